@@ -1,0 +1,1 @@
+"""The search: experiment files, trials, algorithms, evidence, tracking and the report."""
