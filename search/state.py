@@ -1,0 +1,133 @@
+"""What the journal says, as one frozen value. `replay` folds events into it; writing events is `journal`, acting on them `loop`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from search.evidence import Evidence, TestResult
+from search.trial import Effect, Frozen, TrialRecord, TrialResult
+
+
+class DatasetSummary(Frozen):
+    """What a page or a tracker needs to know of the images. counts: images a class, for each split."""
+
+    digest: str
+    image_size: int
+    class_names: tuple[str, ...]
+    counts: dict[str, tuple[int, ...]]
+    notes: dict[str, Any]
+
+
+class Opened(Frozen):
+    """The first event of every run directory."""
+
+    search_id: str
+    name: str
+    config: dict[str, Any]
+    config_hash: str
+    started_at: float
+    environment: dict[str, Any]
+    dataset: DatasetSummary
+    space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
+    fixed: dict[str, Any]
+
+
+class SearchState(Frozen):
+    """Everything known of a search at some moment. `records` are in the order of their numbers."""
+
+    opened: Opened | None = None
+    records: tuple[TrialRecord, ...] = ()
+    evidence: Evidence | None = None
+    test: TestResult | None = None
+    safety: tuple[dict[str, Any], ...] = ()
+    stopped: str | None = None
+    finished_at: float | None = None
+    wall_seconds: float = 0.0
+    phase_seconds: dict[str, float] = {}
+
+    def of_kind(self, *kinds: str) -> tuple[TrialRecord, ...]:
+        return tuple(record for record in self.records if record.kind in kinds)
+
+    def baseline(self, kind: str = "control") -> TrialRecord | None:
+        """No augmentation, of the search phase or of another phase."""
+        return next((r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None)
+
+
+def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
+    """Folds the journal's events, oldest first, into the state they describe.
+
+    Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood.
+    """
+    fields: dict[str, Any] = {"phase_seconds": {}}
+    records: dict[int, TrialRecord] = {}
+    for event in events:
+        _FOLDS[event["type"]](fields, records, event)
+    return SearchState(records=tuple(records[n] for n in sorted(records)), **fields)
+
+
+def _opened(fields: dict, records: dict, event: Mapping) -> None:
+    fields["opened"] = Opened.model_validate(event["opened"])
+
+
+def _asked(fields: dict, records: dict, event: Mapping) -> None:
+    record = TrialRecord.model_validate(event["record"])
+    records[record.trial] = record
+
+
+def _told(fields: dict, records: dict, event: Mapping) -> None:
+    effect = event.get("effect")
+    records[event["trial"]] = records[event["trial"]].model_copy(
+        update={
+            "result": TrialResult.model_validate(event["result"]),
+            "effect": Effect.model_validate(effect) if effect else None,
+            "predictions_file": event.get("predictions_file"),
+            "predictions_sha256": event.get("predictions_sha256"),
+            "attempts": event.get("attempts", 1),
+            "told_at": event["time"],
+        }
+    )
+
+
+def _evidence(fields: dict, records: dict, event: Mapping) -> None:
+    fields["evidence"] = Evidence.model_validate(event["evidence"])
+
+
+def _test(fields: dict, records: dict, event: Mapping) -> None:
+    fields["test"] = TestResult.model_validate(event["test"])
+
+
+def _safety(fields: dict, records: dict, event: Mapping) -> None:
+    fields["safety"] = tuple(event["safety"])
+
+
+def _phase(fields: dict, records: dict, event: Mapping) -> None:
+    seconds = fields["phase_seconds"]
+    seconds[event["phase"]] = seconds.get(event["phase"], 0.0) + event["seconds"]
+    fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event["seconds"]
+
+
+def _stopped(fields: dict, records: dict, event: Mapping) -> None:
+    fields["stopped"] = event["reason"]
+
+
+def _finished(fields: dict, records: dict, event: Mapping) -> None:
+    fields["finished_at"] = event["time"]
+    fields["stopped"] = None
+
+
+def _ignored(fields: dict, records: dict, event: Mapping) -> None:
+    """Kept for people and other readers; it changes no state."""
+
+
+_FOLDS = {
+    "opened": _opened,
+    "asked": _asked,
+    "told": _told,
+    "evidence": _evidence,
+    "test_look": _ignored,
+    "test": _test,
+    "safety": _safety,
+    "phase": _phase,
+    "stopped": _stopped,
+    "resumed": _ignored,
+    "finished": _finished,
+}

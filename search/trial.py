@@ -1,0 +1,200 @@
+"""What goes into a trial and what comes out of it: frozen values that travel as JSON, and nothing that trains.
+
+`TrialSpec` holds all that a trial's numbers depend on; `Resources` holds what they do not (threads, caches). `TrialResult` and
+`Predictions` are what training gives back, `Effect` what evaluation makes of them, `TrialRecord` the row a search keeps.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.settings import DatasetConfig
+
+Kind = Literal["control", "trial", "confirm", "ablation", "test"]
+Status = Literal["completed", "failed"]
+Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
+Precision = Literal["float32", "bfloat16"]
+
+
+class Frozen(BaseModel):
+    """A value: immutable, no unknown fields, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelSettings(Frozen):
+    """The network: a backbone's pooled features, then dense, dropout, dense."""
+
+    backbone: str = "efficientnet-lite0"
+    weights: str = "imagenet"
+    head_units: Annotated[int, Field(ge=0, le=8192)] = 100
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.001
+
+
+class TrainingSettings(Frozen):
+    """How the head is trained. `views` is the number of augmented views an image, or `fresh`: a new one every epoch."""
+
+    max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
+    patience: Annotated[int, Field(ge=1, le=10_000)] = 20
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
+
+
+class Settings(Frozen):
+    """One point of the search space, every value fixed. `augmentation` holds only what changes something."""
+
+    augmentation: dict[str, Any]
+    model: ModelSettings
+    training: TrainingSettings
+
+
+class Protocol(Frozen):
+    """On which images, from which seeds and at what budget a setting is trained and scored.
+
+    folds: 1 trains on the training split and scores on the validation split; k > 1 is stratified k-fold over both together.
+    epochs: None stops early; a number trains train + validation for exactly that long and scores the test split.
+    leak: the validation images are augmented too. A mistake, reproduced on purpose by `--demo-leak` and never otherwise.
+    """
+
+    folds: Annotated[int, Field(ge=1)]
+    fold_seed: int
+    head_seeds: tuple[int, ...]
+    view_seed: int
+    views: int | Literal["fresh"]
+    objective: Objective = "accuracy"
+    epochs: int | None = None
+    leak: bool = False
+
+
+class TrialSpec(Frozen):
+    """All that a trial's numbers depend on. `kind` and `label` are for people and are not part of the key."""
+
+    kind: Kind
+    label: str
+    dataset: DatasetConfig
+    dataset_seed: int
+    settings: Settings
+    protocol: Protocol
+    precision: Precision = "float32"
+
+    @property
+    def key(self) -> str:
+        """Names the trial by its content: two specs with one key give the same result, so one of them is trained."""
+        content = self.model_dump(mode="json", exclude={"kind", "label"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+class Resources(Frozen):
+    """What a trial may use. Changes how long it takes, never what comes out."""
+
+    cache_dir: Path
+    num_threads: int = 2
+    feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
+    disk_gb: float | None = None
+
+
+class Curve(Frozen):
+    """Means over the heads still training, one number an epoch. Heads that have stopped keep their last value."""
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+
+
+class TrialTiming(Frozen):
+    """Seconds, and the images that went through the backbone for this trial alone."""
+
+    features_seconds: float
+    heads_seconds: float
+    total_seconds: float
+    images_extracted: int
+
+
+class TrialResult(Frozen):
+    """What one trial measured.
+
+    metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored (honest); a mean over seeds.
+    optimistic_metrics: the same where each head's best epoch was chosen on the very images scored, as scripts report it.
+    best_epochs: an epoch (from 1) a head, folds fastest. validation_hash: of the clean validation pixels, before and after.
+    """
+
+    status: Status
+    score: float | None = None
+    metrics: dict[str, float] = {}
+    optimistic_metrics: dict[str, float] = {}
+    best_epochs: tuple[int, ...] = ()
+    num_heads: int = 0
+    heads_cut_by_max_epochs: int = 0
+    curve: Curve | None = None
+    timing: TrialTiming | None = None
+    validation_hash: tuple[str, str] | None = None
+    feature_engine: str | None = None
+    precision: Precision | None = None
+    error: str | None = None
+    traceback: str | None = None
+    log_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Per-image answers of one trial.
+
+    images: int64 [n], positions in the Dataset, ascending. predicted: int16 [seeds, n], the class given. log_prob: float32
+    [seeds, n], natural logarithm of the probability given to the true class. fold: int16 [n], which fold scored the image.
+    """
+
+    images: np.ndarray
+    predicted: np.ndarray
+    log_prob: np.ndarray
+    fold: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """An .npz without pickles. The same arrays give the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, images=self.images, predicted=self.predicted, log_prob=self.log_prob, fold=self.fold)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Predictions":
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(arrays["images"], arrays["predicted"], arrays["log_prob"], arrays["fold"])
+
+
+class Effect(Frozen):
+    """A paired difference against no augmentation in the objective; for log-loss the sign is turned so that more is better."""
+
+    delta: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+
+
+class TrialRecord(Frozen):
+    """A row of the leaderboard, as replayed from the journal."""
+
+    trial: int
+    kind: Kind
+    label: str
+    settings: dict[str, Any]  # every searched or active setting under its own name, for people, CSV and MLflow
+    spec: TrialSpec
+    rung: int | None = None
+    duplicate_of: int | None = None
+    attempts: int = 1
+    result: TrialResult | None = None  # None: asked, not told yet
+    effect: Effect | None = None
+    predictions_file: str | None = None
+    predictions_sha256: str | None = None
+    asked_at: float = 0.0  # seconds since 1970
+    told_at: float | None = None
+
+    @property
+    def status(self) -> str:
+        return "running" if self.result is None else self.result.status
