@@ -198,3 +198,12 @@ class TrialRecord(Frozen):
     @property
     def status(self) -> str:
         return "running" if self.result is None else self.result.status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an engine hands back for one spec: always a result, with predictions where it completed."""
+
+    result: TrialResult
+    predictions: Predictions | None
+    attempts: int = 1
