@@ -1,5 +1,5 @@
-"""The leaderboard: a search's trials as a table and as the `trials.csv` of a run directory, one row a trial and
-a column a setting. Made from the state alone; ranks nothing and does not say what the numbers mean.
+"""The leaderboard: a search's trials as a table and as the `trials.csv` of a run directory, one row a
+trial and a column a setting. Made from the state alone; ranks nothing and does not say what the numbers mean.
 """
 
 import json
@@ -27,8 +27,8 @@ Z95 = 1.959963984540054
 def leaderboard(state: SearchState) -> "pd.DataFrame":
     """One row a trial in the order of their numbers; `FIXED_COLUMNS`, then the settings of `setting_names`.
 
-    score, delta and interval are in the objective's units (0.01 is a percentage point) and empty where a trial failed
-    or still runs. best_epoch is the median over the trial's heads. A setting a trial does not have is empty.
+    score, delta and interval are in the objective's units (0.01 is a percentage point) and empty where a
+    trial failed or still runs. best_epoch is the median over the trial's heads. A setting a trial does not have is empty.
     """
     import pandas as pd
 
@@ -53,7 +53,7 @@ def trials_csv(state: SearchState) -> str:
 
 
 def setting_names(state: SearchState) -> list[str]:
-    """The columns after the fixed ones: what is searched in the experiment file's order, then what else was set."""
+    """The columns after the fixed ones: what is searched, in the experiment file's order, then the others."""
     used = {name for record in state.of_kind(*KINDS) for name in record.settings}
     searched = [name for name in (state.opened.space if state.opened else {}) if name in used]
     return searched + sorted(used - set(searched) - set(FIXED_COLUMNS))
@@ -66,7 +66,7 @@ def best_epoch(record: TrialRecord) -> int | None:
 
 
 def num_scored(record: TrialRecord, dataset: DatasetSummary) -> int:
-    """How many images a trial is scored on: one fold, the validation split; more, train too; a test, the test split."""
+    """How many images a trial is scored on: with one fold the validation split, with more train and validation."""
     protocol = record.spec.protocol
     splits = (
         ["test"]
@@ -79,7 +79,7 @@ def num_scored(record: TrialRecord, dataset: DatasetSummary) -> int:
 
 
 def accuracy_interval(record: TrialRecord, dataset: DatasetSummary) -> tuple[float, float] | None:
-    """Wilson's 95 % interval (1927) of a trial's accuracy as a share of the images scored; None without an accuracy.
+    """Wilson's 95 % interval (1927) of a trial's accuracy, as a share of the images scored.
 
     Seeds are repeats on the same images, so they do not add to the count.
     """

@@ -1,4 +1,4 @@
-"""`summary.json`: what a search found, for programs. The content of the page from the state alone, under names that stay."""
+"""`summary.json`: what a search found, for programs. From the state alone, under names that stay."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from search.wording import answer, chosen_record, record_of
 def summarize(state: SearchState) -> dict[str, Any]:
     """The JSON object of `summary.json`. Differences are in the objective's units (0.01 is a point).
 
-    Every key is there from the start, null or empty while it is not known, so that a script may look without asking.
+    Every key is there from the start, null or empty while it is not known: a script may look without asking.
     """
     evidence = state.evidence or Evidence()
     return {
@@ -110,7 +110,7 @@ def _confirmed(
 
 
 def _policy(state: SearchState, evidence: Evidence) -> dict[str, Any]:
-    """What is recommended: `settings` are empty where that is no augmentation, null while nothing is recommended."""
+    """What is recommended: `settings` are empty where that is no augmentation, null while nothing is."""
     chosen = chosen_record(state)
     settled = bool(evidence.confirmed) or (state.finished_at is not None and evidence.best_trial is not None)
     verdict = (

@@ -1,5 +1,5 @@
-"""How a search is said in words: amounts with their intervals, settings, the answer in one sentence. The page, the
-terminal and the trackers speak through it. Draws nothing and knows no format (HTML, Markdown).
+"""How a search is said in words: amounts with their intervals, settings, the answer in one sentence. The page,
+the terminal and the trackers speak through it. Draws nothing and knows no format (HTML, Markdown).
 """
 
 import json
@@ -47,7 +47,7 @@ def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | 
 
 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
-    """A difference with its 95 % interval, "+1.2 points (0.4 to 2.0)"; one decimal more where a bound rounds to zero."""
+    """A difference with its 95 % interval, "+1.2 points (0.4 to 2.0)"; one decimal more if a bound rounds to 0."""
     bounds_vanish = any(bound and not round(bound * unit.factor, unit.digits) for bound in (low, high))
     digits = unit.digits + bounds_vanish
     middle = f" {unit.name}" if named else ""
@@ -159,8 +159,8 @@ def _unconfirmed(state: SearchState) -> str:
     if not confirmation_asked(state):
         place = "below" if evidence.best_is_below_floor else "above"
         return (
-            f"No recommendation: confirmation was switched off; the best trial showed {shown}, {place} the null "
-            "floor, and the best of many looks better than it is."
+            f"No recommendation: confirmation was switched off; the best trial showed {shown}, {place} the "
+            "null floor, and the best of many looks better than it is."
         )
     if state.finished_at is not None:
         return "No augmentation is the recommendation: no trial could be confirmed."
