@@ -1,0 +1,167 @@
+"""Writing files so that a crash, a full disk or a refused permission leaves the old content or the new.
+
+Everything is written beside its place, flushed to disk and renamed; every failure becomes one `StorageError`
+that a person can act on. What is written is no concern of this module; the append-only journal is
+`search.journal`.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".tmp-"
+
+_CAUSES = {
+    errno.ENOSPC: ("the disk is full", "free some space"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space or raise the quota"),
+    errno.EROFS: ("the file system is read-only", "make it writable or choose another folder"),
+    errno.EACCES: ("permission denied", "give this user write permission or choose another folder"),
+    errno.EPERM: ("permission denied", "give this user write permission or choose another folder"),
+    errno.ENOENT: ("its folder does not exist", "create the folder or choose another"),
+    errno.ENOTDIR: ("part of its path is a file, not a folder", "choose another folder"),
+    errno.EEXIST: ("a file stands in its place", "remove that file or choose another folder"),
+    errno.EISDIR: ("a folder stands in its place", "remove that folder or choose another name"),
+    errno.ENAMETOOLONG: ("its name is too long for the file system", "choose a shorter path"),
+    errno.EIO: ("the disk reported an error", "check the disk"),
+}
+_NOWHERE_TO_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class StorageError(OSError):
+    """Something could not be stored. `str()` is one line: what, why, what is kept, what to do."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def is_storage_failure(error: BaseException) -> bool:
+    """Whether the disk failed, not the work being done: until somebody mends it, trying again is useless."""
+    full = isinstance(error, OSError) and error.errno in _NOWHERE_TO_WRITE
+    return full or isinstance(error, StorageError)
+
+
+@contextlib.contextmanager
+def storing(what: str, path: Path, kept: str = "all that was written before") -> Iterator[None]:
+    """Turns an OSError of its block into a StorageError. `what` names the thing for people: "the journal".
+
+    An error that names a file elsewhere (one being read, say) passes unchanged.
+    """
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        if not _concerns(error, path):
+            raise
+        raise storage_error(error, what, path, kept) from error
+
+
+def storage_error(error: OSError, what: str, path: Path, kept: str) -> StorageError:
+    """The same failure, told to a person in one line."""
+    code = error.errno or errno.EIO
+    cause, advice = _CAUSES.get(code, (os.strerror(code).lower(), "mend that"))
+    text = (
+        f"cannot write {what} ({path}): {cause}. Kept: {kept}. "
+        f"What to do: {advice}, then run the same command again."
+    )
+    return StorageError(code, text.replace("\n", " "), str(path))
+
+
+def make_folder(path: Path, what: str) -> Path:
+    """Creates a folder and those above it where missing, and returns it. Raises StorageError."""
+    with storing(what, path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def write_atomically(
+    path: Path, content: bytes | str, what: str | None = None, kept: str = "the file as it was"
+) -> None:
+    """Replaces a file's content (text as UTF-8) at one instant: readers and crashes see the old or the new.
+
+    Raises StorageError.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with replacing(path, what, kept) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, what: str | None = None, kept: str = "the file as it was") -> Iterator[Path]:
+    """Yields a path beside `path` to write to; a clean exit flushes and renames it, any other removes it.
+
+    OSErrors of writing become StorageErrors. The temporary name does not grow from the final one, which may
+    already be as long as a name can be.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}")
+    with storing(what or path.name, path, kept):
+        try:
+            yield temporary
+            flush_to_disk(temporary)
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one worth telling
+                temporary.unlink(missing_ok=True)
+            raise
+        flush_folder(path.parent)
+
+
+def reserve(path: Path, num_bytes: int) -> None:
+    """Creates a file of that size with its blocks allocated. Raises OSError.
+
+    A sparse file mapped into memory kills the process (SIGBUS) when the disk fills up under it.
+    """
+    with path.open("wb") as file:
+        if num_bytes and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
+        else:
+            file.truncate(num_bytes)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Returns once the file's content has reached the disk."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Returns once the folder's names have reached the disk; before, a rename can be lost with the power."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and renames are journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have no such call
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
+    """Removes temporary files that a killed process left in the folder, and returns how many.
+
+    Pass 0 only where nobody else can be writing (under the run directory's lock); a shared cache needs hours.
+    """
+    swept = 0
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError):  # another process was sweeping too
+            if leftover.is_file() and time.time() - leftover.stat().st_mtime >= older_than_seconds:
+                leftover.unlink()
+                swept += 1
+    return swept
+
+
+def _concerns(error: OSError, path: Path) -> bool:
+    """Whether the error can be about writing `path`: names no file, that one, a sibling or a folder above."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return True
+    named = Path(error.filename)
+    return named.parent == path.parent or named == path or named in path.parents
