@@ -28,7 +28,8 @@ def leaderboard(state: SearchState) -> "pd.DataFrame":
     """One row a trial in the order of their numbers; `FIXED_COLUMNS`, then the settings of `setting_names`.
 
     score, delta and interval are in the objective's units (0.01 is a percentage point) and empty where a
-    trial failed or still runs. best_epoch is the median over the trial's heads. A setting a trial does not have is empty.
+    trial failed or still runs. best_epoch is the median over the trial's heads. A setting a trial
+    does not have is empty.
     """
     import pandas as pd
 
@@ -66,7 +67,7 @@ def best_epoch(record: TrialRecord) -> int | None:
 
 
 def num_scored(record: TrialRecord, dataset: DatasetSummary) -> int:
-    """How many images a trial is scored on: with one fold the validation split, with more train and validation."""
+    """How many images a trial is scored on: the validation split, or all that its folds go through."""
     protocol = record.spec.protocol
     splits = (
         ["test"]

@@ -1,4 +1,4 @@
-"""How a search is said in words: amounts with their intervals, settings, the answer in one sentence. The page,
+"""How a search is said in words: amounts with intervals, settings, the answer in one sentence. The page,
 the terminal and the trackers speak through it. Draws nothing and knows no format (HTML, Markdown).
 """
 
@@ -47,7 +47,7 @@ def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | 
 
 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
-    """A difference with its 95 % interval, "+1.2 points (0.4 to 2.0)"; one decimal more if a bound rounds to 0."""
+    """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; a decimal more if one rounds to 0."""
     bounds_vanish = any(bound and not round(bound * unit.factor, unit.digits) for bound in (low, high))
     digits = unit.digits + bounds_vanish
     middle = f" {unit.name}" if named else ""

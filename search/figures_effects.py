@@ -1,0 +1,265 @@
+"""Figures of effects with their intervals: the forest plot, trials against the null floor, classes, rungs.
+Each takes a state and a width in inches and gives a Matplotlib figure, or None where there is nothing to
+draw; beside each stands its text for ears.
+"""
+
+import math
+from typing import Any
+
+from search.evidence import RungCorrelation
+from search.figure_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    RED,
+    Row,
+    draw_rows,
+    is_narrow,
+    new_figure,
+    shown,
+)
+from search.state import SearchState
+from search.trial import TrialRecord
+from search.wording import Unit, amount_text, effect_text, interval_text, settings_text, unit_of, verdict_text
+
+VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
+KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
+MOST_ROWS, MOST_CLASSES = 60, 40
+
+
+def draw_forest(state: SearchState, width: float) -> Any | None:
+    """One row an augmentation, the policy as a whole on top; the figures stand beside (wide) or below
+    (narrow) the names.
+    """
+    unit, rows = unit_of(state), _forest_rows(state)
+    if not rows:
+        return None
+    narrow = is_narrow(width)
+    figure = new_figure(width, 0.75 + (0.46 if narrow else 0.34) * len(rows))
+    axes = figure.add_subplot()
+    texts = [_row_text(row, unit) for row in rows]
+    if narrow:
+        rows = [
+            Row(**{**vars(row), "label": f"{row.label}\n{text}"})
+            for row, text in zip(rows, texts, strict=True)
+        ]
+    draw_rows(axes, [_scaled(row, unit) for row in rows])
+    if not narrow:
+        for place, text in enumerate(texts):
+            axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center")
+    _label_effects(axes, unit, narrow)
+    return figure
+
+
+def forest_text(state: SearchState) -> str:
+    evidence, unit = state.evidence, unit_of(state)
+    if evidence is None:
+        return ""
+    parts = [f"{name}: {v.verdict}, {verdict_text(v, unit)}" for name, v in evidence.verdicts.items()]
+    if evidence.policy:
+        parts.insert(
+            0, f"policy as a whole: {evidence.policy.verdict}, {verdict_text(evidence.policy, unit)}"
+        )
+    return f"Forest plot of effects with 95 % intervals. {'; '.join(parts)}."
+
+
+def _forest_rows(state: SearchState) -> list[Row]:
+    evidence = state.evidence
+    if evidence is None:
+        return []
+    verdicts = sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect)
+    named = [("policy as a whole", evidence.policy)] if evidence.policy else []
+    return [
+        Row(shown(name, 24), v.effect, *v.ci, *VERDICT_MARKS[v.verdict], bold=v is evidence.policy)
+        for name, v in [*named, *verdicts]
+    ]
+
+
+def _row_text(row: Row, unit: Unit) -> str:
+    return interval_text(row.value, row.low, row.high, unit, named=False)
+
+
+def _scaled(row: Row, unit: Unit) -> Row:
+    values = {name: getattr(row, name) * unit.factor for name in ("value", "low", "high")}
+    return Row(**{**vars(row), **values})
+
+
+def _label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
+    axes.set_xlabel(
+        f"{unit.name} of {unit.of}" if narrow else f"effect, {unit.name} of {unit.of} (95 % interval)"
+    )
+
+
+def draw_floor(state: SearchState, width: float) -> Any | None:
+    """Every measured trial and control, best first, against zero and the null floor."""
+    unit, rows = unit_of(state), floor_rows(state, 14 if is_narrow(width) else 44)
+    if not rows:
+        return None
+    labels = len(rows) <= MOST_ROWS
+    figure = new_figure(width, 1.15 + (0.23 if labels else 8.0 / len(rows)) * len(rows))
+    axes = figure.add_subplot()
+    draw_rows(axes, [_scaled(row, unit) for row in rows], labels=labels)
+    floor = state.evidence.null_floor if state.evidence else None
+    if floor is not None:
+        axes.axvspan(0, floor * unit.factor, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
+        axes.axvline(floor * unit.factor, color=INK, linewidth=1.3, linestyle=(0, (4, 2)), zorder=1)
+        axes.set_title(f"null floor {amount_text(floor, unit)} {unit.name}", fontsize="medium", loc="center")
+    _legend(axes, rows)
+    _label_effects(axes, unit, is_narrow(width))
+    return figure
+
+
+def floor_text(state: SearchState) -> str:
+    unit, measured = unit_of(state), measured_trials(state)
+    trials = [record for record in measured if record.kind == "trial"]
+    floor = state.evidence.null_floor if state.evidence else None
+    text = f"Effects of {len(trials)} trials and {len(measured) - len(trials)} controls with 95 % intervals."
+    if floor is not None and trials:
+        above = sum(r.effect is not None and r.effect.delta > floor for r in trials)
+        text += f" The null floor is {amount_text(floor, unit)} {unit.name}; {above} trials stand above it."
+    best = max(trials, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
+    return text + (f" Best: trial {best.trial}, {effect_text(best.effect, unit)}." if best else "")
+
+
+def measured_trials(state: SearchState) -> list[TrialRecord]:
+    """Trials and controls with an effect, each setting once (a repeated one only where it was first
+    trained).
+    """
+    records = state.of_kind("control", "trial")
+    return [r for r in records if r.effect is not None and r.duplicate_of is None]
+
+
+def most_views(records: list[TrialRecord]) -> float:
+    """The views of the highest rung; a new view every epoch counts as endless."""
+    return max((num_views(record) for record in records), default=math.inf)
+
+
+def num_views(record: TrialRecord) -> float:
+    views = record.spec.protocol.views
+    return math.inf if views == "fresh" else float(views)
+
+
+def floor_rows(state: SearchState, limit: int) -> list[Row]:
+    """Trials and controls as rows, best first; hollow where trained on fewer views than the highest rung."""
+    records = sorted(measured_trials(state), key=lambda r: -(r.effect.delta if r.effect else 0))
+    top = most_views(records)
+    return [
+        Row(
+            label=_trial_label(record, limit),
+            value=record.effect.delta,
+            low=record.effect.ci_low,
+            high=record.effect.ci_high,
+            color=KIND_COLORS[record.kind],
+            marker="D" if record.kind == "control" else "o",
+            hollow=num_views(record) < top,
+        )
+        for record in records
+        if record.effect
+    ]
+
+
+def _trial_label(record: TrialRecord, limit: int) -> str:
+    if record.kind == "control":
+        return shown(record.label, limit)
+    number = f"#{record.trial}"
+    return (
+        number
+        if limit < 20
+        else f"{shown(settings_text(record.spec.settings.augmentation), limit)}  {number}"
+    )
+
+
+def _legend(axes: Any, rows: list[Row]) -> None:
+    """Names only the marks that are there."""
+    from matplotlib.lines import Line2D
+
+    marks = {
+        "trial": any(r.marker == "o" and not r.hollow for r in rows) and ("o", BLUE, BLUE),
+        "trial, fewer views": any(r.marker == "o" and r.hollow for r in rows) and ("o", BLUE, "white"),
+        "control": any(r.marker == "D" for r in rows) and ("D", ORANGE, ORANGE),
+    }
+    handles = [
+        Line2D([], [], linestyle="", marker=mark[0], color=mark[1], markerfacecolor=mark[2], label=name)
+        for name, mark in marks.items()
+        if mark
+    ]
+    axes.figure.legend(
+        handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.1, columnspacing=1.0
+    )
+
+
+def draw_classes(state: SearchState, width: float) -> Any | None:
+    """The recommended (or best) policy's effect on each class, those who gain on top."""
+    effects, unit = (state.evidence.by_class if state.evidence else {}), unit_of(state)
+    if not effects:
+        return None
+    ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
+    if len(ordered) > MOST_CLASSES:
+        ordered = ordered[: MOST_CLASSES // 2] + ordered[-MOST_CLASSES // 2 :]
+    rows = [
+        Row(
+            shown(name, 18 if is_narrow(width) else 36),
+            e.delta,
+            e.ci_low,
+            e.ci_high,
+            *_sure(e.ci_low, e.ci_high),
+        )
+        for name, e in ordered
+    ]
+    figure = new_figure(width, 0.7 + 0.26 * len(rows))
+    axes = figure.add_subplot()
+    draw_rows(axes, [_scaled(row, unit) for row in rows])
+    _label_effects(axes, unit, is_narrow(width))
+    return figure
+
+
+def _sure(low: float, high: float) -> tuple[str, str]:
+    return VERDICT_MARKS["HELPS" if low > 0 else "HURTS" if high < 0 else "NO EVIDENCE"]
+
+
+def classes_text(state: SearchState) -> str:
+    effects, unit = (state.evidence.by_class if state.evidence else {}), unit_of(state)
+    ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
+    ends = [*ordered[:3], *ordered[max(3, len(ordered) - 3) :]]
+    parts = "; ".join(f"{name} {effect_text(effect, unit)}" for name, effect in ends)
+    cut = f"the {MOST_CLASSES // 2} most and least of " if len(ordered) > MOST_CLASSES else ""
+    return f"Effect on each class with 95 % intervals, {cut}{len(ordered)} classes. Most and least: {parts}."
+
+
+def draw_rungs(state: SearchState, width: float) -> Any | None:
+    """Rank correlation of the same settings between numbers of views, with its interval."""
+    rungs = state.evidence.rung_correlations if state.evidence else ()
+    if not rungs:
+        return None
+    rows = [Row(_rung_label(rung), rung.rho, *rho_interval(rung), BLUE, "o") for rung in rungs]
+    figure = new_figure(width, 0.8 + 0.34 * len(rows))
+    axes = figure.add_subplot()
+    draw_rows(axes, rows)
+    axes.set_xlim(-1.03, 1.03)
+    axes.set_xlabel("rank correlation (95 % interval)")
+    return figure
+
+
+def rungs_text(state: SearchState) -> str:
+    rungs = state.evidence.rung_correlations if state.evidence else ()
+    parts = [f"{_rung_label(r)}: {r.rho:.2f} over {r.num_trials} settings" for r in rungs]
+    return f"Rank correlation between rungs. {'; '.join(parts)}."
+
+
+def rho_interval(rung: RungCorrelation) -> tuple[float, float]:
+    """A 95 % interval of Spearman's rho by Fisher's z with the standard error of Bonett and Wright (2000).
+
+    From three settings or fewer nothing is known: -1 to 1.
+    """
+    if rung.num_trials <= 3:
+        return -1.0, 1.0
+    rho = min(max(rung.rho, -0.9999), 0.9999)
+    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (rung.num_trials - 3))
+    return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
+
+
+def _rung_label(rung: RungCorrelation) -> str:
+    return f"{rung.from_views} and {rung.to_views} views"
