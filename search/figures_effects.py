@@ -106,7 +106,11 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     if floor is not None:
         axes.axvspan(0, floor * unit.factor, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
         axes.axvline(floor * unit.factor, color=INK, linewidth=1.3, linestyle=(0, (4, 2)), zorder=1)
-        axes.set_title(f"null floor {amount_text(floor, unit)} {unit.name}", fontsize="medium", loc="center")
+        axes.set_title(
+            f"null floor {amount_text(floor, unit, signed=False)} {unit.name}",
+            fontsize="medium",
+            loc="center",
+        )
     _legend(axes, rows)
     _label_effects(axes, unit, is_narrow(width))
     return figure
@@ -119,7 +123,8 @@ def floor_text(state: SearchState) -> str:
     text = f"Effects of {len(trials)} trials and {len(measured) - len(trials)} controls with 95 % intervals."
     if floor is not None and trials:
         above = sum(r.effect is not None and r.effect.delta > floor for r in trials)
-        text += f" The null floor is {amount_text(floor, unit)} {unit.name}; {above} trials stand above it."
+        height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
+        text += f" The null floor is {height}; {above} of the trials stand above it."
     best = max(trials, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
     return text + (f" Best: trial {best.trial}, {effect_text(best.effect, unit)}." if best else "")
 
@@ -165,11 +170,10 @@ def _trial_label(record: TrialRecord, limit: int) -> str:
     if record.kind == "control":
         return shown(record.label, limit)
     number = f"#{record.trial}"
-    return (
-        number
-        if limit < 20
-        else f"{shown(settings_text(record.spec.settings.augmentation), limit)}  {number}"
-    )
+    if limit < 20:
+        return number
+    settings = settings_text(record.spec.settings.augmentation).replace("_range ", " ")
+    return f"{shown(settings, limit)}  {number}"
 
 
 def _legend(axes: Any, rows: list[Row]) -> None:

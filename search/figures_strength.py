@@ -123,12 +123,22 @@ def _draw_band(axes: Any, xs: np.ndarray, ys: np.ndarray) -> None:
 
 
 def _draw_means(axes: Any, xs: np.ndarray, ys: np.ndarray, choices: list[str]) -> None:
+    """The mean of each choice, with the 95 % interval of Student's t where there are points enough."""
+    from scipy import stats
+
+    limits = axes.get_ylim()
     for place in range(len(choices)):
         chosen = ys[xs == place]
-        if len(chosen):
-            axes.plot([place - 0.28, place + 0.28], [chosen.mean()] * 2, color=BLUE, linewidth=2.4)
+        if not len(chosen):
+            continue
+        axes.plot([place - 0.28, place + 0.28], [chosen.mean()] * 2, color=BLUE, linewidth=2.2)
+        if len(chosen) >= FEWEST_FOR_BAND:
+            reach = stats.t.ppf(0.975, len(chosen) - 1) * chosen.std(ddof=1) / np.sqrt(len(chosen))
+            box = [chosen.mean() - reach, chosen.mean() + reach]
+            axes.fill_between([place - 0.28, place + 0.28], *box, color=BLUE, alpha=0.15, linewidth=0)
     axes.set_xticks(range(len(choices)), [shown(choice, 12) for choice in choices])
     axes.set_xlim(-0.6, len(choices) - 0.4)
+    axes.set_ylim(limits)
 
 
 def strength_text(state: SearchState) -> str:
@@ -138,4 +148,5 @@ def strength_text(state: SearchState) -> str:
         points = [(r.effect.delta, r.settings[name]) for r in trials if r.effect and name in r.settings]
         best = max(points, key=lambda point: point[0])
         parts.append(f"{name} best at {value_text(best[1])} ({amount_text(best[0], unit)} {unit.name})")
-    return f"Effect against strength, a panel a setting, {len(trials)} trials with 95 % intervals. {'; '.join(parts)}."
+    opening = f"Effect against strength, a panel a setting, {len(trials)} trials with 95 % intervals."
+    return f"{opening} {'; '.join(parts)}."

@@ -66,7 +66,9 @@ def _draw_curve_pair(pair: Any, title: str, record: TrialRecord) -> None:
 def _mark_stop(axes: Any, best_epochs: tuple[int, ...]) -> None:
     if not best_epochs:
         return
-    axes.axvspan(min(best_epochs), max(best_epochs), color=GREY, alpha=0.15, linewidth=0, label="all heads")
+    axes.axvspan(
+        min(best_epochs), max(best_epochs), color=GREY, alpha=0.15, linewidth=0, label="kept, all heads"
+    )
     median = statistics.median_low(best_epochs)
     axes.axvline(median, color=INK, linewidth=1.3, linestyle=(0, (2, 2)), label="epoch kept (median)")
 
@@ -87,7 +89,7 @@ def curves_text(state: SearchState) -> str:
         kept = f"weights kept from epoch {min(epochs)} to {max(epochs)}" if epochs else "no epoch kept"
         last = result.curve.val_accuracy[-1]
         parts.append(
-            f"{name}: {len(result.curve.loss)} epochs, {kept}, last mean validation accuracy {100 * last:.1f} %"
+            f"{name}: {len(result.curve.loss)} epochs, {kept}, validation accuracy at last {100 * last:.1f} %"
         )
     return f"Learning curves of training and clean validation, means over heads. {'; '.join(parts)}."
 
