@@ -1,0 +1,229 @@
+"""What may be written as a setting's value: a number, a pair, a flag, one of a list. Each form parses, or
+says what it allows.
+
+Forms know ranges and types; which augmentation has which form, and what the number does, is in
+`augmentations`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Protocol
+
+from data.errors import UserError
+
+Value = float | int | bool | str | list[float]
+Bounds = tuple[float, float] | tuple[bool, ...] | tuple[str, ...]
+WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
+
+
+class Form(Protocol):
+    """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`: {min,
+    max} can search it.
+    """
+
+    @property
+    def bounds(self) -> Bounds: ...
+
+    @property
+    def numeric(self) -> bool: ...
+
+    @property
+    def allowed(self) -> str: ...
+
+    def parse(self, value: object) -> Value:
+        """The value in its one canonical spelling. Raises ValueError where it is not allowed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number from `low` to `high`, parsed to float."""
+
+    low: float
+    high: float
+    numeric: bool = True
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.low, self.high
+
+    @property
+    def allowed(self) -> str:
+        return f"a number from {self.low:g} to {self.high:g}"
+
+    def parse(self, value: object) -> float:
+        return _between(_real(value), self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from `low` to `high`; 10.0 is read as 10 and 10.5 is refused, rounded if `rounds`."""
+
+    low: int
+    high: int
+    rounds: bool = False
+    numeric: bool = True
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.low, self.high
+
+    @property
+    def allowed(self) -> str:
+        return f"a {'' if self.rounds else 'whole '}number from {self.low} to {self.high}"
+
+    def parse(self, value: object) -> int:
+        number = _between(_real(value), self.low, self.high)
+        if not self.rounds and number != int(number):
+            raise ValueError("not whole")
+        return round(number)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A float: a fraction below 1, pixels from 1 on. A whole number n of type int stays one: it draws whole
+    pixels below n.
+    """
+
+    numeric: bool = True
+
+    @property
+    def bounds(self) -> Bounds:
+        return 0.0, WIDEST_SHIFT
+
+    @property
+    def allowed(self) -> str:
+        return (
+            f"a number from 0 to {WIDEST_SHIFT:g} (a fraction of the side below 1, pixels from 1 on; "
+            "an int n draws whole pixels from -(n-1) to n-1)"
+        )
+
+    def parse(self, value: object) -> float | int:
+        number = _between(_real(value), 0, WIDEST_SHIFT)
+        return int(number) if isinstance(value, Integral) and number > 0 else number
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two numbers from `low` to `high`, the lesser first; null is `neutral` twice (ImageDataGenerator's)."""
+
+    low: float
+    high: float
+    neutral: float
+    numeric: bool = False
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.low, self.high
+
+    @property
+    def allowed(self) -> str:
+        return f"a pair [a, b] with {self.low:g} <= a <= b <= {self.high:g}"
+
+    def parse(self, value: object) -> list[float]:
+        if value is None:
+            return [self.neutral, self.neutral]
+        if not _is_pair(value):
+            raise ValueError("not a pair")
+        first, second = (_between(_real(item), self.low, self.high) for item in value)  # type: ignore[attr-defined]
+        if first > second:
+            raise ValueError("not in order")
+        return [first, second]
+
+
+@dataclass(frozen=True)
+class Zoom:
+    """A number z for [1 - z, 1 + z], or a pair. A pair symmetric about 1 is the number, so that each range
+    has one spelling.
+    """
+
+    number: Number = Number(0.0, 0.99)
+    pair: Pair = Pair(0.01, 10.0, 1.0)
+    numeric: bool = True
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.number.bounds
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.number.allowed} (z means [1-z, 1+z]), or {self.pair.allowed}"
+
+    def parse(self, value: object) -> float | list[float]:
+        if not _is_pair(value):
+            return self.number.parse(value)
+        low, high = self.pair.parse(value)
+        symmetric = math.isclose(1 - low, high - 1, rel_tol=0, abs_tol=1e-12)
+        return round(high - 1, 12) if symmetric else [low, high]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """true or false; 0 and 1 are refused, for a number here is most often a range set on the wrong line."""
+
+    numeric: bool = False
+
+    @property
+    def bounds(self) -> Bounds:
+        return False, True
+
+    @property
+    def allowed(self) -> str:
+        return "true or false"
+
+    def parse(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise ValueError("not a flag")
+        return value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    options: tuple[str, ...]
+    numeric: bool = False
+
+    @property
+    def bounds(self) -> Bounds:
+        return self.options
+
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.options)
+
+    def parse(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.options:
+            raise ValueError("not an option")
+        return value
+
+
+def parse_value(name: str, form: Form, value: object) -> Value:
+    """`value` in canonical spelling. Raises UserError saying what `name` received and what it allows."""
+    parse: Callable[[object], Value] = form.parse
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise UserError(f"{name}: received {value!r}; allowed: {form.allowed}") from error
+
+
+def _real(value: object) -> float:
+    # bool is a number to Python, but `rotation_range: yes` is a mistake.
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ValueError("not a number")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number + 0.0  # -0.0 becomes 0.0: one spelling
+
+
+def _between(number: float, low: float, high: float) -> float:
+    if not low <= number <= high:
+        raise ValueError("out of range")
+    return number
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2

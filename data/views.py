@@ -1,0 +1,150 @@
+"""Images to batches: clean ones, and augmented views drawn from a counter. Plans are drawn many images at a
+time; a bounded pool of threads paints them.
+
+The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows one by name
+but the fill.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import geometry
+from data.augmentations import AUGMENTATIONS, active, complete, draw
+from data.draws import unit_draws
+from data.geometry import Fill, Floats, Images
+from data.records import Settings
+
+Picks = NDArray[np.int64]
+Indices = Sequence[int] | Picks
+
+CHUNK = 8192  # images drawn at once: 10 MB of plans at most, whatever the size of the dataset
+BATCHES_AHEAD = 2  # a thread, painted and not yet asked for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """k pictures, drawn and not yet painted: where each reads from (matrices [k, 2, 3], or None) and the
+    numbers of each paint.
+    """
+
+    matrices: Floats | None
+    fill: Fill
+    paints: tuple[tuple[Callable[[Images, Floats], None], Floats], ...]
+
+    def part(self, start: int, stop: int) -> "Plan":
+        matrices = None if self.matrices is None else self.matrices[start:stop]
+        paints = tuple((apply, numbers[start:stop]) for apply, numbers in self.paints)
+        return Plan(matrices, self.fill, paints)
+
+
+def make_plan(settings: Settings, size: int, units: Callable[[int], Floats]) -> Plan:
+    """The plan for images of `size` pixels a side; `units`: a record's stream -> uniform draws [k, 4]."""
+    numbers = draw(settings, size, units)
+    drawn = [(AUGMENTATIONS[name], values) for name, values in numbers.items()]
+    parts = [record.matrix(values) for record, values in drawn if record.matrix]
+    paints = [(record.paint, values) for record, values in drawn if record.paint]
+    full = complete(settings)
+    fill = Fill(str(full["fill_mode"]), int(full["cval"]))  # type: ignore[arg-type]
+    return Plan(geometry.fold(parts, size) if parts else None, fill, tuple(paints))
+
+
+def clean_batches(images: Images, indices: Indices, batch_size: int) -> Iterator[Images]:
+    """The images as they are, uint8 [b, s, s, 3], in the order of `indices`; the last may be smaller."""
+    picks = check_images(images, indices, batch_size)
+    return (images[picks[start : start + batch_size]] for start in range(0, len(picks), batch_size))
+
+
+def augment(images: Images, indices: Indices, settings: Settings, seed: int, view: int) -> Images:
+    """View `view` of the images at `indices`, uint8 [k, s, s, 3]. Raises UserError where the settings are not
+    allowed.
+    """
+    picks = check_images(images, indices)
+    return paint(images, picks, make_plan(settings, images.shape[1], _from_counter(seed, view, picks)))
+
+
+def augmented_batches(
+    images: Images,
+    indices: Indices,
+    settings: Settings,
+    seed: int,
+    view: int,
+    batch_size: int,
+    num_threads: int = 2,
+) -> Iterator[Images]:
+    """As clean_batches, augmented: `num_threads` threads paint at most BATCHES_AHEAD batches each before they
+    are asked for.
+
+    The pictures do not depend on num_threads, batch_size or the order of `indices`. Where nothing is active,
+    they are the clean ones. Raises UserError where the settings are not allowed, before the first batch is
+    asked for.
+    """
+    values = active(settings)
+    picks = check_images(images, indices, batch_size)
+    if num_threads < 1:
+        raise ValueError(f"num_threads is {num_threads}; it must be at least 1")
+    if not values:
+        return clean_batches(images, picks, batch_size)
+    return _painted_ahead(images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads)
+
+
+def paint(images: Images, picks: Picks, plan: Plan) -> Images:
+    """The pictures of a plan, uint8 [k, s, s, 3]: one warp an image, then each paint on the whole batch."""
+    geometry.single_threaded()
+    source = np.asarray(images)  # a memory map's own indexing costs more than a small warp
+    if plan.matrices is None:
+        out = source[picks]
+    else:
+        out = np.empty((len(picks), *source.shape[1:]), np.uint8)
+        geometry.warp(source, picks, plan.matrices, plan.fill, out)
+    for apply, numbers in plan.paints:
+        apply(out, numbers)
+    return out
+
+
+def _jobs(
+    size: int, picks: Picks, settings: Settings, seed: int, view: int, batch_size: int
+) -> Iterator[tuple[Picks, Plan]]:
+    """The batches' indices and plans, drawn a chunk of whole batches at a time."""
+    step = max(1, CHUNK // batch_size) * batch_size
+    for first in range(0, len(picks), step):
+        chunk = picks[first : first + step]
+        plan = make_plan(settings, size, _from_counter(seed, view, chunk))
+        for start in range(0, len(chunk), batch_size):
+            yield chunk[start : start + batch_size], plan.part(start, start + batch_size)
+
+
+def _painted_ahead(images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threads: int) -> Iterator[Images]:
+    pending: deque[Future[Images]] = deque()
+    with ThreadPoolExecutor(num_threads, thread_name_prefix="paint") as pool:
+        try:
+            for picks, plan in jobs:
+                pending.append(pool.submit(paint, images, picks, plan))
+                if len(pending) > BATCHES_AHEAD * num_threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:  # the reader went away
+                future.cancel()
+
+
+def _from_counter(seed: int, view: int, picks: Picks) -> Callable[[int], Floats]:
+    return lambda stream: unit_draws(seed, stream, view, picks)
+
+
+def check_images(images: Images, indices: Indices, batch_size: int = 1) -> Picks:
+    """The indices as int64 [k]. Raises ValueError where images, indices or batch size are not what is painted."""
+    square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
+    if images.dtype != np.uint8 or not square:
+        raise ValueError(f"images are uint8 [n, s, s, 3]; received {images.dtype} {list(images.shape)}")
+    picks = np.asarray(indices, dtype=np.int64)
+    if picks.ndim != 1 or (picks.size and not 0 <= picks.min() <= picks.max() < len(images)):
+        raise ValueError(f"indices are one-dimensional, from 0 to {len(images) - 1}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    return picks
