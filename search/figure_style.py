@@ -13,7 +13,7 @@ from typing import Any
 
 BLUE, RED, GREY, INK, PALE = "#0072B2", "#C44E00", "#5F6B76", "#1F2933", "#D9DEE3"
 ORANGE, SKY, GREEN, PURPLE = "#E69F00", "#56B4E9", "#00805C", "#A3527D"
-WIDE, NARROW = 7.8, 3.6  # inches; at 96 to the inch a column on a desk (750 pixels) and a telephone's (346)
+WIDE, NARROW = 8.25, 3.6  # inches; at 96 to the inch a column on a desk (792 pixels), a telephone's (346)
 BODY = 9.5  # points, 12.7 pixels at the size shown
 
 STYLE: Any = {
@@ -106,6 +106,13 @@ def shown(text: str, limit: int = 28) -> str:
         return printable
     tail = (limit - 1) // 3
     return f"{printable[: limit - 1 - tail]}…{printable[-tail:]}"
+
+
+def thinned(items: Sequence[Any], limit: int) -> list[Any]:
+    """At most `limit` of the items, evenly spaced, the first and the last among them."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[round(place * (len(items) - 1) / (limit - 1))] for place in range(limit)]
 
 
 def draw_rows(axes: Any, rows: Sequence[Row], *, labels: bool = True) -> None:

@@ -20,6 +20,7 @@ from search.figure_style import (
     is_narrow,
     new_figure,
     shown,
+    thinned,
 )
 from search.state import SearchState
 from search.trial import TrialRecord
@@ -27,7 +28,7 @@ from search.wording import Unit, amount_text, effect_text, interval_text, settin
 
 VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
-MOST_ROWS, MOST_CLASSES = 60, 40
+MOST_LABELS, MOST_ROWS, MOST_CLASSES = 60, 300, 40
 
 
 def draw_forest(state: SearchState, width: float) -> Any | None:
@@ -94,11 +95,12 @@ def _label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
 
 
 def draw_floor(state: SearchState, width: float) -> Any | None:
-    """Every measured trial and control, best first, against zero and the null floor."""
-    unit, rows = unit_of(state), floor_rows(state, 14 if is_narrow(width) else 44)
-    if not rows:
+    """Measured trials and controls, best first, against zero and the null floor; of very many, some."""
+    unit, every = unit_of(state), floor_rows(state, 14 if is_narrow(width) else 44)
+    if not every:
         return None
-    labels = len(rows) <= MOST_ROWS
+    rows = every if len(every) <= MOST_ROWS else every[:100] + thinned(every[100:], MOST_ROWS - 100)
+    labels = len(rows) <= MOST_LABELS
     figure = new_figure(width, 1.15 + (0.23 if labels else 8.0 / len(rows)) * len(rows))
     axes = figure.add_subplot()
     draw_rows(axes, [_scaled(row, unit) for row in rows], labels=labels)
@@ -106,11 +108,11 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     if floor is not None:
         axes.axvspan(0, floor * unit.factor, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
         axes.axvline(floor * unit.factor, color=INK, linewidth=1.3, linestyle=(0, (4, 2)), zorder=1)
-        axes.set_title(
-            f"null floor {amount_text(floor, unit, signed=False)} {unit.name}",
-            fontsize="medium",
-            loc="center",
-        )
+        title = f"null floor {amount_text(floor, unit, signed=False)} {unit.name}"
+        axes.set_title(title, fontsize="medium", loc="center")
+    if not labels:
+        drawn = "" if len(rows) == len(every) else f", {len(rows)} of {len(every):,} drawn"
+        axes.set_ylabel(f"best first{drawn}")
     _legend(axes, rows)
     _label_effects(axes, unit, is_narrow(width))
     return figure

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from search.figure_style import BLUE, GREY, PALE, is_narrow, new_figure, shown
+from search.figure_style import BLUE, GREY, PALE, is_narrow, new_figure, shown, thinned
 from search.figures_effects import measured_trials, most_views, num_views
 from search.state import SearchState
 from search.trial import TrialRecord
 from search.wording import Unit, amount_text, unit_of, value_text
 
-FEWEST_FOR_BAND, FEWEST_FOR_CURVE = 4, 8
+FEWEST_FOR_BAND, FEWEST_FOR_CURVE, MOST_POINTS = 4, 8, 150
 
 
 def searched_settings(state: SearchState) -> list[str]:
@@ -37,7 +37,7 @@ def draw_strength(state: SearchState, width: float) -> Any | None:
     names, trials = searched_settings(state), _trials(state)
     if not names:
         return None
-    columns = min(len(names), 2 if is_narrow(width) else 3)
+    columns = min(len(names), 2 if is_narrow(width) or len(names) == 4 else 3)
     rows = -(-len(names) // columns)
     figure = new_figure(width, 2.0 * rows + 0.3)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
@@ -75,7 +75,8 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
 def _draw_points(
     axes: Any, places: Sequence[float], trials: list[TrialRecord], full: list[bool], unit: Unit
 ) -> None:
-    for place, record, filled in zip(places, trials, full, strict=True):
+    points = list(zip(places, trials, full, strict=True))
+    for place, record, filled in thinned(points, MOST_POINTS):
         effect = record.effect
         if effect is None:
             continue

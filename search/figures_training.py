@@ -20,7 +20,7 @@ def curve_records(state: SearchState) -> list[tuple[str, TrialRecord]]:
     chosen = chosen_record(state)
     best = record_of(state, state.evidence.best_trial) if state.evidence else None
     baseline = state.baseline("confirm" if chosen else "control") or state.baseline()
-    pairs = [("no augmentation", baseline), ("recommended" if chosen else "best trial", chosen or best)]
+    pairs = [("no augmentation", baseline), ("recommended" if chosen else "best", chosen or best)]
     return [(name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss]
 
 
@@ -87,10 +87,7 @@ def curves_text(state: SearchState) -> str:
             continue
         epochs = result.best_epochs
         kept = f"weights kept from epoch {min(epochs)} to {max(epochs)}" if epochs else "no epoch kept"
-        last = result.curve.val_accuracy[-1]
-        parts.append(
-            f"{name}: {len(result.curve.loss)} epochs, {kept}, validation accuracy at last {100 * last:.1f} %"
-        )
+        parts.append(f"{name}: {len(result.curve.loss)} epochs, {kept}")
     return f"Learning curves of training and clean validation, means over heads. {'; '.join(parts)}."
 
 
@@ -182,6 +179,5 @@ def time_text(state: SearchState) -> str:
 
 def curve_note(state: SearchState) -> str:
     """Which settings the curves are of, in words."""
-    return "; ".join(
-        f"{name}: {settings_text(r.spec.settings.augmentation)}" for name, r in curve_records(state)[1:]
-    )
+    named = [(name, settings_text(r.spec.settings.augmentation)) for name, r in curve_records(state)[1:]]
+    return " ".join(f"The {name} setting is {settings}." for name, settings in named)

@@ -61,8 +61,8 @@ def effect_text(effect: Effect | None, unit: Unit, *, named: bool = True) -> str
     return interval_text(effect.delta, effect.ci_low, effect.ci_high, unit, named=named)
 
 
-def verdict_text(verdict: Verdict, unit: Unit) -> str:
-    return interval_text(verdict.effect, *verdict.ci, unit)
+def verdict_text(verdict: Verdict, unit: Unit, *, named: bool = True) -> str:
+    return interval_text(verdict.effect, *verdict.ci, unit, named=named)
 
 
 def percent_text(value: float, interval: tuple[float, float]) -> str:

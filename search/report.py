@@ -1,0 +1,94 @@
+"""The report page: one HTML file that opens anywhere and answers whether augmentation helps. Puts text,
+tables and figures into the template; what they say is in `report_sections`, `report_tables` and `figures`.
+Needs the state, and shows pictures of the run directory where they are there.
+"""
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+from data.files import write_atomically
+from search.figures import page_pictures
+from search.figures_training import curve_note
+from search.report_page import build_page
+from search.state import SearchState
+
+TEMPLATES = Path(__file__).parent / "templates"
+WINNER_SHEET = Path("previews") / "winner.png"
+MOST_SHEET_BYTES = 900_000
+
+
+def write_report(state: SearchState, run_dir: Path) -> Path:
+    """Writes `report.html` into the run directory, beside and renamed, and returns its path. Raises
+    StorageError.
+    """
+    path = run_dir / "report.html"
+    write_atomically(path, render_report(state, run_dir), "the report")
+    return path
+
+
+def render_report(state: SearchState, run_dir: Path) -> str:
+    """The page as HTML. The same state and pictures give the same text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (TEMPLATES / "report.js").read_text()
+    return environment.get_template("report.html.j2").render(
+        page=build_page(state, run_dir, curve_note(state)),
+        pictures=_embedded(state),
+        sheet=_sheet(run_dir / WINNER_SHEET),
+        style=Markup((TEMPLATES / "report.css").read_text()),
+        script=Markup(script),
+        # only this script may run, even if some text should ever come through unescaped
+        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+
+
+def _embedded(state: SearchState) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "wide": _data_uri(picture.wide_svg, "image/svg+xml"),
+            "narrow": _data_uri(picture.narrow_svg, "image/svg+xml"),
+            "text": picture.text,
+        }
+        for name, picture in page_pictures(state).items()
+    }
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _sheet(path: Path) -> str | None:
+    """The contact sheet for the page; one that is too heavy to mail is made lighter. None where there is
+    none.
+    """
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    if len(content) <= MOST_SHEET_BYTES:
+        return _data_uri(content, "image/png")
+    return _data_uri(_lighter(content), "image/jpeg")
+
+
+def _lighter(content: bytes) -> bytes:
+    """A JPEG of at most MOST_SHEET_BYTES: full size at first, then smaller by a quarter until it fits."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as opened:
+        image: Any = opened.convert("RGB")
+    while True:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=82)
+        if buffer.tell() <= MOST_SHEET_BYTES:
+            return buffer.getvalue()
+        image = image.resize((image.width * 3 // 4, image.height * 3 // 4))

@@ -1,0 +1,206 @@
+"""The tables of the report page as rows of text: verdicts, confirmed settings, trials, failures, classes,
+versions. Made from the state alone and knowing no HTML; escaping is the template's business. Sentences are
+in `report_sections`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from search.leaderboard import accuracy_interval, best_epoch, setting_names
+from search.state import SearchState
+from search.trial import TrialRecord
+from search.wording import (
+    effect_text,
+    p_text,
+    percent_text,
+    record_of,
+    settings_text,
+    unit_of,
+    value_text,
+    verdict_text,
+)
+
+MOST_TRIALS, MOST_CLASSES = 500, 60
+BASES = {
+    "removed": "the policy, against the policy without it",
+    "alone": "it alone, against no augmentation",
+    "policy": "against no augmentation",
+}
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    name: str
+    verdict: str
+    effect: str
+    p_value: str
+    basis: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`key`: what a column is sorted by where the text alone does not tell."""
+
+    text: str
+    key: float | None = None
+    long: bool = False
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    left_out: int
+
+
+def verdict_rows(state: SearchState) -> list[VerdictRow]:
+    """The policy first, then the augmentations, those that help most on top."""
+    evidence, unit = state.evidence, unit_of(state)
+    if evidence is None:
+        return []
+    ordered = sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect)
+    policy = [("policy as a whole", evidence.policy)] if evidence.policy else []
+    return [
+        VerdictRow(name, v.verdict, verdict_text(v, unit, named=False), p_text(v.p_holm), BASES[v.basis])
+        for name, v in [*policy, *ordered]
+    ]
+
+
+def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
+    evidence, unit = state.evidence, unit_of(state)
+    rows: list[tuple[str, ...]] = []
+    for confirmed in evidence.confirmed if evidence else ():
+        record, source = record_of(state, confirmed.trial), record_of(state, confirmed.source_trial)
+        name = settings_text(record.spec.settings.augmentation) if record else confirmed.label
+        then = (
+            f"#{confirmed.source_trial}: {effect_text(source.effect if source else None, unit, named=False)}"
+        )
+        chosen = evidence is not None and evidence.chosen_trial == confirmed.trial
+        rows.append(
+            (
+                name,
+                effect_text(confirmed.effect, unit, named=False),
+                p_text(confirmed.p_holm),
+                then,
+                "yes" if chosen else "",
+            )
+        )
+    return rows
+
+
+def trial_table(state: SearchState) -> TrialTable:
+    """Every record but the test's, in the order of their numbers. A very long table is cut and says so."""
+    records = state.of_kind("control", "trial", "confirm", "ablation")
+    names = [name for name in setting_names(state) if name != "views"]
+    unit = unit_of(state)
+    before = ("trial", "kind", "what", f"effect (95 %), {unit.name}", "accuracy (95 %)")
+    rows = tuple(
+        (
+            *_measured_cells(state, record),
+            *(_setting_cell(record, name) for name in names),
+            *_spent_cells(record),
+        )
+        for record in records[:MOST_TRIALS]
+    )
+    headings = (*before, *names, "views", "epoch", "time", "status")
+    return TrialTable(headings, rows, max(0, len(records) - MOST_TRIALS))
+
+
+def _measured_cells(state: SearchState, record: TrialRecord) -> Iterator[Cell]:
+    yield Cell(str(record.trial))
+    yield Cell(record.kind)
+    yield Cell(record.label, long=True)
+    yield _effect_cell(state, record)
+    yield _accuracy_cell(state, record)
+
+
+def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
+    timing = record.result.timing if record.result else None
+    epoch = best_epoch(record)
+    yield Cell(str(record.spec.protocol.views))
+    yield Cell("" if epoch is None else str(epoch))
+    yield Cell(f"{timing.total_seconds:.1f} s" if timing else "", timing.total_seconds if timing else None)
+    yield Cell(record.status if record.duplicate_of is None else f"same as #{record.duplicate_of}")
+
+
+def _effect_cell(state: SearchState, record: TrialRecord) -> Cell:
+    if record.effect is not None:
+        return Cell(effect_text(record.effect, unit_of(state), named=False), record.effect.delta)
+    return Cell("the reference" if record.status == "completed" else "")
+
+
+def _accuracy_cell(state: SearchState, record: TrialRecord) -> Cell:
+    interval = accuracy_interval(record, state.opened.dataset) if state.opened else None
+    if interval is None or record.result is None:
+        return Cell("")
+    accuracy = record.result.metrics["accuracy"]
+    return Cell(percent_text(accuracy, interval), accuracy)
+
+
+def _setting_cell(record: TrialRecord, name: str) -> Cell:
+    value = record.settings.get(name)
+    if value is None:
+        return Cell("")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Cell(value_text(value), float(value) if number else None)
+
+
+def failure_rows(state: SearchState) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"#{r.trial} {r.label}",
+            str(r.attempts),
+            r.result.error or "no reason was given",
+            r.result.log_path or "",
+        )
+        for r in state.records
+        if r.result is not None and r.result.status == "failed"
+    ]
+
+
+def class_rows(state: SearchState) -> list[tuple[str, ...]]:
+    """Images a class in each split, and a last row of totals."""
+    if state.opened is None:
+        return []
+    dataset = state.opened.dataset
+    columns = [
+        dataset.counts.get(split, ()) or (0,) * len(dataset.class_names)
+        for split in ("train", "validation", "test")
+    ]
+    rows = [(name, *map(str, counts)) for name, *counts in zip(dataset.class_names, *columns, strict=True)]
+    return [*rows[:MOST_CLASSES], ("all", *(str(sum(counts)) for counts in columns))]
+
+
+def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Headings and rows of the label-safety measurements, in the journal's own names."""
+    names = tuple(dict.fromkeys(name for entry in state.safety for name in entry))
+    rows = [tuple(_plain(entry.get(name)) for name in names) for entry in state.safety]
+    return tuple(name.replace("_", " ") for name in names), rows
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else value_text(value)
+
+
+def version_rows(state: SearchState) -> list[tuple[str, str]]:
+    """Everything that names what was used: hashes first, then the environment with dotted names."""
+    if state.opened is None:
+        return []
+    opened = state.opened
+    hashes = [
+        ("search", opened.search_id),
+        ("experiment file", opened.config_hash),
+        ("data set", opened.dataset.digest),
+    ]
+    return [*hashes, *_flat(opened.environment)]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            yield f"{prefix}{name}".replace("_", " "), value_text(value)
