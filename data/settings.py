@@ -1,8 +1,13 @@
-"""The `dataset` section of an experiment file, as a frozen and checked value. Reads no file: that is `sources` and `dataset`."""
+"""The `dataset` section of an experiment file, as a frozen and checked value.
+
+Reads no file: that is `sources` and `dataset`.
+"""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from data.messages import did_you_mean
 
 
 class Split(BaseModel):
@@ -23,7 +28,9 @@ class Split(BaseModel):
 class DatasetConfig(BaseModel):
     """Where the labelled images are and how they are read.
 
-    `path` is a folder, a .csv or an .npz, by `source`. `image_size` is the side in pixels of the square image the model sees.
+    `path` is a folder, a .csv or an .npz, by `source`. `split` draws the splits that the source does
+    not have itself. `image_size` is the side in pixels of the square image the model sees. `max_pixels`
+    is the most a picture may have before it is resized: more is refused without being decoded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -44,5 +51,6 @@ class DatasetConfig(BaseModel):
         from data.sources import SOURCES
 
         if value not in SOURCES:
-            raise ValueError(f"{value!r} is not a source; allowed: {', '.join(SOURCES)}")
+            hint = did_you_mean(value, SOURCES)
+            raise ValueError(f"{value!r} is not a source; allowed: {', '.join(SOURCES)}{hint}")
         return value

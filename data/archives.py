@@ -1,0 +1,162 @@
+"""A data set that is downloaded once: fetch an archive over HTTP, extract it without leaving its
+folder, check its content, and only then give it its name. Which archives there are is written where
+they are used.
+"""
+
+import http.client
+import shutil
+import stat
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from data.errors import UserError
+from data.listing import reason_of
+from data.messages import shown
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A .zip with one folder at its top, as GitHub makes them.
+
+    content_sha256 is `content_checksum` of `folders`: the archive's own bytes may change when it is
+    made again.
+    """
+
+    name: str
+    url: str
+    folders: tuple[str, ...]
+    content_sha256: str
+    max_bytes: int
+    max_files: int
+    advice: str
+
+
+def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_seconds: float = 1800) -> Path:
+    """The extracted and checked folder, below `cache_dir`; downloaded if it is not there yet.
+
+    Raises UserError, with the archive's advice, where there is no network or the content is not what
+    was pinned.
+    """
+    target = cache_dir / archive.name
+    if target.is_dir():
+        return target
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=cache_dir) as scratch:
+            packed = Path(scratch, "archive.zip")
+            _download(archive, packed, timeout_seconds, max_seconds)
+            unpacked = Path(scratch, "unpacked")
+            _extract(archive, packed, unpacked)
+            _check_content(archive, unpacked)
+            _rename(unpacked, target)
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot keep {archive.name} in {cache_dir}: {reason_of(error)}") from error
+    return target
+
+
+def content_checksum(folder: Path, folders: Sequence[str]) -> str:
+    """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by
+    path."""
+    whole = sha256()
+    names = sorted(path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name))
+    for name in names:
+        file_digest = sha256((folder / name).read_bytes()).hexdigest()
+        whole.update(f"{name}\0{file_digest}\n".encode())
+    return whole.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _download(archive: Archive, target: Path, timeout_seconds: float, max_seconds: float) -> None:
+    """Raises UserError for any failure of the network, a body over `max_bytes`, or a trickle over
+    `max_seconds`."""
+    deadline = time.monotonic() + max_seconds
+    num_bytes = 0
+    try:
+        request = urllib.request.Request(archive.url, headers={"User-Agent": "augsearch"})
+        with urllib.request.urlopen(request, timeout=timeout_seconds) as reply, target.open("wb") as file:
+            while chunk := reply.read(CHUNK_BYTES):
+                num_bytes += len(chunk)
+                if num_bytes > archive.max_bytes or time.monotonic() > deadline:
+                    raise TimeoutError(
+                        f"stopped after {num_bytes} bytes, over {max_seconds:g} s or the size expected"
+                    )
+                file.write(chunk)
+            expected = reply.headers.get("Content-Length")
+            if expected is not None and int(expected) != num_bytes:
+                raise http.client.IncompleteRead(b"", int(expected) - num_bytes)
+    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        reason = " ".join(str(getattr(error, "reason", "") or error).split())
+        raise UserError(f"cannot download {archive.url} ({reason}); {archive.advice}") from error
+
+
+def _extract(archive: Archive, packed: Path, target: Path) -> None:
+    """Extract the files below the top folder. Raises UserError for a damaged archive or one that would
+    leave `target`."""
+    try:
+        with zipfile.ZipFile(packed) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            if len(members) > archive.max_files or sum(m.file_size for m in members) > archive.max_bytes:
+                raise UserError(f"{archive.url} unpacks to more than is expected; {archive.advice}")
+            for member in members:
+                path = target / _inside(member, archive)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with opened.open(member) as source, path.open("xb") as file:
+                    shutil.copyfileobj(
+                        source, file, CHUNK_BYTES
+                    )  # never more than file_size: zipfile sees to it
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        FileExistsError,
+    ) as error:
+        raise UserError(
+            f"{archive.url} is not a sound .zip ({reason_of(error)}); {archive.advice}"
+        ) from error
+
+
+def _inside(member: zipfile.ZipInfo, archive: Archive) -> Path:
+    """The member's path without the top folder; raises UserError for links and for paths that could
+    lead elsewhere."""
+    parts = PurePosixPath(member.filename).parts
+    is_link = stat.S_ISLNK(member.external_attr >> 16)
+    unsafe = any(part in ("..", "/") or "\\" in part or ":" in part or "\0" in part for part in parts)
+    if is_link or unsafe or len(parts) < 2:
+        raise UserError(
+            f"{archive.url} is refused: {shown(member.filename)} is a link or leaves the archive's folder"
+        )
+    return Path(*parts[1:])
+
+
+def _check_content(archive: Archive, folder: Path) -> None:
+    found = content_checksum(folder, archive.folders)
+    if found != archive.content_sha256:
+        raise UserError(
+            f"{archive.url} holds other files than expected (sha256 {found[:16]}..., "
+            f"expected {archive.content_sha256[:16]}...); {archive.advice}"
+        )
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError:
+        if not target.is_dir():  # another process was first: its copy passed the same check
+            raise

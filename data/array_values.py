@@ -1,0 +1,107 @@
+"""Arrays as people save them, to what the project uses: images of any usual dtype to uint8, labels to
+class numbers.
+
+One rule holds for a whole array, never for one image of it: an image that happens to be dark must stay
+dark.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from data.errors import UserError
+from data.messages import shown
+from data.splits import SPLIT_NAMES, split_number
+
+ToBytes = Callable[[np.ndarray], np.ndarray]
+
+
+def check_images(images: np.ndarray, what: str) -> None:
+    """Raise UserError unless the array is [n, h, w] or [n, h, w, 1, 3 or 4], with every side at least
+    1."""
+    if (
+        images.ndim not in (3, 4)
+        or (images.ndim == 4 and images.shape[3] not in (1, 3, 4))
+        or 0 in images.shape[1:]
+    ):
+        raise UserError(f"{what} has shape {list(images.shape)}; expected [n, h, w] or [n, h, w, 1, 3 or 4]")
+
+
+def to_bytes(images: np.ndarray, what: str) -> ToBytes:
+    """The function that turns one image of the array into uint8.
+
+    uint8 stays; whole numbers within 0..255 stay; uint16 beyond that is divided by 257; booleans and
+    floats within 0..1 are multiplied by 255; floats within 0..255 are rounded. Raises UserError for
+    anything else.
+    """
+    if images.dtype == np.uint8 or not images.size:
+        return lambda image: image.astype(np.uint8)
+    if images.dtype.kind not in "biuf":
+        raise UserError(
+            f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or 0..255"
+        )
+    low, high = images.min(), images.max()
+    if images.dtype.kind == "b" or (images.dtype.kind == "f" and low >= 0 and high <= 1):
+        return lambda image: np.rint(image.astype(np.float64) * 255).astype(np.uint8)
+    if low >= 0 and high <= 255:
+        return lambda image: np.rint(image).astype(np.uint8)
+    if images.dtype == np.uint16:
+        return lambda image: ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    raise UserError(f"{what} has values from {low:g} to {high:g}; expected 0..255, or floats of 0..1")
+
+
+def to_classes(
+    labels: np.ndarray, class_names: np.ndarray | None, what: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels int32 [n] and the names of the classes, from numbers, text or one-hot rows.
+
+    Without `class_names` the classes are the sorted distinct labels. Raises UserError for decimals
+    (which are values, not classes) and for numbers that have no name.
+    """
+    flat = _one_a_row(labels, what)
+    if class_names is None:
+        distinct, numbers = np.unique(flat, return_inverse=True)
+        return numbers.reshape(-1).astype(np.int32), tuple(shown(_text(name)) for name in distinct)
+    names = tuple(shown(_text(name)) for name in class_names.reshape(-1))
+    if flat.dtype.kind not in "biu" or (
+        len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < len(names)
+    ):
+        raise UserError(f"{what}: with class_names, labels must be whole numbers of 0..{len(names) - 1}")
+    return flat.astype(np.int32), names
+
+
+def to_splits(values: np.ndarray, what: str) -> np.ndarray:
+    """Split numbers int8 [n] from 0, 1, 2 or from names. Raises UserError for anything else."""
+    distinct, where = np.unique(values.reshape(-1), return_inverse=True)
+    by_name = distinct.dtype.kind in "US"
+    numbers = [split_number(_text(value)) if by_name else value for value in distinct]
+    if distinct.dtype.kind not in "USiu" or not all(number in (0, 1, 2) for number in numbers):
+        received = ", ".join(shown(_text(value)) for value in distinct[:5])
+        allowed = ", ".join(f"{number} or {name}" for number, name in enumerate(SPLIT_NAMES))
+        raise UserError(f"{what} holds {received}; allowed: {allowed}")
+    return np.array(numbers, np.int8)[where.reshape(-1)]
+
+
+def _one_a_row(labels: np.ndarray, what: str) -> np.ndarray:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    elif labels.ndim == 2 and labels.dtype.kind in "biuf" and _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
+    if labels.ndim != 1:
+        raise UserError(f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, classes]")
+    if labels.dtype.kind == "f":
+        first = labels[0] if len(labels) else 0.0
+        raise UserError(
+            f"{what} holds decimals ({first}, ...); classes are whole numbers or names: save 1, not 1.0"
+        )
+    if labels.dtype.kind not in "biuUS":
+        raise UserError(f"{what} is of {labels.dtype}; expected whole numbers or text")
+    return labels
+
+
+def _is_one_hot(labels: np.ndarray) -> bool:
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,174 @@
+"""The `arrays` source (an .npz of images and labels) and `digits` (scikit-learn's), which needs no file.
+
+Finds the arrays by the names people save them under. Nothing is ever unpickled. What their values mean
+is in `array_values`.
+"""
+
+import bisect
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from data.array_values import ToBytes, check_images, to_bytes, to_classes, to_splits
+from data.errors import UserError
+from data.listing import Listing, reason_of
+from data.messages import first_of, shown
+from data.settings import DatasetConfig
+from data.splits import ALIASES, SPLIT_NAMES, TRAIN, settle
+
+EXPECTED = (
+    "images and labels (with splits and class_names if there are any), "
+    "or x_train, y_train, x_validation, y_validation, x_test, y_test"
+)
+# Of one array for all images, then for those of a split: as `numpy.savez`, Keras's mnist.npz and
+# MedMNIST name them.
+WHOLE_NAMES = (("images", "labels"), ("x", "y"))
+SPLIT_PATTERNS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Images and labels of one split, or of all where the file has one array for all (`split` is
+    None)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    split: int | None
+
+
+def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """List the images of `dataset.path`, an .npz. Raises UserError where its arrays are not images and
+    labels."""
+    path = Path(config.path or "")
+    where = f"dataset.path: {shown(str(path))}"
+    fingerprint = _fingerprint(path, where)
+    arrays = _load(path, where)
+    parts = _parts(arrays, where)
+    splits, has_splits = _splits(arrays, parts, where)
+    labels, class_names = to_classes(
+        np.concatenate([part.labels for part in parts]), arrays.get("class_names"), f"{where}: labels"
+    )
+    return Listing(
+        names=_names(parts),
+        labels=labels,
+        splits=splits,
+        class_names=class_names,
+        read=_reader(parts, where),
+        fingerprint=fingerprint,
+        draw=settle(np.unique(splits).tolist() if has_splits else None, config.split, where),
+    )
+
+
+def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    return Listing(
+        names=tuple(f"digit {number:04d}" for number in range(len(images))),
+        labels=bunch.target.astype(np.int32),
+        splits=np.full(len(images), TRAIN, np.int8),
+        class_names=tuple(str(name) for name in bunch.target_names),
+        read=images.__getitem__,
+        fingerprint=sha256(images.tobytes()).hexdigest(),
+        draw=settle(None, config.split, "digits"),
+    )
+
+
+def _fingerprint(path: Path, where: str) -> str:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {reason_of(error)}") from error
+    text = f"{shown(str(path))}\0{status.st_size} {status.st_mtime_ns}"
+    return sha256(text.encode()).hexdigest()
+
+
+def _load(path: Path, where: str) -> dict[str, np.ndarray]:
+    """Every array of the file, by its name in lower case."""
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":  # np.load would take an .npy, and try a pickle
+                raise UserError(f"{where} is not an .npz; expected one (numpy.savez) of {EXPECTED}")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {str(name).lower(): arrays[name] for name in arrays}
+    except UserError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError) as error:
+        reason = reason_of(error)
+        if "allow_pickle" in reason:
+            reason = "it holds Python objects, which are never loaded; save plain arrays of numbers or text"
+        raise UserError(f"{where} cannot be read as an .npz: {reason}") from error
+
+
+def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
+    keys: Sequence[tuple[str, str, int | None]] = [(x, y, None) for x, y in WHOLE_NAMES if x in arrays][:1]
+    if not keys:
+        keys = [
+            (x.format(alias), y.format(alias), split)
+            for alias, split in ALIASES.items()
+            for x, y in SPLIT_PATTERNS
+            if x.format(alias) in arrays
+        ]
+    if not keys:
+        found = first_of([shown(name) for name in arrays]) or "none"
+        raise UserError(f"{where} has the arrays {found}; expected {EXPECTED}")
+    splits = [split for _, _, split in keys]
+    if len(set(splits)) < len(splits):
+        raise UserError(f"{where} has {', '.join(x for x, _, _ in keys)}; keep one array of images a split")
+    return [_part(arrays, x, y, split, where) for x, y, split in keys]
+
+
+def _part(arrays: Mapping[str, np.ndarray], x: str, y: str, split: int | None, where: str) -> _Part:
+    if y not in arrays:
+        raise UserError(f"{where} has {x} but no {y}; expected {EXPECTED}")
+    images, labels = arrays[x], arrays[y]
+    check_images(images, f"{where}: {x}")
+    if labels.ndim == 0 or len(labels) != len(images):
+        raise UserError(
+            f"{where}: {x} has shape {list(images.shape)} and {y} {list(labels.shape)}; one label an image"
+        )
+    return _Part(images, labels, split)
+
+
+def _splits(arrays: Mapping[str, np.ndarray], parts: Sequence[_Part], where: str) -> tuple[np.ndarray, bool]:
+    """Split numbers int8 [n], and whether the file has any."""
+    if parts[0].split is not None:
+        numbers = [np.full(len(part.images), part.split, np.int8) for part in parts]
+        return np.concatenate(numbers), True
+    num_images = len(parts[0].images)
+    if "splits" not in arrays:
+        return np.full(num_images, TRAIN, np.int8), False
+    if arrays["splits"].size != num_images:
+        raise UserError(f"{where}: splits has {arrays['splits'].size} values for {num_images} images")
+    return to_splits(arrays["splits"], f"{where}: splits"), True
+
+
+def _names(parts: Sequence[_Part]) -> tuple[str, ...]:
+    prefixes = ["image" if part.split is None else SPLIT_NAMES[part.split] for part in parts]
+    return tuple(
+        f"{prefix} {number}"
+        for prefix, part in zip(prefixes, parts, strict=True)
+        for number in range(len(part.images))
+    )
+
+
+def _reader(parts: Sequence[_Part], where: str) -> "partial[np.ndarray]":
+    scalers = [to_bytes(part.images, f"{where}: images") for part in parts]
+    starts = list(accumulate((len(part.images) for part in parts), initial=0))
+    return partial(_read_array, [part.images for part in parts], scalers, starts)
+
+
+def _read_array(
+    arrays: Sequence[np.ndarray], scalers: Sequence[ToBytes], starts: Sequence[int], position: int
+) -> np.ndarray:
+    part = bisect.bisect_right(starts, position) - 1
+    return scalers[part](arrays[part][position - starts[part]])

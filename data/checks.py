@@ -1,0 +1,153 @@
+"""What is wrong with a dataset, before a search spends a second on it. One function a check, in one
+table.
+
+A check looks at an `Inspection` and says in one sentence what is wrong and what to do, or says nothing.
+It reads no file and changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from data.errors import UserError
+from data.messages import first_of, plural
+from data.notes import LeftOut
+from data.splits import SPLIT_NAMES, TRAIN
+
+# One image trains on nothing but itself, and cannot be in both halves of a cross-validation.
+MIN_TRAIN_IMAGES = 2
+SKIP = "or set dataset.on_bad_file: skip"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a dataset.
+
+    labels int32 [n] into class_names, splits int8 [n]: of the images that will be used.
+    required_splits: the split numbers that must have images of every class. bad: files that cannot be
+    used; leaks: pairs of names of the same image, in two splits. Where `skips` is true, both have been
+    left out and are no error.
+    """
+
+    labels: np.ndarray
+    splits: np.ndarray
+    class_names: tuple[str, ...]
+    required_splits: tuple[int, ...]
+    bad: tuple[LeftOut, ...]
+    leaks: tuple[tuple[str, str], ...]
+    skips: bool
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Images of each class in each split, int64 [classes, 3]."""
+        places = self.labels.astype(np.int64) * len(SPLIT_NAMES) + self.splits
+        num_cells = len(self.class_names) * len(SPLIT_NAMES)
+        return np.bincount(places, minlength=num_cells).reshape(-1, len(SPLIT_NAMES))
+
+    @property
+    def num_needed(self) -> int:
+        """The fewest images of a class that can give train its least and every other required split
+        one."""
+        return MIN_TRAIN_IMAGES + sum(split != TRAIN for split in self.required_splits)
+
+    def classes(self, chosen: np.ndarray) -> list[str]:
+        """The names of the classes where `chosen`, bool [classes], is true."""
+        return [self.class_names[number] for number in np.flatnonzero(chosen)]
+
+
+def check(inspection: Inspection) -> None:
+    """Raise UserError, in one line, with everything that is wrong."""
+    problems = [problem for find in CHECKS for problem in find(inspection)]
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    if problems:
+        listed = "; ".join(f"({number}) {problem}" for number, problem in enumerate(problems, 1))
+        raise UserError(f"{len(problems)} problems with the dataset: {listed}")
+
+
+def unusable_files(inspection: Inspection) -> list[str]:
+    if inspection.skips or not inspection.bad:
+        return []
+    listed = first_of([f"{item.name} ({item.reason})" for item in inspection.bad])
+    return [f"{plural(len(inspection.bad), 'file')} cannot be used: {listed}; mend or remove them, {SKIP}"]
+
+
+def images_in_two_splits(inspection: Inspection) -> list[str]:
+    if inspection.skips or not inspection.leaks:
+        return []
+    listed = first_of([f"{left} = {kept}" for left, kept in inspection.leaks])
+    count = plural(len(inspection.leaks), "image is", "images are")
+    return [f"{count} in two splits: {listed}; remove one of each pair, {SKIP}, which leaves out the first"]
+
+
+def no_images(inspection: Inspection) -> list[str]:
+    if len(inspection.labels):
+        return []
+    left_out = f" ({plural(len(inspection.bad), 'file')} left out)" if inspection.bad else ""
+    return [f"the dataset has no image{left_out}; check dataset.path"]
+
+
+def single_class(inspection: Inspection) -> list[str]:
+    if len(inspection.class_names) != 1 or not len(inspection.labels):
+        return []
+    return [f"there is one class, {inspection.class_names[0]}; there must be two or more"]
+
+
+def empty_classes(inspection: Inspection) -> list[str]:
+    names = inspection.classes(inspection.counts.sum(axis=1) == 0)
+    if not names or not len(inspection.labels):
+        return []
+    return [
+        f"{plural(len(names), 'class has', 'classes have')} no image: {first_of(names)}; fill or remove them"
+    ]
+
+
+def small_classes(inspection: Inspection) -> list[str]:
+    totals = inspection.counts.sum(axis=1)
+    small = (totals > 0) & (totals < inspection.num_needed)
+    if not small.any():
+        return []
+    listed = first_of(
+        [f"{inspection.class_names[number]} ({totals[number]})" for number in np.flatnonzero(small)]
+    )
+    shares = [
+        f"{MIN_TRAIN_IMAGES if split == TRAIN else 1} in {SPLIT_NAMES[split]}"
+        for split in inspection.required_splits
+    ]
+    needed = f"{inspection.num_needed} or more are needed ({', '.join(shares)})"
+    return [f"{plural(int(small.sum()), 'class has', 'classes have')} too few images: {listed}; {needed}"]
+
+
+def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
+    enough = inspection.counts.sum(axis=1) >= inspection.num_needed
+    problems = []
+    for split in inspection.required_splits:
+        names = inspection.classes(enough & (inspection.counts[:, split] == 0))
+        if names:
+            count = plural(len(names), "class has", "classes have")
+            problems.append(f"{count} no image in {SPLIT_NAMES[split]}: {first_of(names)}; move some there")
+    return problems
+
+
+def classes_thin_in_train(inspection: Inspection) -> list[str]:
+    totals, in_train = inspection.counts.sum(axis=1), inspection.counts[:, TRAIN]
+    thin = (totals >= inspection.num_needed) & (in_train > 0) & (in_train < MIN_TRAIN_IMAGES)
+    names = inspection.classes(thin)
+    if not names:
+        return []
+    count = plural(len(names), "class has", "classes have")
+    return [f"{count} fewer than {MIN_TRAIN_IMAGES} images in train: {first_of(names)}; move some there"]
+
+
+CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (
+    unusable_files,
+    images_in_two_splits,
+    no_images,
+    single_class,
+    empty_classes,
+    small_classes,
+    classes_missing_from_a_split,
+    classes_thin_in_train,
+)

@@ -1,0 +1,161 @@
+"""From a `dataset` section to labelled images in memory-mapped form: list, check, decode once, draw the
+splits.
+
+The parts are elsewhere (`sources`, `image_store`, `splits`, `checks`); this is their order.
+Augmentation and batches are in `views`.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import PIL
+
+from data.checks import Inspection, check
+from data.copies import first_copies
+from data.errors import UserError
+from data.image_store import Decoder, open_store
+from data.listing import Listing
+from data.notes import Converted, DataNotes, LeftOut
+from data.settings import DatasetConfig
+from data.sources import SOURCES
+from data.splits import SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits
+from data.store_format import MAGIC, StoredImages
+
+__all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset", "open_dataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Decoded images with their labels. An image's position in it is what its random draws are keyed on.
+
+    images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another process
+    rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits: int8
+    [n] of TRAIN, VALIDATION and TEST; names: one printable line each; digest: sha256 over pixels,
+    labels, splits and class names.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    digest: str
+    notes: DataNotes
+
+    def indices(self, split: int) -> np.ndarray:
+        """Positions of a split's images, int64, ascending."""
+        return np.flatnonzero(self.splits == split)
+
+
+def open_dataset(
+    config: DatasetConfig,
+    cache_dir: Path,
+    seed: int,
+    num_threads: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """The images of `config`, decoded into `cache_dir` the first time and mapped from there ever after.
+
+    seed: draws the splits the source does not have. progress(done, total) is called from this thread as
+    images are decoded; not at all where they have been before. Raises UserError, in one line, with
+    everything that is wrong with the dataset; what only needs the listing is found before anything is
+    decoded.
+    """
+    listing = list_images(config, cache_dir)
+    _check_listing(listing, config, seed)
+    decoder = Decoder(listing, config.image_size, config.max_pixels, num_threads)
+    stored = open_store(_store_path(listing, config, cache_dir), decoder, progress)
+    labels = listing.labels[stored.positions]
+    copy_of = first_copies(stored.digests)
+    splits = draw_splits(labels, listing.splits[stored.positions], listing.draw, seed, copy_of)
+    bad = _bad_files(listing, stored)
+    leaks = tuple((listing.names[left], listing.names[kept]) for left, kept in stored.leaks)
+    check(_inspection(labels, splits, listing, config, bad, leaks))
+    return Dataset(
+        images=stored.images,
+        labels=labels,
+        splits=splits,
+        class_names=listing.class_names,
+        names=tuple(listing.names[position] for position in stored.positions.tolist()),
+        digest=_digest(stored.digests, labels, splits, listing.class_names, config.image_size),
+        notes=_notes(listing, stored, copy_of, bad, leaks),
+    )
+
+
+def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """What the configured source has. Raises UserError where it has a path and needs none, or the
+    reverse."""
+    source = SOURCES[config.source]
+    if source.path == "required" and config.path is None:
+        raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")
+    if source.path == "none" and config.path is not None:
+        raise UserError(f"dataset.path is {config.path}, but source {config.source} takes none; remove it")
+    return source.list(config, cache_dir)
+
+
+def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
+    """Raise for all that can be known without decoding, taking every image for distinct."""
+    each = np.arange(len(listing.labels))
+    splits = draw_splits(listing.labels, listing.splits, listing.draw, seed, each)
+    check(_inspection(listing.labels, splits, listing, config, listing.problems, ()))
+
+
+def _inspection(
+    labels: np.ndarray,
+    splits: np.ndarray,
+    listing: Listing,
+    config: DatasetConfig,
+    bad: tuple[LeftOut, ...],
+    leaks: tuple[tuple[str, str], ...],
+) -> Inspection:
+    required = {TRAIN, *np.unique(listing.splits).tolist()}
+    if listing.draw is not None:
+        required |= {VALIDATION} if listing.draw.validation else set()
+        required |= {TEST} if listing.draw.test else set()
+    skips = config.on_bad_file == "skip"
+    return Inspection(labels, splits, listing.class_names, tuple(sorted(required)), bad, leaks, skips)
+
+
+def _store_path(listing: Listing, config: DatasetConfig, cache_dir: Path) -> Path:
+    """Named by all that decides its content: files, declared splits (they decide leaks), size, limit,
+    decoder."""
+    parts = [MAGIC.decode(), PIL.__version__, config.image_size, config.max_pixels, listing.fingerprint]
+    key = sha256(json.dumps(parts).encode() + listing.splits.tobytes()).hexdigest()[:32]
+    return cache_dir / "decoded" / f"{key}.images"
+
+
+def _bad_files(listing: Listing, stored: StoredImages) -> tuple[LeftOut, ...]:
+    unread = tuple(LeftOut(name=listing.names[position], reason=reason) for position, reason in stored.bad)
+    return listing.problems + unread
+
+
+def _digest(
+    digests: np.ndarray, labels: np.ndarray, splits: np.ndarray, class_names: tuple[str, ...], size: int
+) -> str:
+    whole = sha256(json.dumps([size, class_names]).encode())
+    for part in (digests, labels.astype("<i4"), splits):
+        whole.update(part.tobytes())
+    return whole.hexdigest()
+
+
+def _notes(
+    listing: Listing,
+    stored: StoredImages,
+    copy_of: np.ndarray,
+    bad: tuple[LeftOut, ...],
+    leaks: tuple[tuple[str, str], ...],
+) -> DataNotes:
+    names, positions = listing.names, stored.positions
+    copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))
+    return DataNotes(
+        converted={
+            conversion: Converted(count=count, first=tuple(names[position] for position in first))
+            for conversion, (count, first) in stored.converted.items()
+        },
+        left_out=bad + tuple(LeftOut(name=left, reason=f"the same image as {kept}") for left, kept in leaks),
+        duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
+    )

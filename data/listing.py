@@ -1,0 +1,119 @@
+"""What a source hands over: which images there are, their labels and splits, and how to read one.
+
+`FileTable` makes a listing for every source that has files. Decodes nothing, and judges nothing but
+whether a file can be read.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from data.messages import shown
+from data.notes import LeftOut
+from data.settings import DatasetConfig, Split
+
+KINDS = {
+    stat.S_IFIFO: "a FIFO, not a file",
+    stat.S_IFDIR: "a folder, not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFCHR: "a device, not a file",
+    stat.S_IFBLK: "a device, not a file",
+}
+# Uncompressed 16-bit RGBA takes 8 bytes a pixel; a file larger than that (and its headers) holds
+# something else.
+MAX_BYTES_A_PIXEL = 8
+HEADER_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a source, in an order that does not change: an image's position is its identity in
+    random draws.
+
+    names: printable, one line each; labels int32 [n], into class_names; splits int8 [n] as declared by
+    the source; read(i) gives a file's bytes or a uint8 array, or raises OSError; fingerprint changes
+    when any content may have; draw: fractions still to be drawn from train; problems: what was found
+    and cannot be read at all.
+    """
+
+    names: tuple[str, ...]
+    labels: np.ndarray
+    splits: np.ndarray
+    class_names: tuple[str, ...]
+    read: Callable[[int], bytes | np.ndarray]
+    fingerprint: str
+    draw: Split | None = None
+    problems: tuple[LeftOut, ...] = ()
+
+
+class FileTable:
+    """Collects files below `root`, one `add` each, and makes a Listing of those that are regular
+    files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.fspath(root)
+        self.names: list[str] = []
+        self.splits: list[int] = []
+        self.problems: list[LeftOut] = []
+        self._classes: list[str] = []
+        self._stamps: list[tuple[int, int]] = []
+
+    def add(self, name: str, class_name: str, split: int) -> None:
+        """Take in the file at `name`, relative to the root. What is no regular file becomes a problem."""
+        try:
+            status = Path(self.root, name).stat()
+        except (OSError, ValueError) as error:
+            self.refuse(name, reason_of(error))
+            return
+        if not stat.S_ISREG(status.st_mode):
+            self.refuse(name, KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
+            return
+        self.names.append(name)
+        self.splits.append(split)
+        self._classes.append(class_name)
+        self._stamps.append((status.st_size, status.st_mtime_ns))
+
+    def refuse(self, name: str, reason: str) -> None:
+        self.problems.append(LeftOut(name=shown(name), reason=reason))
+
+    def listing(self, class_names: Sequence[str], draw: Split | None, config: DatasetConfig) -> Listing:
+        numbers = {name: number for number, name in enumerate(class_names)}
+        max_bytes = MAX_BYTES_A_PIXEL * config.max_pixels + HEADER_BYTES
+        return Listing(
+            names=tuple(shown(name) for name in self.names),
+            labels=np.array([numbers[name] for name in self._classes], np.int32),
+            splits=np.array(self.splits, np.int8),
+            class_names=tuple(shown(name) for name in class_names),
+            read=partial(_read_file, self.root, self.names, max_bytes),
+            fingerprint=self._fingerprint(),
+            draw=draw,
+            problems=tuple(self.problems),
+        )
+
+    def _fingerprint(self) -> str:
+        """sha256 over root, names, sizes and modification times: a file changed with all three kept
+        goes unnoticed."""
+        digest = sha256(os.fsencode(self.root))
+        for name, (size, mtime_ns) in zip(self.names, self._stamps, strict=True):
+            digest.update(b"\0" + os.fsencode(name) + f"\0{size} {mtime_ns}".encode())
+        return digest.hexdigest()
+
+
+def reason_of(error: Exception) -> str:
+    """Why something could not be read, without the path that the message names already."""
+    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+
+
+def _read_file(root: str, names: Sequence[str], max_bytes: int, position: int) -> bytes:
+    with Path(root, names[position]).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise OSError(errno.EFBIG, f"{size} bytes, more than dataset.max_pixels could need ({max_bytes})")
+        return file.read()

@@ -1,0 +1,38 @@
+"""Words that errors about data share: a name made fit to print, the first of a long list, the nearest
+known name.
+
+Knows nothing of images or files; the sentences themselves are written where the mistake is found.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+FIRST = 10
+
+
+def shown(name: str) -> str:
+    """The name on one line: what does not print (newlines, undecodable bytes of a file name) is escaped.
+
+    The result can be written as UTF-8 whatever the file system held.
+    """
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
+def first_of(names: Sequence[str], limit: int = FIRST) -> str:
+    """ "a, b, c", or the first `limit` of them "and 12 more"."""
+    listed = ", ".join(names[:limit])
+    return listed if len(names) <= limit else f"{listed} and {len(names) - limit} more"
+
+
+def did_you_mean(received: str, allowed: Iterable[str]) -> str:
+    """ "; did you mean 'train'?", or nothing where no allowed name is near."""
+    by_lower = {name.lower(): name for name in allowed}
+    close = difflib.get_close_matches(received.strip().lower(), by_lower, 1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """ "1 image", "2 images"."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"

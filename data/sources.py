@@ -1,0 +1,56 @@
+"""The table of sources: where labelled images come from. Adding one adds a record here and the function
+it names.
+
+A source lists; decoding, caching and checking are the same for all of them and live in `dataset`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from data.arrays import list_arrays, list_digits
+from data.clothing import list_clothing
+from data.folder import list_folder
+from data.listing import Listing
+from data.settings import DatasetConfig
+from data.tables import list_csv
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what the
+    user can mend."""
+
+    about: str
+    path: Literal["required", "optional", "none"]
+    list: Callable[[DatasetConfig, Path], Listing]
+
+
+SOURCES: dict[str, Source] = {
+    "folder": Source(
+        about="train/, validation/ and test/ with a folder a class in each, or one folder a class",
+        path="required",
+        list=list_folder,
+    ),
+    "csv": Source(
+        about="a csv with the columns path, label and, if it has them, split; paths are below its folder",
+        path="required",
+        list=list_csv,
+    ),
+    "arrays": Source(
+        about="an .npz of images and labels, or of x_train, y_train and so on",
+        path="required",
+        list=list_arrays,
+    ),
+    "digits": Source(
+        about="scikit-learn's 1797 handwritten digits; needs no file",
+        path="none",
+        list=list_digits,
+    ),
+    "clothing": Source(
+        about="clothing-dataset-small, 3781 photographs in 10 classes; found, or downloaded once",
+        path="optional",
+        list=list_clothing,
+    ),
+}
