@@ -1,0 +1,226 @@
+"""MLflow as a projection of the journal: what is missing there is sent, what is there is left alone, so that
+sending twice changes nothing. Decides what is sent and when; `tracking_mlflow` does the talking.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search.state import SearchState
+from search.tracking_mlflow import FoundRun, LoggedWinner, Store
+from search.tracking_search import dataset_rows, search_row
+from search.tracking_sender import Sender, TrackingStatus, reason_of
+from search.tracking_trial import trial_outcome, trial_row
+from search.tracking_uri import checked_uri, redacted
+from search.tracking_values import PARENT_TAG, PREVIEW_TAG, Winner
+from search.trial import TrialRecord
+
+__all__ = ["LoggedWinner", "Tracker", "TrackingStatus", "Winner"]
+
+ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "winner.json", "report.html")
+
+
+@dataclass
+class _Child:
+    """A trial's run that is complete in the store."""
+
+    run_id: str
+    outcome: tuple[str, int]
+    has_preview: bool
+
+
+@dataclass
+class _Known:
+    """What this sitting knows to be in the store. Thrown away after a failure, and looked up again."""
+
+    parent_id: str
+    status: str
+    ended: int | None = None
+    has_inputs: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    files: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    children: dict[int, _Child] = field(default_factory=dict)
+
+
+class Tracker:
+    """One search's projection onto one MLflow store.
+
+    `submit` is for the running search: it returns at once, and a background thread sends. `project` sends
+    now, for `sync`. Neither raises for anything MLflow does: the status says what was not sent, and why.
+
+    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, and
+    `previews/<trial>.png`. Credentials come from the URI or from MLflow's environment variables, and are
+    neither shown nor stored.
+    """
+
+    def __init__(
+        self, uri: str, experiment: str, run_dir: Path, *, retry_seconds: float = 15.0, page_size: int = 1000
+    ) -> None:
+        """Raises UserError for a URI that MLflow cannot keep runs at. Connects to nothing yet."""
+        self._uri = checked_uri(uri)
+        self._experiment = experiment
+        self._run_dir = run_dir
+        self._retry_seconds = retry_seconds
+        self._page_size = page_size
+        self._lock = threading.Lock()  # one writer: the background thread, or whoever calls `project`
+        self._sender: Sender | None = None
+        self._store: Store | None = None
+        self._known: _Known | None = None
+        self._newest: SearchState | None = None
+        self._sent: frozenset[int] = frozenset()
+        self._reason: str | None = None
+
+    @property
+    def status(self) -> TrackingStatus:
+        records = self._newest.records if self._newest else ()
+        ended = {record.trial for record in records if record.result is not None}
+        sent = len(ended & self._sent)
+        return TrackingStatus(redacted(self._uri), sent, len(ended) - sent, self._reason)
+
+    def submit(self, state: SearchState) -> None:
+        """Has `state` sent in the background. One that still waits is replaced by it."""
+        self._newest = state
+        if self._sender is None:
+            self._sender = Sender(self._send, self._retry_seconds)
+        self._sender.submit(state)
+
+    def close(self, timeout: float = 30.0) -> TrackingStatus:
+        """Sends what is waiting, for at most `timeout` seconds. The tracker may be used again afterwards."""
+        if self._sender is not None:
+            ended = self._sender.close(timeout)
+            self._sender = None
+            if not ended:
+                self._reason = f"no answer within {timeout:g} seconds"
+        return self.status
+
+    def project(self, state: SearchState) -> TrackingStatus:
+        """Makes the store say what `state` says. Blocks; may be repeated at will."""
+        self._newest = state
+        return self._send(state)
+
+    def log_winner(self, state: SearchState, winner: Winner) -> tuple[LoggedWinner | None, TrackingStatus]:
+        """Stores and registers the winning model, once a search. Imports TensorFlow. None if it failed."""
+        logged: list[LoggedWinner] = []
+
+        def send(store: Store) -> None:
+            assert state.opened is not None
+            known = self._look_up(store, state)
+            logged.append(store.log_winner(known.parent_id, state.opened.search_id, winner))
+
+        status = self._attempt(send)
+        return (logged[0] if logged else None), status
+
+    def _send(self, state: SearchState) -> TrackingStatus:
+        return self._attempt(lambda store: self._project(store, state))
+
+    def _attempt(self, send: Callable[[Store], None]) -> TrackingStatus:
+        with self._lock:
+            try:
+                if self._store is None:
+                    self._store = Store(self._uri, self._experiment, self._run_dir)
+                send(self._store)
+                self._reason = None
+            except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
+                self._reason = reason_of(error)
+                self._store = self._known = None
+        return self.status
+
+    def _project(self, store: Store, state: SearchState) -> None:
+        known = self._look_up(store, state)
+        for record in state.records:
+            if record.result is not None:
+                self._project_trial(store, known, state, record)
+        self._project_search(store, known, state)
+
+    def _look_up(self, store: Store, state: SearchState) -> _Known:
+        """The runs of this search, asked for once a sitting; the parent is made if it is missing."""
+        if self._known is None:
+            assert state.opened is not None, "a journal opens before anything is sent"
+            found = store.find(state.opened.search_id, self._page_size)
+            parent = next((run for run in found if run.trial is None), None)
+            known = _known_parent(parent) if parent else _new_parent(store, state)
+            for run in found:
+                if run.trial is not None:
+                    self._keep_or_delete(store, known, run)
+            self._known = known
+        return self._known
+
+    def _keep_or_delete(self, store: Store, known: _Known, run: FoundRun) -> None:
+        """A run still open was left by a sender that died: made again, so that no point is doubled."""
+        assert run.trial is not None
+        if run.status == "RUNNING" or run.ended is None or run.trial in known.children:
+            store.delete(run.run_id)
+        else:
+            known.children[run.trial] = _Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
+
+    def _project_trial(self, store: Store, known: _Known, state: SearchState, record: TrialRecord) -> None:
+        child = known.children.get(record.trial)
+        outcome = trial_outcome(record)
+        preview = self._run_dir / "previews" / f"{record.trial}.png"
+        has_preview = preview.is_file()
+        if child is not None and child.outcome != outcome:
+            store.delete(child.run_id)  # the trial was run again: a failure that a later sitting mended
+            child = None
+        if child is None:
+            run_id = self._make_child(store, known, state, record, preview if has_preview else None)
+            known.children[record.trial] = _Child(run_id, outcome, has_preview)
+        elif has_preview and not child.has_preview:
+            store.log_file(child.run_id, preview)
+            store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
+            child.has_preview = True
+        self._sent |= {record.trial}
+
+    def _make_child(
+        self, store: Store, known: _Known, state: SearchState, record: TrialRecord, preview: Path | None
+    ) -> str:
+        assert state.opened is not None
+        assert record.result is not None
+        row = trial_row(state.opened.search_id, record)
+        tags = {PARENT_TAG: known.parent_id} | ({PREVIEW_TAG: preview.name} if preview else {})
+        run_id = store.create(row, tags)
+        store.write(run_id, row.points, row.params, {})
+        if preview:
+            store.log_file(run_id, preview)
+        if record.result.traceback:
+            store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
+        store.set_status(run_id, row.status, row.ended)
+        return run_id
+
+    def _project_search(self, store: Store, known: _Known, state: SearchState) -> None:
+        row = search_row(state)
+        points = [point for point in row.points if known.metrics.get(point.key) != point.value]
+        params = {key: value for key, value in row.params.items() if key not in known.params}
+        tags = {key: value for key, value in row.tags.items() if known.tags.get(key) != value}
+        store.write(known.parent_id, points, params, tags)
+        known.metrics |= {point.key: point.value for point in points}
+        known.params |= params
+        known.tags |= tags
+        if not known.has_inputs:
+            store.log_datasets(known.parent_id, dataset_rows(state))
+            known.has_inputs = True
+        for path, folder in self._files():
+            stamp = (path.stat().st_mtime_ns, path.stat().st_size)
+            if known.files.get(path) != stamp:
+                store.log_file(known.parent_id, path, folder)
+                known.files[path] = stamp
+        if (known.status, known.ended) != (row.status, row.ended):
+            store.set_status(known.parent_id, row.status, row.ended)
+            known.status, known.ended = row.status, row.ended
+
+    def _files(self) -> Iterator[tuple[Path, str | None]]:
+        yield from ((self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file())
+        yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
+
+
+def _known_parent(run: FoundRun) -> _Known:
+    return _Known(
+        run.run_id, run.status, run.ended, run.has_inputs, {**run.tags}, {**run.params}, {**run.metrics}
+    )
+
+
+def _new_parent(store: Store, state: SearchState) -> _Known:
+    row = search_row(state)
+    return _Known(store.create(row, {}), "RUNNING", tags=dict(row.tags))

@@ -1,0 +1,112 @@
+"""Sending off the critical path: one background thread that always sends the newest state, and what is said
+when it could not. Knows nothing of MLflow; `project` is any function that sends a state.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from data.errors import UserError
+from search.state import SearchState
+from search.tracking_uri import redacted
+
+REASONS = (
+    (r"connection refused|actively refused|ECONNREFUSED", "nothing answers there"),
+    (r"name or service not known|name resolution|getaddrinfo", "no such host"),
+    (r"timed out|timeout", "no answer in time"),
+    (
+        r"\b401\b|unauthorized|\b403\b|forbidden|permission_denied",
+        "access denied; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    ),
+    (r"database is locked", "the database is locked by another program"),
+    (r"out-of-date database schema", "the database is of another MLflow version; run `mlflow db upgrade`"),
+)
+
+
+@dataclass(frozen=True)
+class TrackingStatus:
+    """How far MLflow is behind the journal.
+
+    sent, unsent: of the trials that have ended. reason: None where nothing is wrong.
+    """
+
+    where: str
+    sent: int = 0
+    unsent: int = 0
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        if self.reason is None and not self.unsent:
+            return f"{self.sent} trials in MLflow at {self.where}"
+        trials = "1 trial" if self.unsent == 1 else f"{self.unsent} trials"
+        return f"{trials} not sent to MLflow at {self.where}: {self.reason or 'still sending'}"
+
+
+def reason_of(error: Exception) -> str:
+    """Why sending failed, in a few words and without credentials."""
+    text = redacted(" ".join(str(error).split()))
+    if isinstance(error, UserError):
+        return text
+    for pattern, words in REASONS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return words
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+class Sender:
+    """A thread that calls `project` with the newest state submitted, and tries again where that failed.
+
+    Holds one state at most: a slow server makes it skip states, never pile them up. A state holds all the
+    trials before it, so that skipping loses nothing.
+    """
+
+    def __init__(self, project: Callable[[SearchState], TrackingStatus], retry_seconds: float) -> None:
+        self._project = project
+        self._retry_seconds = retry_seconds
+        self._changed = threading.Condition()
+        self._pending: SearchState | None = None
+        self._not_before = 0.0
+        self._closing = False
+        # A daemon: a server that hangs must not keep a finished search from exiting.
+        self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
+        self._thread.start()
+
+    def submit(self, state: SearchState) -> None:
+        """Returns at once. Replaces a state that is still waiting."""
+        with self._changed:
+            self._pending = state
+            self._changed.notify()
+
+    def close(self, timeout: float) -> bool:
+        """Tries once more to send what is waiting; whether the thread ended within `timeout` seconds."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (state := self._next()) is not None:
+            status = self._project(state)
+            if status.reason is not None:
+                self._put_back(state)
+
+    def _next(self) -> SearchState | None:
+        """Waits for a state whose turn has come. None when closing and nothing is waiting."""
+        with self._changed:
+            while not self._closing:
+                wait = self._not_before - time.monotonic()
+                if self._pending is not None and wait <= 0:
+                    break
+                self._changed.wait(max(wait, 0.0) if self._pending is not None else None)
+            state, self._pending = self._pending, None
+            return state
+
+    def _put_back(self, state: SearchState) -> None:
+        """After a failure: waits a little before the next attempt, unless closing, when there is none."""
+        with self._changed:
+            self._not_before = time.monotonic() + self._retry_seconds
+            if self._pending is None and not self._closing:
+                self._pending = state

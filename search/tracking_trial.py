@@ -1,0 +1,92 @@
+"""What MLflow is told of a trial: its run, with every setting, its curves and its result. A pure function of
+the record, so that sending again sends the same. The search's own run is in `tracking_search`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from search.leaderboard import best_epoch
+from search.tracking_values import SEARCH_TAG, TRIAL_TAG, Point, RunRow, milliseconds, texts
+from search.trial import TrialRecord, TrialResult
+
+
+def trial_outcome(record: TrialRecord) -> tuple[str, int]:
+    """MLflow's status of a trial that has ended, and when, in milliseconds since 1970."""
+    status = "FINISHED" if record.status == "completed" else "FAILED"
+    return status, milliseconds(record.told_at or record.asked_at)
+
+
+def trial_row(search_id: str, record: TrialRecord) -> RunRow:
+    """The child run of a trial that has ended."""
+    result = record.result
+    assert result is not None, "a trial is sent when it has ended"
+    label = record.label if record.kind == "trial" else f"{record.kind}: {record.label}"
+    status, ended = trial_outcome(record)
+    finals = (Point(key, value, ended, 0) for key, value in _trial_values(record, result).items())
+    return RunRow(
+        name=f"{record.trial:03d} {label}",
+        status=status,
+        started=milliseconds(record.asked_at),
+        ended=ended,
+        tags=_trial_tags(search_id, record, result),
+        params=texts(_trial_params(record)),
+        points=(*_curve_points(record, result), *finals),
+    )
+
+
+def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult) -> dict[str, str]:
+    tags = {
+        SEARCH_TAG: search_id,
+        TRIAL_TAG: record.trial,
+        "augsearch.kind": record.kind,
+        "augsearch.label": record.label,
+        "augsearch.seed": record.spec.protocol.view_seed,
+        "augsearch.key": record.spec.key,
+        "augsearch.rung": record.rung,
+        "augsearch.duplicate_of": record.duplicate_of,
+        "augsearch.error": result.error,
+        "mlflow.source.name": "run_search.py",
+        "mlflow.source.type": "LOCAL",
+    }
+    return texts({key: value for key, value in tags.items() if value is not None})
+
+
+def _trial_params(record: TrialRecord) -> dict[str, Any]:
+    """The network, its training and the protocol, then whatever was searched or active, by its own name."""
+    settings, protocol = record.spec.settings, record.spec.protocol
+    return {
+        **settings.model.model_dump(),
+        **settings.training.model_dump(),
+        "folds": protocol.folds,
+        "head_seeds": len(protocol.head_seeds),
+        "views": protocol.views,
+        **settings.augmentation,
+        **record.settings,
+    }
+
+
+def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
+    """`final_` keeps the scores apart from the curve of the same name, whose last epoch is not the best."""
+    effect, timing = record.effect, result.timing
+    values: dict[str, float | None] = {
+        "score": result.score,
+        "best_epoch": best_epoch(record),
+        **{f"final_{name}": value for name, value in result.metrics.items()},
+        **{f"optimistic_{name}": value for name, value in result.optimistic_metrics.items()},
+    }
+    if effect:
+        values |= effect.model_dump()
+    if timing:
+        values |= {"seconds": timing.total_seconds, **timing.model_dump(exclude={"total_seconds"})}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _curve_points(record: TrialRecord, result: TrialResult) -> Iterator[Point]:
+    """A point an epoch, spread evenly over the trial's time: the times come from the record alone."""
+    if result.curve is None:
+        return
+    begun, ended = record.asked_at, record.told_at or record.asked_at
+    for name, values in result.curve.model_dump().items():
+        for epoch, value in enumerate(values, start=1):
+            at = begun + (ended - begun) * epoch / len(values)
+            yield Point(name, value, milliseconds(at), epoch)
