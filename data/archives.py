@@ -67,8 +67,7 @@ def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_se
 
 
 def content_checksum(folder: Path, folders: Sequence[str]) -> str:
-    """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by
-    path."""
+    """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by path."""
     whole = sha256()
     names = sorted(path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name))
     for name in names:
@@ -83,7 +82,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _download(archive: Archive, target: Path, timeout_seconds: float, max_seconds: float) -> None:
     """Raises UserError for any failure of the network, a body over `max_bytes`, or a trickle over
-    `max_seconds`."""
+    `max_seconds`.
+    """
     deadline = time.monotonic() + max_seconds
     num_bytes = 0
     try:
@@ -106,7 +106,8 @@ def _download(archive: Archive, target: Path, timeout_seconds: float, max_second
 
 def _extract(archive: Archive, packed: Path, target: Path) -> None:
     """Extract the files below the top folder. Raises UserError for a damaged archive or one that would
-    leave `target`."""
+    leave `target`.
+    """
     try:
         with zipfile.ZipFile(packed) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
@@ -134,7 +135,8 @@ def _extract(archive: Archive, packed: Path, target: Path) -> None:
 
 def _inside(member: zipfile.ZipInfo, archive: Archive) -> Path:
     """The member's path without the top folder; raises UserError for links and for paths that could
-    lead elsewhere."""
+    lead elsewhere.
+    """
     parts = PurePosixPath(member.filename).parts
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     unsafe = any(part in ("..", "/") or "\\" in part or ":" in part or "\0" in part for part in parts)

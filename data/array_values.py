@@ -17,8 +17,7 @@ ToBytes = Callable[[np.ndarray], np.ndarray]
 
 
 def check_images(images: np.ndarray, what: str) -> None:
-    """Raise UserError unless the array is [n, h, w] or [n, h, w, 1, 3 or 4], with every side at least
-    1."""
+    """Raise UserError unless the array is [n, h, w] or [n, h, w, 1, 3 or 4], with every side at least 1."""
     if (
         images.ndim not in (3, 4)
         or (images.ndim == 4 and images.shape[3] not in (1, 3, 4))

@@ -35,8 +35,7 @@ SPLIT_PATTERNS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 
 @dataclass(frozen=True)
 class _Part:
-    """Images and labels of one split, or of all where the file has one array for all (`split` is
-    None)."""
+    """Images and labels of one split, or of all where the file has one array for all (`split` is None)."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -45,7 +44,8 @@ class _Part:
 
 def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
     """List the images of `dataset.path`, an .npz. Raises UserError where its arrays are not images and
-    labels."""
+    labels.
+    """
     path = Path(config.path or "")
     where = f"dataset.path: {shown(str(path))}"
     fingerprint = _fingerprint(path, where)

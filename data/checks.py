@@ -48,8 +48,7 @@ class Inspection:
 
     @property
     def num_needed(self) -> int:
-        """The fewest images of a class that can give train its least and every other required split
-        one."""
+        """The fewest images of a class that can give train its least and every other required split one."""
         return MIN_TRAIN_IMAGES + sum(split != TRAIN for split in self.required_splits)
 
     def classes(self, chosen: np.ndarray) -> list[str]:
@@ -99,25 +98,20 @@ def empty_classes(inspection: Inspection) -> list[str]:
     names = inspection.classes(inspection.counts.sum(axis=1) == 0)
     if not names or not len(inspection.labels):
         return []
-    return [
-        f"{plural(len(names), 'class has', 'classes have')} no image: {first_of(names)}; fill or remove them"
-    ]
+    count = plural(len(names), "class has", "classes have")
+    return [f"{count} no image: {first_of(names)}; fill or remove them"]
 
 
 def small_classes(inspection: Inspection) -> list[str]:
     totals = inspection.counts.sum(axis=1)
-    small = (totals > 0) & (totals < inspection.num_needed)
-    if not small.any():
+    small = np.flatnonzero((totals > 0) & (totals < inspection.num_needed))
+    if not len(small):
         return []
-    listed = first_of(
-        [f"{inspection.class_names[number]} ({totals[number]})" for number in np.flatnonzero(small)]
-    )
-    shares = [
-        f"{MIN_TRAIN_IMAGES if split == TRAIN else 1} in {SPLIT_NAMES[split]}"
-        for split in inspection.required_splits
-    ]
-    needed = f"{inspection.num_needed} or more are needed ({', '.join(shares)})"
-    return [f"{plural(int(small.sum()), 'class has', 'classes have')} too few images: {listed}; {needed}"]
+    listed = first_of([f"{inspection.class_names[number]} ({totals[number]})" for number in small])
+    least = {split: MIN_TRAIN_IMAGES if split == TRAIN else 1 for split in inspection.required_splits}
+    shares = ", ".join(f"{number} in {SPLIT_NAMES[split]}" for split, number in least.items())
+    count = plural(len(small), "class has", "classes have")
+    return [f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})"]
 
 
 def classes_missing_from_a_split(inspection: Inspection) -> list[str]:

@@ -31,7 +31,8 @@ CLOTHING = Archive(
 
 def list_clothing(config: DatasetConfig, cache_dir: Path) -> Listing:
     """List the photographs with the splits they come with. Raises UserError where they can neither be
-    found nor fetched."""
+    found nor fetched.
+    """
     return list_folder(
         config.model_copy(update={"path": str(_found(config, cache_dir, CLOTHING))}), cache_dir
     )

@@ -87,8 +87,7 @@ def open_dataset(
 
 
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """What the configured source has. Raises UserError where it has a path and needs none, or the
-    reverse."""
+    """What the configured source has. Raises UserError where it has a path and needs none, or the reverse."""
     source = SOURCES[config.source]
     if source.path == "required" and config.path is None:
         raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")
@@ -122,7 +121,8 @@ def _inspection(
 
 def _store_path(listing: Listing, config: DatasetConfig, cache_dir: Path) -> Path:
     """Named by all that decides its content: files, declared splits (they decide leaks), size, limit,
-    decoder."""
+    decoder.
+    """
     parts = [MAGIC.decode(), PIL.__version__, config.image_size, config.max_pixels, listing.fingerprint]
     key = sha256(json.dumps(parts).encode() + listing.splits.tobytes()).hexdigest()[:32]
     return cache_dir / "decoded" / f"{key}.images"

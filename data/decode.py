@@ -73,7 +73,7 @@ def decode_image(data: bytes | np.ndarray, size: int, max_pixels: int) -> Decode
     """Decode a file's bytes, or a uint8 array [h, w] or [h, w, 1, 3 or 4], and resize to [size, size, 3].
 
     The whole picture is kept and stretched to a square, as Keras's `target_size` does, by an antialiasing
-    bicubic filter. Raises BadImage for what is no image, is damaged, or has more than `max_pixels` pixels
+    bilinear filter. Raises BadImage for what is no image, is damaged, or has more than `max_pixels` pixels
     (found before decoding).
     """
     try:
@@ -84,12 +84,10 @@ def decode_image(data: bytes | np.ndarray, size: int, max_pixels: int) -> Decode
             image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))  # None: keep the mode
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
         colour, colour_changes = _to_rgb(image)
-        square = colour.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=REDUCING_GAP)
+        square = colour.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
     except (BadImage, MemoryError):
         raise
-    except (
-        Exception
-    ) as error:  # parsers of hostile bytes raise whatever they trip over; the file is what is wrong
+    except Exception as error:  # a parser of hostile bytes raises whatever it trips over
         raise BadImage(_reason(error)) from error
     if turn is not None:  # after resizing, when it is cheap
         square = square.transpose(turn)
@@ -143,8 +141,7 @@ def _header_changes(image: Image.Image) -> tuple[str, ...]:
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """An 8-bit RGB image and what that took. Transparency is laid on white; no colour profile is
-    applied."""
+    """An 8-bit RGB image and what that took. Transparency is laid on white; no colour profile is applied."""
     changes: list[str] = []
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)

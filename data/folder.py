@@ -1,5 +1,4 @@
-"""The `folder` source: train/, validation/ and test/ with a folder a class in each, or one folder a
-class.
+"""The `folder` source: train/, validation/ and test/ with a folder a class in each, or a folder a class.
 
 Tells the two layouts apart and says which names it found where neither fits. Files below a class's folder
 belong to the class however deep; hidden files and what file managers leave behind are passed over.
@@ -50,8 +49,7 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
 
 
 def _folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder; raises UserError where there are none or it cannot be
-    read."""
+    """The names of the folders in a folder. Raises UserError where there are none or it cannot be read."""
     try:
         names = [child.name for child in _children(folder) if child.is_folder]
     except OSError as error:
@@ -94,8 +92,7 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
-    """Folders that hold only folders are no classes: split folders with other names, or a level too
-    high."""
+    """Folders that hold only folders are no classes: split folders with other names, or a level too high."""
     if all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(f"the folders of {_described(root, tops, {})} hold only folders; {LAYOUTS}")
 
@@ -110,7 +107,8 @@ def _holds_folders(folder: Path, only: bool = False) -> bool:
 
 def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
     """Every file below a class's folder, sorted within each folder; what cannot be entered becomes a
-    problem."""
+    problem.
+    """
     waiting = [start]
     while waiting:
         folder = waiting.pop()

@@ -54,8 +54,7 @@ class Listing:
 
 
 class FileTable:
-    """Collects files below `root`, one `add` each, and makes a Listing of those that are regular
-    files."""
+    """Collects files below `root`, one `add` each, and makes a Listing of those that are regular files."""
 
     def __init__(self, root: Path) -> None:
         self.root = os.fspath(root)
@@ -99,7 +98,8 @@ class FileTable:
 
     def _fingerprint(self) -> str:
         """sha256 over root, names, sizes and modification times: a file changed with all three kept
-        goes unnoticed."""
+        goes unnoticed.
+        """
         digest = sha256(os.fsencode(self.root))
         for name, (size, mtime_ns) in zip(self.names, self._stamps, strict=True):
             digest.update(b"\0" + os.fsencode(name) + f"\0{size} {mtime_ns}".encode())

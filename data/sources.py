@@ -20,7 +20,8 @@ from data.tables import list_csv
 @dataclass(frozen=True)
 class Source:
     """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what the
-    user can mend."""
+    user can mend.
+    """
 
     about: str
     path: Literal["required", "optional", "none"]

@@ -27,8 +27,7 @@ ALIASES = {
 
 
 def split_number(name: str) -> int | None:
-    """The split a name stands for ("val" is validation), whatever its case; None where it is no such
-    name."""
+    """The split a name stands for ("val" is validation), whatever its case; None where it is no such name."""
     return ALIASES.get(name.strip().lower())
 
 
@@ -89,7 +88,8 @@ def draw_splits(
 
 def _ranks_in_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A random order grouped by class, the rank of each of its members within the class, and the class
-    sizes."""
+    sizes.
+    """
     key = int.from_bytes(sha256(f"split {seed}".encode()).digest()[:16], "big")
     draws = np.random.Philox(key=key).random_raw(len(labels))
     order = np.lexsort((draws, labels))

@@ -44,7 +44,8 @@ class StoredImages:
 
 def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -> None:
     """Close a file of pixels: digests uint8 [n, 32], then the fields of StoredImages after `digests`,
-    as JSON."""
+    as JSON.
+    """
     raw, text = digests.tobytes(), json.dumps(record, separators=(",", ":")).encode()
     file.seek(0, 2)
     file.write(raw + text + FOOTER.pack(sha256(raw + text).digest(), len(text), MAGIC))
@@ -52,7 +53,8 @@ def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -
 
 def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
     """The file's content, or None where there is no file or it is not as it was written (the log says
-    why)."""
+    why).
+    """
     try:
         if not path.is_file():
             return None
@@ -75,7 +77,8 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
 
 def _read_record(path: Path, size: int) -> tuple[np.ndarray, dict[str, Any]]:
     """The digests uint8 [n, 32] and the record. Raises ValueError or struct.error where the file is not
-    whole."""
+    whole.
+    """
     with path.open("rb") as file:
         num_bytes = file.seek(0, 2)
         file.seek(max(0, num_bytes - FOOTER.size))
@@ -98,7 +101,8 @@ def _map(path: Path, num_images: int, size: int) -> np.ndarray:
 
 def _pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> bool:
     """Whether the images' digests are those recorded; of a file over CHECKED_BYTES, of images spread
-    evenly."""
+    evenly.
+    """
     if not len(images):
         return True
     pixels = np.asarray(images)  # a memory map's own indexing is slow

@@ -70,8 +70,7 @@ def _rows(path: Path, config: DatasetConfig) -> Iterator[_Row]:
 
 
 def _columns(path: Path, header: list[str], config: DatasetConfig) -> list[int | None]:
-    """Positions of the path, label and split columns; the split's is None where there is no such
-    column."""
+    """Positions of the path, label and split columns; the split's is None where there is no such column."""
     names = [name.strip() for name in header]
     places: list[int | None] = []
     for key in ("path_column", "label_column", "split_column"):
@@ -108,7 +107,8 @@ def _at(path: Path, row: _Row) -> str:
 
 def _inside(path: Path, row: _Row) -> str:
     """The row's path relative to the csv's folder; compared as text, so a link inside the folder may
-    lead out."""
+    lead out.
+    """
     folder = os.fspath(path.parent)
     relative = os.path.relpath(Path(folder, row.path), folder)  # relpath takes out "..", which Path keeps
     if not row.path or relative == "." or Path(relative).parts[0] == "..":
