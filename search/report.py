@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from data.files import write_atomically
+from search.contact_sheet import WINNER_SHEET
 from search.figures import page_pictures
 from search.figures_training import curve_note
 from search.report_page import build_page
 from search.state import SearchState
 
 TEMPLATES = Path(__file__).parent / "templates"
-WINNER_SHEET = Path("previews") / "winner.png"
 MOST_SHEET_BYTES = 900_000
 
 

@@ -23,9 +23,9 @@ from search.wording import (
 
 MOST_TRIALS, MOST_CLASSES = 500, 60
 BASES = {
-    "removed": "the policy, against the policy without it",
-    "alone": "it alone, against no augmentation",
-    "policy": "against no augmentation",
+    "removed": "the policy with and without it",
+    "alone": "it alone and no augmentation",
+    "policy": "it and no augmentation",
 }
 
 
