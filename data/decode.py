@@ -34,6 +34,10 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Within a JPEG's pixels a byte FF is always followed by 00, so these two are what they seem (ITU T.81,
+# B.1.1.5). Pillow itself overlooks a cut that takes no more than the end.
+JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
+
 MODE_NAMES = {
     "1": "black and white",
     "L": "grey",
@@ -72,9 +76,9 @@ def quiet_pillow() -> Iterator[None]:
 def decode_image(data: bytes | np.ndarray, size: int, max_pixels: int) -> Decoded:
     """Decode a file's bytes, or a uint8 array [h, w] or [h, w, 1, 3 or 4], and resize to [size, size, 3].
 
-    The whole picture is kept and stretched to a square, as Keras's `target_size` does, by an antialiasing
-    bilinear filter. Raises BadImage for what is no image, is damaged, or has more than `max_pixels` pixels
-    (found before decoding).
+    The whole picture is kept and stretched to a square, as Keras's `target_size` does, by an
+    antialiasing bilinear filter. Raises BadImage for what is no image, is damaged, or has more than
+    `max_pixels` pixels (found before decoding).
     """
     try:
         image = _from_array(data) if isinstance(data, np.ndarray) else _open(data)
@@ -105,6 +109,8 @@ def _open(data: bytes) -> ImageFile:
         if factory and accepts and accepts(data[:16]) is True:
             if name == "PNG":  # only verify() reads the checksums of the pixels' chunks
                 factory(BytesIO(data), "").verify()
+            if name == "JPEG" and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
+                raise BadImage("damaged: the file is cut short (no end marker after the last scan)")
             return factory(BytesIO(data), "")
     raise BadImage(f"not an image in a format that is read ({', '.join(FORMATS)})")
 
@@ -141,7 +147,8 @@ def _header_changes(image: Image.Image) -> tuple[str, ...]:
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """An 8-bit RGB image and what that took. Transparency is laid on white; no colour profile is applied."""
+    """An 8-bit RGB image and what that took. Transparency is laid on white; no colour profile is
+    applied."""
     changes: list[str] = []
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)

@@ -1,0 +1,57 @@
+"""Made-up pictures and data sets on disk for the tests of `data`. Every picture differs from every other."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from data.settings import DatasetConfig
+
+
+def picture(number: int, width: int = 24, height: int = 20) -> Image.Image:
+    """A smooth RGB picture, its own for every number."""
+    coarse = np.random.default_rng(number).integers(0, 256, (4, 4, 3), np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, format_name: str = "PNG", **options: Any) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, format_name, **options)
+    return buffer.getvalue()
+
+
+def write_folders(root: Path, counts: Mapping[str, int], first: int = 0) -> None:
+    """{"train/cat": 3, ...}: so many PNG files in each folder, numbered on from `first`."""
+    number = first
+    for folder, count in counts.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for _ in range(count):
+            (root / folder / f"{number:03d}.png").write_bytes(encoded(picture(number)))
+            number += 1
+
+
+SPLIT_COUNTS = {
+    "train/cat": 3,
+    "train/dog": 3,
+    "validation/cat": 1,
+    "validation/dog": 1,
+    "test/cat": 1,
+    "test/dog": 1,
+}
+
+
+def folder_config(root: Path, **settings: Any) -> DatasetConfig:
+    return DatasetConfig(**{"source": "folder", "path": str(root), "image_size": 16, **settings})
+
+
+def csv_config(root: Path, text: str, **settings: Any) -> DatasetConfig:
+    (root / "images.csv").write_text(text, encoding="utf-8")
+    return DatasetConfig(**{"source": "csv", "path": str(root / "images.csv"), "image_size": 16, **settings})
+
+
+def arrays_config(root: Path, **arrays: Any) -> DatasetConfig:
+    np.savez(root / "images.npz", **arrays)
+    return DatasetConfig(source="arrays", path=str(root / "images.npz"), image_size=16)
