@@ -174,14 +174,24 @@ def class_rows(state: SearchState) -> list[tuple[str, ...]]:
 
 def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of the label-safety measurements, in the journal's own names."""
-    names = tuple(dict.fromkeys(name for entry in state.safety for name in entry))
-    rows = [tuple(_plain(entry.get(name)) for name in names) for entry in state.safety]
-    return tuple(name.replace("_", " ") for name in names), rows
+    entries = [_with_interval(entry) for entry in state.safety]
+    names = tuple(dict.fromkeys(name for entry in entries for name in entry))
+    rows = [tuple(_plain(name, entry.get(name)) for name in names) for entry in entries]
+    return tuple(name.removesuffix("_share").replace("_", " ") for name in names), rows
 
 
-def _plain(value: Any) -> str:
+def _with_interval(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry with its accuracy and interval as one text; an accuracy without an interval is not shown."""
+    rest = {name: value for name, value in entry.items() if name not in ("accuracy", "accuracy_ci")}
+    interval = entry.get("accuracy_ci")
+    return {**rest, "accuracy (95 %)": percent_text(entry["accuracy"], interval)} if interval else rest
+
+
+def _plain(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name.endswith("_share"):
+        return f"{100 * value:.1f} %"
     return f"{value:.3g}" if isinstance(value, float) else value_text(value)
 
 
