@@ -70,7 +70,8 @@ class Evidence(Frozen):
     null_floor: what the best of the trials would show if none differed from no augmentation (95th percentile) in objective
     units; null_floor_mean: the same, on average. None where the search phase has not ended.
     chosen_trial: the confirmed trial that is recommended; None recommends no augmentation.
-    optimism: mean over trials of the optimistic score less the honest one.
+    verdicts: one an augmentation, from it alone at its strength in the best setting. removed: what taking it out of the chosen
+    policy costs. optimism: mean over trials of the optimistic score less the honest one.
     """
 
     null_floor: float | None = None
@@ -82,6 +83,7 @@ class Evidence(Frozen):
     chosen_label: str | None = None
     policy: Verdict | None = None
     verdicts: dict[str, Verdict] = {}
+    removed: dict[str, Verdict] = {}
     by_class: dict[str, Effect] = {}
     rung_correlations: tuple[RungCorrelation, ...] = ()
     optimism: float | None = None

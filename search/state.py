@@ -27,6 +27,7 @@ class Opened(Frozen):
     started_at: float
     environment: dict[str, Any]
     dataset: DatasetSummary
+    earlier_looks: int = 0  # at the test set, by searches this directory held before
     space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
     fixed: dict[str, Any]
 
@@ -39,10 +40,16 @@ class SearchState(Frozen):
     evidence: Evidence | None = None
     test: TestResult | None = None
     safety: tuple[dict[str, Any], ...] = ()
+    cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
     finished_at: float | None = None
     wall_seconds: float = 0.0
     phase_seconds: dict[str, float] = {}
+
+    @property
+    def looks(self) -> int:
+        """How often the test set was opened in this run directory."""
+        return (self.opened.earlier_looks if self.opened else 0) + (self.test is not None)
 
     def of_kind(self, *kinds: str) -> tuple[TrialRecord, ...]:
         return tuple(record for record in self.records if record.kind in kinds)
@@ -52,16 +59,28 @@ class SearchState(Frozen):
         return next((r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None)
 
 
-def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
-    """Folds the journal's events, oldest first, into the state they describe.
+class Replay:
+    """Folds the journal's events, oldest first, into the state they describe; goes on as events are appended."""
 
-    Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood.
-    """
-    fields: dict[str, Any] = {"phase_seconds": {}}
-    records: dict[int, TrialRecord] = {}
-    for event in events:
-        _FOLDS[event["type"]](fields, records, event)
-    return SearchState(records=tuple(records[n] for n in sorted(records)), **fields)
+    def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._fields: dict[str, Any] = {"phase_seconds": {}}
+        self._records: dict[int, TrialRecord] = {}
+        for event in events:
+            self.fold(event)
+
+    def fold(self, event: Mapping[str, Any]) -> None:
+        """Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood."""
+        _FOLDS[event["type"]](self._fields, self._records, event)
+
+    @property
+    def state(self) -> SearchState:
+        fields = {**self._fields, "phase_seconds": dict(self._fields["phase_seconds"])}
+        return SearchState.model_construct(records=tuple(self._records[n] for n in sorted(self._records)), **fields)
+
+
+def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
+    """The state that a whole journal describes. Raises KeyError for an event of an unknown type."""
+    return Replay(events).state
 
 
 def _opened(fields: dict, records: dict, event: Mapping) -> None:
@@ -70,7 +89,7 @@ def _opened(fields: dict, records: dict, event: Mapping) -> None:
 
 def _asked(fields: dict, records: dict, event: Mapping) -> None:
     record = TrialRecord.model_validate(event["record"])
-    records[record.trial] = record
+    records[record.trial] = record.model_copy(update={"asked_at": event["time"]})
 
 
 def _told(fields: dict, records: dict, event: Mapping) -> None:
@@ -105,6 +124,10 @@ def _phase(fields: dict, records: dict, event: Mapping) -> None:
     fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event["seconds"]
 
 
+def _cut(fields: dict, records: dict, event: Mapping) -> None:
+    fields["cut_after"] = event["after"]
+
+
 def _stopped(fields: dict, records: dict, event: Mapping) -> None:
     fields["stopped"] = event["reason"]
 
@@ -123,10 +146,10 @@ _FOLDS = {
     "asked": _asked,
     "told": _told,
     "evidence": _evidence,
-    "test_look": _ignored,
     "test": _test,
     "safety": _safety,
     "phase": _phase,
+    "cut": _cut,
     "stopped": _stopped,
     "resumed": _ignored,
     "finished": _finished,

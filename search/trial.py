@@ -92,9 +92,15 @@ class TrialSpec(Frozen):
 
 
 class Resources(Frozen):
-    """What a trial may use. Changes how long it takes, never what comes out."""
+    """What a trial may use. Changes how long it takes, never what comes out.
+
+    cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone: augmented features, deleted
+    as soon as the trial is over unless `keep_views` (a later rung may want more of the same).
+    """
 
     cache_dir: Path
+    views_dir: Path
+    keep_views: bool = False
     num_threads: int = 2
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     disk_gb: float | None = None

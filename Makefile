@@ -1,0 +1,45 @@
+# Everything a person or CI does here, by name. `make quickstart` is the whole tool in a few minutes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: quickstart test lint format lock torture simulations bench clean
+
+$(INSTALLED): requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+quickstart: $(INSTALLED)
+	$(BIN)/python run_search.py run experiments/quickstart.yaml
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# What takes minutes and proves more: many more fuzzed files, kills, every backbone exported.
+torture: $(INSTALLED)
+	AUGSEARCH_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy run_search.py search data tests benchmarks
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+simulations: $(INSTALLED)
+	$(BIN)/python -m benchmarks.simulations
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+# Pins every package with its hashes for all systems and Python 3.11 and newer; needs uv.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+clean:
+	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

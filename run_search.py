@@ -1,0 +1,181 @@
+"""The command line of augsearch, and nothing else: it reads arguments, calls `search`, prints, and chooses the exit status.
+
+Everything heavy is imported inside a command: `--help` answers without TensorFlow or MLflow.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from search.session import SearchResult
+
+DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT, STOPPED = 0, 2, 3, 4, 75
+__version__ = "0.1.0"
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Finds which image augmentations help on your data, how strongly to set them, and whether the gain is real.",
+)
+
+Experiment = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
+Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help="Changes a value of the experiment file.")]
+RunDir = Annotated[Path | None, typer.Option("--run-dir", help="Where the search is kept [default: runs/NAME].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"augsearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Finds which image augmentations help on your data, how strongly to set them, and whether the gain is real."""
+
+
+@app.command()
+def run(
+    experiment: Experiment,
+    run_dir: RunDir = None,
+    overrides: Overrides = [],  # noqa: B006 - Typer reads the default and copies it
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew where another search is kept.")] = False,
+    inline: Annotated[bool, typer.Option("--inline", help="Run trials in this process, for debugging.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Runs a search, or resumes it where it was stopped."""
+    with _errors(as_json), _stop_signals() as stop:
+        from search.config import load_config
+        from search.session import SessionOptions, run_search
+        from search.terminal import Progress
+
+        config = load_config(experiment, overrides)
+        where = run_dir or Path("runs") / config.name
+        progress = Progress()
+        try:
+            result = run_search(config, where, progress, SessionOptions(fresh, inline, stop))
+        finally:
+            progress.close()
+        _print_result(result, as_json)
+    raise typer.Exit(_status(result))
+
+
+def _status(result: "SearchResult") -> int:
+    return {"finished": DONE, "already finished": DONE, "stopped": STOPPED, "failed": NOTHING_COMPLETED}[result.outcome]
+
+
+def _print_result(result: "SearchResult", as_json: bool) -> None:
+    from search.summary import summarize
+    from search.terminal import print_closing
+
+    if as_json:
+        summary = {**summarize(result.state), "outcome": result.outcome, "run_dir": str(result.run_dir)}
+        typer.echo(json.dumps(summary, allow_nan=False))
+    print_closing(result)
+
+
+@app.command()
+def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
+    """Checks an experiment file and its images and prints the plan. Trains nothing."""
+    with _errors(as_json):
+        from search.config import load_config
+        from search.plan import describe_plan, make_plan
+
+        plan = make_plan(load_config(experiment, overrides))
+        typer.echo(plan.model_dump_json() if as_json else describe_plan(plan))
+
+
+@app.command()
+def preview(
+    experiment: Experiment,
+    out: Annotated[Path | None, typer.Option("--out", help="The picture to write [default: NAME-preview.png].")] = None,
+    overrides: Overrides = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Draws each augmentation at its extremes, and samples, beside the clean image."""
+    with _errors(as_json):
+        from search.config import load_config
+        from search.preview import write_preview
+
+        config = load_config(experiment, overrides)
+        path = write_preview(config, out or Path(f"{config.name}-preview.png"))
+        typer.echo(json.dumps({"preview": str(path)}) if as_json else str(path))
+
+
+@app.command()
+def report(directory: Annotated[Path, typer.Argument(help="A run directory.")], as_json: AsJson = False) -> None:
+    """Makes report.html, trials.csv and summary.json again from the journal."""
+    with _errors(as_json):
+        from search.journal import read
+        from search.outputs import write_outputs
+        from search.state import replay
+
+        events, warning = read(directory / "journal.jsonl")
+        if warning:
+            typer.echo(warning, err=True)
+        write_outputs(replay(events), directory)
+        path = directory / "report.html"
+        typer.echo(json.dumps({"report": str(path)}) if as_json else str(path))
+
+
+@app.command()
+def schema() -> None:
+    """Prints the JSON Schema of an experiment file."""
+    from search.config import ExperimentConfig
+
+    typer.echo(json.dumps(ExperimentConfig.model_json_schema(), indent=2))
+
+
+@contextmanager
+def _errors(as_json: bool) -> Iterator[None]:
+    """Turns what the user can mend into one line and exit status 2."""
+    from data.errors import UserError
+    from data.files import StorageError
+    from search.ledger import Stopped
+
+    try:
+        yield
+    except Stopped:
+        raise typer.Exit(STOPPED) from None
+    except (UserError, StorageError) as error:
+        if as_json:
+            typer.echo(json.dumps({"error": str(error)}))
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """The first SIGINT or SIGTERM asks the search to stop; the second stops it at once. Either can be resumed."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            os._exit(STOPPED)
+        stop.set()
+        typer.echo("stopping; the search can be resumed with the same command (again: stop at once)", err=True)
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

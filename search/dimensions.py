@@ -1,0 +1,128 @@
+"""A setting's searched values, as written in an experiment file: `{min, max[, step][, sampling]}` or `[a, b, ...]`.
+
+Knows neither which settings exist nor KerasTuner; `config` reads with it and `space` hands it to the algorithms.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+RANGE_KEYS = ("min", "max", "step", "sampling")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `minimum` to `maximum`, both included, in steps where `step` is given."""
+
+    minimum: float
+    maximum: float
+    step: float | None = None
+    log: bool = False
+    integer: bool = False
+
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        return (self.minimum, self.maximum)
+
+    @property
+    def num_values(self) -> int | None:
+        """How many values a grid holds; None where there is no step to count by."""
+        step = self.step or (1 if self.integer else None)
+        return None if step is None else math.floor((self.maximum - self.minimum) / step + 1e-9) + 1
+
+    def as_json(self) -> dict[str, Any]:
+        return {"min": self.minimum, "max": self.maximum, "step": self.step, "sampling": "log" if self.log else "linear"}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A list of values, in the order written."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def extremes(self) -> tuple[Any, ...]:
+        return self.values
+
+    @property
+    def num_values(self) -> int:
+        return len(self.values)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"choices": list(self.values)}
+
+
+Dimension = Range | Choices
+
+
+def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | None:
+    """The dimension that `raw` describes, or None where `raw` is one fixed value.
+
+    accepts: whether a value is valid for this setting alone. It settles what a list of numbers means (a pair such as
+    `brightness_range: [0.8, 1.2]` is one value; `[[1, 1], [0.8, 1.2]]` are two) and whether a range is of whole numbers.
+    Raises ValueError saying what is wrong.
+    """
+    if isinstance(raw, dict):
+        return _parse_mapping(raw, accepts)
+    if not isinstance(raw, list):
+        return None
+    each_is_valid = bool(raw) and all(accepts(value) for value in raw)
+    if accepts(raw):
+        if each_is_valid:
+            raise ValueError(f"{raw} may be a pair or two values to search; write [{raw}] or {{choices: {raw}}}")
+        return None
+    return _choices(raw)
+
+
+def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
+    if set(raw) == {"choices"} and isinstance(raw["choices"], list):
+        return _choices(raw["choices"])
+    unknown = sorted(set(map(str, raw)) - set(RANGE_KEYS))
+    if unknown or not {"min", "max"} <= set(raw):
+        raise ValueError(f"received keys {sorted(map(str, raw))}; allowed: min, max, step, sampling, or choices alone")
+    for key in ("min", "max", "step"):
+        _check_number(key, raw.get(key))
+    return _range(raw, integer=_is_whole(raw) and not accepts(raw["min"] + 0.5))
+
+
+def _is_whole(raw: dict) -> bool:
+    return all(isinstance(raw[key], int) for key in ("min", "max"))
+
+
+def _check_number(key: str, value: Any) -> None:
+    if key == "step" and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{key} is {value!r}; it must be a finite number")
+
+
+def _range(raw: dict, integer: bool) -> Range:
+    low, high, step = raw["min"], raw["max"], raw.get("step")
+    sampling = raw.get("sampling", "linear")
+    if sampling not in ("linear", "log"):
+        raise ValueError(f"sampling is {sampling!r}; allowed: linear, log")
+    if low == high:
+        raise ValueError(f"min and max are both {low}: one point is no range; write the value {low} itself")
+    if low > high:
+        raise ValueError(f"min {low} is above max {high}; exchange them")
+    if step is not None and not 0 < step <= high - low:
+        raise ValueError(f"step is {step}; it must be above 0 and at most max - min = {high - low:g}")
+    if integer and step is not None and step != int(step):
+        raise ValueError(f"step is {step}; this setting takes whole numbers")
+    if sampling == "log" and low <= 0:
+        raise ValueError(f"min is {low}; with sampling: log it must be above 0")
+    if sampling == "log" and step is not None:
+        raise ValueError("step cannot be combined with sampling: log; leave one out")
+    return Range(low, high, step, sampling == "log", integer)
+
+
+def _choices(values: Sequence[Any]) -> Choices:
+    if len(values) < 2:
+        raise ValueError(f"{list(values)} leaves nothing to choose; give two values or more, or the value without brackets")
+    seen = [json.dumps(value, sort_keys=True) for value in values]
+    repeated = sorted({text for text in seen if seen.count(text) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(repeated)} is listed twice; list each value once")
+    return Choices(tuple(values))

@@ -1,0 +1,137 @@
+"""Features on disk: clean ones once a dataset and backbone, augmented ones once a (policy, view), each checked when read.
+
+A file's name is the hash of everything that made it, and its last bytes are a checksum of the rest; what is stale is never
+found and what is damaged is made again. Computing features is `features`; which views a trial wants, `training`.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.dataset import Dataset
+from data.views import augmented_batches, clean_batches
+from search.trial import Resources
+
+if TYPE_CHECKING:
+    from search.features import Extractor
+
+BATCH = 64  # images drawn at a time; the extractor cuts its own batches
+_TRAILER = struct.Struct("<8sQ")
+_MARK = b"augfeat1"
+_LOG = logging.getLogger(__name__)
+
+
+class FeatureStore:
+    """Features of one dataset by one extractor, cached below `cache_dir`.
+
+    `seconds` and `images_extracted` count what this store computed, not what it found. `engine` says what computed it, once
+    something was.
+    """
+
+    def __init__(
+        self, dataset: Dataset, build_extractor: Callable[[], "Extractor"], identity: str, resources: Resources
+    ) -> None:
+        self.dataset = dataset
+        self.images_extracted = 0
+        self.seconds = 0.0
+        self.engine: str | None = None
+        self._build = build_extractor
+        self._identity = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
+        self._clean_file = resources.cache_dir / "features" / f"{_hash(self._identity)}.npy"
+        self._views_dir = resources.views_dir
+        self._num_threads = resources.num_threads
+        self._opened: dict[Path, np.ndarray] = {}
+
+    def clean(self) -> np.ndarray:
+        """float32 [n, d]: every image of the dataset as it is, test images included."""
+
+        def batches() -> Iterator[np.ndarray]:
+            return clean_batches(self.dataset.images, np.arange(len(self.dataset.images)), BATCH)
+
+        return self._cached(self._clean_file, batches, len(self.dataset.images))
+
+    def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> np.ndarray:
+        """float32 [len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn."""
+        if not augmentation:
+            return self.clean()[rows]
+
+        def batches() -> Iterator[np.ndarray]:
+            return augmented_batches(self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_threads)
+
+        folder = self.policy_dir(rows, augmentation, seed)
+        return self._cached(folder / f"{view:05d}.npy", batches, len(rows))
+
+    def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
+        """Where the views of one policy are kept."""
+        content = [self._identity, dict(augmentation), seed, hashlib.sha256(rows.tobytes()).hexdigest()]
+        return self._views_dir / _hash(json.dumps(content, sort_keys=True))
+
+    def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
+        """Deletes the views of a policy that nobody will want again."""
+        folder = self.policy_dir(rows, augmentation, seed)
+        self._opened = {path: features for path, features in self._opened.items() if path.parent != folder}
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _cached(self, path: Path, batches: Callable[[], Iterator[np.ndarray]], count: int) -> np.ndarray:
+        if path in self._opened:
+            return self._opened[path]
+        found = read_features(path)
+        if found is not None and len(found) == count:
+            self._opened[path] = found
+            return found
+        start = time.perf_counter()
+        extractor = self._build()
+        self.engine = extractor.engine
+        features = extractor.extract(batches(), count)
+        self.seconds += time.perf_counter() - start
+        self.images_extracted += count
+        try:
+            write_features(path, features)
+        except OSError as error:
+            # The features are in memory; without the cache a later trial computes them again.
+            _LOG.warning("features were not cached: %s (%s); free space or set execution.cache_dir", path, error.strerror)
+            path.with_suffix(".part").unlink(missing_ok=True)
+            self._opened[path] = features
+        return features
+
+
+def write_features(path: Path, features: np.ndarray) -> None:
+    """Writes beside and renames. Raises OSError where the disk refuses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    features = np.ascontiguousarray(features)
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as file:
+        np.save(file, features, allow_pickle=False)
+        file.write(_TRAILER.pack(_MARK, zlib.crc32(features.view(np.uint8).reshape(-1))))
+    beside.replace(path)
+
+
+def read_features(path: Path) -> np.ndarray | None:
+    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged)."""
+    if not path.exists():
+        return None
+    try:
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            file.seek(-_TRAILER.size, 2)
+            mark, checksum = _TRAILER.unpack(file.read())
+        if mark == _MARK and checksum == zlib.crc32(np.ascontiguousarray(features).view(np.uint8).reshape(-1)):
+            return features
+        problem = "its checksum does not match"
+    except (OSError, ValueError, EOFError) as error:
+        problem = str(error)
+    _LOG.warning("%s is damaged (%s) and is made again", path, problem)
+    return None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

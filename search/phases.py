@@ -1,0 +1,226 @@
+"""The phases of a search, one function each: controls, search, confirmation, ablation, test.
+
+Each asks the ledger for its trials and returns what the next phase needs. What the numbers mean is `conclusions`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from search.algorithms import ALGORITHMS, build_oracle, views_ladder
+from search.config import ExperimentConfig
+from search.failures import failure_streak
+from search.ledger import Ledger
+from search.space import Space
+from search.specs import CONTROLS, NONE, SpecFactory
+from search.trial import Kind, Settings, TrialRecord, TrialSpec
+
+
+STREAK = 5  # trials in a row that fail for one cause: the next would too
+
+
+class SearchFailed(Exception):
+    """The search cannot go on: its baseline failed, or every trial does."""
+
+
+@dataclass
+class Context:
+    """What every phase works with. out_of_time: whether the search should ask for no more trials."""
+
+    config: ExperimentConfig
+    space: Space
+    specs: SpecFactory
+    ledger: Ledger
+    out_of_time: Callable[[int], bool]
+
+    def ask(self, kind: Kind, spec: TrialSpec, rung: int | None = None) -> int:
+        return self.ledger.ask(kind, spec.label, spec, self.space.named_values(spec.settings), rung)
+
+    def tell(self, number: int, baseline: int | None = None) -> TrialRecord:
+        """Raises SearchFailed where the last trials all failed for one cause."""
+        record = self.ledger.tell(number, baseline)
+        if record.status == "failed" and (reason := failure_streak(self.ledger.results(number), STREAK)):
+            raise SearchFailed(reason)
+        return record
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Numbers of the control trials: `by_views[views][label]`, with the fullest number of views last."""
+
+    by_views: dict[Any, dict[str, int]]
+
+    @property
+    def full(self) -> dict[str, int]:
+        return list(self.by_views.values())[-1]
+
+    def baseline(self, views: Any) -> int:
+        return self.by_views.get(views, self.full)[NONE]
+
+
+def run_controls(context: Context) -> Controls:
+    """No augmentation first (trial 0), then the other controls, at every number of views that trials are compared at."""
+    full = context.specs.control({}).training.views
+    ladder = views_ladder(context.config) or (full,)
+    baseline = context.ask("control", context.specs.search("control", NONE, context.specs.control({})))
+    asked: dict[Any, dict[str, int]] = {}
+    for rung, views in enumerate(ladder):
+        # Without augmentation every view is the same picture, so one baseline serves every number of views.
+        asked[views] = {NONE: baseline}
+        for label, augmentation in CONTROLS.items():
+            if label != NONE:
+                spec = context.specs.search("control", label, context.specs.control(augmentation), views)
+                asked[views][label] = context.ask("control", spec, rung if len(ladder) > 1 else None)
+    controls = Controls(asked)
+    record = context.tell(baseline, baseline)
+    if record.status != "completed":
+        raise SearchFailed(f"no augmentation, which all is compared with, failed: {_reason(record)}")
+    for numbers in asked.values():
+        for number in list(numbers.values())[1:]:
+            context.tell(number, baseline)
+    return controls
+
+
+def _reason(record: TrialRecord) -> str:
+    return record.result.error or "no reason was given" if record.result else "it has no result"
+
+
+def run_trials(context: Context, controls: Controls) -> list[int]:
+    """Asks the algorithm, trains, and tells it, always in trial order and `lookahead` ahead; returns the trials' numbers."""
+    oracle = build_oracle(context.config, context.space)
+    algorithm = ALGORITHMS[context.config.search.algorithm]
+    ladder = views_ladder(context.config)
+    running: deque[tuple[int, Any, Any]] = deque()
+    done: list[int] = []
+    open_to_more = True
+    while open_to_more or running:
+        while open_to_more and len(running) < context.config.search.lookahead:
+            if context.out_of_time(len(done) + len(running)):
+                open_to_more = False
+                break
+            proposal = oracle.create_trial(f"trial-{len(done) + len(running)}")
+            if proposal.status == "IDLE" and running:
+                break
+            if proposal.status != "RUNNING":
+                open_to_more = False
+                break
+            values = proposal.hyperparameters.values
+            views = values.get(algorithm.budget_key) if algorithm.budget_key else None
+            settings = context.space.settings(values)
+            spec = context.specs.search("trial", f"trial {len(done) + len(running) + 1}", settings, views)
+            rung = ladder.index(views) if views in ladder else None
+            running.append((context.ask("trial", spec, rung), proposal, views))
+        if running:
+            number, proposal, views = running.popleft()
+            tell_oracle(oracle, proposal, context.tell(number, controls.baseline(views)))
+            done.append(number)
+    return done
+
+
+def tell_oracle(oracle: Any, proposal: Any, record: TrialRecord) -> None:
+    """Gives KerasTuner's oracle a trial's answer."""
+    result = record.result
+    if result is not None and result.status == "completed":
+        oracle.update_trial(proposal.trial_id, {"score": result.score})
+        proposal.status = "COMPLETED"
+    else:
+        proposal.status = "FAILED"
+    oracle.end_trial(proposal)
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """Numbers of the confirming trials: no augmentation, and for each candidate the trial it comes from."""
+
+    baseline: int
+    candidates: dict[int, int]  # confirming trial -> source trial
+
+
+def run_confirmation(context: Context, controls: Controls, trials: list[int]) -> Confirmation:
+    """The best `top` settings and the controls again, on fresh folds, seeds and views."""
+    confirm = context.config.evaluation.confirm
+    top = confirm.top if confirm else 0
+    sources = [*best_trials(context, trials, top), *(n for label, n in controls.full.items() if label != NONE)]
+    baseline = context.ask("confirm", context.specs.confirm("confirm", NONE, context.specs.control({})))
+    candidates = {}
+    for source in sources:
+        record = context.ledger.record(source)
+        spec = context.specs.confirm("confirm", record.label, record.spec.settings)
+        candidates[context.ask("confirm", spec)] = source
+    for number in (baseline, *candidates):
+        context.tell(number, baseline)
+    return Confirmation(baseline, candidates)
+
+
+def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
+    """The best completed trials of the highest rung that holds any, best first, each setting once and no augmentation never."""
+    lower_is_better = context.config.evaluation.objective == "log_loss"
+    best: dict[str, tuple[Any, int]] = {}
+    for number in trials:
+        record = context.ledger.record(number)
+        if record.result is None or record.result.score is None or not record.spec.settings.augmentation:
+            continue
+        score = -record.result.score if lower_is_better else record.result.score
+        setting = _setting_key(record.spec.settings)
+        best[setting] = max(best.get(setting, ((-1, 0.0), 0)), ((record.rung or 0, score), number), key=lambda b: (b[0], -b[1]))
+    ranked = sorted(best.values(), key=lambda b: (b[0], -b[1]), reverse=True)
+    return [number for _, number in ranked[:top]]
+
+
+def _setting_key(settings: Settings) -> str:
+    training = settings.training.model_copy(update={"views": 1})
+    return settings.model_copy(update={"training": training}).model_dump_json()
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """Numbers of the ablating trials: the policy less one augmentation, and one augmentation alone."""
+
+    removed: dict[str, int]
+    alone: dict[str, int]
+
+
+def run_ablation(context: Context, confirmation: Confirmation, policy: Settings, searched: list[str]) -> Ablation:
+    """Each augmentation of the policy taken out, and each searched one alone at its strength in the policy or in the best trial."""
+    removed, alone = {}, {}
+    for name in policy.augmentation:
+        if name in searched:
+            rest = {key: value for key, value in policy.augmentation.items() if key != name}
+            removed[name] = _ask_ablation(context, f"without {name}", policy, rest)
+    for name in searched:
+        strength = policy.augmentation.get(name, _best_strength(context, name))
+        if strength is not None:
+            alone[name] = _ask_ablation(context, f"{name} alone", policy, _with_options(policy, name, strength))
+    for number in (*removed.values(), *alone.values()):
+        context.tell(number, confirmation.baseline)
+    return Ablation(removed, alone)
+
+
+def _ask_ablation(context: Context, label: str, policy: Settings, augmentation: dict[str, Any]) -> int:
+    from data.augmentations import active
+
+    settings = policy.model_copy(update={"augmentation": active(augmentation)})
+    return context.ask("ablation", context.specs.confirm("ablation", label, settings))
+
+
+def _with_options(policy: Settings, name: str, strength: Any) -> dict[str, Any]:
+    options = {key: policy.augmentation[key] for key in ("fill_mode", "cval") if key in policy.augmentation}
+    return {**options, name: strength}
+
+
+def _best_strength(context: Context, name: str) -> Any:
+    """The value of an augmentation in the best trial that used it; None where none did."""
+    using = [r.trial for r in context.ledger.records if r.kind == "trial" and name in r.spec.settings.augmentation]
+    best = best_trials(context, using, 1)
+    return context.ledger.record(best[0]).spec.settings.augmentation[name] if best else None
+
+
+def run_test(context: Context, choices: dict[str, tuple[Settings, int]]) -> dict[str, int]:
+    """Trains each choice (label -> settings, epochs) on train + validation and scores the test split."""
+    numbers = {label: context.ask("test", context.specs.final(label, *choice)) for label, choice in choices.items()}
+    for label, number in numbers.items():
+        record = context.tell(number, numbers[NONE] if label != NONE else None)
+        if record.status != "completed":
+            raise SearchFailed(f"the final model ({label}) failed: {_reason(record)}")
+    return numbers

@@ -1,0 +1,248 @@
+"""One sitting of a search: opens the run directory, runs what is left to do, and leaves every file in it true.
+
+`run_search` is the door for the command line and for Python. The search itself is `loop`; files made from its state `outputs`.
+"""
+
+import logging
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from data.errors import UserError
+from data.files import make_folder
+from search.config import ExperimentConfig
+from search.engines import ENGINES, EngineOptions
+from search.event_log import EventLog
+from search.failures import failure_streak
+from search.ledger import Ledger, Stopped
+from search.lock import RunLock
+from search.loop import SearchLoop
+from search.outputs import write_outputs
+from search.pacing import Deadline
+from search.phases import SearchFailed
+from search.prepare import Prepared, describe_environment, prepare, resources_of
+from search.state import Opened, SearchState
+
+if TYPE_CHECKING:
+    from search.tracking import Tracker
+
+_LOG = logging.getLogger(__name__)
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could not go on (`reason`)."""
+
+    state: SearchState
+    run_dir: Path
+    outcome: Literal["finished", "already finished", "stopped", "failed"]
+    reason: str | None = None
+    tracking: str | None = None
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """fresh: start anew in a directory that holds another search. inline: run trials in this process. stop: set to stop."""
+
+    fresh: bool = False
+    inline: bool = False
+    stop: threading.Event | None = None
+
+
+def run_search(
+    config: ExperimentConfig, run_dir: Path, progress: Any = None, options: SessionOptions | None = None
+) -> SearchResult:
+    """Runs or resumes the search of `config` in `run_dir`.
+
+    progress: as `terminal.Progress`; None is silent. Raises UserError for what the user can mend and StorageError where the disk
+    refuses; whatever happens, the directory can be resumed.
+    """
+    options = options or SessionOptions()
+    make_folder(run_dir, "the run directory")
+    with RunLock(run_dir):
+        return _Session(config, run_dir, progress or _Silent(), options).run()
+
+
+class _Silent:
+    """Progress that nobody watches."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **named: None
+
+
+class _Session:
+    def __init__(self, config: ExperimentConfig, run_dir: Path, progress: Any, options: SessionOptions) -> None:
+        self.config, self.run_dir, self.progress, self.options = config, run_dir, progress, options
+        self.started = time.monotonic()
+        self.stop = options.stop or threading.Event()
+        self.tracker: Tracker | None = None
+
+    def run(self) -> SearchResult:
+        looks = self._start_afresh() if self.options.fresh else 0
+        log = EventLog(self.run_dir / JOURNAL)
+        with ExitStack() as stack:
+            stack.callback(log.close)
+            if log.warning:
+                self.progress.message(log.warning)
+            self._refuse_another_search(log.state)
+            if log.state.finished_at is not None:
+                return SearchResult(log.state, self.run_dir, "already finished")
+            return self._search(log, looks, stack)
+
+    def _search(self, log: EventLog, looks: int, stack: ExitStack) -> SearchResult:
+        self.tracker = self._open_tracker()
+        resources = resources_of(self.config, self.run_dir)
+        engine = self._engine(resources)
+        stack.callback(engine.shutdown, wait=False)
+        engine.warm_up()
+        earlier = log.state.wall_seconds
+        prepared = self._prepare(log, resources, looks)
+        ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
+        ledger.stop = self.stop
+        deadline = Deadline(self.config, earlier, self.started)
+        loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline)
+        result = self._finish(log, loop, prepared)
+        return result
+
+    def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared) -> SearchResult:
+        outcome, reason = "finished", None
+        try:
+            loop.run()
+        except Stopped:
+            outcome, reason = "stopped", "asked to stop"
+        except SearchFailed as error:
+            outcome, reason = "failed", str(error)
+        if reason is not None:
+            log.append("stopped", reason=reason)
+        if outcome == "finished" and not any(r.status == "completed" for r in log.state.of_kind("trial")):
+            outcome, reason = "failed", "no trial completed"
+        if outcome == "finished":
+            self._after(log, prepared)
+        write_outputs(log.state, self.run_dir)
+        shutil.rmtree(self.run_dir / "views", ignore_errors=outcome != "stopped") if outcome != "stopped" else None
+        return SearchResult(log.state, self.run_dir, outcome, reason, self._close_tracker(log.state))  # type: ignore[arg-type]
+
+    def _after(self, log: EventLog, prepared: Prepared) -> None:
+        """What a finished search leaves beside its figures: the winner's pictures and its model."""
+        from search.preview import write_winner_sheet
+
+        write_winner_sheet(log.state, prepared.dataset, self.run_dir)
+
+    def _engine(self, resources: Any) -> Any:
+        execution = self.config.execution
+        name = "inline" if self.options.inline else execution.engine
+        timeout = execution.trial_timeout_minutes
+        return ENGINES[name].build(
+            EngineOptions(
+                resources=resources,
+                run_dir=self.run_dir,
+                workers=execution.workers,
+                retries=execution.retries,
+                timeout_seconds=timeout * 60 if timeout else None,
+            )
+        )
+
+    def _prepare(self, log: EventLog, resources: Any, looks: int) -> Prepared:
+        self.progress.phase("prepare", None)
+        start = time.monotonic()
+        prepared = prepare(self.config, resources, self._on_images)
+        opened = log.state.opened
+        if opened is None:
+            log.append("opened", opened=self._opened(prepared, looks).model_dump(mode="json"))
+        elif opened.dataset.digest != prepared.dataset.digest:
+            raise UserError(
+                f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, now "
+                f"{prepared.dataset.digest[:12]}); restore them, or start anew with --fresh"
+            )
+        else:
+            log.append("resumed")
+        log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
+        write_outputs(log.state, self.run_dir, with_report=False)
+        return prepared
+
+    def _on_images(self, done: int, total: int) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        self.progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
+
+    def _opened(self, prepared: Prepared, looks: int) -> Opened:
+        return Opened(
+            search_id=uuid.uuid4().hex,
+            name=self.config.name,
+            config=self.config.filled,
+            config_hash=self.config.hash,
+            started_at=time.time(),
+            environment=describe_environment(prepared),
+            dataset=prepared.summary,
+            earlier_looks=looks,
+            space=prepared.space.as_json(),
+            fixed={name: value for part in prepared.space.fixed.values() for name, value in part.items()},
+        )
+
+    def _refuse_another_search(self, state: SearchState) -> None:
+        if state.opened is not None and state.opened.config_hash != self.config.hash:
+            raise UserError(
+                f"{self.run_dir} holds a search of another config ({state.opened.name}, {state.opened.config_hash[:8]}; this "
+                f"one is {self.config.hash[:8]}); choose another --run-dir, or start anew with --fresh"
+            )
+
+    def _start_afresh(self) -> int:
+        """Empties the directory of an earlier search; the looks it had at the test set go on counting."""
+        journal = self.run_dir / JOURNAL
+        looks = 0
+        if journal.exists():
+            old = EventLog(journal)
+            looks = old.state.looks
+            old.close()
+        for name in RUN_FILES:
+            path = self.run_dir / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        return looks
+
+    def _open_tracker(self) -> "Tracker | None":
+        tracking = self.config.tracking
+        if tracking.uri is None:
+            return None
+        from search.tracking import Tracker
+
+        return Tracker(tracking.uri, tracking.experiment or self.config.name, self.run_dir)
+
+    def _show(self, state: SearchState) -> None:
+        write_outputs(state, self.run_dir, with_report=False)
+        if self.tracker is not None:
+            self.tracker.submit(state)
+
+    def _close_tracker(self, state: SearchState) -> str | None:
+        if self.tracker is None:
+            return None
+        self.tracker.submit(state)
+        return str(self.tracker.close())
+
+
+RUN_FILES = (
+    JOURNAL,
+    "config.yaml",
+    "environment.json",
+    "trials.csv",
+    "summary.json",
+    "winner.json",
+    "report.html",
+    "predictions",
+    "views",
+    "logs",
+    "model",
+    "previews",
+    "figures",
+)

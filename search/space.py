@@ -1,0 +1,130 @@
+"""The search space of an experiment, and its translation to KerasTuner's HyperParameters and back.
+
+Plain ranges only: no conditional scopes. What the values mean is `data.augmentations` and `trial`; which to try, `algorithms`.
+"""
+
+import json
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from data.augmentations import active, complete
+from data.errors import UserError
+from search.dimensions import Choices, Dimension
+from search.sections import MODEL, TRAINING, accept_augmentation, check_section
+from search.trial import ModelSettings, Settings, TrainingSettings
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+    from search.config import ExperimentConfig
+
+SIGNIFICANT_DIGITS = 4  # of a searched float: finer differences mean nothing, and tables stay readable
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched (`dimensions`) and what is not (`fixed`), by section."""
+
+    dimensions: dict[str, Dimension]
+    section_of: dict[str, str]
+    fixed: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, config: "ExperimentConfig") -> "Space":
+        """Raises UserError where two sections search a setting of the same name."""
+        sections = {"augmentation": config.augmentation, "model": config.model, "training": config.training}
+        found = {
+            "augmentation": check_section(config.augmentation, accept_augmentation),
+            "model": MODEL.dimensions(config.model),
+            "training": TRAINING.dimensions(config.training),
+        }
+        fixed = {part: {k: v for k, v in raw.items() if k not in found[part]} for part, raw in sections.items()}
+        names = [(name, part) for part, searched in found.items() for name in searched]
+        return cls({name: found[part][name] for name, part in names}, dict(names), fixed)
+
+    @property
+    def num_combinations(self) -> int | None:
+        """How many settings a grid over the space holds; None where a range has no step."""
+        counts = [dimension.num_values for dimension in self.dimensions.values()]
+        return None if None in counts else prod(count for count in counts if count)
+
+    def without_step(self) -> list[str]:
+        return [name for name, dimension in self.dimensions.items() if dimension.num_values is None]
+
+    def settings(self, values: dict[str, Any]) -> Settings:
+        """One point, from what an algorithm proposed for the searched settings."""
+        parts = {part: dict(fixed) for part, fixed in self.fixed.items()}
+        for name, dimension in self.dimensions.items():
+            parts[self.section_of[name]][name] = _from_oracle(dimension, values[name])
+        return Settings(
+            augmentation=active(parts["augmentation"]),
+            model=ModelSettings.model_validate(parts["model"]),
+            training=TrainingSettings.model_validate(parts["training"]),
+        )
+
+    def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
+        """The experiment's model and training at their middle or first values, with this augmentation: for the controls."""
+        middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
+        return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
+
+    def named_values(self, settings: Settings) -> dict[str, Any]:
+        """Every searched setting and every active augmentation under its own name, for tables and trackers."""
+        given = {
+            "augmentation": complete(settings.augmentation),
+            "model": settings.model.model_dump(mode="json"),
+            "training": settings.training.model_dump(mode="json"),
+        }
+        searched = {name: given[part][name] for name, part in self.section_of.items()}
+        return {**searched, **settings.augmentation}
+
+    def hyperparameters(self) -> "keras_tuner.HyperParameters":
+        """The searched settings as KerasTuner knows them, in the order written."""
+        import keras_tuner
+
+        parameters = keras_tuner.HyperParameters()
+        for name, dimension in self.dimensions.items():
+            _declare(parameters, name, dimension)
+        return parameters
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: dimension.as_json() for name, dimension in self.dimensions.items()}
+
+
+def require_steps(space: Space) -> None:
+    """Raises UserError where a grid has no step to count by."""
+    if missing := space.without_step():
+        raise UserError(f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, step}} or a list")
+
+
+def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
+    if isinstance(dimension, Choices):
+        parameters.Choice(name, [_to_oracle(value) for value in dimension.values], ordered=False)
+        return
+    sampling = "log" if dimension.log else "linear"
+    if dimension.integer:
+        parameters.Int(name, dimension.minimum, dimension.maximum, step=dimension.step or 1, sampling=sampling)
+    else:
+        parameters.Float(
+            name, float(dimension.minimum), float(dimension.maximum), step=dimension.step, sampling=sampling
+        )
+
+
+def _to_oracle(value: Any) -> str:
+    # KerasTuner's Choice takes one scalar type and no lists; JSON text carries any of ours.
+    return json.dumps(value)
+
+
+def _from_oracle(dimension: Dimension, value: Any) -> Any:
+    if isinstance(dimension, Choices):
+        return json.loads(value)
+    if dimension.integer:
+        return int(value)
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _representative(dimension: Dimension) -> Any:
+    if isinstance(dimension, Choices):
+        return _to_oracle(dimension.values[0])
+    middle = (dimension.minimum * dimension.maximum) ** 0.5 if dimension.log else (dimension.minimum + dimension.maximum) / 2
+    return round(middle) if dimension.integer else middle
