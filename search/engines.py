@@ -1,0 +1,152 @@
+"""Where trials run: one record an engine.
+
+An engine takes specs and gives futures of outcomes. It knows no oracle, no journal and no order: whoever
+submits decides in which order outcomes are told.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from data.files import StorageError
+from search.failures import Failure, guarded
+from search.trial import Outcome, Resources, TrialResult, TrialSpec
+
+RunTrial = Callable[[TrialSpec, Resources], Outcome]
+
+LOG_FOLDER = "logs"
+
+
+def _run_trial() -> RunTrial:
+    from search.training import run_trial
+
+    return run_trial
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is built from. An engine takes no notice of what does not concern it.
+
+    run: a function at the top of a module, which worker processes import. resources: of this machine in all;
+    an engine divides the threads between its workers. run_dir: logs go to its `logs`, and log paths are
+    relative to it. retries: attempts after the first, for failures that may pass. timeout_seconds: of one
+    attempt. warm_imports: what a worker imports ahead of its first trial, where installed.
+    """
+
+    resources: Resources
+    run_dir: Path
+    run: RunTrial = field(default_factory=_run_trial)
+    workers: int = 1
+    retries: int = 1
+    timeout_seconds: float | None = None
+    warm_imports: tuple[str, ...] = ("tensorflow", "keras", "openvino", "cv2")
+
+
+class Engine(Protocol):
+    """What every engine does.
+
+    A future ends with an Outcome, failed or completed; cancelled; with StorageError where a disk must be
+    mended before any trial can go on; or with another exception, which is a fault of this program.
+    """
+
+    def warm_up(self) -> None:
+        """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
+
+    def submit(self, spec: TrialSpec) -> Future[Outcome]:
+        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`."""
+
+    def cancel_running(self) -> None:
+        """Cancels every trial that has not ended, running or waiting, and returns at once."""
+
+    def shutdown(self, wait: bool) -> None:
+        """Returns when all workers are gone. wait: lets the submitted trials end first; else cancels them."""
+
+    def __enter__(self) -> "Engine": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Shuts down; waits for the trials unless an exception is on its way."""
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it."""
+
+    build: Callable[[EngineOptions], Engine]
+    isolates: bool
+    summary: str
+
+
+def settle(future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None) -> None:
+    """Ends a future with what its last attempt gave, unless it has been cancelled meanwhile."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if not isinstance(answer, Failure):
+        result = answer.result
+        if result.status == "failed" and result.log_path is None:
+            result = result.model_copy(update={"log_path": log_path})
+        future.set_result(replace(answer, result=result, attempts=attempts))
+    elif answer.kind == "storage":
+        future.set_exception(StorageError(answer.errno, answer.reason))
+    else:
+        result = TrialResult(
+            status="failed", error=answer.reason, traceback=answer.traceback, log_path=log_path
+        )
+        future.set_result(Outcome(result, None, attempts))
+
+
+class InlineEngine:
+    """Runs a trial in the calling process while `submit` is called: for debuggers.
+
+    It cannot end a trial that hangs, and a crash ends the search (which then resumes).
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._closed = False
+
+    def warm_up(self) -> None:
+        """Nothing to start."""
+
+    def submit(self, spec: TrialSpec) -> Future[Outcome]:
+        if self._closed:
+            raise RuntimeError("the engine has been shut down")
+        options = self._options
+        attempts = 1
+        answer = guarded(options.run, spec, options.resources)
+        while isinstance(answer, Failure) and answer.kind == "machine" and attempts <= options.retries:
+            attempts += 1
+            answer = guarded(options.run, spec, options.resources)
+        future: Future[Outcome] = Future()
+        settle(future, answer, attempts, log_path=None)
+        return future
+
+    def cancel_running(self) -> None:
+        """Nothing runs between calls."""
+
+    def shutdown(self, wait: bool) -> None:
+        self._closed = True
+
+    def __enter__(self) -> "InlineEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown(wait=error is None)
+
+
+def _local(options: EngineOptions) -> Engine:
+    from search.local_engine import LocalEngine
+
+    return LocalEngine(options)
+
+
+ENGINES: dict[str, EngineRecord] = {
+    "inline": EngineRecord(InlineEngine, isolates=False, summary="in the calling process, one at a time"),
+    "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
+}

@@ -1,0 +1,116 @@
+"""A worker process as its parent sees it: started, given trials one at a time, watched, ended.
+
+Which trials, how often and what to make of a lost worker is `local_engine`; what happens inside is `worker`.
+"""
+
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pebble
+
+from search import worker
+from search.engines import EngineOptions
+from search.failures import Failure, describe_exit
+from search.trial import Outcome, TrialSpec
+
+MAX_TRIALS_A_WORKER = 100
+MAX_GROWTH_MB = 500.0  # since its first trial, after which a worker is replaced
+STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
+LOOK_SECONDS = 1.0  # how often a worker that says nothing is looked for
+
+# Workers do not listen to SIGTERM (`local_engine` says why), so waiting for them to end on it is lost time.
+pebble.CONSTS.term_timeout = 0.2
+
+
+class TrialCancelled(Exception):
+    """The trial's future was cancelled while the worker was at it."""
+
+
+class WorkerLost(Exception):
+    """The worker ended, or has to be ended, before the trial did. The message is the reason."""
+
+
+class WorkerProcess:
+    """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start.
+
+    Pools of more share a pipe and its lock, and a process killed while it has the lock stops all the others.
+    """
+
+    def __init__(self, log: Path, options: EngineOptions) -> None:
+        self._options = options
+        self._pid: int | None = None
+        self._trials = 0
+        self._first_mb = self._last_mb = 0.0
+        self._pool = pebble.ProcessPool(
+            max_workers=1,
+            initializer=worker.start,
+            initargs=(log, options.resources.num_threads, os.getpid()),
+            context=multiprocessing.get_context("spawn"),
+        )
+        try:
+            self._warming = self._pool.schedule(worker.warm, args=(options.warm_imports,))
+        except (BrokenProcessPool, OSError) as error:
+            raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
+
+    @property
+    def is_alive(self) -> bool:
+        running = {process.pid for process in multiprocessing.active_children()}
+        return bool(self._pool.active) and (self._pid is None or self._pid in running)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it should be replaced before the next trial: libraries leak, and memory is shared."""
+        return self._trials >= MAX_TRIALS_A_WORKER or self._last_mb - self._first_mb > MAX_GROWTH_MB
+
+    def run(self, spec: TrialSpec, trial: Future[Outcome], attempt: int) -> Outcome | Failure:
+        """One attempt at a trial. `trial` is the future that others wait for, and may cancel.
+
+        Raises WorkerLost or TrialCancelled, after which this worker is only good for `end`.
+        """
+        late = f"the worker process did not start within {STARTUP_SECONDS:g} s"
+        self._pid, failure = self._wait(self._warming, trial, STARTUP_SECONDS, late)
+        if failure is not None:
+            return failure
+        arguments = (self._options.run, spec, self._options.resources, attempt)
+        limit = self._options.timeout_seconds
+        late = f"the trial took longer than {limit or 0:g} s, the limit execution.trial_timeout_minutes sets"
+        attempted = self._pool.schedule(worker.run_attempt, args=arguments)
+        answer, self._last_mb = self._wait(attempted, trial, limit, late)
+        self._first_mb = self._first_mb or self._last_mb
+        self._trials += 1
+        return answer
+
+    def end(self) -> None:
+        """Kills the process and returns when it is gone."""
+        for process in multiprocessing.active_children():
+            if process.pid == self._pid:
+                process.kill()
+        self._pool.stop()
+        self._pool.join()
+
+    def _wait(self, answer: "Future[Any]", trial: Future[Outcome], limit: float | None, late: str) -> Any:
+        """The answer, unless the trial is cancelled, the limit (in seconds) passes or the process is gone."""
+        changed = threading.Event()
+        for future in (answer, trial):
+            future.add_done_callback(lambda _: changed.set())
+        deadline = time.monotonic() + (limit or float("inf"))
+        while not changed.wait(max(0.0, min(LOOK_SECONDS, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                raise WorkerLost(late)
+            # The pool reports a process that ended with an error, but not one that left with status 0.
+            if not self.is_alive and not changed.wait(LOOK_SECONDS):
+                raise WorkerLost(describe_exit(0))
+        if trial.cancelled():
+            raise TrialCancelled
+        try:
+            return answer.result()
+        except pebble.ProcessExpired as error:
+            raise WorkerLost(describe_exit(error.exitcode)) from error
+        except BrokenProcessPool as error:
+            raise WorkerLost("the worker process ended while it was starting") from error

@@ -1,0 +1,160 @@
+"""Stand-ins for training that worker processes import: small functions with the signature of `run_trial`.
+
+A spec's label names what happens. Nothing here loads TensorFlow, so that a worker is up in a moment.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import UserError
+from data.settings import DatasetConfig
+from search.trial import (
+    ModelSettings,
+    Outcome,
+    Predictions,
+    Protocol,
+    Resources,
+    Settings,
+    TrainingSettings,
+    TrialResult,
+    TrialSpec,
+)
+
+
+def make_spec(label: str, view_seed: int = 0) -> TrialSpec:
+    """A spec as small as one can be."""
+    return TrialSpec(
+        kind="trial",
+        label=label,
+        dataset=DatasetConfig.model_construct(source="digits"),
+        dataset_seed=0,
+        settings=Settings(augmentation={}, model=ModelSettings(), training=TrainingSettings()),
+        protocol=Protocol(folds=2, fold_seed=0, head_seeds=(0,), view_seed=view_seed, views=1),
+    )
+
+
+def run(spec: TrialSpec, resources: Resources) -> Outcome:
+    """Does what the label says, then completes."""
+    behaviour = spec.label.split()[0]
+    return BEHAVIOURS[behaviour](spec, resources)
+
+
+def complete(spec: TrialSpec, resources: Resources) -> Outcome:
+    """A score that depends on the spec alone, and four images' predictions."""
+    seed = spec.protocol.view_seed
+    predictions = Predictions(
+        images=np.arange(4),
+        predicted=np.full((1, 4), seed, np.int16),
+        log_prob=np.full((1, 4), -0.5, np.float32),
+        fold=np.zeros(4, np.int16),
+    )
+    metrics = {"pid": float(os.getpid()), "threads": float(resources.num_threads)}
+    return Outcome(TrialResult(status="completed", score=seed / 1000, metrics=metrics), predictions)
+
+
+def call(step: Callable[[], object]) -> Callable[[TrialSpec, Resources], Outcome]:
+    """A behaviour: the step, then completion."""
+
+    def behave(spec: TrialSpec, resources: Resources) -> Outcome:
+        step()
+        return complete(spec, resources)
+
+    return behave
+
+
+def fail(error: BaseException) -> Callable[[], object]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+def exhaust_memory() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, hard))
+    np.ones(4 << 30, np.uint8)
+
+
+def once(spec: TrialSpec, resources: Resources, step: Callable[[], object]) -> Outcome:
+    """The step happens on the first attempt only."""
+    marker = resources.cache_dir / f"attempted-{spec.protocol.view_seed}"
+    if not marker.exists():
+        marker.touch()
+        step()
+    return complete(spec, resources)
+
+
+def report_failure(spec: TrialSpec, resources: Resources) -> Outcome:
+    return Outcome(TrialResult(status="failed", error="the loss is not finite at epoch 3"), None)
+
+
+def announce_and_sleep(spec: TrialSpec, resources: Resources) -> Outcome:
+    """Leaves a file named after this process, for a test to find it by."""
+    (resources.cache_dir / f"pid-{os.getpid()}").touch()
+    time.sleep(600)
+    return complete(spec, resources)
+
+
+def list_environment(spec: TrialSpec, resources: Resources) -> Outcome:
+    """What the process has imported and how it is set, as the error text of a failed result."""
+    heavy = {"tensorflow", "keras", "mlflow", "typer", "rich", "matplotlib", "sklearn"} & set(sys.modules)
+    threads = os.environ.get("OMP_NUM_THREADS"), os.environ.get("TF_NUM_INTRAOP_THREADS")
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    ignores = {signal.SIGINT, signal.SIGTERM} <= blocked
+    text = f"heavy={sorted(heavy)} threads={threads} deaf={ignores}"
+    return Outcome(TrialResult(status="failed", error=text), None)
+
+
+def write_to_log(spec: TrialSpec, resources: Resources) -> Outcome:
+    print("from Python")
+    ctypes.CDLL(None).puts(b"from native code")
+    ctypes.CDLL(None).fflush(None)
+    return complete(spec, resources)
+
+
+def grow(spec: TrialSpec, resources: Resources) -> Outcome:
+    """Keeps 600 MB from its second trial on."""
+    if HOARD:
+        HOARD.append(np.ones(600_000_000, np.uint8))
+    HOARD.append(np.ones(1, np.uint8))
+    return complete(spec, resources)
+
+
+HOARD: list[np.ndarray] = []
+
+BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
+    "complete": complete,
+    "abort": call(os.abort),
+    "segfault": call(lambda: ctypes.string_at(0)),
+    "exit-3": call(lambda: os._exit(3)),
+    "exit-0": call(lambda: os._exit(0)),
+    "sys-exit": call(lambda: sys.exit("the trial gave up")),
+    "killed": call(lambda: os.kill(os.getpid(), signal.SIGKILL)),
+    "sleep": call(lambda: time.sleep(600)),
+    "short-sleep": call(lambda: time.sleep(0.3)),
+    "exhaust-memory": call(exhaust_memory),
+    "memory-error": call(fail(MemoryError("no room for 3 GB"))),
+    "raise": call(fail(ZeroDivisionError("the third batch\nhas no images"))),
+    "user-error": call(fail(UserError("the weights have the wrong shape"))),
+    "os-error": call(fail(ConnectionResetError(104, "the share went away"))),
+    "disk-full": call(fail(OSError(28, "No space left on device"))),
+    "report-failure": report_failure,
+    "announce": announce_and_sleep,
+    "environment": list_environment,
+    "write": write_to_log,
+    "grow": grow,
+    "crash-once": lambda spec, resources: once(spec, resources, lambda: os._exit(9)),
+    "error-once": lambda spec, resources: once(spec, resources, fail(OSError(5, "Input/output error"))),
+}
+
+
+def resources_in(folder: Path, num_threads: int = 2) -> Resources:
+    return Resources(cache_dir=folder, views_dir=folder, num_threads=num_threads)
