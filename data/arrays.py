@@ -98,8 +98,9 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":  # np.load would take an .npy, and try a pickle
                 raise UserError(f"{where} is not an .npz; expected one (numpy.savez) of {EXPECTED}")
-        with np.load(path, allow_pickle=False) as arrays:
-            return {str(name).lower(): arrays[name] for name in arrays}
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {str(name).lower(): arrays[name] for name in arrays}
     except UserError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError) as error:

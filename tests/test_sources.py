@@ -1,0 +1,241 @@
+"""Listing folders and csv files: layouts, names, and what is refused with which words."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import SPLIT_COUNTS, csv_config, encoded, folder_config, picture, write_folders
+
+from data.dataset import list_images
+from data.errors import UserError
+from data.listing import Listing
+from data.settings import DatasetConfig, Split
+
+SPLIT = Split(validation=0.25, test=0.25)
+CSV = "path,label,split\na.png,cat,train\nb.png,dog,validation\n"
+
+
+def listed(config: DatasetConfig) -> Listing:
+    return list_images(config, Path(os.devnull))  # neither source may touch the cache
+
+
+def refusal(config: DatasetConfig) -> str:
+    with pytest.raises(UserError) as caught:
+        listed(config)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_split_folders_give_splits_labels_and_sorted_classes(tmp_path: Path) -> None:
+    write_folders(tmp_path, SPLIT_COUNTS)
+    listing = listed(folder_config(tmp_path))
+    assert listing.class_names == ("cat", "dog")
+    assert listing.splits.tolist() == [0] * 6 + [1] * 2 + [2] * 2
+    assert listing.labels.tolist() == [0, 0, 0, 1, 1, 1, 0, 1, 0, 1]
+    assert listing.names[0] == "train/cat/000.png"
+    assert listing.draw is None
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "val", "test"), ("Train", "Valid", "TEST"), ("training", "validation", "testing")]
+)
+def test_usual_names_of_splits_are_understood(tmp_path: Path, names: tuple[str, ...]) -> None:
+    write_folders(tmp_path, {f"{name}/cat": 1 for name in names})
+    assert listed(folder_config(tmp_path)).splits.tolist() == [0, 1, 2]
+
+
+def test_a_folder_a_class_is_split_by_default_or_as_asked(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 2, "dog": 2})
+    assert listed(folder_config(tmp_path)).draw == Split()
+    assert listed(folder_config(tmp_path, split=SPLIT)).draw == SPLIT
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"car": 1, "train": 1})
+    assert listed(folder_config(tmp_path)).class_names == ("car", "train")
+
+
+def test_a_missing_split_is_drawn_only_when_asked(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"train/cat": 1, "test/cat": 1})
+    assert "has no validation split" in refusal(folder_config(tmp_path))
+    assert listed(folder_config(tmp_path, split=SPLIT)).draw == Split(validation=0.25, test=0)
+
+
+def test_a_split_that_has_nothing_to_draw_is_refused(tmp_path: Path) -> None:
+    write_folders(tmp_path, SPLIT_COUNTS)
+    assert "remove dataset.split" in refusal(folder_config(tmp_path, split=SPLIT))
+
+
+def test_a_misspelt_split_is_named_with_its_neighbour(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"trian/cat": 1, "validation/cat": 1, "test/cat": 1})
+    message = refusal(folder_config(tmp_path))
+    assert "has no train split" in message
+    assert "found: test, trian, validation; trian: did you mean 'train'?" in message
+
+
+def test_folders_of_folders_are_not_taken_for_classes(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"trian/cat": 1, "validaton/cat": 1})
+    message = refusal(folder_config(tmp_path))
+    assert "hold only folders" in message
+    assert "validaton: did you mean 'validation'?" in message
+
+
+def test_two_names_for_one_split_are_refused(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"train/cat": 1, "val/cat": 1, "valid/cat": 1})
+    assert "has both val and valid" in refusal(folder_config(tmp_path))
+
+
+@pytest.mark.parametrize("made", ["missing", "file", "empty"])
+def test_a_path_that_is_no_folder_of_folders_is_refused(tmp_path: Path, made: str) -> None:
+    place = tmp_path / "place"
+    if made == "file":
+        place.write_text("text")
+    if made == "empty":
+        place.mkdir()
+    assert str(place) in refusal(folder_config(place))
+
+
+def test_a_path_is_asked_for_where_a_source_needs_one() -> None:
+    assert "dataset.path is missing" in refusal(DatasetConfig(source="folder"))
+    assert "remove it" in refusal(DatasetConfig(source="digits", path="/tmp"))
+
+
+def test_an_unknown_source_is_named_with_its_neighbour() -> None:
+    with pytest.raises(ValueError, match="did you mean 'folder'"):
+        DatasetConfig(source="fodler")
+
+
+def test_odd_names_are_listed_printable_and_read_back(tmp_path: Path) -> None:
+    names = ["with space.png", "new\nline.png", "été ネコ.png", "x" * 246 + ".png"]
+    (tmp_path / "cat").mkdir()
+    for number, name in enumerate(names):
+        (tmp_path / "cat" / name).write_bytes(encoded(picture(number)))
+    (tmp_path / "cat" / os.fsdecode(b"caf\xe9.png")).write_bytes(encoded(picture(9)))
+    listing = listed(folder_config(tmp_path))
+    assert sorted(listing.names) == sorted(
+        [
+            "cat/with space.png",
+            "cat/new\\nline.png",
+            "cat/été ネコ.png",
+            f"cat/{names[3]}",
+            "cat/caf\\udce9.png",
+        ]
+    )
+    assert all(listing.read(position) for position in range(5))
+
+
+def test_hidden_files_and_litter_are_passed_over_and_deeper_files_kept(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 1, "cat/more": 1})
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / "cat" / name).write_text("litter")
+    assert listed(folder_config(tmp_path)).names == ("cat/000.png", "cat/more/001.png")
+
+
+def test_what_is_no_file_is_a_problem_and_is_never_opened(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 1})
+    os.mkfifo(tmp_path / "cat" / "pipe.png")
+    (tmp_path / "cat" / "self.png").symlink_to("self.png")
+    (tmp_path / "cat" / "up").symlink_to(tmp_path)
+    (tmp_path / "cat" / "gone.png").symlink_to("nowhere.png")
+    listing = listed(folder_config(tmp_path))
+    reasons = {item.name: item.reason for item in listing.problems}
+    assert listing.names == ("cat/000.png",)
+    assert reasons["cat/pipe.png"] == "a FIFO, not a file"
+    assert "Too many levels" in reasons["cat/self.png"]
+    assert "a link to a folder" in reasons["cat/up"]
+    assert "No such file" in reasons["cat/gone.png"]
+
+
+def test_the_fingerprint_follows_size_date_and_name(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 2})
+    config, file = folder_config(tmp_path), tmp_path / "cat" / "000.png"
+    seen = [listed(config).fingerprint]
+    os.utime(file, ns=(0, 0))
+    seen.append(listed(config).fingerprint)
+    file.write_bytes(file.read_bytes() + b"\0")
+    os.utime(file, ns=(0, 0))
+    seen.append(listed(config).fingerprint)
+    file.rename(tmp_path / "cat" / "00.png")
+    seen.append(listed(config).fingerprint)
+    assert len(set(seen)) == 4
+
+
+def test_a_csv_gives_rows_in_order(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"photos": 2})
+    text = (
+        "\ufefflabel,split,path,extra\n dog ,val,photos/001.png,1\n\ncat,train,./photos/../photos/000.png,2\n"
+    )
+    listing = listed(csv_config(tmp_path, text))
+    assert listing.names == ("photos/001.png", "photos/000.png")
+    assert [listing.class_names[label] for label in listing.labels] == ["dog", "cat"]
+    assert listing.splits.tolist() == [1, 0]
+
+
+def test_numeric_labels_of_a_csv_are_sorted_as_numbers(tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 3})
+    listing = listed(csv_config(tmp_path, "path,label\n000.png,10\n001.png,9\n002.png,2\n"))
+    assert listing.class_names == ("2", "9", "10")
+    assert listing.draw == Split()
+
+
+def test_csv_columns_can_be_named(tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 1})
+    config = csv_config(
+        tmp_path, "filename,class\n000.png,cat\n", path_column="filename", label_column="class"
+    )
+    assert listed(config).class_names == ("cat",)
+
+
+@pytest.mark.parametrize("label", ["1.0", "-2.", ".5"])
+def test_decimal_labels_are_refused_with_the_line(tmp_path: Path, label: str) -> None:
+    message = refusal(csv_config(tmp_path, f"path,label\na.png,0\nb.png,{label}\n"))
+    assert f"line 3: label {label} is a decimal; write whole numbers (1, not 1.0) or names" in message
+
+
+@pytest.mark.parametrize("path", ["../other/a.png", "/etc/passwd", "x/../../a.png", "", "."])
+def test_paths_outside_the_csvs_folder_are_refused(tmp_path: Path, path: str) -> None:
+    message = refusal(csv_config(tmp_path, f"path,label\n{path},cat\n"))
+    assert "line 2" in message
+    assert "must be of files below the csv's folder" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "has no column 'path'"),
+        ("pth,label\na,b\n", "columns: 'pth', 'label'; did you mean 'pth'?"),
+        ("path;label\na;b\n", "separate the columns by commas"),
+        ("path,label,label\na,b,c\n", "2 columns called 'label'"),
+        ("path,label\na.png\n", "line 2: 1 columns, expected 2 or more"),
+        ("path,label\na.png,\n", "line 2: the label is empty"),
+        (
+            "path,label,split\na.png,cat,tset\n",
+            "split 'tset'; allowed: train, validation, test; did you mean 'test'?",
+        ),
+        ("path,label\na.png,cat\na.png,dog\n", "line 3: a.png stands above with another label or split"),
+        ('path,label\n"a.png,cat\n', "is not a csv in UTF-8"),
+        (f"path,label\n{'x' * 200_000},cat\n", "is not a csv in UTF-8: field larger than field limit"),
+    ],
+)
+def test_a_csv_that_is_wrong_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refusal(csv_config(tmp_path, text))
+
+
+def test_a_csv_that_is_no_text_or_missing_is_refused(tmp_path: Path) -> None:
+    config = csv_config(tmp_path, CSV)
+    Path(config.path or "").write_bytes(b"path,label\n\xff\xfe,cat\n")
+    assert "is not a csv in UTF-8" in refusal(config)
+    Path(config.path or "").unlink()
+    assert "No such file" in refusal(config)
+
+
+def test_a_split_column_that_was_named_must_exist(tmp_path: Path) -> None:
+    assert "has no column 'fold'" in refusal(csv_config(tmp_path, CSV, split_column="fold"))
+
+
+def test_files_a_csv_names_and_that_are_missing_are_problems(tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 1})
+    listing = listed(csv_config(tmp_path, "path,label\n000.png,cat\ngone.png,dog\n"))
+    assert [item.name for item in listing.problems] == ["gone.png"]
+    assert listing.labels.dtype == np.int32
