@@ -20,7 +20,6 @@ from data import colour, geometry, policies
 from data.errors import UserError
 from data.records import (
     FIRST_END,
-    LAST,
     Augmentation,
     Floats,
     Settings,
@@ -42,6 +41,10 @@ def _shift_words(numbers: Floats, value: float | int) -> str:
     return f"{numbers[0]:+.3g} {'of the side' if value < 1 else 'px'}"
 
 
+def _times(numbers: Floats, value: Value) -> str:
+    return f"{numbers[0]:.3g} times"
+
+
 def _flip(name: str, stream: int, axes: Callable[[Floats], tuple[Floats, Floats]]) -> Augmentation:
     return Augmentation(
         name, stream, False, "half of the images", Flag(), "geometric", coin,
@@ -53,7 +56,9 @@ def _flip(name: str, stream: int, axes: Callable[[Floats], tuple[Floats, Floats]
 
 
 def _multiplier(name: str, stream: int, paint: Callable[..., None]) -> Augmentation:
-    return Augmentation(name, stream, [1.0, 1.0], "times", Pair(0, 10, 1.0), "pixel", between, paint=paint)
+    return Augmentation(
+        name, stream, [1.0, 1.0], "times", Pair(0, 10, 1.0), "pixel", between, paint=paint, words=_times
+    )
 
 
 def _option(
@@ -99,7 +104,7 @@ _RECORDS: tuple[Augmentation, ...] = (
         "zoom_range", 5, 0.0, "times; above 1 the picture shrinks", Zoom(), "geometric", zoom,
         lambda drawn: geometry.scaling(drawn[:, 0], drawn[:, 1]),
         uncovers=lambda value: zoom_pair(value)[1] > 1,
-        words=lambda numbers, value: f"{numbers[0]:.3g} times",
+        words=_times,
     ),
     _flip("horizontal_flip", 6, lambda sign: (sign, np.ones_like(sign))),
     _flip("vertical_flip", 7, lambda sign: (np.ones_like(sign), sign)),
@@ -118,7 +123,7 @@ _RECORDS: tuple[Augmentation, ...] = (
     Augmentation(
         "cutout", 13, 0.0, "fraction of the side", Number(0, 1), "pixel", colour.square,
         paint=colour.cut_out, covers=colour.share_cut,
-        ends=lambda value: ((0.5, 0.5, 0.0, 0.0), (LAST, LAST, 0.0, 0.0)),
+        ends=lambda value: ((0.5, 0.5, 0.0, 0.0),),
         words=lambda numbers, value: f"{value:.3g} of the side",
     ),
     _option("fill_mode", 14, "nearest", "", Choice(geometry.FILL_MODES), _fill_shows),

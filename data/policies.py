@@ -103,7 +103,8 @@ def _scale(operation: Operation, policy: str) -> Scale:
 def _words(operation: Operation, strength: float, scale: Scale) -> str:
     if not operation.unit:
         return operation.name
-    return f"{operation.name} {strength:+.3g} {'of the side' if scale.of_side else operation.unit}"
+    number = f"{strength:+.3g}" if scale.mirror == 0 else f"{strength:.3g}"
+    return f"{operation.name} {number} {'of the side' if scale.of_side else operation.unit}"
 
 
 def _digit(fraction: Floats, base: int) -> tuple[NDArray[np.int64], Floats]:

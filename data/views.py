@@ -44,11 +44,12 @@ class Plan:
 
 def make_plan(settings: Settings, size: int, units: Callable[[int], Floats]) -> Plan:
     """The plan for images of `size` pixels a side; `units`: a record's stream -> uniform draws [k, 4]."""
-    numbers = draw(settings, size, units)
-    drawn = [(AUGMENTATIONS[name], values) for name, values in numbers.items()]
-    parts = [record.matrix(values) for record, values in drawn if record.matrix]
-    paints = [(record.paint, values) for record, values in drawn if record.paint]
-    full = complete(settings)
+    values = active(settings)  # a fill that nothing shows must not choose how the warp is computed
+    numbers = draw(values, size, units)
+    drawn = [(AUGMENTATIONS[name], found) for name, found in numbers.items()]
+    parts = [record.matrix(found) for record, found in drawn if record.matrix]
+    paints = [(record.paint, found) for record, found in drawn if record.paint]
+    full = complete(values)
     fill = Fill(str(full["fill_mode"]), int(full["cval"]))  # type: ignore[arg-type]
     return Plan(geometry.fold(parts, size) if parts else None, fill, tuple(paints))
 
@@ -89,7 +90,7 @@ def augmented_batches(
         raise ValueError(f"num_threads is {num_threads}; it must be at least 1")
     if not values:
         return clean_batches(images, picks, batch_size)
-    return _painted_ahead(images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads)
+    return painted_ahead(images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads)
 
 
 def paint(images: Images, picks: Picks, plan: Plan) -> Images:
@@ -106,19 +107,8 @@ def paint(images: Images, picks: Picks, plan: Plan) -> Images:
     return out
 
 
-def _jobs(
-    size: int, picks: Picks, settings: Settings, seed: int, view: int, batch_size: int
-) -> Iterator[tuple[Picks, Plan]]:
-    """The batches' indices and plans, drawn a chunk of whole batches at a time."""
-    step = max(1, CHUNK // batch_size) * batch_size
-    for first in range(0, len(picks), step):
-        chunk = picks[first : first + step]
-        plan = make_plan(settings, size, _from_counter(seed, view, chunk))
-        for start in range(0, len(chunk), batch_size):
-            yield chunk[start : start + batch_size], plan.part(start, start + batch_size)
-
-
-def _painted_ahead(images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threads: int) -> Iterator[Images]:
+def painted_ahead(images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threads: int) -> Iterator[Images]:
+    """Paints jobs (indices, plan) in order on a pool of threads, at most BATCHES_AHEAD a thread ahead."""
     pending: deque[Future[Images]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="paint") as pool:
         try:
@@ -133,12 +123,8 @@ def _painted_ahead(images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threa
                 future.cancel()
 
 
-def _from_counter(seed: int, view: int, picks: Picks) -> Callable[[int], Floats]:
-    return lambda stream: unit_draws(seed, stream, view, picks)
-
-
 def check_images(images: Images, indices: Indices, batch_size: int = 1) -> Picks:
-    """The indices as int64 [k]. Raises ValueError where images, indices or batch size are not what is painted."""
+    """The indices as int64 [k]. Raises ValueError where images, indices or batch size cannot be painted."""
     square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
     if images.dtype != np.uint8 or not square:
         raise ValueError(f"images are uint8 [n, s, s, 3]; received {images.dtype} {list(images.shape)}")
@@ -148,3 +134,19 @@ def check_images(images: Images, indices: Indices, batch_size: int = 1) -> Picks
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     return picks
+
+
+def _jobs(
+    size: int, picks: Picks, settings: Settings, seed: int, view: int, batch_size: int
+) -> Iterator[tuple[Picks, Plan]]:
+    """The batches' indices and plans, drawn a chunk of whole batches at a time."""
+    step = max(1, CHUNK // batch_size) * batch_size
+    for first in range(0, len(picks), step):
+        chunk = picks[first : first + step]
+        plan = make_plan(settings, size, _from_counter(seed, view, chunk))
+        for start in range(0, len(chunk), batch_size):
+            yield chunk[start : start + batch_size], plan.part(start, start + batch_size)
+
+
+def _from_counter(seed: int, view: int, picks: Picks) -> Callable[[int], Floats]:
+    return lambda stream: unit_draws(seed, stream, view, picks)

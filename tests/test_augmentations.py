@@ -1,0 +1,196 @@
+"""A contract that every record of the table of augmentations keeps."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from data.augmentations import AUGMENTATIONS, complete, draw, is_identity
+from data.draws import unit_draws
+from data.errors import UserError
+from data.extremes import augment_to, extremes
+from data.records import Augmentation
+from data.safety import label_safety
+from data.values import Choice, Flag, Pair
+from data.views import augment
+
+EVERY = pytest.mark.parametrize("record", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
+DRAWN = pytest.mark.parametrize(
+    "record", [r for r in AUGMENTATIONS.values() if r.kind != "option"], ids=lambda record: record.name
+)
+# Given once: a stream that changes changes everybody's pictures. A new augmentation takes the next number.
+STREAMS = {
+    "rotation_range": 1,
+    "width_shift_range": 2,
+    "height_shift_range": 3,
+    "shear_range": 4,
+    "zoom_range": 5,
+    "horizontal_flip": 6,
+    "vertical_flip": 7,
+    "channel_shift_range": 8,
+    "brightness_range": 9,
+    "contrast_range": 10,
+    "saturation_range": 11,
+    "policy": 12,
+    "cutout": 13,
+    "fill_mode": 14,
+    "cval": 15,
+    "policy_ops": 16,
+    "policy_magnitude": 17,
+}
+
+
+def strong(record: Augmentation) -> Any:
+    """A value that must show: the top of the bounds, halved where it is a number."""
+    if isinstance(record.form, Flag | Choice):
+        return record.bounds[-1]
+    return [0.0, 0.5] if isinstance(record.form, Pair) else float(record.bounds[1]) / 2
+
+
+@pytest.fixture(scope="module")
+def images() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), dtype=np.uint8)
+
+
+def units(count: int) -> Callable[[int], NDArray[np.float64]]:
+    return lambda stream: unit_draws(3, stream, 0, np.arange(count))
+
+
+@EVERY
+def test_streams_are_never_changed_nor_shared(record: Augmentation) -> None:
+    assert STREAMS.get(record.name, record.stream) == record.stream
+    assert [other.stream for other in AUGMENTATIONS.values()].count(record.stream) == 1
+
+
+@EVERY
+def test_the_identity_is_a_value_that_changes_nothing(
+    record: Augmentation, images: NDArray[np.uint8]
+) -> None:
+    assert record.parse(record.identity) == record.identity
+    assert is_identity({record.name: record.identity})
+    np.testing.assert_array_equal(augment(images, range(8), {record.name: record.identity}, 1, 0), images)
+
+
+@EVERY
+def test_a_parsed_value_is_json_and_parses_to_itself(record: Augmentation) -> None:
+    value = record.parse(strong(record) if record.kind != "option" else record.identity)
+    again = record.parse(json.loads(json.dumps(value)))
+    assert again == value
+    assert type(again) is type(value)
+
+
+@EVERY
+def test_both_bounds_are_allowed(record: Augmentation) -> None:
+    low, high = record.bounds[0], record.bounds[-1]
+    values = [[low, high], [high, high]] if isinstance(record.form, Pair) else [low, high]
+    assert all(record.name in complete({record.name: value}) for value in values)
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, -math.inf, -1, 1e9, "strong", [1, 2, 3], {}, [math.nan, 1], [True, True], b"ab"],
+    ids=repr,
+)
+def test_a_value_that_means_nothing_is_refused_with_what_is_allowed(record: Augmentation, value: Any) -> None:
+    with pytest.raises(UserError) as refusal:
+        complete({record.name: value})
+    message = str(refusal.value)
+    assert message.startswith(f"{record.name}: received {value!r}; allowed: ")
+    assert message.endswith(record.form.allowed)
+    assert "\n" not in message
+
+
+@EVERY
+@pytest.mark.parametrize("value", [True, False, np.True_], ids=repr)
+def test_truth_values_are_for_flags_alone(record: Augmentation, value: Any) -> None:
+    if isinstance(record.form, Flag) and isinstance(value, bool):
+        assert complete({record.name: value})[record.name] is value
+    else:
+        with pytest.raises(UserError, match=record.name):
+            complete({record.name: value})
+
+
+@EVERY
+def test_a_record_is_an_option_or_can_be_drawn_and_applied(record: Augmentation) -> None:
+    applied = [record.matrix is not None, record.paint is not None]
+    expected = {"geometric": [True, False], "pixel": [False, True], "option": [False, False]}
+    assert applied == expected[record.kind]
+    assert (record.draw is None) == (record.kind == "option")
+
+
+@DRAWN
+def test_draws_are_finite_numbers_for_each_image_apart(record: Augmentation) -> None:
+    drawn = draw({record.name: strong(record)}, 24, units(50))[record.name]
+    assert drawn.shape[0] == 50
+    assert np.isfinite(drawn).all()
+    np.testing.assert_array_equal(draw({record.name: strong(record)}, 24, units(10))[record.name], drawn[:10])
+
+
+@DRAWN
+def test_a_strong_value_changes_pictures_and_never_their_shape(
+    record: Augmentation, images: NDArray[np.uint8]
+) -> None:
+    before = images.copy()
+    painted = augment(images, range(8), {record.name: strong(record)}, 1, 0)
+    assert painted.shape == images.shape
+    assert painted.dtype == np.uint8
+    assert (painted != images).any(
+        axis=(1, 2, 3)
+    ).mean() >= 0.25  # flips leave half, policies an identity in 14
+    np.testing.assert_array_equal(images, before)
+
+
+@DRAWN
+def test_one_augmentation_draws_the_same_whatever_else_is_on(record: Augmentation) -> None:
+    alone = draw({record.name: strong(record)}, 24, units(20))
+    together = draw(
+        {other.name: strong(other) for other in AUGMENTATIONS.values() if other.kind != "option"},
+        24,
+        units(20),
+    )
+    np.testing.assert_array_equal(alone[record.name], together[record.name])
+
+
+@DRAWN
+def test_extremes_are_labelled_apart_and_can_be_painted(
+    record: Augmentation, images: NDArray[np.uint8]
+) -> None:
+    found = extremes(record.name, strong(record))
+    labels = [extreme.label for extreme in found]
+    assert labels
+    assert len(set(labels)) == len(labels)
+    assert all(label.startswith(record.name) for label in labels)
+    assert all((augment_to(images, range(8), extreme) != images).any() for extreme in found)
+    assert all(extreme.name == record.name for extreme in found)
+
+
+@EVERY
+def test_the_identity_has_no_extremes(record: Augmentation) -> None:
+    assert extremes(record.name, record.identity) == ()
+
+
+@DRAWN
+def test_label_safety_measures_each_extreme(record: Augmentation, images: NDArray[np.uint8]) -> None:
+    measured = label_safety(images, {record.name: strong(record)})
+    assert [row.label for row in measured] == [
+        extreme.label for extreme in extremes(record.name, strong(record))
+    ]
+    for row in measured:
+        assert 0 <= row.fill_share <= 1
+        assert row.mean_shift_pixels >= 0
+        assert row.unchanged_share < 1
+        assert row.remark == ""
+
+
+@EVERY
+def test_a_numeric_record_takes_numbers_and_others_do_not(record: Augmentation) -> None:
+    if record.numeric:
+        assert all(record.parse(bound) == bound for bound in record.bounds)
+    else:
+        with pytest.raises(UserError):
+            record.parse(1)
