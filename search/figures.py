@@ -1,5 +1,6 @@
 """The table of figures, and their way to bytes: SVG for the page, PNG for trackers. How each is drawn stands
-in `figures_effects`, `figures_strength` and `figures_training`, how all look in `figure_style`.
+in `figures_effects`, `figures_detail`, `figures_strength` and `figures_training`, how all look in
+`figure_style`.
 """
 
 from collections.abc import Callable
@@ -7,16 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.figure_style import NARROW, WIDE, styled, to_png, to_svg
-from search.figures_effects import (
-    classes_text,
-    draw_classes,
-    draw_floor,
-    draw_forest,
-    draw_rungs,
-    floor_text,
-    forest_text,
-    rungs_text,
-)
+from search.figures_detail import classes_text, draw_classes, draw_rungs, rungs_text
+from search.figures_effects import draw_floor, draw_forest, floor_text, forest_text
 from search.figures_strength import draw_strength, strength_text
 from search.figures_training import (
     confusion_text,
@@ -54,13 +47,15 @@ FIGURES: dict[str, FigureKind] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One figure for a page: drawn twice, for a wide and a narrow column, so that its text is readable in
-    both.
+    """One figure of a page, drawn twice so that its text is readable in a wide and a narrow column.
+
+    png: the wide one at 144 dots an inch, for trackers. text: what it shows, in words.
     """
 
     name: str
     wide_svg: bytes
     narrow_svg: bytes
+    png: bytes
     text: str
 
 
@@ -68,20 +63,8 @@ def page_pictures(state: SearchState) -> dict[str, Picture]:
     """Every figure that has something to show, by name."""
     drawn = {}
     for name, kind in FIGURES.items():
-        wide, narrow = _svg(kind, state, WIDE), _svg(kind, state, NARROW)
+        with styled():
+            wide, narrow = kind.draw(state, WIDE), kind.draw(state, NARROW)
         if wide is not None and narrow is not None:
-            drawn[name] = Picture(name, wide, narrow, kind.describe(state))
+            drawn[name] = Picture(name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(state))
     return drawn
-
-
-def figure_png(name: str, state: SearchState, width: float = WIDE) -> bytes | None:
-    """A figure of the table as PNG at 144 dots an inch; None where there is nothing to draw yet."""
-    with styled():
-        figure = FIGURES[name].draw(state, width)
-    return None if figure is None else to_png(figure)
-
-
-def _svg(kind: FigureKind, state: SearchState, width: float) -> bytes | None:
-    with styled():
-        figure = kind.draw(state, width)
-    return None if figure is None else to_svg(figure)

@@ -6,7 +6,6 @@ draw; beside each stands its text for ears.
 import math
 from typing import Any
 
-from search.evidence import RungCorrelation
 from search.figure_style import (
     BLUE,
     GREEN,
@@ -24,11 +23,19 @@ from search.figure_style import (
 )
 from search.state import SearchState
 from search.trial import TrialRecord
-from search.wording import Unit, amount_text, effect_text, interval_text, settings_text, unit_of, verdict_text
+from search.wording import (
+    Unit,
+    amount_text,
+    effect_text,
+    interval_text,
+    short_settings_text,
+    unit_of,
+    verdict_text,
+)
 
 VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
-MOST_LABELS, MOST_ROWS, MOST_CLASSES = 60, 300, 40
+MOST_LABELS, MOST_ROWS = 60, 300
 
 
 def draw_forest(state: SearchState, width: float) -> Any | None:
@@ -47,11 +54,11 @@ def draw_forest(state: SearchState, width: float) -> Any | None:
             Row(**{**vars(row), "label": f"{row.label}\n{text}"})
             for row, text in zip(rows, texts, strict=True)
         ]
-    draw_rows(axes, [_scaled(row, unit) for row in rows])
+    draw_rows(axes, [scaled(row, unit) for row in rows])
     if not narrow:
         for place, text in enumerate(texts):
             axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center")
-    _label_effects(axes, unit, narrow)
+    label_effects(axes, unit, narrow)
     return figure
 
 
@@ -60,6 +67,7 @@ def forest_text(state: SearchState) -> str:
     if evidence is None:
         return ""
     parts = [f"{name}: {v.verdict}, {verdict_text(v, unit)}" for name, v in evidence.verdicts.items()]
+    parts += [f"{name} in the policy: {verdict_text(v, unit)}" for name, v in evidence.removed.items()]
     if evidence.policy:
         parts.insert(
             0, f"policy as a whole: {evidence.policy.verdict}, {verdict_text(evidence.policy, unit)}"
@@ -71,24 +79,28 @@ def _forest_rows(state: SearchState) -> list[Row]:
     evidence = state.evidence
     if evidence is None:
         return []
-    verdicts = sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect)
-    named = [("policy as a whole", evidence.policy)] if evidence.policy else []
-    return [
-        Row(shown(name, 24), v.effect, *v.ci, *VERDICT_MARKS[v.verdict], bold=v is evidence.policy)
-        for name, v in [*named, *verdicts]
-    ]
+    rows = []
+    if (whole := evidence.policy) is not None:
+        rows.append(
+            Row("policy as a whole", whole.effect, *whole.ci, *VERDICT_MARKS[whole.verdict], bold=True)
+        )
+    for name, alone in sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect):
+        rows.append(Row(shown(name, 24), alone.effect, *alone.ci, *VERDICT_MARKS[alone.verdict]))
+        if (within := evidence.removed.get(name)) is not None:
+            rows.append(Row("in the policy", within.effect, *within.ci, GREY, "s", hollow=True))
+    return rows
 
 
 def _row_text(row: Row, unit: Unit) -> str:
     return interval_text(row.value, row.low, row.high, unit, named=False)
 
 
-def _scaled(row: Row, unit: Unit) -> Row:
+def scaled(row: Row, unit: Unit) -> Row:
     values = {name: getattr(row, name) * unit.factor for name in ("value", "low", "high")}
     return Row(**{**vars(row), **values})
 
 
-def _label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
+def label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
     axes.set_xlabel(
         f"{unit.name} of {unit.of}" if narrow else f"effect, {unit.name} of {unit.of} (95 % interval)"
     )
@@ -103,7 +115,7 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     labels = len(rows) <= MOST_LABELS
     figure = new_figure(width, 1.15 + (0.23 if labels else 8.0 / len(rows)) * len(rows))
     axes = figure.add_subplot()
-    draw_rows(axes, [_scaled(row, unit) for row in rows], labels=labels)
+    draw_rows(axes, [scaled(row, unit) for row in rows], labels=labels)
     floor = state.evidence.null_floor if state.evidence else None
     if floor is not None:
         axes.axvspan(0, floor * unit.factor, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
@@ -114,7 +126,7 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
         drawn = "" if len(rows) == len(every) else f", {len(rows)} of {len(every):,} drawn"
         axes.set_ylabel(f"best first{drawn}")
     _legend(axes, rows)
-    _label_effects(axes, unit, is_narrow(width))
+    label_effects(axes, unit, is_narrow(width))
     return figure
 
 
@@ -132,10 +144,8 @@ def floor_text(state: SearchState) -> str:
 
 
 def measured_trials(state: SearchState) -> list[TrialRecord]:
-    """Trials and controls with an effect, each setting once (a repeated one only where it was first
-    trained).
-    """
-    records = state.of_kind("control", "trial")
+    """Trials and controls with an effect of their own: no augmentation and repeated settings are left out."""
+    records = [r for r in state.of_kind("control", "trial") if r.spec.settings.augmentation]
     return [r for r in records if r.effect is not None and r.duplicate_of is None]
 
 
@@ -174,7 +184,7 @@ def _trial_label(record: TrialRecord, limit: int) -> str:
     number = f"#{record.trial}"
     if limit < 20:
         return number
-    settings = settings_text(record.spec.settings.augmentation).replace("_range ", " ")
+    settings = short_settings_text(record.spec.settings.augmentation)
     return f"{shown(settings, limit)}  {number}"
 
 
@@ -195,77 +205,3 @@ def _legend(axes: Any, rows: list[Row]) -> None:
     axes.figure.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.1, columnspacing=1.0
     )
-
-
-def draw_classes(state: SearchState, width: float) -> Any | None:
-    """The recommended (or best) policy's effect on each class, those who gain on top."""
-    effects, unit = (state.evidence.by_class if state.evidence else {}), unit_of(state)
-    if not effects:
-        return None
-    ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
-    if len(ordered) > MOST_CLASSES:
-        ordered = ordered[: MOST_CLASSES // 2] + ordered[-MOST_CLASSES // 2 :]
-    rows = [
-        Row(
-            shown(name, 18 if is_narrow(width) else 36),
-            e.delta,
-            e.ci_low,
-            e.ci_high,
-            *_sure(e.ci_low, e.ci_high),
-        )
-        for name, e in ordered
-    ]
-    figure = new_figure(width, 0.7 + 0.26 * len(rows))
-    axes = figure.add_subplot()
-    draw_rows(axes, [_scaled(row, unit) for row in rows])
-    _label_effects(axes, unit, is_narrow(width))
-    return figure
-
-
-def _sure(low: float, high: float) -> tuple[str, str]:
-    return VERDICT_MARKS["HELPS" if low > 0 else "HURTS" if high < 0 else "NO EVIDENCE"]
-
-
-def classes_text(state: SearchState) -> str:
-    effects, unit = (state.evidence.by_class if state.evidence else {}), unit_of(state)
-    ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
-    ends = [*ordered[:3], *ordered[max(3, len(ordered) - 3) :]]
-    parts = "; ".join(f"{name} {effect_text(effect, unit)}" for name, effect in ends)
-    cut = f"the {MOST_CLASSES // 2} most and least of " if len(ordered) > MOST_CLASSES else ""
-    return f"Effect on each class with 95 % intervals, {cut}{len(ordered)} classes. Most and least: {parts}."
-
-
-def draw_rungs(state: SearchState, width: float) -> Any | None:
-    """Rank correlation of the same settings between numbers of views, with its interval."""
-    rungs = state.evidence.rung_correlations if state.evidence else ()
-    if not rungs:
-        return None
-    rows = [Row(_rung_label(rung), rung.rho, *rho_interval(rung), BLUE, "o") for rung in rungs]
-    figure = new_figure(width, 0.8 + 0.34 * len(rows))
-    axes = figure.add_subplot()
-    draw_rows(axes, rows)
-    axes.set_xlim(-1.03, 1.03)
-    axes.set_xlabel("rank correlation (95 % interval)")
-    return figure
-
-
-def rungs_text(state: SearchState) -> str:
-    rungs = state.evidence.rung_correlations if state.evidence else ()
-    parts = [f"{_rung_label(r)}: {r.rho:.2f} over {r.num_trials} settings" for r in rungs]
-    return f"Rank correlation between rungs. {'; '.join(parts)}."
-
-
-def rho_interval(rung: RungCorrelation) -> tuple[float, float]:
-    """A 95 % interval of Spearman's rho by Fisher's z with the standard error of Bonett and Wright (2000).
-
-    From three settings or fewer nothing is known: -1 to 1.
-    """
-    if rung.num_trials <= 3:
-        return -1.0, 1.0
-    rho = min(max(rung.rho, -0.9999), 0.9999)
-    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (rung.num_trials - 3))
-    return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
-
-
-def _rung_label(rung: RungCorrelation) -> str:
-    return f"{rung.from_views} and {rung.to_views} views"

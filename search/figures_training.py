@@ -139,7 +139,8 @@ def confusion_text(state: SearchState) -> str:
     worst = [divmod(int(place), len(names)) for place in np.argsort(-wrong, axis=None, kind="stable")[:3]]
     parts = [f"{names[t]} taken for {names[g]} {wrong[t, g]} times" for t, g in worst if wrong[t, g]]
     tail = f" Most often: {'; '.join(parts)}." if parts else ""
-    return f"Confusion matrix of the recommended model on {counts.sum()} test images, {right} right.{tail}"
+    answers = f"{counts.sum():,} answers on {state.test.num_images:,} test images, {right:,} of them right"
+    return f"Confusion matrix of the recommended model: {answers}.{tail}"
 
 
 def time_parts(state: SearchState) -> list[tuple[str, float, str]]:

@@ -5,8 +5,10 @@ trial and a column a setting. Made from the state alone; ranks nothing and does 
 import json
 import math
 import statistics
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.files import write_atomically
 from search.state import DatasetSummary, SearchState
 from search.trial import TrialRecord
 
@@ -21,7 +23,6 @@ KINDS = (
     "ablation",
 )  # the sealed test is in summary.json, not among the trials
 DECIMALS = {"score": 6, "delta": 6, "ci_low": 6, "ci_high": 6, "seconds": 3}
-Z95 = 1.959963984540054
 
 
 def leaderboard(state: SearchState) -> "pd.DataFrame":
@@ -51,6 +52,15 @@ def trials_csv(state: SearchState) -> str:
     for name in setting_names(state):
         table[name] = table[name].map(_setting_cell).astype(object)
     return table.to_csv(index=False, lineterminator="\n")
+
+
+def write_leaderboard(state: SearchState, run_dir: Path) -> Path:
+    """Writes `trials.csv` into the run directory, beside and renamed, and returns its path. Raises
+    StorageError.
+    """
+    path = run_dir / "trials.csv"
+    write_atomically(path, trials_csv(state), "the leaderboard")
+    return path
 
 
 def setting_names(state: SearchState) -> list[str]:
@@ -84,14 +94,12 @@ def accuracy_interval(record: TrialRecord, dataset: DatasetSummary) -> tuple[flo
 
     Seeds are repeats on the same images, so they do not add to the count.
     """
+    from search.scores import wilson_interval
+
     count = num_scored(record, dataset)
     if record.result is None or "accuracy" not in record.result.metrics or not count:
         return None
-    share = record.result.metrics["accuracy"]
-    shrunk = 1 + Z95**2 / count
-    middle = (share + Z95**2 / (2 * count)) / shrunk
-    half = Z95 * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2)) / shrunk
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return wilson_interval(record.result.metrics["accuracy"], count)
 
 
 def _measured(record: TrialRecord) -> dict[str, Any]:

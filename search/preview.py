@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.augmentations import AUGMENTATIONS, active
-from data.dataset import TRAIN, Dataset
+from data.dataset import TRAIN, Dataset, open_dataset
 from data.extremes import Extreme, augment_to, extremes
 from data.files import make_folder, write_atomically
 from data.views import augment
@@ -19,7 +19,7 @@ from search.dimensions import Choices, Dimension
 from search.seeds import derive_seed
 from search.space import Space
 from search.state import SearchState
-from search.trial import TrialSpec
+from search.trial import TrialRecord, TrialSpec
 from search.wording import chosen_record, record_of, settings_text
 
 if TYPE_CHECKING:
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 
 MOST_ENDS = 6  # a published policy has dozens of operation ends; its samples show it better
 COLUMNS_A_BAND = 8
+
+
+def write_preview(config: "ExperimentConfig", path: Path) -> Path:
+    """Opens the experiment's images, writes its preview as PNG, beside and renamed, and returns the path.
+
+    Raises UserError for what is wrong with the images, StorageError where the disk refuses.
+    """
+    from search.prepare import resources_of
+
+    resources = resources_of(config, path.parent)
+    seed = derive_seed(config.seed, "split")
+    dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
+    write_atomically(path, preview_sheet(dataset, config), "the preview")
+    return path
 
 
 def preview_sheet(
@@ -71,6 +85,14 @@ def trial_sheet(
     return draw_sheet(
         _bands(dataset, picks, [columns]), _row_names(dataset, picks), [settings_text(settings)], tile
     )
+
+
+def write_trial_sheet(record: TrialRecord, dataset: Dataset, run_dir: Path) -> Path:
+    """Writes `previews/<trial>.png`, which trackers show with the trial. Raises StorageError."""
+    path = run_dir / WINNER_SHEET.parent / f"{record.trial}.png"
+    make_folder(path.parent, "the contact sheets' folder")
+    write_atomically(path, trial_sheet(dataset, record.spec), "a contact sheet")
+    return path
 
 
 def write_winner_sheet(state: SearchState, dataset: Dataset, run_dir: Path) -> Path | None:

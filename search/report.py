@@ -6,31 +6,38 @@ Needs the state, and shows pictures of the run directory where they are there.
 import base64
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.files import write_atomically
+from data.files import make_folder, write_atomically
 from search.contact_sheet import WINNER_SHEET
-from search.figures import page_pictures
+from search.figures import Picture, page_pictures
 from search.figures_training import curve_note
 from search.report_page import build_page
 from search.state import SearchState
 
 TEMPLATES = Path(__file__).parent / "templates"
+FIGURES_FOLDER = "figures"
 MOST_SHEET_BYTES = 900_000
 
 
 def write_report(state: SearchState, run_dir: Path) -> Path:
-    """Writes `report.html` into the run directory, beside and renamed, and returns its path. Raises
-    StorageError.
+    """Writes `report.html` into the run directory, and its figures as `figures/*.png` for trackers.
+
+    All beside and renamed. Returns the page's path. Raises StorageError.
     """
+    pictures = page_pictures(state)
+    folder = make_folder(run_dir / FIGURES_FOLDER, "the figures' folder")
+    for name, picture in pictures.items():
+        write_atomically(folder / f"{name}.png", picture.png, "a figure")
     path = run_dir / "report.html"
-    write_atomically(path, render_report(state, run_dir), "the report")
+    write_atomically(path, render_report(state, run_dir, pictures), "the report")
     return path
 
 
-def render_report(state: SearchState, run_dir: Path) -> str:
-    """The page as HTML. The same state and pictures give the same text."""
+def render_report(state: SearchState, run_dir: Path, pictures: Mapping[str, Picture]) -> str:
+    """The page as HTML with `figures.page_pictures`. The same state and pictures give the same text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -44,7 +51,7 @@ def render_report(state: SearchState, run_dir: Path) -> str:
     script = (TEMPLATES / "report.js").read_text()
     return environment.get_template("report.html.j2").render(
         page=build_page(state, run_dir, curve_note(state)),
-        pictures=_embedded(state),
+        pictures=_embedded(pictures),
         sheet=_sheet(run_dir / WINNER_SHEET),
         style=Markup((TEMPLATES / "report.css").read_text()),
         script=Markup(script),
@@ -53,14 +60,14 @@ def render_report(state: SearchState, run_dir: Path) -> str:
     )
 
 
-def _embedded(state: SearchState) -> dict[str, dict[str, str]]:
+def _embedded(pictures: Mapping[str, Picture]) -> dict[str, dict[str, str]]:
     return {
         name: {
             "wide": _data_uri(picture.wide_svg, "image/svg+xml"),
             "narrow": _data_uri(picture.narrow_svg, "image/svg+xml"),
             "text": picture.text,
         }
-        for name, picture in page_pictures(state).items()
+        for name, picture in pictures.items()
     }
 
 

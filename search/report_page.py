@@ -3,7 +3,6 @@ names. The sentences are in `report_sections`, the tables in `report_tables`; ho
 business.
 """
 
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from search.report_tables import (
     version_rows,
 )
 from search.state import SearchState
+from search.tracking_uri import redacted
 from search.wording import answer, chosen_record, settings_text, unit_of
 
 EXPORTS = ("json", "keras", "imagedatagenerator", "torchvision", "albumentations")
@@ -103,7 +103,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         config_file=f"{folder}/config.yaml",
         floor=floor_text(state),
         trials=trial_table(state),
-        failures=[tuple(without_credentials(cell) for cell in row) for row in failure_rows(state)],
+        failures=[tuple(redacted(cell) for cell in row) for row in failure_rows(state)],
         curves=curves,
         stopping=stopping_lines(state),
         test=test_lines(state),
@@ -116,18 +116,13 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         safety=safety,
         cost=cost_text(state),
         repeat=_repeat(folder),
-        versions=[(name, without_credentials(value)) for name, value in version_rows(state)],
+        versions=[(name, redacted(value)) for name, value in version_rows(state)],
         config=_config(state),
         use=_use(state),
         use_commands=[f"python run_search.py export {folder} --to {target}" for target in EXPORTS]
         if chosen
         else [],
     )
-
-
-def without_credentials(text: str) -> str:
-    """The text with `user:password@` taken out of every address in it."""
-    return re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
 
 
 def _repeat(folder: str) -> list[str]:
@@ -141,7 +136,7 @@ def _repeat(folder: str) -> list[str]:
 def _config(state: SearchState) -> str:
     if state.opened is None:
         return ""
-    return without_credentials(yaml.safe_dump(state.opened.config, sort_keys=False, allow_unicode=True))
+    return redacted(yaml.safe_dump(state.opened.config, sort_keys=False, allow_unicode=True))
 
 
 def _use(state: SearchState) -> list[str]:

@@ -63,6 +63,10 @@ def notices(state: SearchState) -> list[str]:
         said.append(
             "The best trial of the search phase stands below the null floor: luck alone often shows as much."
         )
+    if state.cut_after is not None:
+        said.append(
+            f"The time ran out (search.max_hours) when {_count(state.cut_after, 'trial')} had been begun."
+        )
     failed = sum(record.status == "failed" for record in state.records)
     if failed:
         said.append(

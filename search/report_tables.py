@@ -22,11 +22,6 @@ from search.wording import (
 )
 
 MOST_TRIALS, MOST_CLASSES = 500, 60
-BASES = {
-    "removed": "the policy with and without it",
-    "alone": "it alone and no augmentation",
-    "policy": "it and no augmentation",
-}
 
 
 @dataclass(frozen=True)
@@ -35,7 +30,7 @@ class VerdictRow:
     verdict: str
     effect: str
     p_value: str
-    basis: str
+    within: str
 
 
 @dataclass(frozen=True)
@@ -61,8 +56,11 @@ def verdict_rows(state: SearchState) -> list[VerdictRow]:
         return []
     ordered = sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect)
     policy = [("policy as a whole", evidence.policy)] if evidence.policy else []
+    within = {name: verdict_text(v, unit, named=False) for name, v in evidence.removed.items()}
     return [
-        VerdictRow(name, v.verdict, verdict_text(v, unit, named=False), p_text(v.p_holm), BASES[v.basis])
+        VerdictRow(
+            name, v.verdict, verdict_text(v, unit, named=False), p_text(v.p_holm), within.get(name, "")
+        )
         for name, v in [*policy, *ordered]
     ]
 
@@ -110,7 +108,8 @@ def trial_table(state: SearchState) -> TrialTable:
 def _measured_cells(state: SearchState, record: TrialRecord) -> Iterator[Cell]:
     yield Cell(str(record.trial))
     yield Cell(record.kind)
-    yield Cell(record.label, long=True)
+    told = record.kind in ("trial", "confirm")  # their labels are numbers
+    yield Cell(settings_text(record.spec.settings.augmentation) if told else record.label, long=True)
     yield _effect_cell(state, record)
     yield _accuracy_cell(state, record)
 
@@ -125,9 +124,11 @@ def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
 
 
 def _effect_cell(state: SearchState, record: TrialRecord) -> Cell:
+    if not record.spec.settings.augmentation and record.kind in ("control", "confirm"):
+        return Cell("the reference")
     if record.effect is not None:
         return Cell(effect_text(record.effect, unit_of(state), named=False), record.effect.delta)
-    return Cell("the reference" if record.status == "completed" else "")
+    return Cell("")
 
 
 def _accuracy_cell(state: SearchState, record: TrialRecord) -> Cell:

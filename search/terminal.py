@@ -5,20 +5,26 @@ decides nothing.
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
+from search.contact_sheet import WINNER_SHEET
+from search.figure_style import shown
+from search.live_bars import live_bars
 from search.report_tables import verdict_rows
 from search.state import SearchState
 from search.time_left import TimeLeft
+from search.tracking_uri import redacted
 from search.trial import TrialRecord
-from search.wording import UNITS, answer, effect_text, seconds_text, unit_of
+from search.wording import UNITS, answer, effect_text, seconds_text, short_settings_text, unit_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from search.session import SearchResult
+
 VERDICT_STYLES = {"HELPS": "bold blue", "HURTS": "bold red", "NO EVIDENCE": "dim"}
-LABEL_WIDTH = 48
+LABEL_WIDTH = 52
 
 
 def stderr_console() -> "Console":
@@ -42,7 +48,7 @@ class Progress:
     """Bars over the trials of a phase and within a trial, the time left, and a line for every trial that
     ended.
 
-    plan: the work of each coming phase of this sitting, in order, as `TimeLeft` takes it; left out, the time
+    plan: the work of each coming phase of this sitting, in order (see `TimeLeft`); left out, the time
     left is that of the present phase. work: what a trial counts in the plan's unit; left out, each trial
     counts the same.
     """
@@ -58,8 +64,9 @@ class Progress:
         self._plan = dict(plan or {})
         self._work = work or _one
         self._counts_work = work is not None
+        self._clock = clock
         self._left = TimeLeft(self._plan, clock)
-        self._bars = None if is_plain(self._console) else _make_bars(self._console)
+        self._bars = None if is_plain(self._console) else live_bars(self._console)
         self._phase, self._total, self._told = "", 0, 0
         self._work_done, self._running_work = 0.0, 0.0
 
@@ -69,19 +76,20 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def phase(self, name: str, total_trials: int) -> None:
-        """A phase begins; `total_trials` are those still to be trained in it."""
-        self._phase, self._total, self._told = name, total_trials, 0
+    def expect(self, plan: Mapping[str, float]) -> None:
+        """Sets the plan, where it is known only after the start and before its first phase."""
+        self._plan = dict(plan)
+        self._left = TimeLeft(self._plan, self._clock)
+
+    def phase(self, name: str, total_trials: int | None) -> None:
+        """A phase begins; `total_trials` are those still to be trained, None where not known."""
+        self._phase, self._total, self._told = name, total_trials or 0, 0
         self._work_done, self._running_work = 0.0, 0.0
         self._left.enter(name)
         if self._bars is None:
-            self._say(
-                f"{name}: {total_trials} {'trial' if total_trials == 1 else 'trials'}"
-                if total_trials
-                else name
-            )
+            self._say(f"{name}: {total_trials} trials" if total_trials else name)
         else:
-            self._bars.begin(name, total_trials)
+            self._bars.begin(name, self._total)
 
     def trial_started(self, record: TrialRecord) -> None:
         self._running_work = self._work(record)
@@ -99,7 +107,8 @@ class Progress:
         self._work_done += self._work(record)
         self._running_work = 0.0
         self._advance(self._work_done)
-        self._say(f"{self._phase} {self._told}/{self._total}  {_outcome(record)}{self._suffix()}")
+        count = f"{self._told}/{self._total}" if self._total else str(self._told)
+        self._say(f"{self._phase} {count}  {_outcome(record)}{self._suffix()}")
         if self._bars is not None:
             self._bars.told(self._told, self._time_left())
 
@@ -130,42 +139,59 @@ class Progress:
 
 def say(console: "Console", text: str) -> None:
     """One line, as it is: no markup, no wrapping, and only signs that every terminal has."""
-    console.print(text.replace("−", "-"), markup=False, highlight=False, soft_wrap=True)
+    console.print(text.replace("−", "-").replace("…", "..."), markup=False, highlight=False, soft_wrap=True)
 
 
-def print_closing(
-    state: SearchState, where: Sequence[tuple[str, str]], console: "Console | None" = None
-) -> None:
-    """The answer, a row a verdict, and where to look next (pairs such as ("page",
-    "runs/digits/report.html")).
-    """
-    from rich.table import Table
-    from rich.text import Text
-
+def print_closing(result: "SearchResult", console: "Console | None" = None) -> None:
+    """The answer, a row a verdict, and where to look next."""
     console = console or stderr_console()
     say(console, "")
-    say(console, answer(state))
-    rows = verdict_rows(state)
-    if rows:
-        table = Table(
-            "", "verdict", f"effect, {unit_of(state).name}", box=None, padding=(0, 2, 0, 0), header_style=""
-        )
-        for row in rows:
-            style = "" if is_plain(console) else VERDICT_STYLES[row.verdict]
-            effect = Text(row.effect.replace("−", "-"))
-            table.add_row(Text(row.name), Text(row.verdict, style=style), effect)
-        say(console, "")
-        console.print(table)
-    if where:
-        say(console, "")
-    width = max((len(name) for name, _ in where), default=0)
-    for name, place in where:
+    if result.outcome == "already finished":
+        say(console, "This search was finished before; nothing was trained. Use --fresh to start anew.")
+    say(console, answer(result.state))
+    _print_verdicts(result.state, console)
+    places = _places(result)
+    width = max((len(name) for name, _ in places), default=0)
+    for name, place in places:
         say(console, f"{name:<{width}}  {place}")
 
 
+def _print_verdicts(state: SearchState, console: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = verdict_rows(state)
+    if not rows:
+        return
+    effect = f"effect, {unit_of(state).name}"
+    table = Table("", "verdict", effect, box=None, padding=(0, 2, 0, 0), header_style="")
+    for row in rows:
+        style = "" if is_plain(console) else VERDICT_STYLES[row.verdict]
+        table.add_row(Text(row.name), Text(row.verdict, style=style), Text(row.effect.replace("−", "-")))
+    say(console, "")
+    console.print(table)
+    say(console, "")
+
+
+def _places(result: "SearchResult") -> list[tuple[str, str]]:
+    """Where to look next: only what is there."""
+    files = {"page": "report.html", "trials": "trials.csv", "pictures": str(WINNER_SHEET), "model": "model"}
+    found = [
+        (name, str(result.run_dir / file)) for name, file in files.items() if (result.run_dir / file).exists()
+    ]
+    if result.tracking:
+        found.append(("MLflow", redacted(result.tracking)))
+    opened = result.state.opened
+    uri = (opened.config.get("tracking") or {}).get("uri") if opened else None
+    if uri and uri.startswith("sqlite:"):
+        found.append(("", f"mlflow ui --backend-store-uri {redacted(uri)}"))
+    return found
+
+
 def _label(record: TrialRecord) -> str:
-    label = record.label if len(record.label) <= LABEL_WIDTH else record.label[: LABEL_WIDTH - 1] + "…"
-    return f"#{record.trial} {label}"
+    told = record.kind in ("trial", "confirm")  # their labels are numbers
+    label = short_settings_text(record.spec.settings.augmentation) if told else record.label
+    return f"#{record.trial} {shown(label, LABEL_WIDTH)}"
 
 
 def _outcome(record: TrialRecord) -> str:
@@ -178,47 +204,3 @@ def _outcome(record: TrialRecord) -> str:
     unit = UNITS[record.spec.protocol.objective]
     measured = effect_text(record.effect, unit) if record.effect else "trained"
     return f"{_label(record)}: {measured}{took}"
-
-
-class _Bars:
-    """Rich's live display: one bar over the phase's trials, one within the present trial."""
-
-    def __init__(self, live: Any) -> None:
-        self._live = live
-        self._phase = live.add_task("", total=1, visible=False, done="", left="")
-        self._trial = live.add_task("", total=1.0, visible=False, done="", left="")
-        self._total = 0
-
-    def begin(self, name: str, total: int) -> None:
-        self._live.start()
-        self._total = total
-        done = f"0/{total}" if total else ""
-        self._live.reset(self._phase, description=name, total=total or None, visible=True, done=done, left="")
-        self._live.update(self._trial, visible=False)
-
-    def trial(self, label: str) -> None:
-        self._live.reset(self._trial, description=f"  {label}", total=1.0, visible=True, done="", left="")
-
-    def within(self, fraction: float, text: str, left: str) -> None:
-        self._live.update(self._trial, completed=fraction, done=f"{100 * fraction:.0f} %", left=text)
-        self._live.update(self._phase, left=left)
-
-    def told(self, told: int, left: str) -> None:
-        self._live.update(self._phase, completed=told, done=f"{told}/{self._total}", left=left)
-        self._live.update(self._trial, visible=False)
-
-    def end(self) -> None:
-        self._live.stop()
-
-
-def _make_bars(console: "Console") -> _Bars:
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as RichProgress
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[done]}", markup=False),
-        TextColumn("{task.fields[left]}", markup=False),
-    )
-    return _Bars(RichProgress(*columns, console=console, transient=True))

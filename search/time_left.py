@@ -31,21 +31,26 @@ class TimeLeft:
 
     def seconds(self) -> float | None:
         """Seconds left; None while nothing has been done that a pace could be taken from."""
-        if self._phase is None or not self._fraction:
+        if self._phase is None:
             return None
         spent = self._clock() - self._phase_started
-        here = spent * (1 - self._fraction) / self._fraction
         work = self._plan.get(self._phase, 0.0)
-        done = self._done_before + self._fraction * work
         later = sum(self._plan[phase] for phase in self._coming())
-        return here + (later * (self._spent_before + spent) / done if done else 0.0)
+        if self._fraction:
+            done = self._done_before + self._fraction * work
+            pace = (self._spent_before + spent) / done if done else 0.0
+            return spent * (1 - self._fraction) / self._fraction + later * pace
+        if not self._done_before:
+            return None
+        pace = self._spent_before / self._done_before
+        return max(0.0, work * pace - spent) + later * pace
 
     def _coming(self) -> list[str]:
         phases = list(self._plan)
         return phases[phases.index(self._phase) + 1 :] if self._phase in self._plan else []
 
     def _leave(self) -> None:
-        """Work outside the plan (preparing the data, say) tells nothing of the pace to come."""
-        if self._phase in self._plan and self._fraction:
+        """A phase that has ended did all its work. Time outside the plan (preparing the data) is no pace."""
+        if self._phase in self._plan:
             self._spent_before += self._clock() - self._phase_started
-            self._done_before += self._plan[self._phase] * self._fraction
+            self._done_before += self._plan[self._phase]

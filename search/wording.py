@@ -95,6 +95,13 @@ def settings_text(augmentation: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "no augmentation"
 
 
+def short_settings_text(augmentation: Mapping[str, Any]) -> str:
+    """The same for labels, where the ending "_range" only takes room: "rotation 15, zoom 0.1,
+    horizontal_flip".
+    """
+    return settings_text({name.removesuffix("_range"): value for name, value in augmentation.items()})
+
+
 def seconds_text(seconds: float) -> str:
     """A duration for people: "42 s", "3 min 5 s", "2 h 10 min". Below ten seconds with one decimal."""
     if seconds < 9.95:
