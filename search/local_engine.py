@@ -7,7 +7,6 @@ a cancellation, having grown too large) ends nothing else: the slot goes on with
 import contextlib
 import pickle
 import queue
-import signal
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -95,10 +94,6 @@ class _Slot:
 
     def serve(self) -> None:
         """Runs in a thread of its own until it takes None from the queue."""
-        if hasattr(signal, "pthread_sigmask"):
-            # Workers inherit this from their first instruction on. Ctrl-C, or a batch system's SIGTERM to the
-            # whole group, is for the parent to answer: it lets a trial end, or kills its worker.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         self._warm_up()
         while (job := self._jobs.get()) is not None:
             try:
@@ -122,7 +117,7 @@ class _Slot:
             self._warm_up()
         settle(job.future, answer, attempts, self._log_path)
 
-    def _attempt(self, job: _Job, attempt: int) -> Outcome | Failure:
+    def _attempt(self, job: _Job, attempt: int, again: bool = False) -> Outcome | Failure:
         offset = self._log.stat().st_size if self._log.exists() else 0
         try:
             answer = self._ready_worker().run(job.spec, job.future, attempt)
@@ -131,6 +126,8 @@ class _Slot:
             return _CANCELLED
         except WorkerLost as error:
             self._drop_worker()
+            if error.was_idle and not again:
+                return self._attempt(job, attempt, again=True)
             return Failure("machine", str(error), self._log_since(offset))
         if isinstance(answer, Failure) and answer.kind == "machine":
             self._drop_worker()  # another attempt begins in a fresh process, with its memory to itself

@@ -41,12 +41,13 @@ def start(log_path: Path, num_threads: int, parent_pid: int) -> None:
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
 
 
-def warm(modules: tuple[str, ...]) -> tuple[int, Failure | None]:
-    """Imports, ahead of the first trial, those of the modules that are installed.
+def warm(trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | None]:
+    """Imports, ahead of the first trial, the module that runs trials and the installed ones of `modules`.
 
     Returns this process's number, and what went wrong.
     """
     try:
+        importlib.import_module(trial_module)
         for name in modules:
             if importlib.util.find_spec(name) is not None:
                 importlib.import_module(name)

@@ -5,10 +5,12 @@ Which trials, how often and what to make of a lost worker is `local_engine`; wha
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,9 @@ from search.trial import Outcome, TrialSpec
 MAX_TRIALS_A_WORKER = 100
 MAX_GROWTH_MB = 500.0  # since its first trial, after which a worker is replaced
 STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
-LOOK_SECONDS = 1.0  # how often a worker that says nothing is looked for
+LOOK_SECONDS = 0.5  # how often a worker that says nothing is looked for
 
-# Workers do not listen to SIGTERM (`local_engine` says why), so waiting for them to end on it is lost time.
+# Workers do not listen to SIGTERM (see _keep_signals_from_workers): waiting for that is lost time.
 pebble.CONSTS.term_timeout = 0.2
 
 
@@ -33,13 +35,22 @@ class TrialCancelled(Exception):
 
 
 class WorkerLost(Exception):
-    """The worker ended, or has to be ended, before the trial did. The message is the reason."""
+    """The worker ended, or has to be ended, before the trial did. The message is the reason.
+
+    was_idle: it ended before it took the trial, so that the trial has not been attempted.
+    """
+
+    def __init__(self, reason: str, was_idle: bool = False) -> None:
+        super().__init__(reason)
+        self.was_idle = was_idle
 
 
 class WorkerProcess:
     """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start.
 
-    Pools of more share a pipe and its lock, and a process killed while it has the lock stops all the others.
+    To be made in a thread that lives as long as the worker (on Linux the worker dies with it) and may do
+    without SIGINT and SIGTERM. Pools of more share a pipe and its lock, and a process killed while it has the
+    lock stops all the others.
     """
 
     def __init__(self, log: Path, options: EngineOptions) -> None:
@@ -47,6 +58,7 @@ class WorkerProcess:
         self._pid: int | None = None
         self._trials = 0
         self._first_mb = self._last_mb = 0.0
+        _keep_signals_from_workers()
         self._pool = pebble.ProcessPool(
             max_workers=1,
             initializer=worker.start,
@@ -54,7 +66,9 @@ class WorkerProcess:
             context=multiprocessing.get_context("spawn"),
         )
         try:
-            self._warming = self._pool.schedule(worker.warm, args=(options.warm_imports,))
+            self._warming = self._pool.schedule(
+                worker.warm, args=(options.run.__module__, options.warm_imports)
+            )
         except (BrokenProcessPool, OSError) as error:
             raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
 
@@ -113,4 +127,16 @@ class WorkerProcess:
         except pebble.ProcessExpired as error:
             raise WorkerLost(describe_exit(error.exitcode)) from error
         except BrokenProcessPool as error:
-            raise WorkerLost("the worker process ended while it was starting") from error
+            was_idle = answer is not self._warming
+            raise WorkerLost("the worker process ended while it was starting", was_idle) from error
+
+
+def _keep_signals_from_workers() -> None:
+    """Blocks SIGINT and SIGTERM in this thread; processes started from it inherit that from the very first.
+
+    Ctrl-C, or a batch system's SIGTERM to the whole group, is for the parent to answer: it lets a trial end,
+    or kills its worker.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # when that starts its process, it unblocks both again
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
