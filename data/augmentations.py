@@ -144,9 +144,8 @@ def complete(settings: Settings) -> dict[str, Value]:
         raise UserError(f"augmentation: received {settings!r}; allowed: a mapping of names to values")
     for name in settings:
         check_name(name)
-    return {
-        name: r.parse(settings[name]) if name in settings else r.identity for name, r in AUGMENTATIONS.items()
-    }
+    # The identity is parsed too: a pair comes back as a list of the caller's own.
+    return {name: record.parse(settings.get(name, record.identity)) for name, record in AUGMENTATIONS.items()}
 
 
 def active(settings: Settings) -> dict[str, Value]:
@@ -198,10 +197,8 @@ def check_name(name: object) -> str:
     if isinstance(name, str) and name in AUGMENTATIONS:
         return name
     nearest = get_close_matches(str(name), AUGMENTATIONS, n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]}?" if nearest else ""
-    raise UserError(
-        f"augmentation: received the unknown name {name!r}{hint} Allowed: {', '.join(AUGMENTATIONS)}"
-    )
+    hint = f"; did you mean {nearest[0]}? Allowed" if nearest else "; allowed"
+    raise UserError(f"augmentation: received the unknown name {name!r}{hint}: {', '.join(AUGMENTATIONS)}")
 
 
 def _has_effect(record: Augmentation, full: Settings) -> bool:

@@ -44,7 +44,7 @@ def change_contrast(images: Images, drawn: Floats) -> None:
 def saturate(images: Images, drawn: Floats) -> None:
     """Multiplies the distance of each pixel from its own luma by drawn[:, 0]; 0 is grey; rounds.
 
-    OpenCV may hold the weights to 1/1024 only, which moves a channel by up to 0.38 of a level before rounding.
+    OpenCV holds the weights to 1/1024, which moves a channel by up to 0.38 of a level before rounding.
     """
     factor = drawn[:, :1, None]
     mixes = factor * np.eye(3) + (1 - factor) * LUMA

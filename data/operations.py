@@ -91,10 +91,8 @@ def _enhancer(name: str, enhance: Callable[[Image.Image], ImageEnhance._Enhance]
 
 _NONE = Scale(0, 0)
 _LEAN = Scale(0, 0.99, mirror=0), Scale(0, 0.3, mirror=0)
-_MOVE = (
-    Scale(0, 32, mirror=0, whole=True),
-    Scale(0, 150 / 331, mirror=0, of_side=True),
-)  # AutoAugment's 150 px of 331
+# AutoAugment's 150 pixels were of 331.
+_MOVE = Scale(0, 32, mirror=0, whole=True), Scale(0, 150 / 331, mirror=0, of_side=True)
 
 # The order is part of the draws: a new operation would change every policy's pictures, so none is added.
 OPERATIONS = (

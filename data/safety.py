@@ -1,5 +1,4 @@
-"""How far an augmentation goes at its extremes: how much of the picture is fill, how far pixels move, whether
-any changed.
+"""How far an augmentation goes at its extremes: how much is fill, how far pixels move, whether any changed.
 
 Measured on the matrices and on painted pictures, for `check` and `preview`. Whether a label survives is for a
 person, and for the accuracy of a model on `extremes.augment_to`'s pictures, to say.
@@ -15,9 +14,8 @@ from data.extremes import Extreme, augment_to, extremes
 from data.geometry import Floats, Images
 from data.records import Settings
 
-NEAREST_MARGIN = (
-    0.5  # Pillow's policies read the nearest pixel: fill begins half a pixel past the edge pixel's centre
-)
+# Policies read the nearest pixel: fill begins half a pixel past the centre of the edge pixel.
+NEAREST_MARGIN = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,11 +36,10 @@ class LabelSafety:
 
 
 def label_safety(images: Images, settings: Settings, num_images: int = 64) -> tuple[LabelSafety, ...]:
-    """Each augmentation of `settings` alone, at each extreme, on `num_images` images spread over `images` [n,
-    s, s, 3].
+    """Each augmentation of `settings` alone, at each of its extremes.
 
-    Settings that were written and change nothing are told too, by their remark. Raises UserError where a
-    setting is not allowed.
+    images: uint8 [n, s, s, 3], of which `num_images`, evenly spread, are painted. A setting that was written
+    and changes nothing is told too, by its remark. Raises UserError where a setting is not allowed.
     """
     full = complete(settings)
     reasons = idle(settings)

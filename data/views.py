@@ -1,5 +1,4 @@
-"""Images to batches: clean ones, and augmented views drawn from a counter. Plans are drawn many images at a
-time; a bounded pool of threads paints them.
+"""Images to batches: clean ones, and augmented views, planned many at a time and painted by a pool of threads.
 
 The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows one by name
 but the fill.

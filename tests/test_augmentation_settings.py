@@ -27,6 +27,13 @@ def test_complete_names_every_augmentation() -> None:
     assert complete({})["brightness_range"] == [1.0, 1.0]
 
 
+def test_what_complete_returns_is_the_callers_own() -> None:
+    pair = complete({})["brightness_range"]
+    assert isinstance(pair, list)
+    pair[0] = 0.0
+    assert complete({})["brightness_range"] == [1.0, 1.0]
+
+
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"unknown name 'rotaton_range'; did you mean rotation_range\?"):
         complete({"rotaton_range": 3})

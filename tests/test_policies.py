@@ -267,6 +267,14 @@ def test_rand_augment_applies_all_at_one_magnitude() -> None:
         assert set(degrees) == {-20.0, 20.0}
 
 
+def test_rand_augment_reflects_its_operations_apart() -> None:
+    numbers = drawn("rand_augment", ops=2)
+    strengths = [numbers[:, 1], numbers[:, 3]]
+    moved = np.all([np.isin(numbers[:, column], (3, 10, 11, 12, 13)) for column in (0, 2)], axis=0)
+    same = int((np.sign(strengths[0]) == np.sign(strengths[1]))[moved].sum())
+    assert stats.binomtest(same, int(moved.sum())).pvalue > 1e-4
+
+
 def test_the_first_of_many_operations_is_also_the_only_one() -> None:
     np.testing.assert_array_equal(drawn("rand_augment", ops=8)[:, :2], drawn("rand_augment", ops=1))
 

@@ -188,6 +188,20 @@ def test_a_reader_that_goes_away_leaves_no_thread(images: Images) -> None:
     assert not threads_of_the_pool()
 
 
+def test_a_reader_that_goes_away_has_nothing_more_painted(images: Images) -> None:
+    painted: list[float] = []
+
+    def slow(batch: Images, numbers: NDArray[np.float64]) -> None:
+        painted.append(float(numbers[0, 0]))
+        time.sleep(0.05)
+
+    jobs = ((np.array([0]), Plan(None, Fill(), ((slow, np.full((1, 1), job)),))) for job in range(10))
+    reader = painted_ahead(images, jobs, 1)
+    next(reader)
+    reader.close()  # type: ignore[attr-defined]
+    assert painted == [0, 1]  # the second had begun
+
+
 def test_batches_come_in_order_when_the_first_is_the_slowest(images: Images) -> None:
     def slow(batch: Images, numbers: NDArray[np.float64]) -> None:
         time.sleep(float(numbers[0, 0]))
