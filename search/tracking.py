@@ -103,6 +103,7 @@ class Tracker:
 
     def log_winner(self, state: SearchState, winner: Winner) -> tuple[LoggedWinner | None, TrackingStatus]:
         """Stores and registers the winning model, once a search. Imports TensorFlow. None if it failed."""
+        self._newest = state
         logged: list[LoggedWinner] = []
 
         def send(store: Store) -> None:
@@ -146,6 +147,7 @@ class Tracker:
                 if run.trial is not None:
                     self._keep_or_delete(store, known, run)
             self._known = known
+            self._sent |= known.children.keys()
         return self._known
 
     def _keep_or_delete(self, store: Store, known: _Known, run: FoundRun) -> None:

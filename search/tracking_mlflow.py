@@ -190,6 +190,7 @@ class Store:
         self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
+            path.mkdir()  # MLflow writes the example before it makes the folder
             _save_model(path, run_id, model, winner)
             self._client.log_model_artifacts(model.model_id, str(path))
         return self._client.finalize_logged_model(model.model_id, "READY")

@@ -21,3 +21,7 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
     """An sqlite store of the test's own."""
     shutil.copy(empty_mlflow_database, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: starts a server or trains for more than a few seconds")

@@ -1,0 +1,332 @@
+"""The projection onto a real MLflow store, an sqlite file, looked at with MLflow's own client."""
+
+import logging
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from states import make_state
+
+from search.state import SearchState
+from search.tracking import Tracker
+from search.tracking_mlflow import Store
+from search.tracking_trial import trial_row
+from search.tracking_values import PARENT_TAG
+
+# MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
+ROOT = Path(__file__).parents[1]
+SEARCH_ID = "0123456789abcdef"
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    path = tmp_path / "runs" / "digits"
+    path.mkdir(parents=True)
+    return path
+
+
+def client(uri: str):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def runs_in(uri: str) -> list:
+    experiment = client(uri).get_experiment_by_name("digits")
+    return list(client(uri).search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
+
+
+def parent_in(uri: str):
+    (parent,) = [run for run in runs_in(uri) if PARENT_TAG not in run.data.tags]
+    return parent
+
+
+def child_in(uri: str, trial: int):
+    (child,) = [run for run in runs_in(uri) if run.data.tags.get("augsearch.trial") == str(trial)]
+    return child
+
+
+def artifacts_of(uri: str, run) -> dict[str, str]:
+    folder = Path(run.info.artifact_uri.removeprefix("file://"))
+    return {
+        str(p.relative_to(folder)): p.read_text("utf-8", "replace") for p in folder.rglob("*") if p.is_file()
+    }
+
+
+def contents(uri: str) -> dict[str, list]:
+    """Every row of the tables a search writes to."""
+    with sqlite3.connect(uri.removeprefix("sqlite:///")) as database:
+        tables = ("runs", "metrics", "latest_metrics", "params", "tags", "datasets", "inputs")
+        return {table: sorted(database.execute(f"select * from {table}"), key=repr) for table in tables}
+
+
+def test_a_search_is_one_parent_with_its_trials_one_level_below(mlflow_uri, run_dir):
+    state = make_state()
+    assert (
+        str(Tracker(mlflow_uri, "digits", run_dir).project(state)) == f"18 trials in MLflow at {mlflow_uri}"
+    )
+    parent = parent_in(mlflow_uri)
+    children = [run for run in runs_in(mlflow_uri) if run.info.run_id != parent.info.run_id]
+    assert [run.data.tags["augsearch.trial"] for run in children] == [str(n) for n in range(18)]
+    assert {run.data.tags[PARENT_TAG] for run in children} == {parent.info.run_id}
+    assert {run.data.tags["augsearch.search_id"] for run in [parent, *children]} == {SEARCH_ID}
+    assert [run.data.tags["augsearch.kind"] for run in children] == [r.kind for r in state.records]
+    assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
+
+
+def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
+    state = make_state("search", num_epochs=40)
+    Tracker(mlflow_uri, "digits", run_dir).project(state)
+    record, child = state.records[3], child_in(mlflow_uri, 3)
+    assert child.info.run_name == "003 trial 3"
+    assert (child.info.start_time, child.info.end_time) == (record.asked_at * 1000, record.told_at * 1000)
+    assert (child.data.params["rotation_range"], child.data.params["views"]) == ("15", "16")
+    assert child.data.metrics["ci_low"] == record.effect.ci_low
+    history = client(mlflow_uri).get_metric_history(child.info.run_id, "val_accuracy")
+    assert [(m.step, m.value) for m in history] == list(enumerate(record.result.curve.val_accuracy, start=1))
+
+
+def test_a_curve_longer_than_a_batch_arrives_whole(mlflow_uri, run_dir):
+    state = make_state("controls", num_epochs=500)
+    Tracker(mlflow_uri, "digits", run_dir).project(state)
+    history = client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, "loss")
+    assert [m.value for m in history] == list(state.records[0].result.curve.loss)
+
+
+def test_sending_again_changes_nothing(mlflow_uri, run_dir):
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    tracker.project(make_state("search", failed=(4,)))
+    before = contents(mlflow_uri)
+    tracker.project(make_state("search", failed=(4,)))
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("search", failed=(4,)))
+    assert contents(mlflow_uri) == before
+
+
+def test_a_later_sitting_adds_only_what_is_missing(mlflow_uri, run_dir):
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("controls"))
+    before = {run.info.run_id for run in runs_in(mlflow_uri)}
+    Tracker(mlflow_uri, "digits", run_dir, page_size=2).project(make_state("search"))
+    after = {run.info.run_id for run in runs_in(mlflow_uri)}
+    assert before < after
+    assert (len(before), len(after)) == (1 + 3, 1 + 9)
+
+
+def test_a_trial_left_half_sent_is_made_again_without_doubled_points(mlflow_uri, run_dir):
+    state = make_state("controls")
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("opened"))
+    store, row = Store(mlflow_uri, "digits", run_dir), trial_row(SEARCH_ID, state.records[1])
+    half = store.create(row, {PARENT_TAG: parent_in(mlflow_uri).info.run_id})
+    store.write(half, row.points[:10], {}, {})
+    Tracker(mlflow_uri, "digits", run_dir).project(state)
+    child = child_in(mlflow_uri, 1)
+    assert child.info.run_id != half
+    assert len(client(mlflow_uri).get_metric_history(child.info.run_id, "loss")) == 12
+
+
+def test_a_sender_killed_while_sending_leaves_nothing_double(mlflow_uri, run_dir):
+    code = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
+        f"tracker = Tracker({mlflow_uri!r}, 'digits', Path({str(run_dir)!r}))\n"
+        "tracker.project(make_state('confirm', num_epochs=150))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    sent, deadline = 0, time.monotonic() + 60
+    while sent < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+        with sqlite3.connect(mlflow_uri.removeprefix("sqlite:///"), timeout=20) as database:
+            (sent,) = database.execute("select count(*) from runs").fetchone()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 4 <= sent < 14
+    state = make_state("confirm", num_epochs=150)
+    assert Tracker(mlflow_uri, "digits", run_dir).project(state).unsent == 0
+    children = [run for run in runs_in(mlflow_uri) if PARENT_TAG in run.data.tags]
+    assert len(children) == len({run.data.tags["augsearch.trial"] for run in children}) == 13
+    for run in children:
+        assert len(client(mlflow_uri).get_metric_history(run.info.run_id, "loss")) == 150
+
+
+def test_a_failed_trial_shows_its_reason_and_traceback(mlflow_uri, run_dir):
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("search", failed=(4,)))
+    child = child_in(mlflow_uri, 4)
+    assert child.info.status == "FAILED"
+    assert child.data.tags["augsearch.error"] == "the loss is not finite (epoch 3)"
+    assert "FloatingPointError" in artifacts_of(mlflow_uri, child)["traceback.txt"]
+
+
+def test_a_trial_that_succeeds_later_replaces_its_failure(mlflow_uri, run_dir):
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("search", failed=(4,)))
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("search"))
+    assert child_in(mlflow_uri, 4).info.status == "FINISHED"
+
+
+def test_a_trial_is_sent_when_it_has_ended(mlflow_uri, run_dir):
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    assert tracker.project(make_state("search", running=(8,))).sent == 8
+    assert "8" not in {run.data.tags.get("augsearch.trial") for run in runs_in(mlflow_uri)}
+    assert tracker.project(make_state("search")).sent == 9
+    assert child_in(mlflow_uri, 8).info.status == "FINISHED"
+
+
+def test_the_parent_follows_the_search_through_a_stop_to_its_end(mlflow_uri, run_dir):
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    stopped = make_state("search").model_copy(update={"stopped": "SIGTERM"})
+    seen = []
+    for state in (make_state("controls"), stopped, make_state("search"), make_state()):
+        tracker.project(state)
+        seen.append(parent_in(mlflow_uri).info.status)
+    assert seen == ["RUNNING", "KILLED", "RUNNING", "FINISHED"]
+    parent = parent_in(mlflow_uri)
+    assert parent.info.end_time == make_state().finished_at * 1000
+    assert parent.data.tags["augsearch.stopped"] == ""
+    assert parent.data.tags["verdict.rotation_range"] == "HELPS"
+    assert parent.data.tags["mlflow.note.content"].startswith("**Use rotation_range 15")
+    history = client(mlflow_uri).get_metric_history(parent.info.run_id, "trials_completed")
+    assert [(m.step, m.value) for m in history] == [(3, 3), (9, 9), (18, 18)]
+
+
+def test_the_images_are_logged_as_inputs_once(mlflow_uri, run_dir):
+    for _ in range(2):
+        Tracker(mlflow_uri, "digits", run_dir).project(make_state("opened"))
+    inputs = parent_in(mlflow_uri).inputs.dataset_inputs
+    assert {(i.dataset.name, i.dataset.digest, i.tags[0].value) for i in inputs} == {
+        ("digits train", "d161754d161754d1", "training"),
+        ("digits validation", "d161754d161754d1", "validation"),
+    }
+
+
+def test_the_run_directorys_files_are_artifacts_and_follow_changes(mlflow_uri, run_dir):
+    (run_dir / "figures").mkdir()
+    (run_dir / "figures" / "forest.png").write_bytes(b"a figure")
+    (run_dir / "trials.csv").write_text("trial\n0\n")
+    (run_dir / "journal.jsonl").write_text("not for MLflow\n")
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    tracker.project(make_state("controls"))
+    (run_dir / "trials.csv").write_text("trial\n0\n1\n")
+    tracker.project(make_state("search"))
+    assert artifacts_of(mlflow_uri, parent_in(mlflow_uri)) == {
+        "figures/forest.png": "a figure",
+        "trials.csv": "trial\n0\n1\n",
+    }
+
+
+def test_a_contact_sheet_is_added_to_its_trial_whenever_it_is_there(mlflow_uri, run_dir):
+    (run_dir / "previews").mkdir()
+    (run_dir / "previews" / "3.png").write_bytes(b"three")
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("search"))
+    (run_dir / "previews" / "5.png").write_bytes(b"five")
+    Tracker(mlflow_uri, "digits", run_dir).project(make_state("search"))
+    sheets = [artifacts_of(mlflow_uri, child_in(mlflow_uri, trial)) for trial in (3, 4, 5)]
+    assert sheets == [{"3.png": "three"}, {}, {"5.png": "five"}]
+
+
+def test_files_are_found_from_any_directory(mlflow_uri, run_dir, monkeypatch, tmp_path):
+    (run_dir / "trials.csv").write_text("trial\n")
+    monkeypatch.chdir(tmp_path)
+    Tracker("sqlite:///mlflow.db", "digits", Path("runs/digits")).project(make_state("opened"))
+    monkeypatch.chdir("/")
+    parent = parent_in(mlflow_uri)
+    assert parent.info.artifact_uri.startswith((tmp_path / "mlartifacts").as_uri())
+    assert artifacts_of(mlflow_uri, parent) == {"trials.csv": "trial\n"}
+
+
+def test_credentials_reach_no_store_no_artifact_no_log_and_no_status(
+    mlflow_uri, run_dir, monkeypatch, caplog, capfd
+):
+    caplog.set_level(logging.DEBUG)
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
+        monkeypatch.setenv(name, "hunter2")
+    secret = "http://me:hunter2@localhost:1/runs"
+    (run_dir / "config.yaml").write_text(f"tracking:\n  uri: {secret}\n")
+    opened = make_state().opened
+    config = {**opened.config, "tracking": {"uri": secret}, "dataset": {"path": "https://me:hunter2@host/x"}}
+    state = make_state().model_copy(update={"opened": opened.model_copy(update={"config": config})})
+    Tracker(mlflow_uri, "digits", run_dir).project(state)
+    status = Tracker(secret, "digits", run_dir).project(state)
+    assert status.unsent == 18
+    assert "***@localhost" in str(status)
+    written = [p.read_bytes() for p in run_dir.parents[1].rglob("*") if p.is_file() and p.parent != run_dir]
+    assert len(written) >= 2
+    assert not any(b"hunter2" in data for data in written)
+    assert "hunter2" not in str(status) + caplog.text + "".join(capfd.readouterr())
+    assert "http://***@localhost:1/runs" in artifacts_of(mlflow_uri, parent_in(mlflow_uri))["config.yaml"]
+
+
+def test_a_deleted_experiment_is_named_and_nothing_is_raised(mlflow_uri, run_dir):
+    Store(mlflow_uri, "digits", run_dir)
+    client(mlflow_uri).delete_experiment(client(mlflow_uri).get_experiment_by_name("digits").experiment_id)
+    status = Tracker(mlflow_uri, "digits", run_dir).project(make_state("controls"))
+    assert (status.sent, status.unsent) == (0, 3)
+    assert status.reason == (
+        "the MLflow experiment 'digits' is deleted; restore it there, or choose another name"
+    )
+
+
+def test_a_submitted_search_is_sent_in_the_background(mlflow_uri, run_dir):
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    for phase in ("opened", "controls", "search"):
+        tracker.submit(make_state(phase))
+    assert tracker.close(timeout=60).unsent == 0
+    assert len(runs_in(mlflow_uri)) == 1 + 9
+    tracker.submit(make_state("confirm"))
+    assert tracker.close(timeout=60) == tracker.status
+    assert tracker.status.sent == 13
+
+
+def test_a_locked_database_is_waited_for(mlflow_uri, run_dir):
+    tracker = Tracker(mlflow_uri, "digits", run_dir)
+    tracker.project(make_state("opened"))
+    other = sqlite3.connect(mlflow_uri.removeprefix("sqlite:///"))
+    other.execute("begin immediate")
+    tracker.submit(make_state("controls"))
+    time.sleep(0.3)
+    assert tracker.status.unsent == 3
+    other.rollback()
+    other.close()
+    assert tracker.close(timeout=30).sent == 3
+
+
+def test_no_network_is_used_and_nothing_is_printed(mlflow_uri, run_dir):
+    code = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
+        "calls = []\n"
+        "sys.addaudithook(lambda event, args: calls.append((event, args)) if event in "
+        "('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto') else None)\n"
+        "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
+        f"tracker = Tracker({mlflow_uri!r}, 'digits', Path({str(run_dir)!r}))\n"
+        "status = tracker.project(make_state('controls'))\n"
+        "assert status.unsent == 0, status\n"
+        "assert not calls, calls\n"
+    )
+    kept = {k: v for k, v in os.environ.items() if not re.match("MLFLOW_|PYTEST_|CI$|DO_NOT_TRACK", k)}
+    done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_only_one_module_imports_mlflow_and_not_at_its_top():
+    importing = [
+        p.name
+        for p in (ROOT / "search").glob("*.py")
+        if re.search(r"^\s*(import|from) mlflow", p.read_text(), re.M)
+    ]
+    assert importing == ["tracking_mlflow.py"]
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import search.tracking; "
+        "sys.exit(bool({'mlflow', 'tensorflow', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_user_who_runs_the_search_is_named(mlflow_uri, run_dir, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody")
+    Tracker(mlflow_uri, "digits", run_dir).project(SearchState(opened=make_state().opened))
+    assert parent_in(mlflow_uri).data.tags["mlflow.user"] == "somebody"

@@ -1,0 +1,149 @@
+"""The winning model in a real MLflow registry: logged, registered once, loaded, served."""
+
+import json
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from servers import free_port, running
+from states import make_state
+
+from search.tracking import Tracker, Winner
+
+pytestmark = [
+    # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+    # Keras reads a TensorFlow variable in the way of NumPy 1.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    # Said of MLflow's own types while it imports them.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+CLASSES = ("blue", "green", "red")
+
+
+@pytest.fixture(scope="module")
+def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes images of any size and answers with the strongest colour channel."""
+    import keras
+
+    inputs = keras.Input((None, None, 3), dtype="uint8")
+    small = keras.layers.Rescaling(1 / 255)(keras.layers.Resizing(8, 8, antialias=True)(inputs))
+    pooled = keras.layers.GlobalAveragePooling2D()(small)
+    dense = keras.layers.Dense(3, activation="softmax")
+    model = keras.Model(inputs, dense(pooled))
+    dense.set_weights([10.0 * np.eye(3, dtype="float32")[::-1], np.zeros(3, "float32")])
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture
+def winner(model_path: Path) -> Winner:
+    return Winner(
+        model_path=model_path,
+        class_names=CLASSES,
+        example=images(1, 12, 10),
+        registered_name="digits: first/look",
+        metadata={
+            "verdict": "HELPS",
+            "augmentation": {"rotation_range": 15},
+            "from": "http://me:hunter2@host",
+        },
+    )
+
+
+def images(count: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
+
+
+def client(uri: str):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@pytest.fixture
+def logged(mlflow_uri: str, winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    logged, status = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
+    assert status.reason is None
+    return logged
+
+
+def test_a_loaded_winner_gives_the_probabilities_of_the_keras_model(logged, model_path):
+    import keras
+    import mlflow.pyfunc
+
+    loaded = mlflow.pyfunc.load_model(logged.uri)
+    assert loaded.metadata.metadata["class_names"] == list(CLASSES)
+    assert loaded.metadata.metadata["verdict"] == "HELPS"
+    assert loaded.metadata.metadata["from"] == "http://***@host"
+    model = keras.saving.load_model(model_path)
+    for batch in (images(2, 8, 8), images(1, 31, 17)):
+        given = loaded.predict(batch)
+        assert given.shape == (len(batch), 3)
+        np.testing.assert_array_equal(given, model.predict(batch, verbose=0))
+        np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_winner_says_what_it_takes_and_gives_and_needs(logged):
+    from mlflow.models import get_model_info
+    from mlflow.pyfunc import get_model_dependencies
+
+    info = get_model_info(logged.uri)
+    (images_in,), (probabilities,) = info.signature.inputs.inputs, info.signature.outputs.inputs
+    assert (images_in.type, images_in.shape) == (np.dtype("uint8"), (-1, -1, -1, 3))
+    assert (probabilities.type, probabilities.shape) == (np.dtype("float32"), (-1, 3))
+    assert info.saved_input_example_info is not None
+    needed = Path(get_model_dependencies(logged.uri)).read_text().split()
+    assert {line.split("==")[0] for line in needed} == {"mlflow", "tensorflow", "keras", "numpy"}
+    assert all("==" in line for line in needed)
+
+
+def test_a_winner_is_registered_once_a_search(logged, mlflow_uri, winner, tmp_path):
+    assert (logged.name, logged.version) == ("digits- first-look", "1")
+    again, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
+    assert again == logged
+    other, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(search_id="fedcba"), winner)
+    assert other.version == "2"
+    versions = client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
+    assert {v.tags["augsearch.search_id"] for v in versions} == {"0123456789abcdef", "fedcba"}
+
+
+def test_a_winner_left_half_stored_is_stored_again(mlflow_uri, winner, tmp_path):
+    tracker = Tracker(mlflow_uri, "digits", tmp_path)
+    nothing, status = tracker.log_winner(make_state(), replace(winner, model_path=tmp_path / "gone.keras"))
+    assert nothing is None
+    assert "gone.keras" in status.reason
+    logged, status = tracker.log_winner(make_state(), winner)
+    assert (logged.version, status.reason) == ("1", None)
+    experiment = client(mlflow_uri).get_experiment_by_name("digits")
+    (kept,) = client(mlflow_uri).search_logged_models([experiment.experiment_id])
+    assert str(kept.status) == "READY"
+
+
+def test_a_winner_is_not_lost_when_mlflow_is_away(winner, tmp_path):
+    nothing, status = Tracker("http://127.0.0.1:1", "digits", tmp_path).log_winner(make_state(), winner)
+    assert (nothing, status.reason) == (None, "nothing answers there")
+
+
+@pytest.mark.slow
+def test_a_served_winner_answers_over_http(logged, mlflow_uri, tmp_path):
+    port = free_port()
+    command = ["mlflow", "models", "serve", "-m", logged.uri, "--env-manager", "local"]
+    address = f"http://127.0.0.1:{port}"
+    environment = {"MLFLOW_TRACKING_URI": mlflow_uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    photos = np.zeros((2, 20, 30, 3), np.uint8)
+    photos[0, ..., 0] = photos[1, ..., 2] = 255  # one red, one blue
+    with running(command, f"{address}/health", tmp_path / "serve.log", environment):
+        request = urllib.request.Request(
+            f"{address}/invocations",
+            json.dumps({"inputs": photos.tolist()}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            given = np.array(json.load(answer)["predictions"])
+    assert [CLASSES[i] for i in given.argmax(axis=1)] == ["red", "blue"]
