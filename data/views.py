@@ -1,4 +1,4 @@
-"""Images to batches: clean ones, and augmented views, planned many at a time and painted by a pool of threads.
+"""Images to batches: clean ones, and augmented views, planned many at a time and painted by threads.
 
 The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows one by name
 but the fill.
