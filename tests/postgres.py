@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test's own, from the system's package. Gives its address, or None where there is none.
+"""A PostgreSQL of a test's own, from the system's package; no address where there is none."""
 
 import importlib.util
 import os
