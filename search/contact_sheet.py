@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from search.figure_style import shown
+from search.wording import shown
 
 GAP, MARGIN, NAME_WIDTH, TEXT_SIZE, LINE = 6, 12, 104, 13, 17
 INK, SOFT = (31, 41, 51), (82, 96, 109)

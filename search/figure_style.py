@@ -4,7 +4,6 @@ PNG. Knows nothing of searches.
 """
 
 import io
-import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,6 +80,16 @@ def new_figure(width: float, height: float) -> Any:
     return figure
 
 
+def settled(figure: Any) -> Any:
+    """The figure with its layout worked out and fixed, so that saving it twice does not work it out four
+    times.
+    """
+    with styled():
+        figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)
+    return figure
+
+
 def to_svg(figure: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():
@@ -95,19 +104,6 @@ def to_png(figure: Any, dpi: int = 144) -> bytes:
     return buffer.getvalue()
 
 
-def shown(text: str, limit: int = 28) -> str:
-    """A name as a label: signs that cannot be printed (XML does not know them) replaced, and shortened in
-    its middle.
-    """
-    printable = "".join(
-        "�" if unicodedata.category(sign) in ("Cc", "Cs", "Cn", "Co") else sign for sign in text
-    )
-    if len(printable) <= limit:
-        return printable
-    tail = (limit - 1) // 3
-    return f"{printable[: limit - 1 - tail]}…{printable[-tail:]}"
-
-
 def thinned(items: Sequence[Any], limit: int) -> list[Any]:
     """At most `limit` of the items, evenly spaced, the first and the last among them."""
     if len(items) <= limit:
@@ -119,10 +115,9 @@ def draw_rows(axes: Any, rows: Sequence[Row], *, labels: bool = True) -> None:
     """Values with their intervals, the first row on top, and a line at zero."""
     axes.axvline(0, color=GREY, linewidth=1.0, zorder=1)
     for place, row in enumerate(rows):
-        size = 8 if row.bold else 6 if len(rows) <= 40 else 3.5
-        axes.plot(
-            [row.low, row.high], [place, place], color=row.color, linewidth=2.2 if row.bold else 1.5, zorder=2
-        )
+        size = 8 if row.bold else 6 if len(rows) <= 40 else 3.5 if len(rows) <= 60 else 2
+        line = 2.2 if row.bold else 1.5 if len(rows) <= 60 else 0.7
+        axes.plot([row.low, row.high], [place, place], color=row.color, linewidth=line, zorder=2)
         face = "white" if row.hollow else row.color
         axes.plot(
             row.value, place, row.marker, color=row.color, markerfacecolor=face, markersize=size, zorder=3

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from search.figure_style import NARROW, WIDE, styled, to_png, to_svg
+from search.figure_style import NARROW, WIDE, settled, styled, to_png, to_svg
 from search.figures_detail import classes_text, draw_classes, draw_rungs, rungs_text
 from search.figures_effects import draw_floor, draw_forest, floor_text, forest_text
 from search.figures_strength import draw_strength, strength_text
@@ -66,5 +66,6 @@ def page_pictures(state: SearchState) -> dict[str, Picture]:
         with styled():
             wide, narrow = kind.draw(state, WIDE), kind.draw(state, NARROW)
         if wide is not None and narrow is not None:
+            wide, narrow = settled(wide), settled(narrow)
             drawn[name] = Picture(name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(state))
     return drawn

@@ -7,10 +7,10 @@ import math
 from typing import Any
 
 from search.evidence import RungCorrelation
-from search.figure_style import BLUE, Row, draw_rows, is_narrow, new_figure, shown
+from search.figure_style import BLUE, Row, draw_rows, is_narrow, new_figure
 from search.figures_effects import VERDICT_MARKS, label_effects, scaled
 from search.state import SearchState
-from search.wording import effect_text, unit_of
+from search.wording import effect_text, shown, unit_of
 
 MOST_CLASSES = 40
 
@@ -36,6 +36,9 @@ def draw_classes(state: SearchState, width: float) -> Any | None:
     figure = new_figure(width, 0.7 + 0.26 * len(rows))
     axes = figure.add_subplot()
     draw_rows(axes, [scaled(row, unit) for row in rows])
+    if len(effects) > len(rows):
+        text = f"most and least of {len(effects)} classes"
+        axes.set_title(text, fontsize="medium")
     label_effects(axes, unit, is_narrow(width))
     return figure
 

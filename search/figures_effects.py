@@ -18,7 +18,6 @@ from search.figure_style import (
     draw_rows,
     is_narrow,
     new_figure,
-    shown,
     thinned,
 )
 from search.state import SearchState
@@ -29,12 +28,14 @@ from search.wording import (
     effect_text,
     interval_text,
     short_settings_text,
+    shown,
     unit_of,
     verdict_text,
 )
 
 VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
+CONTROL_MARK = "D"
 MOST_LABELS, MOST_ROWS = 60, 300
 
 
@@ -111,7 +112,8 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     unit, every = unit_of(state), floor_rows(state, 14 if is_narrow(width) else 44)
     if not every:
         return None
-    rows = every if len(every) <= MOST_ROWS else every[:100] + thinned(every[100:], MOST_ROWS - 100)
+    few = {id(row) for row in thinned(every, MOST_ROWS)}
+    rows = [row for row in every if id(row) in few or row.marker == CONTROL_MARK]
     labels = len(rows) <= MOST_LABELS
     figure = new_figure(width, 1.15 + (0.23 if labels else 8.0 / len(rows)) * len(rows))
     axes = figure.add_subplot()
@@ -170,7 +172,7 @@ def floor_rows(state: SearchState, limit: int) -> list[Row]:
             low=record.effect.ci_low,
             high=record.effect.ci_high,
             color=KIND_COLORS[record.kind],
-            marker="D" if record.kind == "control" else "o",
+            marker=CONTROL_MARK if record.kind == "control" else "o",
             hollow=num_views(record) < top,
         )
         for record in records
@@ -195,7 +197,7 @@ def _legend(axes: Any, rows: list[Row]) -> None:
     marks = {
         "trial": any(r.marker == "o" and not r.hollow for r in rows) and ("o", BLUE, BLUE),
         "trial, fewer views": any(r.marker == "o" and r.hollow for r in rows) and ("o", BLUE, "white"),
-        "control": any(r.marker == "D" for r in rows) and ("D", ORANGE, ORANGE),
+        "control": any(r.marker == CONTROL_MARK for r in rows) and (CONTROL_MARK, ORANGE, ORANGE),
     }
     handles = [
         Line2D([], [], linestyle="", marker=mark[0], color=mark[1], markerfacecolor=mark[2], label=name)

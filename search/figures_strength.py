@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from search.figure_style import BLUE, GREY, PALE, is_narrow, new_figure, shown, thinned
+from search.figure_style import BLUE, GREY, PALE, is_narrow, new_figure, thinned
 from search.figures_effects import measured_trials, most_views, num_views
 from search.state import SearchState
 from search.trial import TrialRecord
-from search.wording import Unit, amount_text, unit_of, value_text
+from search.wording import Unit, amount_text, shown, unit_of, value_text
 
 FEWEST_FOR_BAND, FEWEST_FOR_CURVE, MOST_POINTS = 4, 8, 150
 
@@ -64,6 +64,7 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
     ys = np.array([d for d, c in zip(deltas, counted, strict=True) if c])
     if numeric:
         _draw_band(axes, xs, ys)
+        axes.locator_params(axis="x", nbins=5)
         if min(places) > 0 and max(places) / min(places) > 50:
             axes.set_xscale("log")
     else:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from search.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure, shown
+from search.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
 from search.state import SearchState
 from search.trial import TrialRecord
-from search.wording import chosen_record, record_of, seconds_text, settings_text
+from search.wording import chosen_record, record_of, seconds_text, settings_text, shown
 
 
 def curve_records(state: SearchState) -> list[tuple[str, TrialRecord]]:

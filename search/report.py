@@ -16,6 +16,7 @@ from search.figures import Picture, page_pictures
 from search.figures_training import curve_note
 from search.report_page import build_page
 from search.state import SearchState
+from search.wording import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES_FOLDER = "figures"
@@ -44,6 +45,7 @@ def render_report(state: SearchState, run_dir: Path, pictures: Mapping[str, Pict
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
+        finalize=_printable,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -58,6 +60,10 @@ def render_report(state: SearchState, run_dir: Path, pictures: Mapping[str, Pict
         # only this script may run, even if some text should ever come through unescaped
         script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if type(value) is str else value
 
 
 def _embedded(pictures: Mapping[str, Picture]) -> dict[str, dict[str, str]]:

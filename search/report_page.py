@@ -55,6 +55,7 @@ class Page:
     facts: list[tuple[str, str]]
     how_to_read: str
     verdicts: list[VerdictRow]
+    has_removed: bool
     no_verdicts: str | None
     confirmed: Rows
     sheet_text: str
@@ -97,6 +98,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         facts=facts(state),
         how_to_read=how_to_read(state),
         verdicts=verdict_rows(state),
+        has_removed=bool(state.evidence and state.evidence.removed),
         no_verdicts=no_verdicts(state),
         confirmed=confirmed_rows(state),
         sheet_text=sheet_text(state),

@@ -33,7 +33,7 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
         accuracy = baseline.result.metrics["accuracy"]
         found.append(("accuracy without augmentation", percent_text(accuracy, interval)))
     if state.test and state.test.effect:
-        found.append(("effect on the sealed test set", effect_text(state.test.effect, unit_of(state))))
+        found.append(("on the sealed test set", effect_text(state.test.effect, unit_of(state))))
     trials = state.of_kind("trial")
     found.append(("settings tried", str(sum(record.status == "completed" for record in trials))))
     if state.opened:
@@ -70,7 +70,7 @@ def notices(state: SearchState) -> list[str]:
     failed = sum(record.status == "failed" for record in state.records)
     if failed:
         said.append(
-            f"{_count(failed, 'trial')} failed and are not in any figure; the reasons stand below the trials."
+            f"{_count(failed, 'trial')} failed; no figure counts them, and the reasons stand below the trials."
         )
     touched = [
         r.trial
@@ -128,7 +128,7 @@ def floor_text(state: SearchState) -> str:
     count = sum(r.status == "completed" and r.duplicate_of is None for r in state.of_kind("trial"))
     floor = amount_text(evidence.null_floor, unit, signed=False)
     text = (
-        f"If none of the {count} settings differed from no augmentation, the best of them would still show "
+        f"If none of the {count:,} settings differed from no augmentation, the best of them would still show "
         f"up to {floor} {unit.name} in 95 of 100 searches: that is the null floor."
     )
     if best is None:

@@ -9,14 +9,22 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from search.contact_sheet import WINNER_SHEET
-from search.figure_style import shown
 from search.live_bars import live_bars
 from search.report_tables import verdict_rows
 from search.state import SearchState
 from search.time_left import TimeLeft
 from search.tracking_uri import redacted
 from search.trial import TrialRecord
-from search.wording import UNITS, answer, effect_text, seconds_text, short_settings_text, unit_of
+from search.wording import (
+    UNITS,
+    answer,
+    effect_text,
+    printable,
+    seconds_text,
+    short_settings_text,
+    shown,
+    unit_of,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,7 +147,8 @@ class Progress:
 
 def say(console: "Console", text: str) -> None:
     """One line, as it is: no markup, no wrapping, and only signs that every terminal has."""
-    console.print(text.replace("−", "-").replace("…", "..."), markup=False, highlight=False, soft_wrap=True)
+    plain = printable(text).replace("−", "-").replace("…", "...")
+    console.print(plain, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_closing(result: "SearchResult", console: "Console | None" = None) -> None:

@@ -4,6 +4,7 @@ the terminal and the trackers speak through it. Draws nothing and knows no forma
 
 import json
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from search.evidence import Verdict
 from search.state import SearchState
 from search.trial import Effect, TrialRecord
+
+_UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,22 @@ def short_settings_text(augmentation: Mapping[str, Any]) -> str:
     return settings_text({name.removesuffix("_range"): value for name, value in augmentation.items()})
 
 
+def printable(text: str) -> str:
+    """The text with control and unassigned signs, which neither XML nor a terminal should see, replaced."""
+    return "".join(
+        sign if sign in "\n\t" or unicodedata.category(sign) not in _UNPRINTABLE else "�" for sign in text
+    )
+
+
+def shown(text: str, limit: int = 28) -> str:
+    """A name as a label of one line: printable, and shortened in its middle where it is long."""
+    line = printable(text.replace("\n", " ").replace("\t", " "))
+    if len(line) <= limit:
+        return line
+    tail = (limit - 1) // 3
+    return f"{line[: limit - 1 - tail]}…{line[-tail:]}"
+
+
 def seconds_text(seconds: float) -> str:
     """A duration for people: "42 s", "3 min 5 s", "2 h 10 min". Below ten seconds with one decimal."""
     if seconds < 9.95:
@@ -140,8 +159,8 @@ def answer(state: SearchState) -> str:
     if chosen is None:
         best = max(evidence.confirmed, key=lambda confirmed: confirmed.effect.delta)
         return (
-            "No augmentation is the recommendation: nothing tried was shown to help "
-            f"(the best confirmed setting: {effect_text(best.effect, unit)})."
+            "No augmentation is the recommendation: nothing tried was shown to help; "
+            f"the best confirmed setting shows {effect_text(best.effect, unit)}."
         )
     confirmed = next(c for c in evidence.confirmed if c.trial == chosen.trial)
     used = settings_text(chosen.spec.settings.augmentation)
@@ -172,7 +191,7 @@ def _unconfirmed(state: SearchState) -> str:
     if state.finished_at is not None:
         return "No augmentation is the recommendation: no trial could be confirmed."
     reason = f"the search was stopped ({state.stopped})" if state.stopped else "the search goes on"
-    return f"No answer yet: {reason} before the best trial ({shown}) was confirmed on fresh seeds."
+    return f"No answer yet: {reason} before the best trial, {shown}, was confirmed on fresh seeds."
 
 
 def _trials(count: int) -> str:
