@@ -59,7 +59,7 @@ def warm(trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | No
 def run_attempt(
     run: "Callable[[TrialSpec, Resources], Outcome]", spec: "TrialSpec", resources: "Resources", attempt: int
 ) -> "tuple[Outcome | Failure, float]":
-    """One attempt at a trial, and the memory this process then holds in MB (0 where the system is silent)."""
+    """One attempt at a trial, and the memory (as `private_mb`) that this process then holds."""
     answer: Outcome | Failure
     try:
         when = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -71,16 +71,16 @@ def run_attempt(
         answer = guarded(run, spec, resources)
     except (OSError, SystemExit) as error:  # the log's disk is full; or the trial called sys.exit
         answer = classify(error)
-    return answer, resident_mb()
+    return answer, private_mb()
 
 
-def resident_mb() -> float:
-    """Memory of this process that is in RAM."""
+def private_mb() -> float:
+    """Memory in RAM of this process alone, in MB: mapped files do not count. 0 where the system is silent."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        resident, shared = Path("/proc/self/statm").read_text().split()[1:3]
     except OSError:
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def die_with_parent(parent_pid: int) -> None:
