@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import connection
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,17 @@ def write_to_log(spec: TrialSpec, resources: Resources) -> Outcome:
     return complete(spec, resources)
 
 
+def die_while_answering(spec: TrialSpec, resources: Resources) -> Outcome:
+    """Completes, and is killed with half of the answer on its way and the pipe's lock in its hands."""
+
+    def send_half(self: connection.Connection, content: bytes) -> None:
+        os.write(self.fileno(), bytes(content)[: len(content) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    connection.Connection._send = send_half  # type: ignore
+    return complete(spec, resources)
+
+
 def grow(spec: TrialSpec, resources: Resources) -> Outcome:
     """Keeps 80 MB from its second trial on."""
     if HOARD:
@@ -151,6 +163,7 @@ BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
     "environment": list_environment,
     "write": write_to_log,
     "grow": grow,
+    "die-while-answering": die_while_answering,
     "crash-once": lambda spec, resources: once(spec, resources, lambda: os._exit(9)),
     "error-once": lambda spec, resources: once(spec, resources, fail(OSError(5, "Input/output error"))),
 }

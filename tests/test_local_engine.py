@@ -65,6 +65,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalEngi
         ("killed", "killed (SIGKILL), as the system does when memory runs out"),
         ("exit-3", "exited with status 3"),
         ("exit-0", "exited with status 0"),
+        ("die-while-answering", "killed (SIGKILL)"),
         ("exhaust-memory", "MemoryError"),
         ("sys-exit", "SystemExit: the trial gave up"),
     ],
@@ -260,6 +261,27 @@ def test_a_run_directory_that_cannot_hold_logs_is_refused_at_once(tmp_path: Path
     (tmp_path / "logs").touch()
     with pytest.raises(StorageError, match="folder of the workers' logs"):
         LocalEngine(options(tmp_path))
+
+
+def test_logs_that_cannot_be_written_stop_the_search_until_they_can(tmp_path: Path) -> None:
+    with LocalEngine(options(tmp_path)) as engine:
+        (tmp_path / "logs").rmdir()
+        with pytest.raises(StorageError, match=r"a worker's log .*folder does not exist"):
+            engine.submit(make_spec("complete")).result(timeout=60)
+        (tmp_path / "logs").mkdir()
+        assert engine.submit(make_spec("complete")).result(timeout=60).result.status == "completed"
+
+
+def test_the_command_line_makes_its_workers_import_nothing_heavy() -> None:
+    """A worker imports the program's main module again, under this name."""
+    code = (
+        "import runpy, sys; runpy.run_path('run_search.py', run_name='__mp_main__'); "
+        "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'pandas', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 PARENT = """
