@@ -67,7 +67,8 @@ def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_se
 
 
 def content_checksum(folder: Path, folders: Sequence[str]) -> str:
-    """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by path."""
+    """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by
+    path."""
     whole = sha256()
     names = sorted(path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name))
     for name in names:
@@ -81,25 +82,26 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _download(archive: Archive, target: Path, timeout_seconds: float, max_seconds: float) -> None:
-    """Raises UserError for any failure of the network, a body over `max_bytes`, or a trickle over
-    `max_seconds`.
-    """
+    """Raises UserError where the network fails, for a body over `max_bytes` or a trickle over
+    `max_seconds`."""
     deadline = time.monotonic() + max_seconds
     num_bytes = 0
     try:
         request = urllib.request.Request(archive.url, headers={"User-Agent": "augsearch"})
         with urllib.request.urlopen(request, timeout=timeout_seconds) as reply, target.open("wb") as file:
-            while chunk := reply.read(CHUNK_BYTES):
+            while chunk := reply.read1(CHUNK_BYTES):  # read() would wait for a whole chunk
                 num_bytes += len(chunk)
                 if num_bytes > archive.max_bytes or time.monotonic() > deadline:
                     raise TimeoutError(
                         f"stopped after {num_bytes} bytes, over {max_seconds:g} s or the size expected"
                     )
                 file.write(chunk)
-            expected = reply.headers.get("Content-Length")
-            if expected is not None and int(expected) != num_bytes:
+            expected = reply.headers.get("Content-Length", "")
+            if expected.isdigit() and int(expected) != num_bytes:
                 raise http.client.IncompleteRead(b"", int(expected) - num_bytes)
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it is the reply, and holds the connection
         reason = " ".join(str(getattr(error, "reason", "") or error).split())
         raise UserError(f"cannot download {archive.url} ({reason}); {archive.advice}") from error
 
