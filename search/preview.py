@@ -54,12 +54,7 @@ def preview_sheet(
     """
     picks = pick_images(dataset, num_rows, config.seed)
     space = Space.of(config)
-    values = _augmentation_values(space)
-    options = {name: listed[-1] for name, listed in values.items() if AUGMENTATIONS[name].kind == "option"}
-    groups = [
-        [_end_column(dataset, picks, end, options) for end in _ends(name, listed, options)]
-        for name, listed in values.items()
-    ]
+    groups = extreme_columns(dataset, picks, space)
     drawn = [_drawn_setting(space, config.seed, number) for number in range(num_samples)]
     samples = [
         Column(f"sample {number}", "", augment(dataset.images, picks, setting, config.seed, number))
@@ -68,6 +63,16 @@ def preview_sheet(
     footers = [f"sample {number}: {settings_text(setting)}" for number, setting in enumerate(drawn, 1)]
     bands = [*_bands(dataset, picks, groups), *_bands(dataset, picks, [samples])]
     return draw_sheet(bands, _row_names(dataset, picks), footers)
+
+
+def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[Column]]:
+    """A group of columns an augmentation: it alone, at each end of each of its values."""
+    values = _augmentation_values(space)
+    options = {name: listed[-1] for name, listed in values.items() if AUGMENTATIONS[name].kind == "option"}
+    return [
+        [_end_column(dataset, picks, end, options) for end in _ends(name, listed, options)]
+        for name, listed in values.items()
+    ]
 
 
 def trial_sheet(

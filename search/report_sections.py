@@ -70,7 +70,7 @@ def notices(state: SearchState) -> list[str]:
     failed = sum(record.status == "failed" for record in state.records)
     if failed:
         said.append(
-            f"{_count(failed, 'trial')} failed; no figure counts them, and the reasons stand below the trials."
+            f"{_count(failed, 'trial')} failed and count in no figure; the reasons stand below the trials."
         )
     touched = [
         r.trial

@@ -1,0 +1,119 @@
+"""trials.csv and the numbers in it."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from states import make_state
+
+from search.leaderboard import (
+    FIXED_COLUMNS,
+    accuracy_interval,
+    leaderboard,
+    num_scored,
+    trials_csv,
+    write_leaderboard,
+)
+from search.state import DatasetSummary, SearchState
+
+
+def changed(state: SearchState, trial: int, **updates: object) -> SearchState:
+    records = tuple(r.model_copy(update=updates) if r.trial == trial else r for r in state.records)
+    return state.model_copy(update={"records": records})
+
+
+@pytest.fixture(scope="module")
+def finished() -> SearchState:
+    return make_state()
+
+
+def dataset_of(state: SearchState) -> DatasetSummary:
+    assert state.opened is not None
+    return state.opened.dataset
+
+
+def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchState) -> None:
+    header = trials_csv(finished).splitlines()[0].split(",")
+    assert tuple(header[:9]) == FIXED_COLUMNS
+    assert header[9:13] == list(finished.opened.space)  # type: ignore[union-attr]
+    assert header[13:] == sorted(header[13:])
+
+
+def test_a_row_in_full(finished: SearchState) -> None:
+    row = trials_csv(finished).splitlines()[4]
+    assert row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,15,0.1,0.1,false,,,,16"
+
+
+def test_the_sealed_test_is_not_a_trial(finished: SearchState) -> None:
+    assert set(leaderboard(finished)["kind"]) == {"control", "trial", "confirm", "ablation"}
+
+
+def test_the_same_search_on_another_day_differs_in_seconds_alone(finished: SearchState) -> None:
+    def slower(record):  # type: ignore[no-untyped-def]
+        timing = record.result.timing.model_copy(update={"total_seconds": 99.5})
+        return record.model_copy(
+            update={"asked_at": 5.0, "result": record.result.model_copy(update={"timing": timing})}
+        )
+
+    again = finished.model_copy(update={"records": tuple(map(slower, finished.records))})
+    first, second = (pd.read_csv(io.StringIO(trials_csv(state)), dtype=str) for state in (finished, again))
+    assert (second["seconds"] == "99.500").all()
+    pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"))
+
+
+def test_a_failed_trial_has_a_row_and_no_numbers() -> None:
+    table = leaderboard(make_state(failed=(5,))).set_index("trial")
+    assert table.loc[5, "status"] == "failed"
+    assert table.loc[5, ["score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"]].isna().all()
+
+
+def test_a_running_trial_has_a_row() -> None:
+    assert leaderboard(make_state(running=(8,))).set_index("trial").loc[8, "status"] == "running"
+
+
+def test_settings_are_written_as_in_the_experiment_file(finished: SearchState) -> None:
+    settings = {
+        "rotation_range": 0.1 + 0.2,
+        "brightness_range": [0.8, 1.2],
+        "vertical_flip": True,
+        "policy": "a,b",
+    }
+    table = pd.read_csv(
+        io.StringIO(trials_csv(changed(finished, 3, settings=settings))), dtype=str
+    ).set_index("trial")
+    cells = table.loc["3", ["rotation_range", "brightness_range", "vertical_flip", "policy"]]
+    assert list(cells) == ["0.3", "[0.8, 1.2]", "true", "a,b"]
+
+
+def test_a_search_that_was_only_opened_has_a_header() -> None:
+    assert trials_csv(make_state("opened")).strip() == ",".join(FIXED_COLUMNS)
+
+
+def test_the_best_epoch_is_the_lower_median_over_heads(finished: SearchState) -> None:
+    result = finished.records[3].result.model_copy(update={"best_epochs": (9, 2, 4, 40)})  # type: ignore[union-attr]
+    table = leaderboard(changed(finished, 3, result=result)).set_index("trial")
+    assert table.loc[3, "best_epoch"] == 4
+
+
+def test_folds_score_train_and_validation_one_fold_validation_alone(finished: SearchState) -> None:
+    record, dataset = finished.records[3], dataset_of(finished)
+    one_fold = record.spec.model_copy(
+        update={"protocol": record.spec.protocol.model_copy(update={"folds": 1})}
+    )
+    assert num_scored(record, dataset) == 10 * (125 + 27)
+    assert num_scored(record.model_copy(update={"spec": one_fold}), dataset) == 270
+    assert num_scored(finished.records[-1], dataset) == 270
+
+
+def test_the_interval_of_an_accuracy_is_wilson_s(finished: SearchState) -> None:
+    """8 of 10: 0.490 to 0.943 (Newcombe 1998, method 3, as any table of it gives)."""
+    dataset = dataset_of(finished).model_copy(update={"counts": {"train": (6,), "validation": (4,)}})
+    result = finished.records[3].result.model_copy(update={"metrics": {"accuracy": 0.8}})  # type: ignore[union-attr]
+    interval = accuracy_interval(finished.records[3].model_copy(update={"result": result}), dataset)
+    assert interval == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_it_is_written_into_the_run_directory(tmp_path: Path, finished: SearchState) -> None:
+    assert write_leaderboard(finished, tmp_path).read_text() == trials_csv(finished)
+    assert [path.name for path in tmp_path.iterdir()] == ["trials.csv"]

@@ -1,0 +1,130 @@
+"""How a search is said in words."""
+
+import pytest
+from state_variants import with_evaluation, without_recommendation
+from states import make_state
+
+from search.wording import (
+    UNITS,
+    amount_text,
+    answer,
+    interval_text,
+    printable,
+    seconds_text,
+    settings_text,
+    short_settings_text,
+    shown,
+)
+
+POINTS = UNITS["accuracy"]
+
+
+def test_a_hundredth_is_a_point() -> None:
+    assert amount_text(0.012, POINTS) == "+1.2"
+
+
+def test_a_loss_has_a_true_minus_sign() -> None:
+    assert amount_text(-0.0042, POINTS) == "−0.4"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.0004, -0.0004])
+def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
+    assert amount_text(value, POINTS) == "0.0"
+
+
+def test_an_interval_stands_in_brackets() -> None:
+    assert interval_text(0.012, 0.004, 0.02, POINTS) == "+1.2 points (0.4 to 2.0)"
+
+
+def test_a_bound_that_would_round_to_zero_gets_a_decimal_more() -> None:
+    assert interval_text(0.006, 0.0003, 0.0117, POINTS, named=False) == "+0.60 (0.03 to 1.17)"
+
+
+def test_log_loss_is_told_in_nats() -> None:
+    assert interval_text(0.0214, 0.01, 0.03, UNITS["log_loss"]) == "+0.021 nats (0.010 to 0.030)"
+
+
+def test_settings_are_told_in_the_units_of_the_experiment_file() -> None:
+    settings = {
+        "rotation_range": 15,
+        "brightness_range": [0.8, 1.2],
+        "horizontal_flip": True,
+        "fill_mode": "wrap",
+    }
+    assert (
+        settings_text(settings)
+        == "rotation_range 15, brightness_range 0.8 to 1.2, horizontal_flip, fill_mode wrap"
+    )
+
+
+def test_no_settings_are_no_augmentation() -> None:
+    assert settings_text({}) == "no augmentation"
+
+
+def test_labels_leave_out_the_ending() -> None:
+    assert short_settings_text({"zoom_range": 0.1 + 0.2}) == "zoom 0.3"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 0 s"),
+        (3599.4, "59 min 59 s"),
+        (7800, "2 h 10 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert seconds_text(seconds) == text
+
+
+def test_control_signs_are_replaced_and_lines_kept() -> None:
+    assert printable("a\x1b[31m\x00\nb") == "a�[31m�\nb"
+
+
+def test_a_long_name_keeps_both_ends() -> None:
+    assert shown("abcdefghijklmnopqrstuvwxyz", 10) == "abcdef…xyz"
+
+
+def test_a_recommendation_names_the_settings_and_the_interval() -> None:
+    text = answer(make_state())
+    assert text.startswith(
+        "Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points (0.7 to 1.7)"
+    )
+
+
+def test_no_augmentation_can_be_the_answer() -> None:
+    text = answer(without_recommendation())
+    assert text.startswith("No augmentation is the recommendation: nothing tried was shown to help")
+    assert "+0.1 points (−0.5 to 0.7)" in text
+
+
+def test_a_search_under_way_gives_no_answer() -> None:
+    assert (
+        answer(make_state("controls")) == "No answer yet: the search is under way, with 0 trials completed."
+    )
+
+
+def test_a_stopped_search_says_so_and_how_to_go_on() -> None:
+    text = answer(make_state("controls").model_copy(update={"stopped": "SIGTERM"}))
+    assert text == "No answer yet: the search was stopped (SIGTERM) after 0 trials; run it again to go on."
+
+
+def test_an_unconfirmed_best_trial_is_no_recommendation() -> None:
+    assert answer(make_state("search")).startswith("No answer yet: the search goes on before the best trial")
+
+
+def test_a_search_without_confirmation_recommends_nothing() -> None:
+    finished = make_state("search").model_copy(update={"finished_at": 1.0})
+    assert answer(with_evaluation(finished, confirm=None)).startswith(
+        "No recommendation: confirmation was switched off"
+    )
+
+
+def test_a_search_of_failures_says_so() -> None:
+    state = make_state("search", failed=tuple(range(3, 9))).model_copy(
+        update={"evidence": None, "finished_at": 1.0}
+    )
+    assert answer(state) == "No answer: the search ended and no trial was completed."
