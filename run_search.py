@@ -18,6 +18,8 @@ import typer
 if TYPE_CHECKING:
     from search.session import SearchResult
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not this program's messages
+
 DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT, STOPPED = 0, 2, 3, 4, 75
 __version__ = "0.1.0"
 
@@ -30,8 +32,12 @@ app = typer.Typer(
 )
 
 Experiment = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
-Overrides = Annotated[list[str], typer.Option("--set", metavar="A.B=VALUE", help="Changes a value of the experiment file.")]
-RunDir = Annotated[Path | None, typer.Option("--run-dir", help="Where the search is kept [default: runs/NAME].")]
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="A.B=VALUE", help="Changes a value of the experiment file.")
+]
+RunDir = Annotated[
+    Path | None, typer.Option("--run-dir", help="Where the search is kept [default: runs/NAME].")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
 
@@ -43,7 +49,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Finds which image augmentations help on your data, how strongly to set them, and whether the gain is real."""
 
@@ -54,7 +62,9 @@ def run(
     run_dir: RunDir = None,
     overrides: Overrides = [],  # noqa: B006 - Typer reads the default and copies it
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew where another search is kept.")] = False,
-    inline: Annotated[bool, typer.Option("--inline", help="Run trials in this process, for debugging.")] = False,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="Run trials in this process, for debugging.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
@@ -75,7 +85,9 @@ def run(
 
 
 def _status(result: "SearchResult") -> int:
-    return {"finished": DONE, "already finished": DONE, "stopped": STOPPED, "failed": NOTHING_COMPLETED}[result.outcome]
+    return {"finished": DONE, "already finished": DONE, "stopped": STOPPED, "failed": NOTHING_COMPLETED}[
+        result.outcome
+    ]
 
 
 def _print_result(result: "SearchResult", as_json: bool) -> None:
@@ -102,7 +114,9 @@ def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = F
 @app.command()
 def preview(
     experiment: Experiment,
-    out: Annotated[Path | None, typer.Option("--out", help="The picture to write [default: NAME-preview.png].")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The picture to write [default: NAME-preview.png].")
+    ] = None,
     overrides: Overrides = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
@@ -117,7 +131,9 @@ def preview(
 
 
 @app.command()
-def report(directory: Annotated[Path, typer.Argument(help="A run directory.")], as_json: AsJson = False) -> None:
+def report(
+    directory: Annotated[Path, typer.Argument(help="A run directory.")], as_json: AsJson = False
+) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with _errors(as_json):
         from search.journal import read
@@ -167,7 +183,9 @@ def _stop_signals() -> Iterator[threading.Event]:
         if stop.is_set():
             os._exit(STOPPED)
         stop.set()
-        typer.echo("stopping; the search can be resumed with the same command (again: stop at once)", err=True)
+        typer.echo(
+            "stopping; the search can be resumed with the same command (again: stop at once)", err=True
+        )
 
     previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

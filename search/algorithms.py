@@ -39,7 +39,9 @@ def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracl
     import keras_tuner
 
     direction = "min" if config.evaluation.objective == "log_loss" else "max"
-    oracle = ALGORITHMS[config.search.algorithm].build(config, space, keras_tuner.Objective("score", direction))
+    oracle = ALGORITHMS[config.search.algorithm].build(
+        config, space, keras_tuner.Objective("score", direction)
+    )
     oracle.verbose = 0
     return oracle
 
@@ -108,7 +110,9 @@ def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
 
     options = _common(config, space, objective)
     options.pop("max_trials")
-    oracle = _in_memory(HyperbandOracle)(max_epochs=_most_views(config), factor=config.search.reduction, **options)
+    oracle = _in_memory(HyperbandOracle)(
+        max_epochs=_most_views(config), factor=config.search.reduction, **options
+    )
     oracle.max_trials = config.search.trials
     return oracle
 
@@ -120,7 +124,9 @@ def _halving(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
 
 
 def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
-    return plan_halving(config.search.trials, _most_views(config), config.search.min_views, config.search.reduction)
+    return plan_halving(
+        config.search.trials, _most_views(config), config.search.min_views, config.search.reduction
+    )
 
 
 def _most_views(config: "ExperimentConfig") -> int:

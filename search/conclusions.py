@@ -12,8 +12,9 @@ from search.phases import Ablation, Confirmation, Context, Controls, best_trials
 from search.scores import confusion_matrix, wilson_interval
 from search.seeds import derive_seed
 from search.specs import NONE
-from search.trial import Effect, Settings
-from search.verdicts import choose, holm, rank_correlations, verdict
+from search.trial import Effect, Settings, setting_key
+from search.rungs import rank_correlations
+from search.verdicts import choose, holm, verdict
 
 
 class Conclusions:
@@ -53,7 +54,7 @@ class Conclusions:
         """The effects on fresh folds, seeds and views, and the policy they recommend, if any."""
         numbers = [n for n in confirmation.candidates if self._ledger.record(n).effect is not None]
         effects = [self._effect(n) for n in numbers]
-        corrected = holm([effect.p_value for effect in effects])
+        corrected = holm([effect.p_value for effect in effects], self._num_searched())
         confirmed = tuple(
             Confirmed(
                 trial=number,
@@ -76,6 +77,13 @@ class Conclusions:
                 "by_class": by_class,
             }
         )
+
+    def _num_searched(self) -> int:
+        """Different settings that the confirmed ones were picked from, controls included: picking must be paid for."""
+        records = [
+            r for r in self._ledger.records if r.kind in ("control", "trial") and r.spec.settings.augmentation
+        ]
+        return len({setting_key(r.spec.settings) for r in records if r.status == "completed"})
 
     def policy_to_ablate(self, confirmation: Confirmation) -> Settings:
         """The chosen policy; where none is, the best confirmed one of the search; where there is none, no augmentation."""
@@ -146,7 +154,9 @@ class Conclusions:
         result = self._ledger.record(number).result
         metrics = result.metrics if result else {}
         num_images = len(self._ledger.predictions(number).images)
-        return Score(label=label, metrics=metrics, accuracy_ci=wilson_interval(metrics["accuracy"], num_images))
+        return Score(
+            label=label, metrics=metrics, accuracy_ci=wilson_interval(metrics["accuracy"], num_images)
+        )
 
     def _by_class(self, number: int, baseline: int) -> dict[str, Effect]:
         config = self._context.config
@@ -164,7 +174,11 @@ class Conclusions:
         objective = self._context.config.evaluation.objective
         sign = -1 if objective == "log_loss" else 1
         results = [self._ledger.record(n).result for n in numbers]
-        gaps = [sign * (r.optimistic_metrics[objective] - r.metrics[objective]) for r in results if r and r.metrics]
+        gaps = [
+            sign * (r.optimistic_metrics[objective] - r.metrics[objective])
+            for r in results
+            if r and r.metrics
+        ]
         return float(np.mean(gaps)) if gaps else None
 
     def _update(self, fields: dict) -> Evidence:

@@ -147,7 +147,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """
     data = read_yaml(path)
     if not isinstance(data, dict):
-        raise UserError(f"{path} holds {type(data).__name__}; an experiment file is a mapping of keys to values")
+        raise UserError(
+            f"{path} holds {type(data).__name__}; an experiment file is a mapping of keys to values"
+        )
     resolve_paths(data, path.resolve().parent)
     for override in overrides:
         changed = _apply_override(data, override)
@@ -163,7 +165,9 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     except ValidationError as error:
         raise UserError("\n".join(f"{origin}: {_describe(item)}" for item in error.errors())) from error
     except (TypeError, ValueError) as error:
-        raise UserError(f"{origin}: {error}; only words, numbers, true, false, lists and mappings are allowed") from error
+        raise UserError(
+            f"{origin}: {error}; only words, numbers, true, false, lists and mappings are allowed"
+        ) from error
 
 
 def resolve_paths(data: dict, base: Path) -> None:

@@ -33,7 +33,12 @@ class Range:
         return None if step is None else math.floor((self.maximum - self.minimum) / step + 1e-9) + 1
 
     def as_json(self) -> dict[str, Any]:
-        return {"min": self.minimum, "max": self.maximum, "step": self.step, "sampling": "log" if self.log else "linear"}
+        return {
+            "min": self.minimum,
+            "max": self.maximum,
+            "step": self.step,
+            "sampling": "log" if self.log else "linear",
+        }
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
     each_is_valid = bool(raw) and all(accepts(value) for value in raw)
     if accepts(raw):
         if each_is_valid:
-            raise ValueError(f"{raw} may be a pair or two values to search; write [{raw}] or {{choices: {raw}}}")
+            raise ValueError(
+                f"{raw} may be a pair or two values to search; write [{raw}] or {{choices: {raw}}}"
+            )
         return None
     return _choices(raw)
 
@@ -81,7 +88,9 @@ def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
         return _choices(raw["choices"])
     unknown = sorted(set(map(str, raw)) - set(RANGE_KEYS))
     if unknown or not {"min", "max"} <= set(raw):
-        raise ValueError(f"received keys {sorted(map(str, raw))}; allowed: min, max, step, sampling, or choices alone")
+        raise ValueError(
+            f"received keys {sorted(map(str, raw))}; allowed: min, max, step, sampling, or choices alone"
+        )
     for key in ("min", "max", "step"):
         _check_number(key, raw.get(key))
     return _range(raw, integer=_is_whole(raw) and not accepts(raw["min"] + 0.5))
@@ -120,7 +129,9 @@ def _range(raw: dict, integer: bool) -> Range:
 
 def _choices(values: Sequence[Any]) -> Choices:
     if len(values) < 2:
-        raise ValueError(f"{list(values)} leaves nothing to choose; give two values or more, or the value without brackets")
+        raise ValueError(
+            f"{list(values)} leaves nothing to choose; give two values or more, or the value without brackets"
+        )
     seen = [json.dumps(value, sort_keys=True) for value in values]
     repeated = sorted({text for text in seen if seen.count(text) > 1})
     if repeated:

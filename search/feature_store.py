@@ -38,7 +38,11 @@ class FeatureStore:
     """
 
     def __init__(
-        self, dataset: Dataset, build_extractor: Callable[[], "Extractor"], identity: str, resources: Resources
+        self,
+        dataset: Dataset,
+        build_extractor: Callable[[], "Extractor"],
+        identity: str,
+        resources: Resources,
     ) -> None:
         self.dataset = dataset
         self.images_extracted = 0
@@ -65,7 +69,9 @@ class FeatureStore:
             return self.clean()[rows]
 
         def batches() -> Iterator[np.ndarray]:
-            return augmented_batches(self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_threads)
+            return augmented_batches(
+                self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_threads
+            )
 
         folder = self.policy_dir(rows, augmentation, seed)
         return self._cached(folder / f"{view:05d}.npy", batches, len(rows))
@@ -98,7 +104,11 @@ class FeatureStore:
             write_features(path, features)
         except OSError as error:
             # The features are in memory; without the cache a later trial computes them again.
-            _LOG.warning("features were not cached: %s (%s); free space or set execution.cache_dir", path, error.strerror)
+            _LOG.warning(
+                "features were not cached: %s (%s); free space or set execution.cache_dir",
+                path,
+                error.strerror,
+            )
             path.with_suffix(".part").unlink(missing_ok=True)
             self._opened[path] = features
         return features
@@ -124,7 +134,9 @@ def read_features(path: Path) -> np.ndarray | None:
         with path.open("rb") as file:
             file.seek(-_TRAILER.size, 2)
             mark, checksum = _TRAILER.unpack(file.read())
-        if mark == _MARK and checksum == zlib.crc32(np.ascontiguousarray(features).view(np.uint8).reshape(-1)):
+        if mark == _MARK and checksum == zlib.crc32(
+            np.ascontiguousarray(features).view(np.uint8).reshape(-1)
+        ):
             return features
         problem = "its checksum does not match"
     except (OSError, ValueError, EOFError) as error:

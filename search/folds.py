@@ -16,7 +16,9 @@ def pool_rows(dataset: Dataset, protocol: Protocol) -> np.ndarray:
     return np.flatnonzero(np.isin(splits, wanted)).astype(np.int64)
 
 
-def head_tasks(dataset: Dataset, pool: np.ndarray, protocol: Protocol) -> tuple[tuple[HeadTask, ...], np.ndarray]:
+def head_tasks(
+    dataset: Dataset, pool: np.ndarray, protocol: Protocol
+) -> tuple[tuple[HeadTask, ...], np.ndarray]:
     """The heads, folds fastest, and the fold int16 [len(pool)] that scores each image of the pool (-1: never scored).
 
     Rows in the tasks are positions in `pool`.
@@ -51,7 +53,9 @@ def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     counts = np.bincount(labels)
     fewest = int(counts[counts > 0].min())
     if fewest < folds:
-        raise UserError(f"evaluation.folds is {folds}, but a class has {fewest} images; lower folds or add images")
+        raise UserError(
+            f"evaluation.folds is {folds}, but a class has {fewest} images; lower folds or add images"
+        )
     fold = np.empty(len(labels), np.int64)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), labels)):

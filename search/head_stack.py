@@ -106,7 +106,9 @@ class Stack:
 
     def weights(self, head: int) -> HeadWeights:
         """A copy of one head's weights, in the order of `plain_head`."""
-        return tuple(variable[head].numpy().reshape(self._plain_shape(i)) for i, variable in enumerate(self._variables))
+        return tuple(
+            variable[head].numpy().reshape(self._plain_shape(i)) for i, variable in enumerate(self._variables)
+        )
 
     def _plain_shape(self, index: int) -> tuple[int, ...]:
         kernel = self.shape.kernels[index // 2]
@@ -119,7 +121,13 @@ class Stack:
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
         loss, correct, weight = self._train(
-            features, labels.astype(np.int32), feed.rows, feed.weight, keep, np.float32(1 / feed.keep_rate), learning_rate
+            features,
+            labels.astype(np.int32),
+            feed.rows,
+            feed.weight,
+            keep,
+            np.float32(1 / feed.keep_rate),
+            learning_rate,
         )
         total = weight.numpy()
         return loss.numpy() / total, correct.numpy() / total
@@ -219,4 +227,3 @@ def _stacked_dense_class() -> Any:
             return self.activation(keras.ops.matmul(inputs, self.kernel) + self.bias)
 
     return StackedDense
-

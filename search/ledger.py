@@ -6,7 +6,6 @@ trials in the same order, finds the answers that were told, and trains the rest.
 
 import hashlib
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -56,7 +55,9 @@ class Ledger:
         self._futures: dict[int, Future[Outcome]] = {}
         self._predictions: dict[int, Predictions] = {}
 
-    def ask(self, kind: Kind, label: str, spec: TrialSpec, settings: dict[str, Any], rung: int | None = None) -> int:
+    def ask(
+        self, kind: Kind, label: str, spec: TrialSpec, settings: dict[str, Any], rung: int | None = None
+    ) -> int:
         """Writes the trial down, hands it to the engine unless its answer is known, and returns its number.
 
         Raises JournalError where the journal has another trial in this place.
@@ -124,7 +125,9 @@ class Ledger:
         """The paired effect of one completed trial against another on the same folds and seeds."""
         objective = self._records[number].spec.protocol.objective
         seed = derive_seed(self._seed, "bootstrap", number, baseline)
-        return paired_effect(self.predictions(number), self.predictions(baseline), self._labels, objective, seed)
+        return paired_effect(
+            self.predictions(number), self.predictions(baseline), self._labels, objective, seed
+        )
 
     def _write_asked(self, record: TrialRecord) -> TrialRecord:
         event = self._log.append("asked", record=record.model_dump(mode="json", exclude_defaults=True))
@@ -134,7 +137,9 @@ class Ledger:
 
     def _outcome(self, record: TrialRecord) -> Outcome:
         if record.duplicate_of is not None:
-            first = self.tell(record.duplicate_of) if self._records[record.duplicate_of].result is None else None
+            first = (
+                self.tell(record.duplicate_of) if self._records[record.duplicate_of].result is None else None
+            )
             first = first or self._records[record.duplicate_of]
             if first.result is None:
                 raise JournalError(f"{self._log.path}: trial {record.trial} repeats one that has no answer")
@@ -155,7 +160,7 @@ class Ledger:
             fields |= self._write_predictions(record.trial, outcome.predictions)
         updated = record.model_copy(update=fields)
         self._records[record.trial] = updated
-        if outcome.result.status == "completed" and baseline is not None:
+        if outcome.result.status == "completed" and baseline not in (None, record.trial):
             updated = updated.model_copy(update={"effect": self._effect_if_possible(record.trial, baseline)})
         payload = updated.model_dump(
             mode="json", include={"result", "attempts", "effect", "predictions_file", "predictions_sha256"}
@@ -181,9 +186,11 @@ class Ledger:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise JournalError(f"{path} cannot be read ({error.strerror}); restore it, or start anew with --fresh") from error
+            raise JournalError(
+                f"{path} cannot be read ({error.strerror}); restore it, or start anew with --fresh"
+            ) from error
         if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
-            raise JournalError(f"{path} is not the file that was journaled; restore it, or start anew with --fresh")
+            raise JournalError(
+                f"{path} is not the file that was journaled; restore it, or start anew with --fresh"
+            )
         return Predictions.from_bytes(content)
-
-

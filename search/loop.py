@@ -36,7 +36,13 @@ class SearchLoop:
     """One sitting of one search. on_state is called with the state whenever it is worth showing."""
 
     def __init__(
-        self, prepared: Prepared, log: EventLog, ledger: Ledger, progress: Any, on_state: OnState, deadline: Deadline
+        self,
+        prepared: Prepared,
+        log: EventLog,
+        ledger: Ledger,
+        progress: Any,
+        on_state: OnState,
+        deadline: Deadline,
     ) -> None:
         self.prepared, self.log, self.progress, self._on_state = prepared, log, progress, on_state
         self.deadline = deadline
@@ -57,9 +63,6 @@ class SearchLoop:
             self._confirm(controls, trials)
         if evaluation.test and self.prepared.has_test:
             self._test()
-        if self.log.state.finished_at is None:
-            self.log.append("finished")
-        self.show()
         return self.log.state
 
     def _confirm(self, controls: Controls, trials: list[int]) -> None:

@@ -19,7 +19,9 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     """
     if state.opened is None:
         return
-    write_atomically(run_dir / "config.yaml", yaml.safe_dump(state.opened.config, sort_keys=False), "the config")
+    write_atomically(
+        run_dir / "config.yaml", yaml.safe_dump(state.opened.config, sort_keys=False), "the config"
+    )
     write_atomically(run_dir / "environment.json", _json(state.opened.environment), "the environment")
     write_leaderboard(state, run_dir)
     write_atomically(run_dir / "summary.json", _json(summarize(state)), "the summary")
@@ -38,7 +40,11 @@ def winner_of(state: SearchState) -> dict | None:
     record = next((r for r in state.records if r.trial == evidence.chosen_trial), state.baseline("confirm"))
     if record is None:
         return None
-    return {"label": evidence.chosen_label, "trial": record.trial, **record.spec.settings.model_dump(mode="json")}
+    return {
+        "label": evidence.chosen_label,
+        "trial": record.trial,
+        **record.spec.settings.model_dump(mode="json"),
+    }
 
 
 def _json(value: object) -> str:

@@ -12,7 +12,11 @@ class Deadline:
     """earlier_seconds: of wall time that earlier sittings took."""
 
     def __init__(
-        self, config: ExperimentConfig, earlier_seconds: float, started: float, clock: Callable[[], float] = time.monotonic
+        self,
+        config: ExperimentConfig,
+        earlier_seconds: float,
+        started: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         hours = config.search.max_hours
         self._limit = None if hours is None else hours * 3600 - earlier_seconds
@@ -32,7 +36,10 @@ def seconds_of_a_trial(records: tuple[TrialRecord, ...]) -> float:
     seconds = [
         record.result.timing.total_seconds
         for record in records
-        if record.result and record.result.timing and record.spec.settings.augmentation and record.duplicate_of is None
+        if record.result
+        and record.result.timing
+        and record.spec.settings.augmentation
+        and record.duplicate_of is None
     ]
     return sum(seconds) / len(seconds) if seconds else 0.0
 
@@ -45,5 +52,7 @@ def later_trials(config: ExperimentConfig) -> float:
     views = config.training.get("views", 16)
     dearer = evaluation.confirm.views / views if isinstance(views, int) else 1.0
     num_searched = len(config.augmentation)
-    trials = evaluation.confirm.top + 3 + (2 * num_searched if evaluation.ablation else 0) + 2 * evaluation.test
+    trials = (
+        evaluation.confirm.top + 3 + (2 * num_searched if evaluation.ablation else 0) + 2 * evaluation.test
+    )
     return trials * max(1.0, dearer)

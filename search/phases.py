@@ -14,8 +14,7 @@ from search.failures import failure_streak
 from search.ledger import Ledger
 from search.space import Space
 from search.specs import CONTROLS, NONE, SpecFactory
-from search.trial import Kind, Settings, TrialRecord, TrialSpec
-
+from search.trial import Kind, Settings, TrialRecord, TrialSpec, setting_key
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
 
@@ -141,7 +140,10 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
     """The best `top` settings and the controls again, on fresh folds, seeds and views."""
     confirm = context.config.evaluation.confirm
     top = confirm.top if confirm else 0
-    sources = [*best_trials(context, trials, top), *(n for label, n in controls.full.items() if label != NONE)]
+    sources = [
+        *best_trials(context, trials, top),
+        *(n for label, n in controls.full.items() if label != NONE),
+    ]
     baseline = context.ask("confirm", context.specs.confirm("confirm", NONE, context.specs.control({})))
     candidates = {}
     for source in sources:
@@ -162,15 +164,14 @@ def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
         if record.result is None or record.result.score is None or not record.spec.settings.augmentation:
             continue
         score = -record.result.score if lower_is_better else record.result.score
-        setting = _setting_key(record.spec.settings)
-        best[setting] = max(best.get(setting, ((-1, 0.0), 0)), ((record.rung or 0, score), number), key=lambda b: (b[0], -b[1]))
+        setting = setting_key(record.spec.settings)
+        best[setting] = max(
+            best.get(setting, ((-1, 0.0), 0)),
+            ((record.rung or 0, score), number),
+            key=lambda b: (b[0], -b[1]),
+        )
     ranked = sorted(best.values(), key=lambda b: (b[0], -b[1]), reverse=True)
     return [number for _, number in ranked[:top]]
-
-
-def _setting_key(settings: Settings) -> str:
-    training = settings.training.model_copy(update={"views": 1})
-    return settings.model_copy(update={"training": training}).model_dump_json()
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,9 @@ class Ablation:
     alone: dict[str, int]
 
 
-def run_ablation(context: Context, confirmation: Confirmation, policy: Settings, searched: list[str]) -> Ablation:
+def run_ablation(
+    context: Context, confirmation: Confirmation, policy: Settings, searched: list[str]
+) -> Ablation:
     """Each augmentation of the policy taken out, and each searched one alone at its strength in the policy or in the best trial."""
     removed, alone = {}, {}
     for name in policy.augmentation:
@@ -191,7 +194,9 @@ def run_ablation(context: Context, confirmation: Confirmation, policy: Settings,
     for name in searched:
         strength = policy.augmentation.get(name, _best_strength(context, name))
         if strength is not None:
-            alone[name] = _ask_ablation(context, f"{name} alone", policy, _with_options(policy, name, strength))
+            alone[name] = _ask_ablation(
+                context, f"{name} alone", policy, _with_options(policy, name, strength)
+            )
     for number in (*removed.values(), *alone.values()):
         context.tell(number, confirmation.baseline)
     return Ablation(removed, alone)
@@ -211,14 +216,18 @@ def _with_options(policy: Settings, name: str, strength: Any) -> dict[str, Any]:
 
 def _best_strength(context: Context, name: str) -> Any:
     """The value of an augmentation in the best trial that used it; None where none did."""
-    using = [r.trial for r in context.ledger.records if r.kind == "trial" and name in r.spec.settings.augmentation]
+    using = [
+        r.trial for r in context.ledger.records if r.kind == "trial" and name in r.spec.settings.augmentation
+    ]
     best = best_trials(context, using, 1)
     return context.ledger.record(best[0]).spec.settings.augmentation[name] if best else None
 
 
 def run_test(context: Context, choices: dict[str, tuple[Settings, int]]) -> dict[str, int]:
     """Trains each choice (label -> settings, epochs) on train + validation and scores the test split."""
-    numbers = {label: context.ask("test", context.specs.final(label, *choice)) for label, choice in choices.items()}
+    numbers = {
+        label: context.ask("test", context.specs.final(label, *choice)) for label, choice in choices.items()
+    }
     for label, number in numbers.items():
         record = context.tell(number, numbers[NONE] if label != NONE else None)
         if record.status != "completed":

@@ -90,7 +90,9 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
 
 def default_cache_dir() -> Path:
     """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
-    return Path(os.environ.get("AUGSEARCH_CACHE") or platformdirs.user_cache_dir("augsearch", appauthor=False))
+    return Path(
+        os.environ.get("AUGSEARCH_CACHE") or platformdirs.user_cache_dir("augsearch", appauthor=False)
+    )
 
 
 def available_cores() -> int:

@@ -6,7 +6,9 @@ from scipy.stats import norm
 from search.trial import Predictions
 
 
-def confusion_matrix(predictions: Predictions, labels: np.ndarray, num_classes: int) -> tuple[tuple[int, ...], ...]:
+def confusion_matrix(
+    predictions: Predictions, labels: np.ndarray, num_classes: int
+) -> tuple[tuple[int, ...], ...]:
     """Counts over all seeds; rows are true classes, columns the classes given."""
     true = np.broadcast_to(labels[predictions.images], predictions.predicted.shape)
     pairs = true.astype(np.int64) * num_classes + predictions.predicted
@@ -18,5 +20,9 @@ def wilson_interval(accuracy: float, num_images: int, level: float = 0.95) -> tu
     """Wilson's score interval (1927) for an accuracy measured on `num_images` images."""
     z = norm.ppf(0.5 + level / 2)
     centre = (accuracy + z**2 / (2 * num_images)) / (1 + z**2 / num_images)
-    half = z / (1 + z**2 / num_images) * np.sqrt(accuracy * (1 - accuracy) / num_images + z**2 / (4 * num_images**2))
+    half = (
+        z
+        / (1 + z**2 / num_images)
+        * np.sqrt(accuracy * (1 - accuracy) / num_images + z**2 / (4 * num_images**2))
+    )
     return float(centre - half), float(centre + half)

@@ -21,7 +21,6 @@ from data.files import make_folder
 from search.config import ExperimentConfig
 from search.engines import ENGINES, EngineOptions
 from search.event_log import EventLog
-from search.failures import failure_streak
 from search.ledger import Ledger, Stopped
 from search.lock import RunLock
 from search.loop import SearchLoop
@@ -80,7 +79,9 @@ class _Silent:
 
 
 class _Session:
-    def __init__(self, config: ExperimentConfig, run_dir: Path, progress: Any, options: SessionOptions) -> None:
+    def __init__(
+        self, config: ExperimentConfig, run_dir: Path, progress: Any, options: SessionOptions
+    ) -> None:
         self.config, self.run_dir, self.progress, self.options = config, run_dir, progress, options
         self.started = time.monotonic()
         self.stop = options.stop or threading.Event()
@@ -110,8 +111,7 @@ class _Session:
         ledger.stop = self.stop
         deadline = Deadline(self.config, earlier, self.started)
         loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline)
-        result = self._finish(log, loop, prepared)
-        return result
+        return self._finish(log, loop, prepared)
 
     def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared) -> SearchResult:
         outcome, reason = "finished", None
@@ -127,15 +127,23 @@ class _Session:
             outcome, reason = "failed", "no trial completed"
         if outcome == "finished":
             self._after(log, prepared)
+            log.append("finished")
         write_outputs(log.state, self.run_dir)
-        shutil.rmtree(self.run_dir / "views", ignore_errors=outcome != "stopped") if outcome != "stopped" else None
+        if outcome != "stopped":
+            shutil.rmtree(self.run_dir / "views", ignore_errors=True)
         return SearchResult(log.state, self.run_dir, outcome, reason, self._close_tracker(log.state))  # type: ignore[arg-type]
 
     def _after(self, log: EventLog, prepared: Prepared) -> None:
         """What a finished search leaves beside its figures: the winner's pictures and its model."""
         from search.preview import write_winner_sheet
+        from search.winner import build_winner
 
         write_winner_sheet(log.state, prepared.dataset, self.run_dir)
+        winner = build_winner(
+            log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir
+        )
+        if winner is not None and self.tracker is not None:
+            self.tracker.log_winner(log.state, winner)
 
     def _engine(self, resources: Any) -> Any:
         execution = self.config.execution
@@ -242,6 +250,7 @@ RUN_FILES = (
     "predictions",
     "views",
     "logs",
+    "heads",
     "model",
     "previews",
     "figures",

@@ -39,7 +39,9 @@ class Space:
             "model": MODEL.dimensions(config.model),
             "training": TRAINING.dimensions(config.training),
         }
-        fixed = {part: {k: v for k, v in raw.items() if k not in found[part]} for part, raw in sections.items()}
+        fixed = {
+            part: {k: v for k, v in raw.items() if k not in found[part]} for part, raw in sections.items()
+        }
         names = [(name, part) for part, searched in found.items() for name in searched]
         return cls({name: found[part][name] for name, part in names}, dict(names), fixed)
 
@@ -94,7 +96,9 @@ class Space:
 def require_steps(space: Space) -> None:
     """Raises UserError where a grid has no step to count by."""
     if missing := space.without_step():
-        raise UserError(f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, step}} or a list")
+        raise UserError(
+            f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, step}} or a list"
+        )
 
 
 def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
@@ -103,7 +107,9 @@ def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
         return
     sampling = "log" if dimension.log else "linear"
     if dimension.integer:
-        parameters.Int(name, dimension.minimum, dimension.maximum, step=dimension.step or 1, sampling=sampling)
+        parameters.Int(
+            name, dimension.minimum, dimension.maximum, step=dimension.step or 1, sampling=sampling
+        )
     else:
         parameters.Float(
             name, float(dimension.minimum), float(dimension.maximum), step=dimension.step, sampling=sampling
@@ -126,5 +132,9 @@ def _from_oracle(dimension: Dimension, value: Any) -> Any:
 def _representative(dimension: Dimension) -> Any:
     if isinstance(dimension, Choices):
         return _to_oracle(dimension.values[0])
-    middle = (dimension.minimum * dimension.maximum) ** 0.5 if dimension.log else (dimension.minimum + dimension.maximum) / 2
+    middle = (
+        (dimension.minimum * dimension.maximum) ** 0.5
+        if dimension.log
+        else (dimension.minimum + dimension.maximum) / 2
+    )
     return round(middle) if dimension.integer else middle

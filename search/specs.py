@@ -47,7 +47,9 @@ class SpecFactory:
         """A trial of the search phase, or one of its controls; `views` where an algorithm asks for fewer than all."""
         evaluation = self.config.evaluation
         wanted = settings.training.views if views is None else views
-        return self._spec(kind, label, settings, self._protocol("search", evaluation.folds, evaluation.seeds, wanted))
+        return self._spec(
+            kind, label, settings, self._protocol("search", evaluation.folds, evaluation.seeds, wanted)
+        )
 
     def confirm(self, kind: Kind, label: str, settings: Settings) -> TrialSpec:
         """The same setting on fresh folds, head seeds and views."""
@@ -56,7 +58,12 @@ class SpecFactory:
             raise ValueError("this experiment has no confirmation phase")
         views = settings.training.views
         views = views if views == "fresh" else max(confirm.views, views)
-        return self._spec(kind, label, settings, self._protocol("confirm", self.config.evaluation.folds, confirm.seeds, views))
+        return self._spec(
+            kind,
+            label,
+            settings,
+            self._protocol("confirm", self.config.evaluation.folds, confirm.seeds, views),
+        )
 
     def final(self, label: str, settings: Settings, epochs: int) -> TrialSpec:
         """Trained on train + validation for `epochs`, scored on the test split."""

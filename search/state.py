@@ -75,7 +75,9 @@ class Replay:
     @property
     def state(self) -> SearchState:
         fields = {**self._fields, "phase_seconds": dict(self._fields["phase_seconds"])}
-        return SearchState.model_construct(records=tuple(self._records[n] for n in sorted(self._records)), **fields)
+        return SearchState.model_construct(
+            records=tuple(self._records[n] for n in sorted(self._records)), **fields
+        )
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:

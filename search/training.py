@@ -31,6 +31,7 @@ from search.trial import (
     TrialSpec,
     TrialTiming,
 )
+from search.winner import heads_file, save_head
 
 if TYPE_CHECKING:
     from search.features import Extractor
@@ -50,6 +51,8 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
         trained = train_spec(spec, resources, on_epoch)
     except (TrialFailure, UserError) as error:
         return Outcome(TrialResult(status="failed", error=str(error), traceback=traceback.format_exc()), None)
+    if spec.protocol.epochs is not None:
+        save_head(heads_file(spec, resources), trained.heads.weights[0])
     if not resources.keep_views:
         forget_views(spec, resources)
     return Outcome(trained.result, trained.predictions)
@@ -92,7 +95,12 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
     optimistic = assemble(heads.optimistic, tasks, fold, pool)
     engine = store.engine
     result = _result(spec, store.dataset, heads, honest, optimistic).model_copy(
-        update={"timing": timing, "validation_hash": hashes, "feature_engine": engine, "precision": spec.precision}
+        update={
+            "timing": timing,
+            "validation_hash": hashes,
+            "feature_engine": engine,
+            "precision": spec.precision,
+        }
     )
     return TrainedTrial(result, honest, heads)
 
@@ -135,7 +143,10 @@ def _plan(spec: TrialSpec, store: FeatureStore, tasks: tuple[HeadTask, ...], lab
 
 
 def assemble(
-    answers: tuple[tuple[np.ndarray, np.ndarray], ...], tasks: tuple[HeadTask, ...], fold: np.ndarray, pool: np.ndarray
+    answers: tuple[tuple[np.ndarray, np.ndarray], ...],
+    tasks: tuple[HeadTask, ...],
+    fold: np.ndarray,
+    pool: np.ndarray,
 ) -> Predictions:
     """Each head's answers put in the places of its images: one row a seed, one column an image that is ever scored."""
     num_folds = fold.max() + 1
@@ -190,17 +201,18 @@ def _store(
 
     dataset = dataset_of(config, seed, resources.cache_dir, resources.num_threads)
 
-    @lru_cache(maxsize=1)
     def extractor() -> "Extractor":
-        return _build_extractor(dataset, backbone, weights, precision, resources)
+        return extractor_of(dataset, backbone, weights, precision, resources)
 
     identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}/{resources.feature_engine}"
     return FeatureStore(dataset, extractor, identity, resources)
 
 
-def _build_extractor(
+@lru_cache(maxsize=4)
+def extractor_of(
     dataset: Dataset, backbone: str, weights: str, precision: Precision, resources: Resources
 ) -> "Extractor":
+    """The frozen backbone, compiled once a process and compared with Keras on images of the dataset."""
     from search.backbones import build_backbone
     from search.features import build_extractor
 

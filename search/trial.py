@@ -55,6 +55,12 @@ class Settings(Frozen):
     training: TrainingSettings
 
 
+def setting_key(settings: Settings) -> str:
+    """Names a setting whatever its number of views."""
+    training = settings.training.model_copy(update={"views": 1})
+    return settings.model_copy(update={"training": training}).model_dump_json()
+
+
 class Protocol(Frozen):
     """On which images, from which seeds and at what budget a setting is trained and scored.
 
@@ -189,7 +195,9 @@ class TrialRecord(Frozen):
     trial: int
     kind: Kind
     label: str
-    settings: dict[str, Any]  # every searched or active setting under its own name, for people, CSV and MLflow
+    settings: dict[
+        str, Any
+    ]  # every searched or active setting under its own name, for people, CSV and MLflow
     spec: TrialSpec
     rung: int | None = None
     duplicate_of: int | None = None

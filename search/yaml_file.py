@@ -20,7 +20,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
             event = self.peek_event()
-            raise yaml.YAMLError(f"line {event.start_mark.line + 1}: an alias (*{event.anchor}); write the value out")
+            raise yaml.YAMLError(
+                f"line {event.start_mark.line + 1}: an alias (*{event.anchor}); write the value out"
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict:
@@ -30,7 +32,9 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, str):
                 raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r}; keys are words")
             if key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} a second time; keep one")
+                raise yaml.YAMLError(
+                    f"line {key_node.start_mark.line + 1}: the key {key!r} a second time; keep one"
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -57,14 +61,16 @@ def read_yaml(path: Path) -> Any:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); give the path of an experiment file (.yaml)") from error
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); give the path of an experiment file (.yaml)"
+        ) from error
     return parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, origin: str) -> Any:
     """The data in `text`. Raises UserError naming `origin` and the line."""
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise UserError(f"{origin} is not a plain YAML file: {line}{error.problem}") from error

@@ -1,0 +1,121 @@
+"""`check`: what a search will do and cost, before it does: trials, fits, images, time, and the smallest effect it can see.
+
+The speed is measured on this machine with a few dozen of the images; nothing is trained.
+"""
+
+import time
+
+import numpy as np
+
+from data.dataset import TEST
+from search.config import ExperimentConfig
+from search.pacing import later_trials
+from search.power import advise
+from search.prepare import Prepared, prepare, resources_of
+from search.specs import CONTROLS
+from search.state import DatasetSummary
+from search.training import extractor_of
+from search.trial import Frozen, Resources
+
+PROBE_IMAGES = 64
+# Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
+HEAD_SECONDS = 0.05
+HEAD_WORK = 2728 * 1280 * 100
+TYPICAL_EPOCHS = 45  # most heads stop within patience of their best epoch, well before max_epochs 60
+
+
+class Plan(Frozen):
+    """What `check` prints. Images are forward passes through the backbone; seconds are an estimate."""
+
+    name: str
+    dataset: DatasetSummary
+    controls: int
+    trials: int
+    later_trials: int
+    heads_a_trial: int
+    images: int
+    images_per_second: float
+    seconds: float
+    num_combinations: int | None
+    detectable_effect: float
+    advice: str
+
+
+def make_plan(config: ExperimentConfig) -> Plan:
+    """Checks the config and the images, measures the backbone's speed, and counts. Raises UserError."""
+    from pathlib import Path
+
+    resources = resources_of(config, Path("runs") / config.name)
+    prepared = prepare(config, resources)
+    pool = int((np.asarray(prepared.dataset.splits) != TEST).sum())
+    speed = _images_per_second(prepared, resources)
+    views = config.training.get("views", 16)
+    views = views if isinstance(views, int) else TYPICAL_EPOCHS
+    num_controls, num_later = len(CONTROLS), round(later_trials(config))
+    images = pool * views * (num_controls - 1 + prepared.num_trials + num_later)
+    heads = config.evaluation.folds * config.evaluation.seeds
+    fits = heads * (num_controls + prepared.num_trials + num_later)
+    advice = advise(
+        num_images=pool,
+        accuracy=TYPICAL_ACCURACY,
+        folds=config.evaluation.folds,
+        seeds=config.evaluation.confirm.seeds if config.evaluation.confirm else config.evaluation.seeds,
+    )
+    return Plan(
+        name=config.name,
+        dataset=prepared.summary,
+        controls=num_controls,
+        trials=prepared.num_trials,
+        later_trials=num_later,
+        heads_a_trial=heads,
+        images=images,
+        images_per_second=round(speed, 1),
+        seconds=round(images / speed + fits * _seconds_a_head(prepared, pool)),
+        num_combinations=prepared.space.num_combinations,
+        detectable_effect=advice.detectable_effect,
+        advice=advice.text,
+    )
+
+
+TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
+
+
+def _images_per_second(prepared: Prepared, resources: Resources) -> float:
+    model = prepared.specs.control({}).model
+    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, prepared.precision, resources)
+    probe = np.asarray(prepared.dataset.images[:PROBE_IMAGES])
+    extractor.extract([probe], len(probe))
+    start = time.perf_counter()
+    extractor.extract([probe], len(probe))
+    return len(probe) / (time.perf_counter() - start)
+
+
+def _seconds_a_head(prepared: Prepared, pool: int) -> float:
+    settings = prepared.specs.control({})
+    epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
+    return epochs * HEAD_SECONDS * pool * 1280 * max(1, settings.model.head_units) / HEAD_WORK
+
+
+def describe_plan(plan: Plan) -> str:
+    """The plan for people, in a dozen lines."""
+    counts = ", ".join(
+        f"{sum(numbers)} {split}" for split, numbers in plan.dataset.counts.items() if sum(numbers)
+    )
+    size = plan.dataset.image_size
+    grid = f" of {plan.num_combinations} combinations" if plan.num_combinations else ""
+    minutes = plan.seconds / 60
+    return "\n".join(
+        [
+            f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x {size} pixels",
+            f"  controls      {plan.controls}",
+            f"  trials        {plan.trials}{grid}",
+            f"  afterwards    about {plan.later_trials} trials' worth of confirmation, ablation and test",
+            f"  heads         {plan.heads_a_trial} a trial",
+            f"  images        {plan.images:,} through the backbone, at {plan.images_per_second:.0f} a second here",
+            f"  time          about {minutes:.0f} minutes"
+            if minutes >= 2
+            else f"  time          about {plan.seconds:.0f} seconds",
+            f"  can detect    {100 * plan.detectable_effect:.2f} points, 4 times in 5",
+            f"  {plan.advice}",
+        ]
+    )

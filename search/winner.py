@@ -1,0 +1,90 @@
+"""The recommended model as one Keras file: raw uint8 images of any size in, class probabilities out.
+
+It is one of the heads that the test phase trained on train + validation, put on the backbone it was trained on. Which setting
+is recommended is `conclusions`'; registering the file is `tracking`'s.
+"""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from data.dataset import Dataset
+from data.files import make_folder, replacing, write_atomically
+from search.backbones import build_backbone
+from search.head_stack import HeadShape, HeadWeights, plain_head
+from search.specs import NONE
+from search.state import SearchState
+from search.tracking_values import Winner
+from search.trial import Resources, TrialRecord, TrialSpec
+
+MODEL_FILE = "model/model.keras"
+CLASSES_FILE = "model/classes.json"
+
+
+def heads_file(spec: TrialSpec, resources: Resources) -> Path:
+    """Where a final trial leaves its first head's weights."""
+    return resources.views_dir.parent / "heads" / f"{spec.key}.npz"
+
+
+def save_head(path: Path, weights: HeadWeights) -> None:
+    """Raises StorageError where the disk refuses."""
+    make_folder(path.parent, "the folder of final heads")
+    buffer = io.BytesIO()
+    np.savez(buffer, *weights)
+    write_atomically(path, buffer.getvalue(), "a head's weights")
+
+
+def load_head(path: Path) -> HeadWeights:
+    with np.load(path, allow_pickle=False) as arrays:
+        return tuple(arrays[f"arr_{number}"] for number in range(len(arrays.files)))
+
+
+def final_record(state: SearchState) -> TrialRecord | None:
+    """The final trial of what is recommended; None where there was no test phase."""
+    label = state.evidence.chosen_label if state.evidence else None
+    finals = {record.label: record for record in state.of_kind("test") if record.status == "completed"}
+    return finals.get(label or NONE)
+
+
+def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run_dir: Path) -> Winner | None:
+    """Writes the model and its class names into the run directory; None where nothing was trained to be one.
+
+    Raises StorageError where the disk refuses.
+    """
+    record = final_record(state)
+    path = heads_file(record.spec, resources) if record else None
+    if record is None or path is None or not path.exists() or state.opened is None:
+        return None
+    settings = record.spec.settings.model
+    size = record.spec.dataset.image_size
+    weights = load_head(path)
+    units = settings.head_units
+    shape = HeadShape(weights[0].shape[0], units, len(dataset.class_names))
+    model = _whole_model(settings.backbone, settings.weights, size, shape, weights)
+    make_folder(run_dir / "model", "the model's folder")
+    with replacing(run_dir / MODEL_FILE, "the winning model") as beside:
+        saved = beside.with_suffix(".keras")  # Keras refuses another ending
+        model.save(saved)
+        saved.replace(beside)
+    write_atomically(run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names")
+    policy = state.evidence.policy if state.evidence else None
+    return Winner(
+        model_path=run_dir / MODEL_FILE,
+        class_names=dataset.class_names,
+        example=np.asarray(dataset.images[:2]),
+        registered_name=state.opened.name,
+        metadata={"recommended": record.label, "verdict": policy.model_dump(mode="json") if policy else None},
+    )
+
+
+def _whole_model(backbone: str, weights: str, size: int, shape: HeadShape, head: HeadWeights):  # type: ignore[no-untyped-def]
+    import keras
+
+    images = keras.Input((None, None, 3), dtype="uint8", name="images")
+    resized = keras.layers.Resizing(size, size, interpolation="bilinear", antialias=True, name="resize")(
+        images
+    )
+    features = build_backbone(backbone, weights, size)(resized)
+    return keras.Model(images, plain_head(shape, head)(features), name="augsearch_model")

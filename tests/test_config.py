@@ -1,0 +1,166 @@
+"""Experiment files: what is read, what is refused, and that the refusal says what to do."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from data.errors import UserError
+from search.config import ExperimentConfig, load_config, parse_config
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+MINIMAL: dict[str, Any] = {
+    "name": "test",
+    "dataset": {"source": "digits", "image_size": 32},
+    "augmentation": {"rotation_range": {"min": 0, "max": 20}},
+}
+
+
+def _write(folder: Path, text: str | bytes) -> Path:
+    path = folder / "experiment.yaml"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def _changed(key: str, value: Any) -> dict[str, Any]:
+    data = copy.deepcopy(MINIMAL)
+    *parents, last = key.split(".")
+    place = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+    place[last] = value
+    return data
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_experiment_is_valid_and_opens_with_its_lab_note(path: Path) -> None:
+    assert load_config(path).name == path.stem
+    assert path.read_text().startswith("# ")
+    assert "# Asks:" in path.read_text()
+
+
+def test_the_filled_file_read_again_is_the_same_experiment(tmp_path: Path) -> None:
+    config = load_config(EXPERIMENTS / "clothing.yaml")
+    again = load_config(_write(tmp_path, yaml.safe_dump(config.filled)))
+    assert again.hash == config.hash
+
+
+def test_a_default_written_out_does_not_change_the_hash() -> None:
+    assert parse_config(_changed("training.patience", 20), "x").hash == parse_config(MINIMAL, "x").hash
+
+
+def test_what_cannot_change_a_result_does_not_change_the_hash() -> None:
+    assert parse_config(_changed("execution.workers", 2), "x").hash == parse_config(MINIMAL, "x").hash
+
+
+def test_the_seed_changes_the_hash() -> None:
+    assert parse_config(_changed("seed", 1), "x").hash != parse_config(MINIMAL, "x").hash
+
+
+def test_a_path_is_relative_to_the_file(tmp_path: Path) -> None:
+    text = yaml.safe_dump(_changed("dataset", {"source": "folder", "path": "photos"}))
+    assert load_config(_write(tmp_path, text)).dataset.path == str(tmp_path / "photos")
+
+
+def test_an_override_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = yaml.safe_dump(_changed("dataset", {"source": "folder", "path": "photos"}))
+    path = _write(tmp_path, text)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert load_config(path, ["dataset.path=mine"]).dataset.path == str(elsewhere / "mine")
+
+
+def test_an_override_takes_yaml(tmp_path: Path) -> None:
+    path = _write(tmp_path, yaml.safe_dump(MINIMAL))
+    config = load_config(path, ["augmentation.zoom_range={min: 0.0, max: 0.5}", "search.trials=7"])
+    assert config.search.trials == 7
+    assert config.augmentation["zoom_range"] == {"min": 0.0, "max": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("trainig", {}, "trainig: unknown key; did you mean training"),
+        ("search.trails", 3, "search.trails: unknown key; did you mean trials"),
+        ("augmentation.rotation", 3, "rotation"),
+        ("augmentation.rotation_range", "much", "rotation_range"),
+        ("augmentation.rotation_range", {"min": 5, "max": 1}, "rotation_range: min 5 is above max 1"),
+        ("augmentation.zoom_range", {"min": 0.0, "max": 1.5}, "zoom_range"),
+        ("model.learning_rate", -1, "learning_rate: received -1"),
+        ("model.learning_rate", {"min": 0, "max": 1}, "learning_rate: received 0"),
+        ("model.lerning_rate", 1, "lerning_rate: unknown key; did you mean learning_rate"),
+        ("model.head_units", "100", "head_units: received '100'"),
+        ("training.views", 0, "views: received 0"),
+        ("search.trials", "many", 'search.trials: received "many"'),
+        ("search.algorithm", "genetic", "allowed: random, grid, bayesian"),
+        ("execution.engine", "spark", "allowed: inline, local"),
+        ("dataset.source", "s3", "is not a source; allowed"),
+        ("dataset.image_size", 4, "dataset.image_size: received 4"),
+        ("evaluation.folds", 0, "evaluation.folds: received 0"),
+        ("evaluation.objective", "f1", "evaluation.objective"),
+        ("name", "a/b", "name"),
+        ("seed", 1.5, "seed: received 1.5"),
+    ],
+)
+def test_a_mistake_is_named_with_what_is_allowed(key: str, value: Any, message: str) -> None:
+    with pytest.raises(UserError, match=r"x: ") as caught:
+        parse_config(_changed(key, value), "x")
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a\nname: b\n", "line 2: the key 'name' a second time"),
+        ("name: !!python/object/apply:os.system [true]\n", "could not determine a constructor"),
+        ("a: &x [1]\nb: *x\n", "an alias"),
+        ("seed: .nan\n", "numbers must be finite"),
+        ("seed: .inf\n", "numbers must be finite"),
+        ("name: [unclosed\n", "not a plain YAML file"),
+        ("- a\n- b\n", "is a mapping"),
+        ("", "is a mapping"),
+        (b"\xff\xfe\x00name", "not UTF-8"),
+        ("1: a\n", "keys are words"),
+        ("a: " + "[" * 5000, "not a plain YAML file"),
+        ("a: 2020-01-01\n", "only words, numbers"),
+    ],
+)
+def test_a_file_that_is_not_plain_yaml_is_refused_in_one_line(
+    tmp_path: Path, text: str | bytes, message: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config(_write(tmp_path, text))
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.yaml"
+    with path.open("wb") as file:
+        file.truncate(50_000_000)
+    with pytest.raises(UserError, match="at most 1000000"):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml cannot be read"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_seed_zero_is_a_seed() -> None:
+    assert parse_config(_changed("seed", 0), "x").seed == 0
+
+
+def test_the_schema_names_every_section() -> None:
+    assert set(ExperimentConfig.model_json_schema()["properties"]) >= {
+        "dataset",
+        "augmentation",
+        "model",
+        "training",
+    }

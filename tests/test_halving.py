@@ -1,0 +1,88 @@
+"""Halving over views: rungs, promotions, and waiting for answers."""
+
+from typing import Any
+
+import keras_tuner
+import pytest
+
+from search.halving import HalvingPlan, halving_oracle_class, plan_halving
+
+
+def _oracle(plan: HalvingPlan) -> Any:
+    class Kept(halving_oracle_class()):  # type: ignore[misc]
+        def save(self) -> None: ...
+
+        def _save_trial(self, trial: Any) -> None: ...
+
+    parameters = keras_tuner.HyperParameters()
+    parameters.Float("x", 0.0, 1.0)
+    oracle = Kept(
+        plan,
+        objective=keras_tuner.Objective("score", "max"),
+        hyperparameters=parameters,
+        seed=7,
+        max_trials=99,
+    )
+    oracle.verbose = 0
+    return oracle
+
+
+def _tell(oracle: Any, trial: Any, score: float | None) -> None:
+    if score is None:
+        trial.status = "FAILED"
+    else:
+        oracle.update_trial(trial.trial_id, {"score": score})
+        trial.status = "COMPLETED"
+    oracle.end_trial(trial)
+
+
+def _run(oracle: Any, score: Any) -> list[tuple[int, float]]:
+    asked = []
+    while (trial := oracle.create_trial(f"t{len(asked)}")).status == "RUNNING":
+        values = trial.hyperparameters.values
+        asked.append((values["tuner/views"], values["x"]))
+        _tell(oracle, trial, score(values))
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "views", "sizes"),
+    [
+        ((9, 18, 2, 3), (2, 6, 18), (9, 3, 1)),
+        ((4, 16, 16, 3), (16,), (4,)),
+        ((2, 16, 1, 4), (1, 4, 16), (2, 1, 1)),
+    ],
+)
+def test_the_plan_keeps_one_in_reduction_at_each_rung(arguments: Any, views: Any, sizes: Any) -> None:
+    assert plan_halving(*arguments) == HalvingPlan(views, sizes)
+
+
+def test_the_best_are_promoted_with_their_settings() -> None:
+    asked = _run(_oracle(plan_halving(9, 18, 2, 3)), lambda values: values["x"])
+    lowest = sorted((x for views, x in asked if views == 2), reverse=True)
+    assert [x for views, x in asked if views == 6] == lowest[:3]
+    assert [x for views, x in asked if views == 18] == lowest[:1]
+
+
+def test_a_rung_waits_for_the_one_below() -> None:
+    oracle = _oracle(HalvingPlan((2, 4), (2, 1)))
+    first, second = oracle.create_trial("a"), oracle.create_trial("b")
+    assert oracle.create_trial("c").status == "IDLE"
+    _tell(oracle, first, 0.1)
+    assert oracle.create_trial("c").status == "IDLE"
+    _tell(oracle, second, 0.2)
+    assert oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+
+
+def test_failed_trials_are_not_promoted() -> None:
+    oracle = _oracle(HalvingPlan((2, 4), (2, 2)))
+    first, second = oracle.create_trial("a"), oracle.create_trial("b")
+    _tell(oracle, first, None)
+    _tell(oracle, second, 0.2)
+    assert oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    assert oracle.create_trial("d").status == "STOPPED"
+
+
+def test_the_same_seed_asks_the_same() -> None:
+    plan = plan_halving(9, 18, 2, 3)
+    assert _run(_oracle(plan), lambda v: v["x"]) == _run(_oracle(plan), lambda v: v["x"])

@@ -1,0 +1,183 @@
+"""Stacked heads: each is what it would be alone, stops for itself, and gives an honest score."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from search.head_scores import HeadScores
+from search.head_stack import HeadShape, initial_weights, plain_head
+from search.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, epoch_feed, train_heads
+from search.trial import ModelSettings, TrainingSettings
+
+CLASSES, DIM, IMAGES = 4, 16, 240
+
+
+def _features(signal: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, CLASSES, IMAGES)
+    centres = generator.standard_normal((CLASSES, DIM)) * signal
+    return (centres[labels] + generator.standard_normal((IMAGES, DIM))).astype(np.float32), labels
+
+
+def _tasks(num_seeds: int = 1, folds: int = 3) -> tuple[HeadTask, ...]:
+    fold = np.arange(IMAGES) % folds
+    return tuple(
+        HeadTask(np.flatnonzero(fold != f), np.flatnonzero(fold == f), seed=1 + 100 * s + f)
+        for s in range(num_seeds)
+        for f in range(folds)
+    )
+
+
+def _plan(tasks: tuple[HeadTask, ...], labels: np.ndarray, **settings: object) -> HeadPlan:
+    training = TrainingSettings(max_epochs=12, patience=4, batch_size=16).model_copy(update=settings)
+    return HeadPlan(tasks, labels, CLASSES, ModelSettings(head_units=8, learning_rate=0.01), training)
+
+
+def _train(tasks: tuple[HeadTask, ...], signal: float = 0.5, **settings: object) -> TrainedHeads:
+    features, labels = _features(signal)
+    return train_heads(lambda epoch: features, features, _plan(tasks, labels, **settings))
+
+
+def test_a_head_is_the_same_alone_as_in_a_stack() -> None:
+    tasks = _tasks()
+    together, alone = _train(tasks), _train(tasks[1:2])
+    np.testing.assert_allclose(together.weights[1][0], alone.weights[0][0], rtol=1e-4, atol=1e-5)
+    assert together.best_epochs[1] == alone.best_epochs[0]
+
+
+def test_training_again_gives_the_same_bits() -> None:
+    first, second = _train(_tasks()), _train(_tasks())
+    assert all(
+        np.array_equal(a, b)
+        for x, y in zip(first.weights, second.weights, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
+    assert first.curve == second.curve
+
+
+def test_a_head_as_a_plain_keras_model_gives_the_stack_s_answers() -> None:
+    features, _ = _features()
+    tasks = _tasks()
+    trained = _train(tasks)
+    model = plain_head(HeadShape(DIM, 8, CLASSES), trained.weights[0])
+    probabilities = model.predict(features[tasks[0].validate], verbose=0)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), trained.optimistic[0][0])
+
+
+def test_heads_stop_each_for_itself_and_the_rest_go_on() -> None:
+    trained = _train(_tasks(num_seeds=3), max_epochs=40, patience=3)
+    assert len(set(trained.best_epochs)) > 1
+    assert len(trained.curve.loss) <= max(trained.best_epochs) + 3
+
+
+def test_a_trial_cut_by_max_epochs_says_so() -> None:
+    assert all(_train(_tasks(), max_epochs=2, patience=4).cut_by_max_epochs)
+
+
+def test_a_diverging_learning_rate_fails_with_its_reason() -> None:
+    features, labels = _features()
+    plan = HeadPlan(_tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(max_epochs=3))
+    with pytest.raises(TrialFailure, match="training loss of head 0 became"):
+        train_heads(lambda epoch: features * np.float32(1e30), features, plan)
+
+
+def test_a_head_of_no_units_is_linear() -> None:
+    features, labels = _features(2.0)
+    model = ModelSettings(head_units=0, learning_rate=0.01)
+    plan = HeadPlan(_tasks(), labels, CLASSES, model, TrainingSettings(max_epochs=20))
+    trained = train_heads(lambda epoch: features, features, plan)
+    assert len(trained.weights[0]) == 2
+    assert trained.curve.val_accuracy[-1] > 0.9
+
+
+def test_fixed_epochs_train_for_just_that_long_and_score_the_last() -> None:
+    features, labels = _features()
+    plan = HeadPlan(_tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(), epochs=5)
+    trained = train_heads(lambda epoch: features, features, plan)
+    assert trained.best_epochs == (5, 5, 5)
+    assert len(trained.curve.loss) == 5
+
+
+def test_every_image_is_seen_once_an_epoch_and_batches_differ_between_epochs() -> None:
+    task = HeadTask(np.arange(50), np.arange(50, 60), seed=3)
+    feeds = [epoch_feed([task], 16, ModelSettings(), epoch) for epoch in (0, 1)]
+    seen = [np.sort(feed.rows[feed.weight > 0]) for feed in feeds]
+    np.testing.assert_array_equal(seen[0], np.arange(50))
+    np.testing.assert_array_equal(seen[1], np.arange(50))
+    assert not np.array_equal(feeds[0].rows, feeds[1].rows)
+
+
+def test_dropout_keeps_the_share_it_should() -> None:
+    keep = epoch_feed(
+        [HeadTask(np.arange(2000), np.arange(1), seed=3)], 32, ModelSettings(dropout=0.2), 0
+    ).keep
+    assert keep is not None
+    assert abs(keep.mean() - 0.8) < 4 * np.sqrt(0.16 / keep.size)
+
+
+def test_stacked_heads_score_as_heads_fitted_one_by_one_do() -> None:
+    """Fifteen heads each way on equal data: the two sets of best accuracies come from one distribution (false-failure rate 1 %)."""
+    features, labels = _features(0.6)
+    tasks = _tasks(num_seeds=5)
+    trained = _train(tasks, 0.6)
+    stacked = [(p == labels[t.validate]).mean() for t, (p, _) in zip(tasks, trained.optimistic, strict=True)]
+    fitted = _fitted_one_by_one(features, labels, tasks)
+    assert stats.ks_2samp(stacked, fitted).pvalue > 0.01
+    assert stats.ttest_ind(stacked, fitted).pvalue > 0.01
+
+
+def _fitted_one_by_one(features: np.ndarray, labels: np.ndarray, tasks: tuple[HeadTask, ...]) -> list[float]:
+    """Best validation accuracies by `model.fit`, on one model (compiled once) started afresh for each head."""
+    import keras
+
+    shape = HeadShape(DIM, 8, CLASSES)
+    model = plain_head(shape, initial_weights(shape, 1), 0.2)
+    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    fresh = [variable.numpy() for variable in model.optimizer.variables]
+    best = []
+    for task in tasks:
+        model.set_weights(list(initial_weights(shape, task.seed + 7)))
+        for variable, value in zip(model.optimizer.variables, fresh, strict=True):
+            variable.assign(value)
+        history = model.fit(
+            features[task.train],
+            labels[task.train],
+            validation_data=(features[task.validate], labels[task.validate]),
+            epochs=12,
+            batch_size=16,
+            verbose=0,
+            callbacks=[keras.callbacks.EarlyStopping("val_accuracy", patience=4)],
+        )
+        best.append(max(history.history["val_accuracy"]))
+    return best
+
+
+def test_the_honest_score_takes_each_half_from_the_epoch_the_other_chose() -> None:
+    labels = np.array([0, 0, 1, 1])
+    scores = HeadScores([labels], "accuracy", patience=5)
+    # Rows 0 and 2 are the first half. Epoch 0 is right on it alone, epoch 1 on the second half alone.
+    first, second = np.array([0, 1, 1, 0]), np.array([1, 0, 0, 1])
+    for epoch, predicted in enumerate((first, second)):
+        scores.add(0, epoch, predicted.astype(np.int16), np.zeros(4, np.float32))
+    np.testing.assert_array_equal(scores.honest(0)[0] == labels, [False] * 4)
+    assert (scores.optimistic(0)[0] == labels).mean() == 0.5
+
+
+def test_without_signal_the_honest_score_is_chance_and_the_optimistic_one_above_it() -> None:
+    generator = np.random.default_rng(0)
+    num_heads, num_images, num_epochs = 200, 60, 30
+    labels = [generator.integers(0, 2, num_images) for _ in range(num_heads)]
+    scores = HeadScores(labels, "accuracy", patience=num_epochs)
+    for epoch in range(num_epochs):
+        for head in range(num_heads):
+            scores.add(
+                head,
+                epoch,
+                generator.integers(0, 2, num_images).astype(np.int16),
+                np.zeros(num_images, np.float32),
+            )
+    honest = np.mean([(scores.honest(h)[0] == labels[h]).mean() for h in range(num_heads)])
+    optimistic = np.mean([(scores.optimistic(h)[0] == labels[h]).mean() for h in range(num_heads)])
+    assert abs(honest - 0.5) < 4 * 0.5 / np.sqrt(num_heads * num_images)  # fails by chance once in 16,000
+    assert optimistic > 0.6
