@@ -4,6 +4,7 @@ Formats, limits, orientation, colour and resizing live here. Which images there 
 one that cannot be read, does not: that is `sources` and `dataset`.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,15 +63,20 @@ class Decoded:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings on odd files; enter it once, around the threads that decode.
+    """Silence what Pillow warns of and logs on odd files; enter it once, around the threads that decode.
 
     What matters in them (sizes, damage) is checked here in its own words. The filter belongs to the
     process, so it must not be entered by each thread.
     """
     Image.init()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
+    silent, logger = logging.NullHandler(), logging.getLogger("PIL")
+    logger.addHandler(silent)  # without any handler, logging's last resort writes to stderr
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
+    finally:
+        logger.removeHandler(silent)
 
 
 def decode_image(data: bytes | np.ndarray, size: int, max_pixels: int) -> Decoded:

@@ -21,6 +21,7 @@ from data.listing import reason_of
 MAGIC = b"augimg-1"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
 CHECKED_BYTES = 1 << 29  # so many bytes of pixels are checked at opening, spread evenly over larger files
+BLOCK = 256  # images a thread checks at a time
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +108,11 @@ def _pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> 
         return True
     pixels = np.asarray(images)  # a memory map's own indexing is slow
     num_checked = min(len(pixels), max(1, CHECKED_BYTES // pixels[0].nbytes))
-    rows = np.unique(np.linspace(0, len(pixels) - 1, num_checked).astype(np.int64)).tolist()
+    rows = np.unique(np.linspace(0, len(pixels) - 1, num_checked).astype(np.int64))
+    blocks = np.array_split(rows, -(-len(rows) // BLOCK))
+
+    def matches(block: np.ndarray) -> bool:
+        return all(sha256(pixels[row].data).digest() == digests[row].tobytes() for row in block.tolist())
+
     with ThreadPoolExecutor(num_threads, thread_name_prefix="check") as pool:
-        return all(pool.map(lambda row: sha256(pixels[row].data).digest() == digests[row].tobytes(), rows))
+        return all(pool.map(matches, blocks))

@@ -166,3 +166,28 @@ def test_ten_thousand_classes_are_checked_fast(tmp_path: Path, cache: Path) -> N
         "2 problems with the dataset: (1) 20000 files cannot be used: 000.png (empty file"
     )
     assert time.monotonic() - start < 20  # about 2 s on an idle machine
+
+
+def test_an_empty_class_is_refused(root: Path, cache: Path) -> None:
+    (root / "train" / "owl").mkdir()
+    assert "1 class has no image: owl" in refusal(folder_config(root), cache)
+
+
+def test_a_class_only_in_validation_is_refused(root: Path, cache: Path) -> None:
+    write_folders(root, {"validation/owl": 5}, first=50)
+    assert "1 class has no image in train: owl" in refusal(folder_config(root), cache)
+
+
+def test_one_image_a_class_is_refused(tmp_path: Path, cache: Path) -> None:
+    write_folders(tmp_path / "data", {f"class {number}": 1 for number in range(3)})
+    message = refusal(folder_config(tmp_path / "data"), cache)
+    assert "3 classes have too few images: class 0 (1), class 1 (1), class 2 (1); 4 or more" in message
+
+
+def test_where_every_file_is_bad_skipping_does_not_help(tmp_path: Path, cache: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / "data" / name / f"{number}.jpg").write_bytes(b"\xff\xd8\xff")
+    message = refusal(folder_config(tmp_path / "data", on_bad_file="skip"), cache)
+    assert message == "the dataset has no image (8 files left out); check dataset.path"
