@@ -154,10 +154,11 @@ class _Slot:
 
     def _log_since(self, offset: int) -> str | None:
         """What the worker wrote last: for a crash in native code the only traceback there is."""
+        if not self._log.exists():
+            return None
         with self._log.open("rb") as file:
-            file.seek(offset)
-            text = file.read().decode(errors="backslashreplace").strip()
-        return text[-MAX_TRACEBACK_CHARACTERS:] or None
+            file.seek(max(offset, self._log.stat().st_size - MAX_TRACEBACK_CHARACTERS))
+            return file.read().decode(errors="backslashreplace").strip() or None
 
 
 def _refuse_unimportable(options: EngineOptions) -> None:

@@ -96,7 +96,10 @@ class WorkerProcess:
         arguments = (self._options.run, spec, self._options.resources, attempt)
         limit = self._options.timeout_seconds
         late = f"the trial took longer than {limit or 0:g} s, the limit execution.trial_timeout_minutes sets"
-        attempted = self._pool.schedule(worker.run_attempt, args=arguments)
+        try:
+            attempted = self._pool.schedule(worker.run_attempt, args=arguments)
+        except RuntimeError as error:  # the pool has just noticed that its process is gone
+            raise WorkerLost(describe_exit(None), was_idle=True) from error
         answer, self._last_mb = self._wait(attempted, trial, limit, late)
         self._first_mb = self._first_mb or self._last_mb
         self._trials += 1

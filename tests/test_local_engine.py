@@ -4,16 +4,14 @@ import importlib
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import announced, is_running, wait_until
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
@@ -22,32 +20,11 @@ from search.engines import EngineOptions
 from search.local_engine import LocalEngine
 from search.worker import private_mb
 
-TESTS = Path(__file__).parent
-
 
 def options(folder: Path, **changes: Any) -> EngineOptions:
     """One worker and no second attempt unless a test wants one: a crash costs a start of a process."""
     fields: dict[str, Any] = {"retries": 0, "warm_imports": ()} | changes
     return EngineOptions(resources_in(folder), folder, run, **fields)
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def announced(folder: Path) -> list[int]:
-    """The processes that said they are at a trial."""
-    return [int(path.name.removeprefix("pid-")) for path in folder.glob("pid-*")]
-
-
-def is_running(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
 
 
 @pytest.fixture(scope="module")
@@ -270,102 +247,3 @@ def test_logs_that_cannot_be_written_stop_the_search_until_they_can(tmp_path: Pa
             engine.submit(make_spec("complete")).result(timeout=60)
         (tmp_path / "logs").mkdir()
         assert engine.submit(make_spec("complete")).result(timeout=60).result.status == "completed"
-
-
-def test_the_command_line_makes_its_workers_import_nothing_heavy() -> None:
-    """A worker imports the program's main module again, under this name."""
-    code = (
-        "import runpy, sys; runpy.run_path('run_search.py', run_name='__mp_main__'); "
-        "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'pandas', 'rich'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, text=True, check=False
-    )
-    assert (done.stdout, done.stderr) == ("[]\n", "")
-
-
-PARENT = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}, {root!r}]
-from stand_ins import make_spec, resources_in, run
-from search.engines import EngineOptions
-from search.local_engine import LocalEngine
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    engine = LocalEngine(EngineOptions(resources_in(folder), folder, run, workers=2, warm_imports=()))
-    futures = [engine.submit(make_spec("announce")) for _ in range(2)]
-    {rest}
-"""
-WAIT = "print('ready', flush=True); futures[0].result()"
-
-
-@contextmanager
-def parent_of_two(folder: Path, rest: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that leads a session of its own, with two workers at trials that never end."""
-    script = folder / "parent.py"
-    script.write_text(PARENT.format(tests=str(TESTS), root=str(TESTS.parent), rest=rest))
-    with subprocess.Popen(
-        [sys.executable, str(script), str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == "ready\n"
-        try:
-            yield parent
-        finally:
-            parent.kill()
-
-
-def session_of(leader: int) -> list[int]:
-    """Every living process of the session: the parent, its workers and their helpers."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended while we looked
-            continue
-        if int(fields[3]) == leader and fields[0] not in "ZX":
-            members.append(int(stat.parent.name))
-    return members
-
-
-def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
-    with parent_of_two(tmp_path, WAIT) as parent:
-        assert wait_until(lambda: len(announced(tmp_path)) == 2)
-        parent.kill()
-        parent.wait()
-        assert wait_until(lambda: not session_of(parent.pid), 5)
-
-
-@pytest.mark.parametrize("delay_seconds", [0.0, 0.2])
-def test_no_worker_outlives_a_parent_killed_while_workers_start(tmp_path: Path, delay_seconds: float) -> None:
-    with parent_of_two(tmp_path, WAIT) as parent:
-        time.sleep(delay_seconds)
-        parent.kill()
-        parent.wait()
-        assert wait_until(lambda: not session_of(parent.pid), 5)
-
-
-def test_signals_to_the_whole_group_leave_the_workers_to_their_parent(tmp_path: Path) -> None:
-    listen = "import signal; [signal.signal(number, lambda *_: None) for number in (2, 15)]; "
-    with parent_of_two(tmp_path, listen + WAIT) as parent:
-        for number in (signal.SIGINT, signal.SIGTERM):  # while the workers start
-            os.killpg(parent.pid, number)
-        assert wait_until(lambda: len(announced(tmp_path)) == 2)
-        for number in (signal.SIGINT, signal.SIGTERM):  # while they work
-            os.killpg(parent.pid, number)
-        time.sleep(0.3)
-        assert all(is_running(pid) for pid in announced(tmp_path))
-        parent.kill()
-        assert "KeyboardInterrupt" not in parent.communicate()[1]
-
-
-def test_a_parent_that_just_ends_takes_its_workers_along(tmp_path: Path) -> None:
-    with parent_of_two(tmp_path, "print('ready', flush=True)") as parent:
-        parent.communicate(timeout=15)
-        assert parent.returncode == 0
-        assert wait_until(lambda: not session_of(parent.pid), 5)
