@@ -110,7 +110,7 @@ def test_text_labels_are_understood(tmp_path: Path) -> None:
         ({"pictures": IMAGES, "labels": LABELS}, "has the arrays pictures, labels; expected images and"),
         ({"images": IMAGES, "labels": LABELS, "splits": [0, 1, 2, 3]}, "holds 0, 1, 2, 3; allowed: 0 or"),
         ({"images": IMAGES, "labels": LABELS, "splits": [0, 1]}, "splits has 2 values for 4 images"),
-        ({"x_val": IMAGES, "y_val": LABELS, "x_valid": IMAGES, "y_valid": LABELS}, "keep one array of images"),
+        ({"x_val": IMAGES, "y_val": LABELS, "x_valid": IMAGES, "y_valid": LABELS}, "keep one array of"),
         ({"x_val": IMAGES, "y_val": LABELS}, "has no train split"),
     ],
 )  # fmt: skip
