@@ -54,7 +54,7 @@ def draw_sheet(
         pen.text((MARGIN, top), line, fill=SOFT, font=_font(bold=False))
         top += LINE
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    sheet.save(buffer, "PNG")
     return buffer.getvalue()
 
 

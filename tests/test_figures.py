@@ -1,0 +1,209 @@
+"""Figures: what is drawn, what is said of it, and that nothing outside them changes."""
+
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from state_variants import hostile, with_many_trials, without_recommendation
+from states import make_state
+
+from search.evidence import RungCorrelation
+from search.figure_style import (
+    BLUE,
+    GREY,
+    NARROW,
+    ORANGE,
+    RED,
+    WIDE,
+    Row,
+    draw_rows,
+    new_figure,
+    styled,
+    thinned,
+    to_png,
+    to_svg,
+)
+from search.figures import FIGURES
+from search.figures_detail import rho_interval
+from search.figures_effects import MOST_ROWS, draw_floor, draw_forest, floor_rows
+from search.figures_strength import fit_band
+from search.state import SearchState
+
+DRAWN_AT_THE_END = set(FIGURES)
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def finished() -> SearchState:
+    return make_state()
+
+
+def texts_of(svg: bytes) -> list[str]:
+    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_a_finished_search_is_drawn(name: str, width: float, finished: SearchState) -> None:
+    with styled():
+        figure = FIGURES[name].draw(finished, width)
+    assert figure is not None
+    assert figure.get_figwidth() <= width
+    assert figure.axes
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_search_that_was_only_opened_has_none_but_the_time(name: str) -> None:
+    drawn = FIGURES[name].draw(make_state("opened"), WIDE)
+    assert (drawn is not None) == (name == "time")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_described_in_words_and_numbers(name: str, finished: SearchState) -> None:
+    text = FIGURES[name].describe(finished)
+    assert len(text) > 40
+    assert any(sign.isdigit() for sign in text)
+
+
+def test_hostile_names_become_text_of_a_valid_svg() -> None:
+    with styled():
+        figure = FIGURES["confusion"].draw(hostile(), WIDE)
+    texts = texts_of(to_svg(figure))
+    assert any(text.startswith("<script>") for text in texts)
+    assert "${7}" in texts  # not read as mathematics
+
+
+def test_the_same_figure_gives_the_same_bytes(finished: SearchState) -> None:
+    def svg() -> bytes:
+        with styled():
+            return to_svg(draw_forest(finished, NARROW))
+
+    assert svg() == svg()
+
+
+def test_a_png_is_drawn_at_144_dots_an_inch(finished: SearchState) -> None:
+    with styled():
+        content = to_png(draw_forest(finished, WIDE))
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(content[16:20], "big") == round(WIDE * 144)
+
+
+def test_drawing_leaves_matplotlib_as_it_was(finished: SearchState) -> None:
+    before = dict(matplotlib.rcParams)
+    with styled():
+        to_svg(FIGURES["time"].draw(finished, NARROW))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_pyplot_and_its_global_figures_are_not_imported() -> None:
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests']\n"
+        "from states import make_state\nfrom search.figures import FIGURES\n"
+        "assert FIGURES['forest'].draw(make_state(), 5.0) is not None\n"
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_forest_writes_each_effect_with_its_interval(finished: SearchState) -> None:
+    with styled():
+        texts = texts_of(to_svg(draw_forest(finished, WIDE)))
+    assert "+1.2 (0.7 to 1.7)" in texts
+    assert "−2.3 (−2.8 to −1.8)" in texts
+
+
+def test_what_an_augmentation_adds_inside_the_policy_stands_below_it() -> None:
+    with styled():
+        texts = texts_of(to_svg(draw_forest(without_recommendation(), WIDE)))
+    assert texts[texts.index("zoom_range") + 1] == "in the policy"
+
+
+def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:
+    rows = floor_rows(finished, 14)
+    assert [row.label for row in rows] == ["#3", "#5", "#7", "course", "#6", "TrivialAugment", "#8", "#4"]
+
+
+def test_trials_on_fewer_views_are_hollow(finished: SearchState) -> None:
+    assert [row.label for row in floor_rows(finished, 14) if row.hollow] == ["#6", "#8", "#4"]
+
+
+def test_of_thousands_of_trials_some_are_drawn_and_the_number_is_told() -> None:
+    with styled():
+        figure = draw_floor(with_many_trials(2000), NARROW)
+    assert figure is not None
+    axes = figure.axes[0]
+    assert axes.get_ylabel().startswith("best first, 30")
+    assert len(axes.lines) < 2.2 * MOST_ROWS
+    assert figure.get_figheight() < 12
+
+
+def test_thinning_keeps_the_ends() -> None:
+    kept = thinned(list(range(1000)), 10)
+    assert (len(kept), kept[0], kept[-1]) == (10, 0, 999)
+
+
+def test_a_straight_line_is_fitted_by_itself() -> None:
+    xs = np.array([0.0, 1.0, 2.0, 4.0])
+    band = fit_band(xs, 3 - 2 * xs)
+    assert band is not None
+    places, middle, low, high = band
+    np.testing.assert_allclose(middle, 3 - 2 * places, atol=1e-12)
+    np.testing.assert_allclose(high - low, 0, atol=1e-9)
+
+
+def test_the_band_is_that_of_a_textbook_s_regression() -> None:
+    """y on x = 1, 2, 3, 4, 5 with y = 1, 3, 2, 5, 4: slope 0.8, residual variance 1.2, and at the mean of x
+    the mean's standard error is sqrt(1.2 / 5) = 0.490, times t(3) = 3.182."""
+    band = fit_band(np.arange(1.0, 6.0), np.array([1.0, 3.0, 2.0, 5.0, 4.0]))
+    assert band is not None
+    places, middle, low, _ = band
+    assert np.interp(3.0, places, middle) == pytest.approx(3.0)
+    assert np.interp(3.0, places, middle - low) == pytest.approx(3.182 * 0.4899, abs=2e-3)
+
+
+def test_too_few_points_have_no_band() -> None:
+    assert fit_band(np.array([0.0, 1.0, 2.0]), np.zeros(3)) is None
+    assert fit_band(np.array([0.0, 1.0, 0.0, 1.0, 1.0]), np.zeros(5)) is None
+
+
+def test_the_interval_of_a_rank_correlation() -> None:
+    """rho 0.5 over 28 settings: atanh 0.5493, standard error sqrt(1.125 / 25) = 0.2121."""
+    low, high = rho_interval(RungCorrelation(from_views=4, to_views=16, rho=0.5, num_trials=28))
+    assert (low, high) == pytest.approx((np.tanh(0.5493 - 0.4158), np.tanh(0.5493 + 0.4158)), abs=1e-3)
+
+
+def test_three_settings_say_nothing_of_a_rank_correlation() -> None:
+    assert rho_interval(RungCorrelation(from_views=4, to_views=16, rho=1.0, num_trials=3)) == (-1.0, 1.0)
+
+
+def test_rows_are_drawn_from_the_top() -> None:
+    axes = new_figure(4, 2).add_subplot()
+    draw_rows(axes, [Row("first", 1, 0, 2, BLUE), Row("second", 0, -1, 1, BLUE)])
+    bottom, top = axes.get_ylim()
+    assert bottom > top
+
+
+def luminance(color: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    channels = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("color", [BLUE, RED, GREY])
+def test_marks_of_verdicts_stand_out_from_white(color: str) -> None:
+    assert 1.05 / (luminance(color) + 0.05) >= 3  # what WCAG 2.1 asks of graphics
+
+
+def test_the_colours_of_helps_and_hurts_differ_to_people_who_see_no_red() -> None:
+    """Protanopes and deuteranopes still tell blue from yellow: the b axis must separate what red and green
+    do not.
+    """
+    channels = [[int(color[place : place + 2], 16) for place in (1, 3, 5)] for color in (BLUE, RED, ORANGE)]
+    blue_less_yellow = [blue - (red + green) / 2 for red, green, blue in channels]
+    assert blue_less_yellow[0] - blue_less_yellow[1] > 100
+    assert blue_less_yellow[0] - blue_less_yellow[2] > 100

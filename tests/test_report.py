@@ -1,0 +1,242 @@
+"""The report page as a file: what it says at every stage of a search, and what it never lets through."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from state_variants import SCRIPT, hostile, with_evaluation, with_many_trials, without_recommendation
+from states import PHASES, Phase, make_state
+
+from search.contact_sheet import WINNER_SHEET
+from search.report import render_report, write_report
+from search.state import SearchState
+
+HEADINGS = [
+    "Which augmentations help",
+    "What it looks like",
+    "The trials, against luck",
+    "How strongly",
+    "Learning curves",
+    "Who gains, who loses",
+    "The sealed test set",
+    "Can fewer views be trusted?",
+    "The data",
+    "What it cost",
+    "Repeat it",
+    "Use it",
+]
+
+
+class Reader(HTMLParser):
+    """What a browser would make of the page: its tags, and its text outside scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._open = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def read(state: SearchState, run_dir: Path = Path("runs/digits")) -> Reader:
+    """The page without its figures, which take most of the time."""
+    return Reader(render_report(state, run_dir, {}))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished search's run directory with its page, figures and all."""
+    run_dir = tmp_path_factory.mktemp("digits")
+    (run_dir / WINNER_SHEET).parent.mkdir()
+    Image.fromarray(np.full((40, 60, 3), 128, np.uint8)).save(run_dir / WINNER_SHEET)
+    write_report(make_state(), run_dir)
+    return run_dir
+
+
+def test_it_is_one_small_file_that_needs_nothing_else(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    assert len(page.encode()) < 1_000_000
+    for tag, attributes in Reader(page).tags:
+        assert tag not in ("link", "iframe", "object", "embed")
+        for name in ("src", "srcset", "href"):
+            assert (attributes.get(name) or "data:").startswith("data:")
+
+
+def test_every_picture_has_alternative_text(finished: Path) -> None:
+    reader = Reader((finished / "report.html").read_text())
+    pictures = [attributes for tag, attributes in reader.tags if tag == "img"]
+    assert len(pictures) == 9  # eight figures and the contact sheet
+    assert all(len(picture["alt"] or "") > 40 for picture in pictures)
+
+
+def test_the_figures_are_kept_for_trackers(finished: Path) -> None:
+    kept = {path.stem for path in (finished / "figures").glob("*.png")}
+    assert kept == {"forest", "floor", "strength", "curves", "classes", "confusion", "rungs", "time"}
+
+
+def test_nothing_half_written_is_left(finished: Path) -> None:
+    assert {path.name for path in finished.iterdir()} == {"report.html", "figures", "previews"}
+
+
+def test_the_sections_stand_in_the_promised_order() -> None:
+    text = read(make_state()).text
+    places = [text.index(f" {heading} ") for heading in HEADINGS]
+    assert places == sorted(places)
+
+
+def test_the_answer_stands_on_top() -> None:
+    text = read(make_state()).text
+    assert text.index("Use rotation_range 15") < text.index("Which augmentations help")
+
+
+def test_the_same_state_gives_the_same_page() -> None:
+    assert render_report(make_state(), Path("runs/a"), {}) == render_report(make_state(), Path("runs/a"), {})
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_accuracy_stands_with_its_interval(phase: Phase) -> None:
+    text = read(make_state(phase)).text
+    accuracies = re.findall(r"\d+\.\d %.{0,9}", text)
+    assert all(re.match(r"\d+\.\d % \(\d+\.\d", found) for found in accuracies)
+    assert bool(accuracies) == (phase != "opened")
+
+
+def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
+    state = make_state()
+    scores = {f"{r.result.score:.3f}" for r in state.records if r.result and r.result.score}
+    assert not scores & set(read(state).text.split())
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (make_state("opened"), "This search has not ended"),
+        (make_state("search").model_copy(update={"stopped": "SIGTERM"}), "This search was stopped (SIGTERM)"),
+        (make_state("search"), "Nothing here is confirmed on fresh seeds and folds: no trial got so far."),
+        (
+            with_evaluation(make_state("search"), confirm=None),
+            "switched off (evaluation.confirm: null)",
+        ),
+        (make_state("ablation"), "The test set has not been opened."),
+        (with_evaluation(make_state("ablation"), test=False), "it was switched off (evaluation.test: false)"),
+        (make_state("confirm"), "There is no verdict an augmentation yet: the ablation has not been run."),
+        (make_state(failed=(5,)), "1 trial failed"),
+        (make_state(failed=(5,)), "the loss is not finite (epoch 3)"),
+        (without_recommendation(), "The best trial of the search phase stands below the null floor"),
+        (without_recommendation(), "Train without augmentation"),
+        (make_state("controls"), "The null floor is measured when the search phase has ended."),
+        (
+            make_state().model_copy(update={"cut_after": 4}),
+            "The time ran out (search.max_hours) when 4",
+        ),
+    ],
+)
+def test_what_is_not_there_is_said_plainly(state: SearchState, words: str) -> None:
+    assert words in read(state).text
+
+
+def test_no_test_images_are_no_sealed_test_set() -> None:
+    state = make_state("ablation")
+    assert state.opened is not None
+    dataset = state.opened.dataset.model_copy(update={"counts": {**state.opened.dataset.counts, "test": ()}})
+    without = state.model_copy(update={"opened": state.opened.model_copy(update={"dataset": dataset})})
+    assert "The data has no test images." in read(without).text
+
+
+def test_a_second_look_at_the_test_set_is_told() -> None:
+    state = make_state()
+    again = state.test.model_copy(update={"looks": 2})  # type: ignore[union-attr]
+    text = read(state.model_copy(update={"test": again})).text
+    assert "The test set was opened 2 times; only the first look was unbiased." in text
+
+
+def test_changed_validation_images_are_told() -> None:
+    state = make_state()
+    result = state.records[4].result.model_copy(update={"validation_hash": ("aa", "bb")})  # type: ignore[union-attr]
+    records = tuple(r.model_copy(update={"result": result}) if r.trial == 4 else r for r in state.records)
+    text = read(state.model_copy(update={"records": records})).text
+    assert "The validation images changed during trials #4" in text
+
+
+def test_trials_cut_by_max_epochs_and_the_optimism_are_told() -> None:
+    text = read(make_state()).text
+    assert "Heads of 18 trials were still improving at max_epochs" in text
+    assert "+0.4 points better on average" in text
+
+
+def test_names_of_people_s_files_are_text() -> None:
+    page = render_report(hostile(), Path("runs/x"), {})
+    reader = Reader(page)
+    assert SCRIPT not in page
+    assert SCRIPT in reader.text
+    assert [tag for tag, _ in reader.tags].count("script") == 1
+    assert not [tag for tag, _ in reader.tags if tag in ("img", "b")]
+    assert "\x00" not in page
+    assert "\x01" not in page
+
+
+def test_only_the_page_s_own_script_may_run() -> None:
+    named = {attributes.get("http-equiv"): attributes for _, attributes in read(make_state()).tags}
+    policy = named["Content-Security-Policy"]["content"] or ""
+    own = r"script-src 'sha256-[\w+/]{43}='"
+    assert re.fullmatch(rf"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {own}", policy)
+
+
+def test_credentials_of_a_server_do_not_reach_the_page() -> None:
+    state = make_state()
+    assert state.opened is not None
+    config = {**state.opened.config, "tracking": {"uri": "https://me:s3cret@mlflow.example/path"}}
+    opened = state.opened.model_copy(
+        update={"config": config, "environment": {"tracking": "postgresql://me:s3cret@host/db"}}
+    )
+    page = render_report(state.model_copy(update={"opened": opened}), Path("runs/x"), {})
+    assert "s3cret" not in page
+    assert "mlflow.example/path" in page
+
+
+def test_a_run_directory_with_spaces_is_quoted_in_commands() -> None:
+    assert "python run_search.py verify 'my run'" in read(make_state(), Path("runs/my run")).text
+
+
+def test_a_heavy_contact_sheet_is_made_lighter(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    (tmp_path / WINNER_SHEET).parent.mkdir()
+    Image.fromarray(noise).save(tmp_path / WINNER_SHEET)
+    assert (tmp_path / WINNER_SHEET).stat().st_size > 3_000_000
+    page = render_report(make_state(), tmp_path, {})
+    assert "data:image/jpeg;base64," in page
+    assert len(page) < 1_500_000
+
+
+def test_ten_thousand_trials_make_a_page_that_can_be_mailed() -> None:
+    state = with_many_trials(10_000)
+    page = render_report(state, Path("runs/long"), {})
+    assert len(page) < 1_500_000
+    assert "more are in trials.csv" in page
+
+
+def test_the_label_safety_table_shows_accuracy_only_with_its_interval() -> None:
+    entry = {"name": "rotation_range", "label": "+40 degrees", "fill_share": 0.21, "accuracy": 0.9}
+    state = make_state().model_copy(update={"safety": (entry, {**entry, "accuracy_ci": [0.88, 0.92]})})
+    text = read(state).text
+    assert text.count("21.0 %") == 2
+    assert text.count("90.0 % (88.0 to 92.0)") == 1
+    assert text.count("90.0 %") == 1
