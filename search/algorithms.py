@@ -65,7 +65,7 @@ def num_trials(config: "ExperimentConfig", space: Space) -> int:
 def _in_memory(oracle_class: type) -> type:
     """The oracle without its own files: they are not written atomically, and the journal is the truth."""
 
-    class InMemory(oracle_class):  # type: ignore[misc]
+    class InMemory(oracle_class):
         def save(self) -> None:
             return None
 

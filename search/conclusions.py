@@ -192,6 +192,6 @@ OPTIONS = ("fill_mode", "cval", "policy_ops", "policy_magnitude")  # say how oth
 def _verdicts(effects: dict[str, Effect], basis: str) -> dict[str, Verdict]:
     corrected = holm([effect.p_value for effect in effects.values()])
     return {
-        name: verdict(effect, p_value, basis)  # type: ignore[arg-type]
+        name: verdict(effect, p_value, basis)
         for (name, effect), p_value in zip(effects.items(), corrected, strict=True)
     }

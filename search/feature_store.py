@@ -121,7 +121,7 @@ def write_features(path: Path, features: np.ndarray) -> None:
     beside = path.with_suffix(".part")
     with beside.open("wb") as file:
         np.save(file, features, allow_pickle=False)
-        file.write(_TRAILER.pack(_MARK, zlib.crc32(features.view(np.uint8).reshape(-1))))
+        file.write(_TRAILER.pack(_MARK, zlib.crc32(memoryview(features).cast("B"))))
     beside.replace(path)
 
 
@@ -134,9 +134,7 @@ def read_features(path: Path) -> np.ndarray | None:
         with path.open("rb") as file:
             file.seek(-_TRAILER.size, 2)
             mark, checksum = _TRAILER.unpack(file.read())
-        if mark == _MARK and checksum == zlib.crc32(
-            np.ascontiguousarray(features).view(np.uint8).reshape(-1)
-        ):
+        if mark == _MARK and checksum == zlib.crc32(memoryview(np.ascontiguousarray(features)).cast("B")):
             return features
         problem = "its checksum does not match"
     except (OSError, ValueError, EOFError) as error:

@@ -118,7 +118,7 @@ class Stack:
         self, features: np.ndarray, labels: np.ndarray, feed: "EpochFeed", learning_rate: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """One pass over the feed. Returns the mean loss and accuracy of each head, float [heads]."""
-        steps, heads, batch = feed.rows.shape
+        steps, heads, _ = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
         loss, correct, weight = self._train(
             features,

@@ -64,6 +64,11 @@ class HeadPlan:
     def max_epochs(self) -> int:
         return self.epochs or self.training.max_epochs
 
+    @property
+    def num_steps(self) -> int:
+        """Steps an epoch, of every head: what the smallest fold needs (folds differ by a few images)."""
+        return -(-min(len(task.train) for task in self.tasks) // self.training.batch_size)
+
 
 def train_heads(
     view_of_epoch: Callable[[int], np.ndarray],
@@ -110,7 +115,7 @@ class _Run:
     def train_epoch(self, epoch: int, features: np.ndarray) -> None:
         plan = self.plan
         tasks = [plan.tasks[head] for head in self.active]
-        feed = epoch_feed(tasks, plan.training.batch_size, plan.model, epoch)
+        feed = epoch_feed(tasks, plan.num_steps, plan.training.batch_size, plan.model, epoch)
         loss, accuracy = self.stack.train_epoch(features, plan.labels, feed, plan.model.learning_rate)
         if not np.isfinite(loss).all():
             head = int(self.active[int(np.argmin(np.isfinite(loss)))])
@@ -165,31 +170,31 @@ class EpochFeed:
     keep_rate: float
 
 
-def epoch_feed(tasks: Sequence[HeadTask], batch_size: int, model: ModelSettings, epoch: int) -> EpochFeed:
-    """Draws the batches of one epoch, for each head from its own seed alone.
-
-    Folds differ by a few images; all heads take as many steps as the smallest fold needs, so a head of a larger one leaves
-    out a few images, others each epoch.
+def epoch_feed(
+    tasks: Sequence[HeadTask], num_steps: int, batch_size: int, model: ModelSettings, epoch: int
+) -> EpochFeed:
+    """Draws the batches of one epoch, for each head from its own seed alone. A head with more images than fit in `num_steps`
+    leaves out a few, others each epoch.
     """
-    steps = -(-min(len(task.train) for task in tasks) // batch_size)
-    drawn = [_draw_epoch(task, steps, batch_size, model, epoch) for task in tasks]
+    drawn = [_draw_epoch(task, num_steps, batch_size, epoch) for task in tasks]
     rows, weight = (np.stack([each[part] for each in drawn], axis=1) for part in (0, 1))
-    keep = np.stack([each[2] for each in drawn], axis=1) if model.dropout and model.head_units else None
-    return EpochFeed(rows, weight, keep, 1 - model.dropout)
+    shape = (num_steps, batch_size, model.head_units)
+    drops = model.dropout > 0 and model.head_units > 0
+    keep = np.stack([_draw_kept(task, shape, model.dropout, epoch) for task in tasks], axis=1) if drops else None
+    return EpochFeed(rows, weight, keep, 1 - model.dropout if drops else 1.0)
 
 
-def _draw_epoch(
-    task: HeadTask, steps: int, batch_size: int, model: ModelSettings, epoch: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    generator = np.random.Generator(np.random.Philox(key=[task.seed, epoch + 1]))
-    order = generator.permutation(task.train)[: steps * batch_size].astype(np.int32)
-    weight = np.zeros(steps * batch_size, np.float32)
+def _draw_epoch(task: HeadTask, num_steps: int, batch_size: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.Generator(np.random.Philox(key=[task.seed, 2 * epoch + 1]))
+    order = generator.permutation(task.train)[: num_steps * batch_size].astype(np.int32)
+    weight = np.zeros(num_steps * batch_size, np.float32)
     weight[: len(order)] = 1
-    rows = np.resize(order, steps * batch_size)
-    shape = (steps, batch_size)
-    keep = None
-    if model.dropout and model.head_units:
-        # 16 random bits a unit: the rate is exact to 1/65536, at a quarter of the cost of doubles.
-        bits = generator.integers(0, 2**16, (*shape, model.head_units), dtype=np.uint16)
-        keep = bits >= round(model.dropout * 2**16)
-    return rows.reshape(shape), weight.reshape(shape), keep
+    rows = np.resize(order, num_steps * batch_size)
+    return rows.reshape(num_steps, batch_size), weight.reshape(num_steps, batch_size)
+
+
+def _draw_kept(task: HeadTask, shape: tuple[int, ...], dropout: float, epoch: int) -> np.ndarray:
+    generator = np.random.Generator(np.random.Philox(key=[task.seed, 2 * epoch + 2]))
+    # 16 random bits a unit: the rate is exact to 1/65536, at a quarter of the cost of doubles.
+    bits = generator.integers(0, 2**16, shape, dtype=np.uint16)
+    return bits >= round(dropout * 2**16)

@@ -210,7 +210,7 @@ def _ask_ablation(context: Context, label: str, policy: Settings, augmentation: 
 
 
 def _with_options(policy: Settings, name: str, strength: Any) -> dict[str, Any]:
-    options = {key: policy.augmentation[key] for key in ("fill_mode", "cval") if key in policy.augmentation}
+    options = {key: value for key, value in policy.augmentation.items() if key in ("fill_mode", "cval")}
     return {**options, name: strength}
 
 

@@ -1,6 +1,7 @@
 """Fidelity: how far a ranking at few views agrees with the ranking of the same settings at more."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,8 +27,7 @@ def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, 
         ):
             by_views.setdefault(views, {})[setting_key(record.spec.settings)] = record.result.score
     ladder = sorted(by_views)
-    pairs = ((low, high) for low, high in zip(ladder, ladder[1:], strict=False))
-    return tuple(c for low, high in pairs if (c := _correlation(low, high, by_views)) is not None)
+    return tuple(c for low, high in pairwise(ladder) if (c := _correlation(low, high, by_views)) is not None)
 
 
 def _correlation(low: int, high: int, by_views: dict[int, dict[str, float]]) -> RungCorrelation | None:

@@ -79,7 +79,7 @@ class SpecFactory:
             fold_seed=derive_seed(seed, phase, "folds"),
             head_seeds=tuple(derive_seed(seed, phase, "head", number) for number in range(num_seeds)),
             view_seed=derive_seed(seed, phase, "views"),
-            views=views,  # type: ignore[arg-type]
+            views=views,
             objective=self.config.evaluation.objective,
         )
 

@@ -100,7 +100,7 @@ def test_fixed_epochs_train_for_just_that_long_and_score_the_last() -> None:
 
 def test_every_image_is_seen_once_an_epoch_and_batches_differ_between_epochs() -> None:
     task = HeadTask(np.arange(50), np.arange(50, 60), seed=3)
-    feeds = [epoch_feed([task], 16, ModelSettings(), epoch) for epoch in (0, 1)]
+    feeds = [epoch_feed([task], 4, 16, ModelSettings(), epoch) for epoch in (0, 1)]
     seen = [np.sort(feed.rows[feed.weight > 0]) for feed in feeds]
     np.testing.assert_array_equal(seen[0], np.arange(50))
     np.testing.assert_array_equal(seen[1], np.arange(50))
