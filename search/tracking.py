@@ -23,10 +23,10 @@ ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "w
 
 @dataclass
 class _Child:
-    """A trial's run that is complete in the store."""
+    """A trial's run in the store. outcome: its status and when it ended, as `trial_outcome` has them."""
 
     run_id: str
-    outcome: tuple[str, int]
+    outcome: tuple[str, int | None]
     has_preview: bool
 
 
@@ -144,19 +144,14 @@ class Tracker:
             parent = next((run for run in found if run.trial is None), None)
             known = _known_parent(parent) if parent else _new_parent(store, state)
             for run in found:
-                if run.trial is not None:
-                    self._keep_or_delete(store, known, run)
+                if run.trial in known.children:
+                    store.delete(run.run_id)  # two senders at once have sent it twice
+                elif run.trial is not None:
+                    child = _Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
+                    known.children[run.trial] = child
             self._known = known
-            self._sent |= known.children.keys()
+            self._sent |= {trial for trial, child in known.children.items() if child.outcome[1] is not None}
         return self._known
-
-    def _keep_or_delete(self, store: Store, known: _Known, run: FoundRun) -> None:
-        """A run still open was left by a sender that died: made again, so that no point is doubled."""
-        assert run.trial is not None
-        if run.status == "RUNNING" or run.ended is None or run.trial in known.children:
-            store.delete(run.run_id)
-        else:
-            known.children[run.trial] = _Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
 
     def _project_trial(self, store: Store, known: _Known, state: SearchState, record: TrialRecord) -> None:
         child = known.children.get(record.trial)
@@ -164,7 +159,8 @@ class Tracker:
         preview = self._run_dir / "previews" / f"{record.trial}.png"
         has_preview = preview.is_file()
         if child is not None and child.outcome != outcome:
-            store.delete(child.run_id)  # the trial was run again: a failure that a later sitting mended
+            # Left open by a sender that died, or the trial was run again: made anew, so no point is doubled.
+            store.delete(child.run_id)
             child = None
         if child is None:
             run_id = self._make_child(store, known, state, record, preview if has_preview else None)

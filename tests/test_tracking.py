@@ -96,8 +96,9 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
 def test_a_curve_longer_than_a_batch_arrives_whole(mlflow_uri, run_dir):
     state = make_state("controls", num_epochs=500)
     Tracker(mlflow_uri, "digits", run_dir).project(state)
-    history = client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, "loss")
-    assert [m.value for m in history] == list(state.records[0].result.curve.loss)
+    for name, values in state.records[0].result.curve.model_dump().items():
+        history = client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, name)
+        assert [m.value for m in history] == list(values)
 
 
 def test_sending_again_changes_nothing(mlflow_uri, run_dir):
@@ -294,14 +295,15 @@ def test_a_locked_database_is_waited_for(mlflow_uri, run_dir):
     assert tracker.close(timeout=30).sent == 3
 
 
-def test_no_network_is_used_and_nothing_is_printed(mlflow_uri, run_dir):
+def test_a_new_store_is_made_without_a_word_and_without_the_network(tmp_path, run_dir):
+    uri = f"sqlite:///{tmp_path / 'a folder' / 'mlflow.db'}"
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
         "calls = []\n"
         "sys.addaudithook(lambda event, args: calls.append((event, args)) if event in "
         "('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto') else None)\n"
         "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
-        f"tracker = Tracker({mlflow_uri!r}, 'digits', Path({str(run_dir)!r}))\n"
+        f"tracker = Tracker({uri!r}, 'digits', Path({str(run_dir)!r}))\n"
         "status = tracker.project(make_state('controls'))\n"
         "assert status.unsent == 0, status\n"
         "assert not calls, calls\n"
