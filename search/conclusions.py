@@ -9,11 +9,11 @@ from search.evaluation import effects_by_class
 from search.evidence import Confirmed, Evidence, Score, TestResult, Verdict
 from search.floor import null_floor
 from search.phases import Ablation, Confirmation, Context, Controls, best_trials
+from search.rungs import rank_correlations
 from search.scores import confusion_matrix, wilson_interval
 from search.seeds import derive_seed
 from search.specs import NONE
 from search.trial import Effect, Settings, setting_key
-from search.rungs import rank_correlations
 from search.verdicts import choose, holm, verdict
 
 

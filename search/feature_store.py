@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.dataset import Dataset
+from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.trial import Resources
 
@@ -102,27 +103,20 @@ class FeatureStore:
         self.images_extracted += count
         try:
             write_features(path, features)
-        except OSError as error:
+        except StorageError as error:
             # The features are in memory; without the cache a later trial computes them again.
-            _LOG.warning(
-                "features were not cached: %s (%s); free space or set execution.cache_dir",
-                path,
-                error.strerror,
-            )
-            path.with_suffix(".part").unlink(missing_ok=True)
+            _LOG.warning("features were not cached: %s", error)
             self._opened[path] = features
         return features
 
 
 def write_features(path: Path, features: np.ndarray) -> None:
-    """Writes beside and renames. Raises OSError where the disk refuses."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes beside and renames. Raises StorageError where the disk refuses."""
+    make_folder(path.parent, "the features' folder")
     features = np.ascontiguousarray(features)
-    beside = path.with_suffix(".part")
-    with beside.open("wb") as file:
+    with replacing(path, "features") as beside, beside.open("wb") as file:
         np.save(file, features, allow_pickle=False)
-        file.write(_TRAILER.pack(_MARK, zlib.crc32(memoryview(features).cast("B"))))
-    beside.replace(path)
+        file.write(_TRAILER.pack(_MARK, zlib.crc32(features.data.cast("B"))))
 
 
 def read_features(path: Path) -> np.ndarray | None:
@@ -134,7 +128,7 @@ def read_features(path: Path) -> np.ndarray | None:
         with path.open("rb") as file:
             file.seek(-_TRAILER.size, 2)
             mark, checksum = _TRAILER.unpack(file.read())
-        if mark == _MARK and checksum == zlib.crc32(memoryview(np.ascontiguousarray(features)).cast("B")):
+        if mark == _MARK and checksum == zlib.crc32(np.ascontiguousarray(features).data.cast("B")):
             return features
         problem = "its checksum does not match"
     except (OSError, ValueError, EOFError) as error:

@@ -6,6 +6,7 @@ trials in the same order, finds the answers that were told, and trains the rest.
 
 import hashlib
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -46,6 +47,7 @@ class Ledger:
 
     def __init__(self, log: EventLog, engine: Engine, run_dir: Path, labels: np.ndarray, seed: int) -> None:
         self.stop = threading.Event()
+        self.still_ours: Callable[[], None] = lambda: None  # raises where another search took the directory over
         self.listeners: list[Listener] = []
         self._log, self._engine, self._run_dir = log, engine, run_dir
         self._labels, self._seed = labels, seed
@@ -96,6 +98,7 @@ class Ledger:
         record = self._records[number]
         if record.result is None:
             outcome = self._outcome(record)
+            self.still_ours()
             record = self._write_told(record, outcome, baseline)
         for listener in self.listeners:
             listener.trial_told(record)

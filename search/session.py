@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from data.errors import UserError
-from data.files import make_folder
+from data.files import make_folder, sweep_leftovers
 from search.config import ExperimentConfig
 from search.engines import ENGINES, EngineOptions
 from search.event_log import EventLog
@@ -67,8 +67,10 @@ def run_search(
     """
     options = options or SessionOptions()
     make_folder(run_dir, "the run directory")
-    with RunLock(run_dir):
-        return _Session(config, run_dir, progress or _Silent(), options).run()
+    progress = progress or _Silent()
+    with RunLock(run_dir, notify=progress.message) as lock:
+        sweep_leftovers(run_dir, 0)
+        return _Session(config, run_dir, progress, options, lock).run()
 
 
 class _Silent:
@@ -80,9 +82,10 @@ class _Silent:
 
 class _Session:
     def __init__(
-        self, config: ExperimentConfig, run_dir: Path, progress: Any, options: SessionOptions
+        self, config: ExperimentConfig, run_dir: Path, progress: Any, options: SessionOptions, lock: RunLock
     ) -> None:
         self.config, self.run_dir, self.progress, self.options = config, run_dir, progress, options
+        self.lock = lock
         self.started = time.monotonic()
         self.stop = options.stop or threading.Event()
         self.tracker: Tracker | None = None
@@ -108,7 +111,7 @@ class _Session:
         earlier = log.state.wall_seconds
         prepared = self._prepare(log, resources, looks)
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
-        ledger.stop = self.stop
+        ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         deadline = Deadline(self.config, earlier, self.started)
         loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline)
         return self._finish(log, loop, prepared)

@@ -4,7 +4,7 @@ Every phase has seeds of its own, derived from the experiment's: confirmation sh
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from search.config import ExperimentConfig
 from search.seeds import derive_seed
@@ -29,7 +29,7 @@ CONTROLS: dict[str, dict[str, Any]] = {
     TRIVIAL: {"policy": "trivial_augment_wide"},
 }
 
-Views = int | str
+Views = int | Literal["fresh"]
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     # A damaged pickle can raise nearly anything; whatever it is, the file is what the user has to mend.
     except Exception as error:
         raise UserError(
-            f"weights file {path} cannot be read: {str(error) or type(error).__name__}; allowed is a complete "
-            "legacy PyTorch state dict of plain tensors; download or save it again"
+            f"weights file {path} cannot be read: {str(error) or type(error).__name__}; allowed is a "
+            "complete legacy PyTorch state dict of plain tensors; download or save it again"
         ) from error
 
 

@@ -177,7 +177,7 @@ def _result(
 
 
 def _hash(features: np.ndarray) -> str:
-    return hashlib.sha256(memoryview(np.ascontiguousarray(features))).hexdigest()[:32]
+    return hashlib.sha256(np.ascontiguousarray(features).data).hexdigest()[:32]
 
 
 @lru_cache(maxsize=4)

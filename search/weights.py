@@ -77,8 +77,8 @@ def load_file(model: keras.Model, path: Path, load_torch: Callable[[keras.Model,
 def _unreadable(path: Path, error: Exception) -> UserError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return UserError(
-        f"weights file {path} is damaged, truncated or another model's ({reason}); allowed is a complete file "
-        "saved from this backbone; save or download it again"
+        f"weights file {path} is damaged, truncated or another model's ({reason}); allowed is a complete "
+        "file saved from this backbone; save or download it again"
     )
 
 

@@ -109,7 +109,7 @@ def test_every_image_is_seen_once_an_epoch_and_batches_differ_between_epochs() -
 
 def test_dropout_keeps_the_share_it_should() -> None:
     keep = epoch_feed(
-        [HeadTask(np.arange(2000), np.arange(1), seed=3)], 32, ModelSettings(dropout=0.2), 0
+        [HeadTask(np.arange(2000), np.arange(1), seed=3)], 63, 32, ModelSettings(dropout=0.2), 0
     ).keep
     assert keep is not None
     assert abs(keep.mean() - 0.8) < 4 * np.sqrt(0.16 / keep.size)

@@ -1,0 +1,190 @@
+"""Whole searches on digits, with real training: what they leave behind, that they repeat, and that they resume."""
+
+import csv
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import UserError
+from search.config import ExperimentConfig, parse_config
+from search.session import SearchResult, SessionOptions, run_search
+from search.trial import TrialRecord
+
+EXPERIMENT: dict[str, Any] = {
+    "name": "tiny",
+    "seed": 3,
+    "dataset": {"source": "digits", "image_size": 8},
+    "augmentation": {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": [False, True]},
+    "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": 0.01},
+    "training": {"max_epochs": 4, "patience": 3, "batch_size": 128, "views": 2},
+    "search": {"algorithm": "random", "trials": 3},
+    "evaluation": {"folds": 2, "seeds": 2, "confirm": {"top": 1, "seeds": 2, "views": 2}},
+    "tracking": {"uri": None},
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def _config(cache: Path, **changes: Any) -> ExperimentConfig:
+    return parse_config({**EXPERIMENT, "execution": {"cache_dir": str(cache)}, **changes}, "test")
+
+
+def _run(config: ExperimentConfig, run_dir: Path, **options: Any) -> SearchResult:
+    return run_search(config, run_dir, options=SessionOptions(inline=True, **options))
+
+
+@pytest.fixture(scope="module")
+def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    return _run(_config(cache), tmp_path_factory.mktemp("run") / "tiny")
+
+
+def _table(run_dir: Path) -> list[dict[str, str]]:
+    with (run_dir / "trials.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+class _StopAfter:
+    """Progress that asks for a stop once so many trials were told."""
+
+    def __init__(self, stop: threading.Event, trials: int) -> None:
+        self.stop, self.left = stop, trials
+
+    def trial_told(self, record: TrialRecord) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.stop.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **named: None
+
+
+def test_a_finished_search_leaves_every_file_of_the_contract(finished: SearchResult) -> None:
+    names = {path.name for path in finished.run_dir.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "journal.jsonl",
+        "trials.csv",
+        "summary.json",
+        "report.html",
+        "winner.json",
+        "environment.json",
+        "model",
+    }
+    assert "views" not in names
+
+
+def test_trial_zero_is_no_augmentation(finished: SearchResult) -> None:
+    first = finished.state.records[0]
+    assert (first.trial, first.kind, first.spec.settings.augmentation) == (0, "control", {})
+
+
+def test_every_completed_trial_has_an_effect_against_no_augmentation(finished: SearchResult) -> None:
+    records = [
+        r
+        for r in finished.state.of_kind("control", "trial", "confirm", "ablation")
+        if r.trial and r.kind != "confirm"
+    ]
+    assert all(record.effect is not None for record in records)
+
+
+def test_the_validation_features_are_the_same_before_and_after_in_every_trial(finished: SearchResult) -> None:
+    hashes = [r.result.validation_hash for r in finished.state.of_kind("control", "trial") if r.result]
+    assert len({value for pair in hashes if pair for value in pair}) == 1
+
+
+def test_a_second_run_says_it_is_finished_and_trains_nothing(finished: SearchResult, cache: Path) -> None:
+    journal = (finished.run_dir / "journal.jsonl").read_bytes()
+    assert _run(_config(cache), finished.run_dir).outcome == "already finished"
+    assert (finished.run_dir / "journal.jsonl").read_bytes() == journal
+
+
+def test_another_config_in_the_directory_is_refused(finished: SearchResult, cache: Path) -> None:
+    with pytest.raises(UserError, match="another config"):
+        _run(_config(cache, seed=4), finished.run_dir)
+
+
+def test_the_same_experiment_gives_the_same_table(
+    finished: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    again = _run(_config(cache), tmp_path / "again")
+    assert _table(again.run_dir) == _table(finished.run_dir)
+    assert again.state.evidence == finished.state.evidence
+    assert again.state.test == finished.state.test
+
+
+@pytest.mark.parametrize("told", [1, 4, 8])
+def test_a_stopped_search_resumes_to_the_same_table(
+    finished: SearchResult, cache: Path, tmp_path: Path, told: int
+) -> None:
+    stop = threading.Event()
+    progress = _StopAfter(stop, told)
+    stopped = run_search(_config(cache), tmp_path / "run", progress, SessionOptions(inline=True, stop=stop))
+    assert stopped.outcome == "stopped"
+    resumed = _run(_config(cache), tmp_path / "run")
+    assert resumed.outcome == "finished"
+    assert _table(resumed.run_dir) == _table(finished.run_dir)
+    assert resumed.state.evidence == finished.state.evidence
+    told_once = [event["trial"] for event in _events(resumed.run_dir) if event["type"] == "told"]
+    assert len(told_once) == len(set(told_once))
+
+
+def _events(run_dir: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
+
+
+def test_worker_processes_give_the_table_of_the_calling_process(
+    finished: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    config = _config(cache).model_copy(
+        update={"execution": _config(cache).execution.model_copy(update={"workers": 2})}
+    )
+    result = run_search(config, tmp_path / "run")
+    assert _table(result.run_dir) == _table(finished.run_dir)
+
+
+def test_the_page_and_the_table_are_made_again_from_the_journal(
+    finished: SearchResult, tmp_path: Path
+) -> None:
+    from search.journal import read
+    from search.outputs import write_outputs
+    from search.state import replay
+
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(finished.run_dir / "journal.jsonl", copy)
+    events, _ = read(copy / "journal.jsonl")
+    write_outputs(replay(events), copy)
+    assert (copy / "trials.csv").read_bytes() == (finished.run_dir / "trials.csv").read_bytes()
+    assert "<html" in (copy / "report.html").read_text()
+
+
+def test_starting_afresh_counts_the_look_at_the_test_set(
+    finished: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished.run_dir, run_dir)
+    assert finished.state.test is not None
+    assert finished.state.test.looks == 1
+    again = _run(_config(cache), run_dir, fresh=True)
+    assert again.state.test is not None
+    assert again.state.test.looks == 2
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "bayesian", "hyperband", "halving"])
+def test_every_algorithm_finishes_and_repeats(algorithm: str, cache: Path, tmp_path: Path) -> None:
+    search = {"algorithm": algorithm, "trials": 4, "min_views": 1, "reduction": 2}
+    changes = {
+        "search": search,
+        "augmentation": {"rotation_range": {"min": 0, "max": 30, "step": 10}, "vertical_flip": [False, True]},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    results = [_run(_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
+    assert [r.outcome for r in results] == ["finished", "finished"]
+    assert _table(results[0].run_dir) == _table(results[1].run_dir)
