@@ -1,0 +1,420 @@
+"""Features: right by every engine, the same to the bit whatever the threads, and never silently from another
+engine.
+"""
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.errors import UserError
+from search import features, precision
+from search.backbones import build_backbone
+from search.feature_batches import fixed_batches
+from search.features import ENGINES, Engine, build_extractor, model_identity, relative_difference
+from search.folding import fold_batch_norm
+from search.openvino_engine import import_openvino
+
+SIZE = 32
+FAST = ("openvino", "tensorflow")
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Any:
+    return build_backbone("efficientnet-lite0", "imagenet", SIZE)
+
+
+@pytest.fixture(scope="module")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def noise(count: int, size: int = SIZE) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, size, size, 3), np.uint8)
+
+
+def cut(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (images[start : start + size] for start in range(0, len(images), size))
+
+
+def tiny_model(seed: int = 0) -> Any:
+    """A network that costs nothing: for what does not depend on the network."""
+    return build_backbone("small-cnn", "random", 8, seed=seed)
+
+
+# Fixed batches.
+
+
+def test_batches_are_cut_at_multiples_whatever_came_in() -> None:
+    images = noise(11, 4)
+    for size in (1, 3, 4, 8, 11, 64):
+        cuts = list(fixed_batches(cut(images, size), 4, (4, 4, 3)))
+        assert [(batch.start, batch.num_images) for batch in cuts] == [(0, 4), (4, 4), (8, 3)]
+        assert all(batch.images.shape == (4, 4, 4, 3) for batch in cuts)
+        together = np.concatenate([batch.images[: batch.num_images] for batch in cuts])
+        np.testing.assert_array_equal(together, images)
+
+
+@pytest.mark.parametrize("images", [np.zeros((2, 4, 4, 3), np.float32), np.zeros((2, 4, 5, 3), np.uint8)])
+def test_other_images_than_announced_are_refused(images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"the extractor takes uint8 \(4, 4, 3\)"):
+        list(fixed_batches([images], 4, (4, 4, 3)))
+
+
+# Engines.
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_gives_kerass_features(lite0: Any, cache_dir: Path, engine: str) -> None:
+    extractor = build_extractor(lite0, engine, cache_dir=cache_dir)
+    assert (extractor.engine, extractor.precision, extractor.fallback) == (engine, "float32", None)
+    images = noise(13)
+    found = extractor.extract(cut(images, 5), 13)
+    assert found.shape == (13, extractor.dim) == (13, 1280)
+    assert found.dtype == np.float32
+    # Engines sum in another order: a few units in the last place of float32, layer after layer.
+    assert relative_difference(found, np.asarray(lite0(images))) < 1e-5
+
+
+def test_openvino_is_the_same_to_the_bit_whatever_the_threads(lite0: Any, cache_dir: Path) -> None:
+    images = noise(45)
+    one, two = (build_extractor(lite0, "openvino", num_threads=n, cache_dir=cache_dir) for n in (1, 2))
+    expected = one.extract(cut(images, 45), 45)
+    for extractor, size in ((one, 7), (two, 64), (two, 8), (two, 1)):
+        np.testing.assert_array_equal(extractor.extract(cut(images, size), 45), expected)
+
+
+def test_tensorflow_is_the_same_to_the_bit_however_cut(lite0: Any) -> None:
+    images = noise(45)
+    extractor = build_extractor(lite0, "tensorflow")
+    expected = extractor.extract(cut(images, 45), 45)
+    np.testing.assert_array_equal(extractor.extract(cut(images, 7), 45), expected)
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_features_may_be_a_tensor_and_go_into_a_given_array(lite0: Any, engine: str) -> None:
+    """As where a network is cut, and what comes before the cut is kept in float16."""
+    import keras
+
+    prefix = keras.Model(lite0.input, lite0.get_layer("block3b_add").output)
+    extractor = build_extractor(prefix, engine)
+    images = noise(9)
+    out = np.zeros((9, *extractor.output_shape), np.float16)
+    assert extractor.extract(cut(images, 4), 9, out) is out
+    assert out.shape == (9, 4, 4, 40)
+    np.testing.assert_allclose(out, prefix(images), rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_batches_are_drawn_while_others_run_but_not_all_at_once(engine: str) -> None:
+    extractor = build_extractor(tiny_model(), engine, num_threads=1)
+    size, num_batches = extractor.batch_size, 20
+    done = threading.Event()
+    ahead = []
+    out = np.full((size * num_batches, extractor.dim), np.nan, np.float32)
+
+    def batches() -> Iterator[np.ndarray]:
+        for number in range(num_batches):
+            if number == num_batches - 1:
+                # All but the few that may wait have been computed while this one was being made.
+                done.wait(0.5)
+                ahead.append(number - int(np.isfinite(out).all(axis=1).sum()) // size)
+            yield noise(size, 8)
+
+    extractor.extract(batches(), size * num_batches, out)
+    assert np.isfinite(out).all()
+    assert ahead[0] <= 4
+
+
+@pytest.mark.parametrize("engine", FAST)
+@pytest.mark.parametrize(("held", "announced"), [(9, 10), (11, 10), (0, 1), (80, 10)])
+def test_a_wrong_number_of_images_is_refused(engine: str, held: int, announced: int) -> None:
+    extractor = build_extractor(tiny_model(), engine)
+    with pytest.raises(ValueError, match="announced"):
+        extractor.extract(cut(noise(held, 8), 4), announced)
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_an_error_in_the_batches_comes_through_and_leaves_the_extractor_usable(engine: str) -> None:
+    extractor = build_extractor(tiny_model(), engine)
+
+    def broken() -> Iterator[np.ndarray]:
+        yield noise(8, 8)
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        extractor.extract(broken(), 16)
+    images = noise(3, 8)
+    assert relative_difference(extractor.extract([images], 3), np.asarray(tiny_model()(images))) < 1e-5
+
+
+@pytest.mark.parametrize("engine", FAST)
+def test_an_error_while_storing_comes_through(engine: str) -> None:
+    extractor = build_extractor(tiny_model(), engine)
+    out = np.zeros((4, extractor.dim), np.float32)
+    out.flags.writeable = False
+    with pytest.raises((ValueError, RuntimeError), match="read-only"):
+        extractor.extract([noise(4, 8)], 4, out)
+
+
+# Which engine, and what is said of it.
+
+
+def test_auto_takes_openvino_on_a_cpu() -> None:
+    assert build_extractor(tiny_model()).engine == "openvino"
+
+
+def test_without_openvino_tensorflow_stands_in_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with caplog.at_level(logging.WARNING, "search.features"):
+        extractor = build_extractor(tiny_model(), "auto")
+    assert extractor.engine == "tensorflow"
+    assert extractor.fallback is not None
+    assert "openvino" in extractor.fallback
+    assert len(caplog.records) == 1
+
+
+def wrong_by(factor: float) -> Engine:
+    """An engine whose features are Keras's times a factor."""
+
+    class Wrong:
+        batch_size = 4
+
+        def __init__(self, model: Any) -> None:
+            self.model = model
+
+        def run(self, batches: Any, out: np.ndarray) -> None:
+            for batch in batches:
+                rows = slice(batch.start, batch.start + batch.num_images)
+                out[rows] = factor * np.asarray(self.model(batch.images))[: batch.num_images]
+
+    return Engine("openvino", "openvino", True, lambda request: Wrong(request.model))
+
+
+@pytest.mark.parametrize("factor", [1.01, np.nan])
+def test_an_engine_that_differs_from_keras_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    monkeypatch.setitem(ENGINES, "openvino", wrong_by(factor))
+    extractor = build_extractor(tiny_model(), "openvino", check_images=noise(5, 8))
+    assert extractor.engine == "tensorflow"
+    assert extractor.fallback is not None
+    assert "differs from Keras by" in extractor.fallback
+
+
+def test_an_engine_within_tolerance_is_used_and_its_difference_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENGINES, "openvino", wrong_by(1.0001))
+    extractor = build_extractor(tiny_model(), "openvino")
+    assert extractor.engine == "openvino"
+    assert extractor.difference == pytest.approx(1e-4, rel=0.01)
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(UserError, match="'onnx' is not known; allowed: auto, openvino, tensorflow, keras"):
+        build_extractor(tiny_model(), "onnx")
+
+
+def test_openvino_is_imported_without_its_telemetry() -> None:
+    import_openvino()
+    from openvino.tools.ovc import telemetry_utils
+
+    assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+
+
+# Precision.
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "expected"),
+    [
+        ({"avx2"}, "float32", "float32"),
+        ({"amx_bf16", "avx512_bf16"}, "float32", "float32"),
+        ({"amx_bf16", "avx512_bf16"}, "auto", "bfloat16"),
+        ({"avx512_bf16"}, "auto", "float32"),
+        ({"avx2"}, "auto", "float32"),
+        ({"avx512_bf16"}, "bfloat16", "bfloat16"),
+    ],
+)
+def test_precision_follows_the_processor(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], asked: str, expected: str
+) -> None:
+    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
+    assert features.resolve_precision(asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "engine"),
+    [
+        ({"avx2"}, "bfloat16", "auto"),
+        ({"amx_bf16"}, "bfloat16", "tensorflow"),
+        ({"amx_bf16"}, "int8", "auto"),
+    ],
+)
+def test_a_precision_that_cannot_be_had_is_refused(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], asked: str, engine: str
+) -> None:
+    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
+    with pytest.raises(UserError, match="allowed"):
+        features.resolve_precision(asked, engine)
+
+
+def test_auto_is_float32_on_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    assert features.resolve_precision("auto", "tensorflow") == "float32"
+
+
+@pytest.mark.skipif(
+    not precision.processor_flags() & precision.BFLOAT16_FLAGS, reason="no bfloat16 on this processor"
+)
+def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:
+    extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)
+    assert extractor.precision == "bfloat16"
+    assert 1e-4 < extractor.difference < features.TOLERANCE["bfloat16"]
+
+
+# Names and caches.
+
+
+def test_a_models_identity_is_its_architecture_and_weights() -> None:
+    first = model_identity(tiny_model(seed=1))
+    assert model_identity(tiny_model(seed=1)) == first
+    assert model_identity(tiny_model(seed=2)) != first
+
+
+def test_an_extractors_identity_tells_engine_and_weights_apart() -> None:
+    identities = [
+        build_extractor(tiny_model(seed=seed), engine).identity for seed in (1, 2) for engine in FAST
+    ]
+    assert len(set(identities)) == 4
+    assert build_extractor(tiny_model(seed=1), FAST[0]).identity == identities[0]
+
+
+def exported(folder: Path) -> Path:
+    """The one exported network below a cache folder."""
+    (found,) = folder.glob("openvino/*/model.xml")
+    return found.parent
+
+
+def test_an_exported_network_is_found_again(tmp_path: Path) -> None:
+    build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
+    before = (exported(tmp_path) / "model.bin").stat()
+    build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
+    after = (exported(tmp_path) / "model.bin").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "no checksums", "gone"])
+def test_a_damaged_export_is_made_again(tmp_path: Path, damage: str) -> None:
+    images = noise(5, 8)
+    first = build_extractor(tiny_model(), "openvino", cache_dir=tmp_path).extract([images], 5)
+    weights, checksums = (exported(tmp_path) / name for name in ("model.bin", "checksums"))
+    content = weights.read_bytes()
+    if damage == "cut":
+        weights.write_bytes(content[:-8])
+    elif damage == "changed":
+        weights.write_bytes(bytes(len(content)))
+    else:
+        (checksums if damage == "no checksums" else weights).unlink()
+    again = build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
+    assert again.fallback is None
+    np.testing.assert_array_equal(again.extract([images], 5), first)
+
+
+def test_a_disk_that_refuses_is_said_and_tensorflow_stands_in(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "cache"
+    in_the_way.write_text("a file where the folder should be")
+    extractor = build_extractor(tiny_model(), "openvino", cache_dir=in_the_way)
+    assert extractor.engine == "tensorflow"
+    assert extractor.fallback is not None
+    assert "Not a directory" in extractor.fallback
+
+
+def test_nothing_is_left_beside_the_cache(tmp_path: Path) -> None:
+    build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
+    assert sorted(path.name for path in exported(tmp_path).iterdir()) == [
+        "checksums",
+        "model.bin",
+        "model.xml",
+    ]
+    assert len(list((tmp_path / "openvino").iterdir())) == 1
+
+
+# Folding.
+
+
+def every_case() -> Any:
+    """Convolutions of each kind before batch norm, and batch norms that must stay."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((8, 8, 3))
+    x = layers.BatchNormalization(name="first_stays")(inputs)
+    x = layers.Conv2D(6, 3, use_bias=False, name="conv")(x)
+    x = layers.ReLU()(layers.BatchNormalization(scale=False, name="conv_folds")(x))
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", name="depthwise")(x)
+    x = layers.BatchNormalization(center=False, name="depthwise_folds")(x)
+    x = layers.SeparableConv2D(6, 3, padding="same", name="separable")(x)
+    branch = x = layers.BatchNormalization(name="separable_folds")(x)
+    x = layers.Conv2D(6, 1, activation="relu", name="active")(x)
+    x = layers.BatchNormalization(name="after_relu_stays")(x)
+    x = layers.Conv2D(6, 1, name="shared")(x)
+    x = layers.Add()([x, layers.BatchNormalization(name="of_two_uses_stays")(x), branch])
+    x = layers.Flatten()(x)
+    x = layers.BatchNormalization(name="dense_folds")(layers.Dense(5, name="dense")(x))
+    return keras.Model(inputs, x)
+
+
+def unsettle(model: Any, seed: int = 0) -> None:
+    """Gives every batch norm statistics that matter."""
+    draws = np.random.default_rng(seed)
+    for layer in model.layers:
+        if type(layer).__name__ == "BatchNormalization":
+            layer.set_weights([draws.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
+
+
+def test_folding_changes_no_feature() -> None:
+    model = every_case()
+    unsettle(model)
+    images = np.random.default_rng(1).normal(size=(4, 8, 8, 3)).astype(np.float32)
+    folded = fold_batch_norm(model)
+    np.testing.assert_allclose(folded(images), model(images), rtol=1e-4, atol=1e-4)
+
+
+def test_only_batch_norms_right_after_a_linear_layer_fold() -> None:
+    folded = fold_batch_norm(every_case())
+    left = {layer.name for layer in folded.layers if type(layer).__name__ == "BatchNormalization"}
+    assert left == {"first_stays", "after_relu_stays", "of_two_uses_stays"}
+
+
+def test_folding_leaves_the_given_model_alone() -> None:
+    model = every_case()
+    unsettle(model)
+    before = [weight.copy() for weight in model.get_weights()]
+    fold_batch_norm(model)
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
+def test_no_batch_norm_of_lite0_is_left(lite0: Any) -> None:
+    assert not any(type(layer).__name__ == "BatchNormalization" for layer in fold_batch_norm(lite0).layers)
+
+
+def test_an_output_that_is_a_convolution_stays_what_it_was() -> None:
+    """Its batch norm cannot be folded: the convolution itself is asked for."""
+    import keras
+    from keras import layers
+
+    inputs = keras.Input((4, 4, 3))
+    conv = layers.Conv2D(2, 1)(inputs)
+    model = keras.Model(inputs, [conv, layers.BatchNormalization()(conv)])
+    unsettle(model)
+    images = np.ones((1, 4, 4, 3), np.float32)
+    for found, expected in zip(fold_batch_norm(model)(images), model(images), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
