@@ -25,11 +25,16 @@ class LiveBars:
         self._live.update(self._trial, visible=False)
 
     def trial(self, label: str) -> None:
-        self._live.reset(self._trial, description=f"  {label}", total=1.0, visible=True, done="", left="")
+        self._live.reset(self._trial, description=f"  {label}", total=None, visible=True, done="", left="")
 
     def within(self, fraction: float, text: str, left: str) -> None:
         self._live.update(
-            self._trial, visible=True, completed=fraction, done=f"{100 * fraction:.0f} %", left=text
+            self._trial,
+            visible=True,
+            total=1.0,
+            completed=fraction,
+            done=f"{100 * fraction:.0f} %",
+            left=text,
         )
         self._live.update(self._phase, left=left)
 

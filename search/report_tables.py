@@ -35,11 +35,11 @@ class VerdictRow:
 
 @dataclass(frozen=True)
 class Cell:
-    """`key`: what a column is sorted by where the text alone does not tell."""
+    """key: what a column is sorted by where the text alone does not tell. kind: how the page treats it."""
 
     text: str
     key: float | None = None
-    long: bool = False
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class TrialTable:
     headings: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     left_out: int
+    settings: tuple[str, ...]  # the headings that are settings
 
 
 def verdict_rows(state: SearchState) -> list[VerdictRow]:
@@ -102,16 +103,22 @@ def trial_table(state: SearchState) -> TrialTable:
         for record in records[:MOST_TRIALS]
     )
     headings = (*before, *names, "views", "epoch", "time", "status")
-    return TrialTable(headings, rows, max(0, len(records) - MOST_TRIALS))
+    return TrialTable(headings, rows, max(0, len(records) - MOST_TRIALS), tuple(names))
 
 
 def _measured_cells(state: SearchState, record: TrialRecord) -> Iterator[Cell]:
     yield Cell(str(record.trial))
     yield Cell(record.kind)
-    told = record.kind in ("trial", "confirm")  # their labels are numbers
-    yield Cell(settings_text(record.spec.settings.augmentation) if told else record.label, long=True)
+    yield Cell(_what(record), kind="long")
     yield _effect_cell(state, record)
     yield _accuracy_cell(state, record)
+
+
+def _what(record: TrialRecord) -> str:
+    settings = settings_text(record.spec.settings.augmentation)
+    if record.kind in ("trial", "confirm") or record.label == settings:  # labels of trials are numbers
+        return settings
+    return f"{record.label}: {settings}"
 
 
 def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
@@ -142,9 +149,9 @@ def _accuracy_cell(state: SearchState, record: TrialRecord) -> Cell:
 def _setting_cell(record: TrialRecord, name: str) -> Cell:
     value = record.settings.get(name)
     if value is None:
-        return Cell("")
+        return Cell("", kind="setting")
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(value_text(value), float(value) if number else None)
+    return Cell(value_text(value), float(value) if number else None, "setting")
 
 
 def failure_rows(state: SearchState) -> list[tuple[str, ...]]:

@@ -48,35 +48,17 @@ def is_plain(console: "Console") -> bool:
     return not console.is_terminal or bool(os.environ.get("NO_COLOR"))
 
 
-def _one(record: TrialRecord) -> float:
-    return 1.0
-
-
 class Progress:
-    """Bars over the trials of a phase and within a trial, the time left, and a line for every trial that
-    ended.
+    """Bars over the trials of a phase and within a trial, the time left, and a line for every trial that ended."""
 
-    plan: the work of each coming phase of this sitting, in order (see `TimeLeft`); left out, the time
-    left is that of the present phase. work: what a trial counts in the plan's unit; left out, each trial
-    counts the same.
-    """
-
-    def __init__(
-        self,
-        plan: Mapping[str, float] | None = None,
-        work: Callable[[TrialRecord], float] | None = None,
-        console: "Console | None" = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console or stderr_console()
-        self._plan = dict(plan or {})
-        self._work = work or _one
-        self._counts_work = work is not None
         self._clock = clock
-        self._left = TimeLeft(self._plan, clock)
         self._bars = None if is_plain(self._console) else live_bars(self._console)
+        self._work: Callable[[TrialRecord], float] = lambda record: 1.0
+        self._left = TimeLeft({}, clock)
         self._phase, self._total, self._told = "", 0, 0
-        self._work_done, self._running_work = 0.0, 0.0
+        self._running: dict[int, TrialRecord] = {}
 
     def __enter__(self) -> "Progress":
         return self
@@ -84,41 +66,57 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def expect(self, plan: Mapping[str, float]) -> None:
-        """Sets the plan, where it is known only after the start and before its first phase."""
-        self._plan = dict(plan)
-        self._left = TimeLeft(self._plan, self._clock)
+    def expect(self, plan: Mapping[str, float], work: Callable[[TrialRecord], float]) -> None:
+        """What is to come, so that the time left is that of the whole search; without it, that of the present phase.
+
+        plan: the work of each phase, in order. work: what one trial counts, in the plan's unit (see `workload`).
+        """
+        self._work = work
+        self._left = TimeLeft(plan, self._clock)
 
     def phase(self, name: str, total_trials: int | None) -> None:
-        """A phase begins; `total_trials` are those still to be trained, None where not known."""
+        """A phase begins. `total_trials` is None where all of its trials are started before the first is told."""
         self._phase, self._total, self._told = name, total_trials or 0, 0
-        self._work_done, self._running_work = 0.0, 0.0
-        self._left.enter(name)
+        self._running.clear()
+        self._left.enter(name, None if total_trials is None else float(total_trials))
         if self._bars is None:
             self._say(f"{name}: {total_trials} trials" if total_trials else name)
         else:
             self._bars.begin(name, self._total)
 
     def trial_started(self, record: TrialRecord) -> None:
-        self._running_work = self._work(record)
-        if self._bars is not None:
-            self._bars.trial(_label(record))
+        """A trial was handed over. One that has its answer (an earlier sitting's, another trial's) costs nothing."""
+        if record.result is not None or record.duplicate_of is not None:
+            self._left.skip(self._work(record))
+            return
+        self._left.begin(self._work(record))
+        self._running[record.trial] = record
+        self._show_running()
 
     def trial_progress(self, fraction: float, text: str) -> None:
-        """Within the trial started last: `fraction` of it is done (0 to 1), and what it is doing."""
-        self._advance(self._work_done + fraction * self._running_work)
+        """Within the trial that is due next: `fraction` of it is done (0 to 1), and what it is doing."""
+        due = next(iter(self._running.values()), None)
+        self._left.within(fraction * self._work(due) if due else 0.0)
         if self._bars is not None:
             self._bars.within(fraction, text, self._time_left())
 
     def trial_told(self, record: TrialRecord) -> None:
         self._told += 1
-        self._work_done += self._work(record)
-        self._running_work = 0.0
-        self._advance(self._work_done)
-        count = f"{self._told}/{self._total}" if self._total else str(self._told)
-        self._say(f"{self._phase} {count}  {_outcome(record)}{self._suffix()}")
+        trained = self._running.pop(record.trial, None)
+        if trained is not None:
+            self._left.finish(self._work(record))
+        if trained is not None or record.duplicate_of is not None:
+            count = f"{self._told}/{self._total}" if self._total else str(self._told)
+            self._say(f"{self._phase} {count}  {_outcome(record)}{self._suffix()}")
         if self._bars is not None:
             self._bars.told(self._told, self._time_left())
+            self._show_running()
+
+    def _show_running(self) -> None:
+        if self._bars is not None and self._running:
+            due = next(iter(self._running.values()))
+            more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
+            self._bars.trial(_label(due) + more)
 
     def message(self, text: str) -> None:
         self._say(text)
@@ -127,11 +125,6 @@ class Progress:
         """Takes the bars away; lines stay. May be called twice."""
         if self._bars is not None:
             self._bars.end()
-
-    def _advance(self, work: float) -> None:
-        whole = self._plan.get(self._phase, 0.0) if self._counts_work else float(self._total)
-        if whole:
-            self._left.advance(work / whole)
 
     def _time_left(self) -> str:
         seconds = self._left.seconds()

@@ -6,51 +6,58 @@ from collections.abc import Callable, Mapping
 class TimeLeft:
     """An estimate that follows a search through its phases.
 
-    plan: the work each coming phase holds, in any one unit (seconds as predicted, views to compute). The
-    present phase goes on at its own measured pace; those after it at the pace of all work done so far.
-    Phases that are not in the plan are not counted. `clock` gives seconds.
+    plan: the work of each phase, in order, in any one unit. The present phase goes on at its own measured pace; those after it
+    at the pace of all planned work done so far. Phases that are not in the plan are not counted. `clock` gives seconds.
     """
 
     def __init__(self, plan: Mapping[str, float], clock: Callable[[], float]) -> None:
         self._plan = dict(plan)
         self._clock = clock
-        self._spent_before = 0.0
-        self._done_before = 0.0
+        self._spent_before, self._done_before = 0.0, 0.0
         self._phase: str | None = None
-        self._phase_started = clock()
-        self._fraction = 0.0
+        self._started = clock()
+        self._expected: float | None = None
+        self._begun, self._done, self._within = 0.0, 0.0, 0.0
 
-    def enter(self, phase: str) -> None:
-        """A phase begins, so the one before has ended."""
-        self._leave()
-        self._phase, self._phase_started, self._fraction = phase, self._clock(), 0.0
+    def enter(self, phase: str, expected: float | None) -> None:
+        """A phase begins, so the one before has ended. expected: its work where the plan does not tell; None: what is begun."""
+        if self._phase in self._plan:  # time outside the plan (preparing the data) is no pace
+            self._spent_before += self._clock() - self._started
+            self._done_before += self._done
+        self._phase, self._started = phase, self._clock()
+        self._expected = None if expected is None else self._plan.get(phase, expected)
+        self._begun, self._done, self._within = 0.0, 0.0, 0.0
 
-    def advance(self, fraction: float) -> None:
-        """`fraction` of the present phase's work, 0 to 1, is done. Never goes back."""
-        self._fraction = min(1.0, max(self._fraction, fraction))
+    def begin(self, work: float) -> None:
+        self._begun += work
+
+    def skip(self, work: float) -> None:
+        """Work that was expected and need not be done."""
+        if self._expected is not None:
+            self._expected = max(0.0, self._expected - work)
+
+    def within(self, work: float) -> None:
+        """So much of what was begun and is not finished is done already."""
+        self._within = work
+
+    def finish(self, work: float) -> None:
+        self._done += work
+        self._within = 0.0
 
     def seconds(self) -> float | None:
         """Seconds left; None while nothing has been done that a pace could be taken from."""
-        if self._phase is None:
-            return None
-        spent = self._clock() - self._phase_started
-        work = self._plan.get(self._phase, 0.0)
+        spent = self._clock() - self._started
+        done = self._done + self._within
+        whole = max(done, self._begun, self._expected or 0.0)
         later = sum(self._plan[phase] for phase in self._coming())
-        if self._fraction:
-            done = self._done_before + self._fraction * work
-            pace = (self._spent_before + spent) / done if done else 0.0
-            return spent * (1 - self._fraction) / self._fraction + later * pace
+        if done:
+            pace = (self._spent_before + spent) / (self._done_before + done)
+            return spent * (whole - done) / done + later * pace
         if not self._done_before:
             return None
         pace = self._spent_before / self._done_before
-        return max(0.0, work * pace - spent) + later * pace
+        return max(0.0, max(whole, self._plan.get(self._phase or "", 0.0)) * pace - spent) + later * pace
 
     def _coming(self) -> list[str]:
         phases = list(self._plan)
         return phases[phases.index(self._phase) + 1 :] if self._phase in self._plan else []
-
-    def _leave(self) -> None:
-        """A phase that has ended did all its work. Time outside the plan (preparing the data) is no pace."""
-        if self._phase in self._plan:
-            self._spent_before += self._clock() - self._phase_started
-            self._done_before += self._plan[self._phase]

@@ -8,13 +8,16 @@ from rich.console import Console
 from state_variants import SCRIPT, without_recommendation
 from states import make_state
 
+from search.config import parse_config
 from search.session import SearchResult
 from search.terminal import Progress, is_plain, print_closing
 from search.time_left import TimeLeft
 from search.trial import TrialRecord
+from search.workload import new_views, workload
 
 RECORDS = make_state().records
 TRIALS = [record for record in RECORDS if record.kind == "trial"]
+ASKED = [record.model_copy(update={"result": None, "effect": None}) for record in TRIALS]
 
 
 class Clock:
@@ -40,7 +43,7 @@ def written(to: Console) -> str:
 
 def tell(progress: Progress, records: list[TrialRecord]) -> None:
     for record in records:
-        progress.trial_started(record)
+        progress.trial_started(record.model_copy(update={"result": None, "effect": None}))
         progress.trial_progress(0.5, "views")
         progress.trial_told(record)
 
@@ -52,7 +55,7 @@ def result(outcome: str = "finished", run_dir: Path = Path("runs/digits"), **fie
 
 def test_without_a_terminal_there_is_one_plain_line_a_trial() -> None:
     to = console()
-    with Progress(console=to) as progress:
+    with Progress(to) as progress:
         progress.phase("search", len(TRIALS))
         tell(progress, TRIALS)
     lines = written(to).splitlines()
@@ -74,7 +77,7 @@ def test_no_color_means_plain_lines_in_a_terminal_too(monkeypatch: pytest.Monkey
 def test_a_terminal_shows_bars_and_keeps_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     to = console(terminal=True)
-    with Progress(console=to) as progress:
+    with Progress(to) as progress:
         progress.phase("search", len(TRIALS))
         tell(progress, TRIALS)
     assert "━" in written(to)
@@ -83,7 +86,7 @@ def test_a_terminal_shows_bars_and_keeps_the_lines(monkeypatch: pytest.MonkeyPat
 
 def test_a_phase_of_unknown_length_counts_up() -> None:
     to = console()
-    progress = Progress(console=to)
+    progress = Progress(to)
     progress.phase("confirm", None)
     tell(progress, TRIALS[:2])
     assert [line.split("  ")[0] for line in written(to).splitlines()] == ["confirm", "confirm 1", "confirm 2"]
@@ -93,7 +96,7 @@ def test_progress_outside_a_trial_is_shown_too(monkeypatch: pytest.MonkeyPatch) 
     """Decoding reports progress before the first trial."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     to = console(terminal=True)
-    with Progress(console=to) as progress:
+    with Progress(to) as progress:
         progress.phase("prepare", None)
         progress.trial_progress(0.25, "decoding 10 of 40 images")
         progress.message("done")
@@ -102,15 +105,15 @@ def test_progress_outside_a_trial_is_shown_too(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_failed_trial_says_why() -> None:
     to = console()
-    progress = Progress(console=to)
+    progress = Progress(to)
     progress.phase("search", 6)
-    progress.trial_told(next(r for r in make_state(failed=(5,)).records if r.trial == 5))
+    tell(progress, [r for r in make_state(failed=(5,)).records if r.trial == 5])
     assert "failed: the loss is not finite (epoch 3)" in written(to)
 
 
 def test_names_are_neither_markup_nor_commands_to_the_terminal() -> None:
     to = console()
-    Progress(console=to).message(f"[red]class[/red] {SCRIPT} \x1b]0;title\x07")
+    Progress(to).message(f"[red]class[/red] {SCRIPT} \x1b]0;title\x07")
     assert written(to) == f"[red]class[/red] {SCRIPT} �]0;title�\n"
 
 
@@ -159,15 +162,21 @@ def test_no_augmentation_is_printed_as_plainly() -> None:
 
 
 def simulated(costs: dict[str, list[float]], plan: dict[str, float], at: float) -> tuple[float, float]:
-    """The estimate and the truth once `at` of all the time has passed; `costs` are seconds a trial."""
+    """The estimate and the truth once `at` of all the time has passed; `costs` are seconds a trial.
+
+    Every trial of a phase counts its share of the plan; only the search phase says beforehand how many it has.
+    """
     clock = Clock()
     left = TimeLeft(plan, clock)
     whole = sum(map(sum, costs.values()))
     for phase, seconds in costs.items():
-        left.enter(phase)
-        for done, cost in enumerate(seconds, 1):
+        left.enter(phase, len(seconds) if phase == "search" else None)
+        share = plan[phase] / len(seconds)
+        for _ in seconds:
+            left.begin(share)
+        for cost in seconds:
             clock.now += cost
-            left.advance(done / len(seconds))
+            left.finish(share)
             passed = clock.now - 1000
             if passed >= at * whole:
                 return left.seconds() or 0.0, whole - passed
@@ -176,10 +185,10 @@ def simulated(costs: dict[str, list[float]], plan: dict[str, float], at: float) 
 
 @pytest.mark.parametrize("at", [0.25, 0.5, 0.75, 0.9])
 def test_the_time_left_is_right_within_a_third_after_a_quarter(at: float) -> None:
-    """Trials of 10 to 20 s, a confirmation half as dear again as planned, an ablation as planned."""
+    """Trials of 10 to 20 s, a confirmation dearer than planned (its heads are more), an ablation as planned."""
     costs = {
         "search": [10 + 10 * (n % 3) / 2 for n in range(20)],
-        "confirm": [34.0] * 5,
+        "confirm": [30.0] * 5,
         "ablation": [23.0] * 8,
         "test": [15.0] * 2,
     }
@@ -191,35 +200,37 @@ def test_the_time_left_is_right_within_a_third_after_a_quarter(at: float) -> Non
 def test_without_a_plan_the_time_left_is_that_of_the_phase() -> None:
     clock = Clock()
     left = TimeLeft({}, clock)
-    left.enter("search")
+    left.enter("search", 4)
     clock.now += 30
-    left.advance(0.25)
+    left.finish(1)
     assert left.seconds() == pytest.approx(90)
 
 
 def test_nothing_done_means_no_estimate() -> None:
     left = TimeLeft({"search": 10.0}, Clock())
-    left.enter("search")
+    left.enter("search", None)
+    left.begin(1)
     assert left.seconds() is None
 
 
 def test_preparing_the_data_does_not_count_as_pace() -> None:
     clock = Clock()
     left = TimeLeft({"search": 10.0, "test": 10.0}, clock)
-    left.enter("prepare")
+    left.enter("prepare", None)
     clock.now += 1000
-    left.enter("search")
+    left.enter("search", 5)
     clock.now += 5
-    left.advance(0.5)
+    left.finish(5)
     assert left.seconds() == pytest.approx(5 + 10)
 
 
 def test_a_new_phase_is_estimated_by_the_pace_of_the_last() -> None:
     clock = Clock()
     left = TimeLeft({"search": 10.0, "confirm": 20.0}, clock)
-    left.enter("search")
+    left.enter("search", 10)
     clock.now += 100
-    left.enter("confirm")
+    left.finish(10)
+    left.enter("confirm", None)
     clock.now += 30
     assert left.seconds() == pytest.approx(170)
 
@@ -227,9 +238,61 @@ def test_a_new_phase_is_estimated_by_the_pace_of_the_last() -> None:
 def test_trials_may_count_by_their_work() -> None:
     """Of six trials the three on four views are a fifth of the work: 12 of 60 views."""
     clock, to = Clock(), console()
-    with Progress({"search": 60.0}, lambda r: float(r.spec.protocol.views), to, clock) as progress:
+    with Progress(to, clock) as progress:
+        progress.expect({"search": 60.0}, lambda record: float(record.spec.protocol.views))
         progress.phase("search", 6)
-        for record in [r for r in TRIALS if r.spec.protocol.views == 4]:
+        for record in [r for r in ASKED if r.spec.protocol.views == 4]:
+            progress.trial_started(record)
             clock.now += 4
             progress.trial_told(record)
     assert written(to).splitlines()[-1].endswith("(48 s left)")
+
+
+def test_a_resumed_search_counts_only_what_is_left() -> None:
+    """Three of six trials have their answers: the fourth takes 10 s, so two more take 20."""
+    clock, to = Clock(), console()
+    with Progress(to, clock) as progress:
+        progress.phase("search", 6)
+        for record in TRIALS[:3]:
+            progress.trial_started(record)
+            progress.trial_told(record)
+        progress.trial_started(ASKED[3])
+        clock.now += 10
+        progress.trial_told(TRIALS[3])
+    lines = written(to).splitlines()
+    assert len(lines) == 2  # answers of an earlier sitting are not told again
+    assert lines[1].startswith("search 4/6  #6 ")
+    assert lines[1].endswith("(20 s left)")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "search"), [("random", 20 * 16.0), ("halving", 20 * 2 + 6 * 4 + 2 * 11.0)]
+)
+def test_the_work_of_a_search_is_counted_in_views(algorithm: str, search: float) -> None:
+    """Halving 20 settings by 3 from 16 views down: 20 on 1, 6 on 5, 2 on 16; each rung adds what it lacks."""
+    data = {
+        "name": "x",
+        "dataset": {"source": "digits"},
+        "augmentation": {"rotation_range": {"min": 0, "max": 40}, "fill_mode": "wrap"},
+        "search": {"algorithm": algorithm, "trials": 20, "min_views": 1},
+    }
+    plan = workload(parse_config(data, "test")).plan
+    assert list(plan) == ["controls", "search", "confirm", "ablation", "test"]
+    assert plan["controls"] == 1 + 2 * 16
+    assert plan["search"] == pytest.approx(search, rel=0.35)
+    assert plan["confirm"] == 1 + 5 * 24
+
+
+def test_a_promoted_trial_computes_only_the_views_it_lacks() -> None:
+    assert [new_views(views, (2, 5, 16)) for views in (2, 5, 16)] == [2, 3, 11]
+    assert new_views(16, ()) == 16
+
+
+def test_a_phase_without_confirmation_is_not_planned() -> None:
+    data = {
+        "name": "x",
+        "dataset": {"source": "digits"},
+        "augmentation": {"rotation_range": {"min": 0, "max": 40}},
+        "evaluation": {"confirm": None, "test": False},
+    }
+    assert list(workload(parse_config(data, "test")).plan) == ["controls", "search"]
