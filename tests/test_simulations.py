@@ -33,7 +33,8 @@ def test_intervals_hold_the_truth_93_to_97_times_in_100(gain: float) -> None:
 
 
 def test_intervals_of_log_loss_hold_the_truth() -> None:
-    assert 266 <= coverage(300, World(num_images=400), 5, 3, "log_loss", 0.015).count <= 299
+    # below 175 of 200 at 93 %: 0.002; above 199 at 97 %: 0.002
+    assert 175 <= coverage(200, World(num_images=400), 5, 3, "log_loss", 0.015).count <= 199
 
 
 def test_a_gain_of_one_and_a_half_points_is_called_helps() -> None:
