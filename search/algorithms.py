@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from search.greetings import import_tensorflow_quietly
 from search.halving import HalvingPlan, halving_oracle_class, plan_halving
 from search.seeds import derive_seed
 from search.space import Space, require_steps
@@ -36,6 +37,7 @@ class Algorithm:
 
 def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracle":
     """A fresh oracle for the experiment. Raises UserError where the algorithm does not fit the space or the training."""
+    import_tensorflow_quietly()
     import keras_tuner
 
     direction = "min" if config.evaluation.objective == "log_loss" else "max"

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from search.config import ExperimentConfig
+from search.space import Space
 from search.state import SearchState
 from search.trial import TrialRecord
 

@@ -4,18 +4,20 @@ The speed is measured on this machine with a few dozen of the images; nothing is
 """
 
 import time
+from pathlib import Path
 
 import numpy as np
 
-from data.dataset import TEST
+from data.dataset import TEST, VALIDATION
 from search.config import ExperimentConfig
+from search.journal import read
 from search.pacing import later_trials
-from search.power import advise
+from search.power import Advice, Spread, advise, measured_spread
 from search.prepare import Prepared, prepare, resources_of
 from search.specs import CONTROLS
-from search.state import DatasetSummary
+from search.state import DatasetSummary, replay
 from search.training import extractor_of
-from search.trial import Frozen, Resources
+from search.trial import Frozen, Predictions, Resources
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
@@ -43,8 +45,6 @@ class Plan(Frozen):
 
 def make_plan(config: ExperimentConfig) -> Plan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises UserError."""
-    from pathlib import Path
-
     resources = resources_of(config, Path("runs") / config.name)
     prepared = prepare(config, resources)
     pool = int((np.asarray(prepared.dataset.splits) != TEST).sum())
@@ -55,12 +55,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
     images = pool * views * (num_controls - 1 + prepared.num_trials + num_later)
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * (num_controls + prepared.num_trials + num_later)
-    advice = advise(
-        num_images=pool,
-        accuracy=TYPICAL_ACCURACY,
-        folds=config.evaluation.folds,
-        seeds=config.evaluation.confirm.seeds if config.evaluation.confirm else config.evaluation.seeds,
-    )
+    advice = _advice(prepared, resources)
     return Plan(
         name=config.name,
         dataset=prepared.summary,
@@ -78,6 +73,42 @@ def make_plan(config: ExperimentConfig) -> Plan:
 
 
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
+
+
+def _advice(prepared: Prepared, resources: Resources) -> Advice:
+    """From the spread that an earlier sitting's no-augmentation trial measured; before any, from the number of images."""
+    evaluation = prepared.config.evaluation
+    splits = np.asarray(prepared.dataset.splits)
+    accuracy, spread = _measured(prepared, resources.views_dir.parent) or (TYPICAL_ACCURACY, None)
+    return advise(
+        num_images=int((splits != TEST).sum()),
+        accuracy=accuracy,
+        folds=evaluation.folds,
+        seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
+        spread=spread,
+        num_compared=prepared.num_trials + len(CONTROLS) - 1,
+        num_validation=int((splits == VALIDATION).sum()),
+    )
+
+
+def _measured(prepared: Prepared, run_dir: Path) -> tuple[float, Spread | None] | None:
+    journal = run_dir / "journal.jsonl"
+    if not journal.exists():
+        return None
+    state = replay(read(journal)[0])
+    baseline = state.baseline()
+    if (
+        state.opened is None
+        or state.opened.dataset.digest != prepared.dataset.digest
+        or baseline is None
+        or baseline.result is None
+        or baseline.predictions_file is None
+    ):
+        return None
+    predictions = Predictions.from_bytes((run_dir / baseline.predictions_file).read_bytes())
+    objective = prepared.config.evaluation.objective
+    spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
+    return baseline.result.metrics["accuracy"], spread
 
 
 def _images_per_second(prepared: Prepared, resources: Resources) -> float:

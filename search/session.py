@@ -99,6 +99,8 @@ class _Session:
                 self.progress.message(log.warning)
             self._refuse_another_search(log.state)
             if log.state.finished_at is not None:
+                if not (self.run_dir / "report.html").exists():
+                    write_outputs(log.state, self.run_dir)
                 return SearchResult(log.state, self.run_dir, "already finished")
             return self._search(log, looks, stack)
 

@@ -20,6 +20,7 @@ from data.settings import DatasetConfig
 from search.evaluation import metric_values
 from search.feature_store import FeatureStore
 from search.folds import head_tasks, pool_rows
+from search.greetings import import_tensorflow_quietly
 from search.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, train_heads
 from search.trial import (
     ModelSettings,
@@ -213,6 +214,7 @@ def extractor_of(
     dataset: Dataset, backbone: str, weights: str, precision: Precision, resources: Resources
 ) -> "Extractor":
     """The frozen backbone, compiled once a process and compared with Keras on images of the dataset."""
+    import_tensorflow_quietly()
     from search.backbones import build_backbone
     from search.features import build_extractor
 
