@@ -84,7 +84,9 @@ def trial_sheet(
     picks = pick_images(dataset, num_rows, spec.dataset_seed)
     settings = spec.settings.augmentation
     columns = [
-        Column(f"view {view}", "", augment(dataset.images, picks, settings, spec.protocol.view_seed, view))
+        Column(
+            f"sample {view + 1}", "", augment(dataset.images, picks, settings, spec.protocol.view_seed, view)
+        )
         for view in range(num_samples)
     ]
     return draw_sheet(

@@ -129,9 +129,12 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
 
 def _repeat(folder: str) -> list[str]:
     return [
-        f"python run_search.py run {folder}/config.yaml --run-dir {folder}-again   # the same search again",
-        f"python run_search.py verify {folder}   # trains one trial again and compares every number",
-        f"python run_search.py report {folder}   # this page again, from the journal alone",
+        "# the same search again",
+        f"python run_search.py run {folder}/config.yaml --run-dir {folder}-again",
+        "# one trial again, every number compared",
+        f"python run_search.py verify {folder}",
+        "# this page again, from the journal alone",
+        f"python run_search.py report {folder}",
     ]
 
 

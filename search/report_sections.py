@@ -143,7 +143,7 @@ def stopping_lines(state: SearchState) -> list[str]:
     lines = []
     evidence, unit = state.evidence, unit_of(state)
     if evidence and evidence.optimism is not None:
-        much = amount_text(evidence.optimism, unit)
+        much = amount_text(evidence.optimism, unit, signed=False)
         lines.append(
             "Each head's epoch is chosen on other images than those it is scored on. Chosen on the same "
             f"images, as scripts do, the scores would have looked {much} {unit.name} better on average."

@@ -71,7 +71,7 @@ def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for confirmed in evidence.confirmed if evidence else ():
         record, source = record_of(state, confirmed.trial), record_of(state, confirmed.source_trial)
-        name = settings_text(record.spec.settings.augmentation) if record else confirmed.label
+        name = _what(record, _control_labels(state)) if record else confirmed.label
         then = (
             f"#{confirmed.source_trial}: {effect_text(source.effect if source else None, unit, named=False)}"
         )
@@ -82,7 +82,7 @@ def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
                 effect_text(confirmed.effect, unit, named=False),
                 p_text(confirmed.p_holm),
                 then,
-                "yes" if chosen else "",
+                "yes" if chosen else "no",
             )
         )
     return rows
@@ -93,10 +93,11 @@ def trial_table(state: SearchState) -> TrialTable:
     records = state.of_kind("control", "trial", "confirm", "ablation")
     names = [name for name in setting_names(state) if name != "views"]
     unit = unit_of(state)
+    controls = _control_labels(state)
     before = ("trial", "kind", "what", f"effect (95 %), {unit.name}", "accuracy (95 %)")
     rows = tuple(
         (
-            *_measured_cells(state, record),
+            *_measured_cells(state, record, controls),
             *(_setting_cell(record, name) for name in names),
             *_spent_cells(record),
         )
@@ -106,19 +107,23 @@ def trial_table(state: SearchState) -> TrialTable:
     return TrialTable(headings, rows, max(0, len(records) - MOST_TRIALS), tuple(names))
 
 
-def _measured_cells(state: SearchState, record: TrialRecord) -> Iterator[Cell]:
+def _measured_cells(state: SearchState, record: TrialRecord, controls: set[str]) -> Iterator[Cell]:
     yield Cell(str(record.trial))
     yield Cell(record.kind)
-    yield Cell(_what(record), kind="long")
+    yield Cell(_what(record, controls), kind="long")
     yield _effect_cell(state, record)
     yield _accuracy_cell(state, record)
 
 
-def _what(record: TrialRecord) -> str:
+def _control_labels(state: SearchState) -> set[str]:
+    return {record.label for record in state.of_kind("control")}
+
+
+def _what(record: TrialRecord, controls: set[str]) -> str:
+    """The settings; before them the name of a control or of what an ablation took out. Trials have no names but numbers."""
     settings = settings_text(record.spec.settings.augmentation)
-    if record.kind in ("trial", "confirm") or record.label == settings:  # labels of trials are numbers
-        return settings
-    return f"{record.label}: {settings}"
+    named = record.kind == "ablation" or record.label in controls
+    return f"{record.label}: {settings}" if named and record.label != settings else settings
 
 
 def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
@@ -204,21 +209,18 @@ def _plain(name: str, value: Any) -> str:
 
 
 def version_rows(state: SearchState) -> list[tuple[str, str]]:
-    """Everything that names what was used: hashes first, then the environment with dotted names."""
+    """Everything that names what was used: hashes first, then the environment, nested values by their own names."""
     if state.opened is None:
         return []
     opened = state.opened
-    hashes = [
-        ("search", opened.search_id),
-        ("experiment file", opened.config_hash),
-        ("data set", opened.dataset.digest),
-    ]
-    return [*hashes, *_flat(opened.environment)]
+    hashes = [("search", opened.search_id), ("experiment file", opened.config_hash)]
+    images = [] if "dataset" in opened.environment else [("dataset", opened.dataset.digest)]
+    return [*hashes, *images, *_flat(opened.environment)]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from _flat(value)
         elif value is not None:
-            yield f"{prefix}{name}".replace("_", " "), value_text(value)
+            yield name.replace("_", " "), value_text(value)

@@ -90,7 +90,7 @@ def test_a_trial_s_sheet_shows_the_very_views_it_was_trained_on(dataset: Dataset
     picks = pick_images(dataset, 2, spec.dataset_seed)
     sheet = np.asarray(opened(trial_sheet(dataset, spec, num_rows=2, num_samples=3, tile=TILE)))
     views = augment(dataset.images, picks, spec.settings.augmentation, spec.protocol.view_seed, 1)
-    left = MARGIN + NAME_WIDTH + 2 * (TILE + GAP)  # clean, view 0, view 1
+    left = MARGIN + NAME_WIDTH + 2 * (TILE + GAP)  # clean, view 0 (sample 1), view 1
     column = sheet[:, left : left + TILE]
     top = next(row for row in range(len(column)) if (column[row] == views[0][0]).all())
     np.testing.assert_array_equal(column[top : top + TILE], views[0])

@@ -179,7 +179,7 @@ def test_changed_validation_images_are_told() -> None:
 def test_trials_cut_by_max_epochs_and_the_optimism_are_told() -> None:
     text = read(make_state()).text
     assert "Heads of 18 trials were still improving at max_epochs" in text
-    assert "+0.4 points better on average" in text
+    assert "0.4 points better on average" in text
 
 
 def test_names_of_people_s_files_are_text() -> None:
