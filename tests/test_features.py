@@ -2,10 +2,11 @@
 engine.
 """
 
+import functools
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from data.errors import UserError
 from search import features, precision
 from search.backbones import build_backbone
 from search.feature_batches import fixed_batches
-from search.features import ENGINES, Engine, build_extractor, model_identity, relative_difference
+from search.features import ENGINES, Engine, Extractor, build_extractor, model_identity, relative_difference
 from search.folding import fold_batch_norm
 from search.openvino_engine import import_openvino
 
@@ -32,6 +33,12 @@ def lite0() -> Any:
 @pytest.fixture(scope="module")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def extractor_of(lite0: Any, cache_dir: Path) -> Callable[[str], Extractor]:
+    """EfficientNet-Lite0 by an engine, built once."""
+    return functools.cache(lambda engine: build_extractor(lite0, engine, cache_dir=cache_dir))
 
 
 def noise(count: int, size: int = SIZE) -> np.ndarray:
@@ -70,8 +77,10 @@ def test_other_images_than_announced_are_refused(images: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_gives_kerass_features(lite0: Any, cache_dir: Path, engine: str) -> None:
-    extractor = build_extractor(lite0, engine, cache_dir=cache_dir)
+def test_every_engine_gives_kerass_features(
+    lite0: Any, extractor_of: Callable[[str], Extractor], engine: str
+) -> None:
+    extractor = extractor_of(engine)
     assert (extractor.engine, extractor.precision, extractor.fallback) == (engine, "float32", None)
     images = noise(13)
     found = extractor.extract(cut(images, 5), 13)
@@ -81,17 +90,20 @@ def test_every_engine_gives_kerass_features(lite0: Any, cache_dir: Path, engine:
     assert relative_difference(found, np.asarray(lite0(images))) < 1e-5
 
 
-def test_openvino_is_the_same_to_the_bit_whatever_the_threads(lite0: Any, cache_dir: Path) -> None:
+def test_openvino_is_the_same_to_the_bit_whatever_the_threads(
+    lite0: Any, extractor_of: Callable[[str], Extractor], cache_dir: Path
+) -> None:
     images = noise(45)
-    one, two = (build_extractor(lite0, "openvino", num_threads=n, cache_dir=cache_dir) for n in (1, 2))
+    two = extractor_of("openvino")
+    one = build_extractor(lite0, "openvino", num_threads=1, cache_dir=cache_dir)
     expected = one.extract(cut(images, 45), 45)
     for extractor, size in ((one, 7), (two, 64), (two, 8), (two, 1)):
         np.testing.assert_array_equal(extractor.extract(cut(images, size), 45), expected)
 
 
-def test_tensorflow_is_the_same_to_the_bit_however_cut(lite0: Any) -> None:
+def test_tensorflow_is_the_same_to_the_bit_however_cut(extractor_of: Callable[[str], Extractor]) -> None:
     images = noise(45)
-    extractor = build_extractor(lite0, "tensorflow")
+    extractor = extractor_of("tensorflow")
     expected = extractor.extract(cut(images, 45), 45)
     np.testing.assert_array_equal(extractor.extract(cut(images, 7), 45), expected)
 
