@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 
 from search.config import ExperimentConfig
-from search.space import Space
 from search.state import SearchState
 from search.trial import TrialRecord
 

@@ -62,7 +62,7 @@ def run_controls(context: Context) -> Controls:
     """No augmentation first (trial 0), then the other controls, at every number of views that trials are compared at."""
     full = context.specs.control({}).training.views
     ladder = views_ladder(context.config) or (full,)
-    baseline = context.ask("control", context.specs.search("control", NONE, context.specs.control({})))
+    baseline = context.ask("control", context.specs.baseline())
     asked: dict[Any, dict[str, int]] = {}
     for rung, views in enumerate(ladder):
         # Without augmentation every view is the same picture, so one baseline serves every number of views.

@@ -186,26 +186,31 @@ def class_rows(state: SearchState) -> list[tuple[str, ...]]:
 
 
 def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headings and rows of the label-safety measurements, in the journal's own names."""
-    entries = [_with_interval(entry) for entry in state.safety]
-    names = tuple(dict.fromkeys(name for entry in entries for name in entry))
-    rows = [tuple(_plain(name, entry.get(name)) for name in names) for entry in entries]
-    return tuple(name.removesuffix("_share").replace("_", " ") for name in names), rows
-
-
-def _with_interval(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with its accuracy and interval as one text; an accuracy without an interval is not shown."""
-    rest = {name: value for name, value in entry.items() if name not in ("accuracy", "accuracy_ci")}
-    interval = entry.get("accuracy_ci")
-    return {**rest, "accuracy (95 %)": percent_text(entry["accuracy"], interval)} if interval else rest
-
-
-def _plain(name: str, value: Any) -> str:
-    if value is None:
-        return ""
-    if name.endswith("_share"):
-        return f"{100 * value:.1f} %"
-    return f"{value:.3g}" if isinstance(value, float) else value_text(value)
+    """Headings and rows of the label-safety measurements: an augmentation at one of its extremes a row."""
+    rows = [
+        (
+            probe.augmentation,
+            probe.at,
+            percent_text(probe.accuracy, probe.accuracy_ci),
+            percent_text(probe.clean_accuracy, probe.clean_accuracy_ci),
+            f"{100 * probe.fill_share:.1f} %",
+            f"{probe.mean_shift_pixels:.1f}",
+            f"{100 * probe.unchanged_share:.1f} %",
+            probe.remark,
+        )
+        for probe in state.safety
+    ]
+    headings = (
+        "augmentation",
+        "at",
+        "accuracy (95 %)",
+        "of clean images",
+        "fill",
+        "shift, pixels",
+        "unchanged",
+        "remark",
+    )
+    return headings if rows else (), rows
 
 
 def version_rows(state: SearchState) -> list[tuple[str, str]]:

@@ -70,6 +70,15 @@ class Space:
         middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
         return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
 
+    def strongest(self) -> dict[str, Any]:
+        """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is."""
+        searched = {
+            name: _strongest(dimension)
+            for name, dimension in self.dimensions.items()
+            if self.section_of[name] == "augmentation"
+        }
+        return {**active(self.fixed["augmentation"]), **{n: v for n, v in searched.items() if active({n: v})}}
+
     def named_values(self, settings: Settings) -> dict[str, Any]:
         """Every searched setting and every active augmentation under its own name, for tables and trackers."""
         given = {
@@ -127,6 +136,12 @@ def _from_oracle(dimension: Dimension, value: Any) -> Any:
     if dimension.integer:
         return int(value)
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _strongest(dimension: Dimension) -> Any:
+    values = dimension.extremes
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return max(numbers, key=abs) if len(numbers) == len(values) else values[-1]
 
 
 def _representative(dimension: Dimension) -> Any:

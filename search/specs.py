@@ -51,6 +51,11 @@ class SpecFactory:
             kind, label, settings, self._protocol("search", evaluation.folds, evaluation.seeds, wanted)
         )
 
+    def baseline(self) -> TrialSpec:
+        """No augmentation, which also tries every searched augmentation at its strongest, for the label-safety table."""
+        spec = self.search("control", NONE, self.control({}))
+        return spec.model_copy(update={"probes": self.space.strongest()})
+
     def confirm(self, kind: Kind, label: str, settings: Settings) -> TrialSpec:
         """The same setting on fresh folds, head seeds and views."""
         confirm = self.config.evaluation.confirm

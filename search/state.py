@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from search.evidence import Evidence, TestResult
-from search.trial import Effect, Frozen, TrialRecord, TrialResult
+from search.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
 
 
 class DatasetSummary(Frozen):
@@ -39,7 +39,6 @@ class SearchState(Frozen):
     records: tuple[TrialRecord, ...] = ()
     evidence: Evidence | None = None
     test: TestResult | None = None
-    safety: tuple[dict[str, Any], ...] = ()
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
     finished_at: float | None = None
@@ -50,6 +49,13 @@ class SearchState(Frozen):
     def looks(self) -> int:
         """How often the test set was opened in this run directory."""
         return (self.opened.earlier_looks if self.opened else 0) + (self.test is not None)
+
+    @property
+    def safety(self) -> tuple[Probe, ...]:
+        """Label safety, as the search's own baseline measured it: a row an augmentation and extreme."""
+        baseline = self.baseline()
+        result = baseline.result if baseline else None
+        return result.probes if result else ()
 
     def of_kind(self, *kinds: str) -> tuple[TrialRecord, ...]:
         return tuple(record for record in self.records if record.kind in kinds)
@@ -116,10 +122,6 @@ def _test(fields: dict, records: dict, event: Mapping) -> None:
     fields["test"] = TestResult.model_validate(event["test"])
 
 
-def _safety(fields: dict, records: dict, event: Mapping) -> None:
-    fields["safety"] = tuple(event["safety"])
-
-
 def _phase(fields: dict, records: dict, event: Mapping) -> None:
     seconds = fields["phase_seconds"]
     seconds[event["phase"]] = seconds.get(event["phase"], 0.0) + event["seconds"]
@@ -149,7 +151,6 @@ _FOLDS = {
     "told": _told,
     "evidence": _evidence,
     "test": _test,
-    "safety": _safety,
     "phase": _phase,
     "cut": _cut,
     "stopped": _stopped,

@@ -27,6 +27,7 @@ from search.trial import (
     Outcome,
     Precision,
     Predictions,
+    Probe,
     Resources,
     TrialResult,
     TrialSpec,
@@ -97,6 +98,7 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
     engine = store.engine
     result = _result(spec, store.dataset, heads, honest, optimistic).model_copy(
         update={
+            "probes": _probes(spec, store, resources, pool, tasks, heads),
             "timing": timing,
             "validation_hash": hashes,
             "feature_engine": engine,
@@ -104,6 +106,24 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
         }
     )
     return TrainedTrial(result, honest, heads)
+
+
+def _probes(
+    spec: TrialSpec,
+    store: FeatureStore,
+    resources: Resources,
+    pool: np.ndarray,
+    tasks: tuple[HeadTask, ...],
+    heads: TrainedHeads,
+) -> tuple[Probe, ...]:
+    if not spec.probes:
+        return ()
+    from search.probes import probe_extremes
+
+    model = spec.settings.model
+    extractor = extractor_of(store.dataset, model.backbone, model.weights, spec.precision, resources)
+    one_seed = list(zip(tasks, heads.weights, strict=True))[: spec.protocol.folds]
+    return probe_extremes(store.dataset, extractor, pool, one_seed, spec.probes)
 
 
 def _views(spec: TrialSpec, store: FeatureStore, pool: np.ndarray) -> Callable[[int], np.ndarray]:

@@ -80,7 +80,10 @@ class Protocol(Frozen):
 
 
 class TrialSpec(Frozen):
-    """All that a trial's numbers depend on. `kind` and `label` are for people and are not part of the key."""
+    """All that a trial's numbers depend on. `kind` and `label` are for people and are not part of the key.
+
+    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images.
+    """
 
     kind: Kind
     label: str
@@ -89,6 +92,7 @@ class TrialSpec(Frozen):
     settings: Settings
     protocol: Protocol
     precision: Precision = "float32"
+    probes: dict[str, Any] = {}
 
     @property
     def key(self) -> str:
@@ -130,6 +134,22 @@ class TrialTiming(Frozen):
     images_extracted: int
 
 
+class Probe(Frozen):
+    """One augmentation alone at one of its extremes (`at`, in the experiment file's unit), as the model trained without
+    augmentation sees it. Shares are of pixels (fill) and of images (unchanged); `remark` says what is wrong, if anything."""
+
+    augmentation: str
+    at: str
+    accuracy: float
+    accuracy_ci: tuple[float, float]
+    clean_accuracy: float
+    clean_accuracy_ci: tuple[float, float]
+    fill_share: float
+    mean_shift_pixels: float
+    unchanged_share: float
+    remark: str = ""
+
+
 class TrialResult(Frozen):
     """What one trial measured.
 
@@ -150,6 +170,7 @@ class TrialResult(Frozen):
     validation_hash: tuple[str, str] | None = None
     feature_engine: str | None = None
     precision: Precision | None = None
+    probes: tuple[Probe, ...] = ()
     error: str | None = None
     traceback: str | None = None
     log_path: str | None = None

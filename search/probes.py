@@ -1,0 +1,89 @@
+"""Label safety: what the model trained without augmentation makes of images at each augmentation's extremes.
+
+An augmentation at whose extreme the model is lost may have changed what the picture shows; a person should look. How far the
+pictures themselves change is `data.safety`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.augmentations import AUGMENTATIONS, complete
+from data.dataset import Dataset
+from data.extremes import augment_to, extremes
+from data.safety import LabelSafety, label_safety
+
+if TYPE_CHECKING:
+    from search.features import Extractor
+from search.head_stack import HeadWeights
+from search.heads import HeadTask
+from search.scores import wilson_interval
+from search.trial import Probe
+
+NUM_IMAGES = 256  # an accuracy good to about 2 points, for a warning
+
+
+def probe_extremes(
+    dataset: Dataset,
+    extractor: "Extractor",
+    pool: np.ndarray,
+    folds: Sequence[tuple[HeadTask, HeadWeights]],
+    wanted: Mapping[str, Any],
+) -> tuple[Probe, ...]:
+    """For each wanted augmentation (name -> strongest value), each of its extremes alone.
+
+    folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is answered by a head that has not
+    seen it.
+    """
+    rows = [task.validate[: -(-NUM_IMAGES // len(folds))] for task, _ in folds]
+    images = np.concatenate([pool[each] for each in rows])
+    truth = np.asarray(dataset.labels)[images]
+    weights = [head for (_, head), each in zip(folds, rows, strict=True) for _ in each]
+
+    def accuracy(pictures: np.ndarray) -> float:
+        features = extractor.extract([pictures], len(pictures)).reshape(len(pictures), -1)
+        answers = [_answer(features[i], head) for i, head in enumerate(weights)]
+        return float((np.array(answers) == truth).mean())
+
+    clean = accuracy(np.asarray(dataset.images[images]))
+    found = []
+    for name, value in wanted.items():
+        measured = {each.label: each for each in label_safety(dataset.images, {name: value})}
+        for extreme in extremes(name, value):
+            pictures = augment_to(dataset.images, images, extreme, _options())
+            found.append(
+                _probe(
+                    name, measured.get(extreme.label), extreme.label, accuracy(pictures), clean, len(images)
+                )
+            )
+    return tuple(found)
+
+
+def _options() -> dict[str, Any]:
+    full = complete({})
+    return {name: full[name] for name, record in AUGMENTATIONS.items() if record.kind == "option"}
+
+
+def _answer(features: np.ndarray, weights: HeadWeights) -> int:
+    values = features
+    for kernel, bias in zip(weights[0:-2:2], weights[1:-2:2], strict=True):
+        values = np.maximum(values @ kernel + bias, 0)
+    return int(np.argmax(values @ weights[-2] + weights[-1]))
+
+
+def _probe(
+    name: str, measured: LabelSafety | None, label: str, accuracy: float, clean: float, num_images: int
+) -> Probe:
+    return Probe(
+        augmentation=name,
+        at=label,
+        accuracy=accuracy,
+        accuracy_ci=wilson_interval(accuracy, num_images),
+        clean_accuracy=clean,
+        clean_accuracy_ci=wilson_interval(clean, num_images),
+        fill_share=measured.fill_share if measured else 0.0,
+        mean_shift_pixels=measured.mean_shift_pixels if measured else 0.0,
+        unchanged_share=measured.unchanged_share if measured else 0.0,
+        remark=measured.remark if measured else "",
+    )
