@@ -3,6 +3,7 @@ names. The sentences are in `report_sections`, the tables in `report_tables`; ho
 business.
 """
 
+import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,9 +87,9 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
     of.
     """
     unit, opened = unit_of(state), state.opened
-    folder = shlex.quote(run_dir.name or ".")
+    # an absolute path would tell everybody who gets the page how this machine is laid out
+    folder = shlex.quote(run_dir.name if run_dir.is_absolute() else str(run_dir))
     safety_headings, safety = safety_table(state)
-    chosen = chosen_record(state)
     return Page(
         name=opened.name if opened else run_dir.name,
         search_id=opened.search_id if opened else "",
@@ -121,9 +122,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         versions=[(name, redacted(value)) for name, value in version_rows(state)],
         config=_config(state),
         use=_use(state),
-        use_commands=[f"python run_search.py export {folder} --to {target}" for target in EXPORTS]
-        if chosen
-        else [],
+        use_commands=_use_commands(state, folder),
     )
 
 
@@ -147,10 +146,23 @@ def _config(state: SearchState) -> str:
 def _use(state: SearchState) -> list[str]:
     evidence, chosen = state.evidence, chosen_record(state)
     if chosen:
-        return [
-            f"The recommended setting is {settings_text(chosen.spec.settings.augmentation)}. "
-            "For use elsewhere:"
-        ]
+        return [f"Train with {settings_text(chosen.spec.settings.augmentation)}."]
     if evidence and evidence.confirmed:
         return ["Train without augmentation: no setting was shown to help, so there is nothing to export."]
-    return ["There is no recommendation to export yet."]
+    return ["There is no recommendation to use yet."]
+
+
+def _use_commands(state: SearchState, folder: str) -> list[str]:
+    chosen = chosen_record(state)
+    if chosen is None:
+        return []
+    exports = [f"python run_search.py export {folder} --to {target}" for target in EXPORTS]
+    settings = json.dumps(chosen.spec.settings.augmentation, ensure_ascii=False)
+    return [
+        "# the settings, in the units of the experiment file",
+        settings,
+        "# as code or settings for use elsewhere",
+        *exports,
+        "# classes and probabilities of images, by the model trained with them",
+        f"python run_search.py predict {folder} IMAGE...",
+    ]
