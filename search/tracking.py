@@ -7,17 +7,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from search.contact_sheet import WINNER_SHEET
 from search.state import SearchState
 from search.tracking_mlflow import FoundRun, LoggedWinner, Store
-from search.tracking_search import dataset_rows, search_row
+from search.tracking_note import describe_winner
+from search.tracking_search import dataset_rows, opened_of, search_row
 from search.tracking_sender import Sender, TrackingStatus, reason_of
 from search.tracking_trial import trial_outcome, trial_row
 from search.tracking_uri import checked_uri, redacted
-from search.tracking_values import PARENT_TAG, PREVIEW_TAG, Winner
+from search.tracking_values import PARENT_TAG, PREVIEW_TAG, SEARCH_TAG, Winner
 from search.trial import TrialRecord
 
 __all__ = ["LoggedWinner", "Tracker", "TrackingStatus", "Winner"]
 
+WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
 ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "winner.json", "report.html")
 
 
@@ -51,9 +54,9 @@ class Tracker:
     `submit` is for the running search: it returns at once, and a background thread sends. `project` sends
     now, for `sync`. Neither raises for anything MLflow does: the status says what was not sent, and why.
 
-    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, and
-    `previews/<trial>.png`. Credentials come from the URI or from MLflow's environment variables, and are
-    neither shown nor stored.
+    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the winner's contact
+    sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI or from MLflow's environment
+    variables, and are neither shown nor stored.
     """
 
     def __init__(
@@ -107,9 +110,10 @@ class Tracker:
         logged: list[LoggedWinner] = []
 
         def send(store: Store) -> None:
-            assert state.opened is not None
             known = self._look_up(store, state)
-            logged.append(store.log_winner(known.parent_id, state.opened.search_id, winner))
+            tags = {key: value for key, value in search_row(state).tags.items() if key in WINNER_TAGS}
+            about = describe_winner(state, winner.class_names)
+            logged.append(store.log_winner(known.parent_id, winner, tags, about))
 
         status = self._attempt(send)
         return (logged[0] if logged else None), status
@@ -139,8 +143,7 @@ class Tracker:
     def _look_up(self, store: Store, state: SearchState) -> _Known:
         """The runs of this search, asked for once a sitting; the parent is made if it is missing."""
         if self._known is None:
-            assert state.opened is not None, "a journal opens before anything is sent"
-            found = store.find(state.opened.search_id, self._page_size)
+            found = store.find(opened_of(state).search_id, self._page_size)
             parent = next((run for run in found if run.trial is None), None)
             known = _known_parent(parent) if parent else _new_parent(store, state)
             for run in found:
@@ -174,15 +177,13 @@ class Tracker:
     def _make_child(
         self, store: Store, known: _Known, state: SearchState, record: TrialRecord, preview: Path | None
     ) -> str:
-        assert state.opened is not None
-        assert record.result is not None
-        row = trial_row(state.opened.search_id, record)
+        row = trial_row(opened_of(state).search_id, record)
         tags = {PARENT_TAG: known.parent_id} | ({PREVIEW_TAG: preview.name} if preview else {})
         run_id = store.create(row, tags)
         store.write(run_id, row.points, row.params, {})
         if preview:
             store.log_file(run_id, preview)
-        if record.result.traceback:
+        if record.result and record.result.traceback:
             store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
         store.set_status(run_id, row.status, row.ended)
         return run_id
@@ -211,6 +212,8 @@ class Tracker:
     def _files(self) -> Iterator[tuple[Path, str | None]]:
         yield from ((self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file())
         yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
+        if (sheet := self._run_dir / WINNER_SHEET).is_file():
+            yield sheet, "figures"
 
 
 def _known_parent(run: FoundRun) -> _Known:

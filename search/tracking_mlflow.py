@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }
+KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"  # else the dashboard guesses, and asks
 METRICS_PER_BATCH, OTHERS_PER_BATCH = 800, 100  # MLflow takes 1000 values a call, 100 params, 100 tags
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy")
@@ -144,15 +145,18 @@ class Store:
     def log_text(self, run_id: str, text: str, name: str) -> None:
         self._client.log_text(run_id, text, name)
 
-    def log_winner(self, run_id: str, search_id: str, winner: Winner) -> LoggedWinner:
-        """Stores and registers the model, once a search: a second call finds the first one's version."""
+    def log_winner(self, run_id: str, winner: Winner, tags: Mapping[str, str], about: str) -> LoggedWinner:
+        """Stores and registers the model, once a search: a second call finds the first one's version.
+
+        tags and about (Markdown) are shown with the version in the registry.
+        """
         name = re.sub(r"[/:]", "-", winner.registered_name)
         versions = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         if versions:
             version = versions[0].version
         else:
             model = self._stored_model(run_id) or self._store_model(run_id, winner)
-            version = self._register(name, run_id, search_id, model)
+            version = self._register(name, run_id, model, tags, about)
         return LoggedWinner(f"models:/{name}/{version}", name, str(version))
 
     def _experiment(self, name: str, location: str | None) -> str:
@@ -160,7 +164,7 @@ class Store:
 
         if (found := self._client.get_experiment_by_name(name)) is None:
             try:
-                return str(self._client.create_experiment(name, artifact_location=location))
+                return str(self._client.create_experiment(name, location, {KIND_TAG: KIND}))
             except MlflowException:
                 # Another search may have made it in between.
                 if (found := self._client.get_experiment_by_name(name)) is None:
@@ -169,6 +173,8 @@ class Store:
             raise UserError(
                 f"the MLflow experiment {name!r} is deleted; restore it there, or choose another name"
             )
+        if KIND_TAG not in found.tags:
+            self._client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
         return str(found.experiment_id)
 
     def _stored_model(self, run_id: str) -> Any:
@@ -195,7 +201,7 @@ class Store:
             self._client.log_model_artifacts(model.model_id, str(path))
         return self._client.finalize_logged_model(model.model_id, "READY")
 
-    def _register(self, name: str, run_id: str, search_id: str, model: Any) -> str:
+    def _register(self, name: str, run_id: str, model: Any, tags: Mapping[str, str], about: str) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -204,7 +210,7 @@ class Store:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         version = self._client.create_model_version(
-            name, model.artifact_location, run_id, tags={SEARCH_TAG: search_id}, model_id=model.model_id
+            name, model.artifact_location, run_id, dict(tags), description=about, model_id=model.model_id
         )
         return str(version.version)
 

@@ -37,6 +37,18 @@ def describe(state: SearchState) -> str:
     return "\n\n".join(sections)[:MAX_CHARACTERS]
 
 
+def describe_winner(state: SearchState, class_names: Sequence[str]) -> str:
+    """What a registered model's page says: the answer, what goes in and what comes out."""
+    classes = ", ".join(map(_escaped, class_names))
+    if len(classes) > MAX_CHARACTERS // 2:
+        classes = f"{len(class_names)} classes, listed in the model's metadata"
+    return (
+        f"**{_escaped(answer(state))}**\n\n"
+        "Takes raw uint8 images `[n, height, width, 3]` of any size; gives the probabilities `[n, "
+        f"{len(class_names)}]` of: {classes}."
+    )
+
+
 def _verdicts(state: SearchState) -> str:
     if state.evidence is None or not state.evidence.verdicts:
         return ""

@@ -12,20 +12,23 @@ from search.tracking_note import describe
 from search.tracking_uri import redacted
 from search.tracking_values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
 from search.trial import Effect
+from search.wording import chosen_record, settings_text
 
 MAX_DIGEST = 36
 
 
 def search_row(state: SearchState) -> RunRow:
-    """The parent run. A metric's step is how many trials had ended when it took that value.
-
-    What stands before a slash in a metric's name makes a group of charts in the dashboard.
-    """
-    opened = _opened(state)
+    """The parent run. What stands before a slash in a metric's name makes a group of charts in the dashboard."""
+    opened = opened_of(state)
     told = [record for record in state.records if record.result is not None]
     last = max([r.told_at or 0.0 for r in told] + [state.finished_at or 0.0, opened.started_at])
     status = _search_status(state)
-    values = {**_search_values(state), **_evidence_values(state), **_test_values(state)}
+    found, progress = {**_evidence_values(state), **_test_values(state)}, _progress_values(state)
+    # What is found has no course: at step 0 the dashboard draws a bar, else a line of a single point.
+    steps = [
+        *((key, value, 0) for key, value in found.items()),
+        *((k, v, len(told)) for k, v in progress.items()),
+    ]
     return RunRow(
         name=opened.name,
         status=status,
@@ -33,15 +36,13 @@ def search_row(state: SearchState) -> RunRow:
         ended=None if status == "RUNNING" else milliseconds(last),
         tags=_search_tags(state),
         params=texts(_search_params(opened)),
-        points=tuple(
-            Point(k, float(v), milliseconds(last), len(told)) for k, v in values.items() if v is not None
-        ),
+        points=tuple(Point(k, float(v), milliseconds(last), step) for k, v, step in steps if v is not None),
     )
 
 
 def dataset_rows(state: SearchState) -> tuple[DatasetRow, ...]:
     """Training and validation images as dataset inputs: digest, shape, images a class."""
-    opened = _opened(state)
+    opened = opened_of(state)
     data, config = opened.dataset, opened.config.get("dataset") or {}
     side = data.image_size
     image = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, side, side, 3]}}]
@@ -65,7 +66,7 @@ def dataset_rows(state: SearchState) -> tuple[DatasetRow, ...]:
     return tuple(rows)
 
 
-def _opened(state: SearchState) -> Opened:
+def opened_of(state: SearchState) -> Opened:
     assert state.opened is not None, "a journal opens before anything is sent"
     return state.opened
 
@@ -78,21 +79,22 @@ def _search_status(state: SearchState) -> str:
 
 
 def _search_tags(state: SearchState) -> dict[str, str]:
-    opened, evidence = _opened(state), state.evidence
+    opened, evidence = opened_of(state), state.evidence
     tags = {
         SEARCH_TAG: opened.search_id,
         "augsearch.kind": "search",
         "augsearch.config_hash": opened.config_hash,
         "augsearch.dataset_digest": opened.dataset.digest,
-        "augsearch.stopped": state.stopped or "",
         "mlflow.note.content": describe(state),
         "mlflow.source.name": "run_search.py",
         "mlflow.source.type": "LOCAL",
     }
     if evidence is not None:
         tags |= {f"verdict.{name}": verdict.verdict for name, verdict in evidence.verdicts.items()}
-        tags["verdict"] = evidence.policy.verdict if evidence.policy else ""
-        tags["recommended"] = evidence.chosen_label or ("no augmentation" if evidence.confirmed else "")
+        tags |= {"verdict": evidence.policy.verdict} if evidence.policy else {}
+        if evidence.confirmed:
+            chosen = chosen_record(state)
+            tags["recommended"] = settings_text(chosen.spec.settings.augmentation if chosen else {})
     return texts(tags)
 
 
@@ -107,7 +109,7 @@ def _search_params(opened: Opened) -> dict[str, Any]:
     return params
 
 
-def _search_values(state: SearchState) -> dict[str, float | None]:
+def _progress_values(state: SearchState) -> dict[str, float | None]:
     results = [record.result for record in state.records if record.result is not None]
     baseline = state.baseline()
     return {
@@ -127,12 +129,12 @@ def _evidence_values(state: SearchState) -> dict[str, float | None]:
         return {}
     best = next((r for r in state.records if r.trial == evidence.best_trial), None)
     values: dict[str, float | None] = {
+        **(_verdict_values("policy", evidence.policy) if evidence.policy else {}),
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
-        "optimism": evidence.optimism,
-        "best_score": best.result.score if best and best.result else None,
+        "best/score": best.result.score if best and best.result else None,
         **_effect_values("best", best.effect if best else None),
-        **(_verdict_values("policy", evidence.policy) if evidence.policy else {}),
+        "optimism": evidence.optimism,
     }
     for name, verdict in evidence.verdicts.items():
         values |= _verdict_values(name, verdict)
@@ -160,7 +162,7 @@ def _score_values(prefix: str, score: Score) -> dict[str, float | None]:
 
 def _verdict_values(name: str, verdict: Verdict) -> dict[str, float | None]:
     low, high = verdict.ci
-    return {f"effect/{name}": verdict.effect, f"ci_low/{name}": low, f"ci_high/{name}": high}
+    return {f"effect/{name}": verdict.effect, f"effect/{name}_ci_low": low, f"effect/{name}_ci_high": high}
 
 
 def _effect_values(prefix: str, effect: Effect | None) -> dict[str, float | None]:

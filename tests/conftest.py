@@ -1,9 +1,14 @@
 """Fixtures that several test modules share."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from servers import MlflowServer
 
 
 @pytest.fixture(scope="session")
@@ -23,5 +28,15 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: starts a server or trains for more than a few seconds")
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[MlflowServer]":
+    """A real `mlflow server` on loopback, on PostgreSQL where the system has one and a driver, else sqlite."""
+    from postgres import running_postgres
+    from servers import running_mlflow
+
+    folder = tmp_path_factory.mktemp("server")
+    with (
+        running_postgres() as postgres,
+        running_mlflow(folder, postgres or f"sqlite:///{folder / 'mlflow.db'}") as server,
+    ):
+        yield server

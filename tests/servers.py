@@ -1,5 +1,5 @@
-"""Starting a real server for a test and stopping all of it, and a TCP relay that stands for a network that
-comes and goes. Knows nothing of what is served.
+"""Starting a real server for a test and stopping all of it, MLflow's among them, and a TCP relay that stands
+for a network that comes and goes.
 """
 
 import os
@@ -14,9 +14,31 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 STARTS_WITHIN_SECONDS = 180  # imports take long on a busy machine
+
+
+@dataclass(frozen=True)
+class MlflowServer:
+    """A running `mlflow server`. store: the address of the database behind it."""
+
+    address: str
+    port: int
+    store: str
+
+
+@contextmanager
+def running_mlflow(folder: Path, store: str) -> Iterator[MlflowServer]:
+    """A server of one worker that keeps its artifacts, and its log, in `folder`."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with running(command, f"{address}/health", folder / "server.log", environment):
+        yield MlflowServer(address, port, store)
 
 
 def free_port() -> int:

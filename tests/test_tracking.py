@@ -187,7 +187,6 @@ def test_the_parent_follows_the_search_through_a_stop_to_its_end(mlflow_uri, run
     assert seen == ["RUNNING", "KILLED", "RUNNING", "FINISHED"]
     parent = parent_in(mlflow_uri)
     assert parent.info.end_time == make_state().finished_at * 1000
-    assert parent.data.tags["augsearch.stopped"] == ""
     assert parent.data.tags["verdict.rotation_range"] == "HELPS"
     assert parent.data.tags["mlflow.note.content"].startswith("**Use rotation_range 15")
     history = client(mlflow_uri).get_metric_history(parent.info.run_id, "trials_completed")
@@ -208,6 +207,8 @@ def test_the_run_directorys_files_are_artifacts_and_follow_changes(mlflow_uri, r
     (run_dir / "figures").mkdir()
     (run_dir / "figures" / "forest.png").write_bytes(b"a figure")
     (run_dir / "trials.csv").write_text("trial\n0\n")
+    (run_dir / "previews").mkdir()
+    (run_dir / "previews" / "winner.png").write_bytes(b"a sheet")
     (run_dir / "journal.jsonl").write_text("not for MLflow\n")
     tracker = Tracker(mlflow_uri, "digits", run_dir)
     tracker.project(make_state("controls"))
@@ -215,6 +216,7 @@ def test_the_run_directorys_files_are_artifacts_and_follow_changes(mlflow_uri, r
     tracker.project(make_state("search"))
     assert artifacts_of(mlflow_uri, parent_in(mlflow_uri)) == {
         "figures/forest.png": "a figure",
+        "figures/winner.png": "a sheet",
         "trials.csv": "trial\n0\n1\n",
     }
 

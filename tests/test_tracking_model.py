@@ -110,6 +110,8 @@ def test_a_winner_is_registered_once_a_search(logged, mlflow_uri, winner, tmp_pa
     assert other.version == "2"
     versions = client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
     assert {v.tags["augsearch.search_id"] for v in versions} == {"0123456789abcdef", "fedcba"}
+    assert {v.tags["verdict"] for v in versions} == {"HELPS"}
+    assert all(v.description.startswith("**Use rotation_range 15") for v in versions)
 
 
 def test_a_winner_left_half_stored_is_stored_again(mlflow_uri, winner, tmp_path):

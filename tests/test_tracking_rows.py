@@ -7,7 +7,7 @@ from states import COURSE, STARTED_AT, make_record, make_state
 
 from data.errors import UserError
 from search.state import SearchState
-from search.tracking_note import MAX_CHARACTERS, describe
+from search.tracking_note import MAX_CHARACTERS, describe, describe_winner
 from search.tracking_search import dataset_rows, search_row
 from search.tracking_trial import trial_row
 from search.tracking_uri import artifact_location, checked_uri, redacted
@@ -76,6 +76,7 @@ def test_the_search_row_holds_verdicts_floor_test_and_cost():
     row = search_row(make_state())
     values = {point.key: point.value for point in row.points}
     assert row.tags["verdict.vertical_flip"] == "HURTS"
+    assert row.tags["recommended"] == "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
     assert (values["effect/vertical_flip"], values["null_floor"], values["seconds/search"]) == (
         -0.023,
         0.007,
@@ -84,9 +85,15 @@ def test_the_search_row_holds_verdicts_floor_test_and_cost():
     assert values["test/chosen_accuracy"] == pytest.approx(26 / 27)
 
 
-def test_the_metrics_of_the_search_move_with_the_trials_that_ended():
+def test_progress_has_a_course_and_what_is_found_has_none():
+    row = search_row(make_state("search"))
+    steps = {point.key: point.step for point in row.points}
+    assert (steps["trials_completed"], steps["images_extracted"]) == (9, 9)
+    assert (steps["null_floor"], steps["best/delta"]) == (0, 0)
+
+
+def test_the_times_of_the_search_come_from_its_trials():
     row = search_row(make_state("controls"))
-    assert {point.step for point in row.points} == {3}
     assert {point.timestamp for point in row.points} == {(STARTED_AT + 10 + 16 + 7.5) * 1000}
 
 
@@ -130,6 +137,13 @@ def test_a_description_of_a_thousand_long_classes_fits_a_tag():
     assert len(text) <= MAX_CHARACTERS
     assert text.startswith("**Use ")
     assert "report.html" in text
+
+
+def test_a_registered_models_page_says_what_goes_in_and_comes_out():
+    text = describe_winner(make_state(), ("a|b", "c"))
+    assert text.startswith("**Use rotation_range 15")
+    assert "probabilities `[n, 2]` of: a\\|b, c." in text
+    assert len(describe_winner(make_state(), ("a long name",) * 1000)) < MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,11 @@ import socket
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from postgres import running_postgres
-from servers import free_port, relay, running
+from servers import MlflowServer, free_port, relay
 from states import make_state
 
 from search.tracking import Tracker, Winner
@@ -32,26 +29,6 @@ pytestmark = [
 NOTHING_LISTENS = "nothing answers there"
 
 
-@dataclass(frozen=True)
-class Server:
-    address: str
-    port: int
-    store: str  # the database behind it
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with running_postgres() as postgres:
-        store = postgres or f"sqlite:///{folder / 'mlflow.db'}"
-        command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
-        address = f"http://127.0.0.1:{port}"
-        with running(command, f"{address}/health", folder / "server.log", environment):
-            yield Server(address, port, store)
-
-
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     path = tmp_path / "runs" / "digits"
@@ -59,36 +36,36 @@ def run_dir(tmp_path: Path) -> Path:
     return path
 
 
-def client(server: Server):
+def client(mlflow_server: MlflowServer):
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=server.address, registry_uri=server.address)
+    return MlflowClient(tracking_uri=mlflow_server.address, registry_uri=mlflow_server.address)
 
 
-def runs_of(server: Server, search_id: str) -> tuple[list, list]:
+def runs_of(mlflow_server: MlflowServer, search_id: str) -> tuple[list, list]:
     """The parents and the children of a search, over all experiments."""
-    experiments = [e.experiment_id for e in client(server).search_experiments()]
-    found = client(server).search_runs(experiments, f"tags.`augsearch.search_id` = '{search_id}'")
+    experiments = [e.experiment_id for e in client(mlflow_server).search_experiments()]
+    found = client(mlflow_server).search_runs(experiments, f"tags.`augsearch.search_id` = '{search_id}'")
     children = [run for run in found if PARENT_TAG in run.data.tags]
     return [run for run in found if PARENT_TAG not in run.data.tags], children
 
 
-def assert_complete(server: Server, state) -> None:
+def assert_complete(mlflow_server: MlflowServer, state) -> None:
     """One parent, and every trial once with every point of its curve once."""
-    parents, children = runs_of(server, state.opened.search_id)
+    parents, children = runs_of(mlflow_server, state.opened.search_id)
     assert len(parents) == 1
     told = [r for r in state.records if r.result is not None]
     assert sorted(int(run.data.tags["augsearch.trial"]) for run in children) == [r.trial for r in told]
     assert {run.data.tags[PARENT_TAG] for run in children} == {parents[0].info.run_id}
     for run in children:
         record = told[int(run.data.tags["augsearch.trial"])]
-        points = client(server).get_metric_history(run.info.run_id, "loss")
+        points = client(mlflow_server).get_metric_history(run.info.run_id, "loss")
         assert [p.value for p in sorted(points, key=lambda p: p.step)] == list(record.result.curve.loss)
 
 
-def artifact(server: Server, run_id: str, path: str) -> str:
+def artifact(mlflow_server: MlflowServer, run_id: str, path: str) -> str:
     """A run's file the way the dashboard gets it."""
-    url = f"{server.address}/get-artifact?run_uuid={run_id}&path={path}"
+    url = f"{mlflow_server.address}/get-artifact?run_uuid={run_id}&path={path}"
     with urllib.request.urlopen(url, timeout=60) as answer:
         return answer.read().decode()
 
@@ -100,21 +77,21 @@ def wait_until(condition, seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def test_two_searches_log_at_once(server, tmp_path):
+def test_two_searches_log_at_once(mlflow_server, tmp_path):
     states = [
         [make_state(p, search_id=s) for p in ("controls", "search", "finished")] for s in ("one", "two")
     ]
-    trackers = [Tracker(server.address, "shared", tmp_path / name) for name in ("one", "two")]
+    trackers = [Tracker(mlflow_server.address, "shared", tmp_path / name) for name in ("one", "two")]
     for step in zip(*states, strict=True):
         for tracker, state in zip(trackers, step, strict=True):
             tracker.submit(state)
         time.sleep(0.3)
     assert [tracker.close(timeout=120).unsent for tracker in trackers] == [0, 0]
     for _, _, finished in states:
-        assert_complete(server, finished)
+        assert_complete(mlflow_server, finished)
 
 
-def test_a_server_that_comes_back_gets_what_it_missed(server, run_dir):
+def test_a_server_that_comes_back_gets_what_it_missed(mlflow_server, run_dir):
     port = free_port()
     tracker = Tracker(f"http://127.0.0.1:{port}", "away", run_dir, retry_seconds=0.2)
     started = time.monotonic()
@@ -123,35 +100,35 @@ def test_a_server_that_comes_back_gets_what_it_missed(server, run_dir):
     assert time.monotonic() - started < 0.5
     wait_until(lambda: tracker.status.reason)
     assert str(tracker.status) == f"9 trials not sent to MLflow at http://127.0.0.1:{port}: {NOTHING_LISTENS}"
-    with relay(port, server.port):
+    with relay(port, mlflow_server.port):
         wait_until(lambda: not tracker.status.unsent)
         assert tracker.close(timeout=60).reason is None
-    assert_complete(server, make_state("search", search_id="away"))
+    assert_complete(mlflow_server, make_state("search", search_id="away"))
 
 
-def test_what_was_missed_altogether_is_sent_by_a_later_projection(server, run_dir):
+def test_what_was_missed_altogether_is_sent_by_a_later_projection(mlflow_server, run_dir):
     port = free_port()
     tracker = Tracker(f"http://127.0.0.1:{port}", "missed", run_dir)
     tracker.submit(make_state("search", search_id="missed"))
     assert tracker.close(timeout=60).reason == NOTHING_LISTENS
-    with relay(port, server.port):
+    with relay(port, mlflow_server.port):
         for _ in range(2):
             later = Tracker(f"http://127.0.0.1:{port}", "missed", run_dir)
             assert later.project(make_state("search", search_id="missed")).unsent == 0
-    assert_complete(server, make_state("search", search_id="missed"))
+    assert_complete(mlflow_server, make_state("search", search_id="missed"))
 
 
-def test_a_line_that_drops_in_the_middle_doubles_nothing(server, run_dir):
+def test_a_line_that_drops_in_the_middle_doubles_nothing(mlflow_server, run_dir):
     port, state = free_port(), make_state("confirm", search_id="dropped", num_epochs=60)
     tracker = Tracker(f"http://127.0.0.1:{port}", "dropped", run_dir, retry_seconds=0.05)
     for sent in (2, 5):
-        with relay(port, server.port):
+        with relay(port, mlflow_server.port):
             tracker.submit(state)
             wait_until(lambda sent=sent: tracker.status.sent >= sent)
         wait_until(lambda: tracker.status.reason or not tracker.status.unsent)
-    with relay(port, server.port):
+    with relay(port, mlflow_server.port):
         assert tracker.close(timeout=60).unsent == 0 or tracker.project(state).unsent == 0
-    assert_complete(server, state)
+    assert_complete(mlflow_server, state)
 
 
 def test_a_server_that_never_answers_holds_nobody_up(run_dir, monkeypatch):
@@ -168,32 +145,32 @@ def test_a_server_that_never_answers_holds_nobody_up(run_dir, monkeypatch):
         assert tracker.project(make_state("search")).reason == "no answer in time"
 
 
-def test_a_search_written_straight_to_the_database_is_read_by_a_server_elsewhere(server, run_dir):
+def test_a_search_written_straight_to_the_database_is_read_by_a_server_elsewhere(mlflow_server, run_dir):
     (run_dir / "trials.csv").write_text("trial\n0\n")
     state = make_state("controls", search_id="straight")
-    assert Tracker(server.store, "straight", run_dir).project(state).unsent == 0
-    assert_complete(server, state)
-    ((parent,), _) = runs_of(server, "straight")
-    assert artifact(server, parent.info.run_id, "trials.csv") == "trial\n0\n"
+    assert Tracker(mlflow_server.store, "straight", run_dir).project(state).unsent == 0
+    assert_complete(mlflow_server, state)
+    ((parent,), _) = runs_of(mlflow_server, "straight")
+    assert artifact(mlflow_server, parent.info.run_id, "trials.csv") == "trial\n0\n"
 
 
-def test_the_dashboard_gets_the_description_files_and_inputs(server, run_dir):
+def test_the_dashboard_gets_the_description_files_and_inputs(mlflow_server, run_dir):
     (run_dir / "figures").mkdir()
     (run_dir / "figures" / "forest.png").write_text("a figure")
-    Tracker(server.address, "seen", run_dir).project(make_state(search_id="seen", failed=(4,)))
-    ((parent,), children) = runs_of(server, "seen")
+    Tracker(mlflow_server.address, "seen", run_dir).project(make_state(search_id="seen", failed=(4,)))
+    ((parent,), children) = runs_of(mlflow_server, "seen")
     assert parent.data.tags["mlflow.note.content"].startswith("**Use rotation_range 15")
-    assert artifact(server, parent.info.run_id, "figures/forest.png") == "a figure"
+    assert artifact(mlflow_server, parent.info.run_id, "figures/forest.png") == "a figure"
     assert {i.tags[0].value for i in parent.inputs.dataset_inputs} == {"training", "validation"}
     (failed,) = [run for run in children if run.info.status == "FAILED"]
-    assert "FloatingPointError" in artifact(server, failed.info.run_id, "traceback.txt")
+    assert "FloatingPointError" in artifact(mlflow_server, failed.info.run_id, "traceback.txt")
 
 
-def test_a_winner_is_stored_on_the_server_and_loads_from_there(server, run_dir, monkeypatch):
+def test_a_winner_is_stored_on_the_server_and_loads_from_there(mlflow_server, run_dir, monkeypatch):
     import keras
     import mlflow.pyfunc
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.address)
     inputs = keras.Input((None, None, 3), dtype="uint8")
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(pooled))
@@ -201,7 +178,9 @@ def test_a_winner_is_stored_on_the_server_and_loads_from_there(server, run_dir, 
     example = np.zeros((1, 8, 8, 3), np.uint8)
     winner = Winner(run_dir / "winner.keras", ("a", "b"), example, "digits", {"verdict": "HELPS"})
     state = make_state("opened", search_id="winner")
-    logged = [Tracker(server.address, "winner", run_dir).log_winner(state, winner)[0] for _ in range(2)]
+    logged = [
+        Tracker(mlflow_server.address, "winner", run_dir).log_winner(state, winner)[0] for _ in range(2)
+    ]
     assert logged[0] == logged[1]
     photo = np.full((1, 5, 9, 3), 200, np.uint8)
     loaded = mlflow.pyfunc.load_model(logged[0].uri)
