@@ -65,6 +65,12 @@ def run(
     inline: Annotated[
         bool, typer.Option("--inline", help="Run trials in this process, for debugging.")
     ] = False,
+    demo_leak: Annotated[
+        bool,
+        typer.Option(
+            "--demo-leak", help="Then score on augmented images too, to see what that mistake does."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
@@ -77,7 +83,7 @@ def run(
         where = run_dir or Path("runs") / config.name
         progress = Progress()
         try:
-            result = run_search(config, where, progress, SessionOptions(fresh, inline, stop))
+            result = run_search(config, where, progress, SessionOptions(fresh, inline, demo_leak, stop))
         finally:
             progress.close()
         _print_result(result, as_json)

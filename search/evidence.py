@@ -64,6 +64,25 @@ class TestResult(Frozen):
     confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: class given; of the recommended model
 
 
+class LeakedScore(Frozen):
+    """A setting scored as it should be, on clean images, and as the mistake scores it, on augmented ones. Accuracies."""
+
+    trial: int
+    label: str
+    clean: float
+    clean_ci: tuple[float, float]
+    leaked: float
+    leaked_ci: tuple[float, float]
+
+
+class LeakDemo(Frozen):
+    """What augmenting the validation images does to a ranking. rho: Spearman's correlation of the two rankings; None where
+    it is not defined. Best first by the clean score."""
+
+    scores: tuple[LeakedScore, ...]
+    rho: float | None
+
+
 class Evidence(Frozen):
     """All a search can say. Fields are filled as its phases end.
 

@@ -21,6 +21,7 @@ from search.phases import (
     run_ablation,
     run_confirmation,
     run_controls,
+    run_leak,
     run_test,
     run_trials,
 )
@@ -43,9 +44,10 @@ class SearchLoop:
         progress: Any,
         on_state: OnState,
         deadline: Deadline,
+        demo_leak: bool = False,
     ) -> None:
         self.prepared, self.log, self.progress, self._on_state = prepared, log, progress, on_state
-        self.deadline = deadline
+        self.deadline, self.demo_leak = deadline, demo_leak
         self.context = Context(prepared.config, prepared.space, prepared.specs, ledger, self._out_of_time)
         self.conclusions = Conclusions(self.context, prepared.dataset)
         self._shown_at = 0.0
@@ -63,7 +65,15 @@ class SearchLoop:
             self._confirm(controls, trials)
         if evaluation.test and self.prepared.has_test:
             self._test()
+        if self.demo_leak:
+            self._leak(controls, trials)
         return self.log.state
+
+    def _leak(self, controls: Controls, trials: list[int]) -> None:
+        with self._phase("leak", None):
+            leaked = run_leak(self.context, controls, trials)
+            if self.log.state.leak is None:
+                self.log.append("leak", leak=self.conclusions.leak_demo(leaked).model_dump(mode="json"))
 
     def _confirm(self, controls: Controls, trials: list[int]) -> None:
         with self._phase("confirm", None):

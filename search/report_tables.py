@@ -94,7 +94,7 @@ def trial_table(state: SearchState) -> TrialTable:
     names = [name for name in setting_names(state) if name != "views"]
     unit = unit_of(state)
     controls = _control_labels(state)
-    before = ("trial", "kind", "what", f"effect (95 %), {unit.name}", "accuracy (95 %)")
+    before = ("trial", "kind", f"effect (95 %), {unit.name}", "what", "accuracy (95 %)")
     rows = tuple(
         (
             *_measured_cells(state, record, controls),
@@ -110,8 +110,8 @@ def trial_table(state: SearchState) -> TrialTable:
 def _measured_cells(state: SearchState, record: TrialRecord, controls: set[str]) -> Iterator[Cell]:
     yield Cell(str(record.trial))
     yield Cell(record.kind)
-    yield Cell(_what(record, controls), kind="long")
     yield _effect_cell(state, record)
+    yield Cell(_what(record, controls), kind="long")
     yield _accuracy_cell(state, record)
 
 
@@ -187,7 +187,7 @@ def class_rows(state: SearchState) -> list[tuple[str, ...]]:
 
 def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Headings and rows of the label-safety measurements: an augmentation at one of its extremes a row."""
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             probe.augmentation,
             probe.at,

@@ -1,9 +1,7 @@
 """Fidelity: how far a ranking at few views agrees with the ranking of the same settings at more."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-
-import numpy as np
 
 from search.evidence import RungCorrelation
 from search.trial import TrialRecord, setting_key
@@ -31,11 +29,17 @@ def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, 
 
 
 def _correlation(low: int, high: int, by_views: dict[int, dict[str, float]]) -> RungCorrelation | None:
+    both = sorted(by_views[low].keys() & by_views[high].keys())
+    rho = rank_agreement(*([by_views[views][setting] for setting in both] for views in (low, high)))
+    if rho is None:
+        return None
+    return RungCorrelation(from_views=low, to_views=high, rho=rho, num_trials=len(both))
+
+
+def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None for fewer than three pairs, or where all scores on a side tie."""
     from scipy.stats import spearmanr
 
-    both = sorted(by_views[low].keys() & by_views[high].keys())
-    scores = np.array([[by_views[views][setting] for setting in both] for views in (low, high)])
-    if len(both) < FEWEST or (scores == scores[:, :1]).all(axis=1).any():
+    if len(first) < FEWEST or len(set(first)) == 1 or len(set(second)) == 1:
         return None
-    rho = float(spearmanr(scores[0], scores[1]).statistic)
-    return RungCorrelation(from_views=low, to_views=high, rho=rho, num_trials=len(both))
+    return float(spearmanr(first, second).statistic)

@@ -50,10 +50,12 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """fresh: start anew in a directory that holds another search. inline: run trials in this process. stop: set to stop."""
+    """fresh: start anew in a directory that holds another search. inline: run trials in this process. demo_leak: then score the
+    trials once more on augmented images, a mistake to learn from. stop: set to stop."""
 
     fresh: bool = False
     inline: bool = False
+    demo_leak: bool = False
     stop: threading.Event | None = None
 
 
@@ -98,7 +100,7 @@ class _Session:
             if log.warning:
                 self.progress.message(log.warning)
             self._refuse_another_search(log.state)
-            if log.state.finished_at is not None:
+            if log.state.finished_at is not None and not (self.options.demo_leak and log.state.leak is None):
                 if not (self.run_dir / "report.html").exists():
                     write_outputs(log.state, self.run_dir)
                 return SearchResult(log.state, self.run_dir, "already finished")
@@ -115,7 +117,7 @@ class _Session:
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         deadline = Deadline(self.config, earlier, self.started)
-        loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline)
+        loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline, self.options.demo_leak)
         return self._finish(log, loop, prepared)
 
     def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared) -> SearchResult:

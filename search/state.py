@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from search.evidence import Evidence, TestResult
+from search.evidence import Evidence, LeakDemo, TestResult
 from search.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
 
 
@@ -39,6 +39,7 @@ class SearchState(Frozen):
     records: tuple[TrialRecord, ...] = ()
     evidence: Evidence | None = None
     test: TestResult | None = None
+    leak: LeakDemo | None = None
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
     finished_at: float | None = None
@@ -122,6 +123,10 @@ def _test(fields: dict, records: dict, event: Mapping) -> None:
     fields["test"] = TestResult.model_validate(event["test"])
 
 
+def _leak(fields: dict, records: dict, event: Mapping) -> None:
+    fields["leak"] = LeakDemo.model_validate(event["leak"])
+
+
 def _phase(fields: dict, records: dict, event: Mapping) -> None:
     seconds = fields["phase_seconds"]
     seconds[event["phase"]] = seconds.get(event["phase"], 0.0) + event["seconds"]
@@ -151,6 +156,7 @@ _FOLDS = {
     "told": _told,
     "evidence": _evidence,
     "test": _test,
+    "leak": _leak,
     "phase": _phase,
     "cut": _cut,
     "stopped": _stopped,

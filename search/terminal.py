@@ -19,6 +19,7 @@ from search.wording import (
     UNITS,
     answer,
     effect_text,
+    percent_text,
     printable,
     seconds_text,
     short_settings_text,
@@ -152,6 +153,7 @@ def print_closing(result: "SearchResult", console: "Console | None" = None) -> N
         say(console, "This search was finished before; nothing was trained. Use --fresh to start anew.")
     say(console, answer(result.state))
     _print_verdicts(result.state, console)
+    _print_leak(result.state, console)
     places = _places(result)
     width = max((len(name) for name, _ in places), default=0)
     for name, place in places:
@@ -172,6 +174,23 @@ def _print_verdicts(state: SearchState, console: "Console") -> None:
         table.add_row(Text(row.name), Text(row.verdict, style=style), Text(row.effect.replace("−", "-")))
     say(console, "")
     console.print(table)
+    say(console, "")
+
+
+def _print_leak(state: SearchState, console: "Console") -> None:
+    if state.leak is None:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    say(console, "The same settings scored on clean images, and by mistake on augmented ones:")
+    table = Table("", "clean", "augmented", box=None, padding=(0, 2, 0, 0), header_style="")
+    for row in state.leak.scores:
+        clean, leaked = percent_text(row.clean, row.clean_ci), percent_text(row.leaked, row.leaked_ci)
+        table.add_row(Text(shown(row.label, LABEL_WIDTH)), clean, leaked)
+    console.print(table)
+    if state.leak.rho is not None:
+        say(console, f"Rank correlation of the two columns: {state.leak.rho:.2f}")
     say(console, "")
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.settings import DatasetConfig
 
-Kind = Literal["control", "trial", "confirm", "ablation", "test"]
+Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
 Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
 Precision = Literal["float32", "bfloat16"]

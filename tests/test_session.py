@@ -188,3 +188,24 @@ def test_every_algorithm_finishes_and_repeats(algorithm: str, cache: Path, tmp_p
     results = [_run(_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
     assert [r.outcome for r in results] == ["finished", "finished"]
     assert _table(results[0].run_dir) == _table(results[1].run_dir)
+
+
+def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_nothing_else(
+    finished: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished.run_dir, run_dir)
+    shown = _run(_config(cache), run_dir, demo_leak=True)
+    assert shown.state.leak is not None
+    by_trial = {row.trial: row for row in shown.state.leak.scores}
+    assert by_trial[0].leaked == by_trial[0].clean  # nothing to leak without augmentation
+    assert any(row.leaked != row.clean for row in by_trial.values())
+    assert _table(run_dir) == _table(finished.run_dir)
+
+
+def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(finished: SearchResult) -> None:
+    assert {probe.augmentation for probe in finished.state.safety} == {"rotation_range", "vertical_flip"}
+    assert all(
+        0 <= probe.accuracy_ci[0] <= probe.accuracy <= probe.accuracy_ci[1] <= 1
+        for probe in finished.state.safety
+    )
