@@ -17,6 +17,7 @@ from search.report_sections import (
     facts,
     floor_text,
     how_to_read,
+    leak_text,
     no_verdicts,
     notices,
     sheet_text,
@@ -31,6 +32,7 @@ from search.report_tables import (
     class_rows,
     confirmed_rows,
     failure_rows,
+    leak_rows,
     safety_table,
     trial_table,
     verdict_rows,
@@ -69,6 +71,8 @@ class Page:
     test: list[str]
     test_headings: tuple[str, ...]
     test_scores: Rows
+    leak: str | None
+    leaked: Rows
     classes: Rows
     classes_left_out: int
     data: list[str]
@@ -112,6 +116,8 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         test=test_lines(state),
         test_headings=("model", "accuracy (95 %)"),
         test_scores=test_score_rows(state),
+        leak=leak_text(state),
+        leaked=leak_rows(state),
         classes=class_rows(state),
         classes_left_out=max(0, len(opened.dataset.class_names) - MOST_CLASSES) if opened else 0,
         data=data_lines(state),

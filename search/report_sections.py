@@ -5,7 +5,7 @@ figures. Made from the state alone and knowing no HTML. Tables are in `report_ta
 
 from typing import Any
 
-from search.leaderboard import accuracy_interval
+from search.leaderboard import KINDS, accuracy_interval
 from search.state import SearchState
 from search.wording import (
     amount_text,
@@ -47,44 +47,48 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
 
 def notices(state: SearchState) -> list[str]:
     """What a reader must know before trusting the page: what failed, what was stopped, what is not there."""
+    return [*_unfinished(state), *_untrusted(state)]
+
+
+def _unfinished(state: SearchState) -> list[str]:
     said = []
+    evidence = state.evidence
     if state.stopped:
         said.append(
             f"This search was stopped ({state.stopped}) and can be resumed; the page shows what it knew then."
         )
     elif state.finished_at is None:
         said.append("This search has not ended; the page shows what it knows so far.")
-    evidence = state.evidence
-    if not (evidence and evidence.confirmed):
-        asked = confirmation_asked(state)
-        why = "it was switched off (evaluation.confirm: null)" if not asked else "no trial got so far"
-        said.append(f"Nothing here is confirmed on fresh seeds and folds: {why}.")
-    elif evidence.best_is_below_floor:
-        said.append(
-            "The best trial of the search phase stands below the null floor: luck alone often shows as much."
-        )
     if state.cut_after is not None:
         said.append(
             f"The time ran out (search.max_hours) when {_count(state.cut_after, 'trial')} had been begun."
+        )
+    if not (evidence and evidence.confirmed):
+        off = "it was switched off (evaluation.confirm: null)"
+        why = "no trial got so far" if confirmation_asked(state) else off
+        said.append(f"Nothing here is confirmed on fresh seeds and folds: {why}.")
+    return said
+
+
+def _untrusted(state: SearchState) -> list[str]:
+    said = []
+    evidence = state.evidence
+    if evidence and evidence.confirmed and evidence.best_is_below_floor:
+        said.append(
+            "The best trial of the search phase stands below the null floor: luck alone often shows as much."
         )
     failed = sum(record.status == "failed" for record in state.records)
     if failed:
         said.append(
             f"{_count(failed, 'trial')} failed and count in no figure; the reasons stand below the trials."
         )
-    touched = [
-        r.trial
-        for r in state.records
-        if r.result and r.result.validation_hash and len(set(r.result.validation_hash)) > 1
-    ]
+    hashes = {
+        r.trial: r.result.validation_hash for r in state.records if r.result and r.result.validation_hash
+    }
+    touched = [trial for trial, (before, after) in hashes.items() if before != after]
     if touched:
         said.append(
             f"The validation images changed during trials {_list(touched)}: do not trust their scores."
-        )
-    leaks = [record.trial for record in state.records if record.spec.protocol.leak]
-    if leaks:
-        said.append(
-            f"Trials {_list(leaks)} were validated on augmented images on purpose, to show what that does."
         )
     if state.test and state.test.looks > 1:
         said.append(f"The test set was opened {state.test.looks} times; only the first look was unbiased.")
@@ -148,7 +152,7 @@ def stopping_lines(state: SearchState) -> list[str]:
             "Each head's epoch is chosen on other images than those it is scored on. Chosen on the same "
             f"images, as scripts do, the scores would have looked {much} {unit.name} better on average."
         )
-    cut = [r.trial for r in state.records if r.result and r.result.heads_cut_by_max_epochs]
+    cut = [r.trial for r in state.of_kind(*KINDS) if r.result and r.result.heads_cut_by_max_epochs]
     if cut:
         lines.append(
             f"Heads of {_count(len(cut), 'trial')} were still improving at max_epochs: {_list(cut)}."
@@ -186,6 +190,17 @@ def test_score_rows(state: SearchState) -> list[tuple[str, ...]]:
     return [
         (n, percent_text(s.metrics["accuracy"], s.accuracy_ci)) for n, s in named if "accuracy" in s.metrics
     ]
+
+
+def leak_text(state: SearchState) -> str | None:
+    """What the demonstration of `--demo-leak` showed, where it was run."""
+    if state.leak is None:
+        return None
+    agreement = "" if state.leak.rho is None else f" The rank correlation of the two is {state.leak.rho:.2f}."
+    return (
+        "The same settings, scored as they should be, on clean images, and by the mistake of many scripts, on validation "
+        f"images that are augmented too. The second column is shown on purpose and used nowhere.{agreement}"
+    )
 
 
 def data_lines(state: SearchState) -> list[str]:

@@ -213,6 +213,17 @@ def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, .
     return headings if rows else (), rows
 
 
+def leak_rows(state: SearchState) -> list[tuple[str, ...]]:
+    """Each setting's accuracy on clean and, by mistake, on augmented images, the best on clean images first."""
+    rows: list[tuple[str, ...]] = []
+    for score in state.leak.scores if state.leak else ():
+        record = record_of(state, score.trial)
+        name = _what(record, _control_labels(state)) if record else score.label
+        clean, leaked = percent_text(score.clean, score.clean_ci), percent_text(score.leaked, score.leaked_ci)
+        rows.append((name, clean, leaked))
+    return rows
+
+
 def version_rows(state: SearchState) -> list[tuple[str, str]]:
     """Everything that names what was used: hashes first, then the environment, nested values by their own names."""
     if state.opened is None:

@@ -11,6 +11,7 @@ from state_variants import SCRIPT, hostile, with_evaluation, with_many_trials, w
 from states import PHASES, Phase, make_state
 
 from search.contact_sheet import WINNER_SHEET
+from search.evidence import LeakDemo, LeakedScore
 from search.report import render_report, write_report
 from search.state import SearchState
 from search.trial import Probe
@@ -177,9 +178,22 @@ def test_changed_validation_images_are_told() -> None:
     assert "The validation images changed during trials #4" in text
 
 
+def test_the_demonstrated_leak_stands_in_a_section_of_its_own() -> None:
+    scores = (
+        LeakedScore(
+            trial=3, label="trial 1", clean=0.964, clean_ci=(0.95, 0.97), leaked=0.9, leaked_ci=(0.88, 0.92)
+        ),
+    )
+    text = read(make_state().model_copy(update={"leak": LeakDemo(scores=scores, rho=0.25)})).text
+    assert "What augmented validation would have shown" in text
+    assert "96.4 % (95.0 to 97.0) 90.0 % (88.0 to 92.0)" in text
+    assert "The rank correlation of the two is 0.25." in text
+    assert "augmented validation" not in read(make_state()).text
+
+
 def test_trials_cut_by_max_epochs_and_the_optimism_are_told() -> None:
     text = read(make_state()).text
-    assert "Heads of 18 trials were still improving at max_epochs" in text
+    assert "Heads of 16 trials were still improving at max_epochs" in text
     assert "0.4 points better on average" in text
 
 
