@@ -66,18 +66,21 @@ def _trial_params(record: TrialRecord) -> dict[str, Any]:
 
 
 def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
-    """`final_` keeps the scores apart from the curve of the same name, whose last epoch is not the best."""
+    """`final_` keeps the scores apart from the curve of the same name, whose last epoch is not the best.
+
+    No slashes here: the dashboard would draw such groups of charts above the curves.
+    """
     effect, timing = record.effect, result.timing
     values: dict[str, float | None] = {
         "score": result.score,
+        **(effect.model_dump() if effect else {}),
         "best_epoch": best_epoch(record),
+        "seconds": timing.total_seconds if timing else None,
         **{f"final_{name}": value for name, value in result.metrics.items()},
         **{f"optimistic_{name}": value for name, value in result.optimistic_metrics.items()},
     }
-    if effect:
-        values |= effect.model_dump()
     if timing:
-        values |= {"seconds": timing.total_seconds, **timing.model_dump(exclude={"total_seconds"})}
+        values |= timing.model_dump(exclude={"total_seconds"})
     return {name: float(value) for name, value in values.items() if value is not None}
 
 

@@ -40,3 +40,19 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[MlflowS
         running_mlflow(folder, postgres or f"sqlite:///{folder / 'mlflow.db'}") as server,
     ):
         yield server
+
+
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.keras` model of raw uint8 images of any size: which channel is strongest, blue, green or red?"""
+    import keras
+    import numpy as np
+
+    inputs = keras.Input((None, None, 3), dtype="uint8")
+    small = keras.layers.Rescaling(1 / 255)(keras.layers.Resizing(8, 8, antialias=True)(inputs))
+    dense = keras.layers.Dense(3, activation="softmax")
+    model = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(small)))
+    dense.set_weights([10.0 * np.eye(3, dtype="float32")[::-1], np.zeros(3, "float32")])
+    path = tmp_path_factory.mktemp("model") / "model.keras"
+    model.save(path)
+    return path

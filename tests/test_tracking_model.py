@@ -23,26 +23,10 @@ pytestmark = [
 CLASSES = ("blue", "green", "red")
 
 
-@pytest.fixture(scope="module")
-def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes images of any size and answers with the strongest colour channel."""
-    import keras
-
-    inputs = keras.Input((None, None, 3), dtype="uint8")
-    small = keras.layers.Rescaling(1 / 255)(keras.layers.Resizing(8, 8, antialias=True)(inputs))
-    pooled = keras.layers.GlobalAveragePooling2D()(small)
-    dense = keras.layers.Dense(3, activation="softmax")
-    model = keras.Model(inputs, dense(pooled))
-    dense.set_weights([10.0 * np.eye(3, dtype="float32")[::-1], np.zeros(3, "float32")])
-    path = tmp_path_factory.mktemp("model") / "model.keras"
-    model.save(path)
-    return path
-
-
 @pytest.fixture
-def winner(model_path: Path) -> Winner:
+def winner(colour_model: Path) -> Winner:
     return Winner(
-        model_path=model_path,
+        model_path=colour_model,
         class_names=CLASSES,
         example=images(1, 12, 10),
         registered_name="digits: first/look",
@@ -72,7 +56,7 @@ def logged(mlflow_uri: str, winner: Winner, tmp_path: Path, monkeypatch: pytest.
     return logged
 
 
-def test_a_loaded_winner_gives_the_probabilities_of_the_keras_model(logged, model_path):
+def test_a_loaded_winner_gives_the_probabilities_of_the_keras_model(logged, colour_model):
     import keras
     import mlflow.pyfunc
 
@@ -80,7 +64,7 @@ def test_a_loaded_winner_gives_the_probabilities_of_the_keras_model(logged, mode
     assert loaded.metadata.metadata["class_names"] == list(CLASSES)
     assert loaded.metadata.metadata["verdict"] == "HELPS"
     assert loaded.metadata.metadata["from"] == "http://***@host"
-    model = keras.saving.load_model(model_path)
+    model = keras.saving.load_model(colour_model)
     for batch in (images(2, 8, 8), images(1, 31, 17)):
         given = loaded.predict(batch)
         assert given.shape == (len(batch), 3)

@@ -166,25 +166,22 @@ def test_the_dashboard_gets_the_description_files_and_inputs(mlflow_server, run_
     assert "FloatingPointError" in artifact(mlflow_server, failed.info.run_id, "traceback.txt")
 
 
-def test_a_winner_is_stored_on_the_server_and_loads_from_there(mlflow_server, run_dir, monkeypatch):
+def test_a_winner_is_stored_on_the_server_and_loads_from_there(
+    mlflow_server, run_dir, colour_model, monkeypatch
+):
     import keras
     import mlflow.pyfunc
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.address)
-    inputs = keras.Input((None, None, 3), dtype="uint8")
-    pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
-    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(pooled))
-    model.save(run_dir / "winner.keras")
     example = np.zeros((1, 8, 8, 3), np.uint8)
-    winner = Winner(run_dir / "winner.keras", ("a", "b"), example, "digits", {"verdict": "HELPS"})
+    winner = Winner(colour_model, ("blue", "green", "red"), example, "digits", {"verdict": "HELPS"})
     state = make_state("opened", search_id="winner")
-    logged = [
-        Tracker(mlflow_server.address, "winner", run_dir).log_winner(state, winner)[0] for _ in range(2)
-    ]
+    tracker = Tracker(mlflow_server.address, "winner", run_dir)
+    logged = [tracker.log_winner(state, winner)[0] for _ in range(2)]
     assert logged[0] == logged[1]
     photo = np.full((1, 5, 9, 3), 200, np.uint8)
-    loaded = mlflow.pyfunc.load_model(logged[0].uri)
-    np.testing.assert_array_equal(loaded.predict(photo), model.predict(photo, verbose=0))
+    expected = keras.saving.load_model(colour_model).predict(photo, verbose=0)
+    np.testing.assert_array_equal(mlflow.pyfunc.load_model(logged[0].uri).predict(photo), expected)
 
 
 def test_credentials_go_to_the_server_and_nowhere_else(run_dir, monkeypatch, caplog, capfd):

@@ -1,0 +1,126 @@
+"""MLflow's dashboard in a real Chromium: what a person looks for is where they look for it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from servers import MlflowServer
+from states import make_state
+
+from search.tracking import Tracker, Winner
+
+pytestmark = [
+    # Keras reads a TensorFlow variable in the way of NumPy 1.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    # Said of MLflow's own types while it imports them.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A browser's page, and where the search's runs are in the dashboard."""
+
+    page: Any
+    address: str
+    experiment: str
+    parent: str
+    trial: str
+
+    def open(self, address: str) -> Any:
+        self.page.goto(address)
+        return self.page
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+    )
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    root = getattr(os, "geteuid", lambda: 1)() == 0
+    with api.sync_playwright() as playwright:
+        # Chromium refuses to run as root inside its sandbox; containers have nobody else.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
+        page = browser.new_page(viewport={"width": 1440, "height": 1200})
+        page.set_default_timeout(SECONDS * 1000)
+        yield page
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def seen(
+    page: Any, mlflow_server: MlflowServer, colour_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Seen:
+    """A finished search in the dashboard, with a figure and a contact sheet."""
+    from mlflow import MlflowClient
+
+    run_dir = tmp_path_factory.mktemp("digits")
+    for name in ("figures/forest.png", "previews/3.png"):
+        (run_dir / name).parent.mkdir()
+        Image.fromarray(np.full((60, 90, 3), 200, np.uint8)).save(run_dir / name)
+    (run_dir / "report.html").write_text("<!doctype html><title>x</title><h1>The page of the search</h1>")
+    state = make_state(search_id="dashboard", num_epochs=20)
+    assert Tracker(mlflow_server.address, "dashboard", run_dir).project(state).unsent == 0
+    winner = Winner(colour_model, ("blue", "green", "red"), np.zeros((1, 8, 8, 3), np.uint8), "dashboard")
+    assert Tracker(mlflow_server.address, "dashboard", run_dir).log_winner(state, winner)[0]
+    client = MlflowClient(mlflow_server.address)
+    experiment = client.get_experiment_by_name("dashboard").experiment_id
+    runs = {run.data.tags.get("augsearch.trial"): run.info.run_id for run in client.search_runs([experiment])}
+    address = f"{mlflow_server.address}/#/experiments/{experiment}"
+    return Seen(
+        page, mlflow_server.address, address, f"{address}/runs/{runs[None]}", f"{address}/runs/{runs['3']}"
+    )
+
+
+def test_a_runs_page_opens_with_the_answer_and_lists_the_trials(seen):
+    page = seen.open(seen.parent)
+    page.get_by_text("Use rotation_range 15, width_shift_range 0.1").first.wait_for()
+    page.get_by_role("link", name="017 test: trial 3").wait_for()
+    page.get_by_text("digits train").first.wait_for()
+    page.get_by_text("Show more").click()
+    row = page.get_by_role("row").filter(has_text="vertical_flip").filter(has_text="HURTS").first
+    assert "−2.3 points (−2.8 to −1.8)" in row.inner_text()
+
+
+def test_the_figures_and_the_page_show_among_the_artifacts(seen):
+    page = seen.open(f"{seen.parent}/artifacts")
+    page.get_by_text("report.html").click()
+    page.frame_locator("iframe").get_by_text("The page of the search").wait_for()
+    page.get_by_text("figures").click()
+    page.get_by_text("forest.png").click()
+    picture = page.locator("img[src^='blob:']").first
+    picture.wait_for()
+    assert picture.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [90, 60]
+
+
+def test_a_trial_shows_its_curves_and_its_contact_sheet(seen):
+    page = seen.open(f"{seen.trial}/model-metrics")
+    page.get_by_text("003 trial 3 (accuracy)").wait_for()  # the legend of a drawn chart
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("3.png").click()
+    page.locator("img[src^='blob:']").first.wait_for()
+
+
+def test_trials_stand_below_their_search(seen):
+    page = seen.open(f"{seen.experiment}/runs")
+    search = page.get_by_role("link", name="digits", exact=True)
+    search.wait_for()
+    assert page.get_by_role("link", name="003 trial 3").count() == 0
+    page.get_by_role("gridcell").filter(has=search).get_by_role("button").click()
+    page.get_by_role("link", name="003 trial 3").wait_for()
+
+
+def test_the_registered_model_says_what_it_takes(seen):
+    page = seen.open(f"{seen.address}/#/models/dashboard/versions/1")
+    page.get_by_text("probabilities").first.wait_for()
+    page.get_by_text("HELPS", exact=True).wait_for()
