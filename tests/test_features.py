@@ -300,6 +300,14 @@ def test_a_models_identity_is_its_architecture_and_weights() -> None:
     assert model_identity(tiny_model(seed=2)) != first
 
 
+def test_a_models_identity_does_not_depend_on_how_keras_numbers_layers() -> None:
+    """Which follows from what else was built before in the same process."""
+    first, second = every_case(), every_case()
+    second.set_weights(first.get_weights())
+    assert [layer.name for layer in first.layers] != [layer.name for layer in second.layers]
+    assert model_identity(first) == model_identity(second)
+
+
 def test_an_extractors_identity_tells_engine_and_weights_apart() -> None:
     identities = [
         build_extractor(tiny_model(seed=seed), engine).identity for seed in (1, 2) for engine in FAST
