@@ -183,7 +183,7 @@ def _confirm(
 
 
 def _rows() -> Iterator[tuple[str, str]]:
-    """What was simulated, and what came out. About six minutes on one core."""
+    """What was simulated, and what came out. About seven minutes of one core."""
     lasting = World(setting_sd=1.0)
     yield "no setting differs: searches that recommend one", str(null_recommendations(600))
     yield (
