@@ -3,7 +3,6 @@
 import numpy as np
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
-from data.errors import UserError
 from search.heads import HeadTask
 from search.seeds import derive_seed
 from search.trial import Protocol
@@ -47,15 +46,9 @@ def _fold_of(dataset: Dataset, pool: np.ndarray, protocol: Protocol) -> np.ndarr
 
 
 def stratified_folds(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """A fold in 0..folds-1 for each image. Raises UserError where a class has fewer images than there are folds."""
+    """A fold in 0..folds-1 for each image; each class has at least as many images as there are folds (`prepare` checks)."""
     from sklearn.model_selection import StratifiedKFold
 
-    counts = np.bincount(labels)
-    fewest = int(counts[counts > 0].min())
-    if fewest < folds:
-        raise UserError(
-            f"evaluation.folds is {folds}, but a class has {fewest} images; lower folds or add images"
-        )
     fold = np.empty(len(labels), np.int64)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), labels)):

@@ -15,8 +15,10 @@ import numpy as np
 import platformdirs
 
 from data.dataset import SPLIT_NAMES, TEST, Dataset
+from data.errors import UserError
 from search.algorithms import num_trials
 from search.config import ExperimentConfig
+from search.greetings import import_tensorflow_quietly
 from search.seeds import derive_seed
 from search.space import Space
 from search.specs import SpecFactory
@@ -104,6 +106,7 @@ def available_cores() -> int:
 
 def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None) -> Prepared:
     """Opens the images, decoding them where that was not done before. Raises UserError for what the user can mend."""
+    import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     from data.dataset import open_dataset
     from search.backbones import check_backbone
     from search.features import resolve_precision
@@ -114,7 +117,20 @@ def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages 
     precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads, on_images)
+    _check_folds(config, dataset)
     return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
+
+
+def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
+    folds = config.evaluation.folds
+    scored = np.asarray(dataset.labels)[np.asarray(dataset.splits) != TEST]
+    counts = np.bincount(scored, minlength=len(dataset.class_names))
+    if folds > 1 and counts.min() < folds:
+        name = dataset.class_names[int(counts.argmin())]
+        raise UserError(
+            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside the test split; lower "
+            "folds or add images"
+        )
 
 
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:

@@ -28,13 +28,19 @@ from search.outputs import write_outputs
 from search.pacing import Deadline
 from search.phases import SearchFailed
 from search.prepare import Prepared, describe_environment, prepare, resources_of
+from search.run_dir import JOURNAL, empty_run_dir
+from search.sheets import TrialSheets
 from search.state import Opened, SearchState
+from search.workload import workload
 
 if TYPE_CHECKING:
     from search.tracking import Tracker
 
 _LOG = logging.getLogger(__name__)
-JOURNAL = "journal.jsonl"
+FLUSH_SECONDS, STOP_SECONDS = 60.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
+
+
+Outcome = Literal["finished", "already finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class SearchResult:
 
     state: SearchState
     run_dir: Path
-    outcome: Literal["finished", "already finished", "stopped", "failed"]
+    outcome: Outcome
     reason: str | None = None
     tracking: str | None = None
 
@@ -93,7 +99,7 @@ class _Session:
         self.tracker: Tracker | None = None
 
     def run(self) -> SearchResult:
-        looks = self._start_afresh() if self.options.fresh else 0
+        looks = empty_run_dir(self.run_dir) if self.options.fresh else 0
         log = EventLog(self.run_dir / JOURNAL)
         with ExitStack() as stack:
             stack.callback(log.close)
@@ -114,14 +120,18 @@ class _Session:
         engine.warm_up()
         earlier = log.state.wall_seconds
         prepared = self._prepare(log, resources, looks)
+        work = workload(self.config)
+        self.progress.expect(work.plan, work.of)
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
+        ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
         deadline = Deadline(self.config, earlier, self.started)
         loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline, self.options.demo_leak)
         return self._finish(log, loop, prepared)
 
     def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared) -> SearchResult:
-        outcome, reason = "finished", None
+        outcome: Outcome = "finished"
+        reason = None
         try:
             loop.run()
         except Stopped:
@@ -135,10 +145,17 @@ class _Session:
         if outcome == "finished":
             self._after(log, prepared)
             log.append("finished")
-        write_outputs(log.state, self.run_dir)
+        # Drawing the page takes seconds that whoever stops a job may not give; `report` makes it at any time.
+        write_outputs(log.state, self.run_dir, with_report=outcome != "stopped")
         if outcome != "stopped":
             shutil.rmtree(self.run_dir / "views", ignore_errors=True)
-        return SearchResult(log.state, self.run_dir, outcome, reason, self._close_tracker(log.state))  # type: ignore[arg-type]
+        return SearchResult(
+            log.state,
+            self.run_dir,
+            outcome,
+            reason,
+            self._close_tracker(log.state, STOP_SECONDS if outcome == "stopped" else FLUSH_SECONDS),
+        )
 
     def _after(self, log: EventLog, prepared: Prepared) -> None:
         """What a finished search leaves beside its figures: the winner's pictures and its model."""
@@ -210,22 +227,6 @@ class _Session:
                 f"one is {self.config.hash[:8]}); choose another --run-dir, or start anew with --fresh"
             )
 
-    def _start_afresh(self) -> int:
-        """Empties the directory of an earlier search; the looks it had at the test set go on counting."""
-        journal = self.run_dir / JOURNAL
-        looks = 0
-        if journal.exists():
-            old = EventLog(journal)
-            looks = old.state.looks
-            old.close()
-        for name in RUN_FILES:
-            path = self.run_dir / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        return looks
-
     def _open_tracker(self) -> "Tracker | None":
         tracking = self.config.tracking
         if tracking.uri is None:
@@ -239,26 +240,8 @@ class _Session:
         if self.tracker is not None:
             self.tracker.submit(state)
 
-    def _close_tracker(self, state: SearchState) -> str | None:
+    def _close_tracker(self, state: SearchState, seconds: float) -> str | None:
         if self.tracker is None:
             return None
         self.tracker.submit(state)
-        return str(self.tracker.close())
-
-
-RUN_FILES = (
-    JOURNAL,
-    "config.yaml",
-    "environment.json",
-    "trials.csv",
-    "summary.json",
-    "winner.json",
-    "report.html",
-    "predictions",
-    "views",
-    "logs",
-    "heads",
-    "model",
-    "previews",
-    "figures",
-)
+        return str(self.tracker.close(seconds))

@@ -1,0 +1,144 @@
+"""The command line as people and scripts use it: statuses, streams, JSON, signals. Real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+EXPERIMENT: dict[str, Any] = {
+    "name": "tiny",
+    "dataset": {"source": "digits", "image_size": 8},
+    "augmentation": {"rotation_range": {"min": 0, "max": 30}},
+    "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8},
+    "training": {"max_epochs": 2, "patience": 2, "batch_size": 128, "views": 1},
+    "search": {"trials": 2},
+    "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    "tracking": {"uri": None},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+    return tmp_path
+
+
+UNREACHABLE = "http://127.0.0.1:9"  # no port of this machine answers there, so weights cannot be downloaded
+
+
+def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "AUGSEARCH_CACHE": str(folder / "cache"), "NO_COLOR": "1"}
+    environment |= {
+        "https_proxy": UNREACHABLE,
+        "http_proxy": UNREACHABLE,
+        "KERAS_HOME": str(folder / "keras"),
+    }
+    command = [sys.executable, str(ROOT / "run_search.py"), *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _call(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    process = _start(folder, *arguments)
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+def test_help_answers_and_names_every_command(folder: Path) -> None:
+    status, out, _ = _call(folder, "--help")
+    assert status == 0
+    assert all(name in out for name in ("run", "check", "preview", "report", "schema"))
+
+
+def test_the_version_is_the_project_s(folder: Path) -> None:
+    import tomllib
+
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert _call(folder, "--version") == (0, f"augsearch {version}\n", "")
+
+
+def test_a_run_ends_with_0_and_one_json_object_and_again_says_it_is_finished(folder: Path) -> None:
+    status, out, err = _call(folder, "run", "tiny.yaml", "--inline", "--json")
+    assert status == 0, err
+    assert json.loads(out)["outcome"] == "finished"
+    status, out, err = _call(folder, "run", "tiny.yaml", "--json")
+    assert (status, json.loads(out)["outcome"]) == (0, "already finished")
+    (folder / "runs/tiny/report.html").unlink()
+    assert _call(folder, "report", "runs/tiny")[0] == 0
+    assert (folder / "runs/tiny/report.html").exists()
+
+
+def test_a_mistake_in_the_file_is_one_line_and_status_2(folder: Path) -> None:
+    status, out, err = _call(folder, "run", "tiny.yaml", "--set", "training.patiance=3")
+    assert (status, out) == (2, "")
+    assert err.splitlines() == ["error: tiny.yaml: training: patiance: unknown key; did you mean patience?"]
+
+
+def test_a_missing_file_and_an_unknown_command_are_status_2(folder: Path) -> None:
+    assert _call(folder, "run", "nowhere.yaml")[0] == 2
+    assert _call(folder, "dance")[0] == 2
+
+
+def test_a_search_whose_baseline_cannot_train_is_status_3_with_the_reason(folder: Path) -> None:
+    status, _, err = _call(
+        folder,
+        "run",
+        "tiny.yaml",
+        "--inline",
+        "--set",
+        "model={backbone: mobilenet-v2}",
+        "--set",
+        "dataset.image_size=32",
+    )
+    assert status == 3
+    assert "efficientnet-lite0" in err
+
+
+def test_sigterm_stops_within_ten_seconds_with_75_and_the_same_command_resumes(folder: Path) -> None:
+    arguments = ("run", "tiny.yaml", "--set", "search.trials=40", "--set", "training.max_epochs=30")
+    process = _start(folder, *arguments)
+    journal = folder / "runs/tiny/journal.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and b'"told"' in journal.read_bytes()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75, err
+    assert time.monotonic() - asked < 10
+    told = journal.read_bytes().count(b'"type":"told"')
+    status, _, err = _call(folder, *arguments, "--set", "search.max_hours=0.0001")
+    assert status == 0, err
+    assert journal.read_bytes().count(b'"type":"told"') >= told
+
+
+def test_the_schema_is_json(folder: Path) -> None:
+    status, out, _ = _call(folder, "schema")
+    assert status == 0
+    assert json.loads(out)["type"] == "object"
+
+
+def test_check_prints_the_plan_and_trains_nothing(folder: Path) -> None:
+    status, out, err = _call(folder, "check", "tiny.yaml", "--json")
+    assert status == 0, err
+    plan = json.loads(out)
+    assert (plan["trials"], plan["controls"]) == (2, 3)
+    assert 0 < plan["detectable_effect"] < 1
+    assert not (folder / "runs").exists()
+
+
+def test_preview_writes_a_picture(folder: Path) -> None:
+    status, out, err = _call(folder, "preview", "tiny.yaml", "--out", "sheet.png")
+    assert (status, out) == (0, "sheet.png\n"), err
+    assert (folder / "sheet.png").read_bytes().startswith(b"\x89PNG")
