@@ -75,13 +75,16 @@ class Tracker:
         self._newest: SearchState | None = None
         self._sent: frozenset[int] = frozenset()
         self._reason: str | None = None
+        self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
 
     @property
     def status(self) -> TrackingStatus:
         records = self._newest.records if self._newest else ()
         ended = {record.trial for record in records if record.result is not None}
         sent = len(ended & self._sent)
-        return TrackingStatus(redacted(self._uri), sent, len(ended) - sent, self._reason)
+        return TrackingStatus(
+            redacted(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
+        )
 
     def submit(self, state: SearchState) -> None:
         """Has `state` sent in the background. One that still waits is replaced by it."""
@@ -102,7 +105,8 @@ class Tracker:
     def project(self, state: SearchState) -> TrackingStatus:
         """Makes the store say what `state` says. Blocks; may be repeated at will."""
         self._newest = state
-        return self._send(state)
+        self._send(state)
+        return self.status
 
     def log_winner(self, state: SearchState, winner: Winner) -> tuple[LoggedWinner | None, TrackingStatus]:
         """Stores and registers the winning model, once a search. Imports TensorFlow. None if it failed."""
@@ -115,13 +119,14 @@ class Tracker:
             about = describe_winner(state, winner.class_names)
             logged.append(store.log_winner(known.parent_id, winner, tags, about))
 
-        status = self._attempt(send)
-        return (logged[0] if logged else None), status
+        reached = self._attempt(send)
+        self._winner_reason = None if reached else f"the winning model: {self._reason}"
+        return (logged[0] if logged else None), self.status
 
-    def _send(self, state: SearchState) -> TrackingStatus:
+    def _send(self, state: SearchState) -> bool:
         return self._attempt(lambda store: self._project(store, state))
 
-    def _attempt(self, send: Callable[[Store], None]) -> TrackingStatus:
+    def _attempt(self, send: Callable[[Store], None]) -> bool:
         with self._lock:
             try:
                 if self._store is None:
@@ -131,7 +136,7 @@ class Tracker:
             except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
                 self._reason = reason_of(error)
                 self._store = self._known = None
-        return self.status
+            return self._reason is None
 
     def _project(self, store: Store, state: SearchState) -> None:
         known = self._look_up(store, state)

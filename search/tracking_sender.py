@@ -1,5 +1,5 @@
 """Sending off the critical path: one background thread that always sends the newest state, and what is said
-when it could not. Knows nothing of MLflow; `project` is any function that sends a state.
+when it could not. Knows nothing of MLflow; `project` is any function that sends a state and says whether it could.
 """
 
 import re
@@ -38,10 +38,16 @@ class TrackingStatus:
     reason: str | None = None
 
     def __str__(self) -> str:
-        if self.reason is None and not self.unsent:
-            return f"{self.sent} trials in MLflow at {self.where}"
-        trials = "1 trial" if self.unsent == 1 else f"{self.unsent} trials"
-        return f"{trials} not sent to MLflow at {self.where}: {self.reason or 'still sending'}"
+        if self.unsent:
+            return (
+                f"{_trials(self.unsent)} not sent to MLflow at {self.where}: {self.reason or 'still sending'}"
+            )
+        rest = f"; the rest was not sent: {self.reason}" if self.reason else ""
+        return f"{_trials(self.sent)} in MLflow at {self.where}{rest}"
+
+
+def _trials(count: int) -> str:
+    return "1 trial" if count == 1 else f"{count} trials"
 
 
 def reason_of(error: Exception) -> str:
@@ -62,7 +68,7 @@ class Sender:
     trials before it, so that skipping loses nothing.
     """
 
-    def __init__(self, project: Callable[[SearchState], TrackingStatus], retry_seconds: float) -> None:
+    def __init__(self, project: Callable[[SearchState], bool], retry_seconds: float) -> None:
         self._project = project
         self._retry_seconds = retry_seconds
         self._changed = threading.Condition()
@@ -89,8 +95,7 @@ class Sender:
 
     def _run(self) -> None:
         while (state := self._next()) is not None:
-            status = self._project(state)
-            if status.reason is not None:
+            if not self._project(state):
                 self._put_back(state)
 
     def _next(self) -> SearchState | None:

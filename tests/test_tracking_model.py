@@ -103,6 +103,8 @@ def test_a_winner_left_half_stored_is_stored_again(mlflow_uri, winner, tmp_path)
     nothing, status = tracker.log_winner(make_state(), replace(winner, model_path=tmp_path / "gone.keras"))
     assert nothing is None
     assert "gone.keras" in status.reason
+    assert "18 trials in MLflow" in str(tracker.project(make_state()))
+    assert "the rest was not sent: the winning model" in str(tracker.status)
     logged, status = tracker.log_winner(make_state(), winner)
     assert (logged.version, status.reason) == ("1", None)
     experiment = client(mlflow_uri).get_experiment_by_name("digits")

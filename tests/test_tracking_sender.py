@@ -10,8 +10,7 @@ from data.errors import UserError
 from search.tracking_sender import Sender, TrackingStatus, reason_of
 
 OPENED, CONTROLS, SEARCH = make_state("opened"), make_state("controls"), make_state("search")
-DONE = TrackingStatus("there")
-FAILED = TrackingStatus("there", reason="nothing answers there")
+DONE, FAILED = True, False
 
 
 def test_closing_sends_what_is_waiting():
@@ -50,7 +49,7 @@ def test_a_slow_server_holds_nobody_up_and_gets_the_newest_state():
 
 def test_closing_gives_up_on_a_server_that_hangs():
     go = threading.Event()
-    sender = Sender(lambda state: DONE if go.wait(10) else FAILED, retry_seconds=60)
+    sender = Sender(lambda state: go.wait(10), retry_seconds=60)
     sender.submit(SEARCH)
     assert not sender.close(timeout=0.05)
     go.set()
@@ -115,3 +114,6 @@ def test_the_status_says_how_many_trials_are_missing_and_why():
         "1 trial not sent to MLflow at http://h: no answer in time"
     )
     assert str(TrackingStatus("http://h", 6)) == "6 trials in MLflow at http://h"
+    assert str(TrackingStatus("http://h", 6, 0, "no answer in time")) == (
+        "6 trials in MLflow at http://h; the rest was not sent: no answer in time"
+    )
