@@ -1,0 +1,1 @@
+"""Speed and statistics, measured: figures and how to get them again are in README.md."""
