@@ -38,6 +38,7 @@ Overrides = Annotated[
 RunDir = Annotated[
     Path | None, typer.Option("--run-dir", help="Where the search is kept [default: runs/NAME].")
 ]
+Directory = Annotated[Path, typer.Argument(help="A run directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
 
@@ -137,9 +138,7 @@ def preview(
 
 
 @app.command()
-def report(
-    directory: Annotated[Path, typer.Argument(help="A run directory.")], as_json: AsJson = False
-) -> None:
+def report(directory: Directory, as_json: AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with _errors(as_json):
         from search.journal import read
@@ -155,11 +154,32 @@ def report(
 
 
 @app.command()
+def verify(
+    directory: Directory,
+    trial: Annotated[int | None, typer.Option(help="Its number [default: the recommended, or best].")] = None,
+    data: Annotated[Path | None, typer.Option(help="Where the images are now, if they were moved.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Trains one trial again and recomputes all that follows from the others; compares every number."""
+    with _errors(as_json):
+        from search.verify import describe
+        from search.verify import verify as verify_run
+
+        found = verify_run(directory, trial, data, _say)
+        typer.echo(json.dumps({"same": found.same, **found.model_dump()}) if as_json else describe(found))
+    raise typer.Exit(DONE if found.same else DIFFERENT)
+
+
+@app.command()
 def schema() -> None:
     """Prints the JSON Schema of an experiment file."""
     from search.config import ExperimentConfig
 
     typer.echo(json.dumps(ExperimentConfig.model_json_schema(), indent=2))
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 @contextmanager

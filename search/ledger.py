@@ -47,7 +47,9 @@ class Ledger:
 
     def __init__(self, log: EventLog, engine: Engine, run_dir: Path, labels: np.ndarray, seed: int) -> None:
         self.stop = threading.Event()
-        self.still_ours: Callable[[], None] = lambda: None  # raises where another search took the directory over
+        self.still_ours: Callable[[], None] = lambda: (
+            None
+        )  # raises where another search took the directory over
         self.listeners: list[Listener] = []
         self._log, self._engine, self._run_dir = log, engine, run_dir
         self._labels, self._seed = labels, seed
@@ -121,7 +123,7 @@ class Ledger:
         if record.duplicate_of is not None:
             return self.predictions(record.duplicate_of)
         if number not in self._predictions:
-            self._predictions[number] = self._read_predictions(record)
+            self._predictions[number] = read_predictions(record, self._run_dir)
         return self._predictions[number]
 
     def effect(self, number: int, baseline: int) -> Effect:
@@ -184,16 +186,18 @@ class Ledger:
         write_atomically(self._run_dir / name, content)
         return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}
 
-    def _read_predictions(self, record: TrialRecord) -> Predictions:
-        path = self._run_dir / str(record.predictions_file)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise JournalError(
-                f"{path} cannot be read ({error.strerror}); restore it, or start anew with --fresh"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
-            raise JournalError(
-                f"{path} is not the file that was journaled; restore it, or start anew with --fresh"
-            )
-        return Predictions.from_bytes(content)
+
+def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
+    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled."""
+    path = run_dir / str(record.predictions_file)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise JournalError(
+            f"{path} cannot be read ({error.strerror}); restore it, or start anew with --fresh"
+        ) from error
+    if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
+        raise JournalError(
+            f"{path} is not the file that was journaled; restore it, or start anew with --fresh"
+        )
+    return Predictions.from_bytes(content)

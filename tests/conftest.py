@@ -56,3 +56,28 @@ def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.keras"
     model.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a small finished search on digits, for reading only; its cache stands beside it."""
+    from search.config import parse_config
+    from search.session import SessionOptions, run_search
+
+    folder = tmp_path_factory.mktemp("finished")
+    experiment = {
+        "name": "small",
+        "seed": 3,
+        "dataset": {"source": "digits", "image_size": 8},
+        "augmentation": {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": [False, True]},
+        "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": 0.01},
+        "training": {"max_epochs": 3, "patience": 3, "batch_size": 128, "views": 1},
+        "search": {"algorithm": "random", "trials": 2},
+        "evaluation": {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1, "views": 1}},
+        "tracking": {"uri": None},
+        "execution": {"cache_dir": str(folder / "cache")},
+    }
+    config = parse_config(experiment, "finished_run")
+    result = run_search(config, folder / "run", options=SessionOptions(inline=True))
+    assert result.outcome == "finished"
+    return result.run_dir

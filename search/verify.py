@@ -1,0 +1,183 @@
+"""Whether a run directory holds what its search would find again: files against hashes, numbers against what they follow from,
+and one trial against training it once more.
+
+On the machine and versions of the search every number must be the same to the last digit. Elsewhere features differ in their
+last digits and training amplifies that: heads stop at other epochs, as under another head seed. There, what follows from the
+journaled predictions may move by `SLACK`, and the trial trained again must be as good as the journaled one within the noise
+of their paired difference: one so large that chance gives it less than once in a thousand times is a difference.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from data.errors import UserError
+from search.comparison import Comparison, Difference
+from search.evaluation import metric_values
+from search.journal import JournalError
+from search.ledger import read_predictions
+from search.prepare import Prepared
+from search.rehearsal import compare_rehearsal, rehearse
+from search.reopening import (
+    JOURNAL,
+    Run,
+    compare_surroundings,
+    open_run,
+    prepare_again,
+    relocated,
+    scratch_resources,
+)
+from search.retraining import Apart, train_again
+from search.state import SearchState
+from search.trial import Frozen, Predictions, TrialRecord
+
+SLACK = 0.001  # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
+TOLERANCE = "the same within what another machine may change"
+SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
+
+Say = Callable[[str], None]
+
+
+class Verification(Frozen):
+    """trial: the one trained again; None where it did not come to that. exact: same machine and versions, else `changed` says
+    what is not. apart: how far the trial trained again is from the journaled one.
+    """
+
+    trial: int | None = None
+    label: str = ""
+    exact: bool = True
+    changed: tuple[str, ...] = ()
+    num_compared: int = 0
+    apart: Apart | None = None
+    differences: tuple[Difference, ...] = ()
+    warning: str | None = None
+
+    @property
+    def same(self) -> bool:
+        return not self.differences
+
+
+def verify(
+    run_dir: Path, trial: int | None = None, data: Path | None = None, say: Say = lambda _: None
+) -> Verification:
+    """Checks a run directory and trains one of its trials again.
+
+    trial: its number; by default the recommended setting's confirmation, else the best trial. data: where the images are now,
+    if not where they were. say: told in a line what is being done. Raises UserError for what the user can mend; damage to the
+    directory is a difference.
+    """
+    try:
+        run = open_run(run_dir)
+        if run.config.hash != run.opened.config_hash:
+            raise JournalError(
+                f"the config's hash is {run.config.hash}, and {run.opened.config_hash} was journaled; "
+                "it was changed, or written by another version"
+            )
+    except JournalError as error:
+        return Verification(differences=(Difference(where=JOURNAL, what=str(error)),))
+    record = _chosen(run.state, trial)
+    run = relocated(run, data) if data is not None else run
+    return _verify(run_dir, run, record.trial, say).model_copy(update={"warning": run.warning})
+
+
+def describe(verification: Verification) -> str:
+    """For people: what was compared, and what differs."""
+    lines = [verification.warning] if verification.warning else []
+    if verification.changed:
+        lines.append(f"not the machine and versions of the search: {'; '.join(verification.changed)}")
+    if verification.apart is not None:
+        lines.append(
+            f"trial {verification.trial} ({verification.label}) trained again: {verification.apart.words}"
+        )
+    if verification.same:
+        how = "the same to the last digit" if verification.exact else TOLERANCE
+        return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
+    count = len(verification.differences)
+    lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
+    return "\n".join([*lines, *(f"  {each.where}: {each.what}" for each in verification.differences)])
+
+
+def _verify(run_dir: Path, run: Run, number: int, say: Say) -> Verification:
+    comparison = Comparison()
+    record = next(record for record in run.state.records if record.trial == number)
+    with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
+        folder = Path(name)
+        resources = scratch_resources(run.config, folder)
+        prepared = prepare_again(run, resources)
+        changed = compare_surroundings(run, prepared, comparison)
+        if comparison.differences:  # on other images or weights all else would differ too
+            return _verification(comparison, changed)
+        predictions = _check_trials(run.state, run_dir, prepared, SUMMATION if changed else 0.0, comparison)
+        say(f"repeating the search with the answers of its {len(predictions)} trained trials")
+        again = rehearse(prepared, run.state, predictions, folder)
+        compare_rehearsal(run.events, again, comparison, SLACK if changed else 0.0)
+        apart = None
+        if number in predictions:
+            say(f"training trial {number} ({record.label}) again")
+            apart = train_again(record, predictions[number], resources, prepared, bool(changed), comparison)
+    found = _verification(comparison, changed)
+    return found.model_copy(update={"trial": number, "label": record.label, "apart": apart})
+
+
+def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verification:
+    return Verification(
+        exact=not changed,
+        changed=changed,
+        num_compared=comparison.num_compared,
+        differences=tuple(comparison.differences),
+    )
+
+
+def _chosen(state: SearchState, trial: int | None) -> TrialRecord:
+    """The trial to train again; of one that repeats another, that other."""
+    records = {record.trial: record for record in state.records}
+    if trial is None:
+        evidence = state.evidence
+        wanted = (evidence.chosen_trial, evidence.best_trial) if evidence else ()
+        trial = next((number for number in wanted if number is not None), 0)
+    if trial not in records:
+        raise UserError(f"there is no trial {trial}; allowed: 0 to {len(records) - 1}")
+    record = records[trial]
+    if record.status != "completed":
+        raise UserError(f"trial {trial} is {record.status} and has no numbers to compare; choose another")
+    return records[record.duplicate_of] if record.duplicate_of is not None else record
+
+
+def _check_trials(
+    state: SearchState, run_dir: Path, prepared: Prepared, slack: float, comparison: Comparison
+) -> dict[int, Predictions]:
+    """Every trained trial's predictions against their hash and its metrics against them; the sound ones."""
+    labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
+    found: dict[int, Predictions] = {}
+    results: dict[int, Any] = {}
+    for record in state.records:
+        where = f"trial {record.trial}"
+        result = record.result
+        if result is None:
+            continue
+        results[record.trial] = result.model_dump(mode="json")
+        if record.duplicate_of is not None:
+            comparison.check(where, results[record.trial], results.get(record.duplicate_of))
+        elif result.status == "completed":
+            try:
+                found[record.trial] = read_predictions(record, run_dir)
+                metrics = metric_values(found[record.trial], labels, num_classes)
+            except JournalError as error:
+                comparison.note(where, str(error))
+                continue
+            except (ValueError, KeyError, BadZipFile) as error:
+                comparison.note(
+                    where, f"{record.predictions_file} holds no predictions of this data set: {error}"
+                )
+                found.pop(record.trial, None)
+                continue
+            comparison.check(f"{where}: metrics", result.metrics, metrics, slack)
+            objective = record.spec.protocol.objective
+            before, after = result.validation_hash or ("", "")
+            comparison.check(f"{where}: validation_hash, before and after", before, after)
+            comparison.check(f"{where}: score", result.score, metrics[objective], slack)
+    return found

@@ -1,0 +1,217 @@
+"""A finished search verified: as it is, with one digit altered, interrupted, and as if on another machine."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from run_search import BAD_INPUT, DIFFERENT, DONE, app
+from search.comparison import Comparison
+from search.journal import encode, read
+from search.reopening import open_run, relocated
+from search.retraining import compare_quality
+from search.trial import Predictions
+from search.verify import Verification, verify
+
+Event = dict[str, Any]
+
+
+@pytest.fixture
+def copied(finished_run: Path, tmp_path: Path) -> Path:
+    """A run directory that a test may alter."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+def events_of(run_dir: Path) -> list[Event]:
+    return list(read(run_dir / "journal.jsonl")[0])
+
+
+def reseal(run_dir: Path, events: list[Event]) -> None:
+    """Writes events as a journal whose every checksum is right."""
+    (run_dir / "journal.jsonl").write_bytes(b"".join(encode(event) for event in events))
+
+
+def last_digit_changed(number: float) -> float:
+    """The same number but for its last written digit."""
+    text = repr(number)
+    place = max(match.start() for match in re.finditer(r"\d", text.partition("e")[0]))
+    return float(text[:place] + str((int(text[place]) + 5) % 10) + text[place + 1 :])
+
+
+def where(verification: Verification) -> list[str]:
+    return [difference.where for difference in verification.differences]
+
+
+def only(events: list[Event], kind: str, **wanted: Any) -> Event:
+    return next(e for e in events if e["type"] == kind and all(e[k] == v for k, v in wanted.items()))
+
+
+def test_a_run_left_alone_is_the_same_to_the_last_digit(finished_run: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(finished_run), "--json"])
+    assert result.exit_code == DONE
+    found = json.loads(result.stdout)
+    assert found["same"]
+    assert found["exact"]
+    assert found["num_compared"] > 5000
+    assert set(found["apart"].values()) == {0.0}
+
+
+def test_one_digit_of_an_unsealed_line_is_named_by_its_line_and_gives_status_4(copied: Path) -> None:
+    journal = copied / "journal.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    lines[3] = re.sub(r'"max_epochs":\d', '"max_epochs":4', lines[3])
+    journal.write_text("".join(lines))
+    result = CliRunner().invoke(app, ["verify", str(copied)])
+    assert result.exit_code == DIFFERENT
+    assert "line 4 of" in result.stdout
+
+
+def test_every_resealed_digit_is_named_with_its_place(copied: Path) -> None:
+    events = events_of(copied)
+    told = only(events, "told", trial=1)
+    told["result"]["score"] = last_digit_changed(told["result"]["score"])
+    told["effect"]["ci_low"] = last_digit_changed(told["effect"]["ci_low"])
+    evidence = only(events, "evidence")["evidence"]
+    evidence["null_floor"] = last_digit_changed(evidence["null_floor"])
+    only(events, "test")["test"]["confusion"][0][0] += 1
+    reseal(copied, events)
+    assert where(verify(copied)) == [
+        "trial 1: score",
+        "trial 1: effect.ci_low",
+        "evidence (1 of 3): null_floor",
+        "test: confusion",
+    ]
+
+
+def test_a_resealed_spec_is_not_the_one_that_the_search_asks_for(copied: Path) -> None:
+    events = events_of(copied)
+    asked = next(e["record"] for e in events if e["type"] == "asked" and e["record"]["trial"] == 3)
+    asked["spec"]["protocol"]["view_seed"] += 1
+    reseal(copied, events)
+    assert where(verify(copied))[0] == "trial 3: spec.protocol.view_seed"
+
+
+def test_a_resealed_config_does_not_match_its_hash(copied: Path) -> None:
+    events = events_of(copied)
+    events[0]["opened"]["config"]["seed"] = 4
+    reseal(copied, events)
+    assert where(verify(copied)) == ["journal.jsonl"]
+
+
+def test_one_digit_of_the_trained_trials_curve_gives_status_4(copied: Path) -> None:
+    events = events_of(copied)
+    best = open_run(copied).state.evidence
+    assert best is not None
+    loss = only(events, "told", trial=best.best_trial)["result"]["curve"]["val_loss"]
+    loss[1] = last_digit_changed(loss[1])
+    reseal(copied, events)
+    result = CliRunner().invoke(app, ["verify", str(copied), "--trial", str(best.best_trial)])
+    assert result.exit_code == DIFFERENT
+    assert f"trial {best.best_trial}: curve.val_loss" in result.stdout
+
+
+def test_an_altered_predictions_file_is_named(copied: Path) -> None:
+    path = copied / "predictions" / "00001.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    found = verify(copied)
+    assert any("00001.npz is not the file that was journaled" in each.what for each in found.differences)
+
+
+def test_predictions_forged_with_their_hash_contradict_the_metrics(copied: Path) -> None:
+    import hashlib
+
+    path = copied / "predictions" / "00001.npz"
+    true = Predictions.from_bytes(path.read_bytes())
+    forged = Predictions(true.images, np.roll(true.predicted, 1, axis=1), true.log_prob, true.fold)
+    path.write_bytes(forged.to_bytes())
+    events = events_of(copied)
+    only(events, "told", trial=1)["predictions_sha256"] = hashlib.sha256(forged.to_bytes()).hexdigest()
+    reseal(copied, events)
+    assert "trial 1: metrics: accuracy" in where(verify(copied))
+
+
+def test_an_interrupted_search_is_verified_as_far_as_it_went(copied: Path) -> None:
+    events = events_of(copied)
+    last = max(n for n, e in enumerate(events) if e["type"] == "told" and e["trial"] == 4)
+    reseal(copied, events[: last + 1])
+    found = verify(copied)
+    assert found.same
+    assert found.trial == 0
+
+
+def test_other_versions_are_named_and_compared_within_a_tolerance(copied: Path) -> None:
+    events = events_of(copied)
+    events[0]["opened"]["environment"]["packages"]["numpy"] = "0.9"
+    result = only(events, "told", trial=1)["result"]
+    result["metrics"]["accuracy"] += 1e-12
+    reseal(copied, events)
+    found = verify(copied, trial=0)
+    assert found.same
+    assert not found.exact
+    assert any(each.startswith("numpy 0.9, here ") for each in found.changed)
+
+
+def predictions_with(correct: np.ndarray) -> Predictions:
+    """One seed on images of class 1, right where told to be."""
+    predicted = np.where(correct, 1, 0).astype(np.int16)[None]
+    log_prob = np.where(correct, -0.1, -2.0).astype(np.float32)[None]
+    return Predictions(
+        np.arange(len(correct)), predicted, log_prob, (np.arange(len(correct)) % 5).astype(np.int16)
+    )
+
+
+@pytest.mark.parametrize(("lost", "different"), [(4, 0), (60, 1)])
+def test_elsewhere_a_trial_may_move_within_its_noise_and_no_further(lost: int, different: int) -> None:
+    correct = np.arange(500) % 4 != 0
+    worse = correct.copy()
+    worse[np.flatnonzero(correct)[:lost]] = False
+    comparison = Comparison()
+    pair = predictions_with(correct), predictions_with(worse)
+    compare_quality("trial 0", "accuracy", pair, np.ones(500, np.int32), 1, comparison)
+    assert len(comparison.differences) == different
+
+
+def test_images_elsewhere_change_the_path_in_every_spec(finished_run: Path, tmp_path: Path) -> None:
+    moved = relocated(open_run(finished_run), tmp_path)
+    assert moved.config.dataset.path == str(tmp_path)
+    assert {record.spec.dataset.path for record in moved.state.records} == {str(tmp_path)}
+
+
+def test_a_trial_that_is_not_there_is_refused(finished_run: Path) -> None:
+    with pytest.raises(UserError, match="no trial 99; allowed: 0 to"):
+        verify(finished_run, trial=99)
+
+
+def test_a_folder_without_a_search_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(tmp_path)])
+    assert result.exit_code == BAD_INPUT
+    assert "holds no journal.jsonl" in result.stderr
+
+
+def test_a_comparison_names_a_list_once_and_counts_what_differs() -> None:
+    comparison = Comparison()
+    comparison.check("trial 2", {"curve": {"loss": [1, 2, 3]}}, {"curve": {"loss": [1, 5, 6]}})
+    (difference,) = comparison.differences
+    assert difference.where == "trial 2: curve.loss"
+    assert difference.what == "2 in the journal, 5 recomputed (2 of 3 values differ; this is the first)"
+    assert comparison.num_compared == 3
+
+
+def test_a_comparison_takes_numbers_within_the_slack_for_equal_but_no_words() -> None:
+    comparison = Comparison()
+    comparison.check("a", {"x": 1.0, "verdict": "HELPS"}, {"x": 1.0005, "verdict": "HURTS"}, slack=0.001)
+    assert [difference.where for difference in comparison.differences] == ["a: verdict"]
+
+
+def test_a_comparison_sees_what_one_side_lacks() -> None:
+    comparison = Comparison()
+    comparison.check("a", [1, 2], [1])
+    assert comparison.differences[0].what.startswith("2 in the journal, nothing recomputed")
