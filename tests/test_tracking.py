@@ -1,16 +1,11 @@
 """The projection onto a real MLflow store, an sqlite file, looked at with MLflow's own client."""
 
-import logging
-import os
-import re
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from mlflow_reader import artifacts_of, child_in, contents, mlflow_client, parent_in, runs_in
 from states import make_state
 
 from search.state import SearchState
@@ -21,7 +16,6 @@ from search.tracking_values import PARENT_TAG
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
-ROOT = Path(__file__).parents[1]
 SEARCH_ID = "0123456789abcdef"
 
 
@@ -30,41 +24,6 @@ def run_dir(tmp_path):
     path = tmp_path / "runs" / "digits"
     path.mkdir(parents=True)
     return path
-
-
-def client(uri: str):
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
-def runs_in(uri: str) -> list:
-    experiment = client(uri).get_experiment_by_name("digits")
-    return list(client(uri).search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]))
-
-
-def parent_in(uri: str):
-    (parent,) = [run for run in runs_in(uri) if PARENT_TAG not in run.data.tags]
-    return parent
-
-
-def child_in(uri: str, trial: int):
-    (child,) = [run for run in runs_in(uri) if run.data.tags.get("augsearch.trial") == str(trial)]
-    return child
-
-
-def artifacts_of(uri: str, run) -> dict[str, str]:
-    folder = Path(run.info.artifact_uri.removeprefix("file://"))
-    return {
-        str(p.relative_to(folder)): p.read_text("utf-8", "replace") for p in folder.rglob("*") if p.is_file()
-    }
-
-
-def contents(uri: str) -> dict[str, list]:
-    """Every row of the tables a search writes to."""
-    with sqlite3.connect(uri.removeprefix("sqlite:///")) as database:
-        tables = ("runs", "metrics", "latest_metrics", "params", "tags", "datasets", "inputs")
-        return {table: sorted(database.execute(f"select * from {table}"), key=repr) for table in tables}
 
 
 def test_a_search_is_one_parent_with_its_trials_one_level_below(mlflow_uri, run_dir):
@@ -89,7 +48,7 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     assert (child.info.start_time, child.info.end_time) == (record.asked_at * 1000, record.told_at * 1000)
     assert (child.data.params["rotation_range"], child.data.params["views"]) == ("15", "16")
     assert child.data.metrics["ci_low"] == record.effect.ci_low
-    history = client(mlflow_uri).get_metric_history(child.info.run_id, "val_accuracy")
+    history = mlflow_client(mlflow_uri).get_metric_history(child.info.run_id, "val_accuracy")
     assert [(m.step, m.value) for m in history] == list(enumerate(record.result.curve.val_accuracy, start=1))
 
 
@@ -97,7 +56,7 @@ def test_a_curve_longer_than_a_batch_arrives_whole(mlflow_uri, run_dir):
     state = make_state("controls", num_epochs=500)
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     for name, values in state.records[0].result.curve.model_dump().items():
-        history = client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, name)
+        history = mlflow_client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, name)
         assert [m.value for m in history] == list(values)
 
 
@@ -128,31 +87,7 @@ def test_a_trial_left_half_sent_is_made_again_without_doubled_points(mlflow_uri,
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     child = child_in(mlflow_uri, 1)
     assert child.info.run_id != half
-    assert len(client(mlflow_uri).get_metric_history(child.info.run_id, "loss")) == 12
-
-
-def test_a_sender_killed_while_sending_leaves_nothing_double(mlflow_uri, run_dir):
-    code = (
-        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
-        "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
-        f"tracker = Tracker({mlflow_uri!r}, 'digits', Path({str(run_dir)!r}))\n"
-        "tracker.project(make_state('confirm', num_epochs=150))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code])
-    sent, deadline = 0, time.monotonic() + 60
-    while sent < 4 and time.monotonic() < deadline:
-        time.sleep(0.01)
-        with sqlite3.connect(mlflow_uri.removeprefix("sqlite:///"), timeout=20) as database:
-            (sent,) = database.execute("select count(*) from runs").fetchone()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 4 <= sent < 14
-    state = make_state("confirm", num_epochs=150)
-    assert Tracker(mlflow_uri, "digits", run_dir).project(state).unsent == 0
-    children = [run for run in runs_in(mlflow_uri) if PARENT_TAG in run.data.tags]
-    assert len(children) == len({run.data.tags["augsearch.trial"] for run in children}) == 13
-    for run in children:
-        assert len(client(mlflow_uri).get_metric_history(run.info.run_id, "loss")) == 150
+    assert len(mlflow_client(mlflow_uri).get_metric_history(child.info.run_id, "loss")) == 12
 
 
 def test_a_failed_trial_shows_its_reason_and_traceback(mlflow_uri, run_dir):
@@ -189,7 +124,7 @@ def test_the_parent_follows_the_search_through_a_stop_to_its_end(mlflow_uri, run
     assert parent.info.end_time == make_state().finished_at * 1000
     assert parent.data.tags["verdict.rotation_range"] == "HELPS"
     assert parent.data.tags["mlflow.note.content"].startswith("**Use rotation_range 15")
-    history = client(mlflow_uri).get_metric_history(parent.info.run_id, "trials_completed")
+    history = mlflow_client(mlflow_uri).get_metric_history(parent.info.run_id, "trials_completed")
     assert [(m.step, m.value) for m in history] == [(3, 3), (9, 9), (18, 18)]
 
 
@@ -241,31 +176,11 @@ def test_files_are_found_from_any_directory(mlflow_uri, run_dir, monkeypatch, tm
     assert artifacts_of(mlflow_uri, parent) == {"trials.csv": "trial\n"}
 
 
-def test_credentials_reach_no_store_no_artifact_no_log_and_no_status(
-    mlflow_uri, run_dir, monkeypatch, caplog, capfd
-):
-    caplog.set_level(logging.DEBUG)
-    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"):
-        monkeypatch.setenv(name, "hunter2")
-    secret = "http://me:hunter2@localhost:1/runs"
-    (run_dir / "config.yaml").write_text(f"tracking:\n  uri: {secret}\n")
-    opened = make_state().opened
-    config = {**opened.config, "tracking": {"uri": secret}, "dataset": {"path": "https://me:hunter2@host/x"}}
-    state = make_state().model_copy(update={"opened": opened.model_copy(update={"config": config})})
-    Tracker(mlflow_uri, "digits", run_dir).project(state)
-    status = Tracker(secret, "digits", run_dir).project(state)
-    assert status.unsent == 18
-    assert "***@localhost" in str(status)
-    written = [p.read_bytes() for p in run_dir.parents[1].rglob("*") if p.is_file() and p.parent != run_dir]
-    assert len(written) >= 2
-    assert not any(b"hunter2" in data for data in written)
-    assert "hunter2" not in str(status) + caplog.text + "".join(capfd.readouterr())
-    assert "http://***@localhost:1/runs" in artifacts_of(mlflow_uri, parent_in(mlflow_uri))["config.yaml"]
-
-
 def test_a_deleted_experiment_is_named_and_nothing_is_raised(mlflow_uri, run_dir):
     Store(mlflow_uri, "digits", run_dir)
-    client(mlflow_uri).delete_experiment(client(mlflow_uri).get_experiment_by_name("digits").experiment_id)
+    mlflow_client(mlflow_uri).delete_experiment(
+        mlflow_client(mlflow_uri).get_experiment_by_name("digits").experiment_id
+    )
     status = Tracker(mlflow_uri, "digits", run_dir).project(make_state("controls"))
     assert (status.sent, status.unsent) == (0, 3)
     assert status.reason == (
@@ -295,38 +210,6 @@ def test_a_locked_database_is_waited_for(mlflow_uri, run_dir):
     other.rollback()
     other.close()
     assert tracker.close(timeout=30).sent == 3
-
-
-def test_a_new_store_is_made_without_a_word_and_without_the_network(tmp_path, run_dir):
-    uri = f"sqlite:///{tmp_path / 'a folder' / 'mlflow.db'}"
-    code = (
-        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
-        "calls = []\n"
-        "sys.addaudithook(lambda event, args: calls.append((event, args)) if event in "
-        "('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto') else None)\n"
-        "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
-        f"tracker = Tracker({uri!r}, 'digits', Path({str(run_dir)!r}))\n"
-        "status = tracker.project(make_state('controls'))\n"
-        "assert status.unsent == 0, status\n"
-        "assert not calls, calls\n"
-    )
-    kept = {k: v for k, v in os.environ.items() if not re.match("MLFLOW_|PYTEST_|CI$|DO_NOT_TRACK", k)}
-    done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def test_only_one_module_imports_mlflow_and_not_at_its_top():
-    importing = [
-        p.name
-        for p in (ROOT / "search").glob("*.py")
-        if re.search(r"^\s*(import|from) mlflow", p.read_text(), re.M)
-    ]
-    assert importing == ["tracking_mlflow.py"]
-    code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import search.tracking; "
-        "sys.exit(bool({'mlflow', 'tensorflow', 'pandas'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_user_who_runs_the_search_is_named(mlflow_uri, run_dir, monkeypatch):
