@@ -171,6 +171,28 @@ def verify(
 
 
 @app.command()
+def predict(
+    directory: Directory,
+    images: Annotated[
+        list[str], typer.Argument(help="Files, folders and patterns such as 'photos/**/*.jpg'.")
+    ],
+) -> None:
+    """Prints the winning model's class and probabilities for each image, a JSON object a line."""
+    failed = False
+    with _errors(as_json=False):
+        from search.predict import Answer
+        from search.predict import predict as answers
+
+        for each in answers(directory, images):
+            if isinstance(each, Answer):
+                typer.echo(each.line)
+            else:
+                failed = True
+                _say(each.complaint)
+    raise typer.Exit(BAD_INPUT if failed else DONE)
+
+
+@app.command()
 def schema() -> None:
     """Prints the JSON Schema of an experiment file."""
     from search.config import ExperimentConfig
