@@ -88,6 +88,10 @@ def build_openvino(
             network = core.read_model(_export(model, Path(folder)))
     else:
         network = core.read_model(_cached(model, cache_dir / "openvino" / identity))
+    # The conversion makes an output of every swish as well, by way of its custom gradient, and each costs a
+    # copy of that layer: EfficientNetV2B0 is a third faster without.
+    for extra in network.get_results()[1:]:
+        network.remove_result(extra)
     steps = openvino.preprocess.PrePostProcessor(network)
     steps.input().tensor().set_element_type(openvino.Type.u8)
     network = steps.build()
