@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from data.augmentations import active, complete
+from data.augmentations import AUGMENTATIONS, active, complete
 from data.errors import UserError
 from search.dimensions import Choices, Dimension
 from search.sections import MODEL, TRAINING, accept_augmentation, check_section
@@ -71,13 +71,22 @@ class Space:
         return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
 
     def strongest(self) -> dict[str, Any]:
-        """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is."""
+        """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is.
+
+        A value that was meant to change something and does not (an int shift of 1) is among them, to be named.
+        """
         searched = {
             name: _strongest(dimension)
             for name, dimension in self.dimensions.items()
             if self.section_of[name] == "augmentation"
         }
-        return {**active(self.fixed["augmentation"]), **{n: v for n, v in searched.items() if active({n: v})}}
+        written = {**self.fixed["augmentation"], **searched}
+        records = {name: AUGMENTATIONS[name] for name in written}
+        return {
+            name: value
+            for name, value in complete(written).items()
+            if name in records and records[name].kind != "option" and value != records[name].identity
+        }
 
     def named_values(self, settings: Settings) -> dict[str, Any]:
         """Every searched setting and every active augmentation under its own name, for tables and trackers."""

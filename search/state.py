@@ -141,13 +141,13 @@ def _stopped(fields: dict, records: dict, event: Mapping) -> None:
     fields["stopped"] = event["reason"]
 
 
-def _finished(fields: dict, records: dict, event: Mapping) -> None:
-    fields["finished_at"] = event["time"]
+def _resumed(fields: dict, records: dict, event: Mapping) -> None:
     fields["stopped"] = None
 
 
-def _ignored(fields: dict, records: dict, event: Mapping) -> None:
-    """Kept for people and other readers; it changes no state."""
+def _finished(fields: dict, records: dict, event: Mapping) -> None:
+    fields["finished_at"] = event["time"]
+    fields["stopped"] = None
 
 
 _FOLDS = {
@@ -160,6 +160,6 @@ _FOLDS = {
     "phase": _phase,
     "cut": _cut,
     "stopped": _stopped,
-    "resumed": _ignored,
+    "resumed": _resumed,
     "finished": _finished,
 }

@@ -209,3 +209,14 @@ def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(fin
         0 <= probe.accuracy_ci[0] <= probe.accuracy <= probe.accuracy_ci[1] <= 1
         for probe in finished.state.safety
     )
+
+
+def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(cache: Path, tmp_path: Path) -> None:
+    """A/A: an int shift of 1 draws no shift at all, as in ImageDataGenerator."""
+    still = {"width_shift_range": {"choices": [0, 1]}, "height_shift_range": {"choices": [0, 1]}}
+    state = _run(_config(cache, augmentation=still), tmp_path / "run").state
+    assert state.evidence is not None
+    assert state.evidence.chosen_trial is None
+    assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
+    assert all(r.effect.delta == 0 for r in state.of_kind("trial") if r.effect)
+    assert {probe.remark for probe in state.safety} == {"changed 0 pixels"}
