@@ -193,6 +193,20 @@ def predict(
 
 
 @app.command()
+def sync(
+    directory: Directory,
+    uri: Annotated[str | None, typer.Option(help="Where to, if not where the search sent itself.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sends a search to MLflow again; what is there already is left alone."""
+    with _errors(as_json):
+        from search.sync import sync as send
+
+        status = send(directory, uri)
+        typer.echo(json.dumps({"where": status.where, "sent": status.sent}) if as_json else str(status))
+
+
+@app.command()
 def schema() -> None:
     """Prints the JSON Schema of an experiment file."""
     from search.config import ExperimentConfig

@@ -11,7 +11,8 @@ DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc")
 ALLOWED = "sqlite:///FILE, http(s)://HOST, postgresql://…, mysql://…, mssql://… or databricks"
 
-_USERINFO = re.compile(r"([A-Za-z][\w+.\-]*://)[^\s/\"'<>]*@")
+# Without the scheme before it: looking for one in a page with megabytes of base64 takes half a minute.
+_USERINFO = re.compile(r"(://)[^\s/\"'<>]*@")
 _SECRET_ARGUMENT = re.compile(r"(?i)([?&;][\w.\-]*(?:password|passwd|secret|token)[\w.\-]*=)[^&;\s\"'<>]*")
 
 

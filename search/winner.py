@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import Dataset
+from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
 from search.backbones import build_backbone
 from search.head_stack import HeadShape, HeadWeights, plain_head
@@ -21,6 +22,7 @@ from search.trial import Resources, TrialRecord, TrialSpec
 
 MODEL_FILE = "model/model.keras"
 CLASSES_FILE = "model/classes.json"
+EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for whoever registers it
 
 
 def heads_file(spec: TrialSpec, resources: Resources) -> Path:
@@ -69,11 +71,32 @@ def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run
         model.save(saved)
         saved.replace(beside)
     write_atomically(run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names")
+    example = io.BytesIO()
+    np.save(example, np.asarray(dataset.images[:2]), allow_pickle=False)
+    write_atomically(run_dir / EXAMPLE_FILE, example.getvalue(), "the model's example")
+    return stored_winner(state, run_dir)
+
+
+def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
+    """The winning model as `build_winner` left it in a run directory; None where there is none.
+
+    Raises UserError where one of its files cannot be read.
+    """
+    record = final_record(state)
+    if record is None or state.opened is None or not (run_dir / MODEL_FILE).exists():
+        return None
+    try:
+        class_names = json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8"))
+        example = np.load(run_dir / EXAMPLE_FILE, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
+        ) from error
     policy = state.evidence.policy if state.evidence else None
     return Winner(
         model_path=run_dir / MODEL_FILE,
-        class_names=dataset.class_names,
-        example=np.asarray(dataset.images[:2]),
+        class_names=tuple(class_names),
+        example=example,
         registered_name=state.opened.name,
         metadata={"recommended": record.label, "verdict": policy.model_dump(mode="json") if policy else None},
     )

@@ -1,0 +1,74 @@
+"""A finished search sent to a real MLflow store again: once, twice, and to nobody."""
+
+import base64
+import json
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from run_search import BAD_INPUT, DONE, app
+from search.reopening import open_run
+from search.sync import sync
+from search.tracking_uri import redacted
+from search.winner import EXAMPLE_FILE
+
+pytestmark = [
+    # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+    # Said of MLflow's own types while it imports them.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+
+
+def stored(uri: str) -> tuple[int, int]:
+    """How many runs and how many versions of the winning model a store holds."""
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    experiment = client.get_experiment_by_name("small")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    return len(runs), len(client.search_model_versions("name = 'small'"))
+
+
+def test_sending_twice_makes_no_duplicates(finished_run: Path, mlflow_uri: str) -> None:
+    num_trials = len(open_run(finished_run).state.records)
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["sync", str(finished_run), "--uri", mlflow_uri, "--json"])
+        assert result.exit_code == DONE, result.output
+        assert json.loads(result.stdout) == {"where": mlflow_uri, "sent": num_trials}
+        assert stored(mlflow_uri) == (num_trials + 1, 1)
+
+
+def test_where_nobody_answers_the_reason_is_given_with_status_2(finished_run: Path) -> None:
+    with socket.socket() as taken:  # bound and not listening: connections are refused
+        taken.bind(("127.0.0.1", 0))
+        uri = f"http://me:hunter2@127.0.0.1:{taken.getsockname()[1]}"
+        result = CliRunner().invoke(app, ["sync", str(finished_run), "--uri", uri])
+    assert result.exit_code == BAD_INPUT
+    assert "nothing answers there; the journal keeps it" in result.stderr
+    assert "hunter2" not in result.output
+
+
+def test_a_search_that_tracked_nothing_needs_an_address(finished_run: Path) -> None:
+    with pytest.raises(UserError, match=r"tracking\.uri null; say where"):
+        sync(finished_run)
+
+
+def test_a_model_that_is_not_whole_is_named(finished_run: Path, tmp_path: Path, mlflow_uri: str) -> None:
+    copied = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    (copied / EXAMPLE_FILE).write_bytes(b"")
+    with pytest.raises(UserError, match="model is not whole"):
+        sync(copied, mlflow_uri)
+
+
+def test_a_page_of_megabytes_is_cleaned_of_credentials_in_no_time() -> None:
+    pictures = base64.b64encode(np.random.default_rng(0).bytes(2_000_000)).decode()
+    start = time.process_time()
+    assert redacted(f"http://me:hunter2@host {pictures}") == f"http://***@host {pictures}"
+    assert time.process_time() - start < 2  # it was half a minute while the scheme was looked for
