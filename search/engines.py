@@ -42,7 +42,7 @@ class EngineOptions:
     workers: int = 1
     retries: int = 1
     timeout_seconds: float | None = None
-    warm_imports: tuple[str, ...] = ("tensorflow", "keras", "openvino", "cv2")
+    warm_imports: tuple[str, ...] = ("tensorflow", "keras", "cv2")
 
 
 class Engine(Protocol):

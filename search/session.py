@@ -19,7 +19,7 @@ import numpy as np
 from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
 from search.config import ExperimentConfig
-from search.engines import ENGINES, EngineOptions
+from search.engines import ENGINES, Engine, EngineOptions
 from search.event_log import EventLog
 from search.ledger import Ledger, Stopped
 from search.lock import RunLock
@@ -31,6 +31,7 @@ from search.prepare import Prepared, describe_environment, prepare, resources_of
 from search.run_dir import JOURNAL, empty_run_dir
 from search.sheets import TrialSheets
 from search.state import Opened, SearchState
+from search.trial import Resources
 from search.workload import workload
 
 if TYPE_CHECKING:
@@ -127,14 +128,15 @@ class _Session:
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
         deadline = Deadline(self.config, earlier, self.started)
         loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline, self.options.demo_leak)
-        return self._finish(log, loop, prepared)
+        return self._finish(log, loop, prepared, engine)
 
-    def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared) -> SearchResult:
+    def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared, engine: Engine) -> SearchResult:
         outcome: Outcome = "finished"
         reason = None
         try:
             loop.run()
         except Stopped:
+            engine.cancel_running()  # at once: nobody waits for what still runs
             outcome, reason = "stopped", "asked to stop"
         except SearchFailed as error:
             outcome, reason = "failed", str(error)
@@ -169,7 +171,7 @@ class _Session:
         if winner is not None and self.tracker is not None:
             self.tracker.log_winner(log.state, winner)
 
-    def _engine(self, resources: Any) -> Any:
+    def _engine(self, resources: Resources) -> Engine:
         execution = self.config.execution
         name = "inline" if self.options.inline else execution.engine
         timeout = execution.trial_timeout_minutes

@@ -119,7 +119,7 @@ def test_the_same_experiment_gives_the_same_table(
     assert again.state.test == finished.state.test
 
 
-@pytest.mark.parametrize("told", [1, 4, 8])
+@pytest.mark.parametrize("told", [2, 7])
 def test_a_stopped_search_resumes_to_the_same_table(
     finished: SearchResult, cache: Path, tmp_path: Path, told: int
 ) -> None:
@@ -177,8 +177,10 @@ def test_starting_afresh_counts_the_look_at_the_test_set(
     assert again.state.test.looks == 2
 
 
-@pytest.mark.parametrize("algorithm", ["grid", "bayesian", "hyperband", "halving"])
-def test_every_algorithm_finishes_and_repeats(algorithm: str, cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("algorithm", ["hyperband", "halving"])
+def test_algorithms_that_share_out_views_finish_and_repeat(
+    algorithm: str, cache: Path, tmp_path: Path
+) -> None:
     search = {"algorithm": algorithm, "trials": 4, "min_views": 1, "reduction": 2}
     changes = {
         "search": search,
@@ -211,7 +213,9 @@ def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(fin
     )
 
 
-def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(cache: Path, tmp_path: Path) -> None:
+def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
+    cache: Path, tmp_path: Path
+) -> None:
     """A/A: an int shift of 1 draws no shift at all, as in ImageDataGenerator."""
     still = {"width_shift_range": {"choices": [0, 1]}, "height_shift_range": {"choices": [0, 1]}}
     state = _run(_config(cache, augmentation=still), tmp_path / "run").state

@@ -1,0 +1,123 @@
+"""What every search algorithm must do, asked of each record in the table: without training, on made-up scores."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import UserError
+from search.algorithms import ALGORITHMS, build_oracle, num_trials, views_ladder
+from search.config import ExperimentConfig, parse_config
+from search.space import Space
+
+TRIALS = 6
+EXPERIMENT: dict[str, Any] = {
+    "name": "contract",
+    "dataset": {"source": "digits", "image_size": 32},
+    "augmentation": {
+        "rotation_range": {"min": 0, "max": 30, "step": 10},
+        "zoom_range": {"min": 0.0, "max": 0.4, "step": 0.1},
+        "brightness_range": [[1.0, 1.0], [0.8, 1.2]],
+        "horizontal_flip": [False, True],
+    },
+    "model": {"learning_rate": {"min": 0.001, "max": 0.003, "step": 0.001}, "head_units": [50, 100]},
+}
+
+
+def _config(algorithm: str, seed: int = 0, **search: Any) -> ExperimentConfig:
+    settings = {"algorithm": algorithm, "trials": TRIALS, **search}
+    return parse_config({**EXPERIMENT, "seed": seed, "search": settings}, "test")
+
+
+def _proposals(config: ExperimentConfig, score: Any = None) -> list[dict[str, Any]]:
+    """Everything an algorithm asks for, answered at once; `score` of the values, more is better."""
+    oracle = build_oracle(config, Space.of(config))
+    score = score or (lambda values: -values["rotation_range"])
+    asked: list[dict[str, Any]] = []
+    while len(asked) < 10 * TRIALS:
+        trial = oracle.create_trial(f"trial-{len(asked)}")
+        if trial.status != "RUNNING":
+            assert trial.status == "STOPPED"
+            return asked
+        asked.append(dict(trial.hyperparameters.values))
+        oracle.update_trial(trial.trial_id, {"score": score(trial.hyperparameters.values)})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    raise AssertionError("it never stops")
+
+
+@pytest.fixture(params=sorted(ALGORITHMS))
+def algorithm(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_it_ends_after_no_more_trials_than_it_says(algorithm: str) -> None:
+    config = _config(algorithm)
+    assert 1 <= len(_proposals(config)) <= num_trials(config, Space.of(config))
+
+
+def test_every_proposal_is_a_setting_that_a_trial_accepts(algorithm: str) -> None:
+    config = _config(algorithm)
+    space = Space.of(config)
+    for values in _proposals(config):
+        settings = space.settings(values)
+        assert 0 <= settings.augmentation.get("rotation_range", 0) <= 30
+        assert settings.model.head_units in (50, 100)
+        assert 0.001 <= settings.model.learning_rate <= 0.003
+
+
+def test_the_same_seed_asks_the_same_and_another_seed_something_else(algorithm: str) -> None:
+    first = _proposals(_config(algorithm, seed=0))
+    assert first == _proposals(_config(algorithm, seed=0))
+    if algorithm != "grid":  # a grid has one order, whatever the seed
+        assert first != _proposals(_config(algorithm, seed=1))
+
+
+def test_it_writes_nothing_to_the_disk(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _proposals(_config(algorithm))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_is_a_number_of_views_of_the_ladder(algorithm: str) -> None:
+    config = _config(algorithm)
+    key = ALGORITHMS[algorithm].budget_key
+    if key is None:
+        assert views_ladder(config) == ()
+        return
+    views = {values[key] for values in _proposals(config)}
+    assert all(isinstance(each, int) and 1 <= each <= 16 for each in views)
+    if ladder := views_ladder(config):
+        assert views == set(ladder)
+
+
+def test_a_failed_trial_does_not_end_the_search(algorithm: str) -> None:
+    config = _config(algorithm)
+    oracle = build_oracle(config, Space.of(config))
+    for number in range(4):
+        trial = oracle.create_trial(f"trial-{number}")
+        assert trial.status == "RUNNING"
+        trial.status = "FAILED"
+        oracle.end_trial(trial)
+
+
+def test_a_grid_over_a_range_without_step_says_what_to_write() -> None:
+    augmentation = {"rotation_range": {"min": 0, "max": 30}}
+    config = parse_config(
+        {**EXPERIMENT, "augmentation": augmentation, "search": {"algorithm": "grid"}}, "test"
+    )
+    with pytest.raises(UserError, match="needs a step for rotation_range"):
+        build_oracle(config, Space.of(config))
+
+
+def test_a_grid_counts_its_combinations() -> None:
+    assert Space.of(_config("grid")).num_combinations == 4 * 5 * 2 * 2 * 3 * 2
+
+
+def test_sharing_out_views_needs_a_number_of_views() -> None:
+    search = {"algorithm": "halving"}
+    config = parse_config({**EXPERIMENT, "training": {"views": "fresh"}, "search": search}, "test")
+    with pytest.raises(UserError, match="needs a number"):
+        build_oracle(config, Space.of(config))
