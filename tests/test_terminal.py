@@ -266,10 +266,10 @@ def test_a_resumed_search_counts_only_what_is_left() -> None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "search"), [("random", 20 * 16.0), ("halving", 20 * 2 + 6 * 4 + 2 * 11.0)]
+    ("algorithm", "search"), [("random", 20 * 19.0), ("halving", 20 * (3 + 1) + 6 * (3 + 4) + 2 * (3 + 11.0))]
 )
 def test_the_work_of_a_search_is_counted_in_views(algorithm: str, search: float) -> None:
-    """Halving 20 settings by 3 from 16 views down: 20 on 1, 6 on 5, 2 on 16; each rung adds what it lacks."""
+    """Halving 20 settings by 3 from 16 views down: 20 on 1, 6 on 5, 2 on 16; each rung adds the views it lacks, and heads."""
     data = {
         "name": "x",
         "dataset": {"source": "digits"},
@@ -278,9 +278,9 @@ def test_the_work_of_a_search_is_counted_in_views(algorithm: str, search: float)
     }
     plan = workload(parse_config(data, "test")).plan
     assert list(plan) == ["controls", "search", "confirm", "ablation", "test"]
-    assert plan["controls"] == 1 + 2 * 16
+    assert plan["controls"] == 4 + 2 * (16 + 3 * {"random": 1, "halving": 3}[algorithm])
     assert plan["search"] == pytest.approx(search, rel=0.35)
-    assert plan["confirm"] == 1 + 5 * 24
+    assert plan["confirm"] == 4 + 5 * (24 + 3)
 
 
 def test_a_promoted_trial_computes_only_the_views_it_lacks() -> None:
