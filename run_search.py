@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,9 @@ RunDir = Annotated[
     Path | None, typer.Option("--run-dir", help="Where the search is kept [default: runs/NAME].")
 ]
 Directory = Annotated[Path, typer.Argument(help="A run directory.")]
+TrialNumber = Annotated[
+    int | None, typer.Option("--trial", help="Its number [default: the recommended one].")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
 
@@ -156,7 +160,7 @@ def report(directory: Directory, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     directory: Directory,
-    trial: Annotated[int | None, typer.Option(help="Its number [default: the recommended, or best].")] = None,
+    trial: TrialNumber = None,
     data: Annotated[Path | None, typer.Option(help="Where the images are now, if they were moved.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -204,6 +208,23 @@ def sync(
 
         status = send(directory, uri)
         typer.echo(json.dumps({"where": status.where, "sent": status.sent}) if as_json else str(status))
+
+
+@app.command()
+def export(
+    directory: Directory,
+    to: Annotated[str, typer.Option(help="json, keras, imagedatagenerator, torchvision or albumentations.")],
+    trial: TrialNumber = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prints the recommended augmentation, or a trial's, as code for use elsewhere."""
+    with _errors(as_json):
+        from search.export import export as write
+
+        exported = write(directory, to, trial)
+        for caveat in exported.caveats:
+            _say(f"differs: {caveat}")
+        typer.echo(json.dumps(asdict(exported)) if as_json else exported.code, nl=as_json)
 
 
 @app.command()

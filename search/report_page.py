@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from search.exporters import EXPORTERS
 from search.report_sections import (
     cost_text,
     data_lines,
@@ -42,7 +43,6 @@ from search.state import SearchState
 from search.tracking_uri import redacted
 from search.wording import answer, chosen_record, settings_text, unit_of
 
-EXPORTS = ("json", "keras", "imagedatagenerator", "torchvision", "albumentations")
 Rows = Sequence[tuple[str, ...]]
 
 
@@ -162,7 +162,7 @@ def _use_commands(state: SearchState, folder: str) -> list[str]:
     chosen = chosen_record(state)
     if chosen is None:
         return []
-    exports = [f"python run_search.py export {folder} --to {target}" for target in EXPORTS]
+    exports = [f"python run_search.py export {folder} --to {target}" for target in EXPORTERS]
     settings = json.dumps(chosen.spec.settings.augmentation, ensure_ascii=False)
     return [
         "# the settings, in the units of the experiment file",

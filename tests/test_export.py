@@ -1,0 +1,314 @@
+"""Exported code is executed, and what it does to pictures compared with ours: moments of the affine transforms and of levels.
+
+A picture whose first two channels are its own coordinates shows, after any transform, where each pixel was read: the affine
+matrix is a least-squares fit. Its third channel is 1 inside and the fill, 0, outside, so that fill is left out of the fit.
+Draws are seeded; the tolerances would fail equal distributions for about one seed in ten thousand.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from data.augmentations import AUGMENTATIONS
+from data.draws import unit_draws
+from data.errors import UserError
+from data.views import augment, make_plan
+from run_search import BAD_INPUT, DONE, app
+from search.export import export
+from search.exporters import EXPORTERS
+from search.exporting import Exported, Policy
+
+# Keras 3.15 calls SciPy by its old name.
+pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
+
+Floats = NDArray[np.floating]
+Apply = Callable[[NDArray[Any]], Floats]
+SIZE, COUNT, SEED = 32, 600, 5
+VALUES: dict[str, Any] = {
+    "rotation_range": 20,
+    "width_shift_range": 0.2,
+    "height_shift_range": 6.0,
+    "shear_range": 15,
+    "zoom_range": 0.3,
+    "horizontal_flip": True,
+    "vertical_flip": True,
+    "channel_shift_range": 30.0,
+    "brightness_range": [0.7, 1.3],
+    "contrast_range": [0.7, 1.4],
+    "saturation_range": [0.5, 1.5],
+    "policy": "rand_augment",
+    "cutout": 0.25,
+}
+
+
+def exported(to: str, **augmentation: Any) -> Exported:
+    return EXPORTERS[to].write(Policy("A test", augmentation, SIZE))
+
+
+def executed(to: str, augmentation: dict[str, Any]) -> Any:
+    """The object called `augmentation` that the exported code makes."""
+    names: dict[str, Any] = {}
+    exec(exported(to, **augmentation).code, names)
+    return names["augmentation"]
+
+
+def with_keras(augmentation: dict[str, Any]) -> Apply:
+    import keras
+
+    keras.utils.set_random_seed(SEED)
+    layers = executed("keras", augmentation)
+    return lambda images: np.asarray(layers(images.astype(np.float32), training=True))
+
+
+def with_generator(augmentation: dict[str, Any]) -> Apply:
+    np.random.seed(SEED)  # noqa: NPY002 -- ImageDataGenerator draws from NumPy's global generator
+    made = executed("imagedatagenerator", augmentation)
+    return lambda images: np.stack([made.random_transform(image.astype(np.float32)) for image in images])
+
+
+def with_albumentations(augmentation: dict[str, Any]) -> Apply:
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for its newest version
+    pytest.importorskip("albumentations", reason="Albumentations is not installed")
+    made = executed("albumentations", augmentation)
+    made.set_random_seed(SEED)
+    return lambda images: np.stack([made(image=image)["image"] for image in images])
+
+
+def with_torchvision(augmentation: dict[str, Any]) -> Apply:
+    torch = pytest.importorskip("torch", reason="torchvision is not installed")
+    pytest.importorskip("torchvision", reason="torchvision is not installed")
+    torch.manual_seed(SEED)
+    made = executed("torchvision", augmentation)
+
+    def apply(images: NDArray[Any]) -> Floats:
+        tensors = [torch.from_numpy(image.transpose(2, 0, 1).copy()) for image in images]
+        return np.stack([made(tensor).numpy().transpose(1, 2, 0) for tensor in tensors])
+
+    return apply
+
+
+def coordinates() -> Floats:
+    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    return np.repeat(np.stack([x, y, np.ones_like(x)], axis=-1)[None], COUNT, axis=0)
+
+
+def fitted(pictures: Floats) -> Floats:
+    """The matrix [n, 2, 3] from output to source pixels of each transformed picture of coordinates."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    places = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3).astype(float)
+    found = []
+    for picture in pictures.reshape(len(pictures), -1, 3):
+        inside = picture[:, 2] > 0.999
+        found.append(np.linalg.lstsq(places[inside], picture[inside, :2], rcond=None)[0].T)
+    return np.stack(found)
+
+
+def ours(augmentation: dict[str, Any]) -> Floats:
+    plan = make_plan(augmentation, SIZE, lambda stream: unit_draws(SEED, stream, 0, np.arange(COUNT)))
+    assert plan.matrices is not None
+    return plan.matrices
+
+
+def assert_same_moments(theirs: Floats, expected: Floats, spread: float = 0.15) -> None:
+    """Means within 4.5 standard errors, standard deviations within `spread`, of each number apart."""
+    deviation = expected.std(axis=0)
+    error = 4.5 * deviation * np.sqrt(2 / COUNT) + 1e-3
+    assert (np.abs(theirs.mean(axis=0) - expected.mean(axis=0)) <= error).all()
+    moves = deviation > 1e-3
+    assert (theirs.std(axis=0)[~moves] < 2e-3).all()
+    assert (np.abs(theirs.std(axis=0)[moves] / deviation[moves] - 1) < spread).all()
+
+
+MOVES: dict[str, dict[str, Any]] = {
+    "rotation": {"rotation_range": 20},
+    "sideways": {"width_shift_range": 0.2},
+    "up and down, px": {"height_shift_range": 6.0},
+    "zoom": {"zoom_range": 0.3},
+    "zoom out alone": {"zoom_range": [1.0, 1.4]},
+    "both flips": {"horizontal_flip": True, "vertical_flip": True},
+    "one flip": {"vertical_flip": True},
+    "all": {
+        "rotation_range": 20,
+        "width_shift_range": 0.2,
+        "height_shift_range": 0.1,
+        "zoom_range": [0.8, 1.1],
+        "horizontal_flip": True,
+    },
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+@pytest.mark.parametrize("library", [with_keras, with_generator])
+def test_pictures_move_as_ours_do(name: str, library: Callable[[dict[str, Any]], Apply]) -> None:
+    augmentation = {**MOVES[name], "fill_mode": "constant", "cval": 0}
+    assert_same_moments(fitted(library(augmentation)(coordinates())), ours(augmentation))
+
+
+@pytest.mark.parametrize(
+    "augmentation", [{"shear_range": 15}, {"width_shift_range": 5}, {"height_shift_range": 7}]
+)
+def test_the_generator_shears_and_shifts_by_whole_pixels_as_we_do(augmentation: dict[str, Any]) -> None:
+    augmentation = {**augmentation, "fill_mode": "constant", "cval": 0}
+    assert_same_moments(fitted(with_generator(augmentation)(coordinates())), ours(augmentation))
+
+
+def test_keras_leans_by_our_sines() -> None:
+    augmentation = {"shear_range": 15, "fill_mode": "constant", "cval": 0}
+    lean = fitted(with_keras(augmentation)(coordinates()))[:, 0, 1]
+    expected = ours(augmentation)[:, 0, 1]
+    assert abs(lean.mean()) < 4.5 * expected.std() / np.sqrt(COUNT)
+    assert lean.std() == pytest.approx(expected.std(), rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["rotation", "both flips", "one flip", "sideways", "up and down, px"])
+def test_albumentations_moves_pictures_as_we_do_but_for_whole_pixels(name: str) -> None:
+    augmentation = {**MOVES[name], "fill_mode": "constant", "cval": 0}
+    assert_same_moments(fitted(with_albumentations(augmentation)(coordinates())), ours(augmentation), 0.2)
+
+
+def test_albumentations_zooms_within_our_range() -> None:
+    augmentation = {"zoom_range": [0.8, 1.4], "fill_mode": "constant", "cval": 0}
+    factors = fitted(with_albumentations(augmentation)(coordinates()))[:, [0, 1], [0, 1]]
+    assert (factors.min(axis=0) < 0.82).all()
+    assert (factors.max(axis=0) > 1.36).all()
+    assert ((factors > 0.799) & (factors < 1.401)).all()
+    assert abs(np.corrcoef(factors.T).min()) < 0.2  # x and y apart
+
+
+@pytest.mark.parametrize("name", ["rotation", "both flips", "one flip"])
+def test_torchvision_moves_pictures_as_we_do(name: str) -> None:
+    augmentation = {**MOVES[name], "fill_mode": "constant", "cval": 0}
+    assert_same_moments(fitted(with_torchvision(augmentation)(coordinates())), ours(augmentation), 0.2)
+
+
+# Two flat halves: a dark colour on the left, a light one on the right.
+LEVELS = np.zeros((1, SIZE, SIZE, 3), np.uint8)
+LEVELS[:, :, : SIZE // 2] = (60, 80, 100)
+LEVELS[:, :, SIZE // 2 :] = (150, 140, 160)
+GREY = np.full((1, SIZE, SIZE, 3), 127, np.uint8)
+
+
+def levels_of(pictures: NDArray[Any]) -> Floats:
+    """The six numbers that a two-coloured picture is, [n, 6]."""
+    return pictures[:, SIZE // 2, [2, SIZE - 3]].reshape(len(pictures), 6).astype(float)
+
+
+@pytest.mark.parametrize(
+    ("library", "name", "value", "picture"),
+    [
+        (with_generator, "brightness_range", [0.7, 1.3], LEVELS),
+        (with_generator, "channel_shift_range", 30.0, LEVELS),
+        (with_keras, "brightness_range", [0.7, 1.3], GREY),  # it adds: only mid-grey is the same
+        (with_keras, "saturation_range", [0.5, 1.5], LEVELS),
+        (with_albumentations, "brightness_range", [0.7, 1.3], LEVELS),
+        (with_albumentations, "contrast_range", [0.7, 1.3], LEVELS),
+        (with_albumentations, "saturation_range", [0.5, 1.5], LEVELS),
+        (with_torchvision, "brightness_range", [0.7, 1.3], LEVELS),
+        (with_torchvision, "contrast_range", [0.7, 1.3], LEVELS),
+        (with_torchvision, "saturation_range", [0.5, 1.5], LEVELS),
+    ],
+)
+def test_levels_change_as_ours_do(
+    library: Callable[[dict[str, Any]], Apply], name: str, value: Any, picture: NDArray[np.uint8]
+) -> None:
+    images = np.repeat(picture, COUNT, axis=0)
+    expected = levels_of(augment(images, range(COUNT), {name: value}, SEED, 0))
+    theirs = levels_of(library({name: value})(images))
+    assert (
+        np.abs(theirs.mean(axis=0) - expected.mean(axis=0)).max()
+        < 4.5 * expected.std() * np.sqrt(2 / COUNT) + 1
+    )
+    assert np.abs(theirs.std(axis=0) / np.maximum(expected.std(axis=0), 1) - 1).max() < 0.15
+
+
+def test_keras_stretches_contrast_by_our_factors() -> None:
+    images = np.repeat(LEVELS, COUNT, axis=0)
+    theirs = levels_of(with_keras({"contrast_range": [0.7, 1.4]})(images))
+    stretch = (theirs[:, 3] - theirs[:, 0]) / 90  # the two reds are 90 levels apart
+    assert 0.7 <= stretch.min() < 0.72
+    assert 1.38 < stretch.max() <= 1.4001
+    assert stretch.mean() == pytest.approx(1.05, abs=0.04)
+
+
+def test_keras_shifts_channels_by_our_levels() -> None:
+    theirs = levels_of(with_keras({"channel_shift_range": 30.0})(np.repeat(LEVELS, COUNT, axis=0)))
+    shift = theirs - levels_of(LEVELS.astype(np.float32))
+    assert np.ptp(shift, axis=1).max() < 1e-3  # all channels alike
+    assert shift[:, 0].std() == pytest.approx(30 / np.sqrt(3), rel=0.1)
+
+
+@pytest.mark.parametrize("library", [with_keras, with_albumentations, with_torchvision])
+def test_a_square_of_our_side_is_cut_out_of_every_picture(library: Callable[[dict[str, Any]], Apply]) -> None:
+    pictures = library({"cutout": 0.25})(np.repeat(LEVELS, 50, axis=0))
+    cut = np.isclose(pictures, 127).all(axis=-1)
+    assert (np.abs(cut.sum(axis=(1, 2)) - 64) <= 17).all()  # 8 x 8 pixels; Keras's edges fall between pixels
+    assert len(np.unique(cut.reshape(50, -1), axis=0)) > 10
+
+
+@pytest.mark.parametrize("to", [name for name in EXPORTERS if name != "json"])
+@pytest.mark.parametrize("name", VALUES)
+def test_every_augmentation_is_in_the_code_or_named_as_left_out(to: str, name: str) -> None:
+    nothing, written = exported(to).code, exported(to, **{name: VALUES[name]})
+    compile(written.code, to, "exec")
+    assert written.code != nothing
+    left_out = [caveat for caveat in written.caveats if caveat.startswith(name) and "is left out" in caveat]
+    lines = [line for line in written.code.splitlines() if line and not line.startswith("#")]
+    bare = [line for line in nothing.splitlines() if line and not line.startswith("#")]
+    assert (lines == bare) == bool(left_out)
+
+
+def test_the_contract_covers_every_augmentation() -> None:
+    assert {name for name, record in AUGMENTATIONS.items() if record.kind != "option"} == set(VALUES)
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect", "wrap"])
+@pytest.mark.parametrize("to", [name for name in EXPORTERS if name != "json"])
+def test_every_fill_mode_is_in_the_code(to: str, fill_mode: str) -> None:
+    codes = {mode: exported(to, rotation_range=20, fill_mode=mode).code for mode in ("nearest", fill_mode)}
+    compile(codes[fill_mode], to, "exec")
+    assert (codes["nearest"] != codes[fill_mode]) == (fill_mode != "nearest")
+
+
+def test_the_generators_exchange_of_width_and_height_is_said_and_undone() -> None:
+    code = exported("imagedatagenerator", width_shift_range=0.2).code
+    assert "height_shift_range=0.2," in code
+    assert "Exchanged on purpose" in code
+
+
+@pytest.mark.parametrize("value", [[0.5, 1.2], [0.2, 2.5]])
+def test_a_contrast_that_keras_would_turn_round_is_left_out(value: list[float]) -> None:
+    assert "is left out" in exported("keras", contrast_range=value).caveats[0]
+
+
+@pytest.mark.parametrize("to", EXPORTERS)
+def test_the_recommendation_of_a_search_is_exported(finished_run: Path, to: str) -> None:
+    result = CliRunner().invoke(app, ["export", str(finished_run), "--to", to])
+    assert result.exit_code == DONE
+    assert (
+        "Recommended by the search small, for images of 8 pixels a side: no augmentation"
+        in result.stdout.replace("\n# ", " ")
+    )
+
+
+def test_a_trials_augmentation_is_exported_by_its_number(finished_run: Path) -> None:
+    result = CliRunner().invoke(app, ["export", str(finished_run), "--to", "keras", "--trial", "1"])
+    assert "RandomRotation(0.0833333" in result.stdout  # the course's 30 degrees
+    assert "differs: shear_range: Keras leans pictures about their corner" in result.stderr
+    settings = json.loads(export(finished_run, "json", 1).code)
+    assert settings["augmentation"]["rotation_range"] == 30
+    assert settings["units"]["rotation_range"] == "degrees"
+
+
+def test_an_unknown_exporter_or_trial_is_refused(finished_run: Path) -> None:
+    result = CliRunner().invoke(app, ["export", str(finished_run), "--to", "kears"])
+    assert result.exit_code == BAD_INPUT
+    assert "did you mean 'keras'?" in result.stderr
+    with pytest.raises(UserError, match="no trial 99"):
+        export(finished_run, "keras", 99)
