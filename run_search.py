@@ -5,14 +5,12 @@ Everything heavy is imported inside a command: `--help` answers without TensorFl
 
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -79,7 +77,9 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    with _errors(as_json), _stop_signals() as stop:
+    from search.stop_signals import stop_signals
+
+    with _errors(as_json), stop_signals(_say, STOPPED) as stop:
         from search.config import load_config
         from search.session import SessionOptions, run_search
         from search.terminal import Progress
@@ -227,6 +227,27 @@ def export(
         typer.echo(json.dumps(asdict(exported)) if as_json else exported.code, nl=as_json)
 
 
+@app.command("import-idg")
+def import_idg(
+    code: Annotated[
+        str, typer.Argument(help="'ImageDataGenerator(rotation_range=30, ...)', parsed and never run.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="The file to write [default: standard output].")] = None,
+    data: Annotated[str, typer.Option(help="The folder of images to write into it.")] = "photos",
+) -> None:
+    """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
+    with _errors(as_json=False):
+        from search.import_idg import import_idg as read_code
+        from search.import_idg import write_new
+
+        imported = read_code(code, data, out.stem if out else "imported")
+        for remark in imported.remarks:
+            _say(f"note: {remark}")
+        typer.echo(
+            imported.experiment if out is None else write_new(out, imported.experiment), nl=out is not None
+        )
+
+
 @app.command()
 def schema() -> None:
     """Prints the JSON Schema of an experiment file."""
@@ -255,27 +276,6 @@ def _errors(as_json: bool) -> Iterator[None]:
             typer.echo(json.dumps({"error": str(error)}))
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from None
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """The first SIGINT or SIGTERM asks the search to stop; the second stops it at once. Either can be resumed."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            os._exit(STOPPED)
-        stop.set()
-        typer.echo(
-            "stopping; the search can be resumed with the same command (again: stop at once)", err=True
-        )
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,175 @@
+"""Experiment files made from ImageDataGenerator calls: what is searched, what is said, and that nothing is ever run."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from run_search import BAD_INPUT, DONE, app
+from search.config import ExperimentConfig, load_config
+from search.dimensions import Choices, Range
+from search.idg_call import PARAMETERS
+from search.import_idg import import_idg
+from search.space import Space
+
+COURSE = """
+train_datagen = ImageDataGenerator(
+    preprocessing_function=preprocess_input, rescale=1./255,
+    rotation_range=30, width_shift_range=10, height_shift_range=10,
+    shear_range=10, zoom_range=0.1, vertical_flip=True, fill_mode="reflect",
+)
+train = train_datagen.flow_from_directory("train", target_size=(150, 150))
+validation = ImageDataGenerator(rescale=1./255).flow_from_directory("validation")
+"""
+
+
+def searched(text: str) -> dict[str, Any]:
+    section: dict[str, Any] = yaml.safe_load(import_idg(text).experiment)["augmentation"]
+    return section
+
+
+def space_of(tmp_path: Path, text: str) -> tuple[ExperimentConfig, Space]:
+    (tmp_path / "experiment.yaml").write_text(import_idg(text).experiment)
+    config = load_config(tmp_path / "experiment.yaml")
+    return config, Space.of(config)
+
+
+def values(dimension: Range | Choices) -> list[Any]:
+    if isinstance(dimension, Choices):
+        return list(dimension.values)
+    assert dimension.num_values
+    assert dimension.step
+    return [round(dimension.minimum + n * dimension.step, 6) for n in range(dimension.num_values)]
+
+
+def test_the_courses_own_code_becomes_a_file_that_loads(tmp_path: Path) -> None:
+    config, space = space_of(tmp_path, COURSE)
+    found = {name: values(dimension) for name, dimension in space.dimensions.items()}
+    assert found == {
+        "rotation_range": [0, 15, 30, 45, 60],
+        "width_shift_range": [0, 5, 10, 15, 20],
+        "height_shift_range": [0, 5, 10, 15, 20],
+        "shear_range": [0, 5, 10, 15, 20],
+        "zoom_range": [0, 0.05, 0.1, 0.15, 0.2],
+        "vertical_flip": [False, True],
+    }
+    assert space.fixed["augmentation"] == {"fill_mode": "reflect"}
+    assert config.dataset.path == str(tmp_path / "photos")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        ("ImageDataGenerator(rotation_range=300)", "rotation_range", [0, 150, 300]),
+        ("ImageDataGenerator(rotation_range=-20)", "rotation_range", [0, 10, 20, 30, 40]),
+        ("ImageDataGenerator(width_shift_range=0.6)", "width_shift_range", [0, 0.3, 0.6, 0.9]),
+        ("ImageDataGenerator(width_shift_range=15/150)", "width_shift_range", [0, 0.05, 0.1, 0.15, 0.2]),
+        ("ImageDataGenerator(height_shift_range=3)", "height_shift_range", [0, 3, 4, 6]),
+        ("ImageDataGenerator(height_shift_range=2.5)", "height_shift_range", [0.0, 1.25, 2.5, 3.75, 5.0]),
+        ("ImageDataGenerator(height_shift_range=[-8, 4])", "height_shift_range", [0.0, 4.0, 8.0, 12.0, 16.0]),
+        ("ImageDataGenerator(zoom_range=[0.5, 1.5])", "zoom_range", [0, 0.25, 0.5, 0.75]),
+        (
+            "ImageDataGenerator(zoom_range=[0.9, 1])",
+            "zoom_range",
+            [[1, 1], [0.95, 1], [0.9, 1], [0.85, 1], [0.8, 1]],
+        ),
+        (
+            "ImageDataGenerator(brightness_range=(0, 1.5))",
+            "brightness_range",
+            [[1, 1], [0.5, 1.25], [0, 1.5]],
+        ),
+        ("ImageDataGenerator(channel_shift_range=200.)", "channel_shift_range", [0, 100, 200]),
+        ("keras.preprocessing.image.ImageDataGenerator(horizontal_flip=1)", "horizontal_flip", [False, True]),
+        (
+            "ImageDataGenerator(False, False, False, False, False, 1e-6, 40)",
+            "rotation_range",
+            [0, 20, 40, 60, 80],
+        ),
+    ],
+)
+def test_each_setting_is_searched_from_nothing_to_twice_as_strong(
+    tmp_path: Path, text: str, name: str, expected: list[Any]
+) -> None:
+    assert values(space_of(tmp_path, text)[1].dimensions[name]) == expected
+
+
+def test_the_value_written_is_one_that_the_search_can_try(tmp_path: Path) -> None:
+    _, space = space_of(tmp_path, COURSE)
+    written = {"rotation_range": 30.0, "width_shift_range": 10, "shear_range": 10.0, "zoom_range": 0.1}
+    assert all(np.isclose(values(space.dimensions[name]), value).any() for name, value in written.items())
+
+
+def test_what_is_left_out_is_named_in_the_file_and_on_standard_error(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["import-idg", COURSE])
+    assert result.exit_code == DONE
+    for place in (result.stdout, result.stderr):
+        assert "rescale=1.0 / 255 is left out" in place
+        assert "preprocessing_function=preprocess_input is left out" in place
+
+
+def test_shifts_that_differ_come_with_a_word_on_kerass_exchange() -> None:
+    differing = import_idg("ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.1)").remarks
+    assert any("moves pictures up and down" in remark for remark in differing)
+    assert not import_idg("ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.2)").remarks
+
+
+def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
+    imported = import_idg("ImageDataGenerator(rotation_range=5, validation_split=0.2)")
+    assert yaml.safe_load(imported.experiment)["dataset"]["split"]["validation"] == 0.2
+    assert "augments its validation images too" in imported.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ImageDataGenerator(rotation_range=open('run').write('it ran'))", "is not a plain value"),
+        ("ImageDataGenerator(rotation_range=(lambda: open('run', 'w'))())", "is not a plain value"),
+        ("ImageDataGenerator(rotation_range=9**9**9)", "is not a plain value"),
+        ("ImageDataGenerator(rotation_range=1/0)", "is not a plain value"),
+        ("ImageDataGenerator(rotation_range=True + 1)", "is not a plain value"),
+        ("ImageDataGenerator(**settings)", "hides its arguments"),
+        ("ImageDataGenerator(*settings)", "no \\*list"),
+        ("ImageDataGenerator(rotate_range=30)", "did you mean 'rotation_range'"),
+        ("ImageDataGenerator(rotation_range=500)", "allowed: a number from 0 to 360"),
+        ("ImageDataGenerator(zoom_range='much')", "zoom_range: received 'much'"),
+        ("ImageDataGenerator(rescale=1/255)", "none that augments"),
+        ("ImageDataGenerator(rotation_range=1), ImageDataGenerator(rotation_range=2)", "2 that augment"),
+        ("print('hello')", "none that augments"),
+        ("ImageDataGenerator(", "not Python code"),
+        ("(" * 5000, "not Python code"),
+        ("\0", "not Python code"),
+        ("x" * 200_000, "200000 characters"),
+    ],
+)
+def test_what_is_no_plain_call_is_refused_in_one_line_and_never_run(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message) as caught:
+        import_idg(text)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_written_once_and_named_after_itself(tmp_path: Path) -> None:
+    out = tmp_path / "mine.yaml"
+    call = ["import-idg", "ImageDataGenerator(rotation_range=30)", "--out", str(out), "--data", "pictures"]
+    result = CliRunner().invoke(app, call)
+    assert (result.exit_code, result.stdout.strip()) == (DONE, str(out))
+    config = load_config(out)
+    assert (config.name, config.dataset.path) == ("mine", str(tmp_path / "pictures"))
+    again = CliRunner().invoke(app, call)
+    assert again.exit_code == BAD_INPUT
+    assert "exists; choose another name" in again.stderr
+
+
+def test_the_parameters_are_kerass_own_in_their_order() -> None:
+    import inspect
+
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    assert tuple(inspect.signature(ImageDataGenerator).parameters) == PARAMETERS
