@@ -4,7 +4,8 @@ and one trial against training it once more.
 On the machine and versions of the search every number must be the same to the last digit. Elsewhere features differ in their
 last digits and training amplifies that: heads stop at other epochs, as under another head seed. There, what follows from the
 journaled predictions may move by `SLACK`, and the trial trained again must be as good as the journaled one within the noise
-of their paired difference: one so large that chance gives it less than once in a thousand times is a difference.
+of their paired difference: one so large that chance gives it less than once in a thousand times is a difference. Measured
+with TensorFlow in place of OpenVINO, on digits at 48 px: 8 % of the answers moved, the score by 0.3 points, p 0.56.
 """
 
 import tempfile
