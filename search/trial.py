@@ -80,7 +80,8 @@ class Protocol(Frozen):
 
 
 class TrialSpec(Frozen):
-    """All that a trial's numbers depend on. `kind` and `label` are for people and are not part of the key.
+    """All that a trial's numbers depend on. `kind` and `label` are for people and, like `probes`, are not part of the
+    key.
 
     probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images.
     """
@@ -97,7 +98,7 @@ class TrialSpec(Frozen):
     @property
     def key(self) -> str:
         """Names the trial by its content: two specs with one key give the same result, so one of them is trained."""
-        content = self.model_dump(mode="json", exclude={"kind", "label"})
+        content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 

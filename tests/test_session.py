@@ -223,4 +223,39 @@ def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
     assert state.evidence.chosen_trial is None
     assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
     assert all(r.effect.delta == 0 for r in state.of_kind("trial") if r.effect)
-    assert {probe.remark for probe in state.safety} == {"changed 0 pixels"}
+    assert state.safety
+    assert all("changes 0 pixels" in probe.remark for probe in state.safety)
+
+
+def test_settings_that_come_to_the_same_are_trained_once(cache: Path, tmp_path: Path) -> None:
+    """The fill value changes nothing where the fill mode is nearest."""
+    changes = {
+        "augmentation": {"horizontal_flip": [False, True], "cval": [0, 255]},
+        "search": {"algorithm": "grid", "trials": 4},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    state = _run(_config(cache, **changes), tmp_path / "run").state
+    trials = state.of_kind("trial")
+    assert len(trials) == 4
+    trained = [record for record in trials if record.duplicate_of is None]
+    assert len(trained) == 1  # the flip; without it a trial is the baseline
+    assert len({record.result.score for record in trials if record.result}) == 2
+
+
+def test_fresh_views_are_drawn_anew_each_epoch(cache: Path, tmp_path: Path) -> None:
+    changes = {
+        "training": {**EXPERIMENT["training"], "views": "fresh"},
+        "search": {"trials": 1},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    state = _run(_config(cache, **changes), tmp_path / "run").state
+    course = state.of_kind("control")[1].result
+    assert course is not None
+    assert course.curve is not None
+    assert course.timing is not None
+    images = (
+        sum(sum(state.opened.dataset.counts[split]) for split in ("train", "validation"))
+        if state.opened
+        else 0
+    )
+    assert course.timing.images_extracted == len(course.curve.loss) * images
