@@ -25,7 +25,9 @@ from search.trial import Resources
 if TYPE_CHECKING:
     from search.features import Extractor
 
-BATCH = 16  # images drawn at a time, two forward passes: they are still in the cache when the backbone reads them
+BATCH = (
+    16  # images drawn at a time, two forward passes: they are still in the cache when the backbone reads them
+)
 _TRAILER = struct.Struct("<8sQ")
 _MARK = b"augfeat1"
 _LOG = logging.getLogger(__name__)

@@ -180,7 +180,9 @@ def epoch_feed(
     rows, weight = (np.stack([each[part] for each in drawn], axis=1) for part in (0, 1))
     shape = (num_steps, batch_size, model.head_units)
     drops = model.dropout > 0 and model.head_units > 0
-    keep = np.stack([_draw_kept(task, shape, model.dropout, epoch) for task in tasks], axis=1) if drops else None
+    keep = (
+        np.stack([_draw_kept(task, shape, model.dropout, epoch) for task in tasks], axis=1) if drops else None
+    )
     return EpochFeed(rows, weight, keep, 1 - model.dropout if drops else 1.0)
 
 
