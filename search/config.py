@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from data.errors import UserError
 from data.settings import DatasetConfig
 from search.sections import MODEL, TRAINING, accept_augmentation, check_section
+from search.tracking_uri import redacted
 from search.trial import Frozen, Objective, Precision
 from search.yaml_file import parse_yaml, read_yaml
 
@@ -122,10 +123,15 @@ class ExperimentConfig(Frozen):
 
     @property
     def filled(self) -> dict[str, Any]:
-        """The whole file as plain data with every default written out; reading it again gives this same config."""
+        """The whole file as plain data with every default written out; reading it again gives this same config.
+
+        It is journaled and shown, so a password in the tracking address is left out.
+        """
         data = self.model_dump(mode="json")
         data["model"] = MODEL.filled(self.model)
         data["training"] = TRAINING.filled(self.training)
+        if self.tracking.uri is not None:
+            data["tracking"]["uri"] = redacted(self.tracking.uri)
         return data
 
     @property

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from search.tracking import Tracker
 
 _LOG = logging.getLogger(__name__)
-FLUSH_SECONDS, STOP_SECONDS = 60.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
+FLUSH_SECONDS, STOP_SECONDS = 20.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
 
 
 Outcome = Literal["finished", "already finished", "stopped", "failed"]

@@ -37,7 +37,7 @@ def _tell(oracle: Any, trial: Any, score: float | None) -> None:
 
 
 def _run(oracle: Any, score: Any) -> list[tuple[int, float]]:
-    asked = []
+    asked: list[tuple[int, float]] = []
     while (trial := oracle.create_trial(f"t{len(asked)}")).status == "RUNNING":
         values = trial.hyperparameters.values
         asked.append((values["tuner/views"], values["x"]))

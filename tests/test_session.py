@@ -259,3 +259,17 @@ def test_fresh_views_are_drawn_anew_each_epoch(cache: Path, tmp_path: Path) -> N
         else 0
     )
     assert course.timing.images_extracted == len(course.curve.loss) * images
+
+
+def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_path: Path) -> None:
+    secret = "hunter2hunter2"
+    changes = {
+        "tracking": {"uri": f"http://someone:{secret}@127.0.0.1:9"},
+        "search": {"trials": 1},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    result = _run(_config(cache, **changes), tmp_path / "run")
+    assert result.outcome == "finished"  # nothing answers at that address; the search goes on all the same
+    files = [path for path in result.run_dir.rglob("*") if path.is_file()]
+    assert not [path.name for path in files if secret.encode() in path.read_bytes()]
+    assert secret not in str(result.tracking)

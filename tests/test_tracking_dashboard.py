@@ -74,7 +74,9 @@ def seen(
     winner = Winner(colour_model, ("blue", "green", "red"), np.zeros((1, 8, 8, 3), np.uint8), "dashboard")
     assert Tracker(mlflow_server.address, "dashboard", run_dir).log_winner(state, winner)[0]
     client = MlflowClient(mlflow_server.address)
-    experiment = client.get_experiment_by_name("dashboard").experiment_id
+    found = client.get_experiment_by_name("dashboard")
+    assert found is not None
+    experiment = found.experiment_id
     runs = {run.data.tags.get("augsearch.trial"): run.info.run_id for run in client.search_runs([experiment])}
     address = f"{mlflow_server.address}/#/experiments/{experiment}"
     return Seen(
