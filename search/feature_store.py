@@ -4,6 +4,7 @@ A file's name is the hash of everything that made it, and its last bytes are a c
 found and what is damaged is made again. Computing features is `features`; which views a trial wants, `training`.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -57,6 +58,7 @@ class FeatureStore:
         self._views_dir = resources.views_dir
         # Painting takes a fifth of the time of the backbone, which wants every core: one painter for two of its streams.
         self._num_painters = max(1, resources.num_threads // 2)
+        self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
         self._opened: dict[Path, np.ndarray] = {}
 
     def clean(self) -> np.ndarray:
@@ -91,6 +93,11 @@ class FeatureStore:
         self._opened = {path: features for path, features in self._opened.items() if path.parent != folder}
         shutil.rmtree(folder, ignore_errors=True)
 
+    def _make_room(self, folder: Path, num_bytes: int) -> None:
+        if self._budget is not None and folder.parent == self._views_dir:
+            make_room(self._views_dir, self._budget, folder, num_bytes)
+            self._opened = {path: held for path, held in self._opened.items() if path.exists()}
+
     def _cached(self, path: Path, batches: Callable[[], Iterator[np.ndarray]], count: int) -> np.ndarray:
         if path in self._opened:
             return self._opened[path]
@@ -105,12 +112,35 @@ class FeatureStore:
         self.seconds += time.perf_counter() - start
         self.images_extracted += count
         try:
+            self._make_room(path.parent, features.nbytes)
             write_features(path, features)
         except StorageError as error:
             # The features are in memory; without the cache a later trial computes them again.
             _LOG.warning("features were not cached: %s", error)
-            self._opened[path] = features
+            if path == self._clean_file:
+                self._opened[path] = features
         return features
+
+
+def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> None:
+    """Deletes whole policies, the one untouched for longest first, until `num_bytes` more fit into `budget` bytes.
+
+    `keep` stays: its trial is running. Raises StorageError where that alone is too much.
+    """
+    folders = [folder for folder in views_dir.iterdir() if folder.is_dir()] if views_dir.is_dir() else []
+    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
+    for folder in sorted(folders, key=lambda each: each.stat().st_mtime):
+        if sum(sizes.values()) + num_bytes <= budget:
+            return
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            del sizes[folder]
+    if sum(sizes.values()) + num_bytes > budget:
+        raise StorageError(
+            errno.EDQUOT,
+            f"execution.disk_gb is {budget / 1e9:g} and one trial's views need more; they are computed again each "
+            "time instead; raise disk_gb or lower training.views",
+        )
 
 
 def write_features(path: Path, features: np.ndarray) -> None:

@@ -117,6 +117,7 @@ class _Session:
         self.tracker = self._open_tracker()
         resources = resources_of(self.config, self.run_dir)
         engine = self._engine(resources)
+        self._say_what_bounds_workers()
         stack.callback(engine.shutdown, wait=False)
         engine.warm_up()
         earlier = log.state.wall_seconds
@@ -184,6 +185,14 @@ class _Session:
                 timeout_seconds=timeout * 60 if timeout else None,
             )
         )
+
+    def _say_what_bounds_workers(self) -> None:
+        workers, lookahead = self.config.execution.workers, self.config.search.lookahead
+        if workers > lookahead:
+            self.progress.message(
+                f"{workers} workers, but the search phase asks for only {lookahead} trials ahead (search.lookahead, part of "
+                "what makes a search repeatable); raise it to use them all"
+            )
 
     def _prepare(self, log: EventLog, resources: Any, looks: int) -> Prepared:
         self.progress.phase("prepare", None)
