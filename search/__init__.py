@@ -1,1 +1,25 @@
-"""The search: experiment files, trials, algorithms, evidence, tracking and the report."""
+"""The search: experiment files, trials, algorithms, evidence, tracking and the report.
+
+`from search import ExperimentConfig, AugmentationTuner, run_search, load_config` is the Python interface; each name is imported
+when it is asked for, so that importing this package costs nothing.
+"""
+
+from typing import Any
+
+__all__ = ["AugmentationTuner", "ExperimentConfig", "load_config", "run_search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AugmentationTuner":
+        from search.tuner import tuner_class
+
+        return tuner_class()
+    if name in ("ExperimentConfig", "load_config"):
+        from search import config
+
+        return getattr(config, name)
+    if name == "run_search":
+        from search.session import run_search
+
+        return run_search
+    raise AttributeError(f"module 'search' has no attribute {name!r}; it has {', '.join(__all__)}")

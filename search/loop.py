@@ -23,11 +23,11 @@ from search.phases import (
     run_controls,
     run_leak,
     run_test,
-    run_trials,
 )
 from search.prepare import Prepared
 from search.state import SearchState
 from search.trial import TrialRecord
+from search.tuner import run_trials
 
 OnState = Callable[[SearchState], None]
 SHOW_SECONDS = 5.0  # how often a running search shows its state, at most

@@ -3,12 +3,11 @@
 Each asks the ledger for its trials and returns what the next phase needs. What the numbers mean is `conclusions`.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from search.algorithms import ALGORITHMS, build_oracle, views_ladder
+from search.algorithms import views_ladder
 from search.config import ExperimentConfig
 from search.failures import failure_streak
 from search.ledger import Ledger
@@ -83,49 +82,6 @@ def run_controls(context: Context) -> Controls:
 
 def _reason(record: TrialRecord) -> str:
     return record.result.error or "no reason was given" if record.result else "it has no result"
-
-
-def run_trials(context: Context, controls: Controls) -> list[int]:
-    """Asks the algorithm, trains, and tells it, always in trial order and `lookahead` ahead; returns the trials' numbers."""
-    oracle = build_oracle(context.config, context.space)
-    algorithm = ALGORITHMS[context.config.search.algorithm]
-    ladder = views_ladder(context.config)
-    running: deque[tuple[int, Any, Any]] = deque()
-    done: list[int] = []
-    open_to_more = True
-    while open_to_more or running:
-        while open_to_more and len(running) < context.config.search.lookahead:
-            if context.out_of_time(len(done) + len(running)):
-                open_to_more = False
-                break
-            proposal = oracle.create_trial(f"trial-{len(done) + len(running)}")
-            if proposal.status == "IDLE" and running:
-                break
-            if proposal.status != "RUNNING":
-                open_to_more = False
-                break
-            values = proposal.hyperparameters.values
-            views = values.get(algorithm.budget_key) if algorithm.budget_key else None
-            settings = context.space.settings(values)
-            spec = context.specs.search("trial", f"trial {len(done) + len(running) + 1}", settings, views)
-            rung = ladder.index(views) if views in ladder else None
-            running.append((context.ask("trial", spec, rung), proposal, views))
-        if running:
-            number, proposal, views = running.popleft()
-            tell_oracle(oracle, proposal, context.tell(number, controls.baseline(views)))
-            done.append(number)
-    return done
-
-
-def tell_oracle(oracle: Any, proposal: Any, record: TrialRecord) -> None:
-    """Gives KerasTuner's oracle a trial's answer."""
-    result = record.result
-    if result is not None and result.status == "completed":
-        oracle.update_trial(proposal.trial_id, {"score": result.score})
-        proposal.status = "COMPLETED"
-    else:
-        proposal.status = "FAILED"
-    oracle.end_trial(proposal)
 
 
 @dataclass(frozen=True)

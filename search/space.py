@@ -98,6 +98,13 @@ class Space:
         searched = {name: given[part][name] for name, part in self.section_of.items()}
         return {**searched, **settings.augmentation}
 
+    def oracle_values(self, named: dict[str, Any]) -> dict[str, Any]:
+        """The searched settings among `named_values`, as KerasTuner holds them."""
+        return {
+            name: _to_oracle(named[name]) if isinstance(dimension, Choices) else named[name]
+            for name, dimension in self.dimensions.items()
+        }
+
     def hyperparameters(self) -> "keras_tuner.HyperParameters":
         """The searched settings as KerasTuner knows them, in the order written."""
         import keras_tuner

@@ -7,6 +7,7 @@ is recommended is `conclusions`'; registering the file is `tracking`'s.
 import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from search.specs import NONE
 from search.state import SearchState
 from search.tracking_values import Winner
 from search.trial import Resources, TrialRecord, TrialSpec
+
+if TYPE_CHECKING:
+    import keras
+
+    from search.config import ExperimentConfig
 
 MODEL_FILE = "model/model.keras"
 CLASSES_FILE = "model/classes.json"
@@ -102,7 +108,24 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
     )
 
 
-def _whole_model(backbone: str, weights: str, size: int, shape: HeadShape, head: HeadWeights):  # type: ignore[no-untyped-def]
+def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) -> "keras.Model":
+    """Any completed trial's setting, trained on train + validation for as long as its heads took on average."""
+    from search.prepare import prepare, resources_of
+    from search.training import train_spec
+
+    resources = resources_of(config, run_dir)
+    prepared = prepare(config, resources)
+    epochs = record.result.best_epochs if record.result else ()
+    spec = prepared.specs.final(record.label, record.spec.settings, max(1, round(float(np.mean(epochs)))))
+    weights = train_spec(spec, resources).heads.weights[0]
+    model = record.spec.settings.model
+    shape = HeadShape(weights[0].shape[0], model.head_units, len(prepared.dataset.class_names))
+    return _whole_model(model.backbone, model.weights, config.dataset.image_size, shape, weights)
+
+
+def _whole_model(
+    backbone: str, weights: str, size: int, shape: HeadShape, head: HeadWeights
+) -> "keras.Model":
     import keras
 
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
