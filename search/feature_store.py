@@ -56,7 +56,7 @@ class FeatureStore:
         self._identity = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
         self._clean_file = resources.cache_dir / "features" / f"{_hash(self._identity)}.npy"
         self._views_dir = resources.views_dir
-        # Painting takes a fifth of the time of the backbone, which wants every core: one painter for two of its streams.
+        # One painter for two of the backbone's streams came nearest to the bare loop (benchmarks/README.md).
         self._num_painters = max(1, resources.num_threads // 2)
         self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
         self._opened: dict[Path, np.ndarray] = {}

@@ -21,7 +21,7 @@ from search.trial import Frozen, Predictions, Resources
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
-HEAD_SECONDS = 0.05
+HEAD_SECONDS = 0.04
 HEAD_WORK = 2728 * 1280 * 100
 TYPICAL_EPOCHS = 45  # most heads stop within patience of their best epoch, well before max_epochs 60
 

@@ -128,7 +128,7 @@ def die_while_answering(spec: TrialSpec, resources: Resources) -> Outcome:
         os.write(self.fileno(), bytes(content)[: len(content) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
 
-    connection.Connection._send = send_half  # type: ignore
+    setattr(connection.Connection, "_send", send_half)  # noqa: B010 - mypy knows no _send to assign to
     return complete(spec, resources)
 
 
