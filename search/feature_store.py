@@ -37,6 +37,8 @@ _LOG = logging.getLogger(__name__)
 class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
+    identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
+    (`features.expected_engine`); where another stands in, its features get names of their own.
     `seconds` and `images_extracted` count what this store computed, not what it found. `engine` says what computed it, once
     something was.
     """
@@ -46,6 +48,7 @@ class FeatureStore:
         dataset: Dataset,
         build_extractor: Callable[[], "Extractor"],
         identity: str,
+        engine: str,
         resources: Resources,
     ) -> None:
         self.dataset = dataset
@@ -53,34 +56,46 @@ class FeatureStore:
         self.seconds = 0.0
         self.engine: str | None = None
         self._build = build_extractor
-        self._identity = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
-        self._clean_file = resources.cache_dir / "features" / f"{_hash(self._identity)}.npy"
+        self._content = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
+        self._expected = engine
+        self._clean_dir = resources.cache_dir / "features"
         self._views_dir = resources.views_dir
         # One painter for two of the backbone's streams came nearest to the bare loop (benchmarks/README.md).
         self._num_painters = max(1, resources.num_threads // 2)
         self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
-        self._opened: dict[Path, np.ndarray] = {}
+        self._clean: np.ndarray | None = None
+        self._checked: dict[Path, int] = {}  # files whose checksum was right, and when they were written
 
     def clean(self) -> np.ndarray:
         """float32 [n, d]: every image of the dataset as it is, test images included."""
 
+        def path() -> Path:
+            return self._clean_dir / f"{_hash(self._identity)}.npy"
+
         def batches() -> Iterator[np.ndarray]:
             return clean_batches(self.dataset.images, np.arange(len(self.dataset.images)), BATCH)
 
-        return self._cached(self._clean_file, batches, len(self.dataset.images))
+        if self._clean is None:
+            self._clean = self._cached(path, batches, len(self.dataset.images))
+        return self._clean
 
     def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> np.ndarray:
-        """float32 [len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn."""
+        """float32 [len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
+
+        Mapped anew each time: a view that nobody holds takes no memory.
+        """
         if not augmentation:
             return self.clean()[rows]
+
+        def path() -> Path:
+            return self.policy_dir(rows, augmentation, seed) / f"{view:05d}.npy"
 
         def batches() -> Iterator[np.ndarray]:
             return augmented_batches(
                 self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_painters
             )
 
-        folder = self.policy_dir(rows, augmentation, seed)
-        return self._cached(folder / f"{view:05d}.npy", batches, len(rows))
+        return self._cached(path, batches, len(rows))
 
     def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
         """Where the views of one policy are kept."""
@@ -89,37 +104,48 @@ class FeatureStore:
 
     def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
         """Deletes the views of a policy that nobody will want again."""
-        folder = self.policy_dir(rows, augmentation, seed)
-        self._opened = {path: features for path, features in self._opened.items() if path.parent != folder}
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.policy_dir(rows, augmentation, seed), ignore_errors=True)
 
-    def _make_room(self, folder: Path, num_bytes: int) -> None:
-        if self._budget is not None and folder.parent == self._views_dir:
-            make_room(self._views_dir, self._budget, folder, num_bytes)
-            self._opened = {path: held for path, held in self._opened.items() if path.exists()}
+    @property
+    def _identity(self) -> str:
+        return f"{self._content}/{self._expected}"
 
-    def _cached(self, path: Path, batches: Callable[[], Iterator[np.ndarray]], count: int) -> np.ndarray:
-        if path in self._opened:
-            return self._opened[path]
-        found = read_features(path)
-        if found is not None and len(found) == count:
-            self._opened[path] = found
+    def _cached(
+        self, path: Callable[[], Path], batches: Callable[[], Iterator[np.ndarray]], count: int
+    ) -> np.ndarray:
+        """The features at `path()`, computed where they are not there; the path follows the engine that really computes."""
+        found = self._find(path(), count)
+        if found is not None:
             return found
         start = time.perf_counter()
         extractor = self._build()
         self.engine = extractor.engine
+        if extractor.versioned_engine != self._expected:
+            self._expected = extractor.versioned_engine
+            return self._cached(path, batches, count)
         features = extractor.extract(batches(), count)
         self.seconds += time.perf_counter() - start
         self.images_extracted += count
+        self._keep(path(), features)
+        return features
+
+    def _find(self, path: Path, count: int) -> np.ndarray | None:
+        written = path.stat().st_mtime_ns if path.exists() else None
+        found = read_features(path, check=self._checked.get(path) != written)
+        if found is None or len(found) != count:
+            return None
+        if written is not None:
+            self._checked[path] = written
+        return found
+
+    def _keep(self, path: Path, features: np.ndarray) -> None:
         try:
-            self._make_room(path.parent, features.nbytes)
+            if self._budget is not None and path.parent != self._clean_dir:
+                make_room(self._views_dir, self._budget, path.parent, features.nbytes)
             write_features(path, features)
         except StorageError as error:
             # The features are in memory; without the cache a later trial computes them again.
             _LOG.warning("features were not cached: %s", error)
-            if path == self._clean_file:
-                self._opened[path] = features
-        return features
 
 
 def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> None:
@@ -152,8 +178,11 @@ def write_features(path: Path, features: np.ndarray) -> None:
         file.write(_TRAILER.pack(_MARK, zlib.crc32(features.data.cast("B"))))
 
 
-def read_features(path: Path) -> np.ndarray | None:
-    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged)."""
+def read_features(path: Path, check: bool = True) -> np.ndarray | None:
+    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged).
+
+    check: reads all of it for its checksum; not needed again by whoever has checked this very file.
+    """
     if not path.exists():
         return None
     try:
@@ -161,7 +190,9 @@ def read_features(path: Path) -> np.ndarray | None:
         with path.open("rb") as file:
             file.seek(-_TRAILER.size, 2)
             mark, checksum = _TRAILER.unpack(file.read())
-        if mark == _MARK and checksum == zlib.crc32(np.ascontiguousarray(features).data.cast("B")):
+        if mark == _MARK and (
+            not check or checksum == zlib.crc32(np.ascontiguousarray(features).data.cast("B"))
+        ):
             return features
         problem = "its checksum does not match"
     except (OSError, ValueError, EOFError) as error:

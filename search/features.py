@@ -6,6 +6,7 @@ How an engine works is its own module's affair, and keeping features on disk is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -107,10 +108,14 @@ class Extractor:
         return self._runner.batch_size
 
     @property
+    def versioned_engine(self) -> str:
+        """The engine with the version of its package, such as `openvino 2026.4.0`."""
+        return _versioned(ENGINES[self.engine])
+
+    @property
     def identity(self) -> str:
         """A hash of all that the features depend on but the images, down to the engine's version."""
-        version = importlib.metadata.version(ENGINES[self.engine].package)
-        content = [self.weights, self.engine, version, self.precision, self.batch_size]
+        content = [self.weights, self.versioned_engine, self.precision, self.batch_size]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def extract(
@@ -208,6 +213,20 @@ def _candidates(engine: str) -> list[Engine]:
     else:
         raise UserError(f"engine {engine!r} is not known; allowed: auto, {', '.join(names)}")
     return [ENGINES[name] for name in names[first:]]
+
+
+def expected_engine(engine: str) -> str:
+    """The engine that `build_extractor` tries first of those installed here, with its version, as
+    `Extractor.versioned_engine`; known without building anything.
+    """
+    for candidate in _candidates(engine):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return _versioned(candidate)
+    raise RuntimeError(f"no package is installed that could run a backbone (asked for {engine})")
+
+
+def _versioned(engine: Engine) -> str:
+    return f"{engine.name} {importlib.metadata.version(engine.package)}"
 
 
 def relative_difference(features: np.ndarray, reference: np.ndarray) -> float:

@@ -22,6 +22,7 @@ from search.feature_store import FeatureStore
 from search.folds import head_tasks, pool_rows
 from search.greetings import import_tensorflow_quietly
 from search.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, train_heads
+from search.progress import OnEpoch
 from search.trial import (
     ModelSettings,
     Outcome,
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from search.features import Extractor
 
 NUM_CHECK_IMAGES = 16  # real images on which an engine is compared with Keras before it is trusted
-
-OnEpoch = Callable[[int, int], None]
 
 
 def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
@@ -219,14 +218,15 @@ def _store(
     config: DatasetConfig, seed: int, backbone: str, weights: str, precision: Precision, resources: Resources
 ) -> FeatureStore:
     from search.backbones import weights_identity
+    from search.features import expected_engine
 
     dataset = dataset_of(config, seed, resources.cache_dir, resources.num_threads)
 
     def extractor() -> "Extractor":
         return extractor_of(dataset, backbone, weights, precision, resources)
 
-    identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}/{resources.feature_engine}"
-    return FeatureStore(dataset, extractor, identity, resources)
+    identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}"
+    return FeatureStore(dataset, extractor, identity, expected_engine(resources.feature_engine), resources)
 
 
 @lru_cache(maxsize=4)

@@ -3,13 +3,18 @@
 import errno
 import logging
 import os
+import weakref
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from data.dataset import Dataset
 from data.files import StorageError
-from search.feature_store import make_room, read_features, write_features
+from data.notes import DataNotes
+from search.feature_store import FeatureStore, make_room, read_features, write_features
+from search.trial import Resources
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 
@@ -75,3 +80,68 @@ def test_a_trial_that_alone_is_too_much_says_what_to_raise(tmp_path: Path) -> No
     with pytest.raises(StorageError, match="disk_gb") as caught:
         make_room(tmp_path, 350, keep=mine, num_bytes=100)
     assert caught.value.errno == errno.EDQUOT
+
+
+class CountingExtractor:
+    """Features are the mean of each image; counts how many images it saw."""
+
+    engine = "fake"
+
+    def __init__(self, version: str) -> None:
+        self.versioned_engine = f"fake {version}"
+        self.num_images = 0
+
+    def extract(self, batches: Iterable[np.ndarray], num_images: int) -> np.ndarray:
+        self.num_images += num_images
+        return np.concatenate([batch.mean(axis=(1, 2)) for batch in batches]).astype(np.float32)
+
+
+def _store(folder: Path, extractor: CountingExtractor, expected: str) -> FeatureStore:
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+    labels, splits = np.zeros(12, np.int32), np.zeros(12, np.int8)
+    dataset = Dataset(images, labels, splits, ("a",), tuple("abcdefghijkl"), "digest", DataNotes())
+    resources = Resources(cache_dir=folder / "cache", views_dir=folder / "views")
+    return FeatureStore(dataset, lambda: extractor, "backbone", expected, resources)
+
+
+def test_features_of_another_engine_version_are_made_again(tmp_path: Path) -> None:
+    old, new = CountingExtractor("1"), CountingExtractor("2")
+    _store(tmp_path, old, "fake 1").clean()
+    _store(tmp_path, old, "fake 1").clean()
+    _store(tmp_path, new, "fake 2").clean()
+    assert (old.num_images, new.num_images) == (12, 12)
+
+
+def test_an_engine_that_stands_in_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    stand_in, first_choice = CountingExtractor("1"), CountingExtractor("9")
+    _store(tmp_path, stand_in, "fake 9").clean()
+    _store(tmp_path, stand_in, "fake 9").clean()
+    _store(tmp_path, first_choice, "fake 9").clean()
+    assert (stand_in.num_images, first_choice.num_images) == (12, 12)
+
+
+def test_a_view_is_computed_once_and_held_by_nobody(tmp_path: Path) -> None:
+    extractor = CountingExtractor("1")
+    store = _store(tmp_path, extractor, "fake 1")
+    rows = np.arange(12)
+    store.view(rows, {"rotation_range": 20}, 1, 0)
+    again = store.view(rows, {"rotation_range": 20}, 1, 0)
+    assert extractor.num_images == 12
+    assert isinstance(again, np.memmap)
+    held = weakref.ref(again)
+    del again
+    assert held() is None
+
+
+def test_a_view_damaged_between_two_readings_is_made_again(tmp_path: Path) -> None:
+    extractor = CountingExtractor("1")
+    store = _store(tmp_path, extractor, "fake 1")
+    rows = np.arange(12)
+    first = store.view(rows, {"rotation_range": 20}, 1, 0)
+    store.view(rows, {"rotation_range": 20}, 1, 0)
+    file = store.policy_dir(rows, {"rotation_range": 20}, 1) / "00000.npy"
+    content = bytearray(file.read_bytes())
+    content[140] ^= 255
+    file.write_bytes(content)
+    np.testing.assert_array_equal(store.view(rows, {"rotation_range": 20}, 1, 0), first)
+    assert extractor.num_images == 24
