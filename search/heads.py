@@ -11,6 +11,7 @@ import numpy as np
 
 from search.head_scores import HeadScores
 from search.head_stack import HeadShape, HeadWeights, Stack, stack_of
+from search.progress import EpochReport, OnEpoch
 from search.trial import Curve, ModelSettings, Objective, TrainingSettings
 
 SHRINK_AT = 0.5  # the stack is rebuilt without its stopped heads when no more than this part still trains
@@ -74,7 +75,7 @@ def train_heads(
     view_of_epoch: Callable[[int], np.ndarray],
     validation_features: np.ndarray,
     plan: HeadPlan,
-    on_epoch: Callable[[int, int], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> TrainedHeads:
     """Trains every head of the plan.
 
@@ -86,7 +87,7 @@ def train_heads(
         run.train_epoch(epoch, view_of_epoch(epoch))
         run.score_epoch(epoch)
         if on_epoch is not None:
-            on_epoch(epoch + 1, plan.max_epochs)
+            on_epoch(run.report(epoch))
         if run.scores.all_stopped:
             break
         run.shrink()
@@ -135,6 +136,10 @@ class _Run:
             if improved:
                 self.best_weights[head] = self.stack.weights(int(np.flatnonzero(self.active == head)[0]))
         self.curves.append(self.last.mean(axis=0))
+
+    def report(self, epoch: int) -> EpochReport:
+        loss, accuracy, val_loss, val_accuracy = map(float, self.curves[-1])
+        return EpochReport(epoch + 1, self.plan.max_epochs, loss, accuracy, val_loss, val_accuracy)
 
     def shrink(self) -> None:
         """Drops stopped heads from the stack once that halves it: each size is compiled once a process."""

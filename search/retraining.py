@@ -123,6 +123,6 @@ def _apart(ours: TrialResult, theirs: TrialResult, journaled: Predictions, again
 def _curves_apart(ours: TrialResult, theirs: TrialResult) -> float:
     if ours.curve is None or theirs.curve is None:
         return 0.0
-    first, second = (np.array(list(curve.model_dump().values())) for curve in (ours.curve, theirs.curve))
+    first, second = (np.array(list(curve.values.values())) for curve in (ours.curve, theirs.curve))
     epochs = min(first.shape[1], second.shape[1])
     return float(np.abs(first[:, :epochs] - second[:, :epochs]).max(initial=0.0))

@@ -89,7 +89,7 @@ def _curve_points(record: TrialRecord, result: TrialResult) -> Iterator[Point]:
     if result.curve is None:
         return
     begun, ended = record.asked_at, record.told_at or record.asked_at
-    for name, values in result.curve.model_dump().items():
+    for name, values in result.curve.values.items():
         for epoch, value in enumerate(values, start=1):
             at = begun + (ended - begun) * epoch / len(values)
             yield Point(name, value, milliseconds(at), epoch)

@@ -118,12 +118,26 @@ class Resources(Frozen):
 
 
 class Curve(Frozen):
-    """Means over the heads still training, one number an epoch. Heads that have stopped keep their last value."""
+    """Means over the heads still training, one number an epoch. Heads that have stopped keep their last value.
+
+    phases: of a trial that has several, each one's name and its number of epochs, in order; their numbers follow one another.
+    """
 
     loss: tuple[float, ...]
     accuracy: tuple[float, ...]
     val_loss: tuple[float, ...]
     val_accuracy: tuple[float, ...]
+    phases: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def values(self) -> dict[str, tuple[float, ...]]:
+        return {name: getattr(self, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+
+    @property
+    def phase_of_epoch(self) -> tuple[str, ...]:
+        """The phase of each epoch; empty strings where there is one phase."""
+        named = tuple(name for name, epochs in self.phases for _ in range(epochs))
+        return named or ("",) * len(self.loss)
 
 
 class TrialTiming(Frozen):

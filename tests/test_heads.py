@@ -7,6 +7,7 @@ from scipy import stats
 from search.head_scores import HeadScores
 from search.head_stack import HeadShape, initial_weights, plain_head
 from search.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, epoch_feed, train_heads
+from search.progress import EpochReport
 from search.trial import ModelSettings, TrainingSettings
 
 CLASSES, DIM, IMAGES = 4, 16, 240
@@ -68,6 +69,16 @@ def test_heads_stop_each_for_itself_and_the_rest_go_on() -> None:
     trained = _train(_tasks(num_seeds=3), max_epochs=40, patience=3)
     assert len(set(trained.best_epochs)) > 1
     assert len(trained.curve.loss) <= max(trained.best_epochs) + 3
+
+
+def test_every_epoch_is_reported_as_the_curve_has_it() -> None:
+    features, labels = _features()
+    reports: list[EpochReport] = []
+    trained = train_heads(lambda epoch: features, features, _plan(_tasks(), labels), reports.append)
+    assert [report.epoch for report in reports] == list(range(1, len(trained.curve.loss) + 1))
+    assert {report.max_epochs for report in reports} == {12}
+    assert tuple(report.val_accuracy for report in reports) == trained.curve.val_accuracy
+    assert tuple(report.loss for report in reports) == trained.curve.loss
 
 
 def test_a_trial_cut_by_max_epochs_says_so() -> None:
