@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from data.errors import UserError
 from data.settings import DatasetConfig
 from search.sections import MODEL, TRAINING, accept_augmentation, check_section
+from search.settings import without_later_defaults
 from search.tracking_uri import redacted
 from search.trial import Frozen, Objective, Precision
 from search.yaml_file import parse_yaml, read_yaml
@@ -143,6 +144,7 @@ class ExperimentConfig(Frozen):
             data.pop(part)
         data["precision"] = execution["precision"]
         data["search"].pop("max_hours")
+        data["training"] = without_later_defaults(data["training"])
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from data.augmentations import AUGMENTATIONS, active, complete
 from data.errors import UserError
 from search.dimensions import Choices, Dimension
-from search.sections import MODEL, TRAINING, accept_augmentation, check_section
-from search.trial import ModelSettings, Settings, TrainingSettings
+from search.sections import MODEL, TRAINING, accept_augmentation, check_section, nested
+from search.settings import ModelSettings, Settings, TrainingSettings
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -33,7 +33,11 @@ class Space:
     @classmethod
     def of(cls, config: "ExperimentConfig") -> "Space":
         """Raises UserError where two sections search a setting of the same name."""
-        sections = {"augmentation": config.augmentation, "model": config.model, "training": config.training}
+        sections = {
+            "augmentation": config.augmentation,
+            "model": config.model,
+            "training": TRAINING.flat(config.training),
+        }
         found = {
             "augmentation": check_section(config.augmentation, accept_augmentation),
             "model": MODEL.dimensions(config.model),
@@ -62,7 +66,7 @@ class Space:
         return Settings(
             augmentation=active(parts["augmentation"]),
             model=ModelSettings.model_validate(parts["model"]),
-            training=TrainingSettings.model_validate(parts["training"]),
+            training=TrainingSettings.model_validate(nested(parts["training"])),
         )
 
     def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
@@ -93,7 +97,7 @@ class Space:
         given = {
             "augmentation": complete(settings.augmentation),
             "model": settings.model.model_dump(mode="json"),
-            "training": settings.training.model_dump(mode="json"),
+            "training": TRAINING.flat(settings.training.model_dump(mode="json")),
         }
         searched = {name: given[part][name] for name, part in self.section_of.items()}
         return {**searched, **settings.augmentation}

@@ -12,9 +12,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from data.settings import DatasetConfig
+from search.settings import (
+    Frozen,
+    ModelSettings,
+    Settings,
+    TrainingSettings,
+    setting_key,
+    without_later_defaults,
+)
+
+__all__ = ["Frozen", "ModelSettings", "Settings", "TrainingSettings", "setting_key"]  # found here too
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
@@ -22,50 +32,13 @@ Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
 Precision = Literal["float32", "bfloat16"]
 
 
-class Frozen(BaseModel):
-    """A value: immutable, no unknown fields, no NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ModelSettings(Frozen):
-    """The network: a backbone's pooled features, then dense, dropout, dense."""
-
-    backbone: str = "efficientnet-lite0"
-    weights: str = "imagenet"
-    head_units: Annotated[int, Field(ge=0, le=8192)] = 100
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.001
-
-
-class TrainingSettings(Frozen):
-    """How the head is trained. `views` is the number of augmented views an image, or `fresh`: a new one every epoch."""
-
-    max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
-    patience: Annotated[int, Field(ge=1, le=10_000)] = 20
-    batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
-
-
-class Settings(Frozen):
-    """One point of the search space, every value fixed. `augmentation` holds only what changes something."""
-
-    augmentation: dict[str, Any]
-    model: ModelSettings
-    training: TrainingSettings
-
-
-def setting_key(settings: Settings) -> str:
-    """Names a setting whatever its number of views."""
-    training = settings.training.model_copy(update={"views": 1})
-    return settings.model_copy(update={"training": training}).model_dump_json()
-
-
 class Protocol(Frozen):
     """On which images, from which seeds and at what budget a setting is trained and scored.
 
     folds: 1 trains on the training split and scores on the validation split; k > 1 is stratified k-fold over both together.
     epochs: None stops early; a number trains train + validation for exactly that long and scores the test split.
+    head_epochs: of mode finetune with `epochs`: how long its first phase takes, `epochs` being the second's.
+    max_epochs: a rung's: training pauses there, on a schedule made for `training.max_epochs`; None is no rung.
     leak: the validation images are augmented too. A mistake, reproduced on purpose by `--demo-leak` and never otherwise.
     """
 
@@ -77,6 +50,8 @@ class Protocol(Frozen):
     objective: Objective = "accuracy"
     epochs: int | None = None
     leak: bool = False
+    head_epochs: int | None = None
+    max_epochs: int | None = None
 
 
 class TrialSpec(Frozen):
@@ -99,6 +74,10 @@ class TrialSpec(Frozen):
     def key(self) -> str:
         """Names the trial by its content: two specs with one key give the same result, so one of them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
+        content["settings"]["training"] = without_later_defaults(content["settings"]["training"])
+        for part, name in (("protocol", "head_epochs"), ("protocol", "max_epochs")):
+            if content[part][name] is None:
+                del content[part][name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
