@@ -1,0 +1,91 @@
+"""Features a second: this project's extractor over augmented images, and the limit: a bare OpenVINO loop over ready batches.
+
+Both in one process and in turns, so that the machine's moods meet both alike.
+"""
+
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.task import MIDDLE, Task
+
+BATCH = 8
+ROUNDS = 5
+IMAGES_A_ROUND = 1024
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images a second of wall time in each round, and of CPU time over all rounds."""
+
+    bare: tuple[float, ...]
+    augmented: tuple[float, ...]
+    bare_cpu: float
+    augmented_cpu: float
+
+    @property
+    def ratio(self) -> float:
+        """Median over the rounds, each against the bare loop beside it."""
+        return float(np.median(np.array(self.augmented) / np.array(self.bare)))
+
+
+def feature_rates(task: Task) -> Rates:
+    """Warm-up, then ROUNDS of the bare loop and of augmented extraction in turns, over the same images."""
+    from data.dataset import open_dataset
+    from data.views import augmented_batches
+    from search.backbones import build_backbone
+    from search.feature_store import BATCH as DRAWN
+    from search.features import build_extractor
+
+    dataset = open_dataset(task.experiment().dataset, task.cache_dir, 1)
+    rows = np.arange(min(IMAGES_A_ROUND, len(dataset.images)))
+    model = build_backbone(task.backbone, "imagenet", task.image_size)
+    extractor = build_extractor(model, engine="openvino", check_images=np.asarray(dataset.images[:BATCH]))
+    bare = _BareLoop(model)
+    ready = np.asarray(dataset.images[rows]).astype(np.float32)
+
+    def augmented(view: int) -> None:
+        batches = augmented_batches(dataset.images, rows, MIDDLE, 1, view, DRAWN, num_threads=1)
+        extractor.extract(batches, len(rows))
+
+    bare.run(ready)
+    augmented(0)
+    walls: dict[str, list[tuple[float, float]]] = {"bare": [], "augmented": []}
+    for number in range(ROUNDS):
+        walls["bare"].append(_timed(lambda: bare.run(ready)))
+        walls["augmented"].append(_timed(lambda view=number: augmented(view + 1)))
+    count = len(rows)
+    rates = {name: tuple(count / wall for wall, _ in pairs) for name, pairs in walls.items()}
+    cpu = {name: count * ROUNDS / sum(cpu for _, cpu in pairs) for name, pairs in walls.items()}
+    return Rates(rates["bare"], rates["augmented"], cpu["bare"], cpu["augmented"])
+
+
+def _timed(run: Any) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+class _BareLoop:
+    """Keras's own export in an asynchronous queue of two streams; batches are ready and answers are thrown away."""
+
+    def __init__(self, model: Any) -> None:
+        from search.openvino_engine import import_openvino
+
+        openvino = import_openvino()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.xml"
+            model.export(str(path), format="openvino", verbose=False)
+            network = openvino.Core().read_model(path)
+        network.reshape([BATCH, *model.input_shape[1:]])
+        hints = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
+        self._queue = openvino.AsyncInferQueue(openvino.Core().compile_model(network, "CPU", hints), 4)
+
+    def run(self, images: np.ndarray) -> None:
+        for start in range(0, len(images) - BATCH + 1, BATCH):
+            self._queue.start_async({0: images[start : start + BATCH]})
+        self._queue.wait_all()

@@ -1,0 +1,115 @@
+"""From what was measured to the table: each row a ratio, how it came about, and what was aimed at."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.head_rates import HeadRates
+from benchmarks.peers import PEERS, PeerRun
+from benchmarks.rates import Rates
+from benchmarks.searches import SearchRun, TrialRun
+from benchmarks.task import Task
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All measurements of one run."""
+
+    rates: Rates
+    heads: HeadRates
+    trial: TrialRun
+    search: SearchRun
+    peers: dict[str, PeerRun]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Row:
+    """value: as shown. aim: what this project holds itself to on clothing; empty where it is told for comparison."""
+
+    what: str
+    value: str
+    aim: str
+    from_what: str
+
+    def as_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def rows_of(figures: Figures) -> list[Row]:
+    """The comparison. What was not run to its end (a peer cut short, twenty trials of which one was run) says so."""
+    return [*_rate_rows(figures), *_time_rows(figures), *_search_rows(figures)]
+
+
+def _rate_rows(figures: Figures) -> list[Row]:
+    rates, heads = figures.rates, figures.heads
+    bare = sum(rates.bare) / len(rates.bare)
+    ours = sum(rates.augmented) / len(rates.augmented)
+    rows = [
+        Row(
+            "augmented features a second over the bare OpenVINO loop",
+            f"{rates.ratio:.2f}",
+            "0.90",
+            f"{ours:.0f} over {bare:.0f} images/s; by CPU time {rates.augmented_cpu / rates.bare_cpu:.2f}",
+        )
+    ]
+    for name, run in figures.peers.items():
+        rows.append(
+            Row(
+                f"features a second over {name}'s training",
+                f"{ours / run.images_a_second:.1f}x",
+                "4x" if name in ("peer 1", "peer 2") else "",
+                f"{ours:.0f} over {run.images_a_second:.0f} images/s ({PEERS[name].title})",
+            )
+        )
+    stacked, alone = 1000 * heads.stacked, 1000 * heads.one_by_one
+    origin = f"{stacked:.0f} ms against {alone:.0f} ms a head-epoch"
+    return [*rows, Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin)]
+
+
+def _time_rows(figures: Figures) -> list[Row]:
+    trial, search, peer = figures.trial, figures.search, figures.peers["peer 1"]
+    ended = "stopped early" if peer.stopped_early else "cut short"
+    origin = f"{trial.seconds:.0f} s ({trial.heads} heads) against {peer.seconds:.0f} s"
+    return [
+        Row(
+            "one trial over one trial of peer 1",
+            f"{peer.seconds / trial.seconds:.1f}x",
+            "8x",
+            f"{origin} ({len(peer.epoch_seconds)} epochs, {ended})",
+        ),
+        Row(
+            "a search of 20 trials and its controls over 20 trials of peer 1",
+            f"{20 * peer.seconds / search.seconds:.1f}x",
+            "20x",
+            f"{search.seconds:.0f} s ({search.trials} trials and rungs) against 20 times {peer.seconds:.0f} s",
+        ),
+    ]
+
+
+def _search_rows(figures: Figures) -> list[Row]:
+    search = figures.search
+    total, private = search.memory_mb
+    return [
+        Row(
+            "time of the search outside its trials, start-up aside",
+            f"{search.overhead:.1%}",
+            "3 %",
+            f"{search.seconds - search.startup_seconds:.0f} s after start-up, {search.trial_seconds:.0f} s in trials",
+        ),
+        Row(
+            "peak memory of the search, all processes",
+            f"{total / 1000:.1f} GB",
+            "2.5 GB",
+            f"{private / 1000:.1f} GB of it backed by no file",
+        ),
+    ]
+
+
+def show(rows: list[Row], task: Task) -> None:
+    """The table on standard output, Markdown as `benchmarks/README.md` has it."""
+    print(f"\n| measured on {task.name} at {task.image_size} px | figure | aim | from |")
+    print("| --- | ---: | ---: | --- |")
+    for row in rows:
+        print(f"| {row.what} | {row.value} | {row.aim} | {row.from_what} |")
