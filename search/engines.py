@@ -7,17 +7,23 @@ submits decides in which order outcomes are told.
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from data.files import StorageError
 from search.failures import Failure, guarded
+from search.progress import OnEpoch
 from search.trial import Outcome, Resources, TrialResult, TrialSpec
 
-RunTrial = Callable[[TrialSpec, Resources], Outcome]
-
 LOG_FOLDER = "logs"
+
+
+class RunTrial(Protocol):
+    """What runs a trial, as `training.run_trial` does."""
+
+    def __call__(self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome: ...
 
 
 def _run_trial() -> RunTrial:
@@ -55,8 +61,12 @@ class Engine(Protocol):
     def warm_up(self) -> None:
         """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
 
-    def submit(self, spec: TrialSpec) -> Future[Outcome]:
-        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`."""
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
+        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`.
+
+        on_epoch is called with what the trial reports, in whatever thread, a moment late, and once more from the first epoch
+        where the trial is attempted again. An engine that hears nothing of its trials does not call it.
+        """
 
     def cancel_running(self) -> None:
         """Cancels every trial that has not ended, running or waiting, and returns at once."""
@@ -112,15 +122,16 @@ class InlineEngine:
     def warm_up(self) -> None:
         """Nothing to start."""
 
-    def submit(self, spec: TrialSpec) -> Future[Outcome]:
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed:
             raise RuntimeError("the engine has been shut down")
         options = self._options
         attempts = 1
-        answer = guarded(options.run, spec, options.resources)
+        run = partial(options.run, on_epoch=on_epoch)
+        answer = guarded(run, spec, options.resources)
         while isinstance(answer, Failure) and answer.kind == "machine" and attempts <= options.retries:
             attempts += 1
-            answer = guarded(options.run, spec, options.resources)
+            answer = guarded(run, spec, options.resources)
         future: Future[Outcome] = Future()
         settle(future, answer, attempts, log_path=None)
         return future

@@ -4,7 +4,9 @@ A search is a deterministic program over this ledger. Run again on the journal o
 trials in the same order, finds the answers that were told, and trains the rest. What to ask for is `loop` and `phases`.
 """
 
+import functools
 import hashlib
+import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,6 +20,7 @@ from data.files import write_atomically
 from search.evaluation import paired_effect
 from search.event_log import EventLog
 from search.journal import JournalError
+from search.progress import EpochReport, OnEpoch
 from search.seeds import derive_seed
 from search.trial import Effect, Kind, Outcome, Predictions, TrialRecord, TrialResult, TrialSpec
 
@@ -31,13 +34,15 @@ class Stopped(Exception):
 class Engine(Protocol):
     """Where trials run."""
 
-    def submit(self, spec: TrialSpec) -> "Future[Outcome]": ...
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> "Future[Outcome]": ...
 
 
 class Listener(Protocol):
-    """Told of each trial as it is asked and told: the terminal, the tracker."""
+    """Told of each trial as it is asked, as it goes and as it is told: the terminal, the tracker. All in the search's own thread."""
 
     def trial_started(self, record: TrialRecord) -> None: ...
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None: ...
 
     def trial_told(self, record: TrialRecord) -> None: ...
 
@@ -58,6 +63,7 @@ class Ledger:
         self._first_with_key: dict[str, int] = {}
         self._futures: dict[int, Future[Outcome]] = {}
         self._predictions: dict[int, Predictions] = {}
+        self._reports: queue.SimpleQueue[tuple[int, EpochReport]] = queue.SimpleQueue()
 
     def ask(
         self, kind: Kind, label: str, spec: TrialSpec, settings: dict[str, Any], rung: int | None = None
@@ -87,7 +93,7 @@ class Ledger:
                 "the journal was changed or made by another version; start anew with --fresh"
             )
         if record.result is None and record.duplicate_of is None:
-            self._futures[number] = self._engine.submit(spec)
+            self._futures[number] = self._engine.submit(spec, functools.partial(self._on_epoch, number))
         for listener in self.listeners:
             listener.trial_started(record)
         return number
@@ -153,11 +159,23 @@ class Ledger:
         while True:
             if self.stop.is_set():
                 raise Stopped
+            self._pass_reports_on()
             try:
                 return future.result(timeout=POLL_SECONDS)
             except FutureTimeout:
                 if future.done():
                     raise
+
+    def _on_epoch(self, number: int, report: EpochReport) -> None:
+        """Called in an engine's thread; the listeners hear of it in the search's own."""
+        self._reports.put((number, report))
+
+    def _pass_reports_on(self) -> None:
+        while not self._reports.empty():
+            number, report = self._reports.get()
+            record = self._records[number]
+            for listener in self.listeners if record.result is None else ():
+                listener.trial_epoch(record, report)
 
     def _write_told(self, record: TrialRecord, outcome: Outcome, baseline: int | None) -> TrialRecord:
         fields: dict[str, Any] = {"result": outcome.result, "attempts": outcome.attempts}

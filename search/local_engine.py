@@ -15,6 +15,7 @@ from types import TracebackType
 from data.files import StorageError, make_folder, storing
 from search.engines import LOG_FOLDER, EngineOptions, settle
 from search.failures import MAX_TRACEBACK_CHARACTERS, Failure
+from search.progress import OnEpoch
 from search.trial import Outcome, TrialSpec
 from search.worker_process import TrialCancelled, WorkerLost, WorkerProcess
 
@@ -25,6 +26,7 @@ _CANCELLED = Failure("trial", "cancelled")
 class _Job:
     spec: TrialSpec
     future: Future[Outcome]
+    on_epoch: OnEpoch | None
 
 
 class LocalEngine:
@@ -48,14 +50,14 @@ class LocalEngine:
             for thread in self._threads:
                 thread.start()
 
-    def submit(self, spec: TrialSpec) -> Future[Outcome]:
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed:
             raise RuntimeError("the engine has been shut down")
         self.warm_up()
         future: Future[Outcome] = Future()
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
-        self._jobs.put(_Job(spec, future))
+        self._jobs.put(_Job(spec, future, on_epoch))
         return future
 
     def cancel_running(self) -> None:
@@ -120,7 +122,7 @@ class _Slot:
     def _attempt(self, job: _Job, attempt: int, again: bool = False) -> Outcome | Failure:
         offset = self._log.stat().st_size if self._log.exists() else 0
         try:
-            answer = self._ready_worker().run(job.spec, job.future, attempt)
+            answer = self._ready_worker().run(job.spec, job.future, attempt, job.on_epoch)
         except TrialCancelled:
             self._drop_worker()
             return _CANCELLED

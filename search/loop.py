@@ -25,6 +25,7 @@ from search.phases import (
     run_test,
 )
 from search.prepare import Prepared
+from search.progress import EpochReport
 from search.state import SearchState
 from search.trial import TrialRecord
 from search.tuner import run_trials
@@ -125,6 +126,9 @@ class SearchLoop:
 
     def trial_started(self, record: TrialRecord) -> None:
         self.progress.trial_started(record)
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        self.progress.trial_epoch(record, report)
 
     def trial_told(self, record: TrialRecord) -> None:
         self.progress.trial_told(record)

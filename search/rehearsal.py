@@ -22,6 +22,7 @@ from search.loop import SearchLoop
 from search.pacing import Deadline
 from search.phases import SearchFailed
 from search.prepare import Prepared
+from search.progress import OnEpoch
 from search.state import SearchState
 from search.trial import Outcome, Predictions, TrialRecord, TrialSpec
 
@@ -139,7 +140,7 @@ class _Answers:
             self._records.setdefault(record.spec.key, record)
         self._predictions = predictions
 
-    def submit(self, spec: TrialSpec) -> "Future[Outcome]":
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> "Future[Outcome]":
         future: Future[Outcome] = Future()
         record = self._records.get(spec.key)
         if (

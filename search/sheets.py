@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from data.dataset import Dataset
+from search.progress import EpochReport
 from search.trial import TrialRecord
 
 MOST_SHEETS = 100  # trials whose contact sheets are drawn, at about a second each
@@ -16,6 +17,9 @@ class TrialSheets:
 
     def trial_started(self, record: TrialRecord) -> None:
         """Nothing to draw yet."""
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """Nor yet."""
 
     def trial_told(self, record: TrialRecord) -> None:
         from search.preview import write_trial_sheet

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from search.contact_sheet import WINNER_SHEET
 from search.live_bars import live_bars
+from search.progress import EpochReport
 from search.report_tables import verdict_rows
 from search.state import SearchState
 from search.time_left import TimeLeft
@@ -100,6 +101,11 @@ class Progress:
         self._left.within(fraction * self._work(due) if due else 0.0)
         if self._bars is not None:
             self._bars.within(fraction, text, self._time_left())
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """A running trial has finished an epoch; the bar shows the trial that is due next."""
+        if record.trial == next(iter(self._running), None):
+            self.trial_progress(report.epoch / report.max_epochs, f"epoch {report.epoch}/{report.max_epochs}")
 
     def trial_told(self, record: TrialRecord) -> None:
         self._told += 1

@@ -6,6 +6,7 @@ numerical is loaded.
 
 import ctypes
 import faulthandler
+import functools
 import importlib
 import importlib.util
 import os
@@ -13,13 +14,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from search.failures import Failure, classify, guarded
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from search.engines import RunTrial
     from search.trial import Outcome, Resources, TrialSpec
 
 _THREAD_VARIABLES = (
@@ -33,9 +36,14 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ORPHAN_CHECK_SECONDS = 1.0
 
 
-def start(log_path: Path, num_threads: int, parent_pid: int) -> None:
-    """Makes this process a worker: it dies with its parent, logs to a file and uses so many threads."""
+# What `start` leaves to the trials of this process: there is no other way from a pool's initializer to its tasks.
+_to_parent: "list[Connection]" = []
+
+
+def start(log_path: Path, num_threads: int, parent_pid: int, reports: "Connection") -> None:
+    """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads and reports to a pipe."""
     die_with_parent(parent_pid)
+    _to_parent[:] = [reports]
     redirect_output(log_path)
     faulthandler.enable()  # an abort in native code leaves its stack in the log
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
@@ -57,9 +65,11 @@ def warm(trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | No
 
 
 def run_attempt(
-    run: "Callable[[TrialSpec, Resources], Outcome]", spec: "TrialSpec", resources: "Resources", attempt: int
+    run: "RunTrial", spec: "TrialSpec", resources: "Resources", attempt: int
 ) -> "tuple[Outcome | Failure, float]":
     """One attempt at a trial, and the memory (as `private_mb`) that this process then holds."""
+    from search.report_pipe import ReportWriter
+
     answer: Outcome | Failure
     try:
         when = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -68,7 +78,8 @@ def run_attempt(
             file=sys.stderr,
             flush=True,
         )
-        answer = guarded(run, spec, resources)
+        reporting = functools.partial(run, on_epoch=ReportWriter(_to_parent[0]))
+        answer = guarded(reporting, spec, resources)
     except (OSError, SystemExit) as error:  # the log's disk is full; or the trial called sys.exit
         answer = classify(error)
     return answer, private_mb()

@@ -19,6 +19,8 @@ import pebble
 from search import worker
 from search.engines import EngineOptions
 from search.failures import Failure, describe_exit
+from search.progress import OnEpoch
+from search.report_pipe import ReportPipe
 from search.trial import Outcome, TrialSpec
 
 # A worker takes seconds to start, so it is replaced for cause: it has grown by so much since its first trial
@@ -60,11 +62,12 @@ class WorkerProcess:
         self._pid: int | None = None
         self._trials = 0
         self._first_mb = self._last_mb = 0.0
+        self._reports = ReportPipe()
         _keep_signals_from_workers()
         self._pool = pebble.ProcessPool(
             max_workers=1,
             initializer=worker.start,
-            initargs=(log, options.resources.num_threads, os.getpid()),
+            initargs=(log, options.resources.num_threads, os.getpid(), self._reports.writer),
             context=multiprocessing.get_context("spawn"),
         )
         try:
@@ -84,8 +87,10 @@ class WorkerProcess:
         """Whether it should be replaced before the next trial: libraries leak, and memory is shared."""
         return self._trials >= MAX_TRIALS_A_WORKER or self._last_mb - self._first_mb > MAX_GROWTH_MB
 
-    def run(self, spec: TrialSpec, trial: Future[Outcome], attempt: int) -> Outcome | Failure:
-        """One attempt at a trial. `trial` is the future that others wait for, and may cancel.
+    def run(
+        self, spec: TrialSpec, trial: Future[Outcome], attempt: int, on_epoch: OnEpoch | None = None
+    ) -> Outcome | Failure:
+        """One attempt at a trial. `trial` is the future that others wait for, and may cancel. on_epoch is called in this thread.
 
         Raises WorkerLost or TrialCancelled, after which this worker is only good for `end`.
         """
@@ -100,7 +105,7 @@ class WorkerProcess:
             attempted = self._pool.schedule(worker.run_attempt, args=arguments)
         except RuntimeError as error:  # the pool has just noticed that its process is gone
             raise WorkerLost(describe_exit(None), was_idle=True) from error
-        answer, self._last_mb = self._wait(attempted, trial, limit, late)
+        answer, self._last_mb = self._wait(attempted, trial, limit, late, on_epoch)
         self._first_mb = self._first_mb or self._last_mb
         self._trials += 1
         return answer
@@ -112,19 +117,29 @@ class WorkerProcess:
                 process.kill()
         self._pool.stop()
         self._pool.join()
+        self._reports.close()
 
-    def _wait(self, answer: "Future[Any]", trial: Future[Outcome], limit: float | None, late: str) -> Any:
+    def _wait(
+        self,
+        answer: "Future[Any]",
+        trial: Future[Outcome],
+        limit: float | None,
+        late: str,
+        on_epoch: OnEpoch | None = None,
+    ) -> Any:
         """The answer, unless the trial is cancelled, the limit (in seconds) passes or the process is gone."""
         changed = threading.Event()
         for future in (answer, trial):
             future.add_done_callback(lambda _: changed.set())
         deadline = time.monotonic() + (limit or float("inf"))
         while not changed.wait(max(0.0, min(LOOK_SECONDS, deadline - time.monotonic()))):
+            self._pass_on(on_epoch)
             if time.monotonic() >= deadline:
                 raise WorkerLost(late)
             # The pool reports a process that ended with an error, but not one that left with status 0.
             if not self.is_alive and not changed.wait(LOOK_SECONDS):
                 raise WorkerLost(describe_exit(0))
+        self._pass_on(on_epoch)
         if trial.cancelled():
             raise TrialCancelled
         try:
@@ -134,6 +149,11 @@ class WorkerProcess:
         except BrokenProcessPool as error:
             was_idle = answer is not self._warming
             raise WorkerLost("the worker process ended while it was starting", was_idle) from error
+
+    def _pass_on(self, on_epoch: OnEpoch | None) -> None:
+        for report in self._reports.read():
+            if on_epoch is not None:
+                on_epoch(report)
 
 
 def _keep_signals_from_workers() -> None:

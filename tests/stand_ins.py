@@ -17,6 +17,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.settings import DatasetConfig
+from search.progress import EpochReport, OnEpoch
 from search.trial import (
     ModelSettings,
     Outcome,
@@ -42,9 +43,13 @@ def make_spec(label: str, view_seed: int = 0) -> TrialSpec:
     )
 
 
-def run(spec: TrialSpec, resources: Resources) -> Outcome:
+def run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
     """Does what the label says, then completes."""
-    behaviour = spec.label.split()[0]
+    behaviour, *words = spec.label.split()
+    if behaviour == "epochs" and on_epoch is not None:
+        for epoch in range(1, int(words[0]) + 1):
+            on_epoch(EpochReport(epoch, int(words[0]), 1 / epoch, 0.5, 2 / epoch, 0.25, phase="head"))
+            time.sleep(float(words[1]))
     return BEHAVIOURS[behaviour](spec, resources)
 
 
@@ -144,6 +149,7 @@ HOARD: list[np.ndarray] = []
 
 BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
     "complete": complete,
+    "epochs": complete,  # N epochs of S seconds, each reported: "epochs N S"
     "abort": call(os.abort),
     "segfault": call(lambda: ctypes.string_at(0)),
     "exit-3": call(lambda: os._exit(3)),

@@ -9,6 +9,7 @@ from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
 from search.engines import ENGINES, Engine, EngineOptions
+from search.progress import EpochReport
 
 
 @pytest.fixture(params=list(ENGINES), scope="module")
@@ -33,6 +34,13 @@ def test_many_trials_come_back_each_to_its_own_future(engine: Engine) -> None:
     futures = [engine.submit(make_spec("complete", view_seed=seed)) for seed in range(50)]
     scores = [future.result(timeout=60).result.score for future in futures]
     assert scores == [seed / 1000 for seed in range(50)]
+
+
+def test_every_epoch_of_a_trial_is_reported_in_order_and_as_it_was(engine: Engine) -> None:
+    heard: list[EpochReport] = []
+    engine.submit(make_spec("epochs 200 0"), heard.append).result(timeout=60)
+    assert [report.epoch for report in heard] == list(range(1, 201))
+    assert heard[3] == EpochReport(4, 200, 0.25, 0.5, 0.5, 0.25, phase="head")
 
 
 def test_what_a_trial_raises_is_a_failed_result_with_its_traceback(engine: Engine) -> None:

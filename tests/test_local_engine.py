@@ -4,6 +4,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -155,11 +156,20 @@ def test_a_module_that_cannot_be_imported_fails_the_trial_and_says_why(
     assert result.error == "RuntimeError: no such instruction set"
 
 
+def test_an_epoch_is_heard_of_while_its_trial_still_runs(tmp_path: Path) -> None:
+    heard = threading.Event()
+    with LocalEngine(options(tmp_path)) as engine:
+        future = engine.submit(make_spec("epochs 1 60"), lambda report: heard.set())
+        assert heard.wait(timeout=30)
+        assert not future.done()
+        engine.cancel_running()
+
+
 def test_a_trial_function_that_workers_cannot_import_fails_the_trial_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = tmp_path / "only_here.py"
-    module.write_text("def run(spec, resources): ...")
+    module.write_text("def run(spec, resources, on_epoch=None): ...")
     monkeypatch.syspath_prepend(tmp_path)
     function = importlib.import_module("only_here").run
     module.write_text("raise RuntimeError('it was edited meanwhile')")
