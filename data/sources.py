@@ -15,6 +15,7 @@ from data.folder import list_folder
 from data.listing import Listing
 from data.settings import DatasetConfig
 from data.tables import list_csv
+from data.tfrecord import list_tfrecord
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ SOURCES: dict[str, Source] = {
         about="an .npz of images and labels, or of x_train, y_train and so on",
         path="required",
         list=list_arrays,
+    ),
+    "tfrecord": Source(
+        about="TFRecord shards of image/encoded and image/class/label, or of TensorFlow Datasets' image and label",
+        path="required",
+        list=list_tfrecord,
     ),
     "digits": Source(
         about="scikit-learn's 1797 handwritten digits; needs no file",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import SPLIT_COUNTS, arrays_config, csv_config, folder_config, picture, write_folders
+from pictures import SPLIT_COUNTS, arrays_config, csv_config, encoded, folder_config, picture, write_folders
+from shards import write_shard
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
 from data.settings import DatasetConfig
@@ -28,6 +29,13 @@ def arrays_example(root: Path) -> DatasetConfig:
     return arrays_config(root, images=images, labels=np.arange(16) % 2)
 
 
+def tfrecord_example(root: Path) -> DatasetConfig:
+    examples = [(encoded(picture(number)), number % 2) for number in range(16)]
+    write_shard(root / "photos.tfrecord-00000-of-00002", examples[:8])
+    write_shard(root / "photos.tfrecord-00001-of-00002", examples[8:])
+    return DatasetConfig(source="tfrecord", path=str(root), image_size=16)
+
+
 def digits_example(root: Path) -> DatasetConfig:
     return DatasetConfig(source="digits", image_size=8)
 
@@ -41,6 +49,7 @@ EXAMPLES: dict[str, Callable[[Path], DatasetConfig]] = {
     "folder": folder_example,
     "csv": csv_example,
     "arrays": arrays_example,
+    "tfrecord": tfrecord_example,
     "digits": digits_example,
     "clothing": clothing_example,
 }

@@ -1,0 +1,135 @@
+"""TFRecord shards: found, indexed once, read by seeking; what is damaged or foreign is refused in one line."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import encoded, picture
+from shards import write_shard
+
+from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
+from data.errors import UserError
+from data.listing import Listing
+from data.settings import DatasetConfig
+
+EXAMPLES = [(encoded(picture(number)), number % 2) for number in range(24)]
+
+
+def _listed(root: Path) -> Listing:
+    return list_images(DatasetConfig(source="tfrecord", path=str(root), image_size=16), root / "cache")
+
+
+def _split_shards(root: Path, pattern: str) -> None:
+    for number, split in enumerate(("train", "validation", "test")):
+        write_shard(root / pattern.format(split=split), EXAMPLES[8 * number : 8 * number + 8])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{split}-00000-of-00001",
+        "photos-{split}.tfrecord-00000-of-00001",
+        "{split}.tfrecord",
+        "{split}/0.tfrecord",
+    ],
+)
+def test_the_split_is_read_from_the_name(tmp_path: Path, pattern: str) -> None:
+    _split_shards(tmp_path, pattern)
+    listing = _listed(tmp_path)
+    counts = np.bincount(listing.splits, minlength=3)
+    assert counts.tolist() == [8, 8, 8]
+    assert listing.draw is None
+
+
+def test_images_read_back_as_they_were_written(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tfrecord-00000-of-00002", EXAMPLES[:5])
+    write_shard(tmp_path / "a.tfrecord-00001-of-00002", EXAMPLES[5:12])
+    listing = _listed(tmp_path)
+    assert [listing.read(position) for position in range(12)] == [image for image, _ in EXAMPLES[:12]]
+    assert listing.labels.tolist() == [label for _, label in EXAMPLES[:12]]
+
+
+def test_shards_of_tensorflow_datasets_bring_their_class_names(tmp_path: Path) -> None:
+    write_shard(tmp_path / "cats_dogs-train.tfrecord-00000-of-00001", EXAMPLES, keys=("image", "label"))
+    (tmp_path / "label.labels.txt").write_text("cat\ndog\n")
+    assert _listed_with_draw(tmp_path).class_names == ("cat", "dog")
+
+
+def _listed_with_draw(root: Path) -> Listing:
+    split = {"validation": 0.2, "test": 0.2}
+    config = DatasetConfig.model_validate({"source": "tfrecord", "path": str(root), "split": split})
+    return list_images(config, root / "cache")
+
+
+def test_a_dataset_opens_with_drawn_splits(tmp_path: Path) -> None:
+    write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    config = DatasetConfig(source="tfrecord", path=str(tmp_path / "all.tfrecord"), image_size=16)
+    dataset = open_dataset(config, tmp_path / "cache", seed=1)
+    assert {TRAIN, VALIDATION, TEST} == set(np.unique(dataset.splits).tolist())
+
+
+def test_the_index_is_read_from_the_cache_and_made_again_when_damaged(tmp_path: Path) -> None:
+    write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    first = _listed(tmp_path)
+    (index,) = (tmp_path / "cache" / "tfrecord").iterdir()
+    written = index.read_bytes()
+    index.write_bytes(written[:100])
+    assert _listed(tmp_path).names == first.names
+    assert index.read_bytes() == written
+
+
+def test_a_changed_shard_has_another_fingerprint(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    before = _listed(tmp_path).fingerprint
+    write_shard(path, EXAMPLES[:20])
+    assert _listed(tmp_path).fingerprint != before
+
+
+@pytest.mark.parametrize("place", [3, 9, 40, -10])
+def test_a_flipped_bit_is_found_and_named(tmp_path: Path, place: int) -> None:
+    path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"all\.tfrecord is (damaged after byte|compressed)"):
+        _listed(tmp_path)
+
+
+def test_a_truncated_shard_is_damaged(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    path.write_bytes(path.read_bytes()[:-7])
+    with pytest.raises(UserError, match="is damaged after byte"):
+        _listed(tmp_path)
+
+
+def test_a_compressed_shard_is_refused(tmp_path: Path) -> None:
+    path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(UserError, match="is compressed"):
+        _listed(tmp_path)
+
+
+def test_foreign_keys_are_named(tmp_path: Path) -> None:
+    write_shard(tmp_path / "all.tfrecord", EXAMPLES, keys=("picture", "category"))
+    with pytest.raises(UserError, match="found category, picture; expected image/encoded"):
+        _listed(tmp_path)
+
+
+def test_a_folder_without_shards_says_how_they_are_called(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no TFRecord shards"):
+        _listed(tmp_path)
+
+
+def test_shards_of_which_only_some_name_a_split_are_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "train.tfrecord", EXAMPLES[:12])
+    write_shard(tmp_path / "more.tfrecord", EXAMPLES[12:])
+    with pytest.raises(UserError, match=r"some do not \(more\.tfrecord\)"):
+        _listed(tmp_path)
+
+
+def test_labels_beyond_the_names_are_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    (tmp_path / "labels.txt").write_text("only one\n")
+    with pytest.raises(UserError, match="names 1 classes, but labels run from 0 to 1"):
+        _listed(tmp_path)
