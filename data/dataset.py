@@ -81,7 +81,7 @@ def open_dataset(
         splits=splits,
         class_names=listing.class_names,
         names=tuple(listing.names[position] for position in stored.positions.tolist()),
-        digest=_digest(stored.digests, labels, splits, listing.class_names, config.image_size),
+        digest=dataset_digest(stored.digests, labels, splits, listing.class_names, config.image_size),
         notes=_notes(listing, stored, copy_of, bad, leaks),
     )
 
@@ -133,9 +133,10 @@ def _bad_files(listing: Listing, stored: StoredImages) -> tuple[LeftOut, ...]:
     return listing.problems + unread
 
 
-def _digest(
+def dataset_digest(
     digests: np.ndarray, labels: np.ndarray, splits: np.ndarray, class_names: tuple[str, ...], size: int
 ) -> str:
+    """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size: in pixels a side."""
     whole = sha256(json.dumps([size, class_names]).encode())
     for part in (digests, labels.astype("<i4"), splits):
         whole.update(part.tobytes())

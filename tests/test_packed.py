@@ -1,0 +1,50 @@
+"""A dataset sent in blocks arrives whole, or not at all."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pictures import SPLIT_COUNTS, folder_config, write_folders
+
+from data.dataset import Dataset, open_dataset
+from data.packed import blocks_of, open_packed, packed_folder, parcel_of, unpack
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    write_folders(tmp_path / "data", SPLIT_COUNTS)
+    return open_dataset(folder_config(tmp_path / "data"), tmp_path / "cache", seed=1)
+
+
+def test_it_arrives_as_it_was_sent(dataset: Dataset, tmp_path: Path) -> None:
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    arrived = open_packed(packed_folder(tmp_path / "there", dataset.digest))
+    np.testing.assert_array_equal(arrived.images, dataset.images)
+    np.testing.assert_array_equal(arrived.splits, dataset.splits)
+    assert (arrived.digest, arrived.names, arrived.notes) == (dataset.digest, dataset.names, dataset.notes)
+
+
+def test_receiving_twice_is_once(dataset: Dataset, tmp_path: Path) -> None:
+    for _ in range(2):
+        unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    assert len(list((tmp_path / "there" / "packed").iterdir())) == 1
+
+
+def test_a_changed_pixel_is_found_and_nothing_is_left(dataset: Dataset, tmp_path: Path) -> None:
+    blocks = [block.copy() for block in blocks_of(dataset)]
+    blocks[0][2, 3, 4, 1] ^= 1
+    with pytest.raises(ValueError, match="arrived with digest"):
+        unpack(parcel_of(dataset), blocks, tmp_path / "there")
+    assert list((tmp_path / "there" / "packed").iterdir()) == []
+
+
+def test_changed_labels_are_found(dataset: Dataset, tmp_path: Path) -> None:
+    parcel = replace(parcel_of(dataset), labels=np.zeros(len(dataset.labels), np.int32))
+    with pytest.raises(ValueError, match="arrived with digest"):
+        unpack(parcel, blocks_of(dataset), tmp_path / "there")
+
+
+def test_missing_images_are_counted(dataset: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"0 of \d+ images arrived"):
+        unpack(parcel_of(dataset), [], tmp_path / "there")
