@@ -6,20 +6,37 @@ Everything heavy is imported inside a command: `--help` answers without TensorFl
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from search.command_line import (
+    BAD_INPUT,
+    DIFFERENT,
+    DONE,
+    NOTHING_COMPLETED,
+    STOPPED,
+    AsJson,
+    Checked,
+    Data,
+    Directory,
+    Experiment,
+    Many,
+    NoTrain,
+    Overrides,
+    RunDir,
+    TrialNumber,
+    errors_as_status,
+    say,
+)
+
 if TYPE_CHECKING:
     from search.session import SearchResult
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not this program's messages
 
-DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT, STOPPED = 0, 2, 3, 4, 75
 __version__ = "0.1.0"
 
 app = typer.Typer(
@@ -29,19 +46,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Finds which image augmentations help on your data, how strongly to set them, and whether the gain is real.",
 )
-
-Experiment = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
-Overrides = Annotated[
-    list[str], typer.Option("--set", metavar="A.B=VALUE", help="Changes a value of the experiment file.")
-]
-RunDir = Annotated[
-    Path | None, typer.Option("--run-dir", help="Where the search is kept [default: runs/NAME].")
-]
-Directory = Annotated[Path, typer.Argument(help="A run directory.")]
-TrialNumber = Annotated[
-    int | None, typer.Option("--trial", help="Its number [default: the recommended one].")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
 
 def _version(wanted: bool) -> None:
@@ -79,7 +83,7 @@ def run(
     """Runs a search, or resumes it where it was stopped."""
     from search.stop_signals import stop_signals
 
-    with _errors(as_json), stop_signals(_say, STOPPED) as stop:
+    with errors_as_status(as_json), stop_signals(say, STOPPED) as stop:
         from search.config import load_config
         from search.session import SessionOptions, run_search
         from search.terminal import Progress
@@ -114,7 +118,7 @@ def _print_result(result: "SearchResult", as_json: bool) -> None:
 @app.command()
 def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
-    with _errors(as_json):
+    with errors_as_status(as_json):
         from search.config import load_config
         from search.plan import describe_plan, make_plan
 
@@ -132,7 +136,7 @@ def preview(
     as_json: AsJson = False,
 ) -> None:
     """Draws each augmentation at its extremes, and samples, beside the clean image."""
-    with _errors(as_json):
+    with errors_as_status(as_json):
         from search.config import load_config
         from search.preview import write_preview
 
@@ -144,7 +148,7 @@ def preview(
 @app.command()
 def report(directory: Directory, as_json: AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
-    with _errors(as_json):
+    with errors_as_status(as_json):
         from search.journal import read
         from search.outputs import write_outputs
         from search.state import replay
@@ -159,19 +163,35 @@ def report(directory: Directory, as_json: AsJson = False) -> None:
 
 @app.command()
 def verify(
-    directory: Directory,
+    path: Checked,
     trial: TrialNumber = None,
-    data: Annotated[Path | None, typer.Option(help="Where the images are now, if they were moved.")] = None,
+    data: Data = None,
+    many: Many = False,
+    no_train: NoTrain = False,
     as_json: AsJson = False,
 ) -> None:
-    """Trains one trial again and recomputes all that follows from the others; compares every number."""
-    with _errors(as_json):
-        from search.verify import describe
-        from search.verify import verify as verify_run
+    """Trains one trial again and recomputes all that follows from the others; compares every number and file."""
+    with errors_as_status(as_json):
+        from search.verifying import verified
 
-        found = verify_run(directory, trial, data, _say)
-        typer.echo(json.dumps({"same": found.same, **found.model_dump()}) if as_json else describe(found))
+        found = verified(path, trial, data, many, not no_train, say)
+        typer.echo(json.dumps(found.as_json) if as_json else found.text)
     raise typer.Exit(DONE if found.same else DIFFERENT)
+
+
+@app.command()
+def bundle(
+    directory: Directory,
+    student: Annotated[str, typer.Option("--student", help="Whose work it is.")],
+    out: Annotated[Path, typer.Option("--out", help="The zip to write.")],
+    as_json: AsJson = False,
+) -> None:
+    """Packs a finished search into one zip to hand in, which `verify` checks without it."""
+    with errors_as_status(as_json):
+        from search.bundle import make_bundle
+
+        made = make_bundle(directory, student, out)
+        typer.echo(made.model_dump_json() if as_json else f"{made.path}  sha256 {made.sha256}")
 
 
 @app.command()
@@ -183,7 +203,7 @@ def predict(
 ) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object a line."""
     failed = False
-    with _errors(as_json=False):
+    with errors_as_status(as_json=False):
         from search.predict import Answer
         from search.predict import predict as answers
 
@@ -192,7 +212,7 @@ def predict(
                 typer.echo(each.line)
             else:
                 failed = True
-                _say(each.complaint)
+                say(each.complaint)
     raise typer.Exit(BAD_INPUT if failed else DONE)
 
 
@@ -203,7 +223,7 @@ def sync(
     as_json: AsJson = False,
 ) -> None:
     """Sends a search to MLflow again; what is there already is left alone."""
-    with _errors(as_json):
+    with errors_as_status(as_json):
         from search.sync import sync as send
 
         status = send(directory, uri)
@@ -218,12 +238,12 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Prints the recommended augmentation, or a trial's, as code for use elsewhere."""
-    with _errors(as_json):
+    with errors_as_status(as_json):
         from search.export import export as write
 
         exported = write(directory, to, trial)
         for caveat in exported.caveats:
-            _say(f"differs: {caveat}")
+            say(f"differs: {caveat}")
         typer.echo(json.dumps(asdict(exported)) if as_json else exported.code, nl=as_json)
 
 
@@ -236,13 +256,13 @@ def import_idg(
     data: Annotated[str, typer.Option(help="The folder of images to write into it.")] = "photos",
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
-    with _errors(as_json=False):
+    with errors_as_status(as_json=False):
         from search.import_idg import import_idg as read_code
         from search.import_idg import write_new
 
         imported = read_code(code, data, out.stem if out else "imported")
         for remark in imported.remarks:
-            _say(f"note: {remark}")
+            say(f"note: {remark}")
         typer.echo(
             imported.experiment if out is None else write_new(out, imported.experiment), nl=out is not None
         )
@@ -254,28 +274,6 @@ def schema() -> None:
     from search.config import ExperimentConfig
 
     typer.echo(json.dumps(ExperimentConfig.model_json_schema(), indent=2))
-
-
-def _say(line: str) -> None:
-    typer.echo(line, err=True)
-
-
-@contextmanager
-def _errors(as_json: bool) -> Iterator[None]:
-    """Turns what the user can mend into one line and exit status 2."""
-    from data.errors import UserError
-    from data.files import StorageError
-    from search.ledger import Stopped
-
-    try:
-        yield
-    except Stopped:
-        raise typer.Exit(STOPPED) from None
-    except (UserError, StorageError) as error:
-        if as_json:
-            typer.echo(json.dumps({"error": str(error)}))
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
 
 
 if __name__ == "__main__":

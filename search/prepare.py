@@ -36,6 +36,7 @@ PACKAGES = (
     "openvino",
     "opencv-python-headless",
     "pillow",
+    "matplotlib",
     "scikit-learn",
 )
 

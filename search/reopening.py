@@ -19,7 +19,7 @@ from search.state import Opened, SearchState, replay
 from search.trial import Resources
 
 JOURNAL = "journal.jsonl"
-UNIMPORTANT = ("mlflow", "pandas")  # packages that no number depends on
+UNIMPORTANT = ("mlflow", "pandas", "matplotlib")  # packages that no number depends on
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,18 @@ def open_run(run_dir: Path) -> Run:
     return _run(events, warning)
 
 
-def relocated(run: Run, data: Path) -> Run:
-    """The same as it would be with the images at `data`."""
-    path, moved = str(data.resolve()), []
+def relocated(run: Run, data: Path | None, keep_cache: bool = True) -> Run:
+    """The same as it would be with the images at `data`; None is where the source finds them itself.
+
+    keep_cache: False leaves out the cache folder that the run names: a path from elsewhere is not for this machine.
+    """
+    path, moved = str(data.resolve()) if data is not None else None, []
     for event in run.events:
         if event["type"] == "opened":
             config = {**event["opened"]["config"]}
             config["dataset"] = {**config["dataset"], "path": path}
+            if not keep_cache:
+                config["execution"] = {**config["execution"], "cache_dir": None}
             event = {**event, "opened": {**event["opened"], "config": config}}
         elif event["type"] == "asked":
             spec = event["record"]["spec"]

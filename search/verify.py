@@ -9,7 +9,7 @@ with TensorFlow in place of OpenVINO, on digits at 48 px: 8 % of the answers mov
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from data.errors import UserError
+from data.messages import shown
 from search.comparison import Comparison, Difference
 from search.evaluation import metric_values
 from search.journal import JournalError
@@ -34,7 +35,7 @@ from search.reopening import (
 )
 from search.retraining import Apart, train_again
 from search.state import SearchState
-from search.trial import Frozen, Predictions, TrialRecord
+from search.trial import Frozen, Predictions
 
 SLACK = 0.001  # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
 TOLERANCE = "the same within what another machine may change"
@@ -43,9 +44,17 @@ SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, w
 Say = Callable[[str], None]
 
 
+class Retrained(Frozen):
+    """A trial trained again. apart: how far it is from the journaled one; None where it failed."""
+
+    trial: int
+    label: str
+    apart: Apart | None = None
+
+
 class Verification(Frozen):
     """trial: the one trained again; None where it did not come to that. exact: same machine and versions, else `changed` says
-    what is not. apart: how far the trial trained again is from the journaled one.
+    what is not. apart: how far the trial trained again is from the journaled one. also: other trials trained again.
     """
 
     trial: int | None = None
@@ -54,12 +63,20 @@ class Verification(Frozen):
     changed: tuple[str, ...] = ()
     num_compared: int = 0
     apart: Apart | None = None
+    also: tuple[Retrained, ...] = ()
     differences: tuple[Difference, ...] = ()
     warning: str | None = None
 
     @property
     def same(self) -> bool:
         return not self.differences
+
+    @property
+    def trained(self) -> tuple[Retrained, ...]:
+        """Every trial that was trained again."""
+        if self.trial is None:
+            return ()
+        return (Retrained(trial=self.trial, label=self.label, apart=self.apart), *self.also)
 
 
 def verify(
@@ -72,17 +89,22 @@ def verify(
     directory is a difference.
     """
     try:
-        run = open_run(run_dir)
-        if run.config.hash != run.opened.config_hash:
-            raise JournalError(
-                f"the config's hash is {run.config.hash}, and {run.opened.config_hash} was journaled; "
-                "it was changed, or written by another version"
-            )
+        run = open_sound_run(run_dir)
     except JournalError as error:
         return Verification(differences=(Difference(where=JOURNAL, what=str(error)),))
-    record = _chosen(run.state, trial)
-    run = relocated(run, data) if data is not None else run
-    return _verify(run_dir, run, record.trial, say).model_copy(update={"warning": run.warning})
+    number = chosen_trial(run.state, trial)
+    return verify_run(run_dir, relocated(run, data) if data is not None else run, (number,), say)
+
+
+def open_sound_run(run_dir: Path) -> Run:
+    """Raises JournalError where the journal is damaged or its config is not the one that was run."""
+    run = open_run(run_dir)
+    if run.config.hash != run.opened.config_hash:
+        raise JournalError(
+            f"the config's hash is {run.config.hash}, and {run.opened.config_hash} was journaled; "
+            "it was changed, or written by another version"
+        )
+    return run
 
 
 def describe(verification: Verification) -> str:
@@ -90,10 +112,11 @@ def describe(verification: Verification) -> str:
     lines = [verification.warning] if verification.warning else []
     if verification.changed:
         lines.append(f"not the machine and versions of the search: {'; '.join(verification.changed)}")
-    if verification.apart is not None:
-        lines.append(
-            f"trial {verification.trial} ({verification.label}) trained again: {verification.apart.words}"
-        )
+    lines += [
+        f"trial {each.trial} ({shown(each.label)}) trained again: {each.apart.words}"
+        for each in verification.trained
+        if each.apart is not None
+    ]
     if verification.same:
         how = "the same to the last digit" if verification.exact else TOLERANCE
         return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
@@ -102,9 +125,9 @@ def describe(verification: Verification) -> str:
     return "\n".join([*lines, *(f"  {each.where}: {each.what}" for each in verification.differences)])
 
 
-def _verify(run_dir: Path, run: Run, number: int, say: Say) -> Verification:
+def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambda _: None) -> Verification:
+    """The run as it was opened, with the trials of those numbers trained again: one, more or none."""
     comparison = Comparison()
-    record = next(record for record in run.state.records if record.trial == number)
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
         folder = Path(name)
         resources = scratch_resources(run.config, folder)
@@ -116,12 +139,15 @@ def _verify(run_dir: Path, run: Run, number: int, say: Say) -> Verification:
         say(f"repeating the search with the answers of its {len(predictions)} trained trials")
         again = rehearse(prepared, run.state, predictions, folder)
         compare_rehearsal(run.events, again, comparison, SLACK if changed else 0.0)
-        apart = None
-        if number in predictions:
-            say(f"training trial {number} ({record.label}) again")
-            apart = train_again(record, predictions[number], resources, prepared, bool(changed), comparison)
+        trained = []
+        for record in (r for n in numbers for r in run.state.records if r.trial == n and n in predictions):
+            say(f"training trial {record.trial} ({shown(record.label)}) again")
+            answers = predictions[record.trial]
+            apart = train_again(record, answers, resources, prepared, bool(changed), comparison)
+            trained.append(Retrained(trial=record.trial, label=record.label, apart=apart))
     found = _verification(comparison, changed)
-    return found.model_copy(update={"trial": number, "label": record.label, "apart": apart})
+    first = dict(trained[0]) if trained else {}
+    return found.model_copy(update={**first, "also": tuple(trained[1:]), "warning": run.warning})
 
 
 def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verification:
@@ -133,8 +159,8 @@ def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verificat
     )
 
 
-def _chosen(state: SearchState, trial: int | None) -> TrialRecord:
-    """The trial to train again; of one that repeats another, that other."""
+def chosen_trial(state: SearchState, trial: int | None = None) -> int:
+    """The trial to train again; of one that repeats another, that other. Raises UserError where there is none such."""
     records = {record.trial: record for record in state.records}
     if trial is None:
         evidence = state.evidence
@@ -145,7 +171,7 @@ def _chosen(state: SearchState, trial: int | None) -> TrialRecord:
     record = records[trial]
     if record.status != "completed":
         raise UserError(f"trial {trial} is {record.status} and has no numbers to compare; choose another")
-    return records[record.duplicate_of] if record.duplicate_of is not None else record
+    return record.trial if record.duplicate_of is None else record.duplicate_of
 
 
 def _check_trials(
@@ -170,7 +196,7 @@ def _check_trials(
             except JournalError as error:
                 comparison.note(where, str(error))
                 continue
-            except (ValueError, KeyError, BadZipFile) as error:
+            except (ValueError, KeyError, BadZipFile, MemoryError) as error:
                 comparison.note(
                     where, f"{record.predictions_file} holds no predictions of this data set: {error}"
                 )

@@ -1,0 +1,363 @@
+"""A finished search handed in as a zip, graded without it: as it is, tampered with in every way, copied, and hostile."""
+
+import io
+import json
+import re
+import shutil
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from run_search import BAD_INPUT, DIFFERENT, DONE, app
+from search.bundle import make_bundle, projections
+from search.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
+from search.comparison import Difference
+from search.config import parse_config
+from search.evaluation import metric_values
+from search.grading import Extent, Grade, Grades, grade, grade_many
+from search.grading_text import describe_grade, describe_grades
+from search.journal import Event, encode, parse, read
+from search.rehearsal import rehearse
+from search.reopening import open_run, prepare_again, scratch_resources
+from search.state import replay
+from search.submission import Submission, find_copies
+from search.trial import Predictions
+
+UNTRAINED = Extent(train=False)
+
+
+@pytest.fixture(scope="module")
+def bundled(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bundle") / "anna.zip"
+    make_bundle(finished_run, "Anna Nowak", path)
+    return path
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def rewritten(path: Path, files: Mapping[str, bytes]) -> Path:
+    """A zip of just these files, whatever they are."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def resealed(path: Path, files: Mapping[str, bytes]) -> Path:
+    """As a tamperer who makes the manifest again would write it."""
+    contents = dict(files)
+    manifest = Manifest.model_validate_json(contents.pop(MANIFEST))
+    write_bundle(path, manifest, contents)
+    return path
+
+
+def where(graded: Grade) -> set[str]:
+    return {difference.where for difference in graded.differences}
+
+
+def test_a_bundle_left_alone_is_verified_by_the_confirmation_trained_again(bundled: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(bundled), "--trial", "1"])
+    assert result.exit_code == DONE, result.stdout
+    assert result.stdout.count("trained again: no number differs") == 3
+    assert "trial 1 (" in result.stdout
+    assert "trial 5 (no augmentation) trained again: no number differs" in result.stdout
+    assert "no difference" in result.stdout
+
+
+def test_the_same_search_gives_the_same_bytes(bundled: Path, finished_run: Path, tmp_path: Path) -> None:
+    made = make_bundle(finished_run, "Anna Nowak", tmp_path / "again.zip")
+    assert Path(made.path).read_bytes() == bundled.read_bytes()
+
+
+def test_a_bundle_holds_only_what_it_must(bundled: Path) -> None:
+    names = set(files_of(bundled)) - {MANIFEST}
+    assert all(map(is_known, names))
+    assert {"config.yaml", "journal.jsonl", "trials.csv", "report.html", "environment.json"} <= names
+    assert not any("digit" in name or name.endswith((".keras", ".pkl")) for name in names)
+
+
+@pytest.mark.parametrize(
+    "name", ["journal.jsonl", "trials.csv", "report.html", "predictions/00003.npz", SHEET]
+)
+def test_one_byte_of_any_file_is_named_by_the_manifest(bundled: Path, tmp_path: Path, name: str) -> None:
+    files = files_of(bundled)
+    files[name] = files[name][:-9] + bytes([files[name][-9] ^ 1]) + files[name][-8:]
+    opened = read_bundle(rewritten(tmp_path / "x.zip", files))
+    assert [difference.where for difference in opened.differences] == [name]
+
+
+def test_a_byte_changed_inside_the_zip_is_named(bundled: Path, tmp_path: Path) -> None:
+    content = bytearray(bundled.read_bytes())
+    with zipfile.ZipFile(bundled) as archive:
+        entry = archive.getinfo("trials.csv")
+    header = struct.unpack("<HH", content[entry.header_offset + 26 : entry.header_offset + 30])
+    content[entry.header_offset + 30 + sum(header) + entry.compress_size // 2] ^= 255
+    (tmp_path / "x.zip").write_bytes(content)
+    assert {d.where for d in read_bundle(tmp_path / "x.zip").differences} == {"trials.csv"}
+
+
+def test_a_file_added_twice_or_left_out_is_named(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    del files["trials.csv"]
+    path = rewritten(tmp_path / "x.zip", {**files, "notes.txt": b"well done"})
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("summary.json", b"{}")
+    found = {d.where: d.what for d in read_bundle(path).differences}
+    assert set(found) == {"trials.csv", "notes.txt", "summary.json"}
+
+
+def altered(name: str, content: bytes) -> bytes:
+    """As somebody would who wants other numbers to be read."""
+    if name.endswith(".npz"):
+        true = Predictions.from_bytes(content)
+        return Predictions(
+            true.images, np.roll(true.predicted, 1, axis=1), true.log_prob, true.fold
+        ).to_bytes()
+    if name == SHEET:
+        return content + b"\0"
+    changed = content.replace(b"0.", b"0.9", 1)
+    return changed if changed != content else content + b"\n"
+
+
+def test_files_changed_with_their_manifest_contradict_the_journal(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    touched = set(files) - {MANIFEST, "journal.jsonl", *(n for n in files if "predictions" in n)}
+    touched |= {"predictions/00003.npz"}
+    changed = {n: altered(n, c) if n in touched else c for n, c in files.items()}
+    changed["predictions/00099.npz"] = files["predictions/00003.npz"]
+    path = resealed(tmp_path / "x.zip", changed)
+    assert not read_bundle(path).differences
+    graded = grade(path, UNTRAINED)
+    assert where(graded) >= {*touched - {"predictions/00003.npz"}, "trial 3", "predictions/00099.npz"}
+    assert "predictions/00003.npz is not the file that was journaled" in describe_grade(graded)
+
+
+def _events(files: Mapping[str, bytes]) -> list[Event]:
+    return list(parse(files["journal.jsonl"], Path("journal.jsonl")).events)
+
+
+def sealed_journal(events: list[Event]) -> bytes:
+    return b"".join(encode({**event, "seq": number}) for number, event in enumerate(events))
+
+
+def test_a_damaged_journal_is_named_by_its_line(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    files["journal.jsonl"] = files["journal.jsonl"].replace(b'"max_epochs":3', b'"max_epochs":4', 1)
+    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
+    assert [d.where for d in graded.differences] == ["journal.jsonl"]
+    assert "line 1 of journal.jsonl is damaged" in graded.differences[0].what
+
+
+def test_a_resealed_journal_contradicts_its_predictions(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    events = _events(files)
+    told = next(e for e in events if e["type"] == "told" and e["trial"] == 3)
+    told["result"]["score"] = told["result"]["metrics"]["accuracy"] = 0.99
+    files["journal.jsonl"] = sealed_journal(events)
+    found = where(grade(resealed(tmp_path / "x.zip", files), UNTRAINED))
+    assert {"trial 3: metrics: accuracy", "trials.csv"} <= found
+
+
+def forged_throughout(
+    finished_run: Path, files: Mapping[str, bytes], number: int, folder: Path
+) -> dict[str, bytes]:
+    """All answers of one trial right, and everything that follows from them computed anew: nothing contradicts anything."""
+    run = open_run(finished_run)
+    prepared = prepare_again(run, scratch_resources(run.config, folder))
+    labels = np.asarray(prepared.dataset.labels)
+    answers = {
+        r.trial: Predictions.from_bytes(files[r.predictions_file])
+        for r in run.state.records
+        if r.predictions_file
+    }
+    true = answers[number]
+    right = np.broadcast_to(labels[true.images], true.predicted.shape).astype(np.int16)
+    answers[number] = Predictions(true.images, right, np.full_like(true.log_prob, -0.01), true.fold)
+    metrics = metric_values(answers[number], labels, 10)
+    records = tuple(
+        r.model_copy(
+            update={"result": r.result.model_copy(update={"metrics": metrics, "score": metrics["accuracy"]})}
+        )
+        if r.trial == number and r.result
+        else r
+        for r in run.state.records
+    )
+    state = run.state.model_copy(update={"records": records})
+    events = [*rehearse(prepared, state, answers, folder), {"type": "finished", "time": 2.0}]
+    forged = dict(files)
+    for path in (folder / "predictions").iterdir():
+        forged[f"predictions/{path.name}"] = path.read_bytes()
+    forged["journal.jsonl"] = sealed_journal(events)
+    return {**forged, **projections(replay(events), files[SHEET])}
+
+
+def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
+    finished_run: Path, bundled: Path, tmp_path: Path
+) -> None:
+    evidence = open_run(finished_run).state.evidence
+    assert evidence is not None
+    best = max(evidence.confirmed, key=lambda each: each.effect.delta).trial
+    forged = forged_throughout(finished_run, files_of(bundled), best, tmp_path)
+    path = resealed(tmp_path / "x.zip", forged)
+    found = where(grade(path, Extent()))
+    trained_again = {f"trial {best}", f"trial {best}: score", f"trial {best}: metrics.accuracy"}
+    assert trained_again <= found
+    assert all(place.startswith(f"trial {best}: metrics.") for place in found - trained_again)
+
+
+def hostile(bundled: Path, tmp_path: Path, name: str, content: bytes = b"x") -> Path:
+    return rewritten(tmp_path / "x.zip", {**files_of(bundled), name: content})
+
+
+@pytest.mark.parametrize(
+    "name", ["../../escaped", "/tmp/escaped", "predictions/../x.npz", "model/model.keras"]
+)
+def test_a_name_that_no_bundle_holds_is_named_and_never_extracted(
+    bundled: Path, tmp_path: Path, name: str
+) -> None:
+    opened = read_bundle(hostile(bundled, tmp_path, name))
+    assert name not in opened.files
+    assert [d.where for d in opened.differences] == [name]
+
+
+def test_a_zip_bomb_is_refused_before_it_is_read(bundled: Path, tmp_path: Path) -> None:
+    path = hostile(bundled, tmp_path, "predictions/77777.npz")
+    content = path.read_bytes()
+    at = content.rindex(b"predictions/77777.npz") - 46  # its entry in the central directory
+    path.write_bytes(content[: at + 24] + struct.pack("<I", 2**31) + content[at + 28 :])
+    with pytest.raises(UserError, match="more than 20000 files or 1024 MiB"):
+        read_bundle(path)
+
+
+def test_pickles_in_predictions_are_not_loaded() -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, images=np.array([print], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        Predictions.from_bytes(buffer.getvalue())
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\3\4 and then nothing"])
+def test_what_is_no_bundle_is_status_2_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.zip").write_bytes(content)
+    result = CliRunner().invoke(app, ["verify", str(tmp_path / "x.zip")])
+    assert result.exit_code == BAD_INPUT
+    assert "cannot be read as a bundle" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_bundle_of_a_folder_needs_the_graders_images(bundled: Path, tmp_path: Path) -> None:
+    """A path in a bundle is somebody else's; it is never followed."""
+    files = files_of(bundled)
+    events = _events(files)
+    config = events[0]["opened"]["config"]
+    config["dataset"] |= {"source": "folder", "path": str(tmp_path)}
+    events[0]["opened"]["config_hash"] = parse_config(config, "test").hash
+    files["journal.jsonl"] = sealed_journal(events)
+    with pytest.raises(UserError, match="say where they are with --data"):
+        grade(resealed(tmp_path / "bo.zip", files), UNTRAINED)
+
+
+@pytest.mark.parametrize("student", ["", "  ", "a\x1b[2Jb", "x" * 101])
+def test_a_name_that_does_not_print_is_refused(finished_run: Path, tmp_path: Path, student: str) -> None:
+    with pytest.raises(UserError, match="--student received"):
+        make_bundle(finished_run, student, tmp_path / "x.zip")
+
+
+def test_an_unfinished_search_is_not_handed_in(finished_run: Path, tmp_path: Path) -> None:
+    run_dir = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    (run_dir / "journal.jsonl").write_bytes(sealed_journal(list(read(run_dir / "journal.jsonl")[0])[:-1]))
+    with pytest.raises(UserError, match="did not finish"):
+        make_bundle(run_dir, "Anna", tmp_path / "x.zip")
+
+
+def strange_predictions(bundled: Path, student: str, path: Path) -> Path:
+    """The same search under another name, and nothing that grading would go on with."""
+    files = files_of(bundled)
+    events = _events(files)
+    next(e for e in events if e["type"] == "told" and e["trial"] == 3)["predictions_file"] = "/dev/zero"
+    files["journal.jsonl"] = sealed_journal(events)
+    files[MANIFEST] = files[MANIFEST].replace(b"Anna Nowak", student.encode())
+    return resealed(path, files)
+
+
+def test_a_journal_cannot_have_other_files_opened(bundled: Path, tmp_path: Path) -> None:
+    graded = grade(strange_predictions(bundled, "Ben", tmp_path / "x.zip"), UNTRAINED)
+    assert [d.where for d in graded.differences] == ["predictions"]
+    assert "/dev/zero" in graded.differences[0].what
+
+
+def test_many_bundles_are_a_table_and_one_search_under_two_names_is_flagged(
+    bundled: Path, tmp_path: Path
+) -> None:
+    shutil.copy(bundled, tmp_path / "anna.zip")
+    strange_predictions(bundled, "Ben", tmp_path / "ben.zip")
+    (tmp_path / "carl.zip").write_bytes(b"no zip")
+    grades = grade_many(tmp_path, UNTRAINED)
+    assert not grades.same
+    heading, anna, ben, carl, copy = describe_grades(grades).splitlines()
+    assert heading.split() == [
+        *("student", "file", "question", "seed", "verdict"),
+        *("best", "delta", "verified", "differences"),
+    ]
+    assert anna.startswith("Anna Nowak  anna.zip")
+    assert re.search(r" recomputed +none$", anna)
+    assert ben.startswith("Ben")
+    assert "predictions: trial 3 names /dev/zero" in ben
+    assert "not a zip" in carl
+    assert copy.startswith("COPY: Anna Nowak (anna.zip) and Ben (ben.zip): the same search")
+
+
+def test_a_folder_with_a_difference_is_status_4_and_json(tmp_path: Path) -> None:
+    (tmp_path / "carl.zip").write_bytes(b"no zip")
+    result = CliRunner().invoke(app, ["verify", "--many", str(tmp_path), "--json"])
+    assert result.exit_code == DIFFERENT
+    assert json.loads(result.stdout)["grades"][0]["file"] == "carl.zip"
+
+
+def submission(student: str, **other: Any) -> tuple[str, Submission]:
+    values = dict.fromkeys(Submission.model_fields, f"of {student}") | {"seed": 1, "student": student} | other
+    return f"{student}.zip", Submission(**values)
+
+
+@pytest.mark.parametrize(
+    ("shared", "words", "certain"),
+    [
+        ({"search_id": "a"}, "its journal altered", True),
+        ({"times": "a"}, "under two ids", True),
+        ({"predictions": "a"}, "another question or seed", True),
+        ({"predictions": "a", "question": "q"}, "one kind of machine", False),
+    ],
+)
+def test_copies_are_told_by_what_no_two_searches_share(
+    shared: dict[str, str], words: str, certain: bool
+) -> None:
+    (copy,) = find_copies([submission("Anna", **shared), submission("Ben", **shared)])
+    assert words in copy.what
+    assert copy.certain is certain
+
+
+def test_a_student_may_hand_in_twice_and_two_students_may_differ() -> None:
+    assert not find_copies([submission("Anna", journal="a"), submission(" anna ", journal="a")])
+    assert not find_copies([submission("Anna"), submission("Ben")])
+
+
+def test_an_empty_folder_of_bundles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no \.zip"):
+        grade_many(tmp_path, UNTRAINED)
+
+
+def test_hostile_names_do_not_reach_the_terminal() -> None:
+    _, anna = submission("\x1b[2Jgone", experiment="\x1b]0;x\a")
+    difference = Difference(where="\x1b[1m", what="\x1b[31m")
+    graded = Grade(file="\x1b.zip", submission=anna, differences=(difference,))
+    assert "\x1b" not in describe_grades(Grades(grades=(graded,), copies=())) + describe_grade(graded)
