@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,15 +147,20 @@ def flush_folder(folder: Path) -> None:
 
 
 def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
-    """Removes temporary files that a killed process left in the folder, and returns how many.
+    """Removes temporary files and folders that a killed process left below the folder, and returns how many.
 
     Pass 0 only where nobody else can be writing (under the run directory's lock); a shared cache needs hours.
     """
     swept = 0
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        with contextlib.suppress(FileNotFoundError):  # another process was sweeping too
-            if leftover.is_file() and time.time() - leftover.stat().st_mtime >= older_than_seconds:
-                leftover.unlink()
+    for leftover in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
+        with contextlib.suppress(
+            OSError
+        ):  # another process was sweeping too, or the cache is somebody else's
+            if time.time() - leftover.stat().st_mtime >= older_than_seconds:
+                if leftover.is_dir():
+                    shutil.rmtree(leftover)
+                else:
+                    leftover.unlink()
                 swept += 1
     return swept
 

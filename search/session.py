@@ -28,16 +28,20 @@ from search.outputs import write_outputs
 from search.pacing import Deadline
 from search.phases import SearchFailed
 from search.prepare import Prepared, describe_environment, prepare, resources_of
-from search.run_dir import JOURNAL, empty_run_dir
+from search.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.sheets import TrialSheets
 from search.state import Opened, SearchState
 from search.trial import Resources
+from search.winner import build_winner, stored_winner
 from search.workload import workload
 
 if TYPE_CHECKING:
     from search.tracking import Tracker
+    from search.tracking_values import Winner
 
 _LOG = logging.getLogger(__name__)
+CACHES = ("decoded", "features", "openvino")  # folders of the cache, where others may be writing
+CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 FLUSH_SECONDS, STOP_SECONDS = 20.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
 
 
@@ -79,6 +83,8 @@ def run_search(
     progress = progress or _Silent()
     with RunLock(run_dir, notify=progress.message) as lock:
         sweep_leftovers(run_dir, 0)
+        for part in CACHES:
+            sweep_leftovers(resources_of(config, run_dir).cache_dir / part, CACHE_LEFTOVER_SECONDS)
         return _Session(config, run_dir, progress, options, lock).run()
 
 
@@ -100,7 +106,8 @@ class _Session:
         self.tracker: Tracker | None = None
 
     def run(self) -> SearchResult:
-        looks = empty_run_dir(self.run_dir) if self.options.fresh else 0
+        if self.options.fresh:
+            empty_run_dir(self.run_dir)
         log = EventLog(self.run_dir / JOURNAL)
         with ExitStack() as stack:
             stack.callback(log.close)
@@ -108,12 +115,19 @@ class _Session:
                 self.progress.message(log.warning)
             self._refuse_another_search(log.state)
             if log.state.finished_at is not None and not (self.options.demo_leak and log.state.leak is None):
-                if not (self.run_dir / "report.html").exists():
-                    write_outputs(log.state, self.run_dir)
-                return SearchResult(log.state, self.run_dir, "already finished")
-            return self._search(log, looks, stack)
+                return self._show_finished(log)
+            return self._search(log, stack)
 
-    def _search(self, log: EventLog, looks: int, stack: ExitStack) -> SearchResult:
+    def _show_finished(self, log: EventLog) -> SearchResult:
+        """The search is over: what it was killed before writing, or could not send, follows."""
+        tracking = None
+        if not (log.state.is_shown and (self.run_dir / "report.html").exists()):
+            self.tracker = self._open_tracker()
+            self._register(log.state, stored_winner(log.state, self.run_dir))
+            tracking = self._leave(log, FLUSH_SECONDS)
+        return SearchResult(log.state, self.run_dir, "already finished", tracking=tracking)
+
+    def _search(self, log: EventLog, stack: ExitStack) -> SearchResult:
         self.tracker = self._open_tracker()
         resources = resources_of(self.config, self.run_dir)
         engine = self._engine(resources)
@@ -121,7 +135,7 @@ class _Session:
         stack.callback(engine.shutdown, wait=False)
         engine.warm_up()
         earlier = log.state.wall_seconds
-        prepared = self._prepare(log, resources, looks)
+        prepared = self._prepare(log, resources)
         work = workload(self.config)
         self.progress.expect(work.plan, work.of)
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
@@ -148,29 +162,37 @@ class _Session:
         if outcome == "finished":
             self._after(log, prepared)
             log.append("finished")
-        # Drawing the page takes seconds that whoever stops a job may not give; `report` makes it at any time.
-        write_outputs(log.state, self.run_dir, with_report=outcome != "stopped")
-        if outcome != "stopped":
-            shutil.rmtree(self.run_dir / "views", ignore_errors=True)
-        return SearchResult(
-            log.state,
-            self.run_dir,
-            outcome,
-            reason,
-            self._close_tracker(log.state, STOP_SECONDS if outcome == "stopped" else FLUSH_SECONDS),
-        )
+        if outcome == "stopped":
+            # Drawing the page takes seconds that whoever stops a job may not give; `report` makes it at any time.
+            write_outputs(log.state, self.run_dir, with_report=False)
+            tracking = self._close_tracker(log.state, STOP_SECONDS)
+        else:
+            tracking = self._leave(log, FLUSH_SECONDS)
+        return SearchResult(log.state, self.run_dir, outcome, reason, tracking)
+
+    def _leave(self, log: EventLog, seconds: float) -> str | None:
+        """All that is made from an ended search; written down once it is all there, so that it need not be made again."""
+        write_outputs(log.state, self.run_dir)
+        shutil.rmtree(self.run_dir / "views", ignore_errors=True)
+        tracking = self._close_tracker(log.state, seconds)
+        sent = self.tracker is None or (self.tracker.status.reason is None and not self.tracker.status.unsent)
+        if log.state.finished_at is not None and sent:
+            log.append("shown")
+        return tracking
 
     def _after(self, log: EventLog, prepared: Prepared) -> None:
         """What a finished search leaves beside its figures: the winner's pictures and its model."""
         from search.preview import write_winner_sheet
-        from search.winner import build_winner
 
         write_winner_sheet(log.state, prepared.dataset, self.run_dir)
         winner = build_winner(
             log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir
         )
+        self._register(log.state, winner)
+
+    def _register(self, state: SearchState, winner: "Winner | None") -> None:
         if winner is not None and self.tracker is not None:
-            self.tracker.log_winner(log.state, winner)
+            self.tracker.log_winner(state, winner)
 
     def _engine(self, resources: Resources) -> Engine:
         execution = self.config.execution
@@ -194,13 +216,13 @@ class _Session:
                 "what makes a search repeatable); raise it to use them all"
             )
 
-    def _prepare(self, log: EventLog, resources: Any, looks: int) -> Prepared:
+    def _prepare(self, log: EventLog, resources: Any) -> Prepared:
         self.progress.phase("prepare", None)
         start = time.monotonic()
         prepared = prepare(self.config, resources, self._on_images)
         opened = log.state.opened
         if opened is None:
-            log.append("opened", opened=self._opened(prepared, looks).model_dump(mode="json"))
+            log.append("opened", opened=self._opened(prepared).model_dump(mode="json"))
         elif opened.dataset.digest != prepared.dataset.digest:
             raise UserError(
                 f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, now "
@@ -208,6 +230,7 @@ class _Session:
             )
         else:
             log.append("resumed")
+        forget_previous(self.run_dir)
         log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
         write_outputs(log.state, self.run_dir, with_report=False)
         return prepared
@@ -217,7 +240,7 @@ class _Session:
             raise Stopped
         self.progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
 
-    def _opened(self, prepared: Prepared, looks: int) -> Opened:
+    def _opened(self, prepared: Prepared) -> Opened:
         return Opened(
             search_id=uuid.uuid4().hex,
             name=self.config.name,
@@ -226,7 +249,7 @@ class _Session:
             started_at=time.time(),
             environment=describe_environment(prepared),
             dataset=prepared.summary,
-            earlier_looks=looks,
+            earlier_looks=earlier_looks(self.run_dir),
             space=prepared.space.as_json(),
             fixed={name: value for part in prepared.space.fixed.values() for name, value in part.items()},
         )

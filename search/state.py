@@ -43,6 +43,7 @@ class SearchState(Frozen):
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
     finished_at: float | None = None
+    is_shown: bool = False  # everything made from a finished search is there, in files and at MLflow
     wall_seconds: float = 0.0
     phase_seconds: dict[str, float] = {}
 
@@ -143,11 +144,16 @@ def _stopped(fields: dict, records: dict, event: Mapping) -> None:
 
 def _resumed(fields: dict, records: dict, event: Mapping) -> None:
     fields["stopped"] = None
+    fields["is_shown"] = False
 
 
 def _finished(fields: dict, records: dict, event: Mapping) -> None:
     fields["finished_at"] = event["time"]
     fields["stopped"] = None
+
+
+def _shown(fields: dict, records: dict, event: Mapping) -> None:
+    fields["is_shown"] = True
 
 
 _FOLDS = {
@@ -162,4 +168,5 @@ _FOLDS = {
     "stopped": _stopped,
     "resumed": _resumed,
     "finished": _finished,
+    "shown": _shown,
 }

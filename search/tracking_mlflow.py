@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from search.tracking_uri import artifact_location, redacted, sqlite_folder
+from search.tracking_sqlite import make_whole
+from search.tracking_uri import artifact_location, redacted, sqlite_file
 from search.tracking_values import SEARCH_TAG, TRIAL_TAG, DatasetRow, Point, RunRow, Winner
 
 # MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has set stays.
@@ -62,8 +63,8 @@ class Store:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
-        if folder := sqlite_folder(uri):
-            folder.mkdir(parents=True, exist_ok=True)
+        if file := sqlite_file(uri):
+            make_whole(file, _make_tables)
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._experiment_id = self._experiment(experiment, artifact_location(uri, run_dir))
 
@@ -213,6 +214,13 @@ class Store:
             name, model.artifact_location, run_id, dict(tags), description=about, model_id=model.model_id
         )
         return str(version.version)
+
+
+def _make_tables(uri: str) -> None:
+    """MLflow makes the tables of a new database on its first call: 40 migrations, each committed on its own."""
+    from mlflow import MlflowClient
+
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
 
 
 def _found(run: Any) -> FoundRun:

@@ -50,10 +50,12 @@ def artifact_location(uri: str, run_dir: Path) -> str | None:
     return (folder.resolve() / "mlartifacts").as_uri()
 
 
-def sqlite_folder(uri: str) -> Path | None:
-    """The folder an sqlite file needs; None for every other address."""
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an sqlite address, its options left out; None for every other address."""
     scheme, _, rest = uri.partition("://")
-    return Path(_sqlite_file(uri, rest)).parent if scheme.split("+")[0].lower() == "sqlite" else None
+    if scheme.split("+")[0].lower() != "sqlite":
+        return None
+    return Path(_sqlite_file(uri, rest).partition("?")[0])
 
 
 def _sqlite_file(uri: str, rest: str) -> str:

@@ -1,0 +1,138 @@
+"""A search killed at any moment of its life and started again is the search that was never disturbed."""
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+from killing import (
+    Kill,
+    Place,
+    appears,
+    assert_each_told_once,
+    assert_none_trained_once_told,
+    assert_same,
+    at_start,
+    conclusions,
+    final_heads,
+    kill_at,
+    leaderboard,
+    leftovers,
+    lines,
+    runs_in_mlflow,
+)
+
+RUN = "runs/small"
+
+# 66 moments with one worker, in the order in which a search comes to them.
+STARTING = [at_start(s) for s in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.3, 1.6, 2, 2.5, 3, 3.5, 4, 5, 6)]
+CACHING = [
+    appears("cache/decoded/.tmp-*"),
+    appears("cache/decoded/.tmp-*", 0.05),
+    appears("cache/decoded/*.images"),
+    appears(f"{RUN}/journal.jsonl"),
+    appears("cache/openvino/.tmp-*"),
+    appears("cache/openvino/.tmp-*", 0.2),
+    appears("cache/openvino/*.*"),
+    appears("cache/features/.tmp-*"),
+    appears("cache/features/*.npy"),
+    appears(f"{RUN}/views/*/.tmp-*"),
+    appears(f"{RUN}/views/*/*.npy"),
+    appears(f"{RUN}/predictions/.tmp-*"),
+    appears(f"{RUN}/previews/.tmp-*"),
+]
+SENDING = [
+    *(appears(".mlflow.db.new-*", s) for s in (0.0, 0.3, 0.6, 0.9)),
+    appears("mlflow.db"),
+    *(appears("mlartifacts/*/*/artifacts/*", s) for s in (0.0, 0.1)),
+]
+ENDING = [
+    appears(f"{RUN}/heads/*"),
+    appears(f"{RUN}/previews/winner.png"),
+    appears(f"{RUN}/model/.tmp-*"),
+    appears(f"{RUN}/model/.tmp-*", 0.1),
+    appears("mlartifacts/*/models/*/artifacts/*"),
+    appears("mlartifacts/*/models/*/artifacts/*", 0.5),
+    appears(f"{RUN}/figures/.tmp-*"),
+    appears(f"{RUN}/figures/.tmp-*", 0.5),
+    appears(f"{RUN}/report.html"),
+    at_start(4),
+]
+NUM_STEPS = 20  # at least so many kills of the walks from event to event
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    place = Place(tmp_path_factory.mktemp("undisturbed"))
+    place.finish()
+    return place
+
+
+def live(place: Place, kills: list[Kill]) -> None:
+    """A life with these interruptions, resumed to its end."""
+    for kill in kills:
+        killed = kill_at(place, kill)
+        assert killed, f"ended before {kill.name}"
+        print(killed)
+    place.finish()
+
+
+def walk(place: Place, seed: int) -> int:
+    """Killed shortly after every event or two until it ends; returns how often."""
+    draw, num_killed = random.Random(seed), 0
+    while killed := kill_at(place, lines(draw.choice([1, 3, 3, 3, 4]), draw.choice([0.0, 0.0, 0.1, 0.3]))):
+        print(killed)
+        num_killed += 1
+    return num_killed
+
+
+def test_killed_three_times_and_resumed_it_is_the_same_search(finished_run: Path, tmp_path: Path) -> None:
+    """The quick one of these: twice at the start, and amid the search."""
+    place = Place(tmp_path)
+    shutil.copytree(finished_run.parent / "cache", tmp_path / "cache")
+    live(place, [at_start(0.5), at_start(2), lines(13)])
+    finished = Finished(finished_run)
+    assert leaderboard(place) == leaderboard(finished)
+    assert conclusions(place) == conclusions(finished)
+    assert final_heads(place) == final_heads(finished)
+    assert_each_told_once(place)
+    assert_none_trained_once_told(place)
+    shown = runs_in_mlflow(place)
+    assert {str(number) for number in range(len(leaderboard(place)))} <= set(shown)
+    assert {status for status, *_ in (shown[trial] for trial in shown if trial != "versions")} == {"FINISHED"}
+    assert len(shown["versions"]) == 1
+    assert leftovers(place) == []
+
+
+class Finished(Place):
+    """A run directory that is elsewhere."""
+
+    @property
+    def run_dir(self) -> Path:
+        return self.folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    "kills", [STARTING, CACHING, SENDING, ENDING], ids=["starting", "caching", "sending", "ending"]
+)
+def test_killed_at_a_moment(undisturbed: Place, tmp_path: Path, kills: list[Kill], workers: int) -> None:
+    place = Place(tmp_path, workers)
+    live(place, kills if workers == 1 else kills[::2])
+    assert_same(place, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("workers", "seed"), [(1, 0), (2, 1)])
+def test_killed_from_event_to_event(undisturbed: Place, tmp_path: Path, workers: int, seed: int) -> None:
+    place = Place(tmp_path, workers)
+    shutil.copytree(undisturbed.folder / "cache", tmp_path / "cache")
+    assert walk(place, seed) >= NUM_STEPS // workers
+    assert_same(place, undisturbed)
+
+
+def test_the_moments_are_at_least_sixty() -> None:
+    assert len(STARTING) + len(CACHING) + len(SENDING) + len(ENDING) + NUM_STEPS >= 60
