@@ -18,7 +18,7 @@ import numpy as np
 from data.copies import DIGEST_BYTES, find_leaks, first_copies
 from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
-from data.files import make_folder, replacing
+from data.files import make_folder, replacing, sweep_leftovers
 from data.listing import Listing, reason_of
 from data.store_format import StoredImages, append_record, read_store
 
@@ -26,6 +26,7 @@ Progress = Callable[[int, int], None]
 
 AHEAD = 8  # images a thread that may be decoded before the first of them is written
 NUM_FIRST = 3
+LEFTOVER_SECONDS = 6 * 3600.0
 
 
 class _Outcome(NamedTuple):
@@ -109,6 +110,7 @@ def open_store(path: Path, decoder: Decoder, progress: Progress | None) -> Store
 
 def _build(path: Path, decoder: Decoder, progress: Progress | None) -> None:
     folder = make_folder(path.parent, "the decoded images")
+    sweep_leftovers(folder, LEFTOVER_SECONDS)
     image_bytes = decoder.size * decoder.size * 3
     _check_room(folder, len(decoder.listing.names) * image_bytes)
     with (

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from search.tracking_values import Winner
 
 _LOG = logging.getLogger(__name__)
-CACHES = ("decoded", "features", "openvino")  # folders of the cache, where others may be writing
+CACHES = ("features", "openvino")  # folders of the cache that others may be writing to; decoding sweeps its own
 CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 FLUSH_SECONDS, STOP_SECONDS = 20.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
 
