@@ -20,6 +20,7 @@ MADE_FILES = (
     "report.html",
     "predictions",
     "views",
+    "checkpoints",
     "logs",
     "heads",
     "model",

@@ -173,7 +173,8 @@ class _Session:
     def _leave(self, log: EventLog, seconds: float) -> str | None:
         """All that is made from an ended search; written down once it is all there, so that it need not be made again."""
         write_outputs(log.state, self.run_dir)
-        shutil.rmtree(self.run_dir / "views", ignore_errors=True)
+        for folder in (self.run_dir / "views", self.run_dir / "checkpoints"):
+            shutil.rmtree(folder, ignore_errors=True)
         tracking = self._close_tracker(log.state, seconds)
         sent = self.tracker is None or (self.tracker.status.reason is None and not self.tracker.status.unsent)
         if log.state.finished_at is not None and sent:
