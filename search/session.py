@@ -141,6 +141,9 @@ class _Session:
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
+        if self.tracker is not None:
+            self.tracker.submit(log.state)
+            ledger.listeners.append(self.tracker)
         deadline = Deadline(self.config, earlier, self.started)
         loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline, self.options.demo_leak)
         return self._finish(log, loop, prepared, engine)

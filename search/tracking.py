@@ -4,18 +4,19 @@ sending twice changes nothing. Decides what is sent and when; `tracking_mlflow` 
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.contact_sheet import WINNER_SHEET
+from search.progress import EpochReport
 from search.state import SearchState
+from search.tracking_children import Known, end_running, send_ended, send_running
+from search.tracking_live import LiveTrials
 from search.tracking_mlflow import FoundRun, LoggedWinner, Store
 from search.tracking_note import describe_winner
 from search.tracking_search import dataset_rows, opened_of, search_row
 from search.tracking_sender import Sender, TrackingStatus, reason_of
-from search.tracking_trial import trial_outcome, trial_row
 from search.tracking_uri import checked_uri, redacted
-from search.tracking_values import PARENT_TAG, PREVIEW_TAG, SEARCH_TAG, Winner
+from search.tracking_values import SEARCH_TAG, Winner
 from search.trial import TrialRecord
 
 __all__ = ["LoggedWinner", "Tracker", "TrackingStatus", "Winner"]
@@ -24,35 +25,12 @@ WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
 ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "winner.json", "report.html")
 
 
-@dataclass
-class _Child:
-    """A trial's run in the store. outcome: its status and when it ended, as `trial_outcome` has them."""
-
-    run_id: str
-    outcome: tuple[str, int | None]
-    has_preview: bool
-
-
-@dataclass
-class _Known:
-    """What this sitting knows to be in the store. Thrown away after a failure, and looked up again."""
-
-    parent_id: str
-    status: str
-    ended: int | None = None
-    has_inputs: bool = False
-    tags: dict[str, str] = field(default_factory=dict)
-    params: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-    files: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    children: dict[int, _Child] = field(default_factory=dict)
-
-
 class Tracker:
     """One search's projection onto one MLflow store.
 
-    `submit` is for the running search: it returns at once, and a background thread sends. `project` sends
-    now, for `sync`. Neither raises for anything MLflow does: the status says what was not sent, and why.
+    `submit` and the trial methods, which the ledger calls, are for the running search: they return at once, and a background
+    thread sends. `project` sends now, for `sync`. None of them raises for anything MLflow does: the status says what was not
+    sent, and why.
 
     Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the winner's contact
     sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI or from MLflow's environment
@@ -71,8 +49,9 @@ class Tracker:
         self._lock = threading.Lock()  # one writer: the background thread, or whoever calls `project`
         self._sender: Sender | None = None
         self._store: Store | None = None
-        self._known: _Known | None = None
+        self._known: Known | None = None
         self._newest: SearchState | None = None
+        self._live = LiveTrials()
         self._sent: frozenset[int] = frozenset()
         self._reason: str | None = None
         self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
@@ -92,6 +71,22 @@ class Tracker:
         if self._sender is None:
             self._sender = Sender(self._send, self._retry_seconds)
         self._sender.submit(state)
+
+    def trial_started(self, record: TrialRecord) -> None:
+        """Nothing to send: it may wait for long, and its run is made at its first epoch."""
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """An epoch of a running trial, for the curve that the dashboard draws."""
+        self._live.hear(record, report)
+        self._nudge()
+
+    def trial_told(self, record: TrialRecord) -> None:
+        self._live.tell(record)
+        self._nudge()
+
+    def _nudge(self) -> None:
+        if self._sender is not None:
+            self._sender.nudge()
 
     def close(self, timeout: float = 30.0) -> TrackingStatus:
         """Sends what is waiting, for at most `timeout` seconds. The tracker may be used again afterwards."""
@@ -123,8 +118,12 @@ class Tracker:
         self._winner_reason = None if reached else f"the winning model: {self._reason}"
         return (logged[0] if logged else None), self.status
 
-    def _send(self, state: SearchState) -> bool:
-        return self._attempt(lambda store: self._project(store, state))
+    def _send(self, state: SearchState | None) -> bool:
+        """None: what is heard of running trials, and those told, alone."""
+        if state is not None:
+            return self._attempt(lambda store: self._project(store, state))
+        newest = self._newest
+        return newest is None or self._attempt(lambda store: self._project_live(store, newest))
 
     def _attempt(self, send: Callable[[Store], None]) -> bool:
         with self._lock:
@@ -142,58 +141,40 @@ class Tracker:
         known = self._look_up(store, state)
         for record in state.records:
             if record.result is not None:
-                self._project_trial(store, known, state, record)
+                self._send_ended(store, known, state, record)
+        if state.finished_at is None and not state.stopped:
+            self._project_live(store, state)
+        else:
+            end_running(store, known, search_row(state).ended)
         self._project_search(store, known, state)
 
-    def _look_up(self, store: Store, state: SearchState) -> _Known:
+    def _project_live(self, store: Store, state: SearchState) -> None:
+        known = self._look_up(store, state)
+        running = self._live.running()
+        for record in self._live.ended():
+            self._send_ended(store, known, state, record)
+        for trial in running:
+            if trial.record.trial not in self._sent:
+                send_running(store, known, state, trial)
+
+    def _look_up(self, store: Store, state: SearchState) -> Known:
         """The runs of this search, asked for once a sitting; the parent is made if it is missing."""
         if self._known is None:
             found = store.find(opened_of(state).search_id, self._page_size)
             parent = next((run for run in found if run.trial is None), None)
             known = _known_parent(parent) if parent else _new_parent(store, state)
-            for run in found:
-                if run.trial in known.children:
-                    store.delete(run.run_id)  # two senders at once have sent it twice
-                elif run.trial is not None:
-                    child = _Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
-                    known.children[run.trial] = child
+            known.add_children(store, found)
             self._known = known
-            self._sent |= {trial for trial, child in known.children.items() if child.outcome[1] is not None}
+            self._sent |= known.ended_trials
         return self._known
 
-    def _project_trial(self, store: Store, known: _Known, state: SearchState, record: TrialRecord) -> None:
-        child = known.children.get(record.trial)
-        outcome = trial_outcome(record)
+    def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:
         preview = self._run_dir / "previews" / f"{record.trial}.png"
-        has_preview = preview.is_file()
-        if child is not None and child.outcome != outcome:
-            # Left open by a sender that died, or the trial was run again: made anew, so no point is doubled.
-            store.delete(child.run_id)
-            child = None
-        if child is None:
-            run_id = self._make_child(store, known, state, record, preview if has_preview else None)
-            known.children[record.trial] = _Child(run_id, outcome, has_preview)
-        elif has_preview and not child.has_preview:
-            store.log_file(child.run_id, preview)
-            store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
-            child.has_preview = True
+        send_ended(store, known, state, record, preview if preview.is_file() else None)
         self._sent |= {record.trial}
+        self._live.forget(record.trial)
 
-    def _make_child(
-        self, store: Store, known: _Known, state: SearchState, record: TrialRecord, preview: Path | None
-    ) -> str:
-        row = trial_row(opened_of(state).search_id, record)
-        tags = {PARENT_TAG: known.parent_id} | ({PREVIEW_TAG: preview.name} if preview else {})
-        run_id = store.create(row, tags)
-        store.write(run_id, row.points, row.params, {})
-        if preview:
-            store.log_file(run_id, preview)
-        if record.result and record.result.traceback:
-            store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
-        store.set_status(run_id, row.status, row.ended)
-        return run_id
-
-    def _project_search(self, store: Store, known: _Known, state: SearchState) -> None:
+    def _project_search(self, store: Store, known: Known, state: SearchState) -> None:
         row = search_row(state)
         points = [point for point in row.points if known.metrics.get(point.key) != point.value]
         params = {key: value for key, value in row.params.items() if key not in known.params}
@@ -221,12 +202,12 @@ class Tracker:
             yield sheet, "figures"
 
 
-def _known_parent(run: FoundRun) -> _Known:
-    return _Known(
+def _known_parent(run: FoundRun) -> Known:
+    return Known(
         run.run_id, run.status, run.ended, run.has_inputs, {**run.tags}, {**run.params}, {**run.metrics}
     )
 
 
-def _new_parent(store: Store, state: SearchState) -> _Known:
+def _new_parent(store: Store, state: SearchState) -> Known:
     row = search_row(state)
-    return _Known(store.create(row, {}), "RUNNING", tags=dict(row.tags))
+    return Known(store.create(row, {}), "RUNNING", tags=dict(row.tags))

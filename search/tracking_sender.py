@@ -1,5 +1,6 @@
 """Sending off the critical path: one background thread that always sends the newest state, and what is said
-when it could not. Knows nothing of MLflow; `project` is any function that sends a state and says whether it could.
+when it could not. Knows nothing of MLflow; `project` is any function that sends a state, or None for what is heard of running
+trials alone, and says whether it could.
 """
 
 import re
@@ -23,6 +24,8 @@ REASONS = (
     (r"database is locked", "the database is locked by another program"),
     (r"out-of-date database schema", "the database is of another MLflow version; run `mlflow db upgrade`"),
 )
+
+REST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,20 @@ class Sender:
     """A thread that calls `project` with the newest state submitted, and tries again where that failed.
 
     Holds one state at most: a slow server makes it skip states, never pile them up. A state holds all the
-    trials before it, so that skipping loses nothing.
+    trials before it, so that skipping loses nothing. After each attempt it rests: trials may end by the hundred a second.
     """
 
-    def __init__(self, project: Callable[[SearchState], bool], retry_seconds: float) -> None:
+    def __init__(
+        self,
+        project: Callable[[SearchState | None], bool],
+        retry_seconds: float,
+        rest_seconds: float = REST_SECONDS,
+    ) -> None:
         self._project = project
-        self._retry_seconds = retry_seconds
+        self._retry_seconds, self._rest_seconds = retry_seconds, rest_seconds
         self._changed = threading.Condition()
         self._pending: SearchState | None = None
+        self._nudged = False
         self._not_before = 0.0
         self._closing = False
         # A daemon: a server that hangs must not keep a finished search from exiting.
@@ -85,6 +94,12 @@ class Sender:
             self._pending = state
             self._changed.notify()
 
+    def nudge(self) -> None:
+        """Something has happened in a trial. Returns at once."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
+
     def close(self, timeout: float) -> bool:
         """Tries once more to send what is waiting; whether the thread ended within `timeout` seconds."""
         with self._changed:
@@ -94,24 +109,29 @@ class Sender:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while (state := self._next()) is not None:
-            if not self._project(state):
-                self._put_back(state)
+        while self._wait():
+            with self._changed:
+                state, self._pending, self._nudged = self._pending, None, False
+            sent = self._project(state)
+            with self._changed:
+                self._not_before = time.monotonic() + (self._rest_seconds if sent else self._retry_seconds)
+                if not sent and not self._closing:
+                    self._put_back(state)
 
-    def _next(self) -> SearchState | None:
-        """Waits for a state whose turn has come. None when closing and nothing is waiting."""
+    def _wait(self) -> bool:
+        """Waits for something to send whose turn has come. False when closing and nothing is waiting."""
         with self._changed:
             while not self._closing:
                 wait = self._not_before - time.monotonic()
-                if self._pending is not None and wait <= 0:
+                waiting = self._pending is not None or self._nudged
+                if waiting and wait <= 0:
                     break
-                self._changed.wait(max(wait, 0.0) if self._pending is not None else None)
-            state, self._pending = self._pending, None
-            return state
+                self._changed.wait(max(wait, 0.0) if waiting else None)
+            return self._pending is not None or self._nudged
 
-    def _put_back(self, state: SearchState) -> None:
-        """After a failure: waits a little before the next attempt, unless closing, when there is none."""
-        with self._changed:
-            self._not_before = time.monotonic() + self._retry_seconds
-            if self._pending is None and not self._closing:
-                self._pending = state
+    def _put_back(self, state: SearchState | None) -> None:
+        """After a failure, to be tried again; a newer state holds all that this one does."""
+        if state is None:
+            self._nudged = True
+        elif self._pending is None:
+            self._pending = state

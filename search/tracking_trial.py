@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from search.leaderboard import best_epoch
+from search.progress import EpochReport
 from search.tracking_values import SEARCH_TAG, TRIAL_TAG, Point, RunRow, milliseconds, texts
 from search.trial import TrialRecord, TrialResult
 
@@ -16,15 +17,33 @@ def trial_outcome(record: TrialRecord) -> tuple[str, int]:
     return status, milliseconds(record.told_at or record.asked_at)
 
 
+def running_row(search_id: str, record: TrialRecord) -> RunRow:
+    """The child run of a trial that runs: what is known before its first epoch."""
+    return RunRow(
+        name=_run_name(record),
+        status="RUNNING",
+        started=milliseconds(record.asked_at),
+        ended=None,
+        tags=_trial_tags(search_id, record, None),
+        params=texts(_trial_params(record)),
+        points=(),
+    )
+
+
+def curve_point_values(report: EpochReport) -> dict[str, float]:
+    """The four points of an epoch, by the name that MLflow has them under: with its phase, where a trial has several."""
+    values = {name: getattr(report, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    return {_curve_name(name, report.phase): value for name, value in values.items()}
+
+
 def trial_row(search_id: str, record: TrialRecord) -> RunRow:
     """The child run of a trial that has ended."""
     result = record.result
     assert result is not None, "a trial is sent when it has ended"
-    label = record.label if record.kind == "trial" else f"{record.kind}: {record.label}"
     status, ended = trial_outcome(record)
     finals = (Point(key, value, ended, 0) for key, value in _trial_values(record, result).items())
     return RunRow(
-        name=f"{record.trial:03d} {label}",
+        name=_run_name(record),
         status=status,
         started=milliseconds(record.asked_at),
         ended=ended,
@@ -34,7 +53,12 @@ def trial_row(search_id: str, record: TrialRecord) -> RunRow:
     )
 
 
-def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult) -> dict[str, str]:
+def _run_name(record: TrialRecord) -> str:
+    label = record.label if record.kind == "trial" else f"{record.kind}: {record.label}"
+    return f"{record.trial:03d} {label}"
+
+
+def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult | None) -> dict[str, str]:
     tags = {
         SEARCH_TAG: search_id,
         TRIAL_TAG: record.trial,
@@ -44,7 +68,7 @@ def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult) -> dic
         "augsearch.key": record.spec.key,
         "augsearch.rung": record.rung,
         "augsearch.duplicate_of": record.duplicate_of,
-        "augsearch.error": result.error,
+        "augsearch.error": result.error if result else None,
         "mlflow.source.name": "run_search.py",
         "mlflow.source.type": "LOCAL",
     }
@@ -89,7 +113,13 @@ def _curve_points(record: TrialRecord, result: TrialResult) -> Iterator[Point]:
     if result.curve is None:
         return
     begun, ended = record.asked_at, record.told_at or record.asked_at
+    phases = result.curve.phase_of_epoch
     for name, values in result.curve.values.items():
-        for epoch, value in enumerate(values, start=1):
+        for epoch, (value, phase) in enumerate(zip(values, phases, strict=True), start=1):
             at = begun + (ended - begun) * epoch / len(values)
-            yield Point(name, value, milliseconds(at), epoch)
+            yield Point(_curve_name(name, phase), value, milliseconds(at), epoch)
+
+
+def _curve_name(name: str, phase: str) -> str:
+    """One axis of epochs for all phases. A dot, because a slash would draw these charts above the others."""
+    return f"{name}.{phase}" if phase else name

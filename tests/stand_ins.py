@@ -48,6 +48,7 @@ def run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) 
     behaviour, *words = spec.label.split()
     if behaviour == "epochs" and on_epoch is not None:
         for epoch in range(1, int(words[0]) + 1):
+            (resources.cache_dir / f"epoch-{epoch}").touch()
             on_epoch(EpochReport(epoch, int(words[0]), 1 / epoch, 0.5, 2 / epoch, 0.25, phase="head"))
             time.sleep(float(words[1]))
     return BEHAVIOURS[behaviour](spec, resources)

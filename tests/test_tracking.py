@@ -55,7 +55,7 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
 def test_a_curve_longer_than_a_batch_arrives_whole(mlflow_uri, run_dir):
     state = make_state("controls", num_epochs=500)
     Tracker(mlflow_uri, "digits", run_dir).project(state)
-    for name, values in state.records[0].result.curve.model_dump().items():
+    for name, values in state.records[0].result.curve.values.items():
         history = mlflow_client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, name)
         assert [m.value for m in history] == list(values)
 
