@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from data.dataset import Dataset
 from data.files import StorageError
 from search.failures import Failure, guarded
 from search.progress import OnEpoch
@@ -33,13 +34,25 @@ def _run_trial() -> RunTrial:
 
 
 @dataclass(frozen=True)
+class ClusterOptions:
+    """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one trial; shares of a GPU are allowed.
+    cache_is_shared: every node uses the driver's cache folder, by its path.
+    """
+
+    address: str = "auto"
+    cpu: float = 1
+    gpu: float = 0
+    cache_is_shared: bool = False
+
+
+@dataclass(frozen=True)
 class EngineOptions:
     """What an engine is built from. An engine takes no notice of what does not concern it.
 
     run: a function at the top of a module, which worker processes import. resources: of this machine in all;
     an engine divides the threads between its workers. run_dir: logs go to its `logs`, and log paths are
     relative to it. retries: attempts after the first, for failures that may pass. timeout_seconds: of one
-    attempt. warm_imports: what a worker imports ahead of its first trial, where installed.
+    attempt. warm_imports: what a worker imports ahead of its first trial, where installed. cluster: of engines with nodes.
     """
 
     resources: Resources
@@ -49,6 +62,7 @@ class EngineOptions:
     retries: int = 1
     timeout_seconds: float | None = None
     warm_imports: tuple[str, ...] = ("tensorflow", "keras", "cv2")
+    cluster: ClusterOptions = ClusterOptions()
 
 
 class Engine(Protocol):
@@ -60,6 +74,9 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
+
+    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
+        """To be called before the first `submit`. path: where the images were read from; None where they need no file."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`.
@@ -121,6 +138,9 @@ class InlineEngine:
 
     def warm_up(self) -> None:
         """Nothing to start."""
+
+    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
+        """Nothing to send."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed:

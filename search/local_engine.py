@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from types import TracebackType
 
+from data.dataset import Dataset
 from data.files import StorageError, make_folder, storing
 from search.engines import LOG_FOLDER, EngineOptions, settle
 from search.failures import MAX_TRACEBACK_CHARACTERS, Failure
@@ -49,6 +50,9 @@ class LocalEngine:
             self._started = True
             for thread in self._threads:
                 thread.start()
+
+    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
+        """Nothing to send: workers open the same cache."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed:

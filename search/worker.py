@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from search.engines import RunTrial
     from search.trial import Outcome, Resources, TrialSpec
 
-_THREAD_VARIABLES = (
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -46,7 +46,7 @@ def start(log_path: Path, num_threads: int, parent_pid: int, reports: "Connectio
     _to_parent[:] = [reports]
     redirect_output(log_path)
     faulthandler.enable()  # an abort in native code leaves its stack in the log
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(num_threads)))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(num_threads)))
 
 
 def warm(trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | None]:
