@@ -49,7 +49,12 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     except Stopped:
         raise typer.Exit(STOPPED) from None
     except (UserError, StorageError) as error:
-        if as_json:
-            typer.echo(json.dumps({"error": str(error)}))
-        say(f"error: {error}")
-        raise typer.Exit(BAD_INPUT) from None
+        reason = str(error)
+    except OSError as error:  # a file that could not be read, or memory or processes that the system refuses
+        reason = f"{error.filename or type(error).__name__}: {(error.strerror or str(error)).lower()}; run the same command again"
+    else:
+        return
+    if as_json:
+        typer.echo(json.dumps({"error": reason}))
+    say(f"error: {reason}")
+    raise typer.Exit(BAD_INPUT)

@@ -4,14 +4,16 @@ Importing this must stay cheap and load no numerical library: a worker does so b
 counts.
 """
 
+import os
 import re
 import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from data.files import is_storage_failure
+from data.files import StorageError, is_storage_failure, storage_error
 
 if TYPE_CHECKING:
     from search.trial import Outcome, Resources, TrialResult, TrialSpec
@@ -51,12 +53,19 @@ def classify(error: BaseException) -> Failure:
     """The failure that an exception of a trial stands for."""
     trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARACTERS:]
     if is_storage_failure(error):
-        return Failure("storage", str(error), trace, getattr(error, "errno", 0))
+        return Failure("storage", _storage_reason(error), trace, getattr(error, "errno", 0))
     first_line = (str(error).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     names = {kind.__name__ for kind in type(error).__mro__}
     by_machine = isinstance(error, OSError | MemoryError) or names & _MACHINE_ERROR_NAMES
     return Failure("machine" if by_machine else "trial", reason, trace)
+
+
+def _storage_reason(error: BaseException) -> str:
+    if isinstance(error, StorageError) or not isinstance(error, OSError):
+        return str(error)
+    path = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else Path("logs")
+    return str(storage_error(error, "a trial's files", path, "every trial that was told"))
 
 
 def describe_exit(code: int | None) -> str:

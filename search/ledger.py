@@ -8,6 +8,7 @@ import functools
 import hashlib
 import queue
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data.files import write_atomically
+from data.files import make_folder, write_atomically
 from search.evaluation import paired_effect
 from search.event_log import EventLog
 from search.journal import JournalError
@@ -24,6 +25,7 @@ from search.progress import EpochReport, OnEpoch
 from search.seeds import derive_seed
 from search.trial import Effect, Kind, Outcome, Predictions, TrialRecord, TrialResult, TrialSpec
 
+PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 POLL_SECONDS = 0.2  # how soon a request to stop is noticed while a trial runs
 
 
@@ -62,7 +64,7 @@ class Ledger:
         self._asked: list[int] = []
         self._first_with_key: dict[str, int] = {}
         self._futures: dict[int, Future[Outcome]] = {}
-        self._predictions: dict[int, Predictions] = {}
+        self._predictions: OrderedDict[int, Predictions] = OrderedDict()
         self._reports: queue.SimpleQueue[tuple[int, EpochReport]] = queue.SimpleQueue()
 
     def ask(
@@ -128,9 +130,9 @@ class Ledger:
         record = self._records[number]
         if record.duplicate_of is not None:
             return self.predictions(record.duplicate_of)
-        if number not in self._predictions:
-            self._predictions[number] = read_predictions(record, self._run_dir)
-        return self._predictions[number]
+        found = self._predictions.get(number) or read_predictions(record, self._run_dir)
+        self._keep(number, found)
+        return found
 
     def effect(self, number: int, baseline: int) -> Effect:
         """The paired effect of one completed trial against another on the same folds and seeds."""
@@ -196,11 +198,18 @@ class Ledger:
         completed = self._records[baseline].status == "completed"
         return self.effect(number, baseline) if completed else None
 
-    def _write_predictions(self, number: int, predictions: Predictions) -> dict[str, str]:
+    def _keep(self, number: int, predictions: Predictions) -> None:
+        """In memory too, the ones used last: a baseline is read for every effect, others once or twice."""
         self._predictions[number] = predictions
+        self._predictions.move_to_end(number)
+        if len(self._predictions) > PREDICTIONS_IN_MEMORY:
+            self._predictions.popitem(last=False)
+
+    def _write_predictions(self, number: int, predictions: Predictions) -> dict[str, str]:
+        self._keep(number, predictions)
         content = predictions.to_bytes()
         name = f"predictions/{number:05d}.npz"
-        (self._run_dir / "predictions").mkdir(exist_ok=True)
+        make_folder(self._run_dir / "predictions", "the folder of predictions")
         write_atomically(self._run_dir / name, content)
         return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}
 

@@ -1,11 +1,12 @@
 """`search.max_hours`: when to ask for no more trials, so that the best found so far can still be confirmed in time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from search.config import ExperimentConfig
 from search.state import SearchState
 from search.trial import TrialRecord
+from search.workload import Workload, workload
 
 
 class Deadline:
@@ -20,39 +21,27 @@ class Deadline:
     ) -> None:
         hours = config.search.max_hours
         self._limit = None if hours is None else hours * 3600 - earlier_seconds
-        self._config, self._started, self._clock = config, started, clock
+        self._work = workload(config, removed_share=1.0)  # the ablation at its longest
+        self._workers = config.execution.workers
+        self._started, self._clock = started, clock
 
     def passed(self, state: SearchState) -> bool:
         """Whether another trial would leave too little time for what comes after the search phase."""
         if self._limit is None:
             return False
-        trial = seconds_of_a_trial(state.records)
-        after = trial * later_trials(self._config) / self._config.execution.workers
-        return self._clock() - self._started + trial + after > self._limit
+        pace = seconds_a_view(state.records, self._work)
+        after = sum(phase.amount for phase in self._work.later) / self._workers
+        return self._clock() - self._started + pace * (self._work.dearest + after) > self._limit
 
 
-def seconds_of_a_trial(records: tuple[TrialRecord, ...]) -> float:
-    """Mean over the trials trained so far that were augmented; 0 before the first."""
-    seconds = [
-        record.result.timing.total_seconds
+def seconds_a_view(records: Iterable[TrialRecord], work: Workload) -> float:
+    """What a unit of work took in the trials trained so far that were augmented; 0 before the first."""
+    trained = [
+        (record.result.timing.total_seconds, work.of(record))
         for record in records
         if record.result
         and record.result.timing
         and record.spec.settings.augmentation
         and record.duplicate_of is None
     ]
-    return sum(seconds) / len(seconds) if seconds else 0.0
-
-
-def later_trials(config: ExperimentConfig) -> float:
-    """What confirmation, ablation and test cost, counted in trials of the search phase."""
-    evaluation = config.evaluation
-    if evaluation.confirm is None:
-        return 2.0 * evaluation.test
-    views = config.training.get("views", 16)
-    dearer = evaluation.confirm.views / views if isinstance(views, int) else 1.0
-    num_searched = len(config.augmentation)
-    trials = (
-        evaluation.confirm.top + 3 + (2 * num_searched if evaluation.ablation else 0) + 2 * evaluation.test
-    )
-    return trials * max(1.0, dearer)
+    return sum(seconds for seconds, _ in trained) / sum(amount for _, amount in trained) if trained else 0.0

@@ -11,13 +11,13 @@ import numpy as np
 from data.dataset import TEST, VALIDATION
 from search.config import ExperimentConfig
 from search.journal import read
-from search.pacing import later_trials
 from search.power import Advice, Spread, advise, measured_spread
 from search.prepare import Prepared, prepare, resources_of
 from search.specs import CONTROLS
 from search.state import DatasetSummary, replay
 from search.training import extractor_of
 from search.trial import Frozen, Predictions, Resources
+from search.workload import workload
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
@@ -49,17 +49,16 @@ def make_plan(config: ExperimentConfig) -> Plan:
     prepared = prepare(config, resources)
     pool = int((np.asarray(prepared.dataset.splits) != TEST).sum())
     speed = _images_per_second(prepared, resources)
-    views = config.training.get("views", 16)
-    views = views if isinstance(views, int) else TYPICAL_EPOCHS
-    num_controls, num_later = len(CONTROLS), round(later_trials(config))
-    images = pool * views * (num_controls - 1 + prepared.num_trials + num_later)
+    work = workload(config)
+    num_later = round(sum(phase.trials for phase in work.later))
+    images = round(pool * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
-    fits = heads * (num_controls + prepared.num_trials + num_later)
+    fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)
     return Plan(
         name=config.name,
         dataset=prepared.summary,
-        controls=num_controls,
+        controls=len(CONTROLS),
         trials=prepared.num_trials,
         later_trials=num_later,
         heads_a_trial=heads,
@@ -140,7 +139,7 @@ def describe_plan(plan: Plan) -> str:
             f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x {size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
-            f"  afterwards    about {plan.later_trials} trials' worth of confirmation, ablation and test",
+            f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at {plan.images_per_second:.0f} a second here",
             f"  time          about {minutes:.0f} minutes"

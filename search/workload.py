@@ -1,5 +1,5 @@
-"""How the work of a search is spread over its phases, counted in augmented views of the whole data set: what the backbone has to
-see, and the heads at what they cost beside it. For the time left; trains nothing and measures nothing.
+"""How the work of a search is spread over its phases: trials, and augmented views of the whole data set for the backbone. The one
+place that counts it, for the plan before a search, the time left in it and its deadline. Trains nothing and measures nothing.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,38 @@ BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
 REMOVED_SHARE = (
     0.5  # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 )
+BEFORE_CONFIRMATION = ("controls", "search")
+
+
+@dataclass(frozen=True)
+class PhaseWork:
+    """trials: how many are trained. views: those that they compute together; no augmentation is one view."""
+
+    trials: float
+    views: float
+
+    @property
+    def amount(self) -> float:
+        return HEADS * self.trials + self.views
 
 
 @dataclass(frozen=True)
 class Workload:
-    """plan: the work of each phase, in order. ladder: the views of each rung, lowest first; empty where there are none."""
+    """phases: in order. ladder: the views of each rung, lowest first; empty where there are none. dearest: a trial's work at most."""
 
-    plan: dict[str, float]
+    phases: dict[str, PhaseWork]
     ladder: tuple[int, ...]
+    dearest: float
+
+    @property
+    def plan(self) -> dict[str, float]:
+        """The work of each phase, in views."""
+        return {name: phase.amount for name, phase in self.phases.items()}
+
+    @property
+    def later(self) -> tuple[PhaseWork, ...]:
+        """What comes after the search phase."""
+        return tuple(phase for name, phase in self.phases.items() if name not in BEFORE_CONFIRMATION)
 
     def of(self, record: TrialRecord) -> float:
         """What one trial adds: its heads and its views, on a higher rung those alone that the rung below did not have."""
@@ -34,25 +58,29 @@ class Workload:
         return HEADS + new_views(record.spec.protocol.views, self.ladder)
 
 
-def workload(config: ExperimentConfig) -> Workload:
-    """Every phase that this experiment goes through. The ablation's share is a guess until a policy is chosen."""
+def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> Workload:
+    """Every phase that this experiment goes through. removed_share: of the searched augmentations, those in the policy that the
+    ablation takes apart; a guess until it is chosen, 1 at most.
+    """
     evaluation, space, ladder = config.evaluation, Space.of(config), views_ladder(config)
     full = _full_views(space)
     others = len(CONTROLS) - 1
     rungs = max(1, len(ladder))
-    plan = {
-        "controls": BASELINE + others * (full + rungs * HEADS),
+    phases = {
+        "controls": PhaseWork(1 + others * rungs, 1 + others * full),
         "search": _search_work(config, space, ladder, full),
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
-        plan["confirm"] = BASELINE + (evaluation.confirm.top + others) * (views + HEADS)
+        top = evaluation.confirm.top + others
+        phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
         searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
-            plan["ablation"] = (1 + REMOVED_SHARE) * searched * (views + HEADS)
+            trials = (1 + removed_share) * searched
+            phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
-        plan["test"] = BASELINE + full + HEADS
-    return Workload(plan, ladder)
+        phases["test"] = PhaseWork(2, 1 + full)
+    return Workload(phases, ladder, HEADS + full)
 
 
 def new_views(views: Views, ladder: tuple[int, ...]) -> float:
@@ -63,15 +91,15 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
     return float(views - max(below, default=0))
 
 
-def _search_work(config: ExperimentConfig, space: Space, ladder: tuple[int, ...], full: float) -> float:
+def _search_work(config: ExperimentConfig, space: Space, ladder: tuple[int, ...], full: float) -> PhaseWork:
     """Rung sizes fall by `search.reduction`; without rungs every trial has all views."""
+    trials = num_trials(config, space)
     if not ladder:
-        return num_trials(config, space) * (full + HEADS)
+        return PhaseWork(trials, trials * full)
     sizes = [config.search.reduction ** -float(rung) for rung in range(len(ladder))]
-    share = num_trials(config, space) / sum(sizes)
-    return sum(
-        share * size * (HEADS + new_views(views, ladder)) for size, views in zip(sizes, ladder, strict=True)
-    )
+    share = trials / sum(sizes)
+    views = sum(share * size * new_views(views, ladder) for size, views in zip(sizes, ladder, strict=True))
+    return PhaseWork(trials, views)
 
 
 def _full_views(space: Space) -> float:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -149,7 +150,12 @@ def assert_same(place: Place, other: Place) -> None:
 
 
 def leaderboard(place: Place) -> list[dict[str, str]]:
-    with (place.run_dir / "trials.csv").open() as file:
+    return leaderboard_of(place.run_dir)
+
+
+def leaderboard_of(run_dir: Path) -> list[dict[str, str]]:
+    """trials.csv, but for the seconds."""
+    with (run_dir / "trials.csv").open() as file:
         return [
             {key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)
         ]
@@ -215,8 +221,12 @@ def _attempts(place: Place) -> Iterator[tuple[str, float]]:
 
 
 def runs_in_mlflow(place: Place) -> dict[str, Any]:
+    return runs_in_store(place.folder / "mlflow.db")
+
+
+def runs_in_store(path: Path) -> dict[str, Any]:
     """What the store shows of every run that is not deleted, by the trial's number, and the registered versions."""
-    with sqlite3.connect(place.folder / "mlflow.db") as store:
+    with closing(sqlite3.connect(path)) as store:
         shown: dict[str, Any] = {}
         for run, status, ended in store.execute(
             "select run_uuid, status, end_time is not null from runs where lifecycle_stage = 'active'"

@@ -3,13 +3,12 @@
 import errno
 import os
 import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from disks import fill, forbidden_folder, mounted
 
 from data.files import (
     StorageError,
@@ -23,50 +22,18 @@ from data.files import (
 )
 from search.journal import Journal, read
 
-NOBODY = 65534
-
-
-def mount(folder: Path, options: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.skip(f"this machine cannot mount a tmpfs: {done.stderr.strip()}")
-
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 64 KB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount(folder, "size=64k")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with mounted(tmp_path / "disk", "size=64k") as folder:
+        yield folder
 
 
 @pytest.fixture
-def forbidden(tmp_path: Path) -> Iterator[Path]:
-    """A folder that this process may enter and read, not write."""
-    folder = Path(tempfile.mkdtemp(prefix="forbidden-"))  # tmp_path itself is closed to other users
-    folder.chmod(0o555)
-    as_root = os.geteuid() == 0
-    if as_root:
-        os.seteuid(NOBODY)  # root may write anywhere
-    yield folder
-    if as_root:
-        os.seteuid(0)
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-def fill(folder: Path) -> Path:
-    """Takes all the space that is left."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        while shutil.disk_usage(folder).free:
-            file.write(b"\1" * 4096)
-    return filler
+def forbidden() -> Iterator[Path]:
+    with forbidden_folder() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize(
@@ -157,18 +124,13 @@ def test_reserved_space_is_as_large_as_asked(tmp_path: Path) -> None:
 
 
 def test_a_read_only_file_system_is_named_as_such(tmp_path: Path) -> None:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount(folder, "ro,size=64k")
-    try:
+    with mounted(tmp_path / "disk", "ro,size=64k") as folder:
         with pytest.raises(StorageError, match=r"journal.*the file system is read-only.*make it writable"):
             Journal(folder / "journal.jsonl")
         with pytest.raises(StorageError, match="the file system is read-only"):
             write_atomically(folder / "file", "x")
         with pytest.raises(StorageError, match=r"the logs .*read-only"):
             make_folder(folder / "logs", "the logs")
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_refused_permission_is_named_as_such(forbidden: Path) -> None:

@@ -30,7 +30,7 @@ CACHING = [
     appears("cache/decoded/.tmp-*"),
     appears("cache/decoded/.tmp-*", 0.05),
     appears("cache/decoded/*.images"),
-    appears(f"{RUN}/journal.jsonl"),
+    lines(1),
     appears("cache/openvino/.tmp-*"),
     appears("cache/openvino/.tmp-*", 0.2),
     appears("cache/openvino/*.*"),

@@ -11,6 +11,7 @@ import pytest
 
 from data.errors import UserError
 from search.config import ExperimentConfig, parse_config
+from search.journal import JournalError
 from search.session import SearchResult, SessionOptions, run_search
 from search.trial import TrialRecord
 
@@ -103,6 +104,38 @@ def test_a_second_run_says_it_is_finished_and_trains_nothing(finished: SearchRes
     journal = (finished.run_dir / "journal.jsonl").read_bytes()
     assert _run(_config(cache), finished.run_dir).outcome == "already finished"
     assert (finished.run_dir / "journal.jsonl").read_bytes() == journal
+
+
+def test_what_a_search_was_killed_before_showing_is_shown_the_next_time(
+    finished: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished.run_dir, run_dir)
+    lines = (run_dir / "journal.jsonl").read_text().splitlines(keepends=True)
+    assert '"type":"shown"' in lines[-1]
+    (run_dir / "journal.jsonl").write_text("".join(lines[:-1]))
+    for name in ("trials.csv", "summary.json", "report.html"):
+        (run_dir / name).write_text("from before the last trials")
+    (run_dir / "views").mkdir()
+    assert _run(_config(cache), run_dir).outcome == "already finished"
+    assert (run_dir / "trials.csv").read_bytes() == (finished.run_dir / "trials.csv").read_bytes()
+    assert json.loads((run_dir / "summary.json").read_text())["status"] == "finished"
+    assert "<html" in (run_dir / "report.html").read_text()
+    assert not (run_dir / "views").exists()
+
+
+def test_a_damaged_journal_is_left_behind_by_a_fresh_start(
+    finished: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    shutil.copytree(finished.run_dir, run_dir)
+    journal = run_dir / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().replace(b'"told"', b'"tolt"', 1))
+    with pytest.raises(JournalError, match=r"damaged.*start again with --fresh"):
+        _run(_config(cache), run_dir)
+    again = _run(_config(cache), run_dir, fresh=True)
+    assert again.state.looks == 2
+    assert _table(run_dir) == _table(finished.run_dir)
 
 
 def test_another_config_in_the_directory_is_refused(finished: SearchResult, cache: Path) -> None:
