@@ -24,7 +24,7 @@ from killing import (
 
 RUN = "runs/small"
 
-# 66 moments with one worker, in the order in which a search comes to them.
+# The moments, in the order in which a search comes to them.
 STARTING = [at_start(s) for s in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.3, 1.6, 2, 2.5, 3, 3.5, 4, 5, 6)]
 CACHING = [
     appears("cache/decoded/.tmp-*"),
@@ -51,8 +51,8 @@ ENDING = [
     appears(f"{RUN}/previews/winner.png"),
     appears(f"{RUN}/model/.tmp-*"),
     appears(f"{RUN}/model/.tmp-*", 0.1),
-    appears("mlartifacts/*/models/*/artifacts/*"),
-    appears("mlartifacts/*/models/*/artifacts/*", 0.5),
+    appears("mlartifacts/models/*/artifacts/*"),
+    appears("mlartifacts/models/*/artifacts/*", 0.5),
     appears(f"{RUN}/figures/.tmp-*"),
     appears(f"{RUN}/figures/.tmp-*", 0.5),
     appears(f"{RUN}/report.html"),
