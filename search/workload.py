@@ -23,14 +23,17 @@ BEFORE_CONFIRMATION = ("controls", "search")
 
 @dataclass(frozen=True)
 class PhaseWork:
-    """trials: how many are trained. views: those that they compute together; no augmentation is one view."""
+    """trials: how many are trained. views: those that they compute together; no augmentation is one view. heads: what those of a
+    trial cost, in views.
+    """
 
     trials: float
     views: float
+    heads: float = HEADS
 
     @property
     def amount(self) -> float:
-        return HEADS * self.trials + self.views
+        return self.heads * self.trials + self.views
 
 
 @dataclass(frozen=True)
