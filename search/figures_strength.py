@@ -14,7 +14,7 @@ from search.state import SearchState
 from search.trial import TrialRecord
 from search.wording import Unit, amount_text, shown, unit_of, value_text
 
-FEWEST_FOR_BAND, FEWEST_FOR_CURVE, MOST_POINTS = 4, 8, 150
+FEWEST_FOR_BAND, FEWEST_FOR_CURVE, FEWEST_PLACES, MOST_POINTS = 4, 8, 3, 150
 
 
 def searched_settings(state: SearchState) -> list[str]:
@@ -52,8 +52,11 @@ def draw_strength(state: SearchState, width: float) -> Any | None:
 
 def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top: float) -> None:
     values = [record.settings[name] for record in trials]
-    numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    choices = [] if numeric else sorted({value_text(value) for value in values})
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+    numeric = (
+        numbers and len(set(values)) >= FEWEST_PLACES
+    )  # no line goes through two places: they are choices
+    choices = [] if numeric else list(dict.fromkeys(map(value_text, sorted(values, key=_order))))
     places = [float(v) for v in values] if numeric else [float(choices.index(value_text(v))) for v in values]
     full = [num_views(record) == top for record in trials]
     axes.axhline(0, color=GREY, linewidth=1.0)
@@ -71,6 +74,11 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
         _draw_means(axes, xs, ys, choices)
     axes.set_title(shown(name, 20), fontsize="medium")
     axes.grid(axis="y", color=PALE, linewidth=0.6)
+
+
+def _order(value: Any) -> tuple[float, str]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (float(value), "") if number else (0.0, value_text(value))
 
 
 def _draw_points(
@@ -98,7 +106,7 @@ def fit_band(xs: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     from scipy import stats
 
     places = len(set(xs.tolist()))
-    if len(xs) < FEWEST_FOR_BAND or places < 3:
+    if len(xs) < FEWEST_FOR_BAND or places < FEWEST_PLACES:
         return None
     degree = 2 if len(xs) >= FEWEST_FOR_CURVE and places >= 4 else 1
     middle, half_range = (xs.max() + xs.min()) / 2, (xs.max() - xs.min()) / 2

@@ -89,17 +89,19 @@ def num_scored(record: TrialRecord, dataset: DatasetSummary) -> int:
     return sum(sum(dataset.counts.get(split, ())) for split in splits)
 
 
-def accuracy_interval(record: TrialRecord, dataset: DatasetSummary) -> tuple[float, float] | None:
+def accuracy_interval(
+    record: TrialRecord, dataset: DatasetSummary, optimistic: bool = False
+) -> tuple[float, float] | None:
     """Wilson's 95 % interval (1927) of a trial's accuracy, as a share of the images scored.
 
-    Seeds are repeats on the same images, so they do not add to the count.
+    Seeds are repeats on the same images, so they do not add to the count. optimistic: of `optimistic_metrics`.
     """
     from search.scores import wilson_interval
 
     count = num_scored(record, dataset)
-    if record.result is None or "accuracy" not in record.result.metrics or not count:
-        return None
-    return wilson_interval(record.result.metrics["accuracy"], count)
+    result = record.result
+    metrics = {} if result is None else result.optimistic_metrics if optimistic else result.metrics
+    return wilson_interval(metrics["accuracy"], count) if "accuracy" in metrics and count else None
 
 
 def _measured(record: TrialRecord) -> dict[str, Any]:

@@ -154,14 +154,18 @@ def _use(state: SearchState) -> list[str]:
     if chosen:
         return [f"Train with {settings_text(chosen.spec.settings.augmentation)}."]
     if evidence and evidence.confirmed:
-        return ["Train without augmentation: no setting was shown to help, so there is nothing to export."]
+        return [
+            "Train without augmentation: no setting was shown to help, so there is no policy to export."
+            + (" The model trained so, on your images:" if state.test is not None else "")
+        ]
     return ["There is no recommendation to use yet."]
 
 
 def _use_commands(state: SearchState, folder: str) -> list[str]:
     chosen = chosen_record(state)
+    predict = f"python run_search.py predict {folder} IMAGE..."
     if chosen is None:
-        return []
+        return [predict] if state.test is not None else []
     exports = [f"python run_search.py export {folder} --to {target}" for target in EXPORTERS]
     settings = json.dumps(chosen.spec.settings.augmentation, ensure_ascii=False)
     return [
@@ -170,5 +174,5 @@ def _use_commands(state: SearchState, folder: str) -> list[str]:
         "# as code or settings for use elsewhere",
         *exports,
         "# classes and probabilities of images, by the model trained with them",
-        f"python run_search.py predict {folder} IMAGE...",
+        predict,
     ]

@@ -94,7 +94,7 @@ def trial_table(state: SearchState) -> TrialTable:
     names = [name for name in setting_names(state) if name != "views"]
     unit = unit_of(state)
     controls = _control_labels(state)
-    before = ("trial", "kind", f"effect (95 %), {unit.name}", "what", "accuracy (95 %)")
+    before = ("trial", "kind", f"effect (95 %), {unit.name}", "what", "accuracy (95 %)", "optimistic")
     rows = tuple(
         (
             *_measured_cells(state, record, controls),
@@ -103,7 +103,7 @@ def trial_table(state: SearchState) -> TrialTable:
         )
         for record in records[:MOST_TRIALS]
     )
-    headings = (*before, *names, "views", "epoch", "time", "status")
+    headings = (*before, *names, "views", "epoch", "cut", "time", "status")
     return TrialTable(headings, rows, max(0, len(records) - MOST_TRIALS), tuple(names))
 
 
@@ -113,6 +113,7 @@ def _measured_cells(state: SearchState, record: TrialRecord, controls: set[str])
     yield _effect_cell(state, record)
     yield Cell(_what(record, controls), kind="long")
     yield _accuracy_cell(state, record)
+    yield _optimistic_cell(state, record)
 
 
 def _control_labels(state: SearchState) -> set[str]:
@@ -131,6 +132,7 @@ def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
     epoch = best_epoch(record)
     yield Cell(str(record.spec.protocol.views))
     yield Cell("" if epoch is None else str(epoch))
+    yield _cut_cell(record)
     yield Cell(f"{timing.total_seconds:.1f} s" if timing else "", timing.total_seconds if timing else None)
     yield Cell(record.status if record.duplicate_of is None else f"same as #{record.duplicate_of}")
 
@@ -149,6 +151,23 @@ def _accuracy_cell(state: SearchState, record: TrialRecord) -> Cell:
         return Cell("")
     accuracy = record.result.metrics["accuracy"]
     return Cell(percent_text(accuracy, interval), accuracy)
+
+
+def _optimistic_cell(state: SearchState, record: TrialRecord) -> Cell:
+    """The accuracy of the epochs that were best on the very images scored, as scripts report it."""
+    interval = accuracy_interval(record, state.opened.dataset, optimistic=True) if state.opened else None
+    if interval is None or record.result is None:
+        return Cell("")
+    accuracy = record.result.optimistic_metrics["accuracy"]
+    return Cell(percent_text(accuracy, interval), accuracy)
+
+
+def _cut_cell(record: TrialRecord) -> Cell:
+    """How many heads `max_epochs` stopped while they still improved."""
+    result = record.result
+    if result is None or not result.heads_cut_by_max_epochs:
+        return Cell("", 0.0)
+    return Cell(f"{result.heads_cut_by_max_epochs} of {result.num_heads}", result.heads_cut_by_max_epochs)
 
 
 def _setting_cell(record: TrialRecord, name: str) -> Cell:
@@ -190,7 +209,7 @@ def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, .
     rows: list[tuple[str, ...]] = [
         (
             probe.augmentation,
-            probe.at,
+            probe.at.removeprefix(probe.augmentation).strip().replace("-", "−"),
             percent_text(probe.accuracy, probe.accuracy_ci),
             percent_text(probe.clean_accuracy, probe.clean_accuracy_ci),
             f"{100 * probe.fill_share:.1f} %",

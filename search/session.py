@@ -137,7 +137,7 @@ class _Session:
         earlier = log.state.wall_seconds
         prepared = self._prepare(log, resources)
         work = workload(self.config)
-        self.progress.expect(work.plan, work.of)
+        self.progress.expect(work.plan, work.of, self.config.execution.workers)
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))

@@ -68,19 +68,22 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def expect(self, plan: Mapping[str, float], work: Callable[[TrialRecord], float]) -> None:
+    def expect(
+        self, plan: Mapping[str, float], work: Callable[[TrialRecord], float], workers: int = 1
+    ) -> None:
         """What is to come, so that the time left is that of the whole search; without it, that of the present phase.
 
-        plan: the work of each phase, in order. work: what one trial counts, in the plan's unit (see `workload`).
+        plan: the work of each phase, in order. work: what one trial counts, in the plan's unit (see `workload`). workers: trials
+        at a time.
         """
         self._work = work
-        self._left = TimeLeft(plan, self._clock)
+        self._left = TimeLeft(plan, self._clock, workers)
 
     def phase(self, name: str, total_trials: int | None) -> None:
         """A phase begins. `total_trials` is None where all of its trials are started before the first is told."""
         self._phase, self._total, self._told = name, total_trials or 0, 0
         self._running.clear()
-        self._left.enter(name, None if total_trials is None else float(total_trials))
+        self._left.enter(name, total_trials)
         if self._bars is None:
             self._say(f"{name}: {total_trials} trials" if total_trials else name)
         else:
@@ -111,7 +114,8 @@ class Progress:
         self._told += 1
         trained = self._running.pop(record.trial, None)
         if trained is not None:
-            self._left.finish(self._work(record))
+            timing = record.result.timing if record.result else None
+            self._left.finish(self._work(record), timing.total_seconds if timing else None)
         if trained is not None or record.duplicate_of is not None:
             count = f"{self._told}/{self._total}" if self._total else str(self._told)
             self._say(f"{self._phase} {count}  {_outcome(record)}{self._suffix()}")

@@ -1,63 +1,89 @@
-"""How long a search will still take, from how long it has taken. Counts work and time; shows nothing."""
+"""How long a search will still take, from how long its trials have taken. Counts work and time; shows nothing."""
 
 from collections.abc import Callable, Mapping
+
+FEWEST_OF_A_PHASE = 2  # trials of a phase before it goes by its own pace
 
 
 class TimeLeft:
     """An estimate that follows a search through its phases.
 
-    plan: the work of each phase, in order, in any one unit. The present phase goes on at its own measured pace; those after it
-    at the pace of all planned work done so far. Phases that are not in the plan are not counted. `clock` gives seconds.
+    plan: the work of each phase, in order, in any one unit. The pace is a mean over trials of seconds a unit of work, of the
+    present phase where it has some, else of the search so far; the very first trial, in which everything is compiled, counts
+    only while it is the only one, and the slowest of three or more does not. Phases that are not in the plan are not counted.
+    `clock` gives seconds; workers: trials at a time.
     """
 
-    def __init__(self, plan: Mapping[str, float], clock: Callable[[], float]) -> None:
-        self._plan = dict(plan)
-        self._clock = clock
-        self._spent_before, self._done_before = 0.0, 0.0
-        self._phase: str | None = None
-        self._started = clock()
-        self._expected: float | None = None
-        self._begun, self._done, self._within = 0.0, 0.0, 0.0
+    def __init__(self, plan: Mapping[str, float], clock: Callable[[], float], workers: int = 1) -> None:
+        self._plan, self._clock, self._workers = dict(plan), clock, workers
+        self._phase = ""
+        self._paces: list[tuple[str, float]] = []
+        self._trials: int | None = None
+        self._started = 0
+        self._begun, self._done, self._within, self._since = 0.0, 0.0, 0.0, clock()
 
-    def enter(self, phase: str, expected: float | None) -> None:
-        """A phase begins, so the one before has ended. expected: its work where the plan does not tell; None: what is begun."""
-        if self._phase in self._plan:  # time outside the plan (preparing the data) is no pace
-            self._spent_before += self._clock() - self._started
-            self._done_before += self._done
-        self._phase, self._started = phase, self._clock()
-        self._expected = None if expected is None else self._plan.get(phase, expected)
-        self._begun, self._done, self._within = 0.0, 0.0, 0.0
+    def enter(self, phase: str, trials: int | None) -> None:
+        """A phase begins. trials: how many it will have at the most; None: those that are begun at once."""
+        self._phase, self._trials, self._started = phase, trials, 0
+        self._begun, self._done, self._within, self._since = 0.0, 0.0, 0.0, self._clock()
 
     def begin(self, work: float) -> None:
+        if self._begun == self._done:
+            self._since = self._clock()
         self._begun += work
+        self._started += 1
 
     def skip(self, work: float) -> None:
         """Work that was expected and need not be done."""
-        if self._expected is not None:
-            self._expected = max(0.0, self._expected - work)
+        self._begun += work
+        self._done += work
+        self._started += 1
 
     def within(self, work: float) -> None:
         """So much of what was begun and is not finished is done already."""
         self._within = work
 
-    def finish(self, work: float) -> None:
+    def finish(self, work: float, seconds: float | None = None) -> None:
+        """A trial has ended. seconds: how long it trained; None where that is not known."""
         self._done += work
-        self._within = 0.0
+        self._within, self._since = 0.0, self._clock()
+        if seconds is not None and work > 0:
+            self._paces.append((self._phase, seconds / work))
 
     def seconds(self) -> float | None:
-        """Seconds left; None while nothing has been done that a pace could be taken from."""
-        spent = self._clock() - self._started
-        done = self._done + self._within
-        whole = max(done, self._begun, self._expected or 0.0)
-        later = sum(self._plan[phase] for phase in self._coming())
-        if done:
-            pace = (self._spent_before + spent) / (self._done_before + done)
-            return spent * (whole - done) / done + later * pace
-        if not self._done_before:
+        """Seconds left; None while there is nothing that a pace could be taken from."""
+        pace = self._pace()
+        if pace is None:
             return None
-        pace = self._spent_before / self._done_before
-        return max(0.0, max(whole, self._plan.get(self._phase or "", 0.0)) * pace - spent) + later * pace
+        later = sum(self._plan[phase] for phase in self._coming())
+        here = (self._begun - self._done + self._unstarted()) * pace[0] / self._workers
+        return max(0.0, here - (self._clock() - self._since)) + later * pace[1] / self._workers
+
+    def _pace(self) -> tuple[float, float] | None:
+        """Seconds a unit of work, in this phase and in those to come."""
+        if not self._paces:  # the first trial may take hours
+            passed = self._clock() - self._since
+            return (passed / self._within,) * 2 if self._within and passed else None
+        counted = self._paces[1:] or self._paces
+        overall = _usual([pace for _, pace in counted])
+        here = [pace for phase, pace in counted if phase == self._phase]
+        return (_usual(here) if len(here) >= FEWEST_OF_A_PHASE else overall), overall
+
+    def _unstarted(self) -> float:
+        """Work of the present phase that has not been begun."""
+        planned = self._plan.get(self._phase, 0.0)
+        if not self._started:
+            return planned
+        if self._trials is None or self._started >= self._trials:
+            return 0.0
+        share = self._begun / self._started
+        return max(planned - self._begun, 0.0) if planned else share * (self._trials - self._started)
 
     def _coming(self) -> list[str]:
         phases = list(self._plan)
-        return phases[phases.index(self._phase) + 1 :] if self._phase in self._plan else []
+        return phases[phases.index(self._phase) + 1 :] if self._phase in self._plan else phases
+
+
+def _usual(paces: list[float]) -> float:
+    kept = sorted(paces)[:-1] if len(paces) > 2 else paces
+    return sum(kept) / len(kept)

@@ -18,6 +18,7 @@ BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
 REMOVED_SHARE = (
     0.5  # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 )
+LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
 BEFORE_CONFIRMATION = ("controls", "search")
 
 
@@ -79,10 +80,13 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
         phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
         searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
-            trials = (1 + removed_share) * searched
+            removed = removed_share * searched
+            trials = searched + removed * (removed >= LARGE_POLICY)
             phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
-        phases["test"] = PhaseWork(2, 1 + full)
+        # One fold. Nothing is recommended, and trained beside no augmentation, that was not confirmed.
+        chosen = evaluation.confirm is not None
+        phases["test"] = PhaseWork(1 + chosen, 1 + chosen * full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
 
 

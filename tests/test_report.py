@@ -13,6 +13,7 @@ from states import PHASES, Phase, make_state
 from search.contact_sheet import WINNER_SHEET
 from search.evidence import LeakDemo, LeakedScore
 from search.report import render_report, write_report
+from search.report_tables import trial_table
 from search.state import SearchState
 from search.trial import Probe
 
@@ -195,6 +196,25 @@ def test_trials_cut_by_max_epochs_and_the_optimism_are_told() -> None:
     text = read(make_state()).text
     assert "Heads of 16 trials were still improving at max_epochs" in text
     assert "0.4 points better on average" in text
+
+
+def test_the_table_of_trials_has_both_scores_and_the_heads_that_were_cut() -> None:
+    state = make_state()
+    table = trial_table(state)
+    row = dict(zip(table.headings, table.rows[3], strict=True))
+    result = state.records[3].result
+    assert result is not None
+    assert row["accuracy (95 %)"].text.startswith(f"{100 * result.metrics['accuracy']:.1f} %")
+    assert row["optimistic"].text.startswith(f"{100 * result.optimistic_metrics['accuracy']:.1f} % (")
+    assert row["cut"].text == f"{result.heads_cut_by_max_epochs} of {result.num_heads}"
+    assert result.optimistic_metrics["accuracy"] > result.metrics["accuracy"]
+
+
+def test_without_a_policy_to_export_the_page_still_says_how_to_use_the_model() -> None:
+    text = read(without_recommendation()).text
+    assert "there is no policy to export" in text
+    assert "python run_search.py predict" in text
+    assert "export " not in text.split("Use it")[1].replace("to export", "")
 
 
 def test_names_of_people_s_files_are_text() -> None:
