@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from search.greetings import import_tensorflow_quietly
 from search.halving import HalvingPlan, halving_oracle_class, plan_halving
+from search.modes import mode_of
 from search.seeds import derive_seed
 from search.space import Space, require_steps
 
@@ -49,7 +50,7 @@ def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracl
 
 
 def views_ladder(config: "ExperimentConfig") -> tuple[int, ...]:
-    """The numbers of views at which trials of this experiment are compared, lowest first; empty where there is but one."""
+    """The budgets (views or epochs) at which trials of this experiment are compared, lowest first; empty where there is but one."""
     rungs = ALGORITHMS[config.search.algorithm].rungs
     return rungs(config) if rungs else ()
 
@@ -112,9 +113,7 @@ def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
 
     options = _common(config, space, objective)
     options.pop("max_trials")
-    oracle = _in_memory(HyperbandOracle)(
-        max_epochs=_most_views(config), factor=config.search.reduction, **options
-    )
+    oracle = _in_memory(HyperbandOracle)(max_epochs=_most(config), factor=config.search.reduction, **options)
     oracle.max_trials = config.search.trials
     return oracle
 
@@ -126,18 +125,24 @@ def _halving(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
 
 
 def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
-    return plan_halving(
-        config.search.trials, _most_views(config), config.search.min_views, config.search.reduction
-    )
+    return plan_halving(config.search.trials, _most(config), config.search.min_views, config.search.reduction)
 
 
-def _most_views(config: "ExperimentConfig") -> int:
-    views = config.training.get("views", 16)
-    if not isinstance(views, int):
+def _most(config: "ExperimentConfig") -> int:
+    """All of the budget: views, or epochs where the training mode shares out those."""
+    first, last = (settings.training for settings in Space.of(config).corners())
+    mode = mode_of(first)
+    most, other = mode.most(first), mode.most(last)
+    if most != other:
+        what = "training.views" if mode.budget == "views" else "the number of epochs"
         raise UserError(
-            f"training.views is {views!r}; search.algorithm {config.search.algorithm} shares out views and needs a number"
+            f"{what} is searched; search.algorithm {config.search.algorithm} shares it out and needs one number"
         )
-    return views
+    if not isinstance(most, int):
+        raise UserError(
+            f"training.views is {most!r}; search.algorithm {config.search.algorithm} shares out views and needs a number"
+        )
+    return most
 
 
 ALGORITHMS: dict[str, Algorithm] = {

@@ -12,7 +12,7 @@ from search.phases import Ablation, Confirmation, Context, Controls, best_trials
 from search.rungs import rank_agreement, rank_correlations
 from search.scores import confusion_matrix, wilson_interval
 from search.seeds import derive_seed
-from search.specs import NONE
+from search.specs import NONE, Epochs
 from search.trial import Effect, Settings, setting_key
 from search.verdicts import choose, holm, verdict
 
@@ -118,7 +118,7 @@ class Conclusions:
         same = (n for n in confirmation.candidates if self._ledger.record(n).spec.settings == settings)
         return next(same, None)
 
-    def final_choices(self) -> dict[str, tuple[Settings, int]]:
+    def final_choices(self) -> dict[str, tuple[Settings, Epochs]]:
         """What is trained for the test set: no augmentation, and the chosen policy; each for as long as it took before."""
         chosen = self._evidence.chosen_trial
         kind = "confirm" if self._evidence.confirmed else "control"
@@ -130,10 +130,9 @@ class Conclusions:
             choices[self._ledger.record(chosen).label] = self._final(chosen)
         return choices
 
-    def _final(self, number: int) -> tuple[Settings, int]:
+    def _final(self, number: int) -> tuple[Settings, Epochs]:
         record = self._ledger.record(number)
-        epochs = record.result.best_epochs if record.result else ()
-        return record.spec.settings, max(1, round(float(np.mean(epochs))))
+        return record.spec.settings, Epochs.of(record.result)
 
     def test_result(self, numbers: dict[str, int], looks: int) -> TestResult:
         """The sealed test set's answer, on as many models as there are seeds."""

@@ -29,6 +29,13 @@ def _check_augmentation(section: dict[str, Any]) -> dict[str, Any]:
     return section
 
 
+def _check_training(section: dict[str, Any]) -> dict[str, Any]:
+    checked = TRAINING.check(section)
+    return (
+        {**checked, "views": checked.get("views", "fresh")} if checked.get("mode") == "scratch" else checked
+    )
+
+
 class SearchConfig(Frozen):
     """Which settings are tried, and when to stop.
 
@@ -109,7 +116,7 @@ class ExperimentConfig(Frozen):
     dataset: DatasetConfig
     augmentation: Annotated[dict[str, Any], AfterValidator(_check_augmentation)]
     model: Annotated[dict[str, Any], AfterValidator(MODEL.check)] = {}
-    training: Annotated[dict[str, Any], AfterValidator(TRAINING.check)] = {}
+    training: Annotated[dict[str, Any], AfterValidator(_check_training)] = {}
     search: SearchConfig = SearchConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: TrackingConfig = TrackingConfig()
@@ -117,9 +124,10 @@ class ExperimentConfig(Frozen):
 
     @model_validator(mode="after")
     def _searches_something(self) -> "ExperimentConfig":
+        from search.modes import check_modes
         from search.space import Space
 
-        Space.of(self)
+        check_modes(Space.of(self))
         return self
 
     @property

@@ -2,7 +2,9 @@
 journaled, and read by the page, MLflow and the command line. Computes nothing itself.
 """
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from search.trial import Effect, Frozen
 
@@ -35,12 +37,19 @@ class Confirmed(Frozen):
 
 
 class RungCorrelation(Frozen):
-    """Spearman's rank correlation of the same trials' scores between two numbers of views."""
+    """Spearman's rank correlation of the same trials' scores between two numbers of views, or of epochs where `unit` says so."""
 
     from_views: int
     to_views: int
     rho: float
     num_trials: int
+    unit: Literal["views", "epochs"] = "views"
+
+    @model_serializer(mode="wrap")
+    def _without_views(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Journals from before there were epochs have no unit; verifying them compares what is dumped."""
+        content = dump(self)
+        return content if self.unit != "views" else {k: v for k, v in content.items() if k != "unit"}
 
 
 class Score(Frozen):

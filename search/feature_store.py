@@ -38,7 +38,7 @@ class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
-    (`features.expected_engine`); where another stands in, its features get names of their own.
+    (`features.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept.
     `seconds` and `images_extracted` count what this store computed, not what it found. `engine` says what computed it, once
     something was.
     """
@@ -50,12 +50,14 @@ class FeatureStore:
         identity: str,
         engine: str,
         resources: Resources,
+        dtype: type[np.floating] = np.float32,
     ) -> None:
         self.dataset = dataset
         self.images_extracted = 0
         self.seconds = 0.0
         self.engine: str | None = None
         self._build = build_extractor
+        self._dtype = dtype
         self._content = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
         self._expected = engine
         self._clean_dir = resources.cache_dir / "features"
@@ -67,7 +69,7 @@ class FeatureStore:
         self._checked: dict[Path, int] = {}  # files whose checksum was right, and when they were written
 
     def clean(self) -> np.ndarray:
-        """float32 [n, d]: every image of the dataset as it is, test images included."""
+        """[n, d], or what else the extractor gives: every image of the dataset as it is, test images included."""
 
         def path() -> Path:
             return self._clean_dir / f"{_hash(self._identity)}.npy"
@@ -80,7 +82,7 @@ class FeatureStore:
         return self._clean
 
     def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> np.ndarray:
-        """float32 [len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
+        """[len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
 
         Mapped anew each time: a view that nobody holds takes no memory.
         """
@@ -96,6 +98,15 @@ class FeatureStore:
             )
 
         return self._cached(path, batches, len(rows))
+
+    def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
+        """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
+        return self._extract(self._build(), iter([pictures]), len(pictures))
+
+    def _extract(self, extractor: "Extractor", batches: Iterator[np.ndarray], count: int) -> np.ndarray:
+        if self._dtype is np.float32:
+            return extractor.extract(batches, count)
+        return extractor.extract(batches, count, np.empty((count, *extractor.output_shape), self._dtype))
 
     def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
         """Where the views of one policy are kept."""
@@ -123,7 +134,7 @@ class FeatureStore:
         if extractor.versioned_engine != self._expected:
             self._expected = extractor.versioned_engine
             return self._cached(path, batches, count)
-        features = extractor.extract(batches(), count)
+        features = self._extract(extractor, batches(), count)
         self.seconds += time.perf_counter() - start
         self.images_extracted += count
         self._keep(path(), features)

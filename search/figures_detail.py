@@ -89,4 +89,4 @@ def rho_interval(rung: RungCorrelation) -> tuple[float, float]:
 
 
 def _rung_label(rung: RungCorrelation) -> str:
-    return f"{rung.from_views} and {rung.to_views} views"
+    return f"{rung.from_views} and {rung.to_views} {rung.unit}"

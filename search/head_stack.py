@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.adam import apply_adam, decay
+
 if TYPE_CHECKING:
     import keras
 
     from search.heads import EpochFeed
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's own defaults for Adam
 PREDICT_ROWS = 1024
 
 
@@ -115,7 +116,13 @@ class Stack:
         return kernel if index % 2 == 0 else (kernel[1],)
 
     def train_epoch(
-        self, features: np.ndarray, labels: np.ndarray, feed: "EpochFeed", learning_rate: float
+        self,
+        features: np.ndarray,
+        labels: np.ndarray,
+        feed: "EpochFeed",
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        label_smoothing: float = 0.0,
     ) -> tuple[np.ndarray, np.ndarray]:
         """One pass over the feed. Returns the mean loss and accuracy of each head, float [heads]."""
         steps, heads, _ = feed.rows.shape
@@ -128,6 +135,9 @@ class Stack:
             keep,
             np.float32(1 / feed.keep_rate),
             learning_rate,
+            # None leaves the graph as it is without: not one operation more.
+            np.float32(weight_decay) if weight_decay else None,
+            np.float32(label_smoothing) if label_smoothing else None,
         )
         total = weight.numpy()
         return loss.numpy() / total, correct.numpy() / total
@@ -147,7 +157,16 @@ class Stack:
         return [(predicted[h, : len(r)].astype(np.int16), log_prob[h, : len(r)]) for h, r in enumerate(rows)]
 
     def _train_graph(
-        self, features: Any, labels: Any, rows: Any, weight: Any, keep: Any, scale: Any, learning_rate: Any
+        self,
+        features: Any,
+        labels: Any,
+        rows: Any,
+        weight: Any,
+        keep: Any,
+        scale: Any,
+        learning_rate: Any,
+        weight_decay: Any,
+        smoothing: Any,
     ) -> Any:
         import tensorflow as tf
 
@@ -157,34 +176,26 @@ class Stack:
             mask = tf.cast(keep[step], tf.float32) * scale
             with tf.GradientTape() as tape:
                 logits = self.model([inputs, mask])
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits) * weight[step]
+                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits)
+                if smoothing is not None:
+                    spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+                    losses = (1 - smoothing) * losses + smoothing * spread
+                losses *= weight[step]
                 count = tf.reduce_sum(weight[step], axis=1)
                 # Heads share no weight: the gradient of the sum is each head's own gradient.
                 loss = tf.reduce_sum(tf.reduce_sum(losses, axis=1) / count)
-            self._adam(tape.gradient(loss, self._variables), learning_rate)
+            gradients = tape.gradient(loss, self._variables)
+            self._step.assign_add(1.0)
+            if weight_decay is not None:
+                decay(self._variables[::2], learning_rate, weight_decay)
+            for variable, first, second, gradient in zip(
+                self._variables, *self._moments, gradients, strict=True
+            ):
+                apply_adam(variable, (first, second), self._step, gradient, learning_rate)
             right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32) * weight[step]
             sums = (tf.reduce_sum(losses, axis=1), tf.reduce_sum(right, axis=1), count)
             totals = [total + part for total, part in zip(totals, sums, strict=True)]
         return totals
-
-    def _adam(self, gradients: Sequence[Any], learning_rate: Any) -> None:
-        """Keras's Adam by TensorFlow's fused kernel: one pass over the weights instead of a dozen, which halves an epoch."""
-        import tensorflow as tf
-
-        self._step.assign_add(1.0)
-        for variable, first, second, gradient in zip(self._variables, *self._moments, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=tf.pow(BETA_1, self._step),
-                beta2_power=tf.pow(BETA_2, self._step),
-                lr=learning_rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON,
-                grad=gradient,
-            )
 
     def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
         import tensorflow as tf

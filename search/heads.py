@@ -117,7 +117,9 @@ class _Run:
         plan = self.plan
         tasks = [plan.tasks[head] for head in self.active]
         feed = epoch_feed(tasks, plan.num_steps, plan.training.batch_size, plan.model, epoch)
-        loss, accuracy = self.stack.train_epoch(features, plan.labels, feed, plan.model.learning_rate)
+        training = plan.training
+        rates = plan.model.learning_rate, training.weight_decay, training.label_smoothing
+        loss, accuracy = self.stack.train_epoch(features, plan.labels, feed, *rates)
         if not np.isfinite(loss).all():
             head = int(self.active[int(np.argmin(np.isfinite(loss)))])
             raise TrialFailure(

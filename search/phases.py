@@ -11,8 +11,9 @@ from search.algorithms import views_ladder
 from search.config import ExperimentConfig
 from search.failures import failure_streak
 from search.ledger import Ledger
+from search.modes import mode_of
 from search.space import Space
-from search.specs import CONTROLS, NONE, SpecFactory
+from search.specs import CONTROLS, NONE, Epochs, SpecFactory
 from search.trial import Kind, Settings, TrialRecord, TrialSpec, setting_key
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
@@ -45,7 +46,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Controls:
-    """Numbers of the control trials: `by_views[views][label]`, with the fullest number of views last."""
+    """Numbers of the control trials: `by_views[budget][label]`, with all of the budget (views or epochs) last; None: no rungs."""
 
     by_views: dict[Any, dict[str, int]]
 
@@ -58,14 +59,12 @@ class Controls:
 
 
 def run_controls(context: Context) -> Controls:
-    """No augmentation first (trial 0), then the other controls, at every number of views that trials are compared at."""
-    full = context.specs.control({}).training.views
-    ladder = views_ladder(context.config) or (full,)
+    """No augmentation first (trial 0), then the other controls, at every budget that trials are compared at."""
+    ladder = views_ladder(context.config) or (None,)
     baseline = context.ask("control", context.specs.baseline())
     asked: dict[Any, dict[str, int]] = {}
     for rung, views in enumerate(ladder):
-        # Without augmentation every view is the same picture, so one baseline serves every number of views.
-        asked[views] = {NONE: baseline}
+        asked[views] = {NONE: _baseline_at(context, baseline, rung, views, ladder)}
         for label, augmentation in CONTROLS.items():
             if label != NONE:
                 spec = context.specs.search("control", label, context.specs.control(augmentation), views)
@@ -75,9 +74,19 @@ def run_controls(context: Context) -> Controls:
     if record.status != "completed":
         raise SearchFailed(f"no augmentation, which all is compared with, failed: {_reason(record)}")
     for numbers in asked.values():
-        for number in list(numbers.values())[1:]:
-            context.tell(number, baseline)
+        for label, number in numbers.items():
+            if number != baseline:
+                context.tell(number, None if label == NONE else numbers[NONE])
     return controls
+
+
+def _baseline_at(context: Context, full: int, rung: int, budget: Any, ladder: tuple[Any, ...]) -> int:
+    """The number of the trial without augmentation that trials of a rung are compared with."""
+    settings = context.specs.control({})
+    # Without augmentation every view is the same picture, so one baseline serves every number of views; but not of epochs.
+    if mode_of(settings.training).budget == "views" or budget == ladder[-1]:
+        return full
+    return context.ask("control", context.specs.search("control", NONE, settings, budget), rung)
 
 
 def _reason(record: TrialRecord) -> str:
@@ -196,7 +205,7 @@ def run_leak(context: Context, controls: Controls, trials: list[int]) -> dict[in
     return asked
 
 
-def run_test(context: Context, choices: dict[str, tuple[Settings, int]]) -> dict[str, int]:
+def run_test(context: Context, choices: dict[str, tuple[Settings, Epochs]]) -> dict[str, int]:
     """Trains each choice (label -> settings, epochs) on train + validation and scores the test split."""
     numbers = {
         label: context.ask("test", context.specs.final(label, *choice)) for label, choice in choices.items()

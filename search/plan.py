@@ -15,7 +15,7 @@ from search.power import Advice, Spread, advise, measured_spread
 from search.prepare import Prepared, prepare, resources_of
 from search.specs import CONTROLS
 from search.state import DatasetSummary, replay
-from search.training import extractor_of
+from search.stores import extractor_of
 from search.trial import Frozen, Predictions, Resources
 from search.workload import workload
 

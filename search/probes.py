@@ -5,7 +5,7 @@ pictures themselves change is `data.safety`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,8 @@ from data.augmentations import AUGMENTATIONS, complete
 from data.dataset import Dataset
 from data.extremes import augment_to, extremes
 from data.safety import LabelSafety, label_safety
-
-if TYPE_CHECKING:
-    from search.features import Extractor
-from search.head_stack import HeadWeights
 from search.heads import HeadTask
+from search.job import Answer
 from search.scores import wilson_interval
 from search.trial import Probe
 
@@ -26,25 +23,23 @@ NUM_IMAGES = 256  # an accuracy good to about 2 points, for a warning
 
 def probe_extremes(
     dataset: Dataset,
-    extractor: "Extractor",
+    answer: Answer,
     pool: np.ndarray,
-    folds: Sequence[tuple[HeadTask, HeadWeights]],
+    folds: Sequence[HeadTask],
     wanted: Mapping[str, Any],
 ) -> tuple[Probe, ...]:
     """For each wanted augmentation (name -> strongest value), each of its extremes alone.
 
     folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is answered by a head that has not
-    seen it.
+    seen it. answer: theirs, by their places in `folds`.
     """
-    rows = [_spread(task.validate, -(-NUM_IMAGES // len(folds))) for task, _ in folds]
+    rows = [_spread(task.validate, -(-NUM_IMAGES // len(folds))) for task in folds]
     images = np.concatenate([pool[each] for each in rows])
     truth = np.asarray(dataset.labels)[images]
-    weights = [head for (_, head), each in zip(folds, rows, strict=True) for _ in each]
+    heads = np.repeat(np.arange(len(folds)), [len(each) for each in rows])
 
     def accuracy(pictures: np.ndarray) -> float:
-        features = extractor.extract([pictures], len(pictures)).reshape(len(pictures), -1)
-        answers = [_answer(features[i], head) for i, head in enumerate(weights)]
-        return float((np.array(answers) == truth).mean())
+        return float((answer(pictures, heads) == truth).mean())
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
@@ -68,13 +63,6 @@ def _spread(rows: np.ndarray, count: int) -> np.ndarray:
 def _options() -> dict[str, Any]:
     full = complete({})
     return {name: full[name] for name, record in AUGMENTATIONS.items() if record.kind == "option"}
-
-
-def _answer(features: np.ndarray, weights: HeadWeights) -> int:
-    values = features
-    for kernel, bias in zip(weights[0:-2:2], weights[1:-2:2], strict=True):
-        values = np.maximum(values @ kernel + bias, 0)
-    return int(np.argmax(values @ weights[-2] + weights[-1]))
 
 
 def _probe(

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 from search.evidence import RungCorrelation
+from search.modes import budget_of, mode_of
 from search.trial import TrialRecord, setting_key
 
 FEWEST = 3  # settings below which a rank correlation says nothing
@@ -15,8 +17,9 @@ def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, 
     Left out where fewer than three settings were promoted or all scores tie.
     """
     by_views: dict[int, dict[str, float]] = {}
+    units: set[Literal["views", "epochs"]] = set()
     for record in records:
-        views = record.spec.protocol.views
+        views = budget_of(record.spec)
         if (
             record.rung is not None
             and record.result
@@ -24,8 +27,10 @@ def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, 
             and isinstance(views, int)
         ):
             by_views.setdefault(views, {})[setting_key(record.spec.settings)] = record.result.score
-    ladder = sorted(by_views)
-    return tuple(c for low, high in pairwise(ladder) if (c := _correlation(low, high, by_views)) is not None)
+            units.add(mode_of(record.spec.settings.training).budget)
+    found = [_correlation(low, high, by_views) for low, high in pairwise(sorted(by_views))]
+    unit = units.pop() if units else "views"
+    return tuple(each.model_copy(update={"unit": unit}) for each in found if each is not None)
 
 
 def _correlation(low: int, high: int, by_views: dict[int, dict[str, float]]) -> RungCorrelation | None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
+from search.checkpoints import SpentCheckpoints
 from search.config import ExperimentConfig
 from search.engines import ENGINES, Engine, EngineOptions
 from search.event_log import EventLog
@@ -141,6 +142,7 @@ class _Session:
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
+        ledger.listeners.append(SpentCheckpoints(resources))
         if self.tracker is not None:
             self.tracker.submit(log.state)
             ledger.listeners.append(self.tracker)

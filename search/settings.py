@@ -74,7 +74,7 @@ class TrainingSettings(Frozen):
     alpha of Beta(alpha, alpha) from which shares are drawn; 0 is off.
     """
 
-    mode: Literal["frozen"] = "frozen"
+    mode: Literal["frozen", "finetune", "scratch"] = "frozen"
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32

@@ -74,6 +74,14 @@ class Space:
         middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
         return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
 
+    def corners(self) -> tuple[Settings, Settings]:
+        """Every searched setting at its first extreme, and every one at its last; without augmentation."""
+        both = [
+            {name: _extreme(dimension, at) for name, dimension in self.dimensions.items()} for at in (0, -1)
+        ]
+        first, last = (self.settings(values).model_copy(update={"augmentation": {}}) for values in both)
+        return first, last
+
     def strongest(self) -> dict[str, Any]:
         """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is.
 
@@ -156,6 +164,11 @@ def _from_oracle(dimension: Dimension, value: Any) -> Any:
     if dimension.integer:
         return int(value)
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _extreme(dimension: Dimension, at: int) -> Any:
+    value = dimension.extremes[at]
+    return _to_oracle(value) if isinstance(dimension, Choices) else value
 
 
 def _strongest(dimension: Dimension) -> Any:

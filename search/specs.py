@@ -4,12 +4,13 @@ Every phase has seeds of its own, derived from the experiment's: confirmation sh
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from search.config import ExperimentConfig
+from search.modes import Views, mode_of
 from search.seeds import derive_seed
 from search.space import Space
-from search.trial import Kind, Precision, Protocol, Settings, TrialSpec
+from search.trial import Kind, Precision, Protocol, Settings, TrialResult, TrialSpec
 
 NONE, COURSE, TRIVIAL = "no augmentation", "course settings", "TrivialAugment"
 
@@ -29,7 +30,26 @@ CONTROLS: dict[str, dict[str, Any]] = {
     TRIVIAL: {"policy": "trivial_augment_wide"},
 }
 
-Views = int | Literal["fresh"]
+
+@dataclass(frozen=True)
+class Epochs:
+    """How long a final model is trained: its one phase or the last of two, and the first of two."""
+
+    last: int
+    first: int | None = None
+
+    @classmethod
+    def of(cls, result: TrialResult | None) -> "Epochs":
+        """As long as the heads of this result took on average."""
+        if result is None or not result.best_epochs:
+            return cls(1)
+        before = result.curve.phases[0][1] if result.curve and result.head_best_epochs else 0
+        first = _mean(result.head_best_epochs) if result.head_best_epochs else None
+        return cls(max(1, _mean(result.best_epochs) - before), first)
+
+
+def _mean(epochs: tuple[int, ...]) -> int:
+    return max(1, round(sum(epochs) / len(epochs)))
 
 
 @dataclass(frozen=True)
@@ -43,13 +63,18 @@ class SpecFactory:
     def control(self, augmentation: dict[str, Any]) -> Settings:
         return self.space.with_augmentation(augmentation)
 
-    def search(self, kind: Kind, label: str, settings: Settings, views: Views | None = None) -> TrialSpec:
-        """A trial of the search phase, or one of its controls; `views` where an algorithm asks for fewer than all."""
+    def search(self, kind: Kind, label: str, settings: Settings, budget: Views | None = None) -> TrialSpec:
+        """A trial of the search phase, or one of its controls. budget: views, or epochs where the mode shares out those, if an
+        algorithm asks for fewer than all."""
         evaluation = self.config.evaluation
-        wanted = settings.training.views if views is None else views
-        return self._spec(
-            kind, label, settings, self._protocol("search", evaluation.folds, evaluation.seeds, wanted)
-        )
+        views, epochs = settings.training.views, None
+        mode = mode_of(settings.training)
+        if budget is not None and mode.budget == "views":
+            views = budget
+        elif isinstance(budget, int) and budget != mode.most(settings.training):
+            epochs = budget
+        protocol = self._protocol("search", evaluation.folds, evaluation.seeds, views)
+        return self._spec(kind, label, settings, protocol.model_copy(update={"max_epochs": epochs}))
 
     def baseline(self) -> TrialSpec:
         """No augmentation, which also tries every searched augmentation at its strongest, for the label-safety table."""
@@ -76,12 +101,13 @@ class SpecFactory:
             update={"kind": "leak", "probes": {}, "protocol": spec.protocol.model_copy(update={"leak": True})}
         )
 
-    def final(self, label: str, settings: Settings, epochs: int) -> TrialSpec:
+    def final(self, label: str, settings: Settings, epochs: "Epochs") -> TrialSpec:
         """Trained on train + validation for `epochs`, scored on the test split."""
         confirm = self.config.evaluation.confirm
         seeds = confirm.seeds if confirm else self.config.evaluation.seeds
         protocol = self._protocol("confirm", 1, seeds, settings.training.views)
-        return self._spec("test", label, settings, protocol.model_copy(update={"epochs": epochs}))
+        times = {"epochs": epochs.last, "head_epochs": epochs.first}
+        return self._spec("test", label, settings, protocol.model_copy(update=times))
 
     def _protocol(self, phase: str, folds: int, num_seeds: int, views: Views) -> Protocol:
         seed = self.config.seed

@@ -95,6 +95,11 @@ class Resources(Frozen):
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     disk_gb: float | None = None
 
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Of this search alone, as `views_dir`: how far its long trials have come."""
+        return self.views_dir.parent / "checkpoints"
+
 
 class Curve(Frozen):
     """Means over the heads still training, one number an epoch. Heads that have stopped keep their last value.
@@ -149,7 +154,9 @@ class TrialResult(Frozen):
 
     metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored (honest); a mean over seeds.
     optimistic_metrics: the same where each head's best epoch was chosen on the very images scored, as scripts report it.
-    best_epochs: an epoch (from 1) a head, folds fastest. validation_hash: of the clean validation pixels, before and after.
+    best_epochs: an epoch (from 1, counted on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the
+    same of the first. validation_hash: of the clean validation pixels, before and after. path: how images came to what trains, where
+    there was a choice.
     """
 
     status: Status
@@ -157,12 +164,14 @@ class TrialResult(Frozen):
     metrics: dict[str, float] = {}
     optimistic_metrics: dict[str, float] = {}
     best_epochs: tuple[int, ...] = ()
+    head_best_epochs: tuple[int, ...] = ()
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
     curve: Curve | None = None
     timing: TrialTiming | None = None
     validation_hash: tuple[str, str] | None = None
     feature_engine: str | None = None
+    path: str | None = None
     precision: Precision | None = None
     probes: tuple[Probe, ...] = ()
     error: str | None = None

@@ -16,10 +16,11 @@ from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
 from search.backbones import build_backbone
 from search.head_stack import HeadShape, HeadWeights, plain_head
-from search.specs import NONE
+from search.modes import mode_of
+from search.specs import NONE, Epochs
 from search.state import SearchState
 from search.tracking_values import Winner
-from search.trial import Resources, TrialRecord, TrialSpec
+from search.trial import Resources, Settings, TrialRecord, TrialSpec
 
 if TYPE_CHECKING:
     import keras
@@ -65,12 +66,8 @@ def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run
     path = heads_file(record.spec, resources) if record else None
     if record is None or path is None or not path.exists() or state.opened is None:
         return None
-    settings = record.spec.settings.model
     size = record.spec.dataset.image_size
-    weights = load_head(path)
-    units = settings.head_units
-    shape = HeadShape(weights[0].shape[0], units, len(dataset.class_names))
-    model = _whole_model(settings.backbone, settings.weights, size, shape, weights)
+    model = _whole_model(record.spec.settings, size, len(dataset.class_names), load_head(path))
     make_folder(run_dir / "model", "the model's folder")
     with replacing(run_dir / MODEL_FILE, "the winning model") as beside:
         saved = beside.with_suffix(".keras")  # Keras refuses another ending
@@ -115,22 +112,22 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
 
     resources = resources_of(config, run_dir)
     prepared = prepare(config, resources)
-    epochs = record.result.best_epochs if record.result else ()
-    spec = prepared.specs.final(record.label, record.spec.settings, max(1, round(float(np.mean(epochs)))))
+    spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
     weights = train_spec(spec, resources).heads.weights[0]
-    model = record.spec.settings.model
-    shape = HeadShape(weights[0].shape[0], model.head_units, len(prepared.dataset.class_names))
-    return _whole_model(model.backbone, model.weights, config.dataset.image_size, shape, weights)
+    num_classes = len(prepared.dataset.class_names)
+    return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
 
 
-def _whole_model(
-    backbone: str, weights: str, size: int, shape: HeadShape, head: HeadWeights
-) -> "keras.Model":
+def _whole_model(settings: Settings, size: int, num_classes: int, weights: HeadWeights) -> "keras.Model":
+    """weights: as the trial's mode left them, the head's and perhaps those of the backbone."""
     import keras
+
+    backbone = build_backbone(settings.model.backbone, settings.model.weights, size)
+    head = mode_of(settings.training).put(backbone, settings, weights)
+    shape = HeadShape(head[0].shape[0], settings.model.head_units, num_classes)
 
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
     resized = keras.layers.Resizing(size, size, interpolation="bilinear", antialias=True, name="resize")(
         images
     )
-    features = build_backbone(backbone, weights, size)(resized)
-    return keras.Model(images, plain_head(shape, head)(features), name="augsearch_model")
+    return keras.Model(images, plain_head(shape, head)(backbone(resized)), name="augsearch_model")

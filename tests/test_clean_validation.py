@@ -14,7 +14,7 @@ from data.views import clean_batches
 from search.config import parse_config
 from search.feature_store import FeatureStore
 from search.prepare import prepare, resources_of
-from search.specs import CONTROLS, NONE, SpecFactory
+from search.specs import CONTROLS, NONE, Epochs, SpecFactory
 from search.training import train_spec
 from search.trial import Protocol, Settings, TrialSpec
 
@@ -75,7 +75,7 @@ def test_no_phase_of_a_search_makes_a_leaking_spec(cache: Path) -> None:
         factory.baseline(),
         factory.search("trial", "x", settings),
         factory.confirm("confirm", "x", settings),
-        factory.final("x", settings, epochs=3),
+        factory.final("x", settings, Epochs(3)),
         *(factory.search("control", label, factory.control(value)) for label, value in CONTROLS.items()),
     ]
     assert not any(spec.protocol.leak for spec in specs)

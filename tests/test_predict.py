@@ -145,7 +145,7 @@ def test_a_damaged_model_is_one_clear_line(run_dir: Path, tmp_path: Path, damage
 
 def test_the_model_of_a_real_search_answers_as_its_test_phase_did(finished_run: Path, tmp_path: Path) -> None:
     from search.reopening import open_run
-    from search.training import dataset_of
+    from search.stores import dataset_of
     from search.trial import Predictions
 
     run = open_run(finished_run)
