@@ -117,7 +117,19 @@ def test_a_winner_is_not_lost_when_mlflow_is_away(winner, tmp_path):
     assert (nothing, status.reason) == (None, "nothing answers there")
 
 
-@pytest.mark.slow
+def test_only_the_winner_is_stored_however_many_trials_there_are(mlflow_uri, winner, tmp_path):
+    (tmp_path / "run").mkdir()
+    tracker, sizes = Tracker(mlflow_uri, "digits", tmp_path / "run"), []
+    for phase in ("controls", "finished"):  # 3 trials, then 18
+        state = make_state(phase)
+        assert tracker.project(state).reason is None
+        assert tracker.log_winner(state, winner)[1].reason is None
+        files = [path for path in (tmp_path / "mlartifacts").rglob("*") if path.is_file()]
+        sizes.append(sum(path.stat().st_size for path in files))
+        assert len([path for path in files if path.suffix == ".keras"]) == 1
+    assert sizes[0] == sizes[1]
+
+
 def test_a_served_winner_answers_over_http(logged, mlflow_uri, tmp_path):
     port = free_port()
     command = ["mlflow", "models", "serve", "-m", logged.uri, "--env-manager", "local"]
