@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart test lint format lock torture simulations bench clean
+.PHONY: quickstart picture test lint format lock torture simulations bench clean
 
 $(INSTALLED): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -13,6 +13,11 @@ $(INSTALLED): requirements.lock
 
 quickstart: $(INSTALLED)
 	$(BIN)/python run_search.py run experiments/quickstart.yaml
+
+# The README's picture, from a finished search: make picture RUN=runs/quickstart
+picture: $(INSTALLED)
+	$(BIN)/python run_search.py report $(RUN)
+	cp $(RUN)/figures/forest.png docs/images/forest.png
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
