@@ -11,7 +11,7 @@ import numpy as np
 
 from search.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
 from search.state import SearchState
-from search.trial import TrialRecord
+from search.trial import Curve, TrialRecord
 from search.wording import chosen_record, record_of, seconds_text, settings_text, shown
 
 
@@ -56,6 +56,7 @@ def _draw_curve_pair(pair: Any, title: str, record: TrialRecord) -> None:
         axes.plot(epochs, train, color=ORANGE, linewidth=1.6, linestyle=(0, (5, 1.5)), label="training")
         axes.plot(epochs, validation, color=BLUE, linewidth=1.8, label="validation (clean)")
         _mark_stop(axes, result.best_epochs)
+        _mark_phases(axes, result.curve)
         axes.set_title(f"{title}: {measure}")
         axes.grid(color=PALE, linewidth=0.6)
         axes.set_xlim(1, max(2, len(epochs)))
@@ -73,6 +74,17 @@ def _mark_stop(axes: Any, best_epochs: tuple[int, ...]) -> None:
     axes.axvline(median, color=INK, linewidth=1.3, linestyle=(0, (2, 2)), label="epoch kept (median)")
 
 
+def _mark_phases(axes: Any, curve: Curve) -> None:
+    """Where one phase of a trial follows another, with their names at the foot: curves go up and down at the top."""
+    start = 0
+    for name, epochs in curve.phases if len(curve.phases) > 1 else ():
+        if start:
+            axes.axvline(start + 0.5, color=GREY, linewidth=1.0)
+        place = (start + 0.5 + epochs / 2, 0.03)
+        axes.text(*place, name, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=INK)
+        start += epochs
+
+
 def _share_limits(every: list[Any]) -> None:
     limits = [axes.get_ylim() for axes in every]
     for axes in every:
@@ -87,7 +99,8 @@ def curves_text(state: SearchState) -> str:
             continue
         epochs = result.best_epochs
         kept = f"weights kept from epoch {min(epochs)} to {max(epochs)}" if epochs else "no epoch kept"
-        parts.append(f"{name}: {len(result.curve.loss)} epochs, {kept}")
+        phases = " then ".join(f"{epochs} of {phase}" for phase, epochs in result.curve.phases)
+        parts.append(f"{name}: {phases or len(result.curve.loss)} epochs, {kept}")
     return f"Learning curves of training and clean validation, means over heads. {'; '.join(parts)}."
 
 

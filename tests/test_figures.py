@@ -29,7 +29,8 @@ from search.figure_style import (
 from search.figures import FIGURES
 from search.figures_detail import rho_interval
 from search.figures_effects import MOST_ROWS, draw_floor, draw_forest, floor_rows
-from search.figures_strength import fit_band
+from search.figures_strength import draw_strength, fit_band
+from search.figures_training import curves_text, draw_curves
 from search.state import SearchState
 
 DRAWN_AT_THE_END = set(FIGURES)
@@ -53,6 +54,21 @@ def test_every_figure_of_a_finished_search_is_drawn(name: str, width: float, fin
     assert figure is not None
     assert figure.get_figwidth() <= width
     assert figure.axes
+
+
+def test_learning_curves_name_the_phases_of_a_trial(finished: SearchState) -> None:
+    record = finished.records[9]  # no augmentation, confirmed
+    assert record.result is not None
+    assert record.result.curve is not None
+    curve = record.result.curve.model_copy(update={"phases": (("head", 4), ("finetune", 8))})
+    phased = record.model_copy(update={"result": record.result.model_copy(update={"curve": curve})})
+    records = (*finished.records[:9], phased, *finished.records[10:])
+    state = finished.model_copy(update={"records": records})
+    axes = draw_curves(state, WIDE).axes
+    assert [text.get_text() for text in axes[0].texts] == ["head", "finetune"]
+    assert 4.5 in [line.get_xdata()[0] for line in axes[0].lines]
+    assert "4 of head then 8 of finetune epochs" in curves_text(state)
+    assert not draw_curves(finished, WIDE).axes[0].texts
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -207,3 +223,21 @@ def test_the_colours_of_helps_and_hurts_differ_to_people_who_see_no_red() -> Non
     blue_less_yellow = [blue - (red + green) / 2 for red, green, blue in channels]
     assert blue_less_yellow[0] - blue_less_yellow[1] > 100
     assert blue_less_yellow[0] - blue_less_yellow[2] > 100
+
+
+def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
+    state = make_state("search")
+    names = ["rotation_range", "vertical_flip"]
+    panels = {axes.get_title(): axes for axes in draw_strength(state, WIDE).axes if axes.get_title()}
+    assert set(names) <= set(panels)
+    assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == ["false", "true"]
+    two = state.model_copy(
+        update={
+            "records": tuple(
+                r.model_copy(update={"settings": {**r.settings, "rotation_range": 15 * (r.trial % 2)}})
+                for r in state.records
+            )
+        }
+    )
+    panels = {axes.get_title(): axes for axes in draw_strength(two, WIDE).axes}
+    assert [label.get_text() for label in panels["rotation_range"].get_xticklabels()] == ["0", "15"]
