@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
@@ -42,6 +43,11 @@ def finished() -> SearchState:
     return make_state()
 
 
+def axes_of(figure: Any) -> Any:
+    assert figure is not None
+    return figure.axes
+
+
 def texts_of(svg: bytes) -> list[str]:
     return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
@@ -64,11 +70,11 @@ def test_learning_curves_name_the_phases_of_a_trial(finished: SearchState) -> No
     phased = record.model_copy(update={"result": record.result.model_copy(update={"curve": curve})})
     records = (*finished.records[:9], phased, *finished.records[10:])
     state = finished.model_copy(update={"records": records})
-    axes = draw_curves(state, WIDE).axes
+    axes = axes_of(draw_curves(state, WIDE))
     assert [text.get_text() for text in axes[0].texts] == ["head", "finetune"]
     assert 4.5 in [line.get_xdata()[0] for line in axes[0].lines]
     assert "4 of head then 8 of finetune epochs" in curves_text(state)
-    assert not draw_curves(finished, WIDE).axes[0].texts
+    assert not axes_of(draw_curves(finished, WIDE))[0].texts
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -228,7 +234,7 @@ def test_the_colours_of_helps_and_hurts_differ_to_people_who_see_no_red() -> Non
 def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
     state = make_state("search")
     names = ["rotation_range", "vertical_flip"]
-    panels = {axes.get_title(): axes for axes in draw_strength(state, WIDE).axes if axes.get_title()}
+    panels = {axes.get_title(): axes for axes in axes_of(draw_strength(state, WIDE)) if axes.get_title()}
     assert set(names) <= set(panels)
     assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == ["false", "true"]
     two = state.model_copy(
@@ -239,5 +245,5 @@ def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
             )
         }
     )
-    panels = {axes.get_title(): axes for axes in draw_strength(two, WIDE).axes}
+    panels = {axes.get_title(): axes for axes in axes_of(draw_strength(two, WIDE))}
     assert [label.get_text() for label in panels["rotation_range"].get_xticklabels()] == ["0", "15"]
