@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart picture test lint format lock torture simulations bench clean
+.PHONY: quickstart docs picture test lint format lock torture simulations bench clean
 
 $(INSTALLED): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -13,6 +13,9 @@ $(INSTALLED): requirements.lock
 
 quickstart: $(INSTALLED)
 	$(BIN)/python run_search.py run experiments/quickstart.yaml
+
+docs: $(INSTALLED)
+	$(BIN)/python -m mkdocs build --strict
 
 # The README's picture, from a finished search: make picture RUN=runs/quickstart
 picture: $(INSTALLED)
@@ -29,7 +32,7 @@ torture: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy run_search.py search data benchmarks
+	$(BIN)/mypy run_search.py search data benchmarks docs/generate
 	$(BIN)/mypy --allow-untyped-defs --no-warn-unused-ignores tests
 
 format: $(INSTALLED)

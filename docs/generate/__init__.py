@@ -1,0 +1,1 @@
+"""What the documentation generates when it is built: the page of settings and every picture."""

@@ -1,0 +1,137 @@
+"""The page of every setting, from the schema and the tables themselves: what can be written is never typed by hand here."""
+
+from typing import Any
+
+from data.augmentations import AUGMENTATIONS
+from data.settings import DatasetConfig
+from data.sources import SOURCES
+from docs.generate.words import WORDS
+from search.algorithms import ALGORITHMS
+from search.backbones import BACKBONES
+from search.config import (
+    ConfirmConfig,
+    EvaluationConfig,
+    ExecutionConfig,
+    ExperimentConfig,
+    SearchConfig,
+    TrackingConfig,
+)
+from search.engines import ENGINES
+from search.settings import FinetuneSettings, ModelSettings, TrainingSettings
+
+SECTIONS: dict[str, Any] = {
+    "dataset": DatasetConfig,
+    "model": ModelSettings,
+    "training": TrainingSettings,
+    "finetune": FinetuneSettings,
+    "search": SearchConfig,
+    "evaluation": EvaluationConfig,
+    "confirm": ConfirmConfig,
+    "tracking": TrackingConfig,
+    "execution": ExecutionConfig,
+}
+SEARCHED = ("model", "training")
+INTRODUCTION = """# Every setting
+
+Made from the schema when these pages are built; `python run_search.py schema` prints it for editors. An unknown key, a wrong
+type or an impossible range is refused before any image is read.
+
+A value of `augmentation`, `model` or `training` is fixed, or searched: `{min: 0, max: 40}` with `step` or `sampling: log` if wanted,
+a list `[a, b, c]`, or `{choices: [a, b, c]}` where a list would be read as a pair.
+"""
+CREDIT = "The photograph is scikit-learn's `china.jpg`, by danielbuechele, CC BY 2.0; it was cropped and augmented."
+
+
+def settings_page() -> str:
+    """The page as Markdown; pictures are named as `hook` adds them."""
+    top = _table("", ExperimentConfig, only=("name", "seed"))
+    parts = [INTRODUCTION, "## The file", top, _augmentations()]
+    for name, model in SECTIONS.items():
+        title = {"confirm": "evaluation.confirm", "finetune": "training.finetune"}.get(name, name)
+        note = "Each may be searched.\n" if name in SEARCHED else ""
+        parts += [f"## {title}", _about(model), note, _table(name, model), _choices(name)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _about(model: Any) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _table(section: str, model: Any, only: tuple[str, ...] | None = None) -> str:
+    schema = model.model_json_schema()
+    rows = ["| setting | allowed | default | |", "| --- | --- | --- | --- |"]
+    for name, field in schema["properties"].items():
+        if only is None or name in only:
+            words = field.get("description") or WORDS.get(f"{section}.{name}" if section else name, "")
+            rows.append(f"| `{name}` | {_allowed(field)} | {_default(name, field, schema)} | {words} |")
+    return "\n".join(rows)
+
+
+def _default(name: str, field: dict[str, Any], schema: dict[str, Any]) -> str:
+    if name in schema.get("required", ()):
+        return "must be given"
+    default = field.get("default")
+    return (
+        "none" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    )
+
+
+def _allowed(field: dict[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_allowed(each) for each in field["anyOf"])
+    if "enum" in field:
+        return ", ".join(f"`{each}`" for each in field["enum"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "$ref" in field:
+        return "a section"
+    kind = {
+        "null": "null",
+        "string": "text",
+        "boolean": "true, false",
+        "object": "a section",
+        "array": "a list",
+        "integer": "whole number",
+        "number": "number",
+    }.get(field.get("type", ""), "any")
+    bounds = [
+        f"{word} {field[key]}"
+        for key, word in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in field
+    ]
+    return " ".join([kind, *bounds])
+
+
+def _choices(section: str) -> str:
+    if section == "dataset":
+        rows = [f"| `{name}` | {source.about} | {source.path} |" for name, source in SOURCES.items()]
+        return "\n".join(["| source | is | path |", "| --- | --- | --- |", *rows])
+    if section == "model":
+        rows = [f"| `{name}` | {backbone.smallest_size} px |" for name, backbone in BACKBONES.items()]
+        return "\n".join(["| backbone | smallest `image_size` |", "| --- | --- |", *rows])
+    if section == "search":
+        return f"Algorithms: {', '.join(f'`{name}`' for name in ALGORITHMS)}."
+    if section == "execution":
+        return f"Engines: {', '.join(f'`{name}`' for name in ENGINES)}."
+    return ""
+
+
+def _augmentations() -> str:
+    parts = [
+        "## augmentation",
+        "Names, units and distributions are those of Keras's `ImageDataGenerator`, with what it lacks. They are applied in the order "
+        f"of this page. Each picture shows both ends of three strengths. {CREDIT}",
+    ]
+    for name, record in AUGMENTATIONS.items():
+        unit = f"Unit: {record.unit}. " if record.unit else ""
+        parts += [
+            f"### {name}",
+            f"{unit}Allowed: {record.form.allowed}. Without it: `{record.identity}`.",
+            f"![{name} at three strengths](pictures/{name}.png)",
+        ]
+    return "\n\n".join(parts)

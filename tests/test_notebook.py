@@ -1,0 +1,106 @@
+"""The assignment's notebook from top to bottom in a kernel of its own, on digits with small settings, and what its cells show."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = ROOT / "experiments" / "assignment.ipynb"
+SMALL = """
+DATA = {"source": "digits", "image_size": 8}
+MODEL = {"backbone": "small-cnn", "weights": "random", "head_units": 8}
+TRAINING = {"max_epochs": 3, "patience": 3, "batch_size": 128, "views": 1}
+TRIALS, FOLDS = 2, 2
+KERAS_EPOCHS = 1
+SEED = 3
+"""
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The notebook after a run; a cell that raises ends the test with its traceback."""
+    from nbclient import NotebookClient
+
+    folder = tmp_path_factory.mktemp("notebook")
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    parameters.source = SMALL
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUGSEARCH_CACHE", str(folder / "cache"))
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("PYTHONWARNINGS", "ignore")
+        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+        client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(ROOT)}})
+        client.execute()
+    return notebook
+
+
+def outputs(notebook: Any) -> Iterator[tuple[str, str]]:
+    """Kind and content of everything that was shown."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if output.output_type == "stream":
+                yield output.name, output.text
+            else:
+                yield from output.get("data", {}).items()
+
+
+def shown(notebook: Any, *kinds: str) -> list[str]:
+    return [content for kind, content in outputs(notebook) if kind in kinds]
+
+
+def test_it_is_handed_out_without_answers() -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    questions = [c.source for c in notebook.cells if "**Question" in c.source]
+    assert (
+        sum(text.count("**Question") for text in questions)
+        == sum(t.count("*Your answer:*") for t in questions)
+        == 7
+    )
+
+
+def test_the_images_are_looked_at(executed: Any) -> None:
+    (sheet,) = shown(executed, "image/png")
+    assert len(sheet) > 5000
+    assert any("train" in table and "validation" in table for table in shown(executed, "text/html"))
+
+
+def test_the_search_shows_its_progress_and_its_verdicts(executed: Any) -> None:
+    text = "".join(shown(executed, "stdout"))
+    assert "search: 2 trials" in text
+    assert any("2/2" in bar for bar in shown(executed, "text/plain"))
+    assert "No augmentation is the recommendation" in text or "Use " in text
+    verdicts = next(table for table in shown(executed, "text/html") if "verdict" in table)
+    assert "vertical_flip" in verdicts or "rotation_range" in verdicts
+    assert any(word in verdicts for word in ("HELPS", "HURTS", "NO EVIDENCE"))
+
+
+def test_the_figures_stand_inline_with_their_words(executed: Any) -> None:
+    assert len(shown(executed, "image/svg+xml")) >= 2
+    assert "null floor" in "".join(shown(executed, "stdout"))
+
+
+def test_the_leak_is_shown_beside_the_clean_scores(executed: Any) -> None:
+    leak = next(table for table in shown(executed, "text/html") if "on augmented images" in table)
+    assert leak.count("<tr>") > 3
+    assert "no augmentation" in leak
+
+
+def test_the_exported_script_trains_in_plain_keras(executed: Any) -> None:
+    text = "".join(shown(executed, "stdout"))
+    assert "import keras" in text
+    script = text[text.rindex("import keras\nimport numpy") :]
+    assert "search" not in script.replace("Recommended by the search", "").replace("of the search", "")
+    history = next(table for table in shown(executed, "text/html") if "val_accuracy" in table)
+    assert "val_loss" in history
+
+
+def test_nothing_goes_wrong_quietly(executed: Any) -> None:
+    assert all(not output.get("ename") for cell in executed.cells for output in cell.get("outputs", ()))
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
