@@ -1,5 +1,7 @@
 """Pictures of the documentation, made by the code they explain: augmentations at three strengths, luck, intervals."""
 
+from typing import Any
+
 import numpy as np
 
 from data.augmentations import AUGMENTATIONS
@@ -53,7 +55,9 @@ def augmentation_sheet(name: str) -> bytes:
 def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
     settings = {name: value}
     if AUGMENTATIONS[name].kind == "option":
-        shows = {"policy": "rand_augment"} if name.startswith("policy") else {"rotation_range": 40}
+        shows: dict[str, Any] = (
+            {"policy": "rand_augment"} if name.startswith("policy") else {"rotation_range": 40}
+        )
         shows |= {"fill_mode": "constant"} if name == "cval" else {}
         return [Column(name, str(value), augment(image, [0], {**shows, **settings}, SEED, 0))]
     if name == "policy":
