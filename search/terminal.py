@@ -139,7 +139,7 @@ class Progress:
 
     def _time_left(self) -> str:
         seconds = self._left.seconds()
-        return "" if seconds is None else f"{seconds_text(seconds)} left"
+        return f"{seconds_text(seconds)} left" if seconds else ""
 
     def _suffix(self) -> str:
         left = self._time_left() if self._bars is None else ""

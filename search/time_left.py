@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 FEWEST_OF_A_PHASE = 2  # trials of a phase before it goes by its own pace
+ENOUGH_REPORTED = 3  # epochs, more or less, before a first trial tells a pace
 
 
 class TimeLeft:
@@ -20,12 +21,15 @@ class TimeLeft:
         self._paces: list[tuple[str, float]] = []
         self._trials: int | None = None
         self._started = 0
-        self._begun, self._done, self._within, self._since = 0.0, 0.0, 0.0, clock()
+        self._begun, self._done, self._since = 0.0, 0.0, clock()
+        self._reports: list[
+            tuple[float, float]
+        ] = []  # the first and the last within the running trial: when, work done
 
     def enter(self, phase: str, trials: int | None) -> None:
         """A phase begins. trials: how many it will have at the most; None: those that are begun at once."""
         self._phase, self._trials, self._started = phase, trials, 0
-        self._begun, self._done, self._within, self._since = 0.0, 0.0, 0.0, self._clock()
+        self._begun, self._done, self._since, self._reports = 0.0, 0.0, self._clock(), []
 
     def begin(self, work: float) -> None:
         if self._begun == self._done:
@@ -41,14 +45,14 @@ class TimeLeft:
 
     def within(self, work: float) -> None:
         """So much of what was begun and is not finished is done already."""
-        self._within = work
+        self._reports = [*self._reports[:1], (self._clock(), work)]
 
     def finish(self, work: float, seconds: float | None = None) -> None:
         """A trial has ended. seconds: how long it trained; None where that is not known."""
         self._done += work
-        self._within, self._since = 0.0, self._clock()
         if seconds is not None and work > 0:
-            self._paces.append((self._phase, seconds / work))
+            self._paces.append((self._phase, (not self._paces and self._reported_pace()) or seconds / work))
+        self._since, self._reports = self._clock(), []
 
     def seconds(self) -> float | None:
         """Seconds left; None while there is nothing that a pace could be taken from."""
@@ -57,17 +61,26 @@ class TimeLeft:
             return None
         later = sum(self._plan[phase] for phase in self._coming())
         here = (self._begun - self._done + self._unstarted()) * pace[0] / self._workers
-        return max(0.0, here - (self._clock() - self._since)) + later * pace[1] / self._workers
+        since, done = (self._since, 0.0) if self._paces else self._reports[-1]
+        passed = self._clock() - since + done * pace[0]
+        return max(0.0, here - passed) + later * pace[1] / self._workers
 
     def _pace(self) -> tuple[float, float] | None:
         """Seconds a unit of work, in this phase and in those to come."""
         if not self._paces:  # the first trial may take hours
-            passed = self._clock() - self._since
-            return (passed / self._within,) * 2 if self._within and passed else None
+            reported = self._reported_pace()
+            return None if reported is None else (reported, reported)
         counted = self._paces[1:] or self._paces
         overall = _usual([pace for _, pace in counted])
         here = [pace for phase, pace in counted if phase == self._phase]
         return (_usual(here) if len(here) >= FEWEST_OF_A_PHASE else overall), overall
+
+    def _reported_pace(self) -> float | None:
+        """Of the running trial since its first report, when all is compiled; None before it has told enough."""
+        if not self._reports:
+            return None
+        (begun, first), (now, last) = self._reports[0], self._reports[-1]
+        return (now - begun) / (last - first) if last >= ENOUGH_REPORTED * first > 0 and now > begun else None
 
     def _unstarted(self) -> float:
         """Work of the present phase that has not been begun."""

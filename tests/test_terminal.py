@@ -10,6 +10,7 @@ from state_variants import SCRIPT, without_recommendation
 from states import make_state
 
 from search.config import parse_config
+from search.progress import EpochReport
 from search.session import SearchResult
 from search.terminal import Progress, is_plain, print_closing
 from search.time_left import TimeLeft
@@ -83,6 +84,23 @@ def test_a_terminal_shows_bars_and_keeps_the_lines(monkeypatch: pytest.MonkeyPat
         tell(progress, TRIALS)
     assert "━" in written(to)
     assert "search 6/6  #8 vertical_flip: -2.3 points (-2.8 to -1.8)" in written(to)
+
+
+def test_the_bar_moves_within_a_trial_with_its_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    to, plain = console(terminal=True), console()
+    for shown in (to, plain):
+        with Progress(shown) as progress:
+            progress.phase("search", 2)
+            for asked in ASKED[:2]:
+                progress.trial_started(asked)
+            progress.trial_epoch(ASKED[0], EpochReport(6, 12, 0.4, 0.9, 0.5, 0.8))
+            progress.trial_epoch(ASKED[1], EpochReport(3, 12, 0.4, 0.9, 0.5, 0.8))  # it is not due next
+            progress.message("here")
+    assert "50 %" not in written(plain)
+    assert "epoch 6/12" in written(to)
+    assert "epoch 3/12" not in written(to)
+    assert written(plain).splitlines() == ["search: 2 trials", "here"]  # no line an epoch in a log
 
 
 def test_a_phase_of_unknown_length_counts_up() -> None:
@@ -237,10 +255,15 @@ def test_before_the_first_trial_ends_its_epochs_tell(clock: Clock) -> None:
     left = TimeLeft({"search": 4.0}, clock)
     left.enter("search", 4)
     left.begin(1)
+    clock.now += 300  # everything is compiled, and one epoch of twenty trained
+    left.within(0.05)
     assert left.seconds() is None
-    clock.now += 600
+    clock.now += 240
     left.within(0.25)
-    assert left.seconds() == pytest.approx(3 * 600 + 3 * 2400)
+    assert left.seconds() == pytest.approx(0.75 * 1200 + 3 * 1200)
+    clock.now += 900
+    left.finish(1, 1440)
+    assert left.seconds() is not None
 
 
 def test_two_workers_take_half_as_long(clock: Clock) -> None:
