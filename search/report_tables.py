@@ -229,7 +229,8 @@ def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, .
         "unchanged",
         "remark",
     )
-    return headings if rows else (), rows
+    told = [n for n in range(len(headings)) if any(row[n] not in ("", "0.0 %") for row in rows)]
+    return tuple(headings[n] for n in told), [tuple(row[n] for n in told) for row in rows]
 
 
 def leak_rows(state: SearchState) -> list[tuple[str, ...]]:

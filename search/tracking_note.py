@@ -53,9 +53,11 @@ def _verdicts(state: SearchState) -> str:
     if state.evidence is None or not state.evidence.verdicts:
         return ""
     unit = unit_of(state)
+    named = {f"`{name}`": verdict for name, verdict in state.evidence.verdicts.items()}
+    policy = {"policy as a whole": state.evidence.policy} if state.evidence.policy else {}
     rows = [
-        (f"`{name}`", f"**{v.verdict}**", verdict_text(v, unit), p_text(v.p_holm), BASES[v.basis])
-        for name, v in state.evidence.verdicts.items()
+        (name, f"**{v.verdict}**", verdict_text(v, unit), p_text(v.p_holm), BASES[v.basis])
+        for name, v in (policy | named).items()
     ]
     columns = ("augmentation", "verdict", "effect (95 % interval)", "p (Holm)", "compared")
     return "### Which augmentations help\n" + _table(columns, rows)

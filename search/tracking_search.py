@@ -12,7 +12,7 @@ from search.tracking_note import describe
 from search.tracking_uri import redacted
 from search.tracking_values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
 from search.trial import Effect
-from search.wording import chosen_record, settings_text
+from search.wording import chosen_record, settings_text, unit_of
 
 MAX_DIGEST = 36
 
@@ -132,13 +132,14 @@ def _evidence_values(state: SearchState) -> dict[str, float | None]:
         **(_verdict_values("policy", evidence.policy) if evidence.policy else {}),
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
-        "best/score": best.result.score if best and best.result else None,
         **_effect_values("best", best.effect if best else None),
         "optimism": evidence.optimism,
     }
     for name, verdict in evidence.verdicts.items():
         values |= _verdict_values(name, verdict)
-    return values
+    # In points, as everywhere else that people look: the dashboard shows two decimals.
+    shown = {k: None if v is None else v * unit_of(state).factor for k, v in values.items()}
+    return {**shown, "best/score": best.result.score if best and best.result else None}
 
 
 def _test_values(state: SearchState) -> dict[str, float | None]:
@@ -148,7 +149,8 @@ def _test_values(state: SearchState) -> dict[str, float | None]:
     values: dict[str, float | None] = {"test/looks": test.looks, "test/num_images": test.num_images}
     for which, score in (("none", test.none), ("chosen", test.chosen)):
         values |= _score_values(f"test/{which}", score) if score else {}
-    return values | _effect_values("test", test.effect)
+    effect = _effect_values("test", test.effect)
+    return values | {k: v * unit_of(state).factor for k, v in effect.items() if v is not None}
 
 
 def _score_values(prefix: str, score: Score) -> dict[str, float | None]:

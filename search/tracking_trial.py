@@ -9,6 +9,7 @@ from search.leaderboard import best_epoch
 from search.progress import EpochReport
 from search.tracking_values import SEARCH_TAG, TRIAL_TAG, Point, RunRow, milliseconds, texts
 from search.trial import TrialRecord, TrialResult
+from search.wording import UNITS
 
 
 def trial_outcome(record: TrialRecord) -> tuple[str, int]:
@@ -92,12 +93,18 @@ def _trial_params(record: TrialRecord) -> dict[str, Any]:
 def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
     """`final_` keeps the scores apart from the curve of the same name, whose last epoch is not the best.
 
-    No slashes here: the dashboard would draw such groups of charts above the curves.
+    Effects in points, because the dashboard shows two decimals. No slashes here: it would draw such groups of charts above the
+    curves.
     """
-    effect, timing = record.effect, result.timing
+    effect, timing, factor = record.effect, result.timing, UNITS[record.spec.protocol.objective].factor
     values: dict[str, float | None] = {
         "score": result.score,
-        **(effect.model_dump() if effect else {}),
+        **(
+            {name: getattr(effect, name) * factor for name in ("delta", "ci_low", "ci_high")}
+            if effect
+            else {}
+        ),
+        "p_value": effect.p_value if effect else None,
         "best_epoch": best_epoch(record),
         "seconds": timing.total_seconds if timing else None,
         **{f"final_{name}": value for name, value in result.metrics.items()},

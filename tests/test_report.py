@@ -291,3 +291,5 @@ def test_the_label_safety_table_shows_accuracy_with_its_interval() -> None:
     text = read(state.model_copy(update={"records": (probed, *others)})).text
     assert "21.0 %" in text
     assert "90.0 % (88.0 to 92.0)" in text
+    assert "unchanged" not in text  # a column that says nothing is left out
+    assert "remark" not in text

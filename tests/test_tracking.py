@@ -47,7 +47,7 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     assert child.info.run_name == "003 trial 3"
     assert (child.info.start_time, child.info.end_time) == (record.asked_at * 1000, record.told_at * 1000)
     assert (child.data.params["rotation_range"], child.data.params["views"]) == ("15", "16")
-    assert child.data.metrics["ci_low"] == record.effect.ci_low
+    assert child.data.metrics["ci_low"] == 100 * record.effect.ci_low  # in points
     history = mlflow_client(mlflow_uri).get_metric_history(child.info.run_id, "val_accuracy")
     assert [(m.step, m.value) for m in history] == list(enumerate(record.result.curve.val_accuracy, start=1))
 

@@ -77,11 +77,13 @@ def test_the_search_row_holds_verdicts_floor_test_and_cost():
     values = {point.key: point.value for point in row.points}
     assert row.tags["verdict.vertical_flip"] == "HURTS"
     assert row.tags["recommended"] == "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
-    assert (values["effect/vertical_flip"], values["null_floor"], values["seconds/search"]) == (
-        -0.023,
-        0.007,
-        64,
-    )
+    points = [values[name] for name in ("effect/vertical_flip", "null_floor", "best/delta", "test/delta")]
+    evidence, test = make_state().evidence, make_state().test
+    assert evidence is not None
+    assert test is not None
+    best = make_state().records[evidence.best_trial].effect.delta
+    assert points == pytest.approx([-2.3, 0.7, 100 * best, 100 * test.effect.delta])
+    assert values["seconds/search"] == 64
     assert values["test/chosen_accuracy"] == pytest.approx(26 / 27)
 
 
