@@ -18,11 +18,18 @@ from typing import Any
 
 import numpy as np
 import yaml
-from processes import session_of, wait_until
+from processes import listening, session_of, wait_until
 
 ROOT = Path(__file__).parents[1]
 LOOK_SECONDS = 0.002
 MOMENT_SECONDS, END_SECONDS = 120.0, 240.0
+SECRET = "planted-4f1d2c"
+SECRET_NAMES = (
+    "AWS_SECRET_ACCESS_KEY",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "PLANTED_SECRET",
+)
 WORK = re.compile(
     r"seconds|images_extracted"
 )  # what was done, and how long it took, differs where it was done twice
@@ -72,15 +79,20 @@ class Place:
         command = [sys.executable, str(ROOT / "run_search.py"), "run", "small.yaml"]
         command += ["--set", f"execution.workers={self.workers}"]
         environment = {**os.environ, "AUGSEARCH_CACHE": str(self.folder / "cache"), "NO_COLOR": "1"}
+        environment |= dict.fromkeys(SECRET_NAMES, SECRET)
         with (self.folder / "stderr.log").open("a") as log:
             return subprocess.Popen(
                 command, cwd=self.folder, env=environment, stderr=log, text=True, start_new_session=True
             )
 
     def finish(self) -> None:
-        """Runs the search to its end."""
+        """Runs the search to its end. Nobody elsewhere can connect to what it starts."""
         process = self.start()
-        assert process.wait(END_SECONDS) == 0, self.errors
+        deadline = time.monotonic() + END_SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            assert all(address.is_loopback for address in listening(session_of(process.pid)))
+            time.sleep(0.5)
+        assert process.returncode == 0, self.errors
 
 
 Moment = Callable[[], bool]  # whether it has come
@@ -184,6 +196,15 @@ def names(folder: Path) -> set[str]:
 def leftovers(place: Place) -> list[str]:
     """Half-written files in the run directory; a shared cache is swept hours later."""
     return [path.as_posix() for path in place.run_dir.rglob(".tmp-*")]
+
+
+def files_with_the_secret(place: Place) -> list[str]:
+    """Files anywhere below the place, its cache, store and logs among them, that hold what was planted in the environment."""
+    return [
+        path.name
+        for path in place.folder.rglob("*")
+        if path.is_file() and SECRET.encode() in path.read_bytes()
+    ]
 
 
 def assert_each_told_once(place: Place) -> None:

@@ -1,7 +1,8 @@
 """Looking at real processes from a test: whether they run, where they are, waiting for them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 
@@ -35,3 +36,27 @@ def session_of(leader: int) -> list[int]:
         if int(fields[3]) == leader and fields[0] not in "ZX":
             members.append(int(stat.parent.name))
     return members
+
+
+def listening(pids: Iterable[int]) -> list[IPv4Address | IPv6Address]:
+    """The addresses at which any of the processes takes connections over TCP. Linux alone: proc(5)."""
+    sockets = set()
+    for pid in pids:
+        for link in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                sockets.add(str(link.readlink()))
+            except OSError:  # closed, or the process ended, while we looked
+                continue
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                found.append(_address(fields[1].partition(":")[0]))
+    return found
+
+
+def _address(words: str) -> IPv4Address | IPv6Address:
+    """From the kernel's hexadecimal words, each in the byte order of this machine, taken to be little-endian."""
+    parts = [bytes.fromhex(words[start : start + 8])[::-1] for start in range(0, len(words), 8)]
+    return ip_address(b"".join(parts))

@@ -14,6 +14,7 @@ from killing import (
     assert_same,
     at_start,
     conclusions,
+    files_with_the_secret,
     final_heads,
     kill_at,
     leaderboard,
@@ -102,6 +103,7 @@ def test_killed_three_times_and_resumed_it_is_the_same_search(finished_run: Path
     assert {status for status, *_ in (shown[trial] for trial in shown if trial != "versions")} == {"FINISHED"}
     assert len(shown["versions"]) == 1
     assert leftovers(place) == []
+    assert files_with_the_secret(place) == []
 
 
 class Finished(Place):

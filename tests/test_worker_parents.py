@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from processes import announced, is_running, session_of, wait_until
+from processes import announced, is_running, listening, session_of, wait_until
 
 TESTS = Path(__file__).parent
 PARENT = """
@@ -97,3 +98,9 @@ def test_the_command_line_makes_its_workers_import_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, text=True, check=False
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_listening_sockets_are_seen_with_their_address() -> None:
+    with socket.create_server(("127.0.0.1", 0)), socket.create_server(("0.0.0.0", 0)):
+        assert {address.is_loopback for address in listening([os.getpid()])} == {True, False}
+    assert listening([os.getpid()]) == []

@@ -1,0 +1,71 @@
+"""`search.max_hours`: trials are asked for until what follows would not fit; and the best found so far is confirmed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from states import make_state
+
+from search import session
+from search.config import ExperimentConfig, parse_config
+from search.pacing import Deadline, seconds_a_view
+from search.session import SessionOptions, run_search
+from search.workload import Workload, workload
+
+
+class Clock:
+    """Goes on by so many seconds each time it is read."""
+
+    def __init__(self, step: float) -> None:
+        self.step, self.now = step, 0.0
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+def config_of(finished_run: Path, **search: Any) -> ExperimentConfig:
+    config = yaml.safe_load((finished_run / "config.yaml").read_text())
+    config["search"] |= search
+    return parse_config(config, "test")
+
+
+def test_what_follows_the_search_phase_is_left_its_time(finished_run: Path) -> None:
+    """In views: a trial has 3 + 1; after it come 4 + 3 * 4 to confirm, 2 * 2 * 4 to ablate and 2 * 3 + 2 to test."""
+    state = make_state("search")
+    config = config_of(finished_run, max_hours=1.0)
+    work = workload(config, removed_share=1.0)
+    assert [phase.amount for phase in work.later] == [4 + 3 * 4, 4 * 4, 2 * 3 + 2]
+    pace = seconds_a_view(state.records, work)
+    assert pace > 0
+    needed = pace * (4 + 16 + 16 + 8)
+    for now, passed in ((3600 - needed - 1, False), (3600 - needed + 1, True)):
+        assert Deadline(config, 0.0, -now, lambda: 0.0).passed(state) is passed
+    assert Deadline(config, 2.0, 0.0, lambda: 3600 - needed - 1).passed(
+        state
+    )  # another sitting took 2 s before
+
+
+def test_without_a_limit_there_is_no_deadline(finished_run: Path) -> None:
+    assert not Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9).passed(make_state("search"))
+
+
+def test_before_the_first_trial_no_pace_is_known() -> None:
+    assert seconds_a_view((), Workload({}, (), 4.0)) == 0.0
+
+
+def test_a_search_that_runs_out_of_time_confirms_the_best_and_resumes_to_the_same(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hurried(config: ExperimentConfig, earlier: float, started: float) -> Deadline:
+        return Deadline(config, 0.0, 0.0, Clock(1000.0))
+
+    monkeypatch.setattr(session, "Deadline", hurried)
+    config = config_of(finished_run, trials=20, max_hours=1.0)
+    result = run_search(config, tmp_path / "run", options=SessionOptions(inline=True))
+    assert result.outcome == "finished"
+    assert result.state.cut_after == len(result.state.of_kind("trial")) == 3
+    assert result.state.of_kind("confirm")
+    assert result.state.evidence is not None
+    assert result.state.evidence.confirmed
