@@ -56,7 +56,7 @@ ENDING = [
     appears("mlartifacts/models/*/artifacts/*", 0.5),
     appears(f"{RUN}/figures/.tmp-*"),
     appears(f"{RUN}/figures/.tmp-*", 0.5),
-    appears(f"{RUN}/report.html"),
+    appears(f"{RUN}/.tmp-*"),
     at_start(4),
 ]
 NUM_STEPS = 20  # at least so many kills of the walks from event to event
