@@ -7,7 +7,6 @@ import logging
 import shutil
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,13 +24,14 @@ from search.event_log import EventLog
 from search.ledger import Ledger, Stopped
 from search.lock import RunLock
 from search.loop import SearchLoop
+from search.opening import opening
 from search.outputs import write_outputs
 from search.pacing import Deadline
 from search.phases import SearchFailed
-from search.prepare import Prepared, describe_environment, prepare, resources_of
+from search.prepare import Prepared, prepare, resources_of
 from search.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.sheets import TrialSheets
-from search.state import Opened, SearchState
+from search.state import SearchState
 from search.trial import Resources
 from search.winner import build_winner, stored_winner
 from search.workload import workload
@@ -41,7 +41,10 @@ if TYPE_CHECKING:
     from search.tracking_values import Winner
 
 _LOG = logging.getLogger(__name__)
-CACHES = ("features", "openvino")  # folders of the cache that others may be writing to; decoding sweeps its own
+CACHES = (
+    "features",
+    "openvino",
+)  # folders of the cache that others may be writing to; decoding sweeps its own
 CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 FLUSH_SECONDS, STOP_SECONDS = 20.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
 
@@ -228,7 +231,9 @@ class _Session:
         prepared = prepare(self.config, resources, self._on_images)
         opened = log.state.opened
         if opened is None:
-            log.append("opened", opened=self._opened(prepared).model_dump(mode="json"))
+            log.append(
+                "opened", opened=opening(prepared, earlier_looks(self.run_dir)).model_dump(mode="json")
+            )
         elif opened.dataset.digest != prepared.dataset.digest:
             raise UserError(
                 f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, now "
@@ -245,20 +250,6 @@ class _Session:
         if self.stop.is_set():
             raise Stopped
         self.progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
-
-    def _opened(self, prepared: Prepared) -> Opened:
-        return Opened(
-            search_id=uuid.uuid4().hex,
-            name=self.config.name,
-            config=self.config.filled,
-            config_hash=self.config.hash,
-            started_at=time.time(),
-            environment=describe_environment(prepared),
-            dataset=prepared.summary,
-            earlier_looks=earlier_looks(self.run_dir),
-            space=prepared.space.as_json(),
-            fixed={name: value for part in prepared.space.fixed.values() for name, value in part.items()},
-        )
 
     def _refuse_another_search(self, state: SearchState) -> None:
         if state.opened is not None and state.opened.config_hash != self.config.hash:
