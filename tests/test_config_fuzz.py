@@ -117,4 +117,4 @@ def places_of(tree: Any) -> Any:
 def assert_a_line_a_mistake(error: UserError, name: str) -> None:
     lines = str(error).splitlines()
     assert lines
-    assert all(line.startswith(f"{name}: ") for line in lines)
+    assert all(line.startswith(name) for line in lines)
