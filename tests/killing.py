@@ -30,9 +30,8 @@ SECRET_NAMES = (
     "MLFLOW_TRACKING_TOKEN",
     "PLANTED_SECRET",
 )
-WORK = re.compile(
-    r"seconds|images_extracted"
-)  # what was done, and how long it took, differs where it was done twice
+# How much was done, by how many and how fast differs where something was done twice.
+WORK = re.compile(r"seconds|images_extracted|execution\.workers")
 
 # As small as a search can be that goes through every phase: 13 trials, of which the fixture `finished_run` is another run.
 EXPERIMENT: dict[str, Any] = {
