@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 VERDICT_STYLES = {"HELPS": "bold blue", "HURTS": "bold red", "NO EVIDENCE": "dim"}
 LABEL_WIDTH = 52
+QUIET_SECONDS = 300.0  # of a log, at the most, while a trial goes through its epochs
 
 
 def stderr_console() -> "Console":
@@ -61,6 +62,7 @@ class Progress:
         self._left = TimeLeft({}, clock)
         self._phase, self._total, self._told = "", 0, 0
         self._running: dict[int, TrialRecord] = {}
+        self._spoke = clock()
 
     def __enter__(self) -> "Progress":
         return self
@@ -106,9 +108,13 @@ class Progress:
             self._bars.within(fraction, text, self._time_left())
 
     def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """A running trial has finished an epoch; the bar shows the trial that is due next."""
-        if record.trial == next(iter(self._running), None):
-            self.trial_progress(report.epoch / report.max_epochs, f"epoch {report.epoch}/{report.max_epochs}")
+        """A running trial has finished an epoch; the bar shows the trial that is due next. A log hears of a long one now and then."""
+        if record.trial != next(iter(self._running), None):
+            return
+        text = f"epoch {report.epoch}/{report.max_epochs}"
+        self.trial_progress(report.epoch / report.max_epochs, text)
+        if self._bars is None and self._clock() - self._spoke >= QUIET_SECONDS:
+            self._say(f"{self._phase}  {_label(record)}: {text}{self._suffix()}")
 
     def trial_told(self, record: TrialRecord) -> None:
         self._told += 1
@@ -146,6 +152,7 @@ class Progress:
         return f"  ({left})" if left else ""
 
     def _say(self, text: str) -> None:
+        self._spoke = self._clock()
         say(self._console, text)
 
 

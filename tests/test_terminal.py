@@ -103,6 +103,21 @@ def test_the_bar_moves_within_a_trial_with_its_epochs(monkeypatch: pytest.Monkey
     assert written(plain).splitlines() == ["search: 2 trials", "here"]  # no line an epoch in a log
 
 
+def test_a_log_hears_of_a_long_trial_every_five_minutes() -> None:
+    clock, to = Clock(), console()
+    progress = Progress(to, clock)
+    progress.phase("search", 2)
+    progress.trial_started(ASKED[0])
+    for epoch in range(1, 13):
+        clock.now += 60
+        progress.trial_epoch(ASKED[0], EpochReport(epoch, 20, 0.4, 0.9, 0.5, 0.8))
+    label = "search  #3 rotation 15, width_shift 0.1, zoom 0.1"
+    assert written(to).splitlines()[1:] == [
+        f"{label}: epoch 5/20  (35 min 0 s left)",  # 15 min of this trial, 20 of the next
+        f"{label}: epoch 10/20  (30 min 0 s left)",
+    ]
+
+
 def test_a_phase_of_unknown_length_counts_up() -> None:
     to = console()
     progress = Progress(to)
