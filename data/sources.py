@@ -61,3 +61,8 @@ SOURCES: dict[str, Source] = {
         list=list_clothing,
     ),
 }
+
+
+def path_to_images(config: DatasetConfig) -> str | None:
+    """Where a machine must have the images to read them itself; empty where that is not written down, None where none is needed."""
+    return None if SOURCES[config.source].path == "none" else config.path or ""

@@ -86,10 +86,22 @@ class TrackingConfig(Frozen):
     experiment: str | None = None
 
 
+class TrialShare(Frozen):
+    """What one trial takes of a cluster's node. Shares of a GPU are allowed."""
+
+    cpu: Annotated[float, Field(gt=0, le=1024)] = 1
+    gpu: Annotated[float, Field(ge=0, le=64)] = 0
+
+
 class ExecutionConfig(Frozen):
-    """Where trials run and what they may use. Nothing here but `precision` changes a number in the result."""
+    """Where trials run and what they may use. Nothing here but `precision` changes a number in the result.
+
+    address, resources: of engine `ray`: the cluster (`auto`: the one this machine is part of), and what a trial takes of it.
+    """
 
     engine: str = "local"
+    address: str = "auto"
+    resources: TrialShare = TrialShare()
     workers: Annotated[int, Field(ge=1, le=4096)] = 1
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     trial_timeout_minutes: Annotated[float, Field(gt=0)] | None = None

@@ -76,7 +76,11 @@ class Engine(Protocol):
         """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
 
     def use_dataset(self, dataset: Dataset, path: str | None) -> None:
-        """To be called before the first `submit`. path: where the images were read from; None where they need no file."""
+        """To be called before the first `submit`.
+
+        path: where a machine must have the images to read them itself, empty where no such place is known; None where no
+        machine needs files for them.
+        """
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`.
@@ -101,11 +105,14 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it."""
+    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package: what must be installed for it
+    beside this program.
+    """
 
     build: Callable[[EngineOptions], Engine]
     isolates: bool
     summary: str
+    package: str | None = None
 
 
 def settle(future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None) -> None:
@@ -177,7 +184,14 @@ def _local(options: EngineOptions) -> Engine:
     return LocalEngine(options)
 
 
+def _ray(options: EngineOptions) -> Engine:
+    from search.ray_engine import RayEngine
+
+    return RayEngine(options)
+
+
 ENGINES: dict[str, EngineRecord] = {
     "inline": EngineRecord(InlineEngine, isolates=False, summary="in the calling process, one at a time"),
     "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
+    "ray": EngineRecord(_ray, isolates=True, summary="as tasks of a Ray cluster", package="ray"),
 }

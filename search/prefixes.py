@@ -85,7 +85,7 @@ def _prefix_store(
     from search.cutting import cut
     from search.features import expected_engine
 
-    dataset = dataset_of(config, seed, resources.cache_dir, resources.num_threads)
+    dataset = dataset_of(config, seed, resources)
     prefix = cut(build_backbone(backbone, weights, config.image_size), start).prefix
     assert prefix is not None, "only a backbone that was cut has a store"
 

@@ -8,6 +8,8 @@ import contextlib
 import hashlib
 import os
 import queue
+import signal
+import socket
 import threading
 from concurrent import futures
 from concurrent.futures import Future
@@ -29,6 +31,7 @@ NODE_LOSSES = 3  # attempts by Ray beyond `retries`: it counts a lost node like 
 TRIALS_A_PROCESS = 200  # then Ray starts a fresh one: libraries leak
 LISTEN_SECONDS = 1.0
 CLEAN_SECONDS = 10.0
+CONNECT_SECONDS = 10.0
 
 
 class RayEngine:
@@ -136,8 +139,13 @@ class RayEngine:
             limit = self._options.timeout_seconds or 0
             late = f"the trial took longer than {limit:g} s, the limit execution.trial_timeout_minutes sets"
             return Failure("trial", late)
-        first_line = str(error).strip().splitlines()[0]
-        return Failure("trial", f"{type(error).__name__}: {first_line}", str(error))
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        if "ModuleNotFoundError" in lines[-1]:
+            return Failure("trial", f"{lines[-1]}; install the same augsearch on every node", str(error))
+        # Of an error raised on a node the last line says what it was; of a lost process the first.
+        is_raised = isinstance(error, self._ray.exceptions.RayTaskError)
+        reason = lines[-1] if is_raised else f"{type(error).__name__}: {lines[0]}"
+        return Failure("trial", reason, str(error))
 
     def _keep(self, files: dict[str, bytes]) -> None:
         for name, content in files.items():
@@ -210,12 +218,32 @@ def connect(address: str) -> ModuleType:
         raise UserError(
             "execution.engine is ray, and Ray is not installed; pip install 'augsearch[ray]', or set engine: local"
         ) from error
+    _refuse_silence(address)
+    stops = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True, logging_level="warning")
     except (ConnectionError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise UserError(
-            f"execution.address is {address}: no Ray cluster answers ({reason}); start one with `ray start --head`, or set "
-            "engine: local"
-        ) from error
+        raise _no_cluster(address, str(error).strip().splitlines()[0][:200]) from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in stops.items():  # Ray puts its own in their place, which exits at once
+                signal.signal(number, handler)
     return ray
+
+
+def _refuse_silence(address: str) -> None:
+    """Ray waits for minutes for an address where nobody listens."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()) or "://" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _no_cluster(address, error.strerror or str(error)) from error
+
+
+def _no_cluster(address: str, reason: str) -> UserError:
+    return UserError(
+        f"execution.address is {address}: no Ray cluster answers ({reason}); start one with `ray start --head`, or set "
+        "engine: local"
+    )

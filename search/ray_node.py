@@ -192,4 +192,4 @@ def forget_search(plan: NodePlan) -> None:
 
 def sees(path: str) -> bool:
     """Whether this node has something at a path."""
-    return Path(path).exists()
+    return bool(path) and Path(path).exists()

@@ -17,9 +17,10 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
+from data.sources import path_to_images
 from search.checkpoints import SpentCheckpoints
 from search.config import ExperimentConfig
-from search.engines import ENGINES, Engine, EngineOptions
+from search.engines import ENGINES, ClusterOptions, Engine, EngineOptions
 from search.event_log import EventLog
 from search.ledger import Ledger, Stopped
 from search.lock import RunLock
@@ -140,6 +141,7 @@ class _Session:
         engine.warm_up()
         earlier = log.state.wall_seconds
         prepared = self._prepare(log, resources)
+        engine.use_dataset(prepared.dataset, path_to_images(self.config.dataset))
         work = workload(self.config)
         self.progress.expect(work.plan, work.of, self.config.execution.workers)
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
@@ -214,6 +216,12 @@ class _Session:
                 workers=execution.workers,
                 retries=execution.retries,
                 timeout_seconds=timeout * 60 if timeout else None,
+                cluster=ClusterOptions(
+                    address=execution.address,
+                    cpu=execution.resources.cpu,
+                    gpu=execution.resources.gpu,
+                    cache_is_shared=execution.cache_dir is not None,
+                ),
             )
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.dataset import Dataset, open_dataset
+from data.packed import open_packed, packed_folder
 from data.settings import DatasetConfig
 from search.feature_store import FeatureStore
 from search.greetings import import_tensorflow_quietly
@@ -20,10 +21,21 @@ if TYPE_CHECKING:
 NUM_CHECK_IMAGES = 16  # real images on which an engine is compared with Keras before it is trusted
 
 
+def dataset_of(config: DatasetConfig, seed: int, resources: Resources) -> Dataset:
+    """The decoded images, opened once a process: those sent to this machine, or those it can read itself."""
+    digest = resources.dataset_digest
+    folder = packed_folder(resources.cache_dir, digest) if digest else None
+    if folder is not None and folder.is_dir():
+        return _received(folder)
+    return _read(config, seed, resources.cache_dir, resources.num_threads)
+
+
 @lru_cache(maxsize=4)
-def dataset_of(config: DatasetConfig, seed: int, cache_dir: Path, num_threads: int) -> Dataset:
-    """The decoded images, opened once a process."""
+def _read(config: DatasetConfig, seed: int, cache_dir: Path, num_threads: int) -> Dataset:
     return open_dataset(config, cache_dir, seed, num_threads)
+
+
+_received = lru_cache(maxsize=4)(open_packed)
 
 
 def store_of(
@@ -40,7 +52,7 @@ def _store(
     from search.backbones import weights_identity
     from search.features import expected_engine
 
-    dataset = dataset_of(config, seed, resources.cache_dir, resources.num_threads)
+    dataset = dataset_of(config, seed, resources)
 
     def extractor() -> "Extractor":
         return extractor_of(dataset, backbone, weights, precision, resources)

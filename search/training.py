@@ -81,7 +81,7 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
 
 def _job(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> tuple[Job, np.ndarray]:
     """The trial with its images, and the fold that scores each."""
-    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources.cache_dir, resources.num_threads)
+    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
     pool = pool_rows(dataset, spec.protocol)
     tasks, fold = head_tasks(dataset, pool, spec.protocol)
     return Job(spec, resources, dataset, pool, tasks, on_epoch), fold

@@ -85,7 +85,8 @@ class Resources(Frozen):
     """What a trial may use. Changes how long it takes, never what comes out.
 
     cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone: augmented features, deleted
-    as soon as the trial is over unless `keep_views` (a later rung may want more of the same).
+    as soon as the trial is over unless `keep_views` (a later rung may want more of the same). dataset_digest: of the images, where
+    another machine may have sent them (`data.packed`).
     """
 
     cache_dir: Path
@@ -94,6 +95,7 @@ class Resources(Frozen):
     num_threads: int = 2
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     disk_gb: float | None = None
+    dataset_digest: str | None = None
 
     @property
     def checkpoint_dir(self) -> Path:

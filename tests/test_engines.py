@@ -1,6 +1,8 @@
 """What every engine promises, tested on each record of the table; `test_local_engine` has the rest."""
 
 import concurrent.futures
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,17 +10,33 @@ import pytest
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
-from search.engines import ENGINES, Engine, EngineOptions
+from search.engines import ENGINES, ClusterOptions, Engine, EngineOptions
 from search.progress import EpochReport
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stand_ins_can_be_imported() -> Iterator[None]:
+    """By processes that are not started by this one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        yield
 
 
 @pytest.fixture(params=list(ENGINES), scope="module")
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     folder = tmp_path_factory.mktemp(request.param)
-    options = EngineOptions(resources_in(folder), run_dir=folder, run=run, warm_imports=())
+    options = _options(request.param, folder)
     with ENGINES[request.param].build(options) as built:
         built.warm_up()
         yield built
+
+
+def _options(name: str, folder: Path) -> EngineOptions:
+    """Of an engine with nodes, a cluster of this process's own."""
+    if package := ENGINES[name].package:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    own = ClusterOptions(address="local")
+    return EngineOptions(resources_in(folder), run_dir=folder, run=run, warm_imports=(), cluster=own)
 
 
 def test_a_trial_comes_back_with_its_result_and_predictions(engine: Engine) -> None:
@@ -95,7 +113,7 @@ def test_futures_work_with_the_standard_library(engine: Engine) -> None:
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_an_engine_that_was_shut_down_takes_nothing_more(name: str, tmp_path: Path) -> None:
-    built = ENGINES[name].build(EngineOptions(resources_in(tmp_path), tmp_path, run, warm_imports=()))
+    built = ENGINES[name].build(_options(name, tmp_path))
     built.shutdown(wait=True)
     built.shutdown(wait=False)
     with pytest.raises(RuntimeError, match="shut down"):

@@ -146,12 +146,16 @@ def test_a_damaged_model_is_one_clear_line(run_dir: Path, tmp_path: Path, damage
 def test_the_model_of_a_real_search_answers_as_its_test_phase_did(finished_run: Path, tmp_path: Path) -> None:
     from search.reopening import open_run
     from search.stores import dataset_of
-    from search.trial import Predictions
+    from search.trial import Predictions, Resources
 
     run = open_run(finished_run)
     record = run.state.of_kind("test")[0]
     predictions = Predictions.from_bytes((finished_run / str(record.predictions_file)).read_bytes())
-    dataset = dataset_of(record.spec.dataset, record.spec.dataset_seed, finished_run.parent / "cache", 1)
+    dataset = dataset_of(
+        record.spec.dataset,
+        record.spec.dataset_seed,
+        Resources(cache_dir=finished_run.parent / "cache", views_dir=finished_run / "views", num_threads=1),
+    )
     chosen = predictions.images[:40]
     for position in chosen:
         picture = Image.fromarray(dataset.images[position])

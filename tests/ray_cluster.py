@@ -1,0 +1,65 @@
+"""A Ray cluster for tests: a head and nodes, each its own processes with its own cache folder, to be killed at will."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# A lost node is noticed after seconds, not half a minute.
+QUICK_HEALTH = {
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 500,
+    "health_check_failure_threshold": 6,
+}
+
+
+@dataclass
+class RayCluster:
+    """The head runs no trials. `nodes` by name; each has one CPU and the cache folder `folder/NAME`."""
+
+    cluster: Any
+    folder: Path
+    nodes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def add(self, name: str) -> None:
+        """Starts a node."""
+        cache = self.folder / name
+        cache.mkdir()
+        environment = {"AUGSEARCH_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
+        self.nodes[name] = self.cluster.add_node(num_cpus=1, env_vars=environment)
+
+    def kill(self, name: str) -> None:
+        """Ends all processes of a node at once, as a machine that loses its power."""
+        self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+
+    def cache(self, name: str) -> Path:
+        return self.folder / name
+
+
+@contextmanager
+def ray_cluster(folder: Path, *names: str) -> Iterator[RayCluster]:
+    """A head and the named nodes, gone afterwards."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False, "_system_config": QUICK_HEALTH},
+    )
+    try:
+        made = RayCluster(cluster, folder)
+        for name in names:
+            made.add(name)
+        yield made
+    finally:
+        if ray.is_initialized():
+            ray.shutdown()
+        cluster.shutdown()
