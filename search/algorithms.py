@@ -6,12 +6,19 @@ is `loop`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from search.greetings import import_tensorflow_quietly
-from search.halving import HalvingPlan, halving_oracle_class, plan_halving
+from search.halving import (
+    HalvingPlan,
+    Rule,
+    asynchronous,
+    halving_oracle_class,
+    plan_halving,
+    synchronous,
+)
 from search.modes import mode_of
 from search.seeds import derive_seed
 from search.space import Space, require_steps
@@ -28,12 +35,13 @@ NEVER = 10**9  # consecutive failures are counted by the search itself, which ca
 @dataclass(frozen=True)
 class Algorithm:
     """build: the oracle. budget_key: where a proposal carries the number of views it wants, if it says so. rungs: the views of
-    each rung, lowest first; None where every trial gets the full number."""
+    each rung, lowest first; None where every trial gets the full number. count: the most trials it asks for."""
 
     name: str
     build: Callable[["ExperimentConfig", Space, Any], "keras_tuner.Oracle"]
     budget_key: str | None = None
     rungs: Callable[["ExperimentConfig"], tuple[int, ...]] | None = None
+    count: Callable[["ExperimentConfig", Space], int] = lambda config, space: config.search.trials
 
 
 def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracle":
@@ -57,11 +65,7 @@ def views_ladder(config: "ExperimentConfig") -> tuple[int, ...]:
 
 def num_trials(config: "ExperimentConfig", space: Space) -> int:
     """The most trials the search phase can ask for, promotions included."""
-    if config.search.algorithm == "halving":
-        return sum(_halving_plan(config).sizes)
-    if config.search.algorithm == "grid" and space.num_combinations is not None:
-        return min(config.search.trials, space.num_combinations)
-    return config.search.trials
+    return ALGORITHMS[config.search.algorithm].count(config, space)
 
 
 @lru_cache(maxsize=8)
@@ -118,10 +122,23 @@ def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
     return oracle
 
 
-def _halving(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
+def _grid_count(config: "ExperimentConfig", space: Space) -> int:
+    combinations = space.num_combinations
+    return config.search.trials if combinations is None else min(config.search.trials, combinations)
+
+
+def _halving(rule: Rule, config: "ExperimentConfig", space: Space, objective: Any) -> Any:
     plan = _halving_plan(config)
     options = _common(config, space, objective) | {"max_trials": sum(plan.sizes)}
-    return _in_memory(halving_oracle_class())(plan=plan, **options)
+    return _in_memory(halving_oracle_class())(plan=plan, rule=rule, **options)
+
+
+def _halving_count(config: "ExperimentConfig", space: Space) -> int:
+    return sum(_halving_plan(config).sizes)
+
+
+def _halving_views(config: "ExperimentConfig") -> tuple[int, ...]:
+    return _halving_plan(config).views
 
 
 def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
@@ -149,9 +166,12 @@ ALGORITHMS: dict[str, Algorithm] = {
     record.name: record
     for record in (
         Algorithm("random", _random),
-        Algorithm("grid", _grid),
+        Algorithm("grid", _grid, count=_grid_count),
         Algorithm("bayesian", _bayesian),
         Algorithm("hyperband", _hyperband, budget_key="tuner/epochs"),
-        Algorithm("halving", _halving, VIEWS_KEY, lambda config: _halving_plan(config).views),
+        Algorithm("halving", partial(_halving, synchronous), VIEWS_KEY, _halving_views, _halving_count),
+        Algorithm(
+            "asynchronous_halving", partial(_halving, asynchronous), VIEWS_KEY, _halving_views, _halving_count
+        ),
     )
 }

@@ -1,12 +1,14 @@
 """Successive halving over views, as a KerasTuner oracle: many settings at few views, the best of them at more.
 
 A promoted setting keeps its views, so a promotion costs only the views it adds (Jamieson and Talwalkar 2016, with views of
-each image in the place of epochs). Few views are biased against augmentation, so scores are compared within a rung only.
+each image in the place of epochs). Few views are biased against augmentation, so scores are compared within a rung only. When a
+setting is promoted is a rule: once its rung is told (`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 VIEWS_KEY = "tuner/views"
 SOURCE_KEY = "tuner/trial_id"
@@ -14,10 +16,26 @@ SOURCE_KEY = "tuner/trial_id"
 
 @dataclass(frozen=True)
 class HalvingPlan:
-    """views and sizes: for each rung, lowest first, the views an image and how many settings get there."""
+    """views and sizes: for each rung, lowest first, the views an image and how many settings get there. reduction: of how many
+    settings one is promoted.
+    """
 
     views: tuple[int, ...]
     sizes: tuple[int, ...]
+    reduction: int = 3
+
+
+@dataclass(frozen=True)
+class Rung:
+    """How far a rung is: trials asked for, how many of them still run, and how many completed ones wait to be promoted."""
+
+    asked: int = 0
+    running: int = 0
+    waiting: int = 0
+
+
+Decision = int | Literal["wait", "stop"]  # the rung that the next trial belongs to
+Rule = Callable[[HalvingPlan, Sequence[Rung]], Decision]
 
 
 def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: int) -> HalvingPlan:
@@ -26,7 +44,44 @@ def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: 
     while views[0] // reduction >= min_views:
         views.insert(0, views[0] // reduction)
     sizes = [max(1, num_settings // reduction**rung) for rung in range(len(views))]
-    return HalvingPlan(tuple(views), tuple(sizes))
+    return HalvingPlan(tuple(views), tuple(sizes), reduction)
+
+
+def synchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
+    """The lowest rung with room; none before all of the rung below it is told."""
+    for number, (rung, size) in enumerate(zip(rungs, plan.sizes, strict=True)):
+        if rung.asked >= size:
+            continue
+        if number == 0 or (rungs[number - 1].waiting and not rungs[number - 1].running):
+            return number
+        if rungs[number - 1].running:
+            return "wait"
+    return "stop"
+
+
+def asynchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
+    """The highest rung that one in `reduction` told below it has earned, else a new setting: nobody waits for a rung to fill.
+
+    What a rung has room for beyond that is promoted once the rung below it can grow no more.
+    """
+    for number in range(len(rungs) - 1, 0, -1):
+        below = rungs[number - 1]
+        told = below.asked - below.running
+        earned = plan.sizes[number] if _is_closed(plan, rungs, number - 1) else told // plan.reduction
+        if below.waiting and rungs[number].asked < min(plan.sizes[number], earned):
+            return number
+    if rungs[0].asked < plan.sizes[0]:
+        return 0
+    return "wait" if any(rung.running for rung in rungs) else "stop"
+
+
+def _is_closed(plan: HalvingPlan, rungs: Sequence[Rung], number: int) -> bool:
+    """Whether a rung is all told and will get no more."""
+    if rungs[number].running:
+        return False
+    if rungs[number].asked >= plan.sizes[number]:
+        return True
+    return number > 0 and not rungs[number - 1].waiting and _is_closed(plan, rungs, number - 1)
 
 
 @lru_cache(maxsize=1)
@@ -34,38 +89,46 @@ def halving_oracle_class() -> Any:
     import keras_tuner
 
     class HalvingOracle(keras_tuner.Oracle):
-        """Proposes random settings for the lowest rung, then the best of each rung for the next."""
+        """Proposes random settings for the lowest rung and the best of each rung for the next, as its rule says."""
 
-        def __init__(self, plan: HalvingPlan, **options: Any) -> None:
+        def __init__(self, plan: HalvingPlan, rule: Rule = synchronous, **options: Any) -> None:
             super().__init__(**options)
-            self.plan = plan
+            self.plan, self.rule = plan, rule
             self.rungs: list[list[str]] = [[] for _ in plan.views]
+            self.promoted: set[str] = set()
 
         def populate_space(self, trial_id: str) -> dict[str, Any]:
-            """The next proposal; IDLE while the rung below has trials without an answer."""
-            for rung, size in enumerate(self.plan.sizes):
-                if len(self.rungs[rung]) >= size:
-                    continue
-                if rung > 0 and any(trial.status == "RUNNING" for trial in self._trials_of(rung - 1)):
-                    return {"status": "IDLE"}
-                values, source = (self._random_values(), None) if rung == 0 else self._promoted(rung)
-                if values is not None:
-                    self.rungs[rung].append(trial_id)
-                    values = {**values, VIEWS_KEY: self.plan.views[rung], SOURCE_KEY: source}
-                    return {"status": "RUNNING", "values": values}
-            return {"status": "STOPPED"}
+            """The next proposal; IDLE while the rule waits for answers."""
+            rung = self.rule(self.plan, [self._rung(number) for number in range(len(self.rungs))])
+            if not isinstance(rung, int):
+                return {"status": "IDLE" if rung == "wait" else "STOPPED"}
+            source = self._waiting(rung - 1)[0] if rung else None
+            values = dict(source.hyperparameters.values) if source else self._random_values()
+            if values is None:  # nothing new is left to draw
+                self.rungs[0] += [""] * (self.plan.sizes[0] - len(self.rungs[0]))
+                return self.populate_space(trial_id)
+            if source:
+                self.promoted.add(source.trial_id)
+            self.rungs[rung].append(trial_id)
+            budget = {VIEWS_KEY: self.plan.views[rung], SOURCE_KEY: source.trial_id if source else None}
+            return {"status": "RUNNING", "values": {**values, **budget}}
+
+        def _rung(self, number: int) -> Rung:
+            trials = self._trials_of(number)
+            running = sum(trial.status == "RUNNING" for trial in trials)
+            return Rung(len(self.rungs[number]), running, len(self._waiting(number)))
 
         def _trials_of(self, rung: int) -> list[Any]:
-            return [self.trials[trial_id] for trial_id in self.rungs[rung]]
+            return [self.trials[trial_id] for trial_id in self.rungs[rung] if trial_id]
 
-        def _promoted(self, rung: int) -> tuple[dict[str, Any] | None, str | None]:
-            """The best of the rung below that is not promoted yet; None where failures left none."""
-            completed = [trial for trial in self._trials_of(rung - 1) if trial.status == "COMPLETED"]
+        def _waiting(self, rung: int) -> list[Any]:
+            """Completed and not promoted, the best first."""
             sign = -1 if self.objective.direction == "max" else 1
-            ranked = sorted(completed, key=lambda trial: (sign * trial.score, trial.trial_id))
-            place = len(self.rungs[rung])
-            if place >= len(ranked):
-                return None, None
-            return dict(ranked[place].hyperparameters.values), ranked[place].trial_id
+            found = [
+                trial
+                for trial in self._trials_of(rung)
+                if trial.status == "COMPLETED" and trial.trial_id not in self.promoted
+            ]
+            return sorted(found, key=lambda trial: (sign * trial.score, trial.trial_id))
 
     return HalvingOracle

@@ -16,7 +16,7 @@ import platformdirs
 
 from data.dataset import SPLIT_NAMES, TEST, Dataset
 from data.errors import UserError
-from search.algorithms import num_trials
+from search.algorithms import ALGORITHMS, num_trials
 from search.config import ExperimentConfig
 from search.greetings import import_tensorflow_quietly
 from search.seeds import derive_seed
@@ -84,7 +84,7 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
     return Resources(
         cache_dir=Path(execution.cache_dir) if execution.cache_dir else default_cache_dir(),
         views_dir=run_dir / "views",
-        keep_views=config.search.algorithm in ("halving", "hyperband"),
+        keep_views=ALGORITHMS[config.search.algorithm].budget_key is not None,
         num_threads=execution.threads or available_cores(),
         feature_engine=execution.feature_engine,
         disk_gb=execution.disk_gb,

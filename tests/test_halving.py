@@ -5,10 +5,10 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from search.halving import HalvingPlan, halving_oracle_class, plan_halving
+from search.halving import HalvingPlan, Rule, asynchronous, halving_oracle_class, plan_halving, synchronous
 
 
-def _oracle(plan: HalvingPlan) -> Any:
+def _oracle(plan: HalvingPlan, rule: Rule = synchronous) -> Any:
     class Kept(halving_oracle_class()):  # type: ignore[misc]
         def save(self) -> None: ...
 
@@ -18,6 +18,7 @@ def _oracle(plan: HalvingPlan) -> Any:
     parameters.Float("x", 0.0, 1.0)
     oracle = Kept(
         plan,
+        rule,
         objective=keras_tuner.Objective("score", "max"),
         hyperparameters=parameters,
         seed=7,
@@ -54,7 +55,7 @@ def _run(oracle: Any, score: Any) -> list[tuple[int, float]]:
     ],
 )
 def test_the_plan_keeps_one_in_reduction_at_each_rung(arguments: Any, views: Any, sizes: Any) -> None:
-    assert plan_halving(*arguments) == HalvingPlan(views, sizes)
+    assert plan_halving(*arguments) == HalvingPlan(views, sizes, arguments[3])
 
 
 def test_the_best_are_promoted_with_their_settings() -> None:
@@ -86,3 +87,33 @@ def test_failed_trials_are_not_promoted() -> None:
 def test_the_same_seed_asks_the_same() -> None:
     plan = plan_halving(9, 18, 2, 3)
     assert _run(_oracle(plan), lambda v: v["x"]) == _run(_oracle(plan), lambda v: v["x"])
+
+
+def test_asynchronous_halving_promotes_while_its_rung_still_runs() -> None:
+    oracle = _oracle(plan_halving(9, 18, 2, 3), asynchronous)
+    trials = [oracle.create_trial(f"t{number}") for number in range(5)]
+    for trial, score in zip(trials[:3], (0.3, 0.9, 0.1), strict=True):
+        _tell(oracle, trial, score)
+    promoted = oracle.create_trial("t5").hyperparameters.values
+    assert (promoted["tuner/views"], promoted["tuner/trial_id"]) == (6, trials[1].trial_id)
+    assert oracle.create_trial("t6").hyperparameters.values["tuner/views"] == 2
+
+
+def test_asynchronous_halving_fills_every_rung_as_planned() -> None:
+    plan = plan_halving(13, 18, 2, 3)
+    asked = _run(_oracle(plan, asynchronous), lambda values: values["x"])
+    assert [sum(views == wanted for views, _ in asked) for wanted in plan.views] == list(plan.sizes)
+
+
+def test_asynchronous_halving_never_promotes_a_setting_twice() -> None:
+    asked = _run(_oracle(plan_halving(27, 18, 2, 3), asynchronous), lambda values: values["x"])
+    assert len(set(asked)) == len(asked)
+
+
+def test_asynchronous_halving_waits_only_where_nothing_new_is_left() -> None:
+    oracle = _oracle(HalvingPlan((2, 4), (2, 1)), asynchronous)
+    first, second = oracle.create_trial("a"), oracle.create_trial("b")
+    assert oracle.create_trial("c").status == "IDLE"
+    _tell(oracle, first, None)
+    _tell(oracle, second, 0.2)
+    assert oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
