@@ -135,6 +135,7 @@ class Tracker:
             except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
                 self._reason = reason_of(error)
                 self._store = self._known = None
+                self._live.settle()
             return self._reason is None
 
     def _project(self, store: Store, state: SearchState) -> None:

@@ -51,6 +51,11 @@ class LiveTrials:
                 trial.points[report.epoch] = tuple(Point(k, v, at, report.epoch) for k, v in values.items())
         return list(self._running.values())
 
+    def settle(self) -> None:
+        """Nothing could be sent: keeps the curves of what runs, and leaves what has ended to the next state, which holds it."""
+        self.running()
+        self.ended()
+
     def forget(self, trial: int) -> None:
         """It has ended, and what is still heard of it comes too late."""
         self._over.add(trial)

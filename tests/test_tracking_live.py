@@ -19,6 +19,7 @@ from search.ledger import Ledger, Stopped
 from search.local_engine import LocalEngine
 from search.progress import EpochReport
 from search.tracking import Tracker
+from search.tracking_live import LiveTrials
 from search.trial import TrialRecord
 
 pytestmark = pytest.mark.filterwarnings(
@@ -148,6 +149,17 @@ def test_a_trial_told_is_sent_without_waiting_for_the_next_state(mlflow_uri, run
     assert wait_until(lambda: 8 in _trials_in(mlflow_uri), 30)
     assert tracker.close(30).reason is None
     assert curve_in(mlflow_uri, 8) == whole_curve()
+
+
+def test_trials_that_have_ended_are_not_kept_while_nothing_can_be_sent():
+    live = LiveTrials()
+    for report in reports(TRIAL, 12):
+        live.hear(RUNNING.records[8], report)
+    live.settle()
+    assert [len(trial.points) for trial in live.running()] == [12]
+    live.tell(TRIAL)
+    live.settle()
+    assert (live.running(), live.ended()) == ([], [])
 
 
 def _trials_in(uri: str) -> set[int]:

@@ -15,6 +15,7 @@ import pytest
 from servers import MlflowServer, free_port, relay
 from states import make_state
 
+from search.progress import EpochReport
 from search.tracking import Tracker, Winner
 from search.tracking_values import PARENT_TAG
 
@@ -128,6 +129,33 @@ def test_a_line_that_drops_in_the_middle_doubles_nothing(mlflow_server, run_dir)
         wait_until(lambda: tracker.status.reason or not tracker.status.unsent)
     with relay(port, mlflow_server.port):
         assert tracker.close(timeout=60).unsent == 0 or tracker.project(state).unsent == 0
+    assert_complete(mlflow_server, state)
+
+
+def test_a_trial_followed_through_an_outage_has_every_epoch_once(mlflow_server, run_dir):
+    port, state = free_port(), make_state("search", search_id="live")
+    running = make_state("search", search_id="live", running=(8,))
+    curve = state.records[8].result.curve.values
+    tracker = Tracker(f"http://127.0.0.1:{port}", "live", run_dir, retry_seconds=0.2)
+
+    def hear(first: int, last: int) -> None:
+        for epoch in range(first, last + 1):
+            values = (curve[name][epoch - 1] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+            tracker.trial_epoch(running.records[8], EpochReport(epoch, 12, *values))
+
+    tracker.submit(running)
+    hear(1, 3)
+    wait_until(lambda: tracker.status.reason)
+    hear(4, 5)
+    with relay(port, mlflow_server.port):
+        wait_until(lambda: not tracker.status.reason)
+        wait_until(
+            lambda: len(runs_of(mlflow_server, "live")[1]) == 9
+        )  # the running trial's own run among them
+        hear(6, 9)
+        tracker.trial_told(state.records[8])
+        tracker.submit(state)
+        assert tracker.close(timeout=60).unsent == 0
     assert_complete(mlflow_server, state)
 
 
