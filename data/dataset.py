@@ -22,7 +22,7 @@ from data.listing import Listing
 from data.notes import Converted, DataNotes, LeftOut
 from data.settings import DatasetConfig
 from data.sources import SOURCES
-from data.splits import SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits
+from data.splits import LEFT_OUT, SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits, limit_training
 from data.store_format import MAGIC, StoredImages
 
 __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset", "open_dataset"]
@@ -34,7 +34,7 @@ class Dataset:
 
     images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another process
     rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits: int8
-    [n] of TRAIN, VALIDATION and TEST; names: one printable line each; digest: sha256 over pixels,
+    [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set (`limited`); names: one printable line each; digest: sha256 over pixels,
     labels, splits and class names.
     """
 
@@ -45,6 +45,11 @@ class Dataset:
     names: tuple[str, ...]
     digest: str
     notes: DataNotes
+
+    @property
+    def limited(self) -> bool:
+        """Whether `dataset.limit_per_class` left training images out."""
+        return bool((np.asarray(self.splits) == LEFT_OUT).any())
 
     def indices(self, split: int) -> np.ndarray:
         """Positions of a split's images, int64, ascending."""
@@ -75,6 +80,7 @@ def open_dataset(
     bad = _bad_files(listing, stored)
     leaks = tuple((listing.names[left], listing.names[kept]) for left, kept in stored.leaks)
     check(_inspection(labels, splits, listing, config, bad, leaks))
+    splits = limit_training(splits, labels, config.limit_per_class, seed)
     return Dataset(
         images=stored.images,
         labels=labels,

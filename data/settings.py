@@ -30,7 +30,8 @@ class DatasetConfig(BaseModel):
 
     `path` is a folder, a .csv or an .npz, by `source`. `split` draws the splits that the source does
     not have itself. `image_size` is the side in pixels of the square image the model sees. `max_pixels`
-    is the most a picture may have before it is resized: more is refused without being decoded.
+    is the most a picture may have before it is resized: more is refused without being decoded. `limit_per_class` keeps so many
+    training images of each class, drawn from the experiment's seed; validation and test stay whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -41,6 +42,7 @@ class DatasetConfig(BaseModel):
     on_bad_file: Literal["stop", "skip"] = "stop"
     image_size: Annotated[int, Field(ge=8, le=2048)] = 150
     max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
+    limit_per_class: Annotated[int, Field(ge=2)] | None = None
     path_column: str = "path"
     label_column: str = "label"
     split_column: str = "split"

@@ -14,6 +14,7 @@ from data.errors import UserError
 from data.settings import Split
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
+LEFT_OUT = 3  # a training image beyond dataset.limit_per_class: in no split that anything asks for
 SPLIT_NAMES = ("train", "validation", "test")
 ALIASES = {
     "train": TRAIN,
@@ -84,6 +85,21 @@ def draw_splits(
     copies = np.flatnonzero((declared == TRAIN) & (copy_of != np.arange(len(labels))))
     splits[copies] = splits[copy_of[copies]]
     return splits
+
+
+def limit_training(splits: np.ndarray, labels: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
+    """The splits with all but `limit` training images of each class left out; as they are where `limit` is None.
+
+    The draw depends on the seed, the labels and their order, and on nothing else; a smaller limit keeps a part of what a larger
+    one does.
+    """
+    if limit is None:
+        return splits
+    training = np.flatnonzero(splits == TRAIN)
+    order, ranks, _ = _ranks_in_class(labels[training], seed)
+    limited = splits.copy()
+    limited[training[order[ranks >= limit]]] = LEFT_OUT
+    return limited
 
 
 def _ranks_in_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

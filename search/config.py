@@ -165,6 +165,8 @@ class ExperimentConfig(Frozen):
         data["precision"] = execution["precision"]
         data["search"].pop("max_hours")
         data["training"] = without_later_defaults(data["training"])
+        if data["dataset"]["limit_per_class"] is None:
+            del data["dataset"]["limit_per_class"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:24]
 
 

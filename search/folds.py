@@ -9,9 +9,15 @@ from search.trial import Protocol
 
 
 def pool_rows(dataset: Dataset, protocol: Protocol) -> np.ndarray:
-    """int64, ascending: the images a trial may touch. Test images only where the protocol trains the final models."""
+    """int64, ascending: the images a trial may touch. Test images only where the protocol trains the final models.
+
+    Of a data set that was limited a final model trains on what was kept, as the trials did, and not on the validation images too,
+    which would be many more.
+    """
     splits = np.asarray(dataset.splits)
-    wanted = [TRAIN, VALIDATION] if protocol.epochs is None else [TRAIN, VALIDATION, TEST]
+    wanted = [TRAIN, VALIDATION]
+    if protocol.epochs is not None:
+        wanted = [TRAIN, TEST] if dataset.limited else [TRAIN, VALIDATION, TEST]
     return np.flatnonzero(np.isin(splits, wanted)).astype(np.int64)
 
 

@@ -62,6 +62,16 @@ def check_modes(space: "Space") -> None:
         mode_of(settings.training).check(settings.model, settings.training)
 
 
+def check_networks(space: "Space", image_size: int) -> None:
+    """Raises UserError where a backbone of the space has no such layer as `finetune.from` names. Builds networks."""
+    from search.prefixes import cut_summary
+
+    for backbone in space.values_of("model", "backbone"):
+        for start in space.values_of("training", "finetune.from"):
+            if start is not None and space.values_of("training", "mode") == ["finetune"]:
+                cut_summary(backbone, image_size, start)
+
+
 def _frozen(job: Job) -> Trained:
     from search.frozen import train_frozen
 

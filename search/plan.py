@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import TEST, VALIDATION
+from data.dataset import TRAIN, VALIDATION
 from search.config import ExperimentConfig
+from search.costs import NetworkCost, network_cost
 from search.journal import read
 from search.power import Advice, Spread, advise, measured_spread
 from search.prepare import Prepared, prepare, resources_of
@@ -41,13 +42,14 @@ class Plan(Frozen):
     num_combinations: int | None
     detectable_effect: float
     advice: str
+    network: NetworkCost | None = None
 
 
 def make_plan(config: ExperimentConfig) -> Plan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises UserError."""
     resources = resources_of(config, Path("runs") / config.name)
     prepared = prepare(config, resources)
-    pool = int((np.asarray(prepared.dataset.splits) != TEST).sum())
+    pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
     speed = _images_per_second(prepared, resources)
     work = workload(config)
     num_later = round(sum(phase.trials for phase in work.later))
@@ -55,6 +57,10 @@ def make_plan(config: ExperimentConfig) -> Plan:
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)
+    network = network_cost(prepared)
+    if network is not None:
+        images = network.images
+    learning = fits * _seconds_a_head(prepared, pool) if network is None else network.seconds
     return Plan(
         name=config.name,
         dataset=prepared.summary,
@@ -64,10 +70,11 @@ def make_plan(config: ExperimentConfig) -> Plan:
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
-        seconds=round(images / speed + fits * _seconds_a_head(prepared, pool)),
+        seconds=round(images / speed + learning),
         num_combinations=prepared.space.num_combinations,
         detectable_effect=advice.detectable_effect,
         advice=advice.text,
+        network=network,
     )
 
 
@@ -80,7 +87,7 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
     splits = np.asarray(prepared.dataset.splits)
     accuracy, spread = _measured(prepared, resources.views_dir.parent) or (TYPICAL_ACCURACY, None)
     return advise(
-        num_images=int((splits != TEST).sum()),
+        num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
         accuracy=accuracy,
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
@@ -133,7 +140,6 @@ def describe_plan(plan: Plan) -> str:
     )
     size = plan.dataset.image_size
     grid = f" of {plan.num_combinations} combinations" if plan.num_combinations else ""
-    minutes = plan.seconds / 60
     return "\n".join(
         [
             f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x {size} pixels",
@@ -142,10 +148,28 @@ def describe_plan(plan: Plan) -> str:
             f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at {plan.images_per_second:.0f} a second here",
-            f"  time          about {minutes:.0f} minutes"
-            if minutes >= 2
-            else f"  time          about {plan.seconds:.0f} seconds",
+            *_describe_networks(plan),
+            f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
             f"  can detect    {100 * plan.detectable_effect:.2f} points, 4 times in 5",
             f"  {plan.advice}",
         ]
     )
+
+
+def _describe_networks(plan: Plan) -> list[str]:
+    """Where networks are trained: how many, for how long, and which way images come to them."""
+    network = plan.network
+    if network is None:
+        return []
+    most = f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images a second here"
+    return [
+        f"  networks      {network.networks} a trial, one a fold and seed: {most}",
+        f"                {network.seconds / 3600:.1f} hours at most for all of them; folds and seeds multiply it",
+        f"  way           {network.way}",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

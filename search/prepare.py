@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from data.dataset import SPLIT_NAMES, TEST, Dataset
+from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
 from search.algorithms import ALGORITHMS, num_trials
 from search.config import ExperimentConfig
@@ -111,10 +111,12 @@ def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages 
     from data.dataset import open_dataset
     from search.backbones import check_backbone
     from search.features import resolve_precision
+    from search.modes import check_networks
 
     space = Space.of(config)
     for backbone, weights in backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
+    check_networks(space, config.dataset.image_size)
     precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads, on_images)
@@ -124,7 +126,12 @@ def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages 
 
 def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     folds = config.evaluation.folds
-    scored = np.asarray(dataset.labels)[np.asarray(dataset.splits) != TEST]
+    if folds > 1 and dataset.limited:
+        raise UserError(
+            f"evaluation.folds is {folds}, which would train on the whole validation split, and dataset.limit_per_class is set; write "
+            "folds: 1"
+        )
+    scored = np.asarray(dataset.labels)[np.isin(dataset.splits, (TRAIN, VALIDATION))]
     counts = np.bincount(scored, minlength=len(dataset.class_names))
     if folds > 1 and counts.min() < folds:
         name = dataset.class_names[int(counts.argmin())]

@@ -82,6 +82,13 @@ class Space:
         first, last = (self.settings(values).model_copy(update={"augmentation": {}}) for values in both)
         return first, last
 
+    def values_of(self, section: str, name: str) -> list[Any]:
+        """A setting of `model` or `training`: its fixed or default value, or both ends of its range, or all its choices."""
+        if self.section_of.get(name) == section:
+            return list(self.dimensions[name].extremes)
+        kind = MODEL if section == "model" else TRAINING
+        return [self.fixed[section].get(name, kind.flat(kind.type().model_dump(mode="json"))[name])]
+
     def strongest(self) -> dict[str, Any]:
         """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is.
 

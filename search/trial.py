@@ -75,7 +75,8 @@ class TrialSpec(Frozen):
         """Names the trial by its content: two specs with one key give the same result, so one of them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
         content["settings"]["training"] = without_later_defaults(content["settings"]["training"])
-        for part, name in (("protocol", "head_epochs"), ("protocol", "max_epochs")):
+        later = (("protocol", "head_epochs"), ("protocol", "max_epochs"), ("dataset", "limit_per_class"))
+        for part, name in later:
             if content[part][name] is None:
                 del content[part][name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]

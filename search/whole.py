@@ -31,6 +31,7 @@ def network_of(
     import_tensorflow_quietly()
     from search.backbones import build_backbone
     from search.cutting import cut
+    from search.depthwise import with_fast_gradients
     from search.tensorflow_engine import sees_gpu
 
     fast = acceleration(sees_gpu())
@@ -38,6 +39,7 @@ def network_of(
         whole = build_backbone(backbone, weights, size)
         parts = cut(whole, start)
     body = whole if uncut else parts.suffix
+    body = body if sees_gpu() else with_fast_gradients(body)
     shape = HeadShape(whole.output_shape[-1], *head)
     return Network(body, parts.trained, shape, as_training, fast.compiled_by_xla)
 

@@ -1,13 +1,15 @@
-"""How the work of a search is spread over its phases: trials, and augmented views of the whole data set for the backbone. The one
-place that counts it, for the plan before a search, the time left in it and its deadline. Trains nothing and measures nothing.
+"""How the work of a search is spread over its phases: trials, and augmented views of the whole data set for the backbone; or, where
+networks are trained, epochs of all heads. The one place that counts it, for the plan before a search, the time left in it and its
+deadline. Trains nothing and measures nothing.
 """
 
 from dataclasses import dataclass
 
 from search.algorithms import num_trials, views_ladder
 from search.config import ExperimentConfig
+from search.modes import Views, budget_of, mode_of
 from search.space import Space
-from search.specs import CONTROLS, Views
+from search.specs import CONTROLS
 from search.trial import TrialRecord
 
 HEADS = (
@@ -57,7 +59,11 @@ class Workload:
 
     def of(self, record: TrialRecord) -> float:
         """What one trial adds: its heads and its views, on a higher rung those alone that the rung below did not have."""
-        if not record.spec.settings.augmentation:
+        spec = record.spec
+        if mode_of(spec.settings.training).budget == "epochs":
+            heads = len(spec.protocol.head_seeds) * spec.protocol.folds
+            return heads * new_views(spec.protocol.epochs or budget_of(spec), self.ladder)
+        if not spec.settings.augmentation:
             return BASELINE
         return HEADS + new_views(record.spec.protocol.views, self.ladder)
 
@@ -67,6 +73,8 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     ablation takes apart; a guess until it is chosen, 1 at most.
     """
     evaluation, space, ladder = config.evaluation, Space.of(config), views_ladder(config)
+    if mode_of(space.corners()[0].training).budget == "epochs":
+        return _epochs(config, space, ladder, removed_share)
     full = _full_views(space)
     others = len(CONTROLS) - 1
     rungs = max(1, len(ladder))
@@ -88,6 +96,33 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
         chosen = evaluation.confirm is not None
         phases["test"] = PhaseWork(1 + chosen, 1 + chosen * full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
+
+
+def _epochs(
+    config: ExperimentConfig, space: Space, ladder: tuple[int, ...], removed_share: float
+) -> Workload:
+    """Counted in epochs of heads in place of views: every trial trains each of its heads through its budget."""
+    evaluation, confirm = config.evaluation, config.evaluation.confirm
+    training = space.with_augmentation({}).training
+    full = float(mode_of(training).most(training))
+    heads = evaluation.folds * evaluation.seeds
+    search = _search_work(config, space, ladder, full)
+    controls = len(CONTROLS) * max(1, len(ladder))
+    phases = {
+        "controls": PhaseWork(controls, heads * len(CONTROLS) * (sum(ladder) or full), 0.0),
+        "search": PhaseWork(search.trials, heads * search.views, 0.0),
+    }
+    if confirm is not None:
+        each = evaluation.folds * confirm.seeds * full
+        trials: float = confirm.top + len(CONTROLS)
+        phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
+        searched = sum(part == "augmentation" for part in space.section_of.values())
+        if evaluation.ablation:
+            trials = (1 + removed_share) * searched
+            phases["ablation"] = PhaseWork(trials, trials * each, 0.0)
+    if evaluation.test:
+        phases["test"] = PhaseWork(2, 2 * (confirm.seeds if confirm else evaluation.seeds) * full, 0.0)
+    return Workload(phases, ladder, heads * full)
 
 
 def new_views(views: Views, ladder: tuple[int, ...]) -> float:
