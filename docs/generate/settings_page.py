@@ -1,35 +1,20 @@
 """The page of every setting, from the schema and the tables themselves: what can be written is never typed by hand here."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
 
 from data.augmentations import AUGMENTATIONS
-from data.settings import DatasetConfig
 from data.sources import SOURCES
 from docs.generate.words import WORDS
 from search.algorithms import ALGORITHMS
 from search.backbones import BACKBONES
-from search.config import (
-    ConfirmConfig,
-    EvaluationConfig,
-    ExecutionConfig,
-    ExperimentConfig,
-    SearchConfig,
-    TrackingConfig,
-)
+from search.config import ExperimentConfig
 from search.engines import ENGINES
-from search.settings import FinetuneSettings, ModelSettings, TrainingSettings
+from search.settings import ModelSettings, TrainingSettings
 
-SECTIONS: dict[str, Any] = {
-    "dataset": DatasetConfig,
-    "model": ModelSettings,
-    "training": TrainingSettings,
-    "finetune": FinetuneSettings,
-    "search": SearchConfig,
-    "evaluation": EvaluationConfig,
-    "confirm": ConfirmConfig,
-    "tracking": TrackingConfig,
-    "execution": ExecutionConfig,
-}
+SETTINGS_OF = {"model": ModelSettings, "training": TrainingSettings}  # kept as written, checked by these
 SEARCHED = ("model", "training")
 INTRODUCTION = """# Every setting
 
@@ -46,14 +31,24 @@ def settings_page() -> str:
     """The page as Markdown; pictures are named as `hook` adds them."""
     top = _table("", ExperimentConfig, only=("name", "seed"))
     parts = [INTRODUCTION, "## The file", top, _augmentations()]
-    for name, model in SECTIONS.items():
-        title = {"confirm": "evaluation.confirm", "finetune": "training.finetune"}.get(name, name)
+    for title, model in _sections("", ExperimentConfig):
+        name = title.rpartition(".")[2]
         note = "Each may be searched.\n" if name in SEARCHED else ""
         parts += [f"## {title}", _about(model), note, _table(name, model), _choices(name)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _about(model: Any) -> str:
+def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Every section and section of a section, in the file's order: its path and the type that checks it."""
+    for name, field in model.model_fields.items():
+        here = f"{path}.{name}" if path else name
+        for part in (SETTINGS_OF.get(here), field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield here, part
+                yield from _sections(here, part)
+
+
+def _about(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
