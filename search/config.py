@@ -94,12 +94,15 @@ class TrialShare(Frozen):
 
 
 class ExecutionConfig(Frozen):
-    """Where trials run and what they may use. Nothing here but `precision` changes a number in the result.
+    """Where trials run and what they may use. Nothing here but `precision` and `order` changes a number in the result.
 
+    order: how answers reach the search algorithm: in the order of the trials, so that the search repeats, or `eager`, as they come:
+    faster where trials differ in length, and another search each time (a resumed one keeps to what its journal says).
     address, resources: of engine `ray`: the cluster (`auto`: the one this machine is part of), and what a trial takes of it.
     """
 
     engine: str = "local"
+    order: Literal["deterministic", "eager"] = "deterministic"
     address: str = "auto"
     resources: TrialShare = TrialShare()
     workers: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -163,6 +166,8 @@ class ExperimentConfig(Frozen):
         for part in ("name", "tracking"):
             data.pop(part)
         data["precision"] = execution["precision"]
+        if execution["order"] != "deterministic":
+            data["order"] = execution["order"]
         data["search"].pop("max_hours")
         data["training"] = without_later_defaults(data["training"])
         if data["dataset"]["limit_per_class"] is None:

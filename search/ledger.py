@@ -9,7 +9,8 @@ import hashlib
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent import futures
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -113,6 +114,30 @@ class Ledger:
         for listener in self.listeners:
             listener.trial_told(record)
         return record
+
+    def first_answered(self, numbers: Sequence[int]) -> int:
+        """Which of these trials to tell next where the order is free: as the journal has it, else the first that has an answer.
+
+        Raises Stopped as `tell` does.
+        """
+        told = [n for n in numbers if self._records[n].result is not None]
+        if told:
+            return min(told, key=lambda n: (self._records[n].told_at or 0, n))
+        while True:
+            for number in numbers:
+                source = self._records[number].duplicate_of
+                if source is None and self._futures[number].done():
+                    return number
+                if source is not None and self._records[source].result is not None:
+                    return number
+            self._wait(numbers)
+
+    def _wait(self, numbers: Sequence[int]) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        self._pass_reports_on()
+        waited = [self._futures[n] for n in numbers if n in self._futures]
+        futures.wait(waited, POLL_SECONDS, futures.FIRST_COMPLETED)
 
     def record(self, number: int) -> TrialRecord:
         return self._records[number]

@@ -88,7 +88,9 @@ def tuner_class() -> Any:
 
 
 def run_trials(context: Context, controls: Controls) -> list[int]:
-    """The search phase: always in trial order and `lookahead` ahead, so that it repeats; returns the trials' numbers."""
+    """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless `execution.order` is eager. Returns
+    the trials' numbers.
+    """
     return _Driver(context, controls, build_oracle(context.config, context.space)).run()
 
 
@@ -109,8 +111,17 @@ class _Driver:
                 if not self.ask():
                     break
             if self.running:
-                self.tell(self.running.popleft())
+                self.tell(self._next())
         return self.done
+
+    def _next(self) -> _Asked:
+        """The trial to tell: the oldest, or, where the order is free, the first to have an answer."""
+        if self.context.config.execution.order == "deterministic":
+            return self.running.popleft()
+        number = self.context.ledger.first_answered([asked.number for asked in self.running])
+        found = next(asked for asked in self.running if asked.number == number)
+        self.running.remove(found)
+        return found
 
     def ask(self) -> bool:
         """Asks for one more trial and submits it; whether there was one to ask for now."""
@@ -132,7 +143,7 @@ class _Driver:
         return True
 
     def tell(self, asked: _Asked) -> None:
-        """Waits for the oldest answer and gives it to the oracle."""
+        """Waits for an answer and gives it to the oracle."""
         record = self.context.tell(asked.number, self.controls.baseline(asked.views))
         result = record.result
         if result is not None and result.status == "completed":

@@ -1,0 +1,75 @@
+"""The order in which answers reach the search algorithm: that of the trials, or, where it is free, as they come."""
+
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+from stand_ins import complete, make_spec, resources_in
+
+from search.event_log import EventLog
+from search.ledger import Ledger
+from search.progress import OnEpoch
+from search.trial import Outcome, TrialSpec
+
+
+class HandEngine:
+    """Answers when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, tuple[TrialSpec, Future[Outcome]]] = {}
+
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        self.waiting[spec.label] = spec, future
+        return future
+
+    def answer(self, label: str, folder: Path) -> None:
+        spec, future = self.waiting[label]
+        future.set_result(complete(spec, resources_in(folder)))
+
+
+def _ledger(folder: Path, engine: HandEngine) -> Ledger:
+    return Ledger(EventLog(folder / "journal.jsonl"), engine, folder, np.zeros(4, np.int64), seed=0)
+
+
+def _ask(ledger: Ledger, count: int = 3) -> list[int]:
+    specs = [make_spec(f"complete {number}", view_seed=number) for number in range(count)]
+    return [ledger.ask("trial", spec.label, spec, {}) for spec in specs]
+
+
+def test_the_first_to_have_an_answer_is_told_first(tmp_path: Path) -> None:
+    engine = HandEngine()
+    ledger = _ledger(tmp_path, engine)
+    numbers = _ask(ledger)
+    engine.answer("complete 2", tmp_path)
+    assert ledger.first_answered(numbers) == 2
+
+
+def test_resumed_it_keeps_to_the_order_in_the_journal(tmp_path: Path) -> None:
+    engine = HandEngine()
+    ledger = _ledger(tmp_path, engine)
+    numbers = _ask(ledger)
+    for number in (2, 0):
+        engine.answer(f"complete {number}", tmp_path)
+        ledger.tell(number)
+    resumed, later = _ledger(tmp_path, HandEngine()), []
+    waiting = _ask(resumed)
+    assert waiting == numbers
+    for _ in range(2):
+        later.append(resumed.first_answered(waiting))
+        waiting.remove(later[-1])
+    assert later == [2, 0]
+
+
+def test_a_setting_that_was_told_before_needs_no_waiting(tmp_path: Path) -> None:
+    engine = HandEngine()
+    ledger = _ledger(tmp_path, engine)
+    _ask(ledger, 1)
+    engine.answer("complete 0", tmp_path)
+    ledger.tell(0)
+    again = make_spec("complete 0", view_seed=0)
+    numbers = [
+        ledger.ask("trial", label, spec, {})
+        for label, spec in (("new", make_spec("complete 9", 9)), ("again", again))
+    ]
+    assert ledger.first_answered(numbers) == numbers[1]
