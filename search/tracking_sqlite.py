@@ -15,15 +15,18 @@ STALE_SECONDS = 600.0  # making one takes 5 to 15 s
 def make_whole(path: Path, make: Callable[[str], None]) -> None:
     """Has `make(uri)` make a store beside `path` and puts it there at one instant. Does nothing where there is a file already.
 
-    Of two that do this at once the first one's store stays. Raises OSError and what `make` raises.
+    Of two that do this at once the first one's store stays. Raises OSError at once where nothing can be written (MLflow would try
+    again for minutes), and what `make` raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.new-"
     _sweep(path.parent, prefix)
     if path.exists():
+        path.open("ab").close()
         return
     beside = path.with_name(f"{prefix}{os.getpid()}-{secrets.token_hex(4)}")
     try:
+        beside.touch()
         make(f"sqlite:///{beside.as_posix()}")
         flush_to_disk(beside)
         _put(beside, path)

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from disks import mounted, remount
 from processes import wait_until
 
 from search.tracking_sqlite import make_whole
@@ -57,6 +58,19 @@ def test_what_a_killed_process_left_is_swept_once_it_is_old(tmp_path: Path) -> N
     make_whole(tmp_path / "mlflow.db", write)
     assert not left.exists()
     assert young.exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_disk_that_refuses_is_told_before_mlflow_is_asked(tmp_path: Path, there: bool) -> None:
+    def never(uri: str) -> None:
+        raise AssertionError(uri)
+
+    with mounted(tmp_path / "disk", "size=64k") as folder:
+        if there:
+            (folder / "mlflow.db").touch()
+        remount(folder, "ro")
+        with pytest.raises(OSError, match="Read-only"):
+            make_whole(folder / "mlflow.db", never)
 
 
 @pytest.mark.slow
