@@ -42,6 +42,11 @@ class RayCluster:
     def cache(self, name: str) -> Path:
         return self.folder / name
 
+    def store_process(self) -> int:
+        """The process of Ray's global store."""
+        processes = self.cluster.head_node.all_processes
+        return int(processes["gcs_server"][0].process.pid)
+
 
 @contextmanager
 def ray_cluster(folder: Path, *names: str) -> Iterator[RayCluster]:
