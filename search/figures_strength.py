@@ -42,8 +42,12 @@ def draw_strength(state: SearchState, width: float) -> Any | None:
     figure = new_figure(width, 2.0 * rows + 0.3)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     unit, top = unit_of(state), most_views(trials)
+    space = state.opened.space if state.opened else {}
     for axes, name in zip(grid.ravel(), names, strict=False):
         _draw_panel(axes, name, [r for r in trials if name in r.settings], unit, top)
+        # By how it is searched, not by what happened to be drawn: a range from 0 has small values too.
+        if space[name].get("sampling") == "log":
+            axes.set_xscale("log")
     for axes in grid.ravel()[len(names) :]:
         axes.set_visible(False)
     figure.supylabel(f"effect, {unit.name}", fontsize="medium")
@@ -68,8 +72,6 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
     if numeric:
         _draw_band(axes, xs, ys)
         axes.locator_params(axis="x", nbins=5)
-        if min(places) > 0 and max(places) / min(places) > 50:
-            axes.set_xscale("log")
     else:
         _draw_means(axes, xs, ys, choices)
     axes.set_title(shown(name, 20), fontsize="medium")

@@ -247,3 +247,19 @@ def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
     )
     panels = {axes.get_title(): axes for axes in axes_of(draw_strength(two, WIDE))}
     assert [label.get_text() for label in panels["rotation_range"].get_xticklabels()] == ["0", "15"]
+
+
+@pytest.mark.parametrize("sampling", ["linear", "log"])
+def test_a_setting_s_axis_is_as_it_was_searched_whatever_was_drawn(sampling: str) -> None:
+    state = make_state()
+    assert state.opened is not None
+    name = next(name for name, dimension in state.opened.space.items() if "min" in dimension)
+    space = {**state.opened.space, name: {**state.opened.space[name], "sampling": sampling}}
+    state = state.model_copy(update={"opened": state.opened.model_copy(update={"space": space})})
+    records = tuple(
+        record.model_copy(update={"settings": {**record.settings, name: 0.001 * 4**place}})
+        for place, record in enumerate(state.records)
+    )
+    figure = draw_strength(state.model_copy(update={"records": records}), 7.2)
+    panel = next(axes for axes in figure.axes if axes.get_title().startswith(name[:8]))
+    assert panel.get_xscale() == sampling
