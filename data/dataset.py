@@ -34,8 +34,8 @@ class Dataset:
 
     images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another process
     rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits: int8
-    [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set (`limited`); names: one printable line each; digest: sha256 over pixels,
-    labels, splits and class names.
+    [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set (`limited`);
+    names: one printable line each; digest: sha256 over pixels, labels, splits and class names.
     """
 
     images: np.ndarray
