@@ -18,8 +18,6 @@ from search.worker import private_mb
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
-    # Effects that are pure noise have labels too wide for the page's narrowest figure.
-    pytest.mark.filterwarnings("ignore:constrained_layout not applied:UserWarning"),
 ]
 TRIALS, SETTLED = 200, 10  # the libraries have taken what they take once by the tenth trial
 EXPERIMENT: dict[str, Any] = {
