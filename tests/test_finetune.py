@@ -113,6 +113,22 @@ def test_a_disk_too_small_computes_again_and_comes_to_the_same(
     assert outcome.result.curve == trained[0].result.curve
 
 
+def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_hours(folder: Path) -> None:
+    from search.plan import describe_plan, make_plan
+
+    plan = make_plan(_config(folder))
+    assert plan.network is not None
+    assert (
+        plan.network.way
+        == "prefix kept up to block6d_add (1x1x192, float16, 0.00018 GB for a trial's 1 views)"
+    )
+    assert (plan.network.networks, plan.network.epochs) == (2, 2)
+    assert "hours at most for all of them; folds and seeds multiply it" in describe_plan(plan)
+    fresh = make_plan(_config(folder, {"views": "fresh", "max_epochs": 1}))
+    assert fresh.network is not None
+    assert fresh.network.way.startswith("whole network: training.views is fresh")
+
+
 def test_fresh_views_run_the_whole_network(folder: Path) -> None:
     spec, resources = _spec(_config(folder, {"views": "fresh", "max_epochs": 1}), folder)
     outcome = run_trial(spec, resources)
