@@ -222,7 +222,10 @@ def _sheet_again(
         yield Difference(where=SHEET, what="it is not in the bundle; a finished search has one")
         return
     if not exact or _repainted(run):
-        remarks.append("the contact sheet is not compared: other versions may paint it otherwise")
+        why = _repainted(run) or "another machine may paint it otherwise"
+        remarks.append(
+            f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
+        )
         return
     resources = scratch_resources(run.config, folder)
     seed = derive_seed(run.config.seed, "split")

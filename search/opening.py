@@ -21,4 +21,5 @@ def opening(prepared: Prepared, earlier_looks: int) -> Opened:
         earlier_looks=earlier_looks,
         space=space.as_json(),
         fixed={name: value for part in space.fixed.values() for name, value in part.items()},
+        order=(*config.augmentation, *config.model, *config.training),
     )

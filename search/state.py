@@ -1,10 +1,15 @@
 """What the journal says, as one frozen value. `replay` folds events into it; writing events is `journal`, acting on them `loop`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pydantic import model_validator
+
+from data.augmentations import AUGMENTATIONS
 from search.evidence import Evidence, LeakDemo, TestResult
 from search.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
+
+SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
 
 class DatasetSummary(Frozen):
@@ -30,6 +35,25 @@ class Opened(Frozen):
     earlier_looks: int = 0  # at the test set, by searches this directory held before
     space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
     fixed: dict[str, Any]
+    order: tuple[str, ...] = ()  # of the searched sections' settings, as written
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_written(cls, data: Any) -> Any:
+        """The journal sorts keys, and what an algorithm proposes follows their order. A journal without `order` is taken to have
+        been written in the order of the table of augmentations."""
+        if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
+            return data
+        order = data.get("order") or tuple(AUGMENTATIONS)
+        parts = {part: _ordered(data["config"][part], order) for part in SEARCHED if part in data["config"]}
+        return {**data, "config": {**data["config"], **parts}, "space": _ordered(data.get("space"), order)}
+
+
+def _ordered(section: Any, order: Sequence[str]) -> Any:
+    """The names of `order` first, in that order; the others after them as they are."""
+    if not isinstance(section, dict):
+        return section
+    return {name: section[name] for name in dict.fromkeys([*(n for n in order if n in section), *section])}
 
 
 class SearchState(Frozen):

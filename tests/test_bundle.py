@@ -275,7 +275,8 @@ def test_a_name_that_does_not_print_is_refused(finished_run: Path, tmp_path: Pat
 
 def test_an_unfinished_search_is_not_handed_in(finished_run: Path, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(finished_run, tmp_path / "run"))
-    (run_dir / "journal.jsonl").write_bytes(sealed_journal(list(read(run_dir / "journal.jsonl")[0])[:-1]))
+    events = [event for event in read(run_dir / "journal.jsonl")[0] if event["type"] != "finished"]
+    (run_dir / "journal.jsonl").write_bytes(sealed_journal(events))
     with pytest.raises(UserError, match="did not finish"):
         make_bundle(run_dir, "Anna", tmp_path / "x.zip")
 

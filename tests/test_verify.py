@@ -16,6 +16,7 @@ from search.comparison import Comparison
 from search.journal import encode, read
 from search.reopening import open_run, relocated
 from search.retraining import compare_quality
+from search.state import replay
 from search.trial import Predictions
 from search.verify import Verification, verify
 
@@ -183,6 +184,26 @@ def test_images_elsewhere_change_the_path_in_every_spec(finished_run: Path, tmp_
     moved = relocated(open_run(finished_run), tmp_path)
     assert moved.config.dataset.path == str(tmp_path)
     assert {record.spec.dataset.path for record in moved.state.records} == {str(tmp_path)}
+
+
+def test_a_search_is_repeated_in_the_order_its_settings_were_written(finished_run: Path) -> None:
+    """The journal sorts keys; algorithms propose by their order, so that another order is another search."""
+    events = events_of(finished_run)
+    opened = events[0]["opened"]
+    ranges = {
+        "zoom_range": {"min": 0, "max": 0.2},
+        "rotation_range": [0, 15],
+        "horizontal_flip": [False, True],
+    }
+    opened["config"]["augmentation"], opened["order"] = ranges, [*ranges, "learning_rate"]
+    journaled = replay([json.loads(encode(events[0]))]).opened
+    assert journaled is not None
+    assert list(journaled.config["augmentation"]) == list(ranges)
+    assert next(iter(journaled.config["model"])) == "learning_rate"
+    del opened["order"]
+    table_order = replay([json.loads(encode(events[0]))]).opened
+    assert table_order is not None
+    assert list(table_order.config["augmentation"]) == ["rotation_range", "zoom_range", "horizontal_flip"]
 
 
 def test_a_trial_that_is_not_there_is_refused(finished_run: Path) -> None:
