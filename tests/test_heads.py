@@ -192,3 +192,18 @@ def test_without_signal_the_honest_score_is_chance_and_the_optimistic_one_above_
     optimistic = np.mean([(scores.optimistic(h)[0] == labels[h]).mean() for h in range(num_heads)])
     assert abs(honest - 0.5) < 4 * 0.5 / np.sqrt(num_heads * num_images)  # fails by chance once in 16,000
     assert optimistic > 0.6
+
+
+def test_weight_decay_leaves_smaller_kernels() -> None:
+    plain, decayed = _train(_tasks()), _train(_tasks(), weight_decay=0.5)
+    for kernel in (0, 2):
+        assert np.linalg.norm(decayed.weights[0][kernel]) < 0.9 * np.linalg.norm(plain.weights[0][kernel])
+
+
+def test_label_smoothing_keeps_heads_from_being_sure() -> None:
+    """With a share s spread over k classes the least loss is that of the smoothed label itself, not 0."""
+    labels_own = 1 - 0.4 + 0.4 / CLASSES
+    least = -labels_own * np.log(labels_own) - (1 - labels_own) * np.log(0.4 / CLASSES)
+    smoothed = _train(_tasks(), 3.0, label_smoothing=0.4, max_epochs=40, patience=40)
+    assert min(smoothed.curve.loss) > 0.98 * least
+    assert min(_train(_tasks(), 3.0, max_epochs=40, patience=40).curve.loss) < 0.5 * least
