@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,11 @@ def _store(folder: Path, extractor: CountingExtractor, expected: str) -> Feature
     labels, splits = np.zeros(12, np.int32), np.zeros(12, np.int8)
     dataset = Dataset(images, labels, splits, ("a",), tuple("abcdefghijkl"), "digest", DataNotes())
     resources = Resources(cache_dir=folder / "cache", views_dir=folder / "views")
-    return FeatureStore(dataset, lambda: extractor, "backbone", expected, resources)
+
+    def build() -> Any:
+        return extractor
+
+    return FeatureStore(dataset, build, "backbone", expected, resources)
 
 
 def test_features_of_another_engine_version_are_made_again(tmp_path: Path) -> None:

@@ -261,5 +261,6 @@ def test_a_setting_s_axis_is_as_it_was_searched_whatever_was_drawn(sampling: str
         for place, record in enumerate(state.records)
     )
     figure = draw_strength(state.model_copy(update={"records": records}), 7.2)
+    assert figure is not None
     panel = next(axes for axes in figure.axes if axes.get_title().startswith(name[:8]))
     assert panel.get_xscale() == sampling
