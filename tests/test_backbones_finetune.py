@@ -13,7 +13,7 @@ from search.network import Batch, Network
 from search.settings import FinetuneSettings, ModelSettings, Settings, TrainingSettings
 from search.whole import network_of
 
-QUICK = {"efficientnet-lite0", "mobilenet-v2", "vgg16"}
+QUICK = {"efficientnet-lite0"}
 CLASSES, UNITS = 3, 4
 STARTS = {"small-cnn": "all", "vgg16": "last: 8"}  # the others have more than forty layers
 

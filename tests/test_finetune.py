@@ -259,6 +259,7 @@ def finetuned_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return result.run_dir
 
 
+@pytest.mark.slow
 def test_halving_shares_out_epochs_and_goes_on_from_the_rung_below(finetuned_run: Path) -> None:
     from search.journal import read
     from search.state import replay
@@ -275,6 +276,7 @@ def test_halving_shares_out_epochs_and_goes_on_from_the_rung_below(finetuned_run
     assert not (finetuned_run / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_the_winning_model_takes_raw_images_and_has_learnt_layers_of_the_backbone(
     finetuned_run: Path,
 ) -> None:
@@ -296,6 +298,7 @@ def test_the_winning_model_takes_raw_images_and_has_learnt_layers_of_the_backbon
     assert all(name.startswith(("block7a", "top")) for name in changed)
 
 
+@pytest.mark.slow
 def test_verifying_trains_a_fine_tuned_trial_to_the_same_digits(finetuned_run: Path) -> None:
     from search.verify import describe, verify
 

@@ -32,14 +32,16 @@ def config_of(finished_run: Path, **search: Any) -> ExperimentConfig:
 
 
 def test_what_follows_the_search_phase_is_left_its_time(finished_run: Path) -> None:
-    """In views: a trial has 3 + 1; after it come 4 + 3 * 4 to confirm, 2 * 2 * 4 to ablate and 2 * 3 + 2 to test."""
+    """In views: a trial has 3 + 1; after it come 4 + 3 * 4 to confirm, 2 * 4 to ablate (of two augmentations, one taken out is the
+    other alone) and, on one fold of two, 2 * 1.5 + 2 to test.
+    """
     state = make_state("search")
     config = config_of(finished_run, max_hours=1.0)
     work = workload(config, removed_share=1.0)
-    assert [phase.amount for phase in work.later] == [4 + 3 * 4, 4 * 4, 2 * 3 + 2]
+    assert [phase.amount for phase in work.later] == [4 + 3 * 4, 2 * 4, 2 * 1.5 + 2]
     pace = seconds_a_view(state.records, work)
     assert pace > 0
-    needed = pace * (4 + 16 + 16 + 8)
+    needed = pace * (4 + 16 + 8 + 5)
     for now, passed in ((3600 - needed - 1, False), (3600 - needed + 1, True)):
         assert Deadline(config, 0.0, -now, lambda: 0.0).passed(state) is passed
     assert Deadline(config, 2.0, 0.0, lambda: 3600 - needed - 1).passed(
@@ -55,7 +57,7 @@ def test_before_the_first_trial_no_pace_is_known() -> None:
     assert seconds_a_view((), Workload({}, (), 4.0)) == 0.0
 
 
-def test_a_search_that_runs_out_of_time_confirms_the_best_and_resumes_to_the_same(
+def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(
     finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hurried(config: ExperimentConfig, earlier: float, started: float) -> Deadline:
