@@ -129,6 +129,7 @@ def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_
     assert fresh.network.way.startswith("whole network: training.views is fresh")
 
 
+@pytest.mark.slow
 def test_fresh_views_run_the_whole_network(folder: Path) -> None:
     spec, resources = _spec(_config(folder, {"views": "fresh", "max_epochs": 1}), folder)
     outcome = run_trial(spec, resources)

@@ -126,6 +126,7 @@ def test_dropout_keeps_the_share_it_should() -> None:
     assert abs(keep.mean() - 0.8) < 4 * np.sqrt(0.16 / keep.size)
 
 
+@pytest.mark.slow
 def test_stacked_heads_score_as_heads_fitted_one_by_one_do() -> None:
     """Fifteen heads each way on equal data: the two sets of best accuracies come from one distribution (false-failure rate 1 %)."""
     features, labels = _features(0.6)

@@ -152,7 +152,7 @@ def test_the_same_experiment_gives_the_same_table(
     assert again.state.test == finished.state.test
 
 
-@pytest.mark.parametrize("told", [2, 7])
+@pytest.mark.parametrize("told", [pytest.param(2, marks=pytest.mark.slow), 7])
 def test_a_stopped_search_resumes_to_the_same_table(
     finished: SearchResult, cache: Path, tmp_path: Path, told: int
 ) -> None:
@@ -210,7 +210,7 @@ def test_starting_afresh_counts_the_look_at_the_test_set(
     assert again.state.test.looks == 2
 
 
-@pytest.mark.parametrize("algorithm", ["hyperband", "halving"])
+@pytest.mark.parametrize("algorithm", [pytest.param("hyperband", marks=pytest.mark.slow), "halving"])
 def test_algorithms_that_share_out_views_finish_and_repeat(
     algorithm: str, cache: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Weights files that are damaged, foreign or hostile: one clear UserError each, and nothing in them is run."""
 
+import os
 import pickle
 import struct
 from collections import OrderedDict
@@ -312,7 +313,13 @@ def test_pytorchs_newer_format_is_named(tmp_path: Path) -> None:
         read_torch_file(path)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Each takes a quarter of a second.
+NUM_DAMAGES = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "3000")) // 100
+
+
+@settings(
+    max_examples=NUM_DAMAGES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_any_damage_to_a_file_is_a_user_error_or_other_numbers(tmp_path: Path, data: st.DataObject) -> None:
     path = write_torch_file(tmp_path / "w.pth", {"w": tensor(SIX, (2, 3), (3, 1))}, SIX)
