@@ -126,7 +126,7 @@ def _extract(archive: Archive, packed: Path, target: Path) -> None:
         zipfile.BadZipFile,
         zlib.error,
         EOFError,
-        NotImplementedError,
+        NotImplementedError,  # what zipfile raises for a compression that it does not know
         RuntimeError,
         FileExistsError,
     ) as error:

@@ -61,19 +61,14 @@ def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small finished search on digits, for reading only; its cache stands beside it."""
+    from small_search import EXPERIMENT
+
     from search.config import parse_config
     from search.session import SessionOptions, run_search
 
     folder = tmp_path_factory.mktemp("finished")
     experiment = {
-        "name": "small",
-        "seed": 3,
-        "dataset": {"source": "digits", "image_size": 8},
-        "augmentation": {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": [False, True]},
-        "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": 0.01},
-        "training": {"max_epochs": 3, "patience": 3, "batch_size": 128, "views": 1},
-        "search": {"algorithm": "random", "trials": 2},
-        "evaluation": {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1, "views": 1}},
+        **EXPERIMENT,
         "tracking": {"uri": None},
         "execution": {"cache_dir": str(folder / "cache")},
     }

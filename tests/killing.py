@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import small_search
 import yaml
 from processes import listening, session_of, wait_until
 
@@ -33,18 +34,7 @@ SECRET_NAMES = (
 # How much was done, by how many and how fast differs where something was done twice.
 WORK = re.compile(r"seconds|images_extracted|execution\.workers")
 
-# As small as a search can be that goes through every phase: 13 trials, of which the fixture `finished_run` is another run.
-EXPERIMENT: dict[str, Any] = {
-    "name": "small",
-    "seed": 3,
-    "dataset": {"source": "digits", "image_size": 8},
-    "augmentation": {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": [False, True]},
-    "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": 0.01},
-    "training": {"max_epochs": 3, "patience": 3, "batch_size": 128, "views": 1},
-    "search": {"algorithm": "random", "trials": 2},
-    "evaluation": {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1, "views": 1}},
-    "tracking": {"uri": "sqlite:///mlflow.db"},
-}
+EXPERIMENT: dict[str, Any] = {**small_search.EXPERIMENT, "tracking": {"uri": "sqlite:///mlflow.db"}}
 
 
 @dataclass(frozen=True)
