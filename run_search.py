@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search.command_line import (
+from search.commands.command_line import (
     BAD_INPUT,
     DIFFERENT,
     DONE,
@@ -33,7 +33,7 @@ from search.command_line import (
 )
 
 if TYPE_CHECKING:
-    from search.session import SearchResult
+    from search.driver.session import SearchResult
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not this program's messages
 
@@ -81,12 +81,12 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    from search.stop_signals import stop_signals
+    from search.driver.stop_signals import stop_signals
 
     with errors_as_status(as_json), stop_signals(say, STOPPED) as stop:
-        from search.config import load_config
-        from search.session import SessionOptions, run_search
-        from search.terminal import Progress
+        from search.driver.session import SessionOptions, run_search
+        from search.experiment.config import load_config
+        from search.report.terminal import Progress
 
         config = load_config(experiment, overrides)
         where = run_dir or Path("runs") / config.name
@@ -106,8 +106,8 @@ def _status(result: "SearchResult") -> int:
 
 
 def _print_result(result: "SearchResult", as_json: bool) -> None:
-    from search.summary import summarize
-    from search.terminal import print_closing
+    from search.report.summary import summarize
+    from search.report.terminal import print_closing
 
     if as_json:
         summary = {**summarize(result.state), "outcome": result.outcome, "run_dir": str(result.run_dir)}
@@ -119,8 +119,8 @@ def _print_result(result: "SearchResult", as_json: bool) -> None:
 def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
     with errors_as_status(as_json):
-        from search.config import load_config
-        from search.plan import describe_plan, make_plan
+        from search.driver.plan import describe_plan, make_plan
+        from search.experiment.config import load_config
 
         plan = make_plan(load_config(experiment, overrides))
         typer.echo(plan.model_dump_json() if as_json else describe_plan(plan))
@@ -137,8 +137,8 @@ def preview(
 ) -> None:
     """Draws each augmentation at its extremes, and samples, beside the clean image."""
     with errors_as_status(as_json):
-        from search.config import load_config
-        from search.preview import write_preview
+        from search.experiment.config import load_config
+        from search.report.preview import write_preview
 
         config = load_config(experiment, overrides)
         path = write_preview(config, out or Path(f"{config.name}-preview.png"))
@@ -149,9 +149,9 @@ def preview(
 def report(directory: Directory, as_json: AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with errors_as_status(as_json):
-        from search.journal import read
-        from search.outputs import write_outputs
-        from search.state import replay
+        from search.driver.outputs import write_outputs
+        from search.journal.journal_file import read
+        from search.journal.state import replay
 
         events, warning = read(directory / "journal.jsonl")
         if warning:
@@ -172,7 +172,7 @@ def verify(
 ) -> None:
     """Trains one trial again and recomputes all that follows from the others; compares every number and file."""
     with errors_as_status(as_json):
-        from search.verifying import verified
+        from search.commands.verifying import verified
 
         found = verified(path, trial, data, many, not no_train, say)
         typer.echo(json.dumps(found.as_json) if as_json else found.text)
@@ -188,7 +188,7 @@ def bundle(
 ) -> None:
     """Packs a finished search into one zip to hand in, which `verify` checks without it."""
     with errors_as_status(as_json):
-        from search.bundle import make_bundle
+        from search.verification.bundle import make_bundle
 
         made = make_bundle(directory, student, out)
         typer.echo(made.model_dump_json() if as_json else f"{made.path}  sha256 {made.sha256}")
@@ -204,8 +204,8 @@ def predict(
     """Prints the winning model's class and probabilities for each image, a JSON object a line."""
     failed = False
     with errors_as_status(as_json=False):
-        from search.predict import Answer
-        from search.predict import predict as answers
+        from search.commands.predict import Answer
+        from search.commands.predict import predict as answers
 
         for each in answers(directory, images):
             if isinstance(each, Answer):
@@ -224,7 +224,7 @@ def sync(
 ) -> None:
     """Sends a search to MLflow again; what is there already is left alone."""
     with errors_as_status(as_json):
-        from search.sync import sync as send
+        from search.commands.sync import sync as send
 
         status = send(directory, uri)
         typer.echo(json.dumps({"where": status.where, "sent": status.sent}) if as_json else str(status))
@@ -239,7 +239,7 @@ def export(
 ) -> None:
     """Prints the recommended augmentation, or a trial's, as code for use elsewhere."""
     with errors_as_status(as_json):
-        from search.export import export as write
+        from search.commands.export_run import export as write
 
         exported = write(directory, to, trial)
         for caveat in exported.caveats:
@@ -257,8 +257,8 @@ def import_idg(
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
     with errors_as_status(as_json=False):
-        from search.import_idg import import_idg as read_code
-        from search.import_idg import write_new
+        from search.experiment.import_idg import import_idg as read_code
+        from search.experiment.import_idg import write_new
 
         imported = read_code(code, data, out.stem if out else "imported")
         for remark in imported.remarks:
@@ -271,7 +271,7 @@ def import_idg(
 @app.command()
 def schema() -> None:
     """Prints the JSON Schema of an experiment file."""
-    from search.config import ExperimentConfig
+    from search.experiment.config import ExperimentConfig
 
     typer.echo(json.dumps(ExperimentConfig.model_json_schema(), indent=2))
 

@@ -78,8 +78,8 @@ def _fit(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
     """As the guides write it: augmentation layers in the model, lower layers and batch norms frozen, AdamW."""
     import keras
 
-    from search.backbones import build_backbone
-    from search.cutting import cut
+    from search.features.backbones import build_backbone
+    from search.training.cutting import cut
 
     backbone = build_backbone(BACKBONE, "imagenet", images.shape[1])
     trained = cut(backbone, START).trained
@@ -102,8 +102,8 @@ def _fit(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
 
 
 def _parts(images: np.ndarray) -> Any:
-    from search.backbones import build_backbone
-    from search.cutting import cut
+    from search.features.backbones import build_backbone
+    from search.training.cutting import cut
 
     return cut(build_backbone(BACKBONE, "imagenet", images.shape[1]), START)
 
@@ -112,8 +112,8 @@ def _suffix(
     outputs: np.ndarray, images: np.ndarray, labels: np.ndarray, fast_gradients: bool = True
 ) -> Callable[[int], None]:
     parts = _parts(images)
-    from search.depthwise import with_fast_gradients
-    from search.feeds import Pictures, StoredFeed
+    from search.training.depthwise import with_fast_gradients
+    from search.training.feeds import Pictures, StoredFeed
 
     feed = StoredFeed(lambda view: outputs, outputs, Pictures({}, 0, 1))
     body = with_fast_gradients(parts.suffix) if fast_gradients else parts.suffix
@@ -121,8 +121,8 @@ def _suffix(
 
 
 def _whole(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
-    from search.backbones import build_backbone
-    from search.cutting import cut
+    from search.features.backbones import build_backbone
+    from search.training.cutting import cut
 
     backbone = build_backbone(BACKBONE, "imagenet", images.shape[1])
     return _epochs(backbone, cut(backbone, START).trained, _image_feed(images), labels)
@@ -131,16 +131,16 @@ def _whole(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
 def _image_feed(images: np.ndarray) -> Any:
     from types import SimpleNamespace
 
-    from search.feeds import ImageFeed, Pictures
+    from search.training.feeds import ImageFeed, Pictures
 
     dataset: Any = SimpleNamespace(images=images)
     return ImageFeed(dataset, np.arange(len(images)), Pictures(MIDDLE, 0, "fresh"), 1)
 
 
 def _epochs(body: Any, trained: frozenset[str], feed: Any, labels: np.ndarray) -> Callable[[int], None]:
-    from search.batching import Batching
-    from search.head_stack import HeadShape, initial_weights
-    from search.network import Network
+    from search.training.batching import Batching
+    from search.training.head_stack import HeadShape, initial_weights
+    from search.training.network import Network
 
     rows = np.arange(len(labels))
     shape = HeadShape(body.output_shape[-1], UNITS, CLASSES)
@@ -161,7 +161,7 @@ def _paint(images: np.ndarray) -> None:
 
 
 def _extractor(images: np.ndarray) -> Any:
-    from search.features import build_extractor
+    from search.features.extractor import build_extractor
 
     return build_extractor(_parts(images).prefix, check_images=images[:16])
 

@@ -43,8 +43,8 @@ def _parts(fold: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stacked(features: np.ndarray, labels: np.ndarray) -> float:
-    from search.heads import HeadPlan, HeadTask, train_heads
-    from search.trial import ModelSettings, TrainingSettings
+    from search.experiment.trial import ModelSettings, TrainingSettings
+    from search.training.heads import HeadPlan, HeadTask, train_heads
 
     tasks = tuple(HeadTask(*_parts(fold), seed) for seed in range(SEEDS) for fold in range(FOLDS))
     training = TrainingSettings(max_epochs=EPOCHS)
@@ -61,7 +61,7 @@ def _stacked(features: np.ndarray, labels: np.ndarray) -> float:
 def _fitted(features: np.ndarray, labels: np.ndarray, fold: int) -> float:
     import keras
 
-    from search.head_stack import HeadShape, initial_weights, plain_head
+    from search.training.head_stack import HeadShape, initial_weights, plain_head
 
     shape = HeadShape(DIM, UNITS, CLASSES)
     model = plain_head(shape, initial_weights(shape, fold), dropout=0.2)

@@ -115,7 +115,7 @@ def _clock_class() -> type:
 def _model(task: Task, layers: list[Any], train: Any) -> "keras.Model":
     import keras
 
-    from search.backbones import build_backbone
+    from search.features.backbones import build_backbone
 
     backbone = build_backbone(task.backbone, "imagenet", task.image_size)
     backbone.trainable = False

@@ -37,9 +37,9 @@ def feature_rates(task: Task) -> Rates:
     """Warm-up, then ROUNDS of the bare loop and of augmented extraction in turns, over the same images."""
     from data.dataset import open_dataset
     from data.views import augmented_batches
-    from search.backbones import build_backbone
-    from search.feature_store import BATCH as DRAWN
-    from search.features import build_extractor
+    from search.features.backbones import build_backbone
+    from search.features.extractor import build_extractor
+    from search.features.store import BATCH as DRAWN
 
     dataset = open_dataset(task.experiment().dataset, task.cache_dir, 1)
     rows = np.arange(min(IMAGES_A_ROUND, len(dataset.images)))
@@ -74,7 +74,7 @@ class _BareLoop:
     """Keras's own export in an asynchronous queue of two streams; batches are ready and answers are thrown away."""
 
     def __init__(self, model: Any) -> None:
-        from search.openvino_engine import import_openvino
+        from search.features.openvino_engine import import_openvino
 
         openvino = import_openvino()
         with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.memory import watched_memory
 from benchmarks.task import MIDDLE, Task
-from search.config import ExperimentConfig
+from search.experiment.config import ExperimentConfig
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class SearchRun:
 def run_one_trial(task: Task, **changes: Any) -> TrialRun:
     """No augmentation first, which compiles and computes clean features; then the middle of the space, measured."""
     from data.augmentations import active
-    from search.prepare import prepare, resources_of
-    from search.training import run_trial
+    from search.driver.prepare import prepare, resources_of
+    from search.training.run_trial import run_trial
 
     config = task.experiment(**changes)
     with tempfile.TemporaryDirectory() as folder, watched_memory() as memory:
@@ -78,7 +78,7 @@ def run_one_trial(task: Task, **changes: Any) -> TrialRun:
 def run_one_search(config: ExperimentConfig, inline: bool = False) -> SearchRun:
     """A search in a directory of its own, tracked in MLflow on sqlite as by default."""
     from search import run_search
-    from search.session import SessionOptions
+    from search.driver.session import SessionOptions
 
     with tempfile.TemporaryDirectory() as folder, watched_memory() as memory:
         tracking = config.tracking.model_copy(update={"uri": f"sqlite:///{folder}/mlflow.db"})

@@ -13,11 +13,11 @@ from math import sqrt
 import numpy as np
 
 from benchmarks.world import Images, Stage, World
-from search.evaluation import paired_effect, per_image
-from search.evidence import Confirmed
-from search.floor import null_floor
-from search.trial import Objective, Predictions
-from search.verdicts import choose, holm, verdict
+from search.evidence.evaluation import paired_effect, per_image
+from search.evidence.findings import Confirmed
+from search.evidence.floor import null_floor
+from search.evidence.verdicts import choose, holm, verdict
+from search.experiment.trial import Objective, Predictions
 
 CLOTHING = World()
 ONE_SPLIT = World(num_images=341)

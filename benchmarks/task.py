@@ -12,7 +12,7 @@ import numpy as np
 
 from data.settings import DatasetConfig
 from data.sources import SOURCES
-from search.config import ExperimentConfig
+from search.experiment.config import ExperimentConfig
 
 # Searched by this project and, in their own units, by every peer.
 SPACE: dict[str, Any] = {

@@ -12,7 +12,7 @@ from math import sqrt
 
 import numpy as np
 
-from search.trial import Objective, Predictions
+from search.experiment.trial import Objective, Predictions
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Everything is written beside its place, flushed to disk and renamed; every failure becomes one `StorageError`
 that a person can act on. What is written is no concern of this module; the append-only journal is
-`search.journal`.
+`search.journal.journal_file`.
 """
 
 import contextlib

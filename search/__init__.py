@@ -11,15 +11,15 @@ __all__ = ["AugmentationTuner", "ExperimentConfig", "load_config", "run_search"]
 
 def __getattr__(name: str) -> Any:
     if name == "AugmentationTuner":
-        from search.tuner import tuner_class
+        from search.driver.tuner import tuner_class
 
         return tuner_class()
     if name in ("ExperimentConfig", "load_config"):
-        from search import config
+        from search.experiment import config
 
         return getattr(config, name)
     if name == "run_search":
-        from search.session import run_search
+        from search.driver.session import run_search
 
         return run_search
     raise AttributeError(f"module 'search' has no attribute {name!r}; it has {', '.join(__all__)}")

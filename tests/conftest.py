@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An sqlite file with MLflow's tables and nothing in them: making one takes seconds, copying none."""
-    from search.tracking_mlflow import Store
+    from search.tracking.mlflow_store import Store
 
     path = tmp_path_factory.mktemp("mlflow") / "empty.db"
     Store(f"sqlite:///{path}", "unused", path.parent)
@@ -63,8 +63,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small finished search on digits, for reading only; its cache stands beside it."""
     from small_search import EXPERIMENT
 
-    from search.config import parse_config
-    from search.session import SessionOptions, run_search
+    from search.driver.session import SessionOptions, run_search
+    from search.experiment.config import parse_config
 
     folder = tmp_path_factory.mktemp("finished")
     experiment = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search.exporters import EXPORTERS
-from search.exporting import Exported, Policy
+from search.export.exporters import EXPORTERS
+from search.export.exporting import Exported, Policy
 
 Floats = NDArray[np.floating]
 Apply = Callable[[NDArray[Any]], Floats]

@@ -218,7 +218,7 @@ def _number(event: dict[str, Any]) -> int:
 
 
 def _key(event: dict[str, Any]) -> str:
-    from search.trial import TrialSpec
+    from search.experiment.trial import TrialSpec
 
     return TrialSpec.model_validate(event["record"]["spec"]).key
 

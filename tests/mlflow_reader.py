@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from search.tracking_values import PARENT_TAG
+from search.tracking.values import PARENT_TAG
 
 
 def mlflow_client(uri: str):

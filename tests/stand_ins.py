@@ -17,8 +17,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.settings import DatasetConfig
-from search.progress import EpochReport, OnEpoch
-from search.trial import (
+from search.experiment.trial import (
     ModelSettings,
     Outcome,
     Predictions,
@@ -29,6 +28,7 @@ from search.trial import (
     TrialResult,
     TrialSpec,
 )
+from search.training.progress import EpochReport, OnEpoch
 
 
 def make_spec(label: str, view_seed: int = 0) -> TrialSpec:

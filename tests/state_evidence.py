@@ -3,8 +3,8 @@
 import math
 from typing import Literal
 
-from search.evidence import Confirmed, Evidence, RungCorrelation, Score, TestResult, Verdict
-from search.trial import Effect
+from search.evidence.findings import Confirmed, Evidence, RungCorrelation, Score, TestResult, Verdict
+from search.experiment.trial import Effect
 
 
 def make_effect(delta: float, half_width: float = 0.005) -> Effect:

@@ -6,8 +6,8 @@ import numpy as np
 from state_evidence import make_effect
 from states import make_state
 
-from search.evidence import Verdict
-from search.state import SearchState
+from search.evidence.findings import Verdict
+from search.journal.state import SearchState
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE_NAMES = (

@@ -9,8 +9,7 @@ import numpy as np
 from state_evidence import make_effect, make_evidence, make_test
 
 from data.settings import DatasetConfig
-from search.state import DatasetSummary, Opened, SearchState
-from search.trial import (
+from search.experiment.trial import (
     Curve,
     Kind,
     ModelSettings,
@@ -22,6 +21,7 @@ from search.trial import (
     TrialSpec,
     TrialTiming,
 )
+from search.journal.state import DatasetSummary, Opened, SearchState
 
 Phase = Literal["opened", "controls", "search", "confirm", "ablation", "test", "finished"]
 PHASES: tuple[Phase, ...] = ("opened", "controls", "search", "confirm", "ablation", "test", "finished")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from search.algorithms import ALGORITHMS, build_oracle, num_trials, views_ladder
-from search.config import ExperimentConfig, parse_config
-from search.space import Space
+from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, views_ladder
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.space import Space
 
 TRIALS = 6
 EXPERIMENT: dict[str, Any] = {

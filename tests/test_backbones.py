@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.errors import UserError
-from search.backbones import (
+from search.features.backbones import (
     BACKBONES,
     Backbone,
     build_backbone,
@@ -115,7 +115,7 @@ def test_a_saved_backbone_loads_without_our_code() -> None:
     """Turning the channels is an operation of Keras, not a Lambda."""
     import keras
 
-    from search.networks import subtract_mean_of_bgr
+    from search.features.networks import subtract_mean_of_bgr
 
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, subtract_mean_of_bgr(inputs))

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.backbones import BACKBONES, build_backbone
-from search.cutting import cut
-from search.head_stack import HeadShape, initial_weights, plain_head
-from search.modes import MODES
-from search.network import Batch, Network
-from search.settings import FinetuneSettings, ModelSettings, Settings, TrainingSettings
-from search.whole import network_of
+from search.experiment.settings import FinetuneSettings, ModelSettings, Settings, TrainingSettings
+from search.features.backbones import BACKBONES, build_backbone
+from search.training.cutting import cut
+from search.training.head_stack import HeadShape, initial_weights, plain_head
+from search.training.modes import MODES
+from search.training.network import Batch, Network
+from search.training.whole import network_of
 
 QUICK = {"efficientnet-lite0"}
 CLASSES, UNITS = 3, 4

@@ -16,19 +16,19 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
-from search.bundle import make_bundle, projections
-from search.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
-from search.comparison import Difference
-from search.config import parse_config
-from search.evaluation import metric_values
-from search.grading import Extent, Grade, Grades, grade, grade_many
-from search.grading_text import describe_grade, describe_grades
-from search.journal import Event, encode, parse, read
-from search.rehearsal import rehearse
-from search.reopening import open_run, prepare_again, scratch_resources
-from search.state import replay
-from search.submission import Submission, find_copies
-from search.trial import Predictions
+from search.evidence.evaluation import metric_values
+from search.experiment.config import parse_config
+from search.experiment.trial import Predictions
+from search.journal.comparison import Difference
+from search.journal.journal_file import Event, encode, parse, read
+from search.journal.state import replay
+from search.verification.bundle import make_bundle, projections
+from search.verification.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
+from search.verification.grading import Extent, Grade, Grades, grade, grade_many
+from search.verification.grading_text import describe_grade, describe_grades
+from search.verification.rehearsal import rehearse
+from search.verification.reopening import open_run, prepare_again, scratch_resources
+from search.verification.submission import Submission, find_copies
 
 UNTRAINED = Extent(train=False)
 

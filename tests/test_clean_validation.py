@@ -11,12 +11,12 @@ from data.dataset import TEST, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
 from data.views import clean_batches
-from search.config import parse_config
-from search.feature_store import FeatureStore
-from search.prepare import prepare, resources_of
-from search.specs import CONTROLS, NONE, Epochs, SpecFactory
-from search.training import train_spec
-from search.trial import Protocol, Settings, TrialSpec
+from search.driver.prepare import prepare, resources_of
+from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
+from search.experiment.config import parse_config
+from search.experiment.trial import Protocol, Settings, TrialSpec
+from search.features.store import FeatureStore
+from search.training.run_trial import train_spec
 
 HEAVY = {"rotation_range": 90, "zoom_range": 0.3, "vertical_flip": True}
 EXPERIMENT: dict[str, Any] = {

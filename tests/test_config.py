@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from data.errors import UserError
-from search.config import ExperimentConfig, load_config, parse_config
+from search.experiment.config import ExperimentConfig, load_config, parse_config
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 MINIMAL: dict[str, Any] = {

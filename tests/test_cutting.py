@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from data.errors import UserError
-from search.backbones import build_backbone
-from search.cutting import cut
-from search.head_stack import HeadShape, initial_weights
-from search.network import Batch, Network
+from search.features.backbones import build_backbone
+from search.training.cutting import cut
+from search.training.head_stack import HeadShape, initial_weights
+from search.training.network import Batch, Network
 
 if TYPE_CHECKING:
     import keras

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.depthwise import MOST_PAIRS, with_fast_gradients
+from search.training.depthwise import MOST_PAIRS, with_fast_gradients
 
 
 def _gradients(model: object, images: np.ndarray, upstream: np.ndarray) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from search.dimensions import Choices, Range, parse_dimension
+from search.experiment.dimensions import Choices, Range, parse_dimension
 
 
 def _number(value: Any) -> bool:

@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 from data.dataset import open_dataset
 from data.files import StorageError
 from run_search import app
-from search.command_line import BAD_INPUT, DONE
-from search.config import ExperimentConfig, parse_config
-from search.engines import EngineOptions
-from search.ledger import Stopped
-from search.local_engine import LocalEngine
-from search.session import SearchResult, SessionOptions, run_search
-from search.trial import TrialRecord
+from search.commands.command_line import BAD_INPUT, DONE
+from search.driver.ledger import Stopped
+from search.driver.session import SearchResult, SessionOptions, run_search
+from search.execution.engines import EngineOptions
+from search.execution.local_engine import LocalEngine
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.trial import TrialRecord
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

@@ -20,7 +20,7 @@ import yaml
 from typer.testing import CliRunner
 
 from data.augmentations import AUGMENTATIONS
-from search.config import load_config
+from search.experiment.config import load_config
 
 ROOT = Path(__file__).parent.parent
 FIRST = ("docs/tutorial.md", "README.md")  # the others use the runs that these make
@@ -211,7 +211,7 @@ def test_every_augmentation_is_shown_at_its_strengths(site: Path) -> None:
 
 
 def test_every_setting_of_the_schema_is_on_its_page(site: Path) -> None:
-    from search.config import ExperimentConfig
+    from search.experiment.config import ExperimentConfig
 
     page = (site / "settings.html").read_text()
     schema = ExperimentConfig.model_json_schema()

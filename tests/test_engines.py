@@ -10,8 +10,8 @@ import pytest
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
-from search.engines import ENGINES, ClusterOptions, Engine, EngineOptions
-from search.progress import EpochReport
+from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
+from search.training.progress import EpochReport
 
 
 @pytest.fixture(scope="module", autouse=True)

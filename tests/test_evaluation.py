@@ -8,10 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.evaluation import effects_by_class, metric_values, paired_difference, paired_effect, per_image
-from search.resampling import image_deviations, image_variance, strata
-from search.spread import head_errors
-from search.trial import Objective, Predictions
+from search.evidence.evaluation import (
+    effects_by_class,
+    metric_values,
+    paired_difference,
+    paired_effect,
+    per_image,
+)
+from search.evidence.resampling import image_deviations, image_variance, strata
+from search.evidence.spread import head_errors
+from search.experiment.trial import Objective, Predictions
 
 LABELS = np.array([0, 0, 0, 1], np.int32)
 

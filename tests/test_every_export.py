@@ -9,8 +9,8 @@ import pytest
 import skimage
 from PIL import Image
 
-from search.backbones import BACKBONES, build_backbone
-from search.features import build_extractor
+from search.features.backbones import BACKBONES, build_backbone
+from search.features.extractor import build_extractor
 
 pytestmark = pytest.mark.slow
 

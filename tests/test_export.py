@@ -32,8 +32,8 @@ from data.draws import unit_draws
 from data.errors import UserError
 from data.views import augment, make_plan
 from run_search import BAD_INPUT, DONE, app
-from search.export import export
-from search.exporters import EXPORTERS
+from search.commands.export_run import export
+from search.export.exporters import EXPORTERS
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")

@@ -5,8 +5,8 @@ import signal
 import pytest
 
 from data.errors import UserError
-from search.failures import classify, describe_exit, failure_streak
-from search.trial import TrialResult
+from search.execution.failures import classify, describe_exit, failure_streak
+from search.experiment.trial import TrialResult
 
 
 class ResourceExhaustedError(Exception):

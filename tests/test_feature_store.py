@@ -14,8 +14,8 @@ import pytest
 from data.dataset import Dataset
 from data.files import StorageError
 from data.notes import DataNotes
-from search.feature_store import FeatureStore, make_room, read_features, write_features
-from search.trial import Resources
+from search.experiment.trial import Resources
+from search.features.store import FeatureStore, make_room, read_features, write_features
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 

@@ -14,12 +14,20 @@ import numpy as np
 import pytest
 
 from data.errors import UserError
-from search import features, precision
-from search.backbones import build_backbone
-from search.feature_batches import fixed_batches
-from search.features import ENGINES, Engine, Extractor, build_extractor, model_identity, relative_difference
-from search.folding import fold_batch_norm
-from search.openvino_engine import import_openvino
+from search.features import extractor as features
+from search.features import precision
+from search.features.backbones import build_backbone
+from search.features.batches import fixed_batches
+from search.features.extractor import (
+    ENGINES,
+    Engine,
+    Extractor,
+    build_extractor,
+    model_identity,
+    relative_difference,
+)
+from search.features.folding import fold_batch_norm
+from search.features.openvino_engine import import_openvino
 
 SIZE = 32
 FAST = ("openvino", "tensorflow")
@@ -185,7 +193,7 @@ def test_without_openvino_tensorflow_stands_in_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with caplog.at_level(logging.WARNING, "search.features"):
+    with caplog.at_level(logging.WARNING, "search.features.extractor"):
         extractor = build_extractor(tiny_model(), "auto")
     assert extractor.engine == "tensorflow"
     assert extractor.fallback is not None

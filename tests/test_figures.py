@@ -11,8 +11,9 @@ import pytest
 from state_variants import hostile, with_many_trials, without_recommendation
 from states import make_state
 
-from search.evidence import RungCorrelation
-from search.figure_style import (
+from search.evidence.findings import RungCorrelation
+from search.journal.state import SearchState
+from search.report.figure_style import (
     BLUE,
     GREY,
     NARROW,
@@ -27,12 +28,11 @@ from search.figure_style import (
     to_png,
     to_svg,
 )
-from search.figures import FIGURES
-from search.figures_detail import rho_interval
-from search.figures_effects import MOST_ROWS, draw_floor, draw_forest, floor_rows
-from search.figures_strength import draw_strength, fit_band
-from search.figures_training import curves_text, draw_curves
-from search.state import SearchState
+from search.report.figures import FIGURES
+from search.report.figures_detail import rho_interval
+from search.report.figures_effects import MOST_ROWS, draw_floor, draw_forest, floor_rows
+from search.report.figures_strength import draw_strength, fit_band
+from search.report.figures_training import curves_text, draw_curves
 
 DRAWN_AT_THE_END = set(FIGURES)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -123,7 +123,7 @@ def test_drawing_leaves_matplotlib_as_it_was(finished: SearchState) -> None:
 def test_pyplot_and_its_global_figures_are_not_imported() -> None:
     code = (
         "import sys; sys.path[:0] = ['.', 'tests']\n"
-        "from states import make_state\nfrom search.figures import FIGURES\n"
+        "from states import make_state\nfrom search.report.figures import FIGURES\n"
         "assert FIGURES['forest'].draw(make_state(), 5.0) is not None\n"
         "print('matplotlib.pyplot' in sys.modules)"
     )

@@ -20,7 +20,7 @@ from data.files import (
     sweep_leftovers,
     write_atomically,
 )
-from search.journal import Journal, read
+from search.journal.journal_file import Journal, read
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from data.errors import UserError
-from search.checkpoints import Checkpoint, SpentCheckpoints, checkpoint_file
-from search.config import ExperimentConfig, parse_config
-from search.prepare import prepare, resources_of
-from search.progress import EpochReport
-from search.training import run_trial
-from search.trial import Outcome, Resources, TrialRecord, TrialSpec
+from search.driver.prepare import prepare, resources_of
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.trial import Outcome, Resources, TrialRecord, TrialSpec
+from search.training.checkpoints import Checkpoint, SpentCheckpoints, checkpoint_file
+from search.training.progress import EpochReport
+from search.training.run_trial import run_trial
 
 ROOT = Path(__file__).parent.parent
 TRAINING: dict[str, Any] = {
@@ -114,7 +114,7 @@ def test_a_disk_too_small_computes_again_and_comes_to_the_same(
 
 
 def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_hours(folder: Path) -> None:
-    from search.plan import describe_plan, make_plan
+    from search.driver.plan import describe_plan, make_plan
 
     plan = make_plan(_config(folder))
     assert plan.network is not None
@@ -187,7 +187,7 @@ import sys
 sys.path[:0] = [{root!r}, {tests!r}]
 from pathlib import Path
 from test_finetune import scratch_spec
-from search.training import run_trial
+from search.training.run_trial import run_trial
 run_trial(*scratch_spec(Path({folder!r})), lambda report: print(report.epoch, flush=True))
 """
 
@@ -229,11 +229,11 @@ def test_a_trial_killed_between_epochs_ends_as_an_undisturbed_one(tmp_path: Path
 
 
 def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Path) -> None:
-    from search.backbones import build_backbone
-    from search.head_stack import HeadShape, plain_head
-    from search.modes import MODES
-    from search.stores import dataset_of
-    from search.training import train_spec
+    from search.features.backbones import build_backbone
+    from search.features.opened import dataset_of
+    from search.training.head_stack import HeadShape, plain_head
+    from search.training.modes import MODES
+    from search.training.run_trial import train_spec
 
     spec, resources = scratch_spec(tmp_path)
     spec = spec.model_copy(update={"probes": {"rotation_range": 20}})  # which asks for the weights to be kept
@@ -250,7 +250,7 @@ def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Pa
 @pytest.fixture(scope="module")
 def finetuned_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished search by halving over epochs, with a final model."""
-    from search.session import SessionOptions, run_search
+    from search.driver.session import SessionOptions, run_search
 
     folder = tmp_path_factory.mktemp("search")
     halving = {"algorithm": "halving", "trials": 2, "min_views": 1, "reduction": 2}
@@ -262,8 +262,8 @@ def finetuned_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_halving_shares_out_epochs_and_goes_on_from_the_rung_below(finetuned_run: Path) -> None:
-    from search.journal import read
-    from search.state import replay
+    from search.journal.journal_file import read
+    from search.journal.state import replay
 
     records = replay(read(finetuned_run / "journal.jsonl")[0]).records
     budgets = [r.spec.protocol.max_epochs for r in records if r.kind == "trial"]
@@ -283,7 +283,7 @@ def test_the_winning_model_takes_raw_images_and_has_learnt_layers_of_the_backbon
 ) -> None:
     import keras
 
-    from search.backbones import build_backbone
+    from search.features.backbones import build_backbone
 
     model = keras.models.load_model(finetuned_run / "model" / "model.keras")
     probabilities = model.predict(np.zeros((2, 20, 24, 3), np.uint8), verbose=0)
@@ -301,7 +301,7 @@ def test_the_winning_model_takes_raw_images_and_has_learnt_layers_of_the_backbon
 
 @pytest.mark.slow
 def test_verifying_trains_a_fine_tuned_trial_to_the_same_digits(finetuned_run: Path) -> None:
-    from search.verify import describe, verify
+    from search.verification.verify import describe, verify
 
     found = verify(finetuned_run, trial=0)
     assert found.same, describe(found)

@@ -5,8 +5,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from search.floor import null_floor
-from search.trial import Predictions
+from search.evidence.floor import null_floor
+from search.experiment.trial import Predictions
 
 
 def trial(

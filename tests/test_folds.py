@@ -8,10 +8,10 @@ import pytest
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
-from search.config import parse_config
-from search.folds import head_tasks, pool_rows
-from search.prepare import prepare, resources_of
-from search.trial import Protocol
+from search.driver.prepare import prepare, resources_of
+from search.experiment.config import parse_config
+from search.experiment.trial import Protocol
+from search.training.folds import head_tasks, pool_rows
 
 
 @pytest.fixture(scope="module")

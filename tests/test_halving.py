@@ -5,7 +5,14 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from search.halving import HalvingPlan, Rule, asynchronous, halving_oracle_class, plan_halving, synchronous
+from search.driver.halving import (
+    HalvingPlan,
+    Rule,
+    asynchronous,
+    halving_oracle_class,
+    plan_halving,
+    synchronous,
+)
 
 
 def _oracle(plan: HalvingPlan, rule: Rule = synchronous) -> Any:

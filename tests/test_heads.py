@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from search.head_scores import HeadScores
-from search.head_stack import HeadShape, initial_weights, plain_head
-from search.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, epoch_feed, train_heads
-from search.progress import EpochReport
-from search.trial import ModelSettings, TrainingSettings
+from search.experiment.trial import ModelSettings, TrainingSettings
+from search.training.head_scores import HeadScores
+from search.training.head_stack import HeadShape, initial_weights, plain_head
+from search.training.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, epoch_feed, train_heads
+from search.training.progress import EpochReport
 
 CLASSES, DIM, IMAGES = 4, 16, 240
 

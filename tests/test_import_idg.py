@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.config import ExperimentConfig, load_config
-from search.dimensions import Choices, Range
-from search.idg_call import PARAMETERS
-from search.import_idg import import_idg
-from search.space import Space
+from search.experiment.config import ExperimentConfig, load_config
+from search.experiment.dimensions import Choices, Range
+from search.experiment.idg_call import PARAMETERS
+from search.experiment.import_idg import import_idg
+from search.experiment.space import Space
 
 COURSE = """
 train_datagen = ImageDataGenerator(

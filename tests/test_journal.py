@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
-from search import journal
-from search.journal import Journal, JournalError, encode, read
+from search.journal import journal_file as journal
+from search.journal.journal_file import Journal, JournalError, encode, read
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from search.journal import Event, Journal, JournalError, encode, parse
+from search.journal.journal_file import Event, Journal, JournalError, encode, parse
 
 EXAMPLES = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "2000"))
 CHOSEN_BY_HAND = "AUGSEARCH_FUZZ_EXAMPLES" in os.environ

@@ -8,6 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# The packages of search, lowest first: each imports those before it. What is imported inside a function may lie higher.
+PACKAGES = (
+    *(
+        "experiment",
+        "features",
+        "evidence",
+        "training",
+        "execution",
+        "journal",
+        "export",
+        "report",
+        "tracking",
+    ),
+    *("driver", "verification", "commands"),
+)
 HEAVY = {"tensorflow", "keras", "keras_tuner", "mlflow", "matplotlib", "sklearn", "openvino", "ray"}
 
 
@@ -24,7 +39,7 @@ def _imports(path: Path, top_level_only: bool = False) -> set[str]:
 
 
 def _modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).glob("*.py"))
+    return sorted((ROOT / folder).rglob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -36,16 +51,39 @@ def test_imports_flow_from_the_command_line_to_search_to_data(folder: str, forbi
     assert not wrong
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_of_search_import_downwards(package: str) -> None:
+    allowed = PACKAGES[: PACKAGES.index(package) + 1]
+    wrong = {
+        path.name: higher
+        for path in _modules(f"search/{package}")
+        if (higher := _searched(path) - set(allowed))
+    }
+    assert not wrong
+
+
+def test_every_module_of_search_is_in_a_package() -> None:
+    assert {path.parent.name for path in _modules("search")} == {"search", *PACKAGES}
+    assert [path.name for path in (ROOT / "search").glob("*.py")] == ["__init__.py"]
+
+
+def _searched(path: Path) -> set[str]:
+    """The packages of search that a module imports when it is imported."""
+    nodes = ast.parse(path.read_text()).body
+    modules = [node.module.split(".") for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {parts[1] for parts in modules if parts[0] == "search"}
+
+
 def test_mlflow_is_imported_in_one_module() -> None:
     importing = [path.name for path in _modules("search") if "mlflow" in _imports(path)]
-    assert importing == ["tracking_mlflow.py"]
+    assert importing == ["mlflow_store.py"]
 
 
 def test_nothing_heavy_is_imported_when_a_module_is() -> None:
     early = {
         path.name: bad
         for path in [*_modules("data"), *_modules("search"), ROOT / "run_search.py"]
-        if path.name != "tracking_mlflow.py" and (bad := _imports(path, top_level_only=True) & HEAVY)
+        if path.name != "mlflow_store.py" and (bad := _imports(path, top_level_only=True) & HEAVY)
     }
     assert not early
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from states import make_state
 
-from search.leaderboard import (
+from search.journal.state import DatasetSummary, SearchState
+from search.report.leaderboard import (
     FIXED_COLUMNS,
     accuracy_interval,
     leaderboard,
@@ -15,7 +16,6 @@ from search.leaderboard import (
     trials_csv,
     write_leaderboard,
 )
-from search.state import DatasetSummary, SearchState
 
 
 def changed(state: SearchState, trial: int, **updates: object) -> SearchState:

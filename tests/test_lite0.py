@@ -10,8 +10,8 @@ import skimage
 import sklearn.datasets
 from PIL import Image
 
-from search.backbones import build_backbone
-from search.lite0 import blocks
+from search.features.backbones import build_backbone
+from search.features.lite0 import blocks
 
 SCIKIT_LEARN = Path(sklearn.datasets.__file__).parent / "images"
 SCIKIT_IMAGE = Path(skimage.__file__).parent / "data"

@@ -16,10 +16,10 @@ from processes import announced, is_running, wait_until
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
-from search import worker_process
-from search.engines import EngineOptions
-from search.local_engine import LocalEngine
-from search.worker import private_mb
+from search.execution import worker_process
+from search.execution.engines import EngineOptions
+from search.execution.local_engine import LocalEngine
+from search.execution.worker import private_mb
 
 
 def options(folder: Path, **changes: Any) -> EngineOptions:

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
-from search import lock
-from search.lock import LockedError, Owner, RunLock, process_start
+from search.journal import lock
+from search.journal.lock import LockedError, Owner, RunLock, process_start
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys, time
 from pathlib import Path
-from search.lock import RunLock
+from search.journal.lock import RunLock
 with RunLock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from stand_ins import answer
 
-from search.config import parse_config
-from search.engines import ENGINES, EngineOptions, EngineRecord
-from search.local_engine import LocalEngine
-from search.session import run_search
-from search.trial import TrialRecord
-from search.worker import private_mb
+from search.driver.session import run_search
+from search.execution.engines import ENGINES, EngineOptions, EngineRecord
+from search.execution.local_engine import LocalEngine
+from search.execution.worker import private_mb
+from search.experiment.config import parse_config
+from search.experiment.trial import TrialRecord
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

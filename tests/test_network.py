@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from search.cutting import cut
-from search.head_stack import HeadShape, initial_weights
-from search.network import Acceleration, Batch, Network, acceleration, built_in
+from search.training.cutting import cut
+from search.training.head_stack import HeadShape, initial_weights
+from search.training.network import Acceleration, Batch, Network, acceleration, built_in
 
 if TYPE_CHECKING:
     import keras
@@ -110,7 +110,7 @@ def test_weights_put_into_another_network_give_its_answers() -> None:
 def test_a_cpu_is_given_neither_xla_nor_mixed_precision() -> None:
     import keras
 
-    from search.tensorflow_engine import sees_gpu
+    from search.features.tensorflow_engine import sees_gpu
 
     assert acceleration(False) == Acceleration(False, "float32")
     assert acceleration(True) == Acceleration(True, "mixed_bfloat16")

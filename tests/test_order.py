@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from stand_ins import complete, make_spec, resources_in
 
-from search.event_log import EventLog
-from search.ledger import Ledger
-from search.progress import OnEpoch
-from search.trial import Outcome, TrialSpec
+from search.driver.ledger import Ledger
+from search.experiment.trial import Outcome, TrialSpec
+from search.journal.event_log import EventLog
+from search.training.progress import OnEpoch
 
 
 class HandEngine:

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from states import make_state
 
-from search import session
-from search.config import ExperimentConfig, parse_config
-from search.pacing import Deadline, seconds_a_view
-from search.session import SessionOptions, run_search
-from search.workload import Workload, workload
+from search.driver import session
+from search.driver.pacing import Deadline, seconds_a_view
+from search.driver.session import SessionOptions, run_search
+from search.driver.workload import Workload, workload
+from search.experiment.config import ExperimentConfig, parse_config
 
 
 class Clock:

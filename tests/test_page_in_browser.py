@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from state_variants import HOSTILE_NAMES, SCRIPT, hostile
 
-from search.contact_sheet import WINNER_SHEET
-from search.report import write_report
+from search.report.contact_sheet import WINNER_SHEET
+from search.report.html import write_report
 
 WIDTHS = (390, 1440)
 EFFECT = "effect (95 %), points"

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from data.decode import decode_image
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.predict import Answer, load_winner, predict
+from search.commands.predict import Answer, load_winner, predict
 
 CLASSES = ["blue", "green", "red"]
 
@@ -144,9 +144,9 @@ def test_a_damaged_model_is_one_clear_line(run_dir: Path, tmp_path: Path, damage
 
 
 def test_the_model_of_a_real_search_answers_as_its_test_phase_did(finished_run: Path, tmp_path: Path) -> None:
-    from search.reopening import open_run
-    from search.stores import dataset_of
-    from search.trial import Predictions, Resources
+    from search.experiment.trial import Predictions, Resources
+    from search.features.opened import dataset_of
+    from search.verification.reopening import open_run
 
     run = open_run(finished_run)
     record = run.state.of_kind("test")[0]

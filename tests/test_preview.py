@@ -11,9 +11,10 @@ from states import make_state
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
 from data.notes import DataNotes
 from data.views import augment
-from search.config import ExperimentConfig, parse_config
-from search.contact_sheet import GAP, MARGIN, NAME_WIDTH, WINNER_SHEET, Column, draw_sheet
-from search.preview import (
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.space import Space
+from search.report.contact_sheet import GAP, MARGIN, NAME_WIDTH, WINNER_SHEET, Column, draw_sheet
+from search.report.preview import (
     extreme_columns,
     pick_images,
     preview_sheet,
@@ -22,7 +23,6 @@ from search.preview import (
     write_trial_sheet,
     write_winner_sheet,
 )
-from search.space import Space
 
 SIZE, TILE = 48, 48
 

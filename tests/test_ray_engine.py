@@ -17,8 +17,8 @@ from ray_cluster import RayCluster, ray_cluster
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.packed import open_packed, packed_folder
-from search.engines import ClusterOptions, EngineOptions
-from search.ray_engine import RayEngine, connect
+from search.execution.engines import ClusterOptions, EngineOptions
+from search.execution.ray_engine import RayEngine, connect
 
 
 @pytest.fixture(scope="module")

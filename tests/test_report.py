@@ -10,12 +10,12 @@ from PIL import Image
 from state_variants import SCRIPT, hostile, with_evaluation, with_many_trials, without_recommendation
 from states import PHASES, Phase, make_state
 
-from search.contact_sheet import WINNER_SHEET
-from search.evidence import LeakDemo, LeakedScore
-from search.report import render_report, write_report
-from search.report_tables import trial_table
-from search.state import SearchState
-from search.trial import Probe
+from search.evidence.findings import LeakDemo, LeakedScore
+from search.experiment.trial import Probe
+from search.journal.state import SearchState
+from search.report.contact_sheet import WINNER_SHEET
+from search.report.html import render_report, write_report
+from search.report.tables import trial_table
 
 HEADINGS = [
     "Which augmentations help",

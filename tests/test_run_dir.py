@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from search.journal import encode, read
-from search.run_dir import JOURNAL, MADE_FILES, PREVIOUS, earlier_looks, empty_run_dir, forget_previous
-from search.state import replay
+from search.journal.journal_file import encode, read
+from search.journal.run_dir import (
+    JOURNAL,
+    MADE_FILES,
+    PREVIOUS,
+    earlier_looks,
+    empty_run_dir,
+    forget_previous,
+)
+from search.journal.state import replay
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from search.config import ExperimentConfig, parse_config
-from search.journal import JournalError
-from search.session import SearchResult, SessionOptions, run_search
-from search.trial import TrialRecord
+from search.driver.session import SearchResult, SessionOptions, run_search
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.trial import TrialRecord
+from search.journal.journal_file import JournalError
 
 EXPERIMENT: dict[str, Any] = {
     "name": "tiny",
@@ -185,9 +185,9 @@ def test_worker_processes_give_the_table_of_the_calling_process(
 def test_the_page_and_the_table_are_made_again_from_the_journal(
     finished: SearchResult, tmp_path: Path
 ) -> None:
-    from search.journal import read
-    from search.outputs import write_outputs
-    from search.state import replay
+    from search.driver.outputs import write_outputs
+    from search.journal.journal_file import read
+    from search.journal.state import replay
 
     copy = tmp_path / "copy"
     copy.mkdir()

@@ -6,7 +6,7 @@ import pytest
 from state_variants import without_recommendation
 from states import PHASES, Phase, make_state
 
-from search.summary import summarize
+from search.report.summary import summarize
 
 PROMISED = {"best", "controls", "verdicts", "policy", "null_floor", "test", "timing"}
 

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.reopening import open_run
-from search.sync import sync
-from search.tracking_uri import redacted
-from search.winner import EXAMPLE_FILE
+from search.commands.sync import sync
+from search.driver.winner import EXAMPLE_FILE
+from search.experiment.tracking_uri import redacted
+from search.verification.reopening import open_run
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

@@ -9,13 +9,13 @@ from rich.console import Console
 from state_variants import SCRIPT, without_recommendation
 from states import make_state
 
-from search.config import parse_config
-from search.progress import EpochReport
-from search.session import SearchResult
-from search.terminal import Progress, is_plain, print_closing
-from search.time_left import TimeLeft
-from search.trial import TrialRecord
-from search.workload import BASELINE, HEADS, new_views, workload
+from search.driver.session import SearchResult
+from search.driver.workload import BASELINE, HEADS, new_views, workload
+from search.experiment.config import parse_config
+from search.experiment.trial import TrialRecord
+from search.report.terminal import Progress, is_plain, print_closing
+from search.report.time_left import TimeLeft
+from search.training.progress import EpochReport
 
 RECORDS = make_state().records
 TRIALS = [record for record in RECORDS if record.kind == "trial"]

@@ -8,11 +8,11 @@ import pytest
 from mlflow_reader import artifacts_of, child_in, contents, mlflow_client, parent_in, runs_in
 from states import make_state
 
-from search.state import SearchState
-from search.tracking import Tracker
-from search.tracking_mlflow import Store
-from search.tracking_trial import trial_row
-from search.tracking_values import PARENT_TAG
+from search.journal.state import SearchState
+from search.tracking.mlflow_store import Store
+from search.tracking.of_trial import trial_row
+from search.tracking.tracker import Tracker
+from search.tracking.values import PARENT_TAG
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")

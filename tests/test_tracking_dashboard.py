@@ -13,7 +13,7 @@ from PIL import Image
 from servers import MlflowServer
 from states import make_state
 
-from search.tracking import Tracker, Winner
+from search.tracking.tracker import Tracker, Winner
 
 pytestmark = [
     # Keras reads a TensorFlow variable in the way of NumPy 1.

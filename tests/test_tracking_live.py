@@ -13,14 +13,14 @@ from processes import wait_until
 from stand_ins import make_spec, resources_in, run
 from states import make_state
 
-from search.engines import EngineOptions
-from search.event_log import EventLog
-from search.ledger import Ledger, Stopped
-from search.local_engine import LocalEngine
-from search.progress import EpochReport
-from search.tracking import Tracker
-from search.tracking_live import LiveTrials
-from search.trial import TrialRecord
+from search.driver.ledger import Ledger, Stopped
+from search.execution.engines import EngineOptions
+from search.execution.local_engine import LocalEngine
+from search.experiment.trial import TrialRecord
+from search.journal.event_log import EventLog
+from search.tracking.live import LiveTrials
+from search.tracking.tracker import Tracker
+from search.training.progress import EpochReport
 
 pytestmark = pytest.mark.filterwarnings(
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

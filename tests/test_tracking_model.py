@@ -10,7 +10,7 @@ import pytest
 from servers import free_port, running
 from states import make_state
 
-from search.tracking import Tracker, Winner
+from search.tracking.tracker import Tracker, Winner
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

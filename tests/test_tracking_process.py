@@ -14,8 +14,8 @@ import pytest
 from mlflow_reader import artifacts_of, mlflow_client, parent_in, runs_in
 from states import make_state
 
-from search.tracking import Tracker
-from search.tracking_values import PARENT_TAG
+from search.tracking.tracker import Tracker
+from search.tracking.values import PARENT_TAG
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -32,7 +32,7 @@ def run_dir(tmp_path):
 def test_a_sender_killed_while_sending_leaves_nothing_double(mlflow_uri, run_dir):
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
-        "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
+        "from pathlib import Path; from states import make_state; from search.tracking.tracker import Tracker\n"
         f"tracker = Tracker({mlflow_uri!r}, 'digits', Path({str(run_dir)!r}))\n"
         "tracker.project(make_state('confirm', num_epochs=150))"
     )
@@ -82,7 +82,7 @@ def test_a_new_store_is_made_without_a_word_and_without_the_network(tmp_path, ru
         "calls = []\n"
         "sys.addaudithook(lambda event, args: calls.append((event, args)) if event in "
         "('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto') else None)\n"
-        "from pathlib import Path; from states import make_state; from search.tracking import Tracker\n"
+        "from pathlib import Path; from states import make_state; from search.tracking.tracker import Tracker\n"
         f"tracker = Tracker({uri!r}, 'digits', Path({str(run_dir)!r}))\n"
         "status = tracker.project(make_state('controls'))\n"
         "assert status.unsent == 0, status\n"
@@ -101,7 +101,7 @@ def test_only_one_module_imports_mlflow_and_not_at_its_top():
     ]
     assert importing == ["tracking_mlflow.py"]
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import search.tracking; "
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import search.tracking.tracker; "
         "sys.exit(bool({'mlflow', 'tensorflow', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,12 +6,12 @@ import pytest
 from states import COURSE, STARTED_AT, make_record, make_state
 
 from data.errors import UserError
-from search.state import SearchState
-from search.tracking_note import MAX_CHARACTERS, describe, describe_winner
-from search.tracking_search import dataset_rows, search_row
-from search.tracking_trial import trial_row
-from search.tracking_uri import artifact_location, checked_uri, redacted
-from search.trial import TrialRecord
+from search.experiment.tracking_uri import artifact_location, checked_uri, redacted
+from search.experiment.trial import TrialRecord
+from search.journal.state import SearchState
+from search.tracking.note import MAX_CHARACTERS, describe, describe_winner
+from search.tracking.of_search import dataset_rows, search_row
+from search.tracking.of_trial import trial_row
 
 
 def record_of(state: SearchState, trial: int) -> TrialRecord:

@@ -7,7 +7,7 @@ import pytest
 from states import make_state
 
 from data.errors import UserError
-from search.tracking_sender import Sender, TrackingStatus, reason_of
+from search.tracking.sender import Sender, TrackingStatus, reason_of
 
 OPENED, CONTROLS, SEARCH = make_state("opened"), make_state("controls"), make_state("search")
 DONE, FAILED = True, False

@@ -15,9 +15,9 @@ import pytest
 from servers import MlflowServer, free_port, relay
 from states import make_state
 
-from search.progress import EpochReport
-from search.tracking import Tracker, Winner
-from search.tracking_values import PARENT_TAG
+from search.tracking.tracker import Tracker, Winner
+from search.tracking.values import PARENT_TAG
+from search.training.progress import EpochReport
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

@@ -11,7 +11,7 @@ import pytest
 from disks import mounted, remount
 from processes import wait_until
 
-from search.tracking_sqlite import make_whole
+from search.tracking.sqlite_store import make_whole
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,7 +81,7 @@ def test_mlflow_killed_while_it_makes_its_tables_finds_a_store_it_can_use(
     """Half of MLflow's tables are more than it can go on from: it would refuse the store for ever."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\n"
-        "from search.tracking_mlflow import Store\n"
+        "from search.tracking.mlflow_store import Store\n"
         "Store('sqlite:///mlflow.db', 'x', Path('run')).find('', 10)"
     )
     command = [sys.executable, "-W", "ignore", "-c", code]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search import AugmentationTuner, ExperimentConfig
-from search.session import SessionOptions
+from search.driver.session import SessionOptions
 
 EXPERIMENT: dict[str, Any] = {
     "name": "tuned",

@@ -2,9 +2,9 @@
 
 import pytest
 
-from search.evidence import Confirmed
-from search.trial import Effect
-from search.verdicts import choose, holm, verdict
+from search.evidence.findings import Confirmed
+from search.evidence.verdicts import choose, holm, verdict
+from search.experiment.trial import Effect
 
 
 def effect(delta: float, half: float = 0.005, p_value: float = 0.001) -> Effect:

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
-from search.comparison import Comparison
-from search.journal import encode, read
-from search.reopening import open_run, relocated
-from search.retraining import compare_quality
-from search.state import replay
-from search.trial import Predictions
-from search.verify import Verification, verify
+from search.experiment.trial import Predictions
+from search.journal.comparison import Comparison
+from search.journal.journal_file import encode, read
+from search.journal.state import replay
+from search.verification.reopening import open_run, relocated
+from search.verification.retraining import compare_quality
+from search.verification.verify import Verification, verify
 
 Event = dict[str, Any]
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from search.backbones import build_backbone, check_backbone, weights_identity
-from search.lite0 import package_file
-from search.torch_file import MAGIC_NUMBER, PROTOCOL_VERSION, read_torch_file
+from search.features.backbones import build_backbone, check_backbone, weights_identity
+from search.features.lite0 import package_file
+from search.features.torch_file import MAGIC_NUMBER, PROTOCOL_VERSION, read_torch_file
 
 SIZE = 8
 

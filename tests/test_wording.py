@@ -4,7 +4,7 @@ import pytest
 from state_variants import with_evaluation, without_recommendation
 from states import make_state
 
-from search.wording import (
+from search.report.wording import (
     UNITS,
     amount_text,
     answer,

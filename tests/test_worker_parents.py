@@ -19,8 +19,8 @@ import sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {root!r}]
 from stand_ins import make_spec, resources_in, run
-from search.engines import EngineOptions
-from search.local_engine import LocalEngine
+from search.execution.engines import EngineOptions
+from search.execution.local_engine import LocalEngine
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     engine = LocalEngine(EngineOptions(resources_in(folder), folder, run, workers=2, warm_imports=()))

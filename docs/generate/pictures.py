@@ -7,8 +7,8 @@ import numpy as np
 from data.augmentations import AUGMENTATIONS
 from data.extremes import augment_to, extremes
 from data.views import augment
-from search.contact_sheet import Column, draw_sheet
-from search.figure_style import BLUE, GREY, INK, RED, Row, draw_rows, new_figure, styled, to_svg
+from search.report.contact_sheet import Column, draw_sheet
+from search.report.figure_style import BLUE, GREY, INK, RED, Row, draw_rows, new_figure, styled, to_svg
 
 SIDE = 160
 STRENGTHS = {

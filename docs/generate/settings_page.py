@@ -8,11 +8,11 @@ from pydantic import BaseModel
 from data.augmentations import AUGMENTATIONS
 from data.sources import SOURCES
 from docs.generate.words import WORDS
-from search.algorithms import ALGORITHMS
-from search.backbones import BACKBONES
-from search.config import ExperimentConfig
-from search.engines import ENGINES
-from search.settings import ModelSettings, TrainingSettings
+from search.driver.algorithms import ALGORITHMS
+from search.execution.engines import ENGINES
+from search.experiment.config import ExperimentConfig
+from search.experiment.settings import ModelSettings, TrainingSettings
+from search.features.backbones import BACKBONES
 
 SETTINGS_OF = {"model": ModelSettings, "training": TrainingSettings}  # kept as written, checked by these
 SEARCHED = ("model", "training")

@@ -1,0 +1,105 @@
+"""Classes and probabilities by a run's winning model. Finding and reading the images is `data.named_files`."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.decode import quiet_pillow
+from data.errors import UserError
+from data.named_files import NamedImage, read_named
+from search.driver.winner import CLASSES_FILE, MODEL_FILE
+from search.experiment.trial import Frozen
+
+if TYPE_CHECKING:
+    import keras
+
+BATCH = 32
+DIGITS = 6  # of a probability; float32 has about seven
+
+
+class Answer(Frozen):
+    """given: the most probable class. probabilities: by class, in the order of the model's outputs, rounded."""
+
+    image: str
+    given: str
+    probabilities: dict[str, float]
+
+    @property
+    def line(self) -> str:
+        """One JSON object."""
+        values: dict[str, Any] = {
+            "image": self.image,
+            "class": self.given,
+            "probability": self.probabilities[self.given],
+            "probabilities": self.probabilities,
+        }
+        return json.dumps(values, allow_nan=False)
+
+
+def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Answer | NamedImage]:
+    """An answer an image, in the order named; the image itself, with its reason, where it cannot be read.
+
+    Images are decoded to the model's size exactly as for its training, so that the model's own resizing has nothing to do.
+    Raises UserError where the run has no model that can be loaded.
+    """
+    model, class_names = load_winner(run_dir)
+    size = model_size(model)
+    waiting: list[NamedImage] = []
+    with quiet_pillow():
+        for image in read_named(names, size):
+            waiting.append(image)
+            if len(waiting) == BATCH:
+                yield from _answers(model, class_names, waiting)
+                waiting = []
+        yield from _answers(model, class_names, waiting)
+
+
+def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
+    """The model and its classes. Nothing in the file is executed: Keras refuses what is not plain layers."""
+    path = run_dir / MODEL_FILE
+    if not path.exists():
+        raise UserError(
+            f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and test images finishes"
+        )
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False)
+        class_names = tuple(json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8")))
+    except Exception as error:  # whatever parsers of a foreign file raise
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path} cannot be loaded: {reason}; run the search again, or restore it") from error
+    if model.output_shape != (None, len(class_names)):
+        raise UserError(
+            f"{path} has outputs {model.output_shape}, and {CLASSES_FILE} {len(class_names)} classes"
+        )
+    return model, class_names
+
+
+def model_size(model: "keras.Model") -> int:
+    """The side in pixels of the images that the model was trained on."""
+    sizes = [layer.height for layer in model.layers if layer.name == "resize"]
+    if not sizes:
+        raise UserError("this model was not written by a search: it has no layer called resize")
+    return int(sizes[0])
+
+
+def _answers(
+    model: "keras.Model", class_names: tuple[str, ...], images: list[NamedImage]
+) -> Iterator[Answer | NamedImage]:
+    pixels = [image.pixels for image in images if image.pixels is not None]
+    rows = iter(np.asarray(model(np.stack(pixels), training=False)) if pixels else ())
+    for image in images:
+        if image.pixels is None:
+            yield image
+        else:
+            row = next(rows)
+            values = [round(float(value), DIGITS) for value in row]
+            yield Answer(
+                image=image.name,
+                given=class_names[int(np.argmax(row))],
+                probabilities=dict(zip(class_names, values, strict=True)),
+            )

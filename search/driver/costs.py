@@ -1,0 +1,106 @@
+"""What training networks will cost, before any is trained: which way images come to them, how fast this machine trains, how long all
+of it takes at most. For `check`; the plan itself is `plan`'s, the work `workload`'s.
+"""
+
+import time
+
+import numpy as np
+
+from data.dataset import TRAIN, VALIDATION
+from search.driver.prepare import Prepared
+from search.driver.workload import workload
+from search.experiment.settings import Settings
+from search.experiment.trial import Frozen
+from search.training.modes import mode_of
+from search.training.network import Batch, Network
+from search.training.prefixes import cut_summary, stored_bytes, why_whole
+from search.training.whole import network_of
+
+STEPS = 3  # timed, after one that builds the graph
+PREDICTING = 3.0  # times as fast as training
+
+
+class NetworkCost(Frozen):
+    """way: how images come to what trains, and why. networks: a trial, one a fold and seed. epochs: of each at most. images: through
+    the extractor, at most. seconds: of all training, where nothing stops early."""
+
+    way: str
+    networks: int
+    epochs: int
+    images: int
+    images_per_second: float
+    seconds: float
+
+
+def network_cost(prepared: Prepared) -> NetworkCost | None:
+    """None where the mode trains heads alone, whose cost is another matter."""
+    settings = prepared.specs.control({})
+    mode = mode_of(settings.training)
+    if mode.budget != "epochs":
+        return None
+    evaluation = prepared.config.evaluation
+    num_classes = len(prepared.dataset.class_names)
+    network, way, extracts = _network(prepared, settings, num_classes)
+    speed = _images_per_second(network, settings, num_classes)
+    work = workload(prepared.config)
+    trained, scored = _rows_of_a_head(prepared)
+    head_epochs = sum(phase.views for phase in work.phases.values())
+    trials = sum(phase.trials for phase in work.phases.values())
+    views = settings.training.views if isinstance(settings.training.views, int) else 1
+    epochs = mode.most(settings.training)
+    assert isinstance(epochs, int), "epochs are shared out"
+    return NetworkCost(
+        way=way,
+        networks=evaluation.folds * evaluation.seeds,
+        epochs=epochs,
+        images=round(_pool(prepared) * trials * views * extracts),
+        images_per_second=round(speed, 1),
+        seconds=round(head_epochs * (trained + scored / PREDICTING) / speed),
+    )
+
+
+def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[Network, str, int]:
+    """The network, its way, and how often each view goes through the extractor: for the heads, and for the prefix."""
+    model, training = settings.model, settings.training
+    size, head = prepared.config.dataset.image_size, (model.head_units, num_classes)
+    if training.mode == "scratch":
+        network = network_of(model.backbone, model.weights, size, "all", True, True, head)
+        return network, "whole network: every layer trains", 0
+    start, trains = str(training.finetune.start), training.finetune.batch_norm == "train"
+    summary = cut_summary(model.backbone, size, start)
+    reason = why_whole(summary, training)
+    network = network_of(model.backbone, model.weights, size, start, reason is not None, trains, head)
+    if reason is not None:
+        return network, f"whole network: {reason}", 1
+    shape = tuple(network.body.input_shape[1:])
+    views = training.views if isinstance(training.views, int) else 1
+    gigabytes = stored_bytes(shape, _pool(prepared), views) / 1e9
+    text = "x".join(map(str, shape))
+    way = f"prefix kept up to {summary.cut_after} ({text}, float16, {gigabytes:.2g} GB for a trial's {views} views)"
+    return network, way, 2
+
+
+def _images_per_second(network: Network, settings: Settings, num_classes: int) -> float:
+    size = settings.training.batch_size
+    generator = np.random.default_rng(0)
+    inputs = generator.standard_normal((size, *network.body.input_shape[1:])).astype(np.float16)
+    labels = generator.integers(0, num_classes, size).astype(np.int32)
+    kept = np.ones((size, settings.model.head_units), np.float32)
+    batch = Batch(inputs, np.eye(num_classes, dtype=np.float32)[labels], kept, labels)
+    float(network.train(batch, 0.0, 0.0)[0])
+    start = time.perf_counter()
+    losses = [network.train(batch, 0.0, 0.0)[0] for _ in range(STEPS)]
+    float(losses[-1])
+    return STEPS * size / (time.perf_counter() - start)
+
+
+def _pool(prepared: Prepared) -> int:
+    return int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
+
+
+def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:
+    """Images it trains on and images it is scored on."""
+    folds, splits = prepared.config.evaluation.folds, np.asarray(prepared.dataset.splits)
+    if folds == 1:
+        return float((splits == TRAIN).sum()), float((splits == VALIDATION).sum())
+    return _pool(prepared) * (folds - 1) / folds, _pool(prepared) / folds

@@ -1,0 +1,175 @@
+"""`check`: what a search will do and cost, before it does: trials, fits, images, time, and the smallest effect it can see.
+
+The speed is measured on this machine with a few dozen of the images; nothing is trained.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from data.dataset import TRAIN, VALIDATION
+from search.driver.costs import NetworkCost, network_cost
+from search.driver.prepare import Prepared, prepare, resources_of
+from search.driver.specs import CONTROLS
+from search.driver.workload import workload
+from search.evidence.power import Advice, Spread, advise, measured_spread
+from search.experiment.config import ExperimentConfig
+from search.experiment.trial import Frozen, Predictions, Resources
+from search.features.opened import extractor_of
+from search.journal.journal_file import read
+from search.journal.state import DatasetSummary, replay
+
+PROBE_IMAGES = 64
+# Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
+HEAD_SECONDS = 0.04
+HEAD_WORK = 2728 * 1280 * 100
+TYPICAL_EPOCHS = 45  # most heads stop within patience of their best epoch, well before max_epochs 60
+
+
+class Plan(Frozen):
+    """What `check` prints. Images are forward passes through the backbone; seconds are an estimate."""
+
+    name: str
+    dataset: DatasetSummary
+    controls: int
+    trials: int
+    later_trials: int
+    heads_a_trial: int
+    images: int
+    images_per_second: float
+    seconds: float
+    num_combinations: int | None
+    detectable_effect: float
+    advice: str
+    network: NetworkCost | None = None
+
+
+def make_plan(config: ExperimentConfig) -> Plan:
+    """Checks the config and the images, measures the backbone's speed, and counts. Raises UserError."""
+    resources = resources_of(config, Path("runs") / config.name)
+    prepared = prepare(config, resources)
+    pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
+    speed = _images_per_second(prepared, resources)
+    work = workload(config)
+    num_later = round(sum(phase.trials for phase in work.later))
+    images = round(pool * sum(phase.views for phase in work.phases.values()))
+    heads = config.evaluation.folds * config.evaluation.seeds
+    fits = heads * sum(phase.trials for phase in work.phases.values())
+    advice = _advice(prepared, resources)
+    network = network_cost(prepared)
+    if network is not None:
+        images = network.images
+    learning = fits * _seconds_a_head(prepared, pool) if network is None else network.seconds
+    return Plan(
+        name=config.name,
+        dataset=prepared.summary,
+        controls=len(CONTROLS),
+        trials=prepared.num_trials,
+        later_trials=num_later,
+        heads_a_trial=heads,
+        images=images,
+        images_per_second=round(speed, 1),
+        seconds=round(images / speed + learning),
+        num_combinations=prepared.space.num_combinations,
+        detectable_effect=advice.detectable_effect,
+        advice=advice.text,
+        network=network,
+    )
+
+
+TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
+
+
+def _advice(prepared: Prepared, resources: Resources) -> Advice:
+    """From the spread that an earlier sitting's no-augmentation trial measured; before any, from the number of images."""
+    evaluation = prepared.config.evaluation
+    splits = np.asarray(prepared.dataset.splits)
+    accuracy, spread = _measured(prepared, resources.views_dir.parent) or (TYPICAL_ACCURACY, None)
+    return advise(
+        num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
+        accuracy=accuracy,
+        folds=evaluation.folds,
+        seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
+        spread=spread,
+        num_compared=prepared.num_trials + len(CONTROLS) - 1,
+        num_validation=int((splits == VALIDATION).sum()),
+    )
+
+
+def _measured(prepared: Prepared, run_dir: Path) -> tuple[float, Spread | None] | None:
+    journal = run_dir / "journal.jsonl"
+    if not journal.exists():
+        return None
+    state = replay(read(journal)[0])
+    baseline = state.baseline()
+    if (
+        state.opened is None
+        or state.opened.dataset.digest != prepared.dataset.digest
+        or baseline is None
+        or baseline.result is None
+        or baseline.predictions_file is None
+    ):
+        return None
+    predictions = Predictions.from_bytes((run_dir / baseline.predictions_file).read_bytes())
+    objective = prepared.config.evaluation.objective
+    spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
+    return baseline.result.metrics["accuracy"], spread
+
+
+def _images_per_second(prepared: Prepared, resources: Resources) -> float:
+    model = prepared.specs.control({}).model
+    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, prepared.precision, resources)
+    probe = np.asarray(prepared.dataset.images[:PROBE_IMAGES])
+    extractor.extract([probe], len(probe))
+    start = time.perf_counter()
+    extractor.extract([probe], len(probe))
+    return len(probe) / (time.perf_counter() - start)
+
+
+def _seconds_a_head(prepared: Prepared, pool: int) -> float:
+    settings = prepared.specs.control({})
+    epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
+    return epochs * HEAD_SECONDS * pool * 1280 * max(1, settings.model.head_units) / HEAD_WORK
+
+
+def describe_plan(plan: Plan) -> str:
+    """The plan for people, in a dozen lines."""
+    counts = ", ".join(
+        f"{sum(numbers)} {split}" for split, numbers in plan.dataset.counts.items() if sum(numbers)
+    )
+    size = plan.dataset.image_size
+    grid = f" of {plan.num_combinations} combinations" if plan.num_combinations else ""
+    return "\n".join(
+        [
+            f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x {size} pixels",
+            f"  controls      {plan.controls}",
+            f"  trials        {plan.trials}{grid}",
+            f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
+            f"  heads         {plan.heads_a_trial} a trial",
+            f"  images        {plan.images:,} through the backbone, at {plan.images_per_second:.0f} a second here",
+            *_describe_networks(plan),
+            f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
+            f"  can detect    {100 * plan.detectable_effect:.2f} points, 4 times in 5",
+            f"  {plan.advice}",
+        ]
+    )
+
+
+def _describe_networks(plan: Plan) -> list[str]:
+    """Where networks are trained: how many, for how long, and which way images come to them."""
+    network = plan.network
+    if network is None:
+        return []
+    most = f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images a second here"
+    return [
+        f"  networks      {network.networks} a trial, one a fold and seed: {most}",
+        f"                {network.seconds / 3600:.1f} hours at most for all of them; folds and seeds multiply it",
+        f"  way           {network.way}",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

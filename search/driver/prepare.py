@@ -1,0 +1,187 @@
+"""What a search needs before its first trial: the images, the space, the machine's precision, and what to write down of them.
+
+Fails before anything is spent: the config is already checked; here come the data, then the backbone and its weights.
+"""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
+from data.errors import UserError
+from search.driver.algorithms import ALGORITHMS, num_trials
+from search.driver.specs import SpecFactory
+from search.experiment.config import ExperimentConfig
+from search.experiment.seeds import derive_seed
+from search.experiment.space import Space
+from search.experiment.trial import ModelSettings, Precision, Resources
+from search.features.greetings import import_tensorflow_quietly
+from search.journal.state import DatasetSummary
+
+PACKAGES = (
+    "augsearch",
+    "tensorflow",
+    "keras",
+    "keras-tuner",
+    "mlflow",
+    "pandas",
+    "numpy",
+    "openvino",
+    "opencv-python-headless",
+    "pillow",
+    "matplotlib",
+    "scikit-learn",
+)
+
+OnImages = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment with its images opened."""
+
+    config: ExperimentConfig
+    space: Space
+    specs: SpecFactory
+    dataset: Dataset
+    precision: Precision
+
+    @property
+    def num_trials(self) -> int:
+        return num_trials(self.config, self.space)
+
+    @property
+    def has_test(self) -> bool:
+        return bool((np.asarray(self.dataset.splits) == TEST).any())
+
+    @property
+    def summary(self) -> DatasetSummary:
+        labels, splits = np.asarray(self.dataset.labels), np.asarray(self.dataset.splits)
+        num_classes = len(self.dataset.class_names)
+        counts = {
+            name: tuple(np.bincount(labels[splits == number], minlength=num_classes).tolist())
+            for number, name in enumerate(SPLIT_NAMES)
+        }
+        return DatasetSummary(
+            digest=self.dataset.digest,
+            image_size=self.config.dataset.image_size,
+            class_names=self.dataset.class_names,
+            counts=counts,
+            notes=self.dataset.notes.model_dump(mode="json"),
+        )
+
+
+def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
+    """What this machine gives to the trials of an experiment."""
+    execution = config.execution
+    return Resources(
+        cache_dir=Path(execution.cache_dir) if execution.cache_dir else default_cache_dir(),
+        views_dir=run_dir / "views",
+        keep_views=ALGORITHMS[config.search.algorithm].budget_key is not None,
+        num_threads=execution.threads or available_cores(),
+        feature_engine=execution.feature_engine,
+        disk_gb=execution.disk_gb,
+    )
+
+
+def default_cache_dir() -> Path:
+    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
+    return Path(
+        os.environ.get("AUGSEARCH_CACHE") or platformdirs.user_cache_dir("augsearch", appauthor=False)
+    )
+
+
+def available_cores() -> int:
+    """Cores this process may use, which in a container or a batch job are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None) -> Prepared:
+    """Opens the images, decoding them where that was not done before. Raises UserError for what the user can mend."""
+    import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
+    from data.dataset import open_dataset
+    from search.features.backbones import check_backbone
+    from search.features.extractor import resolve_precision
+    from search.training.modes import check_networks
+
+    space = Space.of(config)
+    for backbone, weights in backbones_of(config):
+        check_backbone(backbone, weights, config.dataset.image_size)
+    check_networks(space, config.dataset.image_size)
+    precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
+    seed = derive_seed(config.seed, "split")
+    dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads, on_images)
+    _check_folds(config, dataset)
+    return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
+
+
+def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
+    folds = config.evaluation.folds
+    if folds > 1 and dataset.limited:
+        raise UserError(
+            f"evaluation.folds is {folds}, which would train on the whole validation split, and dataset.limit_per_class is set; write "
+            "folds: 1"
+        )
+    scored = np.asarray(dataset.labels)[np.isin(dataset.splits, (TRAIN, VALIDATION))]
+    counts = np.bincount(scored, minlength=len(dataset.class_names))
+    if folds > 1 and counts.min() < folds:
+        name = dataset.class_names[int(counts.argmin())]
+        raise UserError(
+            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside the test split; lower "
+            "folds or add images"
+        )
+
+
+def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
+    """Every pair of backbone and weights that a trial of the experiment may use."""
+    space = Space.of(config)
+    model = space.fixed["model"]
+    given = {name: [model[name]] if name in model else [default] for name, default in _MODEL_DEFAULTS.items()}
+    for name in given:
+        if name in space.dimensions and space.section_of[name] == "model":
+            given[name] = list(space.dimensions[name].extremes)
+    return [(backbone, weights) for backbone in given["backbone"] for weights in given["weights"]]
+
+
+_MODEL_DEFAULTS = {name: getattr(ModelSettings(), name) for name in ("backbone", "weights")}
+
+
+def describe_environment(prepared: Prepared) -> dict[str, Any]:
+    """Versions, machine and hashes, for `environment.json`. Nothing of the user's environment variables."""
+    from search.features.backbones import weights_identity
+
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": available_cores(),
+        "precision": prepared.precision,
+        "dataset": prepared.dataset.digest,
+        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones_of(prepared.config)},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

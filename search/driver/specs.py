@@ -1,0 +1,136 @@
+"""The specs of a search's trials: which folds, seeds and views each phase uses, and what the controls are.
+
+Every phase has seeds of its own, derived from the experiment's: confirmation shares no fold, head seed or view with the search.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from search.experiment.config import ExperimentConfig
+from search.experiment.seeds import derive_seed
+from search.experiment.space import Space
+from search.experiment.trial import Kind, Precision, Protocol, Settings, TrialResult, TrialSpec
+from search.training.modes import Views, mode_of
+
+NONE, COURSE, TRIVIAL = "no augmentation", "course settings", "TrivialAugment"
+
+# What the machine-learning course's unit on augmentation trains with; an int shift is in pixels.
+COURSE_SETTINGS: dict[str, Any] = {
+    "rotation_range": 30,
+    "width_shift_range": 10.0,
+    "height_shift_range": 10.0,
+    "shear_range": 10,
+    "zoom_range": 0.1,
+    "vertical_flip": True,
+}
+
+CONTROLS: dict[str, dict[str, Any]] = {
+    NONE: {},
+    COURSE: COURSE_SETTINGS,
+    TRIVIAL: {"policy": "trivial_augment_wide"},
+}
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """How long a final model is trained: its one phase or the last of two, and the first of two."""
+
+    last: int
+    first: int | None = None
+
+    @classmethod
+    def of(cls, result: TrialResult | None) -> "Epochs":
+        """As long as the heads of this result took on average."""
+        if result is None or not result.best_epochs:
+            return cls(1)
+        before = result.curve.phases[0][1] if result.curve and result.head_best_epochs else 0
+        first = _mean(result.head_best_epochs) if result.head_best_epochs else None
+        return cls(max(1, _mean(result.best_epochs) - before), first)
+
+
+def _mean(epochs: tuple[int, ...]) -> int:
+    return max(1, round(sum(epochs) / len(epochs)))
+
+
+@dataclass(frozen=True)
+class SpecFactory:
+    """Makes the specs of one experiment. precision: as resolved on this machine."""
+
+    config: ExperimentConfig
+    space: Space
+    precision: Precision
+
+    def control(self, augmentation: dict[str, Any]) -> Settings:
+        return self.space.with_augmentation(augmentation)
+
+    def search(self, kind: Kind, label: str, settings: Settings, budget: Views | None = None) -> TrialSpec:
+        """A trial of the search phase, or one of its controls. budget: views, or epochs where the mode shares out those, if an
+        algorithm asks for fewer than all."""
+        evaluation = self.config.evaluation
+        views, epochs = settings.training.views, None
+        mode = mode_of(settings.training)
+        if budget is not None and mode.budget == "views":
+            views = budget
+        elif isinstance(budget, int) and budget != mode.most(settings.training):
+            epochs = budget
+        protocol = self._protocol("search", evaluation.folds, evaluation.seeds, views)
+        return self._spec(kind, label, settings, protocol.model_copy(update={"max_epochs": epochs}))
+
+    def baseline(self) -> TrialSpec:
+        """No augmentation, which also tries every searched augmentation at its strongest, for the label-safety table."""
+        spec = self.search("control", NONE, self.control({}))
+        return spec.model_copy(update={"probes": self.space.strongest()})
+
+    def confirm(self, kind: Kind, label: str, settings: Settings) -> TrialSpec:
+        """The same setting on fresh folds, head seeds and views."""
+        confirm = self.config.evaluation.confirm
+        if confirm is None:
+            raise ValueError("this experiment has no confirmation phase")
+        views = settings.training.views
+        views = views if views == "fresh" else max(confirm.views, views)
+        return self._spec(
+            kind,
+            label,
+            settings,
+            self._protocol("confirm", self.config.evaluation.folds, confirm.seeds, views),
+        )
+
+    def leaked(self, spec: TrialSpec) -> TrialSpec:
+        """The same trial with the mistake: its validation images are augmented as its training images are."""
+        return spec.model_copy(
+            update={"kind": "leak", "probes": {}, "protocol": spec.protocol.model_copy(update={"leak": True})}
+        )
+
+    def final(self, label: str, settings: Settings, epochs: "Epochs") -> TrialSpec:
+        """Trained on train + validation for `epochs`, scored on the test split."""
+        confirm = self.config.evaluation.confirm
+        seeds = confirm.seeds if confirm else self.config.evaluation.seeds
+        protocol = self._protocol("confirm", 1, seeds, settings.training.views)
+        times = {"epochs": epochs.last, "head_epochs": epochs.first}
+        return self._spec("test", label, settings, protocol.model_copy(update=times))
+
+    def _protocol(self, phase: str, folds: int, num_seeds: int, views: Views) -> Protocol:
+        seed = self.config.seed
+        return Protocol(
+            folds=folds,
+            fold_seed=derive_seed(seed, phase, "folds"),
+            head_seeds=tuple(derive_seed(seed, phase, "head", number) for number in range(num_seeds)),
+            view_seed=derive_seed(seed, phase, "views"),
+            views=views,
+            objective=self.config.evaluation.objective,
+        )
+
+    def _spec(self, kind: Kind, label: str, settings: Settings, protocol: Protocol) -> TrialSpec:
+        # What the protocol decides must not make two keys of one trial.
+        if not settings.augmentation and protocol.epochs is None:
+            protocol = protocol.model_copy(update={"views": 1, "view_seed": 1})
+        training = settings.training.model_copy(update={"views": protocol.views})
+        return TrialSpec(
+            kind=kind,
+            label=label,
+            dataset=self.config.dataset,
+            dataset_seed=derive_seed(self.config.seed, "split"),
+            settings=settings.model_copy(update={"training": training}),
+            protocol=protocol,
+            precision=self.precision,
+        )

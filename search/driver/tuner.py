@@ -1,0 +1,155 @@
+"""`AugmentationTuner`: a KerasTuner tuner that asks its oracle, has trials run, and tells it the answers, all from one thread.
+
+The search phase of `loop` is driven by it; in Python it answers to KerasTuner's own calls. What runs a trial is the ledger's
+engine; whether a trial was run before is the ledger's business too.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.driver.algorithms import ALGORITHMS, build_oracle, views_ladder
+from search.driver.phases import Context, Controls
+from search.experiment.config import ExperimentConfig
+from search.experiment.space import Space
+from search.experiment.trial import TrialRecord
+from search.features.greetings import import_tensorflow_quietly
+
+if TYPE_CHECKING:
+    import keras
+
+    from search.driver.session import SearchResult, SessionOptions
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A trial that was asked for and has no answer yet."""
+
+    number: int
+    proposal: Any
+    views: Any
+
+
+@lru_cache(maxsize=1)
+def tuner_class() -> Any:
+    """The class, made on first use: its base imports TensorFlow."""
+    import_tensorflow_quietly()
+    import keras_tuner
+
+    class AugmentationTuner(keras_tuner.engine.base_tuner.BaseTuner):
+        """Searches augmentations for one experiment.
+
+        `search()` runs or resumes the whole search in `run_dir` (default runs/NAME): controls, trials, confirmation, ablation,
+        test. `get_best_hyperparameters(n)` and `results_summary()` are KerasTuner's own, over the trials of the search phase;
+        `get_best_models(n)` trains those trials on train + validation and returns models that take raw uint8 images.
+        """
+
+        def __init__(self, config: ExperimentConfig, run_dir: Path | None = None) -> None:
+            self.config = config
+            self.run_dir = run_dir or Path("runs") / config.name
+            self.result: SearchResult | None = None
+            self._records: dict[str, TrialRecord] = {}
+            # "." is the run directory itself: the tuner keeps nothing of its own beside the journal.
+            super().__init__(
+                build_oracle(config, Space.of(config)), directory=str(self.run_dir), project_name="."
+            )
+
+        def search(self, progress: Any = None, options: "SessionOptions | None" = None) -> "SearchResult":
+            """Runs or resumes the search. Raises UserError for what the user can mend."""
+            from search.driver.session import run_search
+
+            self.result = run_search(self.config, self.run_dir, progress, options)
+            self.oracle = build_oracle(self.config, Space.of(self.config))
+            self._records = {}
+            for record in self.result.state.of_kind("trial"):
+                self._adopt(record)
+            return self.result
+
+        def _adopt(self, record: TrialRecord) -> None:
+            """Makes a trial of the journal one of the oracle's, for KerasTuner's own tables."""
+            trial = keras_tuner.engine.trial.Trial(
+                hyperparameters=Space.of(self.config).hyperparameters(), trial_id=str(record.trial)
+            )
+            trial.hyperparameters.values |= Space.of(self.config).oracle_values(record.settings)
+            trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
+            trial.score = record.result.score if record.result else None
+            self.oracle.trials[trial.trial_id] = trial
+            self._records[trial.trial_id] = record
+
+        def load_model(self, trial: Any) -> "keras.Model":
+            """A trial's setting trained on train + validation for as long as its heads took on average."""
+            from search.driver.winner import train_model
+
+            return train_model(self.config, self._records[trial.trial_id], self.run_dir)
+
+    return AugmentationTuner
+
+
+def run_trials(context: Context, controls: Controls) -> list[int]:
+    """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless `execution.order` is eager. Returns
+    the trials' numbers.
+    """
+    return _Driver(context, controls, build_oracle(context.config, context.space)).run()
+
+
+class _Driver:
+    """Asks, submits and tells."""
+
+    def __init__(self, context: Context, controls: Controls, oracle: Any) -> None:
+        self.context, self.controls, self.oracle = context, controls, oracle
+        self.ladder = views_ladder(context.config)
+        self.budget_key = ALGORITHMS[context.config.search.algorithm].budget_key
+        self.running: deque[_Asked] = deque()
+        self.done: list[int] = []
+        self.open_to_more = True
+
+    def run(self) -> list[int]:
+        while self.open_to_more or self.running:
+            while self.open_to_more and len(self.running) < self.context.config.search.lookahead:
+                if not self.ask():
+                    break
+            if self.running:
+                self.tell(self._next())
+        return self.done
+
+    def _next(self) -> _Asked:
+        """The trial to tell: the oldest, or, where the order is free, the first to have an answer."""
+        if self.context.config.execution.order == "deterministic":
+            return self.running.popleft()
+        number = self.context.ledger.first_answered([asked.number for asked in self.running])
+        found = next(asked for asked in self.running if asked.number == number)
+        self.running.remove(found)
+        return found
+
+    def ask(self) -> bool:
+        """Asks for one more trial and submits it; whether there was one to ask for now."""
+        number = len(self.done) + len(self.running)
+        if self.context.out_of_time(number):
+            self.open_to_more = False
+            return False
+        proposal = self.oracle.create_trial(f"trial-{number}")
+        if proposal.status != "RUNNING":
+            # IDLE waits for an answer that is under way; anything else has nothing more to ask.
+            self.open_to_more = proposal.status == "IDLE" and bool(self.running)
+            return False
+        values = proposal.hyperparameters.values
+        views = values.get(self.budget_key) if self.budget_key else None
+        settings = self.context.space.settings(values)
+        spec = self.context.specs.search("trial", f"trial {number + 1}", settings, views)
+        rung = self.ladder.index(views) if views in self.ladder else None
+        self.running.append(_Asked(self.context.ask("trial", spec, rung), proposal, views))
+        return True
+
+    def tell(self, asked: _Asked) -> None:
+        """Waits for an answer and gives it to the oracle."""
+        record = self.context.tell(asked.number, self.controls.baseline(asked.views))
+        result = record.result
+        if result is not None and result.status == "completed":
+            self.oracle.update_trial(asked.proposal.trial_id, {"score": result.score})
+            asked.proposal.status = "COMPLETED"
+        else:
+            asked.proposal.status = "FAILED"
+        self.oracle.end_trial(asked.proposal)
+        self.done.append(asked.number)

@@ -1,0 +1,116 @@
+"""The recommended model as one Keras file: raw uint8 images of any size in, class probabilities out.
+
+It is one of the heads that the test phase trained on train + validation, put on the backbone it was trained on. Which setting
+is recommended is `conclusions`'; registering the file is `tracking`'s.
+"""
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.dataset import Dataset
+from data.errors import UserError
+from data.files import make_folder, replacing, write_atomically
+from search.driver.specs import NONE, Epochs
+from search.experiment.trial import Resources, Settings, TrialRecord
+from search.features.backbones import build_backbone
+from search.journal.state import SearchState
+from search.tracking.values import Winner
+from search.training.head_file import heads_file, load_head
+from search.training.head_stack import HeadShape, HeadWeights, plain_head
+from search.training.modes import mode_of
+
+if TYPE_CHECKING:
+    import keras
+
+    from search.experiment.config import ExperimentConfig
+
+MODEL_FILE = "model/model.keras"
+CLASSES_FILE = "model/classes.json"
+EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for whoever registers it
+
+
+def final_record(state: SearchState) -> TrialRecord | None:
+    """The final trial of what is recommended; None where there was no test phase."""
+    label = state.evidence.chosen_label if state.evidence else None
+    finals = {record.label: record for record in state.of_kind("test") if record.status == "completed"}
+    return finals.get(label or NONE)
+
+
+def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run_dir: Path) -> Winner | None:
+    """Writes the model and its class names into the run directory; None where nothing was trained to be one.
+
+    Raises StorageError where the disk refuses.
+    """
+    record = final_record(state)
+    path = heads_file(record.spec, resources) if record else None
+    if record is None or path is None or not path.exists() or state.opened is None:
+        return None
+    size = record.spec.dataset.image_size
+    model = _whole_model(record.spec.settings, size, len(dataset.class_names), load_head(path))
+    make_folder(run_dir / "model", "the model's folder")
+    with replacing(run_dir / MODEL_FILE, "the winning model") as beside:
+        saved = beside.with_suffix(".keras")  # Keras refuses another ending
+        model.save(saved)
+        saved.replace(beside)
+    write_atomically(run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names")
+    example = io.BytesIO()
+    np.save(example, np.asarray(dataset.images[:2]), allow_pickle=False)
+    write_atomically(run_dir / EXAMPLE_FILE, example.getvalue(), "the model's example")
+    return stored_winner(state, run_dir)
+
+
+def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
+    """The winning model as `build_winner` left it in a run directory; None where there is none.
+
+    Raises UserError where one of its files cannot be read.
+    """
+    record = final_record(state)
+    if record is None or state.opened is None or not (run_dir / MODEL_FILE).exists():
+        return None
+    try:
+        class_names = json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8"))
+        example = np.load(run_dir / EXAMPLE_FILE, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
+        ) from error
+    policy = state.evidence.policy if state.evidence else None
+    return Winner(
+        model_path=run_dir / MODEL_FILE,
+        class_names=tuple(class_names),
+        example=example,
+        registered_name=state.opened.name,
+        metadata={"recommended": record.label, "verdict": policy.model_dump(mode="json") if policy else None},
+    )
+
+
+def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) -> "keras.Model":
+    """Any completed trial's setting, trained on train + validation for as long as its heads took on average."""
+    from search.driver.prepare import prepare, resources_of
+    from search.training.run_trial import train_spec
+
+    resources = resources_of(config, run_dir)
+    prepared = prepare(config, resources)
+    spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
+    weights = train_spec(spec, resources).heads.weights[0]
+    num_classes = len(prepared.dataset.class_names)
+    return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
+
+
+def _whole_model(settings: Settings, size: int, num_classes: int, weights: HeadWeights) -> "keras.Model":
+    """weights: as the trial's mode left them, the head's and perhaps those of the backbone."""
+    import keras
+
+    backbone = build_backbone(settings.model.backbone, settings.model.weights, size)
+    head = mode_of(settings.training).put(backbone, settings, weights)
+    shape = HeadShape(head[0].shape[0], settings.model.head_units, num_classes)
+
+    images = keras.Input((None, None, 3), dtype="uint8", name="images")
+    resized = keras.layers.Resizing(size, size, interpolation="bilinear", antialias=True, name="resize")(
+        images
+    )
+    return keras.Model(images, plain_head(shape, head)(backbone(resized)), name="augsearch_model")

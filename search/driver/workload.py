@@ -1,0 +1,150 @@
+"""How the work of a search is spread over its phases: trials, and augmented views of the whole data set for the backbone; or, where
+networks are trained, epochs of all heads. The one place that counts it, for the plan before a search, the time left in it and its
+deadline. Trains nothing and measures nothing.
+"""
+
+from dataclasses import dataclass
+
+from search.driver.algorithms import num_trials, views_ladder
+from search.driver.specs import CONTROLS
+from search.experiment.config import ExperimentConfig
+from search.experiment.space import Space
+from search.experiment.trial import TrialRecord
+from search.training.modes import Views, budget_of, mode_of
+
+HEADS = (
+    3.0  # what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
+)
+FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
+BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
+REMOVED_SHARE = (
+    0.5  # a policy holds about so many of the searched augmentations; each is taken out in the ablation
+)
+LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
+BEFORE_CONFIRMATION = ("controls", "search")
+
+
+@dataclass(frozen=True)
+class PhaseWork:
+    """trials: how many are trained. views: those that they compute together; no augmentation is one view. heads: what those of a
+    trial cost, in views.
+    """
+
+    trials: float
+    views: float
+    heads: float = HEADS
+
+    @property
+    def amount(self) -> float:
+        return self.heads * self.trials + self.views
+
+
+@dataclass(frozen=True)
+class Workload:
+    """phases: in order. ladder: the views of each rung, lowest first; empty where there are none. dearest: a trial's work at most."""
+
+    phases: dict[str, PhaseWork]
+    ladder: tuple[int, ...]
+    dearest: float
+
+    @property
+    def plan(self) -> dict[str, float]:
+        """The work of each phase, in views."""
+        return {name: phase.amount for name, phase in self.phases.items()}
+
+    @property
+    def later(self) -> tuple[PhaseWork, ...]:
+        """What comes after the search phase."""
+        return tuple(phase for name, phase in self.phases.items() if name not in BEFORE_CONFIRMATION)
+
+    def of(self, record: TrialRecord) -> float:
+        """What one trial adds: its heads and its views, on a higher rung those alone that the rung below did not have."""
+        spec = record.spec
+        if mode_of(spec.settings.training).budget == "epochs":
+            heads = len(spec.protocol.head_seeds) * spec.protocol.folds
+            return heads * new_views(spec.protocol.epochs or budget_of(spec), self.ladder)
+        if not spec.settings.augmentation:
+            return BASELINE
+        return HEADS + new_views(record.spec.protocol.views, self.ladder)
+
+
+def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> Workload:
+    """Every phase that this experiment goes through. removed_share: of the searched augmentations, those in the policy that the
+    ablation takes apart; a guess until it is chosen, 1 at most.
+    """
+    evaluation, space, ladder = config.evaluation, Space.of(config), views_ladder(config)
+    if mode_of(space.corners()[0].training).budget == "epochs":
+        return _epochs(config, space, ladder, removed_share)
+    full = _full_views(space)
+    others = len(CONTROLS) - 1
+    rungs = max(1, len(ladder))
+    phases = {
+        "controls": PhaseWork(1 + others * rungs, 1 + others * full),
+        "search": _search_work(config, space, ladder, full),
+    }
+    if evaluation.confirm is not None:
+        views = max(float(evaluation.confirm.views), full)
+        top = evaluation.confirm.top + others
+        phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
+        searched = sum(part == "augmentation" for part in space.section_of.values())
+        if evaluation.ablation:
+            removed = removed_share * searched
+            trials = searched + removed * (removed >= LARGE_POLICY)
+            phases["ablation"] = PhaseWork(trials, trials * views)
+    if evaluation.test:
+        # One fold. Nothing is recommended, and trained beside no augmentation, that was not confirmed.
+        chosen = evaluation.confirm is not None
+        phases["test"] = PhaseWork(1 + chosen, 1 + chosen * full, HEADS / evaluation.folds)
+    return Workload(phases, ladder, HEADS + full)
+
+
+def _epochs(
+    config: ExperimentConfig, space: Space, ladder: tuple[int, ...], removed_share: float
+) -> Workload:
+    """Counted in epochs of heads in place of views: every trial trains each of its heads through its budget."""
+    evaluation, confirm = config.evaluation, config.evaluation.confirm
+    training = space.with_augmentation({}).training
+    full = float(mode_of(training).most(training))
+    heads = evaluation.folds * evaluation.seeds
+    search = _search_work(config, space, ladder, full)
+    controls = len(CONTROLS) * max(1, len(ladder))
+    phases = {
+        "controls": PhaseWork(controls, heads * len(CONTROLS) * (sum(ladder) or full), 0.0),
+        "search": PhaseWork(search.trials, heads * search.views, 0.0),
+    }
+    if confirm is not None:
+        each = evaluation.folds * confirm.seeds * full
+        trials: float = confirm.top + len(CONTROLS)
+        phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
+        searched = sum(part == "augmentation" for part in space.section_of.values())
+        if evaluation.ablation:
+            trials = (1 + removed_share) * searched
+            phases["ablation"] = PhaseWork(trials, trials * each, 0.0)
+    if evaluation.test:
+        phases["test"] = PhaseWork(2, 2 * (confirm.seeds if confirm else evaluation.seeds) * full, 0.0)
+    return Workload(phases, ladder, heads * full)
+
+
+def new_views(views: Views, ladder: tuple[int, ...]) -> float:
+    """The views that a trial on this many has to compute, where the rung below it has computed its own."""
+    if not isinstance(views, int):
+        return float(FRESH_VIEWS)
+    below = [lower for lower in ladder if lower < views] if views in ladder else []
+    return float(views - max(below, default=0))
+
+
+def _search_work(config: ExperimentConfig, space: Space, ladder: tuple[int, ...], full: float) -> PhaseWork:
+    """Rung sizes fall by `search.reduction`; without rungs every trial has all views."""
+    trials = num_trials(config, space)
+    if not ladder:
+        return PhaseWork(trials, trials * full)
+    sizes = [config.search.reduction ** -float(rung) for rung in range(len(ladder))]
+    share = trials / sum(sizes)
+    views = sum(share * size * new_views(views, ladder) for size, views in zip(sizes, ladder, strict=True))
+    return PhaseWork(trials, views)
+
+
+def _full_views(space: Space) -> float:
+    """The views of an ordinary trial; the middle of a searched range."""
+    views = space.with_augmentation({}).training.views
+    return float(views) if isinstance(views, int) else float(FRESH_VIEWS)

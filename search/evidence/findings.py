@@ -1,0 +1,117 @@
+"""What a search found out, as values: effects, verdicts, the null floor, the test. Computed in `evaluation` and `confirmation`,
+journaled, and read by the page, MLflow and the command line. Computes nothing itself.
+"""
+
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
+from search.experiment.trial import Effect, Frozen
+
+VerdictName = Literal["HELPS", "HURTS", "NO EVIDENCE"]
+
+
+class Verdict(Frozen):
+    """The answer about one augmentation or one policy.
+
+    effect, ci: against the comparison named by `basis`: "removed" compares the policy with the policy less this augmentation,
+    "alone" compares this augmentation alone with none, "policy" compares the whole policy with none. Accuracy units (0.01 is
+    a point). p_holm: corrected for everything compared at that stage.
+    """
+
+    verdict: VerdictName
+    effect: float
+    ci: tuple[float, float]
+    p_holm: float
+    basis: Literal["removed", "alone", "policy"]
+
+
+class Confirmed(Frozen):
+    """One setting trained again on fresh seeds, folds and views. `source_trial` is the trial it comes from."""
+
+    trial: int
+    source_trial: int
+    label: str
+    effect: Effect
+    p_holm: float
+
+
+class RungCorrelation(Frozen):
+    """Spearman's rank correlation of the same trials' scores between two numbers of views, or of epochs where `unit` says so."""
+
+    from_views: int
+    to_views: int
+    rho: float
+    num_trials: int
+    unit: Literal["views", "epochs"] = "views"
+
+    @model_serializer(mode="wrap")
+    def _without_views(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Journals from before there were epochs have no unit; verifying them compares what is dumped."""
+        content = dump(self)
+        return content if self.unit != "views" else {k: v for k, v in content.items() if k != "unit"}
+
+
+class Score(Frozen):
+    """Measured on the test set: accuracy with its interval, and the other metrics."""
+
+    label: str
+    metrics: dict[str, float]
+    accuracy_ci: tuple[float, float]
+
+
+class TestResult(Frozen):
+    """What the sealed test set said. `looks` counts how often it was opened in this run directory."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    looks: int
+    num_images: int
+    none: Score
+    chosen: Score | None
+    effect: Effect | None
+    confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: class given; of the recommended model
+
+
+class LeakedScore(Frozen):
+    """A setting scored as it should be, on clean images, and as the mistake scores it, on augmented ones. Accuracies."""
+
+    trial: int
+    label: str
+    clean: float
+    clean_ci: tuple[float, float]
+    leaked: float
+    leaked_ci: tuple[float, float]
+
+
+class LeakDemo(Frozen):
+    """What augmenting the validation images does to a ranking. rho: Spearman's correlation of the two rankings; None where
+    it is not defined. Best first by the clean score."""
+
+    scores: tuple[LeakedScore, ...]
+    rho: float | None
+
+
+class Evidence(Frozen):
+    """All a search can say. Fields are filled as its phases end.
+
+    null_floor: what the best of the trials would show if none differed from no augmentation (95th percentile) in objective
+    units; null_floor_mean: the same, on average. None where the search phase has not ended.
+    chosen_trial: the confirmed trial that is recommended; None recommends no augmentation.
+    verdicts: one an augmentation, from it alone at its strength in the best setting. removed: what taking it out of the chosen
+    policy costs. optimism: mean over trials of the optimistic score less the honest one.
+    """
+
+    null_floor: float | None = None
+    null_floor_mean: float | None = None
+    best_trial: int | None = None
+    best_is_below_floor: bool | None = None
+    confirmed: tuple[Confirmed, ...] = ()
+    chosen_trial: int | None = None
+    chosen_label: str | None = None
+    policy: Verdict | None = None
+    verdicts: dict[str, Verdict] = {}
+    removed: dict[str, Verdict] = {}
+    by_class: dict[str, Effect] = {}
+    rung_correlations: tuple[RungCorrelation, ...] = ()
+    optimism: float | None = None

@@ -1,0 +1,197 @@
+"""Where trials run: one record an engine.
+
+An engine takes specs and gives futures of outcomes. It knows no oracle, no journal and no order: whoever
+submits decides in which order outcomes are told.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from data.dataset import Dataset
+from data.files import StorageError
+from search.execution.failures import Failure, guarded
+from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
+from search.training.progress import OnEpoch
+
+LOG_FOLDER = "logs"
+
+
+class RunTrial(Protocol):
+    """What runs a trial, as `run_trial` does."""
+
+    def __call__(self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome: ...
+
+
+def _run_trial() -> RunTrial:
+    from search.training.run_trial import run_trial
+
+    return run_trial
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one trial; shares of a GPU are allowed.
+    cache_is_shared: every node uses the driver's cache folder, by its path.
+    """
+
+    address: str = "auto"
+    cpu: float = 1
+    gpu: float = 0
+    cache_is_shared: bool = False
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is built from. An engine takes no notice of what does not concern it.
+
+    run: a function at the top of a module, which worker processes import. resources: of this machine in all;
+    an engine divides the threads between its workers. run_dir: logs go to its `logs`, and log paths are
+    relative to it. retries: attempts after the first, for failures that may pass. timeout_seconds: of one
+    attempt. warm_imports: what a worker imports ahead of its first trial, where installed. cluster: of engines with nodes.
+    """
+
+    resources: Resources
+    run_dir: Path
+    run: RunTrial = field(default_factory=_run_trial)
+    workers: int = 1
+    retries: int = 1
+    timeout_seconds: float | None = None
+    warm_imports: tuple[str, ...] = ("tensorflow", "keras", "cv2")
+    cluster: ClusterOptions = ClusterOptions()
+
+
+class Engine(Protocol):
+    """What every engine does.
+
+    A future ends with an Outcome, failed or completed; cancelled; with StorageError where a disk must be
+    mended before any trial can go on; or with another exception, which is a fault of this program.
+    """
+
+    def warm_up(self) -> None:
+        """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
+
+    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
+        """To be called before the first `submit`.
+
+        path: where a machine must have the images to read them itself, empty where no such place is known; None where no
+        machine needs files for them.
+        """
+
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
+        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`.
+
+        on_epoch is called with what the trial reports, in whatever thread, a moment late, and once more from the first epoch
+        where the trial is attempted again. An engine that hears nothing of its trials does not call it.
+        """
+
+    def cancel_running(self) -> None:
+        """Cancels every trial that has not ended, running or waiting, and returns at once."""
+
+    def shutdown(self, wait: bool) -> None:
+        """Returns when all workers are gone. wait: lets the submitted trials end first; else cancels them."""
+
+    def __enter__(self) -> "Engine": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Shuts down; waits for the trials unless an exception is on its way."""
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package: what must be installed for it
+    beside this program.
+    """
+
+    build: Callable[[EngineOptions], Engine]
+    isolates: bool
+    summary: str
+    package: str | None = None
+
+
+def settle(future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None) -> None:
+    """Ends a future with what its last attempt gave, unless it has been cancelled meanwhile."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if not isinstance(answer, Failure):
+        result = answer.result
+        if result.status == "failed" and result.log_path is None:
+            result = result.model_copy(update={"log_path": log_path})
+        future.set_result(replace(answer, result=result, attempts=attempts))
+    elif answer.kind == "storage":
+        future.set_exception(StorageError(answer.errno, answer.reason))
+    else:
+        result = TrialResult(
+            status="failed", error=answer.reason, traceback=answer.traceback, log_path=log_path
+        )
+        future.set_result(Outcome(result, None, attempts))
+
+
+class InlineEngine:
+    """Runs a trial in the calling process while `submit` is called: for debuggers.
+
+    It cannot end a trial that hangs, and a crash ends the search (which then resumes).
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._closed = False
+
+    def warm_up(self) -> None:
+        """Nothing to start."""
+
+    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
+        """Nothing to send."""
+
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
+        if self._closed:
+            raise RuntimeError("the engine has been shut down")
+        options = self._options
+        attempts = 1
+        run = partial(options.run, on_epoch=on_epoch)
+        answer = guarded(run, spec, options.resources)
+        while isinstance(answer, Failure) and answer.kind == "machine" and attempts <= options.retries:
+            attempts += 1
+            answer = guarded(run, spec, options.resources)
+        future: Future[Outcome] = Future()
+        settle(future, answer, attempts, log_path=None)
+        return future
+
+    def cancel_running(self) -> None:
+        """Nothing runs between calls."""
+
+    def shutdown(self, wait: bool) -> None:
+        self._closed = True
+
+    def __enter__(self) -> "InlineEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown(wait=error is None)
+
+
+def _local(options: EngineOptions) -> Engine:
+    from search.execution.local_engine import LocalEngine
+
+    return LocalEngine(options)
+
+
+def _ray(options: EngineOptions) -> Engine:
+    from search.execution.ray_engine import RayEngine
+
+    return RayEngine(options)
+
+
+ENGINES: dict[str, EngineRecord] = {
+    "inline": EngineRecord(InlineEngine, isolates=False, summary="in the calling process, one at a time"),
+    "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
+    "ray": EngineRecord(_ray, isolates=True, summary="as tasks of a Ray cluster", package="ray"),
+}

@@ -1,0 +1,195 @@
+"""What runs on a node of a Ray cluster: one trial in one Ray task, with the images it needs and the node's own caches.
+
+Sent to the nodes by name, so they need this package; imports no TensorFlow until the thread counts are set. The driver's side is
+`ray_engine`.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data.errors import UserError
+from data.files import StorageError, make_folder
+from search.execution.failures import Failure, classify, guarded
+from search.execution.worker import THREAD_VARIABLES
+from search.training.progress import EpochReport, OnEpoch
+
+if TYPE_CHECKING:
+    from data.packed import Parcel
+    from search.experiment.trial import Outcome, Resources, TrialSpec
+
+RUNS = "ray"  # below a node's cache: a folder a search
+LATE_STATUS = 75
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A dataset in Ray's object store: `blocks` are references to its pixels."""
+
+    parcel: "Parcel"
+    blocks: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Late:
+    """A trial took longer than it may, and its process ends itself."""
+
+
+class Mailbox:
+    """An actor beside the driver: what running trials say, until the driver takes it."""
+
+    def __init__(self) -> None:
+        self._items: list[tuple[str, EpochReport | Late]] = []
+
+    def put(self, item: "tuple[str, EpochReport | Late]") -> None:
+        self._items.append(item)
+
+    def take(self) -> "list[tuple[str, EpochReport | Late]]":
+        items, self._items = self._items, []
+        return items
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """All that a task needs beside its spec.
+
+    run: as `engines.EngineOptions.run`. resources: the driver's; a node puts its own cache folder in, unless `cache_is_shared`.
+    search: names the search's folder in the cache. digest: of the images that a node must find. mail: the Mailbox.
+    """
+
+    run: Callable[..., "Outcome"]
+    resources: "Resources"
+    cache_is_shared: bool
+    search: str
+    digest: str | None
+    shared: Shared | None
+    timeout_seconds: float | None
+    mail: Any
+
+
+def run_on_node(spec: "TrialSpec", plan: NodePlan) -> "tuple[Outcome | Failure, dict[str, bytes]]":
+    """One attempt at a trial: its answer, and the files it left beside the views (name -> content), for the driver to keep."""
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(plan.resources.num_threads)))
+    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several trials share a GPU
+    resources = node_resources(plan)
+    with _time_limit(spec, plan):
+        try:
+            find_dataset(spec, plan, resources)
+        except (UserError, StorageError, OSError, ValueError) as error:
+            return classify(error), {}
+        with _reports(spec, plan) as on_epoch:
+            answer = guarded(partial(plan.run, on_epoch=on_epoch), spec, resources)
+    return answer, _files_beside(resources.views_dir)
+
+
+def node_resources(plan: NodePlan) -> "Resources":
+    from search.driver.prepare import default_cache_dir
+
+    cache = plan.resources.cache_dir if plan.cache_is_shared else default_cache_dir()
+    return plan.resources.model_copy(
+        update={
+            "cache_dir": cache,
+            "views_dir": cache / RUNS / plan.search / "views",
+            "dataset_digest": plan.digest,
+        }
+    )
+
+
+def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> None:
+    """Sees to it that this node has the very images of the driver: its own copy of the files, or those in the object store.
+
+    Raises UserError where the files are others than the driver's, or are not here and not in the object store.
+    """
+    if plan.digest is None:
+        return
+    from data.packed import packed_folder, unpack
+    from search.features.opened import dataset_of
+
+    if plan.shared is not None and not packed_folder(resources.cache_dir, plan.digest).is_dir():
+        with _one_at_a_time(resources.cache_dir, plan.digest):
+            if not packed_folder(resources.cache_dir, plan.digest).is_dir():
+                unpack(plan.shared.parcel, _fetched(plan.shared.blocks), resources.cache_dir)
+    found = dataset_of(spec.dataset, spec.dataset_seed, resources).digest
+    if found != plan.digest:
+        raise UserError(
+            f"{os.uname().nodename} has other images at {spec.dataset.path} (digest {found[:12]}, the driver's are "
+            f"{plan.digest[:12]}); mend the copy, or set execution.ray.data: send"
+        )
+
+
+def _fetched(blocks: Iterable[Any]) -> Iterator[Any]:
+    import ray
+
+    for block in blocks:
+        yield ray.get(block)
+
+
+@contextmanager
+def _one_at_a_time(cache_dir: Path, digest: str) -> Iterator[None]:
+    """Lets one process of this node fetch while the others wait."""
+    import filelock  # Ray's own dependency
+
+    folder = make_folder(cache_dir / RUNS, "the cluster's folder")
+    with filelock.FileLock(folder / f"{digest[:32]}.lock"):
+        yield
+
+
+def _files_beside(views_dir: Path) -> dict[str, bytes]:
+    """What a trial left for good (a final head's weights), by its path below the search's folder; taken away from the node."""
+    folder = views_dir.parent / "heads"
+    found = {f"heads/{path.name}": path.read_bytes() for path in folder.glob("*.npz")}
+    for name in found:
+        (views_dir.parent / name).unlink(missing_ok=True)
+    return found
+
+
+@contextmanager
+def _time_limit(spec: "TrialSpec", plan: NodePlan) -> Iterator[None]:
+    """Ends this process where the trial takes too long: a trial that hangs in native code hears nothing else."""
+
+    def end() -> None:
+        import ray
+
+        ray.get(plan.mail.put.remote((spec.key, Late())))
+        os._exit(LATE_STATUS)
+
+    timer = threading.Timer(plan.timeout_seconds or 0, end) if plan.timeout_seconds else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+@contextmanager
+def _reports(spec: "TrialSpec", plan: NodePlan) -> Iterator[OnEpoch]:
+    """Reports are sent and not waited for, but for the last one: all have arrived when the trial's answer does."""
+    sent: list[Any] = []
+
+    def report(epoch: EpochReport) -> None:
+        sent[:] = [plan.mail.put.remote((spec.key, epoch))]
+
+    yield report
+    if sent:
+        import ray
+
+        ray.get(sent)
+
+
+def forget_search(plan: NodePlan) -> None:
+    """Deletes what a search left in this node's cache."""
+    shutil.rmtree(node_resources(plan).views_dir.parent, ignore_errors=True)
+
+
+def sees(path: str) -> bool:
+    """Whether this node has something at a path."""
+    return bool(path) and Path(path).exists()

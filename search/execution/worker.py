@@ -1,0 +1,127 @@
+"""Inside a worker process: what it does at its start and for each trial. `worker_process` starts and ends it.
+
+The imports at the top are the standard library's and `failures`: thread counts must be set before anything
+numerical is loaded.
+"""
+
+import ctypes
+import faulthandler
+import functools
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from search.execution.failures import Failure, classify, guarded
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from search.execution.engines import RunTrial
+    from search.experiment.trial import Outcome, Resources, TrialSpec
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_ORPHAN_CHECK_SECONDS = 1.0
+
+
+# What `start` leaves to the trials of this process: there is no other way from a pool's initializer to its tasks.
+_to_parent: "list[Connection]" = []
+
+
+def start(log_path: Path, num_threads: int, parent_pid: int, reports: "Connection") -> None:
+    """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads and reports to a pipe."""
+    die_with_parent(parent_pid)
+    _to_parent[:] = [reports]
+    redirect_output(log_path)
+    faulthandler.enable()  # an abort in native code leaves its stack in the log
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(num_threads)))
+
+
+def warm(trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | None]:
+    """Imports, ahead of the first trial, the module that runs trials and the installed ones of `modules`.
+
+    Returns this process's number, and what went wrong.
+    """
+    try:
+        importlib.import_module(trial_module)
+        for name in modules:
+            if importlib.util.find_spec(name) is not None:
+                importlib.import_module(name)
+    except Exception as error:
+        return os.getpid(), classify(error)
+    return os.getpid(), None
+
+
+def run_attempt(
+    run: "RunTrial", spec: "TrialSpec", resources: "Resources", attempt: int
+) -> "tuple[Outcome | Failure, float]":
+    """One attempt at a trial, and the memory (as `private_mb`) that this process then holds."""
+    from search.execution.report_pipe import ReportWriter
+
+    answer: Outcome | Failure
+    try:
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        print(
+            f"--- {when} {spec.kind} {spec.label!r} ({spec.key}), attempt {attempt}",
+            file=sys.stderr,
+            flush=True,
+        )
+        reporting = functools.partial(run, on_epoch=ReportWriter(_to_parent[0]))
+        answer = guarded(reporting, spec, resources)
+    except (OSError, SystemExit) as error:  # the log's disk is full; or the trial called sys.exit
+        answer = classify(error)
+    return answer, private_mb()
+
+
+def private_mb() -> float:
+    """Memory in RAM of this process alone, in MB: mapped files do not count. 0 where the system is silent."""
+    try:
+        resident, shared = Path("/proc/self/statm").read_text().split()[1:3]
+    except OSError:
+        return 0.0
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """No worker outlives its parent, however that ended: the kernel sees to it, or else a thread looks."""
+    if not _kernel_kills_orphans():
+        threading.Thread(target=_exit_when_orphaned, args=(parent_pid,), daemon=True).start()
+    if os.getppid() != parent_pid:  # it died before the request was made
+        os._exit(1)
+
+
+def redirect_output(log_path: Path) -> None:
+    """Sends standard output and error, of Python and of native code, to the end of a file."""
+    descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    streams: tuple[TextIO, TextIO] = (sys.stdout, sys.stderr)
+    for number, stream in enumerate(streams, start=1):
+        stream.flush()
+        os.dup2(descriptor, number)
+        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]
+    os.close(descriptor)
+
+
+def _kernel_kills_orphans() -> bool:
+    if sys.platform != "linux":
+        return False
+    # The signal comes when the parent's *thread* that started this process ends; that thread lives as long as
+    # its worker.
+    return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0)
+
+
+def _exit_when_orphaned(parent_pid: int) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(_ORPHAN_CHECK_SECONDS)
+    os._exit(1)

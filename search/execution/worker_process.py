@@ -1,0 +1,167 @@
+"""A worker process as its parent sees it: started, given trials one at a time, watched, ended.
+
+Which trials, how often and what to make of a lost worker is `local_engine`; what happens inside is `worker`.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any
+
+import pebble
+
+from search.execution import worker
+from search.execution.engines import EngineOptions
+from search.execution.failures import Failure, describe_exit
+from search.execution.report_pipe import ReportPipe
+from search.experiment.trial import Outcome, TrialSpec
+from search.training.progress import OnEpoch
+
+# A worker takes seconds to start, so it is replaced for cause: it has grown by so much since its first trial
+# (measured, real trials: 22 MB by the third, then none), or, where that is not measured, has run so many.
+MAX_GROWTH_MB = 500.0
+MAX_TRIALS_A_WORKER = 1000
+STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
+LOOK_SECONDS = 0.5  # how often a worker that says nothing is looked for
+
+# Workers do not listen to SIGTERM (see _keep_signals_from_workers): waiting for that is lost time.
+pebble.CONSTS.term_timeout = 0.2
+
+
+class TrialCancelled(Exception):
+    """The trial's future was cancelled while the worker was at it."""
+
+
+class WorkerLost(Exception):
+    """The worker ended, or has to be ended, before the trial did. The message is the reason.
+
+    was_idle: it ended before it took the trial, so that the trial has not been attempted.
+    """
+
+    def __init__(self, reason: str, was_idle: bool = False) -> None:
+        super().__init__(reason)
+        self.was_idle = was_idle
+
+
+class WorkerProcess:
+    """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start.
+
+    To be made in a thread that lives as long as the worker (on Linux the worker dies with it) and may do
+    without SIGINT and SIGTERM. Pools of more share a pipe and its lock, and a process killed while it has the
+    lock stops all the others.
+    """
+
+    def __init__(self, log: Path, options: EngineOptions) -> None:
+        self._options = options
+        self._pid: int | None = None
+        self._trials = 0
+        self._first_mb = self._last_mb = 0.0
+        self._reports = ReportPipe()
+        _keep_signals_from_workers()
+        self._pool = pebble.ProcessPool(
+            max_workers=1,
+            initializer=worker.start,
+            initargs=(log, options.resources.num_threads, os.getpid(), self._reports.writer),
+            context=multiprocessing.get_context("spawn"),
+        )
+        try:
+            self._warming = self._pool.schedule(
+                worker.warm, args=(options.run.__module__, options.warm_imports)
+            )
+        except (BrokenProcessPool, OSError) as error:
+            raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
+
+    @property
+    def is_alive(self) -> bool:
+        running = {process.pid for process in multiprocessing.active_children()}
+        return bool(self._pool.active) and (self._pid is None or self._pid in running)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it should be replaced before the next trial: libraries leak, and memory is shared."""
+        return self._trials >= MAX_TRIALS_A_WORKER or self._last_mb - self._first_mb > MAX_GROWTH_MB
+
+    def run(
+        self, spec: TrialSpec, trial: Future[Outcome], attempt: int, on_epoch: OnEpoch | None = None
+    ) -> Outcome | Failure:
+        """One attempt at a trial. `trial` is the future that others wait for, and may cancel. on_epoch is called in this thread.
+
+        Raises WorkerLost or TrialCancelled, after which this worker is only good for `end`.
+        """
+        late = f"the worker process did not start within {STARTUP_SECONDS:g} s"
+        self._pid, failure = self._wait(self._warming, trial, STARTUP_SECONDS, late)
+        if failure is not None:
+            return failure
+        arguments = (self._options.run, spec, self._options.resources, attempt)
+        limit = self._options.timeout_seconds
+        late = f"the trial took longer than {limit or 0:g} s, the limit execution.trial_timeout_minutes sets"
+        try:
+            attempted = self._pool.schedule(worker.run_attempt, args=arguments)
+        except RuntimeError as error:  # the pool has just noticed that its process is gone
+            raise WorkerLost(describe_exit(None), was_idle=True) from error
+        answer, self._last_mb = self._wait(attempted, trial, limit, late, on_epoch)
+        self._first_mb = self._first_mb or self._last_mb
+        self._trials += 1
+        return answer
+
+    def end(self) -> None:
+        """Kills the process and returns when it is gone."""
+        for process in multiprocessing.active_children():
+            if process.pid == self._pid:
+                process.kill()
+        self._pool.stop()
+        self._pool.join()
+        self._reports.close()
+
+    def _wait(
+        self,
+        answer: "Future[Any]",
+        trial: Future[Outcome],
+        limit: float | None,
+        late: str,
+        on_epoch: OnEpoch | None = None,
+    ) -> Any:
+        """The answer, unless the trial is cancelled, the limit (in seconds) passes or the process is gone."""
+        changed = threading.Event()
+        for future in (answer, trial):
+            future.add_done_callback(lambda _: changed.set())
+        deadline = time.monotonic() + (limit or float("inf"))
+        while not changed.wait(max(0.0, min(LOOK_SECONDS, deadline - time.monotonic()))):
+            self._pass_on(on_epoch)
+            if time.monotonic() >= deadline:
+                raise WorkerLost(late)
+            # The pool reports a process that ended with an error, but not one that left with status 0.
+            if not self.is_alive and not changed.wait(LOOK_SECONDS):
+                raise WorkerLost(describe_exit(0))
+        self._pass_on(on_epoch)
+        if trial.cancelled():
+            raise TrialCancelled
+        try:
+            return answer.result()
+        except pebble.ProcessExpired as error:
+            raise WorkerLost(describe_exit(error.exitcode)) from error
+        except BrokenProcessPool as error:
+            was_idle = answer is not self._warming
+            raise WorkerLost("the worker process ended while it was starting", was_idle) from error
+
+    def _pass_on(self, on_epoch: OnEpoch | None) -> None:
+        for report in self._reports.read():
+            if on_epoch is not None:
+                on_epoch(report)
+
+
+def _keep_signals_from_workers() -> None:
+    """Blocks SIGINT and SIGTERM in this thread; processes started from it inherit that from the very first.
+
+    Ctrl-C, or a batch system's SIGTERM to the whole group, is for the parent to answer: it lets a trial end,
+    or kills its worker.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # when that starts its process, it unblocks both again
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

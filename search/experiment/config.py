@@ -1,0 +1,257 @@
+"""The experiment file as one frozen, checked value, and how it is read.
+
+A section whose settings may be searched (`augmentation`, `model`, `training`) is kept as written; every value in it, and both
+ends of every range, has been checked by the type that a trial will use. Nothing here reads an image or imports TensorFlow.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+
+from data.errors import UserError
+from data.settings import DatasetConfig
+from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
+from search.experiment.settings import without_later_defaults
+from search.experiment.tracking_uri import redacted
+from search.experiment.trial import Frozen, Objective, Precision
+from search.experiment.yaml_file import parse_yaml, read_yaml
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+def _check_augmentation(section: dict[str, Any]) -> dict[str, Any]:
+    check_section(section, accept_augmentation)
+    return section
+
+
+def _check_training(section: dict[str, Any]) -> dict[str, Any]:
+    checked = TRAINING.check(section)
+    return (
+        {**checked, "views": checked.get("views", "fresh")} if checked.get("mode") == "scratch" else checked
+    )
+
+
+class SearchConfig(Frozen):
+    """Which settings are tried, and when to stop.
+
+    lookahead: trials asked for ahead of the last answer. It bounds how many run at once, and it is part of what makes a search
+    repeatable: answers reach the algorithm in trial order with this lag, however many workers there are.
+    reduction, min_views: of halving and hyperband: one setting in `reduction` is promoted; no rung has fewer views.
+    """
+
+    algorithm: str = "random"
+    trials: Annotated[int, Field(ge=1, le=100_000)] = 20
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    lookahead: Annotated[int, Field(ge=1, le=4096)] = 2
+    reduction: Annotated[int, Field(ge=2, le=10)] = 3
+    min_views: Annotated[int, Field(ge=1, le=1000)] = 2
+
+    @model_validator(mode="after")
+    def _known_algorithm(self) -> "SearchConfig":
+        from search.driver.algorithms import ALGORITHMS
+
+        if self.algorithm not in ALGORITHMS:
+            raise ValueError(f"algorithm is {self.algorithm!r}; allowed: {', '.join(ALGORITHMS)}")
+        return self
+
+
+class ConfirmConfig(Frozen):
+    """The best `top` trials are trained again on fresh folds, `seeds` fresh seeds and fresh `views`."""
+
+    top: Annotated[int, Field(ge=1, le=100)] = 3
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    views: Annotated[int, Field(ge=1, le=10_000)] = 24
+
+
+class EvaluationConfig(Frozen):
+    """How a trial is scored. folds 1: the dataset's own validation split; more: stratified over train + validation."""
+
+    folds: Annotated[int, Field(ge=1, le=100)] = 5
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 3
+    objective: Objective = "accuracy"
+    confirm: ConfirmConfig | None = ConfirmConfig()
+    ablation: bool = True
+    test: bool = True
+
+
+class TrackingConfig(Frozen):
+    """Where MLflow keeps the search; `uri: null` switches it off. `experiment` defaults to the experiment file's name."""
+
+    uri: str | None = "sqlite:///mlflow.db"
+    experiment: str | None = None
+
+
+class TrialShare(Frozen):
+    """What one trial takes of a cluster's node. Shares of a GPU are allowed."""
+
+    cpu: Annotated[float, Field(gt=0, le=1024)] = 1
+    gpu: Annotated[float, Field(ge=0, le=64)] = 0
+
+
+class ExecutionConfig(Frozen):
+    """Where trials run and what they may use. Nothing here but `precision` and `order` changes a number in the result.
+
+    order: how answers reach the search algorithm: in the order of the trials, so that the search repeats, or `eager`, as they come:
+    faster where trials differ in length, and another search each time (a resumed one keeps to what its journal says).
+    address, resources: of engine `ray`: the cluster (`auto`: the one this machine is part of), and what a trial takes of it.
+    """
+
+    engine: str = "local"
+    order: Literal["deterministic", "eager"] = "deterministic"
+    address: str = "auto"
+    resources: TrialShare = TrialShare()
+    workers: Annotated[int, Field(ge=1, le=4096)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    trial_timeout_minutes: Annotated[float, Field(gt=0)] | None = None
+    retries: Annotated[int, Field(ge=0, le=10)] = 1
+    feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
+    precision: Precision | Literal["auto"] = "float32"
+    cache_dir: str | None = None
+    disk_gb: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _known_engine(self) -> "ExecutionConfig":
+        from search.execution.engines import ENGINES
+
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine is {self.engine!r}; allowed: {', '.join(ENGINES)}")
+        return self
+
+
+class ExperimentConfig(Frozen):
+    """One experiment file, every default filled in."""
+
+    name: Name
+    seed: int = 0
+    dataset: DatasetConfig
+    augmentation: Annotated[dict[str, Any], AfterValidator(_check_augmentation)]
+    model: Annotated[dict[str, Any], AfterValidator(MODEL.check)] = {}
+    training: Annotated[dict[str, Any], AfterValidator(_check_training)] = {}
+    search: SearchConfig = SearchConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+
+    @model_validator(mode="after")
+    def _searches_something(self) -> "ExperimentConfig":
+        from search.experiment.space import Space
+        from search.training.modes import check_modes
+
+        check_modes(Space.of(self))
+        return self
+
+    @property
+    def filled(self) -> dict[str, Any]:
+        """The whole file as plain data with every default written out; reading it again gives this same config.
+
+        It is journaled and shown, so a password in the tracking address is left out.
+        """
+        data = self.model_dump(mode="json")
+        data["model"] = MODEL.filled(self.model)
+        data["training"] = TRAINING.filled(self.training)
+        if self.tracking.uri is not None:
+            data["tracking"]["uri"] = redacted(self.tracking.uri)
+        return data
+
+    @property
+    def hash(self) -> str:
+        """Of everything that the results depend on: the name, tracking and most of execution may change freely."""
+        data = self.filled
+        execution = data.pop("execution")
+        for part in ("name", "tracking"):
+            data.pop(part)
+        data["precision"] = execution["precision"]
+        if execution["order"] != "deterministic":
+            data["order"] = execution["order"]
+        data["search"].pop("max_hours")
+        data["training"] = without_later_defaults(data["training"])
+        if data["dataset"]["limit_per_class"] is None:
+            del data["dataset"]["limit_per_class"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Reads an experiment file; `overrides` are `a.b=value` with values in YAML.
+
+    A path inside the file is relative to the file; one in an override to the working directory. Raises UserError.
+    """
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise UserError(
+            f"{path} holds {type(data).__name__}; an experiment file is a mapping of keys to values"
+        )
+    resolve_paths(data, path.resolve().parent)
+    for override in overrides:
+        changed = _apply_override(data, override)
+        if changed:
+            resolve_paths(data, Path.cwd())
+    return parse_config(data, str(path))
+
+
+def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
+    """Checks plain data. Raises UserError with one line for each mistake."""
+    try:
+        return ExperimentConfig.model_validate_json(json.dumps(data, allow_nan=False), strict=True)
+    except ValidationError as error:
+        raise UserError("\n".join(f"{origin}: {_describe(item)}" for item in error.errors())) from error
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{origin}: {error}; only words, numbers, true, false, lists and mappings are allowed"
+        ) from error
+
+
+def resolve_paths(data: dict, base: Path) -> None:
+    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place."""
+    for section, key in (("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")):
+        part = data.get(section)
+        value = part.get(key) if isinstance(part, dict) else None
+        if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
+            part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]
+
+
+def _apply_override(data: dict, override: str) -> bool:
+    key, separator, text = override.partition("=")
+    if not separator or not all(key.split(".")):
+        raise UserError(f"--set received {override!r}; write a.b=value")
+    *parents, last = key.split(".")
+    place = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise UserError(f"--set received {override!r}, but {parent} is a value, not a section")
+    place[last] = parse_yaml(text, f"--set {key}")
+    return True
+
+
+def _describe(item: Any) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_nearest(item['loc'])}"
+    if item["type"] == "missing":
+        return f"{where}: missing; it has no default"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    return f"{where}: received {json.dumps(item['input'])}; {message[0].lower()}{message[1:]}"
+
+
+def _nearest(loc: Sequence[Any]) -> str:
+    model: Any = ExperimentConfig
+    for part in loc[:-1]:
+        field = model.model_fields.get(part)
+        model = _model_of(field.annotation) if field else None
+        if model is None:
+            return ""
+    names = list(model.model_fields)
+    close = difflib.get_close_matches(str(loc[-1]), names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(names)}"
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

@@ -1,0 +1,195 @@
+"""The search space of an experiment, and its translation to KerasTuner's HyperParameters and back.
+
+Plain ranges only: no conditional scopes. What the values mean is `data.augmentations` and `trial`; which to try, `algorithms`.
+"""
+
+import json
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from data.augmentations import AUGMENTATIONS, active, complete
+from data.errors import UserError
+from search.experiment.dimensions import Choices, Dimension
+from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section, nested
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings
+
+if TYPE_CHECKING:
+    import keras_tuner
+
+    from search.experiment.config import ExperimentConfig
+
+SIGNIFICANT_DIGITS = 4  # of a searched float: finer differences mean nothing, and tables stay readable
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched (`dimensions`) and what is not (`fixed`), by section."""
+
+    dimensions: dict[str, Dimension]
+    section_of: dict[str, str]
+    fixed: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, config: "ExperimentConfig") -> "Space":
+        """Raises UserError where two sections search a setting of the same name."""
+        sections = {
+            "augmentation": config.augmentation,
+            "model": config.model,
+            "training": TRAINING.flat(config.training),
+        }
+        found = {
+            "augmentation": check_section(config.augmentation, accept_augmentation),
+            "model": MODEL.dimensions(config.model),
+            "training": TRAINING.dimensions(config.training),
+        }
+        fixed = {
+            part: {k: v for k, v in raw.items() if k not in found[part]} for part, raw in sections.items()
+        }
+        names = [(name, part) for part, searched in found.items() for name in searched]
+        return cls({name: found[part][name] for name, part in names}, dict(names), fixed)
+
+    @property
+    def num_combinations(self) -> int | None:
+        """How many settings a grid over the space holds; None where a range has no step."""
+        counts = [dimension.num_values for dimension in self.dimensions.values()]
+        return None if None in counts else prod(count for count in counts if count)
+
+    def without_step(self) -> list[str]:
+        return [name for name, dimension in self.dimensions.items() if dimension.num_values is None]
+
+    def settings(self, values: dict[str, Any]) -> Settings:
+        """One point, from what an algorithm proposed for the searched settings."""
+        parts = {part: dict(fixed) for part, fixed in self.fixed.items()}
+        for name, dimension in self.dimensions.items():
+            parts[self.section_of[name]][name] = _from_oracle(dimension, values[name])
+        return Settings(
+            augmentation=active(parts["augmentation"]),
+            model=ModelSettings.model_validate(parts["model"]),
+            training=TrainingSettings.model_validate(nested(parts["training"])),
+        )
+
+    def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
+        """The experiment's model and training at their middle or first values, with this augmentation: for the controls."""
+        middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
+        return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
+
+    def corners(self) -> tuple[Settings, Settings]:
+        """Every searched setting at its first extreme, and every one at its last; without augmentation."""
+        both = [
+            {name: _extreme(dimension, at) for name, dimension in self.dimensions.items()} for at in (0, -1)
+        ]
+        first, last = (self.settings(values).model_copy(update={"augmentation": {}}) for values in both)
+        return first, last
+
+    def values_of(self, section: str, name: str) -> list[Any]:
+        """A setting of `model` or `training`: its fixed or default value, or both ends of its range, or all its choices."""
+        if self.section_of.get(name) == section:
+            return list(self.dimensions[name].extremes)
+        kind = MODEL if section == "model" else TRAINING
+        return [self.fixed[section].get(name, kind.flat(kind.type().model_dump(mode="json"))[name])]
+
+    def strongest(self) -> dict[str, Any]:
+        """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is.
+
+        A value that was meant to change something and does not (an int shift of 1) is among them, to be named.
+        """
+        searched = {
+            name: _strongest(dimension)
+            for name, dimension in self.dimensions.items()
+            if self.section_of[name] == "augmentation"
+        }
+        written = {**self.fixed["augmentation"], **searched}
+        records = {name: AUGMENTATIONS[name] for name in written}
+        return {
+            name: value
+            for name, value in complete(written).items()
+            if name in records and records[name].kind != "option" and value != records[name].identity
+        }
+
+    def named_values(self, settings: Settings) -> dict[str, Any]:
+        """Every searched setting and every active augmentation under its own name, for tables and trackers."""
+        given = {
+            "augmentation": complete(settings.augmentation),
+            "model": settings.model.model_dump(mode="json"),
+            "training": TRAINING.flat(settings.training.model_dump(mode="json")),
+        }
+        searched = {name: given[part][name] for name, part in self.section_of.items()}
+        return {**searched, **settings.augmentation}
+
+    def oracle_values(self, named: dict[str, Any]) -> dict[str, Any]:
+        """The searched settings among `named_values`, as KerasTuner holds them."""
+        return {
+            name: _to_oracle(named[name]) if isinstance(dimension, Choices) else named[name]
+            for name, dimension in self.dimensions.items()
+        }
+
+    def hyperparameters(self) -> "keras_tuner.HyperParameters":
+        """The searched settings as KerasTuner knows them, in the order written."""
+        import keras_tuner
+
+        parameters = keras_tuner.HyperParameters()
+        for name, dimension in self.dimensions.items():
+            _declare(parameters, name, dimension)
+        return parameters
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: dimension.as_json() for name, dimension in self.dimensions.items()}
+
+
+def require_steps(space: Space) -> None:
+    """Raises UserError where a grid has no step to count by."""
+    if missing := space.without_step():
+        raise UserError(
+            f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, step}} or a list"
+        )
+
+
+def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
+    if isinstance(dimension, Choices):
+        parameters.Choice(name, [_to_oracle(value) for value in dimension.values], ordered=False)
+        return
+    sampling = "log" if dimension.log else "linear"
+    if dimension.integer:
+        parameters.Int(
+            name, dimension.minimum, dimension.maximum, step=dimension.step or 1, sampling=sampling
+        )
+    else:
+        parameters.Float(
+            name, float(dimension.minimum), float(dimension.maximum), step=dimension.step, sampling=sampling
+        )
+
+
+def _to_oracle(value: Any) -> str:
+    # KerasTuner's Choice takes one scalar type and no lists; JSON text carries any of ours.
+    return json.dumps(value)
+
+
+def _from_oracle(dimension: Dimension, value: Any) -> Any:
+    if isinstance(dimension, Choices):
+        return json.loads(value)
+    if dimension.integer:
+        return int(value)
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _extreme(dimension: Dimension, at: int) -> Any:
+    value = dimension.extremes[at]
+    return _to_oracle(value) if isinstance(dimension, Choices) else value
+
+
+def _strongest(dimension: Dimension) -> Any:
+    values = dimension.extremes
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    return max(numbers, key=abs) if len(numbers) == len(values) else values[-1]
+
+
+def _representative(dimension: Dimension) -> Any:
+    if isinstance(dimension, Choices):
+        return _to_oracle(dimension.values[0])
+    middle = (
+        (dimension.minimum * dimension.maximum) ** 0.5
+        if dimension.log
+        else (dimension.minimum + dimension.maximum) / 2
+    )
+    return round(middle) if dimension.integer else middle

@@ -1,0 +1,250 @@
+"""What goes into a trial and what comes out of it: frozen values that travel as JSON, and nothing that trains.
+
+`TrialSpec` holds all that a trial's numbers depend on; `Resources` holds what they do not (threads, caches). `TrialResult` and
+`Predictions` are what training gives back, `Effect` what evaluation makes of them, `TrialRecord` the row a search keeps.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from data.settings import DatasetConfig
+from search.experiment.settings import (
+    Frozen,
+    ModelSettings,
+    Settings,
+    TrainingSettings,
+    setting_key,
+    without_later_defaults,
+)
+
+__all__ = ["Frozen", "ModelSettings", "Settings", "TrainingSettings", "setting_key"]  # found here too
+
+Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
+Status = Literal["completed", "failed"]
+Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
+Precision = Literal["float32", "bfloat16"]
+
+
+class Protocol(Frozen):
+    """On which images, from which seeds and at what budget a setting is trained and scored.
+
+    folds: 1 trains on the training split and scores on the validation split; k > 1 is stratified k-fold over both together.
+    epochs: None stops early; a number trains train + validation for exactly that long and scores the test split.
+    head_epochs: of mode finetune with `epochs`: how long its first phase takes, `epochs` being the second's.
+    max_epochs: a rung's: training pauses there, on a schedule made for `training.max_epochs`; None is no rung.
+    leak: the validation images are augmented too. A mistake, reproduced on purpose by `--demo-leak` and never otherwise.
+    """
+
+    folds: Annotated[int, Field(ge=1)]
+    fold_seed: int
+    head_seeds: tuple[int, ...]
+    view_seed: int
+    views: int | Literal["fresh"]
+    objective: Objective = "accuracy"
+    epochs: int | None = None
+    leak: bool = False
+    head_epochs: int | None = None
+    max_epochs: int | None = None
+
+
+class TrialSpec(Frozen):
+    """All that a trial's numbers depend on. `kind` and `label` are for people and, like `probes`, are not part of the
+    key.
+
+    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images.
+    """
+
+    kind: Kind
+    label: str
+    dataset: DatasetConfig
+    dataset_seed: int
+    settings: Settings
+    protocol: Protocol
+    precision: Precision = "float32"
+    probes: dict[str, Any] = {}
+
+    @property
+    def key(self) -> str:
+        """Names the trial by its content: two specs with one key give the same result, so one of them is trained."""
+        content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
+        content["settings"]["training"] = without_later_defaults(content["settings"]["training"])
+        later = (("protocol", "head_epochs"), ("protocol", "max_epochs"), ("dataset", "limit_per_class"))
+        for part, name in later:
+            if content[part][name] is None:
+                del content[part][name]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+class Resources(Frozen):
+    """What a trial may use. Changes how long it takes, never what comes out.
+
+    cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone: augmented features, deleted
+    as soon as the trial is over unless `keep_views` (a later rung may want more of the same). dataset_digest: of the images, where
+    another machine may have sent them (`data.packed`).
+    """
+
+    cache_dir: Path
+    views_dir: Path
+    keep_views: bool = False
+    num_threads: int = 2
+    feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
+    disk_gb: float | None = None
+    dataset_digest: str | None = None
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Of this search alone, as `views_dir`: how far its long trials have come."""
+        return self.views_dir.parent / "checkpoints"
+
+
+class Curve(Frozen):
+    """Means over the heads still training, one number an epoch. Heads that have stopped keep their last value.
+
+    phases: of a trial that has several, each one's name and its number of epochs, in order; their numbers follow one another.
+    """
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+    phases: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def values(self) -> dict[str, tuple[float, ...]]:
+        return {name: getattr(self, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+
+    @property
+    def phase_of_epoch(self) -> tuple[str, ...]:
+        """The phase of each epoch; empty strings where there is one phase."""
+        named = tuple(name for name, epochs in self.phases for _ in range(epochs))
+        return named or ("",) * len(self.loss)
+
+
+class TrialTiming(Frozen):
+    """Seconds, and the images that went through the backbone for this trial alone."""
+
+    features_seconds: float
+    heads_seconds: float
+    total_seconds: float
+    images_extracted: int
+
+
+class Probe(Frozen):
+    """One augmentation alone at one of its extremes (`at`, in the experiment file's unit), as the model trained without
+    augmentation sees it. Shares are of pixels (fill) and of images (unchanged); `remark` says what is wrong, if anything."""
+
+    augmentation: str
+    at: str
+    accuracy: float
+    accuracy_ci: tuple[float, float]
+    clean_accuracy: float
+    clean_accuracy_ci: tuple[float, float]
+    fill_share: float
+    mean_shift_pixels: float
+    unchanged_share: float
+    remark: str = ""
+
+
+class TrialResult(Frozen):
+    """What one trial measured.
+
+    metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored (honest); a mean over seeds.
+    optimistic_metrics: the same where each head's best epoch was chosen on the very images scored, as scripts report it.
+    best_epochs: an epoch (from 1, counted on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the
+    same of the first. validation_hash: of the clean validation pixels, before and after. path: how images came to what trains, where
+    there was a choice.
+    """
+
+    status: Status
+    score: float | None = None
+    metrics: dict[str, float] = {}
+    optimistic_metrics: dict[str, float] = {}
+    best_epochs: tuple[int, ...] = ()
+    head_best_epochs: tuple[int, ...] = ()
+    num_heads: int = 0
+    heads_cut_by_max_epochs: int = 0
+    curve: Curve | None = None
+    timing: TrialTiming | None = None
+    validation_hash: tuple[str, str] | None = None
+    feature_engine: str | None = None
+    path: str | None = None
+    precision: Precision | None = None
+    probes: tuple[Probe, ...] = ()
+    error: str | None = None
+    traceback: str | None = None
+    log_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Per-image answers of one trial.
+
+    images: int64 [n], positions in the Dataset, ascending. predicted: int16 [seeds, n], the class given. log_prob: float32
+    [seeds, n], natural logarithm of the probability given to the true class. fold: int16 [n], which fold scored the image.
+    """
+
+    images: np.ndarray
+    predicted: np.ndarray
+    log_prob: np.ndarray
+    fold: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """An .npz without pickles. The same arrays give the same bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, images=self.images, predicted=self.predicted, log_prob=self.log_prob, fold=self.fold)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Predictions":
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return cls(arrays["images"], arrays["predicted"], arrays["log_prob"], arrays["fold"])
+
+
+class Effect(Frozen):
+    """A paired difference against no augmentation in the objective; for log-loss the sign is turned so that more is better."""
+
+    delta: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+
+
+class TrialRecord(Frozen):
+    """A row of the leaderboard, as replayed from the journal."""
+
+    trial: int
+    kind: Kind
+    label: str
+    settings: dict[
+        str, Any
+    ]  # every searched or active setting under its own name, for people, CSV and MLflow
+    spec: TrialSpec
+    rung: int | None = None
+    duplicate_of: int | None = None
+    attempts: int = 1
+    result: TrialResult | None = None  # None: asked, not told yet
+    effect: Effect | None = None
+    predictions_file: str | None = None
+    predictions_sha256: str | None = None
+    asked_at: float = 0.0  # seconds since 1970
+    told_at: float | None = None
+
+    @property
+    def status(self) -> str:
+        return "running" if self.result is None else self.result.status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an engine hands back for one spec: always a result, with predictions where it completed."""
+
+    result: TrialResult
+    predictions: Predictions | None
+    attempts: int = 1

@@ -1,0 +1,1 @@
+"""An augmentation as code for other libraries."""

@@ -1,0 +1,262 @@
+"""Features of images by a frozen backbone: which engine runs it, how precisely, and the proof that it may.
+
+One record an engine in ENGINES, in the order in which they are tried: each stands in for the one before it.
+How an engine works is its own module's affair, and keeping features on disk is `store`'s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from data.errors import UserError
+from search.experiment.trial import Precision
+from search.features import openvino_engine, tensorflow_engine
+from search.features.batches import FixedBatch, fixed_batches
+from search.features.precision import resolve_precision
+
+if TYPE_CHECKING:
+    import keras
+
+# The relative difference from Keras's features that is let pass. float32: engines sum in other orders, which
+# makes 1e-6 to 1e-5. bfloat16 keeps 8 bits of a number, which makes 0.05 on photographs in EfficientNet-Lite0.
+# One wrong image among the sixteen of a check already makes more than 0.1.
+TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.1}
+_CHECK_BATCH = 8
+_LOG = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """What an engine gives: features of fixed batches, written into the rows of `out` that they belong to."""
+
+    batch_size: int
+
+    def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an engine is asked to run; `identity` names the model with its weights."""
+
+    model: keras.Model
+    identity: str
+    precision: Precision
+    num_threads: int
+    cache_dir: Path | None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`build` raises whatever goes wrong; `package` must be installed; `has_bfloat16`: it can compute so."""
+
+    name: str
+    package: str
+    has_bfloat16: bool
+    build: Callable[[Request], Runner]
+
+
+def _openvino(request: Request) -> Runner:
+    return openvino_engine.build_openvino(
+        request.model, request.identity, request.precision, request.num_threads, request.cache_dir
+    )
+
+
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        Engine("openvino", "openvino", True, _openvino),
+        Engine("tensorflow", "tensorflow", False, lambda r: tensorflow_engine.build_folded(r.model)),
+        Engine("keras", "tensorflow", False, lambda r: tensorflow_engine.build_unfolded(r.model)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A frozen backbone ready to run. Not for two threads at once.
+
+    `output_shape` is that of one image's features, `dim` how many numbers they are. `weights` is a hash of
+    the network with its weights. `difference` is the relative difference from Keras on the images of
+    the check, and `fallback` why another engine than the first choice is used, if so.
+    """
+
+    engine: str
+    precision: Precision
+    weights: str
+    output_shape: tuple[int, ...]
+    image_shape: tuple[int, ...]
+    difference: float
+    fallback: str | None
+    _runner: Runner = field(repr=False)
+
+    @property
+    def dim(self) -> int:
+        return int(np.prod(self.output_shape))
+
+    @property
+    def batch_size(self) -> int:
+        """Images a forward pass; batches of a multiple of it are cut without being copied."""
+        return self._runner.batch_size
+
+    @property
+    def versioned_engine(self) -> str:
+        """The engine with the version of its package, such as `openvino 2026.4.0`."""
+        return _versioned(ENGINES[self.engine])
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that the features depend on but the images, down to the engine's version."""
+        content = [self.weights, self.versioned_engine, self.precision, self.batch_size]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def extract(
+        self, batches: Iterable[np.ndarray], num_images: int, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Features [num_images, *output_shape] of batches uint8 [b, s, s, 3], float32 unless `out` is
+        something else.
+
+        The next batches are drawn while the last ones run, a few ahead at most. Raises ValueError if the
+        batches hold more or fewer images than `num_images`, or of another shape.
+        """
+        shape = (num_images, *self.output_shape)
+        if out is None:
+            out = np.empty(shape, np.float32)
+        if out.shape != shape:
+            raise ValueError(f"out has shape {out.shape}; it must be {shape}")
+        seen = _Count()
+        self._runner.run(
+            seen.up_to(num_images, fixed_batches(batches, self.batch_size, self.image_shape)), out
+        )
+        if seen.images != num_images:
+            raise ValueError(f"the batches held {seen.images} images, {num_images} were announced")
+        return out
+
+
+class _Count:
+    """Counts images as they pass, and stops before one too many is written."""
+
+    images = 0
+
+    def up_to(self, limit: int, batches: Iterable[FixedBatch]) -> Iterable[FixedBatch]:
+        for batch in batches:
+            self.images = batch.start + batch.num_images
+            if self.images > limit:
+                raise ValueError(f"the batches hold more than the {limit} images that were announced")
+            yield batch
+
+
+def build_extractor(
+    model: keras.Model,
+    engine: str = "auto",
+    precision: str = "float32",
+    num_threads: int = 2,
+    cache_dir: Path | None = None,
+    check_images: np.ndarray | None = None,
+) -> Extractor:
+    """The fastest right way to run `model` [n, s, s, 3] -> [n, ...] on this machine.
+
+    engine: auto, or one of ENGINES; where it is absent, fails, or differs from Keras by more than TOLERANCE
+    on `check_images` (uint8 [k, s, s, 3]; noise if not given), the next one stands in, and one warning is
+    logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's; TensorFlow's are set where its
+    process starts. cache_dir: where exported networks are kept; None keeps none. Raises UserError for an
+    engine or precision that cannot be had.
+    """
+    wanted = resolve_precision(precision, engine)
+    images = _noise(model.input_shape[1:]) if check_images is None else check_images
+    reference = _by_keras(model, images)
+    request = Request(model, model_identity(model), wanted, num_threads, cache_dir)
+    reasons: list[str] = []
+    for candidate in _candidates(engine):
+        try:
+            extractor = _checked(candidate, request, images, reference)
+        # An engine may fail in any way its packages know; the next one is tried, and the reason is told.
+        except Exception as error:
+            reasons.append(f"{candidate.name}: {_one_line(error)}")
+            continue
+        if not reasons:
+            return extractor
+        fallback = "; ".join(reasons)
+        _LOG.warning(
+            "features are computed by %s in %s (%s)", extractor.engine, extractor.precision, fallback
+        )
+        return replace(extractor, fallback=fallback)
+    raise RuntimeError(f"no engine can run this backbone ({'; '.join(reasons)})")
+
+
+def _checked(engine: Engine, request: Request, images: np.ndarray, reference: np.ndarray) -> Extractor:
+    precision: Precision = request.precision if engine.has_bfloat16 else "float32"
+    runner = engine.build(replace(request, precision=precision))
+    shapes = reference.shape[1:], images.shape[1:]
+    extractor = Extractor(engine.name, precision, request.identity, *shapes, 0.0, None, runner)
+    difference = relative_difference(extractor.extract([images], len(images)), reference)
+    if not difference <= TOLERANCE[precision]:
+        raise ArithmeticError(f"differs from Keras by {difference:.2g}, {TOLERANCE[precision]:g} is let pass")
+    return replace(extractor, difference=difference)
+
+
+def _candidates(engine: str) -> list[Engine]:
+    """The engines to try, in order."""
+    names = list(ENGINES)
+    if engine == "auto":
+        first = names.index("tensorflow" if tensorflow_engine.sees_gpu() else "openvino")
+    elif engine in names:
+        first = names.index(engine)
+    else:
+        raise UserError(f"engine {engine!r} is not known; allowed: auto, {', '.join(names)}")
+    return [ENGINES[name] for name in names[first:]]
+
+
+def expected_engine(engine: str) -> str:
+    """The engine that `build_extractor` tries first of those installed here, with its version, as
+    `Extractor.versioned_engine`; known without building anything.
+    """
+    for candidate in _candidates(engine):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return _versioned(candidate)
+    raise RuntimeError(f"no package is installed that could run a backbone (asked for {engine})")
+
+
+def _versioned(engine: Engine) -> str:
+    return f"{engine.name} {importlib.metadata.version(engine.package)}"
+
+
+def relative_difference(features: np.ndarray, reference: np.ndarray) -> float:
+    """|features - reference| / |reference|, 2-norms over all features of all images."""
+    difference = np.linalg.norm(np.asarray(features, np.float64) - reference)
+    return float(difference / max(np.linalg.norm(reference), np.finfo(np.float32).tiny))
+
+
+def _by_keras(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    parts = [
+        np.asarray(model(images[first : first + _CHECK_BATCH], training=False))
+        for first in range(0, len(images), _CHECK_BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def _noise(image_shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (_CHECK_BATCH, *image_shape), np.uint8)
+
+
+def model_identity(model: keras.Model) -> str:
+    """A hash of the architecture and every weight; what Keras happened to number its layers is left out."""
+    text = model.to_json()
+    for number, operation in enumerate(model.operations):
+        text = text.replace(json.dumps(operation.name), f'"#{number}"')
+    digest = hashlib.sha256(text.replace(json.dumps(model.name), '"#"').encode())
+    for variable in model.weights:
+        digest.update(np.ascontiguousarray(variable).data)
+    return digest.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,91 @@
+"""What is expensive to open, kept by the process that runs trials under the values that made it: images, backbones, features."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.dataset import Dataset, open_dataset
+from data.packed import open_packed, packed_folder
+from data.settings import DatasetConfig
+from search.experiment.trial import ModelSettings, Precision, Resources
+from search.features.greetings import import_tensorflow_quietly
+from search.features.store import FeatureStore
+
+if TYPE_CHECKING:
+    import keras
+
+    from search.features.extractor import Extractor
+
+NUM_CHECK_IMAGES = 16  # real images on which an engine is compared with Keras before it is trusted
+
+
+def dataset_of(config: DatasetConfig, seed: int, resources: Resources) -> Dataset:
+    """The decoded images, opened once a process: those sent to this machine, or those it can read itself."""
+    digest = resources.dataset_digest
+    folder = packed_folder(resources.cache_dir, digest) if digest else None
+    if folder is not None and folder.is_dir():
+        return _received(folder)
+    return _read(config, seed, resources.cache_dir, resources.num_threads)
+
+
+@lru_cache(maxsize=4)
+def _read(config: DatasetConfig, seed: int, cache_dir: Path, num_threads: int) -> Dataset:
+    return open_dataset(config, cache_dir, seed, num_threads)
+
+
+_received = lru_cache(maxsize=4)(open_packed)
+
+
+def store_of(
+    config: DatasetConfig, seed: int, model: ModelSettings, precision: Precision, resources: Resources
+) -> FeatureStore:
+    """The features of a dataset by a backbone, opened once a process."""
+    return _store(config, seed, model.backbone, model.weights, precision, resources)
+
+
+@lru_cache(maxsize=4)
+def _store(
+    config: DatasetConfig, seed: int, backbone: str, weights: str, precision: Precision, resources: Resources
+) -> FeatureStore:
+    from search.features.backbones import weights_identity
+    from search.features.extractor import expected_engine
+
+    dataset = dataset_of(config, seed, resources)
+
+    def extractor() -> "Extractor":
+        return extractor_of(dataset, backbone, weights, precision, resources)
+
+    identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}"
+    return FeatureStore(dataset, extractor, identity, expected_engine(resources.feature_engine), resources)
+
+
+@lru_cache(maxsize=4)
+def extractor_of(
+    dataset: Dataset, backbone: str, weights: str, precision: Precision, resources: Resources
+) -> "Extractor":
+    """The frozen backbone, compiled once a process and compared with Keras on images of the dataset."""
+    import_tensorflow_quietly()
+    from search.features.backbones import build_backbone
+
+    return extractor_for(
+        build_backbone(backbone, weights, dataset.images.shape[1]), dataset, precision, resources
+    )
+
+
+def extractor_for(
+    model: "keras.Model", dataset: Dataset, precision: Precision, resources: Resources
+) -> "Extractor":
+    """Any frozen network from images to one tensor, compiled and compared with Keras on images of the dataset."""
+    from search.features.extractor import build_extractor
+
+    spread = np.linspace(0, len(dataset.images) - 1, min(NUM_CHECK_IMAGES, len(dataset.images))).astype(int)
+    return build_extractor(
+        model,
+        engine=resources.feature_engine,
+        precision=precision,
+        num_threads=resources.num_threads,
+        cache_dir=resources.cache_dir,
+        check_images=np.asarray(dataset.images[spread]),
+    )

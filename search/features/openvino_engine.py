@@ -1,0 +1,149 @@
+"""The frozen backbone through OpenVINO on a CPU: Keras's own export, kept on disk, and an asynchronous queue
+over it.
+
+Whether OpenVINO is used at all, and whether its answers are good enough, is decided in `extractor`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.features.batches import FixedBatch
+
+if TYPE_CHECKING:
+    import keras
+
+# 8 images of 150 px keep a network's activations in the cache of one core; see benchmarks/README.md.
+BATCH_SIZE = 8
+_FILES = ("model.xml", "model.bin")
+_CHECKSUMS = "checksums"
+_PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def import_openvino() -> ModuleType:
+    """The module `openvino`, imported so that it reports its use to nobody.
+
+    On import and at each conversion it sends usage data to an analytics server, by default and from a forked
+    copy of this process, if its package `openvino_telemetry` can be imported; where it cannot, it uses a
+    stub of its own.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+class OpenVinoRunner:
+    """A compiled network with `num_threads` streams of one thread each.
+
+    One thread a stream: an image's features are then the same to the last bit whatever the number of threads.
+    """
+
+    batch_size = BATCH_SIZE
+
+    def __init__(self, compiled: Any, num_streams: int) -> None:
+        # Two requests a stream: one runs while the next one's images are being copied in.
+        self._queue = import_openvino().AsyncInferQueue(compiled, 2 * num_streams)
+
+    def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
+        """Writes the features of each batch into its rows of `out`, while the next batches are drawn from
+        the iterator.
+        """
+
+        def store(request: Any, rows: tuple[int, int]) -> None:
+            start, count = rows
+            out[start : start + count] = request.get_output_tensor(0).data[:count]
+
+        self._queue.set_callback(store)
+        try:
+            for batch in batches:
+                self._queue.start_async({0: batch.images}, (batch.start, batch.num_images))
+        finally:
+            # Also after an error: no request may write to `out` once the caller has it back.
+            self._queue.wait_all()
+
+
+def build_openvino(
+    model: keras.Model, identity: str, precision: str, num_threads: int, cache_dir: Path | None
+) -> OpenVinoRunner:
+    """Exports `model` (or finds it below `cache_dir` under `identity`) and compiles it for uint8 batches.
+
+    Raises ImportError without OpenVINO, OSError where the disk refuses, and whatever conversion or
+    compilation raises.
+    """
+    openvino = import_openvino()
+    core = openvino.Core()
+    if cache_dir is None:
+        with tempfile.TemporaryDirectory() as folder:
+            network = core.read_model(_export(model, Path(folder)))
+    else:
+        network = core.read_model(_cached(model, cache_dir / "openvino" / identity))
+    # The conversion makes an output of every swish as well, by way of its custom gradient, and each costs a
+    # copy of that layer: EfficientNetV2B0 is a third faster without.
+    for extra in network.get_results()[1:]:
+        network.remove_result(extra)
+    steps = openvino.preprocess.PrePostProcessor(network)
+    steps.input().tensor().set_element_type(openvino.Type.u8)
+    network = steps.build()
+    network.reshape([BATCH_SIZE, *model.input_shape[1:]])
+    options = {
+        "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
+        "NUM_STREAMS": num_threads,
+        "INFERENCE_NUM_THREADS": num_threads,
+        # Pinned, the first streams of two processes would share the first core and leave the second idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return OpenVinoRunner(core.compile_model(network, "CPU", options), num_threads)
+
+
+def _export(model: keras.Model, folder: Path) -> Path:
+    model.export(str(folder / _FILES[0]), format="openvino", verbose=False)
+    return folder / _FILES[0]
+
+
+def _cached(model: keras.Model, folder: Path) -> Path:
+    """The network's file in `folder`, exported now if it is missing or damaged."""
+    if not _is_intact(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder.parent) as beside:
+            made = Path(beside) / "made"
+            made.mkdir()
+            _export(model, made)
+            (made / _CHECKSUMS).write_text(_checksums(made))
+            _put(made, folder)
+    return folder / _FILES[0]
+
+
+def _put(made: Path, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        made.rename(folder)
+    except OSError:
+        # Another process may have put its own there in the meantime, which is as good.
+        if not _is_intact(folder):
+            raise
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        return (folder / _CHECKSUMS).read_text() == _checksums(folder)
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def _checksums(folder: Path) -> str:
+    lines = []
+    for name in _FILES:
+        with (folder / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()} {name}\n")
+    return "".join(lines)

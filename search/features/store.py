@@ -1,0 +1,216 @@
+"""Features on disk: clean ones once a dataset and backbone, augmented ones once a (policy, view), each checked when read.
+
+A file's name is the hash of everything that made it, and its last bytes are a checksum of the rest; what is stale is never
+found and what is damaged is made again. Computing features is `extractor`; which views a trial wants, `training`.
+"""
+
+import errno
+import hashlib
+import json
+import logging
+import shutil
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.dataset import Dataset
+from data.files import StorageError, make_folder, replacing
+from data.views import augmented_batches, clean_batches
+from search.experiment.trial import Resources
+
+if TYPE_CHECKING:
+    from search.features.extractor import Extractor
+
+BATCH = (
+    16  # images drawn at a time, two forward passes: they are still in the cache when the backbone reads them
+)
+_TRAILER = struct.Struct("<8sQ")
+_MARK = b"augfeat1"
+_LOG = logging.getLogger(__name__)
+
+
+class FeatureStore:
+    """Features of one dataset by one extractor, cached below `cache_dir`.
+
+    identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
+    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept.
+    `seconds` and `images_extracted` count what this store computed, not what it found. `engine` says what computed it, once
+    something was.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        build_extractor: Callable[[], "Extractor"],
+        identity: str,
+        engine: str,
+        resources: Resources,
+        dtype: type[np.floating] = np.float32,
+    ) -> None:
+        self.dataset = dataset
+        self.images_extracted = 0
+        self.seconds = 0.0
+        self.engine: str | None = None
+        self._build = build_extractor
+        self._dtype = dtype
+        self._content = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
+        self._expected = engine
+        self._clean_dir = resources.cache_dir / "features"
+        self._views_dir = resources.views_dir
+        # One painter for two of the backbone's streams came nearest to the bare loop (benchmarks/README.md).
+        self._num_painters = max(1, resources.num_threads // 2)
+        self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
+        self._clean: np.ndarray | None = None
+        self._checked: dict[Path, int] = {}  # files whose checksum was right, and when they were written
+
+    def clean(self) -> np.ndarray:
+        """[n, d], or what else the extractor gives: every image of the dataset as it is, test images included."""
+
+        def path() -> Path:
+            return self._clean_dir / f"{_hash(self._identity)}.npy"
+
+        def batches() -> Iterator[np.ndarray]:
+            return clean_batches(self.dataset.images, np.arange(len(self.dataset.images)), BATCH)
+
+        if self._clean is None:
+            self._clean = self._cached(path, batches, len(self.dataset.images))
+        return self._clean
+
+    def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> np.ndarray:
+        """[len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
+
+        Mapped anew each time: a view that nobody holds takes no memory.
+        """
+        if not augmentation:
+            return self.clean()[rows]
+
+        def path() -> Path:
+            return self.policy_dir(rows, augmentation, seed) / f"{view:05d}.npy"
+
+        def batches() -> Iterator[np.ndarray]:
+            return augmented_batches(
+                self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_painters
+            )
+
+        return self._cached(path, batches, len(rows))
+
+    def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
+        """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
+        return self._extract(self._build(), iter([pictures]), len(pictures))
+
+    def _extract(self, extractor: "Extractor", batches: Iterator[np.ndarray], count: int) -> np.ndarray:
+        if self._dtype is np.float32:
+            return extractor.extract(batches, count)
+        return extractor.extract(batches, count, np.empty((count, *extractor.output_shape), self._dtype))
+
+    def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
+        """Where the views of one policy are kept."""
+        content = [self._identity, dict(augmentation), seed, hashlib.sha256(rows.tobytes()).hexdigest()]
+        return self._views_dir / _hash(json.dumps(content, sort_keys=True))
+
+    def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
+        """Deletes the views of a policy that nobody will want again."""
+        shutil.rmtree(self.policy_dir(rows, augmentation, seed), ignore_errors=True)
+
+    @property
+    def _identity(self) -> str:
+        return f"{self._content}/{self._expected}"
+
+    def _cached(
+        self, path: Callable[[], Path], batches: Callable[[], Iterator[np.ndarray]], count: int
+    ) -> np.ndarray:
+        """The features at `path()`, computed where they are not there; the path follows the engine that really computes."""
+        found = self._find(path(), count)
+        if found is not None:
+            return found
+        start = time.perf_counter()
+        extractor = self._build()
+        self.engine = extractor.engine
+        if extractor.versioned_engine != self._expected:
+            self._expected = extractor.versioned_engine
+            return self._cached(path, batches, count)
+        features = self._extract(extractor, batches(), count)
+        self.seconds += time.perf_counter() - start
+        self.images_extracted += count
+        self._keep(path(), features)
+        return features
+
+    def _find(self, path: Path, count: int) -> np.ndarray | None:
+        written = path.stat().st_mtime_ns if path.exists() else None
+        found = read_features(path, check=self._checked.get(path) != written)
+        if found is None or len(found) != count:
+            return None
+        if written is not None:
+            self._checked[path] = written
+        return found
+
+    def _keep(self, path: Path, features: np.ndarray) -> None:
+        try:
+            if self._budget is not None and path.parent != self._clean_dir:
+                make_room(self._views_dir, self._budget, path.parent, features.nbytes)
+            write_features(path, features)
+        except StorageError as error:
+            # The features are in memory; without the cache a later trial computes them again.
+            _LOG.warning("features were not cached: %s", error)
+
+
+def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> None:
+    """Deletes whole policies, the one untouched for longest first, until `num_bytes` more fit into `budget` bytes.
+
+    `keep` stays: its trial is running. Raises StorageError where that alone is too much.
+    """
+    folders = [folder for folder in views_dir.iterdir() if folder.is_dir()] if views_dir.is_dir() else []
+    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
+    for folder in sorted(folders, key=lambda each: each.stat().st_mtime):
+        if sum(sizes.values()) + num_bytes <= budget:
+            return
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            del sizes[folder]
+    if sum(sizes.values()) + num_bytes > budget:
+        raise StorageError(
+            errno.EDQUOT,
+            f"execution.disk_gb is {budget / 1e9:g} and one trial's views need more; they are computed again each "
+            "time instead; raise disk_gb or lower training.views",
+        )
+
+
+def write_features(path: Path, features: np.ndarray) -> None:
+    """Writes beside and renames. Raises StorageError where the disk refuses."""
+    make_folder(path.parent, "the features' folder")
+    features = np.ascontiguousarray(features)
+    with replacing(path, "features") as beside, beside.open("wb") as file:
+        np.save(file, features, allow_pickle=False)
+        file.write(_TRAILER.pack(_MARK, zlib.crc32(features.data.cast("B"))))
+
+
+def read_features(path: Path, check: bool = True) -> np.ndarray | None:
+    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged).
+
+    check: reads all of it for its checksum; not needed again by whoever has checked this very file.
+    """
+    if not path.exists():
+        return None
+    try:
+        features = np.load(path, mmap_mode="r", allow_pickle=False)
+        with path.open("rb") as file:
+            file.seek(-_TRAILER.size, 2)
+            mark, checksum = _TRAILER.unpack(file.read())
+        if mark == _MARK and (
+            not check or checksum == zlib.crc32(np.ascontiguousarray(features).data.cast("B"))
+        ):
+            return features
+        problem = "its checksum does not match"
+    except (OSError, ValueError, EOFError) as error:
+        problem = str(error)
+    _LOG.warning("%s is damaged (%s) and is made again", path, problem)
+    return None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,92 @@
+"""The frozen backbone through TensorFlow: as one graph with batch norm folded and weights made constants, or
+as Keras has it.
+
+Never compiled by XLA: on a CPU that is more than ten times slower. Which of these is used is decided in
+`extractor`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.features.batches import FixedBatch
+from search.features.folding import fold_batch_norm
+
+if TYPE_CHECKING:
+    import keras
+
+CPU_BATCH_SIZE = 32
+GPU_BATCH_SIZE = 128
+_BATCHES_AHEAD = 2
+
+
+class TensorFlowRunner:
+    """A function from uint8 batches of a fixed size to features. TensorFlow's threads are the process's own
+    setting.
+    """
+
+    def __init__(self, forward: Callable[[Any], Any], batch_size: int) -> None:
+        self._forward = forward
+        self.batch_size = batch_size
+
+    def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
+        """Writes the features of each batch into its rows of `out`, while the next batches are drawn from
+        the iterator.
+        """
+        pending: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="tensorflow") as thread:
+            for batch in batches:
+                pending.append(thread.submit(self._store, batch, out))
+                if len(pending) > _BATCHES_AHEAD:
+                    pending.popleft().result()
+            while pending:
+                pending.popleft().result()
+
+    def _store(self, batch: FixedBatch, out: np.ndarray) -> None:
+        features = np.asarray(self._forward(batch.images))
+        out[batch.start : batch.start + batch.num_images] = features[: batch.num_images]
+
+
+def build_folded(model: keras.Model) -> TensorFlowRunner:
+    """`model` with batch norm folded into the convolutions and every weight a constant of the graph."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    batch_size = _batch_size()
+    folded = fold_batch_norm(model)
+    frozen = convert_variables_to_constants_v2(_graph(folded, batch_size).get_concrete_function())
+    return TensorFlowRunner(lambda images: frozen(tf.constant(images))[0], batch_size)
+
+
+def build_unfolded(model: keras.Model) -> TensorFlowRunner:
+    """`model` as Keras runs it: the slowest, and right by definition."""
+    batch_size = _batch_size()
+    return TensorFlowRunner(_graph(model, batch_size), batch_size)
+
+
+def _graph(model: keras.Model, batch_size: int) -> Any:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([batch_size, *model.input_shape[1:]], tf.uint8)]
+
+    @tf.function(input_signature=signature, jit_compile=False)
+    def forward(images: Any) -> Any:
+        return model(tf.cast(images, tf.float32), training=False)
+
+    return forward
+
+
+def sees_gpu() -> bool:
+    """Whether TensorFlow has a graphics processor to run on."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _batch_size() -> int:
+    return GPU_BATCH_SIZE if sees_gpu() else CPU_BATCH_SIZE

@@ -1,0 +1,1 @@
+"""A run directory: its journal, the state that it describes, its lock."""

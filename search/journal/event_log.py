@@ -1,0 +1,43 @@
+"""The journal together with the state it describes, kept in step as events are appended."""
+
+from pathlib import Path
+from typing import Any
+
+from search.journal.journal_file import Event, Journal
+from search.journal.state import Replay, SearchState
+
+
+class EventLog:
+    """An open journal and its state. Raises JournalError where the file is damaged, StorageError where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path)
+        self._replay = Replay(self._journal.events)
+        self._past = self._journal.events
+        self.num_events = len(self._past)
+
+    @property
+    def path(self) -> Path:
+        return self._journal.path
+
+    @property
+    def warning(self) -> str | None:
+        return self._journal.warning
+
+    @property
+    def state(self) -> SearchState:
+        return self._replay.state
+
+    def append(self, kind: str, /, **payload: Any) -> Event:
+        """On the disk before it returns, and then part of the state."""
+        event = self._journal.append(kind, **payload)
+        self._replay.fold(event)
+        self.num_events += 1
+        return event
+
+    def holds(self, kind: str, key: str, value: Any) -> bool:
+        """Whether an event of an earlier sitting says just this."""
+        return any(event["type"] == kind and event.get(key) == value for event in self._past)
+
+    def close(self) -> None:
+        self._journal.close()

@@ -1,0 +1,68 @@
+"""What lies in a run directory, and emptying one for a fresh start without forgetting how often the test set was opened."""
+
+import re
+import shutil
+from pathlib import Path
+
+from data.files import storing
+from search.journal.journal_file import JournalError, read
+from search.journal.state import replay
+
+JOURNAL = "journal.jsonl"
+PREVIOUS = "journal.previous.jsonl"  # of the search before a fresh start, until the new one has written down its looks
+
+MADE_FILES = (
+    "config.yaml",
+    "environment.json",
+    "trials.csv",
+    "summary.json",
+    "winner.json",
+    "report.html",
+    "predictions",
+    "views",
+    "checkpoints",
+    "logs",
+    "heads",
+    "model",
+    "previews",
+    "figures",
+)
+
+
+def empty_run_dir(run_dir: Path) -> None:
+    """Sets an earlier search's journal aside and deletes all else that it made. Killed anywhere, it can be done again.
+
+    Touches nothing that a search did not make. Raises StorageError where the disk refuses.
+    """
+    with storing("an empty run directory", run_dir, kept="what was not deleted yet"):
+        journal = run_dir / JOURNAL
+        if journal.exists() and b'"type":"opened"' in journal.read_bytes():
+            journal.replace(run_dir / PREVIOUS)
+        journal.unlink(missing_ok=True)
+        for name in MADE_FILES:
+            path = run_dir / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def earlier_looks(run_dir: Path) -> int:
+    """How often the search that was set aside, and those before it, opened the test set."""
+    previous = run_dir / PREVIOUS
+    if not previous.exists():
+        return 0
+    try:
+        return replay(read(previous)[0]).looks
+    except (
+        JournalError,
+        KeyError,
+    ):  # a fresh start is the way out of a damaged journal, so count what can be read
+        content = previous.read_bytes()
+        counted = re.search(rb'"earlier_looks":(\d+)', content)
+        return (int(counted[1]) if counted else 0) + (b'"type":"test"' in content)
+
+
+def forget_previous(run_dir: Path) -> None:
+    """Once its looks are in the new journal."""
+    (run_dir / PREVIOUS).unlink(missing_ok=True)

@@ -1,0 +1,253 @@
+"""The sentences of the report page: the facts on top, what is missing and why, what stands beside the
+figures. Made from the state alone and knowing no HTML. Tables are in `tables`, the answer itself in
+`wording`.
+"""
+
+from typing import Any
+
+from search.journal.state import SearchState
+from search.report.leaderboard import KINDS, accuracy_interval
+from search.report.wording import (
+    amount_text,
+    chosen_record,
+    confirmation_asked,
+    effect_text,
+    percent_text,
+    record_of,
+    seconds_text,
+    settings_text,
+    unit_of,
+    value_text,
+)
+
+NOTE_NAMES = {"converted": "Converted", "left_out": "Left out", "duplicates": "Copies within a split"}
+MOST_NAMED = 10
+
+
+def facts(state: SearchState) -> list[tuple[str, str]]:
+    """The few figures under the answer, each with its interval where it is a measurement."""
+    found = []
+    baseline = state.baseline("confirm") or state.baseline()
+    interval = accuracy_interval(baseline, state.opened.dataset) if baseline and state.opened else None
+    if interval and baseline and baseline.result:
+        accuracy = baseline.result.metrics["accuracy"]
+        found.append(("accuracy without augmentation", percent_text(accuracy, interval)))
+    if state.test and state.test.effect:
+        found.append(("on the sealed test set", effect_text(state.test.effect, unit_of(state))))
+    trials = state.of_kind("trial")
+    found.append(("settings tried", str(sum(record.status == "completed" for record in trials))))
+    if state.opened:
+        counts = state.opened.dataset.counts.values()
+        found.append(
+            ("images, classes", f"{sum(map(sum, counts)):,}, {len(state.opened.dataset.class_names)}")
+        )
+    found.append(("time", seconds_text(state.wall_seconds)))
+    return found
+
+
+def notices(state: SearchState) -> list[str]:
+    """What a reader must know before trusting the page: what failed, what was stopped, what is not there."""
+    return [*_unfinished(state), *_untrusted(state)]
+
+
+def _unfinished(state: SearchState) -> list[str]:
+    said = []
+    evidence = state.evidence
+    if state.stopped:
+        said.append(
+            f"This search was stopped ({state.stopped}) and can be resumed; the page shows what it knew then."
+        )
+    elif state.finished_at is None:
+        said.append("This search has not ended; the page shows what it knows so far.")
+    if state.cut_after is not None:
+        said.append(
+            f"The time ran out (search.max_hours) when {_count(state.cut_after, 'trial')} had been begun."
+        )
+    if not (evidence and evidence.confirmed):
+        off = "it was switched off (evaluation.confirm: null)"
+        why = "no trial got so far" if confirmation_asked(state) else off
+        said.append(f"Nothing here is confirmed on fresh seeds and folds: {why}.")
+    return said
+
+
+def _untrusted(state: SearchState) -> list[str]:
+    said = []
+    evidence = state.evidence
+    if evidence and evidence.confirmed and evidence.best_is_below_floor:
+        said.append(
+            "The best trial of the search phase stands below the null floor: luck alone often shows as much."
+        )
+    failed = sum(record.status == "failed" for record in state.records)
+    if failed:
+        said.append(
+            f"{_count(failed, 'trial')} failed and count in no figure; the reasons stand below the trials."
+        )
+    hashes = {
+        r.trial: r.result.validation_hash for r in state.records if r.result and r.result.validation_hash
+    }
+    touched = [trial for trial, (before, after) in hashes.items() if before != after]
+    if touched:
+        said.append(
+            f"The validation images changed during trials {_list(touched)}: do not trust their scores."
+        )
+    if state.test and state.test.looks > 1:
+        said.append(f"The test set was opened {state.test.looks} times; only the first look was unbiased.")
+    return said
+
+
+def how_to_read(state: SearchState) -> str:
+    unit = unit_of(state)
+    size = "a point is one image in a hundred" if unit.name == "points" else "positive is better"
+    return (
+        f"Effects are paired differences of {unit.of} against no augmentation, image by image, "
+        f"in {unit.name} ({size}); the range in brackets is the 95 % interval."
+    )
+
+
+def no_verdicts(state: SearchState) -> str | None:
+    evidence = state.evidence
+    if evidence and evidence.verdicts:
+        return None
+    config = state.opened.config.get("evaluation") or {} if state.opened else {}
+    if state.finished_at is not None and config.get("ablation") is False:
+        return "There is no verdict an augmentation: ablation was switched off (evaluation.ablation: false)."
+    if evidence and evidence.confirmed:
+        return "There is no verdict an augmentation yet: the ablation has not been run."
+    return "There are no verdicts: they need a confirmed search."
+
+
+def sheet_text(state: SearchState) -> str:
+    chosen = chosen_record(state)
+    best = chosen or (record_of(state, state.evidence.best_trial) if state.evidence else None)
+    settings = settings_text(best.spec.settings.augmentation) if best else "the search"
+    who = "recommended setting" if chosen else "best trial, not a recommendation"
+    return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
+
+
+def floor_text(state: SearchState) -> str:
+    evidence, unit = state.evidence, unit_of(state)
+    if evidence is None or evidence.null_floor is None:
+        return "The null floor is measured when the search phase has ended."
+    best = record_of(state, evidence.best_trial)
+    count = sum(r.status == "completed" and r.duplicate_of is None for r in state.of_kind("trial"))
+    floor = amount_text(evidence.null_floor, unit, signed=False)
+    text = (
+        f"If none of the {count:,} settings differed from no augmentation, the best of them would still show "
+        f"up to {floor} {unit.name} in 95 of 100 searches: that is the null floor."
+    )
+    if best is None:
+        return text
+    where = "below" if evidence.best_is_below_floor else "above"
+    return (
+        f"{text} The best trial, #{best.trial}, shows {effect_text(best.effect, unit)} and stands {where} it."
+    )
+
+
+def stopping_lines(state: SearchState) -> list[str]:
+    lines = []
+    evidence, unit = state.evidence, unit_of(state)
+    if evidence and evidence.optimism is not None:
+        much = amount_text(evidence.optimism, unit, signed=False)
+        lines.append(
+            "Each head's epoch is chosen on other images than those it is scored on. Chosen on the same "
+            f"images, as scripts do, the scores would have looked {much} {unit.name} better on average."
+        )
+    cut = [r.trial for r in state.of_kind(*KINDS) if r.result and r.result.heads_cut_by_max_epochs]
+    if cut:
+        lines.append(
+            f"Heads of {_count(len(cut), 'trial')} were still improving at max_epochs: {_list(cut)}."
+        )
+    return lines
+
+
+def test_lines(state: SearchState) -> list[str]:
+    test = state.test
+    if test is None:
+        config = (state.opened.config.get("evaluation") or {}) if state.opened else {}
+        if config.get("test") is False:
+            return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
+        sizes = state.opened.dataset.counts.get("test", ()) if state.opened else ()
+        return ["The test set has not been opened." if sum(sizes) else "The data has no test images."]
+    opened = "once" if test.looks == 1 else f"{test.looks} times"
+    lines = [
+        f"{test.num_images:,} images, opened {opened}, by models trained on training and validation images."
+    ]
+    if test.effect:
+        lines.append(f"Effect of the recommended setting: {effect_text(test.effect, unit_of(state))}.")
+    else:
+        lines.append("No augmentation is recommended, so there is nothing to compare it with.")
+    return lines
+
+
+def test_score_rows(state: SearchState) -> list[tuple[str, ...]]:
+    if state.test is None:
+        return []
+    chosen = chosen_record(state)
+    named = [(state.test.none.label, state.test.none)]
+    if state.test.chosen:
+        settings = settings_text(chosen.spec.settings.augmentation) if chosen else state.test.chosen.label
+        named.append((settings, state.test.chosen))
+    return [
+        (n, percent_text(s.metrics["accuracy"], s.accuracy_ci)) for n, s in named if "accuracy" in s.metrics
+    ]
+
+
+def leak_text(state: SearchState) -> str | None:
+    """What the demonstration of `--demo-leak` showed, where it was run."""
+    if state.leak is None:
+        return None
+    agreement = "" if state.leak.rho is None else f" The rank correlation of the two is {state.leak.rho:.2f}."
+    return (
+        "The same settings, scored as they should be, on clean images, and by the mistake of many scripts, on validation "
+        f"images that are augmented too. The second column is shown on purpose and used nowhere.{agreement}"
+    )
+
+
+def data_lines(state: SearchState) -> list[str]:
+    if state.opened is None:
+        return []
+    dataset = state.opened.dataset
+    lines = [f"Images are seen by the model at {dataset.image_size} x {dataset.image_size} pixels."]
+    noted = [(name, _note(value)) for name, value in dataset.notes.items() if value]
+    lines += [f"{NOTE_NAMES.get(name, name.replace('_', ' ').capitalize())}: {text}." for name, text in noted]
+    return lines if noted else [*lines, "Nothing was converted or left out."]
+
+
+def _note(value: Any) -> str:
+    """A note of the journal in words; long lists are cut and counted."""
+    match value:
+        case {"count": count, "first": first}:
+            return f"{count} ({_note(first)})"
+        case {"name": name, "reason": reason}:
+            return f"{name} ({reason})"
+        case dict():
+            return ", ".join(f"{name} {_note(part)}" for name, part in value.items())
+        case list() | tuple():
+            rest = f" and {len(value) - MOST_NAMED} more" if len(value) > MOST_NAMED else ""
+            return ", ".join(_note_item(part) for part in value[:MOST_NAMED]) + rest
+        case _:
+            return value_text(value)
+
+
+def _note_item(part: Any) -> str:
+    return " = ".join(map(str, part)) if isinstance(part, list | tuple) else _note(part)
+
+
+def cost_text(state: SearchState) -> str:
+    timings = [r.result.timing for r in state.records if r.result and r.result.timing]
+    images = sum(timing.images_extracted for timing in timings)
+    heads = sum(r.result.num_heads for r in state.records if r.result)
+    return (
+        f"{seconds_text(state.wall_seconds)} for {len(state.records)} trainings (controls, trials, "
+        f"confirmation, ablation and test). {images:,} images went through the backbone for them, "
+        f"and {heads:,} heads were trained."
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _list(trials: list[int]) -> str:
+    rest = f" and {len(trials) - MOST_NAMED} more" if len(trials) > MOST_NAMED else ""
+    return ", ".join(f"#{trial}" for trial in trials[:MOST_NAMED]) + rest

@@ -1,0 +1,117 @@
+"""The trials' runs in MLflow: opened at a trial's first epoch, completed when it is told, made anew where another sender left them
+open. What is in the store is remembered in `Known`; when to send is `tracker`'s.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search.experiment.tracking_uri import redacted
+from search.experiment.trial import TrialRecord
+from search.journal.state import SearchState
+from search.tracking.live import RunningTrial
+from search.tracking.mlflow_store import FoundRun, Store
+from search.tracking.of_search import opened_of
+from search.tracking.of_trial import running_row, trial_outcome, trial_row
+from search.tracking.values import PARENT_TAG, PREVIEW_TAG
+
+ENDED = ("FINISHED", "FAILED")  # MLflow's words for a trial that was told
+
+
+@dataclass
+class Child:
+    """A trial's run in the store. outcome: its status and when it ended, as `trial_outcome` has them.
+
+    epochs: those sent while the trial runs, by this very sender; None where it is not known which points the run has.
+    """
+
+    run_id: str
+    outcome: tuple[str, int | None]
+    has_preview: bool = False
+    epochs: set[int] | None = None
+
+
+@dataclass
+class Known:
+    """What this sitting knows to be in the store. Thrown away after a failure, and looked up again."""
+
+    parent_id: str
+    status: str
+    ended: int | None = None
+    has_inputs: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    files: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    children: dict[int, Child] = field(default_factory=dict)
+
+    @property
+    def ended_trials(self) -> frozenset[int]:
+        return frozenset(trial for trial, child in self.children.items() if child.outcome[0] in ENDED)
+
+    def add_children(self, store: Store, runs: list[FoundRun]) -> None:
+        for run in runs:
+            if run.trial in self.children:
+                store.delete(run.run_id)  # two senders at once have sent it twice
+            elif run.trial is not None:
+                child = Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
+                self.children[run.trial] = child
+
+
+def send_running(store: Store, known: Known, state: SearchState, trial: RunningTrial) -> None:
+    """The epochs heard of since the last time; with the first of them, the run."""
+    number = trial.record.trial
+    child = known.children.get(number)
+    if child is not None and child.epochs is None:  # of a sitting that was killed, or whose line dropped
+        store.delete(child.run_id)
+        child = None
+    params = {}
+    if child is None:
+        row = running_row(opened_of(state).search_id, trial.record)
+        run_id = store.create(row, {PARENT_TAG: known.parent_id})
+        child = known.children[number] = Child(run_id, (row.status, row.ended))
+        params = row.params
+    sent = child.epochs or set()
+    new = sorted(trial.points.keys() - sent)
+    if new:
+        store.write(child.run_id, [point for epoch in new for point in trial.points[epoch]], params, {})
+    child.epochs = sent.union(new)
+
+
+def send_ended(
+    store: Store, known: Known, state: SearchState, record: TrialRecord, preview: Path | None
+) -> None:
+    """All of a trial that has ended, less the epochs that its run has already. preview: its contact sheet, if there is one."""
+    child, outcome = known.children.get(record.trial), trial_outcome(record)
+    if child is not None and child.epochs is None and child.outcome != outcome:
+        # Left open by a sender that died, or the trial was run again: made anew, so no point is doubled.
+        store.delete(child.run_id)
+        child = None
+    if child is None or child.epochs is not None:
+        run_id = _complete(store, known, state, record, child)
+        child = known.children[record.trial] = Child(run_id, outcome)
+    if preview is not None and not child.has_preview:
+        store.log_file(child.run_id, preview)
+        store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
+        child.has_preview = True
+
+
+def end_running(store: Store, known: Known, ended: int | None) -> None:
+    """The search has stopped: what ran begins again when it is resumed."""
+    for child in known.children.values():
+        if child.epochs is not None:
+            store.set_status(child.run_id, "KILLED", ended)
+            child.outcome, child.epochs = ("KILLED", ended), None
+
+
+def _complete(
+    store: Store, known: Known, state: SearchState, record: TrialRecord, child: Child | None
+) -> str:
+    row = trial_row(opened_of(state).search_id, record)
+    run_id = child.run_id if child else store.create(row, {PARENT_TAG: known.parent_id})
+    sent = child.epochs if child and child.epochs else set()
+    points = [point for point in row.points if point.step not in sent]  # what is final has step 0
+    store.write(run_id, points, row.params, row.tags if child else {})
+    if record.result and record.result.traceback:
+        store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
+    store.set_status(run_id, row.status, row.ended)
+    return run_id

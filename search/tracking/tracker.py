@@ -1,0 +1,214 @@
+"""MLflow as a projection of the journal: what is missing there is sent, what is there is left alone, so that
+sending twice changes nothing. Decides what is sent and when; `mlflow_store` does the talking.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from search.experiment.tracking_uri import checked_uri, redacted
+from search.experiment.trial import TrialRecord
+from search.journal.state import SearchState
+from search.report.contact_sheet import WINNER_SHEET
+from search.tracking.children import Known, end_running, send_ended, send_running
+from search.tracking.live import LiveTrials
+from search.tracking.mlflow_store import FoundRun, LoggedWinner, Store
+from search.tracking.note import describe_winner
+from search.tracking.of_search import dataset_rows, opened_of, search_row
+from search.tracking.sender import Sender, TrackingStatus, reason_of
+from search.tracking.values import SEARCH_TAG, Winner
+from search.training.progress import EpochReport
+
+__all__ = ["LoggedWinner", "Tracker", "TrackingStatus", "Winner"]
+
+WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
+ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "winner.json", "report.html")
+
+
+class Tracker:
+    """One search's projection onto one MLflow store.
+
+    `submit` and the trial methods, which the ledger calls, are for the running search: they return at once, and a background
+    thread sends. `project` sends now, for `sync`. None of them raises for anything MLflow does: the status says what was not
+    sent, and why.
+
+    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the winner's contact
+    sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI or from MLflow's environment
+    variables, and are neither shown nor stored.
+    """
+
+    def __init__(
+        self, uri: str, experiment: str, run_dir: Path, *, retry_seconds: float = 15.0, page_size: int = 1000
+    ) -> None:
+        """Raises UserError for a URI that MLflow cannot keep runs at. Connects to nothing yet."""
+        self._uri = checked_uri(uri)
+        self._experiment = experiment
+        self._run_dir = run_dir
+        self._retry_seconds = retry_seconds
+        self._page_size = page_size
+        self._lock = threading.Lock()  # one writer: the background thread, or whoever calls `project`
+        self._sender: Sender | None = None
+        self._store: Store | None = None
+        self._known: Known | None = None
+        self._newest: SearchState | None = None
+        self._live = LiveTrials()
+        self._sent: frozenset[int] = frozenset()
+        self._reason: str | None = None
+        self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
+
+    @property
+    def status(self) -> TrackingStatus:
+        records = self._newest.records if self._newest else ()
+        ended = {record.trial for record in records if record.result is not None}
+        sent = len(ended & self._sent)
+        return TrackingStatus(
+            redacted(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
+        )
+
+    def submit(self, state: SearchState) -> None:
+        """Has `state` sent in the background. One that still waits is replaced by it."""
+        self._newest = state
+        if self._sender is None:
+            self._sender = Sender(self._send, self._retry_seconds)
+        self._sender.submit(state)
+
+    def trial_started(self, record: TrialRecord) -> None:
+        """Nothing to send: it may wait for long, and its run is made at its first epoch."""
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """An epoch of a running trial, for the curve that the dashboard draws."""
+        self._live.hear(record, report)
+        self._nudge()
+
+    def trial_told(self, record: TrialRecord) -> None:
+        self._live.tell(record)
+        self._nudge()
+
+    def _nudge(self) -> None:
+        if self._sender is not None:
+            self._sender.nudge()
+
+    def close(self, timeout: float = 30.0) -> TrackingStatus:
+        """Sends what is waiting, for at most `timeout` seconds. The tracker may be used again afterwards."""
+        if self._sender is not None:
+            ended = self._sender.close(timeout)
+            self._sender = None
+            if not ended:
+                self._reason = f"no answer within {timeout:g} seconds"
+        return self.status
+
+    def project(self, state: SearchState) -> TrackingStatus:
+        """Makes the store say what `state` says. Blocks; may be repeated at will."""
+        self._newest = state
+        self._send(state)
+        return self.status
+
+    def log_winner(self, state: SearchState, winner: Winner) -> tuple[LoggedWinner | None, TrackingStatus]:
+        """Stores and registers the winning model, once a search. Imports TensorFlow. None if it failed."""
+        self._newest = state
+        logged: list[LoggedWinner] = []
+
+        def send(store: Store) -> None:
+            known = self._look_up(store, state)
+            tags = {key: value for key, value in search_row(state).tags.items() if key in WINNER_TAGS}
+            about = describe_winner(state, winner.class_names)
+            logged.append(store.log_winner(known.parent_id, winner, tags, about))
+
+        reached = self._attempt(send)
+        self._winner_reason = None if reached else f"the winning model: {self._reason}"
+        return (logged[0] if logged else None), self.status
+
+    def _send(self, state: SearchState | None) -> bool:
+        """None: what is heard of running trials, and those told, alone."""
+        if state is not None:
+            return self._attempt(lambda store: self._project(store, state))
+        newest = self._newest
+        return newest is None or self._attempt(lambda store: self._project_live(store, newest))
+
+    def _attempt(self, send: Callable[[Store], None]) -> bool:
+        with self._lock:
+            try:
+                if self._store is None:
+                    self._store = Store(self._uri, self._experiment, self._run_dir)
+                send(self._store)
+                self._reason = None
+            except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
+                self._reason = reason_of(error)
+                self._store = self._known = None
+                self._live.settle()
+            return self._reason is None
+
+    def _project(self, store: Store, state: SearchState) -> None:
+        known = self._look_up(store, state)
+        for record in state.records:
+            if record.result is not None:
+                self._send_ended(store, known, state, record)
+        if state.finished_at is None and not state.stopped:
+            self._project_live(store, state)
+        else:
+            end_running(store, known, search_row(state).ended)
+        self._project_search(store, known, state)
+
+    def _project_live(self, store: Store, state: SearchState) -> None:
+        known = self._look_up(store, state)
+        running = self._live.running()
+        for record in self._live.ended():
+            self._send_ended(store, known, state, record)
+        for trial in running:
+            if trial.record.trial not in self._sent:
+                send_running(store, known, state, trial)
+
+    def _look_up(self, store: Store, state: SearchState) -> Known:
+        """The runs of this search, asked for once a sitting; the parent is made if it is missing."""
+        if self._known is None:
+            found = store.find(opened_of(state).search_id, self._page_size)
+            parent = next((run for run in found if run.trial is None), None)
+            known = _known_parent(parent) if parent else _new_parent(store, state)
+            known.add_children(store, found)
+            self._known = known
+            self._sent |= known.ended_trials
+        return self._known
+
+    def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:
+        preview = self._run_dir / "previews" / f"{record.trial}.png"
+        send_ended(store, known, state, record, preview if preview.is_file() else None)
+        self._sent |= {record.trial}
+        self._live.forget(record.trial)
+
+    def _project_search(self, store: Store, known: Known, state: SearchState) -> None:
+        row = search_row(state)
+        points = [point for point in row.points if known.metrics.get(point.key) != point.value]
+        params = {key: value for key, value in row.params.items() if key not in known.params}
+        tags = {key: value for key, value in row.tags.items() if known.tags.get(key) != value}
+        store.write(known.parent_id, points, params, tags)
+        known.metrics |= {point.key: point.value for point in points}
+        known.params |= params
+        known.tags |= tags
+        if not known.has_inputs:
+            store.log_datasets(known.parent_id, dataset_rows(state))
+            known.has_inputs = True
+        for path, folder in self._files():
+            stamp = (path.stat().st_mtime_ns, path.stat().st_size)
+            if known.files.get(path) != stamp:
+                store.log_file(known.parent_id, path, folder)
+                known.files[path] = stamp
+        if (known.status, known.ended) != (row.status, row.ended):
+            store.set_status(known.parent_id, row.status, row.ended)
+            known.status, known.ended = row.status, row.ended
+
+    def _files(self) -> Iterator[tuple[Path, str | None]]:
+        yield from ((self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file())
+        yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
+        if (sheet := self._run_dir / WINNER_SHEET).is_file():
+            yield sheet, "figures"
+
+
+def _known_parent(run: FoundRun) -> Known:
+    return Known(
+        run.run_id, run.status, run.ended, run.has_inputs, {**run.tags}, {**run.params}, {**run.metrics}
+    )
+
+
+def _new_parent(store: Store, state: SearchState) -> Known:
+    row = search_row(state)
+    return Known(store.create(row, {}), "RUNNING", tags=dict(row.tags))

@@ -1,0 +1,80 @@
+"""The values MLflow is sent: a run, a point of a metric, a dataset, the winning model; and how any setting
+becomes text that MLflow takes. Filled by `of_search` and `of_trial`. Does not import MLflow.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.experiment.tracking_uri import redacted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SEARCH_TAG = "augsearch.search_id"
+TRIAL_TAG = "augsearch.trial"
+PREVIEW_TAG = "augsearch.preview"
+PARENT_TAG = "mlflow.parentRunId"
+MAX_VALUE = 5000  # characters; MLflow's own limits are 6000 for a param and 8000 for a tag
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric. `timestamp` is in milliseconds since 1970."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One MLflow run. Times are in milliseconds since 1970; `ended` is None while it goes on."""
+
+    name: str
+    status: str  # MLflow's: RUNNING, FINISHED, FAILED, KILLED
+    started: int
+    ended: int | None
+    tags: dict[str, str]
+    params: dict[str, str]
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """One split as a dataset input. source, schema and profile are JSON."""
+
+    name: str
+    digest: str
+    source: str
+    schema: str
+    profile: str
+    context: str  # training or validation
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The winning model, to be logged and registered.
+
+    model_path: a saved `.keras` file that takes raw uint8 [n, h, w, 3] images of any size and gives class
+    probabilities [n, classes]. example: such images, one or few.
+    """
+
+    model_path: Path
+    class_names: tuple[str, ...]
+    example: "np.ndarray"
+    registered_name: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """As an experiment file writes them, without credentials, and no longer than MLflow takes."""
+    texts = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items()}
+    return {key: redacted(text)[:MAX_VALUE] for key, text in texts.items()}
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,209 @@
+"""Many heads trained together on cached features: every fold and seed of a trial as one stacked Keras model.
+
+Each head has its own batches, dropout, early stopping and best weights, and depends on nothing but its own task and seed.
+The stack itself (variables, one training step) is `head_stack`; where features come from is `frozen` and `features.store`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.experiment.trial import Curve, ModelSettings, Objective, TrainingSettings
+from search.training.head_scores import HeadScores
+from search.training.head_stack import HeadShape, HeadWeights, Stack, stack_of
+from search.training.progress import EpochReport, OnEpoch
+
+SHRINK_AT = 0.5  # the stack is rebuilt without its stopped heads when no more than this part still trains
+
+
+class TrialFailure(Exception):
+    """A trial that cannot give a result, for a reason that trying again would not change."""
+
+
+@dataclass(frozen=True)
+class HeadTask:
+    """One head: positions (rows of the feature arrays) it trains on and is scored on, and its seed."""
+
+    train: np.ndarray
+    validate: np.ndarray
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainedHeads:
+    """What the heads of a trial learnt.
+
+    honest, optimistic: per head, (predicted int16 [v], log_prob float32 [v]) for its validation rows; `honest` takes each
+    row's answer from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch, a head.
+    """
+
+    honest: tuple[tuple[np.ndarray, np.ndarray], ...]
+    optimistic: tuple[tuple[np.ndarray, np.ndarray], ...]
+    best_epochs: tuple[int, ...]
+    cut_by_max_epochs: tuple[bool, ...]
+    weights: tuple[HeadWeights, ...]
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """All that the training of a trial's heads depends on but the features themselves.
+
+    epochs: None stops early by `training.patience`; a number trains for exactly that long and scores the last epoch.
+    """
+
+    tasks: tuple[HeadTask, ...]
+    labels: np.ndarray
+    num_classes: int
+    model: ModelSettings
+    training: TrainingSettings
+    objective: Objective = "accuracy"
+    epochs: int | None = None
+
+    @property
+    def max_epochs(self) -> int:
+        return self.epochs or self.training.max_epochs
+
+    @property
+    def num_steps(self) -> int:
+        """Steps an epoch, of every head: what the smallest fold needs (folds differ by a few images)."""
+        return -(-min(len(task.train) for task in self.tasks) // self.training.batch_size)
+
+
+def train_heads(
+    view_of_epoch: Callable[[int], np.ndarray],
+    validation_features: np.ndarray,
+    plan: HeadPlan,
+    on_epoch: OnEpoch | None = None,
+) -> TrainedHeads:
+    """Trains every head of the plan.
+
+    view_of_epoch: epoch (from 0) -> float32 [n, d], features of the images as augmented for that epoch. validation_features:
+    float32 [n, d]. Rows of both are the positions the tasks name. Raises TrialFailure where a loss is not finite.
+    """
+    run = _Run(plan, validation_features)
+    for epoch in range(plan.max_epochs):
+        run.train_epoch(epoch, view_of_epoch(epoch))
+        run.score_epoch(epoch)
+        if on_epoch is not None:
+            on_epoch(run.report(epoch))
+        if run.scores.all_stopped:
+            break
+        run.shrink()
+    return run.result()
+
+
+class _Run:
+    """The moving parts of one call of `train_heads`: the stack, which heads are in it, and what each has reached."""
+
+    def __init__(self, plan: HeadPlan, validation_features: np.ndarray) -> None:
+        self.plan = plan
+        self.validation_features = validation_features
+        self.active = np.arange(len(plan.tasks))
+        self.scores = HeadScores(
+            [plan.labels[task.validate] for task in plan.tasks],
+            plan.objective,
+            None if plan.epochs else plan.training.patience,
+        )
+        shape = HeadShape(validation_features.shape[1], plan.model.head_units, plan.num_classes)
+        self.stack: Stack = stack_of(len(plan.tasks), shape)
+        self.stack.start([task.seed for task in plan.tasks])
+        self.best_weights: list[HeadWeights | None] = [None] * len(plan.tasks)
+        self.curves: list[np.ndarray] = []
+        self.last = np.zeros((len(plan.tasks), 4))
+
+    def train_epoch(self, epoch: int, features: np.ndarray) -> None:
+        plan = self.plan
+        tasks = [plan.tasks[head] for head in self.active]
+        feed = epoch_feed(tasks, plan.num_steps, plan.training.batch_size, plan.model, epoch)
+        training = plan.training
+        rates = plan.model.learning_rate, training.weight_decay, training.label_smoothing
+        loss, accuracy = self.stack.train_epoch(features, plan.labels, feed, *rates)
+        if not np.isfinite(loss).all():
+            head = int(self.active[int(np.argmin(np.isfinite(loss)))])
+            raise TrialFailure(
+                f"the training loss of head {head} became {loss[~np.isfinite(loss)][0]} in epoch {epoch + 1} "
+                f"(learning rate {plan.model.learning_rate:g}); lower model.learning_rate"
+            )
+        self.last[self.active, 0], self.last[self.active, 1] = loss, accuracy
+
+    def score_epoch(self, epoch: int) -> None:
+        rows = [self.plan.tasks[head].validate for head in self.active]
+        answers = self.stack.predict(self.validation_features, self.plan.labels, rows)
+        for head, (predicted, log_prob) in zip(self.active, answers, strict=True):
+            improved = self.scores.add(int(head), epoch, predicted, log_prob)
+            labels = self.plan.labels[self.plan.tasks[head].validate]
+            self.last[head, 2:] = -log_prob.mean(), (predicted == labels).mean()
+            if improved:
+                self.best_weights[head] = self.stack.weights(int(np.flatnonzero(self.active == head)[0]))
+        self.curves.append(self.last.mean(axis=0))
+
+    def report(self, epoch: int) -> EpochReport:
+        loss, accuracy, val_loss, val_accuracy = map(float, self.curves[-1])
+        return EpochReport(epoch + 1, self.plan.max_epochs, loss, accuracy, val_loss, val_accuracy)
+
+    def shrink(self) -> None:
+        """Drops stopped heads from the stack once that halves it: each size is compiled once a process."""
+        alive = np.array([not self.scores.stopped(int(head)) for head in self.active])
+        if alive.sum() <= SHRINK_AT * len(alive):
+            self.stack = self.stack.keep(np.flatnonzero(alive))
+            self.active = self.active[alive]
+
+    def result(self) -> TrainedHeads:
+        heads = range(len(self.plan.tasks))
+        curves = np.array(self.curves).T
+        return TrainedHeads(
+            honest=tuple(self.scores.honest(head) for head in heads),
+            optimistic=tuple(self.scores.optimistic(head) for head in heads),
+            best_epochs=tuple(self.scores.best_epoch(head) + 1 for head in heads),
+            cut_by_max_epochs=tuple(not self.scores.stopped(head) for head in heads),
+            weights=tuple(weights for weights in self.best_weights if weights is not None),
+            curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(_CURVES, curves, strict=True)}),
+        )
+
+
+_CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True)
+class EpochFeed:
+    """One epoch's batches: rows int32 [steps, heads, batch], weight float32 of the same shape (0 pads a batch), and keep, the
+    dropout mask, bool [steps, heads, batch, units] (None where nothing is dropped)."""
+
+    rows: np.ndarray
+    weight: np.ndarray
+    keep: np.ndarray | None
+    keep_rate: float
+
+
+def epoch_feed(
+    tasks: Sequence[HeadTask], num_steps: int, batch_size: int, model: ModelSettings, epoch: int
+) -> EpochFeed:
+    """Draws the batches of one epoch, for each head from its own seed alone. A head with more images than fit in `num_steps`
+    leaves out a few, others each epoch.
+    """
+    drawn = [_draw_epoch(task, num_steps, batch_size, epoch) for task in tasks]
+    rows, weight = (np.stack([each[part] for each in drawn], axis=1) for part in (0, 1))
+    shape = (num_steps, batch_size, model.head_units)
+    drops = model.dropout > 0 and model.head_units > 0
+    keep = (
+        np.stack([_draw_kept(task, shape, model.dropout, epoch) for task in tasks], axis=1) if drops else None
+    )
+    return EpochFeed(rows, weight, keep, 1 - model.dropout if drops else 1.0)
+
+
+def _draw_epoch(task: HeadTask, num_steps: int, batch_size: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.Generator(np.random.Philox(key=[task.seed, 2 * epoch + 1]))
+    order = generator.permutation(task.train)[: num_steps * batch_size].astype(np.int32)
+    weight = np.zeros(num_steps * batch_size, np.float32)
+    weight[: len(order)] = 1
+    rows = np.resize(order, num_steps * batch_size)
+    return rows.reshape(num_steps, batch_size), weight.reshape(num_steps, batch_size)
+
+
+def _draw_kept(task: HeadTask, shape: tuple[int, ...], dropout: float, epoch: int) -> np.ndarray:
+    generator = np.random.Generator(np.random.Philox(key=[task.seed, 2 * epoch + 2]))
+    # 16 random bits a unit: the rate is exact to 1/65536, at a quarter of the cost of doubles.
+    bits = generator.integers(0, 2**16, shape, dtype=np.uint16)
+    return bits >= round(dropout * 2**16)

@@ -1,0 +1,56 @@
+"""Mode scratch: the whole network from random weights of each head's own seed, on a new view every epoch."""
+
+from search.training.head_stack import initial_weights
+from search.training.job import Job, Trained
+from search.training.network import Network, State
+from search.training.network_training import Phase
+from search.training.whole import answer_by, hash_of_feed, image_feed, network_of, run_phase
+
+SCRATCH = "scratch"
+WARMUP_EPOCHS = 1.0
+
+
+def train_scratch(job: Job) -> Trained:
+    """Raises TrialFailure where a loss is not finite."""
+    model, size = job.spec.settings.model, job.spec.dataset.image_size
+    head = (model.head_units, job.num_classes)
+    network = network_of(model.backbone, model.weights, size, "all", True, True, head)
+    feed = image_feed(job)
+    before = hash_of_feed(job, feed)
+    heads = run_phase(job, network, lambda h: _start(job, network, h), feed, _phase(job), needs_company=True)
+    return Trained(
+        heads=heads,
+        answer=answer_by(network, heads.weights, lambda pictures: pictures),
+        validation_hash=(before, hash_of_feed(job, feed)),
+        features_seconds=0.0,
+        images_extracted=0,
+        engine=None,
+        path="whole network: every layer trains",
+    )
+
+
+def _start(job: Job, network: Network, head: int) -> State:
+    from search.features.backbones import build_backbone
+
+    model, seed = job.spec.settings.model, job.tasks[head].seed
+    body = build_backbone(model.backbone, "random", job.spec.dataset.image_size, seed=seed)
+    return network.start(initial_weights(network.shape, seed), seed, body.get_weights())
+
+
+def _phase(job: Job) -> Phase:
+    settings, protocol = job.spec.settings, job.spec.protocol
+    return Phase(
+        name=SCRATCH,
+        tasks=job.tasks,
+        labels=job.labels,
+        objective=protocol.objective,
+        learning_rate=settings.model.learning_rate,
+        learning_rate_setting="model.learning_rate",
+        warmup_epochs=WARMUP_EPOCHS,
+        weight_decay=settings.training.weight_decay,
+        max_epochs=settings.training.max_epochs,
+        patience=settings.training.patience,
+        pause_at=protocol.max_epochs,
+        fixed_epochs=protocol.epochs,
+        keeps_weights=job.keeps_weights,
+    )

@@ -1,0 +1,101 @@
+"""What the modes that train a network share: the network itself, its batches, its phase, and the answers of its heads."""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from search.features.greetings import import_tensorflow_quietly
+from search.training.batching import Batching
+from search.training.checkpoints import Checkpoint, checkpoint_file
+from search.training.feeds import Feed, ImageFeed
+from search.training.frozen import LEAKED_VIEW, pictures_of
+from search.training.head_stack import HeadShape
+from search.training.heads import TrainedHeads
+from search.training.job import Answer, Job
+from search.training.mixing import Mixing
+from search.training.network import Network, State, acceleration, built_in
+from search.training.network_training import PREDICT_BATCH, Phase, train_networks
+
+Inputs = Callable[[np.ndarray], np.ndarray]
+Start = Callable[[int], State]
+
+
+@lru_cache(maxsize=2)
+def network_of(
+    backbone: str, weights: str, size: int, start: str, uncut: bool, as_training: bool, head: tuple[int, int]
+) -> Network:
+    """The network of a setting, compiled at its first use in a process. start: as `finetune.from`. uncut: the whole of it, whatever
+    could be cut off. head: units and classes."""
+    import_tensorflow_quietly()
+    from search.features.backbones import build_backbone
+    from search.features.tensorflow_engine import sees_gpu
+    from search.training.cutting import cut
+    from search.training.depthwise import with_fast_gradients
+
+    fast = acceleration(sees_gpu())
+    with built_in(fast.dtype):
+        whole = build_backbone(backbone, weights, size)
+        parts = cut(whole, start)
+    body = whole if uncut else parts.suffix
+    body = body if sees_gpu() else with_fast_gradients(body)
+    shape = HeadShape(whole.output_shape[-1], *head)
+    return Network(body, parts.trained, shape, as_training, fast.compiled_by_xla)
+
+
+def image_feed(job: Job) -> ImageFeed:
+    """The trial's images, painted as they are wanted."""
+    threads = max(1, job.resources.num_threads // 2)
+    leaked = LEAKED_VIEW if job.spec.protocol.leak else None
+    return ImageFeed(job.dataset, job.pool, pictures_of(job.spec), threads, leaked)
+
+
+def batching_of(job: Job, feed: Feed, needs_company: bool) -> Batching:
+    """How the trial's images become batches."""
+    model, training = job.spec.settings.model, job.spec.settings.training
+    return Batching(
+        inputs=feed.batches,
+        labels=job.labels,
+        positions=job.pool,
+        num_classes=job.num_classes,
+        batch_size=training.batch_size,
+        head_units=model.head_units,
+        dropout=model.dropout,
+        label_smoothing=training.label_smoothing,
+        mixing=Mixing(training.mixup, training.cutmix),
+        needs_company=needs_company,
+    )
+
+
+def run_phase(
+    job: Job, network: Network, start: Start, feed: Feed, phase: Phase, needs_company: bool
+) -> TrainedHeads:
+    """Trains every head of the trial through the phase, from its checkpoint if it has one."""
+    checkpoint = Checkpoint(checkpoint_file(job.spec, job.resources))
+    batching = batching_of(job, feed, needs_company)
+    return train_networks(network, start, batching, feed, phase, checkpoint, job.on_epoch)
+
+
+def answer_by(network: Network, weights: tuple[State, ...], inputs: Inputs) -> Answer:
+    """inputs: pictures -> what the network takes. weights: of each head that may be asked."""
+
+    def answer(pictures: np.ndarray, head: np.ndarray) -> np.ndarray:
+        given, found = inputs(pictures), np.zeros(len(head), np.int64)
+        for number in np.unique(head):
+            network.put(weights[number])
+            rows = np.flatnonzero(head == number)
+            batches = (given[rows[at : at + PREDICT_BATCH]] for at in range(0, len(rows), PREDICT_BATCH))
+            found[rows] = network.predict(batches, np.zeros(len(rows), np.int64))[0]
+        return found
+
+    return answer
+
+
+def hash_of_feed(job: Job, feed: Feed) -> str:
+    """Of what the validation images are to the network, all that any head is scored on."""
+    rows = np.unique(np.concatenate([task.validate for task in job.tasks]))
+    digest = hashlib.sha256()
+    for batch in feed.clean(rows, PREDICT_BATCH):
+        digest.update(np.ascontiguousarray(batch).data)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,235 @@
+"""A bundle graded: its files against its manifest, what follows from its journal made again, one trial and the confirmation
+trained again. Prints nothing (`grading_text`); which of many are copies is `submission`'s.
+"""
+
+import importlib.metadata
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+
+from data.dataset import open_dataset
+from data.errors import UserError
+from data.messages import shown
+from data.sources import SOURCES
+from search.experiment.seeds import derive_seed
+from search.experiment.trial import Frozen
+from search.journal.comparison import Difference
+from search.journal.journal_file import JournalError
+from search.journal.state import SearchState
+from search.report.preview import write_winner_sheet
+from search.report.wording import shown as shortened
+from search.verification.bundle import projections
+from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
+from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources
+from search.verification.submission import Copy, Submission, find_copies, submission_of
+from search.verification.verify import Verification, chosen_trial, open_sound_run, verify_run
+
+Say = Callable[[str], None]
+PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
+PAINTERS = ("matplotlib", "pillow")  # another version of these paints the same picture with other bytes
+
+
+class Extent(Frozen):
+    """What is trained again. trial: its number; None takes the recommended one's confirmation, else the best trial. With it
+    come no augmentation and the best setting, as they were confirmed. train: False trains nothing and recomputes the rest.
+    """
+
+    trial: int | None = None
+    train: bool = True
+
+
+class Grade(Frozen):
+    """One bundle. differences: of its files and of its search. remarks: what could not be compared here. problem: why it could
+    not be graded to the end.
+    """
+
+    file: str
+    submission: Submission | None = None
+    differences: tuple[Difference, ...] = ()
+    remarks: tuple[str, ...] = ()
+    verification: Verification | None = None
+    problem: str | None = None
+
+    @property
+    def same(self) -> bool:
+        return self.problem is None and not self.differences
+
+
+class Grades(Frozen):
+    """Of a folder, in the order of the files' names, and what is handed in under two names."""
+
+    grades: tuple[Grade, ...]
+    copies: tuple[Copy, ...]
+
+    @property
+    def same(self) -> bool:
+        return all(grade.same for grade in self.grades) and not any(copy.certain for copy in self.copies)
+
+
+def grade(path: Path, extent: Extent, data: Path | None = None, say: Say = lambda _: None) -> Grade:
+    """Grades one bundle. data: where the images are; a bundle holds none.
+
+    Raises UserError where it is no bundle, or for what the grader can mend; whatever is wrong inside is a difference.
+    """
+    bundle = read_bundle(path)
+    if bundle.manifest is None or JOURNAL not in bundle.files:
+        return Grade(file=path.name, differences=bundle.differences)
+    with tempfile.TemporaryDirectory(prefix="augsearch-grade-") as name:
+        folder = Path(name) / "bundle"
+        _lay_out(bundle.files, folder)
+        try:
+            run = open_sound_run(folder)
+        except JournalError as error:
+            what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
+            damaged = Difference(where=JOURNAL, what=what)
+            return Grade(file=path.name, differences=(*bundle.differences, damaged))
+        submission = submission_of(bundle.manifest, run.state, bundle.files[JOURNAL])
+        graded = Grade(file=path.name, submission=submission)
+        differences = [*bundle.differences, *(strange := tuple(_strange_names(run.state)))]
+        if strange:
+            return graded.model_copy(update={"differences": tuple(differences)})
+        placed = _placed(run, data)
+        numbers = numbers_to_train(run.state, extent)
+        verification = verify_run(folder, placed, numbers, say)
+        say("making the tables and the page again")
+        remarks: list[str] = []
+        differences += _made_again(run, bundle.files, remarks)
+        if not {each.where.partition(":")[0] for each in verification.differences} & {"dataset", "weights"}:
+            differences += _sheet_again(placed, bundle.files.get(SHEET), verification.exact, folder, remarks)
+    differences += [
+        each.model_copy(update={"what": each.what.replace(f"{folder}/", "")})
+        for each in verification.differences
+    ]
+    return graded.model_copy(
+        update={
+            "differences": tuple(dict.fromkeys(differences)),
+            "remarks": tuple(remarks),
+            "verification": verification,
+        }
+    )
+
+
+def grade_many(folder: Path, extent: Extent, data: Path | None = None, say: Say = lambda _: None) -> Grades:
+    """Grades every .zip of a folder. Raises UserError where there is none."""
+    paths = sorted(folder.glob("*.zip"))
+    if not paths:
+        raise UserError(f"{folder} holds no .zip; name the folder that the bundles are in")
+    grades = []
+    for number, path in enumerate(paths, start=1):
+        say(f"{shown(path.name)} ({number} of {len(paths)})")
+        try:
+            grades.append(grade(path, extent, data, say))
+        except UserError as error:
+            grades.append(Grade(file=path.name, problem=str(error)))
+    handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
+    return Grades(grades=tuple(grades), copies=find_copies(handed_in))
+
+
+def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
+    """The trials that `extent` stands for, each once."""
+    if not extent.train:
+        return ()
+    wanted: list[int | None] = [extent.trial]
+    baseline, evidence = state.baseline("confirm"), state.evidence
+    if baseline is not None and evidence is not None and evidence.confirmed:
+        best = max(evidence.confirmed, key=lambda each: each.effect.delta).trial
+        wanted += [baseline.trial, evidence.chosen_trial if evidence.chosen_trial is not None else best]
+    return tuple(dict.fromkeys(chosen_trial(state, number) for number in wanted))
+
+
+def _lay_out(files: Mapping[str, bytes], folder: Path) -> None:
+    """Only what a search is opened from; `read_bundle` lets no other names through."""
+    (folder / "predictions").mkdir(parents=True)
+    for name, content in files.items():
+        if name == JOURNAL or PREDICTIONS.fullmatch(name):
+            (folder / name).write_bytes(content)
+
+
+def _strange_names(state: SearchState) -> Iterator[Difference]:
+    """A journal may name any file of the grader's machine; only what `bundle` packs is ever opened."""
+    for record in state.records:
+        name = record.predictions_file
+        if name is not None and not PREDICTIONS.fullmatch(name):
+            what = f"trial {record.trial} names {shortened(name, 60)}, which no search writes"
+            yield Difference(where="predictions", what=what)
+
+
+def _placed(run: Run, data: Path | None) -> Run:
+    """With the grader's images and cache. No path of the bundle is followed."""
+    dataset = run.config.dataset
+    needs = SOURCES[dataset.source].path
+    if needs == "none" or (data is None and needs == "optional"):
+        return relocated(run, None, keep_cache=False)
+    if data is None:
+        last = shortened(Path(str(dataset.path)).name, 60)
+        raise UserError(f"a bundle holds no images; say where they are with --data (the search read {last})")
+    return relocated(run, data, keep_cache=False)
+
+
+def _made_again(run: Run, files: Mapping[str, bytes], remarks: list[str]) -> Iterator[Difference]:
+    """Config, environment, tables, winner and page as the journal gives them, against those of the bundle."""
+    made = projections(run.state, files.get(SHEET))
+    kept = {JOURNAL, SHEET, *(record.predictions_file for record in run.state.records)}
+    for name in sorted({*made, *files} - kept):
+        if name not in files:
+            yield Difference(where=name, what=ABSENT)
+        elif name not in made:
+            yield Difference(where=name, what="the journal gives no such file")
+        elif files[name] != made[name]:
+            repainted = _repainted(run) if name == PAGE else None
+            remarks += [repainted] if repainted else []
+            apart = _apart(files[name], made[name], with_pictures=repainted is None)
+            if apart is not None:
+                yield Difference(where=name, what=apart)
+
+
+def _apart(ours: bytes, theirs: bytes, with_pictures: bool) -> str | None:
+    """The first line that differs, in words; None where only pictures do and those are not compared."""
+    first, second = (content.decode(errors="replace") for content in (ours, theirs))
+    if PICTURE.sub("", first) == PICTURE.sub("", second):
+        return "a picture is not the one that the journal gives" if with_pictures else None
+    return _first_line_apart(PICTURE.sub("", first), PICTURE.sub("", second))
+
+
+def _first_line_apart(ours: str, theirs: str) -> str:
+    pairs = zip_longest(ours.splitlines(), theirs.splitlines(), fillvalue="")
+    for number, (one, other) in enumerate(pairs, start=1):
+        if one != other:
+            one, other = (shortened(line.strip(), 70) for line in (one, other))
+            return f"line {number}: {one!r}, and the journal gives {other!r}"
+    return "its line ends are not those that the journal gives"
+
+
+def _repainted(run: Run) -> str | None:
+    """Why pictures cannot be compared byte by byte; None where they can."""
+    then = run.opened.environment.get("packages", {})
+    here = {name: importlib.metadata.version(name) for name in PAINTERS}
+    other = [
+        f"{n} {shortened(str(then.get(n, 'absent')))}, here {here[n]}"
+        for n in PAINTERS
+        if then.get(n) != here[n]
+    ]
+    return f"pictures are not compared: {'; '.join(other)}" if other else None
+
+
+def _sheet_again(
+    run: Run, sheet: bytes | None, exact: bool, folder: Path, remarks: list[str]
+) -> Iterator[Difference]:
+    """The contact sheet painted again from the grader's images."""
+    if sheet is None:
+        yield Difference(where=SHEET, what="it is not in the bundle; a finished search has one")
+        return
+    if not exact or _repainted(run):
+        why = _repainted(run) or "another machine may paint it otherwise"
+        remarks.append(
+            f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
+        )
+        return
+    resources = scratch_resources(run.config, folder)
+    seed = derive_seed(run.config.seed, "split")
+    dataset = open_dataset(run.config.dataset, resources.cache_dir, seed, resources.num_threads)
+    path = write_winner_sheet(run.state, dataset, folder)
+    if path is None or path.read_bytes() != sheet:
+        yield Difference(where=SHEET, what="it is not the one that the images and the journal give")

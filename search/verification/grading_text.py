@@ -1,0 +1,80 @@
+"""Grades in words: one bundle as a few lines, many as a table. Text from a bundle is made printable first; it comes from others."""
+
+from collections.abc import Sequence
+
+from search.journal.comparison import Difference
+from search.report.wording import shown
+from search.verification.grading import Grade, Grades
+from search.verification.verify import describe
+
+HEADINGS = ("student", "file", "question", "seed", "verdict", "best", "delta", "verified", "differences")
+MOST_LISTED = 20
+
+
+def describe_grade(grade: Grade) -> str:
+    """For a terminal: whose search, what it says, what was compared and what differs."""
+    lines = [shown(grade.file, 80)]
+    if (handed_in := grade.submission) is not None:
+        lines += [
+            f"  student   {shown(handed_in.student, 100)} (as the bundle says)",
+            f"  search    {shown(handed_in.experiment, 60)}, seed {handed_in.seed}, question {shown(handed_in.question)}",
+            f"  answer    {shown(handed_in.answer, 400)}",
+        ]
+    if grade.verification is not None:
+        said = describe(grade.verification.model_copy(update={"differences": ()})).splitlines()
+        lines += [f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])]
+    lines += [f"  {shown(remark, 300)}" for remark in grade.remarks]
+    return "\n".join([*lines, *_difference_lines(grade.differences)])
+
+
+def _difference_lines(differences: Sequence[Difference]) -> list[str]:
+    if not differences:
+        return [
+            "  no difference: every file, every number recomputed and every trial trained again is as it was handed in"
+        ]
+    count = len(differences)
+    lines = [f"  {count} {'difference' if count == 1 else 'differences'}:"]
+    lines += [f"    {shown(d.where, 80)}: {shown(d.what, 300)}" for d in differences[:MOST_LISTED]]
+    return [*lines, f"    and {count - MOST_LISTED} more"] if count > MOST_LISTED else lines
+
+
+def describe_grades(grades: Grades) -> str:
+    """A table, a line a bundle, then what is handed in under two names."""
+    rows = [HEADINGS, *(_row(grade) for grade in grades.grades)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    for copy in grades.copies:
+        first, second = (
+            f"{shown(s, 40)} ({shown(f, 40)})" for s, f in zip(copy.students, copy.files, strict=True)
+        )
+        lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
+    return "\n".join(lines)
+
+
+def _row(grade: Grade) -> tuple[str, ...]:
+    handed_in = grade.submission
+    first = grade.differences[0] if grade.differences else None
+    more = f" (and {len(grade.differences) - 1} more)" if len(grade.differences) > 1 else ""
+    wrong = shown(f"{first.where}: {first.what}", 90) + more if first else shown(grade.problem or "none", 90)
+    if handed_in is None:
+        return ("?", shown(grade.file), *["?"] * 5, "no", wrong)
+    return (
+        shown(handed_in.student),
+        shown(grade.file),
+        shown(handed_in.question),
+        str(handed_in.seed),
+        shown(handed_in.verdict),
+        shown(handed_in.best, 36),
+        shown(handed_in.delta, 40),
+        _verified(grade),
+        wrong,
+    )
+
+
+def _verified(grade: Grade) -> str:
+    if not grade.same or grade.verification is None:
+        return "no"
+    trained = [str(each.trial) for each in grade.verification.trained]
+    return f"trained {', '.join(trained)}" if trained else "recomputed"

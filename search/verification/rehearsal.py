@@ -1,0 +1,162 @@
+"""A search once more with the journal's answers in place of training: everything that follows from them is computed again.
+
+The same trials must be asked for, with the same effects, evidence, verdicts and test result. Training one trial again is
+`verify`'s part.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from search.driver.ledger import Ledger, Stopped
+from search.driver.loop import SearchLoop
+from search.driver.pacing import Deadline
+from search.driver.phases import SearchFailed
+from search.driver.prepare import Prepared
+from search.experiment.trial import Outcome, Predictions, TrialRecord, TrialSpec
+from search.journal.comparison import Comparison
+from search.journal.event_log import EventLog
+from search.journal.journal_file import Event
+from search.journal.journal_file import read as read_journal
+from search.journal.state import SearchState
+from search.training.progress import OnEpoch
+
+CONCLUSIONS = ("evidence", "test", "leak")  # event types whose content follows from the trials' answers
+TOLD = {"result", "effect", "attempts", "predictions_file", "predictions_sha256", "asked_at", "told_at"}
+
+
+def rehearse(
+    prepared: Prepared, state: SearchState, predictions: Mapping[int, Predictions], folder: Path
+) -> tuple[Event, ...]:
+    """The events of a search in `folder` that is given the answers of `state`; it ends where they end."""
+    journal = folder / "journal.jsonl"
+    with closing(EventLog(journal)) as log:
+        log.append("opened", opened=state.opened.model_dump(mode="json") if state.opened else None)
+        if state.cut_after is not None:  # the clock decided that, and cannot be asked again
+            log.append("cut", after=state.cut_after)
+        labels = np.asarray(prepared.dataset.labels)
+        ledger = Ledger(log, _Answers(state.records, predictions), folder, labels, prepared.config.seed)
+        unhurried = prepared.config.model_copy(
+            update={"search": prepared.config.search.model_copy(update={"max_hours": None})}
+        )
+        loop = SearchLoop(
+            prepared,
+            log,
+            ledger,
+            _Unwatched(),
+            lambda _: None,
+            Deadline(unhurried, 0.0, 0.0),
+            demo_leak=state.leak is not None or bool(state.of_kind("leak")),
+        )
+        with suppress(Stopped, SearchFailed):
+            loop.run()
+    return read_journal(journal)[0]
+
+
+def compare_rehearsal(
+    journaled: Iterable[Event], again: Iterable[Event], comparison: Comparison, slack: float
+) -> None:
+    """Every trial asked for, every effect, every conclusion. An interrupted search may have got less far."""
+    ours, theirs = list(journaled), list(again)
+    finished = any(event["type"] == "finished" for event in ours)
+    if not _compare_trials(_trials(ours), _trials(theirs), finished, comparison, slack):
+        return
+    for kind in CONCLUSIONS:
+        first, second = _distinct(ours, kind), _distinct(theirs, kind)
+        if len(first) > len(second) or (finished and len(first) < len(second)):
+            comparison.note(
+                kind, f"{len(first)} times in the journal, {len(second)} times in the search repeated"
+            )
+        for number, (value, repeated) in enumerate(zip(first, second, strict=False), start=1):
+            where = kind if number == len(first) else f"{kind} ({number} of {len(first)})"
+            comparison.check(where, value, repeated, slack)
+
+
+def _compare_trials(
+    ours: "dict[int, _Trial]",
+    theirs: "dict[int, _Trial]",
+    finished: bool,
+    comparison: Comparison,
+    slack: float,
+) -> bool:
+    """Whether the search repeated gets as far as the journal; what it does not get to is named once."""
+    for number, trial in ours.items():
+        where = f"trial {number}"
+        if number not in theirs:
+            comparison.note(where, "the search repeated with the journal's answers does not ask for it")
+            return False
+        comparison.check(where, trial.asked, theirs[number].asked, slack)
+        if trial.told is not None:
+            told = theirs[number].told
+            if told is None:
+                comparison.note(
+                    where, "the journal has no sound answer to what the search repeated asks here"
+                )
+                return False
+            comparison.check(where, trial.told, told, slack)
+    extra = [number for number in theirs if number not in ours]
+    if extra and finished:
+        comparison.note(f"trial {extra[0]}", "the search repeated asks for it; the journal does not have it")
+    return True
+
+
+@dataclass
+class _Trial:
+    """asked: the record without its result. told: what was told beside the result."""
+
+    asked: dict[str, Any]
+    told: dict[str, Any] | None = None
+
+
+def _trials(events: list[Event]) -> dict[int, _Trial]:
+    found: dict[int, _Trial] = {}
+    for event in events:
+        if event["type"] == "asked":
+            record = TrialRecord.model_validate(event["record"])
+            found[record.trial] = _Trial(record.model_dump(mode="json", exclude=TOLD))
+        elif event["type"] == "told":
+            told = ("effect", "attempts", "predictions_file")
+            found[event["trial"]].told = {name: event.get(name) for name in told}
+    return found
+
+
+def _distinct(events: list[Event], kind: str) -> list[Any]:
+    """The conclusions of a kind in order; one that a resumed search repeated counts once."""
+    values = [event[kind] for event in events if event["type"] == kind]
+    return [value for number, value in enumerate(values) if number == 0 or value != values[number - 1]]
+
+
+class _Answers:
+    """An engine that trains nothing: it answers a spec as the journal does, and stops the search where it does not."""
+
+    def __init__(self, records: Iterable[TrialRecord], predictions: Mapping[int, Predictions]) -> None:
+        self._records: dict[str, TrialRecord] = {}
+        for record in records:
+            self._records.setdefault(record.spec.key, record)
+        self._predictions = predictions
+
+    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> "Future[Outcome]":
+        future: Future[Outcome] = Future()
+        record = self._records.get(spec.key)
+        if (
+            record is None
+            or record.result is None
+            or (record.result.status == "completed" and record.trial not in self._predictions)
+        ):
+            future.set_exception(Stopped())
+        else:
+            answers = self._predictions.get(record.trial)
+            future.set_result(Outcome(record.result, answers, record.attempts))
+        return future
+
+
+class _Unwatched:
+    """Progress that nobody sees."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **named: None
