@@ -3,15 +3,13 @@
 `run_search` is the door for the command line and for Python. The search itself is `loop`; files made from its state `outputs`.
 """
 
-import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +23,7 @@ from search.driver.outputs import write_outputs
 from search.driver.pacing import Deadline
 from search.driver.phases import SearchFailed
 from search.driver.prepare import Prepared, prepare, resources_of
+from search.driver.publishing import Publisher
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
@@ -37,17 +36,9 @@ from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
 from search.training.checkpoints import SpentCheckpoints
 
-if TYPE_CHECKING:
-    from search.tracking.tracker import Tracker
-    from search.tracking.values import Winner
-
-_LOG = logging.getLogger(__name__)
-CACHES = (
-    "features",
-    "openvino",
-)  # folders of the cache that others may be writing to; decoding sweeps its own
+# Folders of the cache that others may be writing to; decoding sweeps its own.
+CACHES = ("features", "openvino")
 CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
-FLUSH_SECONDS, STOP_SECONDS = 20.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
 
 
 Outcome = Literal["finished", "already finished", "stopped", "failed"]
@@ -108,7 +99,6 @@ class _Session:
         self.lock = lock
         self.started = time.monotonic()
         self.stop = options.stop or threading.Event()
-        self.tracker: Tracker | None = None
 
     def run(self) -> SearchResult:
         if self.options.fresh:
@@ -125,15 +115,15 @@ class _Session:
 
     def _show_finished(self, log: EventLog) -> SearchResult:
         """The search is over: what it was killed before writing, or could not send, follows."""
-        tracking = None
+        said = None
         if not (log.state.is_shown and (self.run_dir / "report.html").exists()):
-            self.tracker = self._open_tracker()
-            self._register(log.state, stored_winner(log.state, self.run_dir))
-            tracking = self._leave(log, FLUSH_SECONDS)
-        return SearchResult(log.state, self.run_dir, "already finished", tracking=tracking)
+            publisher = self._publisher()
+            publisher.register(log.state, stored_winner(log.state, self.run_dir))
+            said = publisher.end(log)
+        return SearchResult(log.state, self.run_dir, "already finished", tracking=said)
 
     def _search(self, log: EventLog, stack: ExitStack) -> SearchResult:
-        self.tracker = self._open_tracker()
+        publisher = self._publisher()
         resources = resources_of(self.config, self.run_dir)
         engine = self._engine(resources)
         self._say_what_bounds_workers()
@@ -148,14 +138,18 @@ class _Session:
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
         ledger.listeners.append(SpentCheckpoints(resources))
-        if self.tracker is not None:
-            self.tracker.submit(log.state)
-            ledger.listeners.append(self.tracker)
+        if publisher.tracker is not None:
+            publisher.tracker.submit(log.state)
+            ledger.listeners.append(publisher.tracker)
         deadline = Deadline(self.config, earlier, self.started)
-        loop = SearchLoop(prepared, log, ledger, self.progress, self._show, deadline, self.options.demo_leak)
-        return self._finish(log, loop, prepared, engine)
+        loop = SearchLoop(
+            prepared, log, ledger, self.progress, publisher.show, deadline, self.options.demo_leak
+        )
+        return self._finish(log, loop, prepared, engine, publisher)
 
-    def _finish(self, log: EventLog, loop: SearchLoop, prepared: Prepared, engine: Engine) -> SearchResult:
+    def _finish(
+        self, log: EventLog, loop: SearchLoop, prepared: Prepared, engine: Engine, publisher: Publisher
+    ) -> SearchResult:
         outcome: Outcome = "finished"
         reason = None
         try:
@@ -170,28 +164,12 @@ class _Session:
         if outcome == "finished" and not any(r.status == "completed" for r in log.state.of_kind("trial")):
             outcome, reason = "failed", "no trial completed"
         if outcome == "finished":
-            self._after(log, prepared)
+            self._after(log, prepared, publisher)
             log.append("finished")
-        if outcome == "stopped":
-            # Drawing the page takes seconds that whoever stops a job may not give; `report` makes it at any time.
-            write_outputs(log.state, self.run_dir, with_report=False)
-            tracking = self._close_tracker(log.state, STOP_SECONDS)
-        else:
-            tracking = self._leave(log, FLUSH_SECONDS)
-        return SearchResult(log.state, self.run_dir, outcome, reason, tracking)
+        said = publisher.stop(log.state) if outcome == "stopped" else publisher.end(log)
+        return SearchResult(log.state, self.run_dir, outcome, reason, said)
 
-    def _leave(self, log: EventLog, seconds: float) -> str | None:
-        """All that is made from an ended search; written down once it is all there, so that it need not be made again."""
-        write_outputs(log.state, self.run_dir)
-        for folder in (self.run_dir / "views", self.run_dir / "checkpoints"):
-            shutil.rmtree(folder, ignore_errors=True)
-        tracking = self._close_tracker(log.state, seconds)
-        sent = self.tracker is None or (self.tracker.status.reason is None and not self.tracker.status.unsent)
-        if log.state.finished_at is not None and sent:
-            log.append("shown")
-        return tracking
-
-    def _after(self, log: EventLog, prepared: Prepared) -> None:
+    def _after(self, log: EventLog, prepared: Prepared, publisher: Publisher) -> None:
         """What a finished search leaves beside its figures: the winner's pictures and its model."""
         from search.report.preview import write_winner_sheet
 
@@ -199,11 +177,7 @@ class _Session:
         winner = build_winner(
             log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir
         )
-        self._register(log.state, winner)
-
-    def _register(self, state: SearchState, winner: "Winner | None") -> None:
-        if winner is not None and self.tracker is not None:
-            self.tracker.log_winner(state, winner)
+        publisher.register(log.state, winner)
 
     def _engine(self, resources: Resources) -> Engine:
         execution = self.config.execution
@@ -266,21 +240,5 @@ class _Session:
                 f"one is {self.config.hash[:8]}); choose another --run-dir, or start anew with --fresh"
             )
 
-    def _open_tracker(self) -> "Tracker | None":
-        tracking = self.config.tracking
-        if tracking.uri is None:
-            return None
-        from search.tracking.tracker import Tracker
-
-        return Tracker(tracking.uri, tracking.experiment or self.config.name, self.run_dir)
-
-    def _show(self, state: SearchState) -> None:
-        write_outputs(state, self.run_dir, with_report=False)
-        if self.tracker is not None:
-            self.tracker.submit(state)
-
-    def _close_tracker(self, state: SearchState, seconds: float) -> str | None:
-        if self.tracker is None:
-            return None
-        self.tracker.submit(state)
-        return str(self.tracker.close(seconds))
+    def _publisher(self) -> Publisher:
+        return Publisher(self.config.tracking, self.config.name, self.run_dir)

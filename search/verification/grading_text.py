@@ -24,14 +24,16 @@ def describe_grade(grade: Grade) -> str:
         said = describe(grade.verification.model_copy(update={"differences": ()})).splitlines()
         lines += [f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])]
     lines += [f"  {shown(remark, 300)}" for remark in grade.remarks]
-    return "\n".join([*lines, *_difference_lines(grade.differences)])
+    trained = bool(grade.verification and grade.verification.trained)
+    return "\n".join([*lines, *_difference_lines(grade.differences, trained)])
 
 
-def _difference_lines(differences: Sequence[Difference]) -> list[str]:
+def _difference_lines(differences: Sequence[Difference], trained: bool) -> list[str]:
     if not differences:
-        return [
-            "  no difference: every file, every number recomputed and every trial trained again is as it was handed in"
-        ]
+        checked = "every file, every number recomputed" + (
+            " and every trial trained again" if trained else ""
+        )
+        return [f"  no difference: {checked} is as it was handed in"]
     count = len(differences)
     lines = [f"  {count} {'difference' if count == 1 else 'differences'}:"]
     lines += [f"    {shown(d.where, 80)}: {shown(d.what, 300)}" for d in differences[:MOST_LISTED]]
