@@ -112,10 +112,12 @@ def _suffix(
     outputs: np.ndarray, images: np.ndarray, labels: np.ndarray, fast_gradients: bool = True
 ) -> Callable[[int], None]:
     parts = _parts(images)
+    from search.features.rows import FeatureRows
     from search.training.depthwise import with_fast_gradients
     from search.training.feeds import Pictures, StoredFeed
 
-    feed = StoredFeed(lambda view: outputs, outputs, Pictures({}, 0, 1))
+    kept = FeatureRows(outputs)
+    feed = StoredFeed(lambda view: kept, kept, Pictures({}, 0, 1))
     body = with_fast_gradients(parts.suffix) if fast_gradients else parts.suffix
     return _epochs(body, parts.trained, feed, labels)
 

@@ -15,6 +15,9 @@ from data.dataset import Dataset
 from data.files import StorageError
 from data.notes import DataNotes
 from search.experiment.trial import Resources
+from search.features import rows as rows_module
+from search.features import store as store_module
+from search.features.rows import FeatureRows
 from search.features.store import FeatureStore, make_room, read_features, write_features
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
@@ -22,7 +25,7 @@ FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 
 def _written(folder: Path) -> Path:
     path = folder / "features" / "x.npy"
-    write_features(path, FEATURES)
+    write_features(path, FEATURES.shape, FEATURES.dtype, iter([FEATURES]))
     return path
 
 
@@ -92,6 +95,8 @@ class CountingExtractor:
         self.versioned_engine = f"fake {version}"
         self.num_images = 0
 
+    output_shape = (3,)
+
     def extract(self, batches: Iterable[np.ndarray], num_images: int) -> np.ndarray:
         self.num_images += num_images
         return np.concatenate([batch.mean(axis=(1, 2)) for batch in batches]).astype(np.float32)
@@ -132,8 +137,8 @@ def test_a_view_is_computed_once_and_held_by_nobody(tmp_path: Path) -> None:
     store.view(rows, {"rotation_range": 20}, 1, 0)
     again = store.view(rows, {"rotation_range": 20}, 1, 0)
     assert extractor.num_images == 12
-    assert isinstance(again, np.memmap)
-    held = weakref.ref(again)
+    assert isinstance(again.values, np.memmap)
+    held = weakref.ref(again.values)
     del again
     assert held() is None
 
@@ -142,11 +147,39 @@ def test_a_view_damaged_between_two_readings_is_made_again(tmp_path: Path) -> No
     extractor = CountingExtractor("1")
     store = _store(tmp_path, extractor, "fake 1")
     rows = np.arange(12)
-    first = store.view(rows, {"rotation_range": 20}, 1, 0)
+    first = store.view(rows, {"rotation_range": 20}, 1, 0).values
     store.view(rows, {"rotation_range": 20}, 1, 0)
     file = store.policy_dir(rows, {"rotation_range": 20}, 1) / "00000.npy"
     content = bytearray(file.read_bytes())
     content[140] ^= 255
     file.write_bytes(content)
-    np.testing.assert_array_equal(store.view(rows, {"rotation_range": 20}, 1, 0), first)
+    np.testing.assert_array_equal(store.view(rows, {"rotation_range": 20}, 1, 0).values, first)
     assert extractor.num_images == 24
+
+
+def test_what_memory_should_not_hold_is_written_as_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean()
+    monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
+    monkeypatch.setattr(store_module, "BLOCK_BYTES", 12)
+    monkeypatch.setattr(store_module, "BATCH", 4)
+    streamed = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
+    assert isinstance(streamed, np.memmap)
+    np.testing.assert_array_equal(streamed, kept)
+    (file,) = (tmp_path / "large" / "cache" / "features").iterdir()
+    assert read_features(file) is not None
+
+
+def test_rows_are_read_alike_from_memory_and_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.arange(30, dtype=np.float16).reshape(10, 3)
+    picked = FeatureRows(values, np.array([7, 1, 4]))
+    assert picked.shape == (3, 3)
+    np.testing.assert_array_equal(picked.resident, values[[7, 1, 4]])
+    monkeypatch.setattr(rows_module, "RESIDENT_BYTES", 0)
+    large = FeatureRows(values, np.array([7, 1, 4]))
+    held, which = large.holding(np.array([[2, 0], [2, 2]]))
+    np.testing.assert_array_equal(which, [0, 2])
+    np.testing.assert_array_equal(held, values[[7, 4]])
+    assert held.dtype == np.float32
+    np.testing.assert_array_equal(np.concatenate(list(large.blocks())), values[[7, 1, 4]])

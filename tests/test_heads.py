@@ -5,9 +5,12 @@ import pytest
 from scipy import stats
 
 from search.experiment.trial import ModelSettings, TrainingSettings
+from search.features import rows
+from search.training import head_feed
+from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
 from search.training.head_scores import HeadScores
 from search.training.head_stack import HeadShape, initial_weights, plain_head
-from search.training.heads import HeadPlan, HeadTask, TrainedHeads, TrialFailure, epoch_feed, train_heads
+from search.training.heads import HeadPlan, TrainedHeads, TrialFailure, train_heads
 from search.training.progress import EpochReport
 
 CLASSES, DIM, IMAGES = 4, 16, 240
@@ -109,17 +112,46 @@ def test_fixed_epochs_train_for_just_that_long_and_score_the_last() -> None:
     assert len(trained.curve.loss) == 5
 
 
+def _whole_epoch(
+    tasks: list[HeadTask], num_steps: int, batch_size: int, model: ModelSettings, epoch: int
+) -> EpochFeed:
+    (feed,) = epoch_feeds(tasks, num_steps, batch_size, model, epoch)
+    return feed
+
+
 def test_every_image_is_seen_once_an_epoch_and_batches_differ_between_epochs() -> None:
     task = HeadTask(np.arange(50), np.arange(50, 60), seed=3)
-    feeds = [epoch_feed([task], 4, 16, ModelSettings(), epoch) for epoch in (0, 1)]
+    feeds = [_whole_epoch([task], 4, 16, ModelSettings(), epoch) for epoch in (0, 1)]
     seen = [np.sort(feed.rows[feed.weight > 0]) for feed in feeds]
     np.testing.assert_array_equal(seen[0], np.arange(50))
     np.testing.assert_array_equal(seen[1], np.arange(50))
     assert not np.array_equal(feeds[0].rows, feeds[1].rows)
 
 
+def test_parts_of_an_epoch_are_the_whole_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = [HeadTask(np.arange(210), np.arange(210, 240), seed) for seed in (3, 4)]
+    arguments = (tasks, 30, 7, ModelSettings(head_units=5, dropout=0.3), 1)
+    (whole,) = epoch_feeds(*arguments)
+    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 60)
+    parts = list(epoch_feeds(*arguments))
+    assert len(parts) == 8
+    for name in ("rows", "weight", "keep"):
+        np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
+
+
+def test_features_read_from_the_disk_in_parts_train_the_same_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = _tasks()
+    resident = _train(tasks)
+    monkeypatch.setattr(rows, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 96)
+    in_parts = _train(tasks)
+    for ours, theirs in zip(in_parts.weights, resident.weights, strict=True):
+        np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-4, atol=1e-5)
+    assert in_parts.best_epochs == resident.best_epochs
+
+
 def test_dropout_keeps_the_share_it_should() -> None:
-    keep = epoch_feed(
+    keep = _whole_epoch(
         [HeadTask(np.arange(2000), np.arange(1), seed=3)], 63, 32, ModelSettings(dropout=0.2), 0
     ).keep
     assert keep is not None

@@ -133,4 +133,5 @@ class SpecFactory:
             settings=settings.model_copy(update={"training": training}),
             protocol=protocol,
             precision=self.precision,
+            feature_dtype=self.config.execution.feature_dtype,
         )

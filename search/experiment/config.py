@@ -18,7 +18,7 @@ from data.settings import DatasetConfig
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
 from search.experiment.tracking_uri import redacted
-from search.experiment.trial import Frozen, Objective, Precision
+from search.experiment.trial import FeatureDtype, Frozen, Objective, Precision
 from search.experiment.yaml_file import parse_yaml, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -94,8 +94,10 @@ class TrialShare(Frozen):
 
 
 class ExecutionConfig(Frozen):
-    """Where trials run and what they may use. Nothing here but `precision` and `order` changes a number in the result.
+    """Where trials run and what they may use. Nothing here but `precision`, `feature_dtype` and `order` changes a number in the
+    result.
 
+    feature_dtype: what a frozen backbone's features are kept in; float16 takes half the disk and is read in half the time.
     order: how answers reach the search algorithm: in the order of the trials, so that the search repeats, or `eager`, as they come:
     faster where trials differ in length, and another search each time (a resumed one keeps to what its journal says).
     address, resources: of engine `ray`: the cluster (`auto`: the one this machine is part of), and what a trial takes of it.
@@ -111,6 +113,7 @@ class ExecutionConfig(Frozen):
     retries: Annotated[int, Field(ge=0, le=10)] = 1
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     precision: Precision | Literal["auto"] = "float32"
+    feature_dtype: FeatureDtype = "float32"
     cache_dir: str | None = None
     disk_gb: Annotated[float, Field(gt=0)] | None = None
 
@@ -166,8 +169,9 @@ class ExperimentConfig(Frozen):
         for part in ("name", "tracking"):
             data.pop(part)
         data["precision"] = execution["precision"]
-        if execution["order"] != "deterministic":
-            data["order"] = execution["order"]
+        for later, default in (("order", "deterministic"), ("feature_dtype", "float32")):
+            if execution[later] != default:
+                data[later] = execution[later]
         data["search"].pop("max_hours")
         data["training"] = without_later_defaults(data["training"])
         if data["dataset"]["limit_per_class"] is None:

@@ -30,6 +30,7 @@ Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
 Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
 Precision = Literal["float32", "bfloat16"]
+FeatureDtype = Literal["float32", "float16"]
 
 
 class Protocol(Frozen):
@@ -58,6 +59,7 @@ class TrialSpec(Frozen):
     """All that a trial's numbers depend on. `kind` and `label` are for people and, like `probes`, are not part of the
     key.
 
+    precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
     probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images.
     """
 
@@ -68,6 +70,7 @@ class TrialSpec(Frozen):
     settings: Settings
     protocol: Protocol
     precision: Precision = "float32"
+    feature_dtype: FeatureDtype = "float32"
     probes: dict[str, Any] = {}
 
     @property
@@ -79,6 +82,8 @@ class TrialSpec(Frozen):
         for part, name in later:
             if content[part][name] is None:
                 del content[part][name]
+        if content["feature_dtype"] == "float32":
+            del content["feature_dtype"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 

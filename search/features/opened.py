@@ -9,7 +9,7 @@ import numpy as np
 from data.dataset import Dataset, open_dataset
 from data.packed import open_packed, packed_folder
 from data.settings import DatasetConfig
-from search.experiment.trial import ModelSettings, Precision, Resources
+from search.experiment.trial import FeatureDtype, ModelSettings, Precision, Resources
 from search.features.greetings import import_tensorflow_quietly
 from search.features.store import FeatureStore
 
@@ -39,15 +39,26 @@ _received = lru_cache(maxsize=4)(open_packed)
 
 
 def store_of(
-    config: DatasetConfig, seed: int, model: ModelSettings, precision: Precision, resources: Resources
+    config: DatasetConfig,
+    seed: int,
+    model: ModelSettings,
+    precision: Precision,
+    dtype: FeatureDtype,
+    resources: Resources,
 ) -> FeatureStore:
     """The features of a dataset by a backbone, opened once a process."""
-    return _store(config, seed, model.backbone, model.weights, precision, resources)
+    return _store(config, seed, model.backbone, model.weights, precision, dtype, resources)
 
 
 @lru_cache(maxsize=4)
 def _store(
-    config: DatasetConfig, seed: int, backbone: str, weights: str, precision: Precision, resources: Resources
+    config: DatasetConfig,
+    seed: int,
+    backbone: str,
+    weights: str,
+    precision: Precision,
+    dtype: FeatureDtype,
+    resources: Resources,
 ) -> FeatureStore:
     from search.features.backbones import weights_identity
     from search.features.extractor import expected_engine
@@ -58,7 +69,10 @@ def _store(
         return extractor_of(dataset, backbone, weights, precision, resources)
 
     identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}"
-    return FeatureStore(dataset, extractor, identity, expected_engine(resources.feature_engine), resources)
+    if dtype != "float32":
+        identity += f"/{dtype}"
+    engine = expected_engine(resources.feature_engine)
+    return FeatureStore(dataset, extractor, identity, engine, resources, dtype=getattr(np, dtype))
 
 
 @lru_cache(maxsize=4)

@@ -6,13 +6,14 @@ found and what is damaged is made again. Computing features is `extractor`; whic
 
 import errno
 import hashlib
+import itertools
 import json
 import logging
 import shutil
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from data.dataset import Dataset
 from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
+from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureRows
 
 if TYPE_CHECKING:
     from search.features.extractor import Extractor
@@ -81,13 +83,13 @@ class FeatureStore:
             self._clean = self._cached(path, batches, len(self.dataset.images))
         return self._clean
 
-    def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> np.ndarray:
+    def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> FeatureRows:
         """[len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
 
         Mapped anew each time: a view that nobody holds takes no memory.
         """
         if not augmentation:
-            return self.clean()[rows]
+            return FeatureRows(self.clean(), rows)
 
         def path() -> Path:
             return self.policy_dir(rows, augmentation, seed) / f"{view:05d}.npy"
@@ -97,13 +99,13 @@ class FeatureStore:
                 self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_painters
             )
 
-        return self._cached(path, batches, len(rows))
+        return FeatureRows(self._cached(path, batches, len(rows)))
 
     def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
         return self._extract(self._build(), iter([pictures]), len(pictures))
 
-    def _extract(self, extractor: "Extractor", batches: Iterator[np.ndarray], count: int) -> np.ndarray:
+    def _extract(self, extractor: "Extractor", batches: Iterable[np.ndarray], count: int) -> np.ndarray:
         if self._dtype is np.float32:
             return extractor.extract(batches, count)
         return extractor.extract(batches, count, np.empty((count, *extractor.output_shape), self._dtype))
@@ -134,11 +136,43 @@ class FeatureStore:
         if extractor.versioned_engine != self._expected:
             self._expected = extractor.versioned_engine
             return self._cached(path, batches, count)
-        features = self._extract(extractor, batches(), count)
+        features = self._computed(extractor, path(), batches(), count)
         self.seconds += time.perf_counter() - start
         self.images_extracted += count
-        self._keep(path(), features)
         return features
+
+    def _computed(
+        self, extractor: "Extractor", path: Path, batches: Iterator[np.ndarray], count: int
+    ) -> np.ndarray:
+        """Made in memory and kept where the disk allows; what memory should not hold goes to the disk as it is made."""
+        image_bytes = int(np.prod(extractor.output_shape)) * np.dtype(self._dtype).itemsize
+        if count * image_bytes > RESIDENT_BYTES:
+            self._make_room(path, count * image_bytes)
+            return self._streamed(extractor, path, batches, count)
+        features = self._extract(extractor, batches, count)
+        try:
+            self._make_room(path, features.nbytes)
+            write_features(path, features.shape, features.dtype, iter([features]))
+        except StorageError as error:
+            # The features are in memory; without the cache a later trial computes them again.
+            _LOG.warning("features were not cached: %s", error)
+        return features
+
+    def _streamed(
+        self, extractor: "Extractor", path: Path, batches: Iterator[np.ndarray], count: int
+    ) -> np.ndarray:
+        """[count, d], mapped. Raises StorageError where the disk refuses: there is no other place for it."""
+        shape = (count, *extractor.output_shape)
+        length = max(1, BLOCK_BYTES // (4 * int(np.prod(extractor.output_shape))) // BATCH) * BATCH
+
+        def blocks() -> Iterator[np.ndarray]:
+            for start in range(0, count, length):
+                size = min(length, count - start)
+                yield self._extract(extractor, itertools.islice(batches, -(-size // BATCH)), size)
+
+        write_features(path, shape, np.dtype(self._dtype), blocks())
+        self._checked[path] = path.stat().st_mtime_ns
+        return np.load(path, mmap_mode="r", allow_pickle=False)
 
     def _find(self, path: Path, count: int) -> np.ndarray | None:
         written = path.stat().st_mtime_ns if path.exists() else None
@@ -149,14 +183,9 @@ class FeatureStore:
             self._checked[path] = written
         return found
 
-    def _keep(self, path: Path, features: np.ndarray) -> None:
-        try:
-            if self._budget is not None and path.parent != self._clean_dir:
-                make_room(self._views_dir, self._budget, path.parent, features.nbytes)
-            write_features(path, features)
-        except StorageError as error:
-            # The features are in memory; without the cache a later trial computes them again.
-            _LOG.warning("features were not cached: %s", error)
+    def _make_room(self, path: Path, num_bytes: int) -> None:
+        if self._budget is not None and path.parent != self._clean_dir:
+            make_room(self._views_dir, self._budget, path.parent, num_bytes)
 
 
 def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> None:
@@ -180,13 +209,18 @@ def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> Non
         )
 
 
-def write_features(path: Path, features: np.ndarray) -> None:
-    """Writes beside and renames. Raises StorageError where the disk refuses."""
+def write_features(path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]) -> None:
+    """Writes blocks of rows, which together have this shape, beside and renames. Raises StorageError where the disk refuses."""
     make_folder(path.parent, "the features' folder")
-    features = np.ascontiguousarray(features)
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with replacing(path, "features") as beside, beside.open("wb") as file:
-        np.save(file, features, allow_pickle=False)
-        file.write(_TRAILER.pack(_MARK, zlib.crc32(features.data.cast("B"))))
+        np.lib.format.write_array_header_1_0(file, header)
+        checksum = 0
+        for block in blocks:
+            content = np.ascontiguousarray(block).data.cast("B")
+            checksum = zlib.crc32(content, checksum)
+            file.write(content)
+        file.write(_TRAILER.pack(_MARK, checksum))
 
 
 def read_features(path: Path, check: bool = True) -> np.ndarray | None:

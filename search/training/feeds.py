@@ -11,6 +11,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.views import augmented_batches, clean_batches
+from search.features.rows import FeatureRows
 
 
 class Feed(Protocol):
@@ -65,10 +66,10 @@ class ImageFeed:
 class StoredFeed:
     """A prefix's outputs, [b, ...], by view. of_view: the outputs for the whole pool; the last one is held. validation: clean ones."""
 
-    of_view: Callable[[int], np.ndarray]
-    validation: np.ndarray
+    of_view: Callable[[int], FeatureRows]
+    validation: FeatureRows
     pictures: Pictures
-    _held: tuple[int, np.ndarray] | None = field(default=None, repr=False)
+    _held: tuple[int, FeatureRows] | None = field(default=None, repr=False)
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         view = self.pictures.view(epoch)
@@ -81,6 +82,6 @@ class StoredFeed:
         return _cut(self.validation, rows, batch_size)
 
 
-def _cut(values: np.ndarray, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+def _cut(values: FeatureRows, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     for start in range(0, len(rows), batch_size):
-        yield np.asarray(values[rows[start : start + batch_size]])
+        yield values[rows[start : start + batch_size]]

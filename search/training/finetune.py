@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from search.experiment.trial import Curve
+from search.features.rows import FeatureRows
 from search.features.store import FeatureStore
 from search.training.feeds import Feed, StoredFeed
 from search.training.frozen import (
@@ -130,7 +131,7 @@ def _way(job: Job, counted: "_Counted") -> _Way:
         store = prefix_store(job)
         counted.add(store)
         clean = store.clean()
-        if np.isfinite(clean).all():
+        if FeatureRows(clean).all_finite():
             return _stored_way(job, store, clean)
         reason = "the prefix's outputs are beyond float16"
     return _Way(image_feed(job), lambda pictures: pictures, f"whole network: {reason}", reason)
@@ -140,7 +141,7 @@ def _stored_way(job: Job, store: FeatureStore, clean: np.ndarray) -> _Way:
     pictures = pictures_of(job.spec)
     say_if_too_large(job, clean.shape[1:])
 
-    def of_view(view: int) -> np.ndarray:
+    def of_view(view: int) -> FeatureRows:
         return store.view(job.pool, pictures.augmentation, pictures.seed, view)
 
     feed = StoredFeed(of_view, validation_features(job, store), pictures)

@@ -5,7 +5,7 @@ import numpy as np
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Protocol
-from search.training.heads import HeadTask
+from search.training.head_feed import HeadTask
 
 
 def pool_rows(dataset: Dataset, protocol: Protocol) -> np.ndarray:

@@ -6,8 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from data.errors import UserError
 from search.experiment.trial import TrialSpec
 from search.features.opened import extractor_of, store_of
+from search.features.rows import FeatureRows
 from search.features.store import FeatureStore
 from search.training.feeds import Pictures
 from search.training.head_stack import HeadWeights
@@ -38,11 +40,12 @@ def train_frozen(job: Job) -> Trained:
 def train_frozen_heads(
     job: Job,
     store: FeatureStore,
-    validation: np.ndarray,
+    validation: FeatureRows,
     epochs: int | None,
     on_epoch: OnEpoch | None,
 ) -> TrainedHeads:
     """The stacked heads on the features of `store`. epochs: as in `HeadPlan`."""
+    _refuse_overflow(job, validation)
     settings = job.spec.settings
     plan = HeadPlan(
         tasks=job.tasks,
@@ -58,7 +61,8 @@ def train_frozen_heads(
 
 def frozen_store(job: Job) -> FeatureStore:
     spec = job.spec
-    return store_of(spec.dataset, spec.dataset_seed, spec.settings.model, spec.precision, job.resources)
+    numbers = spec.precision, spec.feature_dtype
+    return store_of(spec.dataset, spec.dataset_seed, spec.settings.model, *numbers, job.resources)
 
 
 def forget_frozen(job: Job) -> None:
@@ -70,23 +74,34 @@ def pictures_of(spec: TrialSpec) -> Pictures:
     return Pictures(spec.settings.augmentation, spec.protocol.view_seed, spec.protocol.views)
 
 
-def validation_features(job: Job, store: FeatureStore) -> np.ndarray:
+def validation_features(job: Job, store: FeatureStore) -> FeatureRows:
     """Clean, whatever the setting. Only the deliberate leak augments them, with draws of its own."""
     if job.spec.protocol.leak:
         return store.view(job.pool, job.spec.settings.augmentation, job.spec.protocol.view_seed, LEAKED_VIEW)
-    return store.clean()[job.pool]
+    return FeatureRows(store.clean(), job.pool)
 
 
-def hash_of(values: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:32]
+def _refuse_overflow(job: Job, features: FeatureRows) -> None:
+    """A float16 ends at 65504."""
+    if job.spec.feature_dtype == "float16" and not features.all_finite():
+        raise UserError(
+            f"features of {job.spec.settings.model.backbone} do not fit in float16; set execution.feature_dtype to float32"
+        )
 
 
-def _features_by_epoch(job: Job, store: FeatureStore) -> Callable[[int], np.ndarray]:
+def hash_of(features: FeatureRows) -> str:
+    digest = hashlib.sha256()
+    for block in features.blocks():
+        digest.update(np.ascontiguousarray(block).data)
+    return digest.hexdigest()[:32]
+
+
+def _features_by_epoch(job: Job, store: FeatureStore) -> Callable[[int], FeatureRows]:
     """The features of each epoch: `views` of them in turn, or a new one every epoch."""
     pictures = pictures_of(job.spec)
 
     @lru_cache(maxsize=1)
-    def of_view(view: int) -> np.ndarray:
+    def of_view(view: int) -> FeatureRows:
         return store.view(job.pool, pictures.augmentation, pictures.seed, view)
 
     return lambda epoch: of_view(pictures.view(epoch))

@@ -4,19 +4,20 @@ A stack is compiled once for a number of heads and a shape in a process, and sta
 decides when to stop or what is best.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search.features.rows import FeatureRows
 from search.training.adam import apply_adam, decay
 
 if TYPE_CHECKING:
     import keras
 
-    from search.training.heads import EpochFeed
+    from search.training.head_feed import EpochFeed
 
 PREDICT_ROWS = 1024
 
@@ -117,20 +118,36 @@ class Stack:
 
     def train_epoch(
         self,
-        features: np.ndarray,
+        features: FeatureRows,
         labels: np.ndarray,
-        feed: "EpochFeed",
+        feeds: "Iterable[EpochFeed]",
         learning_rate: float,
         weight_decay: float = 0.0,
         label_smoothing: float = 0.0,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One pass over the feed. Returns the mean loss and accuracy of each head, float [heads]."""
+        """One pass over the feeds. Returns the mean loss and accuracy of each head, float [heads]."""
+        rates = learning_rate, weight_decay, label_smoothing
+        parts = [self._train_part(features, labels, feed, *rates) for feed in feeds]
+        loss, correct, total = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
+        return loss / total, correct / total
+
+    def _train_part(
+        self,
+        features: FeatureRows,
+        labels: np.ndarray,
+        feed: "EpochFeed",
+        learning_rate: float,
+        weight_decay: float,
+        label_smoothing: float,
+    ) -> list[np.ndarray]:
+        """Sums over the part's images, each float32 [heads]: loss, right answers, images."""
+        values, held = features.holding(feed.rows)
         steps, heads, _ = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
-        loss, correct, weight = self._train(
-            features,
-            labels.astype(np.int32),
-            feed.rows,
+        sums = self._train(
+            values,
+            _labels(labels, held),
+            _local(feed.rows, held),
             feed.weight,
             keep,
             np.float32(1 / feed.keep_rate),
@@ -139,22 +156,25 @@ class Stack:
             np.float32(weight_decay) if weight_decay else None,
             np.float32(label_smoothing) if label_smoothing else None,
         )
-        total = weight.numpy()
-        return loss.numpy() / total, correct.numpy() / total
+        return [each.numpy() for each in sums]
 
     def predict(
-        self, features: np.ndarray, labels: np.ndarray, rows: Sequence[np.ndarray]
+        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each head's rows: the class given, int16 [v], and the log-probability of the true class, float32 [v]."""
         longest = max(map(len, rows))
         length = min(PREDICT_ROWS, longest)
         padded = np.stack([np.resize(each, -(-longest // length) * length) for each in rows]).astype(np.int32)
         parts = [
-            self._predict(features, labels.astype(np.int32), padded[:, at : at + length])
+            self._predict_part(features, labels, padded[:, at : at + length])
             for at in range(0, padded.shape[1], length)
         ]
         predicted, log_prob = (np.concatenate([p[i].numpy() for p in parts], axis=1) for i in range(2))
         return [(predicted[h, : len(r)].astype(np.int16), log_prob[h, : len(r)]) for h, r in enumerate(rows)]
+
+    def _predict_part(self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray) -> Any:
+        values, held = features.holding(rows)
+        return self._predict(values, _labels(labels, held), _local(rows, held))
 
     def _train_graph(
         self,
@@ -204,6 +224,15 @@ class Stack:
         log_probs = tf.nn.log_softmax(logits)
         truth = tf.gather(labels, rows)
         return tf.argmax(logits, -1, tf.int32), tf.gather(log_probs, truth, batch_dims=2)
+
+
+def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+    return (labels if held is None else labels[held]).astype(np.int32)
+
+
+def _local(rows: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+    """Rows as places in what is held, which is sorted."""
+    return rows if held is None else np.searchsorted(held, rows).astype(np.int32)
 
 
 def _stacked_model(num_heads: int, shape: HeadShape) -> "keras.Model":

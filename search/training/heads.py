@@ -4,12 +4,14 @@ Each head has its own batches, dropout, early stopping and best weights, and dep
 The stack itself (variables, one training step) is `head_stack`; where features come from is `frozen` and `features.store`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from search.experiment.trial import Curve, ModelSettings, Objective, TrainingSettings
+from search.features.rows import FeatureRows, as_rows
+from search.training.head_feed import HeadTask, epoch_feeds
 from search.training.head_scores import HeadScores
 from search.training.head_stack import HeadShape, HeadWeights, Stack, stack_of
 from search.training.progress import EpochReport, OnEpoch
@@ -19,15 +21,6 @@ SHRINK_AT = 0.5  # the stack is rebuilt without its stopped heads when no more t
 
 class TrialFailure(Exception):
     """A trial that cannot give a result, for a reason that trying again would not change."""
-
-
-@dataclass(frozen=True)
-class HeadTask:
-    """One head: positions (rows of the feature arrays) it trains on and is scored on, and its seed."""
-
-    train: np.ndarray
-    validate: np.ndarray
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -72,19 +65,19 @@ class HeadPlan:
 
 
 def train_heads(
-    view_of_epoch: Callable[[int], np.ndarray],
-    validation_features: np.ndarray,
+    view_of_epoch: Callable[[int], np.ndarray | FeatureRows],
+    validation_features: np.ndarray | FeatureRows,
     plan: HeadPlan,
     on_epoch: OnEpoch | None = None,
 ) -> TrainedHeads:
     """Trains every head of the plan.
 
-    view_of_epoch: epoch (from 0) -> float32 [n, d], features of the images as augmented for that epoch. validation_features:
-    float32 [n, d]. Rows of both are the positions the tasks name. Raises TrialFailure where a loss is not finite.
+    view_of_epoch: epoch (from 0) -> [n, d], features of the images as augmented for that epoch. validation_features: [n, d]. Rows
+    of both are the positions the tasks name. Raises TrialFailure where a loss is not finite.
     """
-    run = _Run(plan, validation_features)
+    run = _Run(plan, as_rows(validation_features))
     for epoch in range(plan.max_epochs):
-        run.train_epoch(epoch, view_of_epoch(epoch))
+        run.train_epoch(epoch, as_rows(view_of_epoch(epoch)))
         run.score_epoch(epoch)
         if on_epoch is not None:
             on_epoch(run.report(epoch))
@@ -97,7 +90,7 @@ def train_heads(
 class _Run:
     """The moving parts of one call of `train_heads`: the stack, which heads are in it, and what each has reached."""
 
-    def __init__(self, plan: HeadPlan, validation_features: np.ndarray) -> None:
+    def __init__(self, plan: HeadPlan, validation_features: FeatureRows) -> None:
         self.plan = plan
         self.validation_features = validation_features
         self.active = np.arange(len(plan.tasks))
@@ -113,13 +106,13 @@ class _Run:
         self.curves: list[np.ndarray] = []
         self.last = np.zeros((len(plan.tasks), 4))
 
-    def train_epoch(self, epoch: int, features: np.ndarray) -> None:
+    def train_epoch(self, epoch: int, features: FeatureRows) -> None:
         plan = self.plan
         tasks = [plan.tasks[head] for head in self.active]
-        feed = epoch_feed(tasks, plan.num_steps, plan.training.batch_size, plan.model, epoch)
         training = plan.training
+        feeds = epoch_feeds(tasks, plan.num_steps, training.batch_size, plan.model, epoch)
         rates = plan.model.learning_rate, training.weight_decay, training.label_smoothing
-        loss, accuracy = self.stack.train_epoch(features, plan.labels, feed, *rates)
+        loss, accuracy = self.stack.train_epoch(features, plan.labels, feeds, *rates)
         if not np.isfinite(loss).all():
             head = int(self.active[int(np.argmin(np.isfinite(loss)))])
             raise TrialFailure(
@@ -164,46 +157,3 @@ class _Run:
 
 
 _CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
-
-
-@dataclass(frozen=True)
-class EpochFeed:
-    """One epoch's batches: rows int32 [steps, heads, batch], weight float32 of the same shape (0 pads a batch), and keep, the
-    dropout mask, bool [steps, heads, batch, units] (None where nothing is dropped)."""
-
-    rows: np.ndarray
-    weight: np.ndarray
-    keep: np.ndarray | None
-    keep_rate: float
-
-
-def epoch_feed(
-    tasks: Sequence[HeadTask], num_steps: int, batch_size: int, model: ModelSettings, epoch: int
-) -> EpochFeed:
-    """Draws the batches of one epoch, for each head from its own seed alone. A head with more images than fit in `num_steps`
-    leaves out a few, others each epoch.
-    """
-    drawn = [_draw_epoch(task, num_steps, batch_size, epoch) for task in tasks]
-    rows, weight = (np.stack([each[part] for each in drawn], axis=1) for part in (0, 1))
-    shape = (num_steps, batch_size, model.head_units)
-    drops = model.dropout > 0 and model.head_units > 0
-    keep = (
-        np.stack([_draw_kept(task, shape, model.dropout, epoch) for task in tasks], axis=1) if drops else None
-    )
-    return EpochFeed(rows, weight, keep, 1 - model.dropout if drops else 1.0)
-
-
-def _draw_epoch(task: HeadTask, num_steps: int, batch_size: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    generator = np.random.Generator(np.random.Philox(key=[task.seed, 2 * epoch + 1]))
-    order = generator.permutation(task.train)[: num_steps * batch_size].astype(np.int32)
-    weight = np.zeros(num_steps * batch_size, np.float32)
-    weight[: len(order)] = 1
-    rows = np.resize(order, num_steps * batch_size)
-    return rows.reshape(num_steps, batch_size), weight.reshape(num_steps, batch_size)
-
-
-def _draw_kept(task: HeadTask, shape: tuple[int, ...], dropout: float, epoch: int) -> np.ndarray:
-    generator = np.random.Generator(np.random.Philox(key=[task.seed, 2 * epoch + 2]))
-    # 16 random bits a unit: the rate is exact to 1/65536, at a quarter of the cost of doubles.
-    bits = generator.integers(0, 2**16, shape, dtype=np.uint16)
-    return bits >= round(dropout * 2**16)

@@ -7,7 +7,8 @@ import numpy as np
 
 from data.dataset import Dataset
 from search.experiment.trial import Resources, TrialSpec
-from search.training.heads import HeadTask, TrainedHeads
+from search.training.head_feed import HeadTask
+from search.training.heads import TrainedHeads
 from search.training.progress import OnEpoch
 
 # Pictures uint8 [k, s, s, 3] and the head that answers for each, int [k] -> the class given, int [k].

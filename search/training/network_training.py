@@ -14,8 +14,9 @@ from search.experiment.trial import Curve, Objective
 from search.training.batching import Batching
 from search.training.checkpoints import Checkpoint
 from search.training.feeds import Feed
+from search.training.head_feed import HeadTask
 from search.training.head_scores import HeadScores
-from search.training.heads import HeadTask, TrainedHeads, TrialFailure
+from search.training.heads import TrainedHeads, TrialFailure
 from search.training.network import Network, State
 from search.training.progress import EpochReport, OnEpoch
 from search.training.schedules import warm_cosine

@@ -24,8 +24,9 @@ from search.experiment.trial import (
 )
 from search.features.opened import dataset_of
 from search.training.folds import head_tasks, pool_rows
+from search.training.head_feed import HeadTask
 from search.training.head_file import heads_file, save_head
-from search.training.heads import HeadTask, TrainedHeads, TrialFailure
+from search.training.heads import TrainedHeads, TrialFailure
 from search.training.job import Job, Trained
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch

@@ -1,0 +1,69 @@
+"""Features of some images, read by rows: kept in memory where they are few, read from the disk as they are needed where they are many.
+
+What is read does not depend on which of the two it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+RESIDENT_BYTES = 400_000_000  # more than this stays on the disk; two such arrays are held while heads train
+BLOCK_BYTES = 64_000_000  # read at once of what stays there
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureRows:
+    """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of them are meant and in which order;
+    None: all of them. `shape` and `dtype` are of what is meant."""
+
+    values: np.ndarray
+    picked: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), *self.values.shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.values.dtype
+
+    def __len__(self) -> int:
+        return len(self.values if self.picked is None else self.picked)
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """A copy of these rows, as they are kept."""
+        return np.asarray(self.values[rows if self.picked is None else self.picked[rows]])
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """A copy of these rows in float32."""
+        return self[rows].astype(np.float32, copy=False)
+
+    @cached_property
+    def resident(self) -> np.ndarray | None:
+        """All rows in float32; None where that would be too much to hold."""
+        if 4 * int(np.prod(self.shape)) > RESIDENT_BYTES:
+            return None
+        kept = self.values if self.picked is None else self.values[self.picked]
+        return np.asarray(kept).astype(np.float32, copy=False)
+
+    def holding(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Values in float32 that hold at least these rows (of any shape), and which of all rows they are; None: all, in order."""
+        if self.resident is not None:
+            return self.resident, None
+        wanted = np.unique(rows)
+        return self.take(wanted), wanted
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """All rows in order, a bounded number at a time, as they are kept."""
+        num_rows = max(1, BLOCK_BYTES // max(1, self.values[:1].nbytes))
+        for start in range(0, len(self), num_rows):
+            yield self[np.arange(start, min(start + num_rows, len(self)))]
+
+    def all_finite(self) -> bool:
+        return all(bool(np.isfinite(block).all()) for block in self.blocks())
+
+
+def as_rows(features: "np.ndarray | FeatureRows") -> FeatureRows:
+    return features if isinstance(features, FeatureRows) else FeatureRows(features)
