@@ -1,12 +1,15 @@
 """What every search algorithm must do, asked of each record in the table: without training, on made-up scores."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from data.errors import UserError
+from search.driver import bayesian
 from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, views_ladder
+from search.driver.bayesian import most_telling
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
 
@@ -121,3 +124,20 @@ def test_sharing_out_views_needs_a_number_of_views() -> None:
     config = parse_config({**EXPERIMENT, "training": {"views": "fresh"}, "search": search}, "test")
     with pytest.raises(UserError, match="needs a number"):
         build_oracle(config, Space.of(config))
+
+
+def test_the_bayesian_oracle_is_fitted_on_what_runs_the_best_and_the_latest() -> None:
+    scores = {f"t{number}": float(number % 7) for number in range(40)}
+    trials = {
+        name: SimpleNamespace(trial_id=name, status="COMPLETED", score=score)
+        for name, score in scores.items()
+    }
+    trials["t3"] = SimpleNamespace(trial_id="t3", status="RUNNING", score=None)
+    kept = most_telling(trials, {"t3"}, sign=1, most=10)
+    assert list(kept) == ["t3", "t6", "t13", "t20", "t27", "t34", "t35", "t36", "t37", "t38", "t39"]
+    assert most_telling(trials, {"t3"}, sign=1, most=39) == trials
+
+
+def test_a_long_bayesian_search_goes_on_proposing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bayesian, "MOST_FITTED", 6)
+    assert len(_proposals(_config("bayesian", trials=15))) == 15

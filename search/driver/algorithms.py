@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from search.driver.bayesian import bayesian_oracle_class
 from search.driver.halving import (
     HalvingPlan,
     Rule,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from search.experiment.config import ExperimentConfig
 
 VIEWS_KEY = "tuner/views"
-NEVER = 10**9  # consecutive failures are counted by the search itself, which can say the cause
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ def _in_memory(oracle_class: type) -> type:
         def _save_trial(self, trial: Any) -> None:
             return None
 
+        def _check_consecutive_failures(self) -> None:
+            """Counted by the search itself, which can say the cause; here it would go through every trial at each end."""
+
     InMemory.__name__ = InMemory.__qualname__ = oracle_class.__name__
     return InMemory
 
@@ -89,7 +92,6 @@ def _common(config: "ExperimentConfig", space: Space, objective: Any) -> dict[st
         "max_trials": config.search.trials,
         "hyperparameters": space.hyperparameters(),
         "seed": derive_seed(config.seed, "oracle", config.search.algorithm),
-        "max_consecutive_failed_trials": NEVER,
     }
 
 
@@ -107,9 +109,7 @@ def _grid(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
 
 
 def _bayesian(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    from keras_tuner.oracles import BayesianOptimizationOracle
-
-    return _in_memory(BayesianOptimizationOracle)(**_common(config, space, objective))
+    return _in_memory(bayesian_oracle_class())(**_common(config, space, objective))
 
 
 def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:

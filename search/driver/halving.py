@@ -5,8 +5,9 @@ each image in the place of epochs). Few views are biased against augmentation, s
 setting is promoted is a rule: once its rung is told (`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
 """
 
+import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -84,6 +85,19 @@ def _is_closed(plan: HalvingPlan, rungs: Sequence[Rung], number: int) -> bool:
     return number > 0 and not rungs[number - 1].waiting and _is_closed(plan, rungs, number - 1)
 
 
+@dataclass
+class _Standing:
+    """How far a rung is, kept up to date trial by trial. waiting: (score, less being better; trial), the best first."""
+
+    asked: int = 0
+    running: int = 0
+    waiting: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def rung(self) -> Rung:
+        return Rung(self.asked, self.running, len(self.waiting))
+
+
 @lru_cache(maxsize=1)
 def halving_oracle_class() -> Any:
     import keras_tuner
@@ -94,41 +108,34 @@ def halving_oracle_class() -> Any:
         def __init__(self, plan: HalvingPlan, rule: Rule = synchronous, **options: Any) -> None:
             super().__init__(**options)
             self.plan, self.rule = plan, rule
-            self.rungs: list[list[str]] = [[] for _ in plan.views]
-            self.promoted: set[str] = set()
+            self.standings = [_Standing() for _ in plan.views]
+            self._rung_of: dict[str, int] = {}
 
         def populate_space(self, trial_id: str) -> dict[str, Any]:
             """The next proposal; IDLE while the rule waits for answers."""
-            rung = self.rule(self.plan, [self._rung(number) for number in range(len(self.rungs))])
+            rung = self.rule(self.plan, [standing.rung for standing in self.standings])
             if not isinstance(rung, int):
                 return {"status": "IDLE" if rung == "wait" else "STOPPED"}
-            source = self._waiting(rung - 1)[0] if rung else None
+            source = self.trials[self.standings[rung - 1].waiting[0][1]] if rung else None
             values = dict(source.hyperparameters.values) if source else self._random_values()
             if values is None:  # nothing new is left to draw
-                self.rungs[0] += [""] * (self.plan.sizes[0] - len(self.rungs[0]))
+                self.standings[0].asked = self.plan.sizes[0]
                 return self.populate_space(trial_id)
             if source:
-                self.promoted.add(source.trial_id)
-            self.rungs[rung].append(trial_id)
+                self.standings[rung - 1].waiting.pop(0)
+            self._rung_of[trial_id] = rung
+            self.standings[rung].asked += 1
+            self.standings[rung].running += 1
             budget = {VIEWS_KEY: self.plan.views[rung], SOURCE_KEY: source.trial_id if source else None}
             return {"status": "RUNNING", "values": {**values, **budget}}
 
-        def _rung(self, number: int) -> Rung:
-            trials = self._trials_of(number)
-            running = sum(trial.status == "RUNNING" for trial in trials)
-            return Rung(len(self.rungs[number]), running, len(self._waiting(number)))
-
-        def _trials_of(self, rung: int) -> list[Any]:
-            return [self.trials[trial_id] for trial_id in self.rungs[rung] if trial_id]
-
-        def _waiting(self, rung: int) -> list[Any]:
-            """Completed and not promoted, the best first."""
-            sign = -1 if self.objective.direction == "max" else 1
-            found = [
-                trial
-                for trial in self._trials_of(rung)
-                if trial.status == "COMPLETED" and trial.trial_id not in self.promoted
-            ]
-            return sorted(found, key=lambda trial: (sign * trial.score, trial.trial_id))
+        def end_trial(self, trial: Any) -> None:
+            super().end_trial(trial)
+            standing = self.standings[self._rung_of[trial.trial_id]]
+            standing.running -= 1
+            ended = self.trials[trial.trial_id]
+            if ended.status == "COMPLETED":
+                sign = -1 if self.objective.direction == "max" else 1
+                bisect.insort(standing.waiting, (sign * ended.score, trial.trial_id))
 
     return HalvingOracle
