@@ -33,9 +33,9 @@ def main() -> int:
             )
     for count in [count for count in options.trials if count <= options.most_for_others]:
         for name, run in OTHERS.items():
-            seconds = run(count)
-            if seconds is not None:
-                print(f"| {name} | {count} | {1000 * seconds / count:.1f} |", flush=True)
+            taken = run(count)
+            if taken is not None:
+                print(f"| {name} | {count} | {1000 * taken / count:.1f} |", flush=True)
     return 0
 
 
