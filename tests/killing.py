@@ -89,11 +89,13 @@ Moment = Callable[[], bool]  # whether it has come
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL to the searching process, so long after a moment has come. watch: called as the process starts."""
+    """SIGKILL to the searching process, so long after a moment has come. watch: called as the process starts. may_be_missed: the
+    moment may pass between two looks, and the search end soon after."""
 
     name: str
     watch: Callable[[Place], Moment]
     delay_seconds: float = 0.0
+    may_be_missed: bool = False
 
 
 def at_start(seconds: float) -> Kill:
@@ -110,14 +112,14 @@ def lines(count: int, delay_seconds: float = 0.0) -> Kill:
     return Kill(f"{delay_seconds:.2g} s after {count} more lines", watch, delay_seconds)
 
 
-def appears(pattern: str, delay_seconds: float = 0.0) -> Kill:
+def appears(pattern: str, delay_seconds: float = 0.0, may_be_missed: bool = False) -> Kill:
     """Once there is such a file that was not there at the start; names that start with .tmp- are of files being written."""
 
     def watch(place: Place) -> Moment:
         before = set(place.folder.glob(pattern))
         return lambda: any(path not in before for path in place.folder.glob(pattern))
 
-    return Kill(f"{delay_seconds:.2g} s after {pattern}", watch, delay_seconds)
+    return Kill(f"{delay_seconds:.2g} s after {pattern}", watch, delay_seconds, may_be_missed)
 
 
 def kill_at(place: Place, kill: Kill) -> str | None:

@@ -56,8 +56,8 @@ ENDING = [
     appears("mlartifacts/models/*/artifacts/*", 0.5),
     appears(f"{RUN}/figures/.tmp-*"),
     appears(f"{RUN}/figures/.tmp-*", 0.5),
-    appears(f"{RUN}/.tmp-*"),
     at_start(4),
+    appears(f"{RUN}/.tmp-*", may_be_missed=True),
 ]
 NUM_STEPS = 20  # at least so many kills of the walks from event to event
 
@@ -73,8 +73,10 @@ def live(place: Place, kills: list[Kill]) -> None:
     """A life with these interruptions, resumed to its end."""
     for kill in kills:
         killed = kill_at(place, kill)
-        assert killed, f"ended before {kill.name}"
-        print(killed)
+        assert killed or kill.may_be_missed, f"ended before {kill.name}"
+        print(killed or f"{kill.name}: missed, and the search has ended")
+        if not killed:
+            return
     place.finish()
 
 

@@ -179,14 +179,26 @@ class Store:
         return str(found.experiment_id)
 
     def _stored_model(self, run_id: str) -> Any:
-        """The model an earlier sitting stored whole. One it left half-way is deleted."""
+        """The model an earlier sitting stored whole. One it left half-way is deleted, and stays among the run's outputs."""
         outputs = self._client.get_run(run_id).outputs
         for output in outputs.model_outputs if outputs else ():
-            model = self._client.get_logged_model(output.model_id)
-            if str(model.status) == "READY":
+            model = self._logged_model(output.model_id)
+            if model is not None and str(model.status) == "READY":
                 return model
-            self._client.delete_logged_model(output.model_id)
+            if model is not None:
+                self._client.delete_logged_model(output.model_id)
         return None
+
+    def _logged_model(self, model_id: str) -> Any:
+        """None where it was deleted."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_logged_model(model_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
 
     def _store_model(self, run_id: str, winner: Winner) -> Any:
         from mlflow.entities import LoggedModelOutput
