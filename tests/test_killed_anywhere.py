@@ -54,9 +54,10 @@ ENDING = [
     appears(f"{RUN}/model/.tmp-*", 0.1),
     appears("mlartifacts/models/*/artifacts/*"),
     appears("mlartifacts/models/*/artifacts/*", 0.5),
-    appears(f"{RUN}/figures/.tmp-*"),
-    appears(f"{RUN}/figures/.tmp-*", 0.5),
     at_start(4),
+    appears(f"{RUN}/figures/.tmp-*"),
+    # From here the page is written within a second.
+    appears(f"{RUN}/figures/.tmp-*", 0.2, may_be_missed=True),
     appears(f"{RUN}/.tmp-*", may_be_missed=True),
 ]
 NUM_STEPS = 20  # at least so many kills of the walks from event to event
