@@ -138,10 +138,10 @@ def test_the_forest_writes_each_effect_with_its_interval(finished: SearchState) 
     assert "−2.3 (−2.8 to −1.8)" in texts
 
 
-def test_what_an_augmentation_adds_inside_the_policy_stands_below_it() -> None:
+def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -> None:
     with styled():
         texts = texts_of(to_svg(draw_forest(without_recommendation(), WIDE)))
-    assert texts[texts.index("zoom_range") + 1] == "in the policy"
+    assert texts[texts.index("zoom_range") + 1] == "in the best searched"
 
 
 def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:

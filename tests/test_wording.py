@@ -14,6 +14,8 @@ from search.report.wording import (
     settings_text,
     short_settings_text,
     shown,
+    whole_name,
+    within_name,
 )
 
 POINTS = UNITS["accuracy"]
@@ -128,3 +130,21 @@ def test_a_search_of_failures_says_so() -> None:
         update={"evidence": None, "finished_at": 1.0}
     )
     assert answer(state) == "No answer: the search ended and no trial was completed."
+
+
+def test_a_control_that_is_best_confirmed_is_named() -> None:
+    state = without_recommendation()
+    assert state.evidence is not None
+    assert whole_name(state) == "best searched, whole"
+    trivial = next(r for r in state.records if r.label == "TrivialAugment")
+    first = state.evidence.confirmed[0].model_copy(
+        update={"source_trial": trivial.trial, "label": trivial.label}
+    )
+    confirmed = (first, *state.evidence.confirmed[1:])
+    state = state.model_copy(update={"evidence": state.evidence.model_copy(update={"confirmed": confirmed})})
+    assert whole_name(state) == "TrivialAugment, whole"
+    assert "the best confirmed setting (TrivialAugment) shows" in answer(state)
+
+
+def test_a_recommended_policy_is_the_policy() -> None:
+    assert (whole_name(make_state()), within_name(make_state())) == ("policy as a whole", "in the policy")

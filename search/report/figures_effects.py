@@ -31,6 +31,8 @@ from search.report.wording import (
     shown,
     unit_of,
     verdict_text,
+    whole_name,
+    within_name,
 )
 
 VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
@@ -68,10 +70,10 @@ def forest_text(state: SearchState) -> str:
     if evidence is None:
         return ""
     parts = [f"{name}: {v.verdict}, {verdict_text(v, unit)}" for name, v in evidence.verdicts.items()]
-    parts += [f"{name} in the policy: {verdict_text(v, unit)}" for name, v in evidence.removed.items()]
+    parts += [f"{name} {within_name(state)}: {verdict_text(v, unit)}" for name, v in evidence.removed.items()]
     if evidence.policy:
         parts.insert(
-            0, f"policy as a whole: {evidence.policy.verdict}, {verdict_text(evidence.policy, unit)}"
+            0, f"{whole_name(state)}: {evidence.policy.verdict}, {verdict_text(evidence.policy, unit)}"
         )
     return f"Forest plot of effects with 95 % intervals. {'; '.join(parts)}."
 
@@ -82,13 +84,11 @@ def _forest_rows(state: SearchState) -> list[Row]:
         return []
     rows = []
     if (whole := evidence.policy) is not None:
-        rows.append(
-            Row("policy as a whole", whole.effect, *whole.ci, *VERDICT_MARKS[whole.verdict], bold=True)
-        )
+        rows.append(Row(whole_name(state), whole.effect, *whole.ci, *VERDICT_MARKS[whole.verdict], bold=True))
     for name, alone in sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect):
         rows.append(Row(shown(name, 24), alone.effect, *alone.ci, *VERDICT_MARKS[alone.verdict]))
         if (within := evidence.removed.get(name)) is not None:
-            rows.append(Row("in the policy", within.effect, *within.ci, GREY, "s", hollow=True))
+            rows.append(Row(within_name(state), within.effect, *within.ci, GREY, "s", hollow=True))
     return rows
 
 

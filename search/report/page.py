@@ -41,7 +41,7 @@ from search.report.tables import (
     verdict_rows,
     version_rows,
 )
-from search.report.wording import answer, chosen_record, settings_text, unit_of
+from search.report.wording import answer, chosen_record, settings_text, unit_of, whole_name, within_name
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -59,6 +59,8 @@ class Page:
     how_to_read: str
     verdicts: list[VerdictRow]
     has_removed: bool
+    whole_name: str
+    within_name: str
     no_verdicts: str | None
     confirmed: Rows
     sheet_text: str
@@ -104,6 +106,8 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         how_to_read=how_to_read(state),
         verdicts=verdict_rows(state),
         has_removed=bool(state.evidence and state.evidence.removed),
+        whole_name=whole_name(state),
+        within_name=within_name(state),
         no_verdicts=no_verdicts(state),
         confirmed=confirmed_rows(state),
         sheet_text=sheet_text(state),

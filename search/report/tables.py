@@ -19,6 +19,7 @@ from search.report.wording import (
     unit_of,
     value_text,
     verdict_text,
+    whole_name,
 )
 
 MOST_TRIALS, MOST_CLASSES = 500, 60
@@ -56,7 +57,7 @@ def verdict_rows(state: SearchState) -> list[VerdictRow]:
     if evidence is None:
         return []
     ordered = sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect)
-    policy = [("policy as a whole", evidence.policy)] if evidence.policy else []
+    policy = [(whole_name(state), evidence.policy)] if evidence.policy else []
     within = {name: verdict_text(v, unit, named=False) for name, v in evidence.removed.items()}
     return [
         VerdictRow(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from search.evidence.findings import Verdict
+from search.evidence.findings import Confirmed, Evidence, Verdict
 from search.experiment.trial import Effect, TrialRecord
 from search.journal.state import SearchState
 
@@ -138,6 +138,28 @@ def record_of(state: SearchState, trial: int | None) -> TrialRecord | None:
     return next((record for record in state.records if record.trial == trial), None)
 
 
+def whole_name(state: SearchState) -> str:
+    """Of the setting whose effect stands above the single augmentations': the recommended one, else the best confirmed."""
+    evidence = state.evidence
+    if evidence is None or evidence.chosen_trial is not None or not evidence.confirmed:
+        return "policy as a whole"
+    name = _best_confirmed(evidence, state)[1]
+    return f"{name}, whole" if name else "best searched, whole"
+
+
+def _best_confirmed(evidence: Evidence, state: SearchState) -> tuple[Confirmed, str]:
+    """The confirmed setting with the largest effect, and its name if it is a control."""
+    best = max(evidence.confirmed, key=lambda confirmed: confirmed.effect.delta)
+    source = record_of(state, best.source_trial)
+    return best, best.label if source is not None and source.kind == "control" else ""
+
+
+def within_name(state: SearchState) -> str:
+    """Where an augmentation was taken out to see what it adds: the recommended policy, else the best confirmed of the search."""
+    recommended = state.evidence is not None and state.evidence.chosen_trial is not None
+    return "in the policy" if recommended else "in the best searched"
+
+
 def chosen_record(state: SearchState) -> TrialRecord | None:
     """The record of the recommended setting; None where no augmentation is recommended, or nothing yet."""
     return record_of(state, state.evidence.chosen_trial) if state.evidence else None
@@ -157,10 +179,10 @@ def answer(state: SearchState) -> str:
         return _unconfirmed(state)
     chosen = chosen_record(state)
     if chosen is None:
-        best = max(evidence.confirmed, key=lambda confirmed: confirmed.effect.delta)
+        best, name = _best_confirmed(evidence, state)
         return (
             "No augmentation is the recommendation: nothing tried was shown to help; "
-            f"the best confirmed setting shows {effect_text(best.effect, unit)}."
+            f"the best confirmed setting{f' ({name})' if name else ''} shows {effect_text(best.effect, unit)}."
         )
     confirmed = next(c for c in evidence.confirmed if c.trial == chosen.trial)
     used = settings_text(chosen.spec.settings.augmentation)

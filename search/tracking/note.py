@@ -19,6 +19,7 @@ from search.report.wording import (
     settings_text,
     unit_of,
     verdict_text,
+    whole_name,
 )
 
 MAX_CHARACTERS = 5000  # a tag of MLflow holds 8000, one of older servers 5000
@@ -54,7 +55,7 @@ def _verdicts(state: SearchState) -> str:
         return ""
     unit = unit_of(state)
     named = {f"`{name}`": verdict for name, verdict in state.evidence.verdicts.items()}
-    policy = {"policy as a whole": state.evidence.policy} if state.evidence.policy else {}
+    policy = {whole_name(state): state.evidence.policy} if state.evidence.policy else {}
     rows = [
         (name, f"**{v.verdict}**", verdict_text(v, unit), p_text(v.p_holm), BASES[v.basis])
         for name, v in (policy | named).items()
