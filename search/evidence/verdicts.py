@@ -47,7 +47,11 @@ def verdict(effect: Effect, p_holm: float, basis: str) -> Verdict:
     )
 
 
+def verdict_of(confirmed: Confirmed) -> Verdict:
+    return verdict(confirmed.effect, confirmed.p_holm, "policy")
+
+
 def choose(confirmed: Iterable[Confirmed]) -> Confirmed | None:
     """The largest confirmed effect that HELPS; None, which recommends no augmentation, where none does."""
-    helping = [c for c in confirmed if verdict(c.effect, c.p_holm, "policy").verdict == "HELPS"]
+    helping = [c for c in confirmed if verdict_of(c).verdict == "HELPS"]
     return max(helping, key=lambda c: c.effect.delta, default=None)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from search.evidence.findings import Evidence, Score, TestResult, Verdict
+from search.evidence.findings import Confirmed, Evidence, Score, TestResult, Verdict
+from search.evidence.verdicts import verdict_of
 from search.experiment.trial import Effect, TrialRecord
 from search.journal.state import SearchState
 from search.report.leaderboard import accuracy_interval, best_epoch
@@ -20,10 +21,7 @@ def summarize(state: SearchState) -> dict[str, Any]:
         "answer": answer(state),
         "best": _best(state, evidence),
         "controls": {r.label: _trial(r, state) for r in state.of_kind("control")},
-        "confirmed": [
-            _confirmed(state, c.trial, c.source_trial, c.label, c.effect, c.p_holm)
-            for c in evidence.confirmed
-        ],
+        "confirmed": [_confirmed(state, c) for c in evidence.confirmed],
         "verdicts": {name: _verdict(verdict) for name, verdict in evidence.verdicts.items()},
         "policy": _policy(state, evidence),
         "by_class": {name: _effect(effect) for name, effect in evidence.by_class.items()},
@@ -94,18 +92,17 @@ def _best(state: SearchState, evidence: Evidence) -> dict[str, Any] | None:
     )
 
 
-def _confirmed(
-    state: SearchState, trial: int, source: int, label: str, effect: Effect, p_holm: float
-) -> dict[str, Any]:
-    record = record_of(state, trial)
+def _confirmed(state: SearchState, confirmed: Confirmed) -> dict[str, Any]:
+    record = record_of(state, confirmed.trial)
     settings = record.spec.settings.augmentation if record else None
     return {
-        "trial": trial,
-        "source_trial": source,
-        "label": label,
+        "trial": confirmed.trial,
+        "source_trial": confirmed.source_trial,
+        "label": confirmed.label,
         "settings": settings,
-        **(_effect(effect) or {}),
-        "p_holm": p_holm,
+        "verdict": verdict_of(confirmed).verdict,
+        **(_effect(confirmed.effect) or {}),
+        "p_holm": confirmed.p_holm,
     }
 
 

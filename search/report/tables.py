@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.leaderboard import accuracy_interval, best_epoch, setting_names
@@ -80,10 +81,10 @@ def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
         rows.append(
             (
                 name,
+                verdict_of(confirmed).verdict + (", recommended" if chosen else ""),
                 effect_text(confirmed.effect, unit, named=False),
                 p_text(confirmed.p_holm),
                 then,
-                "yes" if chosen else "no",
             )
         )
     return rows

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 
+from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.wording import (
@@ -81,10 +82,16 @@ def _confirmed(state: SearchState) -> str:
         return ""
     unit, records = unit_of(state), {record.trial: record for record in state.records}
     rows = [
-        (_escaped(c.label), effect_text(c.effect, unit), p_text(c.p_holm), _settings(records.get(c.trial)))
+        (
+            _escaped(c.label),
+            f"**{verdict_of(c).verdict}**",
+            effect_text(c.effect, unit),
+            p_text(c.p_holm),
+            _settings(records.get(c.trial)),
+        )
         for c in state.evidence.confirmed
     ]
-    columns = ("setting", "effect (95 % interval)", "p (Holm)", "augmentation")
+    columns = ("setting", "verdict", "effect (95 % interval)", "p (Holm)", "augmentation")
     return "### Confirmed on fresh seeds\n" + _table(columns, rows)
 
 
