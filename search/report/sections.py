@@ -74,8 +74,12 @@ def _untrusted(state: SearchState) -> list[str]:
     said = []
     evidence = state.evidence
     if evidence and evidence.confirmed and evidence.best_is_below_floor:
+        best = record_of(state, evidence.best_trial)
+        gains = best is not None and best.effect is not None and best.effect.delta > 0
         said.append(
             "The best trial of the search phase stands below the null floor: luck alone often shows as much."
+            if gains
+            else "No trial of the search phase was better than no augmentation."
         )
     failed = sum(record.status == "failed" for record in state.records)
     if failed:
