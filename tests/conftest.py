@@ -1,9 +1,10 @@
 """Fixtures that several test modules share."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -76,3 +77,20 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = run_search(config, folder / "run", options=SessionOptions(inline=True))
     assert result.outcome == "finished"
     return result.run_dir
+
+
+@pytest.fixture(scope="session")
+def browser() -> "Iterator[Any]":
+    """A real Chromium without a window; skips where there is none."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
+    )
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    root = getattr(os, "geteuid", lambda: 1)() == 0
+    with api.sync_playwright() as playwright:
+        # Chromium refuses to run as root inside its sandbox; containers have nobody else.
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
+        yield started
+        started.close()

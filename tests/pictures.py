@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from data.dataset import Dataset, open_dataset
+from data.errors import UserError
 from data.settings import DatasetConfig
 
 
@@ -55,3 +58,14 @@ def csv_config(root: Path, text: str, **settings: Any) -> DatasetConfig:
 def arrays_config(root: Path, **arrays: Any) -> DatasetConfig:
     np.savez(root / "images.npz", **arrays)
     return DatasetConfig(source="arrays", path=str(root / "images.npz"), image_size=16)
+
+
+def opened(config: DatasetConfig, cache: Path, seed: int = 1, **options: Any) -> Dataset:
+    return open_dataset(config, cache, seed, **options)
+
+
+def refusal(config: DatasetConfig, cache: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        opened(config, cache)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

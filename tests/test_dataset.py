@@ -4,16 +4,23 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from pictures import SPLIT_COUNTS, csv_config, encoded, folder_config, picture, write_folders
+from pictures import (
+    SPLIT_COUNTS,
+    csv_config,
+    encoded,
+    folder_config,
+    opened,
+    picture,
+    refusal,
+    write_folders,
+)
 from PIL import Image
 
-from data.dataset import VALIDATION, Dataset, open_dataset
-from data.errors import UserError
-from data.settings import DatasetConfig, Split
+from data.dataset import VALIDATION
+from data.settings import Split
 
 
 @pytest.fixture
@@ -25,17 +32,6 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
-
-
-def opened(config: DatasetConfig, cache: Path, seed: int = 1, **options: Any) -> Dataset:
-    return open_dataset(config, cache, seed, **options)
-
-
-def refusal(config: DatasetConfig, cache: Path) -> str:
-    with pytest.raises(UserError) as caught:
-        opened(config, cache)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_images_are_decoded_in_the_listings_order(root: Path, cache: Path) -> None:

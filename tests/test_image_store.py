@@ -7,14 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from pictures import SPLIT_COUNTS, encoded, folder_config, picture, write_folders
+from pictures import SPLIT_COUNTS, encoded, folder_config, opened, picture, refusal, write_folders
 
-from data.dataset import Dataset, open_dataset
-from data.errors import UserError
 from data.files import TEMPORARY_PREFIX, StorageError
 from data.settings import DatasetConfig
 
@@ -30,17 +28,6 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
-
-
-def opened(config: DatasetConfig, cache: Path, seed: int = 1, **options: Any) -> Dataset:
-    return open_dataset(config, cache, seed, **options)
-
-
-def refusal(config: DatasetConfig, cache: Path) -> str:
-    with pytest.raises(UserError) as caught:
-        opened(config, cache)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def num_decoded(config: DatasetConfig, cache: Path) -> int:

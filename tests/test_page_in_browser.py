@@ -1,7 +1,5 @@
 """The report page in a real Chromium, opened from disk at the width of a telephone and of a desk."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,22 +23,6 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (run_dir / WINNER_SHEET).parent.mkdir()
     Image.fromarray(np.full((300, 800, 3), 200, np.uint8)).save(run_dir / WINNER_SHEET)
     return write_report(hostile(), run_dir)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-    )
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    root = getattr(os, "geteuid", lambda: 1)() == 0
-    with api.sync_playwright() as playwright:
-        # Chromium refuses to run as root inside its sandbox; containers have nobody else.
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=WIDTHS)

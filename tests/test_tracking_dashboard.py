@@ -1,7 +1,5 @@
 """MLflow's dashboard in a real Chromium: what a person looks for is where they look for it."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,21 +38,11 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-    )
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    root = getattr(os, "geteuid", lambda: 1)() == 0
-    with api.sync_playwright() as playwright:
-        # Chromium refuses to run as root inside its sandbox; containers have nobody else.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
-        page = browser.new_page(viewport={"width": 1440, "height": 1200})
-        page.set_default_timeout(SECONDS * 1000)
-        yield page
-        browser.close()
+def page(browser: Any) -> Iterator[Any]:
+    page = browser.new_page(viewport={"width": 1440, "height": 1200})
+    page.set_default_timeout(SECONDS * 1000)
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")
