@@ -79,7 +79,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return result.run_dir
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while it is open an event loop runs, and nobody else in this process could start one.
+@pytest.fixture(scope="module")
 def browser() -> "Iterator[Any]":
     """A real Chromium without a window; skips where there is none."""
     api = pytest.importorskip(
