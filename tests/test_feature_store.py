@@ -60,7 +60,7 @@ def test_a_flipped_bit_anywhere_is_found(tmp_path: Path, place: int) -> None:
 
 
 def _policy(views: Path, name: str, num_bytes: int, age: int) -> Path:
-    folder = views / name
+    folder = views / "1" / name
     folder.mkdir(parents=True)
     (folder / "00000.npy").write_bytes(bytes(num_bytes))
     os.utime(folder, (1_000_000 - age, 1_000_000 - age))

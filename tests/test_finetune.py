@@ -13,9 +13,10 @@ from data.errors import UserError
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import Outcome, Resources, TrialRecord, TrialSpec
-from search.training.checkpoints import Checkpoint, SpentCheckpoints, checkpoint_file
+from search.training.checkpoints import Checkpoint, checkpoint_file
 from search.training.progress import EpochReport
 from search.training.run_trial import run_trial
+from search.training.spent import SpentCheckpoints
 
 ROOT = Path(__file__).parent.parent
 TRAINING: dict[str, Any] = {

@@ -37,8 +37,8 @@ CACHING = [
     appears("cache/openvino/*.*"),
     appears("cache/features/.tmp-*"),
     appears("cache/features/*.npy"),
-    appears(f"{RUN}/views/*/.tmp-*"),
-    appears(f"{RUN}/views/*/*.npy"),
+    appears(f"{RUN}/views/*/*/.tmp-*"),
+    appears(f"{RUN}/views/*/*/*.npy"),
     appears(f"{RUN}/predictions/.tmp-*"),
     appears(f"{RUN}/previews/.tmp-*"),
 ]

@@ -34,7 +34,7 @@ from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
-from search.training.checkpoints import SpentCheckpoints
+from search.training.spent import SpentCheckpoints, SpentViews
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")
@@ -138,6 +138,8 @@ class _Session:
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
         ledger.listeners.append(SpentCheckpoints(resources))
+        if not self.options.demo_leak:  # which wants the same views once more
+            ledger.listeners.append(SpentViews(resources))
         if publisher.tracker is not None:
             publisher.tracker.submit(log.state)
             ledger.listeners.append(publisher.tracker)

@@ -111,9 +111,9 @@ class FeatureStore:
         return extractor.extract(batches, count, np.empty((count, *extractor.output_shape), self._dtype))
 
     def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
-        """Where the views of one policy are kept."""
+        """Where the views of one policy are kept: those drawn from one seed together."""
         content = [self._identity, dict(augmentation), seed, hashlib.sha256(rows.tobytes()).hexdigest()]
-        return self._views_dir / _hash(json.dumps(content, sort_keys=True))
+        return self._views_dir / str(seed) / _hash(json.dumps(content, sort_keys=True))
 
     def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
         """Deletes the views of a policy that nobody will want again."""
@@ -193,7 +193,7 @@ def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> Non
 
     `keep` stays: its trial is running. Raises StorageError where that alone is too much.
     """
-    folders = [folder for folder in views_dir.iterdir() if folder.is_dir()] if views_dir.is_dir() else []
+    folders = [folder for folder in views_dir.glob("*/*") if folder.is_dir()]
     sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
     for folder in sorted(folders, key=lambda each: each.stat().st_mtime):
         if sum(sizes.values()) + num_bytes <= budget:

@@ -13,8 +13,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from data.files import StorageError, make_folder, replacing
-from search.experiment.trial import Resources, TrialRecord, TrialSpec
-from search.training.progress import EpochReport
+from search.experiment.trial import Resources, TrialSpec
 
 SHARE = 0.05  # of the time may go into writing
 _LOG = logging.getLogger(__name__)
@@ -63,20 +62,3 @@ class Checkpoint:
             _LOG.warning("no checkpoint was written: %s", error)
         self._written = time.monotonic()
         self._seconds = self._written - start
-
-
-class SpentCheckpoints:
-    """Deletes a trial's checkpoint once it has been told, unless a higher rung may want it."""
-
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-
-    def trial_started(self, record: TrialRecord) -> None:
-        """Nothing yet."""
-
-    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """Nothing either."""
-
-    def trial_told(self, record: TrialRecord) -> None:
-        if not (self._resources.keep_views and record.kind == "trial"):
-            checkpoint_file(record.spec, self._resources).unlink(missing_ok=True)

@@ -30,6 +30,7 @@ from search.training.heads import TrainedHeads, TrialFailure
 from search.training.job import Job, Trained
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
+from search.training.spent import CLIMBING
 
 
 def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
@@ -44,7 +45,7 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
         return Outcome(TrialResult(status="failed", error=str(error), traceback=traceback.format_exc()), None)
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.weights[0])
-    if not resources.keep_views:
+    if not (resources.keep_views and spec.kind in CLIMBING):
         mode_of(spec.settings.training).forget(_job(spec, resources)[0])
     return Outcome(trained.result, trained.predictions)
 

@@ -1,0 +1,39 @@
+"""Views of the search phase go when the phases after it, which draw their own, begin; not before, and not theirs."""
+
+from pathlib import Path
+
+import pytest
+from states import make_state
+
+from search.experiment.trial import Kind, Resources, TrialRecord
+from search.training.spent import SpentViews
+
+SEARCHED, CONFIRMED = 11, 22
+
+
+def _record(kind: Kind, view_seed: int, told: bool = False) -> TrialRecord:
+    record = next(each for each in make_state().records if each.kind == kind)
+    protocol = record.spec.protocol.model_copy(update={"view_seed": view_seed})
+    spec = record.spec.model_copy(update={"protocol": protocol})
+    return record.model_copy(update={"spec": spec, "result": record.result if told else None})
+
+
+def _left_after(views: Path, record: TrialRecord) -> set[str]:
+    for seed in (SEARCHED, CONFIRMED):
+        (views / str(seed) / "policy").mkdir(parents=True)
+    SpentViews(Resources(cache_dir=views, views_dir=views)).trial_started(record)
+    return {folder.name for folder in views.iterdir()}
+
+
+def test_a_confirming_trial_ends_the_life_of_the_search_phases_views(tmp_path: Path) -> None:
+    assert _left_after(tmp_path, _record("confirm", CONFIRMED)) == {str(CONFIRMED)}
+
+
+@pytest.mark.parametrize("kind", ["control", "trial"])
+def test_a_trial_of_the_search_phase_deletes_nothing(tmp_path: Path, kind: Kind) -> None:
+    assert _left_after(tmp_path, _record(kind, SEARCHED)) == {str(SEARCHED), str(CONFIRMED)}
+
+
+def test_a_trial_that_a_resumed_search_finds_answered_deletes_nothing(tmp_path: Path) -> None:
+    left = _left_after(tmp_path, _record("confirm", SEARCHED, told=True))
+    assert left == {str(SEARCHED), str(CONFIRMED)}
