@@ -29,6 +29,14 @@ def test_a_confirming_trial_ends_the_life_of_the_search_phases_views(tmp_path: P
     assert _left_after(tmp_path, _record("confirm", CONFIRMED)) == {str(CONFIRMED)}
 
 
+def test_a_trial_without_augmentation_leaves_the_views_of_those_beside_it(tmp_path: Path) -> None:
+    """An ablation that takes the only augmentation out runs beside others that have views."""
+    record = _record("confirm", 1)
+    settings = record.spec.settings.model_copy(update={"augmentation": {}})
+    bare = record.model_copy(update={"spec": record.spec.model_copy(update={"settings": settings})})
+    assert _left_after(tmp_path, bare) == {str(SEARCHED), str(CONFIRMED)}
+
+
 @pytest.mark.parametrize("kind", ["control", "trial"])
 def test_a_trial_of_the_search_phase_deletes_nothing(tmp_path: Path, kind: Kind) -> None:
     assert _left_after(tmp_path, _record(kind, SEARCHED)) == {str(SEARCHED), str(CONFIRMED)}

@@ -35,6 +35,8 @@ class SpentViews:
     def trial_started(self, record: TrialRecord) -> None:
         if record.kind in CLIMBING or record.result is not None:
             return
+        if not record.spec.settings.augmentation:
+            return  # it has no views, and those of trials that run beside it are not its to delete
         wanted = str(record.spec.protocol.view_seed)
         for folder in self._views_dir.iterdir() if self._views_dir.is_dir() else ():
             if folder.name != wanted:
