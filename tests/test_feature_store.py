@@ -183,3 +183,15 @@ def test_rows_are_read_alike_from_memory_and_from_the_disk(monkeypatch: pytest.M
     np.testing.assert_array_equal(held, values[[7, 4]])
     assert held.dtype == np.float32
     np.testing.assert_array_equal(np.concatenate(list(large.blocks())), values[[7, 1, 4]])
+
+
+def test_where_the_disk_refuses_much_it_is_held_in_memory_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean()
+    monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "cache").write_text("a file stands where the folder would be")
+    held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
+    np.testing.assert_array_equal(held, kept)
+    assert "features were not cached" in caplog.text

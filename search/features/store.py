@@ -136,32 +136,35 @@ class FeatureStore:
         if extractor.versioned_engine != self._expected:
             self._expected = extractor.versioned_engine
             return self._cached(path, batches, count)
-        features = self._computed(extractor, path(), batches(), count)
+        features = self._computed(extractor, path(), batches, count)
         self.seconds += time.perf_counter() - start
         self.images_extracted += count
         return features
 
     def _computed(
-        self, extractor: "Extractor", path: Path, batches: Iterator[np.ndarray], count: int
+        self, extractor: "Extractor", path: Path, batches: Callable[[], Iterator[np.ndarray]], count: int
     ) -> np.ndarray:
-        """Made in memory and kept where the disk allows; what memory should not hold goes to the disk as it is made."""
-        image_bytes = int(np.prod(extractor.output_shape)) * np.dtype(self._dtype).itemsize
-        if count * image_bytes > RESIDENT_BYTES:
-            self._make_room(path, count * image_bytes)
-            return self._streamed(extractor, path, batches, count)
-        features = self._extract(extractor, batches, count)
+        """Made in memory and kept where the disk allows; what memory should not hold goes to the disk as it is made.
+
+        Where the disk refuses, features are held in memory all the same; without the cache a later trial computes them again.
+        """
+        num_bytes = count * int(np.prod(extractor.output_shape)) * np.dtype(self._dtype).itemsize
+        made: np.ndarray | None = None
         try:
-            self._make_room(path, features.nbytes)
-            write_features(path, features.shape, features.dtype, iter([features]))
+            if num_bytes > RESIDENT_BYTES:
+                self._make_room(path, num_bytes)
+                return self._streamed(extractor, path, batches(), count)
+            made = self._extract(extractor, batches(), count)
+            self._make_room(path, num_bytes)
+            write_features(path, made.shape, made.dtype, iter([made]))
         except StorageError as error:
-            # The features are in memory; without the cache a later trial computes them again.
             _LOG.warning("features were not cached: %s", error)
-        return features
+        return self._extract(extractor, batches(), count) if made is None else made
 
     def _streamed(
         self, extractor: "Extractor", path: Path, batches: Iterator[np.ndarray], count: int
     ) -> np.ndarray:
-        """[count, d], mapped. Raises StorageError where the disk refuses: there is no other place for it."""
+        """[count, d], mapped. Raises StorageError where the disk refuses."""
         shape = (count, *extractor.output_shape)
         length = max(1, BLOCK_BYTES // (4 * int(np.prod(extractor.output_shape))) // BATCH) * BATCH
 
