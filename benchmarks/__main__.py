@@ -24,6 +24,8 @@ from benchmarks.rates import feature_rates
 from benchmarks.searches import run_one_search, run_one_trial
 from benchmarks.table import Figures, rows_of, show
 from benchmarks.task import Task, clothing_task, digits_task
+from search.experiment.trial import Precision
+from search.features.precision import BFLOAT16_FLAGS, processor_flags
 
 
 def main() -> int:
@@ -64,13 +66,18 @@ def _task(options: argparse.Namespace, folder: Path) -> Task:
 
 
 def _measure(task: Task) -> Figures:
-    rates = _alone(feature_rates, task)
+    rates = {precision: _alone(feature_rates, task, precision) for precision in _precisions()}
     heads = _alone(head_rates)
     trial = _alone(run_one_trial, task)
     search = _alone(run_one_search, task.experiment())
     epochs = dict.fromkeys(PEERS, task.timed_epochs + 1) | {"peer 1": task.peer_epochs}
     peers = {name: _alone(run_peer, name, task, epochs[name]) for name in PEERS}
     return Figures(rates, heads, trial, search, peers)
+
+
+def _precisions() -> list[Precision]:
+    """float32, and bfloat16 where the processor computes in it."""
+    return ["float32", *(["bfloat16"] if processor_flags() & BFLOAT16_FLAGS else [])]
 
 
 def _growth(task: Task, folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.task import MIDDLE, Task
+from search.experiment.trial import Precision
 
 BATCH = 8
 ROUNDS = 5
@@ -33,8 +34,10 @@ class Rates:
         return float(np.median(np.array(self.augmented) / np.array(self.bare)))
 
 
-def feature_rates(task: Task) -> Rates:
-    """Warm-up, then ROUNDS of the bare loop and of augmented extraction in turns, over the same images."""
+def feature_rates(task: Task, precision: Precision) -> Rates:
+    """Warm-up, then ROUNDS of the bare loop and of augmented extraction in turns, over the same images. Raises RuntimeError
+    where the extractor would compute otherwise than asked.
+    """
     from data.dataset import open_dataset
     from data.views import augmented_batches
     from search.features.backbones import build_backbone
@@ -44,8 +47,11 @@ def feature_rates(task: Task) -> Rates:
     dataset = open_dataset(task.experiment().dataset, task.cache_dir, 1)
     rows = np.arange(min(IMAGES_A_ROUND, len(dataset.images)))
     model = build_backbone(task.backbone, "imagenet", task.image_size)
-    extractor = build_extractor(model, engine="openvino", check_images=np.asarray(dataset.images[:BATCH]))
-    bare = _BareLoop(model)
+    check_images = np.asarray(dataset.images[:BATCH])
+    extractor = build_extractor(model, "openvino", precision, check_images=check_images)
+    if (extractor.engine, extractor.precision) != ("openvino", precision):
+        raise RuntimeError(f"OpenVINO cannot be measured in {precision}: {extractor.fallback}")
+    bare = _BareLoop(model, precision)
     ready = np.asarray(dataset.images[rows]).astype(np.float32)
 
     def augmented(view: int) -> None:
@@ -73,8 +79,8 @@ def _timed(run: Any) -> tuple[float, float]:
 class _BareLoop:
     """Keras's own export in an asynchronous queue of two streams; batches are ready and answers are thrown away."""
 
-    def __init__(self, model: Any) -> None:
-        from search.features.openvino_engine import import_openvino
+    def __init__(self, model: Any, precision: Precision) -> None:
+        from search.features.openvino_engine import PRECISION_HINTS, import_openvino
 
         openvino = import_openvino()
         with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +88,8 @@ class _BareLoop:
             model.export(str(path), format="openvino", verbose=False)
             network = openvino.Core().read_model(path)
         network.reshape([BATCH, *model.input_shape[1:]])
-        hints = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2, "INFERENCE_PRECISION_HINT": "f32"}
+        hints: dict[str, Any] = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2}
+        hints["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
         self._queue = openvino.AsyncInferQueue(openvino.Core().compile_model(network, "CPU", hints), 4)
 
     def run(self, images: np.ndarray) -> None:

@@ -8,13 +8,14 @@ from benchmarks.peers import PEERS, PeerRun
 from benchmarks.rates import Rates
 from benchmarks.searches import SearchRun, TrialRun
 from benchmarks.task import Task
+from search.experiment.trial import Precision
 
 
 @dataclass(frozen=True)
 class Figures:
     """All measurements of one run."""
 
-    rates: Rates
+    rates: dict[Precision, Rates]
     heads: HeadRates
     trial: TrialRun
     search: SearchRun
@@ -42,30 +43,41 @@ def rows_of(figures: Figures) -> list[Row]:
     return [*_rate_rows(figures), *_time_rows(figures), *_search_rows(figures)]
 
 
+# Over the training of the first two peers, a precision each.
+AIMS: dict[Precision, str] = {"float32": "4x", "bfloat16": "7x"}
+
+
 def _rate_rows(figures: Figures) -> list[Row]:
-    rates, heads = figures.rates, figures.heads
+    heads = figures.heads
+    rows = [row for precision in figures.rates for row in _feature_rows(figures, precision)]
+    stacked, alone = 1000 * heads.stacked, 1000 * heads.one_by_one
+    origin = f"{stacked:.0f} ms against {alone:.0f} ms a head-epoch"
+    return [*rows, Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin)]
+
+
+def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
+    rates = figures.rates[precision]
     bare = sum(rates.bare) / len(rates.bare)
     ours = sum(rates.augmented) / len(rates.augmented)
+    by_cpu = rates.augmented_cpu / rates.bare_cpu
     rows = [
         Row(
-            "augmented features a second over the bare OpenVINO loop",
+            f"augmented features a second over the bare OpenVINO loop, {precision}",
             f"{rates.ratio:.2f}",
             "0.90",
-            f"{ours:.0f} over {bare:.0f} images/s; by CPU time {rates.augmented_cpu / rates.bare_cpu:.2f}",
+            f"{ours:.0f} over {bare:.0f} images/s; by CPU time {by_cpu:.2f}",
         )
     ]
     for name, run in figures.peers.items():
         rows.append(
             Row(
-                f"features a second over {name}'s training",
+                f"features a second over {name}'s training, {precision}",
                 f"{ours / run.images_a_second:.1f}x",
-                "4x" if name in ("peer 1", "peer 2") else "",
+                AIMS[precision] if name in ("peer 1", "peer 2") else "",
                 f"{ours:.0f} over {run.images_a_second:.0f} images/s ({PEERS[name].title})",
             )
         )
-    stacked, alone = 1000 * heads.stacked, 1000 * heads.one_by_one
-    origin = f"{stacked:.0f} ms against {alone:.0f} ms a head-epoch"
-    return [*rows, Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin)]
+    return rows
 
 
 def _time_rows(figures: Figures) -> list[Row]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 8
 _FILES = ("model.xml", "model.bin")
 _CHECKSUMS = "checksums"
-_PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def import_openvino() -> ModuleType:
@@ -97,7 +97,7 @@ def build_openvino(
     network = steps.build()
     network.reshape([BATCH_SIZE, *model.input_shape[1:]])
     options = {
-        "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
+        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
         "NUM_STREAMS": num_threads,
         "INFERENCE_NUM_THREADS": num_threads,
         # Pinned, the first streams of two processes would share the first core and leave the second idle.
