@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.dataset import TEST, VALIDATION, Dataset, open_dataset
+from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
 from data.views import clean_batches
@@ -98,6 +98,17 @@ def test_a_heavily_augmented_trial_is_scored_on_the_features_of_the_clean_images
     assert clean is not None
     assert clean == heavy
     assert clean[0] == clean[1]
+
+
+def test_images_that_are_only_scored_are_never_augmented(cache: Path) -> None:
+    factory = _factory(cache)
+    resources = resources_of(factory.config, cache / "run")
+    train_spec(factory.baseline(), resources)  # clean features of all images
+    spec = factory.search("trial", "x", factory.control({"rotation_range": 45}))
+    timing = train_spec(spec, resources).result.timing
+    dataset = open_dataset(DatasetConfig(source="digits", image_size=8), cache, factory.config.seed)
+    assert timing is not None
+    assert timing.images_extracted == 2 * len(dataset.indices(TRAIN))
 
 
 def test_the_deliberate_leak_is_seen_in_the_hash(cache: Path) -> None:

@@ -17,7 +17,7 @@ from data.notes import DataNotes
 from search.experiment.trial import Resources
 from search.features import rows as rows_module
 from search.features import store as store_module
-from search.features.rows import FeatureRows
+from search.features.rows import ABSENT, FeatureRows
 from search.features.store import FeatureStore, make_room, read_features, write_features
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
@@ -183,6 +183,15 @@ def test_rows_are_read_alike_from_memory_and_from_the_disk(monkeypatch: pytest.M
     np.testing.assert_array_equal(held, values[[7, 4]])
     assert held.dtype == np.float32
     np.testing.assert_array_equal(np.concatenate(list(large.blocks())), values[[7, 1, 4]])
+
+
+@pytest.mark.parametrize("resident_bytes", [0, 1000])
+def test_a_row_without_a_value_reads_as_nan(monkeypatch: pytest.MonkeyPatch, resident_bytes: int) -> None:
+    monkeypatch.setattr(rows_module, "RESIDENT_BYTES", resident_bytes)
+    values = np.arange(6, dtype=np.float16).reshape(2, 3)
+    held, _ = FeatureRows(values, np.array([1, ABSENT])).holding(np.array([0, 1]))
+    np.testing.assert_array_equal(held, [[3, 4, 5], [np.nan] * 3])
+    np.testing.assert_array_equal(values, np.arange(6).reshape(2, 3))
 
 
 def test_where_the_disk_refuses_much_it_is_held_in_memory_and_said(

@@ -121,7 +121,7 @@ def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_
     assert plan.network is not None
     assert (
         plan.network.way
-        == "prefix kept up to block6d_add (1x1x192, float16, 0.00018 GB for a trial's 1 views)"
+        == "prefix kept up to block6d_add (1x1x192, float16, 7.7e-05 GB for a trial's 1 views)"
     )
     assert (plan.network.networks, plan.network.epochs) == (2, 2)
     assert "hours at most for all of them; folds and seeds multiply it" in describe_plan(plan)

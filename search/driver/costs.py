@@ -53,7 +53,7 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
         way=way,
         networks=evaluation.folds * evaluation.seeds,
         epochs=epochs,
-        images=round(_pool(prepared) * trials * views * extracts),
+        images=round(images_a_view(prepared) * trials * views * extracts),
         images_per_second=round(speed, 1),
         seconds=round(head_epochs * (trained + scored / PREDICTING) / speed),
     )
@@ -74,7 +74,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
         return network, f"whole network: {reason}", 1
     shape = tuple(network.body.input_shape[1:])
     views = training.views if isinstance(training.views, int) else 1
-    gigabytes = stored_bytes(shape, _pool(prepared), views) / 1e9
+    gigabytes = stored_bytes(shape, images_a_view(prepared), views) / 1e9
     text = "x".join(map(str, shape))
     way = f"prefix kept up to {summary.cut_after} ({text}, float16, {gigabytes:.2g} GB for a trial's {views} views)"
     return network, way, 2
@@ -92,6 +92,11 @@ def _images_per_second(network: Network, settings: Settings, num_classes: int) -
     losses = [network.train(batch, 0.0, 0.0)[0] for _ in range(STEPS)]
     float(losses[-1])
     return STEPS * size / (time.perf_counter() - start)
+
+
+def images_a_view(prepared: Prepared) -> int:
+    """Images that are trained on, the only ones that are augmented."""
+    return round(_rows_of_a_head(prepared)[0]) if prepared.config.evaluation.folds == 1 else _pool(prepared)
 
 
 def _pool(prepared: Prepared) -> int:

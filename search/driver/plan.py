@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
-from search.driver.costs import NetworkCost, network_cost
+from search.driver.costs import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
@@ -53,7 +53,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
     speed = _images_per_second(prepared, resources)
     work = workload(config)
     num_later = round(sum(phase.trials for phase in work.later))
-    images = round(pool * sum(phase.views for phase in work.phases.values()))
+    images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)

@@ -22,8 +22,8 @@ from search.features.batches import FixedBatch
 if TYPE_CHECKING:
     import keras
 
-# 8 images of 150 px keep a network's activations in the cache of one core; see benchmarks/README.md.
-BATCH_SIZE = 8
+# Few images keep a network's activations in the cache of one core; 4 of 150 px are 5 % faster than 8: benchmarks/README.md.
+BATCH_SIZE = 4
 _FILES = ("model.xml", "model.bin")
 _CHECKSUMS = "checksums"
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}

@@ -11,12 +11,13 @@ import numpy as np
 
 RESIDENT_BYTES = 400_000_000  # more than this stays on the disk; two such arrays are held while heads train
 BLOCK_BYTES = 64_000_000  # read at once of what stays there
+ABSENT = -1  # in `picked`: a row that there is no value for, which reads as NaN
 
 
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
-    """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of them are meant and in which order;
-    None: all of them. `shape` and `dtype` are of what is meant."""
+    """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of them are meant and in which order,
+    ABSENT where there is none; None: all of them. `shape` and `dtype` are of what is meant."""
 
     values: np.ndarray
     picked: np.ndarray | None = None
@@ -34,7 +35,14 @@ class FeatureRows:
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         """A copy of these rows, as they are kept."""
-        return np.asarray(self.values[rows if self.picked is None else self.picked[rows]])
+        if self.picked is None:
+            return np.asarray(self.values[rows])
+        places = self.picked[rows]
+        found = np.asarray(self.values[places])
+        absent = places == ABSENT
+        if absent.any():
+            found[absent] = np.nan
+        return found
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """A copy of these rows in float32."""
@@ -45,8 +53,8 @@ class FeatureRows:
         """All rows in float32; None where that would be too much to hold."""
         if 4 * int(np.prod(self.shape)) > RESIDENT_BYTES:
             return None
-        kept = self.values if self.picked is None else self.values[self.picked]
-        return np.asarray(kept).astype(np.float32, copy=False)
+        kept = np.asarray(self.values) if self.picked is None else self[np.arange(len(self))]
+        return kept.astype(np.float32, copy=False)
 
     def holding(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Values in float32 that hold at least these rows (of any shape), and which of all rows they are; None: all, in order."""

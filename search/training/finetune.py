@@ -15,10 +15,12 @@ from search.features.store import FeatureStore
 from search.training.feeds import Feed, StoredFeed
 from search.training.frozen import (
     forget_frozen,
+    forget_views,
     frozen_store,
     pictures_of,
     train_frozen_heads,
     validation_features,
+    view_of,
 )
 from search.training.heads import TrainedHeads
 from search.training.job import Job, Trained
@@ -142,7 +144,7 @@ def _stored_way(job: Job, store: FeatureStore, clean: np.ndarray) -> _Way:
     say_if_too_large(job, clean.shape[1:])
 
     def of_view(view: int) -> FeatureRows:
-        return store.view(job.pool, pictures.augmentation, pictures.seed, view)
+        return view_of(job, store, view)
 
     feed = StoredFeed(of_view, validation_features(job, store), pictures)
     shape = "x".join(map(str, clean.shape[1:]))
@@ -181,5 +183,4 @@ def forget_finetune(job: Job) -> None:
     """Deletes what both phases kept of the trial's views."""
     forget_frozen(job)
     if why_whole(cut_of(job.spec), job.spec.settings.training) is None:
-        spec = job.spec
-        prefix_store(job).forget(job.pool, spec.settings.augmentation, spec.protocol.view_seed)
+        forget_views(job, prefix_store(job))

@@ -9,7 +9,7 @@ import numpy as np
 from data.errors import UserError
 from search.experiment.trial import TrialSpec
 from search.features.opened import extractor_of, store_of
-from search.features.rows import FeatureRows
+from search.features.rows import ABSENT, FeatureRows
 from search.features.store import FeatureStore
 from search.training.feeds import Pictures
 from search.training.head_stack import HeadWeights
@@ -67,7 +67,7 @@ def frozen_store(job: Job) -> FeatureStore:
 
 def forget_frozen(job: Job) -> None:
     """Deletes the augmented features of a trial."""
-    frozen_store(job).forget(job.pool, job.spec.settings.augmentation, job.spec.protocol.view_seed)
+    forget_views(job, frozen_store(job))
 
 
 def pictures_of(spec: TrialSpec) -> Pictures:
@@ -79,6 +79,22 @@ def validation_features(job: Job, store: FeatureStore) -> FeatureRows:
     if job.spec.protocol.leak:
         return store.view(job.pool, job.spec.settings.augmentation, job.spec.protocol.view_seed, LEAKED_VIEW)
     return FeatureRows(store.clean(), job.pool)
+
+
+def view_of(job: Job, store: FeatureStore, view: int) -> FeatureRows:
+    """What `store` gives for the pool as augmented for a view, of the images that are trained on; the others have none."""
+    pictures = pictures_of(job.spec)
+    if not pictures.augmentation:
+        return FeatureRows(store.clean(), job.pool)
+    found = store.view(job.pool[job.trained], pictures.augmentation, pictures.seed, view)
+    places = np.full(len(job.pool), ABSENT)
+    places[job.trained] = np.arange(len(job.trained))
+    return FeatureRows(found.values, places)
+
+
+def forget_views(job: Job, store: FeatureStore) -> None:
+    """Deletes what `view_of` has kept for the trial."""
+    store.forget(job.pool[job.trained], job.spec.settings.augmentation, job.spec.protocol.view_seed)
 
 
 def _refuse_overflow(job: Job, features: FeatureRows) -> None:
@@ -102,7 +118,7 @@ def _features_by_epoch(job: Job, store: FeatureStore) -> Callable[[int], Feature
 
     @lru_cache(maxsize=1)
     def of_view(view: int) -> FeatureRows:
-        return store.view(job.pool, pictures.augmentation, pictures.seed, view)
+        return view_of(job, store, view)
 
     return lambda epoch: of_view(pictures.view(epoch))
 

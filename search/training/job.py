@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class Job:
     def labels(self) -> np.ndarray:
         """int [len(pool)]"""
         return np.asarray(self.dataset.labels)[self.pool]
+
+    @cached_property
+    def trained(self) -> np.ndarray:
+        """int64, ascending: positions in `pool` of the images that some head trains on. No other image is ever augmented."""
+        return np.unique(np.concatenate([task.train for task in self.tasks])).astype(np.int64)
 
     @property
     def num_classes(self) -> int:

@@ -103,7 +103,7 @@ def say_if_too_large(job: Job, output_shape: tuple[int, ...]) -> str | None:
     """Logs and returns a line where the outputs will not all be kept."""
     views = job.spec.protocol.views
     num_views = views if isinstance(views, int) and job.spec.settings.augmentation else 0
-    needed, available = stored_bytes(output_shape, len(job.pool), num_views), room(job.resources)
+    needed, available = stored_bytes(output_shape, len(job.trained), num_views), room(job.resources)
     if needed <= available:
         return None
     line = (
