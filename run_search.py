@@ -180,6 +180,21 @@ def verify(
 
 
 @app.command()
+def compare(
+    first: Directory,
+    second: Annotated[Path, typer.Argument(help="Another run directory, over the same images.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compares two finished searches on the test set they share: modes, backbones, sizes of head."""
+    with errors_as_status(as_json):
+        from search.commands.compare import compare as compared
+        from search.commands.compare import describe_comparison
+
+        found = compared(first, second)
+        typer.echo(found.model_dump_json() if as_json else describe_comparison(found))
+
+
+@app.command()
 def bundle(
     directory: Directory,
     student: Annotated[str, typer.Option("--student", help="Whose work it is.")],

@@ -1,0 +1,85 @@
+"""`compare`: two searches side by side on the test set they share."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_search import EXPERIMENT
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from run_search import BAD_INPUT, DONE, app
+from search.commands.compare import compare, describe_comparison
+from search.driver.session import SessionOptions, run_search
+from search.experiment.config import parse_config
+
+
+@pytest.fixture(scope="module")
+def larger_head(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same images and seed as `finished_run`, a head four times as large, and longer trained."""
+    return _searched(
+        finished_run,
+        tmp_path_factory.mktemp("larger"),
+        model={**EXPERIMENT["model"], "head_units": 32},
+        training={**EXPERIMENT["training"], "max_epochs": 12, "patience": 12},
+    )
+
+
+def _searched(beside: Path, folder: Path, **changes: Any) -> Path:
+    experiment = {
+        **EXPERIMENT,
+        "augmentation": {"vertical_flip": [False, True]},
+        "search": {"algorithm": "random", "trials": 1},
+        "evaluation": {"folds": 2, "seeds": 1, "confirm": None},
+        "tracking": {"uri": None},
+        "execution": {"cache_dir": str(beside.parent / "cache")},
+        **changes,
+    }
+    config = parse_config(experiment, "test_compare")
+    result = run_search(config, folder / "run", options=SessionOptions(inline=True))
+    assert result.outcome == "finished"
+    return result.run_dir
+
+
+def test_a_longer_training_is_seen_to_gain(finished_run: Path, larger_head: Path) -> None:
+    pair = compare(finished_run, larger_head).pairs[0]
+    assert pair.accuracy[1] - pair.accuracy[0] == pytest.approx(pair.effect.delta)
+    assert 0 < pair.effect.ci_low < pair.effect.delta < pair.effect.ci_high
+
+
+def test_the_other_way_round_the_effect_has_the_other_sign(finished_run: Path, larger_head: Path) -> None:
+    there, back = compare(finished_run, larger_head), compare(larger_head, finished_run)
+    assert there.pairs[0].effect.delta == -back.pairs[0].effect.delta
+
+
+def test_a_search_beside_itself_differs_by_nothing(finished_run: Path) -> None:
+    found = compare(finished_run, finished_run)
+    assert {pair.effect.delta for pair in found.pairs} == {0.0}
+    assert "+0.0 points (" in describe_comparison(found)
+
+
+def test_the_number_of_test_images_is_told(finished_run: Path, larger_head: Path) -> None:
+    answer = CliRunner().invoke(app, ["compare", str(finished_run), str(larger_head), "--json"])
+    assert answer.exit_code == DONE
+    found = json.loads(answer.stdout)
+    counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"]["dataset"][
+        "counts"
+    ]
+    assert found["num_images"] == np.sum(counts["test"])
+
+
+def test_searches_over_other_images_are_refused(finished_run: Path, tmp_path: Path) -> None:
+    other = _searched(finished_run, tmp_path, dataset={"source": "digits", "image_size": 9})
+    answer = CliRunner().invoke(app, ["compare", str(finished_run), str(other)])
+    assert answer.exit_code == BAD_INPUT
+    assert "not over the same images" in answer.stderr
+
+
+def test_a_search_that_opened_no_test_set_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    sealed = _searched(
+        finished_run, tmp_path, evaluation={"folds": 2, "seeds": 1, "confirm": None, "test": False}
+    )
+    with pytest.raises(UserError, match="no answers on a test set"):
+        compare(finished_run, sealed)
