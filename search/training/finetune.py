@@ -134,7 +134,9 @@ def _way(job: Job, counted: "_Counted") -> _Way:
         if FeatureRows(clean).all_finite():
             return _stored_way(job, store, clean)
         reason = "the prefix's outputs are beyond float16"
-    return _Way(image_feed(job), lambda pictures: pictures, f"whole network: {reason}", reason)
+    feed = image_feed(job)
+    description = f"whole network: {reason}{feed.painting.words}"
+    return _Way(feed, lambda pictures: pictures, description, reason)
 
 
 def _stored_way(job: Job, store: FeatureStore, clean: np.ndarray) -> _Way:
