@@ -37,6 +37,15 @@ def compute_capability() -> tuple[int, int] | None:
     return int(major), int(minor)
 
 
+def names_of_cards() -> str | None:
+    """The cards of this machine, as their makers call them; None without one."""
+    import tensorflow as tf
+
+    cards = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(card) for card in cards]
+    return ", ".join(each.get("device_name", "unnamed") for each in details) or None
+
+
 def card_of(worker: int, cards: Sequence[_Card]) -> _Card | None:
     """The card for a worker, numbered from 1: workers are dealt out evenly. None where there is none."""
     return cards[(worker - 1) % len(cards)] if cards else None

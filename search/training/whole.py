@@ -75,6 +75,34 @@ def batching_of(job: Job, feed: Feed, needs_company: bool) -> Batching:
     )
 
 
+def phase_of(
+    job: Job,
+    name: str,
+    rate: tuple[str, float],
+    warmup_epochs: float,
+    max_epochs: int,
+    reported_before: int = 0,
+) -> Phase:
+    """A phase of the trial, by its settings and protocol. rate: the setting that gives the learning rate, and its value."""
+    training, protocol = job.spec.settings.training, job.spec.protocol
+    return Phase(
+        name=name,
+        tasks=job.tasks,
+        labels=job.labels,
+        objective=protocol.objective,
+        learning_rate=rate[1],
+        learning_rate_setting=rate[0],
+        warmup_epochs=warmup_epochs,
+        weight_decay=training.weight_decay,
+        max_epochs=max_epochs,
+        patience=training.patience,
+        pause_at=protocol.max_epochs,
+        fixed_epochs=protocol.epochs,
+        keeps_weights=job.keeps_weights,
+        reported_before=reported_before,
+    )
+
+
 def run_phase(
     job: Job, network: Network, start: Start, feed: Feed, phase: Phase, needs_company: bool
 ) -> TrainedHeads:
