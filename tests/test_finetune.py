@@ -12,6 +12,7 @@ import pytest
 from data.errors import UserError
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.space import Space
 from search.experiment.trial import Outcome, Resources, TrialRecord, TrialSpec
 from search.training.checkpoints import Checkpoint, checkpoint_file
 from search.training.progress import EpochReport
@@ -331,6 +332,45 @@ def test_settings_that_do_not_go_together_are_refused(
     model = {"weights": "imagenet"} if training.get("mode") == "scratch" else {}
     with pytest.raises(UserError, match=message):
         _config(tmp_path, training, model=model)
+
+
+def test_rates_and_regularisation_of_a_network_can_be_searched(tmp_path: Path) -> None:
+    ranges = {
+        "weight_decay": {"min": 1e-4, "max": 0.1, "sampling": "log"},
+        "label_smoothing": {"min": 0.0, "max": 0.2},
+        "mixup": [0.0, 0.4],
+        "cutmix": [0.0, 1.0],
+        "finetune": {"from": "block7a", "learning_rate": {"min": 1e-5, "max": 1e-3, "sampling": "log"}},
+    }
+    config = _config(tmp_path, ranges, model={"head_units": 8, "dropout": {"min": 0.0, "max": 0.5}})
+    searched = Space.of(config)
+    assert {name for name, part in searched.section_of.items() if part != "augmentation"} == {
+        *("weight_decay", "label_smoothing", "mixup", "cutmix", "finetune.learning_rate", "dropout")
+    }
+    last = searched.corners()[1]
+    assert (last.training.finetune.learning_rate, last.model.dropout) == (1e-3, 0.5)
+    assert last.training.weight_decay == 0.1
+    assert (last.training.label_smoothing, last.training.mixup, last.training.cutmix) == (0.2, 0.4, 1.0)
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_without_a_trial_whose_learning_rate_diverges(tmp_path: Path) -> None:
+    from search.driver.session import SessionOptions, run_search
+
+    network = {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": [1e-3, 10.0]}
+    training = {"mode": "scratch", "max_epochs": 30, "patience": 1, "weight_decay": 1.0, "batch_size": 16}
+    sections: dict[str, Any] = {"model": network, "search": {"algorithm": "grid", "trials": 4}}
+    data = {"source": "digits", "image_size": 16, "limit_per_class": 20}
+    config = parse_config(
+        {**_config(tmp_path).filled, **sections, "training": training, "dataset": data}, "test"
+    )
+    found = run_search(config, tmp_path / "run", options=SessionOptions(inline=True))
+    assert found.outcome == "finished", found.reason
+    trials = {r.settings["learning_rate"]: r.result for r in found.state.records if r.kind == "trial"}
+    assert trials[1e-3] is not None
+    assert trials[1e-3].status == "completed"
+    assert trials[10.0] is not None
+    assert "lower model.learning_rate" in str(trials[10.0].error)
 
 
 def test_a_layer_that_does_not_exist_is_named_before_anything_is_trained(tmp_path: Path) -> None:

@@ -110,12 +110,42 @@ def test_weights_put_into_another_network_give_its_answers() -> None:
 def test_a_cpu_is_given_neither_xla_nor_mixed_precision() -> None:
     import keras
 
-    from search.features.tensorflow_engine import sees_gpu
+    from search.features.gpus import sees_gpu
 
-    assert acceleration(False) == Acceleration(False, "float32")
-    assert acceleration(True) == Acceleration(True, "mixed_bfloat16")
+    assert acceleration(None) == Acceleration(False, "float32")
     if not sees_gpu():
         assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [((9, 0), "mixed_bfloat16"), ((8, 0), "mixed_bfloat16"), ((7, 5), "float32"), ((0, 0), "float32")],
+)
+def test_a_gpu_is_given_xla_and_bfloat16_where_it_has_units_for_it(
+    capability: tuple[int, int], dtype: str
+) -> None:
+    assert acceleration(capability) == Acceleration(True, dtype)
+
+
+@pytest.mark.slow
+def test_a_network_compiled_by_xla_comes_to_the_same() -> None:
+    """Without dropout: XLA draws other random numbers."""
+    body = _body()
+    compiled = Network(body, cut(body, "above_conv").trained, SHAPE, compiled_by_xla=True)
+    ours, theirs = (_weights_after(network, weight_decay=0.1) for network in (compiled, _network()))
+    for path in theirs:
+        np.testing.assert_allclose(ours[path], theirs[path], rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_in_bfloat16_learns_and_keeps_its_weights_in_float32() -> None:
+    with built_in("mixed_bfloat16"):
+        body = _body()
+    network = Network(body, cut(body, "above_conv").trained, SHAPE)
+    network.start(initial_weights(SHAPE, 1), 5)
+    batch = _batch(24)
+    losses = [float(network.train(batch, 0.01, 0.0)[0]) for _ in range(30)]
+    assert losses[-1] < 0.8 * losses[0]
+    assert {str(value.dtype) for value in network.state()} == {"float32"}
 
 
 def test_layers_built_for_a_gpu_compute_in_bfloat16_and_keep_float32_weights() -> None:

@@ -51,6 +51,14 @@ def test_a_rung_shows_the_views_it_was_trained_with():
     assert (row.params["views"], row.tags["augsearch.rung"]) == ("4", "0")
 
 
+def test_a_trained_network_shows_which_way_its_images_took():
+    record = make_record(4, "trial", "trial 4", {}, 0.0)
+    assert "augsearch.path" not in trial_row("s", record).tags
+    way = "whole network: mixup and cutmix mix images"
+    mixed = record.model_copy(update={"result": record.result.model_copy(update={"path": way})})
+    assert trial_row("s", mixed).tags["augsearch.path"] == way
+
+
 def test_a_failed_trial_has_its_reason_and_no_score():
     row = trial_row("s", record_of(make_state(failed=(4,)), 4))
     assert row.status == "FAILED"

@@ -148,9 +148,10 @@ def test_an_interrupted_search_is_verified_as_far_as_it_went(copied: Path) -> No
     assert found.trial == 0
 
 
-def test_other_versions_are_named_and_compared_within_a_tolerance(copied: Path) -> None:
+def test_other_versions_and_cards_are_named_and_compared_within_a_tolerance(copied: Path) -> None:
     events = events_of(copied)
     events[0]["opened"]["environment"]["packages"]["numpy"] = "0.9"
+    events[0]["opened"]["environment"]["gpus"] = "a card"
     result = only(events, "told", trial=1)["result"]
     result["metrics"]["accuracy"] += 1e-12
     reseal(copied, events)
@@ -158,6 +159,7 @@ def test_other_versions_are_named_and_compared_within_a_tolerance(copied: Path) 
     assert found.same
     assert not found.exact
     assert any(each.startswith("numpy 0.9, here ") for each in found.changed)
+    assert "gpus a card, here absent" in found.changed
 
 
 def predictions_with(correct: np.ndarray) -> Predictions:

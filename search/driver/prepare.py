@@ -158,12 +158,15 @@ _MODEL_DEFAULTS = {name: getattr(ModelSettings(), name) for name in ("backbone",
 def describe_environment(prepared: Prepared) -> dict[str, Any]:
     """Versions, machine and hashes, for `environment.json`. Nothing of the user's environment variables."""
     from search.features.backbones import weights_identity
+    from search.features.gpus import names_of_cards
 
+    cards = names_of_cards()
     return {
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
+        **({"gpus": cards} if cards else {}),
         "cores": available_cores(),
         "precision": prepared.precision,
         "dataset": prepared.dataset.digest,

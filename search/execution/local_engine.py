@@ -92,6 +92,7 @@ class _Slot:
     """Takes jobs from the queue, one at a time, and has them done by a worker process."""
 
     def __init__(self, number: int, options: EngineOptions, jobs: "queue.SimpleQueue[_Job | None]") -> None:
+        self._number = number
         self._options = options
         self._jobs = jobs
         self._log_path = f"{LOG_FOLDER}/worker-{number}.log"
@@ -150,7 +151,7 @@ class _Slot:
         if self._worker is None:
             with storing("a worker's log", self._log):
                 self._log.touch()
-            self._worker = WorkerProcess(self._log, self._options)
+            self._worker = WorkerProcess(self._number, self._log, self._options)
         return self._worker
 
     def _drop_worker(self) -> None:

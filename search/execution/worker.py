@@ -42,23 +42,31 @@ _to_parent: "list[Connection]" = []
 
 def start(log_path: Path, num_threads: int, parent_pid: int, reports: "Connection") -> None:
     """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads and reports to a pipe."""
+    from search.features.gpus import grow_memory
+
     die_with_parent(parent_pid)
     _to_parent[:] = [reports]
     redirect_output(log_path)
     faulthandler.enable()  # an abort in native code leaves its stack in the log
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(num_threads)))
+    grow_memory()
 
 
-def warm(trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | None]:
-    """Imports, ahead of the first trial, the module that runs trials and the installed ones of `modules`.
+def warm(number: int, trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | None]:
+    """Imports, ahead of the first trial, the module that runs trials and the installed ones of `modules`. number: the worker's,
+    from 1.
 
-    Returns this process's number, and what went wrong.
+    Returns this process's id, and what went wrong.
     """
     try:
         importlib.import_module(trial_module)
         for name in modules:
             if importlib.util.find_spec(name) is not None:
                 importlib.import_module(name)
+        if "tensorflow" in sys.modules:
+            from search.features.gpus import use_one_card
+
+            use_one_card(number)
     except Exception as error:
         return os.getpid(), classify(error)
     return os.getpid(), None

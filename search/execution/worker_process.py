@@ -50,14 +50,15 @@ class WorkerLost(Exception):
 
 
 class WorkerProcess:
-    """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start.
+    """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start. number: from 1, of
+    those on this machine.
 
     To be made in a thread that lives as long as the worker (on Linux the worker dies with it) and may do
     without SIGINT and SIGTERM. Pools of more share a pipe and its lock, and a process killed while it has the
     lock stops all the others.
     """
 
-    def __init__(self, log: Path, options: EngineOptions) -> None:
+    def __init__(self, number: int, log: Path, options: EngineOptions) -> None:
         self._options = options
         self._pid: int | None = None
         self._trials = 0
@@ -72,7 +73,7 @@ class WorkerProcess:
         )
         try:
             self._warming = self._pool.schedule(
-                worker.warm, args=(options.run.__module__, options.warm_imports)
+                worker.warm, args=(number, options.run.__module__, options.warm_imports)
             )
         except (BrokenProcessPool, OSError) as error:
             raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error

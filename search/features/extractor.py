@@ -22,6 +22,7 @@ from data.errors import UserError
 from search.experiment.trial import Precision
 from search.features import openvino_engine, tensorflow_engine
 from search.features.batches import FixedBatch, fixed_batches
+from search.features.gpus import sees_gpu
 from search.features.precision import resolve_precision
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _candidates(engine: str) -> list[Engine]:
     """The engines to try, in order."""
     names = list(ENGINES)
     if engine == "auto":
-        first = names.index("tensorflow" if tensorflow_engine.sees_gpu() else "openvino")
+        first = names.index("tensorflow" if sees_gpu() else "openvino")
     elif engine in names:
         first = names.index(engine)
     else:

@@ -4,11 +4,14 @@ import os
 import sys
 import tempfile
 
+from search.features.gpus import grow_memory
+
 
 def import_tensorflow_quietly() -> None:
     """Imports TensorFlow with file descriptor 2 turned away; what it said is shown only if the import fails."""
     if "tensorflow" in sys.modules:
         return
+    grow_memory()
     sys.stderr.flush()
     shown = os.dup(2)
     with tempfile.TemporaryFile() as aside:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from search.experiment.trial import Precision
-from search.features.tensorflow_engine import sees_gpu
+from search.features.gpus import sees_gpu
 
 # AMX has units for it. With avx512_bf16 alone it is a loss (0.6 to 0.7 times the speed of float32 on the
 # Xeon it was measured on, every convolution slower), so that `auto` leaves it.

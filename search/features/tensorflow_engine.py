@@ -16,6 +16,7 @@ import numpy as np
 
 from search.features.batches import FixedBatch
 from search.features.folding import fold_batch_norm
+from search.features.gpus import sees_gpu
 
 if TYPE_CHECKING:
     import keras
@@ -79,13 +80,6 @@ def _graph(model: keras.Model, batch_size: int) -> Any:
         return model(tf.cast(images, tf.float32), training=False)
 
     return forward
-
-
-def sees_gpu() -> bool:
-    """Whether TensorFlow has a graphics processor to run on."""
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _batch_size() -> int:

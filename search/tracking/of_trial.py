@@ -70,6 +70,7 @@ def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult | None)
         "augsearch.rung": record.rung,
         "augsearch.duplicate_of": record.duplicate_of,
         "augsearch.error": result.error if result else None,
+        "augsearch.path": result.path if result else None,
         "mlflow.source.name": "run_search.py",
         "mlflow.source.type": "LOCAL",
     }

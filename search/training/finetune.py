@@ -28,7 +28,15 @@ from search.training.network import Network
 from search.training.network_training import CURVES, Phase
 from search.training.prefixes import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.progress import EpochReport, OnEpoch
-from search.training.whole import Inputs, answer_by, hash_of_feed, image_feed, network_of, run_phase
+from search.training.whole import (
+    Inputs,
+    answer_by,
+    hash_of_feed,
+    image_feed,
+    network_of,
+    phase_of,
+    run_phase,
+)
 
 HEAD, FINETUNE = "head", "finetune"
 
@@ -80,23 +88,11 @@ def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | No
 
 
 def _second_phase(job: Job, epochs_before: int) -> Phase:
-    training, protocol = job.spec.settings.training, job.spec.protocol
-    return Phase(
-        name=FINETUNE,
-        tasks=job.tasks,
-        labels=job.labels,
-        objective=protocol.objective,
-        learning_rate=training.finetune.learning_rate,
-        learning_rate_setting="training.finetune.learning_rate",
-        warmup_epochs=training.finetune.warmup_epochs,
-        weight_decay=training.weight_decay,
-        max_epochs=training.finetune.max_epochs or training.max_epochs,
-        patience=training.patience,
-        pause_at=protocol.max_epochs,
-        fixed_epochs=protocol.epochs,
-        keeps_weights=job.keeps_weights,
-        reported_before=epochs_before,
-    )
+    training = job.spec.settings.training
+    second = training.finetune
+    rate = "training.finetune.learning_rate", second.learning_rate
+    most = second.max_epochs or training.max_epochs
+    return phase_of(job, FINETUNE, rate, second.warmup_epochs, most, epochs_before)
 
 
 def _network(job: Job, uncut: bool) -> Network:
@@ -136,7 +132,9 @@ def _way(job: Job, counted: "_Counted") -> _Way:
         if FeatureRows(clean).all_finite():
             return _stored_way(job, store, clean)
         reason = "the prefix's outputs are beyond float16"
-    return _Way(image_feed(job), lambda pictures: pictures, f"whole network: {reason}", reason)
+    feed = image_feed(job)
+    description = f"whole network: {reason}{feed.painting.words}"
+    return _Way(feed, lambda pictures: pictures, description, reason)
 
 
 def _stored_way(job: Job, store: FeatureStore, clean: np.ndarray) -> _Way:

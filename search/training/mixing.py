@@ -5,6 +5,7 @@ too.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,9 +47,17 @@ def mix(
     own = np.repeat(share[:, None, None], images.shape[1], axis=1) * np.ones((1, 1, images.shape[2]))
     own[cuts] = ~_boxes(share[cuts], across[cuts], down[cuts], images.shape[1])
     weight = own[..., None].astype(np.float32)
-    return images * weight + np.roll(images, 1, axis=0) * (1 - weight), own.mean(axis=(1, 2)).astype(
-        np.float32
-    )
+    return _blend(images, weight), own.mean(axis=(1, 2)).astype(np.float32)
+
+
+def _blend(images: Any, weight: np.ndarray) -> Any:
+    """Each image and the one before it, in the shares of `weight` [b, s, s, 1]; those that a GPU painted stay there."""
+    if isinstance(images, np.ndarray):
+        return images * weight + np.roll(images, 1, axis=0) * (1 - weight)
+    import tensorflow as tf
+
+    levels = tf.cast(images, tf.float32)
+    return levels * weight + tf.roll(levels, 1, axis=0) * (1 - weight)
 
 
 def _boxes(share: np.ndarray, across: np.ndarray, down: np.ndarray, size: int) -> np.ndarray:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
 State = tuple[np.ndarray, ...]
+BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ class Acceleration:
     dtype: str
 
 
-def acceleration(sees_gpu: bool) -> Acceleration:
-    return Acceleration(True, "mixed_bfloat16") if sees_gpu else Acceleration(False, "float32")
+def acceleration(capability: tuple[int, int] | None) -> Acceleration:
+    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for bfloat16."""
+    if capability is None:
+        return Acceleration(False, "float32")
+    return Acceleration(True, "mixed_bfloat16" if capability >= BFLOAT16_FROM else "float32")
 
 
 @contextlib.contextmanager

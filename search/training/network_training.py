@@ -117,6 +117,7 @@ class _Run:
         task = self.phase.tasks[head]
         labels = self.phase.labels[task.validate]
         predicted, log_prob = self.network.predict(self.feed.clean(task.validate, PREDICT_BATCH), labels)
+        self._refuse_divergence(head, "validation", -float(log_prob.mean()))
         self.curves[-1][head, 2:] = -log_prob.mean(), (predicted == labels).mean()
         self.answers[head].append((predicted, log_prob))
         improved = self.scores.add(head, self.epoch, predicted, log_prob)
@@ -135,12 +136,16 @@ class _Run:
             rate = warm_cosine(step, steps, phase.max_epochs, phase.warmup_epochs, phase.learning_rate)
             sums.append((*self.network.train(batch, rate, phase.weight_decay), len(batch.labels)))
         loss, right, count = (float(sum(float(each[part]) for each in sums)) for part in range(3))
+        self._refuse_divergence(head, "training", loss)
+        return loss / count, right / count
+
+    def _refuse_divergence(self, head: int, which: str, loss: float) -> None:
+        phase = self.phase
         if not np.isfinite(loss):
             raise TrialFailure(
-                f"the training loss of head {head} became {loss} in epoch {self.epoch + 1} of phase {phase.name} "
+                f"the {which} loss of head {head} became {loss} in epoch {self.epoch + 1} of phase {phase.name} "
                 f"(learning rate {phase.learning_rate:g}); lower {phase.learning_rate_setting}"
             )
-        return loss / count, right / count
 
     def report(self) -> EpochReport:
         phase = self.phase

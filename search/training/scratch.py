@@ -4,7 +4,7 @@ from search.training.head_stack import initial_weights
 from search.training.job import Job, Trained
 from search.training.network import Network, State
 from search.training.network_training import Phase
-from search.training.whole import answer_by, hash_of_feed, image_feed, network_of, run_phase
+from search.training.whole import answer_by, hash_of_feed, image_feed, network_of, phase_of, run_phase
 
 SCRATCH = "scratch"
 WARMUP_EPOCHS = 1.0
@@ -25,7 +25,7 @@ def train_scratch(job: Job) -> Trained:
         features_seconds=0.0,
         images_extracted=0,
         engine=None,
-        path="whole network: every layer trains",
+        path=f"whole network: every layer trains{feed.painting.words}",
     )
 
 
@@ -38,19 +38,6 @@ def _start(job: Job, network: Network, head: int) -> State:
 
 
 def _phase(job: Job) -> Phase:
-    settings, protocol = job.spec.settings, job.spec.protocol
-    return Phase(
-        name=SCRATCH,
-        tasks=job.tasks,
-        labels=job.labels,
-        objective=protocol.objective,
-        learning_rate=settings.model.learning_rate,
-        learning_rate_setting="model.learning_rate",
-        warmup_epochs=WARMUP_EPOCHS,
-        weight_decay=settings.training.weight_decay,
-        max_epochs=settings.training.max_epochs,
-        patience=settings.training.patience,
-        pause_at=protocol.max_epochs,
-        fixed_epochs=protocol.epochs,
-        keeps_weights=job.keeps_weights,
-    )
+    settings = job.spec.settings
+    rate = "model.learning_rate", settings.model.learning_rate
+    return phase_of(job, SCRATCH, rate, WARMUP_EPOCHS, settings.training.max_epochs)

@@ -1,14 +1,17 @@
 """What the modes that train a network share: the network itself, its batches, its phase, and the answers of its heads."""
 
 import hashlib
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 
+from search.features import gpus
 from search.features.greetings import import_tensorflow_quietly
 from search.training.batching import Batching
 from search.training.checkpoints import Checkpoint, checkpoint_file
+from search.training.device_painting import painting_of
 from search.training.feeds import Feed, ImageFeed
 from search.training.frozen import LEAKED_VIEW, pictures_of
 from search.training.head_stack import HeadShape
@@ -20,6 +23,7 @@ from search.training.network_training import PREDICT_BATCH, Phase, train_network
 
 Inputs = Callable[[np.ndarray], np.ndarray]
 Start = Callable[[int], State]
+_LOG = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=2)
@@ -30,25 +34,28 @@ def network_of(
     could be cut off. head: units and classes."""
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
-    from search.features.tensorflow_engine import sees_gpu
     from search.training.cutting import cut
     from search.training.depthwise import with_fast_gradients
 
-    fast = acceleration(sees_gpu())
+    fast = acceleration(gpus.compute_capability())
     with built_in(fast.dtype):
         whole = build_backbone(backbone, weights, size)
         parts = cut(whole, start)
     body = whole if uncut else parts.suffix
-    body = body if sees_gpu() else with_fast_gradients(body)
+    body = body if gpus.sees_gpu() else with_fast_gradients(body)
     shape = HeadShape(whole.output_shape[-1], *head)
     return Network(body, parts.trained, shape, as_training, fast.compiled_by_xla)
 
 
 def image_feed(job: Job) -> ImageFeed:
     """The trial's images, painted as they are wanted."""
+    import_tensorflow_quietly()
+    painting = painting_of(job.spec.settings.augmentation, gpus.sees_gpu())
+    if painting.words and not painting.on_device:
+        _LOG.warning("%s%s", job.spec.label, painting.words)
     threads = max(1, job.resources.num_threads // 2)
     leaked = LEAKED_VIEW if job.spec.protocol.leak else None
-    return ImageFeed(job.dataset, job.pool, pictures_of(job.spec), threads, leaked)
+    return ImageFeed(job.dataset, job.pool, pictures_of(job.spec), threads, leaked, painting)
 
 
 def batching_of(job: Job, feed: Feed, needs_company: bool) -> Batching:
@@ -65,6 +72,34 @@ def batching_of(job: Job, feed: Feed, needs_company: bool) -> Batching:
         label_smoothing=training.label_smoothing,
         mixing=Mixing(training.mixup, training.cutmix),
         needs_company=needs_company,
+    )
+
+
+def phase_of(
+    job: Job,
+    name: str,
+    rate: tuple[str, float],
+    warmup_epochs: float,
+    max_epochs: int,
+    reported_before: int = 0,
+) -> Phase:
+    """A phase of the trial, by its settings and protocol. rate: the setting that gives the learning rate, and its value."""
+    training, protocol = job.spec.settings.training, job.spec.protocol
+    return Phase(
+        name=name,
+        tasks=job.tasks,
+        labels=job.labels,
+        objective=protocol.objective,
+        learning_rate=rate[1],
+        learning_rate_setting=rate[0],
+        warmup_epochs=warmup_epochs,
+        weight_decay=training.weight_decay,
+        max_epochs=max_epochs,
+        patience=training.patience,
+        pause_at=protocol.max_epochs,
+        fixed_epochs=protocol.epochs,
+        keeps_weights=job.keeps_weights,
+        reported_before=reported_before,
     )
 
 

@@ -93,7 +93,7 @@ def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -
     comparison.check("dataset", run.opened.dataset.model_dump(mode="json"), summary)
     comparison.check("space", run.opened.space, prepared.space.as_json())
     before, now = ({**each, **each.get("packages", {})} for each in (then, here))
-    names = ["python", "processor", "cores", *{**then.get("packages", {}), **here["packages"]}]
+    names = ["python", "processor", "gpus", "cores", *{**then.get("packages", {}), **here["packages"]}]
     return tuple(
         f"{name} {before.get(name, 'absent')}, here {now.get(name, 'absent')}"
         for name in names

@@ -1,0 +1,120 @@
+"""The loop over epochs and heads: when a head stops, which rates it is given, which batches, and what ends a trial."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_network import SHAPE, _body
+
+from search.training.batching import Batching
+from search.training.checkpoints import Checkpoint
+from search.training.cutting import cut
+from search.training.head_feed import HeadTask
+from search.training.head_stack import initial_weights
+from search.training.heads import TrainedHeads, TrialFailure
+from search.training.network import Network
+from search.training.network_training import Phase, train_networks
+from search.training.schedules import warm_cosine
+
+COUNT, BATCH = 20, 4
+
+
+class _Listening(Network):
+    """Remembers the rates it was given."""
+
+    rates: tuple[float, ...] = ()
+
+    def train(self, batch: Any, learning_rate: float, weight_decay: float) -> Any:
+        self.rates += (learning_rate,)
+        return super().train(batch, learning_rate, weight_decay)
+
+
+class _Lost(Network):
+    """Trains with a finite loss to weights that answer with no number, as the last step of an epoch may."""
+
+    def predict(self, batches: Any, labels: np.ndarray) -> Any:
+        predicted, log_prob = super().predict(batches, labels)
+        return predicted, np.full_like(log_prob, np.nan)
+
+
+class _Feed:
+    """The same few images, as they are."""
+
+    def __init__(self) -> None:
+        self._images = np.random.default_rng(0).standard_normal((COUNT, 8, 8, 3)).astype(np.float32)
+
+    def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Any:
+        return self.clean(rows, batch_size)
+
+    def clean(self, rows: np.ndarray, batch_size: int) -> Any:
+        return (self._images[rows[at : at + batch_size]] for at in range(0, len(rows), batch_size))
+
+
+def _train(folder: Path, kind: type[Network] = Network, **changes: Any) -> tuple[TrainedHeads, Network]:
+    body = _body()
+    network = kind(body, cut(body, "above_conv").trained, SHAPE)
+    labels = (np.arange(COUNT) % 3).astype(np.int32)
+    task = HeadTask(train=np.arange(12), validate=np.arange(12, COUNT), seed=3)
+    fields: dict[str, Any] = {
+        "learning_rate": 1e-3,
+        "warmup_epochs": 1.0,
+        "weight_decay": 0.0,
+        "max_epochs": 4,
+        "patience": 20,
+    } | changes
+    phase = Phase(
+        "scratch", (task,), labels, "accuracy", learning_rate_setting="model.learning_rate", **fields
+    )
+    feed = _Feed()
+    batching = Batching(feed.batches, labels, np.arange(COUNT), 3, BATCH, 5)
+    checkpoint = Checkpoint(folder / "checkpoint.npz")
+    trained = train_networks(
+        network, lambda head: network.start(initial_weights(SHAPE, 1), 5), batching, feed, phase, checkpoint
+    )
+    return trained, network
+
+
+def test_a_head_that_learns_no_more_stops_after_its_patience(tmp_path: Path) -> None:
+    trained, _ = _train(tmp_path, learning_rate=1e-30, max_epochs=9, patience=3)
+    assert len(trained.curve.loss) == 4
+    assert trained.best_epochs == (1,)
+    assert trained.cut_by_max_epochs == (False,)
+
+
+def test_every_step_is_given_the_schedule_s_rate(tmp_path: Path) -> None:
+    _, network = _train(tmp_path, _Listening)
+    steps = 12 // BATCH
+    assert isinstance(network, _Listening)
+    assert network.rates == tuple(warm_cosine(step, steps, 4, 1.0, 1e-3) for step in range(4 * steps))
+
+
+def test_answers_that_are_no_numbers_fail_the_trial_with_the_setting_to_lower(tmp_path: Path) -> None:
+    with pytest.raises(
+        TrialFailure, match=r"the validation loss of head 0 became nan in epoch 1.*lower model"
+    ):
+        _train(tmp_path, _Lost)
+
+
+@pytest.mark.parametrize(
+    ("count", "needs_company", "sizes"),
+    [(9, True, [4, 4]), (9, False, [4, 4, 1]), (10, True, [4, 4, 2]), (1, True, [1])],
+)
+def test_no_image_is_alone_where_batch_norms_train(count: int, needs_company: bool, sizes: list[int]) -> None:
+    rows = np.arange(COUNT)
+    batching = Batching(_Feed().batches, rows % 3, rows, 3, BATCH, 5, needs_company=needs_company)
+    epoch = list(batching.epoch(rows[:count], seed=1, epoch=0))
+    assert [len(batch.labels) for batch in epoch] == sizes
+    assert batching.num_steps(count) == len(sizes)
+
+
+def test_labels_are_smoothed_and_dropped_units_made_up_for() -> None:
+    rows = np.arange(COUNT)
+    batching = Batching(_Feed().batches, rows % 3, rows, 3, COUNT, 1000, dropout=0.25, label_smoothing=0.3)
+    (batch,) = batching.epoch(rows, seed=1, epoch=0)
+    np.testing.assert_allclose(
+        np.sort(batch.targets, axis=1), np.tile([0.1, 0.1, 0.8], (COUNT, 1)), atol=1e-6
+    )
+    np.testing.assert_array_equal(batch.targets.argmax(axis=1), batch.labels)
+    np.testing.assert_allclose(np.unique(batch.kept), [0, 1 / 0.75], rtol=1e-6)
+    assert batch.kept.mean() == pytest.approx(1, abs=0.02)
