@@ -19,6 +19,7 @@ class WantedViews:
         self._views_dir, self._sizes = resources.views_dir, rung_sizes
         self._sign = 1 if lower_is_better else -1
         self._asked, self._told = Counter[int](), Counter[int]()
+        self._over: set[int] = set()
         # of each rung: what waits to be promoted, setting -> (score, less being better; trial), and its record
         self._waiting: dict[int, dict[str, tuple[float, int]]] = defaultdict(dict)
         self._records: dict[int, TrialRecord] = {}
@@ -41,6 +42,9 @@ class WantedViews:
         if not self._climbs(record):
             self._want(record, 0)
             return
+        if record.trial in self._over:  # told before, for one that repeats it
+            return
+        self._over.add(record.trial)
         rung = record.rung or 0
         self._told[rung] += 1
         score = record.result.score if record.result else None
