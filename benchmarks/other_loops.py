@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Seconds = tuple[float, float]
+Loop = Callable[[int], Seconds | None]
 
 
 def _seconds(loop: Callable[[], object]) -> Seconds:
@@ -53,7 +54,7 @@ def _tuned(tuner_class: Any, count: int) -> Seconds:
         return _seconds(lambda: tuner.search(verbose=0))
 
 
-def _optuna(storage_of: Callable[[Any, Path], Any]) -> Callable[[int], Seconds | None]:
+def _optuna(storage_of: Callable[[Any, Path], Any]) -> Loop:
     def run(count: int) -> Seconds | None:
         try:
             import optuna
@@ -73,7 +74,7 @@ def _optuna(storage_of: Callable[[Any, Path], Any]) -> Callable[[int], Seconds |
     return run
 
 
-OTHERS: dict[str, Callable[[int], Seconds | None]] = {
+OTHERS: dict[str, Loop] = {
     "KerasTuner's own loop, random": _kerastuner,
     "Optuna, random, journal storage": _optuna(
         lambda optuna, folder: optuna.storages.JournalStorage(
@@ -82,6 +83,4 @@ OTHERS: dict[str, Callable[[int], Seconds | None]] = {
     ),
     "Optuna, random, SQLite": _optuna(lambda optuna, folder: f"sqlite:///{folder}/study.db"),
 }
-BAYESIAN: dict[str, Callable[[int], Seconds | None]] = {
-    "KerasTuner's own loop, Bayesian": _kerastuner_bayesian
-}
+BAYESIAN: dict[str, Loop] = {"KerasTuner's own loop, Bayesian": _kerastuner_bayesian}

@@ -14,9 +14,6 @@ class Spent(NamedTuple):
     cpu: float = 0.0
     calls: int = 0
 
-    def __sub__(self, earlier: "Spent") -> "Spent":  # type: ignore[override]
-        return Spent(*(a - b for a, b in zip(self, earlier, strict=True)))
-
 
 class Parts:
     """Methods that are wrapped belong to a part; time outside of all of them is no part's. Of one thread."""

@@ -21,11 +21,12 @@ import numpy as np
 
 from benchmarks.machine import describe_machine
 from benchmarks.made_up import NUM_CLASSES, answering, experiment_of
-from benchmarks.other_loops import BAYESIAN, OTHERS
+from benchmarks.other_loops import BAYESIAN, OTHERS, Loop
 from benchmarks.parts import Parts, Spent
 
 OURS = ("ask", "journal", "tell")
 BESIDE = ("effect", "file", "sheets", "tables", "MLflow")
+COLUMNS = ("trials", " + ".join(OURS), *OURS, *BESIDE, "all")
 
 
 @dataclass(frozen=True)
@@ -43,29 +44,31 @@ def main() -> int:
     options = _options()
     rows = [(name, n) for n in options.trials for name in options.algorithms]
     rows += [("bayesian", n) for n in options.bayesian] + [("random, with MLflow", n) for n in options.mlflow]
-    columns = ("trials", " + ".join(OURS), *OURS, *BESIDE, "all")
-    print(f"| ms a trial | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}", flush=True)
+    print(f"| ms a trial | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}", flush=True)
     made = []
     for name, count in rows:
         found = our_search(options, name, count)
         for row in _rows(name, count, found, options.bootstraps):
             print(row, flush=True)
         made.append((name, count, found))
-    for others, counts in ((OTHERS, options.others), (BAYESIAN, options.bayesian)):
-        for name, run in others.items():
-            for count in counts:
-                for kind, seconds in zip(("", ", CPU"), run(count) or (), strict=False):
-                    blank = " |" * (len(columns) - 2)
-                    print(f"| {name}{kind} | {count:,} |{blank} {1000 * seconds / count:.1f} |", flush=True)
+    _print_others(OTHERS, options.others)
+    _print_others(BAYESIAN, options.other_bayesian)
     print("\n| made of | trials | trials.csv s | MB | report.html s | MB |\n| --- |" + " ---: |" * 5)
     for name, count, found in made:
         cells = (f"{x:.2f}" for s, size in (found.csv, found.page) for x in (s, size / 1e6))
         print(f"| {name} | {count:,} | {' | '.join(cells)} |")
     print("".join(f"\n{name}, {count:,} trials: {found.said}" for name, count, found in made if found.said))
-    print(
-        f"\na flush of 3 KB to the disk: {1000 * flush_seconds(options.folder):.1f} ms; {describe_machine()}"
-    )
+    flush = 1000 * flush_seconds(options.folder)
+    print(f"\na flush of 3 KB where searches were kept: {flush:.2f} ms; {describe_machine()}")
     return 0
+
+
+def _print_others(others: dict[str, Loop], counts: list[int]) -> None:
+    for name, run in others.items():
+        for count in counts:
+            for kind, seconds in zip(("", ", CPU"), run(count) or (), strict=False):
+                blank = " |" * (len(COLUMNS) - 2)
+                print(f"| {name}{kind} | {count:,} |{blank} {1000 * seconds / count:.1f} |", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -75,6 +78,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bayesian", type=int, nargs="*", default=[60, 300])
     parser.add_argument("--mlflow", type=int, nargs="*", default=[100])
     parser.add_argument("--others", type=int, nargs="*", default=[100, 1000])
+    parser.add_argument("--other-bayesian", type=int, nargs="*", default=[60], help="refits on every trial")
     parser.add_argument("--images", type=int, default=3409)
     parser.add_argument("--bootstraps", type=int, default=1000, help="effects after so many repeat the last")
     parser.add_argument(
