@@ -1,203 +1,218 @@
 """`python -m benchmarks.scheduling`: what a trial costs beside its training, with a stand-in that answers at once.
 
-The whole search phase is measured: proposal, journal with its flushes, answers per image written and hashed, the paired effect
-with its bootstrap, contact sheets (the first hundred), tables. Beside it KerasTuner's own loop and, where it is installed, Optuna's
-storages, which do less: they keep a score.
+The whole search phase is measured and split: proposal, journal with its flushes, telling; and what is made of each answer while the
+next trial trains: the paired effect with its bootstrap, the file of answers per image, contact sheets (the first hundred), tables.
+Beside it KerasTuner's own loop and, where it is installed (extra `bench`), Optuna's storages, which keep a score and nothing
+else. Then what MLflow takes, and the page and `trials.csv` of searches so long.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-NUM_IMAGES, NUM_CLASSES, FOLDS = 3409, 10, 5
-LABELS = (np.arange(NUM_IMAGES) % NUM_CLASSES).astype(np.int32)
+from benchmarks.machine import describe_machine
+from benchmarks.made_up import NUM_CLASSES, answering, experiment_of
+from benchmarks.other_loops import BAYESIAN, OTHERS, Loop
+from benchmarks.parts import Parts, Spent
+
+OURS = ("ask", "journal", "tell")
+BESIDE = ("effect", "file", "sheets", "tables", "MLflow")
+COLUMNS = ("trials", " + ".join(OURS), *OURS, *BESIDE, "all")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one search phase: seconds in all, and of each part. csv, page: seconds to make one and its bytes. said: of MLflow."""
+
+    seconds: float
+    parts: dict[str, Spent]
+    csv: tuple[float, int]
+    page: tuple[float, int]
+    said: str = ""
 
 
 def main() -> int:
     options = _options()
-    print("| what | trials | ms a trial |\n| --- | ---: | ---: |")
-    for count in options.trials:
-        for algorithm in options.algorithms:
-            seconds, parts = our_search(algorithm, count)
-            detail = "".join(f", {name} {1000 * part / count:.1f}" for name, part in parts.items())
-            print(
-                f"| this project, {algorithm}{detail} | {count} | {1000 * seconds / count:.1f} |", flush=True
-            )
-    for count in [count for count in options.trials if count <= options.most_for_others]:
-        for name, run in OTHERS.items():
-            taken = run(count)
-            if taken is not None:
-                print(f"| {name} | {count} | {1000 * taken / count:.1f} |", flush=True)
+    rows = [(name, n) for n in options.trials for name in options.algorithms]
+    rows += [("bayesian", n) for n in options.bayesian] + [("random, with MLflow", n) for n in options.mlflow]
+    print(f"| ms a trial | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}", flush=True)
+    made = []
+    for name, count in rows:
+        found = our_search(options, name, count)
+        for row in _rows(name, count, found, options.bootstraps):
+            print(row, flush=True)
+        made.append((name, count, found))
+    _print_others(OTHERS, options.others)
+    _print_others(BAYESIAN, options.other_bayesian)
+    print("\n| made of | trials | trials.csv s | MB | report.html s | MB |\n| --- |" + " ---: |" * 5)
+    for name, count, found in made:
+        cells = (f"{x:.2f}" for s, size in (found.csv, found.page) for x in (s, size / 1e6))
+        print(f"| {name} | {count:,} | {' | '.join(cells)} |")
+    print("".join(f"\n{name}, {count:,} trials: {found.said}" for name, count, found in made if found.said))
+    flush = 1000 * flush_seconds(options.folder)
+    print(f"\na flush of 3 KB where searches were kept: {flush:.2f} ms; {describe_machine()}")
     return 0
+
+
+def _print_others(others: dict[str, Loop], counts: list[int]) -> None:
+    for name, run in others.items():
+        for count in counts:
+            for kind, seconds in zip(("", ", CPU"), run(count) or (), strict=False):
+                blank = " |" * (len(COLUMNS) - 2)
+                print(f"| {name}{kind} | {count:,} |{blank} {1000 * seconds / count:.1f} |", flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scheduling", description=__doc__)
-    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000])
+    parser.add_argument("--trials", type=int, nargs="*", default=[100, 1000, 10_000])
     parser.add_argument("--algorithms", nargs="+", default=["random", "halving"])
-    parser.add_argument("--most-for-others", type=int, default=1000)
+    parser.add_argument("--bayesian", type=int, nargs="*", default=[60, 300])
+    parser.add_argument("--mlflow", type=int, nargs="*", default=[100])
+    parser.add_argument("--others", type=int, nargs="*", default=[100, 1000])
+    parser.add_argument("--other-bayesian", type=int, nargs="*", default=[60], help="refits on every trial")
+    parser.add_argument("--images", type=int, default=3409)
+    parser.add_argument("--bootstraps", type=int, default=1000, help="effects after so many repeat the last")
+    parser.add_argument(
+        "--folder", type=Path, help="where searches are kept; in memory, a flush costs nothing"
+    )
     return parser.parse_args()
 
 
-def our_search(algorithm: str, count: int) -> tuple[float, dict[str, float]]:
-    """Seconds of the search phase, and of them those of the effects and of the predictions' files."""
-    from search import run_search
-    from search.driver.ledger import Ledger
-    from search.experiment.config import ExperimentConfig
+def _rows(name: str, count: int, found: Measured, bootstraps: int) -> Iterator[str]:
+    """On the clock and of the processor, in ms a trial; an effect in ms a bootstrap that was drawn."""
+    parts = [found.parts.get(part, Spent()) for part in (*OURS, *BESIDE)]
+    all_walls = found.seconds - found.parts["stand-in"].wall
+    kinds = (("", [part.wall for part in parts], all_walls), (", CPU", [part.cpu for part in parts], None))
+    for kind, seconds, everything in kinds:
+        total = sum(seconds) if everything is None else everything
+        each = [1000 * x / count for x in (sum(seconds[: len(OURS)]), *seconds, total)]
+        each[1 + len(OURS)] *= count / max(1, min(found.parts["effect"].calls, bootstraps))
+        yield f"| {name}{kind} | {count:,} | " + " | ".join(f"{cell:.1f}" for cell in each) + " |"
 
-    with tempfile.TemporaryDirectory() as folder, _stand_in(), _timed(Ledger, "effect") as effect:
-        with _timed(Ledger, "_write_predictions") as predictions:
-            config = ExperimentConfig.model_validate(_experiment(Path(folder), algorithm, count))
-            result = run_search(config, Path(folder) / "run")
+
+def our_search(options: argparse.Namespace, name: str, count: int) -> Measured:
+    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a SQLite file."""
+    from search import run_search
+    from search.experiment.config import ExperimentConfig
+    from search.report.html import write_report
+    from search.report.leaderboard import write_leaderboard
+
+    labels = (np.arange(options.images) % NUM_CLASSES).astype(np.int32)
+    algorithm, _, with_mlflow = name.partition(", ")
+    with (
+        tempfile.TemporaryDirectory(dir=options.folder) as folder,
+        answering(labels),
+        _few_bootstraps(options.bootstraps),
+        _split() as parts,
+    ):
+        experiment = experiment_of(Path(folder), labels, algorithm, count)
+        if with_mlflow:
+            experiment["tracking"]["uri"] = f"sqlite:///{folder}/mlflow.db"
+        result = run_search(ExperimentConfig.model_validate(experiment), Path(folder) / "run")
         if result.outcome != "finished":
             raise RuntimeError(f"the search ended as {result.outcome}: {result.reason}")
-        parts = {"of it effects": sum(effect), "predictions' files": sum(predictions)}
-        return result.state.phase_seconds["search"], parts
+        csv, page = (_made(write, result) for write in (write_leaderboard, write_report))
+        said = f"{result.tracking}; {_sent_again(result, Path(folder), count)}" if with_mlflow else ""
+        return Measured(result.state.phase_seconds["search"], parts, csv, page, said)
 
 
-def _experiment(folder: Path, algorithm: str, count: int) -> dict[str, Any]:
-    images = np.zeros((NUM_IMAGES, 8, 8, 3), np.uint8)
-    images += (np.arange(NUM_IMAGES) % 251).astype(np.uint8)[:, None, None, None]
-    images[:, 0, 0, 0] = np.arange(NUM_IMAGES) // 251  # no two alike
-    splits = np.where(np.arange(NUM_IMAGES) // NUM_CLASSES % 10 == 0, "validation", "train")
-    np.savez(folder / "images.npz", images=images, labels=LABELS, splits=splits)
-    return {
-        "name": "scheduling",
-        "dataset": {"source": "arrays", "path": str(folder / "images.npz"), "image_size": 8},
-        "augmentation": {
-            "rotation_range": {"min": 0, "max": 40},
-            "zoom_range": {"min": 0.0, "max": 0.3},
-            "horizontal_flip": [False, True],
-        },
-        "model": {"backbone": "small-cnn", "weights": "random"},
-        "search": {"algorithm": algorithm, "trials": count},
-        "evaluation": {"folds": FOLDS, "seeds": 3, "confirm": None, "ablation": False, "test": False},
-        "tracking": {"uri": None},
-        "execution": {"engine": "stand-in", "cache_dir": str(folder / "cache")},
-    }
+def _sent_again(result: Any, folder: Path, count: int) -> str:
+    """The whole search to a second store, with nothing beside it; making the store, at the first of its trials, is not counted."""
+    from search.tracking.tracker import Tracker
+
+    tracker = Tracker(f"sqlite:///{folder}/again.db", "again", result.run_dir)
+    tracker.project(result.state.model_copy(update={"records": result.state.records[:1]}))
+    start = time.perf_counter(), time.process_time()
+    status = tracker.project(result.state)
+    wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
+    return f"sent to another, {1000 * wall / count:.0f} ms a trial, CPU {1000 * cpu / count:.0f} ({status})"
+
+
+def flush_seconds(folder: Path | None, times: int = 50) -> float:
+    """The median of appending 3 KB and flushing them."""
+    with tempfile.NamedTemporaryFile(dir=folder, buffering=0) as file:
+        taken = []
+        for _ in range(times):
+            start = time.perf_counter()
+            file.write(bytes(3000))
+            os.fsync(file.fileno())
+            taken.append(time.perf_counter() - start)
+        return float(np.median(taken))
+
+
+def _made(write: Callable[..., Path], result: Any) -> tuple[float, int]:
+    start = time.perf_counter()
+    path = write(result.state, result.run_dir)
+    return time.perf_counter() - start, path.stat().st_size
 
 
 @contextmanager
-def _stand_in() -> Iterator[None]:
-    """An engine that answers at once with made-up answers, about 84 in 100 of them right."""
-    from search.execution.engines import ENGINES, EngineRecord, InlineEngine
+def _split() -> Iterator[dict[str, Spent]]:
+    """The parts of the search phase, known once it is over."""
+    from search.driver import loop
+    from search.driver.ledger import Ledger
+    from search.driver.tuner import _Driver
+    from search.execution.engines import InlineEngine
+    from search.journal.event_log import EventLog
+    from search.report.sheets import TrialSheets
+    from search.tracking.tracker import Tracker
 
-    ENGINES["stand-in"] = EngineRecord(
-        lambda options: InlineEngine(replace(options, run=_answer)), isolates=False, summary="made up"
-    )
+    parts, found = Parts(), dict[str, Spent]()
+    run_trials = loop.run_trials
+
+    def measured(context: Any, controls: Any) -> list[int]:
+        parts.spent.clear()
+        try:
+            return run_trials(context, controls)
+        finally:
+            found.update(parts.spent)
+
+    wrapped = {
+        (_Driver, "ask"): "ask",
+        (_Driver, "tell"): "tell",
+        (EventLog, "append"): "journal",
+        (Ledger, "effect"): "effect",
+        (Ledger, "_write_predictions"): "file",
+        (TrialSheets, "trial_told"): "sheets",
+        (loop.SearchLoop, "show"): "tables",
+        (Tracker, "trial_told"): "MLflow",
+        (InlineEngine, "submit"): "stand-in",
+    }
+    loop.run_trials = measured
+    try:
+        with parts.wrapping(wrapped):
+            yield found
+    finally:
+        loop.run_trials = run_trials
+
+
+@contextmanager
+def _few_bootstraps(most: int) -> Iterator[None]:
+    """Effects after the first `most` repeat the last of them: their cost is known by then, and they are the most of it."""
+    from search.driver import ledger
+
+    paired_effect = ledger.paired_effect
+    drawn: list[Any] = []
+
+    def few(*arguments: Any, **options: Any) -> Any:
+        if len(drawn) < most:
+            drawn.append(paired_effect(*arguments, **options))
+        return drawn[-1]
+
+    ledger.paired_effect = few
     try:
         yield
     finally:
-        del ENGINES["stand-in"]
-
-
-def _answer(spec: Any, resources: Any, on_epoch: Any = None) -> Any:
-    from search.experiment.trial import Curve, Outcome, Predictions, TrialResult, TrialTiming
-
-    random = np.random.default_rng(int(spec.key[:12], 16))
-    seeds = len(spec.protocol.head_seeds)
-    right = random.random((seeds, NUM_IMAGES)) < 0.84
-    predicted = np.where(right, LABELS, (LABELS + 1) % NUM_CLASSES).astype(np.int16)
-    fold = (np.arange(NUM_IMAGES) // NUM_CLASSES % FOLDS).astype(np.int16)
-    log_prob = np.where(right, -0.1, -3.0).astype(np.float32)
-    accuracy = float(right.mean())
-    metrics = {"accuracy": accuracy, "balanced_accuracy": accuracy, "log_loss": 0.5}
-    curve = tuple(np.linspace(1, 0, 40).tolist())
-    result = TrialResult(
-        status="completed",
-        score=accuracy,
-        metrics=metrics,
-        optimistic_metrics=metrics,
-        best_epochs=(20,) * FOLDS * seeds,
-        num_heads=FOLDS * seeds,
-        curve=Curve(loss=curve, accuracy=curve, val_loss=curve, val_accuracy=curve),
-        timing=TrialTiming(features_seconds=1, heads_seconds=1, total_seconds=2, images_extracted=1),
-        validation_hash=("made up", "made up"),
-        feature_engine="made up",
-        precision="float32",
-    )
-    return Outcome(result, Predictions(np.arange(NUM_IMAGES), predicted, log_prob, fold))
-
-
-@contextmanager
-def _timed(owner: Any, name: str) -> Iterator[list[float]]:
-    """The seconds of each call of a method."""
-    seconds: list[float] = []
-    method = getattr(owner, name)
-
-    def timed(*arguments: Any, **options: Any) -> Any:
-        start = time.perf_counter()
-        try:
-            return method(*arguments, **options)
-        finally:
-            seconds.append(time.perf_counter() - start)
-
-    setattr(owner, name, timed)
-    try:
-        yield seconds
-    finally:
-        setattr(owner, name, method)
-
-
-def _kerastuner(count: int) -> float:
-    import keras_tuner
-
-    class Tuner(keras_tuner.RandomSearch):
-        def run_trial(self, trial: Any, *arguments: Any, **options: Any) -> float:
-            return float(trial.hyperparameters.get("rotation"))
-
-    def build(hp: Any) -> None:
-        hp.Float("rotation", 0, 40)
-        hp.Float("zoom", 0, 0.3)
-        hp.Boolean("flip")
-
-    with tempfile.TemporaryDirectory() as folder:
-        objective = keras_tuner.Objective("default_objective", "min")
-        tuner = Tuner(build, objective=objective, max_trials=count, directory=folder, seed=1)
-        start = time.perf_counter()
-        tuner.search(verbose=0)
-        return time.perf_counter() - start
-
-
-def _optuna(storage_of: Callable[[Any, Path], Any]) -> Callable[[int], float | None]:
-    def run(count: int) -> float | None:
-        try:
-            import optuna
-        except ImportError:
-            return None
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-        def objective(trial: Any) -> float:
-            zoom, flip = trial.suggest_float("zoom", 0, 0.3), trial.suggest_categorical("flip", [False, True])
-            return float(trial.suggest_float("rotation", 0, 40) + zoom + flip)
-
-        with tempfile.TemporaryDirectory() as folder:
-            sampler = optuna.samplers.RandomSampler(seed=1)
-            study = optuna.create_study(storage=storage_of(optuna, Path(folder)), sampler=sampler)
-            start = time.perf_counter()
-            study.optimize(objective, n_trials=count)
-            return time.perf_counter() - start
-
-    return run
-
-
-OTHERS: dict[str, Callable[[int], float | None]] = {
-    "KerasTuner's own loop, random": _kerastuner,
-    "Optuna, random, journal storage": _optuna(
-        lambda optuna, folder: optuna.storages.JournalStorage(
-            optuna.storages.journal.JournalFileBackend(str(folder / "journal.log"))
-        )
-    ),
-    "Optuna, random, SQLite": _optuna(lambda optuna, folder: f"sqlite:///{folder}/study.db"),
-}
+        ledger.paired_effect = paired_effect
 
 
 if __name__ == "__main__":

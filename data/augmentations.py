@@ -133,6 +133,7 @@ _RECORDS: tuple[Augmentation, ...] = (
 )  # fmt: skip
 
 AUGMENTATIONS: dict[str, Augmentation] = {record.name: record for record in _RECORDS}
+_IDENTITIES: dict[str, Value] = {record.name: record.parse(record.identity) for record in _RECORDS}
 
 
 def complete(settings: Settings) -> dict[str, Value]:
@@ -144,8 +145,15 @@ def complete(settings: Settings) -> dict[str, Value]:
         raise UserError(f"augmentation: received {settings!r}; allowed: a mapping of names to values")
     for name in settings:
         check_name(name)
-    # The identity is parsed too: a pair comes back as a list of the caller's own.
-    return {name: record.parse(settings.get(name, record.identity)) for name, record in AUGMENTATIONS.items()}
+    # A pair comes back as a list of the caller's own, the identity's too.
+    return {
+        name: record.parse(settings[name])
+        if name in settings
+        else list(identity)
+        if isinstance(identity := _IDENTITIES[name], list)
+        else identity
+        for name, record in AUGMENTATIONS.items()
+    }
 
 
 def active(settings: Settings) -> dict[str, Value]:

@@ -1,8 +1,8 @@
 """Features on disk: found again, checked, made again when damaged, and kept within a budget."""
 
-import errno
 import logging
 import os
+import shutil
 import weakref
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from data.dataset import Dataset
-from data.files import StorageError
 from data.notes import DataNotes
 from search.experiment.trial import Resources
 from search.features import rows as rows_module
 from search.features import store as store_module
 from search.features.rows import ABSENT, FeatureRows
-from search.features.store import FeatureStore, make_room, read_features, write_features
+from search.features.store import FeatureStore, read_features, write_features
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 
@@ -57,33 +56,6 @@ def test_a_flipped_bit_anywhere_is_found(tmp_path: Path, place: int) -> None:
     found = read_features(path)
     # A flip in the header's padding changes nothing that is read; anything else is damage.
     assert found is None or np.array_equal(found, FEATURES)
-
-
-def _policy(views: Path, name: str, num_bytes: int, age: int) -> Path:
-    folder = views / "1" / name
-    folder.mkdir(parents=True)
-    (folder / "00000.npy").write_bytes(bytes(num_bytes))
-    os.utime(folder, (1_000_000 - age, 1_000_000 - age))
-    return folder
-
-
-def test_the_policy_untouched_for_longest_goes_first(tmp_path: Path) -> None:
-    old, new, mine = (_policy(tmp_path, name, 100, age) for name, age in (("a", 30), ("b", 20), ("c", 40)))
-    make_room(tmp_path, 320, keep=mine, num_bytes=100)
-    assert (old.exists(), new.exists(), mine.exists()) == (False, True, True)
-
-
-def test_nothing_goes_while_all_fits(tmp_path: Path) -> None:
-    folders = [_policy(tmp_path, name, 100, 1) for name in "abc"]
-    make_room(tmp_path, 400, keep=folders[0], num_bytes=100)
-    assert all(folder.exists() for folder in folders)
-
-
-def test_a_trial_that_alone_is_too_much_says_what_to_raise(tmp_path: Path) -> None:
-    mine = _policy(tmp_path, "mine", 300, 1)
-    with pytest.raises(StorageError, match="disk_gb") as caught:
-        make_room(tmp_path, 350, keep=mine, num_bytes=100)
-    assert caught.value.errno == errno.EDQUOT
 
 
 class CountingExtractor:
@@ -204,3 +176,52 @@ def test_where_the_disk_refuses_much_it_is_held_in_memory_and_said(
     held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
     np.testing.assert_array_equal(held, kept)
     assert "features were not cached" in caplog.text
+
+
+def test_a_view_deleted_between_two_readings_is_made_again_without_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another worker made room: in the middle of a reading what is mapped stays readable."""
+    extractor, rows = CountingExtractor("1"), np.arange(12)
+    store = _store(tmp_path, extractor, "fake 1")
+    store.view(rows, {"rotation_range": 20}, 1, 0)
+    mapped = store.view(rows, {"rotation_range": 20}, 1, 0).values
+    shutil.rmtree(store.policy_dir(rows, {"rotation_range": 20}, 1))
+    again = store.view(rows, {"rotation_range": 20}, 1, 0).values
+    np.testing.assert_array_equal(again, mapped)
+    assert extractor.num_images == 24
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("opening", [1, 2])
+def test_a_view_deleted_while_it_is_opened_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: int
+) -> None:
+    """numpy opens a file once for its header and once to map it; the checksum is read by a third."""
+    path = _written(tmp_path)
+    load = np.load
+
+    def load_and_lose(*arguments: Any, **options: Any) -> Any:
+        if opening == 1:
+            path.unlink()
+        found = load(*arguments, **options)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(np, "load", load_and_lose)
+    assert read_features(path) is None
+
+
+def test_a_large_view_deleted_as_soon_as_it_was_written_is_held_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean()
+    monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
+
+    def write_and_lose(path: Path, *arguments: Any) -> None:
+        write_features(path, *arguments)
+        path.unlink()
+
+    monkeypatch.setattr(store_module, "write_features", write_and_lose)
+    held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
+    np.testing.assert_array_equal(held, kept)

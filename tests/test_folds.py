@@ -7,6 +7,7 @@ import pytest
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
+from data.notes import DataNotes
 from data.settings import DatasetConfig
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import parse_config
@@ -52,3 +53,17 @@ def test_folds_over_a_limited_data_set_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="limit_per_class is set; write folds: 1"):
         prepare(config, resources_of(config, tmp_path))
+
+
+def test_heads_of_one_fold_share_their_rows() -> None:
+    """A million images have five folds' rows, 40 MB, and not those of every head."""
+    labels, pool = np.arange(200) % 4, np.arange(200)
+    names = tuple(str(number) for number in pool)
+    splits = np.full(200, TRAIN, np.int8)
+    images = np.zeros((200, 1, 1, 3), np.uint8)
+    dataset = Dataset(images, labels.astype(np.int32), splits, tuple("abcd"), names, "digest", DataNotes())
+    protocol = Protocol(folds=5, fold_seed=1, head_seeds=(1, 2, 3), view_seed=1, views=1)
+    tasks, _ = head_tasks(dataset, pool, protocol)
+    assert len(tasks) == 15
+    assert len({id(task.train) for task in tasks}) == len({id(task.validate) for task in tasks}) == 5
+    assert len({task.seed for task in tasks}) == 15

@@ -8,10 +8,12 @@ import yaml
 from states import make_state
 
 from search.driver import session
-from search.driver.pacing import Deadline, seconds_a_view
+from search.driver.pacing import Deadline, Pace
 from search.driver.session import SessionOptions, run_search
 from search.driver.workload import Workload, workload
 from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.trial import TrialRecord, TrialResult
+from search.journal.state import SearchState
 
 
 class Clock:
@@ -39,22 +41,52 @@ def test_what_follows_the_search_phase_is_left_its_time(finished_run: Path) -> N
     config = config_of(finished_run, max_hours=1.0)
     work = workload(config, removed_share=1.0)
     assert [phase.amount for phase in work.later] == [4 + 3 * 4, 2 * 4, 2 * 1.5 + 2]
-    pace = seconds_a_view(state.records, work)
+    pace = _pace(state, work)
     assert pace > 0
     needed = pace * (4 + 16 + 8 + 5)
     for now, passed in ((3600 - needed - 1, False), (3600 - needed + 1, True)):
-        assert Deadline(config, 0.0, -now, lambda: 0.0).passed(state) is passed
-    assert Deadline(config, 2.0, 0.0, lambda: 3600 - needed - 1).passed(
-        state
-    )  # another sitting took 2 s before
+        assert _told(Deadline(config, 0.0, -now, lambda: 0.0), state).passed() is passed
+    # another sitting took 2 s before
+    assert _told(Deadline(config, 2.0, 0.0, lambda: 3600 - needed - 1), state).passed()
+
+
+def _told(deadline: Deadline, state: SearchState) -> Deadline:
+    for record in state.records:
+        deadline.told(record)
+    return deadline
+
+
+def _pace(state: SearchState, work: Workload) -> float:
+    pace = Pace(work)
+    for record in state.records:
+        pace.told(record)
+    return pace.seconds_a_view
 
 
 def test_without_a_limit_there_is_no_deadline(finished_run: Path) -> None:
-    assert not Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9).passed(make_state("search"))
+    assert not _told(Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9), make_state("search")).passed()
 
 
 def test_before_the_first_trial_no_pace_is_known() -> None:
-    assert seconds_a_view((), Workload({}, (), 4.0)) == 0.0
+    assert Pace(Workload({}, (), 4.0)).seconds_a_view == 0.0
+
+
+def test_a_trial_told_twice_as_a_resumed_search_does_counts_once(finished_run: Path) -> None:
+    work, state = workload(config_of(finished_run), removed_share=1.0), make_state("search")
+    once, again = Pace(work), Pace(work)
+    trial, *_ = (record for record in state.of_kind("trial") if record.result)
+    slow = trial.model_copy(update={"trial": 99, "result": _taking(trial, 1000.0)})
+    for pace, records in ((once, [trial, slow]), (again, [trial, slow, trial, trial])):
+        for record in records:
+            pace.told(record)
+    assert again.seconds_a_view == once.seconds_a_view > 0
+
+
+def _taking(record: TrialRecord, seconds: float) -> TrialResult:
+    assert record.result is not None
+    assert record.result.timing is not None
+    timing = record.result.timing.model_copy(update={"total_seconds": seconds})
+    return record.result.model_copy(update={"timing": timing})
 
 
 def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(

@@ -13,6 +13,7 @@ from states import PHASES, Phase, make_state
 from search.evidence.findings import LeakDemo, LeakedScore
 from search.experiment.trial import Probe
 from search.journal.state import SearchState
+from search.report import tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.html import render_report, write_report
 from search.report.tables import trial_table
@@ -293,3 +294,19 @@ def test_the_label_safety_table_shows_accuracy_with_its_interval() -> None:
     assert "90.0 % (88.0 to 92.0)" in text
     assert "unchanged" not in text  # a column that says nothing is left out
     assert "remark" not in text
+
+
+def test_a_table_cut_short_holds_the_best_trials_and_all_that_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = make_state()
+    others = [str(r.trial) for r in state.of_kind("control", "confirm", "ablation")]
+    top = max(record.rung or 0 for record in state.of_kind("trial"))
+    measured = [r for r in state.of_kind("trial") if r.effect is not None and (r.rung or 0) == top]
+    best = sorted(measured, key=lambda r: r.effect.delta if r.effect else 0.0)[-2:]
+    monkeypatch.setattr(tables, "MOST_TRIALS", len(others) + 2)
+    table = trial_table(state)
+    shown = [row[0].text for row in table.rows]
+    assert set(shown) == {*others, *(str(record.trial) for record in best)}
+    assert shown == sorted(shown, key=int)
+    assert table.left_out == len(state.of_kind("trial")) - 2

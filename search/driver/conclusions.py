@@ -37,7 +37,7 @@ class Conclusions:
             "optimism": self._optimism([*controls.full.values(), *completed]),
         }
         if best:
-            predictions = [self._ledger.predictions(n) for n in completed]
+            predictions = (self._ledger.predictions(n) for n in completed)  # one at a time: all are too many
             base = self._ledger.predictions(baseline)
             seed = derive_seed(config.seed, "floor")
             floor = null_floor(predictions, base, self._labels, config.evaluation.objective, seed)

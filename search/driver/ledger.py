@@ -6,6 +6,7 @@ trials in the same order, finds the answers that were told, and trains the rest.
 
 import functools
 import hashlib
+import itertools
 import queue
 import threading
 from collections import OrderedDict
@@ -146,9 +147,11 @@ class Ledger:
     def records(self) -> list[TrialRecord]:
         return [self._records[number] for number in self._asked]
 
-    def results(self, up_to: int) -> list[TrialResult]:
-        """What was told of the trials up to this one, in trial order."""
-        return [r.result for n, r in sorted(self._records.items()) if n <= up_to and r.result is not None]
+    def last_results(self, up_to: int, count: int) -> list[TrialResult]:
+        """What was told of the trials up to this one, in trial order: the last `count` of it."""
+        records = (self._records[number] for number in range(up_to, -1, -1) if number in self._records)
+        told = (record.result for record in records if record.result is not None)
+        return list(itertools.islice(told, count))[::-1]
 
     def predictions(self, number: int) -> Predictions:
         """A completed trial's per-image answers. Raises JournalError where their file is not the one that was journaled."""

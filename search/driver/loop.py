@@ -32,6 +32,9 @@ from search.training.progress import EpochReport
 
 OnState = Callable[[SearchState], None]
 SHOW_SECONDS = 5.0  # how often a running search shows its state, at most
+SHOW_SHARE = (
+    0.02  # and how much of its time that takes, at most: a table of ten thousand trials is a second's work
+)
 
 
 class SearchLoop:
@@ -51,7 +54,7 @@ class SearchLoop:
         self.deadline, self.demo_leak = deadline, demo_leak
         self.context = Context(prepared.config, prepared.space, prepared.specs, ledger, self._out_of_time)
         self.conclusions = Conclusions(self.context, prepared.dataset)
-        self._shown_at = 0.0
+        self._show_next = 0.0
         ledger.listeners.append(self)
 
     def run(self) -> SearchState:
@@ -99,10 +102,9 @@ class SearchLoop:
 
     def _out_of_time(self, asked: int) -> bool:
         """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
-        state = self.log.state
-        if state.cut_after is not None:
-            return asked >= state.cut_after
-        if not self.deadline.passed(state):
+        if self.log.cut_after is not None:
+            return asked >= self.log.cut_after
+        if not self.deadline.passed():
             return False
         self.log.append("cut", after=asked)
         return True
@@ -132,9 +134,12 @@ class SearchLoop:
 
     def trial_told(self, record: TrialRecord) -> None:
         self.progress.trial_told(record)
-        if time.monotonic() - self._shown_at > SHOW_SECONDS:
+        self.deadline.told(record)
+        if time.monotonic() > self._show_next:
             self.show()
 
     def show(self) -> None:
-        self._shown_at = time.monotonic()
+        start = time.monotonic()
         self._on_state(self.log.state)
+        ended = time.monotonic()
+        self._show_next = ended + max(SHOW_SECONDS, (ended - start) / SHOW_SHARE)

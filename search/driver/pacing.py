@@ -1,16 +1,40 @@
 """`search.max_hours`: when to ask for no more trials, so that the best found so far can still be confirmed in time."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from search.driver.workload import Workload, workload
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
+
+
+class Pace:
+    """What a unit of work takes, from the trials told so far that were trained and augmented; kept up trial by trial, since it is
+    asked for before each one."""
+
+    def __init__(self, work: Workload) -> None:
+        self._work = work
+        self._seconds = self._amount = 0.0
+        self._counted: set[int] = set()
+
+    def told(self, record: TrialRecord) -> None:
+        """Counts a trial once, however often it is told."""
+        timing = record.result.timing if record.result else None
+        if timing is None or record.duplicate_of is not None or not record.spec.settings.augmentation:
+            return
+        if record.trial not in self._counted:
+            self._counted.add(record.trial)
+            self._seconds += timing.total_seconds
+            self._amount += self._work.of(record)
+
+    @property
+    def seconds_a_view(self) -> float:
+        """0 before the first trial."""
+        return self._seconds / self._amount if self._counted else 0.0
 
 
 class Deadline:
-    """earlier_seconds: of wall time that earlier sittings took."""
+    """earlier_seconds: of wall time that earlier sittings took. It is told of every trial, of earlier sittings too."""
 
     def __init__(
         self,
@@ -22,26 +46,17 @@ class Deadline:
         hours = config.search.max_hours
         self._limit = None if hours is None else hours * 3600 - earlier_seconds
         self._work = workload(config, removed_share=1.0)  # the ablation at its longest
+        self._pace = Pace(self._work)
         self._workers = config.execution.workers
         self._started, self._clock = started, clock
 
-    def passed(self, state: SearchState) -> bool:
+    def told(self, record: TrialRecord) -> None:
+        self._pace.told(record)
+
+    def passed(self) -> bool:
         """Whether another trial would leave too little time for what comes after the search phase."""
         if self._limit is None:
             return False
-        pace = seconds_a_view(state.records, self._work)
         after = sum(phase.amount for phase in self._work.later) / self._workers
-        return self._clock() - self._started + pace * (self._work.dearest + after) > self._limit
-
-
-def seconds_a_view(records: Iterable[TrialRecord], work: Workload) -> float:
-    """What a unit of work took in the trials trained so far that were augmented; 0 before the first."""
-    trained = [
-        (record.result.timing.total_seconds, work.of(record))
-        for record in records
-        if record.result
-        and record.result.timing
-        and record.spec.settings.augmentation
-        and record.duplicate_of is None
-    ]
-    return sum(seconds for seconds, _ in trained) / sum(amount for _, amount in trained) if trained else 0.0
+        needed = self._pace.seconds_a_view * (self._work.dearest + after)
+        return self._clock() - self._started + needed > self._limit

@@ -39,7 +39,9 @@ class Context:
     def tell(self, number: int, baseline: int | None = None) -> TrialRecord:
         """Raises SearchFailed where the last trials all failed for one cause."""
         record = self.ledger.tell(number, baseline)
-        if record.status == "failed" and (reason := failure_streak(self.ledger.results(number), STREAK)):
+        if record.status == "failed" and (
+            reason := failure_streak(self.ledger.last_results(number, STREAK), STREAK)
+        ):
             raise SearchFailed(reason)
         return record
 

@@ -23,6 +23,7 @@ from data.dataset import Dataset
 from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
+from search.features.budget import make_room, policy_name
 from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureRows
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ class FeatureStore:
     def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
         """Where the views of one policy are kept: those drawn from one seed together."""
         content = [self._identity, dict(augmentation), seed, hashlib.sha256(rows.tobytes()).hexdigest()]
-        return self._views_dir / str(seed) / _hash(json.dumps(content, sort_keys=True))
+        name = _hash(json.dumps(content, sort_keys=True))
+        return self._views_dir / str(seed) / f"{policy_name(augmentation)}-{name}"
 
     def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
         """Deletes the views of a policy that nobody will want again."""
@@ -174,42 +176,26 @@ class FeatureStore:
                 yield self._extract(extractor, itertools.islice(batches, -(-size // BATCH)), size)
 
         write_features(path, shape, np.dtype(self._dtype), blocks())
-        self._checked[path] = path.stat().st_mtime_ns
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            self._checked[path] = path.stat().st_mtime_ns
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError as error:
+            raise StorageError(errno.ENOENT, f"{path} was deleted as soon as it was written") from error
 
     def _find(self, path: Path, count: int) -> np.ndarray | None:
-        written = path.stat().st_mtime_ns if path.exists() else None
+        try:
+            written = path.stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         found = read_features(path, check=self._checked.get(path) != written)
         if found is None or len(found) != count:
             return None
-        if written is not None:
-            self._checked[path] = written
+        self._checked[path] = written
         return found
 
     def _make_room(self, path: Path, num_bytes: int) -> None:
         if self._budget is not None and path.parent != self._clean_dir:
             make_room(self._views_dir, self._budget, path.parent, num_bytes)
-
-
-def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> None:
-    """Deletes whole policies, the one untouched for longest first, until `num_bytes` more fit into `budget` bytes.
-
-    `keep` stays: its trial is running. Raises StorageError where that alone is too much.
-    """
-    folders = [folder for folder in views_dir.glob("*/*") if folder.is_dir()]
-    sizes = {folder: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
-    for folder in sorted(folders, key=lambda each: each.stat().st_mtime):
-        if sum(sizes.values()) + num_bytes <= budget:
-            return
-        if folder != keep:
-            shutil.rmtree(folder, ignore_errors=True)
-            del sizes[folder]
-    if sum(sizes.values()) + num_bytes > budget:
-        raise StorageError(
-            errno.EDQUOT,
-            f"execution.disk_gb is {budget / 1e9:g} and one trial's views need more; they are computed again each "
-            "time instead; raise disk_gb or lower training.views",
-        )
 
 
 def write_features(path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]) -> None:
@@ -227,12 +213,11 @@ def write_features(path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: 
 
 
 def read_features(path: Path, check: bool = True) -> np.ndarray | None:
-    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged).
+    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged). Deleted by another worker
+    it stays readable once it is mapped; before, it is missing.
 
     check: reads all of it for its checksum; not needed again by whoever has checked this very file.
     """
-    if not path.exists():
-        return None
     try:
         features = np.load(path, mmap_mode="r", allow_pickle=False)
         with path.open("rb") as file:
@@ -243,6 +228,8 @@ def read_features(path: Path, check: bool = True) -> np.ndarray | None:
         ):
             return features
         problem = "its checksum does not match"
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError, EOFError) as error:
         problem = str(error)
     _LOG.warning("%s is damaged (%s) and is made again", path, problem)

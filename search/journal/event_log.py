@@ -28,6 +28,11 @@ class EventLog:
     def state(self) -> SearchState:
         return self._replay.state
 
+    @property
+    def cut_after(self) -> int | None:
+        """As `state.cut_after`, which costs what the state's trials cost to put together: asked for before each of them."""
+        return self._replay.cut_after
+
     def append(self, kind: str, /, **payload: Any) -> Event:
         """On the disk before it returns, and then part of the state."""
         event = self._journal.append(kind, **payload)

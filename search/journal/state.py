@@ -105,6 +105,10 @@ class Replay:
         _FOLDS[event["type"]](self._fields, self._records, event)
 
     @property
+    def cut_after(self) -> int | None:
+        return self._fields.get("cut_after")
+
+    @property
     def state(self) -> SearchState:
         fields = {**self._fields, "phase_seconds": dict(self._fields["phase_seconds"])}
         return SearchState.model_construct(

@@ -3,7 +3,8 @@ versions. Made from the state alone and knowing no HTML; escaping is the templat
 in `sections`.
 """
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +92,9 @@ def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
 
 
 def trial_table(state: SearchState) -> TrialTable:
-    """Every record but the test's, in the order of their numbers. A very long table is cut and says so."""
+    """Every record but the test's, in the order of their numbers. A very long table holds the best trials alone and says so."""
     records = state.of_kind("control", "trial", "confirm", "ablation")
+    shown = _worth_showing(records)
     names = [name for name in setting_names(state) if name != "views"]
     unit = unit_of(state)
     controls = _control_labels(state)
@@ -103,10 +105,21 @@ def trial_table(state: SearchState) -> TrialTable:
             *(_setting_cell(record, name) for name in names),
             *_spent_cells(record),
         )
-        for record in records[:MOST_TRIALS]
+        for record in shown
     )
     headings = (*before, *names, "views", "epoch", "cut", "time", "status")
-    return TrialTable(headings, rows, max(0, len(records) - MOST_TRIALS), tuple(names))
+    return TrialTable(headings, rows, len(records) - len(shown), tuple(names))
+
+
+def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """At most MOST_TRIALS, in their order: what is no trial first, then trials of the highest rung, the best of them first."""
+
+    def worth(record: TrialRecord) -> tuple[bool, int, float]:
+        effect = record.effect.delta if record.effect else -math.inf
+        return record.kind != "trial", record.rung or 0, effect
+
+    kept = {record.trial for record in sorted(records, key=worth, reverse=True)[:MOST_TRIALS]}
+    return [record for record in records if record.trial in kept]
 
 
 def _measured_cells(state: SearchState, record: TrialRecord, controls: set[str]) -> Iterator[Cell]:

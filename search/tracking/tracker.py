@@ -52,7 +52,7 @@ class Tracker:
         self._known: Known | None = None
         self._newest: SearchState | None = None
         self._live = LiveTrials()
-        self._sent: frozenset[int] = frozenset()
+        self._sent: set[int] = set()
         self._reason: str | None = None
         self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
 
@@ -172,7 +172,7 @@ class Tracker:
     def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:
         preview = self._run_dir / "previews" / f"{record.trial}.png"
         send_ended(store, known, state, record, preview if preview.is_file() else None)
-        self._sent |= {record.trial}
+        self._sent.add(record.trial)
         self._live.forget(record.trial)
 
     def _project_search(self, store: Store, known: Known, state: SearchState) -> None:

@@ -39,7 +39,7 @@ class SpentViews:
             return  # it has no views, and those of trials that run beside it are not its to delete
         wanted = str(record.spec.protocol.view_seed)
         for folder in self._views_dir.iterdir() if self._views_dir.is_dir() else ():
-            if folder.name != wanted:
+            if folder.name.isdigit() and folder.name != wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
