@@ -2,7 +2,8 @@
 
 Fenced blocks are taken page by page and run in one folder, in the order in which a reader goes; commands of `run_search.py`
 in this process, others in a shell. Experiments are made small; what is written is kept. A block that cannot run here stands
-under `<!-- not run: REASON -->`, one that is a file under `<!-- file: NAME -->`.
+under `<!-- not run: REASON -->`, one that is a file under `<!-- file: NAME -->`, one that shows what stands in a file made before
+under `<!-- part of: NAME -->`.
 """
 
 import re
@@ -20,7 +21,7 @@ import yaml
 from typer.testing import CliRunner
 
 from data.augmentations import AUGMENTATIONS
-from search.experiment.config import load_config
+from search.experiment.config import ExperimentConfig, load_config, parse_config
 
 ROOT = Path(__file__).parent.parent
 FIRST = ("docs/tutorial.md", "README.md")  # the others use the runs that these make
@@ -39,6 +40,11 @@ SMALLEST: dict[str, dict[str, Any]] = {
     },
     "tracking": {"uri": None},
     "execution": {"engine": "inline"},
+}
+BARE = {
+    "name": "bare",
+    "dataset": {"source": "digits"},
+    "augmentation": {"horizontal_flip": [False, True]},
 }
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning"),
@@ -70,7 +76,7 @@ def blocks_of(page: str) -> Iterator[Block]:
             text = "\n".join(lines[number + 1 : end])
             yield Block(page, number + 1, line[3:].strip(), text, marks)
             marks, number = {}, end
-        elif found := re.fullmatch(r"<!-- (not run|file): (.+) -->", line):
+        elif found := re.fullmatch(r"<!-- (not run|file|part of): (.+) -->", line):
             marks = {**marks, found[1]: found[2]}
         elif line:
             marks = {}
@@ -166,6 +172,11 @@ def keep_file(block: Block, desk: Path) -> None:
         path.write_text(block.text)
         load_config(path)  # as it is written it is sound
         path.write_text(yaml.safe_dump(made_small(content)))
+    elif name := block.marks.get("part of"):
+        written = yaml.safe_load((desk / name).read_text())
+        assert {key: written.get(key) for key in content} == content, f"{block.page}:{block.line}"
+    elif set(content) <= set(ExperimentConfig.model_fields):
+        parse_config({**BARE, **content}, f"{block.page}:{block.line}")
 
 
 def run_line(line: str, where: str, mlflow_uri: str) -> None:
@@ -211,8 +222,6 @@ def test_every_augmentation_is_shown_at_its_strengths(site: Path) -> None:
 
 
 def test_every_setting_of_the_schema_is_on_its_page(site: Path) -> None:
-    from search.experiment.config import ExperimentConfig
-
     page = (site / "settings.html").read_text()
     schema = ExperimentConfig.model_json_schema()
     names = {name for part in schema["$defs"].values() for name in part["properties"]} - {
@@ -220,6 +229,22 @@ def test_every_setting_of_the_schema_is_on_its_page(site: Path) -> None:
         "test",
     }
     assert not {name for name in names if f"<code>{name}</code>" not in page}
+
+
+def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> None:
+    from docs.generate.settings_page import settings_page
+    from docs.generate.words import AUGMENTATION_WORDS, CHOICE_WORDS, WORDS
+    from search.driver.algorithms import ALGORITHMS
+    from search.execution.engines import ENGINES
+
+    page = settings_page()
+    assert not re.findall(r"^.*\|\s*\|$", page.replace("| default | |", ""), flags=re.M)  # an empty last cell
+    assert [words for words in WORDS.values() if words not in page] == []
+    assert list(AUGMENTATION_WORDS) == list(AUGMENTATIONS)
+    assert {title: set(words) for title, words in CHOICE_WORDS.items()} == {
+        "algorithm": set(ALGORITHMS),
+        "engine": set(ENGINES),
+    }
 
 
 def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:
