@@ -1,5 +1,6 @@
 """Pictures of the documentation, made by the code they explain: augmentations at three strengths, luck, intervals."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from data.views import augment
 from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor
 from search.experiment.trial import Predictions
-from search.report.contact_sheet import Column, draw_sheet
+from search.report.contact_sheet import NAME_WIDTH, Column, draw_sheet
 from search.report.figure_style import (
     BLUE,
     GREY,
@@ -24,7 +25,7 @@ from search.report.figure_style import (
     to_svg,
 )
 
-SIDE = 160
+SIDE = 120  # seven of them fill the column of a page
 STRENGTHS = {
     "rotation_range": (10, 30, 90),
     "width_shift_range": (0.05, 0.1, 0.3),
@@ -64,7 +65,18 @@ def augmentation_sheet(name: str) -> bytes:
     columns = [Column("clean", "", image)]
     for value in STRENGTHS[name]:
         columns += _columns(name, value, image)
-    return draw_sheet([columns], ["example"], tile=SIDE)
+    return _without_names(draw_sheet([columns], [""], tile=SIDE))
+
+
+def _without_names(sheet: bytes) -> bytes:
+    """The sheet without its column for names of rows: there is one row."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(sheet)) as picture:
+        cut = picture.crop((NAME_WIDTH, 0, picture.width, picture.height))
+    buffer = io.BytesIO()
+    cut.save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
@@ -74,12 +86,12 @@ def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
             {"policy": "rand_augment"} if name.startswith("policy") else {"rotation_range": 40}
         )
         shows |= {"fill_mode": "constant"} if name == "cval" else {}
-        return [Column(name, str(value), augment(image, [0], {**shows, **settings}, SEED, 0))]
+        return [Column(str(value), "", augment(image, [0], {**shows, **settings}, SEED, 0))]
     if name == "policy":
         drawn = [augment(image, [0], settings, SEED, view) for view in range(2)]
         return [Column(str(value), f"draw {number}", each) for number, each in enumerate(drawn, 1)]
     return [
-        Column(name, end.label.removeprefix(name).strip(), augment_to(image, [0], end))
+        Column(end.label.removeprefix(name).strip(), "", augment_to(image, [0], end))
         for end in extremes(name, value)[:2]
     ]
 
