@@ -146,7 +146,7 @@ def floor_picture(num_trials: int = 12) -> bytes:
     effects = [paired_effect(trial, baseline, labels, "accuracy", SEED) for trial in trials]
     effects.sort(key=lambda effect: -effect.delta)
     rows = [
-        Row(f"equal trial {n}", *(100 * each for each in (e.delta, e.ci_low, e.ci_high)), GREY)
+        Row(f"equal trial {n}", 100 * e.delta, 100 * e.ci_low, 100 * e.ci_high, GREY)
         for n, e in enumerate(effects, 1)
     ]
     with styled():
