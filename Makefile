@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: quickstart docs picture test lint format lock torture simulations bench clean
 
 $(INSTALLED): requirements.lock
+	@echo "Installing the pinned packages into $(VENV): some minutes, 3.7 GB."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@

@@ -143,10 +143,28 @@ def test_albumentations_zooms_within_our_range() -> None:
     assert abs(np.corrcoef(factors.T).min()) < 0.2  # x and y apart
 
 
-@pytest.mark.parametrize("name", ["rotation", "both flips", "one flip"])
-def test_torchvision_moves_pictures_as_we_do(name: str) -> None:
+@pytest.mark.parametrize("name", ["rotation", "both flips", "one flip", "sideways", "up and down, px"])
+def test_torchvision_moves_pictures_as_we_do_but_for_whole_pixels(name: str) -> None:
     augmentation = {**MOVES[name], "fill_mode": "constant", "cval": 0}
     assert_same_moments(fitted(with_torchvision(augmentation)(coordinates())), ours(augmentation), 0.2)
+
+
+def test_torchvision_zooms_within_our_range_x_and_y_alike() -> None:
+    augmentation = {"zoom_range": [0.8, 1.4], "fill_mode": "constant", "cval": 0}
+    factors = fitted(with_torchvision(augmentation)(coordinates()))[:, [0, 1], [0, 1]]
+    assert 0.799 < factors.min() < 0.82
+    assert 1.36 < factors.max() < 1.401
+    assert np.abs(factors[:, 0] - factors[:, 1]).max() < 0.01
+
+
+@pytest.mark.parametrize("library", [with_albumentations, with_torchvision])
+def test_pictures_lean_by_our_range_about(library: Callable[[dict[str, Any]], Apply]) -> None:
+    augmentation = {"shear_range": 15, "fill_mode": "constant", "cval": 0}
+    lean, expected = (
+        each[:, 0, 1] for each in (fitted(library(augmentation)(coordinates())), ours(augmentation))
+    )
+    assert abs(lean.mean()) < 4.5 * expected.std() / np.sqrt(COUNT)
+    assert lean.std() == pytest.approx(expected.std(), rel=0.15)
 
 
 # Two flat halves: a dark colour on the left, a light one on the right.

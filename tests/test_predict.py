@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.commands.predict import Answer, load_winner, predict
 
+ROOT = Path(__file__).parent.parent
 CLASSES = ["blue", "green", "red"]
 
 
@@ -141,6 +144,22 @@ def test_a_damaged_model_is_one_clear_line(run_dir: Path, tmp_path: Path, damage
     with pytest.raises(UserError, match=r"model\.keras") as caught:
         load_winner(copied)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_on_a_terminal_it_says_nothing_but_answers(run_dir: Path, tmp_path: Path) -> None:
+    """TensorFlow's greetings come from C++ when it is imported: only a process of its own shows them."""
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    command = [
+        sys.executable,
+        str(ROOT / "run_search.py"),
+        "predict",
+        str(run_dir),
+        str(tmp_path / "red.png"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stderr) == (DONE, "")
+    assert json.loads(done.stdout)["class"] == "red"
 
 
 def test_the_model_of_a_real_search_answers_as_its_test_phase_did(finished_run: Path, tmp_path: Path) -> None:

@@ -24,13 +24,20 @@ def _is_there(docs: Path, page: Any) -> bool:
 def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
-    from docs.generate.pictures import STRENGTHS, augmentation_sheet, interval_picture, luck_picture
+    from docs.generate.pictures import (
+        STRENGTHS,
+        augmentation_sheet,
+        floor_picture,
+        interval_picture,
+        luck_picture,
+    )
     from docs.generate.settings_page import settings_page
 
     made: dict[str, str | bytes] = {
         SETTINGS: settings_page(),
         "pictures/luck.svg": luck_picture(),
         "pictures/intervals.svg": interval_picture(),
+        "pictures/floor.svg": floor_picture(),
         **{f"pictures/{name}.png": augmentation_sheet(name) for name in STRENGTHS},
     }
     for path, content in made.items():

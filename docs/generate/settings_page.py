@@ -7,12 +7,12 @@ from pydantic import BaseModel
 
 from data.augmentations import AUGMENTATIONS
 from data.sources import SOURCES
-from docs.generate.words import WORDS
+from docs.generate.words import AUGMENTATION_WORDS, CHOICE_WORDS, WORDS
 from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import ModelSettings, TrainingSettings
-from search.features.backbones import BACKBONES
+from search.features.backbones import BACKBONES, Backbone
 
 SETTINGS_OF = {"model": ModelSettings, "training": TrainingSettings}  # kept as written, checked by these
 SEARCHED = ("model", "training")
@@ -49,7 +49,8 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
 
 
 def _about(model: type[BaseModel]) -> str:
-    return " ".join((model.__doc__ or "").split())
+    """What the section is for. The rest of its docstring is about single settings, whose words stand in the table."""
+    return " ".join((model.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
 
 
 def _table(section: str, model: Any, only: tuple[str, ...] | None = None) -> str:
@@ -66,9 +67,13 @@ def _default(name: str, field: dict[str, Any], schema: dict[str, Any]) -> str:
     if name in schema.get("required", ()):
         return "must be given"
     default = field.get("default")
-    return (
-        "none" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
-    )
+    if isinstance(default, dict):  # a section, which has a table of its own
+        return "as below"
+    return "none" if default is None else f"`{_as_written(default)}`"
+
+
+def _as_written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _allowed(field: dict[str, Any]) -> str:
@@ -107,26 +112,38 @@ def _choices(section: str) -> str:
         rows = [f"| `{name}` | {source.about} | {source.path} |" for name, source in SOURCES.items()]
         return "\n".join(["| source | is | path |", "| --- | --- | --- |", *rows])
     if section == "model":
-        rows = [f"| `{name}` | {backbone.smallest_size} px |" for name, backbone in BACKBONES.items()]
-        return "\n".join(["| backbone | smallest `image_size` |", "| --- | --- |", *rows])
-    if section == "search":
-        return f"Algorithms: {', '.join(f'`{name}`' for name in ALGORITHMS)}."
-    if section == "execution":
-        return f"Engines: {', '.join(f'`{name}`' for name in ENGINES)}."
+        rows = [
+            f"| `{name}` | {each.smallest_size} px | {_where_weights_are(each)} |"
+            for name, each in BACKBONES.items()
+        ]
+        return "\n".join(
+            ["| backbone | smallest `image_size` | ImageNet weights |", "| --- | --- | --- |", *rows]
+        )
+    if section in ("search", "execution"):
+        title, table = ("algorithm", ALGORITHMS) if section == "search" else ("engine", ENGINES)
+        rows = [f"| `{name}` | {CHOICE_WORDS[title][name]} |" for name in table]
+        return "\n".join([f"| {title} | does |", "| --- | --- |", *rows])
     return ""
+
+
+def _where_weights_are(backbone: Backbone) -> str:
+    if not backbone.has_imagenet:
+        return "none: `weights: random`"
+    return "come with a package" if backbone.package_file else "downloaded once"
 
 
 def _augmentations() -> str:
     parts = [
         "## augmentation",
         "Names, units and distributions are those of Keras's `ImageDataGenerator`, with what it lacks. They are applied in the order "
-        f"of this page. Each picture shows both ends of three strengths. {CREDIT}",
+        "of this page. Each picture shows both ends of three strengths, or each choice where there are no strengths. The pictures are "
+        f"drawn by the code that draws a trial's. {CREDIT}",
     ]
     for name, record in AUGMENTATIONS.items():
-        unit = f"Unit: {record.unit}. " if record.unit else ""
+        unit = f" Unit: {record.unit}." if record.unit else ""
         parts += [
             f"### {name}",
-            f"{unit}Allowed: {record.form.allowed}. Without it: `{record.identity}`.",
-            f"![{name} at three strengths](pictures/{name}.png)",
+            f"{AUGMENTATION_WORDS[name]}{unit} Allowed: {record.form.allowed}. Default: `{_as_written(record.identity)}`.",
+            f"![{name}, weak to strong](pictures/{name}.png)",
         ]
     return "\n\n".join(parts)

@@ -12,6 +12,7 @@ from data.errors import UserError
 from data.named_files import NamedImage, read_named
 from search.driver.winner import CLASSES_FILE, MODEL_FILE
 from search.experiment.trial import Frozen
+from search.features.greetings import import_tensorflow_quietly
 
 if TYPE_CHECKING:
     import keras
@@ -64,6 +65,7 @@ def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
         raise UserError(
             f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and test images finishes"
         )
+    import_tensorflow_quietly()
     import keras
 
     try:

@@ -222,7 +222,7 @@ def _places(result: "SearchResult") -> list[tuple[str, str]]:
     opened = result.state.opened
     uri = (opened.config.get("tracking") or {}).get("uri") if opened else None
     if uri and uri.startswith("sqlite:"):
-        found.append(("", f"mlflow ui --backend-store-uri {redacted(uri)}"))
+        found.append(("" if result.tracking else "MLflow", f"mlflow ui --backend-store-uri {redacted(uri)}"))
     return found
 
 

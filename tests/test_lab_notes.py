@@ -1,0 +1,40 @@
+"""The notes that experiment files open with, and the table of what came out: their commands are sound, none is forgotten."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from search.experiment.config import load_config
+
+FOLDER = Path(__file__).parent.parent / "experiments"
+FILES = sorted(FOLDER.glob("*.yaml"))
+PLACEHOLDER = re.compile(r"\bYOUR_NUMBER\b")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_note_says_what_it_asks_how_it_is_run_and_what_to_expect(path: Path) -> None:
+    note = path.read_text().split("\nname:")[0]
+    for part in ("# Asks:", "# Command:", "# Needs:", "# Expect:"):
+        assert part in note
+    assert f"python run_search.py run experiments/{path.name}" in note
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_settings_that_a_note_changes_are_sound(path: Path) -> None:
+    comments = [line for line in path.read_text().splitlines() if line.lstrip().startswith("#")]
+    for line in comments:
+        if overrides := re.findall(r"--set ([\w.]+=[^\s`)]+)", PLACEHOLDER.sub("7", line)):
+            load_config(path, overrides)
+
+
+def test_every_experiment_is_in_the_table_or_named_as_not_run() -> None:
+    readme = (FOLDER / "README.md").read_text()
+    assert [path.name for path in FILES if path.name not in readme] == []
+
+
+def test_every_row_of_the_table_names_an_experiment_that_is_there() -> None:
+    rows = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| ")]
+    commands = [name for row in rows for name in re.findall(r"`([\w-]+\.yaml)[^`]*`", row)]
+    assert commands
+    assert set(commands) <= {path.name for path in FILES}
