@@ -77,7 +77,7 @@ def _measure(task: Task) -> Figures:
 
 def _precisions() -> list[Precision]:
     """float32, and bfloat16 where the processor computes in it."""
-    return ["float32", *(["bfloat16"] if processor_flags() & BFLOAT16_FLAGS else [])]
+    return ["float32", "bfloat16"] if processor_flags() & BFLOAT16_FLAGS else ["float32"]
 
 
 def _growth(task: Task, folder: Path) -> dict[str, list[dict[str, Any]]]:
