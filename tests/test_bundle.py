@@ -347,8 +347,14 @@ def test_copies_are_told_by_what_no_two_searches_share(
     assert copy.certain is certain
 
 
-def test_a_student_may_hand_in_twice_and_two_students_may_differ() -> None:
-    assert not find_copies([submission("Anna", journal="a"), submission(" anna ", journal="a")])
+def test_one_search_twice_under_one_name_is_a_note() -> None:
+    """A student may hand in twice; a file that another hands on as it is bears the first one's name too."""
+    (copy,) = find_copies([submission("Anna", journal="a"), submission(" anna ", journal="a")])
+    assert not copy.certain
+    assert "handed in twice, or handed on as it was" in copy.what
+
+
+def test_two_students_may_differ() -> None:
     assert not find_copies([submission("Anna"), submission("Ben")])
 
 

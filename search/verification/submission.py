@@ -39,7 +39,7 @@ class Submission(Frozen):
 
 
 class Copy(Frozen):
-    """Two files of two students that share something. certain: no two searches do; else two honest ones may."""
+    """Two files that share something. certain: two students have what no two searches share; else it may be honest."""
 
     files: tuple[str, str]
     students: tuple[str, str]
@@ -71,12 +71,17 @@ def submission_of(manifest: Manifest, state: SearchState, journal: bytes) -> Sub
 
 
 def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ...]:
-    """Every pair, of file name and submission, that shares a search, its times or all its predictions under two names."""
+    """Every pair, of file name and submission, that shares a search, its times or all its predictions.
+
+    Under one student's name it is a note: handed in twice, or a file handed on as it was.
+    """
     found = []
     for (first, ours), (second, theirs) in combinations(submissions, 2):
         shared = _shared(ours, theirs)
-        if shared is not None and _folded(ours.student) != _folded(theirs.student):
+        if shared is not None:
             what, certain = shared
+            if _folded(ours.student) == _folded(theirs.student):
+                what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
             students = (ours.student, theirs.student)
             found.append(Copy(files=(first, second), students=students, what=what, certain=certain))
     return tuple(found)
