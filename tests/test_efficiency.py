@@ -29,10 +29,3 @@ def test_the_driver_bounds_how_many_workers_are_of_use() -> None:
     # It is at it for a second a trial: eight trials that ran at once are told after 1 + 8 seconds.
     work = Work(SECOND, Overhead(0.0, 1.0), settings=8, views=1)
     assert efficiency(Way("", "random"), 8, work) == pytest.approx(8 / (8 * 9))
-
-
-def test_promotion_without_a_barrier_keeps_more_workers_at_work() -> None:
-    work = Work(UNEQUAL, NONE, settings=81, views=18)
-    ways = (Way("", name, order="eager") for name in ("halving", "asynchronous_halving"))
-    with_barrier, without = (efficiency(way, 16, work) for way in ways)
-    assert with_barrier < without < 1
