@@ -25,7 +25,6 @@ class RayCluster:
     nodes: dict[str, Any] = field(default_factory=dict)
 
     @property
-    @property
     def address(self) -> str:
         return str(self.cluster.address)
 
