@@ -1,6 +1,7 @@
 """Connecting this process to a Ray cluster. What the engine then does with it is `ray_engine`."""
 
 import os
+import logging
 import signal
 import socket
 import threading
@@ -36,7 +37,7 @@ def connect(address: str) -> Connection:
     _refuse_silence(address)
     stops = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(address, str(error).strip().splitlines()[0][:200]) from error
     finally:
