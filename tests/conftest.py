@@ -79,6 +79,17 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return result.run_dir
 
 
+@pytest.fixture(scope="session")
+def local_leaderboard(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Of the search that the cluster's tests run, in worker processes of this machine."""
+    from cluster_search import finish, start, table
+
+    folder = tmp_path_factory.mktemp("local")
+    execution = {"engine": "local", "cache_dir": str(folder / "cache"), "threads": 1}
+    finish(start(folder, execution), folder)
+    return table(folder)
+
+
 # Not for the session: while it is open an event loop runs, and nobody else in this process could start one.
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Any]":

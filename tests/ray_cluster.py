@@ -18,7 +18,7 @@ QUICK_HEALTH = {
 
 @dataclass
 class RayCluster:
-    """The head runs no trials. `nodes` by name; each has one CPU and the cache folder `folder/NAME`."""
+    """The head runs no trials. `nodes` by name; each has the cache folder `folder/NAME`."""
 
     cluster: Any
     folder: Path
@@ -28,12 +28,17 @@ class RayCluster:
     def address(self) -> str:
         return str(self.cluster.address)
 
-    def add(self, name: str) -> None:
-        """Starts a node."""
+    @property
+    def dashboard(self) -> str:
+        return f"http://{self.cluster.head_node.webui_url}"
+
+    def add(self, name: str, cpus: int = 1, gpus: int = 0, has_code: bool = True) -> None:
+        """Starts a node. gpus: made up. has_code: whether it finds this program where the tests do."""
         cache = self.folder / name
         cache.mkdir()
-        environment = {"AUGSEARCH_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(sys.path)}
-        self.nodes[name] = self.cluster.add_node(num_cpus=1, env_vars=environment)
+        path = sys.path if has_code else []
+        environment = {"AUGSEARCH_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(path)}
+        self.nodes[name] = self.cluster.add_node(num_cpus=cpus, num_gpus=gpus, env_vars=environment)
 
     def kill(self, name: str) -> None:
         """Ends all processes of a node at once, as a machine that loses its power."""
@@ -49,15 +54,20 @@ class RayCluster:
 
 
 @contextmanager
-def ray_cluster(folder: Path, *names: str) -> Iterator[RayCluster]:
-    """A head and the named nodes, gone afterwards."""
+def ray_cluster(folder: Path, *names: str, dashboard: bool = False) -> Iterator[RayCluster]:
+    """A head and the named nodes, gone afterwards. dashboard: takes jobs too, at 127.0.0.1."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 0, "include_dashboard": False, "_system_config": QUICK_HEALTH},
+        head_node_args={
+            "num_cpus": 0,
+            "include_dashboard": dashboard,
+            "dashboard_host": "127.0.0.1",
+            "_system_config": QUICK_HEALTH,
+        },
     )
     try:
         made = RayCluster(cluster, folder)

@@ -35,7 +35,7 @@ def _options(name: str, folder: Path) -> EngineOptions:
     """Of an engine with nodes, a cluster of this process's own."""
     if package := ENGINES[name].package:
         pytest.importorskip(package, reason=f"{package} is not installed")
-    own = ClusterOptions(address="local")
+    own = ClusterOptions(address="local", cache_is_shared=True)
     return EngineOptions(resources_in(folder), run_dir=folder, run=run, warm_imports=(), cluster=own)
 
 

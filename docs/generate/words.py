@@ -66,6 +66,7 @@ WORDS = {
     "execution.precision": "The backbone's arithmetic. It changes numbers, in the last digits.",
     "execution.feature_dtype": "What features are kept in; float16 halves the disk. It changes numbers, in the last digits.",
     "execution.address": "The cluster's, for an engine that has one.",
+    "execution.max_workers": "Trials at a time on a cluster, at most; as many as it has room for by default.",
     "execution.resources": "What a trial asks of a cluster.",
     "resources.cpu": "Cores a trial.",
     "resources.gpu": "Graphics processors a trial.",

@@ -203,6 +203,7 @@ class _Session:
                     address=execution.address,
                     cpu=execution.resources.cpu,
                     gpu=execution.resources.gpu,
+                    max_workers=execution.max_workers,
                     cache_is_shared=execution.cache_dir is not None,
                 ),
             )

@@ -36,12 +36,14 @@ def _run_trial() -> RunTrial:
 @dataclass(frozen=True)
 class ClusterOptions:
     """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one trial; shares of a GPU are allowed.
-    cache_is_shared: every node uses the driver's cache folder, by its path.
+    max_workers: trials at a time, of which Ray is told; None is as many as there is room for. cache_is_shared: every node uses the
+    driver's cache folder, by its path.
     """
 
     address: str = "auto"
     cpu: float = 1
     gpu: float = 0
+    max_workers: int | None = None
     cache_is_shared: bool = False
 
 

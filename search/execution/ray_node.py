@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from data.files import StorageError, make_folder
 from search.execution.failures import Failure, classify, guarded
+from search.execution.ray_mail import Begun, Late
 from search.execution.worker import THREAD_VARIABLES
 from search.training.progress import EpochReport, OnEpoch
 
@@ -37,22 +38,8 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Late:
-    """A trial took longer than it may, and its process ends itself."""
-
-
-class Mailbox:
-    """An actor beside the driver: what running trials say, until the driver takes it."""
-
-    def __init__(self) -> None:
-        self._items: list[tuple[str, EpochReport | Late]] = []
-
-    def put(self, item: "tuple[str, EpochReport | Late]") -> None:
-        self._items.append(item)
-
-    def take(self) -> "list[tuple[str, EpochReport | Late]]":
-        items, self._items = self._items, []
-        return items
+class NoImages:
+    """The answer of a node that has nothing at the driver's path and was sent nothing: the trial was not attempted."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,8 @@ class NodePlan:
     """All that a task needs beside its spec.
 
     run: as `engines.EngineOptions.run`. resources: the driver's; a node puts its own cache folder in, unless `cache_is_shared`.
-    search: names the search's folder in the cache. digest: of the images that a node must find. mail: the Mailbox.
+    search: names the search's folder in the cache. digest: of the images that a node must find; None for any. path: as
+    `Engine.use_dataset` has it. shared: the images, once they were sent. mail: the Mailbox.
     """
 
     run: Callable[..., "Outcome"]
@@ -68,21 +56,24 @@ class NodePlan:
     cache_is_shared: bool
     search: str
     digest: str | None
+    path: str | None
     shared: Shared | None
     timeout_seconds: float | None
     mail: Any
 
 
-def run_on_node(spec: "TrialSpec", plan: NodePlan) -> "tuple[Outcome | Failure, dict[str, bytes]]":
+def run_on_node(spec: "TrialSpec", plan: NodePlan) -> "tuple[Outcome | Failure | NoImages, dict[str, bytes]]":
     """One attempt at a trial: its answer, and the files it left beside the views (name -> content), for the driver to keep."""
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(plan.resources.num_threads)))
     os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several trials share a GPU
     resources = node_resources(plan)
     with _time_limit(spec, plan):
         try:
-            find_dataset(spec, plan, resources)
+            if not find_dataset(spec, plan, resources):
+                return NoImages(), {}
         except (UserError, StorageError, OSError, ValueError) as error:
             return classify(error), {}
+        _tell(plan, spec, Begun())
         with _reports(spec, plan) as on_epoch:
             answer = guarded(partial(plan.run, on_epoch=on_epoch), spec, resources)
     return answer, _files_beside(resources.views_dir)
@@ -101,26 +92,31 @@ def node_resources(plan: NodePlan) -> "Resources":
     )
 
 
-def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> None:
-    """Sees to it that this node has the very images of the driver: its own copy of the files, or those in the object store.
+def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> bool:
+    """Sees to it that this node has the very images of the driver: those sent earlier, its own copy of the files, or those in
+    the object store. False where there are none of these.
 
-    Raises UserError where the files are others than the driver's, or are not here and not in the object store.
+    Raises UserError where the files are others than the driver's.
     """
     if plan.digest is None:
-        return
+        return True
     from data.packed import packed_folder, unpack
     from search.features.opened import dataset_of
 
-    if plan.shared is not None and not packed_folder(resources.cache_dir, plan.digest).is_dir():
-        with _one_at_a_time(resources.cache_dir, plan.digest):
-            if not packed_folder(resources.cache_dir, plan.digest).is_dir():
-                unpack(plan.shared.parcel, _fetched(plan.shared.blocks), resources.cache_dir)
-    found = dataset_of(spec.dataset, spec.dataset_seed, resources).digest
+    # The first trial of a node decodes or fetches the images, and the others wait for it.
+    with _one_at_a_time(resources.cache_dir, plan.digest):
+        lacks_files = plan.path is not None and not sees(plan.path)
+        if lacks_files and not packed_folder(resources.cache_dir, plan.digest).is_dir():
+            if plan.shared is None:
+                return False
+            unpack(plan.shared.parcel, _fetched(plan.shared.blocks), resources.cache_dir)
+        found = dataset_of(spec.dataset, spec.dataset_seed, resources).digest
     if found != plan.digest:
         raise UserError(
             f"{os.uname().nodename} has other images at {spec.dataset.path} (digest {found[:12]}, the driver's are "
-            f"{plan.digest[:12]}); mend the copy, or set execution.ray.data: send"
+            f"{plan.digest[:12]}); mend that copy, or take it away: a node without images is sent the driver's"
         )
+    return True
 
 
 def _fetched(blocks: Iterable[Any]) -> Iterator[Any]:
@@ -154,9 +150,7 @@ def _time_limit(spec: "TrialSpec", plan: NodePlan) -> Iterator[None]:
     """Ends this process where the trial takes too long: a trial that hangs in native code hears nothing else."""
 
     def end() -> None:
-        import ray
-
-        ray.get(plan.mail.put.remote((spec.key, Late())))
+        _tell(plan, spec, Late())
         os._exit(LATE_STATUS)
 
     timer = threading.Timer(plan.timeout_seconds or 0, end) if plan.timeout_seconds else None
@@ -180,8 +174,18 @@ def _reports(spec: "TrialSpec", plan: NodePlan) -> Iterator[OnEpoch]:
 
     yield report
     if sent:
-        import ray
+        _await(sent)
 
+
+def _tell(plan: NodePlan, spec: "TrialSpec", item: Begun | Late) -> None:
+    _await([plan.mail.put.remote((spec.key, item))])
+
+
+def _await(sent: list[Any]) -> None:
+    """Until what was said has arrived. Where it cannot, the trial goes on: its answer is what counts."""
+    import ray
+
+    with suppress(ray.exceptions.RayError):
         ray.get(sent)
 
 

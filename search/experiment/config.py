@@ -100,13 +100,15 @@ class ExecutionConfig(Frozen):
     feature_dtype: what a frozen backbone's features are kept in; float16 takes half the disk and is read in half the time.
     order: how answers reach the search algorithm: in the order of the trials, so that the search repeats, or `eager`, as they come:
     faster where trials differ in length, and another search each time (a resumed one keeps to what its journal says).
-    address, resources: of engine `ray`: the cluster (`auto`: the one this machine is part of), and what a trial takes of it.
+    address, resources, max_workers: of engine `ray`: the cluster (`auto`: the one this machine is part of), what a trial takes of it,
+    and how many trials may run there at once, where that is less than there is room for.
     """
 
     engine: str = "local"
     order: Literal["deterministic", "eager"] = "deterministic"
     address: str = "auto"
     resources: TrialShare = TrialShare()
+    max_workers: Annotated[int, Field(ge=1, le=100_000)] | None = None
     workers: Annotated[int, Field(ge=1, le=4096)] = 1
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     trial_timeout_minutes: Annotated[float, Field(gt=0)] | None = None
