@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.commands.compare import compare, describe_comparison
+from search.commands.compare import Pair, RunComparison, compare, describe_comparison
 from search.driver.session import SessionOptions, run_search
 from search.experiment.config import parse_config
 
@@ -25,6 +25,10 @@ def larger_head(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
         model={**EXPERIMENT["model"], "head_units": 32},
         training={**EXPERIMENT["training"], "max_epochs": 12, "patience": 12},
     )
+
+
+def _by_name(found: RunComparison) -> dict[str, Pair]:
+    return {pair.what: pair for pair in found.pairs}
 
 
 def _searched(beside: Path, folder: Path, **changes: Any) -> Path:
@@ -44,7 +48,7 @@ def _searched(beside: Path, folder: Path, **changes: Any) -> Path:
 
 
 def test_a_longer_training_is_seen_to_gain(finished_run: Path, larger_head: Path) -> None:
-    pair = compare(finished_run, larger_head).pairs[0]
+    pair = _by_name(compare(finished_run, larger_head))["no augmentation, test"]
     assert pair.accuracy[1] - pair.accuracy[0] == pytest.approx(pair.effect.delta)
     assert 0 < pair.effect.ci_low < pair.effect.delta < pair.effect.ci_high
 
@@ -67,7 +71,18 @@ def test_the_number_of_test_images_is_told(finished_run: Path, larger_head: Path
     counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"]["dataset"][
         "counts"
     ]
-    assert found["num_images"] == np.sum(counts["test"])
+    assert found["pairs"][-1]["num_images"] == np.sum(counts["test"])
+
+
+def test_settings_scored_in_the_same_folds_are_compared_out_of_fold(
+    finished_run: Path, larger_head: Path
+) -> None:
+    pair = _by_name(compare(finished_run, larger_head))["no augmentation, out of fold"]
+    counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"]["dataset"][
+        "counts"
+    ]
+    assert pair.num_images == np.sum(counts["train"]) + np.sum(counts["validation"])
+    assert pair.effect.delta > 0.3  # two heads each: the interval is all there is
 
 
 def test_searches_over_other_images_are_refused(finished_run: Path, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Two finished searches over the same images, side by side on the sealed test set: what one backbone, mode or size gains over another.
+"""Two finished searches over the same images, side by side: what one backbone, mode or size gains over another, on the images that
+both scored out of fold and on the sealed test set.
 
 Settings within a search are compared by the search itself; this is for what cannot be searched, such as `training.mode`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +20,28 @@ from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
 from search.features.opened import dataset_of
 from search.verification.reopening import Run, open_run
 
+Answered = tuple[TrialRecord, Predictions]
+Runs = tuple[Run, Run]
+Folders = tuple[Path, Path]
+
 
 class Pair(Frozen):
-    """One model of each search. accuracy: on the test set, of the first and of the second. effect: second less first."""
+    """One setting of each search. accuracy: of the first and of the second. effect: second less first. models: trained from other
+    seeds, of each setting and fold."""
 
     what: str
     labels: tuple[str, str]
     accuracy: tuple[float, float]
     effect: Effect
     models: int
+    num_images: int
 
 
 class RunComparison(Frozen):
-    """names: of the searches. num_images: in the test set. pairs: no augmentation in both, then what each recommends where that is
-    not the same."""
+    """names: of the searches. pairs: no augmentation in both, on the images of the folds where those are the same and on the test
+    images; then what each recommends, where that is something."""
 
     names: tuple[str, str]
-    num_images: int
     pairs: tuple[Pair, ...]
 
 
@@ -43,23 +50,30 @@ def compare(first: Path, second: Path) -> RunComparison:
     folders = first, second
     runs = open_run(first), open_run(second)
     labels = _labels(runs, folders)
-    chosen = [
-        _tested(run, folder, final_record(run.state)) for run, folder in zip(runs, folders, strict=True)
-    ]
-    none = [_tested(run, folder, _plain(run)) for run, folder in zip(runs, folders, strict=True)]
-    pairs = [_pair("no augmentation", none, labels)]
+    tested = _answers(runs, [run.state.baseline("test") for run in runs], folders)
+    pairs = [*_out_of_fold(runs, folders, labels), _pair("no augmentation, test", tested, labels)]
+    chosen = _answers(runs, [final_record(run.state) for run in runs], folders)
     if any(record.label != NONE for record, _ in chosen):
-        pairs.append(_pair("what each recommends", chosen, labels))
-    names = runs[0].opened.name, runs[1].opened.name
-    return RunComparison(names=names, num_images=len(none[0][1].images), pairs=tuple(pairs))
+        pairs.append(_pair("what each recommends, test", chosen, labels))
+    return RunComparison(names=(runs[0].opened.name, runs[1].opened.name), pairs=tuple(pairs))
+
+
+def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[Pair]:
+    """No augmentation in both, where the same images were scored in the same folds: of the confirmation, whose seeds are more, or
+    of the controls."""
+    for kind in ("confirm", "control"):
+        records = [run.state.baseline(kind) for run in runs]
+        if all(record is not None and record.predictions_file for record in records):
+            both = _answers(runs, records, folders)
+            if _are_alike(both):
+                return [_pair("no augmentation, out of fold", both, labels)]
+    return []
 
 
 def describe_comparison(found: RunComparison) -> str:
     """A few lines for people."""
     names = " and ".join(shown(name) for name in found.names)
-    return "\n".join(
-        [f"{names}, on the same {found.num_images} test images", *map(_describe_pair, found.pairs)]
-    )
+    return "\n".join([names, *map(_describe_pair, found.pairs)])
 
 
 def _describe_pair(pair: Pair) -> str:
@@ -67,13 +81,12 @@ def _describe_pair(pair: Pair) -> str:
     effect = pair.effect
     points = f"{100 * effect.delta:+.1f} points ({100 * effect.ci_low:+.1f} to {100 * effect.ci_high:+.1f})"
     models = f"{pair.models} model{'s' if pair.models > 1 else ''} each"
-    return f"  {pair.what:22} {first} and {second}: {points}, {models}"
+    return f"  {pair.what:29} {first} and {second}: {points}, {pair.num_images} images, {models}"
 
 
-def _labels(runs: tuple[Run, Run], folders: tuple[Path, Path]) -> np.ndarray:
+def _labels(runs: Runs, folders: Folders) -> np.ndarray:
     """int [images], the same of both."""
-    digests = {run.opened.dataset.digest for run in runs}
-    if len(digests) > 1:
+    if len({run.opened.dataset.digest for run in runs}) > 1:
         raise UserError(
             f"{folders[0]} and {folders[1]} are not over the same images, size and split; compare searches that are"
         )
@@ -81,19 +94,25 @@ def _labels(runs: tuple[Run, Run], folders: tuple[Path, Path]) -> np.ndarray:
     return np.asarray(dataset_of(config.dataset, config.seed, resources_of(config, folders[0])).labels)
 
 
-def _plain(run: Run) -> TrialRecord | None:
-    return run.state.baseline("test")
+def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders) -> list[Answered]:
+    """The record of each search with its answers, image by image."""
+    found = []
+    for run, record, folder in zip(runs, records, folders, strict=True):
+        if record is None or record.predictions_file is None:
+            raise UserError(
+                f"{shown(run.opened.name)} has no answers on a test set; let it finish with evaluation.test on"
+            )
+        found.append((record, Predictions.from_bytes((folder / record.predictions_file).read_bytes())))
+    return found
 
 
-def _tested(run: Run, folder: Path, record: TrialRecord | None) -> tuple[TrialRecord, Predictions]:
-    if record is None or record.predictions_file is None:
-        raise UserError(
-            f"{folder} has no answers on a test set; let the search finish with evaluation.test on"
-        )
-    return record, Predictions.from_bytes((folder / record.predictions_file).read_bytes())
+def _are_alike(both: list[Answered]) -> bool:
+    """Whether the same images were scored in the same folds."""
+    first, second = (answers for _, answers in both)
+    return np.array_equal(first.images, second.images) and np.array_equal(first.fold, second.fold)
 
 
-def _pair(what: str, tested: list[tuple[TrialRecord, Predictions]], labels: np.ndarray) -> Pair:
+def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> Pair:
     """The models that both have, seed by seed."""
     models = min(len(answers.predicted) for _, answers in tested)
     first, second = (
@@ -107,4 +126,5 @@ def _pair(what: str, tested: list[tuple[TrialRecord, Predictions]], labels: np.n
         accuracy=(float((first.predicted == true).mean()), float((second.predicted == true).mean())),
         effect=paired_effect(second, first, labels, "accuracy", derive_seed(0, "compare", what)),
         models=models,
+        num_images=len(true),
     )
