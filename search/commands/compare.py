@@ -90,8 +90,11 @@ def _labels(runs: Runs, folders: Folders) -> np.ndarray:
         raise UserError(
             f"{folders[0]} and {folders[1]} are not over the same images, size and split; compare searches that are"
         )
-    config = runs[0].config
-    return np.asarray(dataset_of(config.dataset, config.seed, resources_of(config, folders[0])).labels)
+    spec = runs[0].state.records[0].spec
+    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources_of(runs[0].config, folders[0]))
+    if dataset.digest != runs[0].opened.dataset.digest:
+        raise UserError(f"the images of {folders[0]} are not what they were; restore them to compare")
+    return np.asarray(dataset.labels)
 
 
 def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders) -> list[Answered]:
