@@ -28,7 +28,7 @@ def measure_overhead(together: int, searched: int) -> Overhead:
     from benchmarks.scheduling import our_search
 
     alone, each = _engine_seconds(together)
-    return Overhead(worker=alone, driver=each + our_search("random", searched)[0] / searched)
+    return Overhead(worker=alone, driver=each + our_search("random", searched).seconds / searched)
 
 
 def _engine_seconds(together: int) -> tuple[float, float]:

@@ -47,7 +47,7 @@ def main() -> int:
     print(f"| ms a trial | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}", flush=True)
     made = []
     for name, count in rows:
-        found = our_search(options, name, count)
+        found = our_search(name, count, options.images, options.bootstraps, options.folder)
         for row in _rows(name, count, found, options.bootstraps):
             print(row, flush=True)
         made.append((name, count, found))
@@ -99,19 +99,21 @@ def _rows(name: str, count: int, found: Measured, bootstraps: int) -> Iterator[s
         yield f"| {name}{kind} | {count:,} | " + " | ".join(f"{cell:.1f}" for cell in each) + " |"
 
 
-def our_search(options: argparse.Namespace, name: str, count: int) -> Measured:
-    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a SQLite file."""
+def our_search(
+    name: str, count: int, images: int = 3409, bootstraps: int = 1000, below: Path | None = None
+) -> Measured:
+    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a SQLite file. The rest: as the options."""
     from search import run_search
     from search.experiment.config import ExperimentConfig
     from search.report.html import write_report
     from search.report.leaderboard import write_leaderboard
 
-    labels = (np.arange(options.images) % NUM_CLASSES).astype(np.int32)
+    labels = (np.arange(images) % NUM_CLASSES).astype(np.int32)
     algorithm, _, with_mlflow = name.partition(", ")
     with (
-        tempfile.TemporaryDirectory(dir=options.folder) as folder,
+        tempfile.TemporaryDirectory(dir=below) as folder,
         answering(labels),
-        _few_bootstraps(options.bootstraps),
+        _few_bootstraps(bootstraps),
         _split() as parts,
     ):
         experiment = experiment_of(Path(folder), labels, algorithm, count)
