@@ -102,7 +102,7 @@ def _rows(name: str, count: int, found: Measured, bootstraps: int) -> Iterator[s
 def our_search(
     name: str, count: int, images: int = 3409, bootstraps: int = 1000, below: Path | None = None
 ) -> Measured:
-    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a SQLite file. The rest: as the options."""
+    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a SQLite file."""
     from search import run_search
     from search.experiment.config import ExperimentConfig
     from search.report.html import write_report
