@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,9 +214,8 @@ def test_a_full_disk_changes_no_number(
         config = parse_config(content, "test")
         assert rung_sizes(config) == (4, 2)
         deleted[0] = 0
-        progress = _Progress(
-            lambda folder=tmp_path / name / "run" / "views": most.append(_bytes_below(folder))
-        )
+        views = tmp_path / name / "run" / "views"
+        progress = _Progress(partial(_append_bytes_below, views, most))
         result = run_search(config, tmp_path / name / "run", progress, SessionOptions(inline=True))
         most[0] = max(most)
         assert (deleted[0] > 0) is (name == "tight")
@@ -234,6 +234,10 @@ class _Progress:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: None
+
+
+def _append_bytes_below(folder: Path, found: list[int]) -> None:
+    found.append(_bytes_below(folder))
 
 
 def _bytes_below(folder: Path) -> int:

@@ -118,9 +118,9 @@ def test_no_cluster_is_an_error_that_says_what_to_do() -> None:
 
 
 @contextmanager
-def _node(cluster: RayCluster, name: str, **has: int) -> Iterator[None]:
+def _node(cluster: RayCluster, name: str, cpus: int = 1, gpus: int = 0) -> Iterator[None]:
     """One more node for a while."""
-    cluster.add(name, **has)
+    cluster.add(name, cpus, gpus)
     try:
         yield
     finally:
