@@ -29,7 +29,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(request: pytest.FixtureRequest, browser: Any, page_file: Path) -> Iterator[Any]:
     """The page, with everything that happened while it opened in `page.seen`."""
     page = browser.new_page(viewport={"width": request.param, "height": 900})
-    page.set_default_timeout(5000)
+    page.set_default_timeout(30_000)  # a busy machine
     page.seen = []
     page.on("console", lambda message: page.seen.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: page.seen.append(f"error: {error}"))
