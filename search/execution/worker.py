@@ -42,9 +42,9 @@ _to_parent: "list[Connection]" = []
 
 def start(log_path: Path, num_threads: int, parent_pid: int, reports: "Connection") -> None:
     """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads and reports to a pipe."""
+    die_with_parent(parent_pid)  # before anything that takes time
     from search.features.gpus import grow_memory
 
-    die_with_parent(parent_pid)
     _to_parent[:] = [reports]
     redirect_output(log_path)
     faulthandler.enable()  # an abort in native code leaves its stack in the log
