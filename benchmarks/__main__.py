@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
 
 def _task(options: argparse.Namespace, folder: Path) -> Task:
     if options.quick or options.growth:
-        return digits_task(folder, folder / "cache")
+        return digits_task(folder, folder / "cache", every=2 if options.quick else 1)
     if options.images is None or not (Path(options.images) / "train").is_dir():
         raise SystemExit(
             "the clothing photographs are wanted: --images FOLDER with train/ and validation/, or --quick"

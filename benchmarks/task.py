@@ -82,20 +82,20 @@ def clothing_task(images: Path, cache_dir: Path) -> Task:
     return Task("clothing", images, 150, cache_dir, 20, 16, 60, peer_epochs=60, timed_epochs=2)
 
 
-def digits_task(folder: Path, cache_dir: Path) -> Task:
-    """scikit-learn's digits written as files, and so little of everything that all of it takes three minutes."""
+def digits_task(folder: Path, cache_dir: Path, every: int = 1) -> Task:
+    """One in `every` of scikit-learn's digits written as files, and so little of everything that it takes three minutes."""
     images = folder / "digits"
-    write_digits(images)
+    write_digits(images, every)
     return Task("digits", images, 48, cache_dir, 5, 4, 8, peer_epochs=3, timed_epochs=1)
 
 
-def write_digits(folder: Path) -> None:
-    """The digits as PNG files: one in ten to validate, the rest to train."""
+def write_digits(folder: Path, every: int) -> None:
+    """The digits as PNG files: one in ten of them to validate, the rest to train."""
     from PIL import Image
 
     listing = SOURCES["digits"].list(DatasetConfig(source="digits"), folder)
-    for position in range(len(listing.names)):
-        split = "validation" if position % 10 == 0 else "train"
+    for number, position in enumerate(range(0, len(listing.names), every)):
+        split = "validation" if number % 10 == 0 else "train"
         place = folder / split / str(listing.labels[position])
         place.mkdir(parents=True, exist_ok=True)
         pixels = np.asarray(listing.read(position))

@@ -59,6 +59,8 @@ def _run(oracle: Any, score: Any) -> list[tuple[int, float]]:
         ((9, 18, 2, 3), (2, 6, 18), (9, 3, 1)),
         ((4, 16, 16, 3), (16,), (4,)),
         ((2, 16, 1, 4), (1, 4, 16), (2, 1, 1)),
+        ((20, 16, 2, 3), (2, 6, 16), (20, 6, 2)),
+        ((9, 16, 12, 3), (16,), (9,)),
     ],
 )
 def test_the_plan_keeps_one_in_reduction_at_each_rung(arguments: Any, views: Any, sizes: Any) -> None:

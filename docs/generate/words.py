@@ -43,7 +43,7 @@ WORDS = {
     "search.lookahead": "Trials asked for ahead of the last answer. It bounds how many run at once, and is part of what "
     "makes a search repeat.",
     "search.reduction": "Halving and Hyperband promote one setting in so many.",
-    "search.min_views": "Halving and Hyperband: views of the first round.",
+    "search.min_views": "Halving: views of the lowest rung (of the only one, where all views are hardly more).",
     "evaluation.folds": "1 scores on the validation split; more cross-validate over train and validation.",
     "evaluation.seeds": "Heads trained a fold, each from other first weights.",
     "evaluation.objective": "What a trial is ranked by.",

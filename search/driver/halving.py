@@ -6,6 +6,7 @@ setting is promoted is a rule: once its rung is told (`synchronous`), or as soon
 """
 
 import bisect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -40,10 +41,12 @@ Rule = Callable[[HalvingPlan, Sequence[Rung]], Decision]
 
 
 def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: int) -> HalvingPlan:
-    """Rungs at most_views / reduction**k, none below min_views; each keeps the best 1/reduction of the one below it."""
-    views = [most_views]
-    while views[0] // reduction >= min_views:
-        views.insert(0, views[0] // reduction)
+    """Rungs from min_views to most_views, each about `reduction` times the one below it and with 1/reduction of its settings. Where
+    min_views is less than half such a step away from most_views, there is one rung.
+    """
+    span = most_views / min_views
+    steps = max(0, round(math.log(span, reduction)))
+    views = [round(min_views * span ** (rung / steps)) for rung in range(steps)] + [most_views]
     sizes = [max(1, num_settings // reduction**rung) for rung in range(len(views))]
     return HalvingPlan(tuple(views), tuple(sizes), reduction)
 

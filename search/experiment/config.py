@@ -41,7 +41,7 @@ class SearchConfig(Frozen):
 
     lookahead: trials asked for ahead of the last answer. It bounds how many run at once, and it is part of what makes a search
     repeatable: answers reach the algorithm in trial order with this lag, however many workers there are.
-    reduction, min_views: of halving and hyperband: one setting in `reduction` is promoted; no rung has fewer views.
+    reduction: of halving and hyperband: one setting in so many is promoted. min_views: of halving: views of the lowest rung.
     """
 
     algorithm: str = "random"
