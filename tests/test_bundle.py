@@ -8,7 +8,6 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,16 +18,14 @@ from run_search import BAD_INPUT, DIFFERENT, DONE, app
 from search.evidence.evaluation import metric_values
 from search.experiment.config import parse_config
 from search.experiment.trial import Predictions
-from search.journal.comparison import Difference
 from search.journal.journal_file import Event, encode, parse, read
 from search.journal.state import replay
 from search.verification.bundle import make_bundle, projections
 from search.verification.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
-from search.verification.grading import Extent, Grade, Grades, grade, grade_many
+from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import open_run, prepare_again, scratch_resources
-from search.verification.submission import Submission, find_copies
 
 UNTRAINED = Extent(train=False)
 
@@ -323,48 +320,3 @@ def test_a_folder_with_a_difference_is_status_4_and_json(tmp_path: Path) -> None
     result = CliRunner().invoke(app, ["verify", "--many", str(tmp_path), "--json"])
     assert result.exit_code == DIFFERENT
     assert json.loads(result.stdout)["grades"][0]["file"] == "carl.zip"
-
-
-def submission(student: str, **other: Any) -> tuple[str, Submission]:
-    values = dict.fromkeys(Submission.model_fields, f"of {student}") | {"seed": 1, "student": student} | other
-    return f"{student}.zip", Submission(**values)
-
-
-@pytest.mark.parametrize(
-    ("shared", "words", "certain"),
-    [
-        ({"search_id": "a"}, "its journal altered", True),
-        ({"times": "a"}, "under two ids", True),
-        ({"predictions": "a"}, "another question or seed", True),
-        ({"predictions": "a", "question": "q"}, "one kind of machine", False),
-    ],
-)
-def test_copies_are_told_by_what_no_two_searches_share(
-    shared: dict[str, str], words: str, certain: bool
-) -> None:
-    (copy,) = find_copies([submission("Anna", **shared), submission("Ben", **shared)])
-    assert words in copy.what
-    assert copy.certain is certain
-
-
-def test_one_search_twice_under_one_name_is_a_note() -> None:
-    """A student may hand in twice; a file that another hands on as it is bears the first one's name too."""
-    (copy,) = find_copies([submission("Anna", journal="a"), submission(" anna ", journal="a")])
-    assert not copy.certain
-    assert "handed in twice, or handed on as it was" in copy.what
-
-
-def test_two_students_may_differ() -> None:
-    assert not find_copies([submission("Anna"), submission("Ben")])
-
-
-def test_an_empty_folder_of_bundles_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"holds no \.zip"):
-        grade_many(tmp_path, UNTRAINED)
-
-
-def test_hostile_names_do_not_reach_the_terminal() -> None:
-    _, anna = submission("\x1b[2Jgone", experiment="\x1b]0;x\a")
-    difference = Difference(where="\x1b[1m", what="\x1b[31m")
-    graded = Grade(file="\x1b.zip", submission=anna, differences=(difference,))
-    assert "\x1b" not in describe_grades(Grades(grades=(graded,), copies=())) + describe_grade(graded)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_networks import noise, tiny_model
 
 from data.errors import UserError
 from search.features import extractor as features
@@ -23,7 +24,6 @@ from search.features.extractor import (
     Engine,
     Extractor,
     build_extractor,
-    model_identity,
     relative_difference,
 )
 from search.features.openvino_engine import import_openvino
@@ -48,17 +48,8 @@ def extractor_of(lite0: Any, cache_dir: Path) -> Callable[[str], Extractor]:
     return functools.cache(lambda engine: build_extractor(lite0, engine, cache_dir=cache_dir))
 
 
-def noise(count: int, size: int = SIZE) -> np.ndarray:
-    return np.random.default_rng(count).integers(0, 256, (count, size, size, 3), np.uint8)
-
-
 def cut(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (images[start : start + size] for start in range(0, len(images), size))
-
-
-def tiny_model(seed: int = 0) -> Any:
-    """A network that costs nothing: for what does not depend on the network."""
-    return build_backbone("small-cnn", "random", 8, seed=seed)
 
 
 # Fixed batches.
@@ -89,7 +80,7 @@ def test_every_engine_gives_kerass_features(
 ) -> None:
     extractor = extractor_of(engine)
     assert (extractor.engine, extractor.precision, extractor.fallback) == (engine, "float32", None)
-    images = noise(13)
+    images = noise(13, SIZE)
     found = extractor.extract(cut(images, 5), 13)
     assert found.shape == (13, extractor.dim) == (13, 1280)
     assert found.dtype == np.float32
@@ -100,7 +91,7 @@ def test_every_engine_gives_kerass_features(
 def test_openvino_is_the_same_to_the_bit_whatever_the_threads(
     lite0: Any, extractor_of: Callable[[str], Extractor], cache_dir: Path
 ) -> None:
-    images = noise(45)
+    images = noise(45, SIZE)
     two = extractor_of("openvino")
     one = build_extractor(lite0, "openvino", num_threads=1, cache_dir=cache_dir)
     expected = one.extract(cut(images, 45), 45)
@@ -109,7 +100,7 @@ def test_openvino_is_the_same_to_the_bit_whatever_the_threads(
 
 
 def test_tensorflow_is_the_same_to_the_bit_however_cut(extractor_of: Callable[[str], Extractor]) -> None:
-    images = noise(45)
+    images = noise(45, SIZE)
     extractor = extractor_of("tensorflow")
     expected = extractor.extract(cut(images, 45), 45)
     np.testing.assert_array_equal(extractor.extract(cut(images, 7), 45), expected)
@@ -122,7 +113,7 @@ def test_features_may_be_a_tensor_and_go_into_a_given_array(lite0: Any, engine: 
 
     prefix = keras.Model(lite0.input, lite0.get_layer("block3b_add").output)
     extractor = build_extractor(prefix, engine)
-    images = noise(9)
+    images = noise(9, SIZE)
     out = np.zeros((9, *extractor.output_shape), np.float16)
     assert extractor.extract(cut(images, 4), 9, out) is out
     assert out.shape == (9, 4, 4, 40)
@@ -296,86 +287,3 @@ def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None
     extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)
     assert extractor.precision == "bfloat16"
     assert 1e-4 < extractor.difference < features.TOLERANCE["bfloat16"]
-
-
-# Names and caches.
-
-
-def test_a_models_identity_is_its_architecture_and_weights() -> None:
-    first = model_identity(tiny_model(seed=1))
-    assert model_identity(tiny_model(seed=1)) == first
-    assert model_identity(tiny_model(seed=2)) != first
-
-
-def _unnamed_layers() -> Any:
-    import keras
-
-    inputs = keras.Input((8, 8, 3))
-    hidden = keras.layers.BatchNormalization()(keras.layers.Conv2D(6, 3)(inputs))
-    return keras.Model(inputs, keras.layers.Dense(5)(keras.layers.Flatten()(hidden)))
-
-
-def test_a_models_identity_does_not_depend_on_how_keras_numbers_layers() -> None:
-    """Which follows from what else was built before in the same process."""
-    first, second = (_unnamed_layers() for _ in range(2))
-    second.set_weights(first.get_weights())
-    assert [layer.name for layer in first.layers] != [layer.name for layer in second.layers]
-    assert model_identity(first) == model_identity(second)
-
-
-def test_an_extractors_identity_tells_engine_and_weights_apart() -> None:
-    identities = [
-        build_extractor(tiny_model(seed=seed), engine).identity for seed in (1, 2) for engine in FAST
-    ]
-    assert len(set(identities)) == 4
-    assert build_extractor(tiny_model(seed=1), FAST[0]).identity == identities[0]
-
-
-def exported(folder: Path) -> Path:
-    """The one exported network below a cache folder."""
-    (found,) = folder.glob("openvino/*/model.xml")
-    return found.parent
-
-
-def test_an_exported_network_is_found_again(tmp_path: Path) -> None:
-    build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
-    before = (exported(tmp_path) / "model.bin").stat()
-    build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
-    after = (exported(tmp_path) / "model.bin").stat()
-    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-
-
-@pytest.mark.parametrize("damage", ["cut", "changed", "no checksums", "gone"])
-def test_a_damaged_export_is_made_again(tmp_path: Path, damage: str) -> None:
-    images = noise(5, 8)
-    first = build_extractor(tiny_model(), "openvino", cache_dir=tmp_path).extract([images], 5)
-    weights, checksums = (exported(tmp_path) / name for name in ("model.bin", "checksums"))
-    content = weights.read_bytes()
-    if damage == "cut":
-        weights.write_bytes(content[:-8])
-    elif damage == "changed":
-        weights.write_bytes(bytes(len(content)))
-    else:
-        (checksums if damage == "no checksums" else weights).unlink()
-    again = build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
-    assert again.fallback is None
-    np.testing.assert_array_equal(again.extract([images], 5), first)
-
-
-def test_a_disk_that_refuses_is_said_and_tensorflow_stands_in(tmp_path: Path) -> None:
-    in_the_way = tmp_path / "cache"
-    in_the_way.write_text("a file where the folder should be")
-    extractor = build_extractor(tiny_model(), "openvino", cache_dir=in_the_way)
-    assert extractor.engine == "tensorflow"
-    assert extractor.fallback is not None
-    assert "Not a directory" in extractor.fallback
-
-
-def test_nothing_is_left_beside_the_cache(tmp_path: Path) -> None:
-    build_extractor(tiny_model(), "openvino", cache_dir=tmp_path)
-    assert sorted(path.name for path in exported(tmp_path).iterdir()) == [
-        "checksums",
-        "model.bin",
-        "model.xml",
-    ]
-    assert len(list((tmp_path / "openvino").iterdir())) == 1
