@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.searches import run_one_search, run_one_trial
 from benchmarks.task import Task
 
@@ -102,8 +104,9 @@ def repeated(images: Path, count: int, folder: Path) -> Path:
         writer.writerow(("path", "label", "split"))
         for split, wanted in shares.items():
             files = sorted(path for path in (images / split).glob("*/*") if path.is_file())
+            order = np.random.default_rng(0).permutation(len(files))  # so that a few rows hold every class
             for number in range(wanted):
-                name = files[number * 7919 % len(files)]  # a prime, so that a few rows hold every class
+                name = files[order[number % len(files)]]
                 writer.writerow((name, name.parent.name, split))
     return path
 
