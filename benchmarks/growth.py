@@ -123,12 +123,16 @@ def draw_growth(points: dict[str, list[dict[str, Any]]], path: Path) -> None:
         upper.plot(at, [point["seconds"] for point in curve], "o-", label="all")
         for part in curve[0]["parts"]:
             upper.plot(at, [point["parts"][part] for point in curve], "s--", label=part)
-        upper.set(title=GROWTHS[name].title, xscale="log", yscale="log")
+        if max(at) >= 10 * min(at):
+            upper.set(xscale="log", yscale="log")
+        else:
+            upper.set(xticks=at, ylim=(0, None))
+        upper.set(title=GROWTHS[name].title)
         lower.plot(at, [point["memory_mb"][0] / 1000 for point in curve], "o-", label="all")
         lower.plot(at, [point["memory_mb"][1] / 1000 for point in curve], "s--", label="private")
         lower.set(xlabel=name, ylim=(0, None))
         upper.legend(fontsize=8)
-        lower.legend(fontsize=8)
+        lower.legend(fontsize=8, loc="lower right")
         upper.title.set_fontsize(9)
     axes[0][0].set_ylabel("seconds")
     axes[1][0].set_ylabel("peak memory, GB")
