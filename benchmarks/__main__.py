@@ -37,7 +37,7 @@ def main() -> int:
             report["growth"] = _growth(task, Path(folder))
             draw_growth(report["growth"], options.out.with_suffix(".png"))
         else:
-            figures = _measure(task)
+            figures = _measure(task, ["float32"] if options.quick else _precisions())
             report["figures"] = figures.as_json()
             report["rows"] = [row.as_json() for row in rows_of(figures)]
             show(rows_of(figures), task)
@@ -65,8 +65,8 @@ def _task(options: argparse.Namespace, folder: Path) -> Task:
     return clothing_task(Path(options.images).absolute(), folder / "cache")
 
 
-def _measure(task: Task) -> Figures:
-    rates = {precision: _alone(feature_rates, task, precision) for precision in _precisions()}
+def _measure(task: Task, precisions: list[Precision]) -> Figures:
+    rates = {precision: _alone(feature_rates, task, precision) for precision in precisions}
     heads = _alone(head_rates)
     trial = _alone(run_one_trial, task)
     search = _alone(run_one_search, task.experiment())
