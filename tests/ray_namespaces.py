@@ -136,6 +136,7 @@ class NamespaceCluster:
             "AUGSEARCH_CACHE": str(self.cache(name)),
             "PYTHONPATH": os.pathsep.join(sys.path),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "disabled",  # nobody else is on this network
         }
         command = [*self.machines.prefix(name), RAY, "start", *options, *places]
         # Its output goes to a file: the processes it leaves would hold a pipe open.
