@@ -15,7 +15,9 @@ import os, sys
 from multiprocessing import Pipe
 from pathlib import Path
 from search.execution import worker
-worker.start(Path(sys.argv[1]), 1, os.getppid(), Pipe()[1])
+from search.experiment.trial import Resources
+here = Path(sys.argv[1]).parent
+worker.start(Path(sys.argv[1]), Resources(cache_dir=here, views_dir=here), os.getppid(), Pipe()[1])
 assert "tensorflow" not in sys.modules
 Path(sys.argv[2]).write_text(os.environ["TF_FORCE_GPU_ALLOW_GROWTH"])
 """

@@ -80,12 +80,15 @@ class Prepared:
 
 def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
     """What this machine gives to the trials of an experiment."""
+    from search.training.modes import MODES
+
     execution = config.execution
     return Resources(
         cache_dir=Path(execution.cache_dir) if execution.cache_dir else default_cache_dir(),
         views_dir=run_dir / "views",
         keep_views=ALGORITHMS[config.search.algorithm].budget_key is not None,
         num_threads=execution.threads or available_cores(),
+        side_by_side=MODES[config.training.get("mode", "frozen")].side_by_side,
         feature_engine=execution.feature_engine,
         disk_gb=execution.disk_gb,
     )

@@ -18,7 +18,7 @@ from data.errors import UserError
 from data.files import StorageError, make_folder
 from search.execution.failures import Failure, classify, guarded
 from search.execution.ray_mail import Begun, Late
-from search.execution.worker import THREAD_VARIABLES
+from search.features.threads import set_threads
 from search.training.progress import EpochReport, OnEpoch
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class NodePlan:
 
 def run_on_node(spec: "TrialSpec", plan: NodePlan) -> "tuple[Outcome | Failure | NoImages, dict[str, bytes]]":
     """One attempt at a trial: its answer, and the files it left beside the views (name -> content), for the driver to keep."""
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(plan.resources.num_threads)))
+    set_threads(plan.resources.num_threads, plan.resources.side_by_side)
     os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several trials share a GPU
     resources = node_resources(plan)
     with _time_limit(spec, plan):

@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from search.execution.engines import RunTrial
     from search.experiment.trial import Outcome, Resources, TrialSpec
 
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ORPHAN_CHECK_SECONDS = 1.0
 
@@ -40,15 +33,16 @@ _ORPHAN_CHECK_SECONDS = 1.0
 _to_parent: "list[Connection]" = []
 
 
-def start(log_path: Path, num_threads: int, parent_pid: int, reports: "Connection") -> None:
+def start(log_path: Path, resources: "Resources", parent_pid: int, reports: "Connection") -> None:
     """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads and reports to a pipe."""
     die_with_parent(parent_pid)  # before anything that takes time
     from search.features.gpus import grow_memory
+    from search.features.threads import set_threads
 
     _to_parent[:] = [reports]
     redirect_output(log_path)
     faulthandler.enable()  # an abort in native code leaves its stack in the log
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(num_threads)))
+    set_threads(resources.num_threads, resources.side_by_side)
     grow_memory()
 
 

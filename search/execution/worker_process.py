@@ -68,7 +68,7 @@ class WorkerProcess:
         self._pool = pebble.ProcessPool(
             max_workers=1,
             initializer=worker.start,
-            initargs=(log, options.resources.num_threads, os.getpid(), self._reports.writer),
+            initargs=(log, options.resources, os.getpid(), self._reports.writer),
             context=multiprocessing.get_context("spawn"),
         )
         try:

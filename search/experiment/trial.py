@@ -91,7 +91,8 @@ class Resources(Frozen):
     """What a trial may use. Changes how long it takes, never what comes out.
 
     cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone: augmented features, deleted
-    as soon as the trial is over unless `keep_views` (a later rung may want more of the same). dataset_digest: of the images, where
+    as soon as the trial is over unless `keep_views` (a later rung may want more of the same). side_by_side: as
+    `features.threads.set_threads` has it. dataset_digest: of the images, where
     another machine may have sent them (`data.packed`).
     """
 
@@ -99,6 +100,7 @@ class Resources(Frozen):
     views_dir: Path
     keep_views: bool = False
     num_threads: int = 2
+    side_by_side: bool = False
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     disk_gb: float | None = None
     dataset_digest: str | None = None

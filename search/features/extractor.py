@@ -71,12 +71,20 @@ def _openvino(request: Request) -> Runner:
     )
 
 
+def _folded(request: Request) -> Runner:
+    return tensorflow_engine.build_folded(request.model, request.num_threads)
+
+
+def _unfolded(request: Request) -> Runner:
+    return tensorflow_engine.build_unfolded(request.model, request.num_threads)
+
+
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
         Engine("openvino", "openvino", True, _openvino),
-        Engine("tensorflow", "tensorflow", False, lambda r: tensorflow_engine.build_folded(r.model)),
-        Engine("keras", "tensorflow", False, lambda r: tensorflow_engine.build_unfolded(r.model)),
+        Engine("tensorflow", "tensorflow", False, _folded),
+        Engine("keras", "tensorflow", False, _unfolded),
     )
 }
 
@@ -167,8 +175,8 @@ def build_extractor(
 
     engine: auto, or one of ENGINES; where it is absent, fails, or differs from Keras by more than TOLERANCE
     on `check_images` (uint8 [k, s, s, 3]; noise if not given), the next one stands in, and one warning is
-    logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's; TensorFlow's are set where its
-    process starts. cache_dir: where exported networks are kept; None keeps none. Raises UserError for an
+    logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's, and TensorFlow's where its process gives each
+    operation one. cache_dir: where exported networks are kept; None keeps none. Raises UserError for an
     engine or precision that cannot be had.
     """
     wanted = resolve_precision(precision, engine)

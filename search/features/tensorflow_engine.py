@@ -17,6 +17,7 @@ import numpy as np
 from search.features.batches import FixedBatch
 from search.features.folding import fold_batch_norm
 from search.features.gpus import sees_gpu
+from search.features.threads import operations_at_once
 
 if TYPE_CHECKING:
     import keras
@@ -27,12 +28,12 @@ _BATCHES_AHEAD = 2
 
 
 class TensorFlowRunner:
-    """A function from uint8 batches of a fixed size to features. TensorFlow's threads are the process's own
-    setting.
+    """A function from uint8 batches of a fixed size to features, `streams` of them at once. TensorFlow's threads are the process's
+    own setting.
     """
 
-    def __init__(self, forward: Callable[[Any], Any], batch_size: int) -> None:
-        self._forward = forward
+    def __init__(self, forward: Callable[[Any], Any], batch_size: int, streams: int) -> None:
+        self._forward, self._streams = forward, streams
         self.batch_size = batch_size
 
     def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
@@ -40,10 +41,10 @@ class TensorFlowRunner:
         the iterator.
         """
         pending: deque[Future[None]] = deque()
-        with ThreadPoolExecutor(1, thread_name_prefix="tensorflow") as thread:
+        with ThreadPoolExecutor(self._streams, thread_name_prefix="tensorflow") as thread:
             for batch in batches:
                 pending.append(thread.submit(self._store, batch, out))
-                if len(pending) > _BATCHES_AHEAD:
+                if len(pending) >= self._streams + _BATCHES_AHEAD:
                     pending.popleft().result()
             while pending:
                 pending.popleft().result()
@@ -53,7 +54,7 @@ class TensorFlowRunner:
         out[batch.start : batch.start + batch.num_images] = features[: batch.num_images]
 
 
-def build_folded(model: keras.Model) -> TensorFlowRunner:
+def build_folded(model: keras.Model, num_threads: int) -> TensorFlowRunner:
     """`model` with batch norm folded into the convolutions and every weight a constant of the graph."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -61,13 +62,13 @@ def build_folded(model: keras.Model) -> TensorFlowRunner:
     batch_size = _batch_size()
     folded = fold_batch_norm(model)
     frozen = convert_variables_to_constants_v2(_graph(folded, batch_size).get_concrete_function())
-    return TensorFlowRunner(lambda images: frozen(tf.constant(images))[0], batch_size)
+    return TensorFlowRunner(lambda images: frozen(tf.constant(images))[0], batch_size, _streams(num_threads))
 
 
-def build_unfolded(model: keras.Model) -> TensorFlowRunner:
+def build_unfolded(model: keras.Model, num_threads: int) -> TensorFlowRunner:
     """`model` as Keras runs it: the slowest, and right by definition."""
     batch_size = _batch_size()
-    return TensorFlowRunner(_graph(model, batch_size), batch_size)
+    return TensorFlowRunner(_graph(model, batch_size), batch_size, _streams(num_threads))
 
 
 def _graph(model: keras.Model, batch_size: int) -> Any:
@@ -80,6 +81,10 @@ def _graph(model: keras.Model, batch_size: int) -> Any:
         return model(tf.cast(images, tf.float32), training=False)
 
     return forward
+
+
+def _streams(num_threads: int) -> int:
+    return 1 if sees_gpu() else operations_at_once(num_threads)
 
 
 def _batch_size() -> int:

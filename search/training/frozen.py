@@ -8,9 +8,11 @@ import numpy as np
 
 from data.errors import UserError
 from search.experiment.trial import TrialSpec
+from search.features.gpus import sees_gpu
 from search.features.opened import extractor_of, store_of
 from search.features.rows import ABSENT, FeatureRows
 from search.features.store import FeatureStore
+from search.features.threads import operations_at_once
 from search.training.feeds import Pictures
 from search.training.head_stack import HeadWeights
 from search.training.heads import HeadPlan, TrainedHeads, train_heads
@@ -56,7 +58,8 @@ def train_frozen_heads(
         objective=job.spec.protocol.objective,
         epochs=epochs,
     )
-    return train_heads(_features_by_epoch(job, store), validation, plan, on_epoch)
+    lanes = 1 if sees_gpu() else operations_at_once(job.resources.num_threads)
+    return train_heads(_features_by_epoch(job, store), validation, plan, on_epoch, lanes)
 
 
 def frozen_store(job: Job) -> FeatureStore:

@@ -31,15 +31,20 @@ class EpochFeed:
 
 
 def epoch_feeds(
-    tasks: Sequence[HeadTask], num_steps: int, batch_size: int, model: ModelSettings, epoch: int
+    tasks: Sequence[HeadTask],
+    num_steps: int,
+    batch_size: int,
+    model: ModelSettings,
+    epoch: int,
+    num_lanes: int = 1,
 ) -> Iterator[EpochFeed]:
-    """The batches of one epoch, for each head from its own seed alone, in parts that memory holds. A head with more images than
-    fit in `num_steps` leaves out a few, others each epoch.
+    """The batches of one epoch, for each head from its own seed alone, in parts of which memory holds one a lane. A head with more
+    images than fit in `num_steps` leaves out a few, others each epoch.
     """
     drawn = [_draw_epoch(task, num_steps, batch_size, epoch) for task in tasks]
     drops = model.dropout > 0 and model.head_units > 0
     generators = [_generator(task, 2 * epoch + 2) for task in tasks]
-    for part in _parts(num_steps, len(tasks) * batch_size):
+    for part in _parts(num_steps, len(tasks) * batch_size, BLOCK_ROWS // num_lanes):
         rows, weight = (np.stack([each[which][part] for each in drawn], axis=1) for which in (0, 1))
         shape = (len(rows), batch_size, model.head_units)
         keep = (
@@ -50,9 +55,9 @@ def epoch_feeds(
         yield EpochFeed(rows, weight, keep, 1 - model.dropout if drops else 1.0)
 
 
-def _parts(num_steps: int, rows_a_step: int) -> Iterator[slice]:
+def _parts(num_steps: int, rows_a_step: int, block_rows: int) -> Iterator[slice]:
     """An even number of steps each, so that a mask's random numbers, two to a word, do not depend on where the parts end."""
-    length = max(2, BLOCK_ROWS // rows_a_step // 2 * 2)
+    length = max(2, block_rows // rows_a_step // 2 * 2)
     for start in range(0, num_steps, length):
         yield slice(start, min(start + length, num_steps))
 

@@ -1,18 +1,19 @@
 """The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call; and each head as a plain model.
 
-A stack is compiled once for a number of heads and a shape in a process, and started afresh for each trial. Nothing here
-decides when to stop or what is best.
+A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh for each trial. Nothing here
+decides when to stop or what is best; `head_lanes` shares heads out between several stacks.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from search.features.rows import FeatureRows
 from search.training.adam import apply_adam, decay
+from search.training.head_model import losses_of, stacked_model, sum_of_each_head
 
 if TYPE_CHECKING:
     import keras
@@ -65,56 +66,94 @@ def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> 
     return model
 
 
-@lru_cache(maxsize=16)
-def stack_of(num_heads: int, shape: HeadShape) -> "Stack":
-    """The stack of this size, compiled at its first use in a process."""
-    return Stack(num_heads, shape)
+@dataclass(frozen=True)
+class StackState:
+    """Everything that a stack's training goes on from. arrays: weights, then Adam's first and second moments, each [heads, ...];
+    steps: taken so far."""
+
+    arrays: tuple[np.ndarray, ...]
+    steps: float
+
+    @classmethod
+    def fresh(cls, shape: HeadShape, seeds: Sequence[int]) -> "StackState":
+        """Fresh weights for each head's seed, and a fresh optimizer."""
+        heads = [initial_weights(shape, seed) for seed in seeds]
+        weights = [np.stack(parts) for parts in zip(*heads, strict=True)]
+        weights = [each if each.ndim == 3 else each[:, None] for each in weights]  # biases: [heads, 1, out]
+        return cls((*weights, *(np.zeros_like(each) for each in weights * 2)), 0.0)
+
+    @classmethod
+    def joined(cls, states: "Sequence[StackState]") -> "StackState":
+        """The heads of all, in order. All have taken as many steps."""
+        arrays = zip(*(state.arrays for state in states), strict=True)
+        return cls(tuple(np.concatenate(parts) for parts in arrays), states[0].steps)
+
+    def __getitem__(self, heads: slice | np.ndarray) -> "StackState":
+        return StackState(tuple(each[heads] for each in self.arrays), self.steps)
+
+
+@lru_cache(maxsize=32)
+def stack_of(lane: int, shape: HeadShape) -> "Stack":
+    """The stack of a lane, compiled at its first use in a process."""
+    return Stack(shape)
 
 
 class Stack:
-    """`num_heads` heads of one shape, trained in step."""
+    """Any number of heads of one shape, trained in step."""
 
-    def __init__(self, num_heads: int, shape: HeadShape) -> None:
+    def __init__(self, shape: HeadShape) -> None:
         import tensorflow as tf
 
-        self.num_heads, self.shape = num_heads, shape
-        self.model = _stacked_model(num_heads, shape)
-        self._variables = [variable.value for variable in self.model.trainable_variables]
-        self._moments = [[tf.Variable(tf.zeros_like(v)) for v in self._variables] for _ in range(2)]
+        self.shape = shape
+        self.model = stacked_model(shape.kernels)
+        sizes = [size for fan_in, fan_out in shape.kernels for size in ((fan_in, fan_out), (1, fan_out))]
+        self._variables, *self._moments = (
+            [tf.Variable(tf.zeros((0, *size)), shape=(None, *size)) for size in sizes] for _ in range(3)
+        )
         self._step = tf.Variable(0.0)
-        self._train = tf.function(self._train_graph, reduce_retracing=True)
-        self._predict = tf.function(self._predict_graph, reduce_retracing=True)
+        self._predict = tf.function(self._predict_graph, input_signature=self._data(None))
+        self._train_graphs: dict[tuple[int, bool, bool], Any] = {}
 
-    def start(self, seeds: Sequence[int]) -> None:
-        """Fresh weights for each head's seed, and a fresh optimizer."""
-        heads = [initial_weights(self.shape, seed) for seed in seeds]
-        self._assign([np.stack(parts) for parts in zip(*heads, strict=True)], None, 0.0)
+    def _data(self, *rows: int | None) -> list[Any]:
+        """What features, labels and rows [..., heads, batch] are to a graph, whatever their numbers."""
+        import tensorflow as tf
 
-    def keep(self, heads: np.ndarray) -> "Stack":
-        """A smaller stack that goes on with these heads where they are."""
-        smaller = stack_of(len(heads), self.shape)
-        moments = [[m.numpy()[heads] for m in moment] for moment in self._moments]
-        values = [v.numpy().reshape(self.num_heads, *v.shape[1:])[heads] for v in self._variables]
-        smaller._assign(values, moments, float(self._step.numpy()))
-        return smaller
+        features = tf.TensorSpec((None, self.shape.dim), tf.float32)
+        return [features, tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, *rows), tf.int32)]
 
-    def _assign(self, values: list[np.ndarray], moments: list[list[np.ndarray]] | None, step: float) -> None:
-        for variable, value in zip(self._variables, values, strict=True):
-            variable.assign(value.reshape(variable.shape))
-        for i, moment in enumerate(self._moments):
-            for j, variable in enumerate(moment):
-                variable.assign(np.zeros(variable.shape, np.float32) if moments is None else moments[i][j])
-        self._step.assign(step)
+    def _train(self, batch: int, decays: bool, smooths: bool) -> Any:
+        """The graph of an epoch. What a setting leaves out is not in it: not one operation more."""
+        import tensorflow as tf
+
+        if (batch, decays, smooths) not in self._train_graphs:
+            masks = [
+                tf.TensorSpec((None, None, batch), tf.float32),
+                tf.TensorSpec((None, None, None, None), tf.bool),
+            ]
+            self._train_graphs[batch, decays, smooths] = tf.function(
+                partial(self._train_graph, decays, smooths),
+                input_signature=[*self._data(None, batch), *masks, *[tf.TensorSpec((), tf.float32)] * 4],
+            )
+        return self._train_graphs[batch, decays, smooths]
+
+    def load(self, state: StackState) -> None:
+        """Goes on from `state`, with its heads and no others."""
+        for variable, value in zip(self._all_variables, state.arrays, strict=True):
+            variable.assign(value)
+        self._step.assign(state.steps)
+
+    def state(self) -> StackState:
+        """A copy of what `load` takes."""
+        return StackState(tuple(v.numpy() for v in self._all_variables), float(self._step.numpy()))
+
+    @property
+    def _all_variables(self) -> list[Any]:
+        return [*self._variables, *self._moments[0], *self._moments[1]]
 
     def weights(self, head: int) -> HeadWeights:
         """A copy of one head's weights, in the order of `plain_head`."""
-        return tuple(
-            variable[head].numpy().reshape(self._plain_shape(i)) for i, variable in enumerate(self._variables)
-        )
-
-    def _plain_shape(self, index: int) -> tuple[int, ...]:
-        kernel = self.shape.kernels[index // 2]
-        return kernel if index % 2 == 0 else (kernel[1],)
+        values = [variable[head].numpy() for variable in self._variables]
+        return tuple(each if i % 2 == 0 else each[0] for i, each in enumerate(values))
 
     def train_epoch(
         self,
@@ -142,19 +181,16 @@ class Stack:
     ) -> list[np.ndarray]:
         """Sums over the part's images, each float32 [heads]: loss, right answers, images."""
         values, held = features.holding(feed.rows)
-        steps, heads, _ = feed.rows.shape
+        steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
-        sums = self._train(
+        numbers = 1 / feed.keep_rate, learning_rate, weight_decay, label_smoothing
+        sums = self._train(batch, weight_decay > 0, label_smoothing > 0)(
             values,
             _labels(labels, held),
             _local(feed.rows, held),
             feed.weight,
             keep,
-            np.float32(1 / feed.keep_rate),
-            learning_rate,
-            # None leaves the graph as it is without: not one operation more.
-            np.float32(weight_decay) if weight_decay else None,
-            np.float32(label_smoothing) if label_smoothing else None,
+            *map(np.float32, numbers),
         )
         return [each.numpy() for each in sums]
 
@@ -178,6 +214,8 @@ class Stack:
 
     def _train_graph(
         self,
+        decays: bool,
+        smooths: bool,
         features: Any,
         labels: Any,
         rows: Any,
@@ -190,40 +228,38 @@ class Stack:
     ) -> Any:
         import tensorflow as tf
 
-        totals = [tf.zeros([self.num_heads])] * 3
+        truth, mask = tf.gather(labels, rows), tf.cast(keep, tf.float32) * scale
+        count = tf.reduce_sum(weight, axis=2)
+        share = weight / count[:, :, None]  # of an image in the mean loss of its batch
+        smoothed = smoothing if smooths else None
+        said = tf.TensorArray(
+            tf.float32, tf.shape(rows)[0], element_shape=(None, *rows.shape[2:], self.shape.classes)
+        )
         for step in tf.range(tf.shape(rows)[0]):
-            inputs, truth = tf.gather(features, rows[step]), tf.gather(labels, rows[step])
-            mask = tf.cast(keep[step], tf.float32) * scale
+            inputs = tf.gather(features, rows[step])
             with tf.GradientTape() as tape:
-                logits = self.model([inputs, mask])
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(truth, logits)
-                if smoothing is not None:
-                    spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
-                    losses = (1 - smoothing) * losses + smoothing * spread
-                losses *= weight[step]
-                count = tf.reduce_sum(weight[step], axis=1)
-                # Heads share no weight: the gradient of the sum is each head's own gradient.
-                loss = tf.reduce_sum(tf.reduce_sum(losses, axis=1) / count)
-            gradients = tape.gradient(loss, self._variables)
+                logits = self.model([inputs, mask[step], *self._variables])
+                losses = losses_of(logits, truth[step], smoothed)
+            # Heads share no weight: the gradient of the sum is each head's own gradient.
+            gradients = tape.gradient(losses, self._variables, output_gradients=share[step])
+            said = said.write(step, logits)
             self._step.assign_add(1.0)
-            if weight_decay is not None:
+            if decays:
                 decay(self._variables[::2], learning_rate, weight_decay)
             for variable, first, second, gradient in zip(
                 self._variables, *self._moments, gradients, strict=True
             ):
                 apply_adam(variable, (first, second), self._step, gradient, learning_rate)
-            right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32) * weight[step]
-            sums = (tf.reduce_sum(losses, axis=1), tf.reduce_sum(right, axis=1), count)
-            totals = [total + part for total, part in zip(totals, sums, strict=True)]
-        return totals
+        logits = said.stack()
+        right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
+        of_images = losses_of(logits, truth, smoothed) * weight, right * weight, weight
+        return [sum_of_each_head(values) for values in of_images]
 
     def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
         import tensorflow as tf
 
-        logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1])])
-        log_probs = tf.nn.log_softmax(logits)
-        truth = tf.gather(labels, rows)
-        return tf.argmax(logits, -1, tf.int32), tf.gather(log_probs, truth, batch_dims=2)
+        logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
+        return tf.argmax(logits, -1, tf.int32), -losses_of(logits, tf.gather(labels, rows))
 
 
 def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:
@@ -233,37 +269,3 @@ def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:
 def _local(rows: np.ndarray, held: np.ndarray | None) -> np.ndarray:
     """Rows as places in what is held, which is sorted."""
     return rows if held is None else np.searchsorted(held, rows).astype(np.int32)
-
-
-def _stacked_model(num_heads: int, shape: HeadShape) -> "keras.Model":
-    import keras
-
-    features = keras.Input(batch_shape=(num_heads, None, shape.dim), name="features")
-    mask = keras.Input(batch_shape=(None, None, None), name="dropout_mask")
-
-    dense = _stacked_dense_class()
-    hidden = features
-    if shape.units:
-        hidden = dense(num_heads, shape.dim, shape.units, "relu")(hidden)
-        hidden = keras.layers.Multiply()([hidden, mask])
-    logits = dense(num_heads, shape.units or shape.dim, shape.classes)(hidden)
-    return keras.Model([features, mask], logits, name="stacked_heads")
-
-
-@lru_cache(maxsize=1)
-def _stacked_dense_class() -> Any:
-    import keras
-
-    class StackedDense(keras.layers.Layer):
-        """A dense layer a head: [heads, batch, in] x [heads, in, units] + [heads, 1, units]."""
-
-        def __init__(self, num_heads: int, fan_in: int, units: int, activation: str | None = None) -> None:
-            super().__init__()
-            self.activation = keras.activations.get(activation)
-            self.kernel = self.add_weight(shape=(num_heads, fan_in, units), initializer="zeros")
-            self.bias = self.add_weight(shape=(num_heads, 1, units), initializer="zeros")
-
-        def call(self, inputs: Any) -> Any:
-            return self.activation(keras.ops.matmul(inputs, self.kernel) + self.bias)
-
-    return StackedDense

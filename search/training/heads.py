@@ -1,22 +1,23 @@
 """Many heads trained together on cached features: every fold and seed of a trial as one stacked Keras model.
 
 Each head has its own batches, dropout, early stopping and best weights, and depends on nothing but its own task and seed.
-The stack itself (variables, one training step) is `head_stack`; where features come from is `frozen` and `features.store`.
+The stack itself (variables, one training step) is `head_stack`, side by side in `head_lanes`; where features come from is `frozen` and
+`features.store`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from search.experiment.trial import Curve, ModelSettings, Objective, TrainingSettings
 from search.features.rows import FeatureRows, as_rows
-from search.training.head_feed import HeadTask, epoch_feeds
+from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
+from search.training.head_lanes import Lanes
 from search.training.head_scores import HeadScores
-from search.training.head_stack import HeadShape, HeadWeights, Stack, stack_of
+from search.training.head_stack import HeadShape, HeadWeights
 from search.training.progress import EpochReport, OnEpoch
-
-SHRINK_AT = 0.5  # the stack is rebuilt without its stopped heads when no more than this part still trains
 
 
 class TrialFailure(Exception):
@@ -69,29 +70,33 @@ def train_heads(
     validation_features: np.ndarray | FeatureRows,
     plan: HeadPlan,
     on_epoch: OnEpoch | None = None,
+    num_lanes: int = 1,
 ) -> TrainedHeads:
-    """Trains every head of the plan.
+    """Trains every head of the plan. num_lanes: how many stacks train side by side; it changes how long they take alone.
 
     view_of_epoch: epoch (from 0) -> [n, d], features of the images as augmented for that epoch. validation_features: [n, d]. Rows
     of both are the positions the tasks name. Raises TrialFailure where a loss is not finite.
     """
-    run = _Run(plan, as_rows(validation_features))
-    for epoch in range(plan.max_epochs):
-        run.train_epoch(epoch, as_rows(view_of_epoch(epoch)))
-        run.score_epoch(epoch)
-        if on_epoch is not None:
-            on_epoch(run.report(epoch))
-        if run.scores.all_stopped:
-            break
-        run.shrink()
+    with ThreadPoolExecutor(num_lanes, thread_name_prefix="heads") as threads:
+        run = _Run(plan, as_rows(validation_features), num_lanes, threads)
+        for epoch in range(plan.max_epochs):
+            run.train_epoch(epoch, as_rows(view_of_epoch(epoch)))
+            run.score_epoch(epoch)
+            if on_epoch is not None:
+                on_epoch(run.report(epoch))
+            if run.scores.all_stopped:
+                break
+            run.drop_stopped()
     return run.result()
 
 
 class _Run:
-    """The moving parts of one call of `train_heads`: the stack, which heads are in it, and what each has reached."""
+    """The moving parts of one call of `train_heads`: which heads still train, and what each has reached."""
 
-    def __init__(self, plan: HeadPlan, validation_features: FeatureRows) -> None:
-        self.plan = plan
+    def __init__(
+        self, plan: HeadPlan, validation_features: FeatureRows, num_lanes: int, threads: ThreadPoolExecutor
+    ) -> None:
+        self.plan, self.num_lanes = plan, num_lanes
         self.validation_features = validation_features
         self.active = np.arange(len(plan.tasks))
         self.scores = HeadScores(
@@ -100,19 +105,20 @@ class _Run:
             None if plan.epochs else plan.training.patience,
         )
         shape = HeadShape(validation_features.shape[1], plan.model.head_units, plan.num_classes)
-        self.stack: Stack = stack_of(len(plan.tasks), shape)
-        self.stack.start([task.seed for task in plan.tasks])
+        self.lanes = Lanes(shape, [task.seed for task in plan.tasks], num_lanes, threads)
         self.best_weights: list[HeadWeights | None] = [None] * len(plan.tasks)
         self.curves: list[np.ndarray] = []
         self.last = np.zeros((len(plan.tasks), 4))
 
     def train_epoch(self, epoch: int, features: FeatureRows) -> None:
-        plan = self.plan
-        tasks = [plan.tasks[head] for head in self.active]
-        training = plan.training
-        feeds = epoch_feeds(tasks, plan.num_steps, training.batch_size, plan.model, epoch)
+        plan, training = self.plan, self.plan.training
         rates = plan.model.learning_rate, training.weight_decay, training.label_smoothing
-        loss, accuracy = self.stack.train_epoch(features, plan.labels, feeds, *rates)
+
+        def feeds(heads: slice) -> Iterable[EpochFeed]:
+            tasks = [plan.tasks[head] for head in self.active[heads]]
+            return epoch_feeds(tasks, plan.num_steps, training.batch_size, plan.model, epoch, self.num_lanes)
+
+        loss, accuracy = self.lanes.train_epoch(features, plan.labels, feeds, rates)
         if not np.isfinite(loss).all():
             head = int(self.active[int(np.argmin(np.isfinite(loss)))])
             raise TrialFailure(
@@ -123,24 +129,23 @@ class _Run:
 
     def score_epoch(self, epoch: int) -> None:
         rows = [self.plan.tasks[head].validate for head in self.active]
-        answers = self.stack.predict(self.validation_features, self.plan.labels, rows)
-        for head, (predicted, log_prob) in zip(self.active, answers, strict=True):
+        answers = self.lanes.predict(self.validation_features, self.plan.labels, rows)
+        for place, (head, (predicted, log_prob)) in enumerate(zip(self.active, answers, strict=True)):
             improved = self.scores.add(int(head), epoch, predicted, log_prob)
             labels = self.plan.labels[self.plan.tasks[head].validate]
             self.last[head, 2:] = -log_prob.mean(), (predicted == labels).mean()
             if improved:
-                self.best_weights[head] = self.stack.weights(int(np.flatnonzero(self.active == head)[0]))
+                self.best_weights[head] = self.lanes.weights(place)
         self.curves.append(self.last.mean(axis=0))
 
     def report(self, epoch: int) -> EpochReport:
         loss, accuracy, val_loss, val_accuracy = map(float, self.curves[-1])
         return EpochReport(epoch + 1, self.plan.max_epochs, loss, accuracy, val_loss, val_accuracy)
 
-    def shrink(self) -> None:
-        """Drops stopped heads from the stack once that halves it: each size is compiled once a process."""
+    def drop_stopped(self) -> None:
         alive = np.array([not self.scores.stopped(int(head)) for head in self.active])
-        if alive.sum() <= SHRINK_AT * len(alive):
-            self.stack = self.stack.keep(np.flatnonzero(alive))
+        if not alive.all():
+            self.lanes.keep(np.flatnonzero(alive))
             self.active = self.active[alive]
 
     def result(self) -> TrainedHeads:

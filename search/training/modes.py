@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Mode:
     """train: a job to what it learnt. forget: deletes what the trial kept on disk for itself. put: the weights of a trained head, put
     into a backbone fresh from `build_backbone`; gives back those of the head. check: raises UserError for settings that do not go
-    together. budget: what successive halving shares out; most: all of that.
+    together. side_by_side: how it uses processors, as `features.threads.set_threads` has it. budget: what successive halving shares
+    out; most: all of that.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Mode:
     forget: Callable[[Job], None]
     put: Callable[["keras.Model", Settings, Sequence[np.ndarray]], "HeadWeights"]
     check: Callable[[ModelSettings, TrainingSettings], None]
+    side_by_side: bool
     budget: Literal["views", "epochs"]
     most: Callable[[TrainingSettings], Views]
 
@@ -167,16 +169,27 @@ MODES: dict[str, Mode] = {
             _forget_frozen,
             _put_head,
             _check_frozen,
+            True,
             "views",
             lambda training: training.views,
         ),
-        Mode("finetune", _finetune, _forget_finetune, _put_body, _check_finetune, "epochs", _finetune_epochs),
+        Mode(
+            "finetune",
+            _finetune,
+            _forget_finetune,
+            _put_body,
+            _check_finetune,
+            False,
+            "epochs",
+            _finetune_epochs,
+        ),
         Mode(
             "scratch",
             _scratch,
             _keeps_nothing,
             _put_body,
             _check_scratch,
+            False,
             "epochs",
             lambda training: training.max_epochs,
         ),
