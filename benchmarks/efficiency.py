@@ -65,10 +65,10 @@ class Way:
 WAYS = (
     Way("random", "random"),
     Way("halving", "halving"),
-    Way("asynchronous halving", "asynchronous_halving"),
-    Way("asynchronous halving, lookahead twice the workers", "asynchronous_halving", ahead=2),
+    Way("asynchronous halving, lookahead as many as workers", "asynchronous_halving"),
+    Way("the same, lookahead four times the workers", "asynchronous_halving", ahead=4),
+    Way("the same, with controls and confirmation", "asynchronous_halving", ahead=4, whole=True),
     Way("asynchronous halving, eager", "asynchronous_halving", order="eager"),
-    Way("asynchronous halving, with controls and confirmation", "asynchronous_halving", whole=True),
 )
 
 

@@ -20,12 +20,18 @@ def test_a_note_says_what_it_asks_how_it_is_run_and_what_to_expect(path: Path) -
     assert f"python run_search.py run experiments/{path.name}" in note
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_settings_that_a_note_changes_are_sound(path: Path) -> None:
-    comments = [line for line in path.read_text().splitlines() if line.lstrip().startswith("#")]
-    for line in comments:
-        if overrides := re.findall(r"--set ([\w.]+=[^\s`)]+)", PLACEHOLDER.sub("7", line)):
-            load_config(path, overrides)
+def _changes() -> list[tuple[Path, list[str]]]:
+    """Each line of a note that changes settings: the file, and what it is changed by."""
+    lines = [(path, line) for path in FILES for line in path.read_text().splitlines()]
+    notes = [(path, PLACEHOLDER.sub("7", line)) for path, line in lines if line.lstrip().startswith("#")]
+    found = [(path, re.findall(r"--set ([\w.]+=[^\s`)]+)", note)) for path, note in notes]
+    return [(path, overrides) for path, overrides in found if overrides]
+
+
+@pytest.mark.parametrize(("path", "overrides"), _changes())
+def test_the_settings_that_a_note_changes_are_sound(path: Path, overrides: list[str]) -> None:
+    changed = load_config(path, overrides)
+    assert changed != load_config(path)
 
 
 def test_every_experiment_is_in_the_table_or_named_as_not_run() -> None:

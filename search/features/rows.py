@@ -6,6 +6,7 @@ What is read does not depend on which of the two it is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -49,15 +50,22 @@ class FeatureRows:
         return self[rows].astype(np.float32, copy=False)
 
     @cached_property
-    def resident(self) -> np.ndarray | None:
-        """All rows in float32; None where that would be too much to hold."""
+    def resident(self) -> Any:
+        """All rows as a float32 tensor, made once; None where that would be too much to hold."""
         if 4 * int(np.prod(self.shape)) > RESIDENT_BYTES:
             return None
-        kept = np.asarray(self.values) if self.picked is None else self[np.arange(len(self))]
-        return kept.astype(np.float32, copy=False)
+        import tensorflow as tf
 
-    def holding(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Values in float32 that hold at least these rows (of any shape), and which of all rows they are; None: all, in order."""
+        kept = np.asarray(self.values) if self._is_whole else self[np.arange(len(self))]
+        return tf.constant(kept.astype(np.float32, copy=False))
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.picked is None or np.array_equal(self.picked, np.arange(len(self.values)))
+
+    def holding(self, rows: np.ndarray) -> tuple[Any, np.ndarray | None]:
+        """Values in float32, an array or a tensor, that hold at least these rows (of any shape), and which of all rows they are; None:
+        all of them, in order."""
         if self.resident is not None:
             return self.resident, None
         wanted = np.unique(rows)

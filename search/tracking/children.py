@@ -87,9 +87,8 @@ def send_ended(
         store.delete(child.run_id)
         child = None
     if child is None or child.epochs is not None:
-        run_id = _complete(store, known, state, record, child)
-        child = known.children[record.trial] = Child(run_id, outcome)
-    if preview is not None and not child.has_preview:
+        known.children[record.trial] = _complete(store, known, state, record, child, preview)
+    elif preview is not None and not child.has_preview:
         store.log_file(child.run_id, preview)
         store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
         child.has_preview = True
@@ -104,14 +103,23 @@ def end_running(store: Store, known: Known, ended: int | None) -> None:
 
 
 def _complete(
-    store: Store, known: Known, state: SearchState, record: TrialRecord, child: Child | None
-) -> str:
+    store: Store,
+    known: Known,
+    state: SearchState,
+    record: TrialRecord,
+    child: Child | None,
+    preview: Path | None,
+) -> Child:
     row = trial_row(opened_of(state).search_id, record)
     run_id = child.run_id if child else store.create(row, {PARENT_TAG: known.parent_id})
     sent = child.epochs if child and child.epochs else set()
     points = [point for point in row.points if point.step not in sent]  # what is final has step 0
-    store.write(run_id, points, row.params, row.tags if child else {})
+    tags = dict(row.tags) if child else {}
+    if preview is not None:
+        store.log_file(run_id, preview)
+        tags[PREVIEW_TAG] = preview.name
+    store.write(run_id, points, row.params, tags)
     if record.result and record.result.traceback:
         store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
     store.set_status(run_id, row.status, row.ended)
-    return run_id
+    return Child(run_id, trial_outcome(record), preview is not None)

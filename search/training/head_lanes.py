@@ -44,6 +44,7 @@ class Lanes:
     ) -> tuple[np.ndarray, np.ndarray]:
         """One pass over each head's batches. rates: as `Stack.train_epoch` takes them. Returns the mean loss and accuracy of
         each head, float [heads]."""
+        _ = features.resident  # read here once, for all lanes
         parts = self._in_each(lambda stack, heads: stack.train_epoch(features, labels, feeds(heads), *rates))
         loss, accuracy = (np.concatenate(each) for each in zip(*parts, strict=True))
         return loss, accuracy
@@ -52,6 +53,7 @@ class Lanes:
         self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """As `Stack.predict`, of all heads."""
+        _ = features.resident
         parts = self._in_each(lambda stack, heads: stack.predict(features, labels, rows[heads]))
         return [answer for part in parts for answer in part]
 
