@@ -141,7 +141,7 @@ def _image_feed(images: np.ndarray) -> Any:
 
 def _epochs(body: Any, trained: frozenset[str], feed: Any, labels: np.ndarray) -> Callable[[int], None]:
     from search.training.batching import Batching
-    from search.training.head_stack import HeadShape, initial_weights
+    from search.training.head_shape import HeadShape, initial_weights
     from search.training.network import Network
 
     rows = np.arange(len(labels))

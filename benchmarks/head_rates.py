@@ -62,7 +62,7 @@ def _stacked(features: np.ndarray, labels: np.ndarray) -> float:
 def _fitted(features: np.ndarray, labels: np.ndarray, fold: int) -> float:
     import keras
 
-    from search.training.head_stack import HeadShape, initial_weights, plain_head
+    from search.training.head_shape import HeadShape, initial_weights, plain_head
 
     shape = HeadShape(DIM, UNITS, CLASSES)
     model = plain_head(shape, initial_weights(shape, fold), dropout=0.2)

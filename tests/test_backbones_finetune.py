@@ -8,7 +8,7 @@ import pytest
 from search.experiment.settings import FinetuneSettings, ModelSettings, Settings, TrainingSettings
 from search.features.backbones import BACKBONES, build_backbone
 from search.training.cutting import cut
-from search.training.head_stack import HeadShape, initial_weights, plain_head
+from search.training.head_shape import HeadShape, initial_weights, plain_head
 from search.training.modes import MODES
 from search.training.network import Batch, Network
 from search.training.whole import network_of

@@ -8,7 +8,7 @@ import pytest
 from data.errors import UserError
 from search.features.backbones import build_backbone
 from search.training.cutting import cut
-from search.training.head_stack import HeadShape, initial_weights
+from search.training.head_shape import HeadShape, initial_weights
 from search.training.network import Batch, Network
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from search.features import rows
 from search.training import head_feed
 from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
 from search.training.head_scores import HeadScores
-from search.training.head_stack import HeadShape, initial_weights, plain_head
+from search.training.head_shape import HeadShape, initial_weights, plain_head
 from search.training.heads import HeadPlan, TrainedHeads, TrialFailure, train_heads
 from search.training.progress import EpochReport
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search.training.cutting import cut
-from search.training.head_stack import HeadShape, initial_weights
+from search.training.head_shape import HeadShape, initial_weights
 from search.training.network import Acceleration, Batch, Network, acceleration, built_in
 
 if TYPE_CHECKING:

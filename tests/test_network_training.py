@@ -11,7 +11,7 @@ from search.training.batching import Batching
 from search.training.checkpoints import Checkpoint
 from search.training.cutting import cut
 from search.training.head_feed import HeadTask
-from search.training.head_stack import initial_weights
+from search.training.head_shape import initial_weights
 from search.training.heads import TrainedHeads, TrialFailure
 from search.training.network import Network
 from search.training.network_training import Phase, train_networks

@@ -20,7 +20,7 @@ from search.features.backbones import build_backbone
 from search.journal.state import SearchState
 from search.tracking.values import Winner
 from search.training.head_file import heads_file, load_head
-from search.training.head_stack import HeadShape, HeadWeights, plain_head
+from search.training.head_shape import HeadShape, HeadWeights, plain_head
 from search.training.modes import mode_of
 
 if TYPE_CHECKING:

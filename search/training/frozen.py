@@ -14,7 +14,7 @@ from search.features.rows import ABSENT, FeatureRows
 from search.features.store import FeatureStore
 from search.features.threads import operations_at_once
 from search.training.feeds import Pictures
-from search.training.head_stack import HeadWeights
+from search.training.head_shape import HeadWeights
 from search.training.heads import HeadPlan, TrainedHeads, train_heads
 from search.training.job import Job, Trained
 from search.training.progress import OnEpoch

@@ -7,7 +7,7 @@ import numpy as np
 
 from data.files import make_folder, write_atomically
 from search.experiment.trial import Resources, TrialSpec
-from search.training.head_stack import HeadWeights
+from search.training.head_shape import HeadWeights
 
 
 def heads_file(spec: TrialSpec, resources: Resources) -> Path:

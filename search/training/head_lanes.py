@@ -12,7 +12,8 @@ import numpy as np
 
 from search.features.rows import FeatureRows
 from search.training.head_feed import EpochFeed
-from search.training.head_stack import HeadShape, HeadWeights, Stack, StackState, stack_of
+from search.training.head_shape import HeadShape, HeadWeights
+from search.training.head_stack import Stack, StackState, stack_of
 
 FeedOf = Callable[[slice], Iterable[EpochFeed]]  # an epoch's batches of some of the heads
 

@@ -1,4 +1,4 @@
-"""The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call; and each head as a plain model.
+"""The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call.
 
 A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh for each trial. Nothing here
 decides when to stop or what is best; `head_lanes` shares heads out between several stacks.
@@ -14,56 +14,12 @@ import numpy as np
 from search.features.rows import FeatureRows
 from search.training.adam import apply_adam, decay
 from search.training.head_model import losses_of, stacked_model, sum_of_each_head
+from search.training.head_shape import HeadShape, HeadWeights, initial_weights
 
 if TYPE_CHECKING:
-    import keras
-
     from search.training.head_feed import EpochFeed
 
 PREDICT_ROWS = 1024
-
-
-@dataclass(frozen=True)
-class HeadShape:
-    """dim -> units -> classes; with units 0, dim -> classes."""
-
-    dim: int
-    units: int
-    classes: int
-
-    @property
-    def kernels(self) -> tuple[tuple[int, int], ...]:
-        inner = ((self.dim, self.units), (self.units, self.classes))
-        return inner if self.units else ((self.dim, self.classes),)
-
-
-HeadWeights = tuple[np.ndarray, ...]  # kernel, bias[, kernel, bias] of one head
-
-
-def initial_weights(shape: HeadShape, seed: int) -> HeadWeights:
-    """Glorot-uniform kernels and zero biases, as keras.layers.Dense starts, from the head's seed alone."""
-    generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
-    weights: list[np.ndarray] = []
-    for fan_in, fan_out in shape.kernels:
-        limit = np.sqrt(6 / (fan_in + fan_out))
-        weights.append(generator.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32))
-        weights.append(np.zeros(fan_out, np.float32))
-    return tuple(weights)
-
-
-def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> "keras.Model":
-    """One head as an ordinary Keras model: features [n, dim] -> class probabilities [n, classes]."""
-    import keras
-
-    inputs = keras.Input((shape.dim,), name="features")
-    hidden = inputs
-    if shape.units:
-        hidden = keras.layers.Dense(shape.units, activation="relu", name="hidden")(hidden)
-        hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
-    outputs = keras.layers.Dense(shape.classes, activation="softmax", name="classes")(hidden)
-    model = keras.Model(inputs, outputs, name="head")
-    model.set_weights(list(weights))
-    return model
 
 
 @dataclass(frozen=True)
@@ -92,7 +48,7 @@ class StackState:
         return StackState(tuple(each[heads] for each in self.arrays), self.steps)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)  # a lane a processor, a shape a backbone and width
 def stack_of(lane: int, shape: HeadShape) -> "Stack":
     """The stack of a lane, compiled at its first use in a process."""
     return Stack(shape)

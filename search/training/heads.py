@@ -16,7 +16,7 @@ from search.features.rows import FeatureRows, as_rows
 from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
 from search.training.head_lanes import Lanes
 from search.training.head_scores import HeadScores
-from search.training.head_stack import HeadShape, HeadWeights
+from search.training.head_shape import HeadShape, HeadWeights
 from search.training.progress import EpochReport, OnEpoch
 
 

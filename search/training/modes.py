@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
     from search.experiment.space import Space
-    from search.training.head_stack import HeadWeights
+    from search.training.head_shape import HeadWeights
 
 
 @dataclass(frozen=True)

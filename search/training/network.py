@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.training.adam import apply_adam, decay
-from search.training.head_stack import HeadShape, HeadWeights
+from search.training.head_shape import HeadShape, HeadWeights
 
 if TYPE_CHECKING:
     import keras

@@ -1,6 +1,6 @@
 """Mode scratch: the whole network from random weights of each head's own seed, on a new view every epoch."""
 
-from search.training.head_stack import initial_weights
+from search.training.head_shape import initial_weights
 from search.training.job import Job, Trained
 from search.training.network import Network, State
 from search.training.network_training import Phase

@@ -14,7 +14,7 @@ from search.training.checkpoints import Checkpoint, checkpoint_file
 from search.training.device_painting import painting_of
 from search.training.feeds import Feed, ImageFeed
 from search.training.frozen import LEAKED_VIEW, pictures_of
-from search.training.head_stack import HeadShape
+from search.training.head_shape import HeadShape
 from search.training.heads import TrainedHeads
 from search.training.job import Answer, Job
 from search.training.mixing import Mixing
