@@ -16,6 +16,7 @@ from search.journal.state import SearchState
 from search.report import tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.html import render_report, write_report
+from search.report.sections import facts
 from search.report.tables import trial_table
 
 HEADINGS = [
@@ -271,6 +272,14 @@ def test_ten_thousand_trials_make_a_page_that_can_be_mailed() -> None:
     page = render_report(state, Path("runs/long"), {})
     assert len(page) < 1_500_000
     assert "more are in trials.csv" in page
+
+
+def test_a_promoted_setting_is_counted_once() -> None:
+    state = make_state()
+    first = next(record for record in state.of_kind("trial") if record.status == "completed")
+    promoted = first.model_copy(update={"trial": len(state.records), "rung": 2})
+    more = state.model_copy(update={"records": (*state.records, promoted)})
+    assert dict(facts(more))["settings tried"] == dict(facts(state))["settings tried"] == "6"
 
 
 def test_the_label_safety_table_shows_accuracy_with_its_interval() -> None:

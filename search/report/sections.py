@@ -5,6 +5,7 @@ figures. Made from the state alone and knowing no HTML. Tables are in `tables`, 
 
 from typing import Any
 
+from search.experiment.trial import setting_key
 from search.journal.state import SearchState
 from search.report.leaderboard import KINDS, accuracy_interval
 from search.report.wording import (
@@ -34,8 +35,9 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
         found.append(("accuracy without augmentation", percent_text(accuracy, interval)))
     if state.test and state.test.effect:
         found.append(("on the sealed test set", effect_text(state.test.effect, unit_of(state))))
-    trials = state.of_kind("trial")
-    found.append(("settings tried", str(sum(record.status == "completed" for record in trials))))
+    trials = [record for record in state.of_kind("trial") if record.status == "completed"]
+    # A setting that was promoted is a trial on each rung.
+    found.append(("settings tried", f"{len({setting_key(record.spec.settings) for record in trials}):,}"))
     if state.opened:
         counts = state.opened.dataset.counts.values()
         found.append(
@@ -136,7 +138,7 @@ def floor_text(state: SearchState) -> str:
     count = sum(r.status == "completed" and r.duplicate_of is None for r in state.of_kind("trial"))
     floor = amount_text(evidence.null_floor, unit, signed=False)
     text = (
-        f"If none of the {count:,} settings differed from no augmentation, the best of them would still show "
+        f"If none of the {count:,} trials differed from no augmentation, the best of them would still show "
         f"up to {floor} {unit.name} in 95 of 100 searches: that is the null floor."
     )
     if best is None:
