@@ -75,6 +75,16 @@ def test_heads_in_several_lanes_are_the_same_to_the_bit(num_lanes: int) -> None:
     assert in_many.curve == in_one.curve
 
 
+def test_lanes_that_read_in_other_parts_report_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 300)
+    features, plan = _odd_plan()
+    in_one, in_two = (
+        train_heads(lambda epoch: features, features, plan, num_lanes=lanes) for lanes in (1, 2)
+    )
+    assert in_two.curve == in_one.curve
+    assert _bits(in_two) == _bits(in_one)
+
+
 def test_a_head_alone_is_the_same_to_the_bit() -> None:
     features, plan = _odd_plan()
     together = train_heads(lambda epoch: features, features, plan)

@@ -54,14 +54,6 @@ def losses_of(logits: Any, truth: Any, smoothing: Any = None) -> Any:
     return losses[..., :images]
 
 
-def sum_of_each_head(values: Any) -> Any:
-    """[steps, heads, batch] -> [heads]"""
-    import tensorflow as tf
-
-    by_head = tf.transpose(values, [1, 0, 2])
-    return tf.reduce_sum(tf.reshape(by_head, [tf.shape(by_head)[0], -1]), axis=1)
-
-
 @lru_cache(maxsize=1)
 def _stacked_dense_class() -> Any:
     import keras

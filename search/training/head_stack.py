@@ -4,6 +4,7 @@ A stack is compiled once for a shape in a process, whatever the number of heads,
 decides when to stop or what is best; `head_lanes` shares heads out between several stacks.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -13,7 +14,7 @@ import numpy as np
 
 from search.features.rows import FeatureRows
 from search.training.adam import apply_adam, decay
-from search.training.head_model import losses_of, stacked_model, sum_of_each_head
+from search.training.head_model import losses_of, stacked_model
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ class Stack:
         """One pass over the feeds. Returns the mean loss and accuracy of each head, float [heads]."""
         rates = learning_rate, weight_decay, label_smoothing
         parts = [self._train_part(features, labels, feed, *rates) for feed in feeds]
-        loss, correct, total = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
+        sums = (np.concatenate(steps) for steps in zip(*parts, strict=True))
+        # fsum is exact, so that a head's loss does not depend on where parts end.
+        loss, correct, total = (np.array([math.fsum(head) for head in steps.T]) for steps in sums)
         return loss / total, correct / total
 
     def _train_part(
@@ -135,7 +138,7 @@ class Stack:
         weight_decay: float,
         label_smoothing: float,
     ) -> list[np.ndarray]:
-        """Sums over the part's images, each float32 [heads]: loss, right answers, images."""
+        """Sums over the images of each batch, float32 [steps, heads]: loss, right answers, images."""
         values, held = features.holding(feed.rows)
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
@@ -209,7 +212,7 @@ class Stack:
         logits = said.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = losses_of(logits, truth, smoothed) * weight, right * weight, weight
-        return [sum_of_each_head(values) for values in of_images]
+        return [tf.reduce_sum(values, axis=2) for values in of_images]
 
     def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
         import tensorflow as tf
