@@ -64,6 +64,10 @@ def write_owner(run_dir: Path, named: Owner) -> Path:
     return path
 
 
+def owner_in(run_dir: Path) -> Owner:
+    return Owner.model_validate_json((run_dir / lock.LOCK_NAME).read_bytes())
+
+
 def own_mark(run_dir: Path) -> Owner:
     """How this very process signs a lock."""
     with RunLock(run_dir, heartbeat_seconds=0.05) as held:
@@ -163,6 +167,7 @@ def test_without_kernel_locks_a_number_used_again_is_not_the_owner(
     write_owner(tmp_path, mark.model_copy(update={"started": "12345"}))
     with RunLock(tmp_path, heartbeat_seconds=0.05) as held:
         held.verify()
+        assert owner_in(tmp_path).started == mark.started
 
 
 def test_without_kernel_locks_a_dead_process_is_dead_at_once(tmp_path: Path, no_kernel_locks: None) -> None:
@@ -172,6 +177,7 @@ def test_without_kernel_locks_a_dead_process_is_dead_at_once(tmp_path: Path, no_
     write_owner(tmp_path, mark.model_copy(update={"pid": child.pid, "heartbeat_seconds": 1e6}))
     with RunLock(tmp_path, heartbeat_seconds=0.05) as held:
         held.verify()
+        assert owner_in(tmp_path).pid == os.getpid()
 
 
 def test_of_two_that_find_the_same_dead_owner_one_stays(tmp_path: Path, no_kernel_locks: None) -> None:
@@ -219,6 +225,7 @@ def test_a_lock_file_that_names_nobody_is_free(tmp_path: Path, content: bytes) -
     (tmp_path / lock.LOCK_NAME).write_bytes(content)
     with RunLock(tmp_path) as held:
         held.verify()
+        assert owner_in(tmp_path).pid == os.getpid()
 
 
 def test_a_copied_directory_is_free_while_the_search_goes_on_in_the_original(tmp_path: Path) -> None:
@@ -229,6 +236,7 @@ def test_a_copied_directory_is_free_while_the_search_goes_on_in_the_original(tmp
         (copy / lock.LOCK_NAME).write_bytes(held.path.read_bytes())
         with RunLock(copy) as second:
             second.verify()
+            assert owner_in(copy).token != owner_in(original).token
 
 
 def test_a_process_that_ended_but_was_not_collected_counts_as_ended() -> None:
