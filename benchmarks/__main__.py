@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.growth import GROWTHS, draw_growth, measure_point
-from benchmarks.head_rates import head_rates
+from benchmarks.head_rates import HeadRates, heads_one_by_one, stacked_heads
 from benchmarks.machine import describe_machine
 from benchmarks.peers import PEERS, run_peer
 from benchmarks.rates import feature_rates
-from benchmarks.searches import run_one_search, run_one_trial
+from benchmarks.searches import run_one_trial, run_search_from
 from benchmarks.table import Figures, rows_of, show
 from benchmarks.task import Task, clothing_task, digits_task
 from search.experiment.trial import Precision
@@ -39,8 +39,8 @@ def main() -> int:
         else:
             figures = _measure(task, ["float32"] if options.quick else _precisions())
             report["figures"] = figures.as_json()
-            report["rows"] = [row.as_json() for row in rows_of(figures)]
-            show(rows_of(figures), task)
+            report["rows"] = [row.as_json() for row in rows_of(figures, task)]
+            show(rows_of(figures, task), task)
     options.out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"written to {options.out}", file=sys.stderr)
     return 0
@@ -57,7 +57,7 @@ def _options() -> argparse.Namespace:
 
 def _task(options: argparse.Namespace, folder: Path) -> Task:
     if options.quick or options.growth:
-        return digits_task(folder, folder / "cache", every=2 if options.quick else 1)
+        return digits_task(folder, folder / "cache", every=3 if options.quick else 1)
     if options.images is None or not (Path(options.images) / "train").is_dir():
         raise SystemExit(
             "the clothing photographs are wanted: --images FOLDER with train/ and validation/, or --quick"
@@ -67,12 +67,12 @@ def _task(options: argparse.Namespace, folder: Path) -> Task:
 
 def _measure(task: Task, precisions: list[Precision]) -> Figures:
     rates = {precision: _alone(feature_rates, task, precision) for precision in precisions}
-    heads = _alone(head_rates)
+    heads = HeadRates(_alone(stacked_heads), _alone(heads_one_by_one))
     trial = _alone(run_one_trial, task)
-    search = _alone(run_one_search, task.experiment())
+    searches = tuple(_alone(run_search_from, task, lowest) for lowest in task.lowest_rungs)
     epochs = dict.fromkeys(PEERS, task.timed_epochs + 1) | {"peer 1": task.peer_epochs}
     peers = {name: _alone(run_peer, name, task, epochs[name]) for name in PEERS}
-    return Figures(rates, heads, trial, search, peers)
+    return Figures(rates, heads, trial, searches, peers)
 
 
 def _precisions() -> list[Precision]:
@@ -88,12 +88,13 @@ def _growth(task: Task, folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _alone(measure: Callable[..., Any], *arguments: Any) -> Any:
-    """One measurement in a fresh process, which shares no compiled model, cache or memory with the others."""
+    """One measurement in a fresh process, which shares no compiled model and no memory with the others. What it found is told at once:
+    an hour of others follows."""
     start = time.perf_counter()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         answer = pool.submit(measure, *arguments).result()
     label = " ".join([measure.__name__, *(str(a) for a in arguments if isinstance(a, (str, int)))])
-    print(f"{label}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    print(f"{label}: {time.perf_counter() - start:.0f} s: {answer}", file=sys.stderr, flush=True)
     return answer
 
 

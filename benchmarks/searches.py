@@ -1,7 +1,9 @@
 """One trial and one whole search of this project, timed from outside, with the memory of all their processes."""
 
+import os
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 from benchmarks.memory import watched_memory
 from benchmarks.task import MIDDLE, Task
 from search.experiment.config import ExperimentConfig
+from search.experiment.trial import TrialRecord
+from search.features.threads import set_threads
 
 
 @dataclass(frozen=True)
@@ -29,22 +33,49 @@ class TrialRun:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A searched setting's score (honest accuracy) on the rung of so many views."""
+
+    views: int
+    settings: dict[str, Any]
+    score: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Spearman's rank correlation of the settings that two rungs have in common."""
+
+    from_views: int
+    to_views: int
+    rho: float
+    settings: int
+
+
+@dataclass(frozen=True)
 class SearchRun:
     """seconds: from the call to its return. startup_seconds: until no augmentation, the first trial, had an answer: imports,
-    compiling, clean features. trial_seconds: in all trials after it. images: through the backbone.
+    compiling, clean features. trial_seconds: in all trials after it, heads_seconds: of it in training heads. images: through the
+    backbone. correlations: between each rung and the next. scores: of every setting on every rung that it reached.
     """
 
     seconds: float
     startup_seconds: float
     trial_seconds: float
+    heads_seconds: float
     trials: int
     images: int
+    correlations: tuple[Agreement, ...]
+    scores: tuple[Scored, ...]
     memory_mb: tuple[float, float]
 
     @property
     def overhead(self) -> float:
         """The share of the time after start-up that no trial was running (with one worker)."""
         return 1 - self.trial_seconds / (self.seconds - self.startup_seconds)
+
+    @property
+    def rungs(self) -> list[int]:
+        return sorted({scored.views for scored in self.scores})
 
 
 def run_one_trial(task: Task, **changes: Any) -> TrialRun:
@@ -54,6 +85,7 @@ def run_one_trial(task: Task, **changes: Any) -> TrialRun:
     from search.training.run_trial import run_trial
 
     config = task.experiment(**changes)
+    set_threads(os.cpu_count() or 1, side_by_side=True)  # as a worker does, before TensorFlow is loaded
     with tempfile.TemporaryDirectory() as folder, watched_memory() as memory:
         resources = resources_of(config, Path(folder))
         specs = prepare(config, resources).specs
@@ -75,6 +107,13 @@ def run_one_trial(task: Task, **changes: Any) -> TrialRun:
     )
 
 
+def run_search_from(task: Task, min_views: int) -> SearchRun:
+    """The search of the task whose lowest rung has so many views, with nothing kept from other measurements."""
+    with tempfile.TemporaryDirectory() as cache:
+        changes = {"search": {"min_views": min_views}, "execution": {"cache_dir": cache}}
+        return run_one_search(task.experiment(**changes))
+
+
 def run_one_search(config: ExperimentConfig, inline: bool = False) -> SearchRun:
     """A search in a directory of its own, tracked in MLflow on sqlite as by default."""
     from search import run_search
@@ -88,14 +127,27 @@ def run_one_search(config: ExperimentConfig, inline: bool = False) -> SearchRun:
         seconds = time.perf_counter() - start
     if result.outcome != "finished":
         raise RuntimeError(f"the search ended as {result.outcome}: {result.reason}")
-    records = result.state.records
+    records, evidence = result.state.records, result.state.evidence
     trained = [r for r in records if r.duplicate_of is None and r.result and r.result.timing]
     timings = [r.result.timing for r in trained if r.result and r.result.timing]
     return SearchRun(
         seconds=seconds,
         startup_seconds=(records[0].told_at or begun) - begun,
         trial_seconds=sum(timing.total_seconds for timing in timings[1:]),
+        heads_seconds=sum(timing.heads_seconds for timing in timings[1:]),
         trials=len(records),
         images=sum(timing.images_extracted for timing in timings),
+        correlations=tuple(
+            Agreement(each.from_views, each.to_views, each.rho, each.num_trials)
+            for each in (evidence.rung_correlations if evidence else ())
+        ),
+        scores=tuple(_scores(records)),
         memory_mb=(memory.total, memory.private),
     )
+
+
+def _scores(records: Sequence[TrialRecord]) -> Iterator[Scored]:
+    for record in records:
+        if record.kind == "trial" and record.result and record.result.score is not None:
+            views = record.spec.settings.training.views
+            yield Scored(views if isinstance(views, int) else 0, record.settings, record.result.score)

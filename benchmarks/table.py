@@ -18,7 +18,7 @@ class Figures:
     rates: dict[Precision, Rates]
     heads: HeadRates
     trial: TrialRun
-    search: SearchRun
+    searches: tuple[SearchRun, ...]
     peers: dict[str, PeerRun]
 
     def as_json(self) -> dict[str, Any]:
@@ -38,9 +38,11 @@ class Row:
         return asdict(self)
 
 
-def rows_of(figures: Figures) -> list[Row]:
-    """The comparison. What was not run to its end (a peer cut short, twenty trials of which one was run) says so."""
-    return [*_rate_rows(figures), *_time_rows(figures), *_search_rows(figures)]
+def rows_of(figures: Figures, task: Task) -> list[Row]:
+    """The comparison. What was not run to its end (a peer cut short, many trials of which one was run) says so."""
+    rows = [*_rate_rows(figures), _trial_row(figures)]
+    rows += [_search_row(search, figures.peers["peer 1"], task.trials) for search in figures.searches]
+    return [*rows, *_search_rows(figures)]
 
 
 # Over the training of the first two peers, a precision each.
@@ -80,28 +82,30 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
     return rows
 
 
-def _time_rows(figures: Figures) -> list[Row]:
-    trial, search, peer = figures.trial, figures.search, figures.peers["peer 1"]
+def _trial_row(figures: Figures) -> Row:
+    trial, peer = figures.trial, figures.peers["peer 1"]
     ended = "stopped early" if peer.stopped_early else "cut short"
     origin = f"{trial.seconds:.0f} s ({trial.heads} heads) against {peer.seconds:.0f} s"
-    return [
-        Row(
-            "one trial over one trial of peer 1",
-            f"{peer.seconds / trial.seconds:.1f}x",
-            "8x",
-            f"{origin} ({len(peer.epoch_seconds)} epochs, {ended})",
-        ),
-        Row(
-            "a search of 20 trials and its controls over 20 trials of peer 1",
-            f"{20 * peer.seconds / search.seconds:.1f}x",
-            "20x",
-            f"{search.seconds:.0f} s ({search.trials} trials and rungs) against 20 times {peer.seconds:.0f} s",
-        ),
-    ]
+    return Row(
+        "one trial over one trial of peer 1",
+        f"{peer.seconds / trial.seconds:.1f}x",
+        "8x",
+        f"{origin} ({len(peer.epoch_seconds)} epochs, {ended})",
+    )
+
+
+def _search_row(search: SearchRun, peer: PeerRun, trials: int) -> Row:
+    rungs = ", ".join(map(str, search.rungs))
+    return Row(
+        f"a search of {trials} trials and its controls over {trials} trials of peer 1, rungs of {rungs} views",
+        f"{trials * peer.seconds / search.seconds:.1f}x",
+        "20x",
+        f"{search.seconds:.0f} s ({search.trials} trials and rungs) against {trials} times {peer.seconds:.0f} s",
+    )
 
 
 def _search_rows(figures: Figures) -> list[Row]:
-    search = figures.search
+    search = figures.searches[0]
     total, private = search.memory_mb
     return [
         Row(

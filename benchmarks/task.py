@@ -35,7 +35,8 @@ MIDDLE: dict[str, Any] = {
 @dataclass(frozen=True)
 class Task:
     """images: a folder with train/ and validation/, a folder a class in each. trials: of the search. peer_epochs: at most so
-    many epochs of the first peer's trial are trained; timed_epochs: of the other peers, after one to warm up.
+    many epochs of the first peer's trial are trained; timed_epochs: of the other peers, after one to warm up. lowest_rungs: the views
+    of the lowest rung of each search that is measured; the first is the default of experiments.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Task:
     patience: int = 20
     folds: int = 5
     seeds: int = 3
+    lowest_rungs: tuple[int, ...] = (2,)
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         """This project's experiment on the task; `changes` replace whole sections' keys."""
@@ -79,7 +81,9 @@ class Task:
 
 def clothing_task(images: Path, cache_dir: Path) -> Task:
     """The course's photographs at the course's size: 3068 to train, 341 to validate."""
-    return Task("clothing", images, 150, cache_dir, 20, 16, 60, peer_epochs=60, timed_epochs=2)
+    return Task(
+        "clothing", images, 150, cache_dir, 20, 16, 60, peer_epochs=60, timed_epochs=2, lowest_rungs=(2, 1)
+    )
 
 
 def digits_task(folder: Path, cache_dir: Path, every: int = 1) -> Task:
