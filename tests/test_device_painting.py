@@ -148,7 +148,7 @@ def test_a_trial_goes_all_of_a_gpu_s_way_but_for_its_speed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Painted by TensorFlow, in bfloat16, compiled by XLA; as on a machine with a card, which this one only believes it has."""
-    from test_finetune import scratch_spec
+    from finetuning import scratch_spec
 
     from search.features import gpus
     from search.training.run_trial import run_trial
