@@ -124,18 +124,31 @@ def test_what_a_search_was_killed_before_showing_is_shown_the_next_time(
     assert not (run_dir / "views").exists()
 
 
-def test_a_damaged_journal_is_left_behind_by_a_fresh_start(
-    finished: SearchResult, cache: Path, tmp_path: Path
-) -> None:
-    run_dir = tmp_path / "run"
+@pytest.fixture(scope="module")
+def afresh(finished: SearchResult, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
+    """The same search where a finished one is, whose journal is damaged: refused, then started with `--fresh`."""
+    run_dir = tmp_path_factory.mktemp("afresh") / "run"
     shutil.copytree(finished.run_dir, run_dir)
     journal = run_dir / "journal.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"told"', b'"tolt"', 1))
     with pytest.raises(JournalError, match=r"damaged.*start again with --fresh"):
         _run(_config(cache), run_dir)
-    again = _run(_config(cache), run_dir, fresh=True)
-    assert again.state.looks == 2
-    assert _table(run_dir) == _table(finished.run_dir)
+    return _run(_config(cache), run_dir, fresh=True)
+
+
+def test_a_damaged_journal_is_left_behind_by_a_fresh_start(
+    finished: SearchResult, afresh: SearchResult
+) -> None:
+    assert afresh.outcome == "finished"
+    assert [record.trial for record in afresh.state.records] == [r.trial for r in finished.state.records]
+
+
+def test_a_fresh_start_counts_the_earlier_look_at_the_test_set(
+    finished: SearchResult, afresh: SearchResult
+) -> None:
+    assert finished.state.test is not None
+    assert afresh.state.test is not None
+    assert (finished.state.test.looks, afresh.state.test.looks) == (1, 2)
 
 
 def test_another_config_in_the_directory_is_refused(finished: SearchResult, cache: Path) -> None:
@@ -143,16 +156,15 @@ def test_another_config_in_the_directory_is_refused(finished: SearchResult, cach
         _run(_config(cache, seed=4), finished.run_dir)
 
 
-def test_the_same_experiment_gives_the_same_table(
-    finished: SearchResult, cache: Path, tmp_path: Path
-) -> None:
-    again = _run(_config(cache), tmp_path / "again")
-    assert _table(again.run_dir) == _table(finished.run_dir)
-    assert again.state.evidence == finished.state.evidence
-    assert again.state.test == finished.state.test
+def test_the_same_experiment_gives_the_same_table(finished: SearchResult, afresh: SearchResult) -> None:
+    assert finished.state.test is not None
+    assert _table(afresh.run_dir) == _table(finished.run_dir)
+    assert afresh.state.evidence == finished.state.evidence
+    assert afresh.state.test == finished.state.test.model_copy(update={"looks": 2})
 
 
-@pytest.mark.parametrize("told", [pytest.param(2, marks=pytest.mark.slow), 7])
+@pytest.mark.slow  # among the quick ones, `test_killed_anywhere` and `test_command_line` resume
+@pytest.mark.parametrize("told", [2, 7])
 def test_a_stopped_search_resumes_to_the_same_table(
     finished: SearchResult, cache: Path, tmp_path: Path, told: int
 ) -> None:
@@ -198,6 +210,7 @@ def test_the_page_and_the_table_are_made_again_from_the_journal(
     assert "<html" in (copy / "report.html").read_text()
 
 
+@pytest.mark.slow  # a look is counted from a damaged journal among the quick ones
 def test_starting_afresh_counts_the_look_at_the_test_set(
     finished: SearchResult, cache: Path, tmp_path: Path
 ) -> None:
