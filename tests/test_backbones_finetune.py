@@ -13,7 +13,7 @@ from search.training.modes import MODES
 from search.training.network import Batch, Network
 from search.training.whole import network_of
 
-QUICK = {"efficientnet-lite0"}
+QUICK = {"small-cnn"}  # `test_finetune` trains efficientnet-lite0
 CLASSES, UNITS = 3, 4
 STARTS = {"small-cnn": "all", "vgg16": "last: 8"}  # the others have more than forty layers
 
