@@ -42,20 +42,10 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """Spearman's rank correlation of the settings that two rungs have in common."""
-
-    from_views: int
-    to_views: int
-    rho: float
-    settings: int
-
-
-@dataclass(frozen=True)
 class SearchRun:
     """seconds: from the call to its return. startup_seconds: until no augmentation, the first trial, had an answer: imports,
     compiling, clean features. trial_seconds: in all trials after it, heads_seconds: of it in training heads. images: through the
-    backbone. correlations: between each rung and the next. scores: of every setting on every rung that it reached.
+    backbone. correlations: of each rung and the next, a `RungCorrelation`. scores: of every setting on every rung that it reached.
     """
 
     seconds: float
@@ -64,7 +54,7 @@ class SearchRun:
     heads_seconds: float
     trials: int
     images: int
-    correlations: tuple[Agreement, ...]
+    correlations: tuple[dict[str, Any], ...]
     scores: tuple[Scored, ...]
     memory_mb: tuple[float, float]
 
@@ -137,10 +127,7 @@ def run_one_search(config: ExperimentConfig, inline: bool = False) -> SearchRun:
         heads_seconds=sum(timing.heads_seconds for timing in timings[1:]),
         trials=len(records),
         images=sum(timing.images_extracted for timing in timings),
-        correlations=tuple(
-            Agreement(each.from_views, each.to_views, each.rho, each.num_trials)
-            for each in (evidence.rung_correlations if evidence else ())
-        ),
+        correlations=tuple(each.model_dump() for each in (evidence.rung_correlations if evidence else ())),
         scores=tuple(_scores(records)),
         memory_mb=(memory.total, memory.private),
     )

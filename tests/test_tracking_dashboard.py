@@ -95,10 +95,14 @@ def test_the_figures_and_the_page_show_among_the_artifacts(seen):
 
 def test_a_trial_shows_its_curves_and_its_contact_sheet(seen):
     page = seen.open(f"{seen.trial}/model-metrics")
-    page.get_by_text("003 trial 3 (accuracy)").wait_for()  # the legend of a drawn chart
+    legend = page.get_by_text("003 trial 3 (accuracy)")  # of a drawn chart
+    legend.wait_for()
+    assert legend.is_visible()
     page.get_by_role("tab", name="Artifacts").click()
     page.get_by_text("3.png").click()
-    page.locator("img[src^='blob:']").first.wait_for()
+    sheet = page.locator("img[src^='blob:']").first
+    sheet.wait_for()
+    assert sheet.evaluate("image => image.naturalWidth") > 0
 
 
 def test_trials_stand_below_their_search(seen):
@@ -113,4 +117,6 @@ def test_trials_stand_below_their_search(seen):
 def test_the_registered_model_says_what_it_takes(seen):
     page = seen.open(f"{seen.address}/#/models/dashboard/versions/1")
     page.get_by_text("probabilities").first.wait_for()
-    page.get_by_text("HELPS", exact=True).wait_for()
+    verdict = page.get_by_text("HELPS", exact=True)
+    verdict.wait_for()
+    assert verdict.is_visible()
