@@ -1,6 +1,5 @@
 """Whole searches on digits, with real training: what they leave behind, that they repeat, and that they resume."""
 
-import csv
 import json
 import shutil
 import threading
@@ -8,24 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_sessions import run_here, table_of, tiny_config
 
 from data.errors import UserError
 from search.driver.session import SearchResult, SessionOptions, run_search
-from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import TrialRecord
 from search.journal.journal_file import JournalError
-
-EXPERIMENT: dict[str, Any] = {
-    "name": "tiny",
-    "seed": 3,
-    "dataset": {"source": "digits", "image_size": 8},
-    "augmentation": {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": [False, True]},
-    "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": 0.01},
-    "training": {"max_epochs": 4, "patience": 3, "batch_size": 128, "views": 2},
-    "search": {"algorithm": "random", "trials": 3},
-    "evaluation": {"folds": 2, "seeds": 2, "confirm": {"top": 1, "seeds": 2, "views": 2}},
-    "tracking": {"uri": None},
-}
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +20,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def _config(cache: Path, **changes: Any) -> ExperimentConfig:
-    return parse_config({**EXPERIMENT, "execution": {"cache_dir": str(cache)}, **changes}, "test")
-
-
-def _run(config: ExperimentConfig, run_dir: Path, **options: Any) -> SearchResult:
-    return run_search(config, run_dir, options=SessionOptions(inline=True, **options))
-
-
 @pytest.fixture(scope="module")
 def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    return _run(_config(cache), tmp_path_factory.mktemp("run") / "tiny")
-
-
-def _table(run_dir: Path) -> list[dict[str, str]]:
-    with (run_dir / "trials.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    return run_here(tiny_config(cache), tmp_path_factory.mktemp("run") / "tiny")
 
 
 class _StopAfter:
@@ -102,7 +76,7 @@ def test_the_validation_features_are_the_same_before_and_after_in_every_trial(fi
 
 def test_a_second_run_says_it_is_finished_and_trains_nothing(finished: SearchResult, cache: Path) -> None:
     journal = (finished.run_dir / "journal.jsonl").read_bytes()
-    assert _run(_config(cache), finished.run_dir).outcome == "already finished"
+    assert run_here(tiny_config(cache), finished.run_dir).outcome == "already finished"
     assert (finished.run_dir / "journal.jsonl").read_bytes() == journal
 
 
@@ -117,7 +91,7 @@ def test_what_a_search_was_killed_before_showing_is_shown_the_next_time(
     for name in ("trials.csv", "summary.json", "report.html"):
         (run_dir / name).write_text("from before the last trials")
     (run_dir / "views").mkdir()
-    assert _run(_config(cache), run_dir).outcome == "already finished"
+    assert run_here(tiny_config(cache), run_dir).outcome == "already finished"
     assert (run_dir / "trials.csv").read_bytes() == (finished.run_dir / "trials.csv").read_bytes()
     assert json.loads((run_dir / "summary.json").read_text())["status"] == "finished"
     assert "<html" in (run_dir / "report.html").read_text()
@@ -132,8 +106,8 @@ def afresh(finished: SearchResult, cache: Path, tmp_path_factory: pytest.TempPat
     journal = run_dir / "journal.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"told"', b'"tolt"', 1))
     with pytest.raises(JournalError, match=r"damaged.*start again with --fresh"):
-        _run(_config(cache), run_dir)
-    return _run(_config(cache), run_dir, fresh=True)
+        run_here(tiny_config(cache), run_dir)
+    return run_here(tiny_config(cache), run_dir, fresh=True)
 
 
 def test_a_damaged_journal_is_left_behind_by_a_fresh_start(
@@ -153,12 +127,12 @@ def test_a_fresh_start_counts_the_earlier_look_at_the_test_set(
 
 def test_another_config_in_the_directory_is_refused(finished: SearchResult, cache: Path) -> None:
     with pytest.raises(UserError, match="another config"):
-        _run(_config(cache, seed=4), finished.run_dir)
+        run_here(tiny_config(cache, seed=4), finished.run_dir)
 
 
 def test_the_same_experiment_gives_the_same_table(finished: SearchResult, afresh: SearchResult) -> None:
     assert finished.state.test is not None
-    assert _table(afresh.run_dir) == _table(finished.run_dir)
+    assert table_of(afresh.run_dir) == table_of(finished.run_dir)
     assert afresh.state.evidence == finished.state.evidence
     assert afresh.state.test == finished.state.test.model_copy(update={"looks": 2})
 
@@ -170,11 +144,13 @@ def test_a_stopped_search_resumes_to_the_same_table(
 ) -> None:
     stop = threading.Event()
     progress = _StopAfter(stop, told)
-    stopped = run_search(_config(cache), tmp_path / "run", progress, SessionOptions(inline=True, stop=stop))
+    stopped = run_search(
+        tiny_config(cache), tmp_path / "run", progress, SessionOptions(inline=True, stop=stop)
+    )
     assert stopped.outcome == "stopped"
-    resumed = _run(_config(cache), tmp_path / "run")
+    resumed = run_here(tiny_config(cache), tmp_path / "run")
     assert resumed.outcome == "finished"
-    assert _table(resumed.run_dir) == _table(finished.run_dir)
+    assert table_of(resumed.run_dir) == table_of(finished.run_dir)
     assert resumed.state.evidence == finished.state.evidence
     told_once = [event["trial"] for event in _events(resumed.run_dir) if event["type"] == "told"]
     assert len(told_once) == len(set(told_once))
@@ -187,11 +163,11 @@ def _events(run_dir: Path) -> list[dict[str, Any]]:
 def test_worker_processes_give_the_table_of_the_calling_process(
     finished: SearchResult, cache: Path, tmp_path: Path
 ) -> None:
-    config = _config(cache).model_copy(
-        update={"execution": _config(cache).execution.model_copy(update={"workers": 2})}
+    config = tiny_config(cache).model_copy(
+        update={"execution": tiny_config(cache).execution.model_copy(update={"workers": 2})}
     )
     result = run_search(config, tmp_path / "run")
-    assert _table(result.run_dir) == _table(finished.run_dir)
+    assert table_of(result.run_dir) == table_of(finished.run_dir)
 
 
 def test_the_page_and_the_table_are_made_again_from_the_journal(
@@ -218,24 +194,9 @@ def test_starting_afresh_counts_the_look_at_the_test_set(
     shutil.copytree(finished.run_dir, run_dir)
     assert finished.state.test is not None
     assert finished.state.test.looks == 1
-    again = _run(_config(cache), run_dir, fresh=True)
+    again = run_here(tiny_config(cache), run_dir, fresh=True)
     assert again.state.test is not None
     assert again.state.test.looks == 2
-
-
-@pytest.mark.parametrize("algorithm", [pytest.param("hyperband", marks=pytest.mark.slow), "halving"])
-def test_algorithms_that_share_out_views_finish_and_repeat(
-    algorithm: str, cache: Path, tmp_path: Path
-) -> None:
-    search = {"algorithm": algorithm, "trials": 4, "min_views": 1, "reduction": 2}
-    changes = {
-        "search": search,
-        "augmentation": {"rotation_range": {"min": 0, "max": 30, "step": 10}, "vertical_flip": [False, True]},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
-    }
-    results = [_run(_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
-    assert [r.outcome for r in results] == ["finished", "finished"]
-    assert _table(results[0].run_dir) == _table(results[1].run_dir)
 
 
 def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_nothing_else(
@@ -243,12 +204,12 @@ def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_no
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished.run_dir, run_dir)
-    shown = _run(_config(cache), run_dir, demo_leak=True)
+    shown = run_here(tiny_config(cache), run_dir, demo_leak=True)
     assert shown.state.leak is not None
     by_trial = {row.trial: row for row in shown.state.leak.scores}
     assert by_trial[0].leaked == by_trial[0].clean  # nothing to leak without augmentation
     assert any(row.leaked != row.clean for row in by_trial.values())
-    assert _table(run_dir) == _table(finished.run_dir)
+    assert table_of(run_dir) == table_of(finished.run_dir)
 
 
 def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(finished: SearchResult) -> None:
@@ -257,62 +218,3 @@ def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(fin
         0 <= probe.accuracy_ci[0] <= probe.accuracy <= probe.accuracy_ci[1] <= 1
         for probe in finished.state.safety
     )
-
-
-def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
-    cache: Path, tmp_path: Path
-) -> None:
-    """A/A: an int shift of 1 draws no shift at all, as in ImageDataGenerator."""
-    still = {"width_shift_range": {"choices": [0, 1]}, "height_shift_range": {"choices": [0, 1]}}
-    state = _run(_config(cache, augmentation=still), tmp_path / "run").state
-    assert state.evidence is not None
-    assert state.evidence.chosen_trial is None
-    assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
-    assert all(r.effect.delta == 0 for r in state.of_kind("trial") if r.effect)
-    assert state.safety
-    assert all("changes 0 pixels" in probe.remark for probe in state.safety)
-
-
-def test_settings_that_come_to_the_same_are_trained_once(cache: Path, tmp_path: Path) -> None:
-    """The fill value changes nothing where the fill mode is nearest."""
-    changes = {
-        "augmentation": {"horizontal_flip": [False, True], "cval": [0, 255]},
-        "search": {"algorithm": "grid", "trials": 4},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
-    }
-    state = _run(_config(cache, **changes), tmp_path / "run").state
-    trials = state.of_kind("trial")
-    assert len(trials) == 4
-    trained = [record for record in trials if record.duplicate_of is None]
-    assert len(trained) == 1  # the flip; without it a trial is the baseline
-    assert len({record.result.score for record in trials if record.result}) == 2
-
-
-def test_fresh_views_are_drawn_anew_each_epoch(cache: Path, tmp_path: Path) -> None:
-    changes = {
-        "training": {**EXPERIMENT["training"], "views": "fresh"},
-        "search": {"trials": 1},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
-    }
-    state = _run(_config(cache, **changes), tmp_path / "run").state
-    course = state.of_kind("control")[1].result
-    assert course is not None
-    assert course.curve is not None
-    assert course.timing is not None
-    assert state.opened is not None
-    images = sum(state.opened.dataset.counts["train"])
-    assert course.timing.images_extracted == len(course.curve.loss) * images
-
-
-def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_path: Path) -> None:
-    secret = "hunter2hunter2"
-    changes = {
-        "tracking": {"uri": f"http://someone:{secret}@127.0.0.1:9"},
-        "search": {"trials": 1},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
-    }
-    result = _run(_config(cache, **changes), tmp_path / "run")
-    assert result.outcome == "finished"  # nothing answers at that address; the search goes on all the same
-    files = [path for path in result.run_dir.rglob("*") if path.is_file()]
-    assert not [path.name for path in files if secret.encode() in path.read_bytes()]
-    assert secret not in str(result.tracking)

@@ -1,0 +1,85 @@
+"""Whole searches of other kinds than `test_session`'s: shared-out views, nothing to find, duplicates, fresh views, a secret."""
+
+from pathlib import Path
+
+import pytest
+from tiny_sessions import EXPERIMENT, run_here, table_of, tiny_config
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.parametrize("algorithm", [pytest.param("hyperband", marks=pytest.mark.slow), "halving"])
+def test_algorithms_that_share_out_views_finish_and_repeat(
+    algorithm: str, cache: Path, tmp_path: Path
+) -> None:
+    search = {"algorithm": algorithm, "trials": 4, "min_views": 1, "reduction": 2}
+    changes = {
+        "search": search,
+        "augmentation": {"rotation_range": {"min": 0, "max": 30, "step": 10}, "vertical_flip": [False, True]},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    results = [run_here(tiny_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
+    assert [r.outcome for r in results] == ["finished", "finished"]
+    assert table_of(results[0].run_dir) == table_of(results[1].run_dir)
+
+
+def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
+    cache: Path, tmp_path: Path
+) -> None:
+    """A/A: an int shift of 1 draws no shift at all, as in ImageDataGenerator."""
+    still = {"width_shift_range": {"choices": [0, 1]}, "height_shift_range": {"choices": [0, 1]}}
+    state = run_here(tiny_config(cache, augmentation=still), tmp_path / "run").state
+    assert state.evidence is not None
+    assert state.evidence.chosen_trial is None
+    assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
+    assert all(r.effect.delta == 0 for r in state.of_kind("trial") if r.effect)
+    assert state.safety
+    assert all("changes 0 pixels" in probe.remark for probe in state.safety)
+
+
+def test_settings_that_come_to_the_same_are_trained_once(cache: Path, tmp_path: Path) -> None:
+    """The fill value changes nothing where the fill mode is nearest."""
+    changes = {
+        "augmentation": {"horizontal_flip": [False, True], "cval": [0, 255]},
+        "search": {"algorithm": "grid", "trials": 4},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    trials = state.of_kind("trial")
+    assert len(trials) == 4
+    trained = [record for record in trials if record.duplicate_of is None]
+    assert len(trained) == 1  # the flip; without it a trial is the baseline
+    assert len({record.result.score for record in trials if record.result}) == 2
+
+
+def test_fresh_views_are_drawn_anew_each_epoch(cache: Path, tmp_path: Path) -> None:
+    changes = {
+        "training": {**EXPERIMENT["training"], "views": "fresh"},
+        "search": {"trials": 1},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    course = state.of_kind("control")[1].result
+    assert course is not None
+    assert course.curve is not None
+    assert course.timing is not None
+    assert state.opened is not None
+    images = sum(state.opened.dataset.counts["train"])
+    assert course.timing.images_extracted == len(course.curve.loss) * images
+
+
+def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_path: Path) -> None:
+    secret = "hunter2hunter2"
+    changes = {
+        "tracking": {"uri": f"http://someone:{secret}@127.0.0.1:9"},
+        "search": {"trials": 1},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
+    }
+    result = run_here(tiny_config(cache, **changes), tmp_path / "run")
+    assert result.outcome == "finished"  # nothing answers at that address; the search goes on all the same
+    files = [path for path in result.run_dir.rglob("*") if path.is_file()]
+    assert not [path.name for path in files if secret.encode() in path.read_bytes()]
+    assert secret not in str(result.tracking)
