@@ -38,7 +38,6 @@ def main() -> None:
     epochs = {
         "fit, Keras augmentation layers": _fit(images, labels),
         "whole network, painted images": _whole(images, labels),
-        "suffix, TensorFlow's gradients": _suffix(outputs, images, labels, fast_gradients=False),
         "suffix from the kept prefix": _suffix(outputs, images, labels),
     }
     for epoch in epochs.values():
@@ -108,18 +107,14 @@ def _parts(images: np.ndarray) -> Any:
     return cut(build_backbone(BACKBONE, "imagenet", images.shape[1]), START)
 
 
-def _suffix(
-    outputs: np.ndarray, images: np.ndarray, labels: np.ndarray, fast_gradients: bool = True
-) -> Callable[[int], None]:
+def _suffix(outputs: np.ndarray, images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
     parts = _parts(images)
     from search.features.rows import FeatureRows
-    from search.training.depthwise import with_fast_gradients
     from search.training.feeds import Pictures, StoredFeed
 
     kept = FeatureRows(outputs)
     feed = StoredFeed(lambda view: kept, kept, Pictures({}, 0, 1))
-    body = with_fast_gradients(parts.suffix) if fast_gradients else parts.suffix
-    return _epochs(body, parts.trained, feed, labels)
+    return _epochs(parts.suffix, parts.trained, feed, labels)
 
 
 def _whole(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:

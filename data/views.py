@@ -92,14 +92,6 @@ def augmented_batches(
     return painted_ahead(images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads)
 
 
-def planned_batches(
-    images: Images, indices: Indices, settings: Settings, seed: int, view: int, batch_size: int
-) -> Iterator[tuple[Picks, Plan]]:
-    """The batches of `augmented_batches`, drawn and left to somebody else to paint: indices and plans."""
-    picks = check_images(images, indices, batch_size)
-    return _jobs(images.shape[1], picks, active(settings), seed, view, batch_size)
-
-
 def paint(images: Images, picks: Picks, plan: Plan) -> Images:
     """The pictures of a plan, uint8 [k, s, s, 3]: one warp an image, then each paint on the whole batch."""
     geometry.single_threaded()

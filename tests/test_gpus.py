@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from search.features.gpus import GROWTH_VARIABLE, card_of, compute_capability, sees_gpu, use_one_card
@@ -50,3 +51,32 @@ def test_a_process_without_a_card_goes_on_without() -> None:
         pytest.skip("this machine has a card")
     use_one_card(2)
     assert compute_capability() is None
+
+
+@pytest.mark.slow
+def test_a_trial_goes_all_of_a_card_s_way_but_for_its_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bfloat16 and compiled by XLA, as with a card, which this machine only believes it has."""
+    from finetuning import scratch_spec
+
+    from search.features import gpus
+    from search.training.run_trial import run_trial
+    from search.training.whole import network_of
+
+    spec, resources = scratch_spec(tmp_path)
+    training = spec.settings.training.model_copy(update={"max_epochs": 3})
+    spec = spec.model_copy(update={"settings": spec.settings.model_copy(update={"training": training})})
+    here = run_trial(spec, resources).result
+    monkeypatch.setattr(gpus, "sees_gpu", lambda: True)
+    monkeypatch.setattr(gpus, "compute_capability", lambda: (8, 0))
+    network_of.cache_clear()
+    try:
+        there = run_trial(spec, resources.model_copy(update={"views_dir": tmp_path / "gpu" / "views"})).result
+    finally:
+        network_of.cache_clear()
+    assert there.status == "completed", there.error
+    assert there.validation_hash == here.validation_hash
+    assert here.curve is not None
+    assert there.curve is not None
+    np.testing.assert_allclose(there.curve.loss, here.curve.loss, rtol=0.1)

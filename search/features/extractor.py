@@ -71,20 +71,15 @@ def _openvino(request: Request) -> Runner:
     )
 
 
-def _folded(request: Request) -> Runner:
-    return tensorflow_engine.build_folded(request.model, request.num_threads)
-
-
-def _unfolded(request: Request) -> Runner:
-    return tensorflow_engine.build_unfolded(request.model, request.num_threads)
+def _tensorflow(request: Request) -> Runner:
+    return tensorflow_engine.build_tensorflow(request.model, request.num_threads)
 
 
 ENGINES: dict[str, Engine] = {
     engine.name: engine
     for engine in (
         Engine("openvino", "openvino", True, _openvino),
-        Engine("tensorflow", "tensorflow", False, _folded),
-        Engine("keras", "tensorflow", False, _unfolded),
+        Engine("tensorflow", "tensorflow", False, _tensorflow),
     )
 }
 

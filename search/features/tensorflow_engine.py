@@ -1,5 +1,4 @@
-"""The frozen backbone through TensorFlow: as one graph with batch norm folded and weights made constants, or
-as Keras has it.
+"""The frozen backbone through TensorFlow, as Keras has it: the slower engine, and right by definition.
 
 Never compiled by XLA: on a CPU that is more than ten times slower. Which of these is used is decided in
 `extractor`.
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.features.batches import FixedBatch
-from search.features.folding import fold_batch_norm
 from search.features.gpus import sees_gpu
 from search.features.threads import operations_at_once
 
@@ -54,19 +52,7 @@ class TensorFlowRunner:
         out[batch.start : batch.start + batch.num_images] = features[: batch.num_images]
 
 
-def build_folded(model: keras.Model, num_threads: int) -> TensorFlowRunner:
-    """`model` with batch norm folded into the convolutions and every weight a constant of the graph."""
-    import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    batch_size = _batch_size()
-    folded = fold_batch_norm(model)
-    frozen = convert_variables_to_constants_v2(_graph(folded, batch_size).get_concrete_function())
-    return TensorFlowRunner(lambda images: frozen(tf.constant(images))[0], batch_size, _streams(num_threads))
-
-
-def build_unfolded(model: keras.Model, num_threads: int) -> TensorFlowRunner:
-    """`model` as Keras runs it: the slowest, and right by definition."""
+def build_tensorflow(model: keras.Model, num_threads: int) -> TensorFlowRunner:
     batch_size = _batch_size()
     return TensorFlowRunner(_graph(model, batch_size), batch_size, _streams(num_threads))
 

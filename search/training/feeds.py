@@ -12,7 +12,6 @@ import numpy as np
 from data.dataset import Dataset
 from data.views import augmented_batches, clean_batches
 from search.features.rows import FeatureRows
-from search.training.device_painting import ON_PROCESSOR, Painting, device_batches
 
 
 class Feed(Protocol):
@@ -39,7 +38,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class ImageFeed:
-    """Pixels, uint8 [b, s, s, 3], painted by threads a few batches ahead, or by a GPU. leaked_view: of the deliberate leak, which
+    """Pixels, uint8 [b, s, s, 3], painted by threads a few batches ahead. leaked_view: of the deliberate leak, which
     augments the validation images too; None everywhere else."""
 
     dataset: Dataset
@@ -47,13 +46,8 @@ class ImageFeed:
     pictures: Pictures
     num_threads: int
     leaked_view: int | None = None
-    painting: Painting = ON_PROCESSOR
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        if self.painting.on_device:
-            settings, seed = self.pictures.augmentation, self.pictures.seed
-            view = self.pictures.view(epoch)
-            return device_batches(self.dataset.images, self.pool[rows], settings, seed, view, batch_size)
         return self._painted(self.pictures.view(epoch), rows, batch_size)
 
     def clean(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:

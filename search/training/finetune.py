@@ -133,7 +133,7 @@ def _way(job: Job, counted: "_Counted") -> _Way:
             return _stored_way(job, store, clean)
         reason = "the prefix's outputs are beyond float16"
     feed = image_feed(job)
-    description = f"whole network: {reason}{feed.painting.words}"
+    description = f"whole network: {reason}"
     return _Way(feed, lambda pictures: pictures, description, reason)
 
 

@@ -25,7 +25,7 @@ def train_scratch(job: Job) -> Trained:
         features_seconds=0.0,
         images_extracted=0,
         engine=None,
-        path=f"whole network: every layer trains{feed.painting.words}",
+        path="whole network: every layer trains",
     )
 
 

@@ -1,7 +1,6 @@
 """What the modes that train a network share: the network itself, its batches, its phase, and the answers of its heads."""
 
 import hashlib
-import logging
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -11,7 +10,6 @@ from search.features import gpus
 from search.features.greetings import import_tensorflow_quietly
 from search.training.batching import Batching
 from search.training.checkpoints import Checkpoint, checkpoint_file
-from search.training.device_painting import painting_of
 from search.training.feeds import Feed, ImageFeed
 from search.training.frozen import LEAKED_VIEW, pictures_of
 from search.training.head_shape import HeadShape
@@ -23,7 +21,6 @@ from search.training.network_training import PREDICT_BATCH, Phase, train_network
 
 Inputs = Callable[[np.ndarray], np.ndarray]
 Start = Callable[[int], State]
-_LOG = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=2)
@@ -35,27 +32,21 @@ def network_of(
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
     from search.training.cutting import cut
-    from search.training.depthwise import with_fast_gradients
 
     fast = acceleration(gpus.compute_capability())
     with built_in(fast.dtype):
         whole = build_backbone(backbone, weights, size)
         parts = cut(whole, start)
     body = whole if uncut else parts.suffix
-    body = body if gpus.sees_gpu() else with_fast_gradients(body)
     shape = HeadShape(whole.output_shape[-1], *head)
     return Network(body, parts.trained, shape, as_training, fast.compiled_by_xla)
 
 
 def image_feed(job: Job) -> ImageFeed:
     """The trial's images, painted as they are wanted."""
-    import_tensorflow_quietly()
-    painting = painting_of(job.spec.settings.augmentation, gpus.sees_gpu())
-    if painting.words and not painting.on_device:
-        _LOG.warning("%s%s", job.spec.label, painting.words)
     threads = max(1, job.resources.num_threads // 2)
     leaked = LEAKED_VIEW if job.spec.protocol.leak else None
-    return ImageFeed(job.dataset, job.pool, pictures_of(job.spec), threads, leaked, painting)
+    return ImageFeed(job.dataset, job.pool, pictures_of(job.spec), threads, leaked)
 
 
 def batching_of(job: Job, feed: Feed, needs_company: bool) -> Batching:
