@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from data.augmentations import AUGMENTATIONS, complete, draw, is_identity
 from data.draws import unit_draws
 from data.errors import UserError
+from data.messages import written
 from data.extremes import augment_to, extremes
 from data.records import Augmentation
 from data.safety import label_safety
@@ -100,7 +101,7 @@ def test_a_value_that_means_nothing_is_refused_with_what_is_allowed(record: Augm
     with pytest.raises(UserError) as refusal:
         complete({record.name: value})
     message = str(refusal.value)
-    assert message.startswith(f"{record.name}: received {value!r}; allowed: ")
+    assert message.startswith(f"{record.name}: received {written(value)}; allowed: ")
     assert message.endswith(record.form.allowed)
     assert "\n" not in message
 

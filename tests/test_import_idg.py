@@ -135,7 +135,7 @@ def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
         ("ImageDataGenerator(*settings)", "no \\*list"),
         ("ImageDataGenerator(rotate_range=30)", "did you mean 'rotation_range'"),
         ("ImageDataGenerator(rotation_range=500)", "allowed: a number from 0 to 360"),
-        ("ImageDataGenerator(zoom_range='much')", "zoom_range: received 'much'"),
+        ("ImageDataGenerator(zoom_range='much')", 'zoom_range: received "much"'),
         ("ImageDataGenerator(rescale=1/255)", "none that augments"),
         ("ImageDataGenerator(rotation_range=1), ImageDataGenerator(rotation_range=2)", "2 that augment"),
         ("print('hello')", "none that augments"),

@@ -13,8 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from data.augmentations import complete
+from data.augmentations import AUGMENTATIONS, complete
 from data.errors import UserError
+from data.values import Flag
+from search.experiment.complaints import number_hint, refusal
 from search.experiment.dimensions import Dimension, parse_dimension
 from search.experiment.settings import Frozen, ModelSettings, TrainingSettings, canonical_start
 
@@ -23,7 +25,13 @@ Accept = Callable[[str, Any], None]
 
 def accept_augmentation(name: str, value: Any) -> None:
     """Raises UserError where a fixed value is not valid for the named augmentation."""
-    complete({name: value})
+    try:
+        complete({name: value})
+    except UserError as error:
+        hint = "; [false, true] searches both"
+        if (record := AUGMENTATIONS.get(name)) is None or not isinstance(record.form, Flag):
+            hint = number_hint(value) if record and record.numeric else ""
+        raise UserError(f"{error}{hint}") from error
 
 
 def check_section(section: dict[str, Any], accept: Accept) -> dict[str, Dimension]:
@@ -74,9 +82,13 @@ class Section:
         try:
             self.type.model_validate(nested({name: value}), strict=True)
         except ValidationError as error:
-            messages = (item["msg"].removeprefix("Value error, ") for item in error.errors())
-            reasons = " or ".join(dict.fromkeys(map(_lower, messages)))
-            raise UserError(f"{name}: received {value!r}; {reasons}") from error
+            own = [
+                item["msg"].removeprefix("Value error, ")
+                for item in error.errors()
+                if "ctx" in item and "error" in item["ctx"]
+            ]
+            reason = own[0] if own else refusal(self.type, name.split("."), value)
+            raise UserError(f"{name}: {reason}") from error
 
     def dimensions(self, section: dict[str, Any]) -> dict[str, Dimension]:
         return check_section(self.flat(section), self.accept)
@@ -97,7 +109,7 @@ class Section:
             if inner is None:
                 found[name] = value
             elif not isinstance(value, dict):
-                raise UserError(f"{name}: received {value!r}; it is a section with settings of its own")
+                raise UserError(f"{name}: {refusal(self.type, [name], value)}")
             else:
                 found |= {f"{name}.{key}": _canonical(each) for key, each in value.items()}
         return found
@@ -120,10 +132,6 @@ def _inner_type(field: FieldInfo | None) -> type[Frozen] | None:
 
 def _canonical(value: Any) -> Any:
     return [canonical_start(each) for each in value] if isinstance(value, list) else canonical_start(value)
-
-
-def _lower(message: str) -> str:
-    return message[0].lower() + message[1:]
 
 
 MODEL = Section(ModelSettings)

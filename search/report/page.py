@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from search.experiment.tracking_uri import redacted
+from search.experiment.yaml_file import as_yaml
 from search.export.exporters import EXPORTERS
 from search.journal.state import SearchState
 from search.report.sections import (
@@ -150,7 +149,7 @@ def _repeat(folder: str) -> list[str]:
 def _config(state: SearchState) -> str:
     if state.opened is None:
         return ""
-    return redacted(yaml.safe_dump(state.opened.config, sort_keys=False, allow_unicode=True))
+    return redacted(as_yaml(state.opened.config, allow_unicode=True))
 
 
 def _use(state: SearchState) -> list[str]:
