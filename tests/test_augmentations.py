@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from data.augmentations import AUGMENTATIONS, complete, draw, is_identity
 from data.draws import unit_draws
 from data.errors import UserError
-from data.messages import written
 from data.extremes import augment_to, extremes
+from data.messages import written
 from data.records import Augmentation
 from data.safety import label_safety
 from data.values import Choice, Flag, Pair

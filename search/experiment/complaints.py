@@ -144,11 +144,9 @@ def _fits(schema: Schema, received: Any) -> bool:
     if isinstance(received, bool) or not isinstance(received, int | float):
         return False
     whole = schema.get("type") != "integer" or isinstance(received, int)
-    low, high = (
-        float(schema.get("minimum", 0)),
-        float(schema.get("maximum", schema.get("exclusiveMaximum", 1))),
-    )
-    return whole and schema.get("type") in ("integer", "number") and low <= received <= high
+    high: float = next((schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema), received)
+    in_range = schema.get("minimum", 0) <= received <= high
+    return whole and in_range and schema.get("type") in ("integer", "number")
 
 
 @cache
