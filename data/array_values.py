@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from data.errors import UserError
-from data.messages import shown
+from data.messages import first_of, plural, shown
 from data.splits import SPLIT_NAMES, split_number
 
 ToBytes = Callable[[np.ndarray], np.ndarray]
@@ -87,15 +87,37 @@ def _one_a_row(labels: np.ndarray, what: str) -> np.ndarray:
     elif labels.ndim == 2 and labels.dtype.kind in "biuf" and _is_one_hot(labels):
         labels = labels.argmax(axis=1)
     if labels.ndim != 1:
-        raise UserError(f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, classes]")
-    if labels.dtype.kind == "f":
-        first = labels[0] if len(labels) else 0.0
         raise UserError(
-            f"{what} holds decimals ({first}, ...); classes are whole numbers or names: save 1, not 1.0"
+            f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, classes]{_row_hint(labels)}"
         )
+    if labels.dtype.kind == "f":
+        _refuse_decimals(labels, what)
     if labels.dtype.kind not in "biuUS":
         raise UserError(f"{what} is of {labels.dtype}; expected whole numbers or text")
     return labels
+
+
+def _refuse_decimals(labels: np.ndarray, what: str) -> None:
+    missing = np.flatnonzero(np.isnan(labels))
+    if len(missing):
+        rows = first_of([str(row) for row in missing.tolist()])
+        raise UserError(
+            f"{what} has no value (nan) for {plural(len(missing), 'image')}, counted from 0: {rows}; label or remove "
+            "them, and save whole numbers"
+        )
+    first = labels[0] if len(labels) else 0.0
+    raise UserError(
+        f"{what} holds decimals ({first}, ...); classes are whole numbers or names: save 1, not 1.0"
+    )
+
+
+def _row_hint(labels: np.ndarray) -> str:
+    """What is wrong with rows of 0 and 1 that are not one-hot; empty for other labels."""
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf" or not ((labels == 0) | (labels == 1)).all():
+        return ""
+    ones = labels.sum(axis=1)
+    wrong = first_of([str(row) for row in np.flatnonzero(ones != 1).tolist()])
+    return f"; rows {wrong} have several labels or none: an image has one label"
 
 
 def _is_one_hot(labels: np.ndarray) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 
 from data.array_values import ToBytes, check_images, to_bytes, to_classes, to_splits
 from data.errors import UserError
+from data.labels import without_labels
 from data.listing import Listing, reason_of
 from data.messages import first_of, shown
 from data.settings import DatasetConfig
@@ -106,7 +107,10 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError) as error:
         reason = reason_of(error)
         if "allow_pickle" in reason:
-            reason = "it holds Python objects, which are never loaded; save plain arrays of numbers or text"
+            reason = (
+                "it holds Python objects, which are never loaded; save plain arrays of numbers or text, as "
+                "labels.astype(str)"
+            )
         raise UserError(f"{where} cannot be read as an .npz: {reason}") from error
 
 
@@ -130,7 +134,8 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
 
 def _part(arrays: Mapping[str, np.ndarray], x: str, y: str, split: int | None, where: str) -> _Part:
     if y not in arrays:
-        raise UserError(f"{where} has {x} but no {y}; expected {EXPECTED}")
+        unlabelled = f"{without_labels(SPLIT_NAMES[split])}; " if split else ""
+        raise UserError(f"{where} has {x} but no {y}; {unlabelled}expected {EXPECTED}")
     images, labels = arrays[x], arrays[y]
     check_images(images, f"{where}: {x}")
     if labels.ndim == 0 or len(labels) != len(images):

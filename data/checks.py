@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from data.errors import UserError
+from data.labels import NO_LABEL, without_labels
 from data.messages import first_of, plural
 from data.notes import LeftOut
 from data.splits import SPLIT_NAMES, TRAIN
@@ -46,6 +47,18 @@ class Inspection:
         num_cells = len(self.class_names) * len(SPLIT_NAMES)
         return np.bincount(places, minlength=num_cells).reshape(-1, len(SPLIT_NAMES))
 
+    @cached_property
+    def foreign(self) -> np.ndarray:
+        """Which splits hold images and none of a class that train has, bool [3]."""
+        in_train = self.counts[:, TRAIN] > 0
+        held = self.counts > 0
+        return np.asarray(held.any(axis=0) & ~held[in_train].any(axis=0) & in_train.any(), bool)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Which classes stand in some split that is not `foreign`, bool [classes]."""
+        return np.asarray((self.counts[:, ~self.foreign] > 0).any(axis=1), bool)
+
     @property
     def num_needed(self) -> int:
         """The fewest images of a class that can give train its least and every other required split one."""
@@ -67,10 +80,22 @@ def check(inspection: Inspection) -> None:
 
 
 def unusable_files(inspection: Inspection) -> list[str]:
-    if inspection.skips or not inspection.bad:
+    bad = [item for item in inspection.bad if NO_LABEL not in item.reason]
+    if inspection.skips or not bad:
         return []
-    listed = first_of([f"{item.name} ({item.reason})" for item in inspection.bad])
-    return [f"{plural(len(inspection.bad), 'file')} cannot be used: {listed}; mend or remove them, {SKIP}"]
+    listed = first_of([f"{item.name} ({item.reason})" for item in bad])
+    return [f"{plural(len(bad), 'file')} cannot be used: {listed}; mend or remove them, {SKIP}"]
+
+
+def images_without_label(inspection: Inspection) -> list[str]:
+    bad = [item for item in inspection.bad if NO_LABEL in item.reason]
+    if inspection.skips or not bad:
+        return []
+    listed = first_of([f"{item.name} ({item.reason})" for item in bad])
+    return [
+        f"{plural(len(bad), 'image has', 'images have')} no label: {listed}; label or remove them, {SKIP}, or give the "
+        "class another name if it is one; `predict` answers for images without labels"
+    ]
 
 
 def images_in_two_splits(inspection: Inspection) -> list[str]:
@@ -104,7 +129,7 @@ def empty_classes(inspection: Inspection) -> list[str]:
 
 def small_classes(inspection: Inspection) -> list[str]:
     totals = inspection.counts.sum(axis=1)
-    small = np.flatnonzero((totals > 0) & (totals < inspection.num_needed))
+    small = np.flatnonzero(inspection.known & (totals > 0) & (totals < inspection.num_needed))
     if not len(small):
         return []
     listed = first_of([f"{inspection.class_names[number]} ({totals[number]})" for number in small])
@@ -114,10 +139,19 @@ def small_classes(inspection: Inspection) -> list[str]:
     return [f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})"]
 
 
-def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
-    enough = inspection.counts.sum(axis=1) >= inspection.num_needed
+def unlabelled_splits(inspection: Inspection) -> list[str]:
+    """A validation or test set none of whose classes is in train: most often images without labels."""
     problems = []
-    for split in inspection.required_splits:
+    for split in np.flatnonzero(inspection.foreign).tolist():
+        name, held = SPLIT_NAMES[split], inspection.classes(inspection.counts[:, split] > 0)
+        problems.append(f"{name} has no class of train, but {first_of(held)}: {without_labels(name)}")
+    return problems
+
+
+def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
+    enough = inspection.known & (inspection.counts.sum(axis=1) >= inspection.num_needed)
+    problems = []
+    for split in (each for each in inspection.required_splits if not inspection.foreign[each]):
         names = inspection.classes(enough & (inspection.counts[:, split] == 0))
         if names:
             count = plural(len(names), "class has", "classes have")
@@ -137,11 +171,13 @@ def classes_thin_in_train(inspection: Inspection) -> list[str]:
 
 CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (
     unusable_files,
+    images_without_label,
     images_in_two_splits,
     no_images,
     single_class,
     empty_classes,
     small_classes,
+    unlabelled_splits,
     classes_missing_from_a_split,
     classes_thin_in_train,
 )

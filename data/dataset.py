@@ -18,6 +18,7 @@ from data.checks import Inspection, check
 from data.copies import first_copies
 from data.errors import UserError
 from data.image_store import Decoder, open_store
+from data.labels import remarks, without_missing
 from data.listing import Listing
 from data.notes import Converted, DataNotes, LeftOut
 from data.settings import DatasetConfig
@@ -88,7 +89,7 @@ def open_dataset(
         class_names=listing.class_names,
         names=tuple(listing.names[position] for position in stored.positions.tolist()),
         digest=dataset_digest(stored.digests, labels, splits, listing.class_names, config.image_size),
-        notes=_notes(listing, stored, copy_of, bad, leaks),
+        notes=_notes(listing, stored, labels, copy_of, bad, leaks),
     )
 
 
@@ -99,7 +100,7 @@ def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
         raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")
     if source.path == "none" and config.path is not None:
         raise UserError(f"dataset.path is {config.path}, but source {config.source} takes none; remove it")
-    return source.list(config, cache_dir)
+    return without_missing(source.list(config, cache_dir))
 
 
 def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
@@ -152,13 +153,16 @@ def dataset_digest(
 def _notes(
     listing: Listing,
     stored: StoredImages,
+    labels: np.ndarray,
     copy_of: np.ndarray,
     bad: tuple[LeftOut, ...],
     leaks: tuple[tuple[str, str], ...],
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))
+    counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
     return DataNotes(
+        labels=listing.remarks + remarks(listing.class_names, counts),
         converted={
             conversion: Converted(count=count, first=tuple(names[position] for position in first))
             for conversion, (count, first) in stored.converted.items()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import UserError
+from data.labels import without_labels
 from data.listing import FileTable, Listing, reason_of
 from data.messages import did_you_mean, first_of, shown
 from data.settings import DatasetConfig
@@ -40,7 +41,7 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
     table = FileTable(root)
     class_names: set[str] = set()
     for split, folder in sorted(splits.items()) if splits else [(TRAIN, "")]:
-        classes = _folders(root / folder)
+        classes = _folders(root / folder, SPLIT_NAMES[split] if splits else "")
         class_names.update(classes)
         for name in classes:
             for file in _files(root, f"{folder}/{name}" if folder else name, table):
@@ -48,15 +49,22 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
     return table.listing(sorted(class_names), draw, config)
 
 
-def _folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder. Raises UserError where there are none or it cannot be read."""
+def _folders(folder: Path, split: str = "") -> list[str]:
+    """The names of the folders in a folder. Raises UserError where there are none or it cannot be read.
+
+    split: the name of the split whose folder it is.
+    """
     try:
-        names = [child.name for child in _children(folder) if child.is_folder]
+        children = _children(folder)
     except OSError as error:
         reason = reason_of(error)
         raise UserError(f"dataset.path: {shown(str(folder))} cannot be read as a folder: {reason}") from error
+    names = [child.name for child in children if child.is_folder]
+    if not names and not children and split:
+        raise UserError(f"dataset.path: {shown(str(folder))} is empty; fill or remove it")
     if not names:
-        raise UserError(f"dataset.path: {shown(str(folder))} holds no folders; {LAYOUTS}")
+        unlabelled = f"{without_labels(split)}; " if split else ""
+        raise UserError(f"dataset.path: {shown(str(folder))} holds no folders; {unlabelled}{LAYOUTS}")
     return names
 
 

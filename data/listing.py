@@ -40,7 +40,7 @@ class Listing:
     names: printable, one line each; labels int32 [n], into class_names; splits int8 [n] as declared by
     the source; read(i) gives a file's bytes or a uint8 array, or raises OSError; fingerprint changes
     when any content may have; draw: fractions still to be drawn from train; problems: what was found
-    and cannot be read at all.
+    and cannot be read at all; remarks: sentences on how labels are written, which may be meant.
     """
 
     names: tuple[str, ...]
@@ -51,6 +51,7 @@ class Listing:
     fingerprint: str
     draw: Split | None = None
     problems: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class FileTable:
@@ -64,20 +65,24 @@ class FileTable:
         self._classes: list[str] = []
         self._stamps: list[tuple[int, int]] = []
 
-    def add(self, name: str, class_name: str, split: int) -> None:
-        """Take in the file at `name`, relative to the root. What is no regular file becomes a problem."""
+    def add(self, name: str, class_name: str, split: int) -> bool:
+        """Take in the file at `name`, relative to the root, and say whether something is there.
+
+        What is no regular file becomes a problem.
+        """
         try:
             status = Path(self.root, name).stat()
         except (OSError, ValueError) as error:
             self.refuse(name, reason_of(error))
-            return
+            return False
         if not stat.S_ISREG(status.st_mode):
             self.refuse(name, KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
-            return
+            return True
         self.names.append(name)
         self.splits.append(split)
         self._classes.append(class_name)
         self._stamps.append((status.st_size, status.st_mtime_ns))
+        return True
 
     def refuse(self, name: str, reason: str) -> None:
         self.problems.append(LeftOut(name=shown(name), reason=reason))

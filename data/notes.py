@@ -31,16 +31,18 @@ class DataNotes(_Frozen):
     """`converted` by conversion ("grey", "turned by EXIF"); `duplicates` by (name, the first name it
     copies).
 
-    Duplicates are within one split, and kept.
+    Duplicates are within one split, and kept. labels: sentences on what is odd about them.
     """
 
+    labels: tuple[str, ...] = ()
     converted: dict[str, Converted] = {}
     left_out: tuple[LeftOut, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """One sentence a kind of note, for a terminal or a page; empty when there is nothing to say."""
-        said = [
+        said = list(self.labels)
+        said += [
             f"{plural(how.count, 'image')} converted ({reason}): {first_of(how.first, 3)}"
             for reason, how in sorted(self.converted.items())
         ]

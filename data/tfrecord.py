@@ -28,6 +28,7 @@ from data.splits import TRAIN, settle, split_number
 KEYS = (("image/encoded", "image/class/label"), ("image", "label"))  # of the image, of its label
 NAME_FILES = ("label.labels.txt", "labels.txt", "classes.txt")
 SHARD = re.compile(r"\.tfrecords?\b|-\d{5}-of-\d{5}$")
+UNLABELLED = "; leave shards of images without labels out, and use `predict` on them"
 GZIP, ZLIB = b"\x1f\x8b", b"\x78"
 # A record: its length, the length's checksum, the record, the record's checksum (TensorFlow's record_writer.h).
 HEADER, FOOTER_BYTES = struct.Struct("<QI"), 4
@@ -181,7 +182,8 @@ def _parsed(record: bytes, where: str) -> tuple[bytes, int]:
                 return image[0], int(label[0])
     found = first_of([shown(name) for name in sorted(features)]) or "nothing"
     wanted = " or ".join(f"{image} (bytes) with {label} (a whole number)" for image, label in KEYS)
-    raise UserError(f"{where}: found {found}; expected {wanted}")
+    unlabelled = UNLABELLED if any(image in features for image, _ in KEYS) else ""
+    raise UserError(f"{where}: found {found}; expected {wanted}{unlabelled}")
 
 
 def _names(shards: _Shards, index: _Index) -> tuple[str, ...]:
@@ -197,13 +199,23 @@ def _class_names(root: Path, numbers: np.ndarray) -> tuple[str, ...]:
     for name in NAME_FILES:
         file = root / name
         if file.is_file():
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = _lines(file)
             if numbers.min() < 0 or numbers.max() >= len(lines):
                 raise UserError(
                     f"{shown(str(file))} names {len(lines)} classes, but labels run from {numbers.min()} to {numbers.max()}"
+                    f"{UNLABELLED if numbers.min() < 0 else ''}"
                 )
             return tuple(shown(lines[number]) for number in numbers.tolist())
     return tuple(str(number) for number in numbers.tolist())
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{shown(str(file))} cannot be read as names in UTF-8: {reason_of(error)}; save it as UTF-8"
+        ) from error
 
 
 def _read(shards: _Shards, index: _Index, position: int) -> bytes:
