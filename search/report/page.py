@@ -40,7 +40,7 @@ from search.report.tables import (
     verdict_rows,
     version_rows,
 )
-from search.report.wording import answer, chosen_record, settings_text, unit_of, whole_name, within_name
+from search.report.wording import answer, chosen_record, settings_of, unit_of, whole_name, within_name
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -155,7 +155,7 @@ def _config(state: SearchState) -> str:
 def _use(state: SearchState) -> list[str]:
     evidence, chosen = state.evidence, chosen_record(state)
     if chosen:
-        return [f"Train with {settings_text(chosen.spec.settings.augmentation)}."]
+        return [f"Train with {settings_of(chosen)}."]
     if evidence and evidence.confirmed:
         return [
             "Train without augmentation: no setting was shown to help, so there is no policy to export."

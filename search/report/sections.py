@@ -16,7 +16,7 @@ from search.report.wording import (
     percent_text,
     record_of,
     seconds_text,
-    settings_text,
+    settings_of,
     unit_of,
     value_text,
 )
@@ -125,7 +125,7 @@ def no_verdicts(state: SearchState) -> str | None:
 def sheet_text(state: SearchState) -> str:
     chosen = chosen_record(state)
     best = chosen or (record_of(state, state.evidence.best_trial) if state.evidence else None)
-    settings = settings_text(best.spec.settings.augmentation) if best else "the search"
+    settings = settings_of(best) if best else "the search"
     who = "recommended setting" if chosen else "best trial, not a recommendation"
     return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
 
@@ -191,7 +191,7 @@ def test_score_rows(state: SearchState) -> list[tuple[str, ...]]:
     chosen = chosen_record(state)
     named = [(state.test.none.label, state.test.none)]
     if state.test.chosen:
-        settings = settings_text(chosen.spec.settings.augmentation) if chosen else state.test.chosen.label
+        settings = settings_of(chosen) if chosen else state.test.chosen.label
         named.append((settings, state.test.chosen))
     return [
         (n, percent_text(s.metrics["accuracy"], s.accuracy_ci)) for n, s in named if "accuracy" in s.metrics
