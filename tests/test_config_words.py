@@ -12,6 +12,7 @@ from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from search.experiment.config import ExperimentConfig, load_config, parse_config
 from search.experiment.sections import MODEL, TRAINING
+from search.experiment.space import Space
 from search.experiment.yaml_file import as_yaml, parse_yaml
 
 MINIMAL: dict[str, Any] = {
@@ -109,6 +110,20 @@ def test_a_common_mistake_is_shown_how_it_is_written(path: str, value: Any, mess
     said = _refusal(path, value)
     assert said.startswith(f"x: {path}: received ")
     assert message in said
+
+
+def test_a_list_of_two_strengths_is_questioned_and_a_range_is_not() -> None:
+    section = {
+        "rotation_range": [40, 0],
+        "zoom_range": {"min": 0, "max": 0.2},
+        "shear_range": [0, 5, 10],
+        "brightness_range": [[1, 1], [0.8, 1.2]],
+        "horizontal_flip": [False, True],
+    }
+    config = parse_config(MINIMAL | {"augmentation": section, "model": {"learning_rate": [0.001, 0.01]}}, "x")
+    assert Space.of(config).remarks() == (
+        "augmentation.rotation_range: only 40 and 0 are tried; for what lies between, write {min: 0, max: 40}",
+    )
 
 
 def test_every_mistake_of_two_sections_has_its_line() -> None:

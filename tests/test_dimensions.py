@@ -48,7 +48,7 @@ def test_a_list_of_pairs_is_searched() -> None:
 
 
 def test_two_numbers_are_refused_where_they_may_be_a_pair_or_a_choice() -> None:
-    with pytest.raises(ValueError, match=r"write \[\[0.8, 1.2\]\] or \{choices"):
+    with pytest.raises(ValueError, match=r"write \{choices: \[0.8, 1.2\]\} for the two"):
         parse_dimension([0.8, 1.2], _number_or_pair)
 
 

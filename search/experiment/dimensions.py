@@ -80,7 +80,8 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
         if each_is_valid:
             pair = written(raw)
             raise ValueError(
-                f"{pair} may be a pair or two values to search; write [{pair}] or {{choices: {pair}}}"
+                f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the two values, "
+                f"{{choices: [{pair}, [1, 1]]}} for pairs"
             )
         return None
     return _choices(raw)
