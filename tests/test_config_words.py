@@ -83,6 +83,10 @@ def test_a_wrong_value_is_answered_with_its_key_and_what_is_allowed(path: tuple[
     [
         ("dataset.split", 0.2, "such as split: {validation: 0.2, test: 0.15}"),
         ("dataset.split", [0.7, 0.15, 0.15], "such as split: {validation: 0.15, test: 0.15}"),
+        ("evaluation.confirm", False, "write confirm: null for none"),
+        ("dataset.split.validation", "20%", "write 0.2, without quotes"),
+        ("augmentation.brightness_range", {"min": 0.8, "max": 1.2}, "[[1, 1], [0.8, 1.2]] searches two pairs"),
+        ("augmentation.policy", "TrivialAugment", "did you mean 'trivial_augment_wide'?"),
         ("evaluation.confirm", 5, "such as confirm: {top: 5, seeds: 5, views: 24}"),
         ("evaluation.seeds", [1, 2], "received [1, 2]; allowed: a whole number from 1 to 1000; one value, such as seeds: 3"),
         ("dataset.image_size", [150, 150], "allowed: a whole number from 8 to 2048; one value, such as image_size: 150"),

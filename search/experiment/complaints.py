@@ -104,6 +104,8 @@ def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str
         return hint.removeprefix("; ") if "without quotes" in hint else f"one value, such as {key}: 1"
     if isinstance(received, float) and received.is_integer() and "integer" in kinds:
         return f"write {key}: {received:.0f}"
+    if received is False and "null" in kinds:
+        return f"write {key}: null for none"
     takes_text = any(o.get("type") == "string" and not {"enum", "const"} & set(o) for o in options)
     if isinstance(received, bool) and takes_text:
         word = "yes" if received else "no"
@@ -198,6 +200,9 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
 
 
 def _as_number(text: str) -> int | float | None:
+    if text.endswith("%"):
+        share = _as_number(text[:-1].strip())
+        return None if share is None else share / 100
     try:
         return int(text)
     except ValueError:

@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 
 from data.augmentations import AUGMENTATIONS, complete
 from data.errors import UserError
-from data.values import Flag
+from data.messages import did_you_mean
+from data.values import Choice, Flag, Pair
 from search.experiment.complaints import number_hint, refusal
 from search.experiment.dimensions import Dimension, parse_dimension
 from search.experiment.settings import Frozen, ModelSettings, TrainingSettings, canonical_start
@@ -28,10 +29,19 @@ def accept_augmentation(name: str, value: Any) -> None:
     try:
         complete({name: value})
     except UserError as error:
-        hint = "; [false, true] searches both"
-        if (record := AUGMENTATIONS.get(name)) is None or not isinstance(record.form, Flag):
-            hint = number_hint(value) if record and record.numeric else ""
-        raise UserError(f"{error}{hint}") from error
+        raise UserError(f"{error}{_hint(name, value)}") from error
+
+
+def _hint(name: str, value: Any) -> str:
+    """How an augmentation of that form is written, or searched."""
+    form = AUGMENTATIONS[name].form if name in AUGMENTATIONS else None
+    if isinstance(form, Flag):
+        return "; [false, true] searches both"
+    if isinstance(form, Pair):
+        return "; [[1, 1], [0.8, 1.2]] searches two pairs"
+    if isinstance(form, Choice):
+        return did_you_mean(str(value), form.options)
+    return number_hint(value) if form else ""
 
 
 def check_section(section: dict[str, Any], accept: Accept) -> dict[str, Dimension]:
