@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.class_order import in_order
 from data.errors import UserError
 from data.listing import FileTable, Listing, reason_of
 from data.messages import did_you_mean, first_of, shown
@@ -29,8 +30,7 @@ class _Row:
 
 
 def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the images of `dataset.path`, in the order of its rows; classes are sorted (as numbers if
-    all are).
+    """List the images of `dataset.path`, in the order of its rows; classes are in that of `class_order`.
 
     Raises UserError, with the line, for what is no csv with the columns, a path that leaves the csv's
     folder, an empty or decimal label, an unknown split, and a path that stands twice with different
@@ -50,7 +50,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
             )
         table.add(name, label, split)
     draw = settle(None if declared is None else sorted(declared), config.split, shown(str(path)))
-    return table.listing(_sorted_classes({label for label, _ in seen.values()}), draw, config)
+    return table.listing(in_order({label for label, _ in seen.values()}), draw, config)
 
 
 def _rows(path: Path, config: DatasetConfig) -> Iterator[_Row]:
@@ -137,9 +137,3 @@ def _split(path: Path, row: _Row) -> int:
         hint = did_you_mean(row.split, ALIASES)
         raise UserError(f"{_at(path, row)}: split {row.split!r}; allowed: {', '.join(SPLIT_NAMES)}{hint}")
     return number
-
-
-def _sorted_classes(names: set[str]) -> list[str]:
-    if all(name.isascii() and name.isdigit() for name in names):
-        return sorted(names, key=lambda name: (int(name), name))
-    return sorted(names)
