@@ -20,12 +20,14 @@ JPEG_START, JPEG_END, SCAN = 0xD8, 0xD9, 0xDA
 AFTER_SCAN = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDF, 0xFE, *range(0xE0, 0xF0)})
 # JFIF's and Adobe's say how colours are meant; the others (Exif, profiles, comments) are notes.
 NOTES = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
+EXIF = 0xE1
 
 PNG_START, PNG_HEADER = b"\x89PNG\r\n\x1a\n", struct.Struct(">I4s")
 TRANSPARENCY = b"tRNS"  # that pixels need, though it may be missing
-# What may say how the picture is turned (Exif, Exif as ImageMagick writes it, XMP), or that more follow.
-USEFUL = frozenset({b"eXIf", b"acTL"})
-USEFUL_TEXTS = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+# Notes by how they begin: what may say how the picture is turned (Exif, Exif as ImageMagick writes it, XMP),
+# and that more pictures follow. Tried in this order, since a bad one must not take a good one with it.
+USEFUL_IN_PNG = ((b"eXIf", b"acTL", b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"), (b"eXIf",), ())
+USEFUL_IN_JPEG = (frozenset({EXIF}), frozenset[int]())
 
 
 class _Segment(NamedTuple):
@@ -43,10 +45,12 @@ def check_jpeg(data: bytes) -> None:
         raise BadImage("damaged: the file is cut short (no end marker after the last scan)")
 
 
-def without_jpeg_notes(data: bytes) -> bytes:
-    """The same picture without Exif, profiles and comments."""
-    kept = [data[s.start : s.end] for s in _segments(data) if s.marker not in NOTES]
-    return data[:2] + b"".join(kept)
+def jpeg_versions(data: bytes) -> Iterator[bytes]:
+    """The file, then the same picture with ever fewer notes."""
+    yield data
+    for useful in USEFUL_IN_JPEG:
+        kept = [data[s.start : s.end] for s in _segments(data) if s.marker not in NOTES - useful]
+        yield data[:2] + b"".join(kept)
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
@@ -81,20 +85,21 @@ def check_png(data: bytes) -> None:
         pass
 
 
-def without_png_notes(data: bytes, keep_useful: bool) -> bytes:
-    """The same picture without profiles and texts, which Pillow would unpack, taking a bad one for damage.
+def png_versions(data: bytes) -> Iterator[bytes]:
+    """The same picture with ever fewer notes; never with profiles and other texts.
 
-    keep_useful: what says how it is turned stays, and that it is the first of several.
+    Pillow would unpack those, and take a bad one for damage of the picture.
     """
-    needed: list[bytes] = []
-    useful: list[bytes] = []
-    for name, chunk in _chunks(data):
-        if _is_needed(name):
-            needed.append(chunk)
-        elif keep_useful and (name in USEFUL or chunk[8:].startswith(USEFUL_TEXTS)):
-            useful.append(chunk)
-    # Useful ones after the header, so that they are read, and found bad, before the pixels are.
-    return PNG_START + b"".join(needed[:1] + useful + needed[1:])
+    for useful in USEFUL_IN_PNG:
+        needed: list[bytes] = []
+        notes: list[bytes] = []
+        for name, chunk in _chunks(data):
+            if _is_needed(name):
+                needed.append(chunk)
+            elif name.startswith(useful) or chunk[8:].startswith(useful):
+                notes.append(chunk)
+        # Notes after the header, so that they are read, and found bad, before the pixels are.
+        yield PNG_START + b"".join(needed[:1] + notes + needed[1:])
 
 
 def _is_needed(name: bytes) -> bool:

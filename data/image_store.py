@@ -124,7 +124,7 @@ def _build(path: Path, decoder: Decoder, progress: Progress | None) -> None:
         temporary.open("w+b") as file,
     ):
         log = _write_pixels(file, decoder, progress)
-        scales = _scale_alike(file, decoder, log, image_bytes)
+        scales = _scale_alike(file, decoder, log, progress)
         positions = np.array(log.positions, np.int64)
         digests = np.frombuffer(bytes(log.digests), np.uint8).reshape(-1, DIGEST_BYTES)
         copy_of = first_copies(digests)
@@ -159,7 +159,7 @@ def _write_pixels(file: BinaryIO, decoder: Decoder, progress: Progress | None) -
     return log
 
 
-def _scale_alike(file: BinaryIO, decoder: Decoder, log: _Log, image_bytes: int) -> dict[str, Any]:
+def _scale_alike(file: BinaryIO, decoder: Decoder, log: _Log, progress: Progress | None) -> dict[str, Any]:
     """Decode again what was scaled by a range of its own and not by that of the whole data set.
 
     Images of more than 8 bits are seldom; the others are read once.
@@ -174,9 +174,11 @@ def _scale_alike(file: BinaryIO, decoder: Decoder, log: _Log, image_bytes: int) 
             raise UserError(
                 f"{names[log.positions[row]]} changed while it was read ({outcome.reason}); try again"
             )
-        file.seek(row * image_bytes)
+        file.seek(row * outcome.pixels.nbytes)
         file.write(outcome.pixels.data)
         log.digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES] = outcome.digest
+        if progress is not None:
+            progress(len(names), len(names))  # no further, but a stop is asked for there
     return {kind: scale.model_dump() for kind, scale in scales.items()}
 
 

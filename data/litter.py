@@ -14,7 +14,6 @@ LITTER = frozenset(
         "ehthumbs_vista.db",
         "desktop.ini",
         "$recycle.bin",
-        "recycler",
         "system volume information",
         "found.000",
         "icon\r",  # macOS: folder icons, the other half of zipped files, mounted disks

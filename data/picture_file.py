@@ -4,7 +4,7 @@ What surrounds the picture (Exif, profiles, texts, a film behind it) is never a 
 and sizes are `decode`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import PurePath
@@ -15,7 +15,7 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from data.containers import check_jpeg, check_png, without_jpeg_notes, without_png_notes
+from data.containers import check_jpeg, check_png, jpeg_versions, png_versions
 from data.deep_pixels import deep_values, read_deep, tiff_size
 from data.errors import BadImage
 
@@ -99,18 +99,13 @@ def _open(name: str, data: bytes) -> tuple[ImageFile, bytes]:
     if name == "JPEG":
         check_jpeg(data)
         # Not by its factory, which would open a phone's second picture (depth, gain map) too.
-        return _first_that_opens(JpegImageFile, _versions_of_jpeg(data))
+        return _first_that_opens(JpegImageFile, jpeg_versions(data))
     if name == "PNG":
         check_png(data)
-        return _first_that_opens(PngImageFile, (without_png_notes(data, keep) for keep in (True, False)))
+        return _first_that_opens(PngImageFile, png_versions(data))
     opened = Image.OPEN[name][0](BytesIO(data), "")
     assert isinstance(opened, ImageFile)
     return opened, data
-
-
-def _versions_of_jpeg(data: bytes) -> Iterator[bytes]:
-    yield data
-    yield without_jpeg_notes(data)
 
 
 def _first_that_opens(plugin: type[ImageFile], versions: Iterable[bytes]) -> tuple[ImageFile, bytes]:

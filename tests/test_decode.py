@@ -279,6 +279,14 @@ def test_a_bad_note_in_a_png_is_no_damage_of_the_picture(note: str, where: int) 
     assert np.array_equal(result.pixels, decode_image(data, 16, LIMIT).pixels)
 
 
+def test_a_bad_note_takes_no_good_one_with_it() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    data = encoded(picture(4), exif=exif)
+    result = decode_image(data[:33] + BAD_NOTES["iTXt"] + data[33:], 16, LIMIT)
+    assert result.conversions == ("turned by EXIF",)
+
+
 def segment(marker: int, body: bytes) -> bytes:
     """A JPEG's."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
