@@ -121,6 +121,8 @@ def _eight_bit_image(opened: Picture, size: int, whites: Whites | None) -> tuple
     colours = values[..., :3] if has_alpha else values
     level = level_of(colours)
     scaled = eight_bits(colours, _white(level, whites))
+    if opened.is_negative:
+        scaled = 255 - scaled
     if has_alpha:  # how opaque is no brightness: it has a range of its own
         alpha = values[..., 3]
         scaled = np.dstack([scaled, eight_bits(alpha, level_of(alpha).white)])

@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 from data.errors import BadImage
 
 SAMPLE_FORMAT, SIGNED = 339, 2  # TIFF 6.0, section 19
+WHITE_IS_ZERO = 0  # PhotometricInterpretation, section 3
 CODESTREAM, DEPTH_PLACE = (
     b"\xff\x4f\xff\x51",
     42,
@@ -35,6 +36,13 @@ def deep_values(image: ImageFile, data: bytes) -> np.ndarray | None:
     if values is not None and not image.has_transparency_data:
         return values[..., :3]  # a fourth channel that nobody says the meaning of
     return values
+
+
+def is_negative(image: ImageFile) -> bool:
+    """Whether zero is white in the deep values of a TIFF; Pillow sees to it where there are 8 bits."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.mode.startswith(("I", "F")):
+        return False
+    return image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
 
 
 def read_deep(data: bytes, size: tuple[int, int]) -> np.ndarray | None:

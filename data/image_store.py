@@ -36,6 +36,7 @@ class _Outcome(NamedTuple):
     conversions: tuple[str, ...]
     reason: str
     level: Level | None = None
+    was_read: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Decoder:
         try:
             decoded = decode_image(self.listing.read(position), self.size, self.max_pixels, whites)
         except OSError as error:
-            return _Outcome(None, b"", (), reason_of(error))
+            return _Outcome(None, b"", (), reason_of(error), was_read=False)
         except BadImage as error:
             return _Outcome(None, b"", (), str(error))
         digest = sha256(decoded.pixels.data).digest()
@@ -80,12 +81,14 @@ class _Log:
     positions: list[int] = field(default_factory=list)
     digests: bytearray = field(default_factory=bytearray)
     bad: list[tuple[int, str]] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)  # of the bad ones
     converted: dict[str, list[int]] = field(default_factory=dict)  # conversion to count and first positions
     levels: dict[int, Level] = field(default_factory=dict)  # row to level, of more than 8 bits per channel
 
     def take(self, position: int, outcome: _Outcome) -> None:
         if outcome.pixels is None:
             self.bad.append((position, outcome.reason))
+            self.unread.extend([] if outcome.was_read else [position])
             return
         if outcome.level is not None:
             self.levels[len(self.positions)] = outcome.level
@@ -106,7 +109,7 @@ def open_store(path: Path, decoder: Decoder, progress: Progress | None) -> Store
     """
     with quiet_pillow():
         stored = read_store(path, decoder.size, decoder.num_threads)
-        if stored is None or any(decoder.decode(position).pixels is not None for position, _ in stored.bad):
+        if stored is None or any(decoder.decode(position).was_read for position in stored.unread):
             _build(path, decoder, progress)
             stored = read_store(path, decoder.size, decoder.num_threads)
     if stored is None:
@@ -134,7 +137,8 @@ def _build(path: Path, decoder: Decoder, progress: Progress | None) -> None:
         kept = np.setdiff1d(np.arange(len(positions)), np.concatenate([pairs[:, 0], leaks[:, 0]]))
         _close_gaps(file, kept, image_bytes)
         found = {"contradictions": positions[pairs].tolist(), "leaks": positions[leaks].tolist()}
-        record = {"positions": positions[kept].tolist(), "bad": log.bad, "converted": log.converted}
+        record = {"positions": positions[kept].tolist(), "converted": log.converted}
+        record |= {"bad": log.bad, "unread": log.unread}
         append_record(file, digests[kept], record | found | {"scales": scales})
 
 

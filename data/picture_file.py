@@ -16,7 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from data.containers import check_jpeg, check_png, jpeg_versions, png_versions
-from data.deep_pixels import deep_values, read_deep, tiff_size
+from data.deep_pixels import deep_values, is_negative, read_deep, tiff_size
 from data.errors import BadImage
 
 # Pillow knows some forty formats, one of which starts Ghostscript; trust the ones people train on.
@@ -40,13 +40,15 @@ class Picture:
     """What one file holds. image: its header, pixels not yet read; None where Pillow has no such format.
 
     values: where there are more than 8 bits per channel, [h, w] or RGB(A) [h, w, 3 or 4]; changes: what
-    had to be done, in words; turn: what is left to do to set it upright.
+    had to be done, in words; turn: what is left to do to set it upright; is_negative: whether the greatest
+    value is black.
     """
 
     image: ImageFile | None
     values: np.ndarray | None
     changes: tuple[str, ...]
     turn: Image.Transpose | None
+    is_negative: bool = False
 
 
 def open_picture(data: bytes, max_pixels: int) -> Picture:
@@ -66,7 +68,7 @@ def open_picture(data: bytes, max_pixels: int) -> Picture:
     values = deep_values(image, data)
     if name == "TIFF":  # which Pillow, and OpenCV too, turns when it reads the pixels
         turn = None
-    return Picture(image, values, changes, turn)
+    return Picture(image, values, changes, turn, values is not None and is_negative(image))
 
 
 def is_named_as_picture(name: str) -> bool:

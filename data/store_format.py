@@ -32,15 +32,17 @@ class StoredImages:
     """What a listing decoded to; positions are the listing's.
 
     images: uint8 [n, s, s, 3], a read-only memory map; positions: int64 [n], of the images kept;
-    digests: uint8 [n, 32], sha256 of each image's pixels; bad: (position, reason); leaks: (position
-    left out, its copy kept); contradictions: (position left out, its copy in another class);
-    converted: conversion to (count, the first positions); scales: of more than 8 bits, by kind.
+    digests: uint8 [n, 32], sha256 of each image's pixels; bad: (position, reason); unread: those of the bad
+    ones that could not be read at all; leaks: (position left out, its copy kept); contradictions: (position
+    left out, its copy in another class); converted: conversion to (count, the first positions); scales: of
+    more than 8 bits, by kind.
     """
 
     images: np.ndarray
     positions: np.ndarray
     digests: np.ndarray
     bad: tuple[tuple[int, str], ...]
+    unread: tuple[int, ...]
     leaks: tuple[tuple[int, int], ...]
     contradictions: tuple[tuple[int, int], ...]
     converted: dict[str, tuple[int, tuple[int, ...]]]
@@ -75,6 +77,7 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
         positions=np.array(record["positions"], np.int64),
         digests=digests,
         bad=tuple((position, reason) for position, reason in record["bad"]),
+        unread=tuple(record["unread"]),
         leaks=tuple((left, kept) for left, kept in record["leaks"]),
         contradictions=tuple((one, other) for one, other in record["contradictions"]),
         converted={name: (entry[0], tuple(entry[1:])) for name, entry in record["converted"].items()},

@@ -141,6 +141,13 @@ def test_transparency_has_a_range_of_its_own() -> None:
     assert (decode_image(deep_png(pixels // [2, 2, 2, 1]), 8, LIMIT).pixels <= 128).all()
 
 
+def test_a_negative_of_16_bits_becomes_positive_as_one_of_8_bits_does() -> None:
+    plate = Image.fromarray(ramp(4095, np.uint16)[..., 0])
+    result = decoded(plate, "TIFF", size=64, tiffinfo={262: 0})  # WhiteIsZero
+    assert result.pixels[0, 0, 0] == 255
+    assert result.pixels[0, -1, 0] == 0
+
+
 def test_a_given_scale_is_kept_to() -> None:
     dark = deep_png(ramp(1023, np.uint16))
     assert decode_image(dark, 64, LIMIT, {"whole numbers": 4095}).pixels.max() == 64
