@@ -1,19 +1,15 @@
-"""Arrays as people save them, to what the project uses: images of any usual dtype to uint8, labels to
-class numbers.
+"""Arrays as people save them: whether they can be images, and labels of any usual kind to class numbers.
 
-One rule holds for a whole array, never for one image of it: an image that happens to be dark must stay
-dark.
+What values of more than 8 bits mean is `bit_depth`, for arrays and files alike.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
-from data.errors import UserError
+from data.bit_depth import check_bounds
+from data.class_order import in_order
+from data.errors import BadImage, UserError
 from data.messages import first_of, plural, shown
 from data.splits import SPLIT_NAMES, split_number
-
-ToBytes = Callable[[np.ndarray], np.ndarray]
 
 
 def check_images(images: np.ndarray, what: str) -> None:
@@ -26,27 +22,18 @@ def check_images(images: np.ndarray, what: str) -> None:
         raise UserError(f"{what} has shape {list(images.shape)}; expected [n, h, w] or [n, h, w, 1, 3 or 4]")
 
 
-def to_bytes(images: np.ndarray, what: str) -> ToBytes:
-    """The function that turns one image of the array into uint8.
-
-    uint8 stays; whole numbers within 0..255 stay; uint16 beyond that is divided by 257; booleans and
-    floats within 0..1 are multiplied by 255; floats within 0..255 are rounded. Raises UserError for
-    anything else.
-    """
-    if images.dtype == np.uint8 or not images.size:
-        return lambda image: image.astype(np.uint8)
+def check_range(images: np.ndarray, what: str) -> None:
+    """Raise UserError unless the values can become 8 bits (`bit_depth`), judged over the whole array."""
     if images.dtype.kind not in "biuf":
         raise UserError(
             f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or 0..255"
         )
-    low, high = images.min(), images.max()
-    if images.dtype.kind == "b" or (images.dtype.kind == "f" and low >= 0 and high <= 1):
-        return lambda image: np.rint(image.astype(np.float64) * 255).astype(np.uint8)
-    if low >= 0 and high <= 255:
-        return lambda image: np.rint(image).astype(np.uint8)
-    if images.dtype == np.uint16:
-        return lambda image: ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    raise UserError(f"{what} has values from {low:g} to {high:g}; expected 0..255, or floats of 0..1")
+    if images.dtype in (np.uint8, bool) or not images.size:
+        return
+    try:
+        check_bounds(images)
+    except BadImage as error:
+        raise UserError(f"{what} has {error}") from error
 
 
 def to_classes(
@@ -54,13 +41,16 @@ def to_classes(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels int32 [n] and the names of the classes, from numbers, text or one-hot rows.
 
-    Without `class_names` the classes are the sorted distinct labels. Raises UserError for decimals
+    Without `class_names` the classes are the distinct labels, in the order of `class_order`. Raises UserError for decimals
     (which are values, not classes) and for numbers that have no name.
     """
     flat = _one_a_row(labels, what)
     if class_names is None:
         distinct, numbers = np.unique(flat, return_inverse=True)
-        return numbers.reshape(-1).astype(np.int32), tuple(shown(_text(name)) for name in distinct)
+        found = [_text(name) for name in distinct]
+        place = {name: number for number, name in enumerate(in_order(found))}
+        places = np.array([place[name] for name in found], np.int32)
+        return places[numbers.reshape(-1)], tuple(map(shown, place))
     names = tuple(shown(_text(name)) for name in class_names.reshape(-1))
     if flat.dtype.kind not in "biu" or (
         len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < len(names)

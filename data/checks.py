@@ -28,8 +28,8 @@ class Inspection:
 
     labels int32 [n] into class_names, splits int8 [n]: of the images that will be used.
     required_splits: the split numbers that must have images of every class. bad: files that cannot be
-    used; leaks: pairs of names of the same image, in two splits. Where `skips` is true, both have been
-    left out and are no error.
+    used; leaks: pairs of names of the same image, in two splits; contradictions: the same in two classes,
+    "name (class)" each. Where `skips` is true, all have been left out and are no error.
     """
 
     labels: np.ndarray
@@ -39,6 +39,7 @@ class Inspection:
     bad: tuple[LeftOut, ...]
     leaks: tuple[tuple[str, str], ...]
     skips: bool
+    contradictions: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -104,6 +105,15 @@ def images_in_two_splits(inspection: Inspection) -> list[str]:
     listed = first_of([f"{left} = {kept}" for left, kept in inspection.leaks])
     count = plural(len(inspection.leaks), "image is", "images are")
     return [f"{count} in two splits: {listed}; remove one of each pair, {SKIP}, which leaves out the first"]
+
+
+def images_in_two_classes(inspection: Inspection) -> list[str]:
+    if inspection.skips or not inspection.contradictions:
+        return []
+    pairs = dict.fromkeys(tuple(sorted(pair)) for pair in inspection.contradictions)
+    listed = first_of([f"{one} = {other}" for one, other in pairs])
+    count = plural(len(pairs), "image is", "images are")
+    return [f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out both"]
 
 
 def no_images(inspection: Inspection) -> list[str]:
@@ -172,6 +182,7 @@ def classes_thin_in_train(inspection: Inspection) -> list[str]:
 CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (
     unusable_files,
     images_without_label,
+    images_in_two_classes,
     images_in_two_splits,
     no_images,
     single_class,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.class_order import in_order
 from data.csv_file import Csv, cell_of, read_csv
 from data.csv_paths import Nearest, advice, column_sentence, near
 from data.errors import UserError
@@ -31,8 +32,7 @@ class _Row:
 
 
 def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the images of `dataset.path`, in the order of its rows; classes are sorted (as numbers if
-    all are).
+    """List the images of `dataset.path`, in the order of its rows; classes are in that of `class_order`.
 
     Raises UserError, with the line, for what is no csv with the columns, a path that leaves the csv's
     folder, a decimal label, an unknown split, and a path that stands twice with different labels or
@@ -61,7 +61,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
     _explain(path, config, table, missing, len(rows))
     declared = sorted({_split(path, row) for row in rows}) if places[2] is not None else None
     draw = settle(declared or None, config.split, shown(str(path)))
-    listing = table.listing(_sorted_classes({label for label, _ in seen.values()}), draw, config)
+    listing = table.listing(in_order({label for label, _ in seen.values()}), draw, config)
     return replace(listing, remarks=_remarks(cells, config))
 
 
@@ -203,9 +203,3 @@ def _remarks(cells: Csv, config: DatasetConfig) -> tuple[str, ...]:
         f"columns {first_of(list(map(shown, one_hot)))} are one-hot, and dataset.label_column reads {config.label_column} "
         "alone, as classes 0 and 1; an image has one label: write one column with the class's name in it",
     )
-
-
-def _sorted_classes(names: set[str]) -> list[str]:
-    if all(name.isascii() and name.isdigit() for name in names):
-        return sorted(names, key=lambda name: (int(name), name))
-    return sorted(names)

@@ -3,8 +3,6 @@ figures. Made from the state alone and knowing no HTML. Tables are in `tables`, 
 `wording`.
 """
 
-from typing import Any
-
 from search.experiment.trial import setting_key
 from search.journal.state import SearchState
 from search.report.leaderboard import KINDS, accuracy_interval
@@ -18,10 +16,8 @@ from search.report.wording import (
     seconds_text,
     settings_of,
     unit_of,
-    value_text,
 )
 
-NOTE_NAMES = {"converted": "Converted", "left_out": "Left out", "duplicates": "Copies within a split"}
 MOST_NAMED = 10
 
 
@@ -214,29 +210,10 @@ def data_lines(state: SearchState) -> list[str]:
         return []
     dataset = state.opened.dataset
     lines = [f"Images are seen by the model at {dataset.image_size} x {dataset.image_size} pixels."]
-    noted = [(name, _note(value)) for name, value in dataset.notes.items() if value]
-    lines += [f"{NOTE_NAMES.get(name, name.replace('_', ' ').capitalize())}: {text}." for name, text in noted]
-    return lines if noted else [*lines, "Nothing was converted or left out."]
-
-
-def _note(value: Any) -> str:
-    """A note of the journal in words; long lists are cut and counted."""
-    match value:
-        case {"count": count, "first": first}:
-            return f"{count} ({_note(first)})"
-        case {"name": name, "reason": reason}:
-            return f"{name} ({reason})"
-        case dict():
-            return ", ".join(f"{name} {_note(part)}" for name, part in value.items())
-        case list() | tuple():
-            rest = f" and {len(value) - MOST_NAMED} more" if len(value) > MOST_NAMED else ""
-            return ", ".join(_note_item(part) for part in value[:MOST_NAMED]) + rest
-        case _:
-            return value_text(value)
-
-
-def _note_item(part: Any) -> str:
-    return " = ".join(map(str, part)) if isinstance(part, list | tuple) else _note(part)
+    said = dataset.notes.lines()
+    return (
+        [*lines, *(f"{line}." for line in said)] if said else [*lines, "Nothing was converted or left out."]
+    )
 
 
 def cost_text(state: SearchState) -> str:
