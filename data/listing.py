@@ -26,6 +26,7 @@ KINDS = {
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 # Uncompressed 16-bit RGBA takes 8 bytes a pixel; a file larger than that (and its headers) holds
 # something else.
 MAX_BYTES_A_PIXEL = 8
@@ -77,7 +78,7 @@ class FileTable:
             status = Path(self.root, name).stat()
         except (OSError, ValueError) as error:
             self.refuse(name, reason_of(error))
-            return False
+            return isinstance(error, OSError) and error.errno not in ABSENT
         if not stat.S_ISREG(status.st_mode):
             self.refuse(name, KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
             return True

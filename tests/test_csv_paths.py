@@ -97,6 +97,13 @@ def test_a_column_of_nothing_is_no_reason_to_skip_everything(root: Path) -> None
     assert "8 of 8 files do not exist" in said
 
 
+def test_what_is_there_and_cannot_be_read_is_not_said_to_be_missing(root: Path) -> None:
+    for number in range(8):
+        (root / f"{number}.png").symlink_to(f"{number}.png")
+    said = _refusal(root, "path,label\n" + "".join(f"{number}.png,{number % 2}\n" for number in range(8)))
+    assert "8 files cannot be used: 0.png (Too many levels of symbolic links)" in said
+
+
 def test_another_column_that_holds_the_files_is_named(root: Path) -> None:
     text = "path,label,file\n" + "".join(f"{n},{name.split('/')[1]},{name}\n" for n, name in enumerate(NAMES))
     assert "column file does hold files: write dataset.path_column: file" in _refusal(root, text)
