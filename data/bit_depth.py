@@ -20,7 +20,7 @@ Whites = Mapping[str, float]  # the value that becomes 255, by kind
 BITS = (8, 10, 12, 14, 16)
 # Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do not count.
 UNCOUNTED = 1000
-EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits a channel"
+EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per channel"
 FAINT = 16  # an image below this part of the white has fewer than 16 of the 256 steps
 
 

@@ -88,8 +88,7 @@ def decode_image(
         raise BadImage(_reason(error)) from error
     if opened.turn is not None:  # after resizing, when it is cheap
         square = square.transpose(opened.turn)
-    depth = ("more than 8 bits a channel",) if level is not None else ()
-    return Decoded(np.asarray(square), depth + opened.changes + changes, level)
+    return Decoded(np.asarray(square), opened.changes + changes, level)
 
 
 def _of_array(pixels: np.ndarray) -> Picture:
@@ -135,7 +134,7 @@ def _white(level: Level, whites: Whites | None) -> float:
     white = whites.get(level.kind)
     if white is None:
         raise BadImage(
-            f"{level.kind} of more than 8 bits a channel, of which the model saw none; save it with 8 bits"
+            f"{level.kind} of more than 8 bits per channel, of which the model saw none; save it with 8 bits"
         )
     if level.value > white:
         raise BadImage(

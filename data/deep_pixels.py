@@ -46,7 +46,7 @@ def is_negative(image: ImageFile) -> bool:
 
 
 def read_deep(data: bytes, size: tuple[int, int]) -> np.ndarray | None:
-    """The values by OpenCV; None where it cannot read them as they are, or 8 bits a channel is all there is."""
+    """The values by OpenCV; None where it cannot read them as they are, or there are only 8 bits per channel."""
     try:
         values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

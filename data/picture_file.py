@@ -127,7 +127,7 @@ def _foreign_tiff(data: bytes, max_pixels: int) -> Picture:
     check_pixels(size, max_pixels)
     values = read_deep(data, size)
     if values is None:
-        raise BadImage("a kind of TIFF that is not read; save it with 8 or 16 bits a channel, or as PNG")
+        raise BadImage("a kind of TIFF that is not read; save it with 8 or 16 bits per channel, or as PNG")
     return Picture(None, values, (), None)
 
 
