@@ -123,6 +123,8 @@ def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = F
         from search.experiment.config import load_config
 
         plan = make_plan(load_config(experiment, overrides))
+        for line in plan.dataset.notes.lines():
+            say(line)
         typer.echo(plan.model_dump_json() if as_json else describe_plan(plan))
 
 

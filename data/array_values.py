@@ -1,19 +1,15 @@
-"""Arrays as people save them, to what the project uses: images of any usual dtype to uint8, labels to
-class numbers.
+"""Arrays as people save them: whether they can be images, and labels of any usual kind to class numbers.
 
-One rule holds for a whole array, never for one image of it: an image that happens to be dark must stay
-dark.
+What values of more than 8 bits mean is `bit_depth`, for arrays and files alike.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 
-from data.errors import UserError
-from data.messages import shown
+from data.bit_depth import check_bounds
+from data.class_order import in_order
+from data.errors import BadImage, UserError
+from data.messages import first_of, plural, shown
 from data.splits import SPLIT_NAMES, split_number
-
-ToBytes = Callable[[np.ndarray], np.ndarray]
 
 
 def check_images(images: np.ndarray, what: str) -> None:
@@ -26,27 +22,18 @@ def check_images(images: np.ndarray, what: str) -> None:
         raise UserError(f"{what} has shape {list(images.shape)}; expected [n, h, w] or [n, h, w, 1, 3 or 4]")
 
 
-def to_bytes(images: np.ndarray, what: str) -> ToBytes:
-    """The function that turns one image of the array into uint8.
-
-    uint8 stays; whole numbers within 0..255 stay; uint16 beyond that is divided by 257; booleans and
-    floats within 0..1 are multiplied by 255; floats within 0..255 are rounded. Raises UserError for
-    anything else.
-    """
-    if images.dtype == np.uint8 or not images.size:
-        return lambda image: image.astype(np.uint8)
+def check_range(images: np.ndarray, what: str) -> None:
+    """Raise UserError unless the values can become 8 bits (`bit_depth`), judged over the whole array."""
     if images.dtype.kind not in "biuf":
         raise UserError(
             f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or 0..255"
         )
-    low, high = images.min(), images.max()
-    if images.dtype.kind == "b" or (images.dtype.kind == "f" and low >= 0 and high <= 1):
-        return lambda image: np.rint(image.astype(np.float64) * 255).astype(np.uint8)
-    if low >= 0 and high <= 255:
-        return lambda image: np.rint(image).astype(np.uint8)
-    if images.dtype == np.uint16:
-        return lambda image: ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    raise UserError(f"{what} has values from {low:g} to {high:g}; expected 0..255, or floats of 0..1")
+    if images.dtype in (np.uint8, bool) or not images.size:
+        return
+    try:
+        check_bounds(images)
+    except BadImage as error:
+        raise UserError(f"{what} has {error}") from error
 
 
 def to_classes(
@@ -54,13 +41,16 @@ def to_classes(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels int32 [n] and the names of the classes, from numbers, text or one-hot rows.
 
-    Without `class_names` the classes are the sorted distinct labels. Raises UserError for decimals
+    Without `class_names` the classes are the distinct labels, in the order of `class_order`. Raises UserError for decimals
     (which are values, not classes) and for numbers that have no name.
     """
     flat = _one_a_row(labels, what)
     if class_names is None:
         distinct, numbers = np.unique(flat, return_inverse=True)
-        return numbers.reshape(-1).astype(np.int32), tuple(shown(_text(name)) for name in distinct)
+        found = [_text(name) for name in distinct]
+        place = {name: number for number, name in enumerate(in_order(found))}
+        places = np.array([place[name] for name in found], np.int32)
+        return places[numbers.reshape(-1)], tuple(map(shown, place))
     names = tuple(shown(_text(name)) for name in class_names.reshape(-1))
     if flat.dtype.kind not in "biu" or (
         len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < len(names)
@@ -87,15 +77,37 @@ def _one_a_row(labels: np.ndarray, what: str) -> np.ndarray:
     elif labels.ndim == 2 and labels.dtype.kind in "biuf" and _is_one_hot(labels):
         labels = labels.argmax(axis=1)
     if labels.ndim != 1:
-        raise UserError(f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, classes]")
-    if labels.dtype.kind == "f":
-        first = labels[0] if len(labels) else 0.0
         raise UserError(
-            f"{what} holds decimals ({first}, ...); classes are whole numbers or names: save 1, not 1.0"
+            f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, classes]{_row_hint(labels)}"
         )
+    if labels.dtype.kind == "f":
+        _refuse_decimals(labels, what)
     if labels.dtype.kind not in "biuUS":
         raise UserError(f"{what} is of {labels.dtype}; expected whole numbers or text")
     return labels
+
+
+def _refuse_decimals(labels: np.ndarray, what: str) -> None:
+    missing = np.flatnonzero(np.isnan(labels))
+    if len(missing):
+        rows = first_of([str(row) for row in missing.tolist()])
+        raise UserError(
+            f"{what} has no value (nan) for {plural(len(missing), 'image')}, counted from 0: {rows}; label or remove "
+            "them, and save whole numbers"
+        )
+    first = labels[0] if len(labels) else 0.0
+    raise UserError(
+        f"{what} holds decimals ({first}, ...); classes are whole numbers or names: save 1, not 1.0"
+    )
+
+
+def _row_hint(labels: np.ndarray) -> str:
+    """What is wrong with rows of 0 and 1 that are not one-hot; empty for other labels."""
+    if labels.ndim != 2 or labels.dtype.kind not in "biuf" or not ((labels == 0) | (labels == 1)).all():
+        return ""
+    ones = labels.sum(axis=1)
+    wrong = first_of([str(row) for row in np.flatnonzero(ones != 1).tolist()])
+    return f"; rows {wrong} have several labels or none: an image has one label"
 
 
 def _is_one_hot(labels: np.ndarray) -> bool:

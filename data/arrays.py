@@ -1,7 +1,7 @@
 """The `arrays` source (an .npz of images and labels) and `digits` (scikit-learn's), which needs no file.
 
-Finds the arrays by the names people save them under. Nothing is ever unpickled. What their values mean
-is in `array_values`.
+Finds the arrays by the names people save them under. Nothing is ever unpickled. What may be in them is
+`array_values`, what their numbers mean `bit_depth`.
 """
 
 import bisect
@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.array_values import ToBytes, check_images, to_bytes, to_classes, to_splits
+from data.array_values import check_images, check_range, to_classes, to_splits
 from data.errors import UserError
+from data.labels import without_labels
 from data.listing import Listing, reason_of
 from data.messages import first_of, shown
 from data.settings import DatasetConfig
@@ -60,7 +61,7 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
         labels=labels,
         splits=splits,
         class_names=class_names,
-        read=_reader(parts, where),
+        read=_reader(parts),
         fingerprint=fingerprint,
         draw=settle(np.unique(splits).tolist() if has_splits else None, config.split, where),
     )
@@ -106,7 +107,10 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError) as error:
         reason = reason_of(error)
         if "allow_pickle" in reason:
-            reason = "it holds Python objects, which are never loaded; save plain arrays of numbers or text"
+            reason = (
+                "it holds Python objects, which are never loaded; save plain arrays of numbers or text, as "
+                "labels.astype(str)"
+            )
         raise UserError(f"{where} cannot be read as an .npz: {reason}") from error
 
 
@@ -130,9 +134,11 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
 
 def _part(arrays: Mapping[str, np.ndarray], x: str, y: str, split: int | None, where: str) -> _Part:
     if y not in arrays:
-        raise UserError(f"{where} has {x} but no {y}; expected {EXPECTED}")
+        unlabelled = f"{without_labels(SPLIT_NAMES[split])}; " if split else ""
+        raise UserError(f"{where} has {x} but no {y}; {unlabelled}expected {EXPECTED}")
     images, labels = arrays[x], arrays[y]
     check_images(images, f"{where}: {x}")
+    check_range(images, f"{where}: {x}")
     if labels.ndim == 0 or len(labels) != len(images):
         raise UserError(
             f"{where}: {x} has shape {list(images.shape)} and {y} {list(labels.shape)}; one label an image"
@@ -162,14 +168,12 @@ def _names(parts: Sequence[_Part]) -> tuple[str, ...]:
     )
 
 
-def _reader(parts: Sequence[_Part], where: str) -> "partial[np.ndarray]":
-    scalers = [to_bytes(part.images, f"{where}: images") for part in parts]
+def _reader(parts: Sequence[_Part]) -> "partial[np.ndarray]":
     starts = list(accumulate((len(part.images) for part in parts), initial=0))
-    return partial(_read_array, [part.images for part in parts], scalers, starts)
+    return partial(_read_array, [part.images for part in parts], starts)
 
 
-def _read_array(
-    arrays: Sequence[np.ndarray], scalers: Sequence[ToBytes], starts: Sequence[int], position: int
-) -> np.ndarray:
+def _read_array(arrays: Sequence[np.ndarray], starts: Sequence[int], position: int) -> np.ndarray:
     part = bisect.bisect_right(starts, position) - 1
-    return scalers[part](arrays[part][position - starts[part]])
+    image: np.ndarray = arrays[part][position - starts[part]]
+    return image

@@ -25,10 +25,17 @@ from data.records import (
     Settings,
     between,
     coin,
+    factor_step,
+    level_step,
+    pixel_step,
     pixels,
+    shear_step,
+    side_step,
     symmetric,
+    turn_step,
     zoom,
     zoom_pair,
+    zoom_step,
 )
 from data.values import Choice, Flag, Number, Pair, Shift, Value, Whole, Zoom
 
@@ -57,7 +64,16 @@ def _flip(name: str, stream: int, axes: Callable[[Floats], tuple[Floats, Floats]
 
 def _multiplier(name: str, stream: int, paint: Callable[..., None]) -> Augmentation:
     return Augmentation(
-        name, stream, [1.0, 1.0], "times", Pair(0, 10, 1.0), "pixel", between, paint=paint, words=_times
+        name,
+        stream,
+        [1.0, 1.0],
+        "times",
+        Pair(0, 10, 1.0),
+        "pixel",
+        between,
+        paint=paint,
+        words=_times,
+        step=factor_step,
     )
 
 
@@ -85,32 +101,34 @@ _RECORDS: tuple[Augmentation, ...] = (
     Augmentation(
         "rotation_range", 1, 0.0, "degrees", Number(0, 360), "geometric", symmetric,
         lambda drawn: geometry.rotation(drawn[:, 0]),
+        step=turn_step,
     ),
     Augmentation(
         "width_shift_range", 2, 0.0, "of the width below 1, px from 1 on", Shift(), "geometric", pixels,
         lambda drawn: geometry.shift(drawn[:, 0], np.zeros(len(drawn))),
-        changes=_moves_a_pixel, words=_shift_words,
+        changes=_moves_a_pixel, words=_shift_words, step=pixel_step,
     ),
     Augmentation(
         "height_shift_range", 3, 0.0, "of the height below 1, px from 1 on", Shift(), "geometric", pixels,
         lambda drawn: geometry.shift(np.zeros(len(drawn)), drawn[:, 0]),
-        changes=_moves_a_pixel, words=_shift_words,
+        changes=_moves_a_pixel, words=_shift_words, step=pixel_step,
     ),
     Augmentation(
         "shear_range", 4, 0.0, "degrees", Number(0, 89), "geometric", symmetric,
         lambda drawn: geometry.shear(drawn[:, 0]),
+        step=shear_step,
     ),
     Augmentation(
         "zoom_range", 5, 0.0, "times; above 1 the picture shrinks", Zoom(), "geometric", zoom,
         lambda drawn: geometry.scaling(drawn[:, 0], drawn[:, 1]),
         uncovers=lambda value: zoom_pair(value)[1] > 1,
-        words=_times,
+        words=_times, step=zoom_step,
     ),
     _flip("horizontal_flip", 6, lambda sign: (sign, np.ones_like(sign))),
     _flip("vertical_flip", 7, lambda sign: (np.ones_like(sign), sign)),
     Augmentation(
         "channel_shift_range", 8, 0.0, "grey levels", Number(0, 255), "pixel", symmetric,
-        paint=colour.shift_channels,
+        paint=colour.shift_channels, step=level_step,
     ),
     _multiplier("brightness_range", 9, colour.brighten),
     _multiplier("contrast_range", 10, colour.change_contrast),
@@ -125,6 +143,7 @@ _RECORDS: tuple[Augmentation, ...] = (
         paint=colour.cut_out, covers=colour.share_cut,
         ends=lambda value: ((0.5, 0.5, 0.0, 0.0),),
         words=lambda numbers, value: f"{value:.3g} of the side",
+        step=side_step,
     ),
     _option("fill_mode", 14, "nearest", "", Choice(geometry.FILL_MODES), _fill_shows),
     _option("cval", 15, 0, "grey level", Whole(0, 255, rounds=True), _cval_shows),

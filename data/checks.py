@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from data.errors import UserError
+from data.labels import NO_LABEL, without_labels
 from data.messages import first_of, plural
 from data.notes import LeftOut
 from data.splits import SPLIT_NAMES, TRAIN
@@ -27,8 +28,8 @@ class Inspection:
 
     labels int32 [n] into class_names, splits int8 [n]: of the images that will be used.
     required_splits: the split numbers that must have images of every class. bad: files that cannot be
-    used; leaks: pairs of names of the same image, in two splits. Where `skips` is true, both have been
-    left out and are no error.
+    used; leaks: pairs of names of the same image, in two splits; contradictions: the same in two classes,
+    "name (class)" each. Where `skips` is true, all have been left out and are no error.
     """
 
     labels: np.ndarray
@@ -38,6 +39,7 @@ class Inspection:
     bad: tuple[LeftOut, ...]
     leaks: tuple[tuple[str, str], ...]
     skips: bool
+    contradictions: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -45,6 +47,18 @@ class Inspection:
         places = self.labels.astype(np.int64) * len(SPLIT_NAMES) + self.splits
         num_cells = len(self.class_names) * len(SPLIT_NAMES)
         return np.bincount(places, minlength=num_cells).reshape(-1, len(SPLIT_NAMES))
+
+    @cached_property
+    def foreign(self) -> np.ndarray:
+        """Which splits hold images and none of a class that train has, bool [3]."""
+        in_train = self.counts[:, TRAIN] > 0
+        held = self.counts > 0
+        return np.asarray(held.any(axis=0) & ~held[in_train].any(axis=0) & in_train.any(), bool)
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Which classes stand in some split that is not `foreign`, bool [classes]."""
+        return np.asarray((self.counts[:, ~self.foreign] > 0).any(axis=1), bool)
 
     @property
     def num_needed(self) -> int:
@@ -67,10 +81,22 @@ def check(inspection: Inspection) -> None:
 
 
 def unusable_files(inspection: Inspection) -> list[str]:
-    if inspection.skips or not inspection.bad:
+    bad = [item for item in inspection.bad if NO_LABEL not in item.reason]
+    if inspection.skips or not bad:
         return []
-    listed = first_of([f"{item.name} ({item.reason})" for item in inspection.bad])
-    return [f"{plural(len(inspection.bad), 'file')} cannot be used: {listed}; mend or remove them, {SKIP}"]
+    listed = first_of([f"{item.name} ({item.reason})" for item in bad])
+    return [f"{plural(len(bad), 'file')} cannot be used: {listed}; mend or remove them, {SKIP}"]
+
+
+def images_without_label(inspection: Inspection) -> list[str]:
+    bad = [item for item in inspection.bad if NO_LABEL in item.reason]
+    if inspection.skips or not bad:
+        return []
+    listed = first_of([f"{item.name} ({item.reason})" for item in bad])
+    return [
+        f"{plural(len(bad), 'image has', 'images have')} no label: {listed}; label or remove them, {SKIP}, or give the "
+        "class another name if it is one; `predict` answers for images without labels"
+    ]
 
 
 def images_in_two_splits(inspection: Inspection) -> list[str]:
@@ -79,6 +105,15 @@ def images_in_two_splits(inspection: Inspection) -> list[str]:
     listed = first_of([f"{left} = {kept}" for left, kept in inspection.leaks])
     count = plural(len(inspection.leaks), "image is", "images are")
     return [f"{count} in two splits: {listed}; remove one of each pair, {SKIP}, which leaves out the first"]
+
+
+def images_in_two_classes(inspection: Inspection) -> list[str]:
+    if inspection.skips or not inspection.contradictions:
+        return []
+    pairs = dict.fromkeys(tuple(sorted(pair)) for pair in inspection.contradictions)
+    listed = first_of([f"{one} = {other}" for one, other in pairs])
+    count = plural(len(pairs), "image is", "images are")
+    return [f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out both"]
 
 
 def no_images(inspection: Inspection) -> list[str]:
@@ -104,7 +139,7 @@ def empty_classes(inspection: Inspection) -> list[str]:
 
 def small_classes(inspection: Inspection) -> list[str]:
     totals = inspection.counts.sum(axis=1)
-    small = np.flatnonzero((totals > 0) & (totals < inspection.num_needed))
+    small = np.flatnonzero(inspection.known & (totals > 0) & (totals < inspection.num_needed))
     if not len(small):
         return []
     listed = first_of([f"{inspection.class_names[number]} ({totals[number]})" for number in small])
@@ -114,10 +149,19 @@ def small_classes(inspection: Inspection) -> list[str]:
     return [f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})"]
 
 
-def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
-    enough = inspection.counts.sum(axis=1) >= inspection.num_needed
+def unlabelled_splits(inspection: Inspection) -> list[str]:
+    """A validation or test set none of whose classes is in train: most often images without labels."""
     problems = []
-    for split in inspection.required_splits:
+    for split in np.flatnonzero(inspection.foreign).tolist():
+        name, held = SPLIT_NAMES[split], inspection.classes(inspection.counts[:, split] > 0)
+        problems.append(f"{name} has no class of train, but {first_of(held)}: {without_labels(name)}")
+    return problems
+
+
+def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
+    enough = inspection.known & (inspection.counts.sum(axis=1) >= inspection.num_needed)
+    problems = []
+    for split in (each for each in inspection.required_splits if not inspection.foreign[each]):
         names = inspection.classes(enough & (inspection.counts[:, split] == 0))
         if names:
             count = plural(len(names), "class has", "classes have")
@@ -137,11 +181,14 @@ def classes_thin_in_train(inspection: Inspection) -> list[str]:
 
 CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (
     unusable_files,
+    images_without_label,
+    images_in_two_classes,
     images_in_two_splits,
     no_images,
     single_class,
     empty_classes,
     small_classes,
+    unlabelled_splits,
     classes_missing_from_a_split,
     classes_thin_in_train,
 )

@@ -1,5 +1,5 @@
-"""The same image more than once: which images are copies, and which copies leak from one split into
-another.
+"""The same image more than once: which images are copies, which stand in two classes, and which leak from
+one split into another.
 
 Works on digests of the decoded pixels, so a picture saved again under another name or in another
 lossless format is still a copy; one that was cropped or compressed again is not.
@@ -21,6 +21,21 @@ def first_copies(digests: np.ndarray) -> np.ndarray:
     return np.fromiter(
         (first.setdefault(key, place) for place, key in enumerate(keys)), np.int64, len(digests)
     )
+
+
+def find_contradictions(copy_of: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Pairs int64 [k, 2] of (an image, a copy of it in another class): every image whose copies disagree.
+
+    copy_of int64 [n] is `first_copies`; labels int32 [n].
+    """
+    disagreeing = np.flatnonzero(labels != labels[copy_of])
+    groups, places = np.unique(copy_of[disagreeing], return_index=True)
+    other = np.full(len(labels), -1, np.int64)
+    other[groups] = disagreeing[places]
+    pairs = np.flatnonzero(other[copy_of] >= 0)
+    firsts = copy_of[pairs]
+    partners = np.where(labels[pairs] == labels[firsts], other[firsts], firsts)
+    return np.stack([pairs, partners], axis=1)
 
 
 def find_leaks(copy_of: np.ndarray, splits: np.ndarray) -> np.ndarray:

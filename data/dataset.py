@@ -6,7 +6,7 @@ Augmentation and batches are in `views`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +18,9 @@ from data.checks import Inspection, check
 from data.copies import first_copies
 from data.errors import UserError
 from data.image_store import Decoder, open_store
+from data.labels import remarks, without_missing
 from data.listing import Listing
-from data.notes import Converted, DataNotes, LeftOut
+from data.notes import Converted, DataNotes, LeftOut, Scale
 from data.settings import DatasetConfig
 from data.sources import SOURCES
 from data.splits import LEFT_OUT, SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits, limit_training
@@ -35,7 +36,9 @@ class Dataset:
     images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another process
     rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits: int8
     [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set (`limited`);
-    names: one printable line each; digest: sha256 over pixels, labels, splits and class names.
+    names: one printable line each; digest: sha256 over pixels, labels, splits, class names and scales;
+    groups: int64 [n], the same number for images that must stay in one split and in one fold, as copies of
+    each other must; None where every image stands for itself.
     """
 
     images: np.ndarray
@@ -45,6 +48,7 @@ class Dataset:
     names: tuple[str, ...]
     digest: str
     notes: DataNotes
+    groups: np.ndarray | None = None
 
     @property
     def limited(self) -> bool:
@@ -79,7 +83,10 @@ def open_dataset(
     splits = draw_splits(labels, listing.splits[stored.positions], listing.draw, seed, copy_of)
     bad = _bad_files(listing, stored)
     leaks = tuple((listing.names[left], listing.names[kept]) for left, kept in stored.leaks)
-    check(_inspection(labels, splits, listing, config, bad, leaks))
+    contradictions = tuple(
+        (_with_class(listing, one), _with_class(listing, other)) for one, other in stored.contradictions
+    )
+    check(_inspection(labels, splits, listing, config, bad, leaks, contradictions))
     splits = limit_training(splits, labels, config.limit_per_class, seed)
     return Dataset(
         images=stored.images,
@@ -87,8 +94,11 @@ def open_dataset(
         splits=splits,
         class_names=listing.class_names,
         names=tuple(listing.names[position] for position in stored.positions.tolist()),
-        digest=dataset_digest(stored.digests, labels, splits, listing.class_names, config.image_size),
-        notes=_notes(listing, stored, copy_of, bad, leaks),
+        digest=dataset_digest(
+            stored.digests, labels, splits, listing.class_names, config.image_size, stored.scales
+        ),
+        notes=_notes(listing, stored, labels, copy_of, bad),
+        groups=copy_of if len(np.unique(copy_of)) < len(copy_of) else None,
     )
 
 
@@ -99,14 +109,14 @@ def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
         raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")
     if source.path == "none" and config.path is not None:
         raise UserError(f"dataset.path is {config.path}, but source {config.source} takes none; remove it")
-    return source.list(config, cache_dir)
+    return without_missing(source.list(config, cache_dir))
 
 
 def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     """Raise for all that can be known without decoding, taking every image for distinct."""
     each = np.arange(len(listing.labels))
     splits = draw_splits(listing.labels, listing.splits, listing.draw, seed, each)
-    check(_inspection(listing.labels, splits, listing, config, listing.problems, ()))
+    check(_inspection(listing.labels, splits, listing, config, listing.problems, (), ()))
 
 
 def _inspection(
@@ -116,21 +126,25 @@ def _inspection(
     config: DatasetConfig,
     bad: tuple[LeftOut, ...],
     leaks: tuple[tuple[str, str], ...],
+    contradictions: tuple[tuple[str, str], ...],
 ) -> Inspection:
     required = {TRAIN, *np.unique(listing.splits).tolist()}
     if listing.draw is not None:
         required |= {VALIDATION} if listing.draw.validation else set()
         required |= {TEST} if listing.draw.test else set()
     skips = config.on_bad_file == "skip"
-    return Inspection(labels, splits, listing.class_names, tuple(sorted(required)), bad, leaks, skips)
+    return Inspection(
+        labels, splits, listing.class_names, tuple(sorted(required)), bad, leaks, skips, contradictions
+    )
 
 
 def _store_path(listing: Listing, config: DatasetConfig, cache_dir: Path) -> Path:
-    """Named by all that decides its content: files, declared splits (they decide leaks), size, limit,
-    decoder.
+    """Named by all that decides its content: files, declared splits and labels (they decide what is left
+    out of copies), size, limit, decoder.
     """
     parts = [MAGIC.decode(), PIL.__version__, config.image_size, config.max_pixels, listing.fingerprint]
-    key = sha256(json.dumps(parts).encode() + listing.splits.tobytes()).hexdigest()[:32]
+    declared = listing.splits.tobytes() + listing.labels.tobytes()
+    key = sha256(json.dumps(parts).encode() + declared).hexdigest()[:32]
     return cache_dir / "decoded" / f"{key}.images"
 
 
@@ -139,30 +153,49 @@ def _bad_files(listing: Listing, stored: StoredImages) -> tuple[LeftOut, ...]:
     return listing.problems + unread
 
 
+def _with_class(listing: Listing, position: int) -> str:
+    return f"{listing.names[position]} ({listing.class_names[listing.labels[position]]})"
+
+
 def dataset_digest(
-    digests: np.ndarray, labels: np.ndarray, splits: np.ndarray, class_names: tuple[str, ...], size: int
+    digests: np.ndarray,
+    labels: np.ndarray,
+    splits: np.ndarray,
+    class_names: tuple[str, ...],
+    size: int,
+    scales: Mapping[str, Scale],
 ) -> str:
-    """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size: in pixels a side."""
-    whole = sha256(json.dumps([size, class_names]).encode())
+    """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size: in pixels
+    a side; scales: of images of more than 8 bits per channel, by kind.
+    """
+    whites = {kind: scale.white for kind, scale in scales.items()}
+    whole = sha256(json.dumps([size, class_names, whites] if whites else [size, class_names]).encode())
     for part in (digests, labels.astype("<i4"), splits):
         whole.update(part.tobytes())
     return whole.hexdigest()
 
 
 def _notes(
-    listing: Listing,
-    stored: StoredImages,
-    copy_of: np.ndarray,
-    bad: tuple[LeftOut, ...],
-    leaks: tuple[tuple[str, str], ...],
+    listing: Listing, stored: StoredImages, labels: np.ndarray, copy_of: np.ndarray, bad: tuple[LeftOut, ...]
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))
+    contradictory = [
+        LeftOut(name=names[one], reason=f"the same image as {_with_class(listing, other)}")
+        for one, other in stored.contradictions
+    ]
+    leaking = [
+        LeftOut(name=names[left], reason=f"the same image as {names[kept]}") for left, kept in stored.leaks
+    ]
+    counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
     return DataNotes(
+        labels=listing.remarks + remarks(listing.class_names, counts),
+        found=dict(listing.found),
         converted={
             conversion: Converted(count=count, first=tuple(names[position] for position in first))
             for conversion, (count, first) in stored.converted.items()
         },
-        left_out=bad + tuple(LeftOut(name=left, reason=f"the same image as {kept}") for left, kept in leaks),
+        scales=stored.scales,
+        left_out=(*bad, *contradictory, *leaking),
         duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
     )

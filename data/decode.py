@@ -1,7 +1,7 @@
 """One image: file bytes or an array to uint8 RGB [size, size, 3], saying what was converted on the way.
 
-Formats, limits, orientation, colour and resizing live here. Which images there are, and what happens to
-one that cannot be read, does not: that is `sources` and `dataset`.
+Colour and resizing live here. How a file is opened is `picture_file`; which images there are, and what
+happens to one that cannot be read, is `sources` and `dataset`.
 """
 
 import logging
@@ -9,35 +9,19 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 
+import cv2
 import numpy as np
 from PIL import Image
-from PIL.ImageFile import ImageFile
 
-# Pillow knows some forty formats, one of which starts Ghostscript; trust the ones people train on.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF", "PPM")
+from data.bit_depth import Level, Whites, eight_bits, level_of
+from data.errors import BadImage
+from data.picture_file import Picture, check_pixels, open_picture
 
 # A JPEG may be decoded at a half, a quarter or an eighth of its size. Kept twice as large as needed, the
 # antialiasing filter still does the last halving, and the result differs little from a full decode.
 DRAFT_MARGIN = 2
 REDUCING_GAP = 3.0
-
-# EXIF orientation (tag 0x0112, EXIF 2.32 section 4.6.4) to the turn that sets the picture upright.
-ORIENTATION_TAG = 0x0112
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-# Within a JPEG's pixels a byte FF is always followed by 00, so these two are what they seem (ITU T.81,
-# B.1.1.5). Pillow itself overlooks a cut that takes no more than the end.
-JPEG_SCAN, JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 MODE_NAMES = {
     "1": "black and white",
@@ -49,21 +33,21 @@ MODE_NAMES = {
 }
 
 
-class BadImage(ValueError):
-    """One image cannot be used; the message is the reason, without the file's name."""
-
-
 @dataclass(frozen=True)
 class Decoded:
-    """`pixels` uint8 [size, size, 3], and the conversions made, in words ("grey", "turned by EXIF")."""
+    """`pixels` uint8 [size, size, 3], and the conversions made, in words ("grey", "turned by EXIF").
+
+    level: of an image of more than 8 bits per channel, how much of the range it uses.
+    """
 
     pixels: np.ndarray
     conversions: tuple[str, ...]
+    level: Level | None = None
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silence what Pillow warns of and logs on odd files; enter it once, around the threads that decode.
+    """Silence what Pillow and OpenCV warn of and log on odd files; enter it once, around the threads that decode.
 
     What matters in them (sizes, damage) is checked here in its own words. The filter belongs to the
     process, so it must not be entered by each thread.
@@ -71,93 +55,98 @@ def quiet_pillow() -> Iterator[None]:
     Image.init()
     silent, logger = logging.NullHandler(), logging.getLogger("PIL")
     logger.addHandler(silent)  # without any handler, logging's last resort writes to stderr
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield
     finally:
+        cv2.utils.logging.setLogLevel(level)
         logger.removeHandler(silent)
 
 
-def decode_image(data: bytes | np.ndarray, size: int, max_pixels: int) -> Decoded:
-    """Decode a file's bytes, or a uint8 array [h, w] or [h, w, 1, 3 or 4], and resize to [size, size, 3].
+def decode_image(
+    data: bytes | np.ndarray, size: int, max_pixels: int, whites: Whites | None = None
+) -> Decoded:
+    """Decode a file's bytes, or an array [h, w] or [h, w, 1, 3 or 4], and resize to [size, size, 3].
 
     The whole picture is kept and stretched to a square, as Keras's `target_size` does, by an
-    antialiasing bilinear filter. Raises BadImage for what is no image, is damaged, or has more than
-    `max_pixels` pixels (found before decoding).
+    antialiasing bilinear filter. whites: what becomes 255, for images of more than 8 bits per channel
+    (`bit_depth`); None takes the least that the image's own level allows, which the caller compares with
+    the other images'. Raises BadImage for what is no image, is damaged, has more than `max_pixels` pixels
+    (found before decoding), or goes beyond `whites`.
     """
     try:
-        image = _from_array(data) if isinstance(data, np.ndarray) else _open(data)
-        _check_pixels(image.size, max_pixels)
-        changes = _header_changes(image)
-        if isinstance(image, ImageFile):
-            image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))  # None: keep the mode
-        turn = UPRIGHT.get(image.getexif().get(ORIENTATION_TAG, 1))
-        colour, colour_changes = _to_rgb(image)
+        opened = _of_array(data) if isinstance(data, np.ndarray) else open_picture(data, max_pixels)
+        image, level = _eight_bit_image(opened, size, whites)
+        check_pixels(image.size, max_pixels)
+        colour, changes = _to_rgb(image)
         square = colour.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
     except (BadImage, MemoryError):
         raise
     except Exception as error:  # a parser of hostile bytes raises whatever it trips over
         raise BadImage(_reason(error)) from error
-    if turn is not None:  # after resizing, when it is cheap
-        square = square.transpose(turn)
-        changes += ("turned by EXIF",)
-    return Decoded(np.asarray(square), changes + colour_changes)
+    if opened.turn is not None:  # after resizing, when it is cheap
+        square = square.transpose(opened.turn)
+    return Decoded(np.asarray(square), opened.changes + changes, level)
 
 
-def _open(data: bytes) -> ImageFile:
-    """The plugin that knows the bytes; `Image.open` would apply Pillow's own, global pixel limit."""
-    if not data:
-        raise BadImage("empty file (0 bytes)")
-    Image.init()
-    for name in FORMATS:
-        factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory and accepts and accepts(data[:16]) is True:
-            if name == "PNG":  # only verify() reads the checksums of the pixels' chunks
-                factory(BytesIO(data), "").verify()
-            if name == "JPEG" and data.rfind(JPEG_END) < data.rfind(JPEG_SCAN):
-                raise BadImage("damaged: the file is cut short (no end marker after the last scan)")
-            return factory(BytesIO(data), "")
-    raise BadImage(f"not an image in a format that is read ({', '.join(FORMATS)})")
-
-
-def _from_array(pixels: np.ndarray) -> Image.Image:
+def _of_array(pixels: np.ndarray) -> Picture:
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or channels not in (1, 3, 4) or pixels.size == 0:
+    if (
+        pixels.dtype.kind not in "biuf"
+        or pixels.ndim not in (2, 3)
+        or channels not in (1, 3, 4)
+        or not pixels.size
+    ):
         raise BadImage(
-            f"an array of {pixels.dtype} {list(pixels.shape)}; expected uint8 [h, w] or [h, w, 1, 3 or 4]"
+            f"an array of {pixels.dtype} {list(pixels.shape)}; expected numbers [h, w] or [h, w, 1, 3 or 4]"
         )
-    return Image.fromarray(
-        np.ascontiguousarray(pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels)
-    )
+    return Picture(None, pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels, (), None)
 
 
-def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
+def _eight_bit_image(opened: Picture, size: int, whites: Whites | None) -> tuple[Image.Image, Level | None]:
+    """The image with 8 bits per channel, and the level where it had more."""
+    values = opened.values
+    if values is None:
+        assert opened.image is not None
+        opened.image.draft(None, (DRAFT_MARGIN * size, DRAFT_MARGIN * size))  # None: keep the mode
+        return opened.image, None
+    if values.dtype == np.uint8:
+        return Image.fromarray(np.ascontiguousarray(values)), None
+    if values.dtype == bool:
+        return Image.fromarray(values.astype(np.uint8) * 255), None
+    has_alpha = values.ndim == 3 and values.shape[2] == 4
+    colours = values[..., :3] if has_alpha else values
+    level = level_of(colours)
+    scaled = eight_bits(colours, _white(level, whites))
+    if opened.is_negative:
+        scaled = 255 - scaled
+    if has_alpha:  # how opaque is no brightness: it has a range of its own
+        alpha = values[..., 3]
+        scaled = np.dstack([scaled, eight_bits(alpha, level_of(alpha).white)])
+    return Image.fromarray(np.ascontiguousarray(scaled)), level
+
+
+def _white(level: Level, whites: Whites | None) -> float:
+    if whites is None:
+        return level.white
+    white = whites.get(level.kind)
+    if white is None:
         raise BadImage(
-            f"{width} x {height} is {width * height} pixels; dataset.max_pixels allows {max_pixels}"
+            f"{level.kind} of more than 8 bits per channel, of which the model saw none; save it with 8 bits"
         )
-
-
-def _header_changes(image: Image.Image) -> tuple[str, ...]:
-    """What only the unread file tells: several frames, and 16-bit colour, whose low byte Pillow drops."""
-    changes = []
-    # Phones store a second picture (depth, gain map) in what is otherwise a JPEG; that is no animation.
-    if getattr(image, "is_animated", False) and image.format != "MPO":
-        changes.append("first frame of several")
-    raw_modes = [str(tile[3]) for tile in getattr(image, "tile", ())]
-    if image.mode.startswith(("I", "F")) or any(";16" in mode for mode in raw_modes):
-        changes.append("16 bits a channel")
-    return tuple(changes)
+    if level.value > white:
+        raise BadImage(
+            f"values up to {level.value:g}, and those the model saw end at {white:g}; scale them to that range"
+        )
+    return white
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """An 8-bit RGB image and what that took. Transparency is laid on white; no colour profile is
     applied."""
     changes: list[str] = []
-    if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
     if image.mode not in ("RGB", "RGBA", "RGBX"):
         changes.append(MODE_NAMES.get(image.mode, image.mode))
     if image.has_transparency_data:
@@ -165,16 +154,6 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image if image.mode == "RGB" else image.convert("RGB"), tuple(changes)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 0..65535 to 0..255 by v / 257; Pillow's own conversion clips at 255 instead."""
-    values = np.asarray(image)
-    if image.mode == "F":
-        raise BadImage("floating-point pixels, whose range is unknown; save it with 8 or 16 bits a channel")
-    if values.min() < 0 or values.max() > 65535:
-        raise BadImage("integer pixels outside 0..65535; save it with 8 or 16 bits a channel")
-    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
 
 
 def _reason(error: Exception) -> str:

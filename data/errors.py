@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this": a bad setting, a bad file, a missing path.
+"""The exceptions that mean "the user can mend this": a bad setting, a bad file, a missing path.
 
 Its message says what was received, what is allowed and what to do; the command line prints it as one line and exits with
 status 2. Everything else that is raised is a fault of the program or of the machine.
@@ -7,3 +7,7 @@ status 2. Everything else that is raised is a fault of the program or of the mac
 
 class UserError(ValueError):
     """A mistake in the experiment file, the data or the command that the user can mend."""
+
+
+class BadImage(ValueError):
+    """One image cannot be used; the message is the reason, without the file's name."""

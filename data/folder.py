@@ -1,7 +1,7 @@
 """The `folder` source: train/, validation/ and test/ with a folder a class in each, or a folder a class.
 
-Tells the two layouts apart and says which names it found where neither fits. Files below a class's folder
-belong to the class however deep; hidden files and what file managers leave behind are passed over.
+Tells the two layouts apart and says which names it found where neither fits. In both, files below a class's
+folder belong to the class however deep; what is passed over, and what lies deeper, is counted.
 """
 
 import os
@@ -9,13 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from data.class_order import in_order
 from data.errors import UserError
+from data.labels import without_labels
 from data.listing import FileTable, Listing, reason_of
+from data.litter import is_litter
 from data.messages import did_you_mean, first_of, shown
+from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
 from data.splits import SPLIT_NAMES, TRAIN, settle, split_number
 
-LITTER = frozenset({"thumbs.db", "desktop.ini"})
+HIDDEN = "passed over, hidden or left behind by a program"
+BESIDE = "passed over, in no folder of a class"
+DEEPER = "taken from folders below that of their class"
 LAYOUTS = "expected train, validation and test with a folder a class in each, or one folder a class"
 
 
@@ -26,37 +32,52 @@ class _Child(NamedTuple):
 
 
 def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List `dataset.path`; class names are sorted as text, images by split, class and name.
+    """List `dataset.path`; classes are in the order of `class_order`, images by split, class and name.
 
     Raises UserError where the folders fit neither layout. A link to a folder is followed where it
     stands for a split or a class, and reported where it stands deeper, so that no loop is entered.
     """
     root = Path(config.path or "")
-    tops = _folders(root)
+    table = FileTable(root)
+    tops = _folders(root, "", table)
     splits = _split_folders(root, tops)
     draw = settle(list(splits) or None, config.split, _described(root, tops, splits))
-    if not splits:
+    if splits:
+        for name in sorted(set(tops) - set(splits.values())):
+            table.note(BESIDE, name)
+    else:
         _refuse_nested(root, tops)
-    table = FileTable(root)
     class_names: set[str] = set()
     for split, folder in sorted(splits.items()) if splits else [(TRAIN, "")]:
-        classes = _folders(root / folder)
+        classes = _folders(root, folder, table, SPLIT_NAMES[split]) if folder else tops
+        _refuse_repeated(root, folder, classes)
         class_names.update(classes)
-        for name in classes:
-            for file in _files(root, f"{folder}/{name}" if folder else name, table):
+        for name in in_order(classes):
+            start = f"{folder}/{name}" if folder else name
+            for file in _files(root, start, table):
                 table.add(file, name, split)
-    return table.listing(sorted(class_names), draw, config)
+    return table.listing(in_order(class_names), draw, config)
 
 
-def _folders(folder: Path) -> list[str]:
-    """The names of the folders in a folder. Raises UserError where there are none or it cannot be read."""
+def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list[str]:
+    """The names of the folders in a folder. Raises UserError where there are none or it cannot be read.
+
+    split: the name of the split whose folder it is.
+    """
     try:
-        names = [child.name for child in _children(folder) if child.is_folder]
+        children = _children(root, folder, table)
     except OSError as error:
-        reason = reason_of(error)
-        raise UserError(f"dataset.path: {shown(str(folder))} cannot be read as a folder: {reason}") from error
+        reason, shown_path = reason_of(error), shown(str(root / folder))
+        raise UserError(f"dataset.path: {shown_path} cannot be read as a folder: {reason}") from error
+    for child in children:
+        if not child.is_folder and is_named_as_picture(child.name):
+            table.note(BESIDE, f"{folder}/{child.name}" if folder else child.name)
+    names = [child.name for child in children if child.is_folder]
+    if not names and not children and split:
+        raise UserError(f"dataset.path: {shown(str(root / folder))} is empty; fill or remove it")
     if not names:
-        raise UserError(f"dataset.path: {shown(str(folder))} holds no folders; {LAYOUTS}")
+        unlabelled = f"{without_labels(split)}; " if split else ""
+        raise UserError(f"dataset.path: {shown(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}")
     return names
 
 
@@ -92,17 +113,38 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
-    """Folders that hold only folders are no classes: split folders with other names, or a level too high."""
-    if all(_holds_folders(root / name, only=True) for name in tops):
+    """Splits with misspelt names, splits below classes, and a level too high: their folders are no classes.
+
+    A class's folder may hold nothing but folders, too.
+    """
+    below = {name: {child.name for child in _seen(root / name) if child.is_folder} for name in tops}
+    if any(len({split_number(name) for name in names} - {None}) > 1 for names in below.values()):
+        raise UserError(f"the folders of {_described(root, tops, {})} hold splits themselves; {LAYOUTS}")
+    near = [name for name in tops if did_you_mean(name, SPLIT_NAMES)]
+    misspelt = len(near) == len(tops) or (near and set.intersection(*below.values()))
+    if (misspelt or len(tops) == 1) and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(f"the folders of {_described(root, tops, {})} hold only folders; {LAYOUTS}")
 
 
+def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:
+    """Archives often repeat their top folder: train/train/cat."""
+    if folder and len(classes) == 1 and classes[0].lower() == folder.lower():
+        raise UserError(
+            f"{shown(str(root / folder))} holds only a folder {shown(classes[0])}; move what is in it one level up"
+        )
+
+
 def _holds_folders(folder: Path, only: bool = False) -> bool:
-    try:
-        children = _children(folder)
-    except OSError:  # reported, with its reason, where its files are listed
-        return False
+    children = _seen(folder)
     return bool(children) and (all if only else any)(child.is_folder for child in children)
+
+
+def _seen(folder: Path) -> list[_Child]:
+    """What is in a folder but for litter; nothing where it cannot be read, which its listing will report."""
+    try:
+        return [child for child in _entries(folder) if not is_litter(child.name)]
+    except OSError:
+        return []
 
 
 def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
@@ -113,13 +155,15 @@ def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
     while waiting:
         folder = waiting.pop()
         try:
-            children = _children(root / folder)
+            children = _children(root, folder, table)
         except OSError as error:
             table.refuse(folder, reason_of(error))
             continue
         for child in children:
             path = f"{folder}/{child.name}"
             if not child.is_folder:
+                if folder != start:
+                    table.note(DEEPER, path)
                 yield path
             elif child.is_link:
                 table.refuse(path, "a link to a folder inside a class, which is not followed")
@@ -127,14 +171,18 @@ def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
                 waiting.append(path)
 
 
-def _children(folder: Path) -> list[_Child]:
+def _children(root: Path, folder: str, table: FileTable) -> list[_Child]:
+    """What is in a folder, sorted, but for litter, which is counted."""
+    found = _entries(root / folder)
+    for child in found:
+        if is_litter(child.name):
+            table.note(HIDDEN, f"{folder}/{child.name}" if folder else child.name)
+    return [child for child in found if not is_litter(child.name)]
+
+
+def _entries(folder: Path) -> list[_Child]:
     with os.scandir(folder) as entries:
-        found = [
-            _Child(entry.name, _is_folder(entry), entry.is_symlink())
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name.lower() not in LITTER
-        ]
-    return sorted(found)
+        return sorted(_Child(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

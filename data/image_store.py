@@ -6,7 +6,7 @@ mean, and whether what was found is acceptable, is for `dataset` to say.
 
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from data.copies import DIGEST_BYTES, find_leaks, first_copies
-from data.decode import BadImage, decode_image, quiet_pillow
-from data.errors import UserError
+from data.bit_depth import Level, Whites, scales_of
+from data.copies import DIGEST_BYTES, find_contradictions, find_leaks, first_copies
+from data.decode import decode_image, quiet_pillow
+from data.errors import BadImage, UserError
 from data.files import make_folder, replacing, sweep_leftovers
 from data.listing import Listing, reason_of
 from data.store_format import StoredImages, append_record, read_store
@@ -34,6 +35,8 @@ class _Outcome(NamedTuple):
     digest: bytes
     conversions: tuple[str, ...]
     reason: str
+    level: Level | None = None
+    was_read: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,22 +48,23 @@ class Decoder:
     max_pixels: int
     num_threads: int
 
-    def decode(self, position: int) -> _Outcome:
+    def decode(self, position: int, whites: Whites | None = None) -> _Outcome:
         try:
-            decoded = decode_image(self.listing.read(position), self.size, self.max_pixels)
+            decoded = decode_image(self.listing.read(position), self.size, self.max_pixels, whites)
         except OSError as error:
-            return _Outcome(None, b"", (), reason_of(error))
+            return _Outcome(None, b"", (), reason_of(error), was_read=False)
         except BadImage as error:
             return _Outcome(None, b"", (), str(error))
-        return _Outcome(decoded.pixels, sha256(decoded.pixels.data).digest(), decoded.conversions, "")
+        digest = sha256(decoded.pixels.data).digest()
+        return _Outcome(decoded.pixels, digest, decoded.conversions, "", decoded.level)
 
-    def decode_all(self) -> Iterator[_Outcome]:
-        """Every outcome in the listing's order, with a bounded number of them in memory."""
+    def decode_all(self, positions: Iterable[int], whites: Whites | None = None) -> Iterator[_Outcome]:
+        """Every outcome in the order asked for, with a bounded number of them in memory."""
         pending: deque[Future[_Outcome]] = deque()
         with ThreadPoolExecutor(self.num_threads, thread_name_prefix="decode") as pool:
             try:
-                for position in range(len(self.listing.names)):
-                    pending.append(pool.submit(self.decode, position))
+                for position in positions:
+                    pending.append(pool.submit(self.decode, position, whites))
                     if len(pending) > AHEAD * self.num_threads:
                         yield pending.popleft().result()
                 while pending:
@@ -77,12 +81,17 @@ class _Log:
     positions: list[int] = field(default_factory=list)
     digests: bytearray = field(default_factory=bytearray)
     bad: list[tuple[int, str]] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)  # of the bad ones
     converted: dict[str, list[int]] = field(default_factory=dict)  # conversion to count and first positions
+    levels: dict[int, Level] = field(default_factory=dict)  # row to level, of more than 8 bits per channel
 
     def take(self, position: int, outcome: _Outcome) -> None:
         if outcome.pixels is None:
             self.bad.append((position, outcome.reason))
+            self.unread.extend([] if outcome.was_read else [position])
             return
+        if outcome.level is not None:
+            self.levels[len(self.positions)] = outcome.level
         self.positions.append(position)
         self.digests += outcome.digest
         for conversion in outcome.conversions:
@@ -100,7 +109,7 @@ def open_store(path: Path, decoder: Decoder, progress: Progress | None) -> Store
     """
     with quiet_pillow():
         stored = read_store(path, decoder.size, decoder.num_threads)
-        if stored is None or any(decoder.decode(position).pixels is not None for position, _ in stored.bad):
+        if stored is None or any(decoder.decode(position).was_read for position in stored.unread):
             _build(path, decoder, progress)
             stored = read_store(path, decoder.size, decoder.num_threads)
     if stored is None:
@@ -118,12 +127,19 @@ def _build(path: Path, decoder: Decoder, progress: Progress | None) -> None:
         temporary.open("w+b") as file,
     ):
         log = _write_pixels(file, decoder, progress)
+        scales = _scale_alike(file, decoder, log, progress)
         positions = np.array(log.positions, np.int64)
         digests = np.frombuffer(bytes(log.digests), np.uint8).reshape(-1, DIGEST_BYTES)
-        leaks = find_leaks(first_copies(digests), decoder.listing.splits[positions])
-        kept = np.setdiff1d(np.arange(len(positions)), leaks[:, 0])
+        copy_of = first_copies(digests)
+        pairs = find_contradictions(copy_of, decoder.listing.labels[positions])
+        leaks = find_leaks(copy_of, decoder.listing.splits[positions])
+        leaks = leaks[~np.isin(leaks[:, 0], pairs[:, 0])]
+        kept = np.setdiff1d(np.arange(len(positions)), np.concatenate([pairs[:, 0], leaks[:, 0]]))
         _close_gaps(file, kept, image_bytes)
-        append_record(file, digests[kept], _record(log, positions, kept, leaks))
+        found = {"contradictions": positions[pairs].tolist(), "leaks": positions[leaks].tolist()}
+        record = {"positions": positions[kept].tolist(), "converted": log.converted}
+        record |= {"bad": log.bad, "unread": log.unread}
+        append_record(file, digests[kept], record | found | {"scales": scales})
 
 
 def _check_room(folder: Path, num_bytes: int) -> None:
@@ -138,13 +154,36 @@ def _check_room(folder: Path, num_bytes: int) -> None:
 def _write_pixels(file: BinaryIO, decoder: Decoder, progress: Progress | None) -> _Log:
     """Append the pixels of every good image, in the listing's order."""
     log, num_images = _Log(), len(decoder.listing.names)
-    for position, outcome in enumerate(decoder.decode_all()):
+    for position, outcome in enumerate(decoder.decode_all(range(num_images))):
         if outcome.pixels is not None:
             file.write(outcome.pixels.data)
         log.take(position, outcome)
         if progress is not None:
             progress(position + 1, num_images)
     return log
+
+
+def _scale_alike(file: BinaryIO, decoder: Decoder, log: _Log, progress: Progress | None) -> dict[str, Any]:
+    """Decode again what was scaled by a range of its own and not by that of the whole data set.
+
+    Images of more than 8 bits are seldom; the others are read once.
+    """
+    names = decoder.listing.names
+    scales = scales_of((names[log.positions[row]], level) for row, level in log.levels.items())
+    whites = {kind: scale.white for kind, scale in scales.items()}
+    rows = [row for row, level in log.levels.items() if level.white != whites[level.kind]]
+    outcomes = decoder.decode_all((log.positions[row] for row in rows), whites)
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if outcome.pixels is None:
+            raise UserError(
+                f"{names[log.positions[row]]} changed while it was read ({outcome.reason}); try again"
+            )
+        file.seek(row * outcome.pixels.nbytes)
+        file.write(outcome.pixels.data)
+        log.digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES] = outcome.digest
+        if progress is not None:
+            progress(len(names), len(names))  # no further, but a stop is asked for there
+    return {kind: scale.model_dump() for kind, scale in scales.items()}
 
 
 def _close_gaps(file: BinaryIO, kept: np.ndarray, image_bytes: int) -> None:
@@ -156,12 +195,3 @@ def _close_gaps(file: BinaryIO, kept: np.ndarray, image_bytes: int) -> None:
             file.seek(place * image_bytes)
             file.write(pixels)
     file.truncate(len(kept) * image_bytes)
-
-
-def _record(log: _Log, positions: np.ndarray, kept: np.ndarray, leaks: np.ndarray) -> dict[str, Any]:
-    return {
-        "positions": positions[kept].tolist(),
-        "bad": log.bad,
-        "leaks": positions[leaks].tolist(),
-        "converted": log.converted,
-    }

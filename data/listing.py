@@ -7,8 +7,8 @@ whether a file can be read.
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from data.messages import shown
-from data.notes import LeftOut
+from data.notes import Converted, LeftOut
 from data.settings import DatasetConfig, Split
 
 KINDS = {
@@ -26,6 +26,7 @@ KINDS = {
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 # Uncompressed 16-bit RGBA takes 8 bytes a pixel; a file larger than that (and its headers) holds
 # something else.
 MAX_BYTES_A_PIXEL = 8
@@ -40,7 +41,8 @@ class Listing:
     names: printable, one line each; labels int32 [n], into class_names; splits int8 [n] as declared by
     the source; read(i) gives a file's bytes or a uint8 array, or raises OSError; fingerprint changes
     when any content may have; draw: fractions still to be drawn from train; problems: what was found
-    and cannot be read at all.
+    and cannot be read at all; remarks: sentences on how labels are written, which may be meant; found: what
+    was done with files and folders, with how many and the first.
     """
 
     names: tuple[str, ...]
@@ -51,6 +53,8 @@ class Listing:
     fingerprint: str
     draw: Split | None = None
     problems: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()
+    found: Mapping[str, Converted] = field(default_factory=dict)
 
 
 class FileTable:
@@ -61,26 +65,35 @@ class FileTable:
         self.names: list[str] = []
         self.splits: list[int] = []
         self.problems: list[LeftOut] = []
+        self._found: dict[str, list[str]] = {}
         self._classes: list[str] = []
         self._stamps: list[tuple[int, int]] = []
 
-    def add(self, name: str, class_name: str, split: int) -> None:
-        """Take in the file at `name`, relative to the root. What is no regular file becomes a problem."""
+    def add(self, name: str, class_name: str, split: int) -> bool:
+        """Take in the file at `name`, relative to the root, and say whether something is there.
+
+        What is no regular file becomes a problem.
+        """
         try:
             status = Path(self.root, name).stat()
         except (OSError, ValueError) as error:
             self.refuse(name, reason_of(error))
-            return
+            return isinstance(error, OSError) and error.errno not in ABSENT
         if not stat.S_ISREG(status.st_mode):
             self.refuse(name, KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
-            return
+            return True
         self.names.append(name)
         self.splits.append(split)
         self._classes.append(class_name)
         self._stamps.append((status.st_size, status.st_mtime_ns))
+        return True
 
     def refuse(self, name: str, reason: str) -> None:
         self.problems.append(LeftOut(name=shown(name), reason=reason))
+
+    def note(self, what: str, name: str) -> None:
+        """Count what was done with a file or folder: `what` is the rest of the sentence."""
+        self._found.setdefault(what, []).append(shown(name))
 
     def listing(self, class_names: Sequence[str], draw: Split | None, config: DatasetConfig) -> Listing:
         numbers = {name: number for number, name in enumerate(class_names)}
@@ -94,6 +107,10 @@ class FileTable:
             fingerprint=self._fingerprint(),
             draw=draw,
             problems=tuple(self.problems),
+            found={
+                what: Converted(count=len(names), first=tuple(names[:3]))
+                for what, names in self._found.items()
+            },
         )
 
     def _fingerprint(self) -> str:

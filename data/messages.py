@@ -5,9 +5,11 @@ Knows nothing of images or files; the sentences themselves are written where the
 """
 
 import difflib
+import json
 from collections.abc import Iterable, Sequence
 
 FIRST = 10
+LONGEST_VALUE = 80
 
 
 def shown(name: str) -> str:
@@ -18,6 +20,15 @@ def shown(name: str) -> str:
     if name.isprintable():
         return name
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+
+
+def written(value: object) -> str:
+    """A value as an experiment file writes it (true, null, "text"), on one line and cut where it is long."""
+    try:
+        text = shown(json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError):  # of no kind that a file holds, or a number of thousands of digits
+        text = shown(str(value)) if not isinstance(value, int) else "a number of thousands of digits"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def first_of(names: Sequence[str], limit: int = FIRST) -> str:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.decode import BadImage, decode_image
-from data.folder import LITTER
+from data.bit_depth import Whites
+from data.decode import decode_image
+from data.errors import BadImage
 from data.listing import HEADER_BYTES, KINDS, MAX_BYTES_A_PIXEL, reason_of
+from data.litter import is_litter
 from data.messages import shown
 from data.settings import DatasetConfig
 
@@ -35,17 +37,19 @@ class NamedImage:
         return f"{shown(self.name)}: {self.reason}"
 
 
-def read_named(names: Iterable[str], size: int) -> Iterator[NamedImage]:
+def read_named(names: Iterable[str], size: int, whites: Whites) -> Iterator[NamedImage]:
     """Every image that `names` mean, in the order named; inside folders and patterns sorted.
 
-    A folder means all files below it but hidden ones. A name that is no file is read as a pattern (`*`, `?`, `[ab]`, `**`).
+    whites: what became 255 in the data set, of more than 8 bits per channel (`bit_depth`).
+
+    A folder means all files below it but litter. A name that is no file is read as a pattern (`*`, `?`, `[ab]`, `**`).
     """
     for name in names:
         found = _meant(name)
         if not found:
             yield NamedImage(name, None, "no such file, and as a pattern it matches none")
         for path in found:
-            yield _read(path, size)
+            yield _read(path, size, whites)
 
 
 def _meant(name: str) -> list[str]:
@@ -61,15 +65,14 @@ def _expanded(name: str) -> list[str]:
         return [name]
     found = []
     for folder, folders, files in os.walk(name):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        kept = (each for each in files if not each.startswith(".") and each.lower() not in LITTER)
-        found += [str(Path(folder, each)) for each in sorted(kept)]
+        folders[:] = sorted(each for each in folders if not is_litter(each))
+        found += [str(Path(folder, each)) for each in sorted(files) if not is_litter(each)]
     return found
 
 
-def _read(name: str, size: int) -> NamedImage:
+def _read(name: str, size: int, whites: Whites) -> NamedImage:
     try:
-        return NamedImage(name, decode_image(_content(name), size, MAX_PIXELS).pixels)
+        return NamedImage(name, decode_image(_content(name), size, MAX_PIXELS, whites).pixels)
     except (OSError, ValueError) as error:  # BadImage is a ValueError, and so is a name with a zero byte
         return NamedImage(name, None, str(error) if isinstance(error, BadImage) else reason_of(error))
 

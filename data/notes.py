@@ -27,23 +27,57 @@ class Converted(_Frozen):
     first: tuple[str, ...]
 
 
-class DataNotes(_Frozen):
-    """`converted` by conversion ("grey", "turned by EXIF"); `duplicates` by (name, the first name it
-    copies).
+class Scale(_Frozen):
+    """How images of more than 8 bits per channel became 8: a value v is 255 v / white, and at most 255.
 
-    Duplicates are within one split, and kept.
+    count: of the images; level: the highest of them (`bit_depth.Level`), with its name; faint: how many use
+    less than a sixteenth of the range.
     """
 
+    white: float
+    count: int
+    level: float
+    name: str
+    faint: int
+
+    def line(self, kind: str) -> str:
+        """One sentence. kind: "whole numbers" or "floats"."""
+        said = (
+            f"{plural(self.count, 'image')} of more than 8 bits per channel ({kind}): v became 255 v / "
+            f"{self.white:g}, as the highest, {self.name}, goes up to {self.level:g}"
+        )
+        if not self.faint:
+            return said
+        return f"{said}; {self.faint} of them use less than a sixteenth of that: are they of another range?"
+
+
+class DataNotes(_Frozen):
+    """`found` by what was done with files and folders (passed over, taken from deeper folders); `converted`
+    by conversion ("grey", "turned by EXIF"); `scales` by kind of number; `duplicates` by (name, the first
+    name it copies).
+
+    Duplicates are within one split, and kept. labels: sentences on what is odd about them.
+    """
+
+    labels: tuple[str, ...] = ()
+    found: dict[str, Converted] = {}
     converted: dict[str, Converted] = {}
+    scales: dict[str, Scale] = {}
     left_out: tuple[LeftOut, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """One sentence a kind of note, for a terminal or a page; empty when there is nothing to say."""
-        said = [
+        said = list(self.labels)
+        said += [
+            f"{plural(how.count, 'file or folder', 'files and folders')} {what}: {first_of(how.first, 3)}"
+            for what, how in sorted(self.found.items())
+        ]
+        said += [
             f"{plural(how.count, 'image')} converted ({reason}): {first_of(how.first, 3)}"
             for reason, how in sorted(self.converted.items())
         ]
+        said += [scale.line(kind) for kind, scale in sorted(self.scales.items())]
         if self.left_out:
             names = [f"{item.name} ({item.reason})" for item in self.left_out]
             said.append(f"{plural(len(names), 'file')} left out: {first_of(names)}")

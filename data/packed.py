@@ -19,6 +19,7 @@ from data.notes import DataNotes
 
 BLOCK_BYTES = 1 << 26
 IMAGES, LABELS, SPLITS, ABOUT = "images.npy", "labels.npy", "splits.npy", "about.json"
+GROUPS = "groups.npy"  # only where there are any
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Parcel:
     names: tuple[str, ...]
     digest: str
     notes: str
+    groups: np.ndarray | None
 
 
 def parcel_of(dataset: Dataset) -> Parcel:
@@ -43,6 +45,7 @@ def parcel_of(dataset: Dataset) -> Parcel:
         names=dataset.names,
         digest=dataset.digest,
         notes=dataset.notes.model_dump_json(),
+        groups=dataset.groups,
     )
 
 
@@ -69,8 +72,9 @@ def unpack(parcel: Parcel, blocks: Iterable[np.ndarray], cache_dir: Path) -> Non
         beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
         try:
             digests = _write_images(beside / IMAGES, parcel, blocks)
+            scales = DataNotes.model_validate_json(parcel.notes).scales
             received = dataset_digest(
-                digests, parcel.labels, parcel.splits, parcel.class_names, parcel.shape[1]
+                digests, parcel.labels, parcel.splits, parcel.class_names, parcel.shape[1], scales
             )
             if received != parcel.digest:
                 raise ValueError(
@@ -101,6 +105,8 @@ def _write_images(path: Path, parcel: Parcel, blocks: Iterable[np.ndarray]) -> n
 def _write_rest(folder: Path, parcel: Parcel) -> None:
     np.save(folder / LABELS, parcel.labels, allow_pickle=False)
     np.save(folder / SPLITS, parcel.splits, allow_pickle=False)
+    if parcel.groups is not None:
+        np.save(folder / GROUPS, parcel.groups, allow_pickle=False)
     about = {
         "class_names": parcel.class_names,
         "names": parcel.names,
@@ -121,6 +127,7 @@ def _put(beside: Path, place: Path) -> None:
 def open_packed(folder: Path) -> Dataset:
     """The dataset in a folder that `unpack` wrote. Raises OSError where it is not there."""
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    groups = folder / GROUPS
     return Dataset(
         images=np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False),
         labels=np.load(folder / LABELS, allow_pickle=False),
@@ -129,4 +136,5 @@ def open_packed(folder: Path) -> Dataset:
         names=tuple(about["names"]),
         digest=about["digest"],
         notes=DataNotes.model_validate_json(about["notes"]),
+        groups=np.load(groups, allow_pickle=False) if groups.exists() else None,
     )

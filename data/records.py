@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Settings = Mapping[str, Any]
 Units = tuple[float, float, float, float]
 
+SEEN_PIXELS = 0.1  # a shift below a tenth of a pixel changes less than the rounding to whole grey levels does
 LAST = float(np.nextafter(1, 0))  # the largest uniform draw
 BOTH_ENDS: tuple[Units, ...] = ((0.0, 0.0, 0.0, 0.0), (LAST, LAST, 0.0, 0.0))
 FIRST_END: tuple[Units, ...] = BOTH_ENDS[:1]
@@ -37,7 +38,8 @@ class Augmentation:
 
     `matters(settings)` tells of an option whether anything reads it; `changes(value)` whether any picture can
     change; `uncovers(value)` whether fill can show; `ends(value)` gives the uniform draws at its extremes;
-    `words(numbers [p], value)` says one image's numbers in the setting's unit.
+    `words(numbers [p], value)` says one image's numbers in the setting's unit; `step(value, size)` is the least
+    difference from the identity that shows in a picture of `size` pixels a side.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Augmentation:
     uncovers: Callable[[Any], bool] = _always
     ends: Callable[[Any], tuple[Units, ...]] = lambda value: BOTH_ENDS
     words: Callable[[Floats, Any], str] | None = None
+    step: Callable[[float, int], float] | None = None
 
     @property
     def bounds(self) -> Bounds:
@@ -118,3 +121,38 @@ def zoom(units: Floats, size: int, value: float | list[float]) -> Floats:
 def coin(units: Floats, size: int, value: bool) -> Floats:
     """-1 (mirrored) for half of the images, 1 for the others."""
     return np.where(units[:, :1] < 0.5, -1.0, 1.0)
+
+
+def pixel_step(value: float, size: int) -> float:
+    """Of a shift: a tenth of a pixel, as a fraction of the side where the value is one."""
+    return SEEN_PIXELS / size if value < 1 else SEEN_PIXELS
+
+
+def zoom_step(value: float, size: int) -> float:
+    """The factor that moves the edge by a tenth of a pixel."""
+    return 2 * SEEN_PIXELS / size
+
+
+def turn_step(value: float, size: int) -> float:
+    """Degrees that move the corner by a tenth of a pixel."""
+    return float(np.degrees(np.sqrt(2) * SEEN_PIXELS / size))
+
+
+def shear_step(value: float, size: int) -> float:
+    """Degrees that move the edge by a tenth of a pixel."""
+    return float(np.degrees(2 * SEEN_PIXELS / size))
+
+
+def level_step(value: float, size: int) -> float:
+    """Half a grey level."""
+    return 0.5
+
+
+def factor_step(value: float, size: int) -> float:
+    """The factor that changes the brightest pixel by half a grey level."""
+    return 0.5 / 255
+
+
+def side_step(value: float, size: int) -> float:
+    """A square of half a pixel, which is rounded to none."""
+    return 0.5 / size

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from data.messages import did_you_mean
+from data.messages import did_you_mean, written
 
 
 class Split(BaseModel):
@@ -47,12 +47,12 @@ class DatasetConfig(BaseModel):
     label_column: str = "label"
     split_column: str = "split"
 
-    @field_validator("source")
+    @field_validator("source", mode="before")
     @classmethod
-    def _known_source(cls, value: str) -> str:
+    def _known_source(cls, value: object) -> str:
         from data.sources import SOURCES
 
-        if value not in SOURCES:
-            hint = did_you_mean(value, SOURCES)
-            raise ValueError(f"{value!r} is not a source; allowed: {', '.join(SOURCES)}{hint}")
+        if not isinstance(value, str) or value not in SOURCES:
+            hint = did_you_mean(str(value), SOURCES)
+            raise ValueError(f"received {written(value)}; allowed: {', '.join(SOURCES)}{hint}")
         return value

@@ -17,8 +17,9 @@ import numpy as np
 
 from data.copies import DIGEST_BYTES
 from data.listing import reason_of
+from data.notes import Scale
 
-MAGIC = b"augimg-1"  # changes with the layout, and with how an image is decoded
+MAGIC = b"augimg-2"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
 CHECKED_BYTES = 1 << 29  # so many bytes of pixels are checked at opening, spread evenly over larger files
 BLOCK = 256  # images a thread checks at a time
@@ -31,16 +32,21 @@ class StoredImages:
     """What a listing decoded to; positions are the listing's.
 
     images: uint8 [n, s, s, 3], a read-only memory map; positions: int64 [n], of the images kept;
-    digests: uint8 [n, 32], sha256 of each image's pixels; bad: (position, reason); leaks: (position
-    left out, its copy kept); converted: conversion to (count, the first positions).
+    digests: uint8 [n, 32], sha256 of each image's pixels; bad: (position, reason); unread: those of the bad
+    ones that could not be read at all; leaks: (position left out, its copy kept); contradictions: (position
+    left out, its copy in another class); converted: conversion to (count, the first positions); scales: of
+    more than 8 bits, by kind.
     """
 
     images: np.ndarray
     positions: np.ndarray
     digests: np.ndarray
     bad: tuple[tuple[int, str], ...]
+    unread: tuple[int, ...]
     leaks: tuple[tuple[int, int], ...]
+    contradictions: tuple[tuple[int, int], ...]
     converted: dict[str, tuple[int, tuple[int, ...]]]
+    scales: dict[str, Scale]
 
 
 def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -> None:
@@ -71,8 +77,11 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
         positions=np.array(record["positions"], np.int64),
         digests=digests,
         bad=tuple((position, reason) for position, reason in record["bad"]),
+        unread=tuple(record["unread"]),
         leaks=tuple((left, kept) for left, kept in record["leaks"]),
+        contradictions=tuple((one, other) for one, other in record["contradictions"]),
         converted={name: (entry[0], tuple(entry[1:])) for name, entry in record["converted"].items()},
+        scales={kind: Scale.model_validate(scale) for kind, scale in record["scales"].items()},
     )
 
 

@@ -4,18 +4,21 @@ Paths are relative to the csv's folder and stay below it. Labels are names or wh
 is taken for the accident it is (an integer column that went through a spreadsheet or a missing value).
 """
 
-import csv
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from data.class_order import in_order
+from data.csv_file import Csv, cell_of, read_csv
+from data.csv_paths import Nearest, advice, column_sentence, near
 from data.errors import UserError
-from data.listing import FileTable, Listing, reason_of
-from data.messages import did_you_mean, first_of, shown
+from data.labels import is_missing, no_label
+from data.listing import FileTable, Listing
+from data.messages import FIRST, did_you_mean, first_of, shown
 from data.settings import DatasetConfig
-from data.splits import ALIASES, SPLIT_NAMES, TRAIN, settle, split_number
+from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, settle, split_number
 
 DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+)")
 
@@ -29,49 +32,42 @@ class _Row:
 
 
 def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the images of `dataset.path`, in the order of its rows; classes are sorted (as numbers if
-    all are).
+    """List the images of `dataset.path`, in the order of its rows; classes are in that of `class_order`.
 
     Raises UserError, with the line, for what is no csv with the columns, a path that leaves the csv's
-    folder, an empty or decimal label, an unknown split, and a path that stands twice with different
-    labels or splits.
+    folder, a decimal label, an unknown split, and a path that stands twice with different labels or
+    splits; in one sentence where most of the paths lead to no file.
     """
     path = Path(config.path or "")
+    cells = read_csv(path)
+    places = _columns(path, cells, config)
+    rows = [_row(path, cells.header, line, each, places) for line, each in cells.lines]
+    names = _inside(path, rows, config)
     table = FileTable(path.parent)
     seen: dict[str, tuple[str, int]] = {}
-    declared: set[int] | None = None
-    for row in _rows(path, config):
-        name, label, split = _inside(path, row), _label(path, row), _split(path, row)
-        if row.split is not None:
-            declared = (declared or set()) | {split}
+    missing: list[_Row] = []
+    for row, name in zip(rows, names, strict=True):
+        split = _split(path, row)
+        if is_missing(row.label):
+            table.refuse(name, _without_label(row, split))
+            continue
+        label = _label(path, row)
         if seen.setdefault(name, (label, split)) != (label, split):
             raise UserError(
                 f"{_at(path, row)}: {shown(name)} stands above with another label or split; keep one"
             )
-        table.add(name, label, split)
-    draw = settle(None if declared is None else sorted(declared), config.split, shown(str(path)))
-    return table.listing(_sorted_classes({label for label, _ in seen.values()}), draw, config)
+        if not table.add(name, label, split):
+            missing.append(row)
+    _explain(path, config, table, missing, len(rows))
+    declared = sorted({_split(path, row) for row in rows}) if places[2] is not None else None
+    draw = settle(declared or None, config.split, shown(str(path)))
+    listing = table.listing(in_order({label for label, _ in seen.values()}), draw, config)
+    return replace(listing, remarks=_remarks(cells, config))
 
 
-def _rows(path: Path, config: DatasetConfig) -> Iterator[_Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            places = _columns(path, next(reader, []), config)
-            for cells in reader:
-                if cells:
-                    yield _row(path, reader.line_num, cells, places)
-    except OSError as error:
-        raise UserError(f"dataset.path: {shown(str(path))} cannot be read: {reason_of(error)}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"dataset.path: {shown(str(path))} is not a csv in UTF-8: {reason_of(error)}"
-        ) from error
-
-
-def _columns(path: Path, header: list[str], config: DatasetConfig) -> list[int | None]:
+def _columns(path: Path, cells: Csv, config: DatasetConfig) -> list[int | None]:
     """Positions of the path, label and split columns; the split's is None where there is no such column."""
-    names = [name.strip() for name in header]
+    names = list(cells.header)
     places: list[int | None] = []
     for key in ("path_column", "label_column", "split_column"):
         wanted = getattr(config, key)
@@ -80,10 +76,8 @@ def _columns(path: Path, header: list[str], config: DatasetConfig) -> list[int |
                 f"{shown(str(path))} has {names.count(wanted)} columns called {wanted!r}; keep one"
             )
         if wanted not in names and (key != "split_column" or key in config.model_fields_set):
-            hint = did_you_mean(wanted, names)
-            if len(names) == 1 and re.search(r"[;\t|]", names[0]):
-                hint = "; separate the columns by commas"
             listed = first_of([shown(repr(name)) for name in names]) or "none"
+            hint = _column_hint(path, cells, key, wanted)
             raise UserError(
                 f"{shown(str(path))} has no column {wanted!r} (dataset.{key}); columns: {listed}{hint}"
             )
@@ -91,11 +85,29 @@ def _columns(path: Path, header: list[str], config: DatasetConfig) -> list[int |
     return places
 
 
-def _row(path: Path, line: int, cells: list[str], places: list[int | None]) -> _Row:
+def _column_hint(path: Path, cells: Csv, key: str, wanted: str) -> str:
+    """What to do where a column is missing: by what the first line, and the columns, look like."""
+    names = cells.header
+    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+        return "; separate the columns by commas"
+    if any(name and (path.parent / name).is_file() for name in names if "\0" not in name):
+        return f"; the first line must name the columns, such as {wanted},… above the first picture"
+    if key == "label_column" and (one_hot := cells.one_hot()):
+        return f"; {first_of(list(map(shown, one_hot)))} are one-hot: write one column {wanted} with the class's name in it"
+    return did_you_mean(wanted, names) or f"; write dataset.{key}: NAME of the column that holds it"
+
+
+def _row(
+    path: Path, header: Sequence[str], line: int, cells: Sequence[str], places: list[int | None]
+) -> _Row:
+    where = f"{shown(str(path))}, line {line}"
     needed = max(place for place in places if place is not None)
     if len(cells) <= needed:
+        raise UserError(f"{where}: {len(cells)} columns, expected {needed + 1} or more")
+    if any(cell.strip() for cell in cells[len(header) :]):
         raise UserError(
-            f"{shown(str(path))}, line {line}: {len(cells)} columns, expected {needed + 1} or more"
+            f"{where}: {len(cells)} columns, and the first line names {len(header)}; quote a value that holds a comma, "
+            'such as "a,b.jpg"; an image has one label'
         )
     path_cell, label, split = (None if place is None else cells[place].strip() for place in places)
     return _Row(line, path_cell or "", label or "", split)
@@ -105,23 +117,67 @@ def _at(path: Path, row: _Row) -> str:
     return f"{shown(str(path))}, line {row.line}"
 
 
-def _inside(path: Path, row: _Row) -> str:
-    """The row's path relative to the csv's folder; compared as text, so a link inside the folder may
+def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str]:
+    """The rows' paths relative to the csv's folder; compared as text, so a link inside the folder may
     lead out.
     """
     folder = os.fspath(path.parent)
-    relative = os.path.relpath(Path(folder, row.path), folder)  # relpath takes out "..", which Path keeps
-    if not row.path or relative == "." or Path(relative).parts[0] == "..":
-        received = shown(row.path) or "an empty path"
-        raise UserError(
-            f"{_at(path, row)}: {received}: paths must be of files below the csv's folder, {folder}"
-        )
-    return relative
+    # relpath takes out "..", which Path keeps
+    names = [os.path.relpath(Path(folder, row.path), folder) for row in rows]
+    outside = [
+        row
+        for row, name in zip(rows, names, strict=True)
+        if not row.path or name == "." or Path(name).parts[0] == ".."
+    ]
+    if not outside:
+        return names
+    received = shown(outside[0].path) or "an empty path"
+    count = f" (column {config.path_column}: {len(outside):,} of {len(rows):,} rows)"
+    hint = f"; {advice([outside[0].path], Nearest(path.parent))}" if outside[0].path.strip("./\\") else ""
+    raise UserError(
+        f"{_at(path, outside[0])}: {received}: paths must be of files below the csv's folder, {folder}{count}{hint}"
+    )
+
+
+def _explain(
+    path: Path, config: DatasetConfig, table: FileTable, missing: Sequence[_Row], num_rows: int
+) -> None:
+    """Says of files that are not there what is: in one sentence where the column must be wrong, else file by file."""
+    if not missing:
+        return
+    nearest = Nearest(path.parent)
+    most = len(missing) == num_rows or (config.on_bad_file == "stop" and 2 * len(missing) > num_rows)
+    if most:
+        lines, paths = [row.line for row in missing], [row.path for row in missing]
+        what_to_do = _other_column(path, config) or advice(paths, nearest)
+        said = column_sentence(config.path_column, lines, paths, num_rows, what_to_do)
+        raise UserError(f"{shown(str(path))}: {said}")
+    named = {shown(os.path.normpath(row.path)): row for row in missing[:FIRST]}
+    table.problems = [
+        item.model_copy(update={"reason": f"line {row.line}: {item.reason}{near(row.path, nearest)}"})
+        if (row := named.get(item.name)) is not None and "label" not in item.reason
+        else item
+        for item in table.problems
+    ]
+
+
+def _other_column(path: Path, config: DatasetConfig) -> str:
+    """The column whose cells do name files, where another one was read."""
+    cells = read_csv(path)
+    for place, name in enumerate(cells.header):
+        values = [cell_of(each, place) for _, each in cells.lines[:FIRST]]
+        fit = [value for value in values if value and "\0" not in value and (path.parent / value).is_file()]
+        if name != config.path_column and values and len(fit) == len(values):
+            return f"column {shown(name)} does hold files: write dataset.path_column: {shown(name)}"
+    return ""
+
+
+def _without_label(row: _Row, split: int) -> str:
+    advice = "; leave the row out, and use `predict` on the picture" if split == TEST else ""
+    return f"line {row.line}: {no_label(shown(row.label))}{advice}"
 
 
 def _label(path: Path, row: _Row) -> str:
-    if not row.label:
-        raise UserError(f"{_at(path, row)}: the label is empty; every image needs one")
     if DECIMAL.fullmatch(row.label):
         raise UserError(
             f"{_at(path, row)}: label {row.label} is a decimal; write whole numbers (1, not 1.0) or names"
@@ -139,7 +195,11 @@ def _split(path: Path, row: _Row) -> int:
     return number
 
 
-def _sorted_classes(names: set[str]) -> list[str]:
-    if all(name.isascii() and name.isdigit() for name in names):
-        return sorted(names, key=lambda name: (int(name), name))
-    return sorted(names)
+def _remarks(cells: Csv, config: DatasetConfig) -> tuple[str, ...]:
+    one_hot = cells.one_hot()
+    if config.label_column not in one_hot:
+        return ()
+    return (
+        f"columns {first_of(list(map(shown, one_hot)))} are one-hot, and dataset.label_column reads {config.label_column} "
+        "alone, as classes 0 and 1; an image has one label: write one column with the class's name in it",
+    )

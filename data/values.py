@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from typing import Protocol
 
 from data.errors import UserError
+from data.messages import written
 
 Value = float | int | bool | str | list[float]
 Bounds = tuple[float, float] | tuple[bool, ...] | tuple[str, ...]
@@ -206,7 +207,7 @@ def parse_value(name: str, form: Form, value: object) -> Value:
     try:
         return parse(value)
     except ValueError as error:
-        raise UserError(f"{name}: received {value!r}; allowed: {form.allowed}") from error
+        raise UserError(f"{name}: received {written(value)}; allowed: {form.allowed}") from error
 
 
 def _real(value: object) -> float:

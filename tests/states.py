@@ -273,7 +273,7 @@ def _opened(search_id: str, name: str, class_names: tuple[str, ...], notes: dict
                 "validation": (27,) * num_classes,
                 "test": (27,) * num_classes,
             },
-            notes=notes or {"converted": {"grey": 179 * num_classes}, "left_out": [], "duplicates": []},
+            notes=notes or {"converted": {"grey": {"count": 179 * num_classes, "first": ("a.png",)}}},
         ),
         space=SPACE,
         fixed={"fill_mode": "nearest", "learning_rate": 0.001},

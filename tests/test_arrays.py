@@ -9,6 +9,7 @@ from pictures import arrays_config
 
 from data.dataset import list_images
 from data.errors import UserError
+from data.image_store import Decoder, open_store
 from data.listing import Listing
 from data.settings import DatasetConfig, Split
 
@@ -74,9 +75,25 @@ def test_splits_may_be_numbers_or_names(tmp_path: Path, splits: list[Any]) -> No
 def test_any_usual_range_becomes_bytes_by_one_rule_for_all(
     tmp_path: Path, images: np.ndarray, expected: list[int]
 ) -> None:
-    listing = listed(tmp_path, images=images.reshape(3, 1, 1), labels=[0, 1, 2])
-    assert [int(np.asarray(listing.read(position))[0, 0]) for position in range(3)] == expected
-    assert np.asarray(listing.read(0)).dtype == np.uint8
+    square = np.repeat(images, 16).reshape(3, 4, 4)
+    stored = decoded_by_rule(tmp_path, images=square, labels=[0, 1, 1])
+    assert [int(image[0, 0, 0]) for image in stored] == expected
+
+
+def decoded_by_rule(tmp_path: Path, **arrays: Any) -> np.ndarray:
+    """Every image uint8 [8, 8, 3], as a data set would have it."""
+    listing = listed(tmp_path, **arrays)
+    stored = open_store(tmp_path / "images", Decoder(listing, 8, 10**6, 1), None)
+    return np.asarray(stored.images)
+
+
+def test_all_splits_of_a_file_are_scaled_alike(tmp_path: Path) -> None:
+    tops = {"train": (100, 4095), "val": (1023, 200), "test": (2047, 300)}
+    arrays: dict[str, Any] = {}
+    for split, values in tops.items():
+        arrays[f"x_{split}"] = np.repeat(np.array(values, np.uint16), 16).reshape(2, 4, 4)
+        arrays[f"y_{split}"] = [0, 1]
+    assert decoded_by_rule(tmp_path, **arrays)[:, 0, 0, 0].tolist() == [6, 255, 64, 12, 127, 19]
 
 
 @pytest.mark.parametrize("images", [[-1.0, 0.5], [0.0, 300.0], [0.0, np.nan], [0, 70_000]])

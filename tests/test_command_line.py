@@ -80,7 +80,7 @@ def test_a_run_ends_with_0_and_one_json_object_and_again_says_it_is_finished(fol
 def test_a_mistake_in_the_file_is_one_line_and_status_2(folder: Path) -> None:
     status, out, err = _call(folder, "run", "tiny.yaml", "--set", "training.patiance=3")
     assert (status, out) == (2, "")
-    assert err.splitlines() == ["error: tiny.yaml: training: patiance: unknown key; did you mean patience?"]
+    assert err.splitlines() == ["error: tiny.yaml: training.patiance: unknown key; did you mean patience?"]
 
 
 def test_a_missing_file_and_an_unknown_command_are_status_2(folder: Path) -> None:

@@ -94,12 +94,12 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
         ("model.learning_rate", -1, "learning_rate: received -1"),
         ("model.learning_rate", {"min": 0, "max": 1}, "learning_rate: received 0"),
         ("model.lerning_rate", 1, "lerning_rate: unknown key; did you mean learning_rate"),
-        ("model.head_units", "100", "head_units: received '100'"),
+        ("model.head_units", "100", 'head_units: received "100"'),
         ("training.views", 0, "views: received 0"),
         ("search.trials", "many", 'search.trials: received "many"'),
         ("search.algorithm", "genetic", "allowed: random, grid, bayesian"),
         ("execution.engine", "spark", "allowed: inline, local"),
-        ("dataset.source", "s3", "is not a source; allowed"),
+        ("dataset.source", "s3", 'dataset.source: received "s3"; allowed: folder'),
         ("dataset.image_size", 4, "dataset.image_size: received 4"),
         ("evaluation.folds", 0, "evaluation.folds: received 0"),
         ("evaluation.objective", "f1", "evaluation.objective"),
@@ -128,7 +128,7 @@ def test_a_mistake_is_named_with_what_is_allowed(key: str, value: Any, message: 
         (b"\xff\xfe\x00name", "not UTF-8"),
         ("1: a\n", "keys are words"),
         ("a: " + "[" * 5000, "not a plain YAML file"),
-        ("a: 2020-01-01\n", "only words, numbers"),
+        ("a: !!binary aGFsbG8=\n", "a: received b'hallo' (bytes); only words, numbers"),
     ],
 )
 def test_a_file_that_is_not_plain_yaml_is_refused_in_one_line(

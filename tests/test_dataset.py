@@ -88,22 +88,73 @@ def test_the_same_image_in_two_splits_is_refused_with_the_pair(root: Path, cache
 
 def test_the_copy_in_train_is_left_out_on_request(root: Path, cache: Path) -> None:
     clean = opened(folder_config(root), cache)
-    for place in ("train/cat/copy.png", "validation/dog/copy.png"):
+    for place in ("train/cat/copy.png", "validation/cat/copy.png"):
         shutil.copy(root / "test" / "cat" / "008.png", root / place)
     dataset = opened(folder_config(root, on_bad_file="skip"), cache)
     assert dataset.names == clean.names
     assert np.array_equal(dataset.images, clean.images)
     assert [(item.name, item.reason) for item in dataset.notes.left_out] == [
         ("train/cat/copy.png", "the same image as test/cat/008.png"),
-        ("validation/dog/copy.png", "the same image as test/cat/008.png"),
+        ("validation/cat/copy.png", "the same image as test/cat/008.png"),
     ]
 
 
-def test_copies_within_a_split_are_kept_and_noted(root: Path, cache: Path) -> None:
-    shutil.copy(root / "train" / "cat" / "000.png", root / "train" / "dog" / "copy.png")
+@pytest.mark.parametrize("saved_again", [False, True])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_one_picture_in_two_classes_is_refused_with_both(
+    root: Path, cache: Path, split: str, saved_again: bool
+) -> None:
+    first, copy = root / "train" / "cat" / "000.png", root / split / "dog" / "copy"
+    shutil.copy(first, copy)
+    if saved_again:
+        Image.open(first).save(copy, "BMP")
+    assert refusal(folder_config(root), cache) == (
+        f"1 image is in two classes: {split}/dog/copy (dog) = train/cat/000.png (cat); keep each in one, or set "
+        "dataset.on_bad_file: skip, which leaves out both"
+    ).replace(*SORTED[split])
+
+
+SORTED = {
+    "test": ("", ""),
+    "train": (
+        "train/dog/copy (dog) = train/cat/000.png (cat)",
+        "train/cat/000.png (cat) = train/dog/copy (dog)",
+    ),
+}
+
+
+def test_a_picture_in_two_classes_is_left_out_of_both_on_request(root: Path, cache: Path) -> None:
+    write_folders(root, {"train/cat": 1}, first=60)
+    clean = opened(folder_config(root), cache)
+    for place in ("train/cat/1.png", "train/dog/2.png", "test/dog/3.png"):
+        (root / place).write_bytes(encoded(picture(99)))
+    dataset = opened(folder_config(root, on_bad_file="skip"), cache)
+    assert dataset.names == clean.names
+    assert np.array_equal(dataset.images, clean.images)
+    assert [(item.name, item.reason) for item in dataset.notes.left_out] == [
+        ("train/cat/1.png", "the same image as train/dog/2.png (dog)"),
+        ("train/dog/2.png", "the same image as train/cat/1.png (cat)"),
+        ("test/dog/3.png", "the same image as train/cat/1.png (cat)"),
+    ]
+
+
+def test_labels_that_changed_are_compared_anew(tmp_path: Path, cache: Path) -> None:
+    write_folders(tmp_path, {"p": 8})
+    shutil.copy(tmp_path / "p" / "000.png", tmp_path / "p" / "copy.png")
+    rows = ["path,label", *(f"p/{number:03d}.png,{number % 2}" for number in range(8))]
+    assert len(opened(csv_config(tmp_path, "\n".join([*rows, "p/copy.png,0"])), cache).names) == 9
+    message = refusal(csv_config(tmp_path, "\n".join([*rows, "p/copy.png,1"])), cache)
+    assert "1 image is in two classes: p/000.png (0) = p/copy.png (1)" in message
+
+
+def test_copies_within_a_split_are_kept_noted_and_of_one_group(root: Path, cache: Path) -> None:
+    assert opened(folder_config(root), cache).groups is None
+    shutil.copy(root / "train" / "cat" / "000.png", root / "train" / "cat" / "copy.png")
     dataset = opened(folder_config(root), cache)
-    assert dataset.notes.duplicates == (("train/dog/copy.png", "train/cat/000.png"),)
+    assert dataset.notes.duplicates == (("train/cat/copy.png", "train/cat/000.png"),)
     assert len(dataset.names) == 11
+    assert dataset.groups is not None
+    assert dataset.groups.tolist() == [0, 1, 2, 0, *range(4, 11)]
 
 
 def test_copies_never_part_in_a_drawn_split(tmp_path: Path, cache: Path) -> None:

@@ -6,6 +6,7 @@ import zlib
 from io import BytesIO
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from pictures import encoded, picture
 from PIL import Image, ImageOps
 
-from data.decode import ORIENTATION_TAG, BadImage, Decoded, decode_image, quiet_pillow
+from data.decode import Decoded, decode_image, quiet_pillow
+from data.errors import BadImage
+from data.picture_file import ORIENTATION_TAG
 
 LIMIT = 1_000_000
 
@@ -37,8 +40,9 @@ def plain(mode: str, colour: Any) -> Image.Image:
         (plain("RGBA", (255, 0, 0, 51)), "PNG", (255, 204, 204), ("transparency laid on white",)),
         (plain("LA", (40, 255)), "PNG", (40, 40, 40), ("grey", "transparency laid on white")),
         (plain("CMYK", (0, 255, 255, 0)), "TIFF", (255, 0, 0), ("CMYK",)),
-        (plain("I;16", 257 * 130), "PNG", (130, 130, 130), ("16 bits a channel", "grey")),
-        (plain("I", 257 * 130), "TIFF", (130, 130, 130), ("16 bits a channel", "grey")),
+        (plain("I;16", 257 * 130), "PNG", (130, 130, 130), ("grey",)),
+        (plain("I", 257 * 130), "TIFF", (130, 130, 130), ("grey",)),
+        (plain("F", 0.4), "TIFF", (102, 102, 102), ("grey",)),
     ],
 )
 def test_colours_become_rgb_and_the_conversion_is_named(
@@ -62,18 +66,94 @@ def test_a_palette_with_transparency_is_laid_on_white() -> None:
     assert result.conversions == ("palette", "transparency laid on white")
 
 
-def test_16_bit_colour_keeps_its_high_byte_and_is_named() -> None:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+def chunk(name: bytes, body: bytes, flipped: int = 0) -> bytes:
+    """A PNG's; with another checksum than it should have where bits of that are flipped."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body) ^ flipped)
 
-    row = b"\0" + struct.pack(">3H", 0x80FF, 0x40FF, 0x20FF)  # one pixel of 16-bit RGB
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">2I5B", 1, 1, 16, 2, 0, 0, 0))
-    data += chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
 
-    result = decode_image(data, 8, LIMIT)
+def deep_png(pixels: np.ndarray) -> bytes:
+    """A PNG of 16 bits per channel. pixels: uint16 [h, w, 1 to 4], as grey, grey and alpha, RGB, RGBA."""
+    height, width, channels = pixels.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    header = struct.pack(">2I5B", width, height, 16, colour, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
 
-    assert (result.pixels == (0x80, 0x40, 0x20)).all()
-    assert result.conversions == ("16 bits a channel",)
+
+def opencv_file(ending: str, pixels: np.ndarray) -> bytes:
+    return cv2.imencode(ending, pixels)[1].tobytes()
+
+
+def ramp(top: float, dtype: Any, channels: int = 1) -> np.ndarray:
+    """[64, 64, channels], rising to `top` from left to right, so that a picture of it has that level."""
+    row = np.linspace(0, top, 64).astype(dtype)
+    return np.broadcast_to(row[None, :, None], (64, 64, channels)).copy()
+
+
+def spans_all(data: bytes | np.ndarray) -> bool:
+    pixels = decode_image(data, 64, LIMIT).pixels
+    return pixels.min() <= 2 and pixels.max() >= 253 and 120 < pixels.mean() < 135
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_png_of_16_bits_is_scaled_by_the_bits_in_use(bits: int, channels: int) -> None:
+    pixels = ramp(2**bits - 1, np.uint16, channels)
+    if channels in (2, 4):
+        pixels[..., -1] = 65535  # opaque
+    assert spans_all(deep_png(pixels))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("ending", [".tiff", ".ppm", ".jp2"])
+def test_other_files_of_16_bits_in_colour_are_scaled_alike(bits: int, ending: str) -> None:
+    assert spans_all(opencv_file(ending, ramp(2**bits - 1, np.uint16, 3)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("dtype", "top"), [("i2", 4095), ("f4", 1), ("f4", 255), ("f8", 1), ("u2", 1023), ("u2", 65535)]
+)
+def test_signed_and_float_tiffs_follow_the_same_rule(dtype: str, top: float, channels: int) -> None:
+    assert spans_all(opencv_file(".tiff", ramp(top, dtype, channels)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"), [("i2", (-5, 900)), ("f4", (-0.1, 1)), ("f4", (0, np.nan)), ("i1", (-1, 5))]
+)
+def test_pixels_below_zero_and_no_numbers_are_refused(dtype: str, values: tuple[float, float]) -> None:
+    pixels = np.resize(np.array(values, dtype), (4, 4))
+    with pytest.raises(BadImage, match=r"values from .*expected 0\.\.255 or 0\.\.65535"):
+        decode_image(opencv_file(".tiff", pixels), 8, LIMIT)
+
+
+def test_one_hot_pixel_does_not_decide_the_scale() -> None:
+    pixels = ramp(4095, np.uint16)
+    pixels[5, 5] = 65535
+    assert spans_all(deep_png(pixels))
+
+
+def test_transparency_has_a_range_of_its_own() -> None:
+    pixels = np.full((8, 8, 4), 4095, np.uint16)
+    pixels[..., 3] = 65535
+    assert (decode_image(deep_png(pixels // [2, 2, 2, 1]), 8, LIMIT).pixels <= 128).all()
+
+
+def test_a_negative_of_16_bits_becomes_positive_as_one_of_8_bits_does() -> None:
+    plate = Image.fromarray(ramp(4095, np.uint16)[..., 0])
+    result = decoded(plate, "TIFF", size=64, tiffinfo={262: 0})  # WhiteIsZero
+    assert result.pixels[0, 0, 0] == 255
+    assert result.pixels[0, -1, 0] == 0
+
+
+def test_a_given_scale_is_kept_to() -> None:
+    dark = deep_png(ramp(1023, np.uint16))
+    assert decode_image(dark, 64, LIMIT, {"whole numbers": 4095}).pixels.max() == 64
+    with pytest.raises(BadImage, match="values up to 1023, and those the model saw end at 255"):
+        decode_image(dark, 64, LIMIT, {"whole numbers": 255})
+    with pytest.raises(BadImage, match="of which the model saw none; save it with 8 bits"):
+        decode_image(dark, 64, LIMIT, {})
 
 
 def test_a_cmyk_jpeg_is_converted() -> None:
@@ -131,10 +211,10 @@ def test_arrays_are_taken_as_images(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "array", [np.zeros((6, 5, 2), np.uint8), np.zeros((6, 5)), np.zeros((0, 5), np.uint8)]
+    "array", [np.zeros((6, 5, 2), np.uint8), np.zeros((6, 5), complex), np.zeros((0, 5), np.uint8)]
 )
 def test_other_arrays_are_refused(array: np.ndarray) -> None:
-    with pytest.raises(BadImage, match="expected uint8"):
+    with pytest.raises(BadImage, match="expected numbers"):
         decode_image(array, 8, LIMIT)
 
 
@@ -145,6 +225,113 @@ def test_a_truncated_jpeg_is_refused_wherever_it_is_cut(progressive: bool) -> No
     for cut in cuts:
         with pytest.raises(BadImage, match=r"damaged|empty|not an image"):
             decode_image(data[:cut], 16, LIMIT)
+
+
+TAILS = {
+    "zeros": bytes(5000),
+    "film": b"\0\0\0\x18ftypmp42" + np.random.default_rng(3).integers(0, 256, 200_000, np.uint8).tobytes(),
+    "marks of scans": b"\xff\xda" * 10,
+    "a picture cut short": encoded(picture(5), "JPEG")[:-50],
+    "a picture": encoded(picture(5), "JPEG"),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_follows_a_jpegs_end_is_no_matter_but_never_stands_for_it(tail: str, progressive: bool) -> None:
+    data = encoded(picture(3, 120, 90), "JPEG", progressive=progressive)
+    whole = decode_image(data + TAILS[tail], 16, LIMIT)
+    assert np.array_equal(whole.pixels, decode_image(data, 16, LIMIT).pixels)
+    for cut in (2, 100, 300):
+        with pytest.raises(BadImage, match="cut short"):
+            decode_image(data[:-cut] + TAILS[tail], 16, LIMIT)
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
+def test_what_follows_other_pictures_is_no_matter(format_name: str) -> None:
+    data = encoded(picture(3), format_name)
+    expected = decode_image(data, 16, LIMIT).pixels
+    assert np.array_equal(decode_image(data + b"\0tail" * 999, 16, LIMIT).pixels, expected)
+
+
+def test_of_a_phones_picture_with_a_second_one_the_first_is_taken() -> None:
+    data = encoded(picture(3), "MPO", save_all=True, append_images=[picture(4)])
+    for cut in (len(data), len(data) - 200):  # a messenger may have cut the second one
+        result = decode_image(data[:cut], 16, LIMIT)
+        assert result.conversions == ()
+        assert np.array_equal(result.pixels, decode_image(encoded(picture(3), "JPEG"), 16, LIMIT).pixels)
+
+
+BOMB = zlib.compress(bytes(5_000_000))
+BAD_NOTES = {
+    "zTXt": chunk(b"zTXt", b"Comment\0\0" + BOMB),
+    "iCCP": chunk(b"iCCP", b"profile\0\0" + BOMB),
+    "iTXt": chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + BOMB),
+    "Exif as text": chunk(b"zTXt", b"Raw profile type exif\0\0" + BOMB),
+    "iCCP of an unknown method": chunk(b"iCCP", b"profile\0\7xyz"),
+    "eXIf": chunk(b"eXIf", b"zzzzz"),
+    "cut iTXt": chunk(b"iTXt", b"abc"),
+    "cut pHYs": chunk(b"pHYs", b"1"),
+    "cut acTL": chunk(b"acTL", b"1"),
+    "checksum": chunk(b"tEXt", b"a\0b", flipped=1),
+}
+
+
+@pytest.mark.parametrize("where", [33, -12], ids=["before", "after"])  # the pixels
+@pytest.mark.parametrize("note", BAD_NOTES)
+def test_a_bad_note_in_a_png_is_no_damage_of_the_picture(note: str, where: int) -> None:
+    data = encoded(picture(4))
+    result = decode_image(data[:where] + BAD_NOTES[note] + data[where:], 16, LIMIT)
+    assert np.array_equal(result.pixels, decode_image(data, 16, LIMIT).pixels)
+
+
+def test_a_bad_note_takes_no_good_one_with_it() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    data = encoded(picture(4), exif=exif)
+    result = decode_image(data[:33] + BAD_NOTES["iTXt"] + data[33:], 16, LIMIT)
+    assert result.conversions == ("turned by EXIF",)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    """A JPEG's."""
+    return bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        segment(0xE1, b"Exif\0\0" + b"x" * 20),
+        segment(
+            0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x04abc\0\0\0\0\0"
+        ),  # turned by "abc"
+        segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"\xff" * 20),
+        segment(0xE2, b"ICC_PROFILE\0\x05\x01" + b"x" * 20),
+        segment(0xE2, b"MPF\0MM\0*\0\0\0\x08" + b"x" * 12),
+        segment(0xED, b"Photoshop 3.0\08BIM" + b"\xff" * 16),
+        segment(0xE1, b"Exif\0\0" + encoded(picture(7), "JPEG")[:600]),  # a thumbnail
+    ],
+)
+def test_a_bad_note_in_a_jpeg_is_no_damage_of_the_picture(note: bytes) -> None:
+    data = encoded(picture(4), "JPEG")
+    result = decode_image(data[:2] + note + data[2:], 16, LIMIT)
+    assert np.array_equal(result.pixels, decode_image(data, 16, LIMIT).pixels)
+
+
+def test_bad_exif_of_a_webp_is_no_damage_of_the_picture() -> None:
+    assert decoded(picture(4), "WEBP", exif=b"Exif\0\0zzzz").conversions == ()
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "TIFF", "WEBP"])
+def test_exif_turns_pictures_of_other_formats_once(format_name: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    lit_on_the_left = np.zeros((16, 16, 3), np.uint8)
+    lit_on_the_left[:, :8] = 255
+    result = decoded(Image.fromarray(lit_on_the_left), format_name, size=16, exif=exif)
+    assert (result.pixels[:6] > 200).all()
+    assert (result.pixels[-6:] < 50).all()
+    assert result.conversions == ("turned by EXIF",)
 
 
 def test_a_png_with_a_broken_checksum_is_refused() -> None:
@@ -171,9 +358,6 @@ def test_what_is_no_image_is_refused(data: bytes, reason: str) -> None:
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
     header = chunk(b"IHDR", struct.pack(">2I5B", 60_000, 60_000, 8, 2, 0, 0, 0))
     bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
     with pytest.raises(

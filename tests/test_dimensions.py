@@ -48,7 +48,7 @@ def test_a_list_of_pairs_is_searched() -> None:
 
 
 def test_two_numbers_are_refused_where_they_may_be_a_pair_or_a_choice() -> None:
-    with pytest.raises(ValueError, match=r"write \[\[0.8, 1.2\]\] or \{choices"):
+    with pytest.raises(ValueError, match=r"write \{choices: \[0.8, 1.2\]\} for the two"):
         parse_dimension([0.8, 1.2], _number_or_pair)
 
 
@@ -59,21 +59,21 @@ def test_choices_written_out_settle_what_two_numbers_mean() -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ({"min": 1}, "received keys"),
-        ({"min": 1, "max": 2, "steps": 1}, "received keys"),
+        ({"min": 1}, "allowed: {min: A, max: B}"),
+        ({"min": 1, "max": 2, "steps": 1}, "allowed: {min: A, max: B}"),
         ({"min": 2, "max": 1}, "min 2 is above max 1"),
         ({"min": 2, "max": 2}, "one point is no range"),
         ({"min": 0, "max": 1, "step": 0}, "step is 0"),
         ({"min": 0, "max": 1, "step": 2}, "step is 2"),
-        ({"min": float("nan"), "max": 1}, "min is nan"),
-        ({"min": 0, "max": float("inf")}, "max is inf"),
-        ({"min": "0", "max": 1}, "min is '0'"),
-        ({"min": True, "max": 2}, "min is True"),
+        ({"min": float("nan"), "max": 1}, "min: received NaN"),
+        ({"min": 0, "max": float("inf")}, "max: received Infinity"),
+        ({"min": "0", "max": 1}, 'min: received "0"'),
+        ({"min": True, "max": 2}, "min: received true"),
         ({"min": 0, "max": 1, "sampling": "log"}, "must be above 0"),
         ({"min": 1, "max": 2, "step": 0.5, "sampling": "log"}, "cannot be combined"),
         ({"min": 1, "max": 2, "sampling": "cubic"}, "allowed: linear, log"),
         ([1], "nothing to choose"),
-        ([1, 1], "listed twice"),
+        ([1, 1], "stands twice"),
     ],
 )
 def test_a_wrong_range_says_what_is_wrong(raw: Any, message: str) -> None:

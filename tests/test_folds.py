@@ -1,9 +1,12 @@
 """Which images a trial may touch where the data set was limited: the final model stays one of few images."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import folder_config, opened, write_folders
+from sklearn.model_selection import StratifiedKFold
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
@@ -12,7 +15,7 @@ from data.settings import DatasetConfig
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import parse_config
 from search.experiment.trial import Protocol
-from search.training.folds import head_tasks, pool_rows
+from search.training.folds import head_tasks, pool_rows, stratified_folds
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,63 @@ def test_folds_over_a_limited_data_set_are_refused(tmp_path: Path) -> None:
         "test",
     )
     with pytest.raises(UserError, match="limit_per_class is set; write folds: 1"):
+        prepare(config, resources_of(config, tmp_path))
+
+
+def test_folds_without_copies_are_those_of_scikit_learn() -> None:
+    labels = np.tile(np.arange(4), 50)
+    plain = stratified_folds(labels, 5, 7)
+    for number, (_, held_out) in enumerate(
+        StratifiedKFold(5, shuffle=True, random_state=7).split(labels, labels)
+    ):
+        assert (plain[held_out] == number).all()
+    assert np.array_equal(plain, stratified_folds(labels, 5, 7, np.arange(200)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_go_into_one_fold_and_folds_stay_stratified(seed: int) -> None:
+    labels, groups = np.tile(np.arange(4), 50), np.arange(200)
+    groups[100:160] = groups[:60]  # of the same class each
+    fold = stratified_folds(labels, 5, seed, groups)
+    assert np.array_equal(fold[100:160], fold[:60])
+    counts = np.array([np.bincount(labels[fold == number], minlength=4) for number in range(5)])
+    assert counts.sum() == 200
+    assert counts.min() >= 6  # 10 each without copies
+
+
+def test_a_data_sets_copies_meet_in_no_head(tmp_path: Path) -> None:
+    write_folders(tmp_path / "data", {"cat": 20, "dog": 20})
+    for number in range(10):
+        shutil.copy(tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/again{number}.png")
+    dataset = opened(folder_config(tmp_path / "data"), tmp_path / "cache")
+    protocol = Protocol(folds=5, fold_seed=1, head_seeds=(1,), view_seed=1, views=1)
+    pool = pool_rows(dataset, protocol)
+    tasks, _ = head_tasks(dataset, pool, protocol)
+    assert dataset.groups is not None
+    groups = dataset.groups[pool]
+    assert len(np.unique(groups)) < len(groups)
+    for task in tasks:
+        assert not set(groups[task.train]) & set(groups[task.validate])
+
+
+def test_copies_count_once_where_a_class_must_reach_every_fold(tmp_path: Path) -> None:
+    write_folders(tmp_path / "data", {"cat": 6, "dog": 12})
+    for number in range(6):
+        shutil.copy(tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/again{number}.png")
+    config = parse_config(
+        {
+            "name": "copies",
+            "dataset": {"source": "folder", "path": str(tmp_path / "data"), "image_size": 8},
+            "augmentation": {"horizontal_flip": [False, True]},
+            "model": {"backbone": "small-cnn", "weights": "random"},
+            "evaluation": {"folds": 6},
+            "execution": {"cache_dir": str(tmp_path)},
+        },
+        "test",
+    )
+    with pytest.raises(
+        UserError, match=r"class 'cat' has 5 images outside the test split \(copies count once\)"
+    ):
         prepare(config, resources_of(config, tmp_path))
 
 

@@ -1,5 +1,6 @@
 """Experiment files made from ImageDataGenerator calls: what is searched, what is said, and that nothing is ever run."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from run_search import BAD_INPUT, DONE, app
 from search.experiment.config import ExperimentConfig, load_config
 from search.experiment.dimensions import Choices, Range
 from search.experiment.idg_call import PARAMETERS
+from search.experiment.idg_notes import DROPPED, NOTES, SAME
 from search.experiment.import_idg import import_idg
 from search.experiment.space import Space
 
@@ -117,6 +119,101 @@ def test_shifts_that_differ_come_with_a_word_on_kerass_exchange() -> None:
     assert not import_idg("ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.2)").remarks
 
 
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        ("shear_range=0.2", "shear_range=0.2 is in degrees.*Keras before 2.2 took radians: write 11.5"),
+        (
+            "rotation_range=0.3",
+            "rotation_range=0.3 is in degrees.*17.2 if radians were meant, 108 if a share of a turn",
+        ),
+        (
+            "width_shift_range=[-0.2, 0.2]",
+            r"by one of these numbers or its negative.*anything up to 0.2 of the width",
+        ),
+        ("height_shift_range=(4, 8)", r"height_shift_range=\[4, 8\] moves each picture by one.*up to 8 px"),
+        ("width_shift_range=[-8, -4]", r"in Keras by that many times the width"),
+        ("width_shift_range=-5", "by up to 5 times their width in Keras"),
+        (
+            "width_shift_range=1, zoom_range=0.1",
+            "width_shift_range=1 is left out: an int n draws from 0 to n-1",
+        ),
+        ("channel_shift_range=0.2", "in grey levels of 255.*write 51 if a share"),
+        ("brightness_range=[0.8, 1.2]", "multiplies the pixels, as in today's Keras"),
+        (
+            "cval=0.5, fill_mode='constant', zoom_range=0.1",
+            "cval=0.5 is a grey level of 0 to 255.*white is 255",
+        ),
+        ("cval=9, zoom_range=0.1", "cval=9 changes nothing: only fill_mode 'constant' reads it"),
+        (
+            "validation_split=0.2, zoom_range=0.1",
+            "augments its validation images too, and takes them by their order",
+        ),
+        (
+            "data_format='channels_first', zoom_range=0.1",
+            "data_format='channels_first' is left out: .*transpose",
+        ),
+        ("dtype='float16', zoom_range=0.1", "dtype='float16' is left out"),
+        ("zca_whitening=True, zca_epsilon=1e-3, zoom_range=0.1", "zca_epsilon=0.001 is left out"),
+        ("interpolation_order=3, zoom_range=0.1", "interpolation_order=3 is left out"),
+    ],
+)
+def test_what_meant_something_else_comes_with_a_note(arguments: str, note: str) -> None:
+    remarks = import_idg(f"ImageDataGenerator({arguments})").remarks
+    assert any(re.search(note, remark) for remark in remarks), remarks
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "rotation_range=20, shear_range=10",
+        "width_shift_range=0.1, height_shift_range=0.1",
+        "zoom_range=0.2, horizontal_flip=True, fill_mode='nearest'",
+        "rotation_range=5, data_format='channels_last', dtype='float32', interpolation_order=1, zca_epsilon=1e-6",
+        "rotation_range=5, brightness_range=None, rescale=None, validation_split=0.0, cval=0.0",
+    ],
+)
+def test_what_means_the_same_comes_without_a_note(arguments: str) -> None:
+    assert import_idg(f"ImageDataGenerator({arguments})").remarks == ()
+
+
+def test_no_argument_is_passed_over_in_silence() -> None:
+    assert set(PARAMETERS) == {*DROPPED, *NOTES, *SAME}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("width_shift_range=1", "none that augments .width_shift_range=1 is left out"),
+        ("horizontal_flip='False'", "allowed: True or False"),
+        ("shear_range=True", "shear_range: received true"),
+        (
+            "zoom_range=0.1, validation_split=1.5",
+            "validation_split: received 1.5; allowed: a number between 0 and 1",
+        ),
+        ("zoom_range=0.1, validation_split='0.2, x: 1'", "validation_split: received"),
+        ("zoom_range=0.1, fill_mode='mirror'", "allowed: nearest, constant, reflect, wrap"),
+        ("rotation_range=[-20, 20]", "rotation_range: received"),
+    ],
+)
+def test_what_has_no_counterpart_is_refused(arguments: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        import_idg(f"ImageDataGenerator({arguments})")
+
+
+def test_a_pair_may_be_written_in_either_order() -> None:
+    assert searched("ImageDataGenerator(zoom_range=[1.2, 0.8])") == searched(
+        "ImageDataGenerator(zoom_range=0.2)"
+    )
+
+
+def test_a_large_validation_split_leaves_room_for_a_test_set() -> None:
+    imported = yaml.safe_load(
+        import_idg("ImageDataGenerator(zoom_range=0.1, validation_split=0.9)").experiment
+    )
+    assert imported["dataset"]["split"] == {"validation": 0.9, "test": 0.05}
+
+
 def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
     imported = import_idg("ImageDataGenerator(rotation_range=5, validation_split=0.2)")
     assert yaml.safe_load(imported.experiment)["dataset"]["split"]["validation"] == 0.2
@@ -135,7 +232,7 @@ def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
         ("ImageDataGenerator(*settings)", "no \\*list"),
         ("ImageDataGenerator(rotate_range=30)", "did you mean 'rotation_range'"),
         ("ImageDataGenerator(rotation_range=500)", "allowed: a number from 0 to 360"),
-        ("ImageDataGenerator(zoom_range='much')", "zoom_range: received 'much'"),
+        ("ImageDataGenerator(zoom_range='much')", 'zoom_range: received "much"'),
         ("ImageDataGenerator(rescale=1/255)", "none that augments"),
         ("ImageDataGenerator(rotation_range=1), ImageDataGenerator(rotation_range=2)", "2 that augment"),
         ("print('hello')", "none that augments"),

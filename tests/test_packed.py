@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import SPLIT_COUNTS, folder_config, write_folders
+from PIL import Image
 
 from data.dataset import Dataset, open_dataset
 from data.packed import blocks_of, open_packed, packed_folder, parcel_of, unpack
@@ -23,6 +24,19 @@ def test_it_arrives_as_it_was_sent(dataset: Dataset, tmp_path: Path) -> None:
     np.testing.assert_array_equal(arrived.images, dataset.images)
     np.testing.assert_array_equal(arrived.splits, dataset.splits)
     assert (arrived.digest, arrived.names, arrived.notes) == (dataset.digest, dataset.names, dataset.notes)
+
+
+def test_groups_and_the_scale_arrive_too(tmp_path: Path) -> None:
+    write_folders(tmp_path / "data", SPLIT_COUNTS)
+    for name in ("one", "copy"):
+        values = np.linspace(0, 4095, 64).astype(np.uint16).reshape(8, 8)
+        Image.fromarray(values).save(tmp_path / "data" / "train" / "cat" / f"{name}.png")
+    dataset = open_dataset(folder_config(tmp_path / "data"), tmp_path / "cache", seed=1)
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    arrived = open_packed(packed_folder(tmp_path / "there", dataset.digest))
+    assert arrived.groups is not None
+    np.testing.assert_array_equal(arrived.groups, np.asarray(dataset.groups))
+    assert arrived.notes.scales["whole numbers"].white == 4095
 
 
 def test_receiving_twice_is_once(dataset: Dataset, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import SPLIT_COUNTS, csv_config, encoded, folder_config, picture, write_folders
+from pictures import SPLIT_COUNTS, arrays_config, csv_config, encoded, folder_config, picture, write_folders
 
 from data.dataset import list_images
 from data.errors import UserError
@@ -132,6 +132,94 @@ def test_hidden_files_and_litter_are_passed_over_and_deeper_files_kept(tmp_path:
     assert listed(folder_config(tmp_path)).names == ("cat/000.png", "cat/more/001.png")
 
 
+LITTER = (
+    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync", "~$report.docx", "THUMBS.DB"
+)  # fmt: skip
+LITTER_FOLDERS = (
+    "@eaDir", "__MACOSX", ".picasaoriginals", ".thumbnails", "lost+found", ".git", ".ipynb_checkpoints", "#recycle",
+    "$RECYCLE.BIN", "System Volume Information", ".@__thumb", ".AppleDouble", ".Trash-1000",
+)  # fmt: skip
+
+
+def test_what_programs_leave_behind_is_passed_over_at_every_level_and_counted(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 2, "dog": 2})
+    for name in LITTER:
+        (tmp_path / "cat" / name).write_bytes(encoded(picture(9)))
+    for name in LITTER_FOLDERS:
+        write_folders(tmp_path, {name: 1, f"cat/{name}": 1, f"dog/{name}/000.png": 1})
+    listing = listed(folder_config(tmp_path))
+    assert listing.class_names == ("cat", "dog")
+    assert listing.names == ("cat/000.png", "cat/001.png", "dog/002.png", "dog/003.png")
+    (found,) = listing.found.items()
+    assert found[0] == "passed over, hidden or left behind by a program"
+    assert found[1].count == len(LITTER) + 3 * len(LITTER_FOLDERS)
+
+
+def test_litter_beside_splits_is_no_split_and_no_class(tmp_path: Path) -> None:
+    write_folders(tmp_path, SPLIT_COUNTS)
+    for name in LITTER_FOLDERS:
+        write_folders(tmp_path, {f"{name}/train": 1, f"train/{name}": 1})
+    assert listed(folder_config(tmp_path)).class_names == ("cat", "dog")
+
+
+def test_folders_beside_the_splits_and_pictures_beside_the_classes_are_counted(tmp_path: Path) -> None:
+    write_folders(tmp_path, {**SPLIT_COUNTS, "extra/cat": 1, ".": 1, "train": 1})
+    (tmp_path / "README.md").touch()
+    found = listed(folder_config(tmp_path)).found["passed over, in no folder of a class"]
+    assert found.count == 3
+    assert set(found.first) == {"extra", "011.png", "train/012.png"}
+
+
+@pytest.mark.parametrize("top", ["", "train/"])
+def test_folders_below_a_class_are_its_own_in_both_layouts(tmp_path: Path, top: str) -> None:
+    below = {f"{top}{name}/{side}": 2 for name in ("cat", "dog") for side in ("left", "right")}
+    write_folders(tmp_path, below)
+    if top:
+        write_folders(tmp_path, {"validation/cat": 1, "validation/dog": 1}, first=50)
+    listing = listed(folder_config(tmp_path))
+    assert listing.class_names == ("cat", "dog")
+    assert listing.labels[:8].tolist() == [0] * 4 + [1] * 4
+    assert listing.found["taken from folders below that of their class"].count == 8
+
+
+def test_splits_below_the_classes_are_refused(tmp_path: Path) -> None:
+    write_folders(tmp_path, {f"{name}/{split}": 1 for name in ("cat", "dog") for split in ("train", "test")})
+    assert "hold splits themselves" in refusal(folder_config(tmp_path))
+
+
+def test_a_level_too_high_is_refused(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"photos/cat": 1, "photos/dog": 1})
+    assert "hold only folders" in refusal(folder_config(tmp_path))
+    write_folders(tmp_path, {"train/train/cat": 1, "train/train/dog": 1, "test/test/cat": 1}, first=9)
+    assert "move what is in it one level up" in refusal(folder_config(tmp_path, split={"validation": 0.2}))
+
+
+NUMBERED = ("10", "9", "2", "1")
+MIXED = ("a10", "a9", "B", "a", "7", "10")
+IN_ORDER = {NUMBERED: ("1", "2", "9", "10"), MIXED: ("7", "10", "B", "a", "a9", "a10")}
+
+
+@pytest.mark.parametrize("names", IN_ORDER)
+@pytest.mark.parametrize("source", ["folder", "splits", "csv", "arrays"])
+def test_classes_are_in_one_order_whatever_the_source(
+    tmp_path: Path, source: str, names: tuple[str, ...]
+) -> None:
+    if source == "csv":
+        write_folders(tmp_path, {"p": len(names)})
+        rows = "".join(f"p/{number:03d}.png,{name}\n" for number, name in enumerate(names))
+        config = csv_config(tmp_path, f"path,label\n{rows}")
+    elif source == "arrays":
+        config = arrays_config(tmp_path, images=np.zeros((len(names), 4, 4), np.uint8), labels=names)
+    else:
+        tops = ("train/", "validation/") if source == "splits" else ("",)
+        write_folders(tmp_path, {top + name: 1 for top in tops for name in names})
+        config = folder_config(tmp_path)
+    listing = listed(config)
+    assert listing.class_names == IN_ORDER[names]
+    if source in ("csv", "arrays"):
+        assert [listing.class_names[label] for label in listing.labels] == list(names)
+
+
 def test_what_is_no_file_is_a_problem_and_is_never_opened(tmp_path: Path) -> None:
     write_folders(tmp_path, {"cat": 1})
     os.mkfifo(tmp_path / "cat" / "pipe.png")
@@ -208,7 +296,6 @@ def test_paths_outside_the_csvs_folder_are_refused(tmp_path: Path, path: str) ->
         ("path;label\na;b\n", "separate the columns by commas"),
         ("path,label,label\na,b,c\n", "2 columns called 'label'"),
         ("path,label\na.png\n", "line 2: 1 columns, expected 2 or more"),
-        ("path,label\na.png,\n", "line 2: the label is empty"),
         (
             "path,label,split\na.png,cat,tset\n",
             "split 'tset'; allowed: train, validation, test; did you mean 'test'?",

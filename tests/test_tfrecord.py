@@ -1,12 +1,14 @@
-"""TFRecord shards: found, indexed once, read by seeking; what is damaged or foreign is refused in one line."""
+"""TFRecord shards: found, indexed once, read in order; what is damaged or foreign is refused in one line."""
 
 import gzip
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import encoded, picture
-from shards import write_shard
+from shards import example, write_shard
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
 from data.errors import UserError
@@ -86,28 +88,81 @@ def test_a_changed_shard_has_another_fingerprint(tmp_path: Path) -> None:
     assert _listed(tmp_path).fingerprint != before
 
 
-@pytest.mark.parametrize("place", [3, 9, 40, -10])
-def test_a_flipped_bit_is_found_and_named(tmp_path: Path, place: int) -> None:
+@pytest.mark.parametrize(
+    ("packed", "place"),
+    [(bytes, 3), (bytes, 9), (bytes, 40), (bytes, -10), (gzip.compress, 3), (gzip.compress, 40)],
+)
+def test_a_flipped_bit_is_found_and_named(
+    tmp_path: Path, packed: Callable[[bytes], bytes], place: int
+) -> None:
     path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
-    content = bytearray(path.read_bytes())
+    content = bytearray(packed(path.read_bytes()))
     content[place] ^= 4
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"all\.tfrecord is (damaged after byte|compressed)"):
+    with pytest.raises(UserError, match=r"all\.tfrecord is damaged after \d+ records? \(\w"):
         _listed(tmp_path)
 
 
-def test_a_truncated_shard_is_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", [bytes, gzip.compress, zlib.compress])
+def test_a_truncated_shard_is_damaged(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
     path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
-    path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(UserError, match="is damaged after byte"):
+    content = packed(path.read_bytes())
+    path.write_bytes(content[: -len(content) // 20])
+    with pytest.raises(UserError, match=r"is damaged after \d+ records"):
         _listed(tmp_path)
 
 
-def test_a_compressed_shard_is_refused(tmp_path: Path) -> None:
-    path = write_shard(tmp_path / "all.tfrecord", EXAMPLES)
-    path.write_bytes(gzip.compress(path.read_bytes()))
-    with pytest.raises(UserError, match="is compressed"):
-        _listed(tmp_path)
+@pytest.mark.parametrize("packed", ["GZIP", "ZLIB", "gzip", "zlib"])
+def test_compressed_shards_are_read_in_any_order(tmp_path: Path, packed: str) -> None:
+    """As TensorFlow packs them, which writes no time into the header, and as gzip does."""
+    path = write_shard(tmp_path / "a.tfrecord", EXAMPLES, compression=packed if packed.isupper() else "")
+    if packed.islower():
+        path.write_bytes({"gzip": gzip.compress, "zlib": zlib.compress}[packed](path.read_bytes()))
+    write_shard(tmp_path / "b.tfrecord", EXAMPLES[:4])
+    listing = _listed(tmp_path)
+    for position in (*range(28), 27, 3, 2, 23, 0, 24):
+        assert listing.read(position) == EXAMPLES[position % 24][0]
+
+
+def test_an_ordinary_shard_may_begin_like_a_compressed_one(tmp_path: Path) -> None:
+    """A record's length is what a shard begins with: 120 is zlib's mark, 35615 gzip's."""
+    for num_bytes in (120, 35615):
+        start = len(_example(b""))
+        image = bytes(num_bytes - start)
+        image = image[: len(image) - (len(_example(image)) - num_bytes)]
+        assert len(_example(image)) == num_bytes
+        write_shard(tmp_path / "a.tfrecord", [(image, 1)])
+        assert _listed(tmp_path).read(0) == image
+
+
+def _example(image: bytes) -> bytes:
+    return example(image, 1).SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.tfrec",
+        "a.tfrecords",
+        "a.TFRecord",
+        "a-00000-of-00001",
+        "00-192x192-798.tfrec",
+        "a.tfrecord-00000-of-00001.gz",
+    ],
+)
+def test_shards_are_found_by_the_names_people_give_them(tmp_path: Path, name: str) -> None:
+    write_shard(tmp_path / name, EXAMPLES[:6], compression="GZIP" if name.endswith("gz") else "")
+    assert len(_listed(tmp_path).names) == 6
+
+
+def test_what_lies_beside_shards_is_passed_over_and_counted(tmp_path: Path) -> None:
+    write_shard(tmp_path / "a.tfrecord", EXAMPLES)
+    for name in ("._a.tfrecord", "__MACOSX/a.tfrecord", "a.tfrecord.idx", "a.tfrecord.tmp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"no shard")
+    listing = _listed(tmp_path)
+    assert len(listing.names) == 24
+    assert listing.found["passed over beside the shards"].count == 4
 
 
 def test_foreign_keys_are_named(tmp_path: Path) -> None:

@@ -54,17 +54,68 @@ def test_settings_are_told_in_the_units_of_the_experiment_file() -> None:
         "fill_mode": "wrap",
     }
     assert (
-        settings_text(settings)
+        settings_text(settings, 150)
         == "rotation_range 15, brightness_range 0.8 to 1.2, horizontal_flip, fill_mode wrap"
     )
 
 
 def test_no_settings_are_no_augmentation() -> None:
-    assert settings_text({}) == "no augmentation"
+    assert settings_text({}, 150) == "no augmentation"
 
 
 def test_labels_leave_out_the_ending() -> None:
-    assert short_settings_text({"zoom_range": 0.1 + 0.2}) == "zoom 0.3"
+    assert short_settings_text({"zoom_range": 0.1 + 0.2}, 150) == "zoom 0.3"
+
+
+DRAWN = {
+    "rotation_range": 12.3456,
+    "width_shift_range": 0.0001,
+    "zoom_range": 0.123456,
+    "brightness_range": [0.912345, 1.087],
+    "horizontal_flip": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (150, "rotation_range 12.3, zoom_range 0.12, brightness_range 0.91 to 1.09, horizontal_flip"),
+        (32, "rotation_range 12, zoom_range 0.12, brightness_range 0.91 to 1.09, horizontal_flip"),
+        (
+            2048,
+            "rotation_range 12.35, width_shift_range 0.0001, zoom_range 0.1235, brightness_range 0.91 to 1.09, horizontal_flip",
+        ),
+    ],
+)
+def test_numbers_are_rounded_to_what_shows_at_the_size_of_the_images(size: int, text: str) -> None:
+    assert settings_text(DRAWN, size) == text
+
+
+def test_what_moves_no_pixel_is_nothing() -> None:
+    faint = {
+        "width_shift_range": 0.0001,
+        "rotation_range": 0.01,
+        "brightness_range": [0.9999, 1.0001],
+        "cutout": 1e-4,
+    }
+    assert settings_text(faint, 150) == "nothing that shows at 150 px"
+    assert settings_text({"width_shift_range": 1}, 150) == "width_shift_range 1"
+
+
+@pytest.mark.parametrize("limit", range(6, 80))
+def test_a_label_is_shortened_at_whole_settings(limit: int) -> None:
+    text = short_settings_text(DRAWN, 2048, limit)
+    whole = short_settings_text(DRAWN, 2048).split(", ")
+    kept, _, rest = text.partition(" and ")
+    assert len(text) <= limit or text == "5 settings"
+    if text != "5 settings":
+        assert kept.split(", ") == whole[: len(kept.split(", "))]
+        assert rest in ("", f"{5 - len(kept.split(', '))} more")
+
+
+def test_a_short_label_says_how_many_settings_are_left_out() -> None:
+    assert short_settings_text(DRAWN, 150, 28) == "rotation 12.3 and 3 more"
+    assert short_settings_text(DRAWN, 150, 36) == "rotation 12.3, zoom 0.12 and 2 more"
 
 
 @pytest.mark.parametrize(

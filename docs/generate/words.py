@@ -6,7 +6,7 @@ WORDS = {
     "dataset.source": "Where the images come from; see the table of sources.",
     "dataset.path": "A folder, a .csv or an .npz; relative to the experiment file.",
     "dataset.split": "Shares set aside for validation and test, stratified by class; only where the source has no splits.",
-    "dataset.on_bad_file": "What to do with a file that cannot be read; `skip` reports it.",
+    "dataset.on_bad_file": "What to do with a file that cannot be read, or is in two splits or classes; `skip` leaves it out.",
     "dataset.image_size": "Pixels a side of the square picture that the model sees.",
     "dataset.max_pixels": "A larger picture is refused without being decoded.",
     "dataset.path_column": "The csv's column of file names.",

@@ -10,7 +10,7 @@ import numpy as np
 from data.decode import quiet_pillow
 from data.errors import UserError
 from data.named_files import NamedImage, read_named
-from search.driver.winner import CLASSES_FILE, MODEL_FILE
+from search.driver.winner import CLASSES_FILE, MODEL_FILE, WHITES_FILE
 from search.experiment.trial import Frozen
 from search.features.greetings import import_tensorflow_quietly
 
@@ -43,14 +43,15 @@ class Answer(Frozen):
 def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Answer | NamedImage]:
     """An answer an image, in the order named; the image itself, with its reason, where it cannot be read.
 
-    Images are decoded to the model's size exactly as for its training, so that the model's own resizing has nothing to do.
+    Images are decoded to the model's size exactly as for its training, and those of more than 8 bits per channel by the scale of
+    its data set, so that the model's own resizing has nothing to do.
     Raises UserError where the run has no model that can be loaded.
     """
     model, class_names = load_winner(run_dir)
-    size = model_size(model)
+    size, whites = model_size(model), _whites(run_dir)
     waiting: list[NamedImage] = []
     with quiet_pillow():
-        for image in read_named(names, size):
+        for image in read_named(names, size, whites):
             waiting.append(image)
             if len(waiting) == BATCH:
                 yield from _answers(model, class_names, waiting)
@@ -79,6 +80,19 @@ def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
             f"{path} has outputs {model.output_shape}, and {CLASSES_FILE} {len(class_names)} classes"
         )
     return model, class_names
+
+
+def _whites(run_dir: Path) -> dict[str, float]:
+    """What became 255 in the model's data set, by kind of number; empty where all images had 8 bits per channel."""
+    path = run_dir / WHITES_FILE
+    if not path.exists():
+        return {}
+    try:
+        return {
+            str(kind): float(white) for kind, white in json.loads(path.read_text(encoding="utf-8")).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); restore it, or run the search again") from error
 
 
 def model_size(model: "keras.Model") -> int:

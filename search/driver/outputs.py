@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-import yaml
-
 from data.files import write_atomically
+from search.experiment.yaml_file import as_yaml
 from search.journal.state import SearchState
 from search.report.html import write_report
 from search.report.leaderboard import write_leaderboard
@@ -19,9 +18,7 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     """
     if state.opened is None:
         return
-    write_atomically(
-        run_dir / "config.yaml", yaml.safe_dump(state.opened.config, sort_keys=False), "the config"
-    )
+    write_atomically(run_dir / "config.yaml", as_yaml(state.opened.config), "the config")
     write_atomically(run_dir / "environment.json", _json(state.opened.environment), "the environment")
     write_leaderboard(state, run_dir)
     write_atomically(run_dir / "summary.json", _json(summarize(state)), "the summary")

@@ -43,6 +43,7 @@ class Plan(Frozen):
     detectable_effect: float
     advice: str
     network: NetworkCost | None = None
+    remarks: tuple[str, ...] = ()
 
 
 def make_plan(config: ExperimentConfig) -> Plan:
@@ -75,6 +76,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
         detectable_effect=advice.detectable_effect,
         advice=advice.text,
         network=network,
+        remarks=prepared.space.remarks(),
     )
 
 
@@ -152,6 +154,7 @@ def describe_plan(plan: Plan) -> str:
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
             f"  can detect    {100 * plan.detectable_effect:.2f} points, 4 times in 5",
             f"  {plan.advice}",
+            *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
 

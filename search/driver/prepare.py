@@ -74,7 +74,7 @@ class Prepared:
             image_size=self.config.dataset.image_size,
             class_names=self.dataset.class_names,
             counts=counts,
-            notes=self.dataset.notes.model_dump(mode="json"),
+            notes=self.dataset.notes,
         )
 
 
@@ -134,13 +134,15 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
             f"evaluation.folds is {folds}, which would train on the whole validation split, and dataset.limit_per_class is set; write "
             "folds: 1"
         )
-    scored = np.asarray(dataset.labels)[np.isin(dataset.splits, (TRAIN, VALIDATION))]
-    counts = np.bincount(scored, minlength=len(dataset.class_names))
+    pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
+    if dataset.groups is not None:  # copies go into one fold together, and count once
+        pool = pool[np.unique(np.asarray(dataset.groups)[pool], return_index=True)[1]]
+    counts = np.bincount(np.asarray(dataset.labels)[pool], minlength=len(dataset.class_names))
     if folds > 1 and counts.min() < folds:
         name = dataset.class_names[int(counts.argmin())]
         raise UserError(
-            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside the test split; lower "
-            "folds or add images"
+            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside the test split "
+            "(copies count once); lower folds or add images"
         )
 
 

@@ -216,6 +216,8 @@ class _Session:
         self.progress.phase("prepare", None)
         start = time.monotonic()
         prepared = prepare(self.config, resources, self._on_images)
+        for line in prepared.dataset.notes.lines():
+            self.progress.message(line)
         opened = log.state.opened
         if opened is None:
             log.append(

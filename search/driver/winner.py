@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model/model.keras"
 CLASSES_FILE = "model/classes.json"
+WHITES_FILE = "model/whites.json"  # what became 255, where images had more than 8 bits per channel
 EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for whoever registers it
 
 
@@ -57,6 +58,8 @@ def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run
         model.save(saved)
         saved.replace(beside)
     write_atomically(run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names")
+    whites = {kind: scale.white for kind, scale in dataset.notes.scales.items()}
+    write_atomically(run_dir / WHITES_FILE, json.dumps(whites) + "\n", "the scale of the images")
     example = io.BytesIO()
     np.save(example, np.asarray(dataset.images[:2]), allow_pickle=False)
     write_atomically(run_dir / EXAMPLE_FILE, example.getvalue(), "the model's example")

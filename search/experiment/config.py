@@ -4,24 +4,34 @@ A section whose settings may be searched (`augmentation`, `model`, `training`) i
 ends of every range, has been checked by the type that a trial will use. Nothing here reads an image or imports TensorFlow.
 """
 
-import difflib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from data.errors import UserError
+from data.messages import did_you_mean, written
 from data.settings import DatasetConfig
+from search.experiment.complaints import complaint, first_odd
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import FeatureDtype, Frozen, Objective, Precision
 from search.experiment.yaml_file import parse_yaml, read_yaml
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        examples=["clothing"],
+        json_schema_extra={
+            "allowed": "1 to 100 letters, digits, dots, dashes and underscores, a letter or digit first"
+        },
+    ),
+]
 
 
 def _check_augmentation(section: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +44,14 @@ def _check_training(section: dict[str, Any]) -> dict[str, Any]:
     return (
         {**checked, "views": checked.get("views", "fresh")} if checked.get("mode") == "scratch" else checked
     )
+
+
+def _one_of(value: Any, table: Iterable[str]) -> str:
+    allowed = list(table)
+    if value not in allowed:
+        hint = did_you_mean(str(value), allowed)
+        raise ValueError(f"received {written(value)}; allowed: {', '.join(allowed)}{hint}")
+    return str(value)
 
 
 class SearchConfig(Frozen):
@@ -51,13 +69,12 @@ class SearchConfig(Frozen):
     reduction: Annotated[int, Field(ge=2, le=10)] = 3
     min_views: Annotated[int, Field(ge=1, le=1000)] = 2
 
-    @model_validator(mode="after")
-    def _known_algorithm(self) -> "SearchConfig":
+    @field_validator("algorithm", mode="before")
+    @classmethod
+    def _known_algorithm(cls, value: Any) -> str:
         from search.driver.algorithms import ALGORITHMS
 
-        if self.algorithm not in ALGORITHMS:
-            raise ValueError(f"algorithm is {self.algorithm!r}; allowed: {', '.join(ALGORITHMS)}")
-        return self
+        return _one_of(value, ALGORITHMS)
 
 
 class ConfirmConfig(Frozen):
@@ -119,13 +136,12 @@ class ExecutionConfig(Frozen):
     cache_dir: str | None = None
     disk_gb: Annotated[float, Field(gt=0)] | None = None
 
-    @model_validator(mode="after")
-    def _known_engine(self) -> "ExecutionConfig":
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _known_engine(cls, value: Any) -> str:
         from search.execution.engines import ENGINES
 
-        if self.engine not in ENGINES:
-            raise ValueError(f"engine is {self.engine!r}; allowed: {', '.join(ENGINES)}")
-        return self
+        return _one_of(value, ENGINES)
 
 
 class ExperimentConfig(Frozen):
@@ -133,10 +149,18 @@ class ExperimentConfig(Frozen):
 
     name: Name
     seed: int = 0
-    dataset: DatasetConfig
-    augmentation: Annotated[dict[str, Any], AfterValidator(_check_augmentation)]
-    model: Annotated[dict[str, Any], AfterValidator(MODEL.check)] = {}
-    training: Annotated[dict[str, Any], AfterValidator(_check_training)] = {}
+    dataset: Annotated[DatasetConfig, Field(examples=[{"source": "folder", "path": "photos"}])]
+    augmentation: Annotated[
+        dict[str, Any],
+        AfterValidator(_check_augmentation),
+        Field(examples=[{"rotation_range": [0, 20, 40]}]),
+    ]
+    model: Annotated[
+        dict[str, Any], AfterValidator(MODEL.check), Field(examples=[{"learning_rate": 0.001}])
+    ] = {}
+    training: Annotated[
+        dict[str, Any], AfterValidator(_check_training), Field(examples=[{"max_epochs": 60}])
+    ] = {}
     search: SearchConfig = SearchConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: TrackingConfig = TrackingConfig()
@@ -189,7 +213,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
-            f"{path} holds {type(data).__name__}; an experiment file is a mapping of keys to values"
+            f"{path}: received {written(data)}; an experiment file is a mapping of keys to values, each written "
+            "key: value, with a space after the colon"
         )
     resolve_paths(data, path.resolve().parent)
     for override in overrides:
@@ -204,10 +229,12 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     try:
         return ExperimentConfig.model_validate_json(json.dumps(data, allow_nan=False), strict=True)
     except ValidationError as error:
-        raise UserError("\n".join(f"{origin}: {_describe(item)}" for item in error.errors())) from error
+        lines = (f"{origin}: {complaint(ExperimentConfig, item)}" for item in error.errors())
+        raise UserError("\n".join(dict.fromkeys(lines))) from error
     except (TypeError, ValueError) as error:
+        what = first_odd(data) or f"{error}; "
         raise UserError(
-            f"{origin}: {error}; only words, numbers, true, false, lists and mappings are allowed"
+            f"{origin}: {what}only words, numbers, true, false, lists and mappings are allowed"
         ) from error
 
 
@@ -232,32 +259,3 @@ def _apply_override(data: dict, override: str) -> bool:
             raise UserError(f"--set received {override!r}, but {parent} is a value, not a section")
     place[last] = parse_yaml(text, f"--set {key}")
     return True
-
-
-def _describe(item: Any) -> str:
-    where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_nearest(item['loc'])}"
-    if item["type"] == "missing":
-        return f"{where}: missing; it has no default"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    return f"{where}: received {json.dumps(item['input'])}; {message[0].lower()}{message[1:]}"
-
-
-def _nearest(loc: Sequence[Any]) -> str:
-    model: Any = ExperimentConfig
-    for part in loc[:-1]:
-        field = model.model_fields.get(part)
-        model = _model_of(field.annotation) if field else None
-        if model is None:
-            return ""
-    names = list(model.model_fields)
-    close = difflib.get_close_matches(str(loc[-1]), names, 1)
-    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(names)}"
-
-
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    options = [annotation, *getattr(annotation, "__args__", ())]
-    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

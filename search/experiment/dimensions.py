@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from data.messages import written
+
 RANGE_KEYS = ("min", "max", "step", "sampling")
 
 
@@ -76,8 +78,10 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
     each_is_valid = bool(raw) and all(accepts(value) for value in raw)
     if accepts(raw):
         if each_is_valid:
+            pair = written(raw)
             raise ValueError(
-                f"{raw} may be a pair or two values to search; write [{raw}] or {{choices: {raw}}}"
+                f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the two values, "
+                f"{{choices: [{pair}, [1, 1]]}} for pairs"
             )
         return None
     return _choices(raw)
@@ -89,7 +93,8 @@ def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
     unknown = sorted(set(map(str, raw)) - set(RANGE_KEYS))
     if unknown or not {"min", "max"} <= set(raw):
         raise ValueError(
-            f"received keys {sorted(map(str, raw))}; allowed: min, max, step, sampling, or choices alone"
+            f"received {written(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log where wanted, "
+            "or {choices: [A, B]}"
         )
     for key in ("min", "max", "step"):
         _check_number(key, raw.get(key))
@@ -104,14 +109,14 @@ def _check_number(key: str, value: Any) -> None:
     if key == "step" and value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{key} is {value!r}; it must be a finite number")
+        raise ValueError(f"{key}: received {written(value)}; allowed: a number, such as {key}: 1")
 
 
 def _range(raw: dict, integer: bool) -> Range:
     low, high, step = raw["min"], raw["max"], raw.get("step")
     sampling = raw.get("sampling", "linear")
     if sampling not in ("linear", "log"):
-        raise ValueError(f"sampling is {sampling!r}; allowed: linear, log")
+        raise ValueError(f"sampling: received {written(sampling)}; allowed: linear, log")
     if low == high:
         raise ValueError(f"min and max are both {low}: one point is no range; write the value {low} itself")
     if low > high:
@@ -130,10 +135,12 @@ def _range(raw: dict, integer: bool) -> Range:
 def _choices(values: Sequence[Any]) -> Choices:
     if len(values) < 2:
         raise ValueError(
-            f"{list(values)} leaves nothing to choose; give two values or more, or the value without brackets"
+            f"received {written(list(values))}, which leaves nothing to choose; give two values or more, or the "
+            "value without brackets"
         )
     seen = [json.dumps(value, sort_keys=True) for value in values]
     repeated = sorted({text for text in seen if seen.count(text) > 1})
     if repeated:
-        raise ValueError(f"{', '.join(repeated)} is listed twice; list each value once")
+        received = f"received {written(list(values))}"
+        raise ValueError(f"{received}, in which {', '.join(repeated)} stands twice; list each value once")
     return Choices(tuple(values))

@@ -14,23 +14,14 @@ import yaml
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from data.files import write_atomically
+from data.messages import written
 from search.experiment.config import parse_config
 from search.experiment.idg_call import CALLED, generator_calls
+from search.experiment.idg_notes import FRACTIONS, remarks
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
-FRACTIONS = ("width_shift_range", "height_shift_range")  # below 1; from 1 on they are pixels
+PAIRS = ("zoom_range", "brightness_range")
 SIGNLESS = (*FRACTIONS, "rotation_range", "shear_range", "channel_shift_range")
-DROPPED = {
-    "rescale": "the backbone scales pixels itself",
-    "preprocessing_function": "the backbone preprocesses itself; what it augments has to be written as a setting",
-    "featurewise_center": "it is no augmentation",
-    "samplewise_center": "it is no augmentation",
-    "featurewise_std_normalization": "it is no augmentation",
-    "samplewise_std_normalization": "it is no augmentation",
-    "zca_whitening": "it is no augmentation",
-    "interpolation_order": "pictures are read bilinearly, which is order 1",
-}
-HARMLESS = ("False", "None", "0", "0.0")
 
 
 @dataclass(frozen=True)
@@ -47,17 +38,19 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
     data: the folder of images to be written into it. Raises UserError where there is no such call, more than one that
     augments, an argument that is not plain, or nothing to search.
     """
-    augmenting = [arguments for arguments in generator_calls(text) if _settings(arguments)]
+    calls = generator_calls(text)
+    augmenting = [arguments for arguments in calls if _settings(arguments)]
     if len(augmenting) != 1:
-        what = "none that augments" if not augmenting else f"{len(augmenting)} that augment"
+        why = "".join(f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments)))
+        what = f"none that augments{why}" if not augmenting else f"{len(augmenting)} that augment"
         raise UserError(
             f"expected one call of {CALLED} that sets an augmentation; found {what}; pass that call alone"
         )
     (arguments,) = augmenting
-    settings, remarks = _settings(arguments), _remarks(arguments)
+    settings, said = _settings(arguments), remarks(arguments)
     searched = {key: dimension for key, value in settings.items() if (dimension := _around(key, value))}
-    experiment = _experiment(arguments, searched, remarks, data, name)
-    return Imported(experiment, tuple(remarks))
+    experiment = _experiment(arguments, searched, said, data, name)
+    return Imported(experiment, tuple(said))
 
 
 def write_new(path: Path, experiment: str) -> Path:
@@ -82,36 +75,28 @@ def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
 
 def _spelled(name: str, value: Any) -> Any:
     if name.endswith("_flip"):
-        return bool(value)
-    if name in FRACTIONS and isinstance(value, list):  # drawn from a list of pixels
+        return _flag(name, value)
+    if name in FRACTIONS and isinstance(value, list):
         return float(max((abs(_finite(name, each)) for each in value), default=0))
-    if name in SIGNLESS and isinstance(value, int | float):
+    if (
+        name in PAIRS and isinstance(value, list) and len(value) == 2
+    ):  # NumPy draws between two numbers in any order
+        return sorted(_finite(name, each) for each in value)
+    if name in SIGNLESS and isinstance(value, int | float) and not isinstance(value, bool):
         return abs(value)  # it draws from -value to value
     return value
 
 
+def _flag(name: str, value: Any) -> bool:
+    if value not in (True, False, None):  # 1 and 0 are among them
+        raise UserError(f"{name}: received {written(value)}; allowed: True or False")
+    return bool(value)
+
+
 def _finite(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UserError(f"{name}: received {value!r} in a list; allowed: numbers of pixels")
+        raise UserError(f"{name}: received {written(value)} in a list; allowed: numbers")
     return value
-
-
-def _remarks(arguments: dict[str, Any]) -> list[str]:
-    remarks = [
-        f"{name}={arguments[name]} is left out: {why}"
-        for name, why in DROPPED.items()
-        if arguments.get(name, "None") not in (*HARMLESS, "1" if name == "interpolation_order" else "")
-    ]
-    if arguments.get("width_shift_range", 0.0) != arguments.get("height_shift_range", 0.0):
-        remarks.append(
-            "Keras 3.15's width_shift_range moves pictures up and down and its height_shift_range sideways; here the names mean "
-            "what they say. Exchange the two to search around what was trained"
-        )
-    if arguments.get("validation_split"):
-        remarks.append(
-            "a generator with validation_split augments its validation images too; here they stay clean, so scores differ"
-        )
-    return remarks
 
 
 def _around(name: str, value: Any) -> Any:
@@ -129,6 +114,16 @@ def _around(name: str, value: Any) -> Any:
     steps = [round(value * part, 6) for part in PARTS]
     last = max(step for step in steps if _allowed(name, step) and not (name in FRACTIONS and step >= 1))
     return {"min": 0.0, "max": last, "step": steps[1]}
+
+
+def _split(validation: Any) -> dict[str, float]:
+    """The share that was asked for, and a test set of what it leaves."""
+    share = 0.15 if validation in (None, 0) else validation
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+        raise UserError(
+            f"validation_split: received {written(validation)}; allowed: a number between 0 and 1"
+        )
+    return {"validation": share, "test": 0.15 if share <= 0.8 else round((1 - share) / 2, 6)}
 
 
 def _as_yaml(value: Any) -> str:
@@ -151,16 +146,15 @@ def _comment(text: str) -> list[str]:
 
 
 def _experiment(
-    arguments: dict[str, Any], searched: dict[str, Any], remarks: list[str], data: str, name: str
+    arguments: dict[str, Any], searched: dict[str, Any], said: list[str], data: str, name: str
 ) -> str:
     """The file's text, checked as any experiment file is."""
     written = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS)
     options = {key: arguments[key] for key in ("fill_mode", "cval") if key in arguments}
-    validation = arguments.get("validation_split") or 0.15
-    split = f"split: {{validation: {validation}, test: 0.15}}"
+    split = f"split: {_as_yaml(_split(arguments.get('validation_split')))}"
     lines = [
         *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
-        *(line for remark in remarks for line in _comment(f"Note: {remark}.")),
+        *(line for remark in said for line in _comment(f"Note: {remark}.")),
         f"name: {json.dumps(name)}",
         "seed: 42",
         "dataset:",

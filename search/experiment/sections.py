@@ -13,8 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from data.augmentations import complete
+from data.augmentations import AUGMENTATIONS, complete
 from data.errors import UserError
+from data.messages import did_you_mean
+from data.values import Choice, Flag, Pair
+from search.experiment.complaints import number_hint, refusal
 from search.experiment.dimensions import Dimension, parse_dimension
 from search.experiment.settings import Frozen, ModelSettings, TrainingSettings, canonical_start
 
@@ -23,7 +26,22 @@ Accept = Callable[[str, Any], None]
 
 def accept_augmentation(name: str, value: Any) -> None:
     """Raises UserError where a fixed value is not valid for the named augmentation."""
-    complete({name: value})
+    try:
+        complete({name: value})
+    except UserError as error:
+        raise UserError(f"{error}{_hint(name, value)}") from error
+
+
+def _hint(name: str, value: Any) -> str:
+    """How an augmentation of that form is written, or searched."""
+    form = AUGMENTATIONS[name].form if name in AUGMENTATIONS else None
+    if isinstance(form, Flag):
+        return "; [false, true] searches both"
+    if isinstance(form, Pair):
+        return "; [[1, 1], [0.8, 1.2]] searches two pairs"
+    if isinstance(form, Choice):
+        return did_you_mean(str(value), form.options)
+    return number_hint(value) if form else ""
 
 
 def check_section(section: dict[str, Any], accept: Accept) -> dict[str, Dimension]:
@@ -74,9 +92,13 @@ class Section:
         try:
             self.type.model_validate(nested({name: value}), strict=True)
         except ValidationError as error:
-            messages = (item["msg"].removeprefix("Value error, ") for item in error.errors())
-            reasons = " or ".join(dict.fromkeys(map(_lower, messages)))
-            raise UserError(f"{name}: received {value!r}; {reasons}") from error
+            own = [
+                item["msg"].removeprefix("Value error, ")
+                for item in error.errors()
+                if "ctx" in item and "error" in item["ctx"]
+            ]
+            reason = own[0] if own else refusal(self.type, name.split("."), value)
+            raise UserError(f"{name}: {reason}") from error
 
     def dimensions(self, section: dict[str, Any]) -> dict[str, Dimension]:
         return check_section(self.flat(section), self.accept)
@@ -97,7 +119,7 @@ class Section:
             if inner is None:
                 found[name] = value
             elif not isinstance(value, dict):
-                raise UserError(f"{name}: received {value!r}; it is a section with settings of its own")
+                raise UserError(f"{name}: {refusal(self.type, [name], value)}")
             else:
                 found |= {f"{name}.{key}": _canonical(each) for key, each in value.items()}
         return found
@@ -120,10 +142,6 @@ def _inner_type(field: FieldInfo | None) -> type[Frozen] | None:
 
 def _canonical(value: Any) -> Any:
     return [canonical_start(each) for each in value] if isinstance(value, list) else canonical_start(value)
-
-
-def _lower(message: str) -> str:
-    return message[0].lower() + message[1:]
 
 
 MODEL = Section(ModelSettings)

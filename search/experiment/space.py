@@ -58,6 +58,23 @@ class Space:
     def without_step(self) -> list[str]:
         return [name for name, dimension in self.dimensions.items() if dimension.num_values is None]
 
+    def remarks(self) -> tuple[str, ...]:
+        """A sentence for each strength of an augmentation with two values, which may be meant as a range."""
+        pairs = {
+            name: dimension.values
+            for name, dimension in self.dimensions.items()
+            if isinstance(dimension, Choices) and len(dimension.values) == 2
+        }
+        return tuple(
+            f"augmentation.{name}: only {values[0]:g} and {values[1]:g} are tried; for what lies between, write "
+            f"{{min: {min(values):g}, max: {max(values):g}}}"
+            for name, values in pairs.items()
+            if self.section_of[name] == "augmentation"
+            and (record := AUGMENTATIONS.get(name)) is not None
+            and record.numeric
+            and not any(isinstance(value, list) for value in values)
+        )
+
     def settings(self, values: dict[str, Any]) -> Settings:
         """One point, from what an algorithm proposed for the searched settings."""
         parts = {part: dict(fixed) for part, fixed in self.fixed.items()}

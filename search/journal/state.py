@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import model_validator
 
 from data.augmentations import AUGMENTATIONS
+from data.notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
 
@@ -13,13 +14,13 @@ SEARCHED = ("augmentation", "model", "training")  # sections of an experiment fi
 
 
 class DatasetSummary(Frozen):
-    """What a page or a tracker needs to know of the images. counts: images a class, for each split."""
+    """What a page or a tracker needs to know of the images. counts: images per class, for each split."""
 
     digest: str
     image_size: int
     class_names: tuple[str, ...]
     counts: dict[str, tuple[int, ...]]
-    notes: dict[str, Any]
+    notes: DataNotes
 
 
 class Opened(Frozen):

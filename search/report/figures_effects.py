@@ -27,7 +27,7 @@ from search.report.wording import (
     amount_text,
     effect_text,
     interval_text,
-    short_settings_text,
+    short_settings_of,
     shown,
     unit_of,
     verdict_text,
@@ -186,8 +186,7 @@ def _trial_label(record: TrialRecord, limit: int) -> str:
     number = f"#{record.trial}"
     if limit < 20:
         return number
-    settings = short_settings_text(record.spec.settings.augmentation)
-    return f"{shown(settings, limit)}  {number}"
+    return f"{short_settings_of(record, limit)}  {number}"
 
 
 def _legend(axes: Any, rows: list[Row]) -> None:

@@ -148,9 +148,14 @@ def _draw_means(axes: Any, xs: np.ndarray, ys: np.ndarray, choices: list[str]) -
             reach = stats.t.ppf(0.975, len(chosen) - 1) * chosen.std(ddof=1) / np.sqrt(len(chosen))
             box = [chosen.mean() - reach, chosen.mean() + reach]
             axes.fill_between([place - 0.28, place + 0.28], *box, color=BLUE, alpha=0.15, linewidth=0)
-    axes.set_xticks(range(len(choices)), [shown(choice, 12) for choice in choices])
+    axes.set_xticks(range(len(choices)), [_tick(choice) for choice in choices])
     axes.set_xlim(-0.6, len(choices) - 0.4)
     axes.set_ylim(limits)
+
+
+def _tick(choice: str) -> str:
+    """A choice below its axis: a pair on two lines, for its numbers are never cut."""
+    return choice.replace(" to ", " to\n") if " to " in choice else shown(choice, 12)
 
 
 def strength_text(state: SearchState) -> str:

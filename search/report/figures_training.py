@@ -12,7 +12,7 @@ import numpy as np
 from search.experiment.trial import Curve, TrialRecord
 from search.journal.state import SearchState
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
-from search.report.wording import chosen_record, record_of, seconds_text, settings_text, shown
+from search.report.wording import chosen_record, record_of, seconds_text, settings_of, shown
 
 
 def curve_records(state: SearchState) -> list[tuple[str, TrialRecord]]:
@@ -193,5 +193,5 @@ def time_text(state: SearchState) -> str:
 
 def curve_note(state: SearchState) -> str:
     """Which settings the curves are of, in words."""
-    named = [(name, settings_text(r.spec.settings.augmentation)) for name, r in curve_records(state)[1:]]
+    named = [(name, settings_of(r)) for name, r in curve_records(state)[1:]]
     return " ".join(f"The {name} setting is {settings}." for name, settings in named)

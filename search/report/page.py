@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from search.experiment.tracking_uri import redacted
+from search.experiment.yaml_file import as_yaml
 from search.export.exporters import EXPORTERS
 from search.journal.state import SearchState
 from search.report.sections import (
@@ -41,7 +40,7 @@ from search.report.tables import (
     verdict_rows,
     version_rows,
 )
-from search.report.wording import answer, chosen_record, settings_text, unit_of, whole_name, within_name
+from search.report.wording import answer, chosen_record, settings_of, unit_of, whole_name, within_name
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -150,13 +149,13 @@ def _repeat(folder: str) -> list[str]:
 def _config(state: SearchState) -> str:
     if state.opened is None:
         return ""
-    return redacted(yaml.safe_dump(state.opened.config, sort_keys=False, allow_unicode=True))
+    return redacted(as_yaml(state.opened.config, allow_unicode=True))
 
 
 def _use(state: SearchState) -> list[str]:
     evidence, chosen = state.evidence, chosen_record(state)
     if chosen:
-        return [f"Train with {settings_text(chosen.spec.settings.augmentation)}."]
+        return [f"Train with {settings_of(chosen)}."]
     if evidence and evidence.confirmed:
         return [
             "Train without augmentation: no setting was shown to help, so there is no policy to export."

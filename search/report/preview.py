@@ -60,7 +60,10 @@ def preview_sheet(
         Column(f"sample {number}", "", augment(dataset.images, picks, setting, config.seed, number))
         for number, setting in enumerate(drawn, 1)
     ]
-    footers = [f"sample {number}: {settings_text(setting)}" for number, setting in enumerate(drawn, 1)]
+    footers = [
+        f"sample {number}: {settings_text(setting, config.dataset.image_size)}"
+        for number, setting in enumerate(drawn, 1)
+    ]
     bands = [*_bands(dataset, picks, groups), *_bands(dataset, picks, [samples])]
     return draw_sheet(bands, _row_names(dataset, picks), footers)
 
@@ -90,7 +93,10 @@ def trial_sheet(
         for view in range(num_samples)
     ]
     return draw_sheet(
-        _bands(dataset, picks, [columns]), _row_names(dataset, picks), [settings_text(settings)], tile
+        _bands(dataset, picks, [columns]),
+        _row_names(dataset, picks),
+        [settings_text(settings, spec.dataset.image_size)],
+        tile,
     )
 
 

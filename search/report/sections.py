@@ -3,8 +3,6 @@ figures. Made from the state alone and knowing no HTML. Tables are in `tables`, 
 `wording`.
 """
 
-from typing import Any
-
 from search.experiment.trial import setting_key
 from search.journal.state import SearchState
 from search.report.leaderboard import KINDS, accuracy_interval
@@ -16,12 +14,10 @@ from search.report.wording import (
     percent_text,
     record_of,
     seconds_text,
-    settings_text,
+    settings_of,
     unit_of,
-    value_text,
 )
 
-NOTE_NAMES = {"converted": "Converted", "left_out": "Left out", "duplicates": "Copies within a split"}
 MOST_NAMED = 10
 
 
@@ -125,7 +121,7 @@ def no_verdicts(state: SearchState) -> str | None:
 def sheet_text(state: SearchState) -> str:
     chosen = chosen_record(state)
     best = chosen or (record_of(state, state.evidence.best_trial) if state.evidence else None)
-    settings = settings_text(best.spec.settings.augmentation) if best else "the search"
+    settings = settings_of(best) if best else "the search"
     who = "recommended setting" if chosen else "best trial, not a recommendation"
     return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
 
@@ -191,7 +187,7 @@ def test_score_rows(state: SearchState) -> list[tuple[str, ...]]:
     chosen = chosen_record(state)
     named = [(state.test.none.label, state.test.none)]
     if state.test.chosen:
-        settings = settings_text(chosen.spec.settings.augmentation) if chosen else state.test.chosen.label
+        settings = settings_of(chosen) if chosen else state.test.chosen.label
         named.append((settings, state.test.chosen))
     return [
         (n, percent_text(s.metrics["accuracy"], s.accuracy_ci)) for n, s in named if "accuracy" in s.metrics
@@ -214,29 +210,10 @@ def data_lines(state: SearchState) -> list[str]:
         return []
     dataset = state.opened.dataset
     lines = [f"Images are seen by the model at {dataset.image_size} x {dataset.image_size} pixels."]
-    noted = [(name, _note(value)) for name, value in dataset.notes.items() if value]
-    lines += [f"{NOTE_NAMES.get(name, name.replace('_', ' ').capitalize())}: {text}." for name, text in noted]
-    return lines if noted else [*lines, "Nothing was converted or left out."]
-
-
-def _note(value: Any) -> str:
-    """A note of the journal in words; long lists are cut and counted."""
-    match value:
-        case {"count": count, "first": first}:
-            return f"{count} ({_note(first)})"
-        case {"name": name, "reason": reason}:
-            return f"{name} ({reason})"
-        case dict():
-            return ", ".join(f"{name} {_note(part)}" for name, part in value.items())
-        case list() | tuple():
-            rest = f" and {len(value) - MOST_NAMED} more" if len(value) > MOST_NAMED else ""
-            return ", ".join(_note_item(part) for part in value[:MOST_NAMED]) + rest
-        case _:
-            return value_text(value)
-
-
-def _note_item(part: Any) -> str:
-    return " = ".join(map(str, part)) if isinstance(part, list | tuple) else _note(part)
+    said = dataset.notes.lines()
+    return (
+        [*lines, *(f"{line}." for line in said)] if said else [*lines, "Nothing was converted or left out."]
+    )
 
 
 def cost_text(state: SearchState) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from data.visible import visible_value
 from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
@@ -17,7 +18,7 @@ from search.report.wording import (
     p_text,
     percent_text,
     record_of,
-    settings_text,
+    settings_of,
     unit_of,
     value_text,
     verdict_text,
@@ -137,7 +138,7 @@ def _control_labels(state: SearchState) -> set[str]:
 
 def _what(record: TrialRecord, controls: set[str]) -> str:
     """The settings; before them the name of a control or of what an ablation took out. Trials have no names but numbers."""
-    settings = settings_text(record.spec.settings.augmentation)
+    settings = settings_of(record)
     named = record.kind == "ablation" or record.label in controls
     return f"{record.label}: {settings}" if named and record.label != settings else settings
 
@@ -190,7 +191,8 @@ def _setting_cell(record: TrialRecord, name: str) -> Cell:
     if value is None:
         return Cell("", kind="setting")
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return Cell(value_text(value), float(value) if number else None, "setting")
+    shows = visible_value(name, value, record.spec.dataset.image_size)
+    return Cell("0" if shows is None else value_text(shows), float(value) if number else None, "setting")
 
 
 def failure_rows(state: SearchState) -> list[tuple[str, ...]]:

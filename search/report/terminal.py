@@ -22,7 +22,7 @@ from search.report.wording import (
     percent_text,
     printable,
     seconds_text,
-    short_settings_text,
+    short_settings_of,
     shown,
     unit_of,
 )
@@ -228,8 +228,8 @@ def _places(result: "SearchResult") -> list[tuple[str, str]]:
 
 def _label(record: TrialRecord) -> str:
     told = record.kind in ("trial", "confirm")  # their labels are numbers
-    label = short_settings_text(record.spec.settings.augmentation) if told else record.label
-    return f"#{record.trial} {shown(label, LABEL_WIDTH)}"
+    label = short_settings_of(record, LABEL_WIDTH) if told else shown(record.label, LABEL_WIDTH)
+    return f"#{record.trial} {label}"
 
 
 def _outcome(record: TrialRecord) -> str:

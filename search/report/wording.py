@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from data.visible import visible
 from search.evidence.findings import Confirmed, Evidence, Verdict
 from search.experiment.trial import Effect, TrialRecord
 from search.journal.state import SearchState
@@ -92,17 +93,45 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def settings_text(augmentation: Mapping[str, Any]) -> str:
-    """An augmentation as a list for people: "rotation_range 15, zoom_range 0.1, horizontal_flip"."""
-    parts = [name if value is True else f"{name} {value_text(value)}" for name, value in augmentation.items()]
-    return ", ".join(parts) or "no augmentation"
+def settings_text(augmentation: Mapping[str, Any], size: int) -> str:
+    """An augmentation as a list for people: "rotation_range 15, zoom_range 0.1, horizontal_flip".
 
-
-def short_settings_text(augmentation: Mapping[str, Any]) -> str:
-    """The same for labels, where the ending "_range" only takes room: "rotation 15, zoom 0.1,
-    horizontal_flip".
+    Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing are left out.
     """
-    return settings_text({name.removesuffix("_range"): value for name, value in augmentation.items()})
+    return ", ".join(_setting_texts(visible(augmentation, size))) or _nothing(augmentation, size)
+
+
+def short_settings_text(augmentation: Mapping[str, Any], size: int, limit: int | None = None) -> str:
+    """The same for labels, without the ending "_range": "rotation 15, zoom 0.1, horizontal_flip".
+
+    limit: the most signs; settings that go beyond it are counted, whole: "rotation 15 and 2 more".
+    """
+    texts = _setting_texts(
+        {name.removesuffix("_range"): value for name, value in visible(augmentation, size).items()}
+    )
+    whole = ", ".join(texts) or _nothing(augmentation, size)
+    if limit is None or len(whole) <= limit:
+        return whole
+    shortened = (f"{', '.join(texts[:n])} and {len(texts) - n} more" for n in range(len(texts) - 1, 0, -1))
+    return next((text for text in shortened if len(text) <= limit), f"{len(texts)} settings")
+
+
+def settings_of(record: TrialRecord) -> str:
+    """`settings_text` of a trial's augmentation, at the size of its images."""
+    return settings_text(record.spec.settings.augmentation, record.spec.dataset.image_size)
+
+
+def short_settings_of(record: TrialRecord, limit: int | None = None) -> str:
+    """`short_settings_text` of a trial's augmentation, at the size of its images."""
+    return short_settings_text(record.spec.settings.augmentation, record.spec.dataset.image_size, limit)
+
+
+def _setting_texts(shown: Mapping[str, Any]) -> list[str]:
+    return [name if value is True else f"{name} {value_text(value)}" for name, value in shown.items()]
+
+
+def _nothing(augmentation: Mapping[str, Any], size: int) -> str:
+    return f"nothing that shows at {size} px" if augmentation else "no augmentation"
 
 
 def printable(text: str) -> str:
@@ -185,7 +214,7 @@ def answer(state: SearchState) -> str:
             f"the best confirmed setting{f' ({name})' if name else ''} shows {effect_text(best.effect, unit)}."
         )
     confirmed = next(c for c in evidence.confirmed if c.trial == chosen.trial)
-    used = settings_text(chosen.spec.settings.augmentation)
+    used = settings_of(chosen)
     gain = f"{effect_text(confirmed.effect, unit)} of {unit.of}"
     return f"Use {used}: {gain} over no augmentation, confirmed on fresh seeds."
 

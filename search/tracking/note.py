@@ -17,7 +17,7 @@ from search.report.wording import (
     p_text,
     percent_text,
     seconds_text,
-    settings_text,
+    settings_of,
     unit_of,
     verdict_text,
     whole_name,
@@ -153,7 +153,7 @@ def _data(state: SearchState) -> str:
 
 
 def _settings(record: TrialRecord | None) -> str:
-    return _escaped(settings_text(record.spec.settings.augmentation)) if record else ""
+    return _escaped(settings_of(record)) if record else ""
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

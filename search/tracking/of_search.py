@@ -10,7 +10,7 @@ from search.evidence.findings import Score, Verdict
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect
 from search.journal.state import Opened, SearchState
-from search.report.wording import chosen_record, settings_text, unit_of
+from search.report.wording import chosen_record, settings_of, unit_of
 from search.tracking.note import describe
 from search.tracking.values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
 
@@ -94,7 +94,7 @@ def _search_tags(state: SearchState) -> dict[str, str]:
         tags |= {"verdict": evidence.policy.verdict} if evidence.policy else {}
         if evidence.confirmed:
             chosen = chosen_record(state)
-            tags["recommended"] = settings_text(chosen.spec.settings.augmentation if chosen else {})
+            tags["recommended"] = settings_of(chosen) if chosen else "no augmentation"
     return texts(tags)
 
 

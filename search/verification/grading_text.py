@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from search.journal.comparison import Difference
 from search.report.wording import shown
 from search.verification.grading import Grade, Grades
+from search.verification.submission import BEST_WIDTH
 from search.verification.verify import describe
 
 HEADINGS = ("student", "file", "question", "seed", "verdict", "best", "delta", "verified", "differences")
@@ -68,7 +69,7 @@ def _row(grade: Grade) -> tuple[str, ...]:
         shown(handed_in.question),
         str(handed_in.seed),
         shown(handed_in.verdict),
-        shown(handed_in.best, 36),
+        shown(handed_in.best, BEST_WIDTH),
         shown(handed_in.delta, 40),
         _verified(grade),
         wrong,

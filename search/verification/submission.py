@@ -11,9 +11,10 @@ from typing import Any
 
 from search.experiment.trial import Frozen, TrialRecord
 from search.journal.state import SearchState
-from search.report.wording import answer, chosen_record, effect_text, record_of, short_settings_text, unit_of
+from search.report.wording import answer, chosen_record, effect_text, record_of, short_settings_of, unit_of
 from search.verification.bundle_file import Manifest
 
+BEST_WIDTH = 36  # signs: what the table of many has room for
 FREE = ("name", "seed", "tracking", "execution")  # of a config: the question is the same whatever they are
 
 
@@ -61,7 +62,7 @@ def submission_of(manifest: Manifest, state: SearchState, journal: bytes) -> Sub
         seed=config.get("seed", 0),
         question=_hash(_question(config))[:8],
         verdict=policy.verdict if policy else "NO EVIDENCE",
-        best=short_settings_text(best.spec.settings.augmentation) if best else "none",
+        best=short_settings_of(best, BEST_WIDTH) if best else "none",
         delta=effect_text(best.effect if best else None, unit_of(state)),
         answer=answer(state),
         journal=hashlib.sha256(journal).hexdigest(),

@@ -1,0 +1,80 @@
+"""Pixels of more than 8 bits per channel to 8 bits: one scale for a whole dataset, by what is used of the range.
+
+A scale of each image's own would make a dark picture bright; the file's 16 bits say nothing, since cameras
+and scanners store 10, 12 or 14 bits in them. Where such pixels come from is `deep_pixels`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from data.errors import BadImage
+from data.notes import Scale
+
+Kind = Literal["whole numbers", "floats"]
+Whites = Mapping[str, float]  # the value that becomes 255, by kind
+
+BITS = (8, 10, 12, 14, 16)
+# Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do not count.
+UNCOUNTED = 1000
+EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per channel"
+FAINT = 16  # an image below this part of the white has fewer than 16 of the 256 steps
+
+
+@dataclass(frozen=True)
+class Level:
+    """How far up an image's values go: all but one in UNCOUNTED are at most `value`."""
+
+    kind: Kind
+    value: float
+
+    @property
+    def white(self) -> float:
+        """The least of the usual ranges that holds it: 2^bits - 1 for whole numbers, 1 or 255 for floats."""
+        if self.kind == "floats":
+            return 1.0 if self.value <= 1 else 255.0
+        return next(2**bits - 1 for bits in BITS if self.value < 2**bits)
+
+
+def check_bounds(values: np.ndarray) -> None:
+    """Raise BadImage for values that are negative, not finite, or beyond 65535 (floats: 255).
+
+    Nobody knows what is black and white in them. values: whole numbers or floats of any shape but an
+    empty one.
+    """
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= (255 if values.dtype.kind == "f" else 65535)):
+        raise BadImage(f"values from {low:g} to {high:g}; {EXPECTED}")
+
+
+def level_of(values: np.ndarray) -> Level:
+    """The level of one image's values. Raises BadImage as `check_bounds`."""
+    check_bounds(values)
+    place = max(0, values.size - 1 - -(-values.size // UNCOUNTED))
+    level = float(np.partition(values, place, axis=None)[place])
+    return Level("floats" if values.dtype.kind == "f" else "whole numbers", level)
+
+
+def eight_bits(values: np.ndarray, white: float) -> np.ndarray:
+    """uint8 of the same shape: `white` and all above it become 255, 0 stays 0."""
+    if values.dtype.kind != "f":
+        table = np.rint(np.arange(65536) * 255 / white).clip(0, 255).astype(np.uint8)
+        return table[values]
+    return np.rint(values.astype(np.float64) * (255 / white)).clip(0, 255).astype(np.uint8)
+
+
+def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, Scale]:
+    """The scale of each kind among the images, (name, level) each."""
+    by_kind: dict[str, list[tuple[str, Level]]] = defaultdict(list)
+    for name, level in levels:
+        by_kind[level.kind].append((name, level))
+    return {kind: _scale(named) for kind, named in sorted(by_kind.items())}
+
+
+def _scale(named: list[tuple[str, Level]]) -> Scale:
+    name, highest = max(named, key=lambda each: each[1].value)
+    faint = sum(level.value * FAINT < highest.white for _, level in named)
+    return Scale(white=highest.white, count=len(named), level=highest.value, name=name, faint=faint)

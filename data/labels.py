@@ -1,0 +1,186 @@
+"""What may be wrong with labels: images that have none, classes that are written in two ways, cells with several labels.
+
+Looks at names alone. Which images they belong to, and what a dataset needs of its classes, is `checks`.
+"""
+
+import codecs
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+
+import numpy as np
+
+from data.listing import Listing
+from data.messages import first_of, plural
+from data.notes import LeftOut
+from data.splits import split_number
+
+# What pandas, numpy and R write, or read, for a missing value.
+MISSING = frozenset(
+    {"", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "<NA>", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "NaT"}
+    | {"None", "NULL", "Null", "null", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+)
+NO_LABEL = "no label"
+# Letters of Greek and Cyrillic that look like Latin ones, in case-folded form.
+_LOOKS = str.maketrans("аеорсухіјѕԁһԛԝвкмнтгαορνικτυχ", "aeopcyxijsdhqwbkmhtraopviktux")
+_ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt])")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:e[+-]?\d+)?")
+_SEPARATOR = re.compile(r"[|;\n]|,(?!_)")  # PlantVillage has a class Pepper,_bell___healthy
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+_LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
+_JOINER = re.compile(r"[\s_-]*(?:(?<![^\W_])and(?![^\W_])|[/+&])[\s_-]*|[\s_-]+")
+
+
+def is_missing(label: str) -> bool:
+    """Whether a cell is how a missing label is written ("", "nan", "None", "NA", …)."""
+    seen = "".join(sign for sign in _read(label) if unicodedata.category(sign) != "Cf")
+    return seen.strip().strip("\"'") in MISSING
+
+
+def no_label(label: str) -> str:
+    """The reason for leaving an image out that has no label."""
+    return f"{NO_LABEL}: '{label}'"
+
+
+def without_labels(split: str) -> str:
+    """What to do with a split whose images have no class folders or labels of their own."""
+    instead = {
+        "test": "use `predict` on it; without it, dataset.split: {validation: 0, test: 0.15} draws one from train",
+        "validation": "dataset.split: {validation: 0.15, test: 0} draws one from train",
+        "train": "sort the pictures into a folder per class",
+    }[split]
+    if split == "train":
+        return instead
+    return f"images without labels cannot be scored: leave {split} out (move it elsewhere); {instead}"
+
+
+def without_missing(listing: Listing) -> Listing:
+    """The listing without images whose class is how a missing label is written; they become problems."""
+    missing = np.array([is_missing(name) for name in listing.class_names], bool)
+    if not missing.any():
+        return listing
+    gone = missing[listing.labels]
+    kept = np.flatnonzero(~gone)
+    names, labels = listing.names, listing.class_names
+    problems = (
+        LeftOut(name=names[place], reason=no_label(labels[listing.labels[place]]))
+        for place in np.flatnonzero(gone)
+    )
+    return replace(
+        listing,
+        names=tuple(names[place] for place in kept),
+        labels=(np.cumsum(~missing) - 1).astype(np.int32)[listing.labels[kept]],
+        splits=listing.splits[kept],
+        class_names=tuple(name for name, absent in zip(labels, missing, strict=True) if not absent),
+        read=partial(_read_kept, listing.read, kept),
+        fingerprint=sha256(listing.fingerprint.encode() + kept.tobytes()).hexdigest(),
+        problems=listing.problems + tuple(problems),
+    )
+
+
+def remarks(class_names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
+    """A sentence for each thing to look at again: it may be meant. counts: images of each class."""
+    sizes = dict(zip(class_names, counts, strict=True))
+    return (
+        *_written_twice(class_names, counts),
+        *_several_labels(class_names),
+        *_odd_names(class_names, sizes),
+    )
+
+
+def _written_twice(class_names: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Classes that are one by their letters: in case, spaces, composition, look-alikes, leading zeros."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, name in enumerate(class_names):
+        groups[_folded(name)].append(number)
+    twice = [group for group in groups.values() if len(group) > 1]
+    if not twice:
+        return []
+    listed = first_of(
+        [_group([class_names[n] for n in group], [counts[n] for n in group]) for group in twice]
+    )
+    what = "class is" if len(twice) == 1 else "classes are"
+    return [
+        f"{len(twice)} {what} perhaps written in several ways: {listed}; where they are one, give them one name"
+    ]
+
+
+def _group(names: Sequence[str], counts: Sequence[int]) -> str:
+    foreign = any(not name.isascii() for name in names)
+    return " and ".join(
+        f"'{name}' ({f'{_points(name)}, ' if foreign else ''}{plural(count, 'image')})"
+        for name, count in zip(names, counts, strict=True)
+    )
+
+
+def _points(name: str) -> str:
+    """The code points of what is not plain ASCII, by which look-alikes differ."""
+    points = [f"U+{ord(sign):04X}" for sign in _read(name) if not sign.isascii()]
+    return " ".join(points[:8]) or "ASCII"
+
+
+def _folded(name: str) -> str:
+    """The same for names that people would read as one."""
+    text = unicodedata.normalize("NFKC", _read(name)).casefold()
+    text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace())
+    text = unicodedata.normalize("NFC", re.sub(r"[\s_-]+", " ", text)).translate(_LOOKS)
+    text = text.strip(" .,:;'\"`")
+    return f"{float(text):.15g}" if _NUMBER.fullmatch(text) and text.isascii() else text or name
+
+
+def _several_labels(class_names: Sequence[str]) -> list[str]:
+    known = {_folded(name) for name in class_names}
+    found = [name for name in class_names if _holds_several(_read(name), known)]
+    if not found:
+        return []
+    what = "class looks" if len(found) == 1 else "classes look"
+    listed = first_of([f"'{name}'" for name in found])
+    return [
+        f"{len(found)} {what} like several labels in one: {listed}; an image has one label here, so each such "
+        "combination is a class of its own: choose one label per image"
+    ]
+
+
+def _holds_several(name: str, known: set[str]) -> bool:
+    """By brackets around a list, by a separator, or as every part is a class itself ("cat dog", "cat/dog")."""
+    if _LIST.fullmatch(name.strip()):
+        return True
+    if not _THOUSANDS.fullmatch(name) and len([part for part in _SEPARATOR.split(name) if part.strip()]) > 1:
+        return True
+    parts = [part for part in _JOINER.split(name) if part]
+    return len(parts) > 1 and all(_folded(part) in known for part in parts)
+
+
+def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
+    """Names that stand for something else than a class."""
+    kinds: tuple[tuple[Callable[[str], bool], str], ...] = (
+        (
+            lambda name: name == "-1" or name.strip().casefold() in {each.casefold() for each in MISSING},
+            "which is how a missing label may be written: leave these images out if they have none",
+        ),
+        (
+            lambda name: split_number(name) is not None,
+            "which is the name of a split: if these images have no label, leave them out and use `predict` on them",
+        ),
+    )
+    return [
+        f"a class is called '{name}' ({plural(sizes[name], 'image')}), {why}"
+        for name in class_names
+        for is_such, why in kinds
+        if is_such(name)
+    ]
+
+
+def _read(name: str) -> str:
+    """The name with what `messages.shown` escaped as it was."""
+    return _ESCAPE.sub(lambda found: codecs.decode(found[0], "unicode_escape"), name)
+
+
+def _read_kept(
+    read: Callable[[int], bytes | np.ndarray], kept: np.ndarray, position: int
+) -> bytes | np.ndarray:
+    return read(int(kept[position]))

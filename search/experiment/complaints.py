@@ -1,0 +1,219 @@
+"""What is wrong with a value of an experiment file: what was received, what is allowed, how it is written in YAML.
+
+Pydantic finds the mistakes, and its schema says what is allowed. Its sentences, which are Python's, are not shown.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from data.messages import did_you_mean, written
+
+Schema = dict[str, Any]
+
+_RANGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|\.\.+|:|,|to)\s*(-?\d+(?:\.\d+)?)\s*")
+_KINDS = {
+    "null": "null",
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "array": "a list",
+    "object": "a section of settings",
+}
+
+
+def complaint(model: type[BaseModel], item: Any) -> str:
+    """One line for one of pydantic's errors: "evaluation.seeds: received [1, 2]; allowed: …"."""
+    path = _known(model, item["loc"])
+    where = ".".join(map(str, item["loc"] if item["type"] == "extra_forbidden" else path))
+    if item["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_nearest(model, item['loc'])}"
+    if item["type"] == "missing":
+        return f"{where}: missing; it has no default; {_advice(path[-1], *_schema_at(model, path), None)}"
+    if item["type"] == "value_error":
+        return _own_words(where, item["msg"].removeprefix("Value error, "))
+    return f"{where}: {refusal(model, path, item['input'])}"
+
+
+def refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
+    """ "received 0; allowed: a whole number from 1 to 100; such as folds: 5". path: the setting's names in `model`."""
+    schema, definitions = _schema_at(model, path)
+    advice = _advice(path[-1], schema, definitions, received)
+    return f"received {written(received)}; allowed: {_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
+
+
+def number_hint(received: Any) -> str:
+    """What to write instead of a text that looks like a number or a range; empty for all else."""
+    if not isinstance(received, str):
+        return ""
+    if found := _RANGE.fullmatch(received):
+        return f"; a range is written {{min: {found[1]}, max: {found[2]}}}"
+    meant = _as_number(received)
+    return "" if meant is None else f"; write {meant}, without quotes"
+
+
+def first_odd(value: Any, where: str = "") -> str:
+    """Names the first value that no YAML file of words, numbers, true, false, lists and mappings holds."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        found = (first_odd(each, f"{where}.{key}" if where else str(key)) for key, each in items)
+        return next(filter(None, found), "")
+    plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and value - value == 0)
+    return "" if plain else f"{where}: received {written(value)} ({type(value).__name__}); "
+
+
+def _own_words(where: str, message: str) -> str:
+    """A message of this project's own; where it opens with a setting of the section, under the setting's whole name."""
+    message = message.removeprefix(f"{where}: ")
+    if not where:
+        return message
+    return f"{where}.{message}" if re.match(r"[\w.]+: ", message) else f"{where}: {message}"
+
+
+def _allowed(schema: Schema, definitions: Schema) -> str:
+    if "allowed" in schema:
+        return str(schema["allowed"])
+    if "anyOf" in schema:
+        return " or ".join(_allowed(each, definitions) for each in schema["anyOf"])
+    if "$ref" in schema:
+        return f"a section of {', '.join(_section(schema, definitions)['properties'])}"
+    if "enum" in schema or "const" in schema:
+        return ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+    return _KINDS.get(schema.get("type", ""), "a value") + _bounds(schema)
+
+
+def _bounds(schema: Schema) -> str:
+    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "to below"}
+    return "".join(f" {word} {schema[key]:g}" for key, word in words.items() if key in schema)
+
+
+def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str:
+    """How the setting is written, as near as possible to what was received."""
+    options = schema.get("anyOf", [schema])
+    kinds = {option.get("type") for option in options}
+    choices = [str(each) for option in options for each in option.get("enum", [option.get("const", "")])]
+    if isinstance(received, str) and (near := did_you_mean(received, filter(None, choices))):
+        return near.removeprefix("; ")
+    if isinstance(received, str) and kinds & {"integer", "number"} and (hint := number_hint(received)):
+        return hint.removeprefix("; ") if "without quotes" in hint else f"one value, such as {key}: 1"
+    if isinstance(received, float) and received.is_integer() and "integer" in kinds:
+        return f"write {key}: {received:.0f}"
+    if received is False and "null" in kinds:
+        return f"write {key}: null for none"
+    takes_text = any(o.get("type") == "string" and not {"enum", "const"} & set(o) for o in options)
+    if isinstance(received, bool) and takes_text:
+        word = "yes" if received else "no"
+        return f'in quotes, such as {key}: "{word}": YAML reads yes, no, on and off as true and false'
+    if isinstance(received, int | float) and takes_text:
+        return f'write it in quotes, {key}: "{received}"'
+    example = _example(schema, definitions, received)
+    one = "one value, " if isinstance(received, list | dict) and not isinstance(example, list | dict) else ""
+    return "" if example is None else f"{one}such as {key}: {_flow(example)}"
+
+
+def _example(schema: Schema, definitions: Schema, received: Any) -> Any:
+    """A value that is allowed: the default, or one made of the schema; a section takes in the number received."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    section = next((each for each in schema.get("anyOf", [schema]) if "$ref" in each), None)
+    if section is not None:
+        return _section_example(_section(section, definitions), definitions, received)
+    if schema.get("default") not in (None, {}):
+        return schema["default"]
+    numbers = [o for o in schema.get("anyOf", [schema]) if o.get("type") in ("integer", "number")]
+    return max(numbers[0].get("minimum", 1), 1) if numbers else None
+
+
+def _section_example(section: Schema, definitions: Schema, received: Any) -> Schema:
+    found = {
+        name: _example(each, definitions, None)
+        for name, each in section["properties"].items()
+        if name in section.get("required", ()) or "default" in each
+    }
+    first = next(iter(found))
+    if _fits(section["properties"][first], received):
+        found[first] = received
+    return {name: value for name, value in list(found.items())[:3] if value is not None}
+
+
+def _fits(schema: Schema, received: Any) -> bool:
+    if isinstance(received, bool) or not isinstance(received, int | float):
+        return False
+    whole = schema.get("type") != "integer" or isinstance(received, int)
+    high: float = next((schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema), received)
+    in_range = schema.get("minimum", 0) <= received <= high
+    return whole and in_range and schema.get("type") in ("integer", "number")
+
+
+@cache
+def _schema(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema()
+
+
+def _schema_at(model: type[BaseModel], path: Sequence[str]) -> tuple[Schema, Schema]:
+    """The schema of a setting, and the definitions it may refer to."""
+    whole = _schema(model)
+    definitions = whole.get("$defs", {})
+    place: Schema = whole
+    for number, name in enumerate(path):
+        place = place["properties"][name]
+        if number < len(path) - 1:
+            place = _section(next(o for o in place.get("anyOf", [place]) if "$ref" in o), definitions)
+    return place, definitions
+
+
+def _section(schema: Schema, definitions: Schema) -> Schema:
+    found: Schema = definitions[schema["$ref"].rpartition("/")[2]]
+    return found
+
+
+def _known(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
+    """The part of pydantic's location that names settings: of a union it also names the member that was tried."""
+    found: list[str] = []
+    for part in loc:
+        try:
+            _schema_at(model, [*found, part])
+        except (KeyError, StopIteration):
+            break
+        found.append(str(part))
+    return found
+
+
+def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
+    parents = [str(part) for part in loc[:-1]]
+    whole = _schema(model)
+    section = whole
+    for name in parents:
+        place = section["properties"][name]
+        section = _section(next(o for o in place.get("anyOf", [place]) if "$ref" in o), whole["$defs"])
+    names = list(section["properties"])
+    if ":" in str(loc[-1]):
+        return "; write a space after the colon"
+    close = difflib.get_close_matches(str(loc[-1]), names, 1)
+    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(names)}"
+
+
+def _as_number(text: str) -> int | float | None:
+    if text.endswith("%"):
+        share = _as_number(text[:-1].strip())
+        return None if share is None else share / 100
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            number = float(text)
+        except ValueError:
+            return None
+    return number if number - number == 0 else None
+
+
+def _flow(value: Any) -> str:
+    """On one line, as YAML writes it."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+    return str(text).split("\n...")[0].strip()

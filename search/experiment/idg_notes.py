@@ -1,0 +1,151 @@
+"""What an ImageDataGenerator's arguments meant there and mean here, where that differs: a line per argument.
+
+One function per argument that has something to say, in one table; a contract test sees to it that none is passed over.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+Arguments = dict[str, Any]
+
+FRACTIONS = ("width_shift_range", "height_shift_range")  # below 1; from 1 on they are pixels
+HARMLESS = ("False", "None", "0", "0.0")
+DEFAULTS = {
+    "interpolation_order": ("1",),
+    "zca_epsilon": ("1e-06", "1e-6"),
+    "data_format": ("'channels_last'",),
+    "dtype": ("'float32'",),
+}
+DROPPED = {
+    "rescale": "the backbone scales pixels itself",
+    "preprocessing_function": "the backbone preprocesses itself; what it augments has to be written as a setting",
+    "featurewise_center": "it is no augmentation",
+    "samplewise_center": "it is no augmentation",
+    "featurewise_std_normalization": "it is no augmentation",
+    "samplewise_std_normalization": "it is no augmentation",
+    "zca_whitening": "it is no augmentation",
+    "zca_epsilon": "it is no augmentation",
+    "interpolation_order": "pictures are read bilinearly, which is order 1",
+    "data_format": "arrays are read as [images, height, width, channels]; transpose them where channels come first",
+    "dtype": "pictures are kept as whole numbers of 0 to 255",
+}
+
+
+def remarks(arguments: Arguments) -> list[str]:
+    """A line for each argument that is left out or does something else than it seems to, or than it did."""
+    left_out = [
+        f"{name}={arguments[name]} is left out: {why}"
+        for name, why in DROPPED.items()
+        if arguments.get(name, "None") not in (*HARMLESS, *DEFAULTS.get(name, ()))
+    ]
+    noted = [said for name in arguments if name in NOTES and (said := NOTES[name](name, arguments))]
+    return [*left_out, *noted, *_exchanged(arguments)]
+
+
+def _exchanged(arguments: Arguments) -> list[str]:
+    width, height = (arguments.get(name, 0.0) for name in FRACTIONS)
+    if width == height:
+        return []
+    return [
+        "Keras 3.15's width_shift_range moves pictures up and down and its height_shift_range sideways; here the names mean "
+        "what they say. Exchange the two to search around what was trained"
+    ]
+
+
+def _angle(name: str, arguments: Arguments) -> str:
+    value = arguments[name]
+    if not _is_number(value) or not 0 < abs(value) < 2:
+        return ""
+    said = f"{name}={value} is in degrees, here and in today's Keras, and hardly changes a picture"
+    turned = math.degrees(abs(value))
+    if name == "shear_range":
+        return f"{said}; Keras before 2.2 took radians: write {turned:.3g} for what it did then"
+    share = f", {360 * abs(value):.3g} if a share of a turn" if abs(value) < 1 else ""
+    return f"{said}; write {turned:.3g} if radians were meant{share}"
+
+
+def _shift(name: str, arguments: Arguments) -> str:
+    value, side = arguments[name], "width" if name.startswith("width") else "height"
+    if isinstance(value, list):
+        return _listed_shift(name, value, side)
+    if not _is_number(value):
+        return ""
+    if value <= -1:
+        return (
+            f"{name}={value} moves pictures by up to {abs(value):g} times their {side} in Keras, which takes a negative number "
+            f"for a fraction; here it is {abs(value):g} px"
+        )
+    if value == 1 and isinstance(value, int):
+        return (
+            f"{name}=1 is left out: an int n draws from 0 to n-1, so nothing moves; 1.0 would be up to 1 px"
+        )
+    return ""
+
+
+def _listed_shift(name: str, value: list[Any], side: str) -> str:
+    largest = max((abs(each) for each in value if _is_number(each)), default=0)
+    unit = f"of the {side}" if largest < 1 else "px"
+    said = (
+        f"{name}={value} moves each picture by one of these numbers or its negative, and by nothing between"
+    )
+    outside = (
+        f" (in Keras by that many times the {side}, as none is 1 or more)"
+        if max(value) < 1 <= largest
+        else ""
+    )
+    return (
+        f"{said}{outside}; here it moves by anything up to {largest:g} {unit}, which is another distribution"
+    )
+
+
+def _grey_levels(name: str, arguments: Arguments) -> str:
+    value = arguments[name]
+    if not _is_number(value) or not 0 < abs(value) < 1:
+        return ""
+    return (
+        f"{name}={value} is in grey levels of 255, before any rescale, and hardly changes a picture; write "
+        f"{255 * abs(value):.3g} if a share of them was meant"
+    )
+
+
+def _brightness(name: str, arguments: Arguments) -> str:
+    if arguments[name] is None:
+        return ""
+    return f"{name} multiplies the pixels, as in today's Keras; older ones stretched each picture to the full range first"
+
+
+def _fill_value(name: str, arguments: Arguments) -> str:
+    value = arguments[name]
+    if not _is_number(value) or value == 0:
+        return ""
+    if arguments.get("fill_mode", "nearest") != "constant":
+        return f"{name}={value} changes nothing: only fill_mode 'constant' reads it"
+    if 0 < value <= 1 or value != int(value):
+        return f"{name}={value} is a grey level of 0 to 255, before any rescale, and is rounded; white is 255"
+    return ""
+
+
+def _validation(name: str, arguments: Arguments) -> str:
+    if not arguments[name]:
+        return ""
+    return (
+        f"a generator with {name} augments its validation images too, and takes them by their order in each folder; here they "
+        "stay clean and are drawn at random, class by class, so scores differ"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+NOTES: dict[str, Callable[[str, Arguments], str]] = {
+    "rotation_range": _angle,
+    "shear_range": _angle,
+    **dict.fromkeys(FRACTIONS, _shift),
+    "channel_shift_range": _grey_levels,
+    "brightness_range": _brightness,
+    "cval": _fill_value,
+    "validation_split": _validation,
+}
+SAME = ("zoom_range", "fill_mode", "horizontal_flip", "vertical_flip")  # mean here what they mean there

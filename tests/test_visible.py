@@ -1,0 +1,75 @@
+"""What of a setting is seen in pictures of a size: measured on pictures, not taken from the table."""
+
+import numpy as np
+import pytest
+
+from data.augmentations import AUGMENTATIONS
+from data.extremes import augment_to, extremes
+from data.visible import visible, visible_value
+
+STEPPED = {name: record for name, record in AUGMENTATIONS.items() if record.step is not None}
+SIZE = 96
+
+
+def _change(name: str, value: object) -> float:
+    """The largest change, in grey levels, that a value at its extremes makes to a picture of steep edges."""
+    ramp = np.linspace(0, 255, SIZE)  # 2.7 levels per pixel
+    picture = np.repeat(np.add.outer(ramp, ramp)[None, :, :, None] / 2, 3, axis=3).astype(np.uint8)
+    return max(
+        (
+            float(np.abs(augment_to(picture, [0], end).astype(int) - picture).max())
+            for end in extremes(name, value)
+        ),
+        default=0.0,
+    )
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_what_is_left_out_changes_no_picture_by_more_than_its_rounding(name: str) -> None:
+    step = STEPPED[name].step
+    assert step is not None
+    faint = 0.9 * step(0.0, SIZE)
+    value = (
+        [1 - faint, 1 + faint]
+        if name in ("brightness_range", "contrast_range", "saturation_range")
+        else faint
+    )
+    assert visible_value(name, value, SIZE) is None
+    assert _change(name, value) <= 1
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_what_is_shown_changes_pictures(name: str) -> None:
+    step = STEPPED[name].step
+    assert step is not None
+    strong = 30 * step(0.0, SIZE)
+    value = (
+        [1 - strong, 1 + strong]
+        if name in ("brightness_range", "contrast_range", "saturation_range")
+        else strong
+    )
+    assert visible_value(name, value, SIZE) is not None
+    if name != "saturation_range":  # the picture is grey
+        assert _change(name, value) > 1
+
+
+def test_every_strength_has_a_step() -> None:
+    unstepped = {
+        name for name, record in AUGMENTATIONS.items() if record.step is None and record.kind != "option"
+    }
+    assert unstepped == {"horizontal_flip", "vertical_flip", "policy"}
+
+
+def test_what_is_no_number_stays_as_it_is() -> None:
+    settings = {
+        "policy": "rand_augment",
+        "horizontal_flip": True,
+        "fill_mode": "wrap",
+        "rotation_range": "odd",
+    }
+    assert visible(settings, 150) == settings
+    assert visible({"mine.py:fog": 0.00001}, 150) == {"mine.py:fog": 0.00001}
+
+
+def test_whole_pixels_stay_whole() -> None:
+    assert visible({"width_shift_range": 7}, 150) == {"width_shift_range": 7}
