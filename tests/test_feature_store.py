@@ -249,7 +249,12 @@ class BrightExtractor(CountingExtractor):
 def _bright_store(folder: Path, extractor: BrightExtractor, dtype: type[np.floating]) -> FeatureStore:
     store = _store(folder, extractor, "fake 1")
     return FeatureStore(
-        store.dataset, lambda: extractor, "brightnet/x", "fake 1", _resources(folder), dtype  # type: ignore[arg-type, return-value]
+        store.dataset,
+        lambda: extractor,
+        "brightnet/x",
+        "fake 1",
+        _resources(folder),
+        dtype,  # type: ignore[arg-type, return-value]
     )
 
 

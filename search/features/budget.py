@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from data.files import StorageError, make_folder, storing
+from data.files import StorageError, make_folder, write_atomically
 
 RUNNING = 1_000_000  # uses: a trial that runs reads its views every epoch
 _MARKS = "wanted"
@@ -30,10 +30,7 @@ def mark(views_dir: Path, seed: int, augmentation: Mapping[str, Any], uses: int)
         path.unlink(missing_ok=True)
         return
     make_folder(path.parent, "the folder of wanted views")
-    with storing("a mark of wanted views", path):
-        beside = path.with_suffix(".new")  # a worker reads the old number or the new
-        beside.write_text(str(uses))
-        beside.replace(path)
+    write_atomically(path, str(uses), "a mark of wanted views")  # a worker reads the old number or the new
 
 
 def make_room(views_dir: Path, budget: float, keep: Path, num_bytes: int) -> None:

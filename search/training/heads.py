@@ -42,7 +42,9 @@ class TrainedHeads:
 
     def __post_init__(self) -> None:
         if self.weights and len(self.weights) != len(self.best_epochs):
-            raise ValueError(f"weights of {len(self.weights)} heads were given for {len(self.best_epochs)} heads")
+            raise ValueError(
+                f"weights of {len(self.weights)} heads were given for {len(self.best_epochs)} heads"
+            )
 
 
 @dataclass(frozen=True)
