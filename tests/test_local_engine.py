@@ -262,7 +262,7 @@ def test_logs_that_cannot_be_written_stop_the_search_until_they_can(tmp_path: Pa
 def test_a_trial_submitted_while_the_engine_shuts_down_ends(tmp_path: Path) -> None:
     """Behind the last None of the queue nobody would take it."""
     engine = LocalEngine(options(tmp_path))
-    jobs, closer = engine._jobs, threading.Thread(target=engine.shutdown, args=(False,))
+    jobs, closer = engine._jobs, threading.Thread(target=engine.shutdown, args=(True,))
 
     class Late:
         """Puts a job only after somebody has tried to shut the engine down."""
