@@ -17,7 +17,7 @@ from data.errors import UserError
 from data.settings import DatasetConfig
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
-from search.experiment.tracking_uri import redacted
+from search.experiment.tracking_uri import check_uri, redacted, shown_uri
 from search.experiment.trial import FeatureDtype, Frozen, Objective, Precision
 from search.experiment.yaml_file import parse_yaml, read_yaml
 
@@ -82,7 +82,7 @@ class EvaluationConfig(Frozen):
 class TrackingConfig(Frozen):
     """Where MLflow keeps the search; `uri: null` switches it off. `experiment` defaults to the experiment file's name."""
 
-    uri: str | None = "sqlite:///mlflow.db"
+    uri: Annotated[str, AfterValidator(check_uri)] | None = "sqlite:///mlflow.db"
     experiment: str | None = None
 
 
@@ -154,13 +154,13 @@ class ExperimentConfig(Frozen):
     def filled(self) -> dict[str, Any]:
         """The whole file as plain data with every default written out; reading it again gives this same config.
 
-        It is journaled and shown, so a password in the tracking address is left out.
+        It is journaled and shown, so what may be secret in the tracking address is left out.
         """
         data = self.model_dump(mode="json")
         data["model"] = MODEL.filled(self.model)
         data["training"] = TRAINING.filled(self.training)
         if self.tracking.uri is not None:
-            data["tracking"]["uri"] = redacted(self.tracking.uri)
+            data["tracking"]["uri"] = shown_uri(self.tracking.uri)
         return data
 
     @property
@@ -212,10 +212,15 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
 
 
 def resolve_paths(data: dict, base: Path) -> None:
-    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place."""
+    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place. Raises UserError for an address."""
     for section, key in (("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")):
         part = data.get(section)
         value = part.get(key) if isinstance(part, dict) else None
+        if isinstance(value, str) and "://" in value:
+            raise UserError(
+                f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and folders of this machine are "
+                "read: download it, and write where it is"
+            )
         if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
             part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]
 
@@ -223,13 +228,13 @@ def resolve_paths(data: dict, base: Path) -> None:
 def _apply_override(data: dict, override: str) -> bool:
     key, separator, text = override.partition("=")
     if not separator or not all(key.split(".")):
-        raise UserError(f"--set received {override!r}; write a.b=value")
+        raise UserError(f"--set received {redacted(override)!r}; write a.b=value")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            raise UserError(f"--set received {override!r}, but {parent} is a value, not a section")
+            raise UserError(f"--set received {redacted(override)!r}, but {parent} is a value, not a section")
     place[last] = parse_yaml(text, f"--set {key}")
     return True
 
@@ -243,7 +248,18 @@ def _describe(item: Any) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where}: received {json.dumps(item['input'])}; {message[0].lower()}{message[1:]}"
+    return f"{where}: received {_shown_input(item['input'])}; {message[0].lower()}{message[1:]}"
+
+
+def _shown_input(value: Any) -> str:
+    """As JSON, which would hide the end of an address from whoever looks for its secrets: those go first."""
+    if isinstance(value, str):
+        return json.dumps(shown_uri(value) if "://" in value else value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)}: {_shown_input(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown_input, value)) + "]"
+    return json.dumps(value)
 
 
 def _nearest(loc: Sequence[Any]) -> str:

@@ -67,10 +67,10 @@ class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
-    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept; narrow: what to do where
-    that is too narrow.
-    `seconds` and `images_extracted` count what this store computed, not what it found. `engine` says what computed it, once
-    something was. Whatever is given out is finite, read or made; else NotFinite is raised.
+    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are
+    kept; narrow: what to do where that is too narrow. `seconds` and `images_extracted` count what this store computed, not
+    what it found. `engine` says what computed it, once something was. Whatever is given out is finite, read or made; else
+    NotFinite is raised.
     """
 
     def __init__(
