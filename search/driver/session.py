@@ -23,7 +23,7 @@ from search.driver.opening import opening
 from search.driver.outputs import write_outputs
 from search.driver.pacing import Deadline
 from search.driver.phases import SearchFailed
-from search.driver.prepare import Prepared, prepare, resources_of
+from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.publishing import Publisher
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
@@ -104,6 +104,7 @@ class _Session:
 
     def run(self) -> SearchResult:
         if self.options.fresh:
+            require_runnable(self.config)  # before anything is lost
             empty_run_dir(self.run_dir)
         log = EventLog(self.run_dir / JOURNAL)
         with ExitStack() as stack:
@@ -125,6 +126,7 @@ class _Session:
         return SearchResult(log.state, self.run_dir, "already finished", tracking=said)
 
     def _search(self, log: EventLog, stack: ExitStack) -> SearchResult:
+        require_runnable(self.config)
         publisher = self._publisher()
         resources = resources_of(self.config, self.run_dir)
         engine = self._engine(resources)
