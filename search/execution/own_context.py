@@ -16,7 +16,7 @@ _lock = threading.Lock()
 
 class _WorkerProcess(context.SpawnProcess):
     @staticmethod
-    def _Popen(process_obj: Any) -> Any:  # noqa: N802 - multiprocessing's name
+    def _Popen(process_obj: Any) -> Any:
         with _main_left_out():
             return context.SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
 
@@ -46,4 +46,3 @@ def _main_left_out() -> Iterator[None]:
             yield
         finally:
             spawn.get_preparation_data = given
-

@@ -181,28 +181,53 @@ class ExperimentConfig(Frozen):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """Reads an experiment file; `overrides` are `a.b=value` with values in YAML.
+Experiment = str | Path | Mapping[str, Any] | ExperimentConfig
 
-    A path inside the file is relative to the file; one in an override to the working directory. Raises UserError.
+
+def load_config(experiment: Experiment, overrides: str | Sequence[str] = ()) -> ExperimentConfig:
+    """An experiment from the path of its file, from what such a file holds as a mapping, or as it is.
+
+    overrides: `a.b=value` each, with values in YAML. A path inside a file is relative to the file; one in a mapping or an
+    override to the working directory. Raises UserError, and TypeError where `experiment` is none of these.
     """
+    overrides = [overrides] if isinstance(overrides, str) else overrides
+    if isinstance(experiment, ExperimentConfig):
+        if not overrides:
+            return experiment
+        experiment = experiment.model_dump(mode="json")
+    data, origin = _read(experiment)
+    for override in overrides:
+        _apply_override(data, override)
+        resolve_paths(data, Path.cwd())
+    return parse_config(data, origin)
+
+
+def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The plain data of an experiment, and what errors call it."""
+    if isinstance(experiment, Mapping):
+        data = {key: dict(part) if isinstance(part, Mapping) else part for key, part in experiment.items()}
+        resolve_paths(data, Path.cwd())
+        return data, "the experiment"
+    if not isinstance(experiment, str | Path):
+        raise TypeError(
+            f"an experiment was given as {type(experiment).__name__}; allowed: the path of an experiment file (.yaml), "
+            "a mapping of what such a file holds, or an ExperimentConfig"
+        )
+    path = Path(experiment).expanduser()
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
             f"{path} holds {type(data).__name__}; an experiment file is a mapping of keys to values"
         )
     resolve_paths(data, path.resolve().parent)
-    for override in overrides:
-        changed = _apply_override(data, override)
-        if changed:
-            resolve_paths(data, Path.cwd())
-    return parse_config(data, str(path))
+    return data, str(path)
 
 
 def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """Checks plain data. Raises UserError with one line for each mistake."""
     try:
-        return ExperimentConfig.model_validate_json(json.dumps(data, allow_nan=False), strict=True)
+        text = json.dumps(data, allow_nan=False, default=_plain)
+        return ExperimentConfig.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError("\n".join(f"{origin}: {_describe(item)}" for item in error.errors())) from error
     except (TypeError, ValueError) as error:
@@ -211,11 +236,21 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
         ) from error
 
 
+def _plain(value: Any) -> Any:
+    """A NumPy number or array, and a path, as an experiment file would hold them."""
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a value of type {type(value).__name__}")
+
+
 def resolve_paths(data: dict, base: Path) -> None:
     """Makes the dataset's path, a weights file's and the cache folder's absolute, in place. Raises UserError for an address."""
     for section, key in (("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")):
         part = data.get(section)
         value = part.get(key) if isinstance(part, dict) else None
+        value = str(value) if isinstance(value, Path) else value
         if isinstance(value, str) and "://" in value:
             raise UserError(
                 f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and folders of this machine are "
