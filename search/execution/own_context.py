@@ -18,7 +18,7 @@ class _WorkerProcess(context.SpawnProcess):
     @staticmethod
     def _Popen(process_obj: Any) -> Any:
         with _main_left_out():
-            return context.SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+            return context.SpawnProcess._Popen(process_obj)
 
 
 class OwnContext(context.SpawnContext):

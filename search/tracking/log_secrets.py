@@ -25,4 +25,4 @@ def hide_in_logs(uri: str) -> None:
     handlers = [*logging.getLogger("mlflow").handlers, *logging.getLogger().handlers, logging.lastResort]
     for handler in handlers:
         if handler is not None:
-            handler.addFilter(WithoutSecrets(uri))  # type: ignore[arg-type]
+            handler.addFilter(WithoutSecrets(uri))
