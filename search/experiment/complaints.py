@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from data.messages import did_you_mean, written
+from search.experiment.tracking_uri import shown_uri
 
 Schema = dict[str, Any]
 
@@ -45,7 +46,16 @@ def refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
     """ "received 0; allowed: a whole number from 1 to 100; such as folds: 5". path: the setting's names in `model`."""
     schema, definitions = _schema_at(model, path)
     advice = _advice(path[-1], schema, definitions, received)
-    return f"received {written(received)}; allowed: {_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
+    return f"received {written(_without_secrets(received))}; allowed: {_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
+
+
+def _without_secrets(value: Any) -> Any:
+    """The value with what an address may hold of secrets left out, before it is quoted or cut."""
+    if isinstance(value, str):
+        return shown_uri(value) if "://" in value else value
+    if isinstance(value, dict):
+        return {key: _without_secrets(each) for key, each in value.items()}
+    return [_without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 def number_hint(received: Any) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from search.experiment.tracking_uri import checked_uri, redacted
+from search.experiment.tracking_uri import checked_uri, shown_uri
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET
@@ -52,7 +52,7 @@ class Tracker:
         self._known: Known | None = None
         self._newest: SearchState | None = None
         self._live = LiveTrials()
-        self._sent: set[int] = set()
+        self._sent: frozenset[int] = frozenset()  # replaced, never changed: `status` is read meanwhile
         self._reason: str | None = None
         self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
 
@@ -62,7 +62,7 @@ class Tracker:
         ended = {record.trial for record in records if record.result is not None}
         sent = len(ended & self._sent)
         return TrackingStatus(
-            redacted(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
+            shown_uri(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
         )
 
     def submit(self, state: SearchState) -> None:
@@ -133,7 +133,7 @@ class Tracker:
                 send(self._store)
                 self._reason = None
             except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
-                self._reason = reason_of(error)
+                self._reason = reason_of(error, self._uri)
                 self._store = self._known = None
                 self._live.settle()
             return self._reason is None
@@ -166,13 +166,13 @@ class Tracker:
             known = _known_parent(parent) if parent else _new_parent(store, state)
             known.add_children(store, found)
             self._known = known
-            self._sent |= known.ended_trials
+            self._sent = self._sent | known.ended_trials
         return self._known
 
     def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:
         preview = self._run_dir / "previews" / f"{record.trial}.png"
         send_ended(store, known, state, record, preview if preview.is_file() else None)
-        self._sent.add(record.trial)
+        self._sent = self._sent | {record.trial}
         self._live.forget(record.trial)
 
     def _project_search(self, store: Store, known: Known, state: SearchState) -> None:
