@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_sessions import EXPERIMENT, run_here, table_of, tiny_config
 
+from data.extremes import extremes
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,3 +85,33 @@ def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_pat
     files = [path for path in result.run_dir.rglob("*") if path.is_file()]
     assert not [path.name for path in files if secret.encode() in path.read_bytes()]
     assert secret not in str(result.tracking)
+
+
+STRONG_POLICY = {
+    "policy": {"choices": ["none", "rand_augment"]},
+    "policy_ops": 3,
+    "policy_magnitude": 25,
+    "rotation_range": {"min": 20, "max": 30},
+    "fill_mode": "constant",
+    "cval": 200,
+}
+
+
+def test_an_augmentation_alone_and_at_its_extremes_keeps_the_experiments_options(
+    cache: Path, tmp_path: Path
+) -> None:
+    changes = {"augmentation": STRONG_POLICY, "search": {"algorithm": "random", "trials": 4}}
+    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    alone = {r.label: r.spec.settings.augmentation for r in state.of_kind("ablation") if "alone" in r.label}
+    assert alone["policy alone"] == {"policy": "rand_augment", "policy_ops": 3, "policy_magnitude": 25}
+    rotated = alone["rotation_range alone"]
+    assert {name: rotated[name] for name in ("fill_mode", "cval")} == {"fill_mode": "constant", "cval": 200}
+    probes = state.records[0].spec.probes
+    assert {name: probes[name] for name in OPTIONS} == {name: STRONG_POLICY[name] for name in OPTIONS}
+    at = {probe.at for probe in state.safety if probe.augmentation == "policy"}
+    assert at == {
+        e.label for e in extremes("policy", "rand_augment", {"policy_ops": 3, "policy_magnitude": 25})
+    }
+
+
+OPTIONS = ("policy_ops", "policy_magnitude", "fill_mode", "cval")

@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from data.augmentations import is_option
 from data.dataset import Dataset
 from search.driver.phases import Ablation, Confirmation, Context, Controls, best_trials
 from search.driver.rungs import rank_agreement, rank_correlations
@@ -100,7 +101,7 @@ class Conclusions:
         space = self._context.space
         searched = [name for name, part in space.section_of.items() if part == "augmentation"]
         fixed = self._context.specs.control(space.fixed["augmentation"]).augmentation
-        return [name for name in [*searched, *fixed] if name not in OPTIONS]
+        return [name for name in [*searched, *fixed] if not is_option(name)]
 
     def after_ablation(self, confirmation: Confirmation, ablation: Ablation) -> Evidence:
         """One verdict an augmentation, corrected for all that was compared at this stage."""
@@ -205,9 +206,6 @@ class Conclusions:
     def _update(self, fields: dict) -> Evidence:
         self._evidence = self._evidence.model_copy(update=fields)
         return self._evidence
-
-
-OPTIONS = ("fill_mode", "cval", "policy_ops", "policy_magnitude")  # say how others act; change nothing alone
 
 
 def _verdicts(effects: dict[str, Effect], basis: str) -> dict[str, Verdict]:

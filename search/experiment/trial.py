@@ -60,7 +60,8 @@ class TrialSpec(Frozen):
     key.
 
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
-    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images.
+    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images, and the options
+    that those act with.
     """
 
     kind: Kind

@@ -10,7 +10,6 @@ from typing import Any
 
 from data.augmentations import active, complete
 
-OPTIONS = ("fill_mode", "cval", "policy_ops", "policy_magnitude")  # arguments of other steps, not steps
 AFFINE = ("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range")
 CUT_INSIDE = "cutout: the square stays inside the picture; ours may be cut off at the border"
 CUT_OFF = "channel_shift_range: levels are cut off at 0 and 255, not at the picture's own least and largest"
