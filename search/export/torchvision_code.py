@@ -14,6 +14,7 @@ from search.export.exporting import (
     Writer,
     call,
     lacking,
+    missing,
     number,
     pair,
     plain,
@@ -25,7 +26,6 @@ from search.export.exporting import (
 PADDING = {
     "nearest": "edge",
     "reflect": "symmetric",
-    "wrap": "edge",
 }  # "reflect" there leaves the edge pixel out
 
 
@@ -44,6 +44,8 @@ def write_torchvision(policy: Policy) -> Exported:
 
 def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
     (mode, level), size = policy.fill, policy.size
+    if mode == "wrap":
+        return missing("fill_mode", mode, "torchvision cannot repeat a picture beside itself")
     margin = 0 if mode == "constant" else size // 2
     side = size + 2 * margin
     values, remarks, caveats = [f"degrees={number(policy.full['rotation_range'])}"], [], []
@@ -72,8 +74,6 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
         remarks.append(
             f"fill_mode {mode}: RandomAffine fills with one level, so the picture is padded ahead of it"
         )
-    if mode == "wrap":
-        caveats.append("fill_mode wrap: torchvision cannot repeat the picture; its edge is repeated instead")
     return Step(names, "\n".join(lines), tuple(remarks), tuple(caveats))
 
 

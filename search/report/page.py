@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from search.experiment.tracking_uri import redacted
-from search.export.exporters import EXPORTERS
+from search.export.exporters import targets_of
+from search.export.exporting import Policy
 from search.journal.state import SearchState
 from search.report.sections import (
     cost_text,
@@ -170,8 +171,10 @@ def _use_commands(state: SearchState, folder: str) -> list[str]:
     predict = f"python run_search.py predict {folder} IMAGE..."
     if chosen is None:
         return [predict] if state.test is not None else []
-    exports = [f"python run_search.py export {folder} --to {target}" for target in EXPORTERS]
-    settings = json.dumps(chosen.spec.settings.augmentation, ensure_ascii=False)
+    augmentation, size = chosen.spec.settings.augmentation, chosen.spec.dataset.image_size
+    targets = targets_of(Policy("", augmentation, size))
+    exports = [f"python run_search.py export {folder} --to {target}" for target in targets]
+    settings = json.dumps(augmentation, ensure_ascii=False)
     return [
         "# the settings, in the units of the experiment file",
         settings,
