@@ -247,6 +247,11 @@ class TrialRecord(Frozen):
     def status(self) -> str:
         return "running" if self.result is None else self.result.status
 
+    @property
+    def trained(self) -> TrialResult | None:
+        """What was trained for this trial: None where it repeats another, whose answer it has and which cost it nothing."""
+        return None if self.duplicate_of is not None else self.result
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -15,6 +15,7 @@ from search.experiment.tracking_uri import redacted
 from search.export.exporters import targets_of
 from search.export.exporting import Policy
 from search.journal.state import SearchState
+from search.report.figures_training import confusion_note
 from search.report.sections import (
     cost_text,
     data_lines,
@@ -74,6 +75,7 @@ class Page:
     test: list[str]
     test_headings: tuple[str, ...]
     test_scores: Rows
+    confusion: str
     leak: str | None
     leaked: Rows
     classes: Rows
@@ -121,6 +123,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         test=test_lines(state),
         test_headings=("model", "accuracy (95 %)"),
         test_scores=test_score_rows(state),
+        confusion=confusion_note(state),
         leak=leak_text(state),
         leaked=leak_rows(state),
         classes=class_rows(state),

@@ -240,13 +240,14 @@ def _note_item(part: Any) -> str:
 
 
 def cost_text(state: SearchState) -> str:
-    timings = [r.result.timing for r in state.records if r.result and r.result.timing]
-    images = sum(timing.images_extracted for timing in timings)
-    heads = sum(r.result.num_heads for r in state.records if r.result)
+    cost, named = state.cost, {"control": "controls", "trial": "trials", "confirm": "confirmation"}
+    kinds = dict.fromkeys(named.get(r.kind, r.kind) for r in state.records if r.trained is not None)
+    what = f" ({', '.join(kinds)})" if kinds else ""
+    repeats = sum(record.duplicate_of is not None for record in state.records)
+    again = f" {_count(repeats, 'trial')} repeated another and cost nothing." if repeats else ""
     return (
-        f"{seconds_text(state.wall_seconds)} for {len(state.records)} trainings (controls, trials, "
-        f"confirmation, ablation and test). {images:,} images went through the backbone for them, "
-        f"and {heads:,} heads were trained."
+        f"{seconds_text(state.wall_seconds)} for {_count(cost.trainings, 'training')}{what}.{again} "
+        f"{cost.images:,} images went through the backbone, and {cost.heads:,} heads were trained."
     )
 
 

@@ -143,14 +143,14 @@ def _test(test: TestResult | None) -> dict[str, Any] | None:
 
 
 def _timing(state: SearchState) -> dict[str, Any]:
-    timings = [r.result.timing for r in state.records if r.result and r.result.timing]
+    cost = state.cost
     return {
         "wall_seconds": state.wall_seconds,
         "phase_seconds": state.phase_seconds,
-        "features_seconds": sum(t.features_seconds for t in timings),
-        "heads_seconds": sum(t.heads_seconds for t in timings),
-        "trials_seconds": sum(t.total_seconds for t in timings),
-        "images_extracted": sum(t.images_extracted for t in timings),
+        "features_seconds": cost.features_seconds,
+        "heads_seconds": cost.heads_seconds,
+        "trials_seconds": cost.total_seconds,
+        "images_extracted": cost.images,
         "num_records": len(state.records),
         "num_failed": sum(record.status == "failed" for record in state.records),
     }

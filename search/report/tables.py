@@ -143,7 +143,7 @@ def _what(record: TrialRecord, controls: set[str]) -> str:
 
 
 def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
-    timing = record.result.timing if record.result else None
+    timing = record.trained.timing if record.trained else None
     epoch = best_epoch(record)
     yield Cell(str(record.spec.protocol.views))
     yield Cell("" if epoch is None else str(epoch))

@@ -125,9 +125,8 @@ def _test(state: SearchState) -> str:
 
 def _cost(state: SearchState) -> str:
     phases = ", ".join(f"{name} {seconds_text(s)}" for name, s in state.phase_seconds.items())
-    images = sum(r.result.timing.images_extracted for r in state.records if r.result and r.result.timing)
     where = f" ({phases})" if phases else ""
-    return f"**Cost:** {seconds_text(state.wall_seconds)}{where}; {images} images through the backbone."
+    return f"**Cost:** {seconds_text(state.wall_seconds)}{where}; {state.cost.images} images through the backbone."
 
 
 def _by_class(state: SearchState) -> str:

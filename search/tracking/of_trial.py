@@ -97,7 +97,8 @@ def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
     Effects in points, because the dashboard shows two decimals. No slashes here: it would draw such groups of charts above the
     curves.
     """
-    effect, timing, factor = record.effect, result.timing, UNITS[record.spec.protocol.objective].factor
+    effect, factor = record.effect, UNITS[record.spec.protocol.objective].factor
+    timing = record.trained.timing if record.trained else None
     values: dict[str, float | None] = {
         "score": result.score,
         **(
