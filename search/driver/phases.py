@@ -16,7 +16,8 @@ from search.execution.failures import failure_streak
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import Kind, Settings, TrialRecord, TrialSpec, setting_key
-from search.training.modes import mode_of
+from search.journal.state import fullest
+from search.training.modes import budget_of, mode_of
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
 
@@ -58,8 +59,12 @@ class Controls:
     def full(self) -> dict[str, int]:
         return list(self.by_views.values())[-1]
 
-    def baseline(self, views: Any) -> int:
-        return self.by_views.get(views, self.full)[NONE]
+    def baseline(self, budget: Any) -> int:
+        return self.by_views.get(budget, self.full)[NONE]
+
+    def beside(self, spec: TrialSpec) -> int:
+        """The number of the trial without augmentation that had as much of the budget."""
+        return self.baseline(budget_of(spec))
 
 
 def run_controls(context: Context) -> Controls:
@@ -125,7 +130,9 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
 
 
 def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
-    """The best completed trials of the highest rung that holds any, best first, each setting once and no augmentation never."""
+    """The best completed trials, each setting once and no augmentation never. Scores are compared within a rung only: those of
+    a higher rung come first, and the best of a lower one only where it has fewer than `top`.
+    """
     lower_is_better = context.config.evaluation.objective == "log_loss"
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:
@@ -186,12 +193,8 @@ def _best_with(context: Context, name: str) -> Settings | None:
 
 def run_leak(context: Context, controls: Controls, trials: list[int]) -> dict[int, int]:
     """Controls and trials of the fullest rung again, scored on augmented images: source trial -> leaking trial."""
-    completed = [n for n in trials if context.ledger.record(n).status == "completed"]
-    top = max((context.ledger.record(n).rung or 0 for n in completed), default=0)
-    sources = [
-        *controls.full.values(),
-        *(n for n in completed if (context.ledger.record(n).rung or 0) == top),
-    ]
+    completed = (r for r in map(context.ledger.record, trials) if r.status == "completed")
+    sources = [*controls.full.values(), *(record.trial for record in fullest(completed))]
     asked = {}
     for source in sources:
         spec = context.specs.leaked(context.ledger.record(source).spec)

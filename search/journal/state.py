@@ -120,6 +120,14 @@ class SearchState(Frozen):
         return next((r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None)
 
 
+def fullest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Those of the highest rung that holds a completed one: scores can be compared within a rung only. All, where there are no
+    rungs."""
+    every = tuple(records)
+    top = max((record.rung or 0 for record in every if record.status == "completed"), default=0)
+    return tuple(record for record in every if (record.rung or 0) == top)
+
+
 class Replay:
     """Folds the journal's events, oldest first, into the state they describe; goes on as events are appended."""
 

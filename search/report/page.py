@@ -15,12 +15,14 @@ from search.experiment.tracking_uri import redacted
 from search.export.exporters import targets_of
 from search.export.exporting import Policy
 from search.journal.state import SearchState
+from search.report.budgets import budget_unit, rungs_text
 from search.report.figures_training import confusion_note
 from search.report.sections import (
     cost_text,
     data_lines,
     facts,
     floor_text,
+    fresh_text,
     how_to_read,
     leak_text,
     no_verdicts,
@@ -64,6 +66,7 @@ class Page:
     whole_name: str
     within_name: str
     no_verdicts: str | None
+    fresh: str
     confirmed: Rows
     sheet_text: str
     config_file: str
@@ -76,6 +79,8 @@ class Page:
     test_headings: tuple[str, ...]
     test_scores: Rows
     confusion: str
+    budget: str
+    rungs: str
     leak: str | None
     leaked: Rows
     classes: Rows
@@ -112,6 +117,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         whole_name=whole_name(state),
         within_name=within_name(state),
         no_verdicts=no_verdicts(state),
+        fresh=fresh_text(state),
         confirmed=confirmed_rows(state),
         sheet_text=sheet_text(state),
         config_file=f"{folder}/config.yaml",
@@ -124,6 +130,8 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         test_headings=("model", "accuracy (95 %)"),
         test_scores=test_score_rows(state),
         confusion=confusion_note(state),
+        budget=budget_unit(state),
+        rungs=rungs_text(state),
         leak=leak_text(state),
         leaked=leak_rows(state),
         classes=class_rows(state),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
+from search.journal.state import SearchState, fullest
 from search.report.wording import (
     amount_text,
     answer,
@@ -96,14 +96,17 @@ def _confirmed(state: SearchState) -> str:
 
 
 def _trials(state: SearchState) -> str:
-    done = [r for r in state.of_kind("control", "trial") if r.effect is not None]
+    trials = fullest(state.of_kind("trial"))
+    done = [r for r in (*fullest(state.of_kind("control")), *trials) if r.effect is not None]
     done = sorted(done, key=lambda r: r.effect.delta if r.effect else 0.0, reverse=True)[:MAX_ROWS]
     if not done:
         return ""
     unit = unit_of(state)
     rows = [(str(r.trial), _escaped(r.label), effect_text(r.effect, unit), _settings(r)) for r in done]
     columns = ("trial", "label", "effect (95 % interval)", "augmentation")
-    return "### Trials of the search, the best first\n" + _table(columns, rows)
+    less = len(state.of_kind("trial")) > len(trials)
+    what = "Trials of the fullest rung" if less else "Trials of the search"
+    return f"### {what}, the best first\n" + _table(columns, rows)
 
 
 def _test(state: SearchState) -> str:

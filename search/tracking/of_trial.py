@@ -86,6 +86,7 @@ def _trial_params(record: TrialRecord) -> dict[str, Any]:
         "folds": protocol.folds,
         "head_seeds": len(protocol.head_seeds),
         "views": protocol.views,
+        **({} if protocol.max_epochs is None else {"rung_epochs": protocol.max_epochs}),
         **settings.augmentation,
         **record.settings,
     }
