@@ -104,6 +104,7 @@ STRONG_POLICY = {
 }
 
 
+@pytest.mark.slow
 def test_an_augmentation_alone_and_at_its_extremes_keeps_the_experiments_options(
     cache: Path, tmp_path: Path
 ) -> None:
