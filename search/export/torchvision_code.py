@@ -82,6 +82,10 @@ def _colour(name: str, argument: str) -> Writer:
 
 
 def _cutout(policy: Policy, value: float) -> Step:
+    if round(value * policy.size) >= policy.size:
+        return missing(
+            "cutout", value, "RandomErasing leaves a picture as it is rather than erase a whole side of it"
+        )
     area = number(value**2)
     code = f"v2.RandomErasing(p=1.0, scale=({area}, {area}), ratio=(1.0, 1.0), value=127),"
     return Step(("cutout",), code, (f"{value:g} of the side: counted in areas",), (CUT_INSIDE,))
