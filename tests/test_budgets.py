@@ -7,8 +7,9 @@ from state_variants import with_evaluation
 from states import make_record, make_state
 
 from search.journal.state import SearchState, fullest
-from search.report.budgets import heads_cut, rungs_text
+from search.report.budgets import heads_cut, hollow_text, rungs_text
 from search.report.figures import FIGURES
+from search.report.figures_effects import floor_rows
 from search.report.page import build_page
 from search.report.sections import fresh_text, stopping_lines
 from search.report.summary import summarize
@@ -114,3 +115,15 @@ def test_with_one_fold_the_images_confirmed_on_are_not_fresh(tmp_path: Any) -> N
     assert any(
         "confirmed on fresh seeds and views:" in each for each in build_page(one, tmp_path, "").notices
     )
+
+
+def test_trials_on_less_stand_below_those_on_all_of_the_budget() -> None:
+    hollow = [row.hollow for row in floor_rows(make_state("search"), 14)]
+    assert hollow == sorted(hollow)
+    assert any(hollow)
+
+
+def test_hollow_marks_are_explained_where_there_are_some() -> None:
+    assert hollow_text(make_state()).startswith("; hollow ones were trained on fewer views")
+    full = [r for r in make_state().records if r.rung != 0]
+    assert hollow_text(make_state().model_copy(update={"records": tuple(full)})) == ""

@@ -66,7 +66,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
     return Plan(
         name=config.name,
         dataset=prepared.summary,
-        controls=len(CONTROLS),
+        controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
         later_trials=num_later,
         heads_a_trial=heads,

@@ -22,6 +22,17 @@ def budget_unit(state: SearchState) -> str:
     return mode_of(state.records[0].spec.settings.training).budget if state.records else "views"
 
 
+def hollow_text(state: SearchState) -> str:
+    """What hollow marks are, where a figure has some: an end to its caption's first sentence."""
+    measured = [r for r in state.of_kind("trial") if r.spec.settings.augmentation and r.effect is not None]
+    lesser = len({budget(record) for record in measured}) > 1
+    return (
+        f"; hollow ones were trained on fewer {budget_unit(state)}, and are not ranked with the others"
+        if lesser
+        else ""
+    )
+
+
 def heads_cut(record: TrialRecord) -> int:
     """How many heads `max_epochs` stopped while they still improved; none where a rung was to end there, improving or not."""
     paused = record.spec.protocol.max_epochs is not None

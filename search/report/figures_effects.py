@@ -155,9 +155,10 @@ def measured_trials(state: SearchState) -> list[TrialRecord]:
 
 
 def floor_rows(state: SearchState, limit: int) -> list[Row]:
-    """Trials and controls as rows, best first; hollow where trained with less than those of the highest rung."""
-    records = sorted(measured_trials(state), key=lambda r: -(r.effect.delta if r.effect else 0))
+    """Trials and controls as rows, best first; those that had less than the highest rung gives, hollow, below the others."""
+    records = measured_trials(state)
     top = most_budget(records)
+    records.sort(key=lambda r: (budget(r) < top, -(r.effect.delta if r.effect else 0)))
     return [
         Row(
             label=_trial_label(record, limit),

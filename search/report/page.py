@@ -15,7 +15,7 @@ from search.experiment.tracking_uri import redacted
 from search.export.exporters import targets_of
 from search.export.exporting import Policy
 from search.journal.state import SearchState
-from search.report.budgets import budget_unit, rungs_text
+from search.report.budgets import budget_unit, hollow_text, rungs_text
 from search.report.figures_training import confusion_note
 from search.report.sections import (
     cost_text,
@@ -80,6 +80,7 @@ class Page:
     test_scores: Rows
     confusion: str
     budget: str
+    hollow: str
     rungs: str
     leak: str | None
     leaked: Rows
@@ -131,6 +132,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         test_scores=test_score_rows(state),
         confusion=confusion_note(state),
         budget=budget_unit(state),
+        hollow=hollow_text(state),
         rungs=rungs_text(state),
         leak=leak_text(state),
         leaked=leak_rows(state),
