@@ -1,12 +1,14 @@
 """The Python interface: a KerasTuner tuner that answers to KerasTuner's own calls."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras_tuner
 import numpy as np
 import pytest
 import yaml
+from states import SPACE, make_state
 
 from data.errors import UserError
 from search import AugmentationTuner, ExperimentConfig, load_config, run_search
@@ -126,3 +128,18 @@ def test_a_search_is_begun_from_a_path_too(tuner: Any, tmp_path: Path) -> None:
     cache = {"execution": {"cache_dir": tuner.config.execution.cache_dir}}
     path.write_text(yaml.safe_dump({**EXPERIMENT, **cache}))
     assert run_search(str(path), str(tuner.run_dir)).outcome == "already finished"
+
+
+def test_scores_of_unlike_budgets_are_not_ranked_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state = make_state("search")  # its trials stand on two rungs in turn
+    monkeypatch.setattr("search.driver.session.run_search", lambda *given: SimpleNamespace(state=state))
+    space = {name: part.get("choices", part) for name, part in SPACE.items()}
+    tuner = AugmentationTuner(
+        ExperimentConfig.model_validate({**EXPERIMENT, "augmentation": space}), tmp_path
+    )
+    tuner.search()
+    ranked = [int(trial.trial_id) for trial in tuner.oracle.get_best_trials(9)]
+    assert len(ranked) == 3
+    assert {record.rung for record in state.records if record.trial in ranked} == {1}

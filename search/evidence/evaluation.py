@@ -47,7 +47,7 @@ def per_image(predictions: Predictions, labels: np.ndarray, objective: Objective
             raise ValueError("predictions hold NaN probabilities; such a trial has failed and has no effect")
         return values
     correct = (predictions.predicted == true).astype(np.float64)
-    return correct if objective == "accuracy" else correct * _class_weights(true)
+    return correct if objective == "accuracy" else correct * class_weights(true)
 
 
 def paired_difference(
@@ -150,8 +150,8 @@ def true_labels(predictions: Predictions, labels: np.ndarray) -> np.ndarray:
     return labels[predictions.images]
 
 
-def _class_weights(true: np.ndarray) -> np.ndarray:
-    """float64 [n]: n / (K n_class) of each image."""
+def class_weights(true: np.ndarray) -> np.ndarray:
+    """float64 [n]: what each image counts in balanced accuracy, n / (K n_class), from the classes [n] of all images scored."""
     counts = np.bincount(true)
     return len(true) / (np.count_nonzero(counts) * counts[true])
 
@@ -161,7 +161,7 @@ def _answer_variance(trial: Predictions, labels: np.ndarray, objective: Objectiv
     num_seeds, num_images = trial.predicted.shape
     if objective == "log_loss":
         return 0.0
-    weights = _class_weights(true_labels(trial, labels)) if objective == "balanced_accuracy" else np.ones(1)
+    weights = class_weights(true_labels(trial, labels)) if objective == "balanced_accuracy" else np.ones(1)
     return float((weights**2).mean()) / num_images**2 / num_seeds
 
 

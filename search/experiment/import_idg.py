@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from data.augmentations import AUGMENTATIONS
+from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import written
@@ -65,7 +65,7 @@ def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
     """The augmentations that are on, as an experiment file writes them; raises UserError for a value out of range."""
     found = {}
     for name, value in arguments.items():
-        if name in AUGMENTATIONS and AUGMENTATIONS[name].kind != "option":
+        if name in AUGMENTATIONS and not is_option(name):
             record = AUGMENTATIONS[name]
             parsed = record.parse(_spelled(name, value))
             if record.is_on(parsed):
@@ -150,7 +150,7 @@ def _experiment(
 ) -> str:
     """The file's text, checked as any experiment file is."""
     written = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS)
-    options = {key: arguments[key] for key in ("fill_mode", "cval") if key in arguments}
+    options = {key: value for key, value in arguments.items() if key in AUGMENTATIONS and is_option(key)}
     split = f"split: {_as_yaml(_split(arguments.get('validation_split')))}"
     lines = [
         *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
