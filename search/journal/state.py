@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from data.augmentations import AUGMENTATIONS
 from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.experiment.changes import changed
 from search.experiment.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
 
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
@@ -57,7 +58,11 @@ def _ordered(section: Any, order: Sequence[str]) -> Any:
 
 
 class SearchState(Frozen):
-    """Everything known of a search at some moment. `records` are in the order of their numbers."""
+    """Everything known of a search at some moment. `records` are in the order of their numbers.
+
+    stopped: why the last sitting ended before the search did; has_failed: nobody asked for that. tries: how often each failed
+    trial was tried again in the surroundings it has now.
+    """
 
     opened: Opened | None = None
     records: tuple[TrialRecord, ...] = ()
@@ -66,6 +71,8 @@ class SearchState(Frozen):
     leak: LeakDemo | None = None
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
+    has_failed: bool = False
+    tries: dict[int, int] = {}
     finished_at: float | None = None
     is_shown: bool = False  # everything made from a finished search is there, in files and at MLflow
     wall_seconds: float = 0.0
@@ -95,13 +102,18 @@ class Replay:
     """Folds the journal's events, oldest first, into the state they describe; goes on as events are appended."""
 
     def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._fields: dict[str, Any] = {"phase_seconds": {}}
+        self._fields: dict[str, Any] = {"phase_seconds": {}, "tries": {}}
         self._records: dict[int, TrialRecord] = {}
+        self.withdrawn: dict[
+            int, TrialRecord
+        ] = {}  # as they stood when a trial before them was to be tried again
         for event in events:
             self.fold(event)
 
     def fold(self, event: Mapping[str, Any]) -> None:
         """Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood."""
+        if event["type"] == "retried":
+            self.withdrawn |= _withdrawn(self._records, event["first"], event["trials"])
         _FOLDS[event["type"]](self._fields, self._records, event)
 
     @property
@@ -111,6 +123,7 @@ class Replay:
     @property
     def state(self) -> SearchState:
         fields = {**self._fields, "phase_seconds": dict(self._fields["phase_seconds"])}
+        fields["tries"] = dict(self._fields["tries"])
         return SearchState.model_construct(
             records=tuple(self._records[n] for n in sorted(self._records)), **fields
         )
@@ -167,17 +180,49 @@ def _cut(fields: dict, records: dict, event: Mapping) -> None:
 
 
 def _stopped(fields: dict, records: dict, event: Mapping) -> None:
-    fields["stopped"] = event["reason"]
+    fields["stopped"], fields["has_failed"] = event["reason"], event.get("failed", False)
 
 
 def _resumed(fields: dict, records: dict, event: Mapping) -> None:
-    fields["stopped"] = None
+    fields["stopped"], fields["has_failed"] = None, False
     fields["is_shown"] = False
+    if changes := event.get("changed"):
+        opened = fields["opened"]
+        config = changed(opened.config, changes)
+        update = {"config": config, "config_hash": event["config_hash"]}
+        fields["opened"] = opened.model_copy(update=update)
+        fields["tries"] = {}
+        if "dataset.path" in changes:
+            records |= {n: at_path(record, config["dataset"]["path"]) for n, record in records.items()}
+
+
+def at_path(record: TrialRecord, path: Any) -> TrialRecord:
+    """The record with its images at a path: they moved, and are the same."""
+    dataset = record.spec.dataset.model_copy(update={"path": path})
+    return record.model_copy(update={"spec": record.spec.model_copy(update={"dataset": dataset})})
+
+
+def _withdrawn(records: dict, first: int, trials: Iterable[int]) -> dict[int, TrialRecord]:
+    """The records from a trial on, those of `trials` without an answer."""
+    found = {number: record for number, record in records.items() if number >= first}
+    return found | {n: found[n].model_copy(update={"result": None}) for n in trials if n in found}
+
+
+def _retried(fields: dict, records: dict, event: Mapping) -> None:
+    """From trial `first` on the search is gone through again; `trials` failed, or lost their answers. Of the others those that are
+    asked for again keep their answers (`Replay.withdrawn`)."""
+    for number in [n for n in records if n >= event["first"]]:
+        del records[number]
+    for number in event["trials"]:
+        fields["tries"][number] = fields["tries"].get(number, 0) + 1
+    fields["evidence"] = None
+    if event["lifts_cut"]:
+        fields["cut_after"] = None
 
 
 def _finished(fields: dict, records: dict, event: Mapping) -> None:
     fields["finished_at"] = event["time"]
-    fields["stopped"] = None
+    fields["stopped"], fields["has_failed"] = None, False
 
 
 def _shown(fields: dict, records: dict, event: Mapping) -> None:
@@ -195,6 +240,7 @@ _FOLDS = {
     "cut": _cut,
     "stopped": _stopped,
     "resumed": _resumed,
+    "retried": _retried,
     "finished": _finished,
     "shown": _shown,
 }
