@@ -71,7 +71,7 @@ def classify(error: BaseException) -> Failure:
 def is_lack(error: BaseException) -> bool:
     """Whether the machine refused something (memory, threads, files), whatever the exception it comes as."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    by_kind = isinstance(error, OSError | MemoryError) or names & _MACHINE_ERROR_NAMES
+    by_kind = isinstance(error, OSError | MemoryError | SystemError) or names & _MACHINE_ERROR_NAMES
     return bool(by_kind or _MACHINE_WORDS.search(str(error)))
 
 

@@ -20,7 +20,7 @@ from data.files import StorageError, flush_folder, storage_error, storing
 
 Event = dict[str, Any]
 
-FRESH = "--fresh, which deletes the search kept there: its trials, page and model"  # said with another way before it
+FRESH = "--fresh, which deletes the search kept there (its trials, page and model)"  # said with another way before it
 
 _HEAD = b'{"crc":"'
 _BODY_STARTS = len(_HEAD) + 8 + len(b'",')
