@@ -2,67 +2,36 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import small_search
+from faulty_searches import (
+    BASELINE,
+    OUT_OF_MEMORY,
+    RETRIES,
+    Faults,
+    Heard,
+    config_of,
+    events_of,
+    in_haste,
+    sit,
+    undisturbed,
+)
 from pictures import write_folders
-from stand_ins import answer
 from tiny_sessions import table_of
 
 from data.errors import UserError
 from search.driver.answers import read_predictions
 from search.driver.resuming import MOST_TRIES
-from search.driver.session import SearchResult, SessionOptions, run_search
-from search.experiment.config import ExperimentConfig, parse_config
-from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
+from search.driver.session import SearchResult
+from search.experiment.config import ExperimentConfig
 from search.journal.comparison import Comparison
 from search.journal.state import SearchState
-from search.training.progress import OnEpoch
 from search.verification.rehearsal import compare_rehearsal, rehearse
 from search.verification.reopening import prepare_again, scratch_resources
 from search.verification.verify import open_sound_run
-
-RETRIES = 1  # attempts of one sitting: two
-
-
-@dataclass
-class Faults:
-    """What happens to the trials of a label before it is mended: an exception is raised, a reason is reported. trained: all labels."""
-
-    raised: dict[str, BaseException] = field(default_factory=dict)
-    reported: dict[str, str] = field(default_factory=dict)
-    trained: list[str] = field(default_factory=list)
-
-    def run(self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
-        name = f"{spec.kind}: {spec.label}"
-        self.trained.append(name)
-        if name in self.raised:
-            raise self.raised[name]
-        if name in self.reported:
-            return Outcome(TrialResult(status="failed", error=self.reported[name]), None)
-        dataset = spec.dataset.model_copy(update={"path": None})  # the same wherever the images are
-        return answer(spec.model_copy(update={"dataset": dataset}), resources)
-
-    def mend(self) -> None:
-        self.raised.clear()
-        self.reported.clear()
-        self.trained.clear()
-
-
-def in_haste(patch: pytest.MonkeyPatch) -> Faults:
-    """Searches that train nothing, draw no page, and leave flushing and collecting out: what takes longer than all else."""
-    found = Faults()
-    patch.setattr("search.training.run_trial.run_trial", found.run)
-    patch.setattr("search.driver.outputs.write_report", lambda state, run_dir: None)
-    patch.setattr("search.driver.session.TrialSheets", lambda *arguments: _Heard())
-    patch.setattr("search.report.preview.write_winner_sheet", lambda *arguments: None)
-    patch.setattr("os.fsync", lambda descriptor: None)
-    patch.setattr("gc.collect", lambda: 0)  # which statsmodels calls
-    return found
 
 
 @pytest.fixture
@@ -81,47 +50,6 @@ def expected(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchRes
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
-
-
-BASELINE = "control: no augmentation"
-OUT_OF_MEMORY = MemoryError("no room for 3 GB")
-
-
-def config_of(cache: Path, **changes: Any) -> ExperimentConfig:
-    experiment = {**small_search.EXPERIMENT, "search": {"trials": 4}, "tracking": {"uri": None}}
-    execution = {"cache_dir": str(cache), "retries": RETRIES, **changes.pop("execution", {})}
-    return parse_config({**experiment, "execution": execution, **changes}, "test")
-
-
-class _Heard:
-    """Progress that keeps the messages."""
-
-    def __init__(self, told: Callable[[int], None] = lambda number: None) -> None:
-        self.messages: list[str] = []
-        self._told = told
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def trial_told(self, record: Any) -> None:
-        self._told(record.trial)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: None
-
-
-def sit(config: ExperimentConfig, run_dir: Path, progress: Any = None, **options: Any) -> SearchResult:
-    return run_search(config, run_dir, progress, SessionOptions(inline=True, **options))
-
-
-def undisturbed(config: ExperimentConfig, run_dir: Path) -> SearchResult:
-    result = sit(config, run_dir)
-    assert result.outcome == "finished"
-    return result
-
-
-def events_of(run_dir: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
 
 
 def conclusions_of(state: SearchState) -> tuple[Any, ...]:
@@ -180,7 +108,7 @@ def test_trials_that_keep_their_answers_are_not_trained_again(
     faults.raised |= {"trial: trial 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
     sit(config, run_dir)
     faults.mend()
-    heard = _Heard()
+    heard = Heard()
     assert sit(config, run_dir, heard).outcome == "finished"
     assert faults.trained.count("trial: trial 2") == 1
     assert not {BASELINE, "trial: trial 1", "trial: trial 3", "trial: trial 4"} & set(faults.trained)
@@ -210,7 +138,7 @@ def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_i
 ) -> None:
     config, run_dir = config_of(cache), tmp_path / "run"
     faults.reported[BASELINE] = "the loss is not finite at epoch 3"
-    trained, heard = [], _Heard()
+    trained, heard = [], Heard()
     for _ in range(MOST_TRIES + 3):
         faults.trained.clear()
         assert sit(config, run_dir, heard).outcome == "failed"
@@ -267,7 +195,7 @@ def test_a_search_cut_short_before_it_was_stopped_asks_for_more_when_the_limit_i
     with monkeypatch.context() as patched:
         patched.setattr("search.driver.pacing.Deadline.passed", lambda self: len(told) >= 4)
         short = config_of(cache, search={"trials": 4, "max_hours": 1.0})
-        first = sit(short, run_dir, _Heard(told.append))
+        first = sit(short, run_dir, Heard(told.append))
     assert len(first.state.of_kind("trial")) < 4
     assert first.state.of_kind("confirm")
     faults.mend()
@@ -295,7 +223,7 @@ def test_values_that_change_no_number_may_change_and_are_journaled(
     faults.raised["test: no augmentation"] = OUT_OF_MEMORY
     sit(config_of(cache), run_dir)
     faults.mend()
-    heard = _Heard()
+    heard = Heard()
     other = {"workers": 2, "trial_timeout_minutes": 5.0, "disk_gb": 3.0}
     result = sit(config_of(cache, execution=other, tracking={"uri": None, "experiment": "e"}), run_dir, heard)
     assert result.outcome == "finished"

@@ -5,7 +5,6 @@ What may change between two sittings is `experiment.changes`; acting on the answ
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from search.driver.answers import read_predictions
 from search.experiment.changes import Changes, differences, may_change
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import TrialRecord
+from search.journal.event_log import EventLog
 from search.journal.journal_file import FRESH, JournalError
+from search.journal.sittings import Retried
 from search.journal.state import Opened, SearchState
 
 MOST_TRIES = 3  # how often a failed trial is tried again while the values that may change stay as they are
@@ -28,7 +29,7 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
     Raises UserError where `config` is of another search, naming each value that differs.
     """
     assert state.opened is not None, "a search goes on once it was begun"
-    begun = begun_config(state.opened, run_dir)
+    begun = _begun_config(state.opened, run_dir)
     fixed = {k: v for k, v in differences(begun.filled, config.filled).items() if not may_change(k)}
     if fixed:
         raise UserError(
@@ -46,7 +47,24 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
     )
 
 
-def begun_config(opened: Opened, run_dir: Path) -> ExperimentConfig:
+def resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]:
+    """Journals that a search goes on, what differs from the sitting before, and which trials are tried again; a line for people on
+    each."""
+    before = log.state
+    assert before.opened is not None, "a search goes on once it was begun"
+    changes = differences(_begun_config(before.opened, run_dir).filled, config.filled)
+    more_time = lifts_cut(before, config)
+    log.append("resumed", **({"changed": changes, "config_hash": config.hash} if changes else {}))
+    lines = [f"going on with another value: {_text({key: values})}" for key, values in changes.items()]
+    lines += given_up(log.state)
+    if retried := what_to_retry(log.state, run_dir, more_time):
+        again = [record for record in log.state.records if record.trial in retried.trials]
+        lines += [f"trying trial {r.trial} ({r.label}) again: {_why(r)}" for r in again]
+        log.append("retried", **retried.model_dump(mode="json"))
+    return lines
+
+
+def _begun_config(opened: Opened, run_dir: Path) -> ExperimentConfig:
     """As it is journaled. Raises UserError where another version of this program wrote it."""
     try:
         config = parse_config(opened.config, "the journaled config")
@@ -75,17 +93,7 @@ def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
     return then is not None and (now is None or now > then)
 
 
-@dataclass(frozen=True)
-class Retry:
-    """trials: those tried again. first: the trial from which the search is gone through again, so that it decides as it would have
-    done without the failure; other trials keep their answers where they are asked for again."""
-
-    first: int
-    trials: tuple[int, ...]
-    lifts_cut: bool = False
-
-
-def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retry | None:
+def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retried | None:
     """None where all stays as it is. more_time: `lifts_cut`, as it was before the search was resumed."""
     failed = [r for r in failures(state) if state.tries.get(r.trial, 0) < MOST_TRIES]
     trials = sorted({r.trial for r in [*failed, *_lost(state.records, run_dir)]})
@@ -93,7 +101,9 @@ def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retry |
     if more_time:
         later = (r.trial for r in state.records if r.kind not in ("control", "trial"))
         starts.append(next(later, len(state.records)))
-    return Retry(min(starts), tuple(trials), more_time) if starts else None
+    if not starts:
+        return None
+    return Retried(first=min(starts), trials=tuple(trials), lifts_cut=more_time)
 
 
 def failures(state: SearchState) -> list[TrialRecord]:
@@ -107,7 +117,7 @@ def failures(state: SearchState) -> list[TrialRecord]:
     return [r for r in failed if (r.result and r.result.may_pass) or _is_needed(r)]
 
 
-def why_again(record: TrialRecord) -> str:
+def _why(record: TrialRecord) -> str:
     failed = record.result is not None and record.result.status == "failed"
     return f"it failed: {record.result.error}" if failed and record.result else "its answers are lost"
 
@@ -138,10 +148,6 @@ def _is_there(record: TrialRecord, run_dir: Path) -> bool:
     except JournalError:
         return False
     return True
-
-
-def change_lines(changes: Changes) -> list[str]:
-    return [f"going on with another value: {_text({key: values})}" for key, values in changes.items()]
 
 
 def _text(changes: Changes) -> str:

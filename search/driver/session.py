@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,10 @@ from search.driver.outputs import write_outputs
 from search.driver.pacing import Deadline
 from search.driver.prepare import Prepared, prepare, resources_of
 from search.driver.publishing import Publisher
-from search.driver.resuming import (
-    begun_config,
-    change_lines,
-    continued,
-    given_up,
-    lifts_cut,
-    what_to_retry,
-    why_again,
-)
+from search.driver.resuming import continued, resume
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
-from search.experiment.changes import Changes, differences
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
 from search.journal.event_log import EventLog
@@ -240,29 +231,13 @@ class _Session:
                 f"{prepared.dataset.digest[:12]}); restore them, choose another --run-dir, or start anew with {FRESH}"
             )
         else:
-            self._resume(log)
+            for line in resume(log, self.config, self.run_dir):
+                self.progress.message(line)
         self.has_begun = True
         forget_previous(self.run_dir)
         log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
         write_outputs(log.state, self.run_dir, with_report=False)
         return prepared
-
-    def _resume(self, log: EventLog) -> None:
-        """Journals what differs from the sitting before, and which trials are tried again."""
-        before = log.state
-        changes: Changes = {}
-        if before.opened is not None:
-            changes = differences(begun_config(before.opened, self.run_dir).filled, self.config.filled)
-        more_time = lifts_cut(before, self.config)
-        log.append("resumed", **({"changed": changes, "config_hash": self.config.hash} if changes else {}))
-        retry = what_to_retry(log.state, self.run_dir, more_time)
-        lines = change_lines(changes) + given_up(log.state)
-        if retry is not None:
-            again = [r for r in log.state.records if r.trial in retry.trials]
-            lines += [f"trying trial {r.trial} ({r.label}) again: {why_again(r)}" for r in again]
-            log.append("retried", **asdict(retry))
-        for line in lines:
-            self.progress.message(line)
 
     def _on_images(self, done: int, total: int) -> None:
         if self.stop.is_set():

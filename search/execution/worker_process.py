@@ -62,7 +62,7 @@ class OneProcess:
         self._context = multiprocessing.get_context("spawn")
         self._is_used = False
 
-    def Process(self, *arguments: Any, **named: Any) -> Any:  # noqa: N802 - multiprocessing's name
+    def Process(self, *arguments: Any, **named: Any) -> Any:
         if self._is_used:
             raise NotReplaced("a worker process is not replaced within its pool")
         self._is_used = True
@@ -88,7 +88,12 @@ class WorkerProcess:
         self._first_mb = self._last_mb = 0.0
         try:
             self._start(number, log)
-        except (BrokenProcessPool, OSError, MemoryError, RuntimeError) as error:  # threads, memory, open files
+        except (
+            BrokenProcessPool,
+            OSError,
+            MemoryError,
+            RuntimeError,
+        ) as error:  # threads, memory, open files
             raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
 
     def _start(self, number: int, log: Path) -> None:

@@ -37,6 +37,10 @@ def redacted(text: str) -> str:
     return _SECRET_ARGUMENT.sub(r"\1***", _USERINFO.sub(r"\1***@", text))
 
 
+def is_database(uri: str) -> bool:
+    return uri.partition("://")[0].split("+")[0].lower() in DATABASES
+
+
 def artifact_location(uri: str, run_dir: Path) -> str | None:
     """Where a new experiment's files go, as an absolute URI; None where a server decides.
 

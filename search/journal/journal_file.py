@@ -24,7 +24,7 @@ FRESH = "--fresh, which deletes the search kept there (its trials, page and mode
 
 _HEAD = b'{"crc":"'
 _BODY_STARTS = len(_HEAD) + 8 + len(b'",')
-_OWN_FIELDS = {"crc", "seq", "time", "type"}
+OWN_FIELDS = {"crc", "seq", "time", "type"}
 
 
 class JournalError(UserError):
@@ -112,7 +112,7 @@ class Journal:
         taken back as far as the disk allows. After a StorageError nothing more is accepted: what the disk
         holds is only known by opening the journal again.
         """
-        if clash := _OWN_FIELDS & payload.keys():
+        if clash := OWN_FIELDS & payload.keys():
             raise ValueError(f"an event's payload cannot be called {', '.join(sorted(clash))}")
         if self._failure is not None:
             raise self._failure

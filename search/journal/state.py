@@ -1,7 +1,7 @@
 """What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes them, `loop` acts on them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import model_validator
 
@@ -9,6 +9,8 @@ from data.augmentations import AUGMENTATIONS
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.changes import changed
 from search.experiment.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
+from search.journal.journal_file import OWN_FIELDS
+from search.journal.sittings import Resumed, Retried
 
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
@@ -113,7 +115,7 @@ class Replay:
     def fold(self, event: Mapping[str, Any]) -> None:
         """Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood."""
         if event["type"] == "retried":
-            self.withdrawn |= _withdrawn(self._records, event["first"], event["trials"])
+            self.withdrawn |= _fields_of(Retried, event).withdrawn(self._records)
         _FOLDS[event["type"]](self._fields, self._records, event)
 
     @property
@@ -132,6 +134,14 @@ class Replay:
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
     """The state that a whole journal describes. Raises KeyError for an event of an unknown type."""
     return Replay(events).state
+
+
+Fields = TypeVar("Fields", bound=Frozen)
+
+
+def _fields_of(kind: type[Fields], event: Mapping[str, Any]) -> Fields:
+    """An event's own fields, checked."""
+    return kind.model_validate({name: value for name, value in event.items() if name not in OWN_FIELDS})
 
 
 def _opened(fields: dict, records: dict, event: Mapping) -> None:
@@ -186,37 +196,30 @@ def _stopped(fields: dict, records: dict, event: Mapping) -> None:
 def _resumed(fields: dict, records: dict, event: Mapping) -> None:
     fields["stopped"], fields["has_failed"] = None, False
     fields["is_shown"] = False
-    if changes := event.get("changed"):
+    resumed = _fields_of(Resumed, event)
+    if resumed.changed:
         opened = fields["opened"]
-        config = changed(opened.config, changes)
-        update = {"config": config, "config_hash": event["config_hash"]}
-        fields["opened"] = opened.model_copy(update=update)
+        config = changed(opened.config, resumed.changed)
+        fields["opened"] = opened.model_copy(update={"config": config, "config_hash": resumed.config_hash})
         fields["tries"] = {}
-        if "dataset.path" in changes:
-            records |= {n: at_path(record, config["dataset"]["path"]) for n, record in records.items()}
+        if "dataset.path" in resumed.changed:
+            records |= {n: _at_path(record, config["dataset"]["path"]) for n, record in records.items()}
 
 
-def at_path(record: TrialRecord, path: Any) -> TrialRecord:
+def _at_path(record: TrialRecord, path: Any) -> TrialRecord:
     """The record with its images at a path: they moved, and are the same."""
     dataset = record.spec.dataset.model_copy(update={"path": path})
     return record.model_copy(update={"spec": record.spec.model_copy(update={"dataset": dataset})})
 
 
-def _withdrawn(records: dict, first: int, trials: Iterable[int]) -> dict[int, TrialRecord]:
-    """The records from a trial on, those of `trials` without an answer."""
-    found = {number: record for number, record in records.items() if number >= first}
-    return found | {n: found[n].model_copy(update={"result": None}) for n in trials if n in found}
-
-
 def _retried(fields: dict, records: dict, event: Mapping) -> None:
-    """From trial `first` on the search is gone through again; `trials` failed, or lost their answers. Of the others those that are
-    asked for again keep their answers (`Replay.withdrawn`)."""
-    for number in [n for n in records if n >= event["first"]]:
+    retried = _fields_of(Retried, event)
+    for number in retried.withdrawn(records):
         del records[number]
-    for number in event["trials"]:
+    for number in retried.trials:
         fields["tries"][number] = fields["tries"].get(number, 0) + 1
     fields["evidence"] = None
-    if event["lifts_cut"]:
+    if retried.lifts_cut:
         fields["cut_after"] = None
 
 

@@ -171,7 +171,11 @@ def print_closing(result: "SearchResult", console: "Console | None" = None) -> N
     if result.outcome == "already finished":
         say(console, "This search was finished before; nothing was trained.")
         say(console, f"To run it anew: another --run-dir, or {FRESH}.")
-    say(console, answer(result.state))
+    text = answer(result.state)
+    say(console, text)
+    if result.outcome in ("stopped", "failed") and "run it again" not in text:
+        what = "was stopped" if result.outcome == "stopped" else "could not go on"
+        say(console, f"The search {what} ({result.reason}); run it again to go on.")
     _print_verdicts(result.state, console)
     _print_leak(result.state, console)
     places = _places(result)
