@@ -31,6 +31,7 @@ from data.files import StorageError
 from search.driver.session import SearchResult
 from search.execution.engines import ENGINES, EngineOptions, EngineRecord, InlineEngine
 from search.journal.event_log import EventLog
+from search.journal.lock import LockedError
 from search.report.summary import summarize
 from search.report.terminal import print_closing
 
@@ -99,6 +100,15 @@ def test_what_is_raised_is_written_down_and_raised_again(
     assert str(error).split(":")[0] in last["reason"]
     status = json.loads((tmp_path / "run/summary.json").read_text())["status"]
     assert status == ("failed" if failed else "stopped")
+
+
+def test_nothing_is_written_down_in_a_directory_that_another_search_took_over(
+    faults: Faults, cache: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LockedError):
+        sit(config_of(cache), tmp_path / "run", at(3, raising(LockedError("taken over"))))
+    assert "stopped" not in {event["type"] for event in events_of(tmp_path / "run")}
+    assert json.loads((tmp_path / "run/summary.json").read_text())["status"] == "unfinished"
 
 
 def test_a_search_that_raised_goes_on_to_the_same_table(

@@ -33,7 +33,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
 from search.journal.event_log import EventLog
 from search.journal.journal_file import FRESH
-from search.journal.lock import RunLock
+from search.journal.lock import LockedError, RunLock
 from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
@@ -130,12 +130,13 @@ class _Session:
         ending = ending_of(lambda: self._sit(log, engine, publisher))
         engine.cancel_running()  # at once: nobody waits for what still runs
         said = None
+        is_ours = self.has_begun and not isinstance(ending.error, LockedError)
         try:
-            state = write_down(ending, log) if self.has_begun else log.state
+            state = write_down(ending, log) if is_ours else log.state
             engine.shutdown(wait=False)
             if ending.outcome == "finished":
                 said = publisher.end(log, stored_winner(state, self.run_dir), self.stop)
-            elif self.has_begun:
+            elif is_ours:
                 said = publisher.stop(state, with_page=ending.outcome == "failed" and not self.stop.is_set())
         finally:
             engine.shutdown(wait=False)
