@@ -69,7 +69,12 @@ def run(
     experiment: Experiment,
     run_dir: RunDir = None,
     overrides: Overrides = [],  # noqa: B006 - Typer reads the default and copies it
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew where another search is kept.")] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Start anew: deletes the search kept there, its trials, page and model."
+        ),
+    ] = False,
     inline: Annotated[
         bool, typer.Option("--inline", help="Run trials in this process, for debugging.")
     ] = False,

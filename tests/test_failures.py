@@ -24,9 +24,12 @@ COMPLETED = TrialResult(status="completed", score=0.5)
     ("error", "kind"),
     [
         (ValueError("bad"), "trial"),
-        (UserError("bad"), "trial"),
+        (UserError("no such file"), "user"),
         (FloatingPointError("the loss is not finite"), "trial"),
         (MemoryError(), "machine"),
+        (RuntimeError("can't start new thread"), "machine"),
+        (ImportError("libx.so: failed to map segment from shared object"), "machine"),
+        (SystemError("error return without exception set"), "machine"),
         (TimeoutError("the share is slow"), "machine"),
         (ConnectionResetError(104, "reset"), "machine"),
         (ResourceExhaustedError("OOM when allocating tensor"), "machine"),

@@ -330,3 +330,50 @@ def test_what_the_main_module_defines_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(run, "__module__", "__main__")
     with pytest.raises(TypeError, match="put it into a module of its own"):
         LocalEngine(options(tmp_path))
+
+
+def test_a_pool_does_not_replace_its_process() -> None:
+    """One that starts while its pool is thrown away writes a traceback to the terminal."""
+    context = worker_process.OneProcess()
+    context.Process()
+    with pytest.raises(worker_process.NotReplaced):
+        context.Process()
+
+
+@pytest.mark.parametrize("label", ["sleep", "killed"])
+def test_a_worker_that_is_lost_says_nothing_on_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], label: str
+) -> None:
+    with LocalEngine(options(tmp_path, timeout_seconds=0.2)) as engine:
+        trials = [engine.submit(make_spec(label, view_seed=seed)) for seed in range(3)]
+        assert {trial.result(timeout=60).result.status for trial in trials} == {"failed"}
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_machine_without_threads_left_costs_a_trial_that_may_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **named: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("pebble.pool.process.launch_thread", refuse)
+    before = multiprocessing.active_children()
+    with LocalEngine(options(tmp_path)) as engine:
+        result = engine.submit(make_spec("complete")).result(timeout=60).result
+    assert (result.status, result.may_pass) == ("failed", True)
+    assert result.error == "no worker process could be started: can't start new thread"
+    assert multiprocessing.active_children() == before
+
+
+def test_an_engine_whose_threads_could_not_start_is_shut_down_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    engine = LocalEngine(options(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            engine.warm_up()
+    engine.shutdown(wait=False)

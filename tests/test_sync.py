@@ -72,3 +72,12 @@ def test_a_page_of_megabytes_is_cleaned_of_credentials_in_no_time() -> None:
     start = time.process_time()
     assert redacted(f"http://me:hunter2@host {pictures}") == f"http://***@host {pictures}"
     assert time.process_time() - start < 2  # it was half a minute while the scheme was looked for
+
+
+def test_a_database_that_nobody_answers_at_is_asked_once(finished_run: Path) -> None:
+    """MLflow itself asks ten times, for minutes."""
+    pytest.importorskip("psycopg", reason="no driver of PostgreSQL")
+    began = time.monotonic()
+    with pytest.raises(UserError, match="nothing answers there"):
+        sync(finished_run, "postgresql+psycopg://me:secret@127.0.0.1:9/runs")
+    assert time.monotonic() - began < 30

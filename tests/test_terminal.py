@@ -1,6 +1,7 @@
 """What a terminal shows: bars, plain lines, the time left, the closing table."""
 
 import io
+import shlex
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,21 @@ def test_a_resumed_search_counts_only_what_is_left() -> None:
     assert len(lines) == 2  # answers of an earlier sitting are not told again
     assert lines[1].startswith("search 4/6  #6 ")
     assert lines[1].endswith("(15 s left)")
+
+
+def test_printed_commands_are_quoted_for_a_shell() -> None:
+    uri = "sqlite:////home/me/my 'own' $runs/50%/mlflow.db"
+    opened = make_state().opened
+    assert opened is not None
+    opened = opened.model_copy(update={"config": {**opened.config, "tracking": {"uri": uri}}})
+    to = Console(file=io.StringIO(), width=400)
+    print_closing(result(state=make_state().model_copy(update={"opened": opened})), to)
+    (line,) = (line for line in written(to).splitlines() if "mlflow ui" in line)
+    assert shlex.split(line[line.index("mlflow ui") :]) == ["mlflow", "ui", "--backend-store-uri", uri]
+
+
+def test_why_a_search_could_not_go_on_is_said_beside_an_answer() -> None:
+    to = Console(file=io.StringIO(), width=400)
+    print_closing(result("failed", reason="the final model failed: MemoryError"), to)
+    expected = "The search could not go on (the final model failed: MemoryError); run it again to go on."
+    assert expected in written(to)

@@ -136,9 +136,8 @@ def test_scores_of_unlike_budgets_are_not_ranked_together(
     state = make_state("search")  # its trials stand on two rungs in turn
     monkeypatch.setattr("search.driver.session.run_search", lambda *given: SimpleNamespace(state=state))
     space = {name: part.get("choices", part) for name, part in SPACE.items()}
-    tuner = AugmentationTuner(
-        ExperimentConfig.model_validate({**EXPERIMENT, "augmentation": space}), tmp_path
-    )
+    sections = {"augmentation": space, "model": {**EXPERIMENT["model"], "head_units": 8}}
+    tuner = AugmentationTuner({**EXPERIMENT, **sections}, tmp_path)
     tuner.search()
     ranked = [int(trial.trial_id) for trial in tuner.oracle.get_best_trials(9)]
     assert len(ranked) == 3

@@ -48,19 +48,26 @@ def say(line: str) -> None:
 
 @contextmanager
 def errors_as_status(as_json: bool) -> Iterator[None]:
-    """Turns what the user can mend into one line and exit status 2."""
+    """Turns what the user can mend into one line and exit status 2: a mistake, a file, or memory and the like that the system
+    refuses."""
     from data.errors import UserError
     from data.files import StorageError
-    from search.driver.ledger import Stopped
+    from search.execution.failures import is_lack
 
     try:
         yield
-    except Stopped:
-        raise typer.Exit(STOPPED) from None
     except (UserError, StorageError) as error:
         reason = str(error)
-    except OSError as error:  # a file that could not be read, or memory or processes that the system refuses
+    except OSError as error:
         reason = f"{error.filename or type(error).__name__}: {(error.strerror or str(error)).lower()}; run the same command again"
+    except Exception as error:
+        if not is_lack(error):
+            raise
+        text = " ".join(str(error).split())
+        reason = (
+            f"the machine refused what this needs ({type(error).__name__}{': ' if text else ''}{text}); give it more memory, "
+            "processes or open files, then run the same command again"
+        )
     else:
         return
     if as_json:

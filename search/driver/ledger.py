@@ -20,11 +20,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from data.files import make_folder, write_atomically
+from search.driver.answers import is_same, kept_answer, read_predictions
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Kind, Outcome, Predictions, TrialRecord, TrialResult, TrialSpec
 from search.journal.event_log import EventLog
-from search.journal.journal_file import JournalError
+from search.journal.journal_file import FRESH, JournalError
 from search.training.progress import EpochReport, OnEpoch
 
 PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
@@ -74,9 +75,11 @@ class Ledger:
     ) -> int:
         """Writes the trial down, hands it to the engine unless its answer is known, and returns its number.
 
-        Raises JournalError where the journal has another trial in this place.
+        Raises JournalError where the journal has another trial in this place, Stopped where the search is asked to stop.
         """
         number = len(self._asked)
+        if self.stop.is_set():
+            raise Stopped
         self._asked.append(number)
         duplicate_of = self._first_with_key.setdefault(spec.key, number)
         record = self._records.get(number)
@@ -94,10 +97,13 @@ class Ledger:
         elif record.spec.key != spec.key:
             raise JournalError(
                 f"{self._log.path}: trial {number} is not the one this search asks for ({record.label} against {label}); "
-                "the journal was changed or made by another version; start anew with --fresh"
+                "the journal was changed or made by another version; go on with the version that began it, choose another "
+                f"--run-dir, or start anew with {FRESH}"
             )
         if record.result is None and record.duplicate_of is None:
-            self._futures[number] = self._engine.submit(spec, functools.partial(self._on_epoch, number))
+            self._futures[number] = kept_answer(self._kept(record), self._run_dir) or self._engine.submit(
+                spec, functools.partial(self._on_epoch, number)
+            )
         for listener in self.listeners:
             listener.trial_started(record)
         return number
@@ -208,7 +214,7 @@ class Ledger:
                 listener.trial_epoch(record, report)
 
     def _write_told(self, record: TrialRecord, outcome: Outcome, baseline: int | None) -> TrialRecord:
-        fields: dict[str, Any] = {"result": outcome.result, "attempts": outcome.attempts}
+        fields: dict[str, Any] = {"result": outcome.result, "attempts": self._attempts(record, outcome)}
         if outcome.predictions is not None:
             fields |= self._write_predictions(record.trial, outcome.predictions)
         updated = record.model_copy(update=fields)
@@ -221,6 +227,17 @@ class Ledger:
         event = self._log.append("told", trial=record.trial, **payload)
         self._records[record.trial] = updated.model_copy(update={"told_at": event["time"]})
         return self._records[record.trial]
+
+    def _kept(self, record: TrialRecord) -> TrialRecord | None:
+        """This very trial, as it stood before it or an earlier one was tried again."""
+        kept = self._log.withdrawn(record.trial)
+        return kept if kept is not None and is_same(kept, record) else None
+
+    def _attempts(self, record: TrialRecord, outcome: Outcome) -> int:
+        """Of all sittings."""
+        kept = self._kept(record) if record.duplicate_of is None else None
+        was_tried = kept is not None and kept.result is None and kept.told_at is not None
+        return outcome.attempts + (kept.attempts if kept and was_tried else 0)
 
     def _effect_if_possible(self, number: int, baseline: int) -> Effect | None:
         completed = self._records[baseline].status == "completed"
@@ -240,19 +257,3 @@ class Ledger:
         make_folder(self._run_dir / "predictions", "the folder of predictions")
         write_atomically(self._run_dir / name, content)
         return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}
-
-
-def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
-    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled."""
-    path = run_dir / str(record.predictions_file)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise JournalError(
-            f"{path} cannot be read ({error.strerror}); restore it, or start anew with --fresh"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
-        raise JournalError(
-            f"{path} is not the file that was journaled; restore it, or start anew with --fresh"
-        )
-    return Predictions.from_bytes(content)

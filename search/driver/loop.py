@@ -16,6 +16,8 @@ from search.driver.phases import (
     Confirmation,
     Context,
     Controls,
+    SearchFailed,
+    reason_of,
     run_ablation,
     run_confirmation,
     run_controls,
@@ -64,6 +66,7 @@ class SearchLoop:
             controls = run_controls(self.context)
         with self._phase("search", self.prepared.num_trials):
             trials = run_trials(self.context, controls)
+            self._require_completed(trials)
         self._conclude(self.conclusions.after_search(controls, trials))
         if evaluation.confirm is not None:
             self._confirm(controls, trials)
@@ -72,6 +75,20 @@ class SearchLoop:
         if self.demo_leak:
             self._leak(controls, trials)
         return self.log.state
+
+    def _require_completed(self, trials: list[int]) -> None:
+        """Before anything is confirmed, or the test set opened, for nothing."""
+        records = [self.context.ledger.record(number) for number in trials]
+        if any(record.status == "completed" for record in records):
+            return
+        hours = self.prepared.config.search.max_hours
+        if records:
+            why = f"the last one failed: {reason_of(records[-1])}"
+        elif self.log.cut_after is not None:
+            why = f"search.max_hours ({hours}) left no time for one; raise it, or write null for no limit"
+        else:
+            why = "there was nothing to try"
+        raise SearchFailed(f"no trial completed: {why}")
 
     def _leak(self, controls: Controls, trials: list[int]) -> None:
         with self._phase("leak", None):

@@ -79,14 +79,21 @@ def run_controls(context: Context) -> Controls:
                 spec = context.specs.search("control", label, context.specs.control(augmentation), views)
                 asked[views][label] = context.ask("control", spec, rung if len(ladder) > 1 else None)
     controls = Controls(asked)
-    record = context.tell(baseline, baseline)
-    if record.status != "completed":
-        raise SearchFailed(f"no augmentation, which all is compared with, failed: {_reason(record)}")
+    _tell_baseline(context, baseline, baseline)
     for numbers in asked.values():
         for label, number in numbers.items():
-            if number != baseline:
-                context.tell(number, None if label == NONE else numbers[NONE])
+            if label == NONE and number != baseline:
+                _tell_baseline(context, number, None)
+            elif number != baseline:
+                context.tell(number, numbers[NONE])
     return controls
+
+
+def _tell_baseline(context: Context, number: int, baseline: int | None) -> None:
+    """Raises SearchFailed where it failed."""
+    record = context.tell(number, baseline)
+    if record.status != "completed":
+        raise SearchFailed(f"no augmentation, which all is compared with, failed: {reason_of(record)}")
 
 
 def _baseline_at(context: Context, full: int, rung: int, budget: Any, ladder: tuple[Any, ...]) -> int:
@@ -98,7 +105,7 @@ def _baseline_at(context: Context, full: int, rung: int, budget: Any, ladder: tu
     return context.ask("control", context.specs.search("control", NONE, settings, budget), rung)
 
 
-def _reason(record: TrialRecord) -> str:
+def reason_of(record: TrialRecord) -> str:
     return record.result.error or "no reason was given" if record.result else "it has no result"
 
 
@@ -124,7 +131,8 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
         record = context.ledger.record(source)
         spec = context.specs.confirm("confirm", record.label, record.spec.settings)
         candidates[context.ask("confirm", spec)] = source
-    for number in (baseline, *candidates):
+    _tell_baseline(context, baseline, baseline)
+    for number in candidates:
         context.tell(number, baseline)
     return Confirmation(baseline, candidates)
 
@@ -212,5 +220,5 @@ def run_test(context: Context, choices: dict[str, tuple[Settings, Epochs]]) -> d
     for label, number in numbers.items():
         record = context.tell(number, numbers[NONE] if label != NONE else None)
         if record.status != "completed":
-            raise SearchFailed(f"the final model ({label}) failed: {_reason(record)}")
+            raise SearchFailed(f"the final model ({label}) failed: {reason_of(record)}")
     return numbers

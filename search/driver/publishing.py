@@ -1,58 +1,104 @@
 """What is made from a search's state for people, kept true as it changes: the files of the run directory, and MLflow's runs."""
 
+import shlex
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.files import StorageError
+from search.driver.ending import in_a_line
 from search.driver.outputs import write_outputs
+from search.execution.failures import is_lack
 from search.experiment.config import TrackingConfig
 from search.journal.event_log import EventLog
 from search.journal.state import SearchState
 
 if TYPE_CHECKING:
-    from search.tracking.tracker import Tracker
+    from search.tracking.tracker import Tracker, TrackingStatus
     from search.tracking.values import Winner
 
-FLUSH_SECONDS, STOP_SECONDS = 20.0, 3.0  # for what MLflow has not been sent yet; `sync` sends the rest
+# For what MLflow has not been sent yet; `sync` sends the rest.
+FLUSH_SECONDS, STOP_SECONDS, REGISTER_SECONDS = 20.0, 3.0, 60.0
 
 
 class Publisher:
-    """tracker: MLflow's side, which hears of running trials too; None where `tracking.uri` is null."""
+    """tracker: MLflow's side, which hears of running trials too; None where `tracking.uri` is null.
 
-    def __init__(self, tracking: TrackingConfig, name: str, run_dir: Path) -> None:
-        self.run_dir = run_dir
+    say: told of what could not be made.
+    """
+
+    def __init__(
+        self, tracking: TrackingConfig, name: str, run_dir: Path, say: Callable[[str], None]
+    ) -> None:
+        self.run_dir, self._say = run_dir, say
         self.tracker = _tracker_of(tracking, name, run_dir)
 
     def show(self, state: SearchState) -> None:
         """The tables as they stand. Not the page, which takes seconds to draw and which `report` makes at any time."""
-        write_outputs(state, self.run_dir, with_report=False)
+        self._write(state, with_page=False)
         if self.tracker is not None:
             self.tracker.submit(state)
 
-    def register(self, state: SearchState, winner: "Winner | None") -> None:
-        if winner is not None and self.tracker is not None:
-            self.tracker.log_winner(state, winner)
+    def stop(self, state: SearchState, with_page: bool) -> str | None:
+        """Of a sitting that ended before its search: in the few seconds that whoever stops a job gives, but for the page. What MLflow
+        says of itself, as `end`."""
+        said = None
+        try:
+            self._write(state, with_page)
+        finally:
+            if self.tracker is not None:
+                self.tracker.submit(state)
+                said = self._text(self.tracker.close(STOP_SECONDS))
+        return said
 
-    def stop(self, state: SearchState) -> str | None:
-        """In the few seconds that whoever stops a job gives. What MLflow says of itself, as `end`."""
-        self.show(state)
-        return self._close(STOP_SECONDS)
+    def end(self, log: EventLog, winner: "Winner | None", stop: threading.Event) -> str | None:
+        """All that is made from a finished search; written down once it is all there, so that it need not be made again.
 
-    def end(self, log: EventLog) -> str | None:
-        """All that is made from an ended search; written down once it is all there, so that it need not be made again."""
-        write_outputs(log.state, self.run_dir)
+        stop: set where somebody waits for the end.
+        """
+        drawn = self._write(log.state, with_page=True)
         for folder in ("views", "checkpoints"):
             shutil.rmtree(self.run_dir / folder, ignore_errors=True)
+        sent = said = None
         if self.tracker is not None:
-            self.tracker.submit(log.state)
-        said = self._close(FLUSH_SECONDS)
-        sent = self.tracker is None or (self.tracker.status.reason is None and not self.tracker.status.unsent)
-        if log.state.finished_at is not None and sent:
+            sent = self._send(self.tracker, log.state, winner, stop)
+            said = self._text(sent)
+        if drawn and (sent is None or sent.is_whole):
             log.append("shown")
         return said
 
-    def _close(self, seconds: float) -> str | None:
-        return None if self.tracker is None else str(self.tracker.close(seconds))
+    def _send(
+        self, tracker: "Tracker", state: SearchState, winner: "Winner | None", stop: threading.Event
+    ) -> "TrackingStatus":
+        """The winner only to a tracker that has just answered: its model takes longer than anybody would wait for one that does
+        not."""
+        tracker.submit(state)
+        status = tracker.close(STOP_SECONDS if stop.is_set() else FLUSH_SECONDS)
+        if winner is None or not status.is_whole:
+            return status
+        tracker.submit_winner(state, winner)
+        return tracker.close(STOP_SECONDS if stop.is_set() else REGISTER_SECONDS)
+
+    def _text(self, status: "TrackingStatus") -> str:
+        later = f"; send it later: python run_search.py sync {shlex.quote(str(self.run_dir))}"
+        return str(status) + ("" if status.is_whole else later)
+
+    def _write(self, state: SearchState, with_page: bool) -> bool:
+        """Whether it could be made. Raises StorageError; what the machine refuses otherwise costs the files, not the search."""
+        try:
+            write_outputs(state, self.run_dir, with_page)
+        except Exception as error:
+            if isinstance(error, StorageError) or not is_lack(error):
+                raise
+            what = "the page and its figures" if with_page else "trials.csv and summary.json"
+            again = f"python run_search.py report {shlex.quote(str(self.run_dir))}"
+            self._say(
+                f"could not make {what} ({in_a_line(error)}); the search is kept; with more memory: {again}"
+            )
+            return False
+        return True
 
 
 def _tracker_of(tracking: TrackingConfig, name: str, run_dir: Path) -> "Tracker | None":

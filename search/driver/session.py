@@ -6,31 +6,33 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
+from search.driver.ending import Outcome, ending_of, write_down
 from search.driver.ledger import Ledger, Stopped
 from search.driver.loop import SearchLoop
 from search.driver.opening import opening
 from search.driver.outputs import write_outputs
 from search.driver.pacing import Deadline
-from search.driver.phases import SearchFailed
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.publishing import Publisher
+from search.driver.resuming import continued, resume
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
 from search.experiment.config import Experiment, ExperimentConfig, load_config
 from search.experiment.trial import Resources
 from search.journal.event_log import EventLog
-from search.journal.lock import RunLock
+from search.journal.journal_file import FRESH
+from search.journal.lock import LockedError, RunLock
 from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
@@ -41,12 +43,10 @@ CACHES = ("features", "openvino")
 CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 
 
-Outcome = Literal["finished", "already finished", "stopped", "failed"]
-
-
 @dataclass(frozen=True)
 class SearchResult:
-    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could not go on (`reason`)."""
+    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could not go on (`reason`); it can
+    be resumed too, once that is mended."""
 
     state: SearchState
     run_dir: Path
@@ -104,91 +104,92 @@ class _Session:
         self.lock = lock
         self.started = time.monotonic()
         self.stop = options.stop or threading.Event()
+        self.has_begun = False  # this sitting's first event is journaled
 
     def run(self) -> SearchResult:
         if self.options.fresh:
             require_runnable(self.config)  # before anything is lost
             empty_run_dir(self.run_dir)
         log = EventLog(self.run_dir / JOURNAL)
-        with ExitStack() as stack:
-            stack.callback(log.close)
+        with closing(log):
             if log.warning:
                 self.progress.message(log.warning)
-            self._refuse_another_search(log.state)
+            if log.state.opened is not None:
+                self.config = continued(log.state, self.config, self.run_dir)
             if log.state.finished_at is not None and not (self.options.demo_leak and log.state.leak is None):
                 return self._show_finished(log)
-            return self._search(log, stack)
+            return self._search(log)
 
     def _show_finished(self, log: EventLog) -> SearchResult:
         """The search is over: what it was killed before writing, or could not send, follows."""
         said = None
         if not (log.state.is_shown and (self.run_dir / "report.html").exists()):
-            publisher = self._publisher()
-            publisher.register(log.state, stored_winner(log.state, self.run_dir))
-            said = publisher.end(log)
+            said = self._publisher().end(log, stored_winner(log.state, self.run_dir), self.stop)
         return SearchResult(log.state, self.run_dir, "already finished", tracking=said)
 
-    def _search(self, log: EventLog, stack: ExitStack) -> SearchResult:
+    def _search(self, log: EventLog) -> SearchResult:
+        """One sitting. Whatever ends it, its end is written down first, then its workers are stopped, then files are touched."""
         require_runnable(self.config)
         publisher = self._publisher()
-        resources = resources_of(self.config, self.run_dir)
-        engine = self._engine(resources)
+        engine = self._engine(resources_of(self.config, self.run_dir))
+        ending = ending_of(lambda: self._sit(log, engine, publisher))
+        engine.cancel_running()  # at once: nobody waits for what still runs
+        said = None
+        is_ours = self.has_begun and not isinstance(ending.error, LockedError)
+        try:
+            state = write_down(ending, log) if is_ours else log.state
+            engine.shutdown(wait=False)
+            if ending.outcome == "finished":
+                said = publisher.end(log, stored_winner(state, self.run_dir), self.stop)
+            elif is_ours:
+                said = publisher.stop(state, with_page=ending.outcome == "failed" and not self.stop.is_set())
+        finally:
+            engine.shutdown(wait=False)
+            if ending.error is not None:
+                raise ending.error
+        return SearchResult(state, self.run_dir, ending.outcome, ending.reason, said)
+
+    def _sit(self, log: EventLog, engine: Engine, publisher: Publisher) -> None:
+        """Everything between the opening of a sitting and its end. Raises Stopped, SearchFailed, or what went wrong."""
         self._say_what_bounds_workers()
-        stack.callback(engine.shutdown, wait=False)
         engine.warm_up()
         earlier = log.state.wall_seconds
+        resources = resources_of(self.config, self.run_dir)
         prepared = self._prepare(log, resources)
         engine.use_dataset(prepared.dataset, path_to_images(self.config.dataset))
         work = workload(self.config)
         self.progress.expect(work.plan, work.of, self.config.execution.workers)
+        deadline = Deadline(self.config, earlier, self.started)
+        for record in log.state.records:
+            deadline.told(record)
+        ledger = self._ledger(log, engine, prepared, resources, publisher)
+        show, leak = publisher.show, self.options.demo_leak
+        SearchLoop(prepared, log, ledger, self.progress, show, deadline, leak).run()
+        if self.stop.is_set():
+            raise Stopped
+        self._write_winner(log, prepared)
+        log.append("finished")
+
+    def _ledger(
+        self, log: EventLog, engine: Engine, prepared: Prepared, resources: Resources, publisher: Publisher
+    ) -> Ledger:
         ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
-        ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
+        ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir, self.progress.message))
         ledger.listeners.append(SpentCheckpoints(resources))
         if not self.options.demo_leak:  # which wants the same views once more
             ledger.listeners.append(SpentViews(resources))
         if publisher.tracker is not None:
             publisher.tracker.submit(log.state)
             ledger.listeners.append(publisher.tracker)
-        deadline = Deadline(self.config, earlier, self.started)
-        for record in log.state.records:
-            deadline.told(record)
-        loop = SearchLoop(
-            prepared, log, ledger, self.progress, publisher.show, deadline, self.options.demo_leak
-        )
-        return self._finish(log, loop, prepared, engine, publisher)
+        return ledger
 
-    def _finish(
-        self, log: EventLog, loop: SearchLoop, prepared: Prepared, engine: Engine, publisher: Publisher
-    ) -> SearchResult:
-        outcome: Outcome = "finished"
-        reason = None
-        try:
-            loop.run()
-        except Stopped:
-            engine.cancel_running()  # at once: nobody waits for what still runs
-            outcome, reason = "stopped", "asked to stop"
-        except SearchFailed as error:
-            outcome, reason = "failed", str(error)
-        if reason is not None:
-            log.append("stopped", reason=reason)
-        if outcome == "finished" and not any(r.status == "completed" for r in log.state.of_kind("trial")):
-            outcome, reason = "failed", "no trial completed"
-        if outcome == "finished":
-            self._after(log, prepared, publisher)
-            log.append("finished")
-        said = publisher.stop(log.state) if outcome == "stopped" else publisher.end(log)
-        return SearchResult(log.state, self.run_dir, outcome, reason, said)
-
-    def _after(self, log: EventLog, prepared: Prepared, publisher: Publisher) -> None:
+    def _write_winner(self, log: EventLog, prepared: Prepared) -> None:
         """What a finished search leaves beside its figures: the winner's pictures and its model."""
         from search.report.preview import write_winner_sheet
 
         write_winner_sheet(log.state, prepared.dataset, self.run_dir)
-        winner = build_winner(
-            log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir
-        )
-        publisher.register(log.state, winner)
+        build_winner(log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir)
 
     def _engine(self, resources: Resources) -> Engine:
         execution = self.config.execution
@@ -219,7 +220,7 @@ class _Session:
                 "what makes a search repeatable); raise it to use them all"
             )
 
-    def _prepare(self, log: EventLog, resources: Any) -> Prepared:
+    def _prepare(self, log: EventLog, resources: Resources) -> Prepared:
         self.progress.phase("prepare", None)
         start = time.monotonic()
         prepared = prepare(self.config, resources, self._on_images)
@@ -227,16 +228,17 @@ class _Session:
             self.progress.message(line)
         opened = log.state.opened
         if opened is None:
-            log.append(
-                "opened", opened=opening(prepared, earlier_looks(self.run_dir)).model_dump(mode="json")
-            )
+            looks = earlier_looks(self.run_dir)
+            log.append("opened", opened=opening(prepared, looks).model_dump(mode="json"))
         elif opened.dataset.digest != prepared.dataset.digest:
             raise UserError(
                 f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, now "
-                f"{prepared.dataset.digest[:12]}); restore them, or start anew with --fresh"
+                f"{prepared.dataset.digest[:12]}); restore them, choose another --run-dir, or start anew with {FRESH}"
             )
         else:
-            log.append("resumed")
+            for line in resume(log, self.config, self.run_dir):
+                self.progress.message(line)
+        self.has_begun = True
         forget_previous(self.run_dir)
         log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
         write_outputs(log.state, self.run_dir, with_report=False)
@@ -247,12 +249,5 @@ class _Session:
             raise Stopped
         self.progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
 
-    def _refuse_another_search(self, state: SearchState) -> None:
-        if state.opened is not None and state.opened.config_hash != self.config.hash:
-            raise UserError(
-                f"{self.run_dir} holds a search of another config ({state.opened.name}, {state.opened.config_hash[:8]}; this "
-                f"one is {self.config.hash[:8]}); choose another --run-dir, or start anew with --fresh"
-            )
-
     def _publisher(self) -> Publisher:
-        return Publisher(self.config.tracking, self.config.name, self.run_dir)
+        return Publisher(self.config.tracking, self.config.name, self.run_dir, self.progress.message)

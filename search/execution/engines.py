@@ -142,7 +142,11 @@ def settle(future: Future[Outcome], answer: Outcome | Failure, attempts: int, lo
         future.set_exception(StorageError(answer.errno, answer.reason))
     else:
         result = TrialResult(
-            status="failed", error=answer.reason, traceback=answer.traceback, log_path=log_path
+            status="failed",
+            error=answer.reason,
+            may_pass=answer.kind != "trial",
+            traceback=answer.traceback,
+            log_path=log_path,
         )
         future.set_result(Outcome(result, None, attempts))
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from data.errors import UserError
 from data.files import StorageError, is_storage_failure, storage_error
 
 if TYPE_CHECKING:
@@ -22,18 +23,24 @@ MAX_TRACEBACK_CHARACTERS = 20_000
 
 # By name, since TensorFlow is not imported here: it ran out of memory, or the device had a fault of its own.
 _MACHINE_ERROR_NAMES = {"ResourceExhaustedError", "UnavailableError", "InternalError"}
+# By their words, where libraries raise errors of other kinds for it: no memory, threads, processes or open files left.
+_MACHINE_WORDS = re.compile(
+    r"can't (start|allocate)|cannot allocate|out of memory|insufficient memory|bad_alloc|failed to map segment|"
+    r"resource temporarily unavailable|too many open files|thread constructor failed",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
 class Failure:
     """Why a trial gave no result.
 
-    kind: "trial" would fail again the same way; "machine" may not, and is worth another attempt; "storage"
-    ends the search until somebody mends the disk. reason: one line. errno: of the operating system, for
+    kind: "trial" would fail again the same way; "user" too, until the user mends it; "machine" may not, and is worth another
+    attempt; "storage" ends the search until somebody mends the disk. reason: one line. errno: of the operating system, for
     "storage".
     """
 
-    kind: Literal["trial", "machine", "storage"]
+    kind: Literal["trial", "user", "machine", "storage"]
     reason: str
     traceback: str | None = None
     errno: int = 0
@@ -56,9 +63,16 @@ def classify(error: BaseException) -> Failure:
         return Failure("storage", _storage_reason(error), trace, getattr(error, "errno", 0))
     first_line = (str(error).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    if isinstance(error, UserError):
+        return Failure("user", reason, trace)
+    return Failure("machine" if is_lack(error) else "trial", reason, trace)
+
+
+def is_lack(error: BaseException) -> bool:
+    """Whether the machine refused something (memory, threads, files), whatever the exception it comes as."""
     names = {kind.__name__ for kind in type(error).__mro__}
-    by_machine = isinstance(error, OSError | MemoryError) or names & _MACHINE_ERROR_NAMES
-    return Failure("machine" if by_machine else "trial", reason, trace)
+    by_kind = isinstance(error, OSError | MemoryError | SystemError) or names & _MACHINE_ERROR_NAMES
+    return bool(by_kind or _MACHINE_WORDS.search(str(error)))
 
 
 def _storage_reason(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from data.dataset import Dataset
-from data.files import StorageError, make_folder, storing
+from data.files import make_folder, storing
 from search.execution.engines import LOG_FOLDER, EngineOptions, settle
 from search.execution.failures import MAX_TRACEBACK_CHARACTERS, Failure
 from search.execution.worker_process import TrialCancelled, WorkerLost, WorkerProcess
@@ -88,8 +88,8 @@ class LocalEngine:
                     self._jobs.put(None)
         if not wait:
             self.cancel_running()
-        if self._started:
-            for thread in self._threads:
+        for thread in self._threads:
+            if thread.is_alive():  # one that could not be started cannot be joined
                 thread.join()
 
     def __enter__(self) -> "LocalEngine":
@@ -155,7 +155,7 @@ class _Slot:
 
     def _warm_up(self) -> None:
         """Has a worker starting. Where that fails, the next trial meets the same and reports it."""
-        with contextlib.suppress(WorkerLost, StorageError):
+        with contextlib.suppress(Exception):
             self._ready_worker()
 
     def _ready_worker(self) -> WorkerProcess:

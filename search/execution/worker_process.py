@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,28 @@ class WorkerLost(Exception):
         self.was_idle = was_idle
 
 
+class NotReplaced(OSError):
+    """A second process was asked for."""
+
+
+class OneProcess:
+    """Our spawn context, for one process. A pool replaces a process that ended: one that starts while its pool is thrown
+    away finds half of it gone, and its traceback goes to the terminal."""
+
+    def __init__(self) -> None:
+        self._context = OwnContext()
+        self._is_used = False
+
+    def Process(self, *arguments: Any, **named: Any) -> Any:
+        if self._is_used:
+            raise NotReplaced("a worker process is not replaced within its pool")
+        self._is_used = True
+        return self._context.Process(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
 class WorkerProcess:
     """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start. number: from 1, of
     those on this machine.
@@ -64,20 +87,35 @@ class WorkerProcess:
         self._pid: int | None = None
         self._trials = 0
         self._first_mb = self._last_mb = 0.0
-        self._reports = ReportPipe()
-        _keep_signals_from_workers()
-        self._pool = pebble.ProcessPool(
-            max_workers=1,
-            initializer=worker.start,
-            initargs=(log, options.resources, os.getpid(), self._reports.writer),
-            context=OwnContext(),
-        )
         try:
+            self._start(number, log)
+        except (
+            BrokenProcessPool,
+            OSError,
+            MemoryError,
+            RuntimeError,
+        ) as error:  # threads, memory, open files
+            raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
+
+    def _start(self, number: int, log: Path) -> None:
+        """Leaves nothing behind where it cannot."""
+        options = self._options
+        with ExitStack() as undo:
+            self._reports = ReportPipe()
+            undo.callback(self._reports.close)
+            _keep_signals_from_workers()
+            self._pool = pebble.ProcessPool(
+                max_workers=1,
+                initializer=worker.start,
+                initargs=(log, options.resources, os.getpid(), self._reports.writer),
+                context=OneProcess(),
+            )
+            undo.callback(self._pool.join)
+            undo.callback(self._pool.stop)
             self._warming = self._pool.schedule(
                 worker.warm, args=(number, options.run.__module__, options.warm_imports)
             )
-        except (BrokenProcessPool, OSError) as error:
-            raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
+            undo.pop_all()
 
     @property
     def is_alive(self) -> bool:
@@ -114,10 +152,10 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Kills the process and returns when it is gone."""
+        self._pool.stop()
         for process in multiprocessing.active_children():
             if process.pid == self._pid:
                 process.kill()
-        self._pool.stop()
         self._pool.join()
         self._reports.close()
 
@@ -149,6 +187,8 @@ class WorkerProcess:
         except pebble.ProcessExpired as error:
             raise WorkerLost(describe_exit(error.exitcode)) from error
         except BrokenProcessPool as error:
+            if answer is not self._warming and isinstance(error.__cause__, NotReplaced):
+                raise WorkerLost(describe_exit(0)) from error
             was_idle = answer is not self._warming
             raise WorkerLost("the worker process ended while it was starting", was_idle) from error
 

@@ -136,6 +136,10 @@ def secrets_of(uri: str) -> set[str]:
     return found - {"", HIDDEN}
 
 
+def is_database(uri: str) -> bool:
+    return uri.partition("://")[0].split("+")[0].lower() in DATABASES
+
+
 def artifact_location(uri: str, run_dir: Path) -> str | None:
     """Where a new experiment's files go, as an absolute URI; None where a server decides.
 

@@ -166,7 +166,8 @@ class TrialResult(Frozen):
     optimistic_metrics: the same where each head's best epoch was chosen on the very images scored, as scripts report it.
     best_epochs: an epoch (from 1, counted on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the
     same of the first. validation_hash: of the clean validation pixels, before and after. path: how images came to what trains, where
-    there was a choice.
+    there was a choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may succeed once that is
+    mended.
     """
 
     status: Status
@@ -185,6 +186,7 @@ class TrialResult(Frozen):
     precision: Precision | None = None
     probes: tuple[Probe, ...] = ()
     error: str | None = None
+    may_pass: bool = False
     traceback: str | None = None
     log_path: str | None = None
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from search.experiment.trial import TrialRecord
 from search.journal.journal_file import Event, Journal
 from search.journal.state import Replay, SearchState
 
@@ -15,6 +16,8 @@ class EventLog:
         self._replay = Replay(self._journal.events)
         self._past = self._journal.events
         self.num_events = len(self._past)
+        last = max((n for n, event in enumerate(self._past) if event["type"] == "retried"), default=-1)
+        self._past = self._past[last + 1 :]
 
     @property
     def path(self) -> Path:
@@ -38,11 +41,17 @@ class EventLog:
         event = self._journal.append(kind, **payload)
         self._replay.fold(event)
         self.num_events += 1
+        if kind == "retried":  # what was concluded before is concluded again
+            self._past = ()
         return event
 
     def holds(self, kind: str, key: str, value: Any) -> bool:
-        """Whether an event of an earlier sitting says just this."""
+        """Whether an event of an earlier sitting, since trials were last tried again, says just this."""
         return any(event["type"] == kind and event.get(key) == value for event in self._past)
+
+    def withdrawn(self, number: int) -> TrialRecord | None:
+        """What stood under a number before trials were tried again."""
+        return self._replay.withdrawn.get(number)
 
     def close(self) -> None:
         self._journal.close()

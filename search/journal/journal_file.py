@@ -20,9 +20,11 @@ from data.files import StorageError, flush_folder, storage_error, storing
 
 Event = dict[str, Any]
 
+FRESH = "--fresh, which deletes the search kept there (its trials, page and model)"  # said with another way before it
+
 _HEAD = b'{"crc":"'
 _BODY_STARTS = len(_HEAD) + 8 + len(b'",')
-_OWN_FIELDS = {"crc", "seq", "time", "type"}
+OWN_FIELDS = {"crc", "seq", "time", "type"}
 
 
 class JournalError(UserError):
@@ -110,7 +112,7 @@ class Journal:
         taken back as far as the disk allows. After a StorageError nothing more is accepted: what the disk
         holds is only known by opening the journal again.
         """
-        if clash := _OWN_FIELDS & payload.keys():
+        if clash := OWN_FIELDS & payload.keys():
             raise ValueError(f"an event's payload cannot be called {', '.join(sorted(clash))}")
         if self._failure is not None:
             raise self._failure
@@ -226,5 +228,5 @@ def _damaged(path: Path, number: int, line: bytes, expected_seq: int) -> str:
         fault = f"it is not event {expected_seq}, which belongs there"
     return (
         f"line {number} of {path} is damaged: {fault}. The journal is not changed. Restore it from a copy, "
-        f"or start again with --fresh or another --run-dir"
+        f"choose another --run-dir, or start again with {FRESH}"
     )

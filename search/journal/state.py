@@ -1,14 +1,17 @@
 """What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes them, `loop` acts on them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import model_validator
 
 from data.augmentations import AUGMENTATIONS
 from data.notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.experiment.changes import changed
 from search.experiment.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
+from search.journal.journal_file import OWN_FIELDS
+from search.journal.sittings import Resumed, Retried
 
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
@@ -83,7 +86,11 @@ class Cost(Frozen):
 
 
 class SearchState(Frozen):
-    """Everything known of a search at some moment. `records` are in the order of their numbers."""
+    """Everything known of a search at some moment. `records` are in the order of their numbers.
+
+    stopped: why the last sitting ended before the search did; has_failed: nobody asked for that. tries: how often each failed
+    trial was tried again in the surroundings it has now.
+    """
 
     opened: Opened | None = None
     records: tuple[TrialRecord, ...] = ()
@@ -92,6 +99,8 @@ class SearchState(Frozen):
     leak: LeakDemo | None = None
     cut_after: int | None = None  # trials asked for when the time ran out
     stopped: str | None = None
+    has_failed: bool = False
+    tries: dict[int, int] = {}
     finished_at: float | None = None
     is_shown: bool = False  # everything made from a finished search is there, in files and at MLflow
     wall_seconds: float = 0.0
@@ -133,13 +142,18 @@ class Replay:
     """Folds the journal's events, oldest first, into the state they describe; goes on as events are appended."""
 
     def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._fields: dict[str, Any] = {"phase_seconds": {}}
+        self._fields: dict[str, Any] = {"phase_seconds": {}, "tries": {}}
         self._records: dict[int, TrialRecord] = {}
+        self.withdrawn: dict[
+            int, TrialRecord
+        ] = {}  # as they stood when a trial before them was to be tried again
         for event in events:
             self.fold(event)
 
     def fold(self, event: Mapping[str, Any]) -> None:
         """Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood."""
+        if event["type"] == "retried":
+            self.withdrawn |= _fields_of(Retried, event).withdrawn(self._records)
         _FOLDS[event["type"]](self._fields, self._records, event)
 
     @property
@@ -149,6 +163,7 @@ class Replay:
     @property
     def state(self) -> SearchState:
         fields = {**self._fields, "phase_seconds": dict(self._fields["phase_seconds"])}
+        fields["tries"] = dict(self._fields["tries"])
         return SearchState.model_construct(
             records=tuple(self._records[n] for n in sorted(self._records)), **fields
         )
@@ -157,6 +172,14 @@ class Replay:
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
     """The state that a whole journal describes. Raises KeyError for an event of an unknown type."""
     return Replay(events).state
+
+
+Fields = TypeVar("Fields", bound=Frozen)
+
+
+def _fields_of(kind: type[Fields], event: Mapping[str, Any]) -> Fields:
+    """An event's own fields, checked."""
+    return kind.model_validate({name: value for name, value in event.items() if name not in OWN_FIELDS})
 
 
 def _opened(fields: dict, records: dict, event: Mapping) -> None:
@@ -205,17 +228,42 @@ def _cut(fields: dict, records: dict, event: Mapping) -> None:
 
 
 def _stopped(fields: dict, records: dict, event: Mapping) -> None:
-    fields["stopped"] = event["reason"]
+    fields["stopped"], fields["has_failed"] = event["reason"], event.get("failed", False)
 
 
 def _resumed(fields: dict, records: dict, event: Mapping) -> None:
-    fields["stopped"] = None
+    fields["stopped"], fields["has_failed"] = None, False
     fields["is_shown"] = False
+    resumed = _fields_of(Resumed, event)
+    if resumed.changed:
+        opened = fields["opened"]
+        config = changed(opened.config, resumed.changed)
+        fields["opened"] = opened.model_copy(update={"config": config, "config_hash": resumed.config_hash})
+        fields["tries"] = {}
+        if "dataset.path" in resumed.changed:
+            records |= {n: _at_path(record, config["dataset"]["path"]) for n, record in records.items()}
+
+
+def _at_path(record: TrialRecord, path: Any) -> TrialRecord:
+    """The record with its images at a path: they moved, and are the same."""
+    dataset = record.spec.dataset.model_copy(update={"path": path})
+    return record.model_copy(update={"spec": record.spec.model_copy(update={"dataset": dataset})})
+
+
+def _retried(fields: dict, records: dict, event: Mapping) -> None:
+    retried = _fields_of(Retried, event)
+    for number in retried.withdrawn(records):
+        del records[number]
+    for number in retried.trials:
+        fields["tries"][number] = fields["tries"].get(number, 0) + 1
+    fields["evidence"] = None
+    if retried.lifts_cut:
+        fields["cut_after"] = None
 
 
 def _finished(fields: dict, records: dict, event: Mapping) -> None:
     fields["finished_at"] = event["time"]
-    fields["stopped"] = None
+    fields["stopped"], fields["has_failed"] = None, False
 
 
 def _shown(fields: dict, records: dict, event: Mapping) -> None:
@@ -233,6 +281,7 @@ _FOLDS = {
     "cut": _cut,
     "stopped": _stopped,
     "resumed": _resumed,
+    "retried": _retried,
     "finished": _finished,
     "shown": _shown,
 }

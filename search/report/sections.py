@@ -56,9 +56,10 @@ def notices(state: SearchState) -> list[str]:
 def _unfinished(state: SearchState) -> list[str]:
     said = []
     evidence = state.evidence
-    if state.stopped:
+    if state.stopped and state.finished_at is None:
+        what = "could not go on" if state.has_failed else "was stopped"
         said.append(
-            f"This search was stopped ({state.stopped}) and can be resumed; the page shows what it knew then."
+            f"This search {what} ({state.stopped}) and can be resumed; the page shows what it knew then."
         )
     elif state.finished_at is None:
         said.append("This search has not ended; the page shows what it knows so far.")

@@ -42,11 +42,7 @@ def _identity(state: SearchState) -> dict[str, Any]:
         "config_hash": opened.config_hash if opened else None,
         "dataset_digest": opened.dataset.digest if opened else None,
         "objective": state.records[0].spec.protocol.objective if state.records else None,
-        "status": "finished"
-        if state.finished_at is not None
-        else "stopped"
-        if state.stopped
-        else "unfinished",
+        "status": _status(state),
         "stopped": state.stopped,
     }
 
@@ -56,6 +52,12 @@ def _controls(state: SearchState) -> dict[str, Any]:
     controls, baseline = state.of_kind("control"), state.baseline()
     full = {r.label: r for r in sorted(controls, key=lambda r: (r is baseline, r.rung or 0))}
     return {r.label: _trial(full[r.label], state) for r in controls}
+
+
+def _status(state: SearchState) -> str:
+    if state.finished_at is not None:
+        return "finished"
+    return "unfinished" if not state.stopped else "failed" if state.has_failed else "stopped"
 
 
 def _effect(effect: Effect | None) -> dict[str, Any] | None:

@@ -4,12 +4,14 @@ decides nothing.
 """
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from search.experiment.tracking_uri import mlflow_uri, redacted
 from search.experiment.trial import TrialRecord
+from search.journal.journal_file import FRESH
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.live_bars import live_bars
@@ -167,8 +169,13 @@ def print_closing(result: "SearchResult", console: "Console | None" = None) -> N
     console = console or stderr_console()
     say(console, "")
     if result.outcome == "already finished":
-        say(console, "This search was finished before; nothing was trained. Use --fresh to start anew.")
-    say(console, answer(result.state))
+        say(console, "This search was finished before; nothing was trained.")
+        say(console, f"To run it anew: another --run-dir, or {FRESH}.")
+    text = answer(result.state)
+    say(console, text)
+    if result.outcome in ("stopped", "failed") and "run it again" not in text:
+        what = "was stopped" if result.outcome == "stopped" else "could not go on"
+        say(console, f"The search {what} ({result.reason}); run it again to go on.")
     _print_verdicts(result.state, console)
     _print_leak(result.state, console)
     places = _places(result)
@@ -222,12 +229,8 @@ def _places(result: "SearchResult") -> list[tuple[str, str]]:
     opened = result.state.opened
     uri = (opened.config.get("tracking") or {}).get("uri") if opened else None
     if uri and uri.startswith("sqlite:"):
-        found.append(
-            (
-                "" if result.tracking else "MLflow",
-                f"mlflow ui --backend-store-uri {redacted(mlflow_uri(uri))}",
-            )
-        )
+        command = f"mlflow ui --backend-store-uri {shlex.quote(redacted(mlflow_uri(uri)))}"
+        found.append(("" if result.tracking else "MLflow", command))
     return found
 
 

@@ -225,8 +225,13 @@ def _no_answer_yet(state: SearchState) -> str:
         return "No answer: the search ended and no trial was completed."
     if state.stopped:
         done = _trials(len(completed))
-        return f"No answer yet: the search was stopped ({state.stopped}) after {done}; run it again to go on."
+        go_on = "mend that, and run it again to go on" if state.has_failed else "run it again to go on"
+        return f"No answer yet: {_stop_text(state)} after {done}; {go_on}."
     return f"No answer yet: the search is under way, with {_trials(len(completed))} completed."
+
+
+def _stop_text(state: SearchState) -> str:
+    return f"the search {'could not go on' if state.has_failed else 'was stopped'} ({state.stopped})"
 
 
 def _unconfirmed(state: SearchState) -> str:
@@ -241,7 +246,7 @@ def _unconfirmed(state: SearchState) -> str:
         )
     if state.finished_at is not None:
         return "No augmentation is the recommendation: no trial could be confirmed."
-    reason = f"the search was stopped ({state.stopped})" if state.stopped else "the search goes on"
+    reason = _stop_text(state) if state.stopped else "the search goes on"
     return f"No answer yet: {reason} before the best trial, {shown}, was confirmed on fresh seeds."
 
 

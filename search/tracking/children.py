@@ -2,6 +2,7 @@
 open. What is in the store is remembered in `Known`; when to send is `tracker`'s.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,11 @@ class Known:
             elif run.trial is not None:
                 child = Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
                 self.children[run.trial] = child
+
+    def drop_others(self, store: Store, trials: Set[int]) -> None:
+        """Deletes the runs of trials that are none of the search any more, since an earlier one was tried again."""
+        for number in self.children.keys() - trials:
+            store.delete(self.children.pop(number).run_id)
 
 
 def send_running(store: Store, known: Known, state: SearchState, trial: RunningTrial) -> None:

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from search.experiment.tracking_uri import artifact_location, mlflow_uri, redacted, sqlite_file
+from search.experiment.tracking_uri import (
+    artifact_location,
+    is_database,
+    mlflow_uri,
+    redacted,
+    sqlite_file,
+)
 from search.tracking.log_secrets import hide_in_logs
 from search.tracking.sqlite_store import make_whole
 from search.tracking.values import SEARCH_TAG, TRIAL_TAG, DatasetRow, Point, RunRow, Winner
@@ -26,6 +32,7 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "PGCONNECT_TIMEOUT": "10",
 }
 KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"  # else the dashboard guesses, and asks
 METRICS_PER_BATCH, OTHERS_PER_BATCH = 800, 100  # MLflow takes 1000 values a call, 100 params, 100 tags
@@ -67,6 +74,8 @@ class Store:
         hide_in_logs(uri)
         if file := sqlite_file(uri):
             make_whole(file, _make_tables)
+        elif is_database(uri):
+            _ask_once()
         given = mlflow_uri(uri)
         self._client = MlflowClient(tracking_uri=given, registry_uri=given)
         self._experiment_id = self._experiment(experiment, artifact_location(uri, run_dir))
@@ -229,6 +238,13 @@ class Store:
             name, model.artifact_location, run_id, dict(tags), description=about, model_id=model.model_id
         )
         return str(version.version)
+
+
+def _ask_once() -> None:
+    """MLflow asks a database that does not answer ten times, for minutes; `sender` asks again by itself."""
+    from mlflow.store.db import utils
+
+    utils.MAX_RETRY_COUNT = 1
 
 
 def _make_tables(uri: str) -> None:

@@ -72,9 +72,9 @@ def opened_of(state: SearchState) -> Opened:
 
 
 def _search_status(state: SearchState) -> str:
-    """FAILED where a search ended and no trial was completed: nothing can be read from it."""
+    """FAILED where a search could not go on, or ended and no trial was completed: nothing can be read from it."""
     if state.finished_at is None:
-        return "KILLED" if state.stopped else "RUNNING"
+        return "RUNNING" if not state.stopped else "FAILED" if state.has_failed else "KILLED"
     return "FINISHED" if any(r.status == "completed" for r in state.of_kind("trial")) else "FAILED"
 
 

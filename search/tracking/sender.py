@@ -40,6 +40,11 @@ class TrackingStatus:
     unsent: int = 0
     reason: str | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing there."""
+        return self.reason is None and not self.unsent
+
     def __str__(self) -> str:
         if self.unsent:
             return (

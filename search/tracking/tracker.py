@@ -28,9 +28,9 @@ ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "w
 class Tracker:
     """One search's projection onto one MLflow store.
 
-    `submit` and the trial methods, which the ledger calls, are for the running search: they return at once, and a background
-    thread sends. `project` sends now, for `sync`. None of them raises for anything MLflow does: the status says what was not
-    sent, and why.
+    `submit`, `submit_winner` and the trial methods, which the ledger calls, are for the running search: they return at once, and a
+    background thread sends. `project` sends now, for `sync`. None of them raises for anything MLflow does: the status says what
+    was not sent, and why.
 
     Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the winner's contact
     sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI or from MLflow's environment
@@ -52,6 +52,7 @@ class Tracker:
         self._known: Known | None = None
         self._newest: SearchState | None = None
         self._live = LiveTrials()
+        self._winner: tuple[SearchState, Winner] | None = None
         self._sent: frozenset[int] = frozenset()  # replaced, never changed: `status` is read meanwhile
         self._reason: str | None = None
         self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
@@ -71,6 +72,11 @@ class Tracker:
         if self._sender is None:
             self._sender = Sender(self._send, self._retry_seconds)
         self._sender.submit(state)
+
+    def submit_winner(self, state: SearchState, winner: Winner) -> None:
+        """As `submit`, and then has the winning model stored and registered."""
+        self._winner = state, winner
+        self.submit(state)
 
     def trial_started(self, record: TrialRecord) -> None:
         """Nothing to send: it may wait for long, and its run is made at its first epoch."""
@@ -121,7 +127,11 @@ class Tracker:
     def _send(self, state: SearchState | None) -> bool:
         """None: what is heard of running trials, and those told, alone."""
         if state is not None:
-            return self._attempt(lambda store: self._project(store, state))
+            sent = self._attempt(lambda store: self._project(store, state))
+            if sent and self._winner is not None:
+                winner, self._winner = self._winner, None
+                self.log_winner(*winner)
+            return sent
         newest = self._newest
         return newest is None or self._attempt(lambda store: self._project_live(store, newest))
 
@@ -147,6 +157,7 @@ class Tracker:
             self._project_live(store, state)
         else:
             end_running(store, known, search_row(state).ended)
+            known.drop_others(store, {record.trial for record in state.records})
         self._project_search(store, known, state)
 
     def _project_live(self, store: Store, state: SearchState) -> None:
@@ -166,7 +177,9 @@ class Tracker:
             known = _known_parent(parent) if parent else _new_parent(store, state)
             known.add_children(store, found)
             self._known = known
-            self._sent = self._sent | known.ended_trials
+            # An earlier sitting's answer to a trial that is tried again is none.
+            told = {r.trial for r in state.records if r.result is not None}
+            self._sent = self._sent | (known.ended_trials & told)
         return self._known
 
     def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:

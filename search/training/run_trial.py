@@ -42,7 +42,11 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     try:
         trained = train_spec(spec, resources, on_epoch)
     except (TrialFailure, UserError) as error:
-        return Outcome(TrialResult(status="failed", error=str(error), traceback=traceback.format_exc()), None)
+        may_pass = isinstance(error, UserError)  # a file that was missing, say
+        result = TrialResult(
+            status="failed", error=str(error), may_pass=may_pass, traceback=traceback.format_exc()
+        )
+        return Outcome(result, None)
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.weights[0])
     if not (resources.keep_views and spec.kind in CLIMBING):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.files import make_folder
-from search.driver.ledger import read_predictions
+from search.driver.answers import read_predictions
 from search.driver.outputs import write_outputs
 from search.experiment.trial import Frozen
 from search.journal.state import SearchState

@@ -62,7 +62,7 @@ def compare_rehearsal(
     journaled: Iterable[Event], again: Iterable[Event], comparison: Comparison, slack: float
 ) -> None:
     """Every trial asked for, every effect, every conclusion. An interrupted search may have got less far."""
-    ours, theirs = list(journaled), list(again)
+    ours, theirs = _standing(journaled), list(again)
     finished = any(event["type"] == "finished" for event in ours)
     if not _compare_trials(_trials(ours), _trials(theirs), finished, comparison, slack):
         return
@@ -75,6 +75,30 @@ def compare_rehearsal(
         for number, (value, repeated) in enumerate(zip(first, second, strict=False), start=1):
             where = kind if number == len(first) else f"{kind} ({number} of {len(first)})"
             comparison.check(where, value, repeated, slack)
+
+
+def _standing(events: Iterable[Event]) -> list[Event]:
+    """The events of trials and conclusions that hold, oldest first: without those that a later `retried` withdrew, and with the
+    images where they are now."""
+    held: list[Event] = []
+    path: dict[str, Any] = {}
+    for event in events:
+        if event["type"] == "retried":
+            held = [e for e in held if e["type"] != "evidence" and _number(e) < event["first"]]
+        elif event["type"] == "resumed" and "dataset.path" in event.get("changed", {}):
+            path = {"path": event["changed"]["dataset.path"][1]}
+        held.append(dict(event))
+    return [_moved(event, path) if path and event["type"] == "asked" else event for event in held]
+
+
+def _number(event: Event) -> int:
+    """Of the trial that the event is about; below all where it is about none."""
+    return int(event.get("trial", event.get("record", {}).get("trial", -1)))
+
+
+def _moved(event: Event, path: Mapping[str, Any]) -> Event:
+    record, spec = event["record"], event["record"]["spec"]
+    return {**event, "record": {**record, "spec": {**spec, "dataset": {**spec["dataset"], **path}}}}
 
 
 def _compare_trials(

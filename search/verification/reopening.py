@@ -66,6 +66,9 @@ def relocated(run: Run, data: Path | None, keep_cache: bool = True) -> Run:
             spec = event["record"]["spec"]
             spec = {**spec, "dataset": {**spec["dataset"], "path": path}}
             event = {**event, "record": {**event["record"], "spec": spec}}
+        elif event["type"] == "resumed" and isinstance(changed := event.get("changed"), dict):
+            kept = {k: v for k, v in changed.items() if k not in ("dataset.path", "execution.cache_dir")}
+            event = {**event, "changed": kept}
         moved.append(event)
     return _run(tuple(moved), run.warning)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.messages import shown
-from search.driver.ledger import read_predictions
+from search.driver.answers import read_predictions
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
