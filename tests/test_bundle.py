@@ -305,14 +305,15 @@ def test_many_bundles_are_a_table_and_one_search_under_two_names_is_flagged(
     heading, anna, ben, carl, copy = describe_grades(grades).splitlines()
     assert heading.split() == [
         *("student", "file", "question", "seed", "verdict"),
-        *("best", "delta", "verified", "differences"),
+        *("best", "delta", "failed", "verified", "differences"),
     ]
     assert anna.startswith("Anna Nowak  anna.zip")
     assert re.search(r" recomputed +none$", anna)
     assert ben.startswith("Ben")
     assert "predictions: trial 3 names /dev/zero" in ben
     assert "not a zip" in carl
-    assert copy.startswith("COPY: Anna Nowak (anna.zip) and Ben (ben.zip): the same search")
+    assert copy.startswith("COPY: Ben (ben.zip) and Anna Nowak (anna.zip): the same search")
+    assert copy.endswith("; 11 of 11 trials are those of anna.zip")
 
 
 def test_a_folder_with_a_difference_is_status_4_and_json(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from search.journal.comparison import Comparison
 from search.journal.journal_file import encode, read
 from search.journal.state import replay
 from search.verification.reopening import open_run, relocated
-from search.verification.retraining import compare_quality
 from search.verification.verify import Verification, verify
 
 Event = dict[str, Any]
@@ -160,26 +159,6 @@ def test_other_versions_and_cards_are_named_and_compared_within_a_tolerance(copi
     assert not found.exact
     assert any(each.startswith("numpy 0.9, here ") for each in found.changed)
     assert "gpus a card, here absent" in found.changed
-
-
-def predictions_with(correct: np.ndarray) -> Predictions:
-    """One seed on images of class 1, right where told to be."""
-    predicted = np.where(correct, 1, 0).astype(np.int16)[None]
-    log_prob = np.where(correct, -0.1, -2.0).astype(np.float32)[None]
-    return Predictions(
-        np.arange(len(correct)), predicted, log_prob, (np.arange(len(correct)) % 5).astype(np.int16)
-    )
-
-
-@pytest.mark.parametrize(("lost", "different"), [(4, 0), (60, 1)])
-def test_elsewhere_a_trial_may_move_within_its_noise_and_no_further(lost: int, different: int) -> None:
-    correct = np.arange(500) % 4 != 0
-    worse = correct.copy()
-    worse[np.flatnonzero(correct)[:lost]] = False
-    comparison = Comparison()
-    pair = predictions_with(correct), predictions_with(worse)
-    compare_quality("trial 0", "accuracy", pair, np.ones(500, np.int32), 1, comparison)
-    assert len(comparison.differences) == different
 
 
 def test_images_elsewhere_change_the_path_in_every_spec(finished_run: Path, tmp_path: Path) -> None:
