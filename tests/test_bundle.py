@@ -6,8 +6,9 @@ import re
 import shutil
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,10 +23,11 @@ from search.journal.journal_file import Event, encode, parse, read
 from search.journal.state import replay
 from search.verification.bundle import make_bundle, projections
 from search.verification.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
-from search.verification.grading import Extent, Grade, grade, grade_many
+from search.verification.grading import Extent, Grade, grade, grade_many, numbers_to_train
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import open_run, prepare_again, scratch_resources
+from search.verification.verify import claimed_trials
 
 UNTRAINED = Extent(train=False)
 
@@ -165,10 +167,20 @@ def test_a_resealed_journal_contradicts_its_predictions(bundled: Path, tmp_path:
     assert {"trial 3: metrics: accuracy", "trials.csv"} <= found
 
 
+Forge = Callable[[Predictions, np.ndarray], Predictions]
+
+
 def forged_throughout(
-    finished_run: Path, files: Mapping[str, bytes], number: int, folder: Path
+    finished_run: Path,
+    files: Mapping[str, bytes],
+    forges: Mapping[int, Forge],
+    folder: Path,
+    machine: str = "",
 ) -> dict[str, bytes]:
-    """All answers of one trial right, and everything that follows from them computed anew: nothing contradicts anything."""
+    """Answers of some trials forged, and everything that follows from them computed anew: nothing contradicts anything.
+
+    forges: by number of trial, given its answers and their classes [n]. machine: the processor it is said to come from.
+    """
     run = open_run(finished_run)
     prepared = prepare_again(run, scratch_resources(run.config, folder))
     labels = np.asarray(prepared.dataset.labels)
@@ -177,19 +189,16 @@ def forged_throughout(
         for r in run.state.records
         if r.predictions_file
     }
-    true = answers[number]
-    right = np.broadcast_to(labels[true.images], true.predicted.shape).astype(np.int16)
-    answers[number] = Predictions(true.images, right, np.full_like(true.log_prob, -0.01), true.fold)
-    metrics = metric_values(answers[number], labels, 10)
+    answers |= {n: forge(answers[n], labels[answers[n].images]) for n, forge in forges.items()}
     records = tuple(
-        r.model_copy(
-            update={"result": r.result.model_copy(update={"metrics": metrics, "score": metrics["accuracy"]})}
-        )
-        if r.trial == number and r.result
+        r.model_copy(update={"result": r.result.model_copy(update=_scored(answers[r.trial], labels))})
+        if r.trial in forges and r.result
         else r
         for r in run.state.records
     )
-    state = run.state.model_copy(update={"records": records})
+    environment = {**run.opened.environment, **({"processor": machine} if machine else {})}
+    opened = run.opened.model_copy(update={"environment": environment})
+    state = run.state.model_copy(update={"records": records, "opened": opened})
     events = [*rehearse(prepared, state, answers, folder), {"type": "finished", "time": 2.0}]
     forged = dict(files)
     for path in (folder / "predictions").iterdir():
@@ -198,18 +207,117 @@ def forged_throughout(
     return {**forged, **projections(replay(events), files[SHEET])}
 
 
+def _scored(answers: Predictions, labels: np.ndarray) -> dict[str, Any]:
+    metrics = metric_values(answers, labels, 10)
+    return {"metrics": metrics, "score": metrics["accuracy"]}
+
+
+def all_right(answers: Predictions, true: np.ndarray) -> Predictions:
+    right = np.broadcast_to(true, answers.predicted.shape).astype(np.int16)
+    return Predictions(answers.images, right, np.full_like(answers.log_prob, -0.01), answers.fold)
+
+
+def five_points(answers: Predictions, true: np.ndarray) -> Predictions:
+    """Every twentieth answer more is right."""
+    predicted, log_prob = answers.predicted.copy(), answers.log_prob.copy()
+    wrong = np.flatnonzero(predicted[0] != true)[: len(true) // 20]
+    predicted[0, wrong], log_prob[0, wrong] = true[wrong], -0.3
+    return Predictions(answers.images, predicted, log_prob, answers.fold)
+
+
+def jittered(answers: Predictions, true: np.ndarray) -> Predictions:
+    """As if features differed in their last digits."""
+    log_prob = answers.log_prob * np.float32(1 + 1e-6)
+    return Predictions(answers.images, answers.predicted, log_prob, answers.fold)
+
+
+def best_of(run_dir: Path) -> int:
+    claim = claimed_trials(open_run(run_dir).state)
+    assert claim is not None
+    return claim[0]
+
+
+def all_jittered(run_dir: Path) -> dict[int, Forge]:
+    """The trials that grading trains again."""
+    return dict.fromkeys(numbers_to_train(open_run(run_dir).state, Extent()), jittered)
+
+
 def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
     finished_run: Path, bundled: Path, tmp_path: Path
 ) -> None:
-    evidence = open_run(finished_run).state.evidence
-    assert evidence is not None
-    best = max(evidence.confirmed, key=lambda each: each.effect.delta).trial
-    forged = forged_throughout(finished_run, files_of(bundled), best, tmp_path)
+    best = best_of(finished_run)
+    forged = forged_throughout(finished_run, files_of(bundled), {best: all_right}, tmp_path)
     path = resealed(tmp_path / "x.zip", forged)
     found = where(grade(path, Extent()))
     trained_again = {f"trial {best}", f"trial {best}: score", f"trial {best}: metrics.accuracy"}
     assert trained_again <= found
     assert all(place.startswith(f"trial {best}: metrics.") for place in found - trained_again)
+
+
+def test_a_forgery_from_another_machine_is_found_where_the_baseline_repeats(
+    finished_run: Path, bundled: Path, tmp_path: Path
+) -> None:
+    best = best_of(finished_run)
+    files = forged_throughout(
+        finished_run, files_of(bundled), {best: five_points}, tmp_path, "a quantum card"
+    )
+    text = describe_grade(grade(resealed(tmp_path / "x.zip", files), Extent()))
+    repeats = (
+        rf"trial {best}: trial \d repeats here to the last bit, so that this one must too; 76 of its 1528"
+    )
+    assert re.search(repeats, text)
+    assert "as it was handed in" not in text
+    assert "was handed in" in text  # the claim, beside the effect of what was trained here
+
+
+def test_a_forgery_is_found_though_no_trial_repeats(
+    finished_run: Path, bundled: Path, tmp_path: Path
+) -> None:
+    best = best_of(finished_run)
+    forges = all_jittered(finished_run)
+    forges[best] = lambda answers, true: jittered(five_points(answers, true), true)
+    files = forged_throughout(finished_run, files_of(bundled), forges, tmp_path, "a quantum card")
+    graded = grade(resealed(tmp_path / "x.zip", files), Extent())
+    assert where(graded) == {f"trial {best}"}
+    assert any("76 answers are far from those trained again" in each.what for each in graded.differences)
+
+
+@pytest.mark.slow
+def test_a_machine_whose_answers_follow_is_no_difference_and_is_not_called_the_same(
+    finished_run: Path, bundled: Path, tmp_path: Path
+) -> None:
+    forges = all_jittered(finished_run)
+    files = forged_throughout(finished_run, files_of(bundled), forges, tmp_path, "a quantum card")
+    graded = grade(resealed(tmp_path / "x.zip", files), Extent())
+    assert graded.same
+    text = describe_grade(graded)
+    assert "no difference beyond chance: 0 answers differ from those handed in" in text
+    assert "as it was handed in" not in text
+
+
+def test_classes_that_log_probabilities_rule_out_are_found_without_training(
+    finished_run: Path, bundled: Path, tmp_path: Path
+) -> None:
+    best = best_of(finished_run)
+
+    def careless(answers: Predictions, true: np.ndarray) -> Predictions:
+        forged = five_points(answers, true)
+        return Predictions(answers.images, forged.predicted, answers.log_prob, answers.fold)
+
+    files = forged_throughout(finished_run, files_of(bundled), {best: careless}, tmp_path)
+    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
+    assert where(graded) == {f"trial {best}"}
+    assert "answers give a class that their log-probability rules out" in graded.differences[0].what
+
+
+def test_a_bundle_that_did_not_finish_is_a_difference(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    events = [event for event in _events(files) if event["type"] != "finished"]
+    files["journal.jsonl"] = sealed_journal(
+        [*events, {"type": "stopped", "time": 3.0, "reason": "had enough"}]
+    )
+    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
+    assert any("did not finish: had enough" in each.what for each in graded.differences)
 
 
 def hostile(bundled: Path, tmp_path: Path, name: str, content: bytes = b"x") -> Path:

@@ -24,12 +24,12 @@ LEAST_WRONG = (
 
 class Fingerprint(Frozen):
     """training: names seeds, images and augmentation; two honest trials with one may be one training, others never. marks: each
-    shared by nothing but the same training. blocks: at least half of them must be shared."""
+    shared by nothing but the same training. blocks: families of marks of which at least half must be shared."""
 
     trial: int
     training: str
     marks: frozenset[Mark]
-    blocks: frozenset[Mark]
+    blocks: tuple[frozenset[Mark], ...]
 
 
 def fingerprints(records: Iterable[TrialRecord], answers: Mapping[int, Predictions]) -> Iterator[Fingerprint]:
@@ -42,7 +42,7 @@ def fingerprints(records: Iterable[TrialRecord], answers: Mapping[int, Predictio
             trial=record.trial,
             training=_training(record),
             marks=frozenset((*_marks_of_training(record), *(_marks_of_classes(given) if given else ()))),
-            blocks=frozenset(_marks_of_blocks(given) if given else ()),
+            blocks=tuple(frozenset(marks(given)) for marks in BLOCKS) if given else (),
         )
 
 
@@ -56,14 +56,15 @@ class Index:
     def add(self, file: str, prints: Iterable[Fingerprint]) -> None:
         for each in prints:
             self._trainings[file, each.trial] = each.training
-            for mark in each.marks | each.blocks:
+            for mark in each.marks.union(*each.blocks):
                 self._holders.setdefault(mark, (file, each.trial))
 
     def holder(self, sought: Fingerprint) -> tuple[str, bool] | None:
         """The file that a trial stands in already, and whether two honest searches may share it. None: in none."""
         found = Counter(self._holders[mark] for mark in sought.marks if mark in self._holders)
-        blocks = Counter(self._holders[mark] for mark in sought.blocks if mark in self._holders)
-        found += Counter({where: n for where, n in blocks.items() if 2 * n >= len(sought.blocks)})
+        for family in sought.blocks:
+            blocks = Counter(self._holders[mark] for mark in family if mark in self._holders)
+            found.update({where: n for where, n in blocks.items() if 2 * n >= len(family)})
         if not found:
             return None
         (file, trial), _ = found.most_common(1)[0]
@@ -103,17 +104,33 @@ def _marks_of_classes(answers: Predictions) -> Iterator[Mark]:
         yield "classes", hashlib.sha256(np.ascontiguousarray(answers.predicted).tobytes()).hexdigest()
 
 
-def _marks_of_blocks(answers: Predictions) -> Iterator[Mark]:
+def _log_prob_blocks(answers: Predictions) -> Iterator[Mark]:
     """Of blocks of images: their log-probabilities summed with fixed weights, in steps."""
     rng = np.random.default_rng(20)
     weights = rng.standard_normal(answers.log_prob.shape)
     offset = rng.random(NUM_BLOCKS)
     log_prob = np.maximum(answers.log_prob, -20.0).astype(np.float64)
-    for number, columns in enumerate(np.array_split(np.arange(log_prob.shape[1]), NUM_BLOCKS)):
+    for number, columns in _blocks(answers):
         block = log_prob[:, columns]
         if block.size and block.std() > LEAST_SPREAD:
             total = float((block * weights[:, columns]).sum()) / (STEP * np.sqrt(block.size))
             yield "block", log_prob.shape, number, int(np.floor(total + offset[number]))
+
+
+def _class_blocks(answers: Predictions) -> Iterator[Mark]:
+    """Of blocks of images in which enough answers are wrong for no other training to give the same: the classes given."""
+    wrong = answers.log_prob < np.log(0.5)
+    for number, columns in _blocks(answers):
+        if wrong[:, columns].sum() >= LEAST_WRONG // 3:
+            content = np.ascontiguousarray(answers.predicted[:, columns]).tobytes()
+            yield "classes of block", number, hashlib.sha256(content).hexdigest()
+
+
+def _blocks(answers: Predictions) -> Iterator[tuple[int, np.ndarray]]:
+    yield from enumerate(np.array_split(np.arange(answers.predicted.shape[1]), NUM_BLOCKS))
+
+
+BLOCKS = (_log_prob_blocks, _class_blocks)
 
 
 def _hash(value: object) -> str:
