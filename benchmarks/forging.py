@@ -177,12 +177,14 @@ def shares(
     form: str | None,
     points: float,
     seed: int = 0,
-    **more: bool,
+    world: World = CLOTHING,
+    others_repeat: bool = False,
 ) -> tuple[Share, Share, Share]:
     """Of `repeats` bundles, those in which each way of grading finds something."""
     seeds = ([seed, *design, int(10 * machine.parted), int(points), number] for number in range(repeats))
     all_grades = [
-        graded(design, machine, form, points, np.random.default_rng(each), **more) for each in seeds
+        graded(design, machine, form, points, np.random.default_rng(each), world, others_repeat)
+        for each in seeds
     ]
     names = ("untrained", "default", "one_more")
     first, second, third = (Share(sum(getattr(g, n) for g in all_grades), repeats) for n in names)

@@ -23,11 +23,12 @@ from search.journal.journal_file import Event, encode, parse, read
 from search.journal.state import replay
 from search.verification.bundle import make_bundle, projections
 from search.verification.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
-from search.verification.grading import Extent, Grade, grade, grade_many, numbers_to_train
+from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import open_run, prepare_again, scratch_resources
-from search.verification.verify import claimed_trials
+from search.verification.retraining import claimed_trials
+from search.verification.verify import Verification, verify_run
 
 UNTRAINED = Extent(train=False)
 
@@ -157,27 +158,27 @@ def test_a_damaged_journal_is_named_by_its_line(bundled: Path, tmp_path: Path) -
     assert "line 1 of journal.jsonl is damaged" in graded.differences[0].what
 
 
-def test_a_resealed_journal_contradicts_its_predictions(bundled: Path, tmp_path: Path) -> None:
+def test_a_resealed_journal_contradicts_its_predictions_and_must_have_finished(
+    bundled: Path, tmp_path: Path
+) -> None:
     files = files_of(bundled)
     events = _events(files)
     told = next(e for e in events if e["type"] == "told" and e["trial"] == 3)
     told["result"]["score"] = told["result"]["metrics"]["accuracy"] = 0.99
-    files["journal.jsonl"] = sealed_journal(events)
-    found = where(grade(resealed(tmp_path / "x.zip", files), UNTRAINED))
-    assert {"trial 3: metrics: accuracy", "trials.csv"} <= found
+    files["journal.jsonl"] = sealed_journal([e for e in events if e["type"] != "finished"])
+    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
+    assert {"trial 3: metrics: accuracy", "trials.csv", "journal.jsonl"} <= where(graded)
+    assert any("the search did not finish" in each.what for each in graded.differences)
 
 
 Forge = Callable[[Predictions, np.ndarray], Predictions]
 
 
-def forged_throughout(
-    finished_run: Path,
-    files: Mapping[str, bytes],
-    forges: Mapping[int, Forge],
-    folder: Path,
-    machine: str = "",
-) -> dict[str, bytes]:
-    """Answers of some trials forged, and everything that follows from them computed anew: nothing contradicts anything.
+def forged_run(
+    finished_run: Path, forges: Mapping[int, Forge], folder: Path, machine: str = ""
+) -> list[Event]:
+    """A run directory with the answers of some trials forged, and everything that follows from them computed anew: nothing
+    contradicts anything.
 
     forges: by number of trial, given its answers and their classes [n]. machine: the processor it is said to come from.
     """
@@ -185,7 +186,7 @@ def forged_throughout(
     prepared = prepare_again(run, scratch_resources(run.config, folder))
     labels = np.asarray(prepared.dataset.labels)
     answers = {
-        r.trial: Predictions.from_bytes(files[r.predictions_file])
+        r.trial: Predictions.from_bytes((finished_run / r.predictions_file).read_bytes())
         for r in run.state.records
         if r.predictions_file
     }
@@ -200,10 +201,18 @@ def forged_throughout(
     opened = run.opened.model_copy(update={"environment": environment})
     state = run.state.model_copy(update={"records": records, "opened": opened})
     events = [*rehearse(prepared, state, answers, folder), {"type": "finished", "time": 2.0}]
-    forged = dict(files)
+    (folder / "journal.jsonl").write_bytes(sealed_journal(events))
+    return events
+
+
+def forged_throughout(
+    finished_run: Path, files: Mapping[str, bytes], forges: Mapping[int, Forge], folder: Path
+) -> dict[str, bytes]:
+    """The same as a bundle's files."""
+    events = forged_run(finished_run, forges, folder)
+    forged = {**files, "journal.jsonl": sealed_journal(events)}
     for path in (folder / "predictions").iterdir():
         forged[f"predictions/{path.name}"] = path.read_bytes()
-    forged["journal.jsonl"] = sealed_journal(events)
     return {**forged, **projections(replay(events), files[SHEET])}
 
 
@@ -231,21 +240,16 @@ def jittered(answers: Predictions, true: np.ndarray) -> Predictions:
     return Predictions(answers.images, answers.predicted, log_prob, answers.fold)
 
 
-def best_of(run_dir: Path) -> int:
+def claim_of(run_dir: Path) -> tuple[int, int]:
     claim = claimed_trials(open_run(run_dir).state)
     assert claim is not None
-    return claim[0]
-
-
-def all_jittered(run_dir: Path) -> dict[int, Forge]:
-    """The trials that grading trains again."""
-    return dict.fromkeys(numbers_to_train(open_run(run_dir).state, Extent()), jittered)
+    return claim
 
 
 def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
     finished_run: Path, bundled: Path, tmp_path: Path
 ) -> None:
-    best = best_of(finished_run)
+    best, _ = claim_of(finished_run)
     forged = forged_throughout(finished_run, files_of(bundled), {best: all_right}, tmp_path)
     path = resealed(tmp_path / "x.zip", forged)
     found = where(grade(path, Extent()))
@@ -254,70 +258,79 @@ def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
     assert all(place.startswith(f"trial {best}: metrics.") for place in found - trained_again)
 
 
-def test_a_forgery_from_another_machine_is_found_where_the_baseline_repeats(
-    finished_run: Path, bundled: Path, tmp_path: Path
+def trained_again(run_dir: Path, numbers: tuple[int, ...]) -> Verification:
+    return verify_run(run_dir, open_run(run_dir), numbers)
+
+
+def places(verification: Verification) -> set[str]:
+    return {difference.where for difference in verification.differences}
+
+
+def test_a_forgery_from_another_machine_is_found_where_another_trial_repeats(
+    finished_run: Path, tmp_path: Path
 ) -> None:
-    best = best_of(finished_run)
-    files = forged_throughout(
-        finished_run, files_of(bundled), {best: five_points}, tmp_path, "a quantum card"
-    )
-    text = describe_grade(grade(resealed(tmp_path / "x.zip", files), Extent()))
+    best, baseline = claim_of(finished_run)
+    forged_run(finished_run, {best: five_points}, tmp_path, "a quantum card")
+    found = trained_again(tmp_path, (baseline, best))
+    assert places(found) == {f"trial {best}"}
     repeats = (
-        rf"trial {best}: trial \d repeats here to the last bit, so that this one must too; 76 of its 1528"
+        f"trial {baseline} repeats here to the last bit, so that this one must too; 76 of its 1528 answers"
     )
-    assert re.search(repeats, text)
-    assert "as it was handed in" not in text
-    assert "was handed in" in text  # the claim, beside the effect of what was trained here
+    assert repeats in found.differences[0].what
+    assert "was handed in" in found.remarks[0]  # the claim, beside the effect of what was trained here
 
 
-def test_a_forgery_is_found_though_no_trial_repeats(
-    finished_run: Path, bundled: Path, tmp_path: Path
-) -> None:
-    best = best_of(finished_run)
-    forges = all_jittered(finished_run)
-    forges[best] = lambda answers, true: jittered(five_points(answers, true), true)
-    files = forged_throughout(finished_run, files_of(bundled), forges, tmp_path, "a quantum card")
-    graded = grade(resealed(tmp_path / "x.zip", files), Extent())
-    assert where(graded) == {f"trial {best}"}
-    assert any("76 answers are far from those trained again" in each.what for each in graded.differences)
+def test_a_forgery_is_found_though_no_trial_repeats(finished_run: Path, tmp_path: Path) -> None:
+    best, baseline = claim_of(finished_run)
+    forges: dict[int, Forge] = {
+        best: lambda answers, true: jittered(five_points(answers, true), true),
+        baseline: jittered,
+    }
+    forged_run(finished_run, forges, tmp_path, "a quantum card")
+    found = trained_again(tmp_path, (baseline, best))
+    assert places(found) == {f"trial {best}"}
+    assert any("76 answers are far from those trained again" in each.what for each in found.differences)
 
 
-@pytest.mark.slow
 def test_a_machine_whose_answers_follow_is_no_difference_and_is_not_called_the_same(
-    finished_run: Path, bundled: Path, tmp_path: Path
+    finished_run: Path, tmp_path: Path
 ) -> None:
-    forges = all_jittered(finished_run)
-    files = forged_throughout(finished_run, files_of(bundled), forges, tmp_path, "a quantum card")
-    graded = grade(resealed(tmp_path / "x.zip", files), Extent())
-    assert graded.same
-    text = describe_grade(graded)
+    claim = claim_of(finished_run)
+    forged_run(finished_run, dict.fromkeys(claim, jittered), tmp_path, "a quantum card")
+    found = trained_again(tmp_path, claim)
+    assert found.same
+    assert not found.repeated
+    text = describe_grade(Grade(file="x.zip", verification=found))
     assert "no difference beyond chance: 0 answers differ from those handed in" in text
     assert "as it was handed in" not in text
 
 
 def test_classes_that_log_probabilities_rule_out_are_found_without_training(
-    finished_run: Path, bundled: Path, tmp_path: Path
+    finished_run: Path, tmp_path: Path
 ) -> None:
-    best = best_of(finished_run)
-
     def careless(answers: Predictions, true: np.ndarray) -> Predictions:
         forged = five_points(answers, true)
-        return Predictions(answers.images, forged.predicted, answers.log_prob, answers.fold)
+        log_prob = np.where(forged.predicted == true, answers.log_prob, -0.1).astype(np.float32)
+        return Predictions(answers.images, forged.predicted, log_prob, answers.fold)
 
-    files = forged_throughout(finished_run, files_of(bundled), {best: careless}, tmp_path)
-    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
-    assert where(graded) == {f"trial {best}"}
-    assert "answers give a class that their log-probability rules out" in graded.differences[0].what
+    best, _ = claim_of(finished_run)
+    forged_run(finished_run, {best: careless}, tmp_path)
+    found = trained_again(tmp_path, ())
+    assert places(found) == {f"trial {best}"}
+    assert "answers give a class that their log-probability rules out" in found.differences[0].what
 
 
-def test_a_bundle_that_did_not_finish_is_a_difference(bundled: Path, tmp_path: Path) -> None:
-    files = files_of(bundled)
-    events = [event for event in _events(files) if event["type"] != "finished"]
-    files["journal.jsonl"] = sealed_journal(
-        [*events, {"type": "stopped", "time": 3.0, "reason": "had enough"}]
-    )
-    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
-    assert any("did not finish: had enough" in each.what for each in graded.differences)
+def test_a_failure_is_trained_again_on_request(finished_run: Path, tmp_path: Path) -> None:
+    """Whoever has no use for a trial may say that it failed; the search is repeated without it."""
+    run_dir = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    events = list(read(run_dir / "journal.jsonl")[0])
+    told = next(e for e in events if e["type"] == "told" and e["trial"] == 3)
+    told["result"] = {"status": "failed", "error": "the loss is not finite"}
+    told |= {"predictions_file": None, "predictions_sha256": None, "effect": None}
+    (run_dir / "journal.jsonl").write_bytes(sealed_journal(events))
+    found = trained_again(run_dir, (3,))
+    what = next(each.what for each in found.differences if each.where == "trial 3")
+    assert what.startswith("failed in the journal (the loss is not finite); trained again it completes")
 
 
 def hostile(bundled: Path, tmp_path: Path, name: str, content: bytes = b"x") -> Path:

@@ -109,8 +109,8 @@ def renamed(state: SearchState, search_id: str, retimed: bool = True) -> SearchS
 def slower(record: TrialRecord) -> TrialRecord:
     if record.result is None or record.result.timing is None:
         return record
-    timing = {name: value * 1.01 for name, value in record.result.timing.model_dump().items()}
-    timing = record.result.timing.model_copy(update=timing)
+    longer = {name: value * 1.01 for name, value in record.result.timing.model_dump().items()}
+    timing = record.result.timing.model_copy(update=longer)
     return record.model_copy(update={"result": record.result.model_copy(update={"timing": timing})})
 
 

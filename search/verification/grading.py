@@ -25,9 +25,10 @@ from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources
+from search.verification.retraining import chosen_trial, claimed_trials
 from search.verification.soundness import unfinished
 from search.verification.submission import Copy, Submission, find_copies, submission_of
-from search.verification.verify import Verification, chosen_trial, claimed_trials, open_sound_run, verify_run
+from search.verification.verify import Verification, open_sound_run, verify_run
 
 Say = Callable[[str], None]
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")

@@ -1,4 +1,4 @@
-"""Journaled trials trained again, and how far they come out apart. What else `verify` compares is not here."""
+"""Journaled trials trained again: which, and how far they come out apart. What else `verify` compares is not here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import UserError
 from data.messages import shown
 from search.evidence.evaluation import paired_effect
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
 from search.journal.comparison import Comparison
+from search.journal.state import SearchState
 from search.verification.elsewhere import Pair, findings
 
 # How long it took, and what says how it came about rather than what came out.
@@ -43,6 +45,35 @@ class Apart(Frozen):
             f"score {self.score:.3g}, {self.num_answers} answers ({self.answers:.2%}), at most {self.log_prob:.3g} in a "
             f"log-probability and {self.curve:.3g} in a learning curve apart"
         )
+
+
+def claimed_trials(state: SearchState) -> tuple[int, int] | None:
+    """The trials whose difference is what the search says for itself: the setting it ends with, as it was confirmed, and no
+    augmentation; where nothing was confirmed, of the search phase. None: it says nothing yet."""
+    evidence = state.evidence
+    confirmed = max(evidence.confirmed, key=lambda c: c.effect.delta, default=None) if evidence else None
+    best = evidence.chosen_trial if evidence else None
+    best = confirmed.trial if best is None and confirmed else best
+    baseline = state.baseline("confirm" if confirmed else "control")
+    best = evidence.best_trial if best is None and evidence else best
+    if best is None or baseline is None or baseline.status != "completed":
+        return None
+    return chosen_trial(state, best), chosen_trial(state, baseline.trial)
+
+
+def chosen_trial(state: SearchState, trial: int | None = None) -> int:
+    """The trial to train again; of one that repeats another, that other. Raises UserError where there is none such."""
+    records = {record.trial: record for record in state.records}
+    if trial is None:
+        evidence = state.evidence
+        wanted = (evidence.chosen_trial, evidence.best_trial) if evidence else ()
+        trial = next((number for number in wanted if number is not None), 0)
+    if trial not in records:
+        raise UserError(f"there is no trial {trial}; allowed: 0 to {len(records) - 1}")
+    record = records[trial]
+    if record.result is None:
+        raise UserError(f"trial {trial} is {record.status} and has no numbers to compare; choose another")
+    return record.trial if record.duplicate_of is None else record.duplicate_of
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from data.errors import UserError
 from data.messages import shown
 from search.driver.ledger import read_predictions
 from search.driver.prepare import Prepared
@@ -33,7 +32,14 @@ from search.verification.reopening import (
     relocated,
     scratch_resources,
 )
-from search.verification.retraining import Apart, effect_here, judge, train_again
+from search.verification.retraining import (
+    Apart,
+    chosen_trial,
+    claimed_trials,
+    effect_here,
+    judge,
+    train_again,
+)
 from search.verification.soundness import unsound
 
 SLACK = 0.001  # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
@@ -151,8 +157,8 @@ def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambd
         changed = compare_surroundings(run, prepared, comparison)
         if comparison.differences:  # on other images or weights all else would differ too
             return _verification(comparison, changed)
-        for found in unsound(run):
-            comparison.note(found.where, found.what)
+        for difference in unsound(run):
+            comparison.note(difference.where, difference.what)
         predictions = _check_trials(run.state, run_dir, prepared, SUMMATION if changed else 0.0, comparison)
         _check_answers(predictions, prepared, comparison)
         say(f"repeating the search with the answers of its {len(predictions)} trained trials")
@@ -210,35 +216,6 @@ def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verificat
         num_compared=comparison.num_compared,
         differences=tuple(comparison.differences),
     )
-
-
-def claimed_trials(state: SearchState) -> tuple[int, int] | None:
-    """The trials whose difference is what the search says for itself: the setting it ends with, as it was confirmed, and no
-    augmentation; where nothing was confirmed, of the search phase. None: it says nothing yet."""
-    evidence = state.evidence
-    confirmed = max(evidence.confirmed, key=lambda c: c.effect.delta, default=None) if evidence else None
-    best = evidence.chosen_trial if evidence else None
-    best = confirmed.trial if best is None and confirmed else best
-    baseline = state.baseline("confirm" if confirmed else "control")
-    best = evidence.best_trial if best is None and evidence else best
-    if best is None or baseline is None or baseline.status != "completed":
-        return None
-    return chosen_trial(state, best), chosen_trial(state, baseline.trial)
-
-
-def chosen_trial(state: SearchState, trial: int | None = None) -> int:
-    """The trial to train again; of one that repeats another, that other. Raises UserError where there is none such."""
-    records = {record.trial: record for record in state.records}
-    if trial is None:
-        evidence = state.evidence
-        wanted = (evidence.chosen_trial, evidence.best_trial) if evidence else ()
-        trial = next((number for number in wanted if number is not None), 0)
-    if trial not in records:
-        raise UserError(f"there is no trial {trial}; allowed: 0 to {len(records) - 1}")
-    record = records[trial]
-    if record.result is None:
-        raise UserError(f"trial {trial} is {record.status} and has no numbers to compare; choose another")
-    return record.trial if record.duplicate_of is None else record.duplicate_of
 
 
 def _check_trials(
