@@ -19,10 +19,10 @@ from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
 from search.journal.comparison import Comparison, Difference
-from search.journal.journal_file import Event, JournalError
+from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
 from search.verification.elsewhere import contradictions
-from search.verification.rehearsal import compare_rehearsal, rehearse
+from search.verification.rehearsal import SUMMATION, compare_again, rehearse
 from search.verification.reopening import (
     JOURNAL,
     Run,
@@ -44,7 +44,6 @@ from search.verification.soundness import unsound
 
 SLACK = 0.001  # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
 TOLERANCE = "the same within what another machine may change"
-SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
 
 Say = Callable[[str], None]
 
@@ -135,7 +134,7 @@ def describe(verification: Verification) -> str:
     if verification.changed:
         lines.append(f"not the machine and versions of the search: {'; '.join(verification.changed)}")
     for each in verification.trained:
-        words = each.apart.words if each.apart else f"it fails here too: {shown(each.error or '')}"
+        words = each.apart.words if each.apart else f"it fails here: {shown(each.error or '')}"
         if each.apart or each.error:
             lines.append(f"trial {each.trial} ({shown(each.label)}) trained again: {words}")
     lines += verification.remarks
@@ -163,7 +162,7 @@ def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambd
         _check_answers(predictions, prepared, comparison)
         say(f"repeating the search with the answers of its {len(predictions)} trained trials")
         again = rehearse(prepared, run.state, predictions, folder)
-        remarks = _compare_search(run.events, again, bool(changed), comparison)
+        remarks = compare_again(run.events, again, SLACK if changed else 0.0, comparison)
         trained = []
         for record in (r for n in numbers for r in run.state.records if r.trial == n):
             if record.trial in predictions or record.status == "failed":
@@ -190,23 +189,6 @@ def _check_answers(
         if count := contradictions(answers, labels, num_classes):
             what = f"{count} of {answers.predicted.size} answers give a class that their log-probability rules out"
             comparison.note(f"trial {number}", what)
-
-
-def _compare_search(
-    journaled: Sequence[Event], again: Sequence[Event], elsewhere: bool, comparison: Comparison
-) -> list[str]:
-    """Compares the search repeated; elsewhere within `SLACK`, saying how many numbers make use of it."""
-    compare_rehearsal(journaled, again, comparison, SLACK if elsewhere else 0.0)
-    if not elsewhere:
-        return []
-    strict = Comparison()
-    compare_rehearsal(journaled, again, strict, SUMMATION)
-    within = {each.where for each in strict.differences} - {each.where for each in comparison.differences}
-    if not within:
-        return []
-    return [
-        f"{len(within)} recomputed numbers are apart by no more than {SLACK}: {', '.join(sorted(within)[:3])}"
-    ]
 
 
 def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verification:
