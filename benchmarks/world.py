@@ -95,11 +95,15 @@ class Stage:
     def predictions(self, setting: np.ndarray, rng: np.random.Generator) -> Predictions:
         """One trial: `setting` [n] trained here. A wrong answer is the next class."""
         world, labels = self.images.world, self.images.labels
-        heads = world.head_sd * self._paired(self.head_draws, rng)
-        margin = setting + self._paired(self.image_draws, rng) + heads[:, self.fold]
+        margin = self.margins(setting, rng)
         predicted = np.where(margin > 0, labels, (labels + 1) % world.num_classes).astype(np.int16)
         log_prob = -np.logaddexp(np.float32(0), -margin)
         return Predictions(np.arange(len(labels)), predicted, log_prob, self.fold)
+
+    def margins(self, setting: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """float32 [seeds, n] of one trial: an answer is right where it is above zero."""
+        heads = self.images.world.head_sd * self._paired(self.head_draws, rng)
+        return setting + self._paired(self.image_draws, rng) + heads[:, self.fold]
 
     def _paired(self, shared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         pairing = self.images.world.pairing

@@ -6,8 +6,9 @@ import re
 import shutil
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import open_run, prepare_again, scratch_resources
+from search.verification.retraining import claimed_trials
+from search.verification.verify import Verification, verify_run
 
 UNTRAINED = Extent(train=False)
 
@@ -155,61 +158,179 @@ def test_a_damaged_journal_is_named_by_its_line(bundled: Path, tmp_path: Path) -
     assert "line 1 of journal.jsonl is damaged" in graded.differences[0].what
 
 
-def test_a_resealed_journal_contradicts_its_predictions(bundled: Path, tmp_path: Path) -> None:
+def test_a_resealed_journal_contradicts_its_predictions_and_must_have_finished(
+    bundled: Path, tmp_path: Path
+) -> None:
     files = files_of(bundled)
     events = _events(files)
     told = next(e for e in events if e["type"] == "told" and e["trial"] == 3)
     told["result"]["score"] = told["result"]["metrics"]["accuracy"] = 0.99
-    files["journal.jsonl"] = sealed_journal(events)
-    found = where(grade(resealed(tmp_path / "x.zip", files), UNTRAINED))
-    assert {"trial 3: metrics: accuracy", "trials.csv"} <= found
+    files["journal.jsonl"] = sealed_journal([e for e in events if e["type"] != "finished"])
+    graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
+    assert {"trial 3: metrics: accuracy", "trials.csv", "journal.jsonl"} <= where(graded)
+    assert any("the search did not finish" in each.what for each in graded.differences)
 
 
-def forged_throughout(
-    finished_run: Path, files: Mapping[str, bytes], number: int, folder: Path
-) -> dict[str, bytes]:
-    """All answers of one trial right, and everything that follows from them computed anew: nothing contradicts anything."""
+Forge = Callable[[Predictions, np.ndarray], Predictions]
+
+
+def forged_run(
+    finished_run: Path, forges: Mapping[int, Forge], folder: Path, machine: str = ""
+) -> list[Event]:
+    """A run directory with the answers of some trials forged, and everything that follows from them computed anew: nothing
+    contradicts anything.
+
+    forges: by number of trial, given its answers and their classes [n]. machine: the processor it is said to come from.
+    """
     run = open_run(finished_run)
     prepared = prepare_again(run, scratch_resources(run.config, folder))
     labels = np.asarray(prepared.dataset.labels)
     answers = {
-        r.trial: Predictions.from_bytes(files[r.predictions_file])
+        r.trial: Predictions.from_bytes((finished_run / r.predictions_file).read_bytes())
         for r in run.state.records
         if r.predictions_file
     }
-    true = answers[number]
-    right = np.broadcast_to(labels[true.images], true.predicted.shape).astype(np.int16)
-    answers[number] = Predictions(true.images, right, np.full_like(true.log_prob, -0.01), true.fold)
-    metrics = metric_values(answers[number], labels, 10)
+    answers |= {n: forge(answers[n], labels[answers[n].images]) for n, forge in forges.items()}
     records = tuple(
-        r.model_copy(
-            update={"result": r.result.model_copy(update={"metrics": metrics, "score": metrics["accuracy"]})}
-        )
-        if r.trial == number and r.result
+        r.model_copy(update={"result": r.result.model_copy(update=_scored(answers[r.trial], labels))})
+        if r.trial in forges and r.result
         else r
         for r in run.state.records
     )
-    state = run.state.model_copy(update={"records": records})
+    environment = {**run.opened.environment, **({"processor": machine} if machine else {})}
+    opened = run.opened.model_copy(update={"environment": environment})
+    state = run.state.model_copy(update={"records": records, "opened": opened})
     events = [*rehearse(prepared, state, answers, folder), {"type": "finished", "time": 2.0}]
-    forged = dict(files)
+    (folder / "journal.jsonl").write_bytes(sealed_journal(events))
+    return events
+
+
+def forged_throughout(
+    finished_run: Path, files: Mapping[str, bytes], forges: Mapping[int, Forge], folder: Path
+) -> dict[str, bytes]:
+    """The same as a bundle's files."""
+    events = forged_run(finished_run, forges, folder)
+    forged = {**files, "journal.jsonl": sealed_journal(events)}
     for path in (folder / "predictions").iterdir():
         forged[f"predictions/{path.name}"] = path.read_bytes()
-    forged["journal.jsonl"] = sealed_journal(events)
     return {**forged, **projections(replay(events), files[SHEET])}
+
+
+def _scored(answers: Predictions, labels: np.ndarray) -> dict[str, Any]:
+    metrics = metric_values(answers, labels, 10)
+    return {"metrics": metrics, "score": metrics["accuracy"]}
+
+
+def all_right(answers: Predictions, true: np.ndarray) -> Predictions:
+    right = np.broadcast_to(true, answers.predicted.shape).astype(np.int16)
+    return Predictions(answers.images, right, np.full_like(answers.log_prob, -0.01), answers.fold)
+
+
+def five_points(answers: Predictions, true: np.ndarray) -> Predictions:
+    """Every twentieth answer more is right."""
+    predicted, log_prob = answers.predicted.copy(), answers.log_prob.copy()
+    wrong = np.flatnonzero(predicted[0] != true)[: len(true) // 20]
+    predicted[0, wrong], log_prob[0, wrong] = true[wrong], -0.3
+    return Predictions(answers.images, predicted, log_prob, answers.fold)
+
+
+def jittered(answers: Predictions, true: np.ndarray) -> Predictions:
+    """As if features differed in their last digits."""
+    log_prob = answers.log_prob * np.float32(1 + 1e-6)
+    return Predictions(answers.images, answers.predicted, log_prob, answers.fold)
+
+
+def claim_of(run_dir: Path) -> tuple[int, int]:
+    claim = claimed_trials(open_run(run_dir).state)
+    assert claim is not None
+    return claim
 
 
 def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
     finished_run: Path, bundled: Path, tmp_path: Path
 ) -> None:
-    evidence = open_run(finished_run).state.evidence
-    assert evidence is not None
-    best = max(evidence.confirmed, key=lambda each: each.effect.delta).trial
-    forged = forged_throughout(finished_run, files_of(bundled), best, tmp_path)
+    best, _ = claim_of(finished_run)
+    forged = forged_throughout(finished_run, files_of(bundled), {best: all_right}, tmp_path)
     path = resealed(tmp_path / "x.zip", forged)
     found = where(grade(path, Extent()))
     trained_again = {f"trial {best}", f"trial {best}: score", f"trial {best}: metrics.accuracy"}
     assert trained_again <= found
     assert all(place.startswith(f"trial {best}: metrics.") for place in found - trained_again)
+
+
+def trained_again(run_dir: Path, numbers: tuple[int, ...]) -> Verification:
+    return verify_run(run_dir, open_run(run_dir), numbers)
+
+
+def places(verification: Verification) -> set[str]:
+    return {difference.where for difference in verification.differences}
+
+
+def test_a_forgery_from_another_machine_is_found_where_another_trial_repeats(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    best, baseline = claim_of(finished_run)
+    forged_run(finished_run, {best: five_points}, tmp_path, "a quantum card")
+    found = trained_again(tmp_path, (baseline, best))
+    assert places(found) == {f"trial {best}"}
+    repeats = (
+        f"trial {baseline} repeats here to the last bit, so that this one must too; 76 of its 1528 answers"
+    )
+    assert repeats in found.differences[0].what
+    assert "was handed in" in found.remarks[0]  # the claim, beside the effect of what was trained here
+
+
+def test_a_forgery_is_found_though_no_trial_repeats(finished_run: Path, tmp_path: Path) -> None:
+    best, baseline = claim_of(finished_run)
+    forges: dict[int, Forge] = {
+        best: lambda answers, true: jittered(five_points(answers, true), true),
+        baseline: jittered,
+    }
+    forged_run(finished_run, forges, tmp_path, "a quantum card")
+    found = trained_again(tmp_path, (baseline, best))
+    assert places(found) == {f"trial {best}"}
+    assert any("76 answers are far from those trained again" in each.what for each in found.differences)
+
+
+def test_a_machine_whose_answers_follow_is_no_difference_and_is_not_called_the_same(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    claim = claim_of(finished_run)
+    forged_run(finished_run, dict.fromkeys(claim, jittered), tmp_path, "a quantum card")
+    found = trained_again(tmp_path, claim)
+    assert found.same
+    assert not found.repeated
+    text = describe_grade(Grade(file="x.zip", verification=found))
+    assert "no difference beyond chance: 0 answers differ from those handed in" in text
+    assert "as it was handed in" not in text
+
+
+def test_classes_that_log_probabilities_rule_out_are_found_without_training(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    def careless(answers: Predictions, true: np.ndarray) -> Predictions:
+        forged = five_points(answers, true)
+        log_prob = np.where(forged.predicted == true, answers.log_prob, -0.1).astype(np.float32)
+        return Predictions(answers.images, forged.predicted, log_prob, answers.fold)
+
+    best, _ = claim_of(finished_run)
+    forged_run(finished_run, {best: careless}, tmp_path)
+    found = trained_again(tmp_path, ())
+    assert places(found) == {f"trial {best}"}
+    assert "answers give a class that their log-probability rules out" in found.differences[0].what
+
+
+def test_a_failure_is_trained_again_on_request(finished_run: Path, tmp_path: Path) -> None:
+    """Whoever has no use for a trial may say that it failed; the search is repeated without it."""
+    run_dir = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    events = list(read(run_dir / "journal.jsonl")[0])
+    told = next(e for e in events if e["type"] == "told" and e["trial"] == 3)
+    told["result"] = {"status": "failed", "error": "the loss is not finite"}
+    told |= {"predictions_file": None, "predictions_sha256": None, "effect": None}
+    (run_dir / "journal.jsonl").write_bytes(sealed_journal(events))
+    found = trained_again(run_dir, (3,))
+    what = next(each.what for each in found.differences if each.where == "trial 3")
+    assert what.startswith("failed in the journal (the loss is not finite); trained again it completes")
 
 
 def hostile(bundled: Path, tmp_path: Path, name: str, content: bytes = b"x") -> Path:
@@ -305,14 +426,15 @@ def test_many_bundles_are_a_table_and_one_search_under_two_names_is_flagged(
     heading, anna, ben, carl, copy = describe_grades(grades).splitlines()
     assert heading.split() == [
         *("student", "file", "question", "seed", "verdict"),
-        *("best", "delta", "verified", "differences"),
+        *("best", "delta", "failed", "verified", "differences"),
     ]
     assert anna.startswith("Anna Nowak  anna.zip")
     assert re.search(r" recomputed +none$", anna)
     assert ben.startswith("Ben")
     assert "predictions: trial 3 names /dev/zero" in ben
     assert "not a zip" in carl
-    assert copy.startswith("COPY: Anna Nowak (anna.zip) and Ben (ben.zip): the same search")
+    assert copy.startswith("COPY: Ben (ben.zip) and Anna Nowak (anna.zip): the same search")
+    assert copy.endswith("; 11 of 11 trials are those of anna.zip")
 
 
 def test_a_folder_with_a_difference_is_status_4_and_json(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison
 from search.journal.journal_file import encode, read
 from search.journal.state import replay
+from search.verification.rehearsal import compare_rehearsal
 from search.verification.reopening import open_run, relocated
-from search.verification.retraining import compare_quality
+from search.verification.soundness import unsound
 from search.verification.verify import Verification, verify
 
 Event = dict[str, Any]
@@ -162,26 +163,6 @@ def test_other_versions_and_cards_are_named_and_compared_within_a_tolerance(copi
     assert "gpus a card, here absent" in found.changed
 
 
-def predictions_with(correct: np.ndarray) -> Predictions:
-    """One seed on images of class 1, right where told to be."""
-    predicted = np.where(correct, 1, 0).astype(np.int16)[None]
-    log_prob = np.where(correct, -0.1, -2.0).astype(np.float32)[None]
-    return Predictions(
-        np.arange(len(correct)), predicted, log_prob, (np.arange(len(correct)) % 5).astype(np.int16)
-    )
-
-
-@pytest.mark.parametrize(("lost", "different"), [(4, 0), (60, 1)])
-def test_elsewhere_a_trial_may_move_within_its_noise_and_no_further(lost: int, different: int) -> None:
-    correct = np.arange(500) % 4 != 0
-    worse = correct.copy()
-    worse[np.flatnonzero(correct)[:lost]] = False
-    comparison = Comparison()
-    pair = predictions_with(correct), predictions_with(worse)
-    compare_quality("trial 0", "accuracy", pair, np.ones(500, np.int32), 1, comparison)
-    assert len(comparison.differences) == different
-
-
 def test_images_elsewhere_change_the_path_in_every_spec(finished_run: Path, tmp_path: Path) -> None:
     moved = relocated(open_run(finished_run), tmp_path)
     assert moved.config.dataset.path == str(tmp_path)
@@ -206,6 +187,137 @@ def test_a_search_is_repeated_in_the_order_its_settings_were_written(finished_ru
     table_order = replay([json.loads(encode(events[0]))]).opened
     assert table_order is not None
     assert list(table_order.config["augmentation"]) == ["rotation_range", "zoom_range", "horizontal_flip"]
+
+
+def found_unsound(run_dir: Path, events: list[Event]) -> list[str]:
+    reseal(run_dir, [{**event, "seq": number} for number, event in enumerate(events)])
+    return [f"{each.where}: {each.what}" for each in unsound(open_run(run_dir))]
+
+
+def after_trial(events: list[Event], number: int) -> int:
+    return 1 + next(n for n, e in enumerate(events) if e["type"] == "told" and e["trial"] == number)
+
+
+def with_limit(events: list[Event], hours: float) -> None:
+    events[0]["opened"]["config"]["search"]["max_hours"] = hours
+
+
+def test_an_honest_journal_is_sound(copied: Path) -> None:
+    assert found_unsound(copied, events_of(copied)) == []
+
+
+def test_a_cut_needs_a_limit(copied: Path) -> None:
+    events = events_of(copied)
+    place = after_trial(events, 3)
+    events.insert(place, {"type": "cut", "after": 2, "time": events[place]["time"]})
+    assert found_unsound(copied, events) == [
+        "cut: the search was cut for lack of time, and its config has no search.max_hours"
+    ]
+
+
+def test_a_cut_comes_when_the_time_is_over_and_where_it_says(copied: Path) -> None:
+    events = events_of(copied)
+    place = after_trial(events, 3)
+    cut = {"type": "cut", "after": 2, "time": events[place]["time"]}
+    events.insert(place, cut)
+    with_limit(events, 2.0)
+    (early,) = found_unsound(copied, events)
+    assert early.startswith("cut: the search was cut after 0.0")
+    assert early.endswith(" of 2 hours, when there was time for more")
+    with_limit(events, 0.001)
+    assert found_unsound(copied, events) == []
+    cut["after"] = 1
+    assert found_unsound(copied, events) == [
+        "cut: it is said to come after 1 trials; 2 were asked for by then"
+    ]
+    cut["after"] = 2
+    assert found_unsound(copied, [*events, cut]) == ["cut: the search was cut 2 times; it can be cut once"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "what"),
+    [
+        ("predictions_file", "it is said to have failed and has predictions"),
+        ("effect", "it is said to have failed and has an effect"),
+        ("score", "it is said to have failed and has score"),
+        ("curve", "it is said to have failed and has curve"),
+        ("", "it is said to have failed, and nothing says of what"),
+    ],
+)
+def test_a_failure_measured_nothing_and_has_a_reason(copied: Path, kept: str, what: str) -> None:
+    events = events_of(copied)
+    told = only(events, "told", trial=3)
+    result = {"status": "failed"} | ({"error": "it did not go"} if kept else {})
+    told["result"] = result | ({kept: told["result"][kept]} if kept in told["result"] else {})
+    told |= {name: None for name in ("predictions_file", "predictions_sha256", "effect") if name != kept}
+    assert found_unsound(copied, events) == [f"trial 3: {what}"]
+
+
+def test_nothing_is_asked_for_or_answered_twice_but_what_failed(copied: Path) -> None:
+    events = events_of(copied)
+    asked = next(e for e in events if e["type"] == "asked" and e["record"]["trial"] == 3)
+    told = only(events, "told", trial=3)
+    failed = {**told, "result": {"status": "failed", "error": "out of memory"}}
+    assert found_unsound(copied, [*events[:-1], events[-1]]) == []
+    place = after_trial(events, 3) - 1
+    assert found_unsound(copied, [*events[:place], failed, *events[place:]]) == []
+    assert found_unsound(copied, [*events, asked, told]) == [
+        "trial 3: it is asked for twice in the journal",
+        "trial 3: it has two answers in the journal",
+    ]
+
+
+def test_what_is_said_of_the_config_follows_from_it(copied: Path) -> None:
+    events = events_of(copied)
+    opened = events[0]["opened"]
+    opened["fixed"]["learning_rate"], opened["name"], opened["environment"]["precision"] = (
+        0.5,
+        "x",
+        "bfloat16",
+    )
+    assert [each.partition(": ")[0] for each in found_unsound(copied, events)] == [
+        *("fixed", "name", "environment")
+    ]
+
+
+ALTERED: dict[str, Any] = {
+    **{
+        "kind": "ablation",
+        "label": "better",
+        "rung": 1,
+        "duplicate_of": 0,
+        "settings": {"rotation_range": 1.0},
+    },
+    **{"spec.kind": "ablation", "spec.label": "better", "spec.precision": "bfloat16"},
+    **{"spec.feature_dtype": "float16", "spec.dataset_seed": 1, "spec.probes": {"zoom_range": 0.1}},
+    **{"spec.protocol.folds": 3, "spec.protocol.fold_seed": 1, "spec.protocol.head_seeds": [1]},
+    **{"spec.protocol.views": 9, "spec.protocol.objective": "log_loss", "spec.protocol.max_epochs": 2},
+    **{"spec.settings.model": {"dropout": 0.5}, "spec.settings.training": {"patience": 9}},
+}
+
+
+def test_every_field_of_a_trial_asked_for_is_compared(finished_run: Path) -> None:
+    events = events_of(finished_run)
+    for place, value in ALTERED.items():
+        ours = json.loads(json.dumps(events))
+        asked = next(e["record"] for e in ours if e["type"] == "asked" and e["record"]["trial"] == 3)
+        *parents, last = place.split(".")
+        for parent in parents:
+            asked = asked[parent]
+        asked[last] = {**asked[last], **value} if isinstance(asked.get(last), dict) else value
+        comparison = Comparison()
+        compare_rehearsal(ours, events, comparison, 0.0)
+        assert [each.where.startswith(f"trial 3: {place}") for each in comparison.differences] == [True], (
+            place
+        )
+
+
+def test_trials_left_out_at_the_end_are_asked_for(finished_run: Path) -> None:
+    events = events_of(finished_run)
+    asked = max(n for n, e in enumerate(events) if e["type"] == "asked")
+    comparison = Comparison()
+    compare_rehearsal([*events[:asked], {"type": "finished", "time": 1.0}], events, comparison, 0.0)
+    assert "the journal does not have it" in comparison.differences[0].what
 
 
 def test_a_trial_that_is_not_there_is_refused(finished_run: Path) -> None:

@@ -6,15 +6,17 @@ import importlib.metadata
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
+from zipfile import BadZipFile
 
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.messages import shown
 from data.sources import SOURCES
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Frozen
+from search.experiment.trial import Frozen, Predictions
 from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
@@ -23,8 +25,10 @@ from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources
+from search.verification.retraining import chosen_trial, claimed_trials
+from search.verification.soundness import unfinished
 from search.verification.submission import Copy, Submission, find_copies, submission_of
-from search.verification.verify import Verification, chosen_trial, open_sound_run, verify_run
+from search.verification.verify import Verification, open_sound_run, verify_run
 
 Say = Callable[[str], None]
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
@@ -85,9 +89,11 @@ def grade(path: Path, extent: Extent, data: Path | None = None, say: Say = lambd
             what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
             damaged = Difference(where=JOURNAL, what=what)
             return Grade(file=path.name, differences=(*bundle.differences, damaged))
-        submission = submission_of(bundle.manifest, run.state, bundle.files[JOURNAL])
+        answers = dict(_answers(run.state, bundle.files))
+        submission = submission_of(bundle.manifest, run.state, bundle.files[JOURNAL], answers)
         graded = Grade(file=path.name, submission=submission)
         differences = [*bundle.differences, *(strange := tuple(_strange_names(run.state)))]
+        differences += unfinished(run.state)
         if strange:
             return graded.model_copy(update={"differences": tuple(differences)})
         placed = _placed(run, data)
@@ -131,11 +137,8 @@ def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
     """The trials that `extent` stands for, each once."""
     if not extent.train:
         return ()
-    wanted: list[int | None] = [extent.trial]
-    baseline, evidence = state.baseline("confirm"), state.evidence
-    if baseline is not None and evidence is not None and evidence.confirmed:
-        best = max(evidence.confirmed, key=lambda each: each.effect.delta).trial
-        wanted += [baseline.trial, evidence.chosen_trial if evidence.chosen_trial is not None else best]
+    best, baseline = claimed_trials(state) or (None, None)
+    wanted = [extent.trial, *((baseline, best) if baseline is not None else ())]
     return tuple(dict.fromkeys(chosen_trial(state, number) for number in wanted))
 
 
@@ -145,6 +148,15 @@ def _lay_out(files: Mapping[str, bytes], folder: Path) -> None:
     for name, content in files.items():
         if name == JOURNAL or PREDICTIONS.fullmatch(name):
             (folder / name).write_bytes(content)
+
+
+def _answers(state: SearchState, files: Mapping[str, bytes]) -> Iterator[tuple[int, Predictions]]:
+    """Of the trials whose answers can be read; what is wrong with the others is found when they are checked."""
+    for record in state.records:
+        content = files.get(record.predictions_file or "")
+        if content is not None:
+            with suppress(ValueError, KeyError, BadZipFile, MemoryError):
+                yield record.trial, Predictions.from_bytes(content)
 
 
 def _strange_names(state: SearchState) -> Iterator[Difference]:

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from search.journal.comparison import Difference
 from search.report.wording import shown
 from search.verification.grading import Grade, Grades
-from search.verification.submission import BEST_WIDTH
+from search.verification.submission import BEST_WIDTH, Submission
 from search.verification.verify import describe
 
-HEADINGS = ("student", "file", "question", "seed", "verdict", "best", "delta", "verified", "differences")
+HEADINGS = (
+    *("student", "file", "question", "seed", "verdict", "best", "delta", "failed", "verified"),
+    "differences",
+)
 MOST_LISTED = 20
 
 
@@ -19,22 +22,45 @@ def describe_grade(grade: Grade) -> str:
         lines += [
             f"  student   {shown(handed_in.student, 100)} (as the bundle says)",
             f"  search    {shown(handed_in.experiment, 60)}, seed {handed_in.seed}, question {shown(handed_in.question)}",
+            f"  trials    {_trials(handed_in)}",
             f"  answer    {shown(handed_in.answer, 400)}",
         ]
     if grade.verification is not None:
         said = describe(grade.verification.model_copy(update={"differences": ()})).splitlines()
         lines += [f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])]
     lines += [f"  {shown(remark, 300)}" for remark in grade.remarks]
-    trained = bool(grade.verification and grade.verification.trained)
-    return "\n".join([*lines, *_difference_lines(grade.differences, trained)])
+    return "\n".join([*lines, *_difference_lines(grade.differences, _checked(grade))])
 
 
-def _difference_lines(differences: Sequence[Difference], trained: bool) -> list[str]:
+def _trials(handed_in: Submission) -> str:
+    failed = (
+        f"{handed_in.num_failed} failed, trained again on request (--trial)" if handed_in.num_failed else ""
+    )
+    parts = (str(handed_in.num_trials), failed, "cut short by its time (max_hours)" if handed_in.cut else "")
+    return ", ".join(filter(None, parts))
+
+
+def _checked(grade: Grade) -> str:
+    """What a bundle without differences was found to be; that it is as it was handed in only where no number moved."""
+    verification = grade.verification
+    trained = bool(verification and verification.trained)
+    if verification is None or verification.repeated:
+        return f"every file, every number recomputed{' and every trial trained again' * trained} is as it was handed in"
+    if not trained:
+        return "every file is as it was handed in, and the numbers recomputed within what another machine may change"
+    return (
+        f"{verification.num_answers_apart} answers differ from those handed in where trials were trained again, which is no "
+        "more than another machine may change"
+    )
+
+
+def _difference_lines(differences: Sequence[Difference], checked: str) -> list[str]:
     if not differences:
-        checked = "every file, every number recomputed" + (
-            " and every trial trained again" if trained else ""
-        )
-        return [f"  no difference: {checked} is as it was handed in"]
+        return [
+            f"  no difference beyond chance: {checked}"
+            if "differ from" in checked
+            else f"  no difference: {checked}"
+        ]
     count = len(differences)
     lines = [f"  {count} {'difference' if count == 1 else 'differences'}:"]
     lines += [f"    {shown(d.where, 80)}: {shown(d.what, 300)}" for d in differences[:MOST_LISTED]]
@@ -62,7 +88,7 @@ def _row(grade: Grade) -> tuple[str, ...]:
     more = f" (and {len(grade.differences) - 1} more)" if len(grade.differences) > 1 else ""
     wrong = shown(f"{first.where}: {first.what}", 90) + more if first else shown(grade.problem or "none", 90)
     if handed_in is None:
-        return ("?", shown(grade.file), *["?"] * 5, "no", wrong)
+        return ("?", shown(grade.file), *["?"] * (len(HEADINGS) - 4), "no", wrong)
     return (
         shown(handed_in.student),
         shown(grade.file),
@@ -71,6 +97,7 @@ def _row(grade: Grade) -> tuple[str, ...]:
         shown(handed_in.verdict),
         shown(handed_in.best, BEST_WIDTH),
         shown(handed_in.delta, 40),
+        str(handed_in.num_failed) if handed_in.num_failed else "none",
         _verified(grade),
         wrong,
     )

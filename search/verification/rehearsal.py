@@ -4,7 +4,7 @@ The same trials must be asked for, with the same effects, evidence, verdicts and
 `verify`'s part.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from search.journal.state import SearchState
 from search.training.progress import OnEpoch
 
 CONCLUSIONS = ("evidence", "test", "leak")  # event types whose content follows from the trials' answers
+SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
 TOLD = {"result", "effect", "attempts", "predictions_file", "predictions_sha256", "asked_at", "told_at"}
 
 
@@ -99,6 +100,22 @@ def _number(event: Event) -> int:
 def _moved(event: Event, path: Mapping[str, Any]) -> Event:
     record, spec = event["record"], event["record"]["spec"]
     return {**event, "record": {**record, "spec": {**spec, "dataset": {**spec["dataset"], **path}}}}
+
+
+def compare_again(
+    journaled: Sequence[Event], again: Sequence[Event], slack: float, comparison: Comparison
+) -> list[str]:
+    """The same on another machine, within `slack`; says in words how many numbers make use of it. slack: 0 on the same one."""
+    compare_rehearsal(journaled, again, comparison, slack)
+    if not slack:
+        return []
+    strict = Comparison()
+    compare_rehearsal(journaled, again, strict, SUMMATION)
+    within = {each.where for each in strict.differences} - {each.where for each in comparison.differences}
+    if not within:
+        return []
+    first = ", ".join(sorted(within)[:3])
+    return [f"{len(within)} recomputed numbers are apart by no more than {slack}: {first}"]
 
 
 def _compare_trials(

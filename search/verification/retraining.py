@@ -1,16 +1,20 @@
-"""One journaled trial trained again, and how far it comes out apart. What else `verify` compares is not here."""
+"""Journaled trials trained again: which, and how far they come out apart. What else `verify` compares is not here."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from search.driver.prepare import Prepared
+from data.errors import UserError
+from data.messages import shown
 from search.evidence.evaluation import paired_effect
+from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Frozen, Objective, Predictions, Resources, TrialRecord, TrialResult
+from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
 from search.journal.comparison import Comparison
-
-LEAST_P_VALUE = 0.001  # elsewhere: of no difference between the journaled trial and the one trained again
+from search.journal.state import SearchState
+from search.verification.elsewhere import Pair, findings
 
 # How long it took, and what says how it came about rather than what came out.
 NOT_COMPARED = {"timing", "log_path", "traceback", "feature_engine"}
@@ -19,50 +23,150 @@ NOT_COMPARED = {"timing", "log_path", "traceback", "feature_engine"}
 class Apart(Frozen):
     """The largest differences between a journaled trial and the same trained again.
 
-    score: in the objective's unit. answers: the share of images, over all seeds, that were given another class. log_prob: of
-    any image. curve: of any number of any curve, over the epochs that both have.
+    score: in the objective's unit. answers: the share of images, over all seeds, that were given another class; num_answers of
+    them. log_prob: of any image. curve: of any number of any curve, over the epochs that both have.
     """
 
     score: float
     answers: float
+    num_answers: int = 0
     log_prob: float
     curve: float
 
     @property
+    def differs(self) -> bool:
+        return any((self.score, self.answers, self.log_prob, self.curve))
+
+    @property
     def words(self) -> str:
-        if not any((self.score, self.answers, self.log_prob, self.curve)):
+        if not self.differs:
             return "no number differs"
         return (
-            f"score {self.score:.3g}, {self.answers:.2%} of its answers, at most {self.log_prob:.3g} in a log-probability "
-            f"and {self.curve:.3g} in a learning curve apart"
+            f"score {self.score:.3g}, {self.num_answers} answers ({self.answers:.2%}), at most {self.log_prob:.3g} in a "
+            f"log-probability and {self.curve:.3g} in a learning curve apart"
         )
 
 
-def train_again(
-    record: TrialRecord,
-    journaled: Predictions,
-    resources: Resources,
-    prepared: Prepared,
-    elsewhere: bool,
-    comparison: Comparison,
-) -> Apart | None:
-    """Trains the trial of `record` and compares all its numbers; `elsewhere` only whether it is as good. None where it fails."""
+def claimed_trials(state: SearchState) -> tuple[int, int] | None:
+    """The trials whose difference is what the search says for itself: the setting it ends with, as it was confirmed, and no
+    augmentation; where nothing was confirmed, of the search phase. None: it says nothing yet."""
+    evidence = state.evidence
+    confirmed = max(evidence.confirmed, key=lambda c: c.effect.delta, default=None) if evidence else None
+    best = evidence.chosen_trial if evidence else None
+    best = confirmed.trial if best is None and confirmed else best
+    baseline = state.baseline("confirm" if confirmed else "control")
+    best = evidence.best_trial if best is None and evidence else best
+    if best is None or baseline is None or baseline.status != "completed":
+        return None
+    return chosen_trial(state, best), chosen_trial(state, baseline.trial)
+
+
+def chosen_trial(state: SearchState, trial: int | None = None) -> int:
+    """The trial to train again; of one that repeats another, that other. Raises UserError where there is none such."""
+    records = {record.trial: record for record in state.records}
+    if trial is None:
+        evidence = state.evidence
+        wanted = (evidence.chosen_trial, evidence.best_trial) if evidence else ()
+        trial = next((number for number in wanted if number is not None), 0)
+    if trial not in records:
+        raise UserError(f"there is no trial {trial}; allowed: 0 to {len(records) - 1}")
+    record = records[trial]
+    if record.result is None:
+        raise UserError(f"trial {trial} is {record.status} and has no numbers to compare; choose another")
+    return record.trial if record.duplicate_of is None else record.duplicate_of
+
+
+@dataclass(frozen=True)
+class TrainedAgain:
+    """journaled: what was handed in; None where it is said to have failed. again, apart: None where it fails here."""
+
+    record: TrialRecord
+    result: TrialResult
+    journaled: Predictions | None
+    again: Predictions | None = None
+    apart: Apart | None = None
+
+
+def train_again(record: TrialRecord, journaled: Predictions | None, resources: Resources) -> TrainedAgain:
+    """Trains the trial of `record`. Judges nothing: that is `judge`, once all are trained."""
     from search.training.run_trial import run_trial
 
+    if journaled is None:
+        outcome = guarded(run_trial, record.spec, resources)
+        if isinstance(outcome, Failure):
+            return TrainedAgain(record, TrialResult(status="failed", error=outcome.reason), None)
+        return TrainedAgain(record, outcome.result, None, outcome.predictions)
     outcome = run_trial(record.spec, resources)
-    where = f"trial {record.trial}"
-    result, predictions = outcome.result, outcome.predictions
-    if predictions is None or record.result is None:
-        comparison.note(where, f"completed in the journal; trained again it failed: {result.error}")
-        return None
-    if elsewhere:
-        seed = derive_seed(prepared.config.seed, "verify", record.trial)
-        objective, labels = record.spec.protocol.objective, np.asarray(prepared.dataset.labels)
-        compare_quality(where, objective, (journaled, predictions), labels, seed, comparison)
-    else:
-        comparison.check(where, _numbers(record.result), _numbers(result))
-        _compare_answers(where, journaled, predictions, comparison)
-    return _apart(record.result, result, journaled, predictions)
+    if outcome.predictions is None or record.result is None:
+        return TrainedAgain(record, outcome.result, journaled)
+    apart = _apart(record.result, outcome.result, journaled, outcome.predictions)
+    return TrainedAgain(record, outcome.result, journaled, outcome.predictions, apart)
+
+
+def judge(
+    trained: Sequence[TrainedAgain],
+    claim: tuple[int, int] | None,
+    labels: np.ndarray,
+    elsewhere: bool,
+    comparison: Comparison,
+) -> None:
+    """Whether each completes as journaled, and with the same numbers: to the last digit, or, elsewhere, where the answers repeat to
+    the last bit; else as far as another machine's may differ. labels, claim: as `elsewhere.findings` has them.
+    """
+    pairs, objective = [], trained[0].record.spec.protocol.objective if trained else "accuracy"
+    for each in trained:
+        if (what := _changed_status(each)) is not None:
+            comparison.note(f"trial {each.record.trial}", what)
+        if each.journaled is None or each.again is None:
+            continue
+        mode = each.record.spec.settings.training.mode
+        pair = Pair(each.record.trial, mode, each.journaled, each.again)
+        if not elsewhere or pair.repeats or not pair.alike:
+            _compare(each, pair, comparison)
+        else:
+            comparison.num_compared += pair.again.predicted.size
+        pairs.append(pair)
+    for found in findings(pairs, labels, objective, claim) if elsewhere else ():
+        comparison.note(f"trial {found.trial}", found.what)
+
+
+def effect_here(
+    trained: Sequence[TrainedAgain], claim: tuple[int, int] | None, labels: np.ndarray, seed: int
+) -> list[str]:
+    """The claimed effect from the answers trained here alone, in words; nothing where not both trials were, or all repeat."""
+    by_trial = {each.record.trial: each for each in trained}
+    ours, baseline = (by_trial.get(number) for number in claim or (-1, -1))
+    if ours is None or baseline is None or ours.again is None or baseline.again is None:
+        return []
+    if not any(each.apart is not None and each.apart.differs for each in (ours, baseline)):
+        return []
+    objective, effect = ours.record.spec.protocol.objective, ours.record.effect
+    here = paired_effect(ours.again, baseline.again, labels, objective, derive_seed(seed, "verify"))
+    said = f"; {_interval(effect)} was handed in" if effect is not None else ""
+    return [
+        f"trained here, trial {ours.record.trial} has an effect of {_interval(here)} in {objective}{said}"
+    ]
+
+
+def _interval(effect: Effect) -> str:
+    return f"{effect.delta:+.4f} ({effect.ci_low:+.4f} to {effect.ci_high:+.4f})"
+
+
+def _changed_status(trained: TrainedAgain) -> str | None:
+    result = trained.record.result
+    if trained.again is None and trained.journaled is not None:
+        return f"completed in the journal; trained again it failed: {trained.result.error}"
+    if trained.again is not None and trained.journaled is None and result is not None:
+        why, score = shown(str(result.error)), trained.result.score
+        return f"failed in the journal ({why}); trained again it completes, with a score of {score}"
+    return None
+
+
+def _compare(trained: TrainedAgain, pair: Pair, comparison: Comparison) -> None:
+    where = f"trial {pair.trial}"
+    if trained.record.result is not None:
+        comparison.check(where, _numbers(trained.record.result), _numbers(trained.result))
+    _compare_answers(where, pair.handed_in, pair.again, comparison)
 
 
 def _numbers(result: TrialResult) -> dict[str, Any]:
@@ -81,40 +185,12 @@ def _compare_answers(where: str, journaled: Predictions, again: Predictions, com
             comparison.note(where, f"predictions: {different} of {ours.size} values of {name} differ")
 
 
-def compare_quality(
-    where: str,
-    objective: Objective,
-    pair: tuple[Predictions, Predictions],
-    labels: np.ndarray,
-    seed: int,
-    comparison: Comparison,
-) -> None:
-    """Whether the second of a pair, journaled and trained again, is as good as the first, within their noise.
-
-    labels: int [images of the Dataset]. seed: of the bootstrap.
-    """
-    journaled, again = pair
-    if (
-        not np.array_equal(journaled.images, again.images)
-        or journaled.predicted.shape != again.predicted.shape
-    ):
-        comparison.note(where, "predictions: other images or seeds are scored when it is trained again")
-        return
-    effect = paired_effect(again, journaled, labels, objective, seed)
-    comparison.num_compared += 1
-    if effect.p_value < LEAST_P_VALUE:
-        comparison.note(
-            where,
-            f"trained again its {objective} moves by {effect.delta:+.4f}, which chance gives with a probability of "
-            f"{effect.p_value:.1g}; allowed is {LEAST_P_VALUE:g}",
-        )
-
-
 def _apart(ours: TrialResult, theirs: TrialResult, journaled: Predictions, again: Predictions) -> Apart:
     alike = journaled.predicted.shape == again.predicted.shape
     return Apart(
         score=abs((ours.score or 0.0) - (theirs.score or 0.0)),
         answers=float((journaled.predicted != again.predicted).mean()) if alike else 1.0,
+        num_answers=int((journaled.predicted != again.predicted).sum()) if alike else again.predicted.size,
         log_prob=float(np.abs(journaled.log_prob - again.log_prob).max(initial=0.0)) if alike else 0.0,
         curve=_curves_apart(ours, theirs),
     )

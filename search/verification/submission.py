@@ -1,28 +1,44 @@
-"""Who hands in which search, in the few words of a table, and which of several are one search under two names.
+"""Who hands in which search, in the few words of a table, and which trials of several are one training under two names.
 
-Judges nothing else: whether a search is what it says is `grading`'s.
+Judges nothing else: whether a search is what it says is `grading`'s. Marks of trials are `fingerprints`'.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from search.experiment.trial import Frozen, TrialRecord
+from pydantic import Field
+
+from search.experiment.config import parse_config
+from search.experiment.trial import Frozen, Predictions, TrialRecord
 from search.journal.state import SearchState
 from search.report.wording import answer, chosen_record, effect_text, record_of, short_settings_of, unit_of
 from search.verification.bundle_file import Manifest
+from search.verification.fingerprints import Fingerprint, Index, fingerprints
 
 BEST_WIDTH = 36  # signs: what the table of many has room for
-FREE = ("name", "seed", "tracking", "execution")  # of a config: the question is the same whatever they are
+# Of a config: what changes no number, and the seed. All else is the question; a field that is new is, too.
+FREE = (
+    *("name", "seed", "dataset.path", "tracking.uri", "tracking.experiment"),
+    *(
+        "execution.engine",
+        "execution.address",
+        "execution.max_workers",
+        "execution.workers",
+        "execution.threads",
+    ),
+    *("execution.resources.cpu", "execution.resources.gpu"),
+    *("execution.retries", "execution.cache_dir", "execution.disk_gb"),
+)
 
 
 class Submission(Frozen):
     """student: as the manifest claims. question: names the config but for the seed and where things are; who answered the same
     one has the same. best: the recommended setting, else the best confirmed, else the best trial; delta: its effect, in words.
-    The hashes are of what two honest searches never share (journal, times) or share by chance only if they are one question
-    and one seed (predictions).
+    num_trials, num_failed: of all phases; those that failed are trained again only on request. cut: whether time ran out.
+    journal: the hash of what two searches never share. prints: of its trials.
     """
 
     student: str
@@ -34,72 +50,105 @@ class Submission(Frozen):
     best: str
     delta: str
     answer: str
+    num_trials: int
+    num_failed: int
+    cut: bool
     journal: str
-    times: str
-    predictions: str
+    prints: tuple[Fingerprint, ...] = Field(default=(), exclude=True, repr=False)
 
 
 class Copy(Frozen):
-    """Two files that share something. certain: two students have what no two searches share; else it may be honest."""
+    """Two files that share something, the later one first. certain: two students have what no two searches share; else it may be
+    honest. num_shared of the num_trials that the later one trained."""
 
     files: tuple[str, str]
     students: tuple[str, str]
     what: str
     certain: bool
+    num_shared: int = 0
+    num_trials: int = 0
 
 
-def submission_of(manifest: Manifest, state: SearchState, journal: bytes) -> Submission:
-    """state: of a journal that was opened."""
+def submission_of(
+    manifest: Manifest, state: SearchState, journal: bytes, answers: Mapping[int, Predictions]
+) -> Submission:
+    """state: of a journal that was opened. answers: by number of trial, where they could be read."""
     assert state.opened is not None
-    config = state.opened.config
+    config = parse_config(state.opened.config, "the journaled config").filled
     best = _best(state)
     policy = state.evidence.policy if state.evidence else None
-    timings = [r.result.timing.total_seconds for r in state.records if r.result and r.result.timing]
     return Submission(
         student=manifest.student,
         search_id=state.opened.search_id,
         experiment=state.opened.name,
-        seed=config.get("seed", 0),
-        question=_hash(_question(config))[:8],
+        seed=config["seed"],
+        question=_hash(question(config))[:8],
         verdict=policy.verdict if policy else "NO EVIDENCE",
         best=short_settings_of(best, BEST_WIDTH) if best else "none",
         delta=effect_text(best.effect if best else None, unit_of(state)),
         answer=answer(state),
+        num_trials=len(state.records),
+        num_failed=sum(record.status == "failed" for record in state.records),
+        cut=state.cut_after is not None,
         journal=hashlib.sha256(journal).hexdigest(),
-        times=_hash(timings),
-        predictions=_hash([record.predictions_sha256 for record in state.records]),
+        prints=tuple(fingerprints(state.records, answers)),
     )
 
 
 def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ...]:
-    """Every pair, of file name and submission, that shares a search, its times or all its predictions.
+    """Each file beside every earlier one that was first to hold its journal, its search or some of its trials.
 
     Under one student's name it is a note: handed in twice, or a file handed on as it was.
     """
-    found = []
-    for (first, ours), (second, theirs) in combinations(submissions, 2):
-        shared = _shared(ours, theirs)
-        if shared is not None:
-            what, certain = shared
-            if _folded(ours.student) == _folded(theirs.student):
-                what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
-            students = (ours.student, theirs.student)
-            found.append(Copy(files=(first, second), students=students, what=what, certain=certain))
+    found: list[Copy] = []
+    seen: dict[str, Submission] = {}
+    index, firsts = Index(), dict[str, str]()
+    for file, ours in submissions:
+        shared = _trials_shared(ours, index)
+        for earlier in sorted({*shared, *(firsts[h] for h in (ours.journal, ours.search_id) if h in firsts)}):
+            found.append(_copy(file, ours, earlier, seen[earlier], shared.get(earlier, [])))
+        seen[file] = ours
+        index.add(file, ours.prints)
+        for each in (ours.journal, ours.search_id):
+            firsts.setdefault(each, file)
     return tuple(found)
 
 
-def _shared(ours: Submission, theirs: Submission) -> tuple[str, bool] | None:
+def _trials_shared(ours: Submission, index: Index) -> dict[str, list[bool]]:
+    """For each earlier file its trials among ours: whether honest searches may share it."""
+    shared: dict[str, list[bool]] = {}
+    for each in ours.prints:
+        if (holder := index.holder(each)) is not None:
+            shared.setdefault(holder[0], []).append(holder[1])
+    return shared
+
+
+def _copy(file: str, ours: Submission, earlier: str, theirs: Submission, honest: list[bool]) -> Copy:
+    what, certain = _what(ours, theirs, earlier, honest)
+    if _folded(ours.student) == _folded(theirs.student):
+        what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
+    return Copy(
+        files=(file, earlier),
+        students=(ours.student, theirs.student),
+        what=what,
+        certain=certain,
+        num_shared=len(honest),
+        num_trials=len(ours.prints),
+    )
+
+
+def _what(ours: Submission, theirs: Submission, earlier: str, honest: list[bool]) -> tuple[str, bool]:
+    count = f"{len(honest)} of {len(ours.prints)} trials are those of {earlier}"
     if ours.journal == theirs.journal:
         return "the same journal", True
     if ours.search_id == theirs.search_id:
-        return "the same search, its journal altered", True
-    if ours.times == theirs.times:
-        return "the same seconds in every trial: one search under two ids", True
-    if ours.predictions == theirs.predictions:
-        if (ours.question, ours.seed) == (theirs.question, theirs.seed):
-            return "the same predictions, as the same question and seed give on one kind of machine", False
-        return "the same predictions with another question or seed", True
-    return None
+        return f"the same search, its journal altered; {count}", True
+    if all(honest):
+        return f"{count}, as one seed gives for one setting on one kind of machine", False
+    return (
+        f"{count}; no two searches share {'them' if not any(honest) else f'{honest.count(False)} of these'}",
+        True,
+    )
 
 
 def _best(state: SearchState) -> TrialRecord | None:
@@ -111,10 +160,18 @@ def _best(state: SearchState) -> TrialRecord | None:
     return chosen_record(state) or record_of(state, best)
 
 
-def _question(config: dict[str, Any]) -> dict[str, Any]:
-    asked = {name: part for name, part in config.items() if name not in FREE}
-    dataset = asked.get("dataset", {})
-    return {**asked, "dataset": {name: value for name, value in dataset.items() if name != "path"}}
+def question(config: dict[str, Any]) -> dict[str, Any]:
+    """Of a filled config, under dotted names: all that another answer could come of. A file of weights goes by its own name."""
+    asked = {name: value for name, value in dotted(config) if name not in FREE}
+    weights = asked.get("model.weights")
+    return asked | ({"model.weights": Path(weights).name} if isinstance(weights, str) else {})
+
+
+def dotted(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of a config with its place; a searched range is one value."""
+    for name, value in section.items():
+        inner = prefix in ("", "execution.") and isinstance(value, dict)
+        yield from dotted(value, f"{prefix}{name}.") if inner else [(f"{prefix}{name}", value)]
 
 
 def _folded(student: str) -> str:

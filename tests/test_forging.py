@@ -1,0 +1,74 @@
+"""Forged answers held against a world whose truth is known; `benchmarks/forging.py` runs the same at length, for docs/grading.md.
+
+Seeded. Where a share is bounded, other seeds would fail it in less than one run of 250.
+"""
+
+import numpy as np
+import pytest
+
+from benchmarks.forging import IMITATED, MEASURED, SAME, Machine, shares
+from benchmarks.world import World
+from search.experiment.trial import Predictions
+from search.verification.elsewhere import Pair, contradictions, findings, num_strays
+
+SMALL = World(num_images=800)
+
+
+@pytest.mark.parametrize("form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"])
+def test_one_point_is_found_wherever_the_other_trials_repeat(form: str) -> None:
+    untrained, default, _ = shares(10, (5, 2), SAME, form, 1, world=SMALL)
+    assert (untrained.count, default.count) == (0, 10)  # nothing contradicts itself: only training tells
+
+
+@pytest.mark.parametrize("form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"])
+def test_two_points_are_found_on_another_machine(form: str) -> None:
+    assert shares(20, (5, 2), MEASURED, form, 2, world=SMALL)[1].count >= 18  # of 300 at length all
+
+
+def test_five_points_are_found_where_every_head_parted() -> None:
+    assert shares(20, (5, 3), IMITATED, "uniform", 5, world=SMALL)[1].count >= 18
+
+
+def test_one_more_trial_gives_away_who_imitates_another_machine() -> None:
+    assert shares(10, (2, 1), IMITATED, "uniform", 1, world=SMALL, others_repeat=True)[2].count == 10
+
+
+@pytest.mark.parametrize("machine", [MEASURED, IMITATED, Machine(1.0, redrawn=1.0)])
+@pytest.mark.parametrize("design", [(2, 1), (5, 2)])
+def test_the_honest_are_not_accused(design: tuple[int, int], machine: Machine) -> None:
+    # promised is one in a thousand: more than one of 60 has a probability of 0.002
+    assert shares(60, design, machine, None, 0, seed=3, world=SMALL)[1].count <= 1
+
+
+def answers(right: np.ndarray, log_prob: np.ndarray) -> Predictions:
+    """One seed, images of class 1 in one fold."""
+    predicted = np.where(right, 1, 0).astype(np.int16)[None]
+    return Predictions(
+        np.arange(len(right)), predicted, log_prob.astype(np.float32)[None], np.zeros(len(right), np.int16)
+    )
+
+
+def test_a_class_must_be_able_to_have_its_log_probability() -> None:
+    right = np.array([True, True, False, False, True])
+    log_prob = np.log([0.4, 0.2, 0.4, 0.6, 0.3])  # of 4 classes: 0.2 cannot be the largest, 0.6 cannot but be
+    assert contradictions(answers(right, log_prob), np.ones(5, int), 4) == 2
+
+
+def test_strays_are_counted_in_heads_that_follow_and_in_no_others() -> None:
+    right, log_prob = np.ones(100, bool), np.full(100, -0.2)
+    moved = log_prob.copy()
+    moved[:5] = -0.6
+    assert num_strays(Pair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 5
+    moved[5:20] = -0.3  # more than one in ten: this head has parted
+    assert num_strays(Pair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 0
+
+
+def test_more_answers_moved_than_unlike_heads_differ_in_is_a_finding() -> None:
+    rng = np.random.default_rng(0)
+    right, log_prob = rng.random(1000) < 0.8, np.full(1000, -0.69)
+    other = right ^ (rng.random(1000) < 0.05)
+    forged = right ^ (rng.random(1000) < 0.2)
+    base = Pair(0, "frozen", answers(other, log_prob - 0.02), answers(other, log_prob))
+    best = Pair(1, "frozen", answers(forged, log_prob - 0.02), answers(right, log_prob))
+    found = findings([base, best], np.ones(1000, int), "accuracy", (1, 0))
+    assert any("heads of other seeds or settings differ in" in each.what for each in found)

@@ -1,0 +1,261 @@
+"""Which searches are one under two names, trial by trial; and what makes two of them one question."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import BaseModel
+from small_search import EXPERIMENT
+
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.trial import Predictions, TrialRecord
+from search.journal.state import SearchState
+from search.verification.bundle_file import Manifest
+from search.verification.fingerprints import Fingerprint
+from search.verification.reopening import open_run
+from search.verification.submission import FREE, Copy, Submission, find_copies, question, submission_of
+
+# Every other field of an experiment file: each may change a number. A field that is new is one of these unless it is in FREE.
+ASKED = {
+    *("augmentation", "model", "training"),
+    *("dataset.source", "dataset.split", "dataset.on_bad_file", "dataset.image_size", "dataset.max_pixels"),
+    *("dataset.limit_per_class", "dataset.path_column", "dataset.label_column", "dataset.split_column"),
+    *("search.algorithm", "search.trials", "search.max_hours", "search.lookahead", "search.reduction"),
+    *("search.min_views", "evaluation.folds", "evaluation.seeds", "evaluation.objective"),
+    *("evaluation.confirm", "evaluation.ablation", "evaluation.test"),
+    *("execution.order", "execution.precision", "execution.feature_dtype", "execution.feature_engine"),
+    "execution.trial_timeout_minutes",
+}
+
+
+def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from fields(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_field_is_either_part_of_the_question_or_free() -> None:
+    assert set(fields(ExperimentConfig)) == ASKED | set(FREE)
+    assert not ASKED & set(FREE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"search": {"max_hours": 1.0}},
+        {"execution": {"order": "eager"}},
+        {"execution": {"precision": "bfloat16"}},
+        {"execution": {"feature_dtype": "float16"}},
+        {"execution": {"trial_timeout_minutes": 1.0}},
+        {"evaluation": {"seeds": 2}},
+        {"model": {"dropout": 0.3}},
+        {"training": {"patience": 4}},
+    ],
+)
+def test_what_may_change_a_number_changes_the_question(changes: dict[str, dict[str, Any]]) -> None:
+    assert question(filled(changes)) != question(filled({}))
+
+
+def test_where_and_how_fast_changes_no_question() -> None:
+    there = {
+        "workers": 2,
+        "threads": 1,
+        "cache_dir": "/elsewhere",
+        "engine": "inline",
+        "resources": {"cpu": 2},
+    }
+    changes = {"execution": there, "tracking": {"uri": None}, "seed": 9, "name": "other"}
+    assert question(filled(changes)) == question(filled({}))
+
+
+def filled(changes: Mapping[str, Any]) -> dict[str, Any]:
+    config: dict[str, Any] = dict(EXPERIMENT)
+    for name, value in changes.items():
+        config[name] = {**config.get(name, {}), **value} if isinstance(value, dict) else value
+    return parse_config(config, "test").filled
+
+
+@pytest.fixture(scope="module")
+def state(finished_run: Path) -> SearchState:
+    return open_run(finished_run).state
+
+
+@pytest.fixture(scope="module")
+def answers(finished_run: Path, state: SearchState) -> dict[int, Predictions]:
+    files = {r.trial: finished_run / r.predictions_file for r in state.records if r.predictions_file}
+    return {number: Predictions.from_bytes(path.read_bytes()) for number, path in files.items()}
+
+
+def handed_in(student: str, state: SearchState, answers: Mapping[int, Predictions]) -> tuple[str, Submission]:
+    assert state.opened is not None
+    manifest = Manifest(student=student, search_id=state.opened.search_id, augsearch="", files={})
+    return f"{student}.zip", submission_of(manifest, state, student.encode(), answers)
+
+
+def renamed(state: SearchState, search_id: str, retimed: bool = True) -> SearchState:
+    """Another search's id, and other seconds in every trial."""
+    assert state.opened is not None
+    opened = state.opened.model_copy(update={"search_id": search_id})
+    records = tuple(map(slower, state.records)) if retimed else state.records
+    return state.model_copy(update={"opened": opened, "records": records})
+
+
+def slower(record: TrialRecord) -> TrialRecord:
+    if record.result is None or record.result.timing is None:
+        return record
+    longer = {name: value * 1.01 for name, value in record.result.timing.model_dump().items()}
+    timing = record.result.timing.model_copy(update=longer)
+    return record.model_copy(update={"result": record.result.model_copy(update={"timing": timing})})
+
+
+def reseeded(state: SearchState) -> SearchState:
+    """As a search of another seed: the folds, heads and views of every trial are drawn from another."""
+    records = []
+    for record in state.records:
+        protocol = record.spec.protocol
+        seeds = tuple(seed + 1 for seed in protocol.head_seeds)
+        protocol = protocol.model_copy(update={"head_seeds": seeds, "fold_seed": protocol.fold_seed + 1})
+        spec = record.spec.model_copy(update={"protocol": protocol})
+        records.append(record.model_copy(update={"spec": spec}))
+    return state.model_copy(update={"records": tuple(records)})
+
+
+def without_curves(state: SearchState) -> SearchState:
+    records = tuple(
+        r.model_copy(update={"result": r.result.model_copy(update={"curve": None})}) if r.result else r
+        for r in state.records
+    )
+    return state.model_copy(update={"records": records})
+
+
+def noisy(answers: Mapping[int, Predictions], noise: float) -> dict[int, Predictions]:
+    """The same classes, and every log-probability moved."""
+    rng = np.random.default_rng(1)
+    return {
+        n: Predictions(
+            a.images,
+            a.predicted,
+            (a.log_prob - noise * rng.random(a.log_prob.shape)).astype(np.float32),
+            a.fold,
+        )
+        for n, a in answers.items()
+    }
+
+
+def few_changed(answers: Mapping[int, Predictions]) -> dict[int, Predictions]:
+    """Three images of every trial get another class and log-probability."""
+    changed = {}
+    for number, given in answers.items():
+        predicted, log_prob = given.predicted.copy(), given.log_prob.copy()
+        predicted[:, 5:8], log_prob[:, 5:8] = (predicted[:, 5:8] + 1) % 10, -3.0
+        changed[number] = Predictions(given.images, predicted, log_prob, given.fold)
+    return changed
+
+
+def copies_of(state: SearchState, ours: SearchState, theirs: Any, answers: Any) -> tuple[Copy, ...]:
+    return find_copies([handed_in("anna", state, answers), handed_in("ben", ours, theirs)])
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-4, 0.05])
+def test_a_copy_with_every_log_probability_moved_is_counted_by_trial(
+    state: SearchState, answers: dict[int, Predictions], noise: float
+) -> None:
+    ours = without_curves(reseeded(renamed(state, "ben")))
+    (copy,) = copies_of(state, ours, noisy(answers, noise), answers)
+    assert copy.certain
+    assert copy.files == ("ben.zip", "anna.zip")
+    assert copy.what.startswith("11 of 11 trials are those of anna.zip")
+
+
+def test_a_copy_with_some_answers_changed_and_some_trials_of_its_own_is_counted(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    ours = without_curves(reseeded(renamed(state, "ben")))
+    theirs = few_changed(answers)
+    rng = np.random.default_rng(0)
+    for number in list(theirs)[:3]:  # trained anew
+        given = theirs[number]
+        order = rng.permutation(len(given.images))
+        theirs[number] = Predictions(
+            given.images, given.predicted[:, order], given.log_prob[:, order], given.fold
+        )
+    (copy,) = copies_of(state, ours, theirs, answers)
+    assert copy.certain
+    assert (copy.num_shared, copy.num_trials) == (8, 11)
+
+
+def test_trials_renumbered_are_found_all_the_same(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    ours = without_curves(reseeded(renamed(state, "ben")))
+    last = len(state.records) - 1
+    records = tuple(r.model_copy(update={"trial": last - r.trial}) for r in reversed(ours.records))
+    ours = ours.model_copy(update={"records": records, "evidence": None})
+    (copy,) = copies_of(state, ours, {last - n: a for n, a in answers.items()}, answers)
+    assert (copy.num_shared, copy.certain) == (11, True)
+
+
+def test_the_same_seconds_are_certain_whatever_the_answers(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    (copy,) = copies_of(state, without_curves(reseeded(renamed(state, "ben", retimed=False))), {}, answers)
+    assert (copy.num_shared, copy.certain) == (11, True)
+
+
+def test_one_question_and_seed_on_one_kind_of_machine_is_a_note(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    (copy,) = copies_of(state, renamed(state, "ben"), answers, answers)
+    assert not copy.certain
+    assert (
+        copy.what
+        == "11 of 11 trials are those of anna.zip, as one seed gives for one setting on one kind of machine"
+    )
+
+
+def test_controls_that_another_question_shares_are_a_note_of_so_many(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    ours = renamed(state, "ben")
+    ours = ours.model_copy(update={"records": ours.of_kind("control"), "evidence": None})
+    (copy,) = copies_of(state, ours, answers, answers)
+    assert (copy.num_shared, copy.num_trials, copy.certain) == (3, 3, False)
+
+
+def test_three_who_share_one_search_are_each_beside_the_first(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    others = [handed_in(n, reseeded(renamed(state, n)), noisy(answers, 1e-4)) for n in ("ben", "carl")]
+    copies = find_copies([handed_in("anna", state, answers), *others])
+    assert [copy.files for copy in copies] == [("ben.zip", "anna.zip"), ("carl.zip", "anna.zip")]
+
+
+def test_a_class_of_two_hundred_takes_no_time() -> None:
+    def prints(student: int) -> tuple[Fingerprint, ...]:
+        return tuple(
+            Fingerprint(
+                trial=trial,
+                training="t",
+                marks=frozenset({("seconds", student, trial), ("curve", trial)}),
+                blocks=(frozenset(("block", trial, number) for number in range(16)),),
+            )
+            for trial in range(40)
+        )
+
+    submissions = [(f"{n}.zip", bare(n, prints(n))) for n in range(200)]
+    start = time.process_time()
+    copies = find_copies(submissions)
+    assert time.process_time() - start < 5.0  # takes 0.2; pairs of trials would be 32 million
+    assert len(copies) == 199
+
+
+def bare(number: int, prints: tuple[Fingerprint, ...]) -> Submission:
+    words = dict.fromkeys(("experiment", "question", "verdict", "best", "delta", "answer"), "x")
+    names = {"student": f"s{number}", "search_id": f"i{number}", "journal": f"j{number}"}
+    return Submission(**words, **names, seed=1, num_trials=40, num_failed=0, cut=False, prints=prints)
