@@ -19,10 +19,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from data.errors import UserError
 from data.files import make_folder, write_atomically
+from data.reading import read_regular
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Kind, Outcome, Predictions, TrialRecord, TrialResult, TrialSpec
+from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
+from search.experiment.trial import (
+    Effect,
+    Kind,
+    Outcome,
+    Predictions,
+    TrialRecord,
+    TrialResult,
+    TrialSpec,
+    predictions_name,
+)
 from search.journal.event_log import EventLog
 from search.journal.journal_file import JournalError
 from search.training.progress import EpochReport, OnEpoch
@@ -236,23 +248,31 @@ class Ledger:
     def _write_predictions(self, number: int, predictions: Predictions) -> dict[str, str]:
         self._keep(number, predictions)
         content = predictions.to_bytes()
-        name = f"predictions/{number:05d}.npz"
+        name = predictions_name(number)
         make_folder(self._run_dir / "predictions", "the folder of predictions")
         write_atomically(self._run_dir / name, content)
         return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}
 
 
 def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
-    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled."""
-    path = run_dir / str(record.predictions_file)
+    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled.
+
+    Only the one name that such a file has is ever opened, and only as far as such a file can be long.
+    """
+    path = run_dir / predictions_name(record.trial)
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MOST_PREDICTIONS_BYTES)
     except OSError as error:
         raise JournalError(
             f"{path} cannot be read ({error.strerror}); restore it, or start anew with --fresh"
         ) from error
+    except UserError as error:
+        raise JournalError(f"{error}, or start anew with --fresh") from error
     if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
         raise JournalError(
             f"{path} is not the file that was journaled; restore it, or start anew with --fresh"
         )
-    return Predictions.from_bytes(content)
+    try:
+        return Predictions.from_bytes(content)
+    except ValueError as error:
+        raise JournalError(f"{path} holds no predictions: {error}; restore it, or start anew with --fresh") from error

@@ -10,12 +10,13 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
 from search.driver.costs import NetworkCost, images_a_view, network_cost
+from search.driver.ledger import read_predictions
 from search.driver.prepare import Prepared, prepare, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Frozen, Predictions, Resources
+from search.experiment.trial import Frozen, Resources
 from search.features.opened import extractor_of
 from search.journal.journal_file import read
 from search.journal.state import DatasetSummary, replay
@@ -111,7 +112,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[float, Spread | None] 
         or baseline.predictions_file is None
     ):
         return None
-    predictions = Predictions.from_bytes((run_dir / baseline.predictions_file).read_bytes())
+    predictions = read_predictions(baseline, run_dir)
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics["accuracy"], spread

@@ -1,14 +1,25 @@
 """What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes them, `loop` acts on them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from data.augmentations import AUGMENTATIONS
+from data.messages import shown
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
+from search.experiment.config import Name
+from search.experiment.trial import (
+    Effect,
+    Frozen,
+    Probe,
+    TrialRecord,
+    TrialResult,
+    predictions_name,
+)
+from search.journal.journal_file import JournalError
 
+LATEST = 1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
 
@@ -26,7 +37,7 @@ class Opened(Frozen):
     """The first event of every run directory."""
 
     search_id: str
-    name: str
+    name: Name  # a folder is called by it
     config: dict[str, Any]
     config_hash: str
     started_at: float
@@ -101,8 +112,12 @@ class Replay:
             self.fold(event)
 
     def fold(self, event: Mapping[str, Any]) -> None:
-        """Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood."""
-        _FOLDS[event["type"]](self._fields, self._records, event)
+        """Raises JournalError for an event that this version does not write: a journal must not be half understood."""
+        kind = event_type(event)
+        try:
+            kind.fold(self._fields, self._records, kind.payload.model_validate(event))
+        except ValidationError as error:
+            raise JournalError(f"{place_of(event)}: {first_fault(error)}") from error
 
     @property
     def cut_after(self) -> int | None:
@@ -117,84 +132,166 @@ class Replay:
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
-    """The state that a whole journal describes. Raises KeyError for an event of an unknown type."""
+    """The state that a whole journal describes. Raises JournalError for an event that this version does not write."""
     return Replay(events).state
 
 
-def _opened(fields: dict, records: dict, event: Mapping) -> None:
-    fields["opened"] = Opened.model_validate(event["opened"])
+def event_type(event: Mapping[str, Any]) -> "EventType":
+    """The record of the event's type. Raises JournalError for a type of another version."""
+    found = EVENTS.get(str(event.get("type")))
+    if found is None:
+        raise JournalError(f"{place_of(event)}: this version knows no event of that type; use the version that wrote it")
+    return found
 
 
-def _asked(fields: dict, records: dict, event: Mapping) -> None:
-    record = TrialRecord.model_validate(event["record"])
-    records[record.trial] = record.model_copy(update={"asked_at": event["time"]})
+def place_of(event: Mapping[str, Any]) -> str:
+    return f"event {event.get('seq')} of the journal ({shown(str(event.get('type'))[:40])})"
 
 
-def _told(fields: dict, records: dict, event: Mapping) -> None:
-    effect = event.get("effect")
-    records[event["trial"]] = records[event["trial"]].model_copy(
-        update={
-            "result": TrialResult.model_validate(event["result"]),
-            "effect": Effect.model_validate(effect) if effect else None,
-            "predictions_file": event.get("predictions_file"),
-            "predictions_sha256": event.get("predictions_sha256"),
-            "attempts": event.get("attempts", 1),
-            "told_at": event["time"],
-        }
-    )
+def first_fault(error: ValidationError) -> str:
+    """The first mistake that pydantic found, in one line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return shown(f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"])[:300]
 
 
-def _evidence(fields: dict, records: dict, event: Mapping) -> None:
-    fields["evidence"] = Evidence.model_validate(event["evidence"])
+class Payload(Frozen):
+    """What an event holds beside its own fields (seq, type, crc), which the journal's file checks."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    time: Annotated[float, Field(ge=0, le=LATEST)] = 0.0
 
 
-def _test(fields: dict, records: dict, event: Mapping) -> None:
-    fields["test"] = TestResult.model_validate(event["test"])
+class OpenedEvent(Payload):
+    opened: Opened
 
 
-def _leak(fields: dict, records: dict, event: Mapping) -> None:
-    fields["leak"] = LeakDemo.model_validate(event["leak"])
+class Asked(Payload):
+    record: TrialRecord
 
 
-def _phase(fields: dict, records: dict, event: Mapping) -> None:
+class Told(Payload):
+    """predictions_file: the one name that a trial's answers have; a journal cannot have another file opened."""
+
+    trial: Annotated[int, Field(ge=0)]
+    result: TrialResult
+    effect: Effect | None = None
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 1
+    predictions_file: str | None = None
+    predictions_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _names_its_own_file(self) -> "Told":
+        if self.predictions_file not in (None, predictions_name(self.trial)):
+            named = shown(self.predictions_file[:60])
+            raise ValueError(f"trial {self.trial} names {named}, which no search writes")
+        if (self.predictions_file is None) != (self.predictions_sha256 is None):
+            raise ValueError(f"trial {self.trial} names predictions without their hash, or a hash without them")
+        return self
+
+
+class EvidenceEvent(Payload):
+    evidence: Evidence
+
+
+class TestEvent(Payload):
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    test: TestResult
+
+
+class LeakEvent(Payload):
+    leak: LeakDemo
+
+
+class Phase(Payload):
+    phase: Annotated[str, Field(max_length=40)]
+    seconds: Annotated[float, Field(ge=0, le=LATEST)]
+
+
+class Cut(Payload):
+    after: Annotated[int, Field(ge=0)]
+
+
+class StoppedEvent(Payload):
+    reason: str
+
+
+def _opened(fields: dict, records: dict, event: OpenedEvent) -> None:
+    fields["opened"] = event.opened
+
+
+def _asked(fields: dict, records: dict, event: Asked) -> None:
+    records[event.record.trial] = event.record.model_copy(update={"asked_at": event.time})
+
+
+def _told(fields: dict, records: dict, event: Told) -> None:
+    if event.trial not in records:
+        raise JournalError(f"the journal tells the answer of trial {event.trial}, which was not asked")
+    names = ("result", "effect", "predictions_file", "predictions_sha256", "attempts")
+    update = {name: getattr(event, name) for name in names}
+    records[event.trial] = records[event.trial].model_copy(update={**update, "told_at": event.time})
+
+
+def _evidence(fields: dict, records: dict, event: EvidenceEvent) -> None:
+    fields["evidence"] = event.evidence
+
+
+def _test(fields: dict, records: dict, event: TestEvent) -> None:
+    fields["test"] = event.test
+
+
+def _leak(fields: dict, records: dict, event: LeakEvent) -> None:
+    fields["leak"] = event.leak
+
+
+def _phase(fields: dict, records: dict, event: Phase) -> None:
     seconds = fields["phase_seconds"]
-    seconds[event["phase"]] = seconds.get(event["phase"], 0.0) + event["seconds"]
-    fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event["seconds"]
+    seconds[event.phase] = seconds.get(event.phase, 0.0) + event.seconds
+    fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event.seconds
 
 
-def _cut(fields: dict, records: dict, event: Mapping) -> None:
-    fields["cut_after"] = event["after"]
+def _cut(fields: dict, records: dict, event: Cut) -> None:
+    fields["cut_after"] = event.after
 
 
-def _stopped(fields: dict, records: dict, event: Mapping) -> None:
-    fields["stopped"] = event["reason"]
+def _stopped(fields: dict, records: dict, event: StoppedEvent) -> None:
+    fields["stopped"] = event.reason
 
 
-def _resumed(fields: dict, records: dict, event: Mapping) -> None:
+def _resumed(fields: dict, records: dict, event: Payload) -> None:
     fields["stopped"] = None
     fields["is_shown"] = False
 
 
-def _finished(fields: dict, records: dict, event: Mapping) -> None:
-    fields["finished_at"] = event["time"]
+def _finished(fields: dict, records: dict, event: Payload) -> None:
+    fields["finished_at"] = event.time
     fields["stopped"] = None
 
 
-def _shown(fields: dict, records: dict, event: Mapping) -> None:
+def _shown(fields: dict, records: dict, event: Payload) -> None:
     fields["is_shown"] = True
 
 
-_FOLDS = {
-    "opened": _opened,
-    "asked": _asked,
-    "told": _told,
-    "evidence": _evidence,
-    "test": _test,
-    "leak": _leak,
-    "phase": _phase,
-    "cut": _cut,
-    "stopped": _stopped,
-    "resumed": _resumed,
-    "finished": _finished,
-    "shown": _shown,
+class EventType(NamedTuple):
+    """What an event of one type holds, and what it does to the fields and records of the state."""
+
+    payload: type[Payload]
+    fold: Callable[[dict, dict, Any], None]
+
+
+EVENTS = {
+    "opened": EventType(OpenedEvent, _opened),
+    "asked": EventType(Asked, _asked),
+    "told": EventType(Told, _told),
+    "evidence": EventType(EvidenceEvent, _evidence),
+    "test": EventType(TestEvent, _test),
+    "leak": EventType(LeakEvent, _leak),
+    "phase": EventType(Phase, _phase),
+    "cut": EventType(Cut, _cut),
+    "stopped": EventType(StoppedEvent, _stopped),
+    "resumed": EventType(Payload, _resumed),
+    "finished": EventType(Payload, _finished),
+    "shown": EventType(Payload, _shown),
 }

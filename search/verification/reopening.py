@@ -6,8 +6,6 @@ Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from data.errors import UserError
 from search.driver.prepare import Prepared, default_cache_dir, describe_environment, prepare, resources_of
 from search.driver.specs import SpecFactory
@@ -102,11 +100,7 @@ def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -
 
 
 def _run(events: tuple[Event, ...], warning: str | None) -> Run:
-    try:
-        state = replay(events)
-    except (KeyError, TypeError, ValidationError) as error:
-        what = " ".join(str(error).split())
-        raise JournalError(f"the journal holds what this version does not write: {what}") from error
+    state = replay(events)
     if state.opened is None:
         raise UserError("this search was stopped before its first event; there is nothing in it yet")
     return Run(events, state, state.opened, warning)
