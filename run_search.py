@@ -28,6 +28,7 @@ from search.commands.command_line import (
     Overrides,
     RunDir,
     TrialNumber,
+    Weights,
     errors_as_status,
     say,
 )
@@ -166,6 +167,7 @@ def verify(
     path: Checked,
     trial: TrialNumber = None,
     data: Data = None,
+    weights: Weights = None,
     many: Many = False,
     no_train: NoTrain = False,
     as_json: AsJson = False,
@@ -174,7 +176,7 @@ def verify(
     with errors_as_status(as_json):
         from search.commands.verifying import verified
 
-        found = verified(path, trial, data, many, not no_train, say)
+        found = verified(path, trial, data, many, not no_train, say, weights)
         typer.echo(json.dumps(found.as_json) if as_json else found.text)
     raise typer.Exit(DONE if found.same else DIFFERENT)
 

@@ -76,7 +76,9 @@ def _find_directory(file: BinaryIO, most_entries: int) -> tuple[int, int, int]:
     if disk or first_disk or here != count or comment or place + num_bytes + _END.size != size:
         raise BadZipFile("the end of its directory does not fit the file")
     if count > most_entries or num_bytes > count * (_ENTRY.size + MOST_NAME_BYTES):
-        raise BadZipFile(f"it holds more than {most_entries} files, or its directory is too long for its files")
+        raise BadZipFile(
+            f"it holds more than {most_entries} files, or its directory is too long for its files"
+        )
     return place, count, num_bytes
 
 
@@ -87,7 +89,9 @@ def _entries(file: BinaryIO, directory: bytes, count: int) -> Iterator[tuple[int
         if not directory.startswith(b"PK\1\2", at) or at + _ENTRY.size > len(directory):
             raise BadZipFile("its directory is damaged")
         fields = _ENTRY.unpack_from(directory, at)
-        made_by, _, flags, method, _, _, crc, packed_size, size, *lengths, disk, _, attributes, header = fields[1:]
+        made_by, _, flags, method, _, _, crc, packed_size, size, *lengths, disk, _, attributes, header = (
+            fields[1:]
+        )
         name = directory[at + _ENTRY.size :][: lengths[0]]
         kind = stat.S_IFMT(attributes >> 16) if made_by >> 8 == _UNIX else 0
         fault = _fault(flags, method, kind, disk, (size, packed_size))
@@ -107,7 +111,9 @@ def _fault(flags: int, method: int, kind: int, disk: int, sizes: tuple[int, int]
     if kind not in (0, stat.S_IFREG):
         return "it is a link or another special file"
     size, packed_size = sizes
-    most_packed = size if method == _STORED else size + size // 100 + 100  # what cannot be packed grows by less
+    most_packed = (
+        size if method == _STORED else size + size // 100 + 100
+    )  # what cannot be packed grows by less
     if disk or size == 0xFFFFFFFF or packed_size > most_packed or (method == _STORED and packed_size != size):
         return "its sizes are not those of a file"
     return None
@@ -121,7 +127,9 @@ def _start(file: BinaryIO, header: int, expected: tuple[int, int, bytes]) -> int
         raise BadZipFile("an entry has no header")
     _, _, flags, method, *_, name_bytes, extra_bytes = _LOCAL.unpack(local)
     if (flags, method, file.read(name_bytes)) != expected:
-        raise BadZipFile(f"the header of {shown(expected[2].decode('utf-8', 'backslashreplace'))} contradicts the directory")
+        raise BadZipFile(
+            f"the header of {shown(expected[2].decode('utf-8', 'backslashreplace'))} contradicts the directory"
+        )
     return header + _LOCAL.size + name_bytes + extra_bytes
 
 

@@ -21,10 +21,11 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import make_folder, write_atomically
+from data.messages import shown
 from data.reading import read_regular
 from search.evidence.evaluation import paired_effect
-from search.experiment.seeds import derive_seed
 from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
+from search.experiment.seeds import derive_seed
 from search.experiment.trial import (
     Effect,
     Kind,
@@ -260,6 +261,11 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
     Only the one name that such a file has is ever opened, and only as far as such a file can be long.
     """
     path = run_dir / predictions_name(record.trial)
+    if record.predictions_file != predictions_name(record.trial):
+        named = shown(str(record.predictions_file)[:60])
+        raise JournalError(
+            f"trial {record.trial} names {named}, which no search writes; the journal was changed"
+        )
     try:
         content = read_regular(path, MOST_PREDICTIONS_BYTES)
     except OSError as error:
@@ -275,4 +281,6 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
     try:
         return Predictions.from_bytes(content)
     except ValueError as error:
-        raise JournalError(f"{path} holds no predictions: {error}; restore it, or start anew with --fresh") from error
+        raise JournalError(
+            f"{path} holds no predictions: {error}; restore it, or start anew with --fresh"
+        ) from error

@@ -30,7 +30,9 @@ class Form(NamedTuple):
     num_dimensions: int
 
 
-def read_npz(content: bytes, forms: Mapping[str, Form], most_bytes: int = MOST_BYTES) -> dict[str, np.ndarray]:
+def read_npz(
+    content: bytes, forms: Mapping[str, Form], most_bytes: int = MOST_BYTES
+) -> dict[str, np.ndarray]:
     """The arrays, by name. Raises ValueError in one line that names the array where anything is not as asked for."""
     file = io.BytesIO(content)
     try:
@@ -52,7 +54,11 @@ def _array(name: str, content: bytes, form: Form) -> np.ndarray:
     header = _HEADER.match(content)
     if header is None or len(header[0]) != 10 + int.from_bytes(header[1], "little"):
         raise ValueError(f"{name} has no header that NumPy writes for such an array")
-    dtype, is_fortran, shape = header[2].decode(), header[3] == b"True", [int(n) for n in header[4].split(b",") if n.strip()]
+    dtype, is_fortran, shape = (
+        header[2].decode(),
+        header[3] == b"True",
+        [int(n) for n in header[4].split(b",") if n.strip()],
+    )
     if dtype != form.dtype or len(shape) != form.num_dimensions:
         raise ValueError(
             f"{name} is {dtype} of {len(shape)} dimensions; allowed: {form.dtype} of {form.num_dimensions}"

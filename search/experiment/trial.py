@@ -220,7 +220,9 @@ class Predictions:
         """Raises ValueError in one line for anything else than what `to_bytes` gives, and for values that no trial has."""
         found = cls(**read_npz(data, PREDICTION_FORMS))
         num_seeds, num_images = found.predicted.shape
-        if found.log_prob.shape != (num_seeds, num_images) or {len(found.images), len(found.fold)} != {num_images}:
+        if found.log_prob.shape != (num_seeds, num_images) or {len(found.images), len(found.fold)} != {
+            num_images
+        }:
             raise ValueError("its arrays are not of the same images and seeds")
         if not num_seeds or not num_images:
             raise ValueError("it holds no answers")

@@ -8,14 +8,12 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from data.augmentations import AUGMENTATIONS
 from data.messages import shown
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.config import Name
 from search.experiment.trial import (
     Effect,
     Frozen,
     Probe,
     TrialRecord,
     TrialResult,
-    predictions_name,
 )
 from search.journal.journal_file import JournalError
 
@@ -37,7 +35,7 @@ class Opened(Frozen):
     """The first event of every run directory."""
 
     search_id: str
-    name: Name  # a folder is called by it
+    name: str
     config: dict[str, Any]
     config_hash: str
     started_at: float
@@ -48,16 +46,15 @@ class Opened(Frozen):
     fixed: dict[str, Any]
     order: tuple[str, ...] = ()  # of the searched sections' settings, as written
 
-    @model_validator(mode="before")
-    @classmethod
-    def _as_written(cls, data: Any) -> Any:
+    @model_validator(mode="after")
+    def _as_written(self) -> "Opened":
         """The journal sorts keys, and what an algorithm proposes follows their order. A journal without `order` is taken to have
         been written in the order of the table of augmentations."""
-        if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
-            return data
-        order = data.get("order") or tuple(AUGMENTATIONS)
-        parts = {part: _ordered(data["config"][part], order) for part in SEARCHED if part in data["config"]}
-        return {**data, "config": {**data["config"], **parts}, "space": _ordered(data.get("space"), order)}
+        order = self.order or tuple(AUGMENTATIONS)
+        parts = {part: _ordered(self.config[part], order) for part in SEARCHED if part in self.config}
+        # The value is frozen for everybody else; it is still being made here.
+        self.__dict__.update(config={**self.config, **parts}, space=_ordered(self.space, order))
+        return self
 
 
 def _ordered(section: Any, order: Sequence[str]) -> Any:
@@ -140,7 +137,9 @@ def event_type(event: Mapping[str, Any]) -> "EventType":
     """The record of the event's type. Raises JournalError for a type of another version."""
     found = EVENTS.get(str(event.get("type")))
     if found is None:
-        raise JournalError(f"{place_of(event)}: this version knows no event of that type; use the version that wrote it")
+        raise JournalError(
+            f"{place_of(event)}: this version knows no event of that type; use the version that wrote it"
+        )
     return found
 
 
@@ -172,7 +171,7 @@ class Asked(Payload):
 
 
 class Told(Payload):
-    """predictions_file: the one name that a trial's answers have; a journal cannot have another file opened."""
+    """predictions_file: only ever compared with the one name that a trial's answers have; what is written here is not opened."""
 
     trial: Annotated[int, Field(ge=0)]
     result: TrialResult
@@ -180,15 +179,6 @@ class Told(Payload):
     attempts: Annotated[int, Field(ge=1, le=1000)] = 1
     predictions_file: str | None = None
     predictions_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-
-    @model_validator(mode="after")
-    def _names_its_own_file(self) -> "Told":
-        if self.predictions_file not in (None, predictions_name(self.trial)):
-            named = shown(self.predictions_file[:60])
-            raise ValueError(f"trial {self.trial} names {named}, which no search writes")
-        if (self.predictions_file is None) != (self.predictions_sha256 is None):
-            raise ValueError(f"trial {self.trial} names predictions without their hash, or a hash without them")
-        return self
 
 
 class EvidenceEvent(Payload):
