@@ -249,9 +249,7 @@ def _zip(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
     return f"zip: {name} {what}"
 
 
-def _rewritten(
-    files: Files, name: str, what: str, draw: Draw, planted: tuple[str, ...], path: Path
-) -> None:
+def _rewritten(files: Files, name: str, what: str, draw: Draw, planted: tuple[str, ...], path: Path) -> None:
     methods = {"method": draw.choice((zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)), "bomb": zipfile.ZIP_DEFLATED}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for each, content in files.items():

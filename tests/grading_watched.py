@@ -16,7 +16,16 @@ from typing import Any
 from unittest.mock import patch
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-NAMING = ("os.listdir", "os.scandir", "os.mkdir", "os.remove", "os.rename", "os.symlink", "os.link", "os.truncate")
+NAMING = (
+    "os.listdir",
+    "os.scandir",
+    "os.mkdir",
+    "os.remove",
+    "os.rename",
+    "os.symlink",
+    "os.link",
+    "os.truncate",
+)
 STARTING = ("subprocess.Popen", "os.system", "socket.connect", "pickle.find_class")
 
 
@@ -36,9 +45,10 @@ class Watch:
             self.found.append(f"{event} {arguments!r:.200}")
         if event not in ("open", *NAMING) or not isinstance(arguments[0], str | bytes | os.PathLike):
             return
-        folder = arguments[1] if event == "os.remove" else -1  # `shutil.rmtree` removes by a name in an open folder
-        base = os.readlink(f"/proc/self/fd/{folder}") if folder >= 0 else ""
-        path = os.path.realpath(os.path.join(base, os.fsdecode(arguments[0])))
+        # `shutil.rmtree` removes by a name in an open folder.
+        folder = arguments[1] if event == "os.remove" else -1
+        base = Path(f"/proc/self/fd/{folder}").readlink() if folder >= 0 else Path()
+        path = os.path.realpath(base / os.fsdecode(arguments[0]))
         writes = event in NAMING[2:] or (event == "open" and bool(int(arguments[2] or 0) & WRITING))
         if path.startswith(self._planted) or (writes and not path.startswith(self._writable)):
             self.found.append(f"{event} {path!r}")
@@ -64,7 +74,13 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
     (decoy / "config.yaml").write_text("mine: true\n")
     os.mkfifo(decoy / "fifo")  # whoever opens it waits for ever
     secret = (str(decoy), str(folder / "escaped"), "/etc/passwd", "/dev/zero")
-    planted = (*secret, str(decoy / "secret.keras"), str(decoy / "fifo"), "../../escaped", "../decoy/secret.keras")
+    planted = (
+        *secret,
+        str(decoy / "secret.keras"),
+        str(decoy / "fifo"),
+        "../../escaped",
+        "../decoy/secret.keras",
+    )
     from bundle_mutants import files_of, mutant
 
     sound, path = files_of(bundle), folder / "mutant.zip"
@@ -76,9 +92,19 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
         start, watch.found, watch.is_on = time.monotonic(), [], True
         result = graded(path, number % every == 0)
         watch.is_on = False
-        left = [*map(str, temporary.iterdir()), *(["the watched folders"] if tree(cwd, decoy) != before else [])]
+        left = [
+            *map(str, temporary.iterdir()),
+            *(["the watched folders"] if tree(cwd, decoy) != before else []),
+        ]
         seconds = time.monotonic() - start
-        line = {"number": number, "what": what, "seconds": seconds, "did": watch.found, "left": left, **result}
+        line = {
+            "number": number,
+            "what": what,
+            "seconds": seconds,
+            "did": watch.found,
+            "left": left,
+            **result,
+        }
         print(json.dumps(line), flush=True)
     print(json.dumps({"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
