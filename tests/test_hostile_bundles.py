@@ -25,6 +25,7 @@ from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison
 from search.verification import gate, limits
 from search.verification.bundle import make_bundle
+from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.reopening import open_run, relocated, scratch_resources
 from search.verification.verify import verify
@@ -314,6 +315,15 @@ def test_a_fault_of_the_program_is_the_line_of_its_bundle(
     monkeypatch.setattr("search.verification.grading.verify_run", fails)
     (found,) = grade_many(tmp_path, UNTRAINED).grades
     assert found.problem == "anna.zip could not be graded: RecursionError: too deep"
+
+
+@pytest.mark.parametrize("content", [b"\0" * 99, b"\x89PNG\r\n\x1a\nno more", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_a_contact_sheet_is_a_png(sound: Files, tmp_path: Path, content: bytes) -> None:
+    """Pillow was asked to open whatever was handed in, when the page was made again."""
+    _sealed({**sound, SHEET: content}, tmp_path / "x.zip")
+    opened = read_bundle(tmp_path / "x.zip")
+    assert SHEET not in opened.files
+    assert "it is damaged: " in opened.differences[0].what
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import shown
@@ -34,9 +35,10 @@ OPTIONAL = ("winner.json", SHEET)
 PREDICTIONS = re.compile(r"predictions/\d{5,9}\.npz")
 MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = (
     20_000,
-    1 << 29,
+    1 << 30,
     1 << 24,
 )  # a zip bomb is larger; a page of ten thousand trials is not
+MOST_SHEET_PIXELS = 20_000_000
 LONGEST_NAME = 100
 ABSENT = "it is not in the bundle, or not whole"
 WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every file in every bundle: the same search gives the same bytes
@@ -159,9 +161,20 @@ def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
 def _contents(file: BinaryIO, entries: list[Entry], found: list[Difference]) -> Iterator[tuple[str, bytes]]:
     for entry in entries:
         try:
-            yield entry.name, read_entry(file, entry)
-        except zipfile.BadZipFile as error:
-            found.append(Difference(where=entry.name, what=f"it is damaged: {error}"))
+            content = read_entry(file, entry)
+            if entry.name == SHEET:
+                _check_picture(content)
+            yield entry.name, content
+        except (zipfile.BadZipFile, BadImage) as error:
+            found.append(Difference(where=entry.name, what=f"it is damaged: {shown(str(error))}"))
+
+
+def _check_picture(content: bytes) -> None:
+    """Raises BadImage for what is not a whole PNG: Pillow opens other formats too, one of them with another program."""
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise BadImage("not a PNG")
+    with quiet_pillow():
+        decode_image(content, size=8, max_pixels=MOST_SHEET_PIXELS)
 
 
 def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Manifest | None:
