@@ -28,6 +28,7 @@ from search.commands.command_line import (
     Overrides,
     RunDir,
     TrialNumber,
+    Weights,
     errors_as_status,
     escape_what_cannot_be_written,
     say,
@@ -174,6 +175,7 @@ def verify(
     path: Checked,
     trial: TrialNumber = None,
     data: Data = None,
+    weights: Weights = None,
     many: Many = False,
     no_train: NoTrain = False,
     as_json: AsJson = False,
@@ -182,7 +184,7 @@ def verify(
     with errors_as_status(as_json):
         from search.commands.verifying import verified
 
-        found = verified(path, trial, data, many, not no_train, say)
+        found = verified(path, trial, data, many, not no_train, say, weights)
         typer.echo(json.dumps(found.as_json) if as_json else found.text)
     raise typer.Exit(DONE if found.same else DIFFERENT)
 

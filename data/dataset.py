@@ -199,3 +199,9 @@ def _notes(
         left_out=(*bad, *contradictory, *leaking),
         duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
     )
+
+
+def find_images(config: DatasetConfig, cache_dir: Path) -> tuple[Listing, bool]:
+    """The listing of the configured source, and whether its images were decoded before. Decodes nothing."""
+    listing = list_images(config, cache_dir)
+    return listing, _store_path(listing, config, cache_dir).exists()

@@ -21,7 +21,8 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
-from search.journal.state import DatasetSummary, Opened, SearchState
+from search.journal.events import DatasetSummary, Opened
+from search.journal.state import SearchState
 
 Phase = Literal["opened", "controls", "search", "confirm", "ablation", "test", "finished"]
 PHASES: tuple[Phase, ...] = ("opened", "controls", "search", "confirm", "ablation", "test", "finished")

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from states import make_state
 
-from search.journal.state import DatasetSummary, SearchState
+from search.journal.events import DatasetSummary
+from search.journal.state import SearchState
 from search.report.leaderboard import (
     FIXED_COLUMNS,
     accuracy_interval,

@@ -29,6 +29,10 @@ TrialNumber = Annotated[
 Data = Annotated[
     Path | None, typer.Option("--data", help="Where the images are, if not where the search had them.")
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="Where the file is that the search began from, if it began from one."),
+]
 Many = Annotated[bool, typer.Option("--many", help="Grade every bundle of a folder and print a table.")]
 NoTrain = Annotated[bool, typer.Option("--no-train", help="Of a bundle: recompute, and train nothing again.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]

@@ -11,6 +11,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.messages import shown
+from search.driver.ledger import read_predictions
 from search.driver.prepare import resources_of
 from search.driver.specs import NONE
 from search.driver.winner import final_record
@@ -105,7 +106,7 @@ def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders
             raise UserError(
                 f"{shown(run.opened.name)} has no answers on a test set; let it finish with evaluation.test on"
             )
-        found.append((record, Predictions.from_bytes((folder / record.predictions_file).read_bytes())))
+        found.append((record, read_predictions(record, folder)))
     return found
 
 

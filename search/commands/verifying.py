@@ -17,7 +17,15 @@ class Verified:
     as_json: dict[str, Any]
 
 
-def verified(path: Path, trial: int | None, data: Path | None, many: bool, train: bool, say: Say) -> Verified:
+def verified(
+    path: Path,
+    trial: int | None,
+    data: Path | None,
+    many: bool,
+    train: bool,
+    say: Say,
+    weights: Path | None = None,
+) -> Verified:
     """Raises UserError for what the user can mend, and where `many` or not `train` do not go with what `path` is."""
     from search.verification.grading import Extent, grade, grade_many
     from search.verification.grading_text import describe_grade, describe_grades
@@ -25,22 +33,24 @@ def verified(path: Path, trial: int | None, data: Path | None, many: bool, train
     if many and not path.is_dir():
         raise UserError(f"--many received {path}; allowed: a folder of bundles")
     if many:
-        grades = grade_many(path, Extent(trial=trial, train=train), data, say)
+        grades = grade_many(path, Extent(trial=trial, train=train), data, say, weights)
         return Verified(
             grades.same, describe_grades(grades), {"same": grades.same, **grades.model_dump(mode="json")}
         )
-    if path.is_file():
-        graded = grade(path, Extent(trial=trial, train=train), data, say)
+    if path.exists() and not path.is_dir():  # what is no file either, is told there
+        graded = grade(path, Extent(trial=trial, train=train), data, say, weights)
         return Verified(
             graded.same, describe_grade(graded), {"same": graded.same, **graded.model_dump(mode="json")}
         )
     if not train:
         raise UserError("--no-train is for bundles; a run directory is verified with one trial trained again")
-    return _run_directory(path, trial, data, say)
+    return _run_directory(path, trial, data, say, weights)
 
 
-def _run_directory(path: Path, trial: int | None, data: Path | None, say: Say) -> Verified:
+def _run_directory(
+    path: Path, trial: int | None, data: Path | None, say: Say, weights: Path | None
+) -> Verified:
     from search.verification.verify import describe, verify
 
-    found = verify(path, trial, data, say)
+    found = verify(path, trial, data, say, weights)
     return Verified(found.same, describe(found), {"same": found.same, **found.model_dump(mode="json")})

@@ -4,7 +4,11 @@ import hashlib
 from concurrent.futures import Future
 from pathlib import Path
 
-from search.experiment.trial import Outcome, Predictions, TrialRecord
+from data.errors import UserError
+from data.messages import shown
+from data.reading import read_regular
+from search.experiment.npz import MOST_BYTES
+from search.experiment.trial import Outcome, Predictions, TrialRecord, predictions_name
 from search.journal.journal_file import FRESH, JournalError
 
 LOST_ANSWERS = (
@@ -32,12 +36,25 @@ def is_same(kept: TrialRecord, record: TrialRecord) -> bool:
 
 
 def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
-    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled."""
-    path = run_dir / str(record.predictions_file)
+    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled.
+
+    Only the one name that such a file has is ever opened, and only as far as such a file can be long.
+    """
+    path = run_dir / predictions_name(record.trial)
+    if record.predictions_file != predictions_name(record.trial):
+        named = shown(str(record.predictions_file)[:60])
+        raise JournalError(
+            f"trial {record.trial} names {named}, which no search writes; the journal was changed"
+        )
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise JournalError(f"{path} cannot be read ({error.strerror}); {LOST_ANSWERS}") from error
+    except UserError as error:
+        raise JournalError(f"{error}; {LOST_ANSWERS}") from error
     if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
         raise JournalError(f"{path} is not the file that was journaled; {LOST_ANSWERS}")
-    return Predictions.from_bytes(content)
+    try:
+        return Predictions.from_bytes(content)
+    except ValueError as error:
+        raise JournalError(f"{path} holds no predictions: {error}; {LOST_ANSWERS}") from error

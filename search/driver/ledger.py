@@ -23,7 +23,16 @@ from data.files import make_folder, write_atomically
 from search.driver.answers import is_same, kept_answer, read_predictions
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Kind, Outcome, Predictions, TrialRecord, TrialResult, TrialSpec
+from search.experiment.trial import (
+    Effect,
+    Kind,
+    Outcome,
+    Predictions,
+    TrialRecord,
+    TrialResult,
+    TrialSpec,
+    predictions_name,
+)
 from search.journal.event_log import EventLog
 from search.journal.journal_file import FRESH, JournalError
 from search.training.progress import EpochReport, OnEpoch
@@ -253,7 +262,7 @@ class Ledger:
     def _write_predictions(self, number: int, predictions: Predictions) -> dict[str, str]:
         self._keep(number, predictions)
         content = predictions.to_bytes()
-        name = f"predictions/{number:05d}.npz"
+        name = predictions_name(number)
         make_folder(self._run_dir / "predictions", "the folder of predictions")
         write_atomically(self._run_dir / name, content)
         return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}

@@ -4,7 +4,7 @@ import time
 import uuid
 
 from search.driver.prepare import Prepared, describe_environment
-from search.journal.state import Opened
+from search.journal.events import Opened
 
 
 def opening(prepared: Prepared, earlier_looks: int) -> Opened:

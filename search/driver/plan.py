@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
+from search.driver.answers import read_predictions
 from search.driver.costs import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
@@ -16,10 +17,11 @@ from search.driver.workload import workload
 from search.evidence.evaluation import class_weights
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Frozen, Objective, Predictions, Resources
+from search.experiment.trial import Frozen, Objective, Resources
 from search.features.opened import extractor_of
+from search.journal.events import DatasetSummary
 from search.journal.journal_file import read
-from search.journal.state import DatasetSummary, replay
+from search.journal.state import replay
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
@@ -131,7 +133,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         or baseline.predictions_file is None
     ):
         return None
-    predictions = Predictions.from_bytes((run_dir / baseline.predictions_file).read_bytes())
+    predictions = read_predictions(baseline, run_dir)
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread

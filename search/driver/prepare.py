@@ -25,7 +25,7 @@ from search.experiment.space import Space
 from search.experiment.tracking_uri import checked_uri
 from search.experiment.trial import ModelSettings, Precision, Resources
 from search.features.greetings import import_tensorflow_quietly
-from search.journal.state import DatasetSummary
+from search.journal.events import DatasetSummary
 
 PACKAGES = (
     "augsearch",

@@ -15,9 +15,9 @@ from search.experiment.changes import Changes, differences, may_change
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import TrialRecord
 from search.journal.event_log import EventLog
+from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
-from search.journal.sittings import Retried
-from search.journal.state import Opened, SearchState
+from search.journal.state import SearchState
 
 MOST_TRIES = 3  # how often a failed trial is tried again while the values that may change stay as they are
 VALUE_CHARACTERS = 60
@@ -60,7 +60,7 @@ def resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]:
     if retried := what_to_retry(log.state, run_dir, more_time):
         again = [record for record in log.state.records if record.trial in retried.trials]
         lines += [f"trying trial {r.trial} ({r.label}) again: {_why(r)}" for r in again]
-        log.append("retried", **retried.model_dump(mode="json"))
+        log.append("retried", **retried.model_dump(mode="json", exclude={"time"}))
     return lines
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from data.settings import DatasetConfig
+from search.experiment.npz import Form, read_npz
 from search.experiment.settings import (
     Frozen,
     ModelSettings,
@@ -31,6 +32,13 @@ Status = Literal["completed", "failed"]
 Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
 Precision = Literal["float32", "bfloat16"]
 FeatureDtype = Literal["float32", "float16"]
+PREDICTION_FORMS = {
+    "images": Form("<i8", 1),
+    "predicted": Form("<i2", 2),
+    "log_prob": Form("<f4", 2),
+    "fold": Form("<i2", 1),
+}
+MOST_LOG_PROB = 1e-4  # 0 but for float32's rounding
 
 
 class Protocol(Frozen):
@@ -212,8 +220,27 @@ class Predictions:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Predictions":
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return cls(arrays["images"], arrays["predicted"], arrays["log_prob"], arrays["fold"])
+        """Raises ValueError in one line for anything else than what `to_bytes` gives, and for values that no trial has."""
+        found = cls(**read_npz(data, PREDICTION_FORMS))
+        num_seeds, num_images = found.predicted.shape
+        if found.log_prob.shape != (num_seeds, num_images) or {len(found.images), len(found.fold)} != {
+            num_images
+        }:
+            raise ValueError("its arrays are not of the same images and seeds")
+        if not num_seeds or not num_images:
+            raise ValueError("it holds no answers")
+        if found.images[0] < 0 or (np.diff(found.images) <= 0).any():
+            raise ValueError("its images are not ascending positions, each once")
+        if not np.isfinite(found.log_prob).all() or found.log_prob.max() > MOST_LOG_PROB:
+            raise ValueError("a log_prob is not the logarithm of a probability")
+        if min(found.predicted.min(), found.fold.min()) < 0:
+            raise ValueError("a class or a fold is below 0")
+        return found
+
+
+def predictions_name(trial: int) -> str:
+    """Where in a run directory a trial's answers are. No journal can name another file."""
+    return f"predictions/{trial:05d}.npz"
 
 
 class Effect(Frozen):

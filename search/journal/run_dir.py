@@ -54,10 +54,7 @@ def earlier_looks(run_dir: Path) -> int:
         return 0
     try:
         return replay(read(previous)[0]).looks
-    except (
-        JournalError,
-        KeyError,
-    ):  # a fresh start is the way out of a damaged journal, so count what can be read
+    except JournalError:  # a fresh start is the way out of a damaged journal, so count what can be read
         content = previous.read_bytes()
         counted = re.search(rb'"earlier_looks":(\d+)', content)
         return (int(counted[1]) if counted else 0) + (b'"type":"test"' in content)

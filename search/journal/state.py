@@ -1,63 +1,31 @@
 """What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes them, `loop` acts on them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
-from pydantic import model_validator
+from pydantic import ValidationError
 
-from data.augmentations import AUGMENTATIONS
-from data.notes import DataNotes
+from data.messages import shown
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.changes import changed
-from search.experiment.trial import Effect, Frozen, Probe, TrialRecord, TrialResult
-from search.journal.journal_file import OWN_FIELDS
-from search.journal.sittings import Resumed, Retried
-
-SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
-
-
-class DatasetSummary(Frozen):
-    """What a page or a tracker needs to know of the images. counts: images per class, for each split."""
-
-    digest: str
-    image_size: int
-    class_names: tuple[str, ...]
-    counts: dict[str, tuple[int, ...]]
-    notes: DataNotes
-
-
-class Opened(Frozen):
-    """The first event of every run directory."""
-
-    search_id: str
-    name: str
-    config: dict[str, Any]
-    config_hash: str
-    started_at: float
-    environment: dict[str, Any]
-    dataset: DatasetSummary
-    earlier_looks: int = 0  # at the test set, by searches this directory held before
-    space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
-    fixed: dict[str, Any]
-    order: tuple[str, ...] = ()  # of the searched sections' settings, as written
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_written(cls, data: Any) -> Any:
-        """The journal sorts keys, and what an algorithm proposes follows their order. A journal without `order` is taken to have
-        been written in the order of the table of augmentations."""
-        if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
-            return data
-        order = data.get("order") or tuple(AUGMENTATIONS)
-        parts = {part: _ordered(data["config"][part], order) for part in SEARCHED if part in data["config"]}
-        return {**data, "config": {**data["config"], **parts}, "space": _ordered(data.get("space"), order)}
-
-
-def _ordered(section: Any, order: Sequence[str]) -> Any:
-    """The names of `order` first, in that order; the others after them as they are."""
-    if not isinstance(section, dict):
-        return section
-    return {name: section[name] for name in dict.fromkeys([*(n for n in order if n in section), *section])}
+from search.experiment.trial import Frozen, Probe, TrialRecord
+from search.journal.events import (
+    Asked,
+    Cut,
+    EvidenceEvent,
+    Finished,
+    LeakEvent,
+    Opened,
+    OpenedEvent,
+    Payload,
+    Phase,
+    Resumed,
+    Retried,
+    StoppedEvent,
+    TestEvent,
+    Told,
+)
+from search.journal.journal_file import JournalError
 
 
 class Cost(Frozen):
@@ -151,10 +119,15 @@ class Replay:
             self.fold(event)
 
     def fold(self, event: Mapping[str, Any]) -> None:
-        """Raises KeyError for an event of an unknown type: a journal of a newer version must not be half understood."""
-        if event["type"] == "retried":
-            self.withdrawn |= _fields_of(Retried, event).withdrawn(self._records)
-        _FOLDS[event["type"]](self._fields, self._records, event)
+        """Raises JournalError for an event that this version does not write: a journal must not be half understood."""
+        kind = event_type(event)
+        try:
+            payload = kind.payload.model_validate(event)
+        except ValidationError as error:
+            raise JournalError(f"{place_of(event)}: {first_fault(error)}") from error
+        if isinstance(payload, Retried):
+            self.withdrawn |= payload.withdrawn(self._records)
+        kind.fold(self._fields, self._records, payload)
 
     @property
     def cut_after(self) -> int | None:
@@ -170,77 +143,82 @@ class Replay:
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
-    """The state that a whole journal describes. Raises KeyError for an event of an unknown type."""
+    """The state that a whole journal describes. Raises JournalError for an event that this version does not write."""
     return Replay(events).state
 
 
-Fields = TypeVar("Fields", bound=Frozen)
+def event_type(event: Mapping[str, Any]) -> "EventType":
+    """The record of the event's type. Raises JournalError for a type of another version."""
+    found = EVENTS.get(str(event.get("type")))
+    if found is None:
+        raise JournalError(
+            f"{place_of(event)}: this version knows no event of that type; use the version that wrote it"
+        )
+    return found
 
 
-def _fields_of(kind: type[Fields], event: Mapping[str, Any]) -> Fields:
-    """An event's own fields, checked."""
-    return kind.model_validate({name: value for name, value in event.items() if name not in OWN_FIELDS})
+def place_of(event: Mapping[str, Any]) -> str:
+    return f"event {event.get('seq')} of the journal ({shown(str(event.get('type'))[:40])})"
 
 
-def _opened(fields: dict, records: dict, event: Mapping) -> None:
-    fields["opened"] = Opened.model_validate(event["opened"])
+def first_fault(error: ValidationError) -> str:
+    """The first mistake that pydantic found, in one line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return shown(f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"])[:300]
 
 
-def _asked(fields: dict, records: dict, event: Mapping) -> None:
-    record = TrialRecord.model_validate(event["record"])
-    records[record.trial] = record.model_copy(update={"asked_at": event["time"]})
+def _opened(fields: dict, records: dict, event: OpenedEvent) -> None:
+    fields["opened"] = event.opened
 
 
-def _told(fields: dict, records: dict, event: Mapping) -> None:
-    effect = event.get("effect")
-    records[event["trial"]] = records[event["trial"]].model_copy(
-        update={
-            "result": TrialResult.model_validate(event["result"]),
-            "effect": Effect.model_validate(effect) if effect else None,
-            "predictions_file": event.get("predictions_file"),
-            "predictions_sha256": event.get("predictions_sha256"),
-            "attempts": event.get("attempts", 1),
-            "told_at": event["time"],
-        }
-    )
+def _asked(fields: dict, records: dict, event: Asked) -> None:
+    records[event.record.trial] = event.record.model_copy(update={"asked_at": event.time})
 
 
-def _evidence(fields: dict, records: dict, event: Mapping) -> None:
-    fields["evidence"] = Evidence.model_validate(event["evidence"])
+def _told(fields: dict, records: dict, event: Told) -> None:
+    if event.trial not in records:
+        raise JournalError(f"the journal tells the answer of trial {event.trial}, which was not asked")
+    names = ("result", "effect", "predictions_file", "predictions_sha256", "attempts")
+    update = {name: getattr(event, name) for name in names}
+    records[event.trial] = records[event.trial].model_copy(update={**update, "told_at": event.time})
 
 
-def _test(fields: dict, records: dict, event: Mapping) -> None:
-    fields["test"] = TestResult.model_validate(event["test"])
+def _evidence(fields: dict, records: dict, event: EvidenceEvent) -> None:
+    fields["evidence"] = event.evidence
 
 
-def _leak(fields: dict, records: dict, event: Mapping) -> None:
-    fields["leak"] = LeakDemo.model_validate(event["leak"])
+def _test(fields: dict, records: dict, event: TestEvent) -> None:
+    fields["test"] = event.test
 
 
-def _phase(fields: dict, records: dict, event: Mapping) -> None:
+def _leak(fields: dict, records: dict, event: LeakEvent) -> None:
+    fields["leak"] = event.leak
+
+
+def _phase(fields: dict, records: dict, event: Phase) -> None:
     seconds = fields["phase_seconds"]
-    seconds[event["phase"]] = seconds.get(event["phase"], 0.0) + event["seconds"]
-    fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event["seconds"]
+    seconds[event.phase] = seconds.get(event.phase, 0.0) + event.seconds
+    fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event.seconds
 
 
-def _cut(fields: dict, records: dict, event: Mapping) -> None:
-    fields["cut_after"] = event["after"]
+def _cut(fields: dict, records: dict, event: Cut) -> None:
+    fields["cut_after"] = event.after
 
 
-def _stopped(fields: dict, records: dict, event: Mapping) -> None:
-    fields["stopped"], fields["has_failed"] = event["reason"], event.get("failed", False)
+def _stopped(fields: dict, records: dict, event: StoppedEvent) -> None:
+    fields["stopped"], fields["has_failed"] = event.reason, event.failed
 
 
-def _resumed(fields: dict, records: dict, event: Mapping) -> None:
+def _resumed(fields: dict, records: dict, event: Resumed) -> None:
     fields["stopped"], fields["has_failed"] = None, False
     fields["is_shown"] = False
-    resumed = _fields_of(Resumed, event)
-    if resumed.changed:
+    if event.changed:
         opened = fields["opened"]
-        config = changed(opened.config, resumed.changed)
-        fields["opened"] = opened.model_copy(update={"config": config, "config_hash": resumed.config_hash})
+        config = changed(opened.config, event.changed)
+        fields["opened"] = opened.model_copy(update={"config": config, "config_hash": event.config_hash})
         fields["tries"] = {}
-        if "dataset.path" in resumed.changed:
+        if "dataset.path" in event.changed:
             records |= {n: _at_path(record, config["dataset"]["path"]) for n, record in records.items()}
 
 
@@ -250,38 +228,44 @@ def _at_path(record: TrialRecord, path: Any) -> TrialRecord:
     return record.model_copy(update={"spec": record.spec.model_copy(update={"dataset": dataset})})
 
 
-def _retried(fields: dict, records: dict, event: Mapping) -> None:
-    retried = _fields_of(Retried, event)
-    for number in retried.withdrawn(records):
+def _retried(fields: dict, records: dict, event: Retried) -> None:
+    for number in event.withdrawn(records):
         del records[number]
-    for number in retried.trials:
+    for number in event.trials:
         fields["tries"][number] = fields["tries"].get(number, 0) + 1
     fields["evidence"] = None
-    if retried.lifts_cut:
+    if event.lifts_cut:
         fields["cut_after"] = None
 
 
-def _finished(fields: dict, records: dict, event: Mapping) -> None:
-    fields["finished_at"] = event["time"]
+def _finished(fields: dict, records: dict, event: Finished) -> None:
+    fields["finished_at"] = event.time
     fields["stopped"], fields["has_failed"] = None, False
 
 
-def _shown(fields: dict, records: dict, event: Mapping) -> None:
+def _shown(fields: dict, records: dict, event: Payload) -> None:
     fields["is_shown"] = True
 
 
-_FOLDS = {
-    "opened": _opened,
-    "asked": _asked,
-    "told": _told,
-    "evidence": _evidence,
-    "test": _test,
-    "leak": _leak,
-    "phase": _phase,
-    "cut": _cut,
-    "stopped": _stopped,
-    "resumed": _resumed,
-    "retried": _retried,
-    "finished": _finished,
-    "shown": _shown,
+class EventType(NamedTuple):
+    """What an event of one type holds, and what it does to the fields and records of the state."""
+
+    payload: type[Payload]
+    fold: Callable[[dict, dict, Any], None]
+
+
+EVENTS = {
+    "opened": EventType(OpenedEvent, _opened),
+    "asked": EventType(Asked, _asked),
+    "told": EventType(Told, _told),
+    "evidence": EventType(EvidenceEvent, _evidence),
+    "test": EventType(TestEvent, _test),
+    "leak": EventType(LeakEvent, _leak),
+    "phase": EventType(Phase, _phase),
+    "cut": EventType(Cut, _cut),
+    "stopped": EventType(StoppedEvent, _stopped),
+    "resumed": EventType(Resumed, _resumed),
+    "retried": EventType(Retried, _retried),
+    "finished": EventType(Finished, _finished),
+    "shown": EventType(Payload, _shown),
 }

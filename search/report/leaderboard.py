@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from data.files import write_atomically
 from search.experiment.trial import TrialRecord
-from search.journal.state import DatasetSummary, SearchState
+from search.journal.events import DatasetSummary
+from search.journal.state import SearchState
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,8 @@ from typing import Any
 from search.evidence.findings import Score, Verdict
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect
-from search.journal.state import Opened, SearchState
+from search.journal.events import Opened
+from search.journal.state import SearchState
 from search.report.wording import chosen_record, settings_of, unit_of
 from search.tracking.note import describe
 from search.tracking.values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts

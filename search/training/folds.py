@@ -43,6 +43,13 @@ def head_tasks(
     return tuple(tasks), fold.astype(np.int16)
 
 
+def scored_images(dataset: Dataset, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
+    """What a trial of this protocol gives answers for: int64 [n], ascending, and the fold of each, int16 [n]."""
+    pool = pool_rows(dataset, protocol)
+    fold = _fold_of(dataset, pool, protocol).astype(np.int16)
+    return pool[fold >= 0], fold[fold >= 0]
+
+
 def _fold_of(dataset: Dataset, pool: np.ndarray, protocol: Protocol) -> np.ndarray:
     splits = np.asarray(dataset.splits)[pool]
     if protocol.epochs is not None:

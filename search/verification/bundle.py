@@ -7,17 +7,19 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.files import make_folder
+from data.reading import read_regular
 from search.driver.answers import read_predictions
 from search.driver.outputs import write_outputs
 from search.experiment.trial import Frozen
 from search.journal.state import SearchState
 from search.verification.bundle_file import (
-    LONGEST_NAME,
     OPTIONAL,
     REQUIRED,
     SHEET,
     Manifest,
+    check_student,
     hash_of,
+    most_bytes,
     write_bundle,
 )
 from search.verification.reopening import JOURNAL
@@ -40,11 +42,10 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
     Raises UserError where there is none, where it did not finish or its files are not those that were journaled, and for a name
     that is empty or does not print; StorageError where the disk refuses.
     """
-    student = student.strip()
-    if not student or not student.isprintable() or len(student) > LONGEST_NAME:
-        raise UserError(
-            f"--student received {student!r}; allowed: a name of 1 to {LONGEST_NAME} printable letters"
-        )
+    try:
+        student = check_student(student.strip())
+    except ValueError as error:
+        raise UserError(f"--student {error}") from error
     run = open_sound_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(f"{run_dir} holds a search that did not finish; run it to its end, then bundle it")
@@ -54,7 +55,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
             read_predictions(record, run_dir)
             files[record.predictions_file] = (run_dir / record.predictions_file).read_bytes()
     sheet = run_dir / SHEET
-    files |= {SHEET: sheet.read_bytes()} if sheet.is_file() else {}
+    files |= {SHEET: read_regular(sheet, most_bytes(SHEET), within=run_dir)} if sheet.is_file() else {}
     files |= projections(run.state, files.get(SHEET))
     version = run.opened.environment.get("packages", {}).get("augsearch", "")
     manifest = Manifest(student=student, search_id=run.opened.search_id, augsearch=version, files={})

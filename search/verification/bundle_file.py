@@ -6,20 +6,26 @@ import hashlib
 import io
 import json
 import re
+import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, BinaryIO, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import shown
+from data.strict_zip import Entry, read_directory, read_entry
+from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from search.experiment.trial import Frozen
 from search.journal.comparison import Difference
+from search.journal.run_dir import JOURNAL
+from search.journal.state import first_fault
+from search.verification.gate import MOST_BYTES as MOST_JOURNAL_BYTES
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"
@@ -27,26 +33,39 @@ PAGE = "report.html"
 REQUIRED = ("journal.jsonl", "config.yaml", "environment.json", "trials.csv", "summary.json", PAGE)
 OPTIONAL = ("winner.json", SHEET)
 PREDICTIONS = re.compile(r"predictions/\d{5,9}\.npz")
-MOST_FILES, MOST_BYTES, MOST_MANIFEST_BYTES = 20_000, 1 << 30, 1 << 24  # a zip bomb is larger
+MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = (
+    20_000,
+    1 << 30,
+    1 << 24,
+)  # a zip bomb is larger; a page of ten thousand trials is not
+MOST_SHEET_PIXELS = 20_000_000
 LONGEST_NAME = 100
 ABSENT = "it is not in the bundle, or not whole"
 WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every file in every bundle: the same search gives the same bytes
-SAFE_READING = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+
+
+def check_student(name: str) -> str:
+    """Raises ValueError for a name that a table of names could not show."""
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"received {name[:LONGEST_NAME]!r}; allowed: a name of 1 to {LONGEST_NAME} printable letters"
+        )
+    return name
 
 
 class FileHash(Frozen):
-    sha256: str
-    num_bytes: int
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    num_bytes: int = Field(ge=0)
 
 
 class Manifest(Frozen):
     """Who hands in which search, and the hash of every other file. What it says of the student is a claim."""
 
     format: Literal[1] = 1
-    student: str = Field(min_length=1, max_length=LONGEST_NAME)
-    search_id: str
-    augsearch: str
-    files: dict[str, FileHash]
+    student: Annotated[str, AfterValidator(check_student)]
+    search_id: str = Field(max_length=LONGEST_NAME)
+    augsearch: str = Field(max_length=LONGEST_NAME)
+    files: dict[str, FileHash] = Field(max_length=MOST_FILES)
 
 
 @dataclass(frozen=True)
@@ -67,9 +86,18 @@ def hash_of(content: bytes) -> FileHash:
 
 
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Writes the zip beside and renames it. Raises StorageError where the disk refuses."""
+    """Writes the zip beside and renames it. Raises UserError for what `read_bundle` would refuse, StorageError where the disk does."""
     sealed = manifest.model_copy(update={"files": {name: hash_of(files[name]) for name in sorted(files)}})
     text = json.dumps(sealed.model_dump(mode="json"), indent=2) + "\n"
+    for name, hashed in sealed.files.items():
+        if hashed.num_bytes > most_bytes(name):
+            raise UserError(
+                f"{name} has {hashed.num_bytes} bytes, and a bundle holds at most {most_bytes(name)} of it; hand in the run directory"
+            )
+    if len(files) >= MOST_FILES or sum(map(len, files.values())) > MOST_BYTES - MOST_FILE_BYTES:
+        raise UserError(
+            f"a bundle holds at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB; hand in the run directory"
+        )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in [(MANIFEST, text.encode()), *sorted(files.items())]:
@@ -80,6 +108,13 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     write_atomically(path, buffer.getvalue(), "the bundle")
 
 
+def most_bytes(name: str) -> int:
+    """How large the file of that name may be in a bundle."""
+    if name == JOURNAL:
+        return MOST_JOURNAL_BYTES
+    return MOST_PREDICTIONS_BYTES if PREDICTIONS.fullmatch(name) else MOST_FILE_BYTES
+
+
 def read_bundle(path: Path) -> Opened:
     """Reads a bundle and checks it against its own manifest.
 
@@ -87,58 +122,70 @@ def read_bundle(path: Path) -> Opened:
     """
     found: list[Difference] = []
     try:
-        with zipfile.ZipFile(path) as archive:
-            entries = _entries(archive, found)
-            files = dict(_contents(archive, entries, found))
-    except (OSError, *SAFE_READING) as error:
-        raise UserError(f"{path.name} cannot be read as a bundle: {shown(str(error))}") from error
+        with path.open("rb") if is_regular(path) else io.BytesIO() as file:
+            files = dict(_contents(file, _entries(file, found), found))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UserError(f"{shown(path.name)} cannot be read as a bundle: {shown(str(error))}") from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
         found += _against_manifest(manifest, files)
     return Opened(manifest, files, tuple(found))
 
 
-def _entries(archive: zipfile.ZipFile, found: list[Difference]) -> list[zipfile.ZipInfo]:
+def is_regular(path: Path) -> bool:
+    """Whether it is a file with content of its own, and not a FIFO that would be waited for. Raises OSError where it is missing."""
+    return stat.S_ISREG(path.stat().st_mode)
+
+
+def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
     """The entries worth reading: each known name once, none too large."""
-    known: dict[str, zipfile.ZipInfo] = {}
-    entries = archive.infolist()
-    if len(entries) > MOST_FILES or sum(entry.file_size for entry in entries) > MOST_BYTES:
-        raise UserError(
+    known: dict[str, Entry] = {}
+    entries = read_directory(file, MOST_FILES)
+    if sum(entry.size for entry in entries) > MOST_BYTES:
+        raise zipfile.BadZipFile(
             f"it holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB, which no search leaves"
         )
     for entry in entries:
-        if not (is_known(entry.filename) or entry.filename == MANIFEST):
-            found.append(Difference(where=shown(entry.filename), what="no bundle holds such a file"))
-        elif entry.filename in known:
-            found.append(Difference(where=entry.filename, what="it is in the bundle twice"))
-        elif entry.filename == MANIFEST and entry.file_size > MOST_MANIFEST_BYTES:
-            found.append(Difference(where=MANIFEST, what="it is too large to be one"))
+        if not (is_known(entry.name) or entry.name == MANIFEST):
+            found.append(Difference(where=shown(entry.name), what="no bundle holds such a file"))
+        elif entry.name in known:
+            found.append(Difference(where=entry.name, what="it is in the bundle twice"))
+        elif entry.size > most_bytes(entry.name):
+            what = f"it claims {entry.size} bytes; allowed: {most_bytes(entry.name)}"
+            found.append(Difference(where=entry.name, what=what))
         else:
-            known[entry.filename] = entry
+            known[entry.name] = entry
     return list(known.values())
 
 
-def _contents(
-    archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], found: list[Difference]
-) -> Iterator[tuple[str, bytes]]:
+def _contents(file: BinaryIO, entries: list[Entry], found: list[Difference]) -> Iterator[tuple[str, bytes]]:
     for entry in entries:
         try:
-            yield entry.filename, archive.read(entry)
-        except SAFE_READING as error:
-            found.append(Difference(where=entry.filename, what=f"it is damaged: {shown(str(error))}"))
+            content = read_entry(file, entry)
+            if entry.name == SHEET:
+                _check_picture(content)
+            yield entry.name, content
+        except (zipfile.BadZipFile, BadImage) as error:
+            found.append(Difference(where=entry.name, what=f"it is damaged: {shown(str(error))}"))
+
+
+def _check_picture(content: bytes) -> None:
+    """Raises BadImage for what is not a whole PNG: Pillow opens other formats too, one of them with another program."""
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise BadImage("not a PNG")
+    with quiet_pillow():
+        decode_image(content, size=8, max_pixels=MOST_SHEET_PIXELS)
 
 
 def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Manifest | None:
     if content is None:
         if found:  # named already: damaged, or too large
             return None
-        raise UserError(f"{path} has no {MANIFEST}; it was not made by `bundle`")
+        raise UserError(f"{shown(path.name)} has no {MANIFEST}; it was not made by `bundle`")
     try:
-        return Manifest.model_validate_json(content)
+        return Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
-        found.append(Difference(where=MANIFEST, what=f"{shown(where)}: {shown(first['msg'])}"))
+        found.append(Difference(where=MANIFEST, what=first_fault(error)))
         return None
 
 

@@ -6,17 +6,18 @@ import importlib.metadata
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
-from zipfile import BadZipFile
 
 from data.dataset import open_dataset
 from data.errors import UserError
+from data.files import StorageError
 from data.messages import shown
 from data.sources import SOURCES
+from search.driver.answers import read_predictions
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
@@ -24,6 +25,7 @@ from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
+from search.verification.limits import check_config
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources
 from search.verification.retraining import chosen_trial, claimed_trials
 from search.verification.soundness import unfinished
@@ -72,31 +74,52 @@ class Grades(Frozen):
         return all(grade.same for grade in self.grades) and not any(copy.certain for copy in self.copies)
 
 
-def grade(path: Path, extent: Extent, data: Path | None = None, say: Say = lambda _: None) -> Grade:
-    """Grades one bundle. data: where the images are; a bundle holds none.
+def grade(
+    path: Path,
+    extent: Extent,
+    data: Path | None = None,
+    say: Say = lambda _: None,
+    weights: Path | None = None,
+) -> Grade:
+    """Grades one bundle. data: where the images are; a bundle holds none. weights: the file that its search began from, if it did.
 
-    Raises UserError where it is no bundle, or for what the grader can mend; whatever is wrong inside is a difference.
+    Raises UserError where it is no bundle, for what the grader can mend, and, so that no bundle ends the grading of others, for
+    whatever else goes wrong; what is wrong inside is a difference.
     """
-    bundle = read_bundle(path)
-    if bundle.manifest is None or JOURNAL not in bundle.files:
-        return Grade(file=path.name, differences=bundle.differences)
+    try:
+        return _graded(path, extent, data, say, weights)
+    except (UserError, StorageError):
+        raise
+    except (
+        Exception
+    ) as error:  # a fault of this program that `gate` should have kept from it: it is said, with its name
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"{shown(path.name)} could not be graded: {shown(reason)[:300]}") from error
+
+
+def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Path | None) -> Grade:
+    bundle, file = read_bundle(path), shown(path.name)
+    manifest = bundle.manifest
+    if manifest is None or JOURNAL not in bundle.files:
+        return Grade(file=file, differences=bundle.differences)
     with tempfile.TemporaryDirectory(prefix="augsearch-grade-") as name:
         folder = Path(name) / "bundle"
-        _lay_out(bundle.files, folder)
+        bundle = replace(bundle, files=_laid_out(bundle.files, folder))
         try:
             run = open_sound_run(folder)
         except JournalError as error:
             what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
             damaged = Difference(where=JOURNAL, what=what)
-            return Grade(file=path.name, differences=(*bundle.differences, damaged))
-        answers = dict(_answers(run.state, bundle.files))
-        submission = submission_of(bundle.manifest, run.state, bundle.files[JOURNAL], answers)
-        graded = Grade(file=path.name, submission=submission)
+            return Grade(file=file, differences=(*bundle.differences, damaged))
+        answers = _Readable(run.state, folder)
+        submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
+        graded = Grade(file=file, submission=submission)
         differences = [*bundle.differences, *(strange := tuple(_strange_names(run.state)))]
         differences += unfinished(run.state)
         if strange:
             return graded.model_copy(update={"differences": tuple(differences)})
-        placed = _placed(run, data)
+        check_config(run)
+        placed = _placed(run, data, weights)
         numbers = numbers_to_train(run.state, extent)
         verification = verify_run(folder, placed, numbers, say)
         say("making the tables and the page again")
@@ -117,7 +140,13 @@ def grade(path: Path, extent: Extent, data: Path | None = None, say: Say = lambd
     )
 
 
-def grade_many(folder: Path, extent: Extent, data: Path | None = None, say: Say = lambda _: None) -> Grades:
+def grade_many(
+    folder: Path,
+    extent: Extent,
+    data: Path | None = None,
+    say: Say = lambda _: None,
+    weights: Path | None = None,
+) -> Grades:
     """Grades every .zip of a folder. Raises UserError where there is none."""
     paths = sorted(folder.glob("*.zip"))
     if not paths:
@@ -126,9 +155,9 @@ def grade_many(folder: Path, extent: Extent, data: Path | None = None, say: Say 
     for number, path in enumerate(paths, start=1):
         say(f"{shown(path.name)} ({number} of {len(paths)})")
         try:
-            grades.append(grade(path, extent, data, say))
-        except UserError as error:
-            grades.append(Grade(file=path.name, problem=str(error)))
+            grades.append(grade(path, extent, data, say, weights))
+        except (UserError, OSError) as error:
+            grades.append(Grade(file=shown(path.name), problem=" ".join(str(error).split())))
     handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
     return Grades(grades=tuple(grades), copies=find_copies(handed_in))
 
@@ -142,42 +171,58 @@ def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
     return tuple(dict.fromkeys(chosen_trial(state, number) for number in wanted))
 
 
-def _lay_out(files: Mapping[str, bytes], folder: Path) -> None:
-    """Only what a search is opened from; `read_bundle` lets no other names through."""
+def _laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
+    """Writes what a search is opened from, and gives the rest back; of answers, which may be large, only the names.
+
+    `read_bundle` lets no other names through.
+    """
     (folder / "predictions").mkdir(parents=True)
     for name, content in files.items():
         if name == JOURNAL or PREDICTIONS.fullmatch(name):
             (folder / name).write_bytes(content)
+    return {name: b"" if PREDICTIONS.fullmatch(name) else content for name, content in files.items()}
 
 
-def _answers(state: SearchState, files: Mapping[str, bytes]) -> Iterator[tuple[int, Predictions]]:
-    """Of the trials whose answers can be read; what is wrong with the others is found when they are checked."""
-    for record in state.records:
-        content = files.get(record.predictions_file or "")
-        if content is not None:
-            with suppress(ValueError, KeyError, BadZipFile, MemoryError):
-                yield record.trial, Predictions.from_bytes(content)
+class _Readable(Mapping[int, Predictions]):
+    """The answers of trials that can be read, each from its file when it is asked for: together they may be more than memory should
+    hold. What is wrong with the others is found when they are checked."""
+
+    def __init__(self, state: SearchState, folder: Path) -> None:
+        self._records = {record.trial: record for record in state.records if record.predictions_file}
+        self._folder = folder
+
+    def __getitem__(self, number: int) -> Predictions:
+        try:
+            return read_predictions(self._records[number], self._folder)
+        except JournalError as error:
+            raise KeyError(number) from error
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
 
 
 def _strange_names(state: SearchState) -> Iterator[Difference]:
     """A journal may name any file of the grader's machine; only what `bundle` packs is ever opened."""
     for record in state.records:
         name = record.predictions_file
-        if name is not None and not PREDICTIONS.fullmatch(name):
-            what = f"trial {record.trial} names {shortened(name, 60)}, which no search writes"
+        if name not in (None, predictions_name(record.trial)):
+            what = f"trial {record.trial} names {shortened(str(name), 60)}, which no search writes"
             yield Difference(where="predictions", what=what)
 
 
-def _placed(run: Run, data: Path | None) -> Run:
-    """With the grader's images and cache. No path of the bundle is followed."""
+def _placed(run: Run, data: Path | None, weights: Path | None) -> Run:
+    """With the grader's images, weights and cache. No path of the bundle is followed."""
     dataset = run.config.dataset
     needs = SOURCES[dataset.source].path
     if needs == "none" or (data is None and needs == "optional"):
-        return relocated(run, None, keep_cache=False)
+        return relocated(run, None, weights, of_others=True)
     if data is None:
         last = shortened(Path(str(dataset.path)).name, 60)
         raise UserError(f"a bundle holds no images; say where they are with --data (the search read {last})")
-    return relocated(run, data, keep_cache=False)
+    return relocated(run, data, weights, of_others=True)
 
 
 def _made_again(run: Run, files: Mapping[str, bytes], remarks: list[str]) -> Iterator[Difference]:

@@ -118,6 +118,12 @@ def compare_again(
     return [f"{len(within)} recomputed numbers are apart by no more than {slack}: {first}"]
 
 
+def specs_asked(events: Iterable[Event]) -> list[tuple[int, TrialSpec]]:
+    """What each trial's number stands for, in the order asked."""
+    records = (TrialRecord.model_validate(event["record"]) for event in events if event["type"] == "asked")
+    return [(record.trial, record.spec) for record in records]
+
+
 def _compare_trials(
     ours: "dict[int, _Trial]",
     theirs: "dict[int, _Trial]",

@@ -5,20 +5,35 @@ Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from data.errors import UserError
-from search.driver.prepare import Prepared, default_cache_dir, describe_environment, prepare, resources_of
+from data.messages import shown
+from search.driver.prepare import (
+    Prepared,
+    backbones_of,
+    default_cache_dir,
+    describe_environment,
+    prepare,
+    resources_of,
+)
 from search.driver.specs import SpecFactory
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import Resources
 from search.journal.comparison import Comparison
+from search.journal.events import Opened
 from search.journal.journal_file import Event, JournalError
 from search.journal.journal_file import read as read_journal
-from search.journal.state import Opened, SearchState, replay
+from search.journal.state import SearchState, replay
 
 JOURNAL = "journal.jsonl"
+OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
+COMPUTING = (
+    "precision",
+    "feature_dtype",
+    "order",
+    "feature_engine",
+)  # of execution: what may change a number
 UNIMPORTANT = ("mlflow", "pandas", "matplotlib")  # packages that no number depends on
 
 
@@ -46,31 +61,99 @@ def open_run(run_dir: Path) -> Run:
     if not path.exists():
         raise UserError(f"{run_dir} holds no {JOURNAL}; name a directory that a search was run in")
     events, warning = read_journal(path)
-    return _run(events, warning)
+    return run_of(events, warning)
 
 
-def relocated(run: Run, data: Path | None, keep_cache: bool = True) -> Run:
-    """The same as it would be with the images at `data`; None is where the source finds them itself.
+def relocated(run: Run, data: Path | None, weights: Path | None = None, of_others: bool = False) -> Run:
+    """The same as it would be with the images at `data`, None being where the source finds them itself, and its weights file at
+    `weights`, where it began from one.
 
-    keep_cache: False leaves out the cache folder that the run names: a path from elsewhere is not for this machine.
+    of_others: leaves out what else a config says of the machine and changes no number: folders, addresses, threads. A path from
+    elsewhere is not for this machine. Raises UserError where it began from several files, and, of others, where `weights` is missing.
     """
-    path, moved = str(data.resolve()) if data is not None else None, []
-    for event in run.events:
+    path = str(data.resolve()) if data is not None else None
+    place = _Place(path, _weights_files(run.config, weights, of_others), of_others)
+    return run_of(tuple(place.moved(event) for event in run.events), run.warning)
+
+
+def _weights_files(config: ExperimentConfig, weights: Path | None, needed: bool) -> tuple[str, str] | None:
+    """What a config calls its weights file, and the path that stands for it here; None where nothing is to be replaced."""
+    named = {each for _, each in backbones_of(config)}
+    files = named - OWN_WEIGHTS
+    if not files or (weights is None and not needed):
+        return None
+    if len(named) > 1:
+        raise UserError(
+            "it searches over weights files; only a search that begins from one file can be verified elsewhere"
+        )
+    (old,) = files
+    if weights is None:
+        name = shown(Path(old).name[-60:])
+        raise UserError(
+            f"it needs weights FILE: the search began from one called {name}; say where yours is with --weights"
+        )
+    return old, str(weights.resolve())
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a search's images and weights are now. weights: what the journal calls the file, and what it is called here."""
+
+    data: str | None
+    weights: tuple[str, str] | None
+    of_others: bool
+
+    def moved(self, event: Event) -> Event:
         if event["type"] == "opened":
-            config = {**event["opened"]["config"]}
-            config["dataset"] = {**config["dataset"], "path": path}
-            if not keep_cache:
-                config["execution"] = {**config["execution"], "cache_dir": None}
-            event = {**event, "opened": {**event["opened"], "config": config}}
-        elif event["type"] == "asked":
+            opened = event["opened"]
+            return {
+                **event,
+                "opened": {**opened, "config": self._config(opened["config"]), **self._hashes(opened)},
+            }
+        if event["type"] == "asked":
             spec = event["record"]["spec"]
-            spec = {**spec, "dataset": {**spec["dataset"], "path": path}}
-            event = {**event, "record": {**event["record"], "spec": spec}}
-        elif event["type"] == "resumed" and isinstance(changed := event.get("changed"), dict):
-            kept = {k: v for k, v in changed.items() if k not in ("dataset.path", "execution.cache_dir")}
-            event = {**event, "changed": kept}
-        moved.append(event)
-    return _run(tuple(moved), run.warning)
+            settings = {**spec["settings"], "model": self._model(spec["settings"]["model"])}
+            spec = {**spec, "dataset": {**spec["dataset"], "path": self.data}, "settings": settings}
+            return {**event, "record": {**event["record"], "spec": spec}}
+        if event["type"] == "resumed":
+            changes = event.get("changed", {})
+            return {**event, "changed": {key: each for key, each in changes.items() if self._keeps(key)}}
+        return event
+
+    def _keeps(self, key: str) -> bool:
+        """Whether a later sitting's change of `section.key` is for here too."""
+        if self.of_others:
+            return key == "search.max_hours" or key in {f"execution.{name}" for name in COMPUTING}
+        return key not in ("dataset.path", "execution.cache_dir")
+
+    def _config(self, config: dict[str, Any]) -> dict[str, Any]:
+        config = {**config, "dataset": {**config["dataset"], "path": self.data}}
+        if "model" in config:
+            config["model"] = self._model(config["model"])
+        if self.of_others:
+            execution = config.get("execution", {})
+            config["execution"] = {name: value for name, value in execution.items() if name in COMPUTING}
+            config["tracking"] = {"uri": None}
+        return config
+
+    def _model(self, model: dict[str, Any]) -> dict[str, Any]:
+        return (
+            {**model, "weights": self.weights[1]}
+            if self.weights and model.get("weights") == self.weights[0]
+            else model
+        )
+
+    def _hashes(self, opened: dict[str, Any]) -> dict[str, Any]:
+        """Hashes of weights are kept under backbone and file."""
+        hashes = opened["environment"].get("weights")
+        if self.weights is None or hashes is None:
+            return {}
+        old, new = self.weights
+        renamed = {
+            name.removesuffix(old) + new if name.endswith(f"/{old}") else name: each
+            for name, each in hashes.items()
+        }
+        return {"environment": {**opened["environment"], "weights": renamed}}
 
 
 def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
@@ -104,12 +187,8 @@ def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -
     )
 
 
-def _run(events: tuple[Event, ...], warning: str | None) -> Run:
-    try:
-        state = replay(events)
-    except (KeyError, TypeError, ValidationError) as error:
-        what = " ".join(str(error).split())
-        raise JournalError(f"the journal holds what this version does not write: {what}") from error
+def run_of(events: tuple[Event, ...], warning: str | None) -> Run:
+    state = replay(events)
     if state.opened is None:
         raise UserError("this search was stopped before its first event; there is nothing in it yet")
     return Run(events, state, state.opened, warning)

@@ -9,27 +9,29 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from data.errors import UserError
 from data.messages import shown
-from search.driver.answers import read_predictions
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
 from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
+from search.verification.answers import Answers
 from search.verification.elsewhere import contradictions
-from search.verification.rehearsal import SUMMATION, compare_again, rehearse
+from search.verification.gate import read_journal
+from search.verification.limits import compare_listing
+from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
     JOURNAL,
     Run,
     compare_surroundings,
-    open_run,
     prepare_again,
     relocated,
+    run_of,
     scratch_resources,
 )
 from search.verification.retraining import (
@@ -101,25 +103,38 @@ class Verification(Frozen):
 
 
 def verify(
-    run_dir: Path, trial: int | None = None, data: Path | None = None, say: Say = lambda _: None
+    run_dir: Path,
+    trial: int | None = None,
+    data: Path | None = None,
+    say: Say = lambda _: None,
+    weights: Path | None = None,
 ) -> Verification:
     """Checks a run directory and trains one of its trials again.
 
-    trial: its number; by default the recommended setting's confirmation, else the best trial. data: where the images are now,
-    if not where they were. say: told in a line what is being done. Raises UserError for what the user can mend; damage to the
-    directory is a difference.
+    trial: its number; by default the recommended setting's confirmation, else the best trial. data, weights: where the images and
+    the weights file are now, if not where they were. say: told in a line what is being done. Raises UserError for what the user
+    can mend; damage to the directory is a difference.
     """
     try:
         run = open_sound_run(run_dir)
     except JournalError as error:
         return Verification(differences=(Difference(where=JOURNAL, what=str(error)),))
     number = chosen_trial(run.state, trial)
-    return verify_run(run_dir, relocated(run, data) if data is not None else run, (number,), say)
+    if data is not None or weights is not None:
+        path = run.config.dataset.path
+        run = relocated(run, data or (Path(path) if path else None), weights)
+    return verify_run(run_dir, run, (number,), say)
 
 
 def open_sound_run(run_dir: Path) -> Run:
-    """Raises JournalError where the journal is damaged or its config is not the one that was run."""
-    run = open_run(run_dir)
+    """A run directory that may come from elsewhere: its journal is let through by `gate` alone.
+
+    Raises UserError where there is no search, JournalError (one too) where the journal is not one that a search writes, or its
+    config is not the one that was run.
+    """
+    if not (run_dir / JOURNAL).exists():
+        raise UserError(f"{run_dir} holds no {JOURNAL}; name a directory that a search was run in")
+    run = run_of(*read_journal(run_dir, JOURNAL))
     if run.config.hash != run.opened.config_hash:
         raise JournalError(
             f"the config's hash is {run.config.hash}, and {run.opened.config_hash} was journaled; "
@@ -143,7 +158,9 @@ def describe(verification: Verification) -> str:
         return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
     count = len(verification.differences)
     lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
-    return "\n".join([*lines, *(f"  {each.where}: {each.what}" for each in verification.differences)])
+    return "\n".join(
+        [*lines, *(f"  {shown(each.where)}: {shown(each.what)}" for each in verification.differences)]
+    )
 
 
 def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambda _: None) -> Verification:
@@ -152,6 +169,8 @@ def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambd
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
         folder = Path(name)
         resources = scratch_resources(run.config, folder)
+        if not compare_listing(run, resources, comparison):
+            return _verification(comparison, ())
         prepared = prepare_again(run, resources)
         changed = compare_surroundings(run, prepared, comparison)
         if comparison.differences:  # on other images or weights all else would differ too
@@ -164,8 +183,11 @@ def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambd
         again = rehearse(prepared, run.state, predictions, folder)
         remarks = compare_again(run.events, again, SLACK if changed else 0.0, comparison)
         trained = []
+        # Where another spec is asked for there is a difference already; only what the config asks for is trained.
+        asked = {(spec.key, number) for number, spec in specs_asked(again)}
         for record in (r for n in numbers for r in run.state.records if r.trial == n):
-            if record.trial in predictions or record.status == "failed":
+            answered = record.trial in predictions or record.status == "failed"
+            if answered and (record.spec.key, record.trial) in asked:
                 say(f"training trial {record.trial} ({shown(record.label)}) again")
                 trained.append(train_again(record, predictions.get(record.trial), resources))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
@@ -202,10 +224,10 @@ def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verificat
 
 def _check_trials(
     state: SearchState, run_dir: Path, prepared: Prepared, slack: float, comparison: Comparison
-) -> dict[int, Predictions]:
+) -> Answers:
     """Every trained trial's predictions against their hash and its metrics against them; the sound ones."""
     labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
-    found: dict[int, Predictions] = {}
+    found = Answers(run_dir, prepared.dataset)
     results: dict[int, Any] = {}
     for record in state.records:
         where = f"trial {record.trial}"
@@ -217,17 +239,11 @@ def _check_trials(
             comparison.check(where, results[record.trial], results.get(record.duplicate_of))
         elif result.status == "completed":
             try:
-                found[record.trial] = read_predictions(record, run_dir)
-                metrics = metric_values(found[record.trial], labels, num_classes)
+                answers = found.take(record)
             except JournalError as error:
                 comparison.note(where, str(error))
                 continue
-            except (ValueError, KeyError, BadZipFile, MemoryError) as error:
-                comparison.note(
-                    where, f"{record.predictions_file} holds no predictions of this data set: {error}"
-                )
-                found.pop(record.trial, None)
-                continue
+            metrics = metric_values(answers, labels, num_classes)
             comparison.check(f"{where}: metrics", result.metrics, metrics, slack)
             objective = record.spec.protocol.objective
             before, after = result.validation_hash or ("", "")

@@ -1,0 +1,105 @@
+"""How much a bundle may ask of the grader's machine: of its config before anything is opened, of its images before one is decoded."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data.dataset import SPLIT_NAMES, find_images
+from data.errors import UserError
+from data.notes import DataNotes
+from search.experiment.space import Space
+from search.experiment.trial import Resources
+from search.journal.comparison import Comparison
+from search.verification.reopening import Run
+
+MOST_PIXELS = 100_000_000  # of one picture: the default of dataset.max_pixels
+MOST_TRIALS, MOST_HEADS, MOST_HEAD_UNITS = 10_000, 500, 25_000
+MOST_HEAD_WORK, MOST_VIEW_PIXELS, MOST_NETWORK_PIXELS, MOST_BATCH_PIXELS = 4 * 10**9, 10**12, 10**13, 1 << 25
+MOST_DECODED_BYTES = 1 << 31
+
+
+class Asked(NamedTuple):
+    """An amount that a config asks for, and the most that is graded."""
+
+    what: str
+    amount: float
+    most: float
+
+
+def check_config(run: Run) -> None:
+    """Raises UserError where one trial of the config is more than a course's, by numbers far above those of any honest one."""
+    for asked in _amounts(run):
+        if asked.amount > asked.most:
+            raise UserError(
+                f"its config asks for {asked.amount:,.0f} {asked.what}; graded are at most {asked.most:,.0f}"
+            )
+
+
+def _amounts(run: Run) -> Iterator[Asked]:
+    config, space = run.config, Space.of(run.config)
+    evaluation, dataset = config.evaluation, config.dataset
+    confirm = evaluation.confirm
+    images = sum(map(sum, run.opened.dataset.counts.values()))
+    pixels = images * dataset.image_size**2
+    heads = evaluation.folds * max(evaluation.seeds, confirm.seeds if confirm else 0)
+    units = max(*space.values_of("model", "head_units"), len(run.opened.dataset.class_names))
+    epochs = max(space.values_of("training", "max_epochs"))
+    second = max(each or epochs for each in space.values_of("training", "finetune.max_epochs"))
+    epochs += second if config.training.get("mode") == "finetune" else 0
+    views = max(_number(value, epochs) for value in space.values_of("training", "views"))
+    views = max(views, confirm.views if confirm else 1)
+    yield Asked("trials (search.trials)", config.search.trials, MOST_TRIALS)
+    yield Asked("pixels of one picture (dataset.max_pixels)", dataset.max_pixels, MOST_PIXELS)
+    yield Asked("heads per trial (folds x seeds)", heads, MOST_HEADS)
+    yield Asked("units in the heads of a trial (folds x seeds x head_units)", heads * units, MOST_HEAD_UNITS)
+    yield Asked(
+        "image-epochs per trial (images x folds x seeds x max_epochs)",
+        images * heads * epochs,
+        MOST_HEAD_WORK,
+    )
+    yield Asked(
+        "augmented pixels per trial (images x views x image_size^2)", pixels * views, MOST_VIEW_PIXELS
+    )
+    if config.training.get("mode", "frozen") != "frozen":
+        batch = max(space.values_of("training", "batch_size")) * dataset.image_size**2
+        yield Asked("pixels in a batch (batch_size x image_size^2)", batch, MOST_BATCH_PIXELS)
+        yield Asked(
+            "trained pixels per trial (images x folds x seeds x max_epochs x image_size^2)",
+            pixels * heads * epochs,
+            MOST_NETWORK_PIXELS,
+        )
+
+
+def _number(views: Any, epochs: int) -> int:
+    return epochs if views == "fresh" else int(views)
+
+
+def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> bool:
+    """Whether the images can be those of the search, from their listing alone; what differs is noted. Decodes nothing.
+
+    The listing still holds copies and files that turn out damaged; those that the search left out, it named. Raises UserError
+    where decoding them would take more than `MOST_DECODED_BYTES` and was not done before.
+    """
+    then, config = run.opened.dataset, run.config.dataset
+    listing, is_decoded = find_images(config, resources.cache_dir)
+    before = comparison.num_compared, len(comparison.differences)
+    comparison.check("dataset: class_names", list(then.class_names), list(listing.class_names))
+    if len(comparison.differences) > before[1]:
+        return False
+    here = np.bincount(listing.labels, minlength=len(listing.class_names))
+    kept = np.array([then.counts[name] for name in SPLIT_NAMES], np.int64).sum(axis=0)
+    left_out = len(DataNotes.model_validate(then.notes).left_out)
+    too_few, too_many = (kept > here).any(), here.sum() > kept.sum() + left_out
+    if too_few or (too_many and config.limit_per_class is None):
+        what = f"{kept.sum()} images were used and {left_out} left out; here are {here.sum()}"
+        comparison.note("dataset: counts", f"{what}, or other numbers per class")
+        return False
+    num_bytes = int(here.sum()) * config.image_size**2 * 3
+    if num_bytes > MOST_DECODED_BYTES and not is_decoded:
+        raise UserError(
+            f"its images at image_size {config.image_size} take {num_bytes / 1e9:.1f} GB, and more than "
+            f"{MOST_DECODED_BYTES / 1e9:.1f} GB are not decoded at a bundle's word; run `check` on an experiment file "
+            "of your own with these images at that size, then verify again"
+        )
+    return True

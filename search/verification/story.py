@@ -1,0 +1,306 @@
+"""Whether the events of a journal are those of one search: in order, speaking of trials that were asked and of names that exist, and
+saying the same wherever the journal says a thing twice. Each event's own types were checked before (`gate`).
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from data.augmentations import AUGMENTATIONS, complete
+from data.dataset import SPLIT_NAMES
+from data.errors import UserError
+from data.messages import shown
+from search.driver.prepare import backbones_of
+from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.experiment.changes import changed, may_change
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.space import Space
+from search.experiment.trial import TrialRecord, TrialResult
+from search.journal.events import LATEST, Opened, Resumed, Retried, Told
+from search.journal.journal_file import Event, JournalError
+from search.journal.state import place_of, replay
+
+LARGEST_COUNT = 2**53
+MOST_CONFIG_BYTES = 1 << 17
+MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
+METRICS = {"accuracy", "balanced_accuracy", "log_loss"}
+
+
+def check_story(events: Iterable[Event]) -> None:
+    """Whether the events follow one another as those of one search do, and speak of one search. Raises JournalError."""
+    story = _Story()
+    for number, event in enumerate(events):
+        if (event["type"] == "opened") != (number == 0):
+            raise JournalError(f"{place_of(event)}: a journal begins with `opened`, and has it once")
+        check = _CHECKS.get(event["type"])
+        if check is not None:
+            try:
+                check(story, event)
+            except UserError as error:
+                raise JournalError(
+                    f"{place_of(event)}: {' '.join(shown(str(error)).split())[:400]}"
+                ) from error
+
+
+class _Story:
+    """What was said so far."""
+
+    opened: Opened
+    config: ExperimentConfig
+    space: Space
+
+    def __init__(self) -> None:
+        self.records: list[TrialRecord] = []
+
+    def need_trial(self, number: int | None) -> None:
+        _need(
+            number is None or 0 <= number < len(self.records),
+            f"it speaks of trial {number}, which was not asked",
+        )
+
+
+def _need(fact: bool, otherwise: str) -> None:
+    if not fact:
+        raise UserError(otherwise)
+
+
+def _check_opened(story: _Story, event: Event) -> None:
+    opened = replay([event]).opened
+    assert opened is not None
+    _need(
+        len(json.dumps(opened.config)) <= MOST_CONFIG_BYTES,
+        f"its config has more than {MOST_CONFIG_BYTES} bytes",
+    )
+    story.opened, story.config = opened, parse_config(opened.config, "the journaled config")
+    story.space = Space.of(story.config)
+    _need(
+        opened.name == story.config.name, f"name is {opened.name!r}, and {story.config.name!r} in its config"
+    )
+    fixed = {name: value for part in story.space.fixed.values() for name, value in part.items()}
+    _need(_spelled(opened.space) == _spelled(story.space.as_json()), "space is not that of its config")
+    strange = [
+        name
+        for name, value in opened.fixed.items()
+        if name not in fixed or _spelled(value) != _spelled(fixed[name])
+    ]
+    _need(not strange, f"fixed is not that of its config: {', '.join(strange[:3])}")
+    _check_summary(opened, story.config)
+    _check_environment(opened.environment)
+
+
+def _check_summary(opened: Opened, config: ExperimentConfig) -> None:
+    summary = opened.dataset
+    num_classes = len(summary.class_names)
+    _need(
+        0 <= opened.earlier_looks <= LARGEST_COUNT and 0 <= opened.started_at <= LATEST,
+        "started_at or earlier_looks is no such number",
+    )
+    _need(
+        1 <= num_classes <= MOST_CLASSES and len(set(summary.class_names)) == num_classes,
+        "class_names are not names of classes",
+    )
+    _need(set(summary.counts) == set(SPLIT_NAMES), f"counts are not of {', '.join(SPLIT_NAMES)}")
+    counts = [count for split in summary.counts.values() for count in split]
+    _need(all(len(split) == num_classes for split in summary.counts.values()), "counts are not one per class")
+    _need(min(counts) >= 0 and 0 < sum(counts) <= MOST_IMAGES, "counts are not numbers of images")
+    _need(summary.image_size == config.dataset.image_size, "image_size is not that of its config")
+
+
+def _check_environment(environment: dict[str, Any]) -> None:
+    for name in ("packages", "weights"):
+        table = environment.get(name, {})
+        _need(
+            isinstance(table, dict) and all(isinstance(each, str) for each in table.values()),
+            f"environment.{name} is no table of texts",
+        )
+    allowed = ("float32", "bfloat16")
+    _need(
+        environment.get("precision", allowed[0]) in allowed,
+        f"environment.precision; allowed: {', '.join(allowed)}",
+    )
+
+
+def _check_asked(story: _Story, event: Event) -> None:
+    record = TrialRecord.model_validate(event["record"])
+    told = (record.result, record.effect, record.predictions_file, record.predictions_sha256, record.told_at)
+    _need(
+        record.trial == len(story.records), f"trial {record.trial} is asked where {len(story.records)} is due"
+    )
+    _need(told == (None,) * len(told), "it holds an answer already")
+    _need(
+        0 <= record.asked_at <= LATEST
+        and 0 <= (record.rung or 0) <= MOST_EPOCHS
+        and len(record.label) <= 500,
+        "asked_at, rung or label is no such thing",
+    )
+    if record.duplicate_of is not None:
+        _need(
+            0 <= record.duplicate_of < record.trial,
+            f"it repeats trial {record.duplicate_of}, which does not come before it",
+        )
+        _need(
+            story.records[record.duplicate_of].duplicate_of is None, "it repeats a trial that repeats another"
+        )
+    _check_spec(story, record)
+    story.records.append(record)
+
+
+def _check_spec(story: _Story, record: TrialRecord) -> None:
+    spec, evaluation = record.spec, story.config.evaluation
+    protocol, model = spec.protocol, spec.settings.model
+    for name, value in spec.probes.items():
+        complete({name: value})
+    named = story.space.named_values(spec.settings)
+    _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
+    _need(
+        (model.backbone, model.weights) in backbones_of(story.config),
+        "spec.settings.model is none that the config asks for",
+    )
+    _need(
+        spec.settings.training.mode == story.config.training.get("mode", "frozen"),
+        "spec.settings.training.mode is not that of the config",
+    )
+    _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
+    most_seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
+    _need(
+        1 <= len(protocol.head_seeds) <= most_seeds,
+        f"spec.protocol.head_seeds are {len(protocol.head_seeds)}; allowed: {most_seeds}",
+    )
+    for value in (protocol.views, protocol.epochs, protocol.head_epochs, protocol.max_epochs):
+        _need(
+            value in (None, "fresh") or 1 <= int(value) <= MOST_EPOCHS,
+            f"spec.protocol says {value} views or epochs",
+        )
+
+
+def _check_told(story: _Story, event: Event) -> None:
+    told = Told.model_validate(event)
+    story.need_trial(told.trial)
+    record, result = story.records[told.trial], told.result
+    completed = result.status == "completed"
+    if completed:
+        _need(
+            result.metrics.keys() >= METRICS and result.score is not None,
+            "a completed trial has a score and metrics",
+        )
+        _need(result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics")
+        _need(
+            result.curve is not None and result.timing is not None and bool(result.best_epochs),
+            "a completed trial has a curve, a timing and best_epochs",
+        )
+    trained = completed and record.duplicate_of is None
+    _need(
+        trained == (told.predictions_file is not None),
+        "a trial has predictions where it was trained and completed, and only there",
+    )
+    _check_result(result, story.config)
+
+
+def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
+    epochs = (*result.best_epochs, *result.head_best_epochs)
+    _need(
+        len(epochs) <= 2 * 100 * 1000 and all(1 <= each <= MOST_EPOCHS for each in epochs),
+        "best_epochs are no epochs",
+    )
+    _need(
+        0 <= result.num_heads <= LARGEST_COUNT and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
+        "num_heads is no number of heads",
+    )
+    if result.timing is not None:
+        times = result.timing.model_dump().values()
+        _need(all(0 <= each <= LATEST for each in times), "timing holds no durations")
+    if result.curve is not None:
+        lengths = {len(values) for values in result.curve.values.values()}
+        _need(
+            len(lengths) == 1 and 1 <= max(lengths) <= MOST_EPOCHS,
+            "its learning curves are not of the same epochs",
+        )
+        phases = [count for _, count in result.curve.phases]
+        _need(
+            not phases or (min(phases) >= 0 and sum(phases) == max(lengths)),
+            "the phases of its learning curve are not its epochs",
+        )
+    for probe in result.probes:
+        _need_augmentation(probe.augmentation)
+
+
+def _need_augmentation(name: str) -> None:
+    """Raises UserError for the name of no augmentation."""
+    _need(name in AUGMENTATIONS, f"{shown(name[:40])!r} is no augmentation")
+
+
+def _check_evidence(story: _Story, event: Event) -> None:
+    found = Evidence.model_validate(event["evidence"])
+    for number in (found.best_trial, found.chosen_trial):
+        story.need_trial(number)
+    for each in found.confirmed:
+        story.need_trial(each.trial)
+        story.need_trial(each.source_trial)
+    for name in (*found.verdicts, *found.removed):
+        _need_augmentation(name)
+    _need(found.by_class.keys() <= set(story.opened.dataset.class_names), "by_class names other classes")
+
+
+def _check_test(story: _Story, event: Event) -> None:
+    found = TestResult.model_validate(event["test"])
+    num_classes = len(story.opened.dataset.class_names)
+    _need(
+        0 <= found.num_images <= MOST_IMAGES and 1 <= found.looks <= LARGEST_COUNT,
+        "num_images or looks is no such number",
+    )
+    _need(
+        len(found.confusion) == num_classes and all(len(row) == num_classes for row in found.confusion),
+        "confusion is not of its classes",
+    )
+    _need(
+        all(0 <= each <= MOST_IMAGES for row in found.confusion for each in row),
+        "confusion holds no numbers of images",
+    )
+    for score in (found.none, found.chosen):
+        _need(score is None or score.metrics.keys() >= METRICS, "its scores have no metrics")
+    _need(
+        (found.chosen is None) == (found.effect is None),
+        "it has an effect without a second model, or the reverse",
+    )
+
+
+def _check_leak(story: _Story, event: Event) -> None:
+    for score in LeakDemo.model_validate(event["leak"]).scores:
+        story.need_trial(score.trial)
+
+
+def _check_resumed(story: _Story, event: Event) -> None:
+    """What a later sitting changed is of what may change, and gives a config again."""
+    resumed = Resumed.model_validate(event)
+    barred = [key for key in resumed.changed if not may_change(key)]
+    _need(not barred, f"it changes {', '.join(barred[:3])}, which makes another search")
+    if resumed.changed:
+        config = changed(story.config.filled, resumed.changed)
+        story.config = parse_config(config, "the config as it was changed")
+        _need(story.config.hash == resumed.config_hash, "config_hash is not that of the config as changed")
+
+
+def _check_retried(story: _Story, event: Event) -> None:
+    """It goes back to a trial that was asked; those from there on are asked again."""
+    retried = Retried.model_validate(event)
+    known = range(retried.first, len(story.records))
+    _need(retried.first <= len(story.records), f"it goes back to trial {retried.first}, which was not asked")
+    _need(bool(retried.trials) or retried.lifts_cut, "it tries nothing again")
+    _need(all(n in known for n in retried.trials), "its trials are not of those that it goes back to")
+    del story.records[retried.first :]
+
+
+def _spelled(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+_CHECKS: dict[str, Callable[[_Story, Event], None]] = {
+    "opened": _check_opened,
+    "asked": _check_asked,
+    "told": _check_told,
+    "evidence": _check_evidence,
+    "test": _check_test,
+    "leak": _check_leak,
+    "resumed": _check_resumed,
+    "retried": _check_retried,
+}
