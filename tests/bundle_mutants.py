@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import UserError
 from search.experiment.config import parse_config
 from search.experiment.trial import Predictions
 from search.journal.journal_file import parse
@@ -159,7 +160,7 @@ def _config_value(files: Files, draw: Draw, planted: tuple[str, ...], path: Path
     opened["name"] = opened["config"].get("name", opened["name"])
     try:
         opened["config_hash"] = parse_config(opened["config"], "").hash
-    except (ValueError, TypeError, KeyError, OverflowError):
+    except (UserError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         said += ", which is no config"
     files[JOURNAL] = _journal(events)
     _sealed(files, path)

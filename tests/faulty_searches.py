@@ -67,7 +67,7 @@ def config_of(cache: Path, **changes: Any) -> ExperimentConfig:
 class Heard:
     """Progress that keeps the messages."""
 
-    def __init__(self, told: Callable[[int], None] = lambda number: None) -> None:
+    def __init__(self, told: Callable[[int], object] = lambda number: None) -> None:
         self.messages: list[str] = []
         self._told = told
 

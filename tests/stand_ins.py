@@ -18,6 +18,7 @@ import numpy as np
 from data.errors import UserError
 from data.settings import DatasetConfig
 from search.experiment.trial import (
+    Curve,
     ModelSettings,
     Outcome,
     Predictions,
@@ -27,6 +28,7 @@ from search.experiment.trial import (
     TrainingSettings,
     TrialResult,
     TrialSpec,
+    TrialTiming,
 )
 from search.training.progress import EpochReport, OnEpoch
 
@@ -80,7 +82,13 @@ def answer(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = Non
     score = float(draw.uniform(0.4, 0.6))
     metrics = {"accuracy": score, "balanced_accuracy": score, "log_loss": 1.0}
     result = TrialResult(
-        status="completed", score=score, metrics=metrics, optimistic_metrics=metrics, best_epochs=(3,)
+        status="completed",
+        score=score,
+        metrics=metrics,
+        optimistic_metrics=metrics,
+        best_epochs=(3,),
+        curve=Curve(loss=(1.0,), accuracy=(0.5,), val_loss=(1.0,), val_accuracy=(0.5,)),
+        timing=TrialTiming(features_seconds=0.1, heads_seconds=0.1, total_seconds=0.2, images_extracted=0),
     )
     return Outcome(result, predictions)
 

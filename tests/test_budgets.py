@@ -17,7 +17,12 @@ from search.report.tables import trial_table
 from search.tracking.note import describe
 from search.tracking.of_trial import trial_row
 
-STRENGTHS = ({}, {"rotation_range": 5.0}, {"rotation_range": 10.0}, {"rotation_range": 15.0})
+STRENGTHS: tuple[dict[str, float], ...] = (
+    {},
+    {"rotation_range": 5.0},
+    {"rotation_range": 10.0},
+    {"rotation_range": 15.0},
+)
 
 
 def state_of(*budgets: int, rungs: bool = True, mode: str = "frozen") -> SearchState:

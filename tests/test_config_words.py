@@ -137,6 +137,16 @@ def test_every_mistake_of_two_sections_has_its_line() -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
+@pytest.mark.parametrize("levels", [300, 5000])
+def test_nesting_without_end_is_one_line(levels: int) -> None:
+    deep: Any = []
+    for _ in range(levels):
+        deep = [deep]
+    with pytest.raises(UserError, match=r"^x: its lists and sections are nested too deeply") as caught:
+        parse_config(_changed(("augmentation", "rotation_range"), deep), "x")
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_missing_section_is_shown() -> None:
     with pytest.raises(UserError, match=r"dataset: missing; it has no default; such as dataset: \{"):
         parse_config({"name": "a", "augmentation": MINIMAL["augmentation"]}, "x")

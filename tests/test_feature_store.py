@@ -246,7 +246,7 @@ class BrightExtractor(CountingExtractor):
         return out
 
 
-def _bright_store(folder: Path, extractor: BrightExtractor, dtype: type[np.floating]) -> FeatureStore:
+def _bright_store(folder: Path, extractor: Any, dtype: type[np.floating]) -> FeatureStore:
     store = _store(folder, extractor, "fake 1")
     return FeatureStore(
         store.dataset,

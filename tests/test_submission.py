@@ -10,11 +10,15 @@ import pytest
 from pydantic import BaseModel
 from small_search import EXPERIMENT
 
+from data.errors import UserError
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import Predictions, TrialRecord
+from search.journal.comparison import Difference
 from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint
+from search.verification.grading import Extent, Grade, Grades, grade_many
+from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.reopening import open_run
 from search.verification.submission import FREE, Copy, Submission, find_copies, question, submission_of
 
@@ -259,3 +263,26 @@ def bare(number: int, prints: tuple[Fingerprint, ...]) -> Submission:
     words = dict.fromkeys(("experiment", "question", "verdict", "best", "delta", "answer"), "x")
     names = {"student": f"s{number}", "search_id": f"i{number}", "journal": f"j{number}"}
     return Submission(**words, **names, seed=1, num_trials=40, num_failed=0, cut=False, prints=prints)
+
+
+def test_one_search_twice_under_one_name_is_a_note(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    """A student may hand in twice; a file that another hands on as it is bears the first one's name too."""
+    _, twice = handed_in("anna", state, answers)
+    (copy,) = find_copies([("one.zip", twice), ("two.zip", twice.model_copy(update={"student": " Anna "}))])
+    assert not copy.certain
+    assert copy.what == "the same journal, under one name: handed in twice, or handed on as it was"
+
+
+def test_an_empty_folder_of_bundles_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no \.zip"):
+        grade_many(tmp_path, Extent(train=False))
+
+
+def test_hostile_names_do_not_reach_the_terminal(state: SearchState, answers: dict[int, Predictions]) -> None:
+    _, honest = handed_in("anna", state, answers)
+    hostile = honest.model_copy(update={"student": "\x1b[2Jgone", "experiment": "\x1b]0;x\a"})
+    difference = Difference(where="\x1b[1m", what="\x1b[31m")
+    graded = Grade(file="\x1b.zip", submission=hostile, differences=(difference,))
+    assert "\x1b" not in describe_grades(Grades(grades=(graded,), copies=())) + describe_grade(graded)

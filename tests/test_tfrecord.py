@@ -117,7 +117,8 @@ def test_compressed_shards_are_read_in_any_order(tmp_path: Path, packed: str) ->
     """As TensorFlow packs them, which writes no time into the header, and as gzip does."""
     path = write_shard(tmp_path / "a.tfrecord", EXAMPLES, compression=packed if packed.isupper() else "")
     if packed.islower():
-        path.write_bytes({"gzip": gzip.compress, "zlib": zlib.compress}[packed](path.read_bytes()))
+        compress = gzip.compress if packed == "gzip" else zlib.compress
+        path.write_bytes(compress(path.read_bytes()))
     write_shard(tmp_path / "b.tfrecord", EXAMPLES[:4])
     listing = _listed(tmp_path)
     for position in (*range(28), 27, 3, 2, 23, 0, 24):

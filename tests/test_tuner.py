@@ -135,7 +135,8 @@ def test_scores_of_unlike_budgets_are_not_ranked_together(
 ) -> None:
     state = make_state("search")  # its trials stand on two rungs in turn
     monkeypatch.setattr("search.driver.session.run_search", lambda *given: SimpleNamespace(state=state))
-    space = {name: part.get("choices", part) for name, part in SPACE.items()}
+    parts: dict[str, Any] = SPACE
+    space = {name: part.get("choices", part) for name, part in parts.items()}
     sections = {"augmentation": space, "model": {**EXPERIMENT["model"], "head_units": 8}}
     tuner = AugmentationTuner({**EXPERIMENT, **sections}, tmp_path)
     tuner.search()

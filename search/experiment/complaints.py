@@ -29,9 +29,14 @@ _KINDS = {
 }
 
 
+TOO_DEEP = "its lists and sections are nested too deeply; no setting needs more than four levels"
+
+
 def complaint(model: type[BaseModel], item: Any) -> str:
     """One line for one of pydantic's errors: "evaluation.seeds: received [1, 2]; allowed: …"."""
     path = _known(model, item["loc"])
+    if not path and item["type"] == "json_invalid":  # the one way in which plain data is no JSON
+        return TOO_DEEP
     where = ".".join(map(str, item["loc"] if item["type"] == "extra_forbidden" else path))
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key{_nearest(model, item['loc'])}"

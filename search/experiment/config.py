@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from data.errors import UserError
 from data.messages import did_you_mean, written
 from data.settings import DatasetConfig
-from search.experiment.complaints import complaint, first_odd
+from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
 from search.experiment.tracking_uri import check_uri, redacted, shown_uri
@@ -256,6 +256,8 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     except ValidationError as error:
         lines = (f"{origin}: {complaint(ExperimentConfig, item)}" for item in error.errors())
         raise UserError("\n".join(dict.fromkeys(lines))) from error
+    except RecursionError as error:
+        raise UserError(f"{origin}: {TOO_DEEP}") from error
     except (TypeError, ValueError) as error:
         what = first_odd(data) or f"{error}; "
         raise UserError(

@@ -8,7 +8,7 @@ import json
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
@@ -128,7 +128,7 @@ def read_bundle(path: Path) -> Opened:
         raise UserError(f"{shown(path.name)} cannot be read as a bundle: {shown(str(error))}") from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
-        found += _against_manifest(manifest, files)
+        found += _against_manifest(manifest, files, {each.where for each in found})
     return Opened(manifest, files, tuple(found))
 
 
@@ -189,8 +189,13 @@ def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Man
         return None
 
 
-def _against_manifest(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[Difference]:
+def _against_manifest(
+    manifest: Manifest, files: Mapping[str, bytes], named: Collection[str]
+) -> Iterator[Difference]:
+    """named: files of which something is said already."""
     for name in sorted({*manifest.files, *files, *REQUIRED}):
+        if name in named:
+            continue
         if name not in files:
             yield Difference(where=shown(name), what=ABSENT)
         elif name not in manifest.files:
