@@ -141,8 +141,8 @@ def times_of(run_dir: Path) -> tuple[TrialTime, ...]:
 def efficiency(way: Way, workers: int, work: Work) -> float:
     """The share of the workers' time that is spent in trials, from the first asked for to the last told."""
     from search.driver.phases import Context, Controls, run_confirmation, run_controls
+    from search.driver.search_phase import run_trials
     from search.driver.specs import NONE, SpecFactory
-    from search.driver.tuner import run_trials
     from search.experiment.config import ExperimentConfig
     from search.experiment.space import Space
 

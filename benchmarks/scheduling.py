@@ -166,7 +166,6 @@ def _split() -> Iterator[dict[str, Spent]]:
     """The parts of the search phase, known once it is over."""
     from search.driver import loop
     from search.driver.ledger import Ledger
-    from search.driver.tuner import _Driver
     from search.execution.engines import InlineEngine
     from search.journal.event_log import EventLog
     from search.report.sheets import TrialSheets
@@ -183,8 +182,8 @@ def _split() -> Iterator[dict[str, Spent]]:
             found.update(parts.spent)
 
     wrapped = {
-        (_Driver, "ask"): "ask",
-        (_Driver, "tell"): "tell",
+        (SearchPhase, "ask"): "ask",
+        (SearchPhase, "tell"): "tell",
         (EventLog, "append"): "journal",
         (Ledger, "effect"): "effect",
         (Ledger, "_write_predictions"): "file",

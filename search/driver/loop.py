@@ -25,7 +25,7 @@ from search.driver.phases import (
     run_test,
 )
 from search.driver.prepare import Prepared
-from search.driver.tuner import run_trials
+from search.driver.search_phase import run_trials
 from search.evidence.findings import Evidence
 from search.experiment.trial import TrialRecord
 from search.journal.event_log import EventLog
