@@ -166,6 +166,7 @@ def _split() -> Iterator[dict[str, Spent]]:
     """The parts of the search phase, known once it is over."""
     from search.driver import loop
     from search.driver.ledger import Ledger
+    from search.driver.search_phase import SearchPhase
     from search.execution.engines import InlineEngine
     from search.journal.event_log import EventLog
     from search.report.sheets import TrialSheets
