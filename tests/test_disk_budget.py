@@ -128,7 +128,7 @@ def _uses(views: Path) -> dict[int, int]:
 
 
 def _wanted(tmp_path: Path, sizes: tuple[int, ...] = (4, 2, 1)) -> WantedViews:
-    return WantedViews(Resources(cache_dir=tmp_path, views_dir=tmp_path), sizes, lower_is_better=False)
+    return WantedViews(Resources(cache_dir=tmp_path, views_dir=tmp_path), sizes, sign=1)
 
 
 def test_a_setting_is_wanted_until_it_can_be_promoted_no_more(tmp_path: Path) -> None:

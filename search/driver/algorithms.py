@@ -19,6 +19,7 @@ from search.driver.halving import (
     plan_halving,
     synchronous,
 )
+from search.evidence.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space, require_steps
 from search.features.greetings import import_tensorflow_quietly
@@ -49,7 +50,7 @@ def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracl
     import_tensorflow_quietly()
     import keras_tuner
 
-    direction = "min" if config.evaluation.objective == "log_loss" else "max"
+    direction = OBJECTIVES[config.evaluation.objective].direction
     oracle = ALGORITHMS[config.search.algorithm].build(
         config, space, keras_tuner.Objective("score", direction)
     )

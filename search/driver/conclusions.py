@@ -11,6 +11,7 @@ from search.driver.specs import NONE, Epochs
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Confirmed, Evidence, LeakDemo, LeakedScore, Score, TestResult, Verdict
 from search.evidence.floor import null_floor
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.evidence.verdicts import choose, holm, verdict
 from search.experiment.seeds import derive_seed
@@ -193,7 +194,7 @@ class Conclusions:
 
     def _optimism(self, numbers: list[int]) -> float | None:
         objective = self._context.config.evaluation.objective
-        sign = -1 if objective == "log_loss" else 1
+        sign = OBJECTIVES[objective].sign
         results = [self._ledger.record(n).result for n in numbers]
         gaps = [
             sign * (r.optimistic_metrics[objective] - r.metrics[objective])

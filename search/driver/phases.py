@@ -10,6 +10,7 @@ from typing import Any
 from search.driver.algorithms import views_ladder
 from search.driver.ledger import Ledger
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
+from search.evidence.objectives import OBJECTIVES
 from search.execution.failures import failure_streak
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
@@ -124,13 +125,13 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
 
 def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
     """The best completed trials of the highest rung that holds any, best first, each setting once and no augmentation never."""
-    lower_is_better = context.config.evaluation.objective == "log_loss"
+    sign = OBJECTIVES[context.config.evaluation.objective].sign
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:
         record = context.ledger.record(number)
         if record.result is None or record.result.score is None or not record.spec.settings.augmentation:
             continue
-        score = -record.result.score if lower_is_better else record.result.score
+        score = sign * record.result.score
         setting = setting_key(record.spec.settings)
         best[setting] = max(
             best.get(setting, ((-1, 0.0), 0)),

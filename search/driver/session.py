@@ -27,6 +27,7 @@ from search.driver.prepare import Prepared, prepare, resources_of
 from search.driver.publishing import Publisher
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
+from search.evidence.objectives import OBJECTIVES
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
@@ -141,8 +142,8 @@ class _Session:
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
         ledger.listeners.append(SpentCheckpoints(resources))
         if resources.disk_gb is not None:
-            lower = self.config.evaluation.objective == "log_loss"
-            ledger.listeners.append(WantedViews(resources, rung_sizes(self.config), lower))
+            sign = OBJECTIVES[self.config.evaluation.objective].sign
+            ledger.listeners.append(WantedViews(resources, rung_sizes(self.config), sign))
         if not self.options.demo_leak:  # which wants the same views once more
             ledger.listeners.append(SpentViews(resources))
         if publisher.tracker is not None:

@@ -13,11 +13,12 @@ from search.training.progress import EpochReport
 
 
 class WantedViews:
-    """rung_sizes: how many trials of the search each rung gets, lowest first; empty where there are none or it is not known."""
+    """rung_sizes: how many trials of the search each rung gets, lowest first; empty where there are none or it is not known.
+    sign: of the objective (`evidence.objectives`)."""
 
-    def __init__(self, resources: Resources, rung_sizes: Sequence[int], lower_is_better: bool) -> None:
+    def __init__(self, resources: Resources, rung_sizes: Sequence[int], sign: int) -> None:
         self._views_dir, self._sizes = resources.views_dir, rung_sizes
-        self._sign = 1 if lower_is_better else -1
+        self._sign = -sign
         self._asked, self._told = Counter[int](), Counter[int]()
         self._over: set[int] = set()
         # of each rung: what waits to be promoted, setting -> (score, less being better; trial), and its record
