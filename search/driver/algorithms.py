@@ -64,11 +64,6 @@ def views_ladder(config: "ExperimentConfig") -> tuple[int, ...]:
     return rungs(config) if rungs else ()
 
 
-def rung_sizes(config: "ExperimentConfig") -> tuple[int, ...]:
-    """How many trials each rung gets, lowest first; empty where there are no rungs or an algorithm does not say."""
-    return _halving_plan(config).sizes if views_ladder(config) else ()
-
-
 def num_trials(config: "ExperimentConfig", space: Space) -> int:
     """The most trials the search phase can ask for, promotions included."""
     return ALGORITHMS[config.search.algorithm].count(config, space)

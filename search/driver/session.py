@@ -16,7 +16,6 @@ import numpy as np
 from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
-from search.driver.algorithms import rung_sizes
 from search.driver.ledger import Ledger, Stopped
 from search.driver.loop import SearchLoop
 from search.driver.opening import opening
@@ -27,7 +26,6 @@ from search.driver.prepare import Prepared, prepare, resources_of
 from search.driver.publishing import Publisher
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
-from search.evidence.objectives import OBJECTIVES
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
@@ -37,7 +35,6 @@ from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget
 from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
 from search.training.spent import SpentCheckpoints, SpentViews
-from search.training.wanted import WantedViews
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")
@@ -141,9 +138,6 @@ class _Session:
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir))
         ledger.listeners.append(SpentCheckpoints(resources))
-        if resources.disk_gb is not None:
-            sign = OBJECTIVES[self.config.evaluation.objective].sign
-            ledger.listeners.append(WantedViews(resources, rung_sizes(self.config), sign))
         if not self.options.demo_leak:  # which wants the same views once more
             ledger.listeners.append(SpentViews(resources))
         if publisher.tracker is not None:

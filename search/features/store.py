@@ -4,11 +4,13 @@ A file's name is the hash of everything that made it, and its last bytes are a c
 found and what is damaged is made again. Computing features is `extractor`; which views a trial wants, `training`.
 """
 
+import contextlib
 import errno
 import hashlib
 import itertools
 import json
 import logging
+import os
 import shutil
 import struct
 import time
@@ -23,7 +25,7 @@ from data.dataset import Dataset
 from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
-from search.features.budget import make_room, policy_name
+from search.features.budget import make_room
 from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureRows
 
 if TYPE_CHECKING:
@@ -114,8 +116,7 @@ class FeatureStore:
     def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
         """Where the views of one policy are kept: those drawn from one seed together."""
         content = [self._identity, dict(augmentation), seed, hashlib.sha256(rows.tobytes()).hexdigest()]
-        name = _hash(json.dumps(content, sort_keys=True))
-        return self._views_dir / str(seed) / f"{policy_name(augmentation)}-{name}"
+        return self._views_dir / str(seed) / _hash(json.dumps(content, sort_keys=True))
 
     def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
         """Deletes the views of a policy that nobody will want again."""
@@ -191,6 +192,9 @@ class FeatureStore:
         if found is None or len(found) != count:
             return None
         self._checked[path] = written
+        if self._budget is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(path.parent)  # `budget` drops what was used longest ago
         return found
 
     def _make_room(self, path: Path, num_bytes: int) -> None:
