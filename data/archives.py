@@ -18,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from data.errors import UserError
+from data.files import new_folder
 from data.listing import reason_of
 from data.messages import shown
 
@@ -55,10 +56,9 @@ def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_se
         with tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=cache_dir) as scratch:
             packed = Path(scratch, "archive.zip")
             _download(archive, packed, timeout_seconds, max_seconds)
-            unpacked = Path(scratch, "unpacked")
-            _extract(archive, packed, unpacked)
-            _check_content(archive, unpacked)
-            _rename(unpacked, target)
+            with new_folder(target, f"the images of {archive.name}") as unpacked:
+                _extract(archive, packed, unpacked)
+                _check_content(archive, unpacked)
     except UserError:
         raise
     except OSError as error:
@@ -156,11 +156,3 @@ def _check_content(archive: Archive, folder: Path) -> None:
             f"{archive.url} holds other files than expected (sha256 {found[:16]}..., "
             f"expected {archive.content_sha256[:16]}...); {archive.advice}"
         )
-
-
-def _rename(source: Path, target: Path) -> None:
-    try:
-        source.rename(target)
-    except OSError:
-        if not target.is_dir():  # another process was first: its copy passed the same check
-            raise

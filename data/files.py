@@ -98,7 +98,7 @@ def replacing(path: Path, what: str | None = None, kept: str = "the file as it w
     OSErrors of writing become StorageErrors. The temporary name does not grow from the final one, which may
     already be as long as a name can be.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}")
+    temporary = _beside(path)
     with storing(what or path.name, path, kept):
         try:
             yield temporary
@@ -109,6 +109,38 @@ def replacing(path: Path, what: str | None = None, kept: str = "the file as it w
                 temporary.unlink(missing_ok=True)
             raise
         flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def new_folder(place: Path, what: str) -> Iterator[Path]:
+    """Yields a new folder beside `place` to fill; a clean exit flushes all that is in it and renames it, any other removes it.
+
+    A folder that is at `place` by then stays: another process was faster with the same content. OSErrors of writing become
+    StorageErrors.
+    """
+    make_folder(place.parent, what)
+    beside = _beside(place)
+    with storing(what, place):
+        try:
+            beside.mkdir()
+            yield beside
+            flush_tree(beside)
+            _put_folder(beside, place)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+        flush_folder(place.parent)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}")
+
+
+def _put_folder(beside: Path, place: Path) -> None:
+    try:
+        beside.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
 
 
 def reserve(path: Path, num_bytes: int) -> None:
@@ -146,6 +178,15 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def flush_tree(folder: Path) -> None:
+    """Returns once every file below the folder, and every name, has reached the disk."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_dir():
+            flush_folder(path)
+        else:
+            flush_to_disk(path)
+
+
 def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
     """Removes temporary files and folders that a killed process left below the folder, and returns how many.
 
@@ -166,8 +207,10 @@ def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
 
 
 def _concerns(error: OSError, path: Path) -> bool:
-    """Whether the error can be about writing `path`: names no file, that one, a sibling or a folder above."""
+    """Whether the error can be about writing `path`: names no file, that one, a sibling, a folder above, or what is being written
+    beside it."""
     if not isinstance(error.filename, str | os.PathLike):
         return True
     named = Path(error.filename)
-    return named.parent == path.parent or named == path or named in path.parents
+    is_near = named.parent == path.parent or named == path or named in path.parents
+    return is_near or any(part.startswith(TEMPORARY_PREFIX) for part in named.parts)

@@ -5,7 +5,6 @@ For machines that cannot see the files themselves. How blocks travel is the engi
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,11 +13,19 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import Dataset, dataset_digest
-from data.files import make_folder, storing
+from data.files import make_folder, new_folder, sweep_leftovers
 from data.notes import DataNotes
+from data.store_format import pixels_match
 
 BLOCK_BYTES = 1 << 26
-IMAGES, LABELS, SPLITS, ABOUT = "images.npy", "labels.npy", "splits.npy", "about.json"
+LEFTOVER_SECONDS = 6 * 3600.0
+IMAGES, DIGESTS, LABELS, SPLITS, ABOUT = (
+    "images.npy",
+    "digests.npy",
+    "labels.npy",
+    "splits.npy",
+    "about.json",
+)
 
 
 @dataclass(frozen=True)
@@ -59,27 +66,18 @@ def packed_folder(cache_dir: Path, digest: str) -> Path:
 
 
 def unpack(parcel: Parcel, blocks: Iterable[np.ndarray], cache_dir: Path) -> None:
-    """Writes a dataset below `cache_dir`, beside its place and renamed once its digest is what it should be.
+    """Writes a dataset below `cache_dir`, beside its place and renamed once its digest is what it should be. What was received
+    earlier goes: this is for whoever could not open it.
 
-    Raises ValueError where pixels, labels, splits or names are not those that were sent, StorageError where the disk refuses.
+    Raises ValueError where pixels, labels, splits or classes are not those that were sent, StorageError where the disk refuses.
     """
     place = packed_folder(cache_dir, parcel.digest)
-    make_folder(place.parent, "the folder of datasets received")
-    with storing("a dataset received", place):
-        beside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-        try:
-            digests = _write_images(beside / IMAGES, parcel, blocks)
-            received = dataset_digest(
-                digests, parcel.labels, parcel.splits, parcel.class_names, parcel.shape[1]
-            )
-            if received != parcel.digest:
-                raise ValueError(
-                    f"a dataset arrived with digest {received[:12]}, sent was {parcel.digest[:12]}"
-                )
-            _write_rest(beside, parcel)
-            _put(beside, place)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    sweep_leftovers(make_folder(place.parent, "the folder of datasets received"), LEFTOVER_SECONDS)
+    with new_folder(place, "a dataset received") as beside:
+        np.save(beside / DIGESTS, _write_images(beside / IMAGES, parcel, blocks), allow_pickle=False)
+        _write_rest(beside, parcel)
+        open_packed(beside)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _write_images(path: Path, parcel: Parcel, blocks: Iterable[np.ndarray]) -> np.ndarray:
@@ -110,23 +108,32 @@ def _write_rest(folder: Path, parcel: Parcel) -> None:
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def _put(beside: Path, place: Path) -> None:
-    try:
-        beside.rename(place)
-    except OSError:
-        if not place.is_dir():  # else another process of this machine was faster, with the same content
-            raise
+def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
+    """The dataset in a folder that `unpack` wrote; its digest is computed from what is there.
 
-
-def open_packed(folder: Path) -> Dataset:
-    """The dataset in a folder that `unpack` wrote. Raises OSError where it is not there."""
+    Raises OSError where it is not there, ValueError where it is not as it was sent.
+    """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
+    digests, labels, splits = (
+        np.load(folder / name, allow_pickle=False) for name in (DIGESTS, LABELS, SPLITS)
+    )
+    if not len(images) == len(digests) == len(labels) == len(splits) == len(about["names"]):
+        raise ValueError(f"{folder} is not whole: its files are of different numbers of images")
+    if not pixels_match(images, digests, num_threads):
+        raise ValueError(f"{folder} is damaged: the pixels are not those that were written")
+    class_names = tuple(about["class_names"])
+    digest = dataset_digest(digests, labels, splits, class_names, images.shape[1])
+    if digest != about["digest"]:
+        raise ValueError(
+            f"the dataset in {folder} arrived with digest {digest[:12]}, sent was {about['digest'][:12]}"
+        )
     return Dataset(
-        images=np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False),
-        labels=np.load(folder / LABELS, allow_pickle=False),
-        splits=np.load(folder / SPLITS, allow_pickle=False),
-        class_names=tuple(about["class_names"]),
+        images=images,
+        labels=labels,
+        splits=splits,
+        class_names=class_names,
         names=tuple(about["names"]),
-        digest=about["digest"],
+        digest=digest,
         notes=DataNotes.model_validate_json(about["notes"]),
     )

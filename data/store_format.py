@@ -61,7 +61,7 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
             return None
         digests, record = _read_record(path, size)
         images = _map(path, len(digests), size)
-        if not _pixels_match(images, digests, num_threads):
+        if not pixels_match(images, digests, num_threads):
             raise ValueError("the pixels are not those that were written")
     except (OSError, ValueError, struct.error) as error:
         logger.warning("%s is damaged (%s) and is made again", path, reason_of(error))
@@ -100,7 +100,7 @@ def _map(path: Path, num_images: int, size: int) -> np.ndarray:
     return np.memmap(path, np.uint8, mode="r", shape=shape) if num_images else np.zeros(shape, np.uint8)
 
 
-def _pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> bool:
+def pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> bool:
     """Whether the images' digests are those recorded; of a file over CHECKED_BYTES, of images spread
     evenly.
     """

@@ -11,6 +11,7 @@ from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
+from search.experiment.trial import Outcome
 from search.training.progress import EpochReport
 
 
@@ -124,3 +125,16 @@ def test_an_engine_that_was_shut_down_takes_nothing_more(name: str, tmp_path: Pa
 def test_every_engine_says_what_it_is(name: str) -> None:
     assert ENGINES[name].summary
     assert ENGINES[name].summary[0].islower()
+
+
+def test_every_future_ends_where_threads_submit_while_others_cancel(engine: Engine) -> None:
+    def submit(start: int) -> list["concurrent.futures.Future[Outcome]"]:
+        return [engine.submit(make_spec("complete", view_seed=start + i)) for i in range(15)]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        submitted = [threads.submit(submit, 1000 * number) for number in range(3)]
+        cancelling = [threads.submit(engine.cancel_running) for _ in range(3)]
+        concurrent.futures.wait(cancelling)
+    ends = [future for each in submitted for future in each.result()]
+    assert not concurrent.futures.wait(ends, 60).not_done
+    assert engine.submit(make_spec("complete", view_seed=9)).result(timeout=60).result.score == 0.009

@@ -17,7 +17,7 @@ from search.experiment.trial import Resources
 from search.features import rows as rows_module
 from search.features import store as store_module
 from search.features.rows import ABSENT, FeatureRows
-from search.features.store import FeatureStore, read_features, write_features
+from search.features.store import FeatureStore, NotFinite, read_features, write_features
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 
@@ -225,3 +225,76 @@ def test_a_large_view_deleted_as_soon_as_it_was_written_is_held_in_memory(
     monkeypatch.setattr(store_module, "write_features", write_and_lose)
     held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
     np.testing.assert_array_equal(held, kept)
+
+
+class BrightExtractor(CountingExtractor):
+    """Beyond float16 for the brightest picture alone: whichever one was painted brightest."""
+
+    def __init__(self, limit: float, value: float = 1e5) -> None:
+        super().__init__("1")
+        self.limit, self.value = limit, value
+
+    def extract(
+        self, batches: Iterable[np.ndarray], num_images: int, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        found = super().extract(batches, num_images)
+        found[found.mean(axis=1) > self.limit] = self.value
+        if out is None:
+            return found
+        with np.errstate(over="ignore"):
+            out[:] = found
+        return out
+
+
+def _bright_store(folder: Path, extractor: BrightExtractor, dtype: type[np.floating]) -> FeatureStore:
+    store = _store(folder, extractor, "fake 1")
+    return FeatureStore(
+        store.dataset,
+        lambda: extractor,
+        "brightnet/x",
+        "fake 1",
+        _resources(folder),
+        dtype,  # type: ignore[arg-type, return-value]
+    )
+
+
+def _resources(folder: Path) -> Resources:
+    return Resources(cache_dir=folder / "cache", views_dir=folder / "views")
+
+
+BRIGHTER = {"brightness_range": [1.8, 1.9]}
+
+
+def test_views_beyond_float16_are_refused_where_clean_images_fit(tmp_path: Path) -> None:
+    store = _bright_store(tmp_path, BrightExtractor(limit=160), np.float16)
+    store.clean()
+    with pytest.raises(NotFinite, match=r"brightnet do not fit in float16.*first for b\).*to float32"):
+        store.view(np.arange(1, 12), BRIGHTER, 1, 0)
+
+
+def test_every_image_is_checked_read_or_made_or_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for resident in (400_000_000, 10):
+        monkeypatch.setattr(store_module, "RESIDENT_BYTES", resident)
+        for _ in range(2):  # made, then found on the disk
+            store = _bright_store(tmp_path / str(resident), BrightExtractor(limit=100), np.float16)
+            for _ in range(2):
+                with pytest.raises(NotFinite, match="do not fit in float16"):
+                    store.clean()
+
+
+def test_pictures_of_no_image_are_checked_too(tmp_path: Path) -> None:
+    store = _bright_store(tmp_path, BrightExtractor(limit=100), np.float16)
+    with pytest.raises(NotFinite, match="first for picture 1"):
+        store.of_pictures(np.stack([np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)]))
+
+
+def test_features_that_are_no_number_are_no_matter_of_float16(tmp_path: Path) -> None:
+    store = _bright_store(tmp_path, BrightExtractor(limit=100, value=np.nan), np.float32)
+    with pytest.raises(NotFinite, match=r"brightnet gives infinite features or none \(NaN\), first for a"):
+        store.clean()
+
+
+def test_what_fits_in_float32_is_given(tmp_path: Path) -> None:
+    assert _bright_store(tmp_path, BrightExtractor(limit=100), np.float32).clean().max() == 1e5

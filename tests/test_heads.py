@@ -283,3 +283,19 @@ def test_label_smoothing_keeps_heads_from_being_sure() -> None:
     smoothed = _train(_tasks(), 3.0, label_smoothing=0.4, max_epochs=40, patience=40)
     assert min(smoothed.curve.loss) > 0.98 * least
     assert min(_train(_tasks(), 3.0, max_epochs=40, patience=40).curve.loss) < 0.5 * least
+
+
+def test_weights_are_of_every_head_or_of_none() -> None:
+    trained = _train(_tasks(folds=2))
+    assert len(trained.weights) == len(trained.best_epochs) == 2
+    assert replace(trained, weights=()).weights == ()
+    with pytest.raises(ValueError, match="weights of 1 heads were given for 2 heads"):
+        replace(trained, weights=trained.weights[1:])
+
+
+def test_a_validation_loss_that_is_not_finite_is_named_as_a_training_loss_is() -> None:
+    features, labels = _features()
+    broken = features.copy()
+    broken[_tasks()[1].validate[3]] = np.inf
+    with pytest.raises(TrialFailure, match=r"validation loss of head 1 became nan in epoch 1"):
+        train_heads(lambda epoch: features, broken, _plan(_tasks(), labels))

@@ -257,3 +257,23 @@ def test_logs_that_cannot_be_written_stop_the_search_until_they_can(tmp_path: Pa
             engine.submit(make_spec("complete")).result(timeout=60)
         (tmp_path / "logs").mkdir()
         assert engine.submit(make_spec("complete")).result(timeout=60).result.status == "completed"
+
+
+def test_a_trial_submitted_while_the_engine_shuts_down_ends(tmp_path: Path) -> None:
+    """Behind the last None of the queue nobody would take it."""
+    engine = LocalEngine(options(tmp_path))
+    jobs, closer = engine._jobs, threading.Thread(target=engine.shutdown, args=(True,))
+
+    class Late:
+        """Puts a job only after somebody has tried to shut the engine down."""
+
+        def put(self, job: Any) -> None:
+            if job is not None:
+                closer.start()
+                time.sleep(0.3)
+            jobs.put(job)
+
+    engine._jobs = Late()  # type: ignore[assignment]
+    future = engine.submit(make_spec("complete"))
+    closer.join()
+    assert future.done()

@@ -7,8 +7,21 @@ import numpy as np
 import pytest
 from pictures import SPLIT_COUNTS, folder_config, write_folders
 
+from data import files
 from data.dataset import Dataset, open_dataset
-from data.packed import blocks_of, open_packed, packed_folder, parcel_of, unpack
+from data.packed import (
+    DIGESTS,
+    IMAGES,
+    LABELS,
+    SPLITS,
+    blocks_of,
+    open_packed,
+    packed_folder,
+    parcel_of,
+    unpack,
+)
+from search.experiment.trial import Resources
+from search.features.opened import received
 
 
 @pytest.fixture
@@ -48,3 +61,46 @@ def test_changed_labels_are_found(dataset: Dataset, tmp_path: Path) -> None:
 def test_missing_images_are_counted(dataset: Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"0 of \d+ images arrived"):
         unpack(parcel_of(dataset), [], tmp_path / "there")
+
+
+@pytest.mark.parametrize("name", [IMAGES, LABELS, SPLITS, DIGESTS])
+def test_a_byte_that_changed_on_the_disk_is_found_and_the_dataset_is_fetched_again(
+    dataset: Dataset, tmp_path: Path, name: str
+) -> None:
+    resources = Resources(
+        cache_dir=tmp_path / "there", views_dir=tmp_path / "views", dataset_digest=dataset.digest
+    )
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    path = packed_folder(tmp_path / "there", dataset.digest) / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert received(resources) is None
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    again = received(resources)
+    assert again is not None
+    assert again.digest == dataset.digest
+
+
+def test_every_file_and_folder_is_flushed_before_it_has_its_name(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, seen = packed_folder(tmp_path / "there", dataset.digest), []
+
+    def flushed(path: Path) -> None:
+        seen.append((path.name, place.exists()))
+
+    monkeypatch.setattr(files, "flush_to_disk", flushed)
+    monkeypatch.setattr(files, "flush_folder", flushed)
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    before = {name for name, is_there in seen if not is_there}
+    assert {path.name for path in place.iterdir()} <= before
+    assert any(name.startswith(files.TEMPORARY_PREFIX) for name in before)
+    assert seen[-1] == (place.parent.name, True)
+
+
+def test_it_is_permitted_as_any_new_folder(dataset: Dataset, tmp_path: Path) -> None:
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    (tmp_path / "plain").mkdir()
+    place = packed_folder(tmp_path / "there", dataset.digest)
+    assert place.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -42,10 +42,15 @@ class LocalEngine:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         slots = [_Slot(number, options, self._jobs) for number in range(1, options.workers + 1)]
         self._threads = [threading.Thread(target=slot.serve, daemon=True) for slot in slots]
+        self._lock = threading.Lock()  # over the three below: slots end trials while others submit and cancel
         self._unfinished: set[Future[Outcome]] = set()
         self._started = self._closed = False
 
     def warm_up(self) -> None:
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
         if not self._started and not self._closed:
             self._started = True
             for thread in self._threads:
@@ -55,26 +60,34 @@ class LocalEngine:
         """Nothing to send: workers open the same cache."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
-        if self._closed:
-            raise RuntimeError("the engine has been shut down")
-        self.warm_up()
         future: Future[Outcome] = Future()
-        self._unfinished.add(future)
-        future.add_done_callback(self._unfinished.discard)
-        self._jobs.put(_Job(spec, future, on_epoch))
+        future.add_done_callback(self._ended)
+        with self._lock:
+            if self._closed:  # a job behind the last None would never be taken
+                raise RuntimeError("the engine has been shut down")
+            self._start()
+            self._unfinished.add(future)
+            self._jobs.put(_Job(spec, future, on_epoch))
         return future
 
+    def _ended(self, future: Future[Outcome]) -> None:
+        with self._lock:
+            self._unfinished.discard(future)
+
     def cancel_running(self) -> None:
-        for future in tuple(self._unfinished):
+        with self._lock:
+            unfinished = tuple(self._unfinished)
+        for future in unfinished:
             future.cancel()
 
     def shutdown(self, wait: bool) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for _ in self._threads:
+                    self._jobs.put(None)
         if not wait:
             self.cancel_running()
-        if not self._closed:
-            self._closed = True
-            for _ in self._threads:
-                self._jobs.put(None)
         if self._started:
             for thread in self._threads:
                 thread.join()

@@ -57,7 +57,7 @@ class RayEngine:
         self._plan = self._first_plan()
         self._plan_ref = self._ray.put(self._plan)
         self._most = options.cluster.max_workers or math.inf
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # over the two below: the listener ends trials while others submit and cancel
         self._waiting: deque[tuple[Future[Outcome], TrialSpec]] = deque()
         self._running: dict[Future[Outcome], tuple[TrialSpec, Any]] = {}
         self._answers: queue.SimpleQueue[tuple[Future[Outcome], TrialSpec, int, Future[Any]]]
@@ -121,14 +121,16 @@ class RayEngine:
 
     def _attempt(self, future: Future[Outcome], spec: TrialSpec, attempt: int) -> None:
         answer = self._task.remote(spec, self._plan_ref)
-        self._running[future] = spec, answer
+        with self._lock:
+            self._running[future] = spec, answer
         # In Ray's own thread, which must not wait for Ray: what there is to do with it is `_listen`'s.
         answer.future().add_done_callback(lambda task: self._answers.put((future, spec, attempt, task)))
         if future.cancelled():  # while this attempt was made, so that nobody has cancelled it
             self._ended(future)
 
     def _ended(self, future: Future[Outcome]) -> None:
-        _, answer = self._running.pop(future, (None, None))
+        with self._lock:
+            _, answer = self._running.pop(future, (None, None))
         if future.cancelled() and answer is not None:
             self._ray.cancel(answer, force=True)
         self._start()
@@ -189,7 +191,7 @@ class RayEngine:
 
     def _listen(self) -> None:
         """Hands on what trials say and answer, in one thread, until the engine is closed and nothing runs."""
-        while not (self._closed.is_set() and not self._running):
+        while not (self._closed.is_set() and not self._snapshot()):
             try:
                 answered = self._answers.get(timeout=LISTEN_SECONDS)
             except queue.Empty:
@@ -201,9 +203,14 @@ class RayEngine:
 
     def _end_what_hangs(self) -> None:
         """Ray would try a trial that ended its own process as often as one whose node was lost."""
-        for spec, answer in tuple(self._running.values()):
+        for spec, answer in self._snapshot().values():
             if self._mail.late[spec.key] > self._options.retries:
                 self._ray.cancel(answer, force=True)
+
+    def _snapshot(self) -> dict[Future[Outcome], tuple[TrialSpec, Any]]:
+        """What runs at this moment."""
+        with self._lock:
+            return dict(self._running)
 
     def _on_every_node(self, function: Any, *arguments: Any) -> list[Any]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -221,9 +228,9 @@ class RayEngine:
 
     def cancel_running(self) -> None:
         with self._lock:
-            waiting = [future for future, _ in self._waiting]
+            left = [*(future for future, _ in self._waiting), *self._running]
             self._waiting.clear()
-        for future in (*waiting, *tuple(self._running)):
+        for future in left:
             future.cancel()
 
     def shutdown(self, wait: bool) -> None:

@@ -100,13 +100,13 @@ def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> b
     """
     if plan.digest is None:
         return True
-    from data.packed import packed_folder, unpack
-    from search.features.opened import dataset_of
+    from data.packed import unpack
+    from search.features.opened import dataset_of, received
 
     # The first trial of a node decodes or fetches the images, and the others wait for it.
     with _one_at_a_time(resources.cache_dir, plan.digest):
         lacks_files = plan.path is not None and not sees(plan.path)
-        if lacks_files and not packed_folder(resources.cache_dir, plan.digest).is_dir():
+        if lacks_files and received(resources) is None:
             if plan.shared is None:
                 return False
             unpack(plan.shared.parcel, _fetched(plan.shared.blocks), resources.cache_dir)

@@ -1,5 +1,6 @@
 """What is expensive to open, kept by the process that runs trials under the values that made it: images, backbones, features."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +19,28 @@ if TYPE_CHECKING:
 
     from search.features.extractor import Extractor
 
+_LOG = logging.getLogger(__name__)
 NUM_CHECK_IMAGES = 16  # real images on which an engine is compared with Keras before it is trusted
 
 
 def dataset_of(config: DatasetConfig, seed: int, resources: Resources) -> Dataset:
     """The decoded images, opened once a process: those sent to this machine, or those it can read itself."""
+    return received(resources) or _read(config, seed, resources.cache_dir, resources.num_threads)
+
+
+def received(resources: Resources) -> Dataset | None:
+    """The images that were sent to this machine; None where there are none, or they are no longer what was sent (the log says)."""
     digest = resources.dataset_digest
-    folder = packed_folder(resources.cache_dir, digest) if digest else None
-    if folder is not None and folder.is_dir():
+    if digest is None:
+        return None
+    folder = packed_folder(resources.cache_dir, digest)
+    try:
         return _received(folder)
-    return _read(config, seed, resources.cache_dir, resources.num_threads)
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        _LOG.warning("%s cannot be used and is wanted again (%s)", folder, error)
+        return None
 
 
 @lru_cache(maxsize=4)

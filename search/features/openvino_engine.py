@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data.files import new_folder
 from search.features.batches import FixedBatch
 
 if TYPE_CHECKING:
@@ -114,24 +115,13 @@ def _export(model: keras.Model, folder: Path) -> Path:
 def _cached(model: keras.Model, folder: Path) -> Path:
     """The network's file in `folder`, exported now if it is missing or damaged."""
     if not _is_intact(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder.parent) as beside:
-            made = Path(beside) / "made"
-            made.mkdir()
+        with new_folder(folder, "an exported network") as made:
             _export(model, made)
             (made / _CHECKSUMS).write_text(_checksums(made))
-            _put(made, folder)
-    return folder / _FILES[0]
-
-
-def _put(made: Path, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        made.rename(folder)
-    except OSError:
-        # Another process may have put its own there in the meantime, which is as good.
+            shutil.rmtree(folder, ignore_errors=True)
         if not _is_intact(folder):
-            raise
+            raise OSError(f"{folder} does not read back as it was written; check the disk")
+    return folder / _FILES[0]
 
 
 def _is_intact(folder: Path) -> bool:

@@ -73,12 +73,13 @@ class FeatureRows:
 
     def blocks(self) -> Iterator[np.ndarray]:
         """All rows in order, a bounded number at a time, as they are kept."""
+        return (block for _, block in self.numbered_blocks())
+
+    def numbered_blocks(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The same, each with the number of its first row."""
         num_rows = max(1, BLOCK_BYTES // max(1, self.values[:1].nbytes))
         for start in range(0, len(self), num_rows):
-            yield self[np.arange(start, min(start + num_rows, len(self)))]
-
-    def all_finite(self) -> bool:
-        return all(bool(np.isfinite(block).all()) for block in self.blocks())
+            yield start, self[np.arange(start, min(start + num_rows, len(self)))]
 
 
 def as_rows(features: "np.ndarray | FeatureRows") -> FeatureRows:

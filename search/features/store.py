@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.dataset import Dataset
+from data.errors import UserError
 from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
@@ -39,13 +40,39 @@ _MARK = b"augfeat1"
 _LOG = logging.getLogger(__name__)
 
 
+class NotFinite(UserError):
+    """Features that are infinite or no number: beyond what float16 holds, or what the weights give for some picture."""
+
+
+IN_FLOAT32 = "set execution.feature_dtype to float32"
+
+
+def refuse_not_finite(
+    features: np.ndarray, of: str, names: Callable[[int], str], narrow: str = IN_FLOAT32
+) -> None:
+    """Raises NotFinite. features: [n, ...]. of: the backbone. names: of the image in a row. narrow: what to do about float16."""
+    for start, block in FeatureRows(features).numbered_blocks():
+        finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+        if not finite.all():
+            image = names(start + int(np.argmin(finite)))
+            if features.dtype == np.float16:
+                raise NotFinite(
+                    f"features of {of} do not fit in float16, which ends at 65504 (first for {image}); {narrow}"
+                )
+            raise NotFinite(
+                f"{of} gives infinite features or none (NaN), first for {image}; "
+                "use other model.weights, or leave that image out"
+            )
+
+
 class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
-    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept.
+    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept; narrow: what to do where
+    that is too narrow.
     `seconds` and `images_extracted` count what this store computed, not what it found. `engine` says what computed it, once
-    something was.
+    something was. Whatever is given out is finite, read or made; else NotFinite is raised.
     """
 
     def __init__(
@@ -56,13 +83,15 @@ class FeatureStore:
         engine: str,
         resources: Resources,
         dtype: type[np.floating] = np.float32,
+        narrow: str = IN_FLOAT32,
     ) -> None:
         self.dataset = dataset
         self.images_extracted = 0
         self.seconds = 0.0
         self.engine: str | None = None
         self._build = build_extractor
-        self._dtype = dtype
+        self._dtype, self._narrow = dtype, narrow
+        self._backbone = identity.partition("/")[0]
         self._content = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
         self._expected = engine
         self._clean_dir = resources.cache_dir / "features"
@@ -83,7 +112,7 @@ class FeatureStore:
             return clean_batches(self.dataset.images, np.arange(len(self.dataset.images)), BATCH)
 
         if self._clean is None:
-            self._clean = self._cached(path, batches, len(self.dataset.images))
+            self._clean = self._cached(path, batches, np.arange(len(self.dataset.images)))
         return self._clean
 
     def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> FeatureRows:
@@ -102,11 +131,19 @@ class FeatureStore:
                 self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_painters
             )
 
-        return FeatureRows(self._cached(path, batches, len(rows)))
+        return FeatureRows(self._cached(path, batches, rows))
 
     def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
-        return self._extract(self._build(), iter([pictures]), len(pictures))
+        found = self._extract(self._build(), iter([pictures]), len(pictures))
+        refuse_not_finite(found, self._backbone, lambda row: f"picture {row}", self._narrow)
+        return found
+
+    def _refuse_not_finite(self, features: np.ndarray, rows: np.ndarray) -> None:
+        def name(row: int) -> str:
+            return self.dataset.names[int(rows[row])]
+
+        refuse_not_finite(features, self._backbone, name, self._narrow)
 
     def _extract(self, extractor: "Extractor", batches: Iterable[np.ndarray], count: int) -> np.ndarray:
         if self._dtype is np.float32:
@@ -127,10 +164,11 @@ class FeatureStore:
         return f"{self._content}/{self._expected}"
 
     def _cached(
-        self, path: Callable[[], Path], batches: Callable[[], Iterator[np.ndarray]], count: int
+        self, path: Callable[[], Path], batches: Callable[[], Iterator[np.ndarray]], rows: np.ndarray
     ) -> np.ndarray:
-        """The features at `path()`, computed where they are not there; the path follows the engine that really computes."""
-        found = self._find(path(), count)
+        """The features at `path()` of the images at `rows`, computed where they are not there; the path follows the engine that
+        really computes."""
+        found, count = self._find(path(), rows), len(rows)
         if found is not None:
             return found
         start = time.perf_counter()
@@ -138,10 +176,11 @@ class FeatureStore:
         self.engine = extractor.engine
         if extractor.versioned_engine != self._expected:
             self._expected = extractor.versioned_engine
-            return self._cached(path, batches, count)
+            return self._cached(path, batches, rows)
         features = self._computed(extractor, path(), batches, count)
         self.seconds += time.perf_counter() - start
         self.images_extracted += count
+        self._refuse_not_finite(features, rows)
         return features
 
     def _computed(
@@ -178,19 +217,21 @@ class FeatureStore:
 
         write_features(path, shape, np.dtype(self._dtype), blocks())
         try:
-            self._checked[path] = path.stat().st_mtime_ns
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
             raise StorageError(errno.ENOENT, f"{path} was deleted as soon as it was written") from error
 
-    def _find(self, path: Path, count: int) -> np.ndarray | None:
+    def _find(self, path: Path, rows: np.ndarray) -> np.ndarray | None:
         try:
             written = path.stat().st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             return None
-        found = read_features(path, check=self._checked.get(path) != written)
-        if found is None or len(found) != count:
+        is_new = self._checked.get(path) != written
+        found = read_features(path, check=is_new)
+        if found is None or len(found) != len(rows):
             return None
+        if is_new:
+            self._refuse_not_finite(found, rows)
         self._checked[path] = written
         if self._budget is not None:
             with contextlib.suppress(FileNotFoundError):

@@ -52,7 +52,7 @@ class Tracker:
         self._known: Known | None = None
         self._newest: SearchState | None = None
         self._live = LiveTrials()
-        self._sent: set[int] = set()
+        self._sent: frozenset[int] = frozenset()  # replaced, never changed: `status` is read meanwhile
         self._reason: str | None = None
         self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
 
@@ -166,13 +166,13 @@ class Tracker:
             known = _known_parent(parent) if parent else _new_parent(store, state)
             known.add_children(store, found)
             self._known = known
-            self._sent |= known.ended_trials
+            self._sent = self._sent | known.ended_trials
         return self._known
 
     def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:
         preview = self._run_dir / "previews" / f"{record.trial}.png"
         send_ended(store, known, state, record, preview if preview.is_file() else None)
-        self._sent.add(record.trial)
+        self._sent = self._sent | {record.trial}
         self._live.forget(record.trial)
 
     def _project_search(self, store: Store, known: Known, state: SearchState) -> None:

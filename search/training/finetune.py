@@ -11,7 +11,7 @@ import numpy as np
 
 from search.experiment.trial import Curve
 from search.features.rows import FeatureRows
-from search.features.store import FeatureStore
+from search.features.store import FeatureStore, NotFinite
 from search.training.feeds import Feed, StoredFeed
 from search.training.frozen import (
     forget_frozen,
@@ -128,10 +128,10 @@ def _way(job: Job, counted: "_Counted") -> _Way:
     if reason is None:
         store = prefix_store(job)
         counted.add(store)
-        clean = store.clean()
-        if FeatureRows(clean).all_finite():
-            return _stored_way(job, store, clean)
-        reason = "the prefix's outputs are beyond float16"
+        try:
+            return _stored_way(job, store, store.clean())
+        except NotFinite:
+            reason = "the prefix's outputs are beyond float16"
     feed = image_feed(job)
     description = f"whole network: {reason}"
     return _Way(feed, lambda pictures: pictures, description, reason)

@@ -6,12 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from data.errors import UserError
 from search.experiment.trial import TrialSpec
 from search.features.gpus import sees_gpu
 from search.features.opened import extractor_of, store_of
 from search.features.rows import ABSENT, FeatureRows
-from search.features.store import FeatureStore
+from search.features.store import FeatureStore, refuse_not_finite
 from search.features.threads import operations_at_once
 from search.training.feeds import Pictures
 from search.training.head_shape import HeadWeights
@@ -47,7 +46,6 @@ def train_frozen_heads(
     on_epoch: OnEpoch | None,
 ) -> TrainedHeads:
     """The stacked heads on the features of `store`. epochs: as in `HeadPlan`."""
-    _refuse_overflow(job, validation)
     settings = job.spec.settings
     plan = HeadPlan(
         tasks=job.tasks,
@@ -100,14 +98,6 @@ def forget_views(job: Job, store: FeatureStore) -> None:
     store.forget(job.pool[job.trained], job.spec.settings.augmentation, job.spec.protocol.view_seed)
 
 
-def _refuse_overflow(job: Job, features: FeatureRows) -> None:
-    """A float16 ends at 65504."""
-    if job.spec.feature_dtype == "float16" and not features.all_finite():
-        raise UserError(
-            f"features of {job.spec.settings.model.backbone} do not fit in float16; set execution.feature_dtype to float32"
-        )
-
-
 def hash_of(features: FeatureRows) -> str:
     digest = hashlib.sha256()
     for block in features.blocks():
@@ -132,6 +122,7 @@ def _answers(
     model = job.spec.settings.model
     extractor = extractor_of(job.dataset, model.backbone, model.weights, job.spec.precision, job.resources)
     features = extractor.extract([pictures], len(pictures)).reshape(len(pictures), -1)
+    refuse_not_finite(features, model.backbone, lambda row: f"picture {row} of the label-safety check")
     return np.array([_answer(features[i], weights[number]) for i, number in enumerate(head)])
 
 

@@ -26,10 +26,11 @@ class TrialFailure(Exception):
 
 @dataclass(frozen=True)
 class TrainedHeads:
-    """What the heads of a trial learnt.
+    """What the heads of a trial learnt: one entry per head, in the order of the tasks.
 
     honest, optimistic: per head, (predicted int16 [v], log_prob float32 [v]) for its validation rows; `honest` takes each
-    row's answer from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch, a head.
+    row's answer from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch; empty where none
+    were kept. Raises ValueError where weights of some heads only are given: a head's number would find another's.
     """
 
     honest: tuple[tuple[np.ndarray, np.ndarray], ...]
@@ -38,6 +39,12 @@ class TrainedHeads:
     cut_by_max_epochs: tuple[bool, ...]
     weights: tuple[HeadWeights, ...]
     curve: Curve
+
+    def __post_init__(self) -> None:
+        if self.weights and len(self.weights) != len(self.best_epochs):
+            raise ValueError(
+                f"weights of {len(self.weights)} heads were given for {len(self.best_epochs)} heads"
+            )
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class _Run:
         )
         shape = HeadShape(validation_features.shape[1], plan.model.head_units, plan.num_classes)
         self.lanes = Lanes(shape, [task.seed for task in plan.tasks], num_lanes, threads)
-        self.best_weights: list[HeadWeights | None] = [None] * len(plan.tasks)
+        self.best_weights: dict[int, HeadWeights] = {}
         self.curves: list[np.ndarray] = []
         self.last = np.zeros((len(plan.tasks), 4))
 
@@ -119,23 +126,27 @@ class _Run:
             return epoch_feeds(tasks, plan.num_steps, training.batch_size, plan.model, epoch, self.num_lanes)
 
         loss, accuracy = self.lanes.train_epoch(features, plan.labels, feeds, rates)
-        if not np.isfinite(loss).all():
-            head = int(self.active[int(np.argmin(np.isfinite(loss)))])
-            raise TrialFailure(
-                f"the training loss of head {head} became {loss[~np.isfinite(loss)][0]} in epoch {epoch + 1} "
-                f"(learning rate {plan.model.learning_rate:g}); lower model.learning_rate"
-            )
+        for head, value in zip(self.active, loss, strict=True):
+            self._refuse_divergence(int(head), "training", epoch, float(value))
         self.last[self.active, 0], self.last[self.active, 1] = loss, accuracy
+
+    def _refuse_divergence(self, head: int, which: str, epoch: int, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise TrialFailure(
+                f"the {which} loss of head {head} became {loss} in epoch {epoch + 1} "
+                f"(learning rate {self.plan.model.learning_rate:g}); lower model.learning_rate"
+            )
 
     def score_epoch(self, epoch: int) -> None:
         rows = [self.plan.tasks[head].validate for head in self.active]
         answers = self.lanes.predict(self.validation_features, self.plan.labels, rows)
         for place, (head, (predicted, log_prob)) in enumerate(zip(self.active, answers, strict=True)):
+            self._refuse_divergence(int(head), "validation", epoch, -float(log_prob.mean()))
             improved = self.scores.add(int(head), epoch, predicted, log_prob)
             labels = self.plan.labels[self.plan.tasks[head].validate]
             self.last[head, 2:] = -log_prob.mean(), (predicted == labels).mean()
             if improved:
-                self.best_weights[head] = self.lanes.weights(place)
+                self.best_weights[int(head)] = self.lanes.weights(place)
         self.curves.append(self.last.mean(axis=0))
 
     def report(self, epoch: int) -> EpochReport:
@@ -156,7 +167,7 @@ class _Run:
             optimistic=tuple(self.scores.optimistic(head) for head in heads),
             best_epochs=tuple(self.scores.best_epoch(head) + 1 for head in heads),
             cut_by_max_epochs=tuple(not self.scores.stopped(head) for head in heads),
-            weights=tuple(weights for weights in self.best_weights if weights is not None),
+            weights=tuple(self.best_weights[head] for head in heads),
             curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(_CURVES, curves, strict=True)}),
         )
 

@@ -189,7 +189,7 @@ class _Run:
             optimistic=tuple(self.scores.optimistic(head) for head in heads),
             best_epochs=tuple(self.scores.best_epoch(head) + 1 for head in heads),
             cut_by_max_epochs=tuple(not self.scores.stopped(head) for head in heads),
-            weights=tuple(self.best[head] for head in heads if head in self.best),
+            weights=tuple(self.best[head] for head in heads) if self.phase.keeps_weights else (),
             curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
         )
 

@@ -96,7 +96,8 @@ def _prefix_store(
     layer = prefix.layers[-1].name
     identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}/up to {layer}/float16"
     engine = expected_engine(resources.feature_engine)
-    return FeatureStore(dataset, extractor, identity, engine, resources, dtype=np.float16)
+    narrow = "write training.views: fresh, or another layer in training.finetune.from"
+    return FeatureStore(dataset, extractor, identity, engine, resources, np.float16, narrow)
 
 
 def say_if_too_large(job: Job, output_shape: tuple[int, ...]) -> str | None:
