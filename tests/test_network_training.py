@@ -45,9 +45,9 @@ class _Feed:
         self._images = np.random.default_rng(0).standard_normal((COUNT, 8, 8, 3)).astype(np.float32)
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Any:
-        return self.clean(rows, batch_size)
+        return self.scored_batches(rows, batch_size)
 
-    def clean(self, rows: np.ndarray, batch_size: int) -> Any:
+    def scored_batches(self, rows: np.ndarray, batch_size: int) -> Any:
         return (self._images[rows[at : at + batch_size]] for at in range(0, len(rows), batch_size))
 
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from data.dataset import Dataset
 from search.driver.phases import Ablation, Confirmation, Context, Controls, best_trials
-from search.driver.rungs import rank_agreement, rank_correlations
+from search.driver.rungs import rank_correlations
 from search.driver.specs import NONE, Epochs
 from search.evidence.evaluation import effects_by_class
-from search.evidence.findings import Confirmed, Evidence, LeakDemo, LeakedScore, Score, TestResult, Verdict
+from search.evidence.findings import Confirmed, Evidence, Score, TestResult, Verdict
 from search.evidence.floor import null_floor
 from search.evidence.objectives import OBJECTIVES
 from search.evidence.scores import confusion_matrix, wilson_interval
@@ -149,28 +149,6 @@ class Conclusions:
             effect=self._ledger.effect(numbers[chosen], numbers[NONE]) if chosen else None,
             confusion=confusion_matrix(predictions, self._labels, len(self._class_names)),
         )
-
-    def leak_demo(self, leaked: dict[int, int]) -> LeakDemo:
-        """The clean and the leaked accuracy of each setting, and how far the two rankings agree."""
-        scores = [
-            LeakedScore(
-                trial=source,
-                label=self._ledger.record(source).label,
-                clean=self._accuracy(source)[0],
-                clean_ci=self._accuracy(source)[1],
-                leaked=self._accuracy(number)[0],
-                leaked_ci=self._accuracy(number)[1],
-            )
-            for source, number in leaked.items()
-            if self._ledger.record(number).status == "completed"
-        ]
-        rho = rank_agreement([s.clean for s in scores], [s.leaked for s in scores])
-        return LeakDemo(scores=tuple(sorted(scores, key=lambda s: -s.clean)), rho=rho)
-
-    def _accuracy(self, number: int) -> tuple[float, tuple[float, float]]:
-        result = self._ledger.record(number).result
-        accuracy = result.metrics["accuracy"] if result else 0.0
-        return accuracy, wilson_interval(accuracy, len(self._ledger.predictions(number).images))
 
     def _score(self, label: str, number: int) -> Score:
         result = self._ledger.record(number).result

@@ -191,23 +191,6 @@ def _best_strength(context: Context, name: str) -> Any:
     return context.ledger.record(best[0]).spec.settings.augmentation[name] if best else None
 
 
-def run_leak(context: Context, controls: Controls, trials: list[int]) -> dict[int, int]:
-    """Controls and trials of the fullest rung again, scored on augmented images: source trial -> leaking trial."""
-    completed = [n for n in trials if context.ledger.record(n).status == "completed"]
-    top = max((context.ledger.record(n).rung or 0 for n in completed), default=0)
-    sources = [
-        *controls.full.values(),
-        *(n for n in completed if (context.ledger.record(n).rung or 0) == top),
-    ]
-    asked = {}
-    for source in sources:
-        spec = context.specs.leaked(context.ledger.record(source).spec)
-        asked[source] = context.ask("leak", spec)
-    for number in asked.values():
-        context.tell(number)
-    return asked
-
-
 def run_test(context: Context, choices: dict[str, tuple[Settings, Epochs]]) -> dict[str, int]:
     """Trains each choice (label -> settings, epochs) on train + validation and scores the test split."""
     numbers = {

@@ -57,7 +57,9 @@ class RayEngine:
         self._plan = self._first_plan()
         self._plan_ref = self._ray.put(self._plan)
         self._most = options.cluster.max_workers or math.inf
-        self._lock = threading.RLock()  # over the two below: the listener ends trials while others submit and cancel
+        self._lock = (
+            threading.RLock()
+        )  # over the two below: the listener ends trials while others submit and cancel
         self._waiting: deque[tuple[Future[Outcome], TrialSpec]] = deque()
         self._running: dict[Future[Outcome], tuple[TrialSpec, Any]] = {}
         self._answers: queue.SimpleQueue[tuple[Future[Outcome], TrialSpec, int, Future[Any]]]

@@ -15,13 +15,28 @@ BLOCK_BYTES = 64_000_000  # read at once of what stays there
 ABSENT = -1  # in `picked`: a row that there is no value for, which reads as NaN
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What computing features took; nothing where they were found."""
+
+    seconds: float = 0.0
+    images: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds + other.seconds, self.images + other.images)
+
+
+NO_COST = Cost()
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
     """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of them are meant and in which order,
-    ABSENT where there is none; None: all of them. `shape` and `dtype` are of what is meant."""
+    ABSENT where there is none; None: all of them. `shape` and `dtype` are of what is meant. cost: of having been given them."""
 
     values: np.ndarray
     picked: np.ndarray | None = None
+    cost: Cost = NO_COST
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """The batches of one epoch of a network's training: which images, in which order, with which targets and dropout.
 
 All is drawn from the head's seed and the epoch, so that an epoch can be trained again alone. What the images are (pixels or a frozen
-prefix's outputs) is `feeds`.
+prefix's outputs) is `pictures`.
 """
 
 from collections.abc import Callable, Iterator

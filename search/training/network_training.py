@@ -13,11 +13,11 @@ from search.experiment.seeds import derive_seed
 from search.experiment.trial import Curve, Objective
 from search.training.batching import Batching
 from search.training.checkpoints import Checkpoint
-from search.training.feeds import Feed
 from search.training.head_feed import HeadTask
 from search.training.head_scores import HeadScores
 from search.training.heads import TrainedHeads, TrialFailure
 from search.training.network import Network, State
+from search.training.pictures import Feed
 from search.training.progress import EpochReport, OnEpoch
 from search.training.schedules import warm_cosine
 
@@ -116,7 +116,9 @@ class _Run:
         self.curves[-1][head, :2] = self._one_pass(head)
         task = self.phase.tasks[head]
         labels = self.phase.labels[task.validate]
-        predicted, log_prob = self.network.predict(self.feed.clean(task.validate, PREDICT_BATCH), labels)
+        predicted, log_prob = self.network.predict(
+            self.feed.scored_batches(task.validate, PREDICT_BATCH), labels
+        )
         self._refuse_divergence(head, "validation", -float(log_prob.mean()))
         self.curves[-1][head, 2:] = -log_prob.mean(), (predicted == labels).mean()
         self.answers[head].append((predicted, log_prob))

@@ -18,6 +18,7 @@ from search.experiment.trial import Precision, Resources, TrialSpec
 from search.features.greetings import import_tensorflow_quietly
 from search.features.opened import dataset_of, extractor_for
 from search.features.store import FeatureStore
+from search.training.cutting import cut
 from search.training.job import Job
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ def cut_summary(backbone: str, image_size: int, start: str) -> CutSummary:
     """The same, by name: built with random weights, which no cut depends on."""
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
-    from search.training.cutting import cut
 
     found = cut(build_backbone(backbone, "random", image_size), start)
     return CutSummary(found.prefix.layers[-1].name if found.prefix else None, found.reason)
@@ -83,7 +83,6 @@ def _prefix_store(
 ) -> FeatureStore:
     from search.features.backbones import build_backbone, weights_identity
     from search.features.extractor import expected_engine
-    from search.training.cutting import cut
 
     dataset = dataset_of(config, seed, resources)
     prefix = cut(build_backbone(backbone, weights, config.image_size), start).prefix
@@ -104,7 +103,7 @@ def say_if_too_large(job: Job, output_shape: tuple[int, ...]) -> str | None:
     """Logs and returns a line where the outputs will not all be kept."""
     views = job.spec.protocol.views
     num_views = views if isinstance(views, int) and job.spec.settings.augmentation else 0
-    needed, available = stored_bytes(output_shape, len(job.trained), num_views), room(job.resources)
+    needed, available = stored_bytes(output_shape, len(job.pictures.trained), num_views), room(job.resources)
     if needed <= available:
         return None
     line = (

@@ -22,12 +22,10 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
-from search.features.opened import dataset_of
-from search.training.folds import head_tasks, pool_rows
-from search.training.head_feed import HeadTask
 from search.training.head_file import heads_file, save_head
 from search.training.heads import TrainedHeads, TrialFailure
-from search.training.job import Job, Trained
+from search.training.job import Job, Trained, job_of
+from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
 from search.training.spent import CLIMBING
@@ -46,17 +44,18 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.weights[0])
     if not (resources.keep_views and spec.kind in CLIMBING):
-        mode_of(spec.settings.training).forget(_job(spec, resources)[0])
+        mode_of(spec.settings.training).forget(trained.job)
     return Outcome(trained.result, trained.predictions)
 
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """A trial's result together with the heads that gave it, for the winner's model."""
+    """A trial's result together with the heads that gave it, for the winner's model, and what it was made of."""
 
     result: TrialResult
     predictions: Predictions
     heads: TrainedHeads
+    job: Job
 
 
 def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> TrainedTrial:
@@ -64,17 +63,17 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
     start = time.perf_counter()
     mode = mode_of(spec.settings.training)
     mode.check(spec.settings.model, spec.settings.training)
-    job, fold = _job(spec, resources, on_epoch)
+    job = _job(spec, resources, on_epoch)
     trained = mode.train(job)
     total = time.perf_counter() - start
     timing = TrialTiming(
-        features_seconds=trained.features_seconds,
-        heads_seconds=total - trained.features_seconds,
+        features_seconds=trained.cost.seconds,
+        heads_seconds=total - trained.cost.seconds,
         total_seconds=total,
-        images_extracted=trained.images_extracted,
+        images_extracted=trained.cost.images,
     )
-    honest = assemble(trained.heads.honest, job.tasks, fold, job.pool)
-    optimistic = assemble(trained.heads.optimistic, job.tasks, fold, job.pool)
+    honest = assemble(trained.heads.honest, job)
+    optimistic = assemble(trained.heads.optimistic, job)
     result = _result(spec, job.dataset, trained.heads, honest, optimistic).model_copy(
         update={
             "probes": _probes(job, trained),
@@ -86,15 +85,12 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
             "precision": spec.precision,
         }
     )
-    return TrainedTrial(result, honest, trained.heads)
+    return TrainedTrial(result, honest, trained.heads, job)
 
 
-def _job(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> tuple[Job, np.ndarray]:
-    """The trial with its images, and the fold that scores each."""
-    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
-    pool = pool_rows(dataset, spec.protocol)
-    tasks, fold = head_tasks(dataset, pool, spec.protocol)
-    return Job(spec, resources, dataset, pool, tasks, on_epoch), fold
+def _job(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Job:
+    job = job_of(spec, resources, on_epoch)
+    return leaked(job) if spec.demo == "leak" else job
 
 
 def _probes(job: Job, trained: Trained) -> tuple[Probe, ...]:
@@ -106,21 +102,17 @@ def _probes(job: Job, trained: Trained) -> tuple[Probe, ...]:
     return probe_extremes(job.dataset, trained.answer, job.pool, one_seed, job.spec.probes)
 
 
-def assemble(
-    answers: tuple[tuple[np.ndarray, np.ndarray], ...],
-    tasks: tuple[HeadTask, ...],
-    fold: np.ndarray,
-    pool: np.ndarray,
-) -> Predictions:
+def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], job: Job) -> Predictions:
     """Each head's answers put in the places of its images: one row a seed, one column an image that is ever scored."""
-    num_folds = fold.max() + 1
-    predicted = np.zeros((len(tasks) // num_folds, len(pool)), np.int16)
+    num_folds = job.fold.max() + 1
+    predicted = np.zeros((len(job.tasks) // num_folds, len(job.pool)), np.int16)
     log_prob = np.zeros(predicted.shape, np.float32)
     for head, (classes, log_probs) in enumerate(answers):
-        predicted[head // num_folds, tasks[head].validate] = classes
-        log_prob[head // num_folds, tasks[head].validate] = log_probs
-    scored = fold >= 0
-    return Predictions(pool[scored], predicted[:, scored], log_prob[:, scored], fold[scored])
+        rows = job.tasks[head].validate
+        predicted[head // num_folds, rows] = classes
+        log_prob[head // num_folds, rows] = log_probs
+    scored = job.fold >= 0
+    return Predictions(job.pool[scored], predicted[:, scored], log_prob[:, scored], job.fold[scored])
 
 
 def _result(

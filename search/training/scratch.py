@@ -1,12 +1,14 @@
 """Mode scratch: the whole network from random weights of each head's own seed, on a new view every epoch."""
 
+from data.errors import UserError
+from search.experiment.settings import ModelSettings, TrainingSettings
 from search.training.head_shape import initial_weights
-from search.training.job import Job, Trained
+from search.training.job import Job, Mode, Trained
 from search.training.network import Network, State
 from search.training.network_training import Phase
-from search.training.whole import answer_by, hash_of_feed, image_feed, network_of, phase_of, run_phase
+from search.training.pictures import ImageFeed
+from search.training.whole import answer_by, hash_of_scored, network_of, phase_of, put_body, run_phase
 
-SCRATCH = "scratch"
 WARMUP_EPOCHS = 1.0
 
 
@@ -15,16 +17,13 @@ def train_scratch(job: Job) -> Trained:
     model, size = job.spec.settings.model, job.spec.dataset.image_size
     head = (model.head_units, job.num_classes)
     network = network_of(model.backbone, model.weights, size, "all", True, True, head)
-    feed = image_feed(job)
-    before = hash_of_feed(job, feed)
+    feed = ImageFeed(job.pictures, job.scored)
+    before = hash_of_scored(job, feed)
     heads = run_phase(job, network, lambda h: _start(job, network, h), feed, _phase(job), needs_company=True)
     return Trained(
         heads=heads,
         answer=answer_by(network, heads.weights, lambda pictures: pictures),
-        validation_hash=(before, hash_of_feed(job, feed)),
-        features_seconds=0.0,
-        images_extracted=0,
-        engine=None,
+        validation_hash=(before, hash_of_scored(job, feed)),
         path="whole network: every layer trains",
     )
 
@@ -40,4 +39,32 @@ def _start(job: Job, network: Network, head: int) -> State:
 def _phase(job: Job) -> Phase:
     settings = job.spec.settings
     rate = "model.learning_rate", settings.model.learning_rate
-    return phase_of(job, SCRATCH, rate, WARMUP_EPOCHS, settings.training.max_epochs)
+    return phase_of(job, "scratch", rate, WARMUP_EPOCHS, settings.training.max_epochs)
+
+
+def _check(model: ModelSettings, training: TrainingSettings) -> None:
+    if model.weights != "random":
+        raise UserError(
+            f"model.weights is {model.weights}, and training.mode scratch begins at random weights; write `weights: random`, or "
+            "use mode finetune"
+        )
+    if training.batch_size == 1:
+        raise UserError(
+            "training.batch_size is 1, and batch norms that train need two images or more; raise it"
+        )
+
+
+def _forget(job: Job) -> None:
+    """Its pictures are painted as they are wanted."""
+
+
+SCRATCH = Mode(
+    name="scratch",
+    train=train_scratch,
+    forget=_forget,
+    put=put_body,
+    check=_check,
+    side_by_side=False,
+    budget="epochs",
+    most=lambda training: training.max_epochs,
+)

@@ -1,23 +1,27 @@
 """What the modes that train a network share: the network itself, its batches, its phase, and the answers of its heads."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.experiment.settings import Settings
 from search.features import gpus
 from search.features.greetings import import_tensorflow_quietly
 from search.training.batching import Batching
 from search.training.checkpoints import Checkpoint, checkpoint_file
-from search.training.feeds import Feed, ImageFeed
-from search.training.frozen import LEAKED_VIEW, pictures_of
-from search.training.head_shape import HeadShape
+from search.training.cutting import cut
+from search.training.head_shape import HeadShape, HeadWeights
 from search.training.heads import TrainedHeads
 from search.training.job import Answer, Job
 from search.training.mixing import Mixing
 from search.training.network import Network, State, acceleration, built_in
 from search.training.network_training import PREDICT_BATCH, Phase, train_networks
+from search.training.pictures import Feed, hash_of
+
+if TYPE_CHECKING:
+    import keras
 
 Inputs = Callable[[np.ndarray], np.ndarray]
 Start = Callable[[int], State]
@@ -31,7 +35,6 @@ def network_of(
     could be cut off. head: units and classes."""
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
-    from search.training.cutting import cut
 
     fast = acceleration(gpus.compute_capability())
     with built_in(fast.dtype):
@@ -40,13 +43,6 @@ def network_of(
     body = whole if uncut else parts.suffix
     shape = HeadShape(whole.output_shape[-1], *head)
     return Network(body, parts.trained, shape, as_training, fast.compiled_by_xla)
-
-
-def image_feed(job: Job) -> ImageFeed:
-    """The trial's images, painted as they are wanted."""
-    threads = max(1, job.resources.num_threads // 2)
-    leaked = LEAKED_VIEW if job.spec.protocol.leak else None
-    return ImageFeed(job.dataset, job.pool, pictures_of(job.spec), threads, leaked)
 
 
 def batching_of(job: Job, feed: Feed, needs_company: bool) -> Batching:
@@ -118,10 +114,16 @@ def answer_by(network: Network, weights: tuple[State, ...], inputs: Inputs) -> A
     return answer
 
 
-def hash_of_feed(job: Job, feed: Feed) -> str:
+def hash_of_scored(job: Job, feed: Feed) -> str:
     """Of what the validation images are to the network, all that any head is scored on."""
     rows = np.unique(np.concatenate([task.validate for task in job.tasks]))
-    digest = hashlib.sha256()
-    for batch in feed.clean(rows, PREDICT_BATCH):
-        digest.update(np.ascontiguousarray(batch).data)
-    return digest.hexdigest()[:32]
+    return hash_of(feed.scored_batches(rows, PREDICT_BATCH))
+
+
+def put_body(backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]) -> HeadWeights:
+    """The weights are those of the whole backbone or of its suffix, whichever was run, then the head's."""
+    at = len(weights) - (4 if settings.model.head_units else 2)
+    whole = at == len(backbone.weights)
+    body = backbone if whole else cut(backbone, str(settings.training.finetune.start)).suffix
+    body.set_weights(list(weights[:at]))
+    return tuple(weights[at:])
