@@ -7,28 +7,28 @@ network runs over the painted images. Which of the two is `prefixes`' decision.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.rows import Cost
 from search.features.store import NotFinite
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
-from search.training.heads import TrainedHeads
 from search.training.job import Job, Mode, Trained
-from search.training.network import Network
-from search.training.network_training import CURVES, Phase
-from search.training.pictures import Feed, ImageFeed, StoredFeed
-from search.training.prefixes import cut_of, prefix_store, say_if_too_large, why_whole
-from search.training.progress import EpochReport, OnEpoch
-from search.training.whole import (
-    Inputs,
+from search.training.network_training import (
+    NetworkShape,
+    Phase,
     answer_by,
     hash_of_scored,
     network_of,
-    phase_of,
     put_body,
-    run_phase,
+    train_phase,
 )
+from search.training.pictures import Feed, ImageFeed, StoredFeed
+from search.training.prefixes import cut_of, prefix_store, say_if_too_large, why_whole
+from search.training.progress import EpochReport, OnEpoch
+from search.training.training_run import CURVES, State, TrainedHeads
 
 HEAD, SECOND = "head", "finetune"  # the phases
 
@@ -39,16 +39,15 @@ def train_finetune(job: Job) -> Trained:
     features = StoredFeed(store, job.pictures, job.scored)
     first = _first_phase(job, features)
     way = _way(job)
-    network = _network(job, uncut=way.reason is not None)
+    uncut = way.reason is not None
+    shape = NetworkShape.above(job.spec.settings, job.spec.dataset.image_size, job.num_classes, uncut)
+    network = network_of(shape)
     before = hash_of_scored(job, way.feed)
-    second = run_phase(
-        job,
-        network,
-        lambda head: network.start(first.weights[head], job.tasks[head].seed),
-        way.feed,
-        _second_phase(job, len(first.curve.loss)),
-        needs_company=_trains_batch_norms(job),
-    )
+
+    def start(head: int) -> State:
+        return network.start(first.weights[head], job.tasks[head].seed)
+
+    second = train_phase(job, network, start, way.feed, _second_phase(job, len(first.curve.loss)))
     return Trained(
         heads=_joined(first, second),
         answer=answer_by(network, second.weights, way.inputs),
@@ -61,7 +60,7 @@ def train_finetune(job: Job) -> Trained:
 
 
 def _first_phase(job: Job, features: StoredFeed) -> TrainedHeads:
-    after = _second_phase(job, 0).num_epochs
+    after = _second_phase(job, 0).num_epochs(job.spec.protocol)
     on_epoch = _as_first_phase(job.on_epoch, after)
     return train_frozen_heads(job, features, job.spec.protocol.head_epochs, on_epoch)
 
@@ -79,26 +78,15 @@ def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | No
 
 def _second_phase(job: Job, epochs_before: int) -> Phase:
     training = job.spec.settings.training
-    second = training.finetune
-    rate = "training.finetune.learning_rate", second.learning_rate
-    return phase_of(job, SECOND, rate, second.warmup_epochs, _most_epochs(training), epochs_before)
-
-
-def _network(job: Job, uncut: bool) -> Network:
-    model, training = job.spec.settings.model, job.spec.settings.training
-    return network_of(
-        model.backbone,
-        model.weights,
-        job.spec.dataset.image_size,
-        str(training.finetune.start),
-        uncut,
-        _trains_batch_norms(job),
-        (model.head_units, job.num_classes),
+    return Phase(
+        name=SECOND,
+        learning_rate=training.finetune.learning_rate,
+        learning_rate_setting="training.finetune.learning_rate",
+        warmup_epochs=training.finetune.warmup_epochs,
+        max_epochs=_most_epochs(training),
+        needs_company=training.finetune.batch_norm == "train",
+        reported_before=epochs_before,
     )
-
-
-def _trains_batch_norms(job: Job) -> bool:
-    return job.spec.settings.training.finetune.batch_norm == "train"
 
 
 @dataclass(frozen=True)
@@ -107,7 +95,7 @@ class _Way:
     None where only its suffix does."""
 
     feed: Feed
-    inputs: Inputs
+    inputs: Callable[[np.ndarray], np.ndarray]
     description: str
     cost: Callable[[], Cost] = Cost
     reason: str | None = None

@@ -12,10 +12,11 @@ from search.features.opened import extractor_of, store_of
 from search.features.store import FeatureStore, refuse_not_finite
 from search.features.threads import operations_at_once
 from search.training.head_shape import HeadWeights
-from search.training.heads import HeadPlan, TrainedHeads, train_heads
+from search.training.heads import HeadPlan, train_heads
 from search.training.job import Job, Mode, Trained
 from search.training.pictures import StoredFeed, hash_of
 from search.training.progress import OnEpoch
+from search.training.training_run import TrainedHeads
 
 if TYPE_CHECKING:
     import keras

@@ -1,26 +1,34 @@
 """The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call.
 
 A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh for each trial. Nothing here
-decides when to stop or what is best; `head_lanes` shares heads out between several stacks.
+decides when to stop or what is best; `heads` shares heads out between several stacks.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from search.features.rows import FeatureRows
-from search.training.adam import apply_adam, decay
-from search.training.head_model import losses_of, stacked_model
-from search.training.head_shape import HeadShape, HeadWeights, initial_weights
+from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
+from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
+from search.training.optimizer import apply_adam, decay
 
 if TYPE_CHECKING:
     from search.training.head_feed import EpochFeed
 
 PREDICT_ROWS = 1024
+
+
+class Rates(NamedTuple):
+    """What an epoch of all heads is trained by."""
+
+    learning: float
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,13 +91,12 @@ class Stack:
         import tensorflow as tf
 
         if (batch, decays, smooths) not in self._train_graphs:
-            masks = [
-                tf.TensorSpec((None, None, batch), tf.float32),
-                tf.TensorSpec((None, None, None, None), tf.bool),
-            ]
+            weight = tf.TensorSpec((None, None, batch), tf.float32)
+            keep = tf.TensorSpec((None, None, None, None), tf.bool)
+            numbers = (tf.TensorSpec((), tf.float32),) * 4
             self._train_graphs[batch, decays, smooths] = tf.function(
                 partial(self._train_graph, decays, smooths),
-                input_signature=[*self._data(None, batch), *masks, *[tf.TensorSpec((), tf.float32)] * 4],
+                input_signature=[tuple(self._data(None, batch)), (weight, keep), numbers],
             )
         return self._train_graphs[batch, decays, smooths]
 
@@ -113,45 +120,26 @@ class Stack:
         return tuple(each if i % 2 == 0 else each[0] for i, each in enumerate(values))
 
     def train_epoch(
-        self,
-        features: FeatureRows,
-        labels: np.ndarray,
-        feeds: "Iterable[EpochFeed]",
-        learning_rate: float,
-        weight_decay: float = 0.0,
-        label_smoothing: float = 0.0,
+        self, features: FeatureRows, labels: np.ndarray, feeds: "Iterable[EpochFeed]", rates: Rates
     ) -> tuple[np.ndarray, np.ndarray]:
         """One pass over the feeds. Returns the mean loss and accuracy of each head, float [heads]."""
-        rates = learning_rate, weight_decay, label_smoothing
-        parts = [self._train_part(features, labels, feed, *rates) for feed in feeds]
+        parts = [self._train_part(features, labels, feed, rates) for feed in feeds]
         sums = (np.concatenate(steps) for steps in zip(*parts, strict=True))
         # fsum is exact, so that a head's loss does not depend on where parts end.
         loss, correct, total = (np.array([math.fsum(head) for head in steps.T]) for steps in sums)
         return loss / total, correct / total
 
     def _train_part(
-        self,
-        features: FeatureRows,
-        labels: np.ndarray,
-        feed: "EpochFeed",
-        learning_rate: float,
-        weight_decay: float,
-        label_smoothing: float,
+        self, features: FeatureRows, labels: np.ndarray, feed: "EpochFeed", rates: Rates
     ) -> list[np.ndarray]:
         """Sums over the images of each batch, float32 [steps, heads]: loss, right answers, images."""
         values, held = features.holding(feed.rows)
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
-        numbers = 1 / feed.keep_rate, learning_rate, weight_decay, label_smoothing
-        sums = self._train(batch, weight_decay > 0, label_smoothing > 0)(
-            values,
-            _labels(labels, held),
-            _local(feed.rows, held),
-            feed.weight,
-            keep,
-            *map(np.float32, numbers),
-        )
-        return [each.numpy() for each in sums]
+        numbers = tuple(np.float32(number) for number in (1 / feed.keep_rate, *rates))
+        data = values, _labels(labels, held), _local(feed.rows, held)
+        train = self._train(batch, rates.weight_decay > 0, rates.label_smoothing > 0)
+        return [each.numpy() for each in train(data, (feed.weight, keep), numbers)]
 
     def predict(
         self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
@@ -171,22 +159,11 @@ class Stack:
         values, held = features.holding(rows)
         return self._predict(values, _labels(labels, held), _local(rows, held))
 
-    def _train_graph(
-        self,
-        decays: bool,
-        smooths: bool,
-        features: Any,
-        labels: Any,
-        rows: Any,
-        weight: Any,
-        keep: Any,
-        scale: Any,
-        learning_rate: Any,
-        weight_decay: Any,
-        smoothing: Any,
-    ) -> Any:
+    def _train_graph(self, decays: bool, smooths: bool, data: Any, masks: Any, numbers: Any) -> Any:
         import tensorflow as tf
 
+        (features, labels, rows), (weight, keep) = data, masks
+        scale, learning_rate, weight_decay, smoothing = numbers
         truth, mask = tf.gather(labels, rows), tf.cast(keep, tf.float32) * scale
         count = tf.reduce_sum(weight, axis=2)
         share = weight / count[:, :, None]  # of an image in the mean loss of its batch
@@ -198,7 +175,7 @@ class Stack:
             inputs = tf.gather(features, rows[step])
             with tf.GradientTape() as tape:
                 logits = self.model([inputs, mask[step], *self._variables])
-                losses = losses_of(logits, truth[step], smoothed)
+                losses = CROSS_ENTROPY.of_labels(logits, truth[step], smoothed)
             # Heads share no weight: the gradient of the sum is each head's own gradient.
             gradients = tape.gradient(losses, self._variables, output_gradients=share[step])
             said = said.write(step, logits)
@@ -211,14 +188,14 @@ class Stack:
                 apply_adam(variable, (first, second), self._step, gradient, learning_rate)
         logits = said.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
-        of_images = losses_of(logits, truth, smoothed) * weight, right * weight, weight
+        of_images = CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight, right * weight, weight
         return [tf.reduce_sum(values, axis=2) for values in of_images]
 
     def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
         import tensorflow as tf
 
         logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
-        return tf.argmax(logits, -1, tf.int32), -losses_of(logits, tf.gather(labels, rows))
+        return tf.argmax(logits, -1, tf.int32), log_prob_of_labels(logits, tf.gather(labels, rows))
 
 
 def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:

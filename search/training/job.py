@@ -17,9 +17,9 @@ from search.features.rows import NO_COST, Cost
 from search.training.folds import head_tasks, pool_rows
 from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadWeights
-from search.training.heads import TrainedHeads
 from search.training.pictures import AugmentedPictures, CleanPictures, Scored
 from search.training.progress import OnEpoch
+from search.training.training_run import TrainedHeads
 
 if TYPE_CHECKING:
     import keras

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.training.adam import apply_adam, decay
 from search.training.head_shape import HeadShape, HeadWeights
+from search.training.losses import CROSS_ENTROPY
+from search.training.optimizer import apply_adam, decay
 
 if TYPE_CHECKING:
     import keras
@@ -182,7 +183,7 @@ class Network:
 
         with tf.GradientTape() as tape:
             logits = self._logits(inputs, kept, self._as_training)
-            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            losses = CROSS_ENTROPY.of_targets(logits, targets)
             loss = tf.reduce_mean(losses)
         return tape.gradient(loss, self._trained), losses, logits
 

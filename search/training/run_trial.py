@@ -22,13 +22,12 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
-from search.training.head_file import heads_file, save_head
-from search.training.heads import TrainedHeads, TrialFailure
 from search.training.job import Job, Trained, job_of
 from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
-from search.training.spent import CLIMBING
+from search.training.training_run import TrainedHeads, TrialFailure
+from search.training.trial_files import CLIMBING, heads_file, save_head
 
 
 def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:

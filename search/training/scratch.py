@@ -4,22 +4,29 @@ from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.training.head_shape import initial_weights
 from search.training.job import Job, Mode, Trained
-from search.training.network import Network, State
-from search.training.network_training import Phase
+from search.training.network import Network
+from search.training.network_training import (
+    NetworkShape,
+    Phase,
+    answer_by,
+    hash_of_scored,
+    network_of,
+    put_body,
+    train_phase,
+)
 from search.training.pictures import ImageFeed
-from search.training.whole import answer_by, hash_of_scored, network_of, phase_of, put_body, run_phase
+from search.training.training_run import State
 
 WARMUP_EPOCHS = 1.0
 
 
 def train_scratch(job: Job) -> Trained:
     """Raises TrialFailure where a loss is not finite."""
-    model, size = job.spec.settings.model, job.spec.dataset.image_size
-    head = (model.head_units, job.num_classes)
-    network = network_of(model.backbone, model.weights, size, "all", True, True, head)
+    shape = NetworkShape.whole(job.spec.settings.model, job.spec.dataset.image_size, job.num_classes)
+    network = network_of(shape)
     feed = ImageFeed(job.pictures, job.scored)
     before = hash_of_scored(job, feed)
-    heads = run_phase(job, network, lambda h: _start(job, network, h), feed, _phase(job), needs_company=True)
+    heads = train_phase(job, network, lambda head: _start(job, network, head), feed, _phase(job))
     return Trained(
         heads=heads,
         answer=answer_by(network, heads.weights, lambda pictures: pictures),
@@ -38,8 +45,14 @@ def _start(job: Job, network: Network, head: int) -> State:
 
 def _phase(job: Job) -> Phase:
     settings = job.spec.settings
-    rate = "model.learning_rate", settings.model.learning_rate
-    return phase_of(job, "scratch", rate, WARMUP_EPOCHS, settings.training.max_epochs)
+    return Phase(
+        name="scratch",
+        learning_rate=settings.model.learning_rate,
+        learning_rate_setting="model.learning_rate",
+        warmup_epochs=WARMUP_EPOCHS,
+        max_epochs=settings.training.max_epochs,
+        needs_company=True,
+    )
 
 
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
