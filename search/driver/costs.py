@@ -11,10 +11,10 @@ from search.driver.prepare import Prepared
 from search.driver.workload import workload
 from search.experiment.settings import Settings
 from search.experiment.trial import Frozen
+from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.modes import mode_of
 from search.training.network import Batch, Network
 from search.training.network_training import NetworkShape, network_of
-from search.training.prefixes import cut_summary, stored_bytes, why_whole
 
 STEPS = 3  # timed, after one that builds the graph
 PREDICTING = 3.0  # times as fast as training

@@ -1,4 +1,6 @@
-"""What `run --demo-leak` adds to a search: its trials once more, scored on augmented images, beside their clean scores."""
+"""What `run --demo-leak` adds to a search: its trials once more, scored on augmented images, beside
+their clean scores.
+"""
 
 from search.driver.ledger import Ledger
 from search.driver.phases import Context, Controls
@@ -28,12 +30,16 @@ def demonstrate_leak(context: Context, controls: Controls, trials: list[int]) ->
 
 
 def leaked(spec: TrialSpec) -> TrialSpec:
-    """The same trial with the mistake: its validation images are augmented as its training images are."""
+    """The same trial with the mistake: its validation images are augmented as its training images
+    are.
+    """
     return spec.model_copy(update={"kind": "leak", "probes": {}, "demo": "leak"})
 
 
 def _score_again(context: Context, controls: Controls, trials: list[int]) -> dict[int, int]:
-    """Controls and trials of the fullest rung, scored on augmented images: source trial -> leaking trial."""
+    """Controls and trials of the fullest rung, scored on augmented images: source trial -> leaking
+    trial.
+    """
     ledger = context.ledger
     completed = [n for n in trials if ledger.record(n).status == "completed"]
     top = max((ledger.record(n).rung or 0 for n in completed), default=0)

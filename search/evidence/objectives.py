@@ -1,8 +1,8 @@
 """What a search optimises: one record per objective. Nobody else tells objectives apart by name.
 
-An objective is a figure of a set of answers. It says its score, by which the best epoch is chosen, and each image's
-part in it, from which intervals are made: the parts' mean is the score. A figure that is no mean (F1, AUC) gives, as
-parts, itself plus each image's influence on it.
+An objective is a figure of a set of answers. It says its score, by which the best epoch is chosen,
+and each image's part in it, from which intervals are made: the parts' mean is the score. A figure
+that is no mean (F1, AUC) gives, as parts, itself plus each image's influence on it.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,9 @@ _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability tha
 
 @dataclass(frozen=True)
 class Answers:
-    """What some images were answered. predicted: int [..., n], the class given. log_prob: float [..., n], natural
-    logarithm of the probability of the true class. true: int [n]."""
+    """What some images were answered. predicted: int [..., n], the class given. log_prob: float
+    [..., n], natural logarithm of the probability of the true class. true: int [n].
+    """
 
     predicted: np.ndarray
     log_prob: np.ndarray
@@ -29,8 +30,9 @@ class Answers:
 
 @dataclass(frozen=True)
 class Unit:
-    """How an objective's differences are shown: times `factor`, with `digits` decimals, called `name`; `of` follows
-    an amount of them in a sentence."""
+    """How an objective's differences are shown: times `factor`, with `digits` decimals, called
+    `name`; `of` follows an amount of them in a sentence.
+    """
 
     factor: float
     digits: int
@@ -42,11 +44,11 @@ class Unit:
 class ObjectiveRecord:
     """One objective, as experiment files name it.
 
-    parts: float64 [..., n], more being better. ValueError where answers allow none.
-    score: the mean part of the images in a mask bool [n], before any is doubted: answers may hold NaN.
-    flip: float64 [n], by how much an image's part changes where its answer does; zeros where every answer moves a
-    little. direction: of the figure as it is reported, where parts always say that more is better.
-    bounds: of a difference.
+    parts: float64 [..., n], more being better. ValueError where answers allow none. score: the mean
+    part of the images in a mask bool [n], before any is doubted: answers may hold NaN. flip:
+    float64 [n], by how much an image's part changes where its answer does; zeros where every answer
+    moves a little. direction: of the figure as it is reported, where parts always say that more is
+    better. bounds: of a difference.
     """
 
     name: Objective

@@ -1,7 +1,8 @@
-"""The batches of one epoch of a network's training: which images, in which order, mixed with which, with which targets and dropout.
+"""The batches of one epoch of a network's training: which images, in which order, mixed with which,
+with which targets and dropout.
 
-All is drawn from the head's seed and the epoch, so that an epoch can be trained again alone. What the images are (pixels or a frozen
-prefix's outputs) is `pictures`.
+All is drawn from the head's seed and the epoch, so that an epoch can be trained again alone. What
+the images are (pixels or a frozen prefix's outputs) is `pictures`.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,8 +23,9 @@ MIXING_STREAM = 0  # of a seed that is used for nothing else
 
 @dataclass(frozen=True)
 class Mixing:
-    """Mixup and CutMix: two images of a batch in one, and their labels in the same shares. Alphas of the Beta distributions of the
-    shares; 0 is off. Where both are on, each image draws which."""
+    """Mixup and CutMix: two images of a batch in one, and their labels in the same shares. Alphas
+    of the Beta distributions of the shares; 0 is off. Where both are on, each image draws which.
+    """
 
     mixup: float
     cutmix: float
@@ -40,8 +42,9 @@ NO_MIXING = Mixing(0.0, 0.0)
 class Batching:
     """How a head's images become batches.
 
-    labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `inputs` knows. needs_company: a batch of one image
-    would be an average over nothing else (batch norms that train), so none is made.
+    labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `inputs` knows.
+    needs_company: a batch of one image would be an average over nothing else (batch norms that
+    train), so none is made.
     """
 
     inputs: Inputs
@@ -92,13 +95,13 @@ class Batching:
 def mix(
     images: np.ndarray, positions: np.ndarray, mixing: Mixing, seed: int, epoch: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images float32 [b, s, s, c], and the share of each that is still its own, float32 [b]; the rest is the image before it in the
-    batch (the last, for the first).
+    """Images float32 [b, s, s, c], and the share of each that is still its own, float32 [b]; the
+    rest is the image before it in the batch (the last, for the first).
 
-    positions: int64 [b], of the images in the Dataset. What is drawn for an image is a pure function of (seed, epoch, image);
-    its partner is its neighbour in the batch, whose order is drawn too. Mixup (H. Zhang et al.,
-    https://arxiv.org/abs/1710.09412) adds the two images; CutMix (S. Yun et al., https://arxiv.org/abs/1905.04899) pastes a
-    box of the other.
+    positions: int64 [b], of the images in the Dataset. What is drawn for an image is a pure
+    function of (seed, epoch, image); its partner is its neighbour in the batch, whose order is
+    drawn too. Mixup (H. Zhang et al., https://arxiv.org/abs/1710.09412) adds the two images; CutMix
+    (S. Yun et al., https://arxiv.org/abs/1905.04899) pastes a box of the other.
     """
     from scipy.special import betaincinv
 
@@ -113,7 +116,9 @@ def mix(
 
 
 def _blend(images: Any, weight: np.ndarray) -> Any:
-    """Each image and the one before it, in the shares of `weight` [b, s, s, 1]; those that a GPU painted stay there."""
+    """Each image and the one before it, in the shares of `weight` [b, s, s, 1]; those that a GPU
+    painted stay there.
+    """
     if isinstance(images, np.ndarray):
         return images * weight + np.roll(images, 1, axis=0) * (1 - weight)
     import tensorflow as tf
@@ -123,7 +128,9 @@ def _blend(images: Any, weight: np.ndarray) -> Any:
 
 
 def _boxes(share: np.ndarray, across: np.ndarray, down: np.ndarray, size: int) -> np.ndarray:
-    """bool [k, size, size]: a square of area 1 - share about a point anywhere, cut off at the edges."""
+    """bool [k, size, size]: a square of area 1 - share about a point anywhere, cut off at the
+    edges.
+    """
     half = np.sqrt(1 - share) * size / 2
     pixel = np.arange(size) + 0.5
     inside = [np.abs(pixel - centre[:, None] * size) < half[:, None] for centre in (down, across)]

@@ -1,7 +1,9 @@
-"""Mode finetune: heads as in mode frozen, then each of them with the upper part of the backbone, which is unfrozen.
+"""Mode finetune: heads as in mode frozen, then each of them with the upper part of the backbone,
+which is unfrozen.
 
-Where the frozen part can be cut off at one tensor its outputs are computed once a view and only the rest runs; else the whole
-network runs over the painted images. Which of the two is `prefixes`' decision.
+Where the frozen part can be cut off at one tensor its outputs are computed once a view and only the
+rest runs; else the whole network runs over the painted images. Which of the two is `prefixes`'
+decision.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.rows import Cost
 from search.features.store import NotFinite
+from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
 from search.training.job import Job, Mode, Trained
 from search.training.network_training import (
@@ -26,7 +29,6 @@ from search.training.network_training import (
     train_phase,
 )
 from search.training.pictures import Feed, ImageFeed, StoredFeed
-from search.training.prefixes import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.progress import EpochReport, OnEpoch
 from search.training.training_run import CURVES, State, TrainedHeads
 
@@ -34,7 +36,9 @@ HEAD, SECOND = "head", "finetune"  # the phases
 
 
 def train_finetune(job: Job) -> Trained:
-    """Raises TrialFailure where a loss is not finite, UserError where the backbone has no such layer."""
+    """Raises TrialFailure where a loss is not finite, UserError where the backbone has no such
+    layer.
+    """
     store = frozen_store(job)
     features = StoredFeed(store, job.pictures, job.scored)
     first = _first_phase(job, features)
@@ -91,8 +95,9 @@ def _second_phase(job: Job, epochs_before: int) -> Phase:
 
 @dataclass(frozen=True)
 class _Way:
-    """How images come to what trains. inputs: pictures -> what the network takes. cost: so far. reason: why the whole network runs;
-    None where only its suffix does."""
+    """How images come to what trains. inputs: pictures -> what the network takes. cost: so far.
+    reason: why the whole network runs; None where only its suffix does.
+    """
 
     feed: Feed
     inputs: Callable[[np.ndarray], np.ndarray]

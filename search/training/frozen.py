@@ -1,4 +1,6 @@
-"""Mode frozen: the backbone runs once a view, and the heads of all folds and seeds train together on its kept features."""
+"""Mode frozen: the backbone runs once a view, and the heads of all folds and seeds train together
+on its kept features.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,7 +1,9 @@
-"""What each head has reached on its validation images: when to stop, which epoch is best, and an honest score.
+"""What each head has reached on its validation images: when to stop, which epoch is best, and an
+honest score.
 
-The usual score, the best epoch's on the very images that chose it, is optimistic. Here every head's validation images are
-split in two stratified halves; the epoch chosen on one half answers for the other. The usual one is kept beside it.
+The usual score, the best epoch's on the very images that chose it, is optimistic. Here every head's
+validation images are split in two stratified halves; the epoch chosen on one half answers for the
+other. The usual one is kept beside it.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +18,9 @@ Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 
 
 @dataclass
 class _Best:
-    """The best epoch by the objective over the images of `choosing` (bool [v]), and the answers it gave on all of them."""
+    """The best epoch by the objective over the images of `choosing` (bool [v]), and the answers it
+    gave on all of them.
+    """
 
     choosing: np.ndarray
     value: float = -np.inf
@@ -42,7 +46,8 @@ class _Head:
 class HeadScores:
     """Follows every head over the epochs.
 
-    labels: a head, int [v]. patience: stale epochs after which a head has stopped; None never stops, and the last epoch counts.
+    labels: a head, int [v]. patience: stale epochs after which a head has stopped; None never
+    stops, and the last epoch counts.
     """
 
     def __init__(self, labels: list[np.ndarray], objective: Objective, patience: int | None) -> None:
@@ -51,7 +56,9 @@ class HeadScores:
         self._heads = [_new_head(each) for each in labels]
 
     def add(self, head: int, epoch: int, predicted: np.ndarray, log_prob: np.ndarray) -> bool:
-        """Takes a head's answers of an epoch; tells whether its weights are the ones to keep so far."""
+        """Takes a head's answers of an epoch; tells whether its weights are the ones to keep so
+        far.
+        """
         state = self._heads[head]
         if self.stopped(head):
             return False

@@ -1,6 +1,8 @@
-"""One head: its sizes, its first weights, itself as a plain Keras model, and many of its shape stacked in one.
+"""One head: its sizes, its first weights, itself as a plain Keras model, and many of its shape
+stacked in one.
 
-Every operation of the stacked model gives each head the same bits wherever it is in a stack and whatever is beside it.
+Every operation of the stacked model gives each head the same bits wherever it is in a stack and
+whatever is beside it.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,9 @@ HeadWeights = tuple[np.ndarray, ...]  # kernel, bias[, kernel, bias] of one head
 
 
 def initial_weights(shape: HeadShape, seed: int) -> HeadWeights:
-    """Glorot-uniform kernels and zero biases, as keras.layers.Dense starts, from the head's seed alone."""
+    """Glorot-uniform kernels and zero biases, as keras.layers.Dense starts, from the head's seed
+    alone.
+    """
     generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
     weights: list[np.ndarray] = []
     for fan_in, fan_out in shape.kernels:
@@ -58,7 +62,8 @@ def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> 
 
 
 def stacked_model(kernels: Sequence[tuple[int, int]]) -> "keras.Model":
-    """Features [heads, batch, in], a dropout mask, and each layer's kernel [heads, in, out] and bias [heads, 1, out] -> logits.
+    """Features [heads, batch, in], a dropout mask, and each layer's kernel [heads, in, out] and
+    bias [heads, 1, out] -> logits.
 
     Weights are inputs because a Keras layer's own would fix the number of heads.
     """

@@ -1,7 +1,8 @@
 """The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call.
 
-A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh for each trial. Nothing here
-decides when to stop or what is best; `heads` shares heads out between several stacks.
+A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh
+for each trial. Nothing here decides when to stop or what is best; `heads` shares heads out between
+several stacks.
 """
 
 import math
@@ -33,8 +34,9 @@ class Rates(NamedTuple):
 
 @dataclass(frozen=True)
 class StackState:
-    """Everything that a stack's training goes on from. arrays: weights, then Adam's first and second moments, each [heads, ...];
-    steps: taken so far."""
+    """Everything that a stack's training goes on from. arrays: weights, then Adam's first and
+    second moments, each [heads, ...]; steps: taken so far.
+    """
 
     arrays: tuple[np.ndarray, ...]
     steps: float
@@ -80,7 +82,9 @@ class Stack:
         self._train_graphs: dict[tuple[int, bool, bool], Any] = {}
 
     def _data(self, *rows: int | None) -> list[Any]:
-        """What features, labels and rows [..., heads, batch] are to a graph, whatever their numbers."""
+        """What features, labels and rows [..., heads, batch] are to a graph, whatever their
+        numbers.
+        """
         import tensorflow as tf
 
         features = tf.TensorSpec((None, self.shape.dim), tf.float32)
@@ -144,7 +148,9 @@ class Stack:
     def predict(
         self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each head's rows: the class given, int16 [v], and the log-probability of the true class, float32 [v]."""
+        """For each head's rows: the class given, int16 [v], and the log-probability of the true
+        class, float32 [v].
+        """
         longest = max(map(len, rows))
         length = min(PREDICT_ROWS, longest)
         padded = np.stack([np.resize(each, -(-longest // length) * length) for each in rows]).astype(np.int32)
@@ -173,11 +179,7 @@ class Stack:
         )
         for step in tf.range(tf.shape(rows)[0]):
             inputs = tf.gather(features, rows[step])
-            with tf.GradientTape() as tape:
-                logits = self.model([inputs, mask[step], *self._variables])
-                losses = CROSS_ENTROPY.of_labels(logits, truth[step], smoothed)
-            # Heads share no weight: the gradient of the sum is each head's own gradient.
-            gradients = tape.gradient(losses, self._variables, output_gradients=share[step])
+            logits, gradients = self._gradients(inputs, mask[step], truth[step], share[step], smoothed)
             said = said.write(step, logits)
             self._step.assign_add(1.0)
             if decays:
@@ -190,6 +192,20 @@ class Stack:
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight, right * weight, weight
         return [tf.reduce_sum(values, axis=2) for values in of_images]
+
+    def _gradients(
+        self, inputs: Any, mask: Any, truth: Any, share: Any, smoothing: Any
+    ) -> tuple[Any, list[Any]]:
+        """The logits of a step's batches, and for each variable the gradient of each head's mean
+        loss.
+        """
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            logits = self.model([inputs, mask, *self._variables])
+            losses = CROSS_ENTROPY.of_labels(logits, truth, smoothing)
+        # Heads share no weight: the gradient of the sum is each head's own gradient.
+        return logits, tape.gradient(losses, self._variables, output_gradients=share)
 
     def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
         import tensorflow as tf

@@ -1,8 +1,9 @@
-"""Stacked heads: every fold and seed of a trial trained together on kept features, as one stacked Keras model a lane.
+"""Stacked heads: every fold and seed of a trial trained together on kept features, as one stacked
+Keras model a lane.
 
-Each head has its own batches, dropout, early stopping and best weights, and depends on nothing but its own task and seed. The stack
-itself (variables, one training step) is `head_stack`; when to stop and what is best, `training_run`; where features come from,
-`pictures` and `features.store`.
+Each head has its own batches, dropout, early stopping and best weights, and depends on nothing but
+its own task and seed. The stack itself (variables, one training step) is `head_stack`; when to stop
+and what is best, `training_run`; where features come from, `pictures` and `features.store`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,7 +31,8 @@ _T = TypeVar("_T")
 class HeadPlan:
     """All that the training of a trial's heads depends on but the features themselves.
 
-    epochs: None stops early by `training.patience`; a number trains for exactly that long and scores the last epoch.
+    epochs: None stops early by `training.patience`; a number trains for exactly that long and
+    scores the last epoch.
     """
 
     tasks: tuple[HeadTask, ...]
@@ -55,7 +57,9 @@ class HeadPlan:
 
     @property
     def num_steps(self) -> int:
-        """Steps an epoch, of every head: what the smallest fold needs (folds differ by a few images)."""
+        """Steps an epoch, of every head: what the smallest fold needs (folds differ by a few
+        images).
+        """
         return -(-min(len(task.train) for task in self.tasks) // self.training.batch_size)
 
 
@@ -66,10 +70,12 @@ def train_heads(
     on_epoch: OnEpoch | None = None,
     num_lanes: int = 1,
 ) -> TrainedHeads:
-    """Trains every head of the plan. num_lanes: how many stacks train side by side; it changes how long they take alone.
+    """Trains every head of the plan. num_lanes: how many stacks train side by side; it changes how
+    long they take alone.
 
-    view_of_epoch: epoch (from 0) -> [n, d], features of the images as augmented for that epoch. validation_features: [n, d]. Rows
-    of both are the positions the tasks name. Raises TrialFailure where a loss is not finite.
+    view_of_epoch: epoch (from 0) -> [n, d], features of the images as augmented for that epoch.
+    validation_features: [n, d]. Rows of both are the positions the tasks name. Raises TrialFailure
+    where a loss is not finite.
     """
     scored = as_rows(validation_features)
     shape = HeadShape(scored.shape[1], plan.model.head_units, plan.num_classes)
@@ -79,7 +85,9 @@ def train_heads(
 
 
 class StackedHeads:
-    """Trains the heads of a plan that still train, all at once. states: none, for a trial of heads is short."""
+    """Trains the heads of a plan that still train, all at once. states: none, for a trial of heads
+    is short.
+    """
 
     def __init__(
         self, plan: HeadPlan, lanes: "Lanes", view_of_epoch: FeaturesOf, scored: FeatureRows
@@ -116,8 +124,9 @@ class StackedHeads:
 
 
 class Lanes:
-    """Heads shared out between lanes: stacks that train side by side, a thread each. Heads are moved as others stop, so that no
-    lane waits for a longer one. What a head learns does not depend on how many lanes there are or on which one it is in.
+    """Heads shared out between lanes: stacks that train side by side, a thread each. Heads are
+    moved as others stop, so that no lane waits for a longer one. What a head learns does not depend
+    on how many lanes there are or on which one it is in.
 
     threads: one a lane; with one lane everything runs where it is called.
     """
@@ -143,7 +152,9 @@ class Lanes:
     def train_epoch(
         self, features: FeatureRows, labels: np.ndarray, feeds: FeedOf, rates: Rates
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One pass over each head's batches. Returns the mean loss and accuracy of each head, float [heads]."""
+        """One pass over each head's batches. Returns the mean loss and accuracy of each head, float
+        [heads].
+        """
         _ = features.resident  # read here once, for all lanes
         parts = self._in_each(lambda stack, heads: stack.train_epoch(features, labels, feeds(heads), rates))
         loss, accuracy = (np.concatenate(each) for each in zip(*parts, strict=True))

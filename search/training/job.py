@@ -1,5 +1,5 @@
-"""What a training mode is, and what it is given and gives back: the boundary between `run_trial`, which knows specs and scores, and
-the modes, which know how to train.
+"""What a training mode is, and what it is given and gives back: the boundary between `run_trial`,
+which knows specs and scores, and the modes, which know how to train.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,8 +31,10 @@ Answer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Job:
-    """A spec with its images. pool: int64, positions in the Dataset; rows of the tasks are positions in `pool`. fold: int16
-    [len(pool)], which one scores the image; -1: never scored. scored: the pictures that heads are scored on."""
+    """A spec with its images. pool: int64, positions in the Dataset; rows of the tasks are
+    positions in `pool`. fold: int16 [len(pool)], which one scores the image; -1: never scored.
+    scored: the pictures that heads are scored on.
+    """
 
     spec: TrialSpec
     resources: Resources
@@ -72,7 +74,9 @@ class Job:
 
 
 def job_of(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Job:
-    """The trial with its images, of which those that are scored are clean. Raises UserError where the data cannot be read."""
+    """The trial with its images, of which those that are scored are clean. Raises UserError where
+    the data cannot be read.
+    """
     dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
     pool = pool_rows(dataset, spec.protocol)
     tasks, fold = head_tasks(dataset, pool, spec.protocol)
@@ -81,8 +85,10 @@ def job_of(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = Non
 
 @dataclass(frozen=True)
 class Trained:
-    """What a mode gives back. answer: by the best weights of each head, on any pictures; asked for where the spec has probes.
-    validation_hash: before and after. head_best_epochs: of a first phase, if there was one. path: see `TrialResult`."""
+    """What a mode gives back. answer: by the best weights of each head, on any pictures; asked for
+    where the spec has probes. validation_hash: before and after. head_best_epochs: of a first
+    phase, if there was one. path: see `TrialResult`.
+    """
 
     heads: TrainedHeads
     answer: Answer
@@ -95,10 +101,11 @@ class Trained:
 
 @dataclass(frozen=True)
 class Mode:
-    """train: a job to what it learnt. forget: deletes what the trial kept on disk for itself. put: the weights of a trained head, put
-    into a backbone fresh from `build_backbone`; gives back those of the head. check: raises UserError for settings that do not go
-    together. side_by_side: how it uses processors, as `features.threads.set_threads` has it. budget: what successive halving shares
-    out; most: all of that.
+    """train: a job to what it learnt. forget: deletes what the trial kept on disk for itself. put:
+    the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back those
+    of the head. check: raises UserError for settings that do not go together. side_by_side: how it
+    uses processors, as `features.threads.set_threads` has it. budget: what successive halving
+    shares out; most: all of that.
     """
 
     name: str

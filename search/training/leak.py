@@ -1,5 +1,5 @@
-"""The mistake that `run --demo-leak` shows: heads scored on augmented pictures. A guest of the ordinary training, which is handed
-these pictures to be scored on and knows nothing of it.
+"""The mistake that `run --demo-leak` shows: heads scored on augmented pictures. A guest of the
+ordinary training, which is handed these pictures to be scored on and knows nothing of it.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""What networks are trained to make small: one record per loss, which says itself from logits and targets."""
+"""What networks are trained to make small: one record per loss, which says itself from logits and
+targets.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +13,10 @@ PACKET = 16  # floats that the widest processors work on at once
 class Loss:
     """One loss, said of two kinds of targets, which agree where both can be said.
 
-    of_labels: logits [..., batch, classes], labels int [..., batch], smoothing -> [..., batch]. smoothing: as Keras's
-    label_smoothing; None leaves it out of the graph. Every image has the same bits whatever its place and whatever is beside it.
-    of_targets: logits [batch, classes], targets [batch, classes], a distribution each -> [batch].
+    of_labels: logits [..., batch, classes], labels int [..., batch], smoothing -> [..., batch].
+    smoothing: as Keras's label_smoothing; None leaves it out of the graph. Every image has the same
+    bits whatever its place and whatever is beside it. of_targets: logits [batch, classes], targets
+    [batch, classes], a distribution each -> [batch].
     """
 
     name: str
@@ -22,13 +25,16 @@ class Loss:
 
 
 def log_prob_of_labels(logits: Any, labels: Any) -> Any:
-    """The logarithm of the probability given to the label, [..., batch]; as exact about places as `Loss.of_labels`."""
+    """The logarithm of the probability given to the label, [..., batch]; as exact about places as
+    `Loss.of_labels`.
+    """
     return -_cross_entropy_of_labels(logits, labels, None)
 
 
 def _cross_entropy_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
-    """Worked out on batches rounded up to PACKET images: what is left over at the end of an array goes another way through the
-    processor, with other last bits."""
+    """Worked out on batches rounded up to PACKET images: what is left over at the end of an array
+    goes another way through the processor, with other last bits.
+    """
     import tensorflow as tf
 
     images = labels.shape[-1] if labels.shape[-1] is not None else tf.shape(labels)[-1]

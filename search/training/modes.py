@@ -1,6 +1,8 @@
-"""The training modes: one record each, which says how a trial is trained and what becomes of what it learnt.
+"""The training modes: one record each, which says how a trial is trained and what becomes of what
+it learnt.
 
-What is trained on and scored is the same for all of them and is `run_trial`'s; what each does is in a module of its own.
+What is trained on and scored is the same for all of them and is `run_trial`'s; what each does is in
+a module of its own.
 """
 
 from typing import TYPE_CHECKING
@@ -8,10 +10,10 @@ from typing import TYPE_CHECKING
 from data.errors import UserError
 from search.experiment.settings import TrainingSettings
 from search.experiment.trial import TrialSpec
+from search.training.cutting import cut_summary
 from search.training.finetune import FINETUNE
 from search.training.frozen import FROZEN
 from search.training.job import Mode, Views
-from search.training.prefixes import cut_summary
 from search.training.scratch import SCRATCH
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ def budget_of(spec: TrialSpec) -> Views:
 
 
 def check_modes(space: "Space") -> None:
-    """Raises UserError where the mode is searched, or some setting of the space does not go with it."""
+    """Raises UserError where the mode is searched, or some setting of the space does not go with
+    it.
+    """
     if "mode" in space.dimensions:
         raise UserError(
             "training.mode cannot be searched: modes are compared by a search each; write one of them"
@@ -43,7 +47,9 @@ def check_modes(space: "Space") -> None:
 
 
 def check_networks(space: "Space", image_size: int) -> None:
-    """Raises UserError where a backbone of the space has no such layer as `finetune.from` names. Builds networks."""
+    """Raises UserError where a backbone of the space has no such layer as `finetune.from` names.
+    Builds networks.
+    """
     for backbone in space.values_of("model", "backbone"):
         for start in space.values_of("training", "finetune.from"):
             if start is not None and space.values_of("training", "mode") == ["finetune"]:

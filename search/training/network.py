@@ -1,7 +1,8 @@
-"""A backbone, or the part of it above a cut, with a head on it: compiled once a process, trained a batch at a time.
+"""A backbone, or the part of it above a cut, with a head on it: compiled once a process, trained a
+batch at a time.
 
-It holds one set of weights; whoever trains several heads puts each one's state in before its turn and takes it out after. Which
-batches, how long and what is best is `network_training`.
+It holds one set of weights; whoever trains several heads puts each one's state in before its turn
+and takes it out after. Which batches, how long and what is best is `network_training`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs [b, ...] uint8, float16 or float32. targets float32 [b, classes]: a distribution each. kept float32 [b, units]: the
-    dropout mask, scaled. labels int32 [b], for the accuracy."""
+    """inputs [b, ...] uint8, float16 or float32. targets float32 [b, classes]: a distribution each.
+    kept float32 [b, units]: the dropout mask, scaled. labels int32 [b], for the accuracy.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -37,14 +39,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Acceleration:
-    """What only a GPU gains from. XLA on a CPU is ten times slower, and there bfloat16 is slower than float32."""
+    """What only a GPU gains from. XLA on a CPU is ten times slower, and there bfloat16 is slower
+    than float32.
+    """
 
     compiled_by_xla: bool
     dtype: str
 
 
 def acceleration(capability: tuple[int, int] | None) -> Acceleration:
-    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for bfloat16."""
+    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for
+    bfloat16.
+    """
     if capability is None:
         return Acceleration(False, "float32")
     return Acceleration(True, "mixed_bfloat16" if capability >= BFLOAT16_FROM else "float32")
@@ -66,8 +72,8 @@ def built_in(dtype: str) -> Iterator[None]:
 class Network:
     """`body` (inputs -> pooled features [n, dim]) and a head of `shape` on it.
 
-    trained: names of the body's layers that train. as_training: whether the body's batch norms and dropout are those of training;
-    where not, its batch norms are frozen, weights and statistics.
+    trained: names of the body's layers that train. as_training: whether the body's batch norms and
+    dropout are those of training; where not, its batch norms are frozen, weights and statistics.
     """
 
     def __init__(
@@ -107,7 +113,9 @@ class Network:
         return sum(int(np.prod(variable.shape)) for variable in self._trained)
 
     def start(self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None) -> State:
-        """The state before the first step: this head on the body as it was built, or with the weights `body`."""
+        """The state before the first step: this head on the body as it was built, or with the
+        weights `body`.
+        """
         self._assign(self._body_variables, self._fresh_body)
         if body is not None:
             self.body.set_weights(list(body))
@@ -149,7 +157,9 @@ class Network:
         self._assign(self._head, weights[at:])
 
     def train(self, batch: Batch, learning_rate: float, weight_decay: float) -> tuple[Any, Any]:
-        """One step. The sum of the losses and the number of right answers, as tensors: nobody waits for them."""
+        """One step. The sum of the losses and the number of right answers, as tensors: nobody waits
+        for them.
+        """
         rates = np.float32(learning_rate), np.float32(weight_decay) if weight_decay else None
         return self._train(batch.inputs, batch.targets, batch.kept, batch.labels, *rates)
 

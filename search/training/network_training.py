@@ -1,7 +1,9 @@
-"""Networks of every fold and seed of a trial, trained one after another in each epoch: what the modes that train networks share.
+"""Networks of every fold and seed of a trial, trained one after another in each epoch: what the
+modes that train networks share.
 
-One compiled network serves all heads; each one's state is put in for its epoch and taken out after. When to stop and what is best is
-`training_run`, what a network is, `network`, and what it is fed, `pictures`.
+One compiled network serves all heads; each one's state is put in for its epoch and taken out after.
+When to stop and what is best is `training_run`, what a network is, `network`, and what it is fed,
+`pictures`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +38,10 @@ Start = Callable[[int], State]  # a head's number -> its state before the first 
 
 @dataclass(frozen=True)
 class Phase:
-    """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate. max_epochs: of the schedule.
-    needs_company: as in `Batching`. reported_before: epochs of the phases before, for whoever watches."""
+    """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate.
+    max_epochs: of the schedule. needs_company: as in `Batching`. reported_before: epochs of the
+    phases before, for whoever watches.
+    """
 
     name: str
     learning_rate: float
@@ -135,8 +139,9 @@ class NetworkHeads:
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """Which network a setting trains. start: as `finetune.from`. uncut: the whole of it, whatever could be cut off. as_training: as
-    `Network` has it. head: units and classes."""
+    """Which network a setting trains. start: as `finetune.from`. uncut: the whole of it, whatever
+    could be cut off. as_training: as `Network` has it. head: units and classes.
+    """
 
     backbone: str
     weights: str
@@ -176,7 +181,9 @@ def network_of(shape: NetworkShape) -> Network:
 
 
 def put_body(backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]) -> HeadWeights:
-    """The weights are those of the whole backbone or of its suffix, whichever was run, then the head's."""
+    """The weights are those of the whole backbone or of its suffix, whichever was run, then the
+    head's.
+    """
     at = len(weights) - (4 if settings.model.head_units else 2)
     whole = at == len(backbone.weights)
     body = backbone if whole else cut(backbone, str(settings.training.finetune.start)).suffix

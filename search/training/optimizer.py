@@ -1,5 +1,5 @@
-"""How weights move: Adam with decoupled weight decay on TensorFlow variables, by TensorFlow's fused kernel, and the learning rate
-over the steps. What is trained is not known here.
+"""How weights move: Adam with decoupled weight decay on TensorFlow variables, by TensorFlow's fused
+kernel, and the learning rate over the steps. What is trained is not known here.
 """
 
 import math
@@ -45,16 +45,19 @@ def apply_adam(variable: Any, moments: tuple[Any, Any], step: Any, gradient: Any
 def decay(variables: Sequence[Any], learning_rate: Any, weight_decay: Any) -> None:
     """Shrinks weights by the share learning_rate * weight_decay, apart from their gradients.
 
-    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization" (https://arxiv.org/abs/1711.05101), as Keras's AdamW does.
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization"
+    (https://arxiv.org/abs/1711.05101), as Keras's AdamW does.
     """
     for variable in variables:
         variable.assign_sub(learning_rate * weight_decay * variable)
 
 
 def warm_cosine(step: int, steps_an_epoch: int, max_epochs: int, warmup_epochs: float, peak: float) -> float:
-    """The rate at `step` (from 0): a line up to `peak` over the warm-up, then half a cosine down to 0 at the end of `max_epochs`.
+    """The rate at `step` (from 0): a line up to `peak` over the warm-up, then half a cosine down to
+    0 at the end of `max_epochs`.
 
-    The cosine is that of I. Loshchilov and F. Hutter, "SGDR" (https://arxiv.org/abs/1608.03983), without restarts.
+    The cosine is that of I. Loshchilov and F. Hutter, "SGDR" (https://arxiv.org/abs/1608.03983),
+    without restarts.
     """
     warmup = min(warmup_epochs, max_epochs) * steps_an_epoch
     if step < warmup:

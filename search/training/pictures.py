@@ -1,7 +1,9 @@
-"""The pictures of a trial: those that heads train on, augmented, and those that they are scored on, which take no augmentation.
+"""The pictures of a trial: those that heads train on, augmented, and those that they are scored on,
+which take no augmentation.
 
-Rows are positions in the trial's pool. What trains asks a `Feed` for batches: of pixels painted as they are wanted, or of a frozen
-network's kept outputs. Both give the same pictures for an epoch, in the order of the rows asked for.
+Rows are positions in the trial's pool. What trains asks a `Feed` for batches: of pixels painted as
+they are wanted, or of a frozen network's kept outputs. Both give the same pictures for an epoch, in
+the order of the rows asked for.
 """
 
 import hashlib
@@ -18,7 +20,9 @@ from search.features.store import FeatureStore
 
 
 class Scored(Protocol):
-    """Pictures that heads are scored on: their pixels, uint8 [b, s, s, 3], and what a store gives for the whole pool."""
+    """Pictures that heads are scored on: their pixels, uint8 [b, s, s, 3], and what a store gives
+    for the whole pool.
+    """
 
     def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
 
@@ -42,8 +46,10 @@ class CleanPictures:
 
 @dataclass(frozen=True)
 class AugmentedPictures:
-    """As they are drawn for a view. trained: ascending rows; no other image of the pool is ever augmented. views: how many there are,
-    which follow one another; or a new one every epoch. num_threads: that paint pixels, a few batches ahead."""
+    """As they are drawn for a view. trained: ascending rows; no other image of the pool is ever
+    augmented. views: how many there are, which follow one another; or a new one every epoch.
+    num_threads: that paint pixels, a few batches ahead.
+    """
 
     dataset: Dataset
     pool: np.ndarray

@@ -1,7 +1,8 @@
-"""`run_trial`: from a spec to its result, a pure function of values. No tuner, no tracker, no global inside.
+"""`run_trial`: from a spec to its result, a pure function of values. No tuner, no tracker, no
+global inside.
 
-Here the parts meet that every training mode shares: which images are trained on and scored, and the scores of the answers. How a
-mode trains is its own module's, by the table in `modes`.
+Here the parts meet that every training mode shares: which images are trained on and scored, and the
+scores of the answers. How a mode trains is its own module's, by the table in `modes`.
 """
 
 import time
@@ -33,8 +34,9 @@ from search.training.trial_files import CLIMBING, heads_file, save_head
 def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
     """Trains and scores one setting.
 
-    A trial that cannot give a result (a loss that is not finite, data that does not allow the protocol) comes back as failed
-    with its reason; anything else that is raised is the machine's fault or the program's, and passes through.
+    A trial that cannot give a result (a loss that is not finite, data that does not allow the
+    protocol) comes back as failed with its reason; anything else that is raised is the machine's
+    fault or the program's, and passes through.
     """
     try:
         trained = train_spec(spec, resources, on_epoch)
@@ -49,7 +51,9 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """A trial's result together with the heads that gave it, for the winner's model, and what it was made of."""
+    """A trial's result together with the heads that gave it, for the winner's model, and what it
+    was made of.
+    """
 
     result: TrialResult
     predictions: Predictions
@@ -58,19 +62,15 @@ class TrainedTrial:
 
 
 def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> TrainedTrial:
-    """Trains one setting and keeps its heads. Raises TrialFailure or UserError where there can be no result."""
+    """Trains one setting and keeps its heads. Raises TrialFailure or UserError where there can be
+    no result.
+    """
     start = time.perf_counter()
     mode = mode_of(spec.settings.training)
     mode.check(spec.settings.model, spec.settings.training)
     job = _job(spec, resources, on_epoch)
     trained = mode.train(job)
-    total = time.perf_counter() - start
-    timing = TrialTiming(
-        features_seconds=trained.cost.seconds,
-        heads_seconds=total - trained.cost.seconds,
-        total_seconds=total,
-        images_extracted=trained.cost.images,
-    )
+    timing = _timing(time.perf_counter() - start, trained)
     honest = assemble(trained.heads.honest, job)
     optimistic = assemble(trained.heads.optimistic, job)
     result = _result(spec, job.dataset, trained.heads, honest, optimistic).model_copy(
@@ -85,6 +85,15 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
         }
     )
     return TrainedTrial(result, honest, trained.heads, job)
+
+
+def _timing(seconds: float, trained: Trained) -> TrialTiming:
+    return TrialTiming(
+        features_seconds=trained.cost.seconds,
+        heads_seconds=seconds - trained.cost.seconds,
+        total_seconds=seconds,
+        images_extracted=trained.cost.images,
+    )
 
 
 def _job(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Job:
@@ -102,7 +111,9 @@ def _probes(job: Job, trained: Trained) -> tuple[Probe, ...]:
 
 
 def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], job: Job) -> Predictions:
-    """Each head's answers put in the places of its images: one row a seed, one column an image that is ever scored."""
+    """Each head's answers put in the places of its images: one row a seed, one column an image that
+    is ever scored.
+    """
     num_folds = job.fold.max() + 1
     predicted = np.zeros((len(job.tasks) // num_folds, len(job.pool)), np.int16)
     log_prob = np.zeros(predicted.shape, np.float32)

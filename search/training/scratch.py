@@ -1,4 +1,6 @@
-"""Mode scratch: the whole network from random weights of each head's own seed, on a new view every epoch."""
+"""Mode scratch: the whole network from random weights of each head's own seed, on a new view every
+epoch.
+"""
 
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings

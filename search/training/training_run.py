@@ -1,5 +1,6 @@
-"""One run over the heads of a trial, epoch by epoch, whatever they are: when each has stopped, which epoch is its best, the curve,
-the report, and where a run that was cut short goes on. How an epoch is trained is a `Trainer`'s: `heads` and `network_training`.
+"""One run over the heads of a trial, epoch by epoch, whatever they are: when each has stopped,
+which epoch is its best, the curve, the report, and where a run that was cut short goes on. How an
+epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 """
 
 from collections.abc import Iterator
@@ -25,9 +26,11 @@ class TrialFailure(Exception):
 
 @dataclass(frozen=True)
 class RunPlan:
-    """num_epochs: the most that are trained now. patience: stale epochs after which a head stops; None trains all of them and the
-    last one counts. learning_rate: the highest, and the setting that gives it, for whoever has to lower it. keeps_weights: the best
-    epoch's weights are wanted, not only its answers. phase: of a trial that has several; reported_before: epochs of those before.
+    """num_epochs: the most that are trained now. patience: stale epochs after which a head stops;
+    None trains all of them and the last one counts. learning_rate: the highest, and the setting
+    that gives it, for whoever has to lower it. keeps_weights: the best epoch's weights are wanted,
+    not only its answers. phase: of a trial that has several; reported_before: epochs of those
+    before.
     """
 
     tasks: tuple[HeadTask, ...]
@@ -44,8 +47,9 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class HeadEpoch:
-    """What a head has reached in an epoch: means over the images it trained on, and its answers on those it is scored on, predicted
-    int16 [v] and log_prob float32 [v]."""
+    """What a head has reached in an epoch: means over the images it trained on, and its answers on
+    those it is scored on, predicted int16 [v] and log_prob float32 [v].
+    """
 
     head: int
     loss: float
@@ -55,12 +59,16 @@ class HeadEpoch:
 
 
 class Trainer(Protocol):
-    """Trains heads, by their places among the plan's tasks. states: what each goes on from, where it is kept for a checkpoint."""
+    """Trains heads, by their places among the plan's tasks. states: what each goes on from, where
+    it is kept for a checkpoint.
+    """
 
     states: dict[int, State]
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
-        """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights until the next is."""
+        """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights
+        until the next is.
+        """
 
     def weights(self, head: int) -> HeadWeights: ...
 
@@ -72,9 +80,10 @@ class Trainer(Protocol):
 class TrainedHeads:
     """What the heads of a trial learnt: one entry per head, in the order of the tasks.
 
-    honest, optimistic: per head, (predicted int16 [v], log_prob float32 [v]) for its validation rows; `honest` takes each
-    row's answer from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch; empty where none
-    were kept. Raises ValueError where weights of some heads only are given: a head's number would find another's.
+    honest, optimistic: per head, (predicted int16 [v], log_prob float32 [v]) for its validation
+    rows; `honest` takes each row's answer from an epoch chosen on other rows. best_epochs: from 1.
+    weights: of the best epoch; empty where none were kept. Raises ValueError where weights of some
+    heads only are given: a head's number would find another's.
     """
 
     honest: tuple[tuple[np.ndarray, np.ndarray], ...]
@@ -97,7 +106,9 @@ def train(
     checkpoint: Checkpoint | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> TrainedHeads:
-    """Trains every head of the plan, from the checkpoint where there is one. Raises TrialFailure where a loss is not finite."""
+    """Trains every head of the plan, from the checkpoint where there is one. Raises TrialFailure
+    where a loss is not finite.
+    """
     run = _Run(trainer, plan, keeps_answers=checkpoint is not None)
     if checkpoint is not None:
         run.restore(checkpoint.load())
@@ -184,7 +195,9 @@ class _Run:
         return found
 
     def restore(self, arrays: dict[str, np.ndarray] | None) -> None:
-        """Goes back to where `arrays` were taken, or to the last epoch wanted now if that is earlier."""
+        """Goes back to where `arrays` were taken, or to the last epoch wanted now if that is
+        earlier.
+        """
         plan = self.plan
         if arrays is None or (plan.keeps_weights and not arrays["keeps_weights"]):
             return

@@ -1,5 +1,6 @@
-"""What trials leave on the disk for those that go on with it, and who deletes it once nobody will: a long training's checkpoint, a
-final head, the views of the search phase. Which views a full disk gives up is `features.budget`.
+"""What trials leave on the disk for those that go on with it, and who deletes it once nobody will:
+a long training's checkpoint, a final head, the views of the search phase. Which views a full disk
+gives up is `features.budget`.
 """
 
 import io
@@ -32,9 +33,10 @@ def checkpoint_file(spec: TrialSpec, resources: Resources) -> Path:
 
 
 class Checkpoint:
-    """One trial's file: enough to go on after a kill, or after a promotion, as if nothing had happened. All random draws are
-    counted, so what is kept are weights, moments, and the answers of each epoch, from which the rest follows. Written beside and
-    renamed, at most so often that writing takes a twentieth of the time.
+    """One trial's file: enough to go on after a kill, or after a promotion, as if nothing had
+    happened. All random draws are counted, so what is kept are weights, moments, and the answers of
+    each epoch, from which the rest follows. Written beside and renamed, at most so often that
+    writing takes a twentieth of the time.
     """
 
     def __init__(self, path: Path) -> None:
@@ -106,7 +108,9 @@ class SpentCheckpoints:
 
 
 class SpentViews:
-    """Deletes the views of the search phase once a trial of a later one, which draws its own, is asked for."""
+    """Deletes the views of the search phase once a trial of a later one, which draws its own, is
+    asked for.
+    """
 
     def __init__(self, resources: Resources) -> None:
         self._views_dir = resources.views_dir
