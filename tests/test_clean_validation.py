@@ -11,15 +11,15 @@ from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
 from data.views import clean_batches
-from search.driver.leak import leaked
+from search.driver.leak import leaked_spec
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
 from search.experiment.config import parse_config
 from search.experiment.trial import Settings, TrialSpec
 from search.features.store import FeatureStore
-from search.training.job import job_of
 from search.training.pictures import CleanPictures
 from search.training.run_trial import train_spec
+from search.training.training_mode import load_trial
 
 HEAVY = {"rotation_range": 90, "zoom_range": 0.3, "vertical_flip": True}
 EXPERIMENT: dict[str, Any] = {
@@ -89,7 +89,7 @@ def test_no_phase_of_a_search_makes_a_leaking_spec(cache: Path) -> None:
     ]
     resources = resources_of(factory.config, cache / "run")
     assert not any(spec.demo for spec in specs)
-    assert {type(job_of(spec, resources).scored) for spec in specs} == {CleanPictures}
+    assert {type(load_trial(spec, resources).scored) for spec in specs} == {CleanPictures}
 
 
 @pytest.mark.parametrize("folds", [1, 3])
@@ -126,7 +126,7 @@ def test_the_deliberate_leak_is_seen_in_the_hash(cache: Path) -> None:
     resources = resources_of(factory.config, cache / "run")
     spec: TrialSpec = factory.search("trial", NONE, factory.control(HEAVY))
     clean = train_spec(spec, resources).result.validation_hash
-    augmented = train_spec(leaked(spec), resources).result.validation_hash
+    augmented = train_spec(leaked_spec(spec), resources).result.validation_hash
     assert clean != augmented
 
 

@@ -29,7 +29,7 @@ def demonstrate_leak(context: Context, controls: Controls, trials: list[int]) ->
     return LeakDemo(scores=tuple(sorted(scores, key=lambda s: -s.clean)), rho=rho)
 
 
-def leaked(spec: TrialSpec) -> TrialSpec:
+def leaked_spec(spec: TrialSpec) -> TrialSpec:
     """The same trial with the mistake: its validation images are augmented as its training images
     are.
     """
@@ -45,7 +45,7 @@ def _score_again(context: Context, controls: Controls, trials: list[int]) -> dic
     top = max((ledger.record(n).rung or 0 for n in completed), default=0)
     fullest = [n for n in completed if (ledger.record(n).rung or 0) == top]
     asked = {
-        source: context.ask("leak", leaked(ledger.record(source).spec))
+        source: context.ask("leak", leaked_spec(ledger.record(source).spec))
         for source in [*controls.full.values(), *fullest]
     }
     for number in asked.values():

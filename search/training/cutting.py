@@ -27,7 +27,7 @@ from search.experiment.trial import Precision, Resources, TrialSpec
 from search.features.greetings import import_tensorflow_quietly
 from search.features.opened import extractor_for
 from search.features.store import FeatureStore
-from search.training.job import Job
+from search.training.training_mode import LoadedTrial
 
 if TYPE_CHECKING:
     import keras
@@ -113,11 +113,11 @@ def cut_summary(backbone: str, image_size: int, start: str) -> CutSummary:
     return CutSummary(found.prefix.layers[-1].name if found.prefix else None, found.reason)
 
 
-def prefix_store(job: Job) -> FeatureStore:
+def prefix_store(trial: LoadedTrial) -> FeatureStore:
     """The outputs of the prefix for the trial's backbone and start. Its cut has a prefix."""
-    model, start = job.spec.settings.model, str(job.spec.settings.training.finetune.start)
+    model, start = trial.spec.settings.model, str(trial.spec.settings.training.finetune.start)
     network = model.backbone, model.weights, start
-    return _prefix_store(job.dataset, *network, job.spec.precision, job.resources)
+    return _prefix_store(trial.dataset, *network, trial.spec.precision, trial.resources)
 
 
 @lru_cache(maxsize=2)
@@ -141,16 +141,19 @@ def _prefix_store(
     return FeatureStore(dataset, extractor, identity, engine, resources, np.float16, narrow)
 
 
-def say_if_too_large(job: Job, output_shape: tuple[int, ...]) -> str | None:
+def say_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:
     """Logs and returns a line where the outputs will not all be kept."""
-    views = job.spec.protocol.views
-    num_views = views if isinstance(views, int) and job.spec.settings.augmentation else 0
-    needed, available = stored_bytes(output_shape, len(job.pictures.trained), num_views), room(job.resources)
+    views = trial.spec.protocol.views
+    num_views = views if isinstance(views, int) and trial.spec.settings.augmentation else 0
+    needed, available = (
+        stored_bytes(output_shape, len(trial.pictures.trained), num_views),
+        room(trial.resources),
+    )
     if needed <= available:
         return None
     line = (
         f"the frozen prefix's outputs take {needed / 1e9:.3g} GB and {available / 1e9:.3g} GB may be kept in "
-        f"{job.resources.views_dir}: those that do not fit are computed again every epoch; free the disk, raise "
+        f"{trial.resources.views_dir}: those that do not fit are computed again every epoch; free the disk, raise "
         "execution.disk_gb, or lower training.views"
     )
     _LOG.warning("%s", line)

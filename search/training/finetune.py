@@ -18,7 +18,7 @@ from search.features.rows import Cost
 from search.features.store import NotFinite
 from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
-from search.training.job import Job, Mode, Trained
+from search.training.head_shape import HeadState
 from search.training.network_training import (
     NetworkShape,
     Phase,
@@ -30,32 +30,33 @@ from search.training.network_training import (
 )
 from search.training.pictures import Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
-from search.training.training_run import CURVES, State, TrainedHeads
+from search.training.training_mode import LoadedTrial, Mode, Trained
+from search.training.training_run import CURVES, TrainedHeads
 
 HEAD, SECOND = "head", "finetune"  # the phases
 
 
-def train_finetune(job: Job) -> Trained:
+def train_finetune(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite, UserError where the backbone has no such
     layer.
     """
-    store = frozen_store(job)
-    features = StoredFeed(store, job.pictures, job.scored)
-    first = _first_phase(job, features)
-    way = _way(job)
+    store = frozen_store(trial)
+    features = StoredFeed(store, trial.pictures, trial.scored)
+    first = _first_phase(trial, features)
+    way = _way(trial)
     uncut = way.reason is not None
-    shape = NetworkShape.above(job.spec.settings, job.spec.dataset.image_size, job.num_classes, uncut)
+    shape = NetworkShape.above(trial.spec.settings, trial.spec.dataset.image_size, trial.num_classes, uncut)
     network = network_of(shape)
-    before = hash_of_scored(job, way.feed)
+    before = hash_of_scored(trial, way.feed)
 
-    def start(head: int) -> State:
-        return network.start(first.weights[head], job.tasks[head].seed)
+    def start(head: int) -> HeadState:
+        return network.start(first.weights[head], trial.tasks[head].seed)
 
-    second = train_phase(job, network, start, way.feed, _second_phase(job, len(first.curve.loss)))
+    second = train_phase(trial, network, start, way.feed, _second_phase(trial, len(first.curve.loss)))
     return Trained(
         heads=_joined(first, second),
         answer=answer_by(network, second.weights, way.inputs),
-        validation_hash=(before, hash_of_scored(job, way.feed)),
+        validation_hash=(before, hash_of_scored(trial, way.feed)),
         cost=features.cost + way.cost(),
         engine=store.engine,
         path=way.description,
@@ -63,10 +64,10 @@ def train_finetune(job: Job) -> Trained:
     )
 
 
-def _first_phase(job: Job, features: StoredFeed) -> TrainedHeads:
-    after = _second_phase(job, 0).num_epochs(job.spec.protocol)
-    on_epoch = _as_first_phase(job.on_epoch, after)
-    return train_frozen_heads(job, features, job.spec.protocol.head_epochs, on_epoch)
+def _first_phase(trial: LoadedTrial, features: StoredFeed) -> TrainedHeads:
+    after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
+    on_epoch = _as_first_phase(trial.on_epoch, after)
+    return train_frozen_heads(trial, features, trial.spec.protocol.head_epochs, on_epoch)
 
 
 def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | None:
@@ -80,8 +81,8 @@ def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | No
     return report
 
 
-def _second_phase(job: Job, epochs_before: int) -> Phase:
-    training = job.spec.settings.training
+def _second_phase(trial: LoadedTrial, epochs_before: int) -> Phase:
+    training = trial.spec.settings.training
     return Phase(
         name=SECOND,
         learning_rate=training.finetune.learning_rate,
@@ -106,24 +107,24 @@ class _Way:
     reason: str | None = None
 
 
-def _way(job: Job) -> _Way:
-    reason = why_whole(cut_of(job.spec), job.spec.settings.training)
+def _way(trial: LoadedTrial) -> _Way:
+    reason = why_whole(cut_of(trial.spec), trial.spec.settings.training)
     if reason is None:
         try:
-            return _stored_way(job)
+            return _stored_way(trial)
         except NotFinite:
             reason = "the prefix's outputs are beyond float16"
-    feed = ImageFeed(job.pictures, job.scored)
+    feed = ImageFeed(trial.pictures, trial.scored)
     return _Way(feed, lambda pictures: pictures, f"whole network: {reason}", reason=reason)
 
 
-def _stored_way(job: Job) -> _Way:
+def _stored_way(trial: LoadedTrial) -> _Way:
     """Raises NotFinite where the clean outputs are beyond float16."""
-    store = prefix_store(job)
-    feed = StoredFeed(store, job.pictures, job.scored)
+    store = prefix_store(trial)
+    feed = StoredFeed(store, trial.pictures, trial.scored)
     shape = feed.scored.shape[1:]
-    say_if_too_large(job, shape)
-    text, layer = "x".join(map(str, shape)), cut_of(job.spec).cut_after
+    say_if_too_large(trial, shape)
+    text, layer = "x".join(map(str, shape)), cut_of(trial.spec).cut_after
     description = f"prefix kept up to {layer} ({text}, float16)"
     return _Way(feed, store.of_pictures, description, lambda: feed.cost)
 
@@ -137,11 +138,11 @@ def _joined(first: TrainedHeads, second: TrainedHeads) -> TrainedHeads:
     return replace(second, best_epochs=best_epochs, curve=curve)
 
 
-def _forget(job: Job) -> None:
+def _forget(trial: LoadedTrial) -> None:
     """Deletes what both phases kept of the trial's views."""
-    forget_frozen(job)
-    if why_whole(cut_of(job.spec), job.spec.settings.training) is None:
-        job.pictures.forget(prefix_store(job))
+    forget_frozen(trial)
+    if why_whole(cut_of(trial.spec), trial.spec.settings.training) is None:
+        trial.pictures.forget(prefix_store(trial))
 
 
 def _check(model: ModelSettings, training: TrainingSettings) -> None:

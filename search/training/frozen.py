@@ -15,64 +15,66 @@ from search.features.store import FeatureStore, refuse_not_finite
 from search.features.threads import operations_at_once
 from search.training.head_shape import HeadWeights
 from search.training.heads import HeadPlan, train_heads
-from search.training.job import Job, Mode, Trained
-from search.training.pictures import StoredFeed, hash_of
+from search.training.pictures import StoredFeed, digest_of
 from search.training.progress import OnEpoch
+from search.training.training_mode import LoadedTrial, Mode, Trained
 from search.training.training_run import TrainedHeads
 
 if TYPE_CHECKING:
     import keras
 
 
-def train_frozen(job: Job) -> Trained:
+def train_frozen(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite."""
-    store = frozen_store(job)
-    feed = StoredFeed(store, job.pictures, job.scored)
-    before = hash_of(feed.scored.blocks())
-    heads = train_frozen_heads(job, feed, job.spec.protocol.epochs, job.on_epoch)
+    store = frozen_store(trial)
+    feed = StoredFeed(store, trial.pictures, trial.scored)
+    before = digest_of(feed.scored.blocks())
+    heads = train_frozen_heads(trial, feed, trial.spec.protocol.epochs, trial.on_epoch)
     return Trained(
         heads=heads,
-        answer=lambda pictures, head: _answers(job, heads.weights, pictures, head),
-        validation_hash=(before, hash_of(feed.scored.blocks())),
+        answer=lambda pictures, head: _answers(trial, heads.weights, pictures, head),
+        validation_hash=(before, digest_of(feed.scored.blocks())),
         cost=feed.cost,
         engine=store.engine,
     )
 
 
 def train_frozen_heads(
-    job: Job, feed: StoredFeed, epochs: int | None, on_epoch: OnEpoch | None
+    trial: LoadedTrial, feed: StoredFeed, epochs: int | None, on_epoch: OnEpoch | None
 ) -> TrainedHeads:
     """The stacked heads on what is kept of a backbone. epochs: as in `HeadPlan`."""
-    settings = job.spec.settings
+    settings = trial.spec.settings
     plan = HeadPlan(
-        tasks=job.tasks,
-        labels=job.labels,
-        num_classes=job.num_classes,
+        tasks=trial.tasks,
+        labels=trial.labels,
+        num_classes=trial.num_classes,
         model=settings.model,
         training=settings.training,
-        objective=job.spec.protocol.objective,
+        objective=trial.spec.protocol.objective,
         epochs=epochs,
     )
-    lanes = 1 if sees_gpu() else operations_at_once(job.resources.num_threads)
+    lanes = 1 if sees_gpu() else operations_at_once(trial.resources.num_threads)
     return train_heads(feed.of_epoch, feed.scored, plan, on_epoch, lanes)
 
 
-def frozen_store(job: Job) -> FeatureStore:
-    spec = job.spec
+def frozen_store(trial: LoadedTrial) -> FeatureStore:
+    spec = trial.spec
     numbers = spec.precision, spec.feature_dtype
-    return store_of(spec.dataset, spec.dataset_seed, spec.settings.model, *numbers, job.resources)
+    return store_of(spec.dataset, spec.dataset_seed, spec.settings.model, *numbers, trial.resources)
 
 
-def forget_frozen(job: Job) -> None:
+def forget_frozen(trial: LoadedTrial) -> None:
     """Deletes the augmented features of a trial."""
-    job.pictures.forget(frozen_store(job))
+    trial.pictures.forget(frozen_store(trial))
 
 
 def _answers(
-    job: Job, weights: tuple[HeadWeights, ...], pictures: np.ndarray, head: np.ndarray
+    trial: LoadedTrial, weights: tuple[HeadWeights, ...], pictures: np.ndarray, head: np.ndarray
 ) -> np.ndarray:
-    model = job.spec.settings.model
-    extractor = extractor_of(job.dataset, model.backbone, model.weights, job.spec.precision, job.resources)
+    model = trial.spec.settings.model
+    extractor = extractor_of(
+        trial.dataset, model.backbone, model.weights, trial.spec.precision, trial.resources
+    )
     features = extractor.extract([pictures], len(pictures)).reshape(len(pictures), -1)
     refuse_not_finite(features, model.backbone, lambda row: f"picture {row} of the label-safety check")
     return np.array([_answer(features[i], weights[number]) for i, number in enumerate(head)])

@@ -13,7 +13,7 @@ import numpy as np
 from search.evidence.objectives import OBJECTIVES, Answers
 from search.experiment.trial import Objective
 
-Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 [v]
+_Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 [v]
 
 
 @dataclass
@@ -25,9 +25,9 @@ class _Best:
     choosing: np.ndarray
     value: float = -np.inf
     epoch: int = -1
-    answer: Answer | None = None
+    answer: _Answer | None = None
 
-    def offer(self, epoch: int, value: float, answer: Answer) -> bool:
+    def offer(self, epoch: int, value: float, answer: _Answer) -> bool:
         if not value > self.value:
             return False
         self.value, self.epoch, self.answer = value, epoch, answer
@@ -40,7 +40,7 @@ class _Head:
     whole: _Best
     halves: tuple[_Best, _Best]
     last_epoch: int = -1
-    last_answer: Answer | None = field(default=None)
+    last_answer: _Answer | None = field(default=None)
 
 
 class HeadScores:
@@ -83,12 +83,12 @@ class HeadScores:
         state = self._heads[head]
         return state.last_epoch if self._patience is None else state.whole.epoch
 
-    def optimistic(self, head: int) -> Answer:
+    def optimistic(self, head: int) -> _Answer:
         """The answers of the epoch that was best on these same images."""
         state = self._heads[head]
         return _given(state.last_answer if self._patience is None else state.whole.answer)
 
-    def honest(self, head: int) -> Answer:
+    def honest(self, head: int) -> _Answer:
         """Each image's answer from the epoch chosen on the half it is not in."""
         state = self._heads[head]
         if self._patience is None:
@@ -99,7 +99,7 @@ class HeadScores:
         return predicted, log_prob
 
 
-def _given(answer: Answer | None) -> Answer:
+def _given(answer: _Answer | None) -> _Answer:
     if answer is None:
         raise ValueError("a head was asked for answers before its first epoch")
     return answer

@@ -31,6 +31,7 @@ class HeadShape:
 
 
 HeadWeights = tuple[np.ndarray, ...]  # kernel, bias[, kernel, bias] of one head
+HeadState = tuple[np.ndarray, ...]  # all that a head's training goes on from
 
 
 def initial_weights(shape: HeadShape, seed: int) -> HeadWeights:

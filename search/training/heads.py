@@ -16,10 +16,10 @@ import numpy as np
 from search.experiment.trial import ModelSettings, Objective, TrainingSettings
 from search.features.rows import FeatureRows, as_rows
 from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
-from search.training.head_shape import HeadShape, HeadWeights
+from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
 from search.training.progress import OnEpoch
-from search.training.training_run import HeadEpoch, RunPlan, State, TrainedHeads, train
+from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
 
 FeaturesOf = Callable[[int], np.ndarray | FeatureRows]
 FeedOf = Callable[[slice], Iterable[EpochFeed]]  # an epoch's batches of some of the heads
@@ -92,7 +92,7 @@ class StackedHeads:
     def __init__(
         self, plan: HeadPlan, lanes: "Lanes", view_of_epoch: FeaturesOf, scored: FeatureRows
     ) -> None:
-        self.states: dict[int, State] = {}
+        self.states: dict[int, HeadState] = {}
         self._plan, self._lanes, self._view_of_epoch, self._scored = plan, lanes, view_of_epoch, scored
         self._active = list(range(len(plan.tasks)))
 

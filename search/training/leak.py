@@ -9,8 +9,8 @@ import numpy as np
 
 from search.features.rows import FeatureRows
 from search.features.store import FeatureStore
-from search.training.job import Job
 from search.training.pictures import AugmentedPictures
+from search.training.training_mode import LoadedTrial
 
 LEAKED_VIEW = 1_000_000  # beyond any view that trains
 
@@ -29,6 +29,6 @@ class LeakedPictures:
         return store.view(policy.pool, policy.augmentation, policy.seed, LEAKED_VIEW)
 
 
-def leaked(job: Job) -> Job:
+def leaked(trial: LoadedTrial) -> LoadedTrial:
     """The same trial, scored on augmented pictures."""
-    return replace(job, scored=LeakedPictures(job.pictures))
+    return replace(trial, scored=LeakedPictures(trial.pictures))

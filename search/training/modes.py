@@ -13,8 +13,8 @@ from search.experiment.trial import TrialSpec
 from search.training.cutting import cut_summary
 from search.training.finetune import FINETUNE
 from search.training.frozen import FROZEN
-from search.training.job import Mode, Views
 from search.training.scratch import SCRATCH
+from search.training.training_mode import Mode, Views
 
 if TYPE_CHECKING:
     from search.experiment.space import Space

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.training.head_shape import HeadShape, HeadWeights
+from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.losses import CROSS_ENTROPY
 from search.training.optimizer import apply_adam, decay
 
 if TYPE_CHECKING:
     import keras
 
-State = tuple[np.ndarray, ...]
 BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 
 
@@ -112,7 +111,7 @@ class Network:
         """Weights that train, head included."""
         return sum(int(np.prod(variable.shape)) for variable in self._trained)
 
-    def start(self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None) -> State:
+    def start(self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None) -> HeadState:
         """The state before the first step: this head on the body as it was built, or with the
         weights `body`.
         """
@@ -126,11 +125,11 @@ class Network:
             variable.assign(np.zeros(variable.shape, np.float32))
         return self.state()
 
-    def state(self) -> State:
+    def state(self) -> HeadState:
         """All that training changes: weights, statistics, moments, the number of steps."""
         return tuple(variable.numpy() for variable in self._variables)
 
-    def resume(self, state: State) -> None:
+    def resume(self, state: HeadState) -> None:
         self._assign(self._variables, state)
 
     @property

@@ -21,19 +21,19 @@ from search.features.greetings import import_tensorflow_quietly
 from search.training.batching import Batching, Mixing
 from search.training.cutting import ALL, cut
 from search.training.head_feed import HeadTask
-from search.training.head_shape import HeadShape, HeadWeights
-from search.training.job import Answer, Job
+from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.network import Network, acceleration, built_in
 from search.training.optimizer import Schedule
-from search.training.pictures import Feed, hash_of
-from search.training.training_run import HeadEpoch, RunPlan, State, TrainedHeads, train
+from search.training.pictures import Feed, digest_of
+from search.training.training_mode import Answer, LoadedTrial
+from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
 from search.training.trial_files import Checkpoint, checkpoint_file
 
 if TYPE_CHECKING:
     import keras
 
 PREDICT_BATCH = 64
-Start = Callable[[int], State]  # a head's number -> its state before the first epoch
+Start = Callable[[int], HeadState]  # a head's number -> its state before the first epoch
 
 
 @dataclass(frozen=True)
@@ -56,34 +56,34 @@ class Phase:
         return protocol.epochs or min(protocol.max_epochs or self.max_epochs, self.max_epochs)
 
 
-def train_phase(job: Job, network: Network, start: Start, feed: Feed, phase: Phase) -> TrainedHeads:
+def train_phase(trial: LoadedTrial, network: Network, start: Start, feed: Feed, phase: Phase) -> TrainedHeads:
     """Trains every head of the trial through the phase, from its checkpoint if it has one."""
-    training, protocol = job.spec.settings.training, job.spec.protocol
+    training, protocol = trial.spec.settings.training, trial.spec.protocol
     plan = RunPlan(
-        tasks=job.tasks,
-        labels=job.labels,
+        tasks=trial.tasks,
+        labels=trial.labels,
         objective=protocol.objective,
         num_epochs=phase.num_epochs(protocol),
         patience=None if protocol.epochs else training.patience,
         learning_rate=phase.learning_rate,
         learning_rate_setting=phase.learning_rate_setting,
-        keeps_weights=job.keeps_weights,
+        keeps_weights=trial.keeps_weights,
         phase=phase.name,
         reported_before=phase.reported_before,
     )
     schedule = Schedule(phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay)
-    batching = _batching(job, feed, phase.needs_company)
+    batching = _batching(trial, feed, phase.needs_company)
     heads = NetworkHeads(network, start, batching, feed, schedule, plan)
-    return train(heads, plan, Checkpoint(checkpoint_file(job.spec, job.resources)), job.on_epoch)
+    return train(heads, plan, Checkpoint(checkpoint_file(trial.spec, trial.resources)), trial.on_epoch)
 
 
-def _batching(job: Job, feed: Feed, needs_company: bool) -> Batching:
-    model, training = job.spec.settings.model, job.spec.settings.training
+def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
+    model, training = trial.spec.settings.model, trial.spec.settings.training
     return Batching(
         inputs=feed.batches,
-        labels=job.labels,
-        positions=job.pool,
-        num_classes=job.num_classes,
+        labels=trial.labels,
+        positions=trial.pool,
+        num_classes=trial.num_classes,
         batch_size=training.batch_size,
         head_units=model.head_units,
         dropout=model.dropout,
@@ -105,7 +105,7 @@ class NetworkHeads:
         schedule: Schedule,
         plan: RunPlan,
     ) -> None:
-        self.states: dict[int, State] = {}
+        self.states: dict[int, HeadState] = {}
         self._network, self._start, self._batching = network, start, batching
         self._feed, self._schedule, self._plan = feed, schedule, plan
 
@@ -192,7 +192,7 @@ def put_body(backbone: "keras.Model", settings: Settings, weights: Sequence[np.n
 
 
 def answer_by(
-    network: Network, weights: tuple[State, ...], inputs: Callable[[np.ndarray], np.ndarray]
+    network: Network, weights: tuple[HeadWeights, ...], inputs: Callable[[np.ndarray], np.ndarray]
 ) -> Answer:
     """inputs: pictures -> what the network takes. weights: of each head that may be asked."""
 
@@ -208,7 +208,7 @@ def answer_by(
     return answer
 
 
-def hash_of_scored(job: Job, feed: Feed) -> str:
+def hash_of_scored(trial: LoadedTrial, feed: Feed) -> str:
     """Of what the validation images are to the network, all that any head is scored on."""
-    rows = np.unique(np.concatenate([task.validate for task in job.tasks]))
-    return hash_of(feed.scored_batches(rows, PREDICT_BATCH))
+    rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
+    return digest_of(feed.scored_batches(rows, PREDICT_BATCH))

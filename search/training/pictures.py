@@ -137,7 +137,7 @@ def _cut(values: FeatureRows, rows: np.ndarray, batch_size: int) -> Iterator[np.
         yield values[rows[start : start + batch_size]]
 
 
-def hash_of(batches: Iterable[np.ndarray]) -> str:
+def digest_of(batches: Iterable[np.ndarray]) -> str:
     digest = hashlib.sha256()
     for batch in batches:
         digest.update(np.ascontiguousarray(batch).data)

@@ -23,10 +23,10 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
-from search.training.job import Job, Trained, job_of
 from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
+from search.training.training_mode import LoadedTrial, Trained, load_trial
 from search.training.training_run import TrainedHeads, TrialFailure
 from search.training.trial_files import CLIMBING, heads_file, save_head
 
@@ -45,7 +45,7 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.weights[0])
     if not (resources.keep_views and spec.kind in CLIMBING):
-        mode_of(spec.settings.training).forget(trained.job)
+        mode_of(spec.settings.training).forget(trained.trial)
     return Outcome(trained.result, trained.predictions)
 
 
@@ -58,7 +58,7 @@ class TrainedTrial:
     result: TrialResult
     predictions: Predictions
     heads: TrainedHeads
-    job: Job
+    trial: LoadedTrial
 
 
 def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> TrainedTrial:
@@ -68,14 +68,14 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
     start = time.perf_counter()
     mode = mode_of(spec.settings.training)
     mode.check(spec.settings.model, spec.settings.training)
-    job = _job(spec, resources, on_epoch)
-    trained = mode.train(job)
+    trial = _load(spec, resources, on_epoch)
+    trained = mode.train(trial)
     timing = _timing(time.perf_counter() - start, trained)
-    honest = assemble(trained.heads.honest, job)
-    optimistic = assemble(trained.heads.optimistic, job)
-    result = _result(spec, job.dataset, trained.heads, honest, optimistic).model_copy(
+    honest = assemble(trained.heads.honest, trial)
+    optimistic = assemble(trained.heads.optimistic, trial)
+    result = _result(spec, trial.dataset, trained.heads, honest, optimistic).model_copy(
         update={
-            "probes": _probes(job, trained),
+            "probes": _probes(trial, trained),
             "timing": timing,
             "validation_hash": trained.validation_hash,
             "feature_engine": trained.engine,
@@ -84,7 +84,7 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
             "precision": spec.precision,
         }
     )
-    return TrainedTrial(result, honest, trained.heads, job)
+    return TrainedTrial(result, honest, trained.heads, trial)
 
 
 def _timing(seconds: float, trained: Trained) -> TrialTiming:
@@ -96,33 +96,33 @@ def _timing(seconds: float, trained: Trained) -> TrialTiming:
     )
 
 
-def _job(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Job:
-    job = job_of(spec, resources, on_epoch)
-    return leaked(job) if spec.demo == "leak" else job
+def _load(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> LoadedTrial:
+    trial = load_trial(spec, resources, on_epoch)
+    return leaked(trial) if spec.demo == "leak" else trial
 
 
-def _probes(job: Job, trained: Trained) -> tuple[Probe, ...]:
-    if not job.spec.probes:
+def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
+    if not trial.spec.probes:
         return ()
     from search.training.probes import probe_extremes
 
-    one_seed = job.tasks[: job.spec.protocol.folds]
-    return probe_extremes(job.dataset, trained.answer, job.pool, one_seed, job.spec.probes)
+    one_seed = trial.tasks[: trial.spec.protocol.folds]
+    return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
 
 
-def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], job: Job) -> Predictions:
+def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], trial: LoadedTrial) -> Predictions:
     """Each head's answers put in the places of its images: one row a seed, one column an image that
     is ever scored.
     """
-    num_folds = job.fold.max() + 1
-    predicted = np.zeros((len(job.tasks) // num_folds, len(job.pool)), np.int16)
+    num_folds = trial.fold.max() + 1
+    predicted = np.zeros((len(trial.tasks) // num_folds, len(trial.pool)), np.int16)
     log_prob = np.zeros(predicted.shape, np.float32)
     for head, (classes, log_probs) in enumerate(answers):
-        rows = job.tasks[head].validate
+        rows = trial.tasks[head].validate
         predicted[head // num_folds, rows] = classes
         log_prob[head // num_folds, rows] = log_probs
-    scored = job.fold >= 0
-    return Predictions(job.pool[scored], predicted[:, scored], log_prob[:, scored], job.fold[scored])
+    scored = trial.fold >= 0
+    return Predictions(trial.pool[scored], predicted[:, scored], log_prob[:, scored], trial.fold[scored])
 
 
 def _result(

@@ -4,8 +4,7 @@ epoch.
 
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
-from search.training.head_shape import initial_weights
-from search.training.job import Job, Mode, Trained
+from search.training.head_shape import HeadState, initial_weights
 from search.training.network import Network
 from search.training.network_training import (
     NetworkShape,
@@ -17,36 +16,36 @@ from search.training.network_training import (
     train_phase,
 )
 from search.training.pictures import ImageFeed
-from search.training.training_run import State
+from search.training.training_mode import LoadedTrial, Mode, Trained
 
 WARMUP_EPOCHS = 1.0
 
 
-def train_scratch(job: Job) -> Trained:
+def train_scratch(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite."""
-    shape = NetworkShape.whole(job.spec.settings.model, job.spec.dataset.image_size, job.num_classes)
+    shape = NetworkShape.whole(trial.spec.settings.model, trial.spec.dataset.image_size, trial.num_classes)
     network = network_of(shape)
-    feed = ImageFeed(job.pictures, job.scored)
-    before = hash_of_scored(job, feed)
-    heads = train_phase(job, network, lambda head: _start(job, network, head), feed, _phase(job))
+    feed = ImageFeed(trial.pictures, trial.scored)
+    before = hash_of_scored(trial, feed)
+    heads = train_phase(trial, network, lambda head: _start(trial, network, head), feed, _phase(trial))
     return Trained(
         heads=heads,
         answer=answer_by(network, heads.weights, lambda pictures: pictures),
-        validation_hash=(before, hash_of_scored(job, feed)),
+        validation_hash=(before, hash_of_scored(trial, feed)),
         path="whole network: every layer trains",
     )
 
 
-def _start(job: Job, network: Network, head: int) -> State:
+def _start(trial: LoadedTrial, network: Network, head: int) -> HeadState:
     from search.features.backbones import build_backbone
 
-    model, seed = job.spec.settings.model, job.tasks[head].seed
-    body = build_backbone(model.backbone, "random", job.spec.dataset.image_size, seed=seed)
+    model, seed = trial.spec.settings.model, trial.tasks[head].seed
+    body = build_backbone(model.backbone, "random", trial.spec.dataset.image_size, seed=seed)
     return network.start(initial_weights(network.shape, seed), seed, body.get_weights())
 
 
-def _phase(job: Job) -> Phase:
-    settings = job.spec.settings
+def _phase(trial: LoadedTrial) -> Phase:
+    settings = trial.spec.settings
     return Phase(
         name="scratch",
         learning_rate=settings.model.learning_rate,
@@ -69,7 +68,7 @@ def _check(model: ModelSettings, training: TrainingSettings) -> None:
         )
 
 
-def _forget(job: Job) -> None:
+def _forget(trial: LoadedTrial) -> None:
     """Its pictures are painted as they are wanted."""
 
 

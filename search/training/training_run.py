@@ -12,12 +12,11 @@ import numpy as np
 from search.experiment.trial import Curve, Objective
 from search.training.head_feed import HeadTask
 from search.training.head_scores import HeadScores
-from search.training.head_shape import HeadWeights
+from search.training.head_shape import HeadState, HeadWeights
 from search.training.progress import EpochReport, OnEpoch
 from search.training.trial_files import Checkpoint
 
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
-State = tuple[np.ndarray, ...]
 
 
 class TrialFailure(Exception):
@@ -63,7 +62,7 @@ class Trainer(Protocol):
     it is kept for a checkpoint.
     """
 
-    states: dict[int, State]
+    states: dict[int, HeadState]
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights
@@ -228,7 +227,7 @@ class _Run:
         )
 
 
-def _grouped(arrays: dict[str, np.ndarray], kind: str) -> dict[int, State]:
+def _grouped(arrays: dict[str, np.ndarray], kind: str) -> dict[int, tuple[np.ndarray, ...]]:
     """`kind/HEAD/NUMBER` -> {head: (arrays in the order of their numbers)}."""
     found: dict[int, dict[int, np.ndarray]] = {}
     for name, value in arrays.items():

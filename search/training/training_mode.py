@@ -30,7 +30,7 @@ Answer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Job:
+class LoadedTrial:
     """A spec with its images. pool: int64, positions in the Dataset; rows of the tasks are
     positions in `pool`. fold: int16 [len(pool)], which one scores the image; -1: never scored.
     scored: the pictures that heads are scored on.
@@ -73,14 +73,14 @@ class Job:
         return self.spec.protocol.epochs is not None or bool(self.spec.probes)
 
 
-def job_of(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Job:
+def load_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> LoadedTrial:
     """The trial with its images, of which those that are scored are clean. Raises UserError where
     the data cannot be read.
     """
     dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
     pool = pool_rows(dataset, spec.protocol)
     tasks, fold = head_tasks(dataset, pool, spec.protocol)
-    return Job(spec, resources, dataset, pool, tasks, fold, CleanPictures(dataset, pool), on_epoch)
+    return LoadedTrial(spec, resources, dataset, pool, tasks, fold, CleanPictures(dataset, pool), on_epoch)
 
 
 @dataclass(frozen=True)
@@ -101,16 +101,16 @@ class Trained:
 
 @dataclass(frozen=True)
 class Mode:
-    """train: a job to what it learnt. forget: deletes what the trial kept on disk for itself. put:
-    the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back those
-    of the head. check: raises UserError for settings that do not go together. side_by_side: how it
-    uses processors, as `features.threads.set_threads` has it. budget: what successive halving
-    shares out; most: all of that.
+    """train: a trial to what it learnt. forget: deletes what the trial kept on disk for itself.
+    put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
+    those of the head. check: raises UserError for settings that do not go together. side_by_side:
+    how it uses processors, as `features.threads.set_threads` has it. budget: what successive
+    halving shares out; most: all of that.
     """
 
     name: str
-    train: Callable[[Job], Trained]
-    forget: Callable[[Job], None]
+    train: Callable[[LoadedTrial], Trained]
+    forget: Callable[[LoadedTrial], None]
     put: Callable[["keras.Model", Settings, Sequence[np.ndarray]], HeadWeights]
     check: Callable[[ModelSettings, TrainingSettings], None]
     side_by_side: bool
