@@ -153,7 +153,8 @@ def say_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str |
         return None
     line = (
         f"the frozen prefix's outputs take {needed / 1e9:.3g} GB and {available / 1e9:.3g} GB may be kept in "
-        f"{trial.resources.views_dir}: those that do not fit are computed again every epoch; free the disk, raise "
+        f"{trial.resources.views_dir}: those that do not fit are computed again "
+        "every epoch; free the disk, raise "
         "execution.disk_gb, or lower training.views"
     )
     _LOG.warning("%s", line)
@@ -183,13 +184,15 @@ def _first_trained(backbone: keras.Model, start: str) -> int:
         found = next((i for i, name in enumerate(names) if _is_or_begins(name, start)), None)
         if found is None:
             raise UserError(
-                f"training.finetune.from: {backbone.name} has no layer or block {start!r}{_nearest(start, names)}; give one of its "
+                f"training.finetune.from: {backbone.name} has no layer or block "
+                f"{start!r}{_nearest(start, names)}; give one of its "
                 "names, `last: N`, or all"
             )
         return found
     if count > len(names):
         raise UserError(
-            f"training.finetune.from: last: {count}, but {backbone.name} has {len(names)} layers; give fewer, or all"
+            f"training.finetune.from: last: {count}, but {backbone.name} has {len(names)} "
+            "layers; give fewer, or all"
         )
     return len(names) - count
 

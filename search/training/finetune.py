@@ -148,11 +148,13 @@ def _forget(trial: LoadedTrial) -> None:
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
     if training.finetune.start is None:
         raise UserError(
-            "training.mode finetune needs training.finetune.from: the name of a layer or block, `last: N`, or all"
+            "training.mode finetune needs training.finetune.from: the name of a layer or "
+            "block, `last: N`, or all"
         )
     if training.finetune.batch_norm == "train" and training.batch_size == 1:
         raise UserError(
-            "training.batch_size is 1 and finetune.batch_norm is train: a batch norm needs two images or more; raise batch_size "
+            "training.batch_size is 1 and finetune.batch_norm is train: a batch norm needs "
+            "two images or more; raise batch_size "
             "or keep batch_norm frozen"
         )
 

@@ -91,7 +91,8 @@ def _check(model: ModelSettings, training: TrainingSettings) -> None:
     for name in ("mixup", "cutmix"):
         if getattr(training, name):
             raise UserError(
-                f"training.{name} is {getattr(training, name):g}, which mixes images, and training.mode frozen keeps the features of "
+                f"training.{name} is {getattr(training, name):g}, which mixes images, and "
+                "training.mode frozen keeps the features of "
                 "each; use mode finetune or scratch, or leave it at 0"
             )
 

@@ -106,7 +106,8 @@ def _given(answer: _Answer | None) -> _Answer:
 
 
 def _new_head(labels: np.ndarray) -> _Head:
-    # Alternating within each class gives halves of equal make-up; rows come in a drawn order, so the halves are random too.
+    # Alternating within each class gives halves of equal make-up; rows come in a drawn order, so
+    # the halves are random too.
     order = np.argsort(labels, kind="stable")
     in_first = np.zeros(len(labels), bool)
     in_first[order[::2]] = True

@@ -95,7 +95,8 @@ class Network:
         self._kernels = [variable.value for variable in kernels] + self._head[::2]
         self._moments = [[tf.Variable(tf.zeros_like(v)) for v in self._trained] for _ in range(2)]
         self._step = tf.Variable(0.0)
-        # Statistics of batch norms and the state of the body's own dropout change too where it is run as in training.
+        # Statistics of batch norms and the state of the body's own dropout change too where it is
+        # run as in training.
         self._dropout = _dropout_states(body) if as_training else []
         self._moving = [*_statistics(body, trained), *self._dropout] if as_training else []
         self._fresh_body = [v.numpy() for v in self._body_variables]

@@ -59,7 +59,8 @@ def _phase(trial: LoadedTrial) -> Phase:
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
     if model.weights != "random":
         raise UserError(
-            f"model.weights is {model.weights}, and training.mode scratch begins at random weights; write `weights: random`, or "
+            f"model.weights is {model.weights}, and training.mode scratch begins at random "
+            "weights; write `weights: random`, or "
             "use mode finetune"
         )
     if training.batch_size == 1:
