@@ -81,30 +81,33 @@ def _is_rand_augment(settings: Settings) -> bool:
     return bool(settings["policy"] == policies.RAND_AUGMENT)
 
 
+FILL = ("fill_mode", "cval")  # what a picture that was moved is filled with
+POLICY = ("policy_ops", "policy_magnitude")
+
 _RECORDS: tuple[Augmentation, ...] = (
     Augmentation(
         "rotation_range", 1, 0.0, "degrees", Number(0, 360), "geometric", symmetric,
-        lambda drawn: geometry.rotation(drawn[:, 0]),
+        lambda drawn: geometry.rotation(drawn[:, 0]), options=FILL,
     ),
     Augmentation(
         "width_shift_range", 2, 0.0, "of the width below 1, px from 1 on", Shift(), "geometric", pixels,
         lambda drawn: geometry.shift(drawn[:, 0], np.zeros(len(drawn))),
-        changes=_moves_a_pixel, words=_shift_words,
+        changes=_moves_a_pixel, words=_shift_words, options=FILL,
     ),
     Augmentation(
         "height_shift_range", 3, 0.0, "of the height below 1, px from 1 on", Shift(), "geometric", pixels,
         lambda drawn: geometry.shift(np.zeros(len(drawn)), drawn[:, 0]),
-        changes=_moves_a_pixel, words=_shift_words,
+        changes=_moves_a_pixel, words=_shift_words, options=FILL,
     ),
     Augmentation(
         "shear_range", 4, 0.0, "degrees", Number(0, 89), "geometric", symmetric,
-        lambda drawn: geometry.shear(drawn[:, 0]),
+        lambda drawn: geometry.shear(drawn[:, 0]), options=FILL,
     ),
     Augmentation(
         "zoom_range", 5, 0.0, "times; above 1 the picture shrinks", Zoom(), "geometric", zoom,
         lambda drawn: geometry.scaling(drawn[:, 0], drawn[:, 1]),
         uncovers=lambda value: zoom_pair(value)[1] > 1,
-        words=_times,
+        words=_times, options=FILL,
     ),
     _flip("horizontal_flip", 6, lambda sign: (sign, np.ones_like(sign))),
     _flip("vertical_flip", 7, lambda sign: (np.ones_like(sign), sign)),
@@ -118,7 +121,7 @@ _RECORDS: tuple[Augmentation, ...] = (
     Augmentation(
         "policy", 12, "none", "", Choice(policies.POLICIES), "pixel", policies.draw_policy,
         paint=policies.apply_policy, moves=policies.policy_matrices, ends=policies.policy_ends,
-        words=policies.describe_policy, options=("policy_ops", "policy_magnitude"),
+        words=policies.describe_policy, options=POLICY, drawn_with=POLICY,
     ),
     Augmentation(
         "cutout", 13, 0.0, "fraction of the side", Number(0, 1), "pixel", colour.square,
@@ -166,6 +169,26 @@ def active(settings: Settings) -> dict[str, Value]:
     return {name: full[name] for name, record in AUGMENTATIONS.items() if _has_effect(record, full)}
 
 
+def alone(name: str, settings: Settings) -> dict[str, Value]:
+    """One augmentation of `settings` by itself: its value, and those of its options that `settings` names.
+
+    The one way to take an augmentation out of a setting. Raises KeyError where `settings` does not have it.
+    """
+    options = {option: settings[option] for option in AUGMENTATIONS[name].options if option in settings}
+    return {name: settings[name], **options}
+
+
+def options_of(settings: Settings) -> dict[str, Value]:
+    """Every option's value, the default where `settings` says nothing."""
+    full = complete({name: value for name, value in settings.items() if AUGMENTATIONS[name].kind == "option"})
+    return {name: full[name] for name, record in AUGMENTATIONS.items() if record.kind == "option"}
+
+
+def is_option(name: str) -> bool:
+    """Whether a setting says how others act and changes nothing alone."""
+    return AUGMENTATIONS[name].kind == "option"
+
+
 def is_identity(settings: Settings) -> bool:
     """Whether no picture can change."""
     return not active(settings)
@@ -191,7 +214,7 @@ def draw(settings: Settings, size: int, units: Callable[[int], Floats]) -> dict[
     full = complete(values)
     return {
         name: record.draw(
-            units(record.stream), size, full[name], *(full[option] for option in record.options)
+            units(record.stream), size, full[name], *(full[option] for option in record.drawn_with)
         )
         for name in values
         if (record := AUGMENTATIONS[name]).draw is not None

@@ -35,8 +35,7 @@ def extremes(name: str, value: object, options: Settings | None = None) -> tuple
     """The ends of one augmentation's range, labelled in the unit of the experiment file; none for the
     identity or an option.
 
-    `options` are settings that it may read (policy_ops, policy_magnitude). Raises UserError as `complete`
-    does.
+    `options` are the settings that it acts with. Raises UserError as `complete` does.
     """
     full = complete({**(options or {}), check_name(name): value})
     record, parsed = AUGMENTATIONS[name], full[name]
@@ -45,7 +44,7 @@ def extremes(name: str, value: object, options: Settings | None = None) -> tuple
     found: dict[str, Extreme] = {}
     for units in record.ends(parsed):
         # A side of 1 pixel leaves fractions of the side as they are written.
-        numbers = record.draw(np.array([units]), 1, parsed, *(full[option] for option in record.options))
+        numbers = record.draw(np.array([units]), 1, parsed, *(full[option] for option in record.drawn_with))
         label = record.describe(numbers[0], parsed)
         found.setdefault(label, Extreme(name, parsed, label, units))
     return tuple(found.values())
@@ -57,7 +56,7 @@ def augment_to(
     extreme: Extreme,
     options: Settings | None = None,
 ) -> Images:
-    """The images at one end of one augmentation's range; `options` are fill_mode, cval and the policy's."""
+    """The images at one end of one augmentation's range; `options` are the settings that it acts with."""
     picks = check_images(images, indices)
     settings = {**(options or {}), extreme.name: extreme.value}
     return paint(images, picks, make_plan(settings, images.shape[1], lambda _: extreme.draws(len(picks))))

@@ -30,10 +30,11 @@ class Augmentation:
     """One setting of an experiment file.
 
     `stream` numbers its random draws: given once, never changed, never reused. `draw(units [k, 4], size,
-    value, *options)` gives the numbers of k images, [k, p]; `options` names the settings it reads besides its
-    own. A geometric record turns the numbers into matrices [k, 3, 3] (`matrix`); a pixel record paints uint8
-    images [k, s, s, 3] in place (`paint`), and says where it reads from (`moves`, [k, 2, 3]) or what share it
-    covers (`covers`, [k]) if it does either.
+    value, *drawn_with)` gives the numbers of k images, [k, p]. `options` names the settings that it acts with
+    besides its own, which go wherever it goes; `drawn_with` those of them that `draw` reads. A geometric
+    record turns the numbers into matrices [k, 3, 3] (`matrix`); a pixel record paints uint8 images
+    [k, s, s, 3] in place (`paint`), and says where it reads from (`moves`, [k, 2, 3]) or what share it covers
+    (`covers`, [k]) if it does either.
 
     `matters(settings)` tells of an option whether anything reads it; `changes(value)` whether any picture can
     change; `uncovers(value)` whether fill can show; `ends(value)` gives the uniform draws at its extremes;
@@ -52,6 +53,7 @@ class Augmentation:
     moves: Callable[[Floats, int], Floats] | None = None
     covers: Callable[[Floats, int], Floats] | None = None
     options: tuple[str, ...] = ()
+    drawn_with: tuple[str, ...] = ()
     matters: Callable[[Settings], bool] = _always
     changes: Callable[[Any], bool] = _always
     uncovers: Callable[[Any], bool] = _always

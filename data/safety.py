@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data import geometry
-from data.augmentations import AUGMENTATIONS, complete, idle
+from data.augmentations import AUGMENTATIONS, complete, idle, options_of
 from data.extremes import Extreme, augment_to, extremes
 from data.geometry import Floats, Images
 from data.records import Settings
@@ -44,7 +44,7 @@ def label_safety(images: Images, settings: Settings, num_images: int = 64) -> tu
     full = complete(settings)
     reasons = idle(settings)
     picks = np.unique(np.linspace(0, len(images) - 1, min(num_images, len(images))).astype(np.int64))
-    options = {name: full[name] for name, record in AUGMENTATIONS.items() if record.kind == "option"}
+    options = options_of(settings)
     return tuple(
         _measure(images, picks, extreme, options, reasons.get(name, ""))
         for name, value in full.items()
@@ -66,7 +66,9 @@ def _reach(extreme: Extreme, size: int, options: Settings) -> tuple[float, float
     """The share of fill and the mean displacement in pixels of an image of `size` pixels a side."""
     record = AUGMENTATIONS[extreme.name]
     assert record.draw is not None  # an extreme is of something drawn
-    numbers = record.draw(extreme.draws(1), size, extreme.value, *(options[name] for name in record.options))
+    numbers = record.draw(
+        extreme.draws(1), size, extreme.value, *(options[name] for name in record.drawn_with)
+    )
     if record.covers is not None:
         return float(record.covers(numbers, size)[0]), 0.0
     if record.matrix is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search.export.exporters import EXPORTERS
+from search.export.exporters import write
 from search.export.exporting import Exported, Policy
 
 Floats = NDArray[np.floating]
@@ -18,7 +18,7 @@ SIZE, COUNT, SEED = 32, 600, 5
 
 
 def exported(to: str, **augmentation: Any) -> Exported:
-    return EXPORTERS[to].write(Policy("A test", augmentation, SIZE))
+    return write(Policy("A test", augmentation, SIZE), to)
 
 
 def executed(to: str, augmentation: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """What every search algorithm must do, asked of each record in the table: without training, on made-up scores."""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from data.errors import UserError
 from search.driver import bayesian
-from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, views_ladder
+from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, rounds_of, views_ladder
 from search.driver.bayesian import most_telling
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
@@ -84,16 +85,22 @@ def test_it_writes_nothing_to_the_disk(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_budget_is_a_number_of_views_of_the_ladder(algorithm: str) -> None:
-    config = _config(algorithm)
+@pytest.mark.parametrize("trials", [TRIALS, 20])
+def test_every_budget_is_a_rung_of_the_ladder_and_is_asked_for_as_planned(
+    algorithm: str, trials: int
+) -> None:
+    config = _config(algorithm, trials=trials)
     key = ALGORITHMS[algorithm].budget_key
     if key is None:
         assert views_ladder(config) == ()
         return
-    views = {values[key] for values in _proposals(config)}
-    assert all(isinstance(each, int) and 1 <= each <= 16 for each in views)
-    if ladder := views_ladder(config):
-        assert views == set(ladder)
+    budgets = [values[key] for values in _proposals(config)]
+    assert set(budgets) == set(views_ladder(config))
+    assert max(budgets) == 16
+    planned = Counter[int]()
+    for each in rounds_of(config):
+        planned[each.budget] += each.size
+    assert Counter(budgets) == planned
 
 
 def test_a_failed_trial_does_not_end_the_search(algorithm: str) -> None:

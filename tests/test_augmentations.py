@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data.augmentations import AUGMENTATIONS, complete, draw, is_identity
+from data.augmentations import AUGMENTATIONS, alone, complete, draw, is_identity
 from data.draws import unit_draws
 from data.errors import UserError
 from data.extremes import augment_to, extremes
@@ -194,3 +194,23 @@ def test_a_numeric_record_takes_numbers_and_others_do_not(record: Augmentation) 
     else:
         with pytest.raises(UserError):
             record.parse(1)
+
+
+OTHER_OPTIONS = {"fill_mode": "constant", "cval": 200, "policy_ops": 3, "policy_magnitude": 25}
+
+
+def test_every_option_belongs_to_an_augmentation() -> None:
+    named = {option for record in AUGMENTATIONS.values() for option in record.options}
+    options = {name for name, record in AUGMENTATIONS.items() if record.kind == "option"}
+    assert named == options == set(OTHER_OPTIONS)
+
+
+@DRAWN
+def test_taken_alone_it_keeps_the_options_it_acts_with(
+    record: Augmentation, images: NDArray[np.uint8]
+) -> None:
+    setting = {r.name: strong(r) for r in AUGMENTATIONS.values() if r.kind != "option"} | OTHER_OPTIONS
+    only = alone(record.name, setting)
+    assert set(only) == {record.name, *record.options}
+    wanted = augment(images, range(8), {**OTHER_OPTIONS, record.name: setting[record.name]}, 3, 0)
+    assert (augment(images, range(8), only, 3, 0) == wanted).all()

@@ -33,7 +33,8 @@ from data.errors import UserError
 from data.views import augment, make_plan
 from run_search import BAD_INPUT, DONE, app
 from search.commands.export_run import export
-from search.export.exporters import EXPORTERS
+from search.export.exporters import EXPORTERS, targets_of
+from search.export.exporting import Policy
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
@@ -231,16 +232,70 @@ def test_a_square_of_our_side_is_cut_out_of_every_picture(library: Callable[[dic
     assert len(np.unique(cut.reshape(50, -1), axis=0)) > 10
 
 
-@pytest.mark.parametrize("to", [name for name in EXPORTERS if name != "json"])
-@pytest.mark.parametrize("name", VALUES)
-def test_every_augmentation_is_in_the_code_or_named_as_left_out(to: str, name: str) -> None:
-    nothing, written = exported(to).code, exported(to, **{name: VALUES[name]})
-    compile(written.code, to, "exec")
-    assert written.code != nothing
-    left_out = [caveat for caveat in written.caveats if caveat.startswith(name) and "is left out" in caveat]
-    lines = [line for line in written.code.splitlines() if line and not line.startswith("#")]
-    bare = [line for line in nothing.splitlines() if line and not line.startswith("#")]
-    assert (lines == bare) == bool(left_out)
+LIBRARIES: dict[str, Callable[[dict[str, Any]], Apply]] = {
+    "keras": with_keras,
+    "imagedatagenerator": with_generator,
+    "torchvision": with_torchvision,
+    "albumentations": with_albumentations,
+}
+# Beside the mild values: ends of what an experiment file allows, and what leaves out "no change".
+MORE: tuple[tuple[str, Any], ...] = (
+    ("rotation_range", 360),
+    ("width_shift_range", 40.0),
+    ("height_shift_range", 7),
+    ("shear_range", 89),
+    ("zoom_range", [1.2, 1.8]),
+    ("zoom_range", [2.5, 4.0]),
+    ("zoom_range", [0.2, 0.4]),
+    ("channel_shift_range", 255),
+    ("brightness_range", [1.5, 2.0]),
+    ("brightness_range", [0.2, 0.4]),
+    ("contrast_range", [1.2, 1.5]),
+    ("contrast_range", [0.2, 0.6]),
+    ("saturation_range", [1.2, 1.8]),
+    ("saturation_range", [0.0, 3.0]),
+    ("policy", "trivial_augment_wide"),
+    ("cutout", 1.0),
+)
+BARS = np.random.default_rng(4).integers(0, 256, (1, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("to", LIBRARIES)
+@pytest.mark.parametrize(("name", "value"), [*VALUES.items(), *MORE])
+def test_the_code_changes_pictures_or_is_refused(to: str, name: str, value: Any) -> None:
+    """Each augmentation to each library: never code that does nothing in its place."""
+    if to not in targets_of(Policy("A test", {name: value}, SIZE)):
+        with pytest.raises(UserError) as refusal:
+            exported(to, **{name: value})
+        assert f"--to {to} cannot express {name} {value}" in str(refusal.value)
+        assert "choose --to json" in str(refusal.value)
+        assert f"or {to}" not in str(refusal.value)
+        return
+    images = np.repeat(BARS, 32, axis=0)
+    changed = np.abs(LIBRARIES[to]({name: value})(images) - images.astype(float)).reshape(32, -1).max(axis=1)
+    assert (changed > 1).sum() >= 2
+
+
+def test_a_part_that_cannot_be_expressed_refuses_the_whole() -> None:
+    with pytest.raises(
+        UserError, match=r"cannot express contrast_range .*choose --to json or keras"
+    ) as raised:
+        exported("imagedatagenerator", rotation_range=20, contrast_range=[0.7, 1.4])
+    assert "rotation_range" not in str(raised.value)
+
+
+def test_trivial_augment_is_refused_where_a_library_has_none() -> None:
+    for to in ("keras", "imagedatagenerator", "albumentations"):
+        with pytest.raises(UserError, match="choose --to json or torchvision"):
+            exported(to, policy="trivial_augment_wide")
+    assert "v2.TrivialAugmentWide()" in exported("torchvision", policy="trivial_augment_wide").code
+
+
+@pytest.mark.parametrize("to", LIBRARIES)
+def test_no_augmentation_comes_out_as_code_that_says_so(finished_run: Path, to: str) -> None:
+    code = export(finished_run, to).code
+    assert "no augmentation" in code.replace("\n# ", " ")
+    compile(code, to, "exec")
 
 
 def test_the_contract_covers_every_augmentation() -> None:
@@ -248,8 +303,12 @@ def test_the_contract_covers_every_augmentation() -> None:
 
 
 @pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect", "wrap"])
-@pytest.mark.parametrize("to", [name for name in EXPORTERS if name != "json"])
-def test_every_fill_mode_is_in_the_code(to: str, fill_mode: str) -> None:
+@pytest.mark.parametrize("to", LIBRARIES)
+def test_every_fill_mode_is_in_the_code_or_refused(to: str, fill_mode: str) -> None:
+    if (to, fill_mode) == ("torchvision", "wrap"):
+        with pytest.raises(UserError, match=r"cannot express fill_mode wrap .*choose --to json or keras"):
+            exported(to, rotation_range=20, fill_mode=fill_mode)
+        return
     codes = {mode: exported(to, rotation_range=20, fill_mode=mode).code for mode in ("nearest", fill_mode)}
     compile(codes[fill_mode], to, "exec")
     assert (codes["nearest"] != codes[fill_mode]) == (fill_mode != "nearest")
@@ -262,8 +321,19 @@ def test_the_generators_exchange_of_width_and_height_is_said_and_undone() -> Non
 
 
 @pytest.mark.parametrize("value", [[0.5, 1.2], [0.2, 2.5]])
-def test_a_contrast_that_keras_would_turn_round_is_left_out(value: list[float]) -> None:
-    assert "is left out" in exported("keras", contrast_range=value).caveats[0]
+def test_a_contrast_that_keras_would_turn_round_is_refused(value: list[float]) -> None:
+    with pytest.raises(UserError, match="RandomContrast needs"):
+        exported("keras", contrast_range=value)
+
+
+def test_a_refused_export_prints_one_line_and_ends_with_status_2(finished_run: Path) -> None:
+    state = json.loads(export(finished_run, "json", 2).code)
+    assert state["augmentation"] == {"policy": "trivial_augment_wide"}
+    result = CliRunner().invoke(app, ["export", str(finished_run), "--to", "keras", "--trial", "2"])
+    assert result.exit_code == BAD_INPUT
+    assert result.stdout == ""
+    assert "cannot express policy trivial_augment_wide (Keras has no such layer)" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("to", EXPORTERS)

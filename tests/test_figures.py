@@ -146,7 +146,7 @@ def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -
 
 def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:
     rows = floor_rows(finished, 14)
-    assert [row.label for row in rows] == ["#3", "#5", "#7", "course", "#6", "TrivialAugment", "#8", "#4"]
+    assert [row.label for row in rows] == ["#3", "#5", "#7", "course", "TrivialAugment", "#6", "#8", "#4"]
 
 
 def test_trials_on_fewer_views_are_hollow(finished: SearchState) -> None:

@@ -101,3 +101,16 @@ def test_a_floor_of_no_trials_is_refused() -> None:
 def test_trials_on_other_folds_are_refused() -> None:
     with pytest.raises(ValueError, match="same images, folds and seeds"):
         null_floor([trial(1, folds=3)], trial(0), labels(), "accuracy", 0)
+
+
+def test_each_trial_is_held_against_the_baseline_of_its_own_budget() -> None:
+    short, full = trial(7, wrong=0.4), trial(8, wrong=0.1)
+    unlike = null_floor([short, full], full, labels(), "accuracy", 0)
+    alike = null_floor([short, full], full, labels(), "accuracy", 0, baselines=[short, full])
+    assert unlike.p95 > 0
+    assert (alike.mean, alike.p95) == (0, 0)
+
+
+def test_no_floor_is_higher_than_an_accuracy_can_rise() -> None:
+    few = [trial(n, num_images=2, seeds=1, folds=2, wrong=0.5) for n in range(40)]
+    assert null_floor(few, trial(99, num_images=2, seeds=1, folds=2), labels(2), "accuracy", 0).p95 <= 1

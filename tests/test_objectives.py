@@ -91,10 +91,20 @@ def test_a_reported_figure_turned_by_the_sign_is_better_when_larger(objective: O
 
 
 @every_objective
+def test_nothing_is_better_than_the_best(objective: ObjectiveRecord) -> None:
+    true = _truth()
+    perfect = Answers(true[None], np.zeros((1, IMAGES)), true)
+    assert objective.sign * objective.parts(perfect).mean() == pytest.approx(objective.best)
+    for share in (0.0, 0.5, 1.0):
+        assert objective.parts(_answers(share)).mean() <= objective.sign * objective.best
+
+
+@every_objective
 def test_differences_are_said_in_a_unit_with_a_name(objective: ObjectiveRecord) -> None:
     unit = objective.unit
     assert unit.name
     assert unit.of
+    assert objective.words
     assert unit.factor > 0
     assert unit.digits >= 0
 

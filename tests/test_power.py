@@ -5,6 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Spread, advise, assumed_spread, detectable_effect, measured_spread
 from search.experiment.trial import Predictions
 
@@ -97,3 +98,50 @@ def test_impossible_plans_are_refused() -> None:
         detectable_effect(100, 0.8, 0, 3)
     with pytest.raises(ValueError, match="between 0 and 1"):
         advise(100, 84, 5, 3)
+
+
+def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
+    # 40 images, one fold and two seeds: one degree of freedom, and 2.8 of a share, which is 280 points
+    assert detectable_effect(40, 0.85, 1, 2, num_compared=43) > 2
+    advice = advise(40, 0.85, 1, 2, num_compared=43)
+    assert advice.detectable_effect is None
+    assert advice.room == pytest.approx(0.15)
+    assert "can show nothing" in advice.text
+    assert "no augmentation can gain more than 15 points (at the accuracy that is assumed)" in advice.text
+    assert advice.found.startswith("nothing")
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 5, 40, 400, 4000])
+@pytest.mark.parametrize("accuracy", [0.0, 0.1, 0.85, 0.999, 1.0])
+@pytest.mark.parametrize(("folds", "seeds"), [(1, 1), (1, 2), (2, 1), (5, 3)])
+def test_no_plan_claims_more_than_can_be_gained(
+    num_images: int, accuracy: float, folds: int, seeds: int
+) -> None:
+    advice = advise(num_images, accuracy, folds, seeds, num_compared=20)
+    assert advice.detectable_effect is None or 0 <= advice.detectable_effect < 1 - accuracy
+
+
+def test_what_was_measured_bounds_the_gain() -> None:
+    assert advise(200, 0.85, 5, 3, IMAGES_ONLY).detectable_effect == pytest.approx(0.0198, rel=1e-2)
+    advice = advise(200, 0.99, 5, 3, IMAGES_ONLY, room=0.01)
+    assert advice.detectable_effect is None
+    assert "no augmentation can gain more than 1 point (as the baseline was measured)" in advice.text
+
+
+def test_log_loss_is_told_in_nats_and_only_once_it_was_measured() -> None:
+    before = advise(10_000, 0.85, 5, 3, objective="log_loss")
+    assert before.detectable_effect is None
+    assert before.found == "not known yet"
+    assert "not known before a first run" in before.text
+    after = advise(10_000, 0.85, 5, 3, IMAGES_ONLY, objective="log_loss", room=0.4)
+    assert after.found == "0.0028 nats, 4 times in 5"
+    assert "points" not in after.text
+
+
+def test_balanced_accuracy_of_unlike_classes_varies_more() -> None:
+    weights = OBJECTIVES["balanced_accuracy"].flip(np.repeat([0, 1], [90, 10]))
+    weight = float(np.sqrt((weights**2).mean()))
+    assert weight == pytest.approx(sqrt(0.9 / (4 * 0.81) + 0.1 / (4 * 0.01)))
+    plain, balanced = (advise(4000, 0.85, 5, 3, weight=each).detectable_effect for each in (1.0, weight))
+    assert plain is not None
+    assert balanced == pytest.approx(weight * plain)

@@ -135,7 +135,10 @@ def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
     [
         (make_state("opened"), "This search has not ended"),
         (make_state("search").model_copy(update={"stopped": "SIGTERM"}), "This search was stopped (SIGTERM)"),
-        (make_state("search"), "Nothing here is confirmed on fresh seeds and folds: no trial got so far."),
+        (
+            make_state("search"),
+            "Nothing here is confirmed on fresh seeds, folds and views: no trial got so far.",
+        ),
         (
             with_evaluation(make_state("search"), confirm=None),
             "switched off (evaluation.confirm: null)",

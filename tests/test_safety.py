@@ -1,5 +1,6 @@
 """Extremes and label safety, against figures worked by hand."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from data.errors import UserError
 from data.extremes import augment_to, extremes
 from data.safety import LabelSafety, label_safety
+from search.training.probes import probe_extremes
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +130,20 @@ def test_a_value_that_is_not_allowed_is_refused(images: NDArray[np.uint8]) -> No
         extremes("rotation_range", -1)
     with pytest.raises(UserError, match="rotation_range"):
         label_safety(images, {"rotation_range": "much"})
+
+
+def test_the_model_is_tried_on_pictures_painted_with_the_experiments_options(
+    images: NDArray[np.uint8],
+) -> None:
+    seen = []
+
+    def answer(pictures: NDArray[np.uint8], heads: NDArray[np.int64]) -> NDArray[np.int64]:
+        seen.append(pictures)
+        return np.zeros(len(pictures), np.int64)
+
+    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int))
+    fold: Any = SimpleNamespace(validate=np.arange(5))
+    wanted = {"rotation_range": 45, "fill_mode": "constant", "cval": 200}
+    probes = probe_extremes(dataset, answer, np.arange(5), [fold], wanted)
+    assert [probe.augmentation for probe in probes] == ["rotation_range"] * 2
+    assert all((pictures[:, 0, 0] == 200).all() for pictures in seen[1:])  # the first are the clean ones

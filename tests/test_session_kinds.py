@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from tiny_sessions import EXPERIMENT, run_here, table_of, tiny_config
 
+from data.extremes import extremes
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,6 +26,13 @@ def test_algorithms_that_share_out_views_finish_and_repeat(
     results = [run_here(tiny_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
     assert [r.outcome for r in results] == ["finished", "finished"]
     assert table_of(results[0].run_dir) == table_of(results[1].run_dir)
+    records = results[0].state.records
+    views = {
+        r.rung: r.spec.protocol.views for r in records if r.kind == "trial" and r.spec.settings.augmentation
+    }
+    assert views == {0: 1, 1: 2}
+    course = {r.rung: r.spec.protocol.views for r in records if r.label == "course settings"}
+    assert course == views  # each rung has controls of its own
 
 
 def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
@@ -83,3 +92,38 @@ def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_pat
     files = [path for path in result.run_dir.rglob("*") if path.is_file()]
     assert not [path.name for path in files if secret.encode() in path.read_bytes()]
     assert secret not in str(result.tracking)
+
+
+STRONG_POLICY = {
+    "policy": "rand_augment",
+    "policy_ops": 3,
+    "policy_magnitude": 25,
+    "rotation_range": {"min": 20, "max": 30},
+    "fill_mode": "constant",
+    "cval": 200,
+}
+
+
+@pytest.mark.slow
+def test_an_augmentation_alone_and_at_its_extremes_keeps_the_experiments_options(
+    cache: Path, tmp_path: Path
+) -> None:
+    changes = {
+        "augmentation": STRONG_POLICY,
+        "search": {"algorithm": "random", "trials": 1},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": {"top": 1, "seeds": 1, "views": 1}, "test": False},
+    }
+    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    alone = {r.label: r.spec.settings.augmentation for r in state.of_kind("ablation") if "alone" in r.label}
+    assert alone["policy alone"] == {"policy": "rand_augment", "policy_ops": 3, "policy_magnitude": 25}
+    rotated = alone["rotation_range alone"]
+    assert {name: rotated[name] for name in ("fill_mode", "cval")} == {"fill_mode": "constant", "cval": 200}
+    probes = state.records[0].spec.probes
+    assert {name: probes[name] for name in OPTIONS} == {name: STRONG_POLICY[name] for name in OPTIONS}
+    at = {probe.at for probe in state.safety if probe.augmentation == "policy"}
+    assert at == {
+        e.label for e in extremes("policy", "rand_augment", {"policy_ops": 3, "policy_magnitude": 25})
+    }
+
+
+OPTIONS = ("policy_ops", "policy_magnitude", "fill_mode", "cval")

@@ -1,11 +1,13 @@
 """The Python interface: a KerasTuner tuner that answers to KerasTuner's own calls."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras_tuner
 import numpy as np
 import pytest
+from states import SPACE, make_state
 
 from search import AugmentationTuner, ExperimentConfig
 from search.driver.session import SessionOptions
@@ -69,3 +71,18 @@ def test_searching_again_trains_nothing(tuner: Any) -> None:
     again = AugmentationTuner(tuner.config, tuner.run_dir)
     assert again.search(options=SessionOptions(inline=True)).outcome == "already finished"
     assert again.get_best_hyperparameters(1)[0].values == tuner.get_best_hyperparameters(1)[0].values
+
+
+def test_scores_of_unlike_budgets_are_not_ranked_together(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    state = make_state("search")  # its trials stand on two rungs in turn
+    monkeypatch.setattr("search.driver.session.run_search", lambda *given: SimpleNamespace(state=state))
+    space = {name: part.get("choices", part) for name, part in SPACE.items()}
+    tuner = AugmentationTuner(
+        ExperimentConfig.model_validate({**EXPERIMENT, "augmentation": space}), tmp_path
+    )
+    tuner.search()
+    ranked = [int(trial.trial_id) for trial in tuner.oracle.get_best_trials(9)]
+    assert len(ranked) == 3
+    assert {record.rung for record in state.records if record.trial in ranked} == {1}

@@ -7,7 +7,7 @@ from data.augmentations import active
 from data.errors import UserError
 from data.messages import did_you_mean, shown
 from search.driver.outputs import winner_of
-from search.export.exporters import EXPORTERS
+from search.export.exporters import EXPORTERS, write
 from search.export.exporting import Exported, Policy
 from search.journal.state import SearchState
 from search.verification.reopening import open_run
@@ -16,11 +16,12 @@ from search.verification.reopening import open_run
 def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
     """The recommended augmentation of a run, or that of one of its trials, as code or JSON.
 
-    Raises UserError where there is no such exporter or trial, or nothing is recommended yet.
+    Raises UserError where there is no such exporter or trial, nothing is recommended yet, or the exporter cannot express it. No
+    augmentation is a recommendation too, and comes out as code that says so and changes nothing.
     """
     if to not in EXPORTERS:
         raise UserError(f"--to received {to!r}; allowed: {', '.join(EXPORTERS)}{did_you_mean(to, EXPORTERS)}")
-    return EXPORTERS[to].write(policy_of(open_run(run_dir).state, trial))
+    return write(policy_of(open_run(run_dir).state, trial), to)
 
 
 def policy_of(state: SearchState, trial: int | None = None) -> Policy:

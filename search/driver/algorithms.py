@@ -13,12 +13,14 @@ from data.errors import UserError
 from search.driver.bayesian import bayesian_oracle_class
 from search.driver.halving import (
     HalvingPlan,
+    Round,
     Rule,
     asynchronous,
     halving_oracle_class,
     plan_halving,
     synchronous,
 )
+from search.driver.hyperband import first_bracket, hyperband_oracle_class, plan_hyperband
 from search.evidence.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space, require_steps
@@ -35,13 +37,14 @@ VIEWS_KEY = "tuner/views"
 
 @dataclass(frozen=True)
 class Algorithm:
-    """build: the oracle. budget_key: where a proposal carries the number of views it wants, if it says so. rungs: the views of
-    each rung, lowest first; None where every trial gets the full number. count: the most trials it asks for."""
+    """build: the oracle. budget_key: where a proposal carries the budget that it wants; every algorithm that has one says its
+    rounds, so that each budget is a rung with controls of its own. None where every trial gets all of it. count: the most trials
+    it asks for, where it has no rounds."""
 
     name: str
     build: Callable[["ExperimentConfig", Space, Any], "keras_tuner.Oracle"]
     budget_key: str | None = None
-    rungs: Callable[["ExperimentConfig"], tuple[int, ...]] | None = None
+    rounds: Callable[["ExperimentConfig"], tuple[Round, ...]] | None = None
     count: Callable[["ExperimentConfig", Space], int] = lambda config, space: config.search.trials
 
 
@@ -60,13 +63,19 @@ def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracl
 
 def views_ladder(config: "ExperimentConfig") -> tuple[int, ...]:
     """The budgets (views or epochs) at which trials of this experiment are compared, lowest first; empty where there is but one."""
-    rungs = ALGORITHMS[config.search.algorithm].rungs
-    return rungs(config) if rungs else ()
+    return tuple(sorted({each.budget for each in rounds_of(config)}))
+
+
+def rounds_of(config: "ExperimentConfig") -> tuple[Round, ...]:
+    """What an algorithm asks for at each budget, in order; empty where there is but one budget."""
+    rounds = ALGORITHMS[config.search.algorithm].rounds
+    return rounds(config) if rounds else ()
 
 
 def num_trials(config: "ExperimentConfig", space: Space) -> int:
     """The most trials the search phase can ask for, promotions included."""
-    return ALGORITHMS[config.search.algorithm].count(config, space)
+    rounds = rounds_of(config)
+    return sum(r.size for r in rounds) if rounds else ALGORITHMS[config.search.algorithm].count(config, space)
 
 
 @lru_cache(maxsize=8)
@@ -114,13 +123,16 @@ def _bayesian(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
 
 
 def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    from keras_tuner.oracles import HyperbandOracle
-
     options = _common(config, space, objective)
-    options.pop("max_trials")
-    oracle = _in_memory(HyperbandOracle)(max_epochs=_most(config), factor=config.search.reduction, **options)
-    oracle.max_trials = config.search.trials
+    trials, most, reduction = options.pop("max_trials"), _most(config), config.search.reduction
+    bracket = first_bracket(trials, most, reduction)
+    oracle = _in_memory(hyperband_oracle_class())(bracket, max_epochs=most, factor=reduction, **options)
+    oracle.max_trials = trials
     return oracle
+
+
+def _hyperband_rounds(config: "ExperimentConfig") -> tuple[Round, ...]:
+    return plan_hyperband(config.search.trials, _most(config), config.search.reduction)
 
 
 def _grid_count(config: "ExperimentConfig", space: Space) -> int:
@@ -132,14 +144,6 @@ def _halving(rule: Rule, config: "ExperimentConfig", space: Space, objective: An
     plan = _halving_plan(config)
     options = _common(config, space, objective) | {"max_trials": sum(plan.sizes)}
     return _in_memory(halving_oracle_class())(plan=plan, rule=rule, **options)
-
-
-def _halving_count(config: "ExperimentConfig", space: Space) -> int:
-    return sum(_halving_plan(config).sizes)
-
-
-def _halving_views(config: "ExperimentConfig") -> tuple[int, ...]:
-    return _halving_plan(config).views
 
 
 def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
@@ -169,10 +173,15 @@ ALGORITHMS: dict[str, Algorithm] = {
         Algorithm("random", _random),
         Algorithm("grid", _grid, count=_grid_count),
         Algorithm("bayesian", _bayesian),
-        Algorithm("hyperband", _hyperband, budget_key="tuner/epochs"),
-        Algorithm("halving", partial(_halving, synchronous), VIEWS_KEY, _halving_views, _halving_count),
-        Algorithm(
-            "asynchronous_halving", partial(_halving, asynchronous), VIEWS_KEY, _halving_views, _halving_count
+        Algorithm("hyperband", _hyperband, "tuner/epochs", _hyperband_rounds),
+        *(
+            Algorithm(
+                name,
+                partial(_halving, rule),
+                VIEWS_KEY,
+                lambda config: _halving_plan(config).rounds,
+            )
+            for name, rule in (("halving", synchronous), ("asynchronous_halving", asynchronous))
         ),
     )
 }

@@ -4,13 +4,14 @@
 
 import numpy as np
 
+from data.augmentations import is_option
 from data.dataset import Dataset
 from search.driver.phases import Ablation, Confirmation, Context, Controls, best_trials
 from search.driver.rungs import rank_correlations
 from search.driver.specs import NONE, Epochs
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Confirmed, Evidence, Score, TestResult, Verdict
-from search.evidence.floor import null_floor
+from search.evidence.floor import NullFloor, null_floor
 from search.evidence.objectives import OBJECTIVES
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.evidence.verdicts import choose, holm, verdict
@@ -29,19 +30,14 @@ class Conclusions:
 
     def after_search(self, controls: Controls, trials: list[int]) -> Evidence:
         """The best trial, and what the best would show if none differed from no augmentation."""
-        config = self._context.config
         completed = [n for n in trials if self._ledger.record(n).status == "completed"]
         best = best_trials(self._context, trials, 1)
-        baseline = controls.baseline(None)
         updates: dict = {
             "rung_correlations": rank_correlations([self._ledger.record(n) for n in completed]),
             "optimism": self._optimism([*controls.full.values(), *completed]),
         }
         if best:
-            predictions = (self._ledger.predictions(n) for n in completed)  # one at a time: all are too many
-            base = self._ledger.predictions(baseline)
-            seed = derive_seed(config.seed, "floor")
-            floor = null_floor(predictions, base, self._labels, config.evaluation.objective, seed)
+            floor = self._floor(controls, completed)
             effect = self._ledger.record(best[0]).effect
             updates |= {
                 "null_floor": floor.p95,
@@ -50,6 +46,20 @@ class Conclusions:
                 "best_is_below_floor": effect is None or effect.delta <= floor.p95,
             }
         return self._update(updates)
+
+    def _floor(self, controls: Controls, completed: list[int]) -> NullFloor:
+        """Of each setting once, at the most of the budget that it had, against no augmentation at as much."""
+        records = sorted(map(self._ledger.record, completed), key=lambda record: record.rung or 0)
+        tried = list({setting_key(record.spec.settings): record for record in records}.values())
+        return null_floor(
+            # one at a time: all are too many
+            (self._ledger.predictions(record.trial) for record in tried),
+            self._ledger.predictions(controls.full[NONE]),
+            self._labels,
+            self._context.config.evaluation.objective,
+            derive_seed(self._context.config.seed, "floor"),
+            baselines=(self._ledger.predictions(controls.beside(record.spec)) for record in tried),
+        )
 
     def after_confirmation(self, confirmation: Confirmation) -> Evidence:
         """The effects on fresh folds, seeds and views, and the policy they recommend, if any."""
@@ -101,7 +111,7 @@ class Conclusions:
         space = self._context.space
         searched = [name for name, part in space.section_of.items() if part == "augmentation"]
         fixed = self._context.specs.control(space.fixed["augmentation"]).augmentation
-        return [name for name in [*searched, *fixed] if name not in OPTIONS]
+        return [name for name in [*searched, *fixed] if not is_option(name)]
 
     def after_ablation(self, confirmation: Confirmation, ablation: Ablation) -> Evidence:
         """One verdict an augmentation, corrected for all that was compared at this stage."""
@@ -184,9 +194,6 @@ class Conclusions:
     def _update(self, fields: dict) -> Evidence:
         self._evidence = self._evidence.model_copy(update=fields)
         return self._evidence
-
-
-OPTIONS = ("fill_mode", "cval", "policy_ops", "policy_magnitude")  # say how others act; change nothing alone
 
 
 def _verdicts(effects: dict[str, Effect], basis: str) -> dict[str, Verdict]:

@@ -17,6 +17,15 @@ SOURCE_KEY = "tuner/trial_id"
 
 
 @dataclass(frozen=True)
+class Round:
+    """Trials that an algorithm asks for at one budget (views, or epochs). below: what of it their settings have had; 0: new ones."""
+
+    budget: int
+    below: int
+    size: int
+
+
+@dataclass(frozen=True)
 class HalvingPlan:
     """views and sizes: for each rung, lowest first, the views an image and how many settings get there. reduction: of how many
     settings one is promoted.
@@ -25,6 +34,10 @@ class HalvingPlan:
     views: tuple[int, ...]
     sizes: tuple[int, ...]
     reduction: int = 3
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        return tuple(map(Round, self.views, (0, *self.views), self.sizes))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from search.driver.rungs import rank_agreement
 from search.evidence.findings import LeakDemo, LeakedScore
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import TrialSpec
+from search.journal.state import fullest
 
 
 def demonstrate_leak(context: Context, controls: Controls, trials: list[int]) -> LeakDemo:
@@ -40,13 +41,11 @@ def _score_again(context: Context, controls: Controls, trials: list[int]) -> dic
     """Controls and trials of the fullest rung, scored on augmented images: source trial -> leaking
     trial.
     """
-    ledger = context.ledger
-    completed = [n for n in trials if ledger.record(n).status == "completed"]
-    top = max((ledger.record(n).rung or 0 for n in completed), default=0)
-    fullest = [n for n in completed if (ledger.record(n).rung or 0) == top]
+    records = map(context.ledger.record, trials)
+    again = fullest(record for record in records if record.status == "completed")
     asked = {
-        source: context.ask("leak", leaked_spec(ledger.record(source).spec))
-        for source in [*controls.full.values(), *fullest]
+        source: context.ask("leak", leaked_spec(context.ledger.record(source).spec))
+        for source in [*controls.full.values(), *(record.trial for record in again)]
     }
     for number in asked.values():
         context.tell(number)

@@ -19,8 +19,8 @@ class Pace:
 
     def told(self, record: TrialRecord) -> None:
         """Counts a trial once, however often it is told."""
-        timing = record.result.timing if record.result else None
-        if timing is None or record.duplicate_of is not None or not record.spec.settings.augmentation:
+        timing = record.trained.timing if record.trained else None
+        if timing is None or not record.spec.settings.augmentation:
             return
         if record.trial not in self._counted:
             self._counted.add(record.trial)

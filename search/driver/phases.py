@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from data.augmentations import active
+from data.augmentations import alone as taken_alone
 from search.driver.algorithms import views_ladder
 from search.driver.ledger import Ledger
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
@@ -15,7 +17,7 @@ from search.execution.failures import failure_streak
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import Kind, Settings, TrialRecord, TrialSpec, setting_key
-from search.training.modes import mode_of
+from search.training.modes import budget_of, mode_of
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
 
@@ -57,8 +59,12 @@ class Controls:
     def full(self) -> dict[str, int]:
         return list(self.by_views.values())[-1]
 
-    def baseline(self, views: Any) -> int:
-        return self.by_views.get(views, self.full)[NONE]
+    def baseline(self, budget: Any) -> int:
+        return self.by_views.get(budget, self.full)[NONE]
+
+    def beside(self, spec: TrialSpec) -> int:
+        """The number of the trial without augmentation that had as much of the budget."""
+        return self.baseline(budget_of(spec))
 
 
 def run_controls(context: Context) -> Controls:
@@ -124,7 +130,9 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
 
 
 def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
-    """The best completed trials of the highest rung that holds any, best first, each setting once and no augmentation never."""
+    """The best completed trials, each setting once and no augmentation never. Scores are compared within a rung only: those of
+    a higher rung come first, and the best of a lower one only where it has fewer than `top`.
+    """
     sign = OBJECTIVES[context.config.evaluation.objective].sign
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:
@@ -160,35 +168,27 @@ def run_ablation(
             rest = {key: value for key, value in policy.augmentation.items() if key != name}
             removed[name] = _ask_ablation(context, f"without {name}", policy, rest)
     for name in searched:
-        strength = policy.augmentation.get(name, _best_strength(context, name))
-        if strength is not None:
-            alone[name] = _ask_ablation(
-                context, f"{name} alone", policy, _with_options(policy, name, strength)
-            )
+        source = policy if name in policy.augmentation else _best_with(context, name)
+        if source is not None:
+            only = taken_alone(name, source.augmentation)
+            alone[name] = _ask_ablation(context, f"{name} alone", policy, only)
     for number in (*removed.values(), *alone.values()):
         context.tell(number, confirmation.baseline)
     return Ablation(removed, alone)
 
 
 def _ask_ablation(context: Context, label: str, policy: Settings, augmentation: dict[str, Any]) -> int:
-    from data.augmentations import active
-
     settings = policy.model_copy(update={"augmentation": active(augmentation)})
     return context.ask("ablation", context.specs.confirm("ablation", label, settings))
 
 
-def _with_options(policy: Settings, name: str, strength: Any) -> dict[str, Any]:
-    options = {key: value for key, value in policy.augmentation.items() if key in ("fill_mode", "cval")}
-    return {**options, name: strength}
-
-
-def _best_strength(context: Context, name: str) -> Any:
-    """The value of an augmentation in the best trial that used it; None where none did."""
+def _best_with(context: Context, name: str) -> Settings | None:
+    """The setting of the best trial that used an augmentation; None where none did."""
     using = [
         r.trial for r in context.ledger.records if r.kind == "trial" and name in r.spec.settings.augmentation
     ]
     best = best_trials(context, using, 1)
-    return context.ledger.record(best[0]).spec.settings.augmentation[name] if best else None
+    return context.ledger.record(best[0]).spec.settings if best else None
 
 
 def run_test(context: Context, choices: dict[str, tuple[Settings, Epochs]]) -> dict[str, int]:

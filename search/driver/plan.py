@@ -13,9 +13,10 @@ from search.driver.costs import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Frozen, Predictions, Resources
+from search.experiment.trial import Frozen, Objective, Predictions, Resources
 from search.features.opened import extractor_of
 from search.journal.journal_file import read
 from search.journal.state import DatasetSummary, replay
@@ -40,7 +41,8 @@ class Plan(Frozen):
     images_per_second: float
     seconds: float
     num_combinations: int | None
-    detectable_effect: float
+    detectable_effect: float | None  # None: no effect that is possible, or not known before a first run
+    found: str
     advice: str
     network: NetworkCost | None = None
 
@@ -64,7 +66,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
     return Plan(
         name=config.name,
         dataset=prepared.summary,
-        controls=len(CONTROLS),
+        controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
         later_trials=num_later,
         heads_a_trial=heads,
@@ -73,6 +75,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
         seconds=round(images / speed + learning),
         num_combinations=prepared.space.num_combinations,
         detectable_effect=advice.detectable_effect,
+        found=advice.found,
         advice=advice.text,
         network=network,
     )
@@ -85,7 +88,11 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
     """From the spread that an earlier sitting's no-augmentation trial measured; before any, from the number of images."""
     evaluation = prepared.config.evaluation
     splits = np.asarray(prepared.dataset.splits)
-    accuracy, spread = _measured(prepared, resources.views_dir.parent) or (TYPICAL_ACCURACY, None)
+    objective, labels = evaluation.objective, np.asarray(prepared.dataset.labels)
+    metrics, spread = _measured(prepared, resources.views_dir.parent) or ({}, None)
+    accuracy = metrics.get("accuracy", TYPICAL_ACCURACY)
+    scored = labels[np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))]
+    weights = OBJECTIVES[objective].flip(scored)
     return advise(
         num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
         accuracy=accuracy,
@@ -94,10 +101,21 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
         spread=spread,
         num_compared=prepared.num_trials + len(CONTROLS) - 1,
         num_validation=int((splits == VALIDATION).sum()),
+        objective=objective,
+        weight=float(np.sqrt((weights**2).mean())),
+        room=_room(metrics, objective),
     )
 
 
-def _measured(prepared: Prepared, run_dir: Path) -> tuple[float, Spread | None] | None:
+def _room(metrics: dict[str, float], objective: Objective) -> float | None:
+    """The most that can be gained over no augmentation; None where it was not measured."""
+    if objective not in metrics:
+        return None
+    record = OBJECTIVES[objective]
+    return record.sign * (record.best - metrics[objective])
+
+
+def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
     journal = run_dir / "journal.jsonl"
     if not journal.exists():
         return None
@@ -114,7 +132,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[float, Spread | None] 
     predictions = Predictions.from_bytes((run_dir / baseline.predictions_file).read_bytes())
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
-    return baseline.result.metrics["accuracy"], spread
+    return baseline.result.metrics, spread
 
 
 def _images_per_second(prepared: Prepared, resources: Resources) -> float:
@@ -150,7 +168,7 @@ def describe_plan(plan: Plan) -> str:
             f"  images        {plan.images:,} through the backbone, at {plan.images_per_second:.0f} a second here",
             *_describe_networks(plan),
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
-            f"  can detect    {100 * plan.detectable_effect:.2f} points, 4 times in 5",
+            f"  can detect    {plan.found}",
             f"  {plan.advice}",
         ]
     )

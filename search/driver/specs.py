@@ -1,6 +1,8 @@
 """The specs of a search's trials: which folds, seeds and views each phase uses, and what the controls are.
 
-Every phase has seeds of its own, derived from the experiment's: confirmation shares no fold, head seed or view with the search.
+Three parts of a search have folds, head seeds and views of their own, derived from the experiment's seed (`STREAMS`): what picks
+settings, what confirms them, and what the sealed test set scores. Inside a part trials share them, because they are compared in
+pairs: controls with trials (and with what `--demo-leak` scores again), ablations with the confirmation.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,16 @@ COURSE_SETTINGS: dict[str, Any] = {
     "shear_range": 10,
     "zoom_range": 0.1,
     "vertical_flip": True,
+}
+
+# The stream of random numbers that each kind of trial draws from.
+STREAMS: dict[Kind, str] = {
+    "control": "search",
+    "trial": "search",
+    "leak": "search",
+    "confirm": "confirm",
+    "ablation": "confirm",
+    "test": "test",
 }
 
 CONTROLS: dict[str, dict[str, Any]] = {
@@ -73,7 +85,7 @@ class SpecFactory:
             views = budget
         elif isinstance(budget, int) and budget != mode.most(settings.training):
             epochs = budget
-        protocol = self._protocol("search", evaluation.folds, evaluation.seeds, views)
+        protocol = self._protocol(kind, evaluation.folds, evaluation.seeds, views)
         return self._spec(kind, label, settings, protocol.model_copy(update={"max_epochs": epochs}))
 
     def baseline(self) -> TrialSpec:
@@ -92,19 +104,19 @@ class SpecFactory:
             kind,
             label,
             settings,
-            self._protocol("confirm", self.config.evaluation.folds, confirm.seeds, views),
+            self._protocol(kind, self.config.evaluation.folds, confirm.seeds, views),
         )
 
     def final(self, label: str, settings: Settings, epochs: "Epochs") -> TrialSpec:
         """Trained on train + validation for `epochs`, scored on the test split."""
         confirm = self.config.evaluation.confirm
         seeds = confirm.seeds if confirm else self.config.evaluation.seeds
-        protocol = self._protocol("confirm", 1, seeds, settings.training.views)
+        protocol = self._protocol("test", 1, seeds, settings.training.views)
         times = {"epochs": epochs.last, "head_epochs": epochs.first}
         return self._spec("test", label, settings, protocol.model_copy(update=times))
 
-    def _protocol(self, phase: str, folds: int, num_seeds: int, views: Views) -> Protocol:
-        seed = self.config.seed
+    def _protocol(self, kind: Kind, folds: int, num_seeds: int, views: Views) -> Protocol:
+        seed, phase = self.config.seed, STREAMS[kind]
         return Protocol(
             folds=folds,
             fold_seed=derive_seed(seed, phase, "folds"),

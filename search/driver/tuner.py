@@ -16,6 +16,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
 from search.features.greetings import import_tensorflow_quietly
+from search.journal.state import fullest
 
 if TYPE_CHECKING:
     import keras
@@ -42,8 +43,9 @@ def tuner_class() -> Any:
         """Searches augmentations for one experiment.
 
         `search()` runs or resumes the whole search in `run_dir` (default runs/NAME): controls, trials, confirmation, ablation,
-        test. `get_best_hyperparameters(n)` and `results_summary()` are KerasTuner's own, over the trials of the search phase;
-        `get_best_models(n)` trains those trials on train + validation and returns models that take raw uint8 images.
+        test. `get_best_hyperparameters(n)` and `results_summary()` are KerasTuner's own, over the trials of the search phase; with
+        rungs over those of the fullest one, since scores compare within a rung only. `get_best_models(n)` trains those trials on
+        train + validation and returns models that take raw uint8 images.
         """
 
         def __init__(self, config: ExperimentConfig, run_dir: Path | None = None) -> None:
@@ -63,7 +65,7 @@ def tuner_class() -> Any:
             self.result = run_search(self.config, self.run_dir, progress, options)
             self.oracle = build_oracle(self.config, Space.of(self.config))
             self._records = {}
-            for record in self.result.state.of_kind("trial"):
+            for record in fullest(self.result.state.of_kind("trial")):
                 self._adopt(record)
             return self.result
 

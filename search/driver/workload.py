@@ -5,7 +5,7 @@ deadline. Trains nothing and measures nothing.
 
 from dataclasses import dataclass
 
-from search.driver.algorithms import num_trials, views_ladder
+from search.driver.algorithms import num_trials, rounds_of, views_ladder
 from search.driver.specs import CONTROLS
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
@@ -58,7 +58,9 @@ class Workload:
         return tuple(phase for name, phase in self.phases.items() if name not in BEFORE_CONFIRMATION)
 
     def of(self, record: TrialRecord) -> float:
-        """What one trial adds: its heads and its views, on a higher rung those alone that the rung below did not have."""
+        """What one trial adds: its heads and its views, on a higher rung those alone that the rung below did not have (of
+        Hyperband's later brackets, which begin there, that is too little: a record does not say that it is the first of its
+        setting)."""
         spec = record.spec
         if mode_of(spec.settings.training).budget == "epochs":
             heads = len(spec.protocol.head_seeds) * spec.protocol.folds
@@ -80,7 +82,7 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     rungs = max(1, len(ladder))
     phases = {
         "controls": PhaseWork(1 + others * rungs, 1 + others * full),
-        "search": _search_work(config, space, ladder, full),
+        "search": _search_work(config, space, full),
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
@@ -106,7 +108,7 @@ def _epochs(
     training = space.with_augmentation({}).training
     full = float(mode_of(training).most(training))
     heads = evaluation.folds * evaluation.seeds
-    search = _search_work(config, space, ladder, full)
+    search = _search_work(config, space, full)
     controls = len(CONTROLS) * max(1, len(ladder))
     phases = {
         "controls": PhaseWork(controls, heads * len(CONTROLS) * (sum(ladder) or full), 0.0),
@@ -133,14 +135,10 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
     return float(views - max(below, default=0))
 
 
-def _search_work(config: ExperimentConfig, space: Space, ladder: tuple[int, ...], full: float) -> PhaseWork:
-    """Rung sizes fall by `search.reduction`; without rungs every trial has all views."""
-    trials = num_trials(config, space)
-    if not ladder:
-        return PhaseWork(trials, trials * full)
-    sizes = [config.search.reduction ** -float(rung) for rung in range(len(ladder))]
-    share = trials / sum(sizes)
-    views = sum(share * size * new_views(views, ladder) for size, views in zip(sizes, ladder, strict=True))
+def _search_work(config: ExperimentConfig, space: Space, full: float) -> PhaseWork:
+    """A promoted setting has the views of the round below; without rounds every trial has all views."""
+    trials, rounds = num_trials(config, space), rounds_of(config)
+    views = sum(each.size * (each.budget - each.below) for each in rounds) if rounds else trials * full
     return PhaseWork(trials, views)
 
 

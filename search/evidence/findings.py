@@ -70,7 +70,9 @@ class TestResult(Frozen):
     none: Score
     chosen: Score | None
     effect: Effect | None
-    confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: class given; of the recommended model
+    confusion: tuple[
+        tuple[int, ...], ...
+    ]  # images; rows: true class, columns: class given; by the model kept
 
 
 class LeakedScore(Frozen):

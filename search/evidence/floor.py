@@ -4,11 +4,13 @@ Works from the predictions of the search phase alone and trains nothing. A singl
 `evaluation`.
 """
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
 
 from search.evidence.evaluation import paired_difference, per_image
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.spread import HeadErrors, assumed_head_variance, head_errors
 from search.experiment.trial import Frozen, Objective, Predictions
 
@@ -33,6 +35,7 @@ def null_floor(
     objective: Objective,
     seed: int,
     num_flips: int = 2000,
+    baselines: Iterable[Predictions] | None = None,
 ) -> NullFloor:
     """Flips the signs of the paired differences and takes the best trial's mean, `num_flips` times.
 
@@ -45,12 +48,13 @@ def null_floor(
     own effect is taken out first, so that one that hurts badly does not look like noise.
 
     trials: those the winner was picked from, in the same folds and seeds as `baseline`; an iterator is read
-    once. Raises ValueError where there are none, or for other images, folds or seeds.
+    once. baselines: what each is compared with, where some had less to train with than others; None:
+    `baseline`, all of them. Raises ValueError where there are none, or for other images, folds or seeds.
     """
     group = _groups(baseline)
     sums, heads = [], []
-    for trial in trials:
-        difference = paired_difference(trial, baseline, labels, objective)
+    for trial, own in zip(trials, baselines or itertools.repeat(baseline), strict=False):
+        difference = paired_difference(trial, own, labels, objective)
         values = difference.mean(axis=0)
         sums.append(np.bincount(group, weights=values - values.mean()).astype(np.float32) / len(values))
         heads.append(head_errors(difference, baseline.fold))
@@ -65,7 +69,9 @@ def null_floor(
         means += np.sqrt(half) * rng.standard_normal(means.shape)
         means -= np.sqrt(half) * rng.standard_normal((num_flips, 1))
     best = means.max(axis=1)
-    return NullFloor(mean=float(best.mean()), p95=float(np.quantile(best, 0.95)), num_trials=len(sums))
+    mean, p95 = float(best.mean()), float(np.quantile(best, 0.95))
+    most = OBJECTIVES[objective].bounds[1]  # no accuracy can differ by more than 1
+    return NullFloor(mean=min(mean, most), p95=min(p95, most), num_trials=len(sums))
 
 
 def _groups(baseline: Predictions) -> np.ndarray:

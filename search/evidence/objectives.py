@@ -48,7 +48,8 @@ class ObjectiveRecord:
     part of the images in a mask bool [n], before any is doubted: answers may hold NaN. flip:
     float64 [n], by how much an image's part changes where its answer does; zeros where every answer
     moves a little. direction: of the figure as it is reported, where parts always say that more is
-    better. bounds: of a difference.
+    better. best: what no reported figure exceeds. bounds: of a difference. words: its name in a
+    sentence.
     """
 
     name: Objective
@@ -56,8 +57,15 @@ class ObjectiveRecord:
     score: Callable[[Answers, np.ndarray], float]
     flip: Callable[[np.ndarray], np.ndarray]
     direction: Literal["max", "min"]
+    best: float
     bounds: tuple[float, float]
     unit: Unit
+    words: str
+
+    @property
+    def counts_answers(self) -> bool:
+        """Whether images are right or wrong, so that an accuracy tells how far they spread."""
+        return bool(self.flip(np.zeros(1, int)).any())
 
     @property
     def sign(self) -> int:
@@ -116,8 +124,10 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             score=_mean_right,
             flip=_alike,
             direction="max",
+            best=1.0,
             bounds=(-1.0, 1.0),
             unit=Unit(100.0, 1, "points", "accuracy"),
+            words="accuracy",
         ),
         ObjectiveRecord(
             name="balanced_accuracy",
@@ -125,8 +135,10 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             score=_mean_recall,
             flip=_by_class,
             direction="max",
+            best=1.0,
             bounds=(-1.0, 1.0),
             unit=Unit(100.0, 1, "points", "balanced accuracy"),
+            words="balanced accuracy",
         ),
         ObjectiveRecord(
             name="log_loss",
@@ -134,8 +146,10 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             score=_mean_log_prob,
             flip=lambda true: np.zeros(len(true)),
             direction="min",
+            best=0.0,
             bounds=(-inf, inf),
             unit=Unit(1.0, 3, "nats", "log-loss saved"),
+            words="log-loss",
         ),
     )
 }

@@ -9,10 +9,10 @@ from search.experiment.trial import Predictions
 def confusion_matrix(
     predictions: Predictions, labels: np.ndarray, num_classes: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Counts over all seeds; rows are true classes, columns the classes given."""
-    true = np.broadcast_to(labels[predictions.images], predictions.predicted.shape)
-    pairs = true.astype(np.int64) * num_classes + predictions.predicted
-    counts = np.bincount(pairs.ravel(), minlength=num_classes**2).reshape(num_classes, num_classes)
+    """Images as the first seed's model answers them, which is the one that is kept; rows are true classes, columns the classes
+    given."""
+    pairs = labels[predictions.images].astype(np.int64) * num_classes + predictions.predicted[0]
+    counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     return tuple(tuple(row) for row in counts.tolist())
 
 
@@ -25,4 +25,5 @@ def wilson_interval(accuracy: float, num_images: int, level: float = 0.95) -> tu
         / (1 + z**2 / num_images)
         * np.sqrt(accuracy * (1 - accuracy) / num_images + z**2 / (4 * num_images**2))
     )
-    return float(centre - half), float(centre + half)
+    low, high = float(centre - half), float(centre + half)
+    return max(0.0, min(low, accuracy)), min(1.0, max(high, accuracy))  # rounding leads a hair beyond

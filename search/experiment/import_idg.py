@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from data.augmentations import AUGMENTATIONS
+from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import write_atomically
 from search.experiment.config import parse_config
@@ -72,7 +72,7 @@ def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
     """The augmentations that are on, as an experiment file writes them; raises UserError for a value out of range."""
     found = {}
     for name, value in arguments.items():
-        if name in AUGMENTATIONS and AUGMENTATIONS[name].kind != "option":
+        if name in AUGMENTATIONS and not is_option(name):
             record = AUGMENTATIONS[name]
             parsed = record.parse(_spelled(name, value))
             if record.is_on(parsed):
@@ -155,7 +155,7 @@ def _experiment(
 ) -> str:
     """The file's text, checked as any experiment file is."""
     written = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS)
-    options = {key: arguments[key] for key in ("fill_mode", "cval") if key in arguments}
+    options = {key: value for key, value in arguments.items() if key in AUGMENTATIONS and is_option(key)}
     validation = arguments.get("validation_split") or 0.15
     split = f"split: {{validation: {validation}, test: 0.15}}"
     lines = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from data.augmentations import AUGMENTATIONS, active, complete
+from data.augmentations import AUGMENTATIONS, active, complete, is_option
 from data.errors import UserError
 from search.experiment.dimensions import Choices, Dimension
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section, nested
@@ -90,7 +90,8 @@ class Space:
         return [self.fixed[section].get(name, kind.flat(kind.type().model_dump(mode="json"))[name])]
 
     def strongest(self) -> dict[str, Any]:
-        """Each searched augmentation at the value that goes furthest from changing nothing, and each fixed one as it is.
+        """Each searched augmentation at the value that goes furthest from changing nothing, each fixed one as it is, and the
+        options they act with.
 
         A value that was meant to change something and does not (an int shift of 1) is among them, to be named.
         """
@@ -104,7 +105,7 @@ class Space:
         return {
             name: value
             for name, value in complete(written).items()
-            if name in records and records[name].kind != "option" and value != records[name].identity
+            if name in records and (is_option(name) or value != records[name].identity)
         }
 
     def named_values(self, settings: Settings) -> dict[str, Any]:

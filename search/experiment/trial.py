@@ -58,7 +58,8 @@ class TrialSpec(Frozen):
     key.
 
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
-    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images.
+    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images, and the options
+    that those act with.
     demo: a mistake that is made on purpose, to be shown; None in every trial of a search.
     """
 
@@ -245,6 +246,11 @@ class TrialRecord(Frozen):
     @property
     def status(self) -> str:
         return "running" if self.result is None else self.result.status
+
+    @property
+    def trained(self) -> TrialResult | None:
+        """What was trained for this trial: None where it repeats another, whose answer it has and which cost it nothing."""
+        return None if self.duplicate_of is not None else self.result
 
 
 @dataclass(frozen=True)

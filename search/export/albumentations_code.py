@@ -84,7 +84,7 @@ def _channel_shift(policy: Policy, levels: float) -> Step:
 
 
 def _cutout(policy: Policy, side: float) -> Step:
-    sides = [f"hole_{name}_range={pair(side, side)}" for name in ("height", "width")]
+    sides = [f"hole_{name}_range={(side, side)}" for name in ("height", "width")]  # an int would be pixels
     code = call("A.CoarseDropout", "num_holes_range=(1, 1)", *sides, "fill=127", "p=1.0")
     return Step(("cutout",), code, (), (CUT_INSIDE,))
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.augmentations import AUGMENTATIONS
+from data.errors import UserError
 from search.export.albumentations_code import write_albumentations
-from search.export.exporting import Exported, Policy
+from search.export.exporting import CannotExpress, Exported, Policy
 from search.export.generator_code import write_generator
 from search.export.keras_code import write_keras
 from search.export.torchvision_code import write_torchvision
@@ -14,7 +15,8 @@ from search.export.torchvision_code import write_torchvision
 
 @dataclass(frozen=True)
 class Exporter:
-    """package: whose code it is; None for none. write: a policy to code that defines `augmentation`, or to JSON."""
+    """package: whose code it is; None for none. write: a policy to code that defines `augmentation`, or to JSON; raises
+    CannotExpress."""
 
     package: str | None
     write: Callable[[Policy], Exported]
@@ -39,3 +41,25 @@ EXPORTERS: dict[str, Exporter] = {
     "torchvision": Exporter("torchvision", write_torchvision),
     "albumentations": Exporter("albumentations", write_albumentations),
 }
+
+
+def write(policy: Policy, to: str) -> Exported:
+    """The policy as code for `to`, a name of the table. Raises UserError where that cannot express all of it."""
+    try:
+        return EXPORTERS[to].write(policy)
+    except CannotExpress as lacking:
+        able = " or ".join(targets_of(policy))
+        raise UserError(f"--to {to} cannot express {lacking}; choose --to {able}") from lacking
+
+
+def targets_of(policy: Policy) -> list[str]:
+    """The exporters that can express all of the policy."""
+    return [name for name, exporter in EXPORTERS.items() if _expresses(exporter, policy)]
+
+
+def _expresses(exporter: Exporter, policy: Policy) -> bool:
+    try:
+        exporter.write(policy)
+    except CannotExpress:
+        return False
+    return True

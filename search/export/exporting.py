@@ -10,7 +10,6 @@ from typing import Any
 
 from data.augmentations import active, complete
 
-OPTIONS = ("fill_mode", "cval", "policy_ops", "policy_magnitude")  # arguments of other steps, not steps
 AFFINE = ("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range")
 CUT_INSIDE = "cutout: the square stays inside the picture; ours may be cut off at the border"
 CUT_OFF = "channel_shift_range: levels are cut off at 0 and 255, not at the picture's own least and largest"
@@ -57,22 +56,32 @@ class Policy:
 class Step:
     """One step of the exported code.
 
-    names: the augmentations that it stands for. code: empty where the library has nothing of the kind. remarks: comments, on
-    units for the most part. caveats: what comes out differently; comments too, and told to whoever asked.
+    names: the augmentations that it stands for. remarks: comments, on units for the most part. caveats: what comes out
+    differently; comments too, and told to whoever asked. lacks: what of it the library cannot express, and why; empty where it
+    can.
     """
 
     names: tuple[str, ...]
     code: str = ""
     remarks: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 Writer = Callable[[Policy, Any], Step]  # an augmentation's value to its step
 
 
+class CannotExpress(Exception):
+    """The library has nothing for a part of the policy. lacks: each such part, and why."""
+
+    def __init__(self, lacks: Sequence[str]) -> None:
+        super().__init__("; ".join(lacks))
+        self.lacks = tuple(lacks)
+
+
 @dataclass(frozen=True)
 class Exported:
-    """code: as text. caveats: a line each, what the code does differently or not at all."""
+    """code: as text. caveats: a line each, what the code does differently."""
 
     code: str
     caveats: tuple[str, ...] = ()
@@ -100,7 +109,7 @@ def lacking(name: str, why: str) -> Writer:
 
 def missing(name: str, value: Any, why: str) -> Step:
     """A step that cannot be expressed."""
-    return Step((name,), caveats=(f"{name} {value} is left out: {why}",))
+    return Step((name,), lacks=(f"{name} {value} ({why})",))
 
 
 def number(value: float) -> str:
@@ -125,15 +134,18 @@ def written(
 ) -> Exported:
     """Code: a title, `head` (imports), `opening`, the steps a line each under their comments, `closing`.
 
-    empty: stands for all of it but the head where no step has code.
+    empty: stands for all of it but the head where the policy is no augmentation. Raises CannotExpress: code that leaves a part
+    out would train something else.
     """
+    if lacks := [lack for step in steps for lack in step.lacks]:
+        raise CannotExpress(lacks)
     caveats = tuple(caveat for step in steps for caveat in step.caveats)
     parts = [_comment(policy.title), head, ""]
     if any(step.code for step in steps):
-        body = "\n".join(text for step in steps if (text := _step_text(step)))
+        body = "\n".join(map(_step_text, steps))
         parts += [opening, indent(body, "    " * (2 if opening.count("\n") else 1)), closing]
     else:
-        parts += [*(_comment(f"Differs: {caveat}") for caveat in caveats), empty]
+        parts += [empty]
     return Exported("\n".join(parts) + "\n", caveats)
 
 

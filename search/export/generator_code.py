@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from data.augmentations import AUGMENTATIONS
 from search.export.exporting import Exported, Policy, Step, missing, written
 
 # What a person writes -> what moves pictures that way in Keras 3.15.
@@ -12,12 +13,12 @@ EXCHANGE = (
 )
 WAYS = {"width_shift_range": "sideways", "height_shift_range": "up and down"}
 UNKNOWN = ("contrast_range", "saturation_range", "policy", "cutout")
-OF_POLICY = ("policy_ops", "policy_magnitude")
+OF_UNKNOWN = {option for name in UNKNOWN for option in AUGMENTATIONS[name].options}
 
 
 def write_generator(policy: Policy) -> Exported:
     head = "from tensorflow.keras.preprocessing.image import ImageDataGenerator"
-    steps = [_step(policy, name, value) for name, value in policy.active.items() if name not in OF_POLICY]
+    steps = [_step(policy, name, value) for name, value in policy.active.items() if name not in OF_UNKNOWN]
     remark = Step(
         (), remarks=("For the training images alone: give the validation images one without arguments",)
     )

@@ -72,14 +72,15 @@ def _shear(policy: Policy, degrees: float) -> Step:
 
 def _zoom(policy: Policy, value: float | list[float]) -> Step:
     low, high = zoom_ends(value)
-    caveats = ("zoom_range: Keras shrinks no further than to a half",) if high > 2 else ()
-    factor = pair(max(low - 1, -0.999), min(high - 1, 1))
+    if high > 2:
+        return missing("zoom_range", value, "Keras shrinks no further than to a half")
+    factor = pair(max(low - 1, -0.999), high - 1)
     remarks = (
         f"{number(low)} to {number(high)} times: Keras takes the factor less 1, above 0 shrinks",
         "Both factors, or x and y would be zoomed alike",
     )
     code = f"layers.RandomZoom(height_factor={factor}, width_factor={factor}, {_fill(policy)}),"
-    return Step(("zoom_range",), code, remarks, caveats)
+    return Step(("zoom_range",), code, remarks)
 
 
 def _vertical_flip(policy: Policy, value: bool) -> Step:
@@ -102,9 +103,9 @@ def _brightness(policy: Policy, value: list[float]) -> Step:
 
 def _contrast(policy: Policy, value: list[float]) -> Step:
     less, more = 1 - value[0], value[1] - 1
-    if less > more or more > 1:
+    if less < 0 or less > more or more > 1:
         # RandomContrast sorts its two factors: what takes away more than it adds, it would turn round.
-        return missing("contrast_range", value, "RandomContrast needs 1 - low <= high - 1 <= 1")
+        return missing("contrast_range", value, "RandomContrast needs 0 <= 1 - low <= high - 1 <= 1")
     caveat = (
         "contrast_range: about each channel's own mean, not about the mean luma, and not cut off at 0 and 255"
     )

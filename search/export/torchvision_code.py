@@ -14,6 +14,7 @@ from search.export.exporting import (
     Writer,
     call,
     lacking,
+    missing,
     number,
     pair,
     plain,
@@ -25,7 +26,6 @@ from search.export.exporting import (
 PADDING = {
     "nearest": "edge",
     "reflect": "symmetric",
-    "wrap": "edge",
 }  # "reflect" there leaves the edge pixel out
 
 
@@ -44,6 +44,8 @@ def write_torchvision(policy: Policy) -> Exported:
 
 def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
     (mode, level), size = policy.fill, policy.size
+    if mode == "wrap":
+        return missing("fill_mode", mode, "torchvision cannot repeat a picture beside itself")
     margin = 0 if mode == "constant" else size // 2
     side = size + 2 * margin
     values, remarks, caveats = [f"degrees={number(policy.full['rotation_range'])}"], [], []
@@ -72,8 +74,6 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
         remarks.append(
             f"fill_mode {mode}: RandomAffine fills with one level, so the picture is padded ahead of it"
         )
-    if mode == "wrap":
-        caveats.append("fill_mode wrap: torchvision cannot repeat the picture; its edge is repeated instead")
     return Step(names, "\n".join(lines), tuple(remarks), tuple(caveats))
 
 
@@ -82,6 +82,10 @@ def _colour(name: str, argument: str) -> Writer:
 
 
 def _cutout(policy: Policy, value: float) -> Step:
+    if round(value * policy.size) >= policy.size:
+        return missing(
+            "cutout", value, "RandomErasing leaves a picture as it is rather than erase a whole side of it"
+        )
     area = number(value**2)
     code = f"v2.RandomErasing(p=1.0, scale=({area}, {area}), ratio=(1.0, 1.0), value=127),"
     return Step(("cutout",), code, (f"{value:g} of the side: counted in areas",), (CUT_INSIDE,))

@@ -56,6 +56,31 @@ def _ordered(section: Any, order: Sequence[str]) -> Any:
     return {name: section[name] for name in dict.fromkeys([*(n for n in order if n in section), *section])}
 
 
+class Cost(Frozen):
+    """What the trials of a search took, each training counted once. Seconds are summed over workers; images are passes of the
+    backbone."""
+
+    trainings: int
+    features_seconds: float
+    heads_seconds: float
+    total_seconds: float
+    images: int
+    heads: int
+
+    @classmethod
+    def of(cls, records: Iterable[TrialRecord]) -> "Cost":
+        results = [record.trained for record in records if record.trained is not None]
+        timings = [result.timing for result in results if result.timing is not None]
+        return cls(
+            trainings=len(results),
+            features_seconds=sum(timing.features_seconds for timing in timings),
+            heads_seconds=sum(timing.heads_seconds for timing in timings),
+            total_seconds=sum(timing.total_seconds for timing in timings),
+            images=sum(timing.images_extracted for timing in timings),
+            heads=sum(result.num_heads for result in results),
+        )
+
+
 class SearchState(Frozen):
     """Everything known of a search at some moment. `records` are in the order of their numbers."""
 
@@ -83,12 +108,24 @@ class SearchState(Frozen):
         result = baseline.result if baseline else None
         return result.probes if result else ()
 
+    @property
+    def cost(self) -> Cost:
+        return Cost.of(self.records)
+
     def of_kind(self, *kinds: str) -> tuple[TrialRecord, ...]:
         return tuple(record for record in self.records if record.kind in kinds)
 
     def baseline(self, kind: str = "control") -> TrialRecord | None:
         """No augmentation, of the search phase or of another phase."""
         return next((r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None)
+
+
+def fullest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Those of the highest rung that holds a completed one: scores can be compared within a rung only. All, where there are no
+    rungs."""
+    every = tuple(records)
+    top = max((record.rung or 0 for record in every if record.status == "completed"), default=0)
+    return tuple(record for record in every if (record.rung or 0) == top)
 
 
 class Replay:

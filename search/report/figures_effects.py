@@ -7,7 +7,8 @@ import math
 from typing import Any
 
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
+from search.journal.state import SearchState, fullest
+from search.report.budgets import budget, budget_unit, most_budget
 from search.report.figure_style import (
     BLUE,
     GREEN,
@@ -127,7 +128,7 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     if not labels:
         drawn = "" if len(rows) == len(every) else f", {len(rows)} of {len(every):,} drawn"
         axes.set_ylabel(f"best first{drawn}")
-    _legend(axes, rows)
+    _legend(axes, rows, budget_unit(state))
     label_effects(axes, unit, is_narrow(width))
     return figure
 
@@ -135,13 +136,15 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
 def floor_text(state: SearchState) -> str:
     unit, measured = unit_of(state), measured_trials(state)
     trials = [record for record in measured if record.kind == "trial"]
+    full = fullest(trials)  # of rungs below it the scores are not to be compared with these
     floor = state.evidence.null_floor if state.evidence else None
     text = f"Effects of {len(trials)} trials and {len(measured) - len(trials)} controls with 95 % intervals."
     if floor is not None and trials:
-        above = sum(r.effect is not None and r.effect.delta > floor for r in trials)
+        above = sum(r.effect is not None and r.effect.delta > floor for r in full)
+        among = "the trials" if len(full) == len(trials) else f"the {len(full)} trials of the fullest rung"
         height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
-        text += f" The null floor is {height}; {above} of the trials stand above it."
-    best = max(trials, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
+        text += f" The null floor is {height}; {above} of {among} stand above it."
+    best = max(full, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
     return text + (f" Best: trial {best.trial}, {effect_text(best.effect, unit)}." if best else "")
 
 
@@ -151,20 +154,11 @@ def measured_trials(state: SearchState) -> list[TrialRecord]:
     return [r for r in records if r.effect is not None and r.duplicate_of is None]
 
 
-def most_views(records: list[TrialRecord]) -> float:
-    """The views of the highest rung; a new view every epoch counts as endless."""
-    return max((num_views(record) for record in records), default=math.inf)
-
-
-def num_views(record: TrialRecord) -> float:
-    views = record.spec.protocol.views
-    return math.inf if views == "fresh" else float(views)
-
-
 def floor_rows(state: SearchState, limit: int) -> list[Row]:
-    """Trials and controls as rows, best first; hollow where trained on fewer views than the highest rung."""
-    records = sorted(measured_trials(state), key=lambda r: -(r.effect.delta if r.effect else 0))
-    top = most_views(records)
+    """Trials and controls as rows, best first; those that had less than the highest rung gives, hollow, below the others."""
+    records = measured_trials(state)
+    top = most_budget(records)
+    records.sort(key=lambda r: (budget(r) < top, -(r.effect.delta if r.effect else 0)))
     return [
         Row(
             label=_trial_label(record, limit),
@@ -173,7 +167,7 @@ def floor_rows(state: SearchState, limit: int) -> list[Row]:
             high=record.effect.ci_high,
             color=KIND_COLORS[record.kind],
             marker=CONTROL_MARK if record.kind == "control" else "o",
-            hollow=num_views(record) < top,
+            hollow=budget(record) < top,
         )
         for record in records
         if record.effect
@@ -190,13 +184,13 @@ def _trial_label(record: TrialRecord, limit: int) -> str:
     return f"{shown(settings, limit)}  {number}"
 
 
-def _legend(axes: Any, rows: list[Row]) -> None:
+def _legend(axes: Any, rows: list[Row], unit: str) -> None:
     """Names only the marks that are there."""
     from matplotlib.lines import Line2D
 
     marks = {
         "trial": any(r.marker == "o" and not r.hollow for r in rows) and ("o", BLUE, BLUE),
-        "trial, fewer views": any(r.marker == "o" and r.hollow for r in rows) and ("o", BLUE, "white"),
+        f"trial, fewer {unit}": any(r.marker == "o" and r.hollow for r in rows) and ("o", BLUE, "white"),
         "control": any(r.marker == CONTROL_MARK for r in rows) and (CONTROL_MARK, ORANGE, ORANGE),
     }
     handles = [

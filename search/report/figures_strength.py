@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
+from search.journal.state import SearchState, fullest
+from search.report.budgets import budget, most_budget
 from search.report.figure_style import BLUE, GREY, PALE, is_narrow, new_figure, thinned
-from search.report.figures_effects import measured_trials, most_views, num_views
+from search.report.figures_effects import measured_trials
 from search.report.wording import Unit, amount_text, shown, unit_of, value_text
 
 FEWEST_FOR_BAND, FEWEST_FOR_CURVE, FEWEST_PLACES, MOST_POINTS = 4, 8, 3, 150
@@ -41,7 +42,7 @@ def draw_strength(state: SearchState, width: float) -> Any | None:
     rows = -(-len(names) // columns)
     figure = new_figure(width, 2.0 * rows + 0.3)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    unit, top = unit_of(state), most_views(trials)
+    unit, top = unit_of(state), most_budget(trials)
     space = state.opened.space if state.opened else {}
     for axes, name in zip(grid.ravel(), names, strict=False):
         _draw_panel(axes, name, [r for r in trials if name in r.settings], unit, top)
@@ -62,7 +63,7 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
     )  # no line goes through two places: they are choices
     choices = [] if numeric else list(dict.fromkeys(map(value_text, sorted(values, key=_order))))
     places = [float(v) for v in values] if numeric else [float(choices.index(value_text(v))) for v in values]
-    full = [num_views(record) == top for record in trials]
+    full = [budget(record) == top for record in trials]
     axes.axhline(0, color=GREY, linewidth=1.0)
     _draw_points(axes, places, trials, full, unit)
     counted = full if sum(full) >= FEWEST_FOR_BAND else [True] * len(full)
@@ -157,7 +158,8 @@ def strength_text(state: SearchState) -> str:
     unit, trials = unit_of(state), _trials(state)
     parts = []
     for name in searched_settings(state):
-        points = [(r.effect.delta, r.settings[name]) for r in trials if r.effect and name in r.settings]
+        full = fullest(r for r in trials if r.effect and name in r.settings)
+        points = [(r.effect.delta, r.settings[name]) for r in full if r.effect]
         best = max(points, key=lambda point: point[0])
         parts.append(f"{name} best at {value_text(best[1])} ({amount_text(best[0], unit)} {unit.name})")
     opening = f"Effect against strength, a panel a setting, {len(trials)} trials with 95 % intervals."

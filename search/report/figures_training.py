@@ -152,20 +152,31 @@ def confusion_text(state: SearchState) -> str:
     worst = [divmod(int(place), len(names)) for place in np.argsort(-wrong, axis=None, kind="stable")[:3]]
     parts = [f"{names[t]} taken for {names[g]} {wrong[t, g]} times" for t, g in worst if wrong[t, g]]
     tail = f" Most often: {'; '.join(parts)}." if parts else ""
-    answers = f"{counts.sum():,} answers on {state.test.num_images:,} test images, {right:,} of them right"
-    return f"Confusion matrix of the recommended model: {answers}.{tail}"
+    return f"{confusion_note(state)} {right:,} are right.{tail}"
+
+
+def confusion_note(state: SearchState) -> str:
+    """What the confusion matrix counts. Journals of earlier versions hold the answers of every seed's model."""
+    if state.test is None:
+        return ""
+    answers, images = sum(map(sum, state.test.confusion)), state.test.num_images
+    if answers == images:
+        return f"Confusion matrix of the model that is kept, one of those trained: {images:,} test images."
+    return f"Confusion matrix of every model that was trained: {answers:,} answers on {images:,} test images."
 
 
 def time_parts(state: SearchState) -> list[tuple[str, float, str]]:
     """Name, seconds and colour of each bar: the phases, then what the trials' own time was spent on."""
     phases = [(name, seconds, BLUE) for name, seconds in state.phase_seconds.items()]
-    timings = [r.result.timing for r in state.records if r.result and r.result.timing]
-    if not timings:
+    cost = state.cost
+    if not cost.total_seconds:
         return phases
-    features = sum(t.features_seconds for t in timings)
-    heads = sum(t.heads_seconds for t in timings)
-    other = max(0.0, sum(t.total_seconds for t in timings) - features - heads)
-    within = [("trials: features", features), ("trials: heads", heads), ("trials: the rest", other)]
+    other = max(0.0, cost.total_seconds - cost.features_seconds - cost.heads_seconds)
+    within = [
+        ("trials: features", cost.features_seconds),
+        ("trials: heads", cost.heads_seconds),
+        ("trials: the rest", other),
+    ]
     return phases + [(name, seconds, ORANGE) for name, seconds in within]
 
 

@@ -29,7 +29,7 @@ def leaderboard(state: SearchState) -> "pd.DataFrame":
     """One row a trial in the order of their numbers; `FIXED_COLUMNS`, then the settings of `setting_names`.
 
     score, delta and interval are in the objective's units (0.01 is a percentage point) and empty where a
-    trial failed or still runs. best_epoch is the median over the trial's heads. A setting a trial
+    trial failed or still runs, seconds where it repeats another. best_epoch is the median over the trial's heads. A setting a trial
     does not have is empty.
     """
     import pandas as pd
@@ -106,7 +106,7 @@ def accuracy_interval(
 
 def _measured(record: TrialRecord) -> dict[str, Any]:
     result, effect = record.result, record.effect
-    timing = result.timing if result else None
+    timing = record.trained.timing if record.trained else None
     return {
         "trial": record.trial,
         "kind": record.kind,

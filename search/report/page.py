@@ -12,13 +12,17 @@ from pathlib import Path
 import yaml
 
 from search.experiment.tracking_uri import redacted
-from search.export.exporters import EXPORTERS
+from search.export.exporters import targets_of
+from search.export.exporting import Policy
 from search.journal.state import SearchState
+from search.report.budgets import budget_unit, hollow_text, rungs_text
+from search.report.figures_training import confusion_note
 from search.report.sections import (
     cost_text,
     data_lines,
     facts,
     floor_text,
+    fresh_text,
     how_to_read,
     leak_text,
     no_verdicts,
@@ -62,6 +66,7 @@ class Page:
     whole_name: str
     within_name: str
     no_verdicts: str | None
+    fresh: str
     confirmed: Rows
     sheet_text: str
     config_file: str
@@ -73,6 +78,10 @@ class Page:
     test: list[str]
     test_headings: tuple[str, ...]
     test_scores: Rows
+    confusion: str
+    budget: str
+    hollow: str
+    rungs: str
     leak: str | None
     leaked: Rows
     classes: Rows
@@ -109,6 +118,7 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         whole_name=whole_name(state),
         within_name=within_name(state),
         no_verdicts=no_verdicts(state),
+        fresh=fresh_text(state),
         confirmed=confirmed_rows(state),
         sheet_text=sheet_text(state),
         config_file=f"{folder}/config.yaml",
@@ -120,6 +130,10 @@ def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
         test=test_lines(state),
         test_headings=("model", "accuracy (95 %)"),
         test_scores=test_score_rows(state),
+        confusion=confusion_note(state),
+        budget=budget_unit(state),
+        hollow=hollow_text(state),
+        rungs=rungs_text(state),
         leak=leak_text(state),
         leaked=leak_rows(state),
         classes=class_rows(state),
@@ -170,8 +184,10 @@ def _use_commands(state: SearchState, folder: str) -> list[str]:
     predict = f"python run_search.py predict {folder} IMAGE..."
     if chosen is None:
         return [predict] if state.test is not None else []
-    exports = [f"python run_search.py export {folder} --to {target}" for target in EXPORTERS]
-    settings = json.dumps(chosen.spec.settings.augmentation, ensure_ascii=False)
+    augmentation, size = chosen.spec.settings.augmentation, chosen.spec.dataset.image_size
+    targets = targets_of(Policy("", augmentation, size))
+    exports = [f"python run_search.py export {folder} --to {target}" for target in targets]
+    settings = json.dumps(augmentation, ensure_ascii=False)
     return [
         "# the settings, in the units of the experiment file",
         settings,

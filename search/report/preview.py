@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.augmentations import AUGMENTATIONS, active
+from data.augmentations import AUGMENTATIONS, active, options_of
 from data.dataset import TRAIN, Dataset, open_dataset
 from data.extremes import Extreme, augment_to, extremes
 from data.files import make_folder, write_atomically
@@ -68,7 +68,7 @@ def preview_sheet(
 def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[Column]]:
     """A group of columns an augmentation: it alone, at each end of each of its values."""
     values = _augmentation_values(space)
-    options = {name: listed[-1] for name, listed in values.items() if AUGMENTATIONS[name].kind == "option"}
+    options = options_of(space.strongest())
     return [
         [_end_column(dataset, picks, end, options) for end in _ends(name, listed, options)]
         for name, listed in values.items()

@@ -7,6 +7,7 @@ from typing import Any
 
 from search.experiment.trial import setting_key
 from search.journal.state import SearchState
+from search.report.budgets import heads_cut
 from search.report.leaderboard import KINDS, accuracy_interval
 from search.report.wording import (
     amount_text,
@@ -35,9 +36,7 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
         found.append(("accuracy without augmentation", percent_text(accuracy, interval)))
     if state.test and state.test.effect:
         found.append(("on the sealed test set", effect_text(state.test.effect, unit_of(state))))
-    trials = [record for record in state.of_kind("trial") if record.status == "completed"]
-    # A setting that was promoted is a trial on each rung.
-    found.append(("settings tried", f"{len({setting_key(record.spec.settings) for record in trials}):,}"))
+    found.append(("settings tried", f"{_num_settings(state):,}"))
     if state.opened:
         counts = state.opened.dataset.counts.values()
         found.append(
@@ -45,6 +44,12 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
         )
     found.append(("time", seconds_text(state.wall_seconds)))
     return found
+
+
+def _num_settings(state: SearchState) -> int:
+    """A setting that was promoted is a trial on each rung."""
+    trials = (record for record in state.of_kind("trial") if record.status == "completed")
+    return len({setting_key(record.spec.settings) for record in trials})
 
 
 def notices(state: SearchState) -> list[str]:
@@ -68,7 +73,7 @@ def _unfinished(state: SearchState) -> list[str]:
     if not (evidence and evidence.confirmed):
         off = "it was switched off (evaluation.confirm: null)"
         why = "no trial got so far" if confirmation_asked(state) else off
-        said.append(f"Nothing here is confirmed on fresh seeds and folds: {why}.")
+        said.append(f"Nothing here is confirmed on {fresh_text(state)}: {why}.")
     return said
 
 
@@ -103,7 +108,11 @@ def _untrusted(state: SearchState) -> list[str]:
 
 def how_to_read(state: SearchState) -> str:
     unit = unit_of(state)
-    size = "a point is one image in a hundred" if unit.name == "points" else "positive is better"
+    sizes = {
+        "accuracy": "a point is one image in a hundred",
+        "balanced accuracy": "a point is one image in a hundred of every class",
+    }
+    size = sizes.get(unit.of, "positive is better")
     return (
         f"Effects are paired differences of {unit.of} against no augmentation, image by image, "
         f"in {unit.name} ({size}); the range in brackets is the 95 % interval."
@@ -135,10 +144,10 @@ def floor_text(state: SearchState) -> str:
     if evidence is None or evidence.null_floor is None:
         return "The null floor is measured when the search phase has ended."
     best = record_of(state, evidence.best_trial)
-    count = sum(r.status == "completed" and r.duplicate_of is None for r in state.of_kind("trial"))
+    count = _num_settings(state)
     floor = amount_text(evidence.null_floor, unit, signed=False)
     text = (
-        f"If none of the {count:,} trials differed from no augmentation, the best of them would still show "
+        f"If none of the {count:,} settings tried differed from no augmentation, the best of them would still show "
         f"up to {floor} {unit.name} in 95 of 100 searches: that is the null floor."
     )
     if best is None:
@@ -147,6 +156,12 @@ def floor_text(state: SearchState) -> str:
     return (
         f"{text} The best trial, #{best.trial}, shows {effect_text(best.effect, unit)} and stands {where} it."
     )
+
+
+def fresh_text(state: SearchState) -> str:
+    """What confirmation draws anew: with one fold the images scored are always the validation split's."""
+    config = (state.opened.config.get("evaluation") or {}) if state.opened else {}
+    return "fresh seeds and views" if config.get("folds") == 1 else "fresh seeds, folds and views"
 
 
 def stopping_lines(state: SearchState) -> list[str]:
@@ -158,7 +173,7 @@ def stopping_lines(state: SearchState) -> list[str]:
             "Each head's epoch is chosen on other images than those it is scored on. Chosen on the same "
             f"images, as scripts do, the scores would have looked {much} {unit.name} better on average."
         )
-    cut = [r.trial for r in state.of_kind(*KINDS) if r.result and r.result.heads_cut_by_max_epochs]
+    cut = [r.trial for r in state.of_kind(*KINDS) if heads_cut(r)]
     if cut:
         lines.append(
             f"Heads of {_count(len(cut), 'trial')} were still improving at max_epochs: {_list(cut)}."
@@ -240,13 +255,14 @@ def _note_item(part: Any) -> str:
 
 
 def cost_text(state: SearchState) -> str:
-    timings = [r.result.timing for r in state.records if r.result and r.result.timing]
-    images = sum(timing.images_extracted for timing in timings)
-    heads = sum(r.result.num_heads for r in state.records if r.result)
+    cost, named = state.cost, {"control": "controls", "trial": "trials", "confirm": "confirmation"}
+    kinds = dict.fromkeys(named.get(r.kind, r.kind) for r in state.records if r.trained is not None)
+    what = f" ({', '.join(kinds)})" if kinds else ""
+    repeats = sum(record.duplicate_of is not None for record in state.records)
+    again = f" {_count(repeats, 'trial')} repeated another and cost nothing." if repeats else ""
     return (
-        f"{seconds_text(state.wall_seconds)} for {len(state.records)} trainings (controls, trials, "
-        f"confirmation, ablation and test). {images:,} images went through the backbone for them, "
-        f"and {heads:,} heads were trained."
+        f"{seconds_text(state.wall_seconds)} for {_count(cost.trainings, 'training')}{what}.{again} "
+        f"{cost.images:,} images went through the backbone, and {cost.heads:,} heads were trained."
     )
 
 

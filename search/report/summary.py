@@ -20,7 +20,7 @@ def summarize(state: SearchState) -> dict[str, Any]:
         **_identity(state),
         "answer": answer(state),
         "best": _best(state, evidence),
-        "controls": {r.label: _trial(r, state) for r in state.of_kind("control")},
+        "controls": _controls(state),
         "confirmed": [_confirmed(state, c) for c in evidence.confirmed],
         "verdicts": {name: _verdict(verdict) for name, verdict in evidence.verdicts.items()},
         "policy": _policy(state, evidence),
@@ -49,6 +49,13 @@ def _identity(state: SearchState) -> dict[str, Any]:
         else "unfinished",
         "stopped": state.stopped,
     }
+
+
+def _controls(state: SearchState) -> dict[str, Any]:
+    """By name. With rungs there is one of each name at every budget, and the one with all of it is meant."""
+    controls, baseline = state.of_kind("control"), state.baseline()
+    full = {r.label: r for r in sorted(controls, key=lambda r: (r is baseline, r.rung or 0))}
+    return {r.label: _trial(full[r.label], state) for r in controls}
 
 
 def _effect(effect: Effect | None) -> dict[str, Any] | None:
@@ -143,14 +150,14 @@ def _test(test: TestResult | None) -> dict[str, Any] | None:
 
 
 def _timing(state: SearchState) -> dict[str, Any]:
-    timings = [r.result.timing for r in state.records if r.result and r.result.timing]
+    cost = state.cost
     return {
         "wall_seconds": state.wall_seconds,
         "phase_seconds": state.phase_seconds,
-        "features_seconds": sum(t.features_seconds for t in timings),
-        "heads_seconds": sum(t.heads_seconds for t in timings),
-        "trials_seconds": sum(t.total_seconds for t in timings),
-        "images_extracted": sum(t.images_extracted for t in timings),
+        "features_seconds": cost.features_seconds,
+        "heads_seconds": cost.heads_seconds,
+        "trials_seconds": cost.total_seconds,
+        "images_extracted": cost.images,
         "num_records": len(state.records),
         "num_failed": sum(record.status == "failed" for record in state.records),
     }

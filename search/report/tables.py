@@ -11,6 +11,7 @@ from typing import Any
 from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
+from search.report.budgets import heads_cut
 from search.report.leaderboard import accuracy_interval, best_epoch, setting_names
 from search.report.wording import (
     effect_text,
@@ -23,6 +24,7 @@ from search.report.wording import (
     verdict_text,
     whole_name,
 )
+from search.training.modes import budget_of
 
 MOST_TRIALS, MOST_CLASSES = 500, 60
 
@@ -98,16 +100,19 @@ def trial_table(state: SearchState) -> TrialTable:
     names = [name for name in setting_names(state) if name != "views"]
     unit = unit_of(state)
     controls = _control_labels(state)
+    rung_epochs = any(record.spec.protocol.max_epochs is not None for record in records)
     before = ("trial", "kind", f"effect (95 %), {unit.name}", "what", "accuracy (95 %)", "optimistic")
     rows = tuple(
         (
             *_measured_cells(state, record, controls),
             *(_setting_cell(record, name) for name in names),
+            *_budget_cells(record, rung_epochs),
             *_spent_cells(record),
         )
         for record in shown
     )
-    headings = (*before, *names, "views", "epoch", "cut", "time", "status")
+    budget = ("views", "epochs given") if rung_epochs else ("views",)
+    headings = (*before, *names, *budget, "epoch", "cut", "time", "status")
     return TrialTable(headings, rows, len(records) - len(shown), tuple(names))
 
 
@@ -142,10 +147,16 @@ def _what(record: TrialRecord, controls: set[str]) -> str:
     return f"{record.label}: {settings}" if named and record.label != settings else settings
 
 
-def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
-    timing = record.result.timing if record.result else None
-    epoch = best_epoch(record)
+def _budget_cells(record: TrialRecord, rung_epochs: bool) -> Iterator[Cell]:
+    """The rung that a trial stands on: its views and, where rungs differ in them, its epochs."""
     yield Cell(str(record.spec.protocol.views))
+    if rung_epochs:
+        yield Cell(str(budget_of(record.spec)))
+
+
+def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
+    timing = record.trained.timing if record.trained else None
+    epoch = best_epoch(record)
     yield Cell("" if epoch is None else str(epoch))
     yield _cut_cell(record)
     yield Cell(f"{timing.total_seconds:.1f} s" if timing else "", timing.total_seconds if timing else None)
@@ -179,10 +190,10 @@ def _optimistic_cell(state: SearchState, record: TrialRecord) -> Cell:
 
 def _cut_cell(record: TrialRecord) -> Cell:
     """How many heads `max_epochs` stopped while they still improved."""
-    result = record.result
-    if result is None or not result.heads_cut_by_max_epochs:
+    cut = heads_cut(record)
+    if record.result is None or not cut:
         return Cell("", 0.0)
-    return Cell(f"{result.heads_cut_by_max_epochs} of {result.num_heads}", result.heads_cut_by_max_epochs)
+    return Cell(f"{cut} of {record.result.num_heads}", cut)
 
 
 def _setting_cell(record: TrialRecord, name: str) -> Cell:

@@ -238,7 +238,8 @@ def _outcome(record: TrialRecord) -> str:
         return f"{_label(record)}: no result"
     if result.status == "failed":
         return f"{_label(record)}: failed: {result.error}"
-    took = f", {seconds_text(result.timing.total_seconds)}" if result.timing else ""
+    timing = record.trained.timing if record.trained else None
+    took = f", {seconds_text(timing.total_seconds)}" if timing else ""
     unit = UNITS[record.spec.protocol.objective]
     measured = effect_text(record.effect, unit) if record.effect else "trained"
     return f"{_label(record)}: {measured}{took}"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
+from search.journal.state import SearchState, fullest
 from search.report.wording import (
     amount_text,
     answer,
@@ -96,14 +96,17 @@ def _confirmed(state: SearchState) -> str:
 
 
 def _trials(state: SearchState) -> str:
-    done = [r for r in state.of_kind("control", "trial") if r.effect is not None]
+    trials = fullest(state.of_kind("trial"))
+    done = [r for r in (*fullest(state.of_kind("control")), *trials) if r.effect is not None]
     done = sorted(done, key=lambda r: r.effect.delta if r.effect else 0.0, reverse=True)[:MAX_ROWS]
     if not done:
         return ""
     unit = unit_of(state)
     rows = [(str(r.trial), _escaped(r.label), effect_text(r.effect, unit), _settings(r)) for r in done]
     columns = ("trial", "label", "effect (95 % interval)", "augmentation")
-    return "### Trials of the search, the best first\n" + _table(columns, rows)
+    less = len(state.of_kind("trial")) > len(trials)
+    what = "Trials of the fullest rung" if less else "Trials of the search"
+    return f"### {what}, the best first\n" + _table(columns, rows)
 
 
 def _test(state: SearchState) -> str:
@@ -125,9 +128,8 @@ def _test(state: SearchState) -> str:
 
 def _cost(state: SearchState) -> str:
     phases = ", ".join(f"{name} {seconds_text(s)}" for name, s in state.phase_seconds.items())
-    images = sum(r.result.timing.images_extracted for r in state.records if r.result and r.result.timing)
     where = f" ({phases})" if phases else ""
-    return f"**Cost:** {seconds_text(state.wall_seconds)}{where}; {images} images through the backbone."
+    return f"**Cost:** {seconds_text(state.wall_seconds)}{where}; {state.cost.images} images through the backbone."
 
 
 def _by_class(state: SearchState) -> str:

@@ -118,8 +118,8 @@ def _progress_values(state: SearchState) -> dict[str, float | None]:
         "baseline_score": baseline.result.score if baseline and baseline.result else None,
         "wall_seconds": state.wall_seconds,
         **{f"seconds/{phase}": seconds for phase, seconds in state.phase_seconds.items()},
-        "images_extracted": sum(r.timing.images_extracted for r in results if r.timing),
-        "heads_trained": sum(result.num_heads for result in results),
+        "images_extracted": state.cost.images,
+        "heads_trained": state.cost.heads,
     }
 
 

@@ -86,6 +86,7 @@ def _trial_params(record: TrialRecord) -> dict[str, Any]:
         "folds": protocol.folds,
         "head_seeds": len(protocol.head_seeds),
         "views": protocol.views,
+        **({} if protocol.max_epochs is None else {"rung_epochs": protocol.max_epochs}),
         **settings.augmentation,
         **record.settings,
     }
@@ -97,7 +98,8 @@ def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
     Effects in points, because the dashboard shows two decimals. No slashes here: it would draw such groups of charts above the
     curves.
     """
-    effect, timing, factor = record.effect, result.timing, UNITS[record.spec.protocol.objective].factor
+    effect, factor = record.effect, UNITS[record.spec.protocol.objective].factor
+    timing = record.trained.timing if record.trained else None
     values: dict[str, float | None] = {
         "score": result.score,
         **(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from data.augmentations import AUGMENTATIONS, complete
+from data.augmentations import alone, is_option
 from data.dataset import Dataset
 from data.extremes import augment_to, extremes
 from data.safety import LabelSafety, label_safety
@@ -28,7 +28,7 @@ def probe_extremes(
     folds: Sequence[HeadTask],
     wanted: Mapping[str, Any],
 ) -> tuple[Probe, ...]:
-    """For each wanted augmentation (name -> strongest value), each of its extremes alone.
+    """For each wanted augmentation (name -> strongest value), each of its extremes alone, with its options among `wanted`.
 
     folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is answered by a head that has not
     seen it. answer: theirs, by their places in `folds`.
@@ -44,9 +44,12 @@ def probe_extremes(
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
     for name, value in wanted.items():
-        measured = {each.label: each for each in label_safety(dataset.images, {name: value})}
-        for extreme in extremes(name, value):
-            pictures = augment_to(dataset.images, images, extreme, _options())
+        if is_option(name):
+            continue
+        settings = alone(name, wanted)
+        measured = {each.label: each for each in label_safety(dataset.images, settings)}
+        for extreme in extremes(name, value, settings):
+            pictures = augment_to(dataset.images, images, extreme, settings)
             found.append(
                 _probe(
                     name, measured.get(extreme.label), extreme.label, accuracy(pictures), clean, len(images)
@@ -58,11 +61,6 @@ def probe_extremes(
 def _spread(rows: np.ndarray, count: int) -> np.ndarray:
     """Evenly spread, because files come class by class."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
-
-
-def _options() -> dict[str, Any]:
-    full = complete({})
-    return {name: full[name] for name, record in AUGMENTATIONS.items() if record.kind == "option"}
 
 
 def _probe(

@@ -1,0 +1,109 @@
+"""What the phases ask for, over a ledger that only writes it down."""
+
+from typing import Any
+
+import pytest
+from states import make_record
+
+from search.driver.phases import Confirmation, Context, best_trials, run_ablation, run_controls
+from search.driver.specs import SpecFactory
+from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.space import Space
+from search.experiment.trial import TrialRecord, TrialSpec
+
+OPTIONS = {"fill_mode": "constant", "cval": 200, "policy_ops": 3, "policy_magnitude": 25}
+AUGMENTATION = {
+    "rotation_range": {"min": 0, "max": 30},
+    "horizontal_flip": [False, True],
+    "policy": {"choices": ["none", "rand_augment"]},
+    **OPTIONS,
+}
+
+
+class Ledger:
+    """Every trial asked for completes at once."""
+
+    def __init__(self, records: list[TrialRecord]) -> None:
+        self.records = records
+
+    def ask(self, kind: Any, label: str, spec: TrialSpec, settings: Any, rung: int | None = None) -> int:
+        made = make_record(len(self.records), kind, label, spec.settings.augmentation, 0.0, rung=rung)
+        self.records.append(made.model_copy(update={"spec": spec}))
+        return len(self.records) - 1
+
+    def tell(self, number: int, baseline: int | None = None) -> TrialRecord:
+        return self.records[number]
+
+    def record(self, number: int) -> TrialRecord:
+        return self.records[number]
+
+
+def context_of(records: list[TrialRecord], **sections: Any) -> Context:
+    data = {"name": "phases", "dataset": {"source": "digits", "image_size": 8}, "augmentation": AUGMENTATION}
+    config: ExperimentConfig = parse_config({**data, **sections}, "test")
+    space = Space.of(config)
+    ledger: Any = Ledger(records)
+    return Context(config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False)
+
+
+def settings(augmentation: dict[str, Any]) -> Any:
+    return make_record(0, "trial", "1", augmentation, 0.0).spec.settings
+
+
+def asked_by_ablation(policy: dict[str, Any], others: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Label -> augmentation of what is trained to take `policy` apart, `others` being a trial beside it."""
+    context = context_of([make_record(0, "trial", "1", others, 0.01)])
+    searched = ["rotation_range", "horizontal_flip", "policy"]
+    run_ablation(context, Confirmation(0, {}), settings(policy), searched)
+    return {r.label: r.spec.settings.augmentation for r in context.ledger.records if r.kind == "ablation"}
+
+
+def test_an_augmentation_of_the_policy_is_trained_alone_with_its_options() -> None:
+    whole = {"rotation_range": 20.0, "policy": "rand_augment", **OPTIONS}
+    asked = asked_by_ablation(whole, whole)
+    of_policy = {name: OPTIONS[name] for name in ("policy_ops", "policy_magnitude")}
+    of_rotation = {name: OPTIONS[name] for name in ("fill_mode", "cval")}
+    assert asked["policy alone"] == {"policy": "rand_augment", **of_policy}
+    assert asked["rotation_range alone"] == {"rotation_range": 20.0, **of_rotation}
+    assert asked["without rotation_range"] == {"policy": "rand_augment", **of_policy}
+    assert asked["without policy"] == {"rotation_range": 20.0, **of_rotation}
+
+
+def test_one_that_the_policy_lacks_takes_options_and_strength_from_one_trial() -> None:
+    """A flip alone has nothing to fill, so the policy's setting does not name the fill that a rotation had."""
+    trial = {"rotation_range": 25.0, "fill_mode": "constant", "cval": 200}
+    asked = asked_by_ablation({"horizontal_flip": True}, trial)
+    assert asked["rotation_range alone"] == trial
+
+
+def test_the_baseline_tries_every_augmentation_with_the_experiments_options() -> None:
+    probes = context_of([]).specs.baseline().probes
+    assert probes == {"rotation_range": 30, "horizontal_flip": True, "policy": "rand_augment", **OPTIONS}
+
+
+@pytest.mark.parametrize("algorithm", ["hyperband", "halving", "asynchronous_halving"])
+def test_where_epochs_are_shared_out_every_rung_has_a_baseline_of_its_own(algorithm: str) -> None:
+    training = {"mode": "scratch", "max_epochs": 9}
+    context = context_of(
+        [],
+        search={"algorithm": algorithm, "trials": 30, "min_views": 1},
+        training=training,
+        model={"backbone": "small-cnn", "weights": "random"},
+    )
+    controls = run_controls(context)
+    assert list(controls.by_views) == [1, 3, 9]
+    for budget, numbers in controls.by_views.items():
+        for label, number in numbers.items():
+            record = context.ledger.record(number)
+            assert record.label == label
+            assert (record.spec.protocol.max_epochs or 9) == budget
+            assert controls.beside(record.spec) == numbers["no augmentation"]
+
+
+def test_scores_are_ranked_within_a_rung_and_higher_rungs_come_first() -> None:
+    rows = [(0, 0.04), (0, 0.03), (1, -0.02), (1, -0.01), (0, 0.05)]
+    trials = [
+        make_record(n, "trial", str(n), {"rotation_range": float(n + 1)}, delta, rung=rung)
+        for n, (rung, delta) in enumerate(rows)
+    ]
+    assert best_trials(context_of(trials), list(range(5)), 3) == [3, 2, 4]
