@@ -29,6 +29,7 @@ from search.commands.command_line import (
     RunDir,
     TrialNumber,
     errors_as_status,
+    escape_what_cannot_be_written,
     say,
 )
 
@@ -123,7 +124,7 @@ def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = F
         from search.experiment.config import load_config
 
         plan = make_plan(load_config(experiment, overrides))
-        typer.echo(plan.model_dump_json() if as_json else describe_plan(plan))
+        typer.echo(json.dumps(plan.model_dump(mode="json")) if as_json else describe_plan(plan))
 
 
 @app.command()
@@ -191,7 +192,7 @@ def compare(
         from search.commands.compare import describe_comparison
 
         found = compared(first, second)
-        typer.echo(found.model_dump_json() if as_json else describe_comparison(found))
+        typer.echo(json.dumps(found.model_dump(mode="json")) if as_json else describe_comparison(found))
 
 
 @app.command()
@@ -206,7 +207,9 @@ def bundle(
         from search.verification.bundle import make_bundle
 
         made = make_bundle(directory, student, out)
-        typer.echo(made.model_dump_json() if as_json else f"{made.path}  sha256 {made.sha256}")
+        typer.echo(
+            json.dumps(made.model_dump(mode="json")) if as_json else f"{made.path}  sha256 {made.sha256}"
+        )
 
 
 @app.command()
@@ -292,4 +295,5 @@ def schema() -> None:
 
 
 if __name__ == "__main__":
+    escape_what_cannot_be_written()
     sys.exit(app())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pictures import write_folders
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENT: dict[str, Any] = {
@@ -34,8 +35,8 @@ def folder(tmp_path: Path) -> Path:
 UNREACHABLE = "http://127.0.0.1:9"  # no port of this machine answers there, so weights cannot be downloaded
 
 
-def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "AUGSEARCH_CACHE": str(folder / "cache"), "NO_COLOR": "1"}
+def _start(folder: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "AUGSEARCH_CACHE": str(folder / "cache"), "NO_COLOR": "1", **variables}
     environment |= {
         "https_proxy": UNREACHABLE,
         "http_proxy": UNREACHABLE,
@@ -43,12 +44,18 @@ def _start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
     }
     command = [sys.executable, str(ROOT / "run_search.py"), *arguments]
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
     )
 
 
-def _call(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    process = _start(folder, *arguments)
+def _call(folder: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    process = _start(folder, *arguments, **variables)
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
 
@@ -142,3 +149,37 @@ def test_preview_writes_a_picture(folder: Path) -> None:
     status, out, err = _call(folder, "preview", "tiny.yaml", "--out", "sheet.png")
     assert (status, out) == (0, "sheet.png\n"), err
     assert (folder / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp1252:strict", "ascii"])
+def test_signs_that_the_output_cannot_hold_are_escaped(folder: Path, encoding: str) -> None:
+    code = "ImageDataGenerator(rotation_range=30)"
+    status, out, err = _call(folder, "import-idg", code, "--data", "日本😀", PYTHONIOENCODING=encoding)
+    assert (status, err.count("Traceback")) == (0, 0), err
+    assert yaml.safe_load(out)["dataset"]["path"] == "日本😀"
+    status, _, err = _call(folder, "report", "日本", PYTHONIOENCODING=encoding)
+    assert status == 2
+    assert err.startswith(
+        ("error: \\u65e5\\u672c/journal", "error: 日本/journal")
+    )  # of ascii Click makes UTF-8
+
+
+def test_json_is_json_whatever_the_output_can_hold(folder: Path) -> None:
+    write_folders(
+        folder / "photos",
+        {f"{split}/{name}": 4 for split in ("train", "validation", "test") for name in ("日本", "é😀")},
+    )
+    source = {"source": "folder", "path": "photos", "image_size": 8}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**EXPERIMENT, "dataset": source}), encoding="utf-8")
+    status, out, err = _call(folder, "check", "tiny.yaml", "--json", PYTHONIOENCODING="cp1252")
+    assert status == 0, err
+    assert sorted(json.loads(out)["dataset"]["class_names"]) == ["é😀", "日本"]
+
+
+@pytest.mark.parametrize("tracking", ["localhost:5000", "mlruns"])
+def test_check_refuses_an_address_that_run_refuses(folder: Path, tracking: str) -> None:
+    for command in ("check", "run"):
+        status, _, err = _call(folder, command, "tiny.yaml", "--set", f"tracking.uri={tracking}")
+        assert status == 2
+        assert err.startswith("error: tiny.yaml: tracking.uri: ")
+        assert err.count("\n") == 1

@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -164,3 +165,59 @@ def test_the_schema_names_every_section() -> None:
         "model",
         "training",
     }
+
+
+def test_an_experiment_is_loaded_from_a_text_a_path_or_a_mapping_with_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    configs = [load_config(given, "seed=7") for given in (path, str(path), MINIMAL, load_config(path))]
+    assert {config.seed for config in configs} == {7}
+    assert len({config.hash for config in configs}) == 1
+
+
+@pytest.mark.parametrize("given", [None, 3, ["x.yaml"]])
+def test_what_is_no_experiment_is_named(given: Any) -> None:
+    with pytest.raises(TypeError, match=rf"given as {type(given).__name__}; allowed: the path of"):
+        load_config(given)
+
+
+def test_numbers_of_numpy_and_paths_are_taken_as_a_file_would_hold_them(tmp_path: Path) -> None:
+    changed = {"seed": np.int64(3), "execution": {"cache_dir": tmp_path, "workers": np.int32(2)}}
+    config = load_config({**MINIMAL, **changed, "augmentation": {"rotation_range": np.float64(10)}})
+    assert (config.seed, config.execution.workers) == (3, 2)
+    assert config.execution.cache_dir == str(tmp_path)
+    assert type(config.augmentation["rotation_range"]) is float
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"tracking": 'postgresql://me:hun"ter2@h/db?sig=hunter2'},
+        {"tracking": {"uri": ["postgresql://me:hun/ter2@h/db"]}},
+        {"tracking": {"uri": "postgres://me:hun/ter2@h/db"}},
+        {"dataset": {"source": "folder", "path": "https://me:hun/ter2@h/photos.zip?sig=hunter2"}},
+        {"name": "http://me:hun/ter2@h"},
+    ],
+)
+def test_no_secret_of_an_address_is_in_what_is_said_of_a_mistake(changed: dict[str, Any]) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config({**MINIMAL, **changed})
+    assert "ter2" not in str(caught.value)
+    assert "***" in str(caught.value)
+
+
+def test_what_is_kept_of_an_experiment_holds_no_secret() -> None:
+    config = load_config(
+        {**MINIMAL, "tracking": {"uri": 'postgresql://me:hun/ter 2"@h/db?sslpassword=hunter2'}}
+    )
+    assert config.filled["tracking"]["uri"] == "postgresql://***@h/db?sslpassword=***"
+    assert config.tracking.uri is not None
+    assert "hun/ter 2" in config.tracking.uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["mlruns", "localhost:5000", "file:///tmp/x", "sqlite:///:memory:", "http://h:x"]
+)
+def test_an_address_that_no_search_could_use_is_refused_with_the_file(uri: str) -> None:
+    with pytest.raises(UserError, match=r"^the experiment: tracking\.uri: .*write "):
+        load_config({**MINIMAL, "tracking": {"uri": uri}})

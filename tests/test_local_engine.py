@@ -4,6 +4,8 @@ import importlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from processes import announced, is_running, wait_until
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
-from search.execution import worker_process
+from search.execution import own_context, worker_process
 from search.execution.engines import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.execution.worker import private_mb
@@ -277,3 +279,54 @@ def test_a_trial_submitted_while_the_engine_shuts_down_ends(tmp_path: Path) -> N
     future = engine.submit(make_spec("complete"))
     closer.join()
     assert future.done()
+
+
+WITHOUT_GUARD = """
+import pathlib, sys
+from stand_ins import make_spec, resources_in, run
+from search.execution.engines import EngineOptions
+from search.execution.local_engine import LocalEngine
+
+folder = pathlib.Path("here")
+folder.mkdir()  # which a second import of this would fail at
+with LocalEngine(EngineOptions(resources_in(folder), folder, run, retries=0, warm_imports=())) as engine:
+    print(engine.submit(make_spec("complete", view_seed=7)).result(60).result.score)
+"""
+
+
+@pytest.mark.parametrize("arguments", [("script.py",), ("-m", "script"), ("-c", WITHOUT_GUARD), ("-",)])
+def test_a_program_without_a_guard_is_not_run_again_by_workers(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "script.py").write_text(WITHOUT_GUARD)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        input=WITHOUT_GUARD,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "0.007\n"), done.stderr
+
+
+def test_another_thread_s_processes_import_the_main_module_as_ever() -> None:
+    from multiprocessing import spawn
+
+    seen: list[bool] = []
+    with own_context._main_left_out():
+        mine = own_context._MAIN[1] in spawn.get_preparation_data("x")
+        thread = threading.Thread(
+            target=lambda: seen.append(bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x"))))
+        )
+        thread.start()
+        thread.join()
+    assert (mine, seen) == (False, [bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x")))])
+
+
+def test_what_the_main_module_defines_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "__module__", "__main__")
+    with pytest.raises(TypeError, match="put it into a module of its own"):
+        LocalEngine(options(tmp_path))

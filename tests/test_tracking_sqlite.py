@@ -1,5 +1,7 @@
 """A new sqlite store is there whole or not at all, whoever is killed or comes first while it is made."""
 
+import io
+import logging
 import os
 import signal
 import subprocess
@@ -11,7 +13,10 @@ import pytest
 from disks import mounted, remount
 from processes import wait_until
 
+from search.tracking.log_secrets import hide_in_logs
+from search.tracking.mlflow_store import Store
 from search.tracking.sqlite_store import make_whole
+from search.tracking.values import RunRow
 
 ROOT = Path(__file__).parents[1]
 
@@ -91,3 +96,36 @@ def test_mlflow_killed_while_it_makes_its_tables_finds_a_store_it_can_use(
     process.send_signal(signal.SIGKILL)
     process.wait()
     subprocess.run(command, cwd=tmp_path, check=True)
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's own
+@pytest.mark.parametrize("name", ["wh?t [1]", "a#b 100%", "a%20b"])
+def test_the_store_and_its_files_are_where_the_address_says(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    uri = f"sqlite:///{folder}/{name}.db"
+    store = Store(uri, "digits", tmp_path / "runs" / "x")
+    run = store.create(RunRow("r", "RUNNING", 1, None, {}, {}, ()), {})
+    store.log_text(run, "kept", "note.txt")
+    assert sorted(path.name for path in folder.iterdir()) == sorted([f"{name}.db", "mlartifacts"])
+    assert [path.read_text() for path in folder.rglob("note.txt")] == ["kept"]
+    assert list(tmp_path.iterdir()) == [folder]
+    assert Store(uri, "digits", tmp_path / "runs" / "x").find("none", 10) == []
+
+
+def test_what_mlflow_and_its_drivers_log_holds_no_secret() -> None:
+    uri = "postgresql://me:hun/ter2@h/db?sslpassword=hunter2"
+    logger, shown = logging.getLogger("mlflow"), io.StringIO()
+    handler = logging.StreamHandler(shown)
+    logger.addHandler(handler)
+    try:
+        hide_in_logs(uri)
+        hide_in_logs(uri)
+        assert len(handler.filters) == 1
+        try:
+            raise ConnectionError("hun/ter2 was wrong")
+        except ConnectionError:
+            logger.warning("trying %s again", uri, exc_info=True)
+    finally:
+        logger.removeHandler(handler)
+    assert "trying" in shown.getvalue()
+    assert "ter2" not in shown.getvalue()

@@ -7,16 +7,23 @@ from typing import Any
 import keras_tuner
 import numpy as np
 import pytest
+import yaml
 from states import SPACE, make_state
 
-from search import AugmentationTuner, ExperimentConfig
+from data.errors import UserError
+from search import AugmentationTuner, ExperimentConfig, load_config, run_search
 from search.driver.session import SessionOptions
 
 EXPERIMENT: dict[str, Any] = {
     "name": "tuned",
     "dataset": {"source": "digits", "image_size": 8},
-    "augmentation": {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": [False, True]},
-    "model": {"backbone": "small-cnn", "weights": "random", "head_units": 8},
+    "augmentation": {
+        "rotation_range": {"min": 0, "max": 30},
+        "vertical_flip": [False, True],
+        "brightness_range": [[1.0, 1.0], [0.8, 1.2]],
+        "fill_mode": ["nearest", "reflect"],
+    },
+    "model": {"backbone": "small-cnn", "weights": "random", "head_units": {"min": 8, "max": 16}},
     "training": {"max_epochs": 3, "batch_size": 128, "views": 1},
     "search": {"algorithm": "bayesian", "trials": 3},
     "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
@@ -43,7 +50,15 @@ def test_the_best_hyperparameters_are_those_of_the_best_trial(tuner: Any) -> Non
     best = max(tuner.result.state.of_kind("trial"), key=lambda record: record.result.score)
     values = tuner.get_best_hyperparameters(1)[0].values
     assert values["rotation_range"] == best.settings["rotation_range"]
-    assert values["vertical_flip"] == ("true" if best.settings["vertical_flip"] else "false")
+    assert values["vertical_flip"] is best.settings["vertical_flip"]
+    assert tuner.get_best_hyperparameters(1)[0].get("vertical_flip") is best.settings["vertical_flip"]
+    assert {name: type(value) for name, value in values.items()} == {
+        "rotation_range": float,
+        "vertical_flip": bool,
+        "brightness_range": tuple,
+        "head_units": int,
+        "fill_mode": str,
+    }
 
 
 def test_the_summary_is_kerastuner_s_own(tuner: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,9 +95,51 @@ def test_scores_of_unlike_budgets_are_not_ranked_together(
     monkeypatch.setattr("search.driver.session.run_search", lambda *given: SimpleNamespace(state=state))
     space = {name: part.get("choices", part) for name, part in SPACE.items()}
     tuner = AugmentationTuner(
-        ExperimentConfig.model_validate({**EXPERIMENT, "augmentation": space}), tmp_path
+        ExperimentConfig.model_validate({**EXPERIMENT, "augmentation": space, "model": {}}), tmp_path
     )
     tuner.search()
     ranked = [int(trial.trial_id) for trial in tuner.oracle.get_best_trials(9)]
     assert len(ranked) == 3
     assert {record.rung for record in state.records if record.trial in ranked} == {1}
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
+def test_a_count_that_is_none_is_refused(tuner: Any, count: Any) -> None:
+    for call in (tuner.get_best_hyperparameters, tuner.get_best_models):
+        with pytest.raises(UserError, match="allowed: whole numbers from 1"):
+            call(count)
+
+
+def test_more_than_there_are_are_all_there_are(tuner: Any) -> None:
+    assert len(tuner.get_best_hyperparameters(np.int64(100))) == 3
+
+
+def test_before_a_search_there_is_nothing_to_be_best(tuner: Any, tmp_path: Path) -> None:
+    fresh = AugmentationTuner(tuner.config, str(tmp_path / "run"))
+    assert fresh.run_dir == tmp_path / "run"
+    for call in (fresh.get_best_hyperparameters, fresh.get_best_models):
+        with pytest.raises(UserError, match="call search\\(\\) first"):
+            call(1)
+    fresh.results_summary()
+
+
+@pytest.mark.parametrize("arguments", [((1, 2), {}), ((), {"epochs": 3, "validation_data": 1})])
+def test_what_is_meant_for_keras_is_refused_and_shown_how_to_give(tuner: Any, arguments: Any) -> None:
+    positional, named = arguments
+    with pytest.raises(TypeError, match=r"search\(\) received .*source: arrays, path: photos.npz"):
+        tuner.search(*positional, **named)
+
+
+def test_an_experiment_is_taken_as_a_path_a_text_a_mapping_or_a_config(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.yaml"
+    path.write_text(yaml.safe_dump(EXPERIMENT))
+    tuners = [AugmentationTuner(given) for given in (path, str(path), EXPERIMENT, load_config(EXPERIMENT))]
+    assert len({tuner.config.hash for tuner in tuners}) == 1
+    assert {tuner.run_dir for tuner in tuners} == {Path("runs/tuned")}
+
+
+def test_a_search_is_begun_from_a_path_too(tuner: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tuned.yaml"
+    cache = {"execution": {"cache_dir": tuner.config.execution.cache_dir}}
+    path.write_text(yaml.safe_dump({**EXPERIMENT, **cache}))
+    assert run_search(str(path), str(tuner.run_dir)).outcome == "already finished"

@@ -1,6 +1,8 @@
 """What the commands of `run_search.py` share: option types, exit statuses, and errors turned into one line. Imports Typer alone."""
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +32,13 @@ Data = Annotated[
 Many = Annotated[bool, typer.Option("--many", help="Grade every bundle of a folder and print a table.")]
 NoTrain = Annotated[bool, typer.Option("--no-train", help="Of a bundle: recompute, and train nothing again.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
+
+
+def escape_what_cannot_be_written() -> None:
+    """A sign that the terminal's or the pipe's encoding has not (cp1252, ascii) is written as an escape such as \\u65e5."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(line: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from data.errors import UserError
 from search.driver.winner import stored_winner
-from search.experiment.tracking_uri import redacted
+from search.experiment.tracking_uri import shown_uri
 from search.journal.lock import RunLock
 from search.tracking.tracker import Tracker, TrackingStatus
 from search.verification.reopening import Run, open_run
@@ -33,7 +33,7 @@ def sync(run_dir: Path, uri: str | None = None) -> TrackingStatus:
             _, status = tracker.log_winner(run.state, winner)
     if status.reason is not None:
         raise UserError(
-            f"not all was sent to MLflow at {redacted(wanted)}: {status.reason}; the journal keeps it, sync again later"
+            f"not all was sent to MLflow at {shown_uri(wanted)}: {status.reason}; the journal keeps it, sync again later"
         )
     return status
 

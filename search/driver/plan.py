@@ -10,7 +10,7 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
 from search.driver.costs import NetworkCost, images_a_view, network_cost
-from search.driver.prepare import Prepared, prepare, resources_of
+from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
 from search.evidence.objectives import OBJECTIVES
@@ -49,6 +49,7 @@ class Plan(Frozen):
 
 def make_plan(config: ExperimentConfig) -> Plan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises UserError."""
+    require_runnable(config)
     resources = resources_of(config, Path("runs") / config.name)
     prepared = prepare(config, resources)
     pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())

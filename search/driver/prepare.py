@@ -16,11 +16,13 @@ import platformdirs
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
-from search.driver.algorithms import ALGORITHMS, num_trials
+from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials
 from search.driver.specs import SpecFactory
+from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
+from search.experiment.tracking_uri import checked_uri
 from search.experiment.trial import ModelSettings, Precision, Resources
 from search.features.greetings import import_tensorflow_quietly
 from search.journal.state import DatasetSummary
@@ -108,6 +110,14 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def require_runnable(config: ExperimentConfig) -> None:
+    """What `check` and `run` refuse alike before they read an image. Raises UserError for an engine that is not installed and an
+    address of MLflow's that cannot be used."""
+    require_engine(config.execution.engine)
+    if config.tracking.uri is not None:
+        checked_uri(config.tracking.uri)
+
+
 def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None) -> Prepared:
     """Opens the images, decoding them where that was not done before. Raises UserError for what the user can mend."""
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
@@ -117,6 +127,7 @@ def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages 
     from search.training.modes import check_networks
 
     space = Space.of(config)
+    build_oracle(config, space)
     for backbone, weights in backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)

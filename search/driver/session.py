@@ -22,12 +22,12 @@ from search.driver.opening import opening
 from search.driver.outputs import write_outputs
 from search.driver.pacing import Deadline
 from search.driver.phases import SearchFailed
-from search.driver.prepare import Prepared, prepare, resources_of
+from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.publishing import Publisher
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
-from search.experiment.config import ExperimentConfig
+from search.experiment.config import Experiment, ExperimentConfig, load_config
 from search.experiment.trial import Resources
 from search.journal.event_log import EventLog
 from search.journal.lock import RunLock
@@ -67,13 +67,18 @@ class SessionOptions:
 
 
 def run_search(
-    config: ExperimentConfig, run_dir: Path, progress: Any = None, options: SessionOptions | None = None
+    experiment: Experiment,
+    run_dir: str | Path | None = None,
+    progress: Any = None,
+    options: SessionOptions | None = None,
 ) -> SearchResult:
-    """Runs or resumes the search of `config` in `run_dir`.
+    """Runs or resumes the search of an experiment (as `load_config` takes it) in `run_dir`, by default runs/NAME.
 
     progress: as `terminal.Progress`; None is silent. Raises UserError for what the user can mend and StorageError where the disk
     refuses; whatever happens, the directory can be resumed.
     """
+    config = load_config(experiment)
+    run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
     options = options or SessionOptions()
     make_folder(run_dir, "the run directory")
     progress = progress or _Silent()
@@ -102,6 +107,7 @@ class _Session:
 
     def run(self) -> SearchResult:
         if self.options.fresh:
+            require_runnable(self.config)  # before anything is lost
             empty_run_dir(self.run_dir)
         log = EventLog(self.run_dir / JOURNAL)
         with ExitStack() as stack:
@@ -123,6 +129,7 @@ class _Session:
         return SearchResult(log.state, self.run_dir, "already finished", tracking=said)
 
     def _search(self, log: EventLog, stack: ExitStack) -> SearchResult:
+        require_runnable(self.config)
         publisher = self._publisher()
         resources = resources_of(self.config, self.run_dir)
         engine = self._engine(resources)

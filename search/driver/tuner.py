@@ -7,12 +7,14 @@ engine; whether a trial was run before is the ledger's business too.
 from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.errors import UserError
 from search.driver.algorithms import ALGORITHMS, build_oracle, views_ladder
 from search.driver.phases import Context, Controls
-from search.experiment.config import ExperimentConfig
+from search.experiment.config import Experiment, load_config
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
 from search.features.greetings import import_tensorflow_quietly
@@ -42,15 +44,17 @@ def tuner_class() -> Any:
     class AugmentationTuner(keras_tuner.engine.base_tuner.BaseTuner):
         """Searches augmentations for one experiment.
 
-        `search()` runs or resumes the whole search in `run_dir` (default runs/NAME): controls, trials, confirmation, ablation,
-        test. `get_best_hyperparameters(n)` and `results_summary()` are KerasTuner's own, over the trials of the search phase; with
-        rungs over those of the fullest one, since scores compare within a rung only. `get_best_models(n)` trains those trials on
-        train + validation and returns models that take raw uint8 images.
+        config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs or resumes the whole search in
+        `run_dir` (default runs/NAME): controls, trials, confirmation, ablation, test. `get_best_hyperparameters(n)` and
+        `results_summary()` are KerasTuner's own, over the trials of the search phase; with rungs over those of the fullest one,
+        since scores compare within a rung only. Values have the types that an experiment file gives them.
+        `get_best_models(n)` trains those trials on train + validation and returns models that take raw uint8 images.
         """
 
-        def __init__(self, config: ExperimentConfig, run_dir: Path | None = None) -> None:
+        def __init__(self, config: Experiment, run_dir: str | Path | None = None) -> None:
+            config = load_config(config)
             self.config = config
-            self.run_dir = run_dir or Path("runs") / config.name
+            self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
             self.result: SearchResult | None = None
             self._records: dict[str, TrialRecord] = {}
             # "." is the run directory itself: the tuner keeps nothing of its own beside the journal.
@@ -58,10 +62,18 @@ def tuner_class() -> Any:
                 build_oracle(config, Space.of(config)), directory=str(self.run_dir), project_name="."
             )
 
-        def search(self, progress: Any = None, options: "SessionOptions | None" = None) -> "SearchResult":
-            """Runs or resumes the search. Raises UserError for what the user can mend."""
+        def search(
+            self,
+            *fit_arguments: Any,
+            progress: Any = None,
+            options: "SessionOptions | None" = None,
+            **fit_options: Any,
+        ) -> "SearchResult":
+            """Runs or resumes the search. Raises UserError for what the user can mend, TypeError for what Keras's `fit` would take:
+            images and training are the experiment's."""
             from search.driver.session import run_search
 
+            _refuse_fit(fit_arguments, fit_options)
             self.result = run_search(self.config, self.run_dir, progress, options)
             self.oracle = build_oracle(self.config, Space.of(self.config))
             self._records = {}
@@ -69,12 +81,30 @@ def tuner_class() -> Any:
                 self._adopt(record)
             return self.result
 
+        def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
+            """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()` has found any."""
+            self._refuse_count(num_trials)
+            found: list[Any] = super().get_best_hyperparameters(num_trials)
+            return found
+
+        def get_best_models(self, num_models: int = 1) -> "list[keras.Model]":
+            """Raises UserError as `get_best_hyperparameters`."""
+            self._refuse_count(num_models)
+            found: list[keras.Model] = super().get_best_models(num_models)
+            return found
+
+        def _refuse_count(self, count: int) -> None:
+            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+                raise UserError(f"received {count!r} for how many of the best; allowed: whole numbers from 1")
+            if not any(record.status == "completed" for record in self._records.values()):
+                raise UserError(f"no completed trial of {self.run_dir} is known here; call search() first")
+
         def _adopt(self, record: TrialRecord) -> None:
             """Makes a trial of the journal one of the oracle's, for KerasTuner's own tables."""
             trial = keras_tuner.engine.trial.Trial(
                 hyperparameters=Space.of(self.config).hyperparameters(), trial_id=str(record.trial)
             )
-            trial.hyperparameters.values |= Space.of(self.config).oracle_values(record.settings)
+            trial.hyperparameters.values |= Space.of(self.config).typed_values(record.settings)
             trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
             trial.score = record.result.score if record.result else None
             self.oracle.trials[trial.trial_id] = trial
@@ -87,6 +117,19 @@ def tuner_class() -> Any:
             return train_model(self.config, self._records[trial.trial_id], self.run_dir)
 
     return AugmentationTuner
+
+
+def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Raises TypeError for what was meant for Keras's `fit`."""
+    if not arguments and not options:
+        return
+    given = [f"{len(arguments)} positional arguments"] if arguments else []
+    given += [f"{name}=" for name in options]
+    raise TypeError(
+        f"search() received {', '.join(given)}; allowed: progress=, options=. Images and training are the experiment's: for arrays "
+        "np.savez('photos.npz', x_train=x, y_train=y), then dataset: {source: arrays, path: photos.npz, split: {validation: 0.2}}; "
+        "for epochs and batch size training: {max_epochs: 60, batch_size: 32}"
+    )
 
 
 def run_trials(context: Context, controls: Controls) -> list[int]:

@@ -4,6 +4,7 @@ An engine takes specs and gives futures of outcomes. It knows no oracle, no jour
 submits decides in which order outcomes are told.
 """
 
+import importlib.util
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from types import TracebackType
 from typing import Protocol
 
 from data.dataset import Dataset
+from data.errors import UserError
 from data.files import StorageError
 from search.execution.failures import Failure, guarded
 from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
@@ -115,6 +117,16 @@ class EngineRecord:
     isolates: bool
     summary: str
     package: str | None = None
+
+
+def require_engine(name: str) -> None:
+    """Raises UserError where the engine's package is not installed."""
+    package = ENGINES[name].package
+    if package is not None and importlib.util.find_spec(package) is None:
+        raise UserError(
+            f"execution.engine is {name}, and {package.capitalize()} is not installed; pip install 'augsearch[{package}]', or "
+            "set engine: local"
+        )
 
 
 def settle(future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None) -> None:

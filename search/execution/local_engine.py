@@ -182,6 +182,10 @@ class _Slot:
 
 
 def _refuse_unimportable(options: EngineOptions) -> None:
+    if options.run.__module__ == "__main__":
+        raise TypeError(
+            "run is defined in the main module, which workers do not import: put it into a module of its own"
+        )
     try:
         pickle.dumps(options.run)
     except (pickle.PicklingError, AttributeError, TypeError) as error:

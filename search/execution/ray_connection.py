@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from data.errors import UserError
+from search.execution.engines import require_engine
 
 CONNECT_SECONDS = 10.0
 
@@ -26,12 +27,9 @@ def connect(address: str) -> Connection:
     # Ray reports its use unless told not to, and starts a cluster of its own where a call comes after the end.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UserError(
-            "execution.engine is ray, and Ray is not installed; pip install 'augsearch[ray]', or set engine: local"
-        ) from error
+    require_engine("ray")
+    import ray
+
     if ray.is_initialized():
         return Connection(ray, is_own=False)
     _refuse_silence(address)

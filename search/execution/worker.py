@@ -111,7 +111,7 @@ def redirect_output(log_path: Path) -> None:
     for number, stream in enumerate(streams, start=1):
         stream.flush()
         os.dup2(descriptor, number)
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]
+        stream.reconfigure(encoding="utf-8", line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]
     os.close(descriptor)
 
 

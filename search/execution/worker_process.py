@@ -19,6 +19,7 @@ import pebble
 from search.execution import worker
 from search.execution.engines import EngineOptions
 from search.execution.failures import Failure, describe_exit
+from search.execution.own_context import OwnContext
 from search.execution.report_pipe import ReportPipe
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
@@ -69,7 +70,7 @@ class WorkerProcess:
             max_workers=1,
             initializer=worker.start,
             initargs=(log, options.resources, os.getpid(), self._reports.writer),
-            context=multiprocessing.get_context("spawn"),
+            context=OwnContext(),
         )
         try:
             self._warming = self._pool.schedule(

@@ -17,7 +17,7 @@ from data.errors import UserError
 from data.settings import DatasetConfig
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
-from search.experiment.tracking_uri import redacted
+from search.experiment.tracking_uri import check_uri, redacted, shown_uri
 from search.experiment.trial import FeatureDtype, Frozen, Objective, Precision
 from search.experiment.yaml_file import parse_yaml, read_yaml
 
@@ -82,7 +82,7 @@ class EvaluationConfig(Frozen):
 class TrackingConfig(Frozen):
     """Where MLflow keeps the search; `uri: null` switches it off. `experiment` defaults to the experiment file's name."""
 
-    uri: str | None = "sqlite:///mlflow.db"
+    uri: Annotated[str, AfterValidator(check_uri)] | None = "sqlite:///mlflow.db"
     experiment: str | None = None
 
 
@@ -154,13 +154,13 @@ class ExperimentConfig(Frozen):
     def filled(self) -> dict[str, Any]:
         """The whole file as plain data with every default written out; reading it again gives this same config.
 
-        It is journaled and shown, so a password in the tracking address is left out.
+        It is journaled and shown, so what may be secret in the tracking address is left out.
         """
         data = self.model_dump(mode="json")
         data["model"] = MODEL.filled(self.model)
         data["training"] = TRAINING.filled(self.training)
         if self.tracking.uri is not None:
-            data["tracking"]["uri"] = redacted(self.tracking.uri)
+            data["tracking"]["uri"] = shown_uri(self.tracking.uri)
         return data
 
     @property
@@ -181,28 +181,53 @@ class ExperimentConfig(Frozen):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """Reads an experiment file; `overrides` are `a.b=value` with values in YAML.
+Experiment = str | Path | Mapping[str, Any] | ExperimentConfig
 
-    A path inside the file is relative to the file; one in an override to the working directory. Raises UserError.
+
+def load_config(experiment: Experiment, overrides: str | Sequence[str] = ()) -> ExperimentConfig:
+    """An experiment from the path of its file, from what such a file holds as a mapping, or as it is.
+
+    overrides: `a.b=value` each, with values in YAML. A path inside a file is relative to the file; one in a mapping or an
+    override to the working directory. Raises UserError, and TypeError where `experiment` is none of these.
     """
+    overrides = [overrides] if isinstance(overrides, str) else overrides
+    if isinstance(experiment, ExperimentConfig):
+        if not overrides:
+            return experiment
+        experiment = experiment.model_dump(mode="json")
+    data, origin = _read(experiment)
+    for override in overrides:
+        _apply_override(data, override)
+        resolve_paths(data, Path.cwd())
+    return parse_config(data, origin)
+
+
+def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The plain data of an experiment, and what errors call it."""
+    if isinstance(experiment, Mapping):
+        data = {key: dict(part) if isinstance(part, Mapping) else part for key, part in experiment.items()}
+        resolve_paths(data, Path.cwd())
+        return data, "the experiment"
+    if not isinstance(experiment, str | Path):
+        raise TypeError(
+            f"an experiment was given as {type(experiment).__name__}; allowed: the path of an experiment file (.yaml), "
+            "a mapping of what such a file holds, or an ExperimentConfig"
+        )
+    path = Path(experiment).expanduser()
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
             f"{path} holds {type(data).__name__}; an experiment file is a mapping of keys to values"
         )
     resolve_paths(data, path.resolve().parent)
-    for override in overrides:
-        changed = _apply_override(data, override)
-        if changed:
-            resolve_paths(data, Path.cwd())
-    return parse_config(data, str(path))
+    return data, str(path)
 
 
 def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """Checks plain data. Raises UserError with one line for each mistake."""
     try:
-        return ExperimentConfig.model_validate_json(json.dumps(data, allow_nan=False), strict=True)
+        text = json.dumps(data, allow_nan=False, default=_plain)
+        return ExperimentConfig.model_validate_json(text, strict=True)
     except ValidationError as error:
         raise UserError("\n".join(f"{origin}: {_describe(item)}" for item in error.errors())) from error
     except (TypeError, ValueError) as error:
@@ -211,11 +236,26 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
         ) from error
 
 
+def _plain(value: Any) -> Any:
+    """A NumPy number or array, and a path, as an experiment file would hold them."""
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a value of type {type(value).__name__}")
+
+
 def resolve_paths(data: dict, base: Path) -> None:
-    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place."""
+    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place. Raises UserError for an address."""
     for section, key in (("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")):
         part = data.get(section)
         value = part.get(key) if isinstance(part, dict) else None
+        value = str(value) if isinstance(value, Path) else value
+        if isinstance(value, str) and "://" in value:
+            raise UserError(
+                f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and folders of this machine are "
+                "read: download it, and write where it is"
+            )
         if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
             part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]
 
@@ -223,13 +263,13 @@ def resolve_paths(data: dict, base: Path) -> None:
 def _apply_override(data: dict, override: str) -> bool:
     key, separator, text = override.partition("=")
     if not separator or not all(key.split(".")):
-        raise UserError(f"--set received {override!r}; write a.b=value")
+        raise UserError(f"--set received {redacted(override)!r}; write a.b=value")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            raise UserError(f"--set received {override!r}, but {parent} is a value, not a section")
+            raise UserError(f"--set received {redacted(override)!r}, but {parent} is a value, not a section")
     place[last] = parse_yaml(text, f"--set {key}")
     return True
 
@@ -243,7 +283,18 @@ def _describe(item: Any) -> str:
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "value_error":
         return f"{where}: {message}" if where else message
-    return f"{where}: received {json.dumps(item['input'])}; {message[0].lower()}{message[1:]}"
+    return f"{where}: received {_shown_input(item['input'])}; {message[0].lower()}{message[1:]}"
+
+
+def _shown_input(value: Any) -> str:
+    """As JSON, which would hide the end of an address from whoever looks for its secrets: those go first."""
+    if isinstance(value, str):
+        return json.dumps(shown_uri(value) if "://" in value else value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)}: {_shown_input(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown_input, value)) + "]"
+    return json.dumps(value)
 
 
 def _nearest(loc: Sequence[Any]) -> str:

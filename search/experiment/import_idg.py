@@ -161,11 +161,12 @@ def _experiment(
     lines = [
         *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
         *(line for remark in remarks for line in _comment(f"Note: {remark}.")),
-        f"name: {json.dumps(name)}",
+        f"name: {json.dumps(name, ensure_ascii=False)}",
         "seed: 42",
         "dataset:",
         "  source: folder",
-        f"  path: {json.dumps(data)}   # a folder a class; or train/, validation/ and test/ with a folder a class, without split",
+        f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder a class; or train/, validation/ and test/ with a folder a "
+        "class, without split",
         f"  {split}",
         "  image_size: 150",
         "augmentation:",

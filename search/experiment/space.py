@@ -118,12 +118,9 @@ class Space:
         searched = {name: given[part][name] for name, part in self.section_of.items()}
         return {**searched, **settings.augmentation}
 
-    def oracle_values(self, named: dict[str, Any]) -> dict[str, Any]:
-        """The searched settings among `named_values`, as KerasTuner holds them."""
-        return {
-            name: _to_oracle(named[name]) if isinstance(dimension, Choices) else named[name]
-            for name, dimension in self.dimensions.items()
-        }
+    def typed_values(self, named: dict[str, Any]) -> dict[str, Any]:
+        """The searched settings among `named_values`, each of its own type: a flag is a bool, a pair a tuple."""
+        return {name: _typed(dimension, named[name]) for name, dimension in self.dimensions.items()}
 
     def hyperparameters(self) -> "keras_tuner.HyperParameters":
         """The searched settings as KerasTuner knows them, in the order written."""
@@ -172,6 +169,12 @@ def _from_oracle(dimension: Dimension, value: Any) -> Any:
     if dimension.integer:
         return int(value)
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _typed(dimension: Dimension, value: Any) -> Any:
+    if isinstance(dimension, Choices):
+        return tuple(value) if isinstance(value, list) else value
+    return int(value) if dimension.integer else float(value)
 
 
 def _extreme(dimension: Dimension, at: int) -> Any:

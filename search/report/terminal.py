@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from search.experiment.tracking_uri import redacted
+from search.experiment.tracking_uri import mlflow_uri, redacted
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET
@@ -222,7 +222,12 @@ def _places(result: "SearchResult") -> list[tuple[str, str]]:
     opened = result.state.opened
     uri = (opened.config.get("tracking") or {}).get("uri") if opened else None
     if uri and uri.startswith("sqlite:"):
-        found.append(("" if result.tracking else "MLflow", f"mlflow ui --backend-store-uri {redacted(uri)}"))
+        found.append(
+            (
+                "" if result.tracking else "MLflow",
+                f"mlflow ui --backend-store-uri {redacted(mlflow_uri(uri))}",
+            )
+        )
     return found
 
 

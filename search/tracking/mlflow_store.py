@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from search.experiment.tracking_uri import artifact_location, redacted, sqlite_file
+from search.experiment.tracking_uri import artifact_location, mlflow_uri, redacted, sqlite_file
+from search.tracking.log_secrets import hide_in_logs
 from search.tracking.sqlite_store import make_whole
 from search.tracking.values import SEARCH_TAG, TRIAL_TAG, DatasetRow, Point, RunRow, Winner
 
@@ -63,9 +64,11 @@ class Store:
             os.environ.setdefault(name, value)
         from mlflow import MlflowClient
 
+        hide_in_logs(uri)
         if file := sqlite_file(uri):
             make_whole(file, _make_tables)
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        given = mlflow_uri(uri)
+        self._client = MlflowClient(tracking_uri=given, registry_uri=given)
         self._experiment_id = self._experiment(experiment, artifact_location(uri, run_dir))
 
     def find(self, search_id: str, page_size: int) -> list[FoundRun]:
@@ -232,7 +235,8 @@ def _make_tables(uri: str) -> None:
     """MLflow makes the tables of a new database on its first call: 40 migrations, each committed on its own."""
     from mlflow import MlflowClient
 
-    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+    given = mlflow_uri(uri)
+    MlflowClient(tracking_uri=given, registry_uri=given).search_experiments(max_results=1)
 
 
 def _found(run: Any) -> FoundRun:

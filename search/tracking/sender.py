@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.errors import UserError
-from search.experiment.tracking_uri import redacted
+from search.experiment.tracking_uri import without_secrets_of
 from search.journal.state import SearchState
 
 REASONS = (
@@ -53,9 +53,9 @@ def _trials(count: int) -> str:
     return "1 trial" if count == 1 else f"{count} trials"
 
 
-def reason_of(error: Exception) -> str:
-    """Why sending failed, in a few words and without credentials."""
-    text = redacted(" ".join(str(error).split()))
+def reason_of(error: Exception, uri: str = "") -> str:
+    """Why sending to `uri` failed, in a few words and without its secrets."""
+    text = without_secrets_of(" ".join(str(error).split()), uri)
     if isinstance(error, UserError):
         return text
     for pattern, words in REASONS:

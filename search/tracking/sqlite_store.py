@@ -1,6 +1,7 @@
 """A new sqlite store put in place whole: MLflow cannot go on with one whose making was interrupted. What is in it is MLflow's."""
 
 import contextlib
+import glob
 import os
 import secrets
 import time
@@ -48,7 +49,7 @@ def _put(beside: Path, path: Path) -> None:
 
 def _sweep(folder: Path, prefix: str) -> None:
     """Removes what a process killed while making a store left, once nobody can still be at it."""
-    for left in folder.glob(f"{prefix}*"):
+    for left in folder.glob(f"{glob.escape(prefix)}*"):
         with contextlib.suppress(FileNotFoundError):  # another process was sweeping too
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 left.unlink()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from search.experiment.tracking_uri import checked_uri, redacted
+from search.experiment.tracking_uri import checked_uri, shown_uri
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET
@@ -62,7 +62,7 @@ class Tracker:
         ended = {record.trial for record in records if record.result is not None}
         sent = len(ended & self._sent)
         return TrackingStatus(
-            redacted(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
+            shown_uri(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
         )
 
     def submit(self, state: SearchState) -> None:
@@ -133,7 +133,7 @@ class Tracker:
                 send(self._store)
                 self._reason = None
             except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
-                self._reason = reason_of(error)
+                self._reason = reason_of(error, self._uri)
                 self._store = self._known = None
                 self._live.settle()
             return self._reason is None
