@@ -15,10 +15,11 @@ from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.rows import Cost
-from search.features.store import NotFinite
+from search.features.store import FeatureStore, NotFinite
 from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
 from search.training.head_shape import HeadState
+from search.training.network import Network
 from search.training.network_training import (
     NetworkShape,
     Phase,
@@ -41,12 +42,9 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     layer.
     """
     store = frozen_store(trial)
-    features = StoredFeed(store, trial.pictures, trial.scored)
-    first = _first_phase(trial, features)
+    first, cost = _first_phase(trial, store)
     way = _way(trial)
-    uncut = way.reason is not None
-    shape = NetworkShape.above(trial.spec.settings, trial.spec.dataset.image_size, trial.num_classes, uncut)
-    network = network_of(shape)
+    network = _network(trial, uncut=way.reason is not None)
     before = hash_of_scored(trial, way.feed)
 
     def start(head: int) -> HeadState:
@@ -57,17 +55,24 @@ def train_finetune(trial: LoadedTrial) -> Trained:
         heads=_joined(first, second),
         answer=answer_by(network, second.weights, way.inputs),
         validation_hash=(before, hash_of_scored(trial, way.feed)),
-        cost=features.cost + way.cost(),
+        cost=cost + way.cost(),
         engine=store.engine,
         path=way.description,
         head_best_epochs=first.best_epochs,
     )
 
 
-def _first_phase(trial: LoadedTrial, features: StoredFeed) -> TrainedHeads:
+def _network(trial: LoadedTrial, uncut: bool) -> Network:
+    size = trial.spec.dataset.image_size
+    return network_of(NetworkShape.above(trial.spec.settings, size, trial.num_classes, uncut))
+
+
+def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads, Cost]:
+    """The heads, and what their features cost, which nothing holds from here on."""
+    feed = StoredFeed(store, trial.pictures, trial.scored)
     after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
     on_epoch = _as_first_phase(trial.on_epoch, after)
-    return train_frozen_heads(trial, features, trial.spec.protocol.head_epochs, on_epoch)
+    return train_frozen_heads(trial, feed, trial.spec.protocol.head_epochs, on_epoch), feed.cost
 
 
 def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | None:

@@ -16,7 +16,7 @@ import numpy as np
 from search.features.rows import FeatureRows
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
 from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
-from search.training.optimizer import apply_adam, decay
+from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
     from search.training.head_feed import EpochFeed
@@ -78,6 +78,7 @@ class Stack:
             [tf.Variable(tf.zeros((0, *size)), shape=(None, *size)) for size in sizes] for _ in range(3)
         )
         self._step = tf.Variable(0.0)
+        self._adam = Adam(self._variables, self._moments, self._step, self._variables[::2])
         self._predict = tf.function(self._predict_graph, input_signature=self._data(None))
         self._train_graphs: dict[tuple[int, bool, bool], Any] = {}
 
@@ -181,13 +182,7 @@ class Stack:
             inputs = tf.gather(features, rows[step])
             logits, gradients = self._gradients(inputs, mask[step], truth[step], share[step], smoothed)
             said = said.write(step, logits)
-            self._step.assign_add(1.0)
-            if decays:
-                decay(self._variables[::2], learning_rate, weight_decay)
-            for variable, first, second, gradient in zip(
-                self._variables, *self._moments, gradients, strict=True
-            ):
-                apply_adam(variable, (first, second), self._step, gradient, learning_rate)
+            self._adam.apply(gradients, learning_rate, weight_decay if decays else None)
         logits = said.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight, right * weight, weight

@@ -16,7 +16,7 @@ import numpy as np
 
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.losses import CROSS_ENTROPY
-from search.training.optimizer import apply_adam, decay
+from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
     import keras
@@ -90,11 +90,11 @@ class Network:
             layer.trainable = layer.name in trained
         self._head = [tf.Variable(np.zeros(size, np.float32)) for size in _head_sizes(shape)]
         training = _trained_variables(body, trained, as_training)
-        kernels = [variable for variable in training if "kernel" in variable.name]
         self._trained = [variable.value for variable in training] + self._head
-        self._kernels = [variable.value for variable in kernels] + self._head[::2]
         self._moments = [[tf.Variable(tf.zeros_like(v)) for v in self._trained] for _ in range(2)]
         self._step = tf.Variable(0.0)
+        kernels = [variable.value for variable in training if "kernel" in variable.name]
+        self._adam = Adam(self._trained, self._moments, self._step, [*kernels, *self._head[::2]])
         # Statistics of batch norms and the state of the body's own dropout change too where it is
         # run as in training.
         self._dropout = _dropout_states(body) if as_training else []
@@ -176,11 +176,7 @@ class Network:
         import tensorflow as tf
 
         gradients, losses, logits = self._gradients(inputs, targets, kept)
-        self._step.assign_add(1.0)
-        if weight_decay is not None:
-            decay(self._kernels, rate, weight_decay)
-        for variable, first, second, gradient in zip(self._trained, *self._moments, gradients, strict=True):
-            apply_adam(variable, (first, second), self._step, gradient, rate)
+        self._adam.apply(gradients, rate, weight_decay)
         right = tf.equal(tf.argmax(logits, -1, tf.int32), labels)
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
 

@@ -12,7 +12,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's own defaults for Adam
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a training of `max_epochs` goes over its steps. weight_decay: as `decay` has it."""
+    """How a training of `max_epochs` goes over its steps. weight_decay: as `Adam` has it."""
 
     peak: float
     warmup_epochs: float
@@ -23,8 +23,34 @@ class Schedule:
         return warm_cosine(step, steps_an_epoch, self.max_epochs, self.warmup_epochs, self.peak)
 
 
-def apply_adam(variable: Any, moments: tuple[Any, Any], step: Any, gradient: Any, learning_rate: Any) -> None:
-    """One step of Keras's Adam: one pass over the weights instead of a dozen. step: float, from 1."""
+@dataclass(frozen=True)
+class Adam:
+    """Keras's Adam over some variables, with their first and second moments. step: a float variable,
+    how many were taken. kernels: the variables that decay.
+    """
+
+    variables: Sequence[Any]
+    moments: Sequence[Sequence[Any]]
+    step: Any
+    kernels: Sequence[Any]
+
+    def apply(self, gradients: Sequence[Any], learning_rate: Any, weight_decay: Any | None) -> None:
+        """One step, in one pass over the weights instead of a dozen. weight_decay: None leaves it out
+        of the graph; else kernels first shrink by the share learning_rate * weight_decay, apart from
+        their gradients.
+
+        I. Loshchilov and F. Hutter, "Decoupled weight decay regularization"
+        (https://arxiv.org/abs/1711.05101), as Keras's AdamW does.
+        """
+        self.step.assign_add(1.0)
+        if weight_decay is not None:
+            for kernel in self.kernels:
+                kernel.assign_sub(learning_rate * weight_decay * kernel)
+        for variable, *moments, gradient in zip(self.variables, *self.moments, gradients, strict=True):
+            _apply(variable, moments, self.step, gradient, learning_rate)
+
+
+def _apply(variable: Any, moments: Sequence[Any], step: Any, gradient: Any, learning_rate: Any) -> None:
     import tensorflow as tf
 
     first, second = moments
@@ -40,16 +66,6 @@ def apply_adam(variable: Any, moments: tuple[Any, Any], step: Any, gradient: Any
         epsilon=EPSILON,
         grad=gradient,
     )
-
-
-def decay(variables: Sequence[Any], learning_rate: Any, weight_decay: Any) -> None:
-    """Shrinks weights by the share learning_rate * weight_decay, apart from their gradients.
-
-    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization"
-    (https://arxiv.org/abs/1711.05101), as Keras's AdamW does.
-    """
-    for variable in variables:
-        variable.assign_sub(learning_rate * weight_decay * variable)
 
 
 def warm_cosine(step: int, steps_an_epoch: int, max_epochs: int, warmup_epochs: float, peak: float) -> float:
