@@ -1,5 +1,7 @@
 """What every objective of the table promises; a new one is tested as soon as it is there."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -32,6 +34,15 @@ def _row(answers: Answers, row: int = 0) -> Answers:
 
 def test_an_experiment_may_name_those_of_the_table_and_no_others() -> None:
     assert get_args(Objective) == tuple(OBJECTIVES)
+
+
+def test_nobody_else_tells_objectives_apart_by_name() -> None:
+    root = Path(__file__).parent.parent
+    compared = re.compile(
+        rf"""[!=]= ["']({"|".join(OBJECTIVES)})["']|["']({"|".join(OBJECTIVES)})["'] [!=]="""
+    )
+    files = [path for folder in ("search", "benchmarks") for path in (root / folder).rglob("*.py")]
+    assert not [path.name for path in files if compared.search(path.read_text())]
 
 
 @every_objective
