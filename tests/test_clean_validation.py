@@ -140,6 +140,7 @@ def test_only_the_demonstration_s_own_modules_and_those_that_show_it_know_of_the
         if "leak" in path.read_text().replace("libraries leak", "").lower()
     }
     assert knowing == {
+        "training/__init__.py",
         "training/leak.py",
         "training/run_trial.py",
         "experiment/trial.py",

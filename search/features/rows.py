@@ -17,17 +17,17 @@ ABSENT = -1  # in `picked`: a row that there is no value for, which reads as NaN
 
 
 @dataclass(frozen=True)
-class Cost:
+class FeatureCost:
     """What computing features took; nothing where they were found."""
 
     seconds: float = 0.0
     images: int = 0
 
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.seconds + other.seconds, self.images + other.images)
+    def __add__(self, other: "FeatureCost") -> "FeatureCost":
+        return FeatureCost(self.seconds + other.seconds, self.images + other.images)
 
 
-NO_COST = Cost()
+NO_COST = FeatureCost()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class FeatureRows:
 
     values: np.ndarray
     picked: np.ndarray | None = None
-    cost: Cost = NO_COST
+    cost: FeatureCost = NO_COST
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
 from search.features.budget import make_room
-from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, Cost, FeatureRows
+from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureCost, FeatureRows
 
 if TYPE_CHECKING:
     from search.features.extractor import Extractor
@@ -178,7 +178,7 @@ class FeatureStore:
             self._expected = extractor.versioned_engine
             return self._cached(path, batches, rows)
         features = self._computed(extractor, path(), batches, count)
-        cost = Cost(time.perf_counter() - start, count)
+        cost = FeatureCost(time.perf_counter() - start, count)
         self._refuse_not_finite(features, rows)
         return FeatureRows(features, cost=cost)
 

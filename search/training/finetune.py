@@ -14,7 +14,7 @@ import numpy as np
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
-from search.features.rows import Cost
+from search.features.rows import FeatureCost
 from search.features.store import FeatureStore, NotFinite
 from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
@@ -67,7 +67,7 @@ def _network(trial: LoadedTrial, uncut: bool) -> Network:
     return network_of(NetworkShape.above(trial.spec.settings, size, trial.num_classes, uncut))
 
 
-def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads, Cost]:
+def _first_phase(trial: LoadedTrial, store: FeatureStore) -> tuple[TrainedHeads, FeatureCost]:
     """The heads, and what their features cost, which nothing holds from here on."""
     feed = StoredFeed(store, trial.pictures, trial.scored)
     after = _second_phase(trial, 0).num_epochs(trial.spec.protocol)
@@ -108,7 +108,7 @@ class _Way:
     feed: Feed
     inputs: Callable[[np.ndarray], np.ndarray]
     description: str
-    cost: Callable[[], Cost] = Cost
+    cost: Callable[[], FeatureCost] = FeatureCost
     reason: str | None = None
 
 

@@ -25,7 +25,7 @@ from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.network import Network, acceleration, built_in
 from search.training.optimizer import Schedule
 from search.training.pictures import Feed, digest_of
-from search.training.training_mode import Answer, LoadedTrial
+from search.training.training_mode import Classify, LoadedTrial
 from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
 from search.training.trial_files import Checkpoint, checkpoint_file
 
@@ -193,7 +193,7 @@ def put_body(backbone: "keras.Model", settings: Settings, weights: Sequence[np.n
 
 def answer_by(
     network: Network, weights: tuple[HeadWeights, ...], inputs: Callable[[np.ndarray], np.ndarray]
-) -> Answer:
+) -> Classify:
     """inputs: pictures -> what the network takes. weights: of each head that may be asked."""
 
     def answer(pictures: np.ndarray, head: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from data.dataset import Dataset
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Resources, TrialSpec
 from search.features.opened import dataset_of
-from search.features.rows import NO_COST, Cost
+from search.features.rows import NO_COST, FeatureCost
 from search.training.folds import head_tasks, pool_rows
 from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadWeights
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Views = int | Literal["fresh"]
 # Pictures uint8 [k, s, s, 3] and the head that answers for each, int [k] -> the class given, int [k].
-Answer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Classify = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Trained:
     """
 
     heads: TrainedHeads
-    answer: Answer
+    answer: Classify
     validation_hash: tuple[str, str]
-    cost: Cost = NO_COST
+    cost: FeatureCost = NO_COST
     engine: str | None = None
     path: str | None = None
     head_best_epochs: tuple[int, ...] = ()
