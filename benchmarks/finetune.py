@@ -9,15 +9,18 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.machine import describe_machine
 from benchmarks.task import MIDDLE, clothing_task
+
+if TYPE_CHECKING:
+    from search.training.batching import Inputs
 
 BACKBONE, START, UNITS, CLASSES, BATCH = "efficientnet-lite0", "block6a", 100, 10, 32
 
@@ -109,12 +112,11 @@ def _parts(images: np.ndarray) -> Any:
 
 def _suffix(outputs: np.ndarray, images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
     parts = _parts(images)
-    from search.features.rows import FeatureRows
-    from search.training.feeds import Pictures, StoredFeed
 
-    kept = FeatureRows(outputs)
-    feed = StoredFeed(lambda view: kept, kept, Pictures({}, 0, 1))
-    return _epochs(parts.suffix, parts.trained, feed, labels)
+    def kept(epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return (outputs[rows[at : at + batch_size]] for at in range(0, len(rows), batch_size))
+
+    return _epochs(parts.suffix, parts.trained, kept, labels)
 
 
 def _whole(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
@@ -122,19 +124,22 @@ def _whole(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
     from search.training.cutting import cut
 
     backbone = build_backbone(BACKBONE, "imagenet", images.shape[1])
-    return _epochs(backbone, cut(backbone, START).trained, _image_feed(images), labels)
+    return _epochs(backbone, cut(backbone, START).trained, _painted(images), labels)
 
 
-def _image_feed(images: np.ndarray) -> Any:
+def _painted(images: np.ndarray) -> "Inputs":
     from types import SimpleNamespace
 
-    from search.training.feeds import ImageFeed, Pictures
+    from search.training.pictures import AugmentedPictures
 
     dataset: Any = SimpleNamespace(images=images)
-    return ImageFeed(dataset, np.arange(len(images)), Pictures(MIDDLE, 0, "fresh"), 1)
+    rows = np.arange(len(images))
+    return AugmentedPictures(dataset, rows, rows, MIDDLE, 0, "fresh").batches
 
 
-def _epochs(body: Any, trained: frozenset[str], feed: Any, labels: np.ndarray) -> Callable[[int], None]:
+def _epochs(
+    body: Any, trained: frozenset[str], inputs: "Inputs", labels: np.ndarray
+) -> Callable[[int], None]:
     from search.training.batching import Batching
     from search.training.head_shape import HeadShape, initial_weights
     from search.training.network import Network
@@ -143,7 +148,7 @@ def _epochs(body: Any, trained: frozenset[str], feed: Any, labels: np.ndarray) -
     shape = HeadShape(body.output_shape[-1], UNITS, CLASSES)
     network = Network(body, trained, shape)
     network.start(initial_weights(shape, 1), 1)
-    batching = Batching(feed.batches, labels, rows, CLASSES, BATCH, UNITS, dropout=0.2)
+    batching = Batching(inputs, labels, rows, CLASSES, BATCH, UNITS, dropout=0.2)
 
     def epoch(number: int) -> None:
         losses = [network.train(batch, 1e-4, 0.01)[0] for batch in batching.epoch(rows, 1, number)]
@@ -153,7 +158,7 @@ def _epochs(body: Any, trained: frozenset[str], feed: Any, labels: np.ndarray) -
 
 
 def _paint(images: np.ndarray) -> None:
-    for _ in _image_feed(images).batches(1, np.arange(len(images)), BATCH):
+    for _ in _painted(images)(1, np.arange(len(images)), BATCH):
         pass
 
 

@@ -47,7 +47,7 @@ def _profile_an_epoch(folder: Path) -> None:
     from search.features.rows import as_rows
     from search.training.head_feed import HeadTask, epoch_feeds
     from search.training.head_shape import HeadShape
-    from search.training.head_stack import Stack, StackState
+    from search.training.head_stack import Rates, Stack, StackState
 
     random = np.random.default_rng(0)
     features = as_rows(random.standard_normal((NUM_IMAGES, DIM), np.float32))
@@ -56,9 +56,9 @@ def _profile_an_epoch(folder: Path) -> None:
     feeds = list(epoch_feeds(tasks, 85, 32, ModelSettings(head_units=UNITS), 0))
     stack = Stack(HeadShape(DIM, UNITS, CLASSES))
     stack.load(StackState.fresh(stack.shape, range(HEADS)))
-    stack.train_epoch(features, labels, feeds, 0.001)
+    stack.train_epoch(features, labels, feeds, Rates(0.001))
     tf.profiler.experimental.start(os.fspath(folder))
-    stack.train_epoch(features, labels, feeds, 0.001)
+    stack.train_epoch(features, labels, feeds, Rates(0.001))
     tf.profiler.experimental.stop()
 
 

@@ -12,6 +12,7 @@ from math import sqrt
 
 import numpy as np
 
+from search.evidence.objectives import OBJECTIVES
 from search.experiment.trial import Objective, Predictions
 
 
@@ -45,7 +46,7 @@ class World:
 
     def true_effect(self, gain: float, objective: Objective) -> float:
         """What `paired_effect` estimates for a setting whose accuracy is higher by `gain`."""
-        if objective != "log_loss":
+        if OBJECTIVES[objective].counts_answers:
             return gain
         return self._log_probability(gain) - self._log_probability(0.0)
 

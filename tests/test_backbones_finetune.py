@@ -11,7 +11,7 @@ from search.training.cutting import cut
 from search.training.head_shape import HeadShape, initial_weights, plain_head
 from search.training.modes import MODES
 from search.training.network import Batch, Network
-from search.training.whole import network_of
+from search.training.network_training import NetworkShape, network_of
 
 QUICK = {"small-cnn"}  # `test_finetune` trains efficientnet-lite0
 CLASSES, UNITS = 3, 4
@@ -36,7 +36,7 @@ def test_every_backbone_can_be_fine_tuned(name: str, tmp_path: Path) -> None:
 
     size = BACKBONES[name].smallest_size
     start = STARTS.get(name, "last: 40")
-    network = network_of(name, "random", size, start, start == "all", False, (UNITS, CLASSES))
+    network = network_of(NetworkShape(name, "random", size, start, start == "all", False, (UNITS, CLASSES)))
     network.start(initial_weights(HeadShape(network.shape.dim, UNITS, CLASSES), 1), 1)
     frozen = [v for layer in network.body.layers if not layer.trainable for v in layer.weights]
     before = {id(variable): variable.numpy() for variable in network.body.weights}

@@ -11,12 +11,15 @@ from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
 from data.views import clean_batches
+from search.driver.leak import leaked_spec
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
 from search.experiment.config import parse_config
-from search.experiment.trial import Protocol, Settings, TrialSpec
+from search.experiment.trial import Settings, TrialSpec
 from search.features.store import FeatureStore
+from search.training.pictures import CleanPictures
 from search.training.run_trial import train_spec
+from search.training.training_mode import load_trial
 
 HEAVY = {"rotation_range": 90, "zoom_range": 0.3, "vertical_flip": True}
 EXPERIMENT: dict[str, Any] = {
@@ -39,7 +42,13 @@ def _factory(cache: Path) -> SpecFactory:
     return prepare(config, resources_of(config, cache / "run")).specs
 
 
-@pytest.mark.parametrize("door", [clean_batches, FeatureStore.clean, open_dataset])
+@pytest.mark.parametrize(
+    "door",
+    [
+        *(clean_batches, FeatureStore.clean, open_dataset),
+        *(CleanPictures, CleanPictures.batches, CleanPictures.features),
+    ],
+)
 def test_the_clean_path_has_no_augmentation_argument(door: Any) -> None:
     names = set(inspect.signature(door).parameters)
     assert not {name for name in names if "augment" in name or name in ("settings", "view", "policy")}
@@ -78,8 +87,9 @@ def test_no_phase_of_a_search_makes_a_leaking_spec(cache: Path) -> None:
         factory.final("x", settings, Epochs(3)),
         *(factory.search("control", label, factory.control(value)) for label, value in CONTROLS.items()),
     ]
-    assert not any(spec.protocol.leak for spec in specs)
-    assert not Protocol(folds=1, fold_seed=1, head_seeds=(1,), view_seed=1, views=1).leak
+    resources = resources_of(factory.config, cache / "run")
+    assert not any(spec.demo for spec in specs)
+    assert {type(load_trial(spec, resources).scored) for spec in specs} == {CleanPictures}
 
 
 @pytest.mark.parametrize("folds", [1, 3])
@@ -116,5 +126,23 @@ def test_the_deliberate_leak_is_seen_in_the_hash(cache: Path) -> None:
     resources = resources_of(factory.config, cache / "run")
     spec: TrialSpec = factory.search("trial", NONE, factory.control(HEAVY))
     clean = train_spec(spec, resources).result.validation_hash
-    leaked = train_spec(factory.leaked(spec), resources).result.validation_hash
-    assert clean != leaked
+    augmented = train_spec(leaked_spec(spec), resources).result.validation_hash
+    assert clean != augmented
+
+
+def test_only_the_demonstration_s_own_modules_and_those_that_show_it_know_of_the_leak() -> None:
+    """Not the data, the features, or anything that trains; in `run_trial` it is let in by the door."""
+    root = Path(__file__).parent.parent
+    knowing = {
+        path.relative_to(root / "search").as_posix()
+        for folder in ("training", "features", "experiment", "evidence", "execution")
+        for path in (root / "search" / folder).rglob("*.py")
+        if "leak" in path.read_text().replace("libraries leak", "").lower()
+    }
+    assert knowing == {
+        "training/__init__.py",
+        "training/leak.py",
+        "training/run_trial.py",
+        "experiment/trial.py",
+        "evidence/findings.py",
+    }

@@ -132,11 +132,11 @@ def test_a_view_damaged_between_two_readings_is_made_again(tmp_path: Path) -> No
 def test_what_memory_should_not_hold_is_written_as_it_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean()
+    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean().values
     monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
     monkeypatch.setattr(store_module, "BLOCK_BYTES", 12)
     monkeypatch.setattr(store_module, "BATCH", 4)
-    streamed = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
+    streamed = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean().values
     assert isinstance(streamed, np.memmap)
     np.testing.assert_array_equal(streamed, kept)
     (file,) = (tmp_path / "large" / "cache" / "features").iterdir()
@@ -169,11 +169,11 @@ def test_a_row_without_a_value_reads_as_nan(monkeypatch: pytest.MonkeyPatch, res
 def test_where_the_disk_refuses_much_it_is_held_in_memory_and_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean()
+    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean().values
     monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
     (tmp_path / "large").mkdir()
     (tmp_path / "large" / "cache").write_text("a file stands where the folder would be")
-    held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
+    held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean().values
     np.testing.assert_array_equal(held, kept)
     assert "features were not cached" in caplog.text
 
@@ -215,7 +215,7 @@ def test_a_view_deleted_while_it_is_opened_is_missing(
 def test_a_large_view_deleted_as_soon_as_it_was_written_is_held_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean()
+    kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean().values
     monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
 
     def write_and_lose(path: Path, *arguments: Any) -> None:
@@ -223,7 +223,7 @@ def test_a_large_view_deleted_as_soon_as_it_was_written_is_held_in_memory(
         path.unlink()
 
     monkeypatch.setattr(store_module, "write_features", write_and_lose)
-    held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean()
+    held = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean().values
     np.testing.assert_array_equal(held, kept)
 
 
@@ -297,4 +297,4 @@ def test_features_that_are_no_number_are_no_matter_of_float16(tmp_path: Path) ->
 
 
 def test_what_fits_in_float32_is_given(tmp_path: Path) -> None:
-    assert _bright_store(tmp_path, BrightExtractor(limit=100), np.float32).clean().max() == 1e5
+    assert _bright_store(tmp_path, BrightExtractor(limit=100), np.float32).clean().values.max() == 1e5

@@ -10,10 +10,9 @@ import pytest
 from finetuning import finetune_config, scratch_spec, spec_of
 
 from search.experiment.trial import Outcome, TrialRecord
-from search.training.checkpoints import Checkpoint, checkpoint_file
 from search.training.progress import EpochReport
 from search.training.run_trial import run_trial
-from search.training.spent import SpentCheckpoints
+from search.training.trial_files import Checkpoint, SpentCheckpoints, checkpoint_file
 
 ROOT = Path(__file__).parent.parent
 

@@ -61,8 +61,8 @@ def test_a_trial_goes_all_of_a_card_s_way_but_for_its_speed(
     from finetuning import scratch_spec
 
     from search.features import gpus
+    from search.training.network_training import network_of
     from search.training.run_trial import run_trial
-    from search.training.whole import network_of
 
     spec, resources = scratch_spec(tmp_path)
     training = spec.settings.training.model_copy(update={"max_epochs": 3})

@@ -12,8 +12,9 @@ from search.training import head_feed
 from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadShape, initial_weights, plain_head
-from search.training.heads import HeadPlan, TrainedHeads, TrialFailure, train_heads
+from search.training.heads import HeadPlan, train_heads
 from search.training.progress import EpochReport
+from search.training.training_run import TrainedHeads, TrialFailure
 
 CLASSES, DIM, IMAGES = 4, 16, 240
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.training.mixing import Mixing, mix
+from search.training.batching import Mixing, mix
 
 SIZE = 12
 

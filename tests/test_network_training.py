@@ -8,14 +8,14 @@ import pytest
 from test_network import SHAPE, _body
 
 from search.training.batching import Batching
-from search.training.checkpoints import Checkpoint
 from search.training.cutting import cut
 from search.training.head_feed import HeadTask
 from search.training.head_shape import initial_weights
-from search.training.heads import TrainedHeads, TrialFailure
 from search.training.network import Network
-from search.training.network_training import Phase, train_networks
-from search.training.schedules import warm_cosine
+from search.training.network_training import NetworkHeads
+from search.training.optimizer import Schedule, warm_cosine
+from search.training.training_run import RunPlan, TrainedHeads, TrialFailure, train
+from search.training.trial_files import Checkpoint
 
 COUNT, BATCH = 20, 4
 
@@ -45,9 +45,9 @@ class _Feed:
         self._images = np.random.default_rng(0).standard_normal((COUNT, 8, 8, 3)).astype(np.float32)
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Any:
-        return self.clean(rows, batch_size)
+        return self.scored_batches(rows, batch_size)
 
-    def clean(self, rows: np.ndarray, batch_size: int) -> Any:
+    def scored_batches(self, rows: np.ndarray, batch_size: int) -> Any:
         return (self._images[rows[at : at + batch_size]] for at in range(0, len(rows), batch_size))
 
 
@@ -56,23 +56,22 @@ def _train(folder: Path, kind: type[Network] = Network, **changes: Any) -> tuple
     network = kind(body, cut(body, "above_conv").trained, SHAPE)
     labels = (np.arange(COUNT) % 3).astype(np.int32)
     task = HeadTask(train=np.arange(12), validate=np.arange(12, COUNT), seed=3)
-    fields: dict[str, Any] = {
-        "learning_rate": 1e-3,
-        "warmup_epochs": 1.0,
-        "weight_decay": 0.0,
-        "max_epochs": 4,
-        "patience": 20,
-    } | changes
-    phase = Phase(
-        "scratch", (task,), labels, "accuracy", learning_rate_setting="model.learning_rate", **fields
+    fields: dict[str, Any] = {"learning_rate": 1e-3, "max_epochs": 4, "patience": 20} | changes
+    rate, epochs = fields["learning_rate"], fields["max_epochs"]
+    plan = RunPlan(
+        (task,), labels, "accuracy", epochs, fields["patience"], rate, "model.learning_rate", phase="scratch"
     )
     feed = _Feed()
     batching = Batching(feed.batches, labels, np.arange(COUNT), 3, BATCH, 5)
-    checkpoint = Checkpoint(folder / "checkpoint.npz")
-    trained = train_networks(
-        network, lambda head: network.start(initial_weights(SHAPE, 1), 5), batching, feed, phase, checkpoint
+    heads = NetworkHeads(
+        network,
+        lambda head: network.start(initial_weights(SHAPE, 1), 5),
+        batching,
+        feed,
+        Schedule(rate, 1.0, epochs, weight_decay=0.0),
+        plan,
     )
-    return trained, network
+    return train(heads, plan, Checkpoint(folder / "checkpoint.npz")), network
 
 
 def test_a_head_that_learns_no_more_stops_after_its_patience(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from search.evidence.evaluation import class_weights
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Spread, advise, assumed_spread, detectable_effect, measured_spread
 from search.experiment.trial import Predictions
 
@@ -139,7 +139,7 @@ def test_log_loss_is_told_in_nats_and_only_once_it_was_measured() -> None:
 
 
 def test_balanced_accuracy_of_unlike_classes_varies_more() -> None:
-    weights = class_weights(np.repeat([0, 1], [90, 10]))
+    weights = OBJECTIVES["balanced_accuracy"].flip(np.repeat([0, 1], [90, 10]))
     weight = float(np.sqrt((weights**2).mean()))
     assert weight == pytest.approx(sqrt(0.9 / (4 * 0.81) + 0.1 / (4 * 0.01)))
     plain, balanced = (advise(4000, 0.85, 5, 3, weight=each).detectable_effect for each in (1.0, weight))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from search.training.schedules import warm_cosine
+from search.training.optimizer import warm_cosine
 
 
 def _rates(max_epochs: int, warmup: float, steps: int = 10) -> np.ndarray:

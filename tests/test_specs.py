@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
+from search.driver.leak import leaked_spec
 from search.driver.specs import STREAMS, Epochs, SpecFactory
 from search.experiment.config import parse_config
 from search.experiment.space import Space
@@ -32,7 +33,7 @@ def specs() -> dict[str, TrialSpec]:
     return {
         "control": factory.search("control", "course", settings),
         "trial": trial,
-        "leak": factory.leaked(trial),
+        "leak": leaked_spec(trial),
         "confirm": factory.confirm("confirm", "1", settings),
         "ablation": factory.confirm("ablation", "1", settings),
         "test": factory.final("1", settings, Epochs(3)),

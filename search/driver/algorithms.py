@@ -21,6 +21,7 @@ from search.driver.halving import (
     synchronous,
 )
 from search.driver.hyperband import first_bracket, hyperband_oracle_class, plan_hyperband
+from search.evidence.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space, require_steps
 from search.features.greetings import import_tensorflow_quietly
@@ -37,14 +38,13 @@ VIEWS_KEY = "tuner/views"
 @dataclass(frozen=True)
 class Algorithm:
     """build: the oracle. budget_key: where a proposal carries the budget that it wants; every algorithm that has one says its
-    rounds, so that each budget is a rung with controls of its own. None where every trial gets all of it. sizes: of rungs that fill
-    one after the other, lowest first. count: the most trials it asks for, where it has no rounds."""
+    rounds, so that each budget is a rung with controls of its own. None where every trial gets all of it. count: the most trials
+    it asks for, where it has no rounds."""
 
     name: str
     build: Callable[["ExperimentConfig", Space, Any], "keras_tuner.Oracle"]
     budget_key: str | None = None
     rounds: Callable[["ExperimentConfig"], tuple[Round, ...]] | None = None
-    sizes: Callable[["ExperimentConfig"], tuple[int, ...]] = lambda config: ()
     count: Callable[["ExperimentConfig", Space], int] = lambda config, space: config.search.trials
 
 
@@ -53,7 +53,7 @@ def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracl
     import_tensorflow_quietly()
     import keras_tuner
 
-    direction = "min" if config.evaluation.objective == "log_loss" else "max"
+    direction = OBJECTIVES[config.evaluation.objective].direction
     oracle = ALGORITHMS[config.search.algorithm].build(
         config, space, keras_tuner.Objective("score", direction)
     )
@@ -180,7 +180,6 @@ ALGORITHMS: dict[str, Algorithm] = {
                 partial(_halving, rule),
                 VIEWS_KEY,
                 lambda config: _halving_plan(config).rounds,
-                lambda config: _halving_plan(config).sizes,
             )
             for name, rule in (("halving", synchronous), ("asynchronous_halving", asynchronous))
         ),

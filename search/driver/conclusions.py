@@ -7,11 +7,12 @@ import numpy as np
 from data.augmentations import is_option
 from data.dataset import Dataset
 from search.driver.phases import Ablation, Confirmation, Context, Controls, best_trials
-from search.driver.rungs import rank_agreement, rank_correlations
+from search.driver.rungs import rank_correlations
 from search.driver.specs import NONE, Epochs
 from search.evidence.evaluation import effects_by_class
-from search.evidence.findings import Confirmed, Evidence, LeakDemo, LeakedScore, Score, TestResult, Verdict
+from search.evidence.findings import Confirmed, Evidence, Score, TestResult, Verdict
 from search.evidence.floor import NullFloor, null_floor
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.evidence.verdicts import choose, holm, verdict
 from search.experiment.seeds import derive_seed
@@ -159,28 +160,6 @@ class Conclusions:
             confusion=confusion_matrix(predictions, self._labels, len(self._class_names)),
         )
 
-    def leak_demo(self, leaked: dict[int, int]) -> LeakDemo:
-        """The clean and the leaked accuracy of each setting, and how far the two rankings agree."""
-        scores = [
-            LeakedScore(
-                trial=source,
-                label=self._ledger.record(source).label,
-                clean=self._accuracy(source)[0],
-                clean_ci=self._accuracy(source)[1],
-                leaked=self._accuracy(number)[0],
-                leaked_ci=self._accuracy(number)[1],
-            )
-            for source, number in leaked.items()
-            if self._ledger.record(number).status == "completed"
-        ]
-        rho = rank_agreement([s.clean for s in scores], [s.leaked for s in scores])
-        return LeakDemo(scores=tuple(sorted(scores, key=lambda s: -s.clean)), rho=rho)
-
-    def _accuracy(self, number: int) -> tuple[float, tuple[float, float]]:
-        result = self._ledger.record(number).result
-        accuracy = result.metrics["accuracy"] if result else 0.0
-        return accuracy, wilson_interval(accuracy, len(self._ledger.predictions(number).images))
-
     def _score(self, label: str, number: int) -> Score:
         result = self._ledger.record(number).result
         metrics = result.metrics if result else {}
@@ -203,7 +182,7 @@ class Conclusions:
 
     def _optimism(self, numbers: list[int]) -> float | None:
         objective = self._context.config.evaluation.objective
-        sign = -1 if objective == "log_loss" else 1
+        sign = OBJECTIVES[objective].sign
         results = [self._ledger.record(n).result for n in numbers]
         gaps = [
             sign * (r.optimistic_metrics[objective] - r.metrics[objective])

@@ -11,10 +11,10 @@ from search.driver.prepare import Prepared
 from search.driver.workload import workload
 from search.experiment.settings import Settings
 from search.experiment.trial import Frozen
+from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.modes import mode_of
 from search.training.network import Batch, Network
-from search.training.prefixes import cut_summary, stored_bytes, why_whole
-from search.training.whole import network_of
+from search.training.network_training import NetworkShape, network_of
 
 STEPS = 3  # timed, after one that builds the graph
 PREDICTING = 3.0  # times as fast as training
@@ -62,14 +62,13 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
 def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[Network, str, int]:
     """The network, its way, and how often each view goes through the extractor: for the heads, and for the prefix."""
     model, training = settings.model, settings.training
-    size, head = prepared.config.dataset.image_size, (model.head_units, num_classes)
+    size = prepared.config.dataset.image_size
     if training.mode == "scratch":
-        network = network_of(model.backbone, model.weights, size, "all", True, True, head)
+        network = network_of(NetworkShape.whole(model, size, num_classes))
         return network, "whole network: every layer trains", 0
-    start, trains = str(training.finetune.start), training.finetune.batch_norm == "train"
-    summary = cut_summary(model.backbone, size, start)
+    summary = cut_summary(model.backbone, size, str(training.finetune.start))
     reason = why_whole(summary, training)
-    network = network_of(model.backbone, model.weights, size, start, reason is not None, trains, head)
+    network = network_of(NetworkShape.above(settings, size, num_classes, uncut=reason is not None))
     if reason is not None:
         return network, f"whole network: {reason}", 1
     shape = tuple(network.body.input_shape[1:])

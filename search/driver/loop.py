@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from search.driver.conclusions import Conclusions
+from search.driver.leak import demonstrate_leak
 from search.driver.ledger import Ledger
 from search.driver.pacing import Deadline
 from search.driver.phases import (
@@ -21,7 +22,6 @@ from search.driver.phases import (
     run_ablation,
     run_confirmation,
     run_controls,
-    run_leak,
     run_test,
 )
 from search.driver.prepare import Prepared
@@ -92,9 +92,9 @@ class SearchLoop:
 
     def _leak(self, controls: Controls, trials: list[int]) -> None:
         with self._phase("leak", None):
-            leaked = run_leak(self.context, controls, trials)
+            shown = demonstrate_leak(self.context, controls, trials)
             if self.log.state.leak is None:
-                self.log.append("leak", leak=self.conclusions.leak_demo(leaked).model_dump(mode="json"))
+                self.log.append("leak", leak=shown.model_dump(mode="json"))
 
     def _confirm(self, controls: Controls, trials: list[int]) -> None:
         with self._phase("confirm", None):

@@ -12,11 +12,11 @@ from data.augmentations import alone as taken_alone
 from search.driver.algorithms import views_ladder
 from search.driver.ledger import Ledger
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
+from search.evidence.objectives import OBJECTIVES
 from search.execution.failures import failure_streak
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import Kind, Settings, TrialRecord, TrialSpec, setting_key
-from search.journal.state import fullest
 from search.training.modes import budget_of, mode_of
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
@@ -141,13 +141,13 @@ def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
     """The best completed trials, each setting once and no augmentation never. Scores are compared within a rung only: those of
     a higher rung come first, and the best of a lower one only where it has fewer than `top`.
     """
-    lower_is_better = context.config.evaluation.objective == "log_loss"
+    sign = OBJECTIVES[context.config.evaluation.objective].sign
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:
         record = context.ledger.record(number)
         if record.result is None or record.result.score is None or not record.spec.settings.augmentation:
             continue
-        score = -record.result.score if lower_is_better else record.result.score
+        score = sign * record.result.score
         setting = setting_key(record.spec.settings)
         best[setting] = max(
             best.get(setting, ((-1, 0.0), 0)),
@@ -197,19 +197,6 @@ def _best_with(context: Context, name: str) -> Settings | None:
     ]
     best = best_trials(context, using, 1)
     return context.ledger.record(best[0]).spec.settings if best else None
-
-
-def run_leak(context: Context, controls: Controls, trials: list[int]) -> dict[int, int]:
-    """Controls and trials of the fullest rung again, scored on augmented images: source trial -> leaking trial."""
-    completed = (r for r in map(context.ledger.record, trials) if r.status == "completed")
-    sources = [*controls.full.values(), *(record.trial for record in fullest(completed))]
-    asked = {}
-    for source in sources:
-        spec = context.specs.leaked(context.ledger.record(source).spec)
-        asked[source] = context.ask("leak", spec)
-    for number in asked.values():
-        context.tell(number)
-    return asked
 
 
 def run_test(context: Context, choices: dict[str, tuple[Settings, Epochs]]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from search.driver.costs import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
-from search.evidence.evaluation import class_weights
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Frozen, Objective, Resources
@@ -97,7 +97,7 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
     metrics, spread = _measured(prepared, resources.views_dir.parent) or ({}, None)
     accuracy = metrics.get("accuracy", TYPICAL_ACCURACY)
     scored = labels[np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))]
-    weights = class_weights(scored) if objective == "balanced_accuracy" else np.ones(1)
+    weights = OBJECTIVES[objective].flip(scored)
     return advise(
         num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
         accuracy=accuracy,
@@ -116,7 +116,8 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
     """The most that can be gained over no augmentation; None where it was not measured."""
     if objective not in metrics:
         return None
-    return metrics[objective] if objective == "log_loss" else 1 - metrics[objective]
+    record = OBJECTIVES[objective]
+    return record.sign * (record.best - metrics[objective])
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:

@@ -36,7 +36,7 @@ from search.journal.lock import LockedError, RunLock
 from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
-from search.training.spent import SpentCheckpoints, SpentViews
+from search.training.trial_files import SpentCheckpoints, SpentViews
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")

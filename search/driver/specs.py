@@ -107,12 +107,6 @@ class SpecFactory:
             self._protocol(kind, self.config.evaluation.folds, confirm.seeds, views),
         )
 
-    def leaked(self, spec: TrialSpec) -> TrialSpec:
-        """The same trial with the mistake: its validation images are augmented as its training images are."""
-        return spec.model_copy(
-            update={"kind": "leak", "probes": {}, "protocol": spec.protocol.model_copy(update={"leak": True})}
-        )
-
     def final(self, label: str, settings: Settings, epochs: "Epochs") -> TrialSpec:
         """Trained on train + validation for `epochs`, scored on the test split."""
         confirm = self.config.evaluation.confirm

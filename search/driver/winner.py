@@ -19,9 +19,9 @@ from search.experiment.trial import Resources, Settings, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState
 from search.tracking.values import Winner
-from search.training.head_file import heads_file, load_head
 from search.training.head_shape import HeadShape, HeadWeights, plain_head
 from search.training.modes import mode_of
+from search.training.trial_files import heads_file, load_head
 
 if TYPE_CHECKING:
     import keras

@@ -5,20 +5,19 @@ effects is in `verdicts`, what the best of many would show by luck in `floor`.
 """
 
 from collections.abc import Sequence
-from math import log
 
 import numpy as np
 
+from search.evidence.objectives import OBJECTIVES, Answers
 from search.evidence.resampling import image_deviations, image_variance, strata
 from search.evidence.spread import assumed_head_variance, head_errors
 from search.experiment.trial import Effect, Objective, Predictions
 
 NUM_RESAMPLES = 4000
-_LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0
 
 
 def metric_values(predictions: Predictions, labels: np.ndarray, num_classes: int) -> dict[str, float]:
-    """Accuracy, balanced accuracy and log-loss (nats, less is better), each a mean over seeds.
+    """Every objective as it is reported (log-loss in nats, less is better), each a mean over seeds.
 
     labels: int [images of the Dataset], looked up by `predictions.images`. Balanced accuracy is the mean
     recall of those of the `num_classes` classes that have an image here. Raises ValueError for labels that
@@ -28,26 +27,18 @@ def metric_values(predictions: Predictions, labels: np.ndarray, num_classes: int
     if true.size and int(true.max()) >= num_classes:
         raise ValueError(f"label {int(true.max())} where there are {num_classes} classes")
     return {
-        "accuracy": float(per_image(predictions, labels, "accuracy").mean()),
-        "balanced_accuracy": float(per_image(predictions, labels, "balanced_accuracy").mean()),
-        "log_loss": -float(per_image(predictions, labels, "log_loss").mean()),
+        name: record.sign * float(per_image(predictions, labels, record.name).mean())
+        for name, record in OBJECTIVES.items()
     }
 
 
 def per_image(predictions: Predictions, labels: np.ndarray, objective: Objective) -> np.ndarray:
     """float64 [seeds, n] whose mean is the objective, more being better: log-loss with its sign turned.
 
-    Balanced accuracy: correctness times n / (K n_class), K classes and n_class counted over these images.
     Raises ValueError for probabilities that are not numbers.
     """
-    true = true_labels(predictions, labels)
-    if objective == "log_loss":
-        values = np.maximum(predictions.log_prob.astype(np.float64), _LEAST_LOG_PROB)
-        if np.isnan(values).any():
-            raise ValueError("predictions hold NaN probabilities; such a trial has failed and has no effect")
-        return values
-    correct = (predictions.predicted == true).astype(np.float64)
-    return correct if objective == "accuracy" else correct * class_weights(true)
+    answers = Answers(predictions.predicted, predictions.log_prob, true_labels(predictions, labels))
+    return OBJECTIVES[objective].parts(answers)
 
 
 def paired_difference(
@@ -110,8 +101,8 @@ def paired_effect(
     moved += np.sqrt(head_variance + lone_image) * rng.standard_normal(num_resamples)
     delta = float(difference.mean())
     low, high = np.quantile(delta + moved, [(1 - level) / 2, (1 + level) / 2])
-    if objective != "log_loss":
-        low, high = max(low, -1.0), min(high, 1.0)
+    least, most = OBJECTIVES[objective].bounds
+    low, high = max(low, least), min(high, most)
     p_value = _p_value(delta, image_variance(parts) + lone_image + head_variance)
     return Effect(delta=delta, ci_low=float(low), ci_high=float(high), p_value=p_value)
 
@@ -150,19 +141,11 @@ def true_labels(predictions: Predictions, labels: np.ndarray) -> np.ndarray:
     return labels[predictions.images]
 
 
-def class_weights(true: np.ndarray) -> np.ndarray:
-    """float64 [n]: what each image counts in balanced accuracy, n / (K n_class), from the classes [n] of all images scored."""
-    counts = np.bincount(true)
-    return len(true) / (np.count_nonzero(counts) * counts[true])
-
-
 def _answer_variance(trial: Predictions, labels: np.ndarray, objective: Objective) -> float:
-    """What one image more, its answer changed, would add to the variance. 0 for log-loss: all values change."""
+    """What one image more, its answer changed, would add to the variance; 0 where all values change."""
     num_seeds, num_images = trial.predicted.shape
-    if objective == "log_loss":
-        return 0.0
-    weights = class_weights(true_labels(trial, labels)) if objective == "balanced_accuracy" else np.ones(1)
-    return float((weights**2).mean()) / num_images**2 / num_seeds
+    changes = OBJECTIVES[objective].flip(true_labels(trial, labels))
+    return float((changes**2).mean()) / num_images**2 / num_seeds
 
 
 def _subset(predictions: Predictions, rows: np.ndarray) -> Predictions:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from search.evidence.evaluation import paired_difference, per_image
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.spread import HeadErrors, assumed_head_variance, head_errors
 from search.experiment.trial import Frozen, Objective, Predictions
 
@@ -69,7 +70,7 @@ def null_floor(
         means -= np.sqrt(half) * rng.standard_normal((num_flips, 1))
     best = means.max(axis=1)
     mean, p95 = float(best.mean()), float(np.quantile(best, 0.95))
-    most = np.inf if objective == "log_loss" else 1.0  # no accuracy can differ by more
+    most = OBJECTIVES[objective].bounds[1]  # no accuracy can differ by more than 1
     return NullFloor(mean=min(mean, most), p95=min(p95, most), num_trials=len(sums))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from search.evidence.evaluation import per_image
+from search.evidence.objectives import OBJECTIVES
 from search.evidence.spread import head_errors
 from search.evidence.verdicts import SIGNIFICANCE
 from search.experiment.trial import Frozen, Objective, Predictions
@@ -77,7 +78,11 @@ class Advice(Frozen):
     def text(self) -> str:
         """Two sentences for people."""
         if self.standard_error is None:
-            return "How far log-loss differs by luck is not known before a first run; ask again when its controls are trained."
+            what = OBJECTIVES[self.objective].words
+            return (
+                f"How far {what} differs by luck is not known before a first run; ask again when its controls "
+                "are trained."
+            )
         among = f", as one of {self.num_compared} compared" if self.num_compared > 1 else ""
         plan = f"{_plan(self.folds, self.seeds)} on {self.num_images:,} images"
         target = f"{_amount(self.target, self.objective)} {self._what_target_takes()}."
@@ -194,10 +199,11 @@ def advise(
         "target": target,
         "room_basis": "assumed" if room is None else "measured",
     }
-    if spread is None and objective == "log_loss":
+    counts_answers = OBJECTIVES[objective].counts_answers
+    if spread is None and not counts_answers:
         return Advice(**plan, **_UNKNOWN, room=room)
     known = spread or assumed_spread(accuracy, weight)
-    room = room if room is not None or objective == "log_loss" else 1 - accuracy
+    room = room if room is not None or not counts_answers else 1 - accuracy
 
     def effect(images: int, num_folds: int, num_seeds: int) -> float:
         return detectable_effect(images, accuracy, num_folds, num_seeds, known, num_compared=num_compared)
@@ -227,7 +233,6 @@ _UNKNOWN: dict[str, Any] = dict.fromkeys(
 
 
 def _amount(effect: float, objective: Objective) -> str:
-    if objective == "log_loss":
-        return f"{effect:.2g} nats"
-    size = f"{100 * effect:.2f}".rstrip("0").rstrip(".")
-    return f"{size} {'point' if size == '1' else 'points'}"
+    unit = OBJECTIVES[objective].unit
+    size = f"{unit.factor * effect:.{unit.digits + 1}f}".rstrip("0").rstrip(".")
+    return f"{size} {unit.name.removesuffix('s') if size == '1' else unit.name}"

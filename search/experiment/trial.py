@@ -48,7 +48,6 @@ class Protocol(Frozen):
     epochs: None stops early; a number trains train + validation for exactly that long and scores the test split.
     head_epochs: of mode finetune with `epochs`: how long its first phase takes, `epochs` being the second's.
     max_epochs: a rung's: training pauses there, on a schedule made for `training.max_epochs`; None is no rung.
-    leak: the validation images are augmented too. A mistake, reproduced on purpose by `--demo-leak` and never otherwise.
     """
 
     folds: Annotated[int, Field(ge=1)]
@@ -58,7 +57,6 @@ class Protocol(Frozen):
     views: int | Literal["fresh"]
     objective: Objective = "accuracy"
     epochs: int | None = None
-    leak: bool = False
     head_epochs: int | None = None
     max_epochs: int | None = None
 
@@ -70,6 +68,7 @@ class TrialSpec(Frozen):
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
     probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images, and the options
     that those act with.
+    demo: a mistake that is made on purpose, to be shown; None in every trial of a search.
     """
 
     kind: Kind
@@ -81,6 +80,7 @@ class TrialSpec(Frozen):
     precision: Precision = "float32"
     feature_dtype: FeatureDtype = "float32"
     probes: dict[str, Any] = {}
+    demo: Literal["leak"] | None = None
 
     @property
     def key(self) -> str:

@@ -1,4 +1,5 @@
-"""Features of some images, read by rows: kept in memory where they are few, read from the disk as they are needed where they are many.
+"""Features of some images, read by rows: kept in memory where they are few, read from the disk as
+they are needed where they are many.
 
 What is read does not depend on which of the two it is.
 """
@@ -15,13 +16,30 @@ BLOCK_BYTES = 64_000_000  # read at once of what stays there
 ABSENT = -1  # in `picked`: a row that there is no value for, which reads as NaN
 
 
+@dataclass(frozen=True)
+class FeatureCost:
+    """What computing features took; nothing where they were found."""
+
+    seconds: float = 0.0
+    images: int = 0
+
+    def __add__(self, other: "FeatureCost") -> "FeatureCost":
+        return FeatureCost(self.seconds + other.seconds, self.images + other.images)
+
+
+NO_COST = FeatureCost()
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
-    """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of them are meant and in which order,
-    ABSENT where there is none; None: all of them. `shape` and `dtype` are of what is meant."""
+    """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of
+    them are meant and in which order, ABSENT where there is none; None: all of them. `shape` and
+    `dtype` are of what is meant. cost: of having been given them.
+    """
 
     values: np.ndarray
     picked: np.ndarray | None = None
+    cost: FeatureCost = NO_COST
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -64,8 +82,9 @@ class FeatureRows:
         return self.picked is None or np.array_equal(self.picked, np.arange(len(self.values)))
 
     def holding(self, rows: np.ndarray) -> tuple[Any, np.ndarray | None]:
-        """Values in float32, an array or a tensor, that hold at least these rows (of any shape), and which of all rows they are; None:
-        all of them, in order."""
+        """Values in float32, an array or a tensor, that hold at least these rows (of any shape),
+        and which of all rows they are; None: all of them, in order.
+        """
         if self.resident is not None:
             return self.resident, None
         wanted = np.unique(rows)

@@ -27,7 +27,7 @@ from data.files import StorageError, make_folder, replacing
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
 from search.features.budget import make_room
-from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureRows
+from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureCost, FeatureRows
 
 if TYPE_CHECKING:
     from search.features.extractor import Extractor
@@ -69,10 +69,9 @@ class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
-    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are
-    kept; narrow: what to do where that is too narrow. `seconds` and `images_extracted` count what this store computed, not
-    what it found. `engine` says what computed it, once something was. Whatever is given out is finite, read or made; else
-    NotFinite is raised.
+    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept;
+    narrow: what to do where that is too narrow. `engine` says what computed, once something was. Whatever is given out is finite,
+    read or made; else NotFinite is raised.
     """
 
     def __init__(
@@ -86,8 +85,6 @@ class FeatureStore:
         narrow: str = IN_FLOAT32,
     ) -> None:
         self.dataset = dataset
-        self.images_extracted = 0
-        self.seconds = 0.0
         self.engine: str | None = None
         self._build = build_extractor
         self._dtype, self._narrow = dtype, narrow
@@ -99,10 +96,10 @@ class FeatureStore:
         # One painter for two of the backbone's streams came nearest to the bare loop (benchmarks/README.md).
         self._num_painters = max(1, resources.num_threads // 2)
         self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
-        self._clean: np.ndarray | None = None
+        self._clean: FeatureRows | None = None  # as found: its cost is said once
         self._checked: dict[Path, int] = {}  # files whose checksum was right, and when they were written
 
-    def clean(self) -> np.ndarray:
+    def clean(self) -> FeatureRows:
         """[n, d], or what else the extractor gives: every image of the dataset as it is, test images included."""
 
         def path() -> Path:
@@ -111,9 +108,11 @@ class FeatureStore:
         def batches() -> Iterator[np.ndarray]:
             return clean_batches(self.dataset.images, np.arange(len(self.dataset.images)), BATCH)
 
-        if self._clean is None:
-            self._clean = self._cached(path, batches, np.arange(len(self.dataset.images)))
-        return self._clean
+        if self._clean is not None:
+            return self._clean
+        made = self._cached(path, batches, np.arange(len(self.dataset.images)))
+        self._clean = FeatureRows(made.values)
+        return made
 
     def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> FeatureRows:
         """[len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
@@ -121,7 +120,8 @@ class FeatureStore:
         Mapped anew each time: a view that nobody holds takes no memory.
         """
         if not augmentation:
-            return FeatureRows(self.clean(), rows)
+            clean = self.clean()
+            return FeatureRows(clean.values, rows, clean.cost)
 
         def path() -> Path:
             return self.policy_dir(rows, augmentation, seed) / f"{view:05d}.npy"
@@ -131,7 +131,7 @@ class FeatureStore:
                 self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_painters
             )
 
-        return FeatureRows(self._cached(path, batches, rows))
+        return self._cached(path, batches, rows)
 
     def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
@@ -165,12 +165,12 @@ class FeatureStore:
 
     def _cached(
         self, path: Callable[[], Path], batches: Callable[[], Iterator[np.ndarray]], rows: np.ndarray
-    ) -> np.ndarray:
+    ) -> FeatureRows:
         """The features at `path()` of the images at `rows`, computed where they are not there; the path follows the engine that
         really computes."""
         found, count = self._find(path(), rows), len(rows)
         if found is not None:
-            return found
+            return FeatureRows(found)
         start = time.perf_counter()
         extractor = self._build()
         self.engine = extractor.engine
@@ -178,10 +178,9 @@ class FeatureStore:
             self._expected = extractor.versioned_engine
             return self._cached(path, batches, rows)
         features = self._computed(extractor, path(), batches, count)
-        self.seconds += time.perf_counter() - start
-        self.images_extracted += count
+        cost = FeatureCost(time.perf_counter() - start, count)
         self._refuse_not_finite(features, rows)
-        return features
+        return FeatureRows(features, cost=cost)
 
     def _computed(
         self, extractor: "Extractor", path: Path, batches: Callable[[], Iterator[np.ndarray]], count: int

@@ -6,32 +6,18 @@ import json
 import math
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from data.visible import visible
 from search.evidence.findings import Confirmed, Evidence, Verdict
+from search.evidence.objectives import OBJECTIVES, Unit
 from search.experiment.trial import Effect, TrialRecord
 from search.journal.state import SearchState
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 
 
-@dataclass(frozen=True)
-class Unit:
-    """How an objective's differences are shown: times `factor`, with `digits` decimals, called `name`."""
-
-    factor: float
-    digits: int
-    name: str
-    of: str
-
-
-UNITS = {
-    "accuracy": Unit(100.0, 1, "points", "accuracy"),
-    "balanced_accuracy": Unit(100.0, 1, "points", "balanced accuracy"),
-    "log_loss": Unit(1.0, 3, "nats", "log-loss saved"),
-}
+UNITS = {name: objective.unit for name, objective in OBJECTIVES.items()}
 
 
 def unit_of(state: SearchState) -> Unit:

@@ -1,29 +1,50 @@
-"""The batches of one epoch of a network's training: which images, in which order, with which targets and dropout.
+"""The batches of one epoch of a network's training: which images, in which order, mixed with which,
+with which targets and dropout.
 
-All is drawn from the head's seed and the epoch, so that an epoch can be trained again alone. What the images are (pixels or a frozen
-prefix's outputs) is `feeds`.
+All is drawn from the head's seed and the epoch, so that an epoch can be trained again alone. What
+the images are (pixels or a frozen prefix's outputs) is `pictures`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from data.draws import unit_draws
 from search.experiment.seeds import derive_seed
-from search.training.mixing import NO_MIXING, Mixing, mix
 from search.training.network import Batch
 
 Inputs = Callable[
     [int, np.ndarray, int], Iterator[np.ndarray]
 ]  # epoch, rows, batch size -> batches in the rows' order
+MIXING_STREAM = 0  # of a seed that is used for nothing else
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Mixup and CutMix: two images of a batch in one, and their labels in the same shares. Alphas
+    of the Beta distributions of the shares; 0 is off. Where both are on, each image draws which.
+    """
+
+    mixup: float
+    cutmix: float
+
+    @property
+    def is_on(self) -> bool:
+        return self.mixup > 0 or self.cutmix > 0
+
+
+NO_MIXING = Mixing(0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Batching:
     """How a head's images become batches.
 
-    labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `inputs` knows. needs_company: a batch of one image
-    would be an average over nothing else (batch norms that train), so none is made.
+    labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `inputs` knows.
+    needs_company: a batch of one image would be an average over nothing else (batch norms that
+    train), so none is made.
     """
 
     inputs: Inputs
@@ -69,3 +90,48 @@ class Batching:
         targets = (1 - smoothing) * targets + smoothing / np.float32(self.num_classes)
         kept = dropout.random((len(rows), self.head_units), np.float32) >= self.dropout
         return Batch(inputs, targets, kept / np.float32(1 - self.dropout), labels)
+
+
+def mix(
+    images: np.ndarray, positions: np.ndarray, mixing: Mixing, seed: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images float32 [b, s, s, c], and the share of each that is still its own, float32 [b]; the
+    rest is the image before it in the batch (the last, for the first).
+
+    positions: int64 [b], of the images in the Dataset. What is drawn for an image is a pure
+    function of (seed, epoch, image); its partner is its neighbour in the batch, whose order is
+    drawn too. Mixup (H. Zhang et al., https://arxiv.org/abs/1710.09412) adds the two images; CutMix
+    (S. Yun et al., https://arxiv.org/abs/1905.04899) pastes a box of the other.
+    """
+    from scipy.special import betaincinv
+
+    which, level, across, down = unit_draws(seed, MIXING_STREAM, epoch, positions).T
+    cuts = which < 0.5 if mixing.mixup and mixing.cutmix else np.full(len(which), mixing.cutmix > 0)
+    alpha = np.where(cuts, mixing.cutmix, mixing.mixup)
+    share = betaincinv(alpha, alpha, level)
+    own = np.repeat(share[:, None, None], images.shape[1], axis=1) * np.ones((1, 1, images.shape[2]))
+    own[cuts] = ~_boxes(share[cuts], across[cuts], down[cuts], images.shape[1])
+    weight = own[..., None].astype(np.float32)
+    return _blend(images, weight), own.mean(axis=(1, 2)).astype(np.float32)
+
+
+def _blend(images: Any, weight: np.ndarray) -> Any:
+    """Each image and the one before it, in the shares of `weight` [b, s, s, 1]; those that a GPU
+    painted stay there.
+    """
+    if isinstance(images, np.ndarray):
+        return images * weight + np.roll(images, 1, axis=0) * (1 - weight)
+    import tensorflow as tf
+
+    levels = tf.cast(images, tf.float32)
+    return levels * weight + tf.roll(levels, 1, axis=0) * (1 - weight)
+
+
+def _boxes(share: np.ndarray, across: np.ndarray, down: np.ndarray, size: int) -> np.ndarray:
+    """bool [k, size, size]: a square of area 1 - share about a point anywhere, cut off at the
+    edges.
+    """
+    half = np.sqrt(1 - share) * size / 2
+    pixel = np.arange(size) + 0.5
+    inside = [np.abs(pixel - centre[:, None] * size) < half[:, None] for centre in (down, across)]
+    return inside[0][:, :, None] & inside[1][:, None, :]

@@ -1,4 +1,6 @@
-"""What each head of a stack trains on in an epoch: its batches and its dropout, drawn from its own seed alone."""
+"""What each head of a stack trains on in an epoch: its batches and its dropout, drawn from its own
+seed alone.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,8 +23,10 @@ class HeadTask:
 
 @dataclass(frozen=True)
 class EpochFeed:
-    """Batches of a number of steps: rows int32 [steps, heads, batch], weight float32 of the same shape (0 pads a batch), and keep,
-    the dropout mask, bool [steps, heads, batch, units] (None where nothing is dropped)."""
+    """Batches of a number of steps: rows int32 [steps, heads, batch], weight float32 of the same
+    shape (0 pads a batch), and keep, the dropout mask, bool [steps, heads, batch, units] (None
+    where nothing is dropped).
+    """
 
     rows: np.ndarray
     weight: np.ndarray
@@ -38,8 +42,9 @@ def epoch_feeds(
     epoch: int,
     num_lanes: int = 1,
 ) -> Iterator[EpochFeed]:
-    """The batches of one epoch, for each head from its own seed alone, in parts of which memory holds one a lane. A head with more
-    images than fit in `num_steps` leaves out a few, others each epoch.
+    """The batches of one epoch, for each head from its own seed alone, in parts of which memory
+    holds one a lane. A head with more images than fit in `num_steps` leaves out a few, others each
+    epoch.
     """
     drawn = [_draw_epoch(task, num_steps, batch_size, epoch) for task in tasks]
     drops = model.dropout > 0 and model.head_units > 0
@@ -56,7 +61,9 @@ def epoch_feeds(
 
 
 def _parts(num_steps: int, rows_a_step: int, block_rows: int) -> Iterator[slice]:
-    """An even number of steps each, so that a mask's random numbers, two to a word, do not depend on where the parts end."""
+    """An even number of steps each, so that a mask's random numbers, two to a word, do not depend
+    on where the parts end.
+    """
     length = max(2, block_rows // rows_a_step // 2 * 2)
     for start in range(0, num_steps, length):
         yield slice(start, min(start + length, num_steps))

@@ -1,29 +1,33 @@
-"""What each head has reached on its validation images: when to stop, which epoch is best, and an honest score.
+"""What each head has reached on its validation images: when to stop, which epoch is best, and an
+honest score.
 
-The usual score, the best epoch's on the very images that chose it, is optimistic. Here every head's validation images are
-split in two stratified halves; the epoch chosen on one half answers for the other. The usual one is kept beside it.
+The usual score, the best epoch's on the very images that chose it, is optimistic. Here every head's
+validation images are split in two stratified halves; the epoch chosen on one half answers for the
+other. The usual one is kept beside it.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from search.evidence.objectives import OBJECTIVES, Answers
 from search.experiment.trial import Objective
 
-Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 [v]
+_Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 [v]
 
 
 @dataclass
 class _Best:
-    """The best epoch by the objective over some of the images, and the answers it gave on all of them."""
+    """The best epoch by the objective over the images of `choosing` (bool [v]), and the answers it
+    gave on all of them.
+    """
 
-    weight: np.ndarray  # float64 [v], sums to 1 over the images that choose; 0 elsewhere
+    choosing: np.ndarray
     value: float = -np.inf
     epoch: int = -1
-    answer: Answer | None = None
+    answer: _Answer | None = None
 
-    def offer(self, epoch: int, quality: np.ndarray, answer: Answer) -> bool:
-        value = float(self.weight @ quality)
+    def offer(self, epoch: int, value: float, answer: _Answer) -> bool:
         if not value > self.value:
             return False
         self.value, self.epoch, self.answer = value, epoch, answer
@@ -33,35 +37,36 @@ class _Best:
 @dataclass
 class _Head:
     labels: np.ndarray
-    in_first_half: np.ndarray
     whole: _Best
     halves: tuple[_Best, _Best]
     last_epoch: int = -1
-    last_answer: Answer | None = field(default=None)
+    last_answer: _Answer | None = field(default=None)
 
 
 class HeadScores:
     """Follows every head over the epochs.
 
-    labels: a head, int [v]. patience: stale epochs after which a head has stopped; None never stops, and the last epoch counts.
+    labels: a head, int [v]. patience: stale epochs after which a head has stopped; None never
+    stops, and the last epoch counts.
     """
 
     def __init__(self, labels: list[np.ndarray], objective: Objective, patience: int | None) -> None:
-        self._objective = objective
+        self._score = OBJECTIVES[objective].score
         self._patience = patience
-        self._heads = [_new_head(each, objective) for each in labels]
+        self._heads = [_new_head(each) for each in labels]
 
     def add(self, head: int, epoch: int, predicted: np.ndarray, log_prob: np.ndarray) -> bool:
-        """Takes a head's answers of an epoch; tells whether its weights are the ones to keep so far."""
+        """Takes a head's answers of an epoch; tells whether its weights are the ones to keep so
+        far.
+        """
         state = self._heads[head]
         if self.stopped(head):
             return False
         state.last_epoch, state.last_answer = epoch, (predicted, log_prob)
-        quality = log_prob if self._objective == "log_loss" else (predicted == state.labels)
-        quality = quality.astype(np.float64)
-        for half in state.halves:
-            half.offer(epoch, quality, state.last_answer)
-        improved = state.whole.offer(epoch, quality, state.last_answer)
+        answers = Answers(predicted, log_prob, state.labels)
+        improved = False
+        for best in (*state.halves, state.whole):
+            improved = best.offer(epoch, self._score(answers, best.choosing), state.last_answer)
         return improved or self._patience is None
 
     def stopped(self, head: int) -> bool:
@@ -78,41 +83,32 @@ class HeadScores:
         state = self._heads[head]
         return state.last_epoch if self._patience is None else state.whole.epoch
 
-    def optimistic(self, head: int) -> Answer:
+    def optimistic(self, head: int) -> _Answer:
         """The answers of the epoch that was best on these same images."""
         state = self._heads[head]
         return _given(state.last_answer if self._patience is None else state.whole.answer)
 
-    def honest(self, head: int) -> Answer:
+    def honest(self, head: int) -> _Answer:
         """Each image's answer from the epoch chosen on the half it is not in."""
         state = self._heads[head]
         if self._patience is None:
             return _given(state.last_answer)
         chosen_on_first, chosen_on_second = (_given(half.answer) for half in state.halves)
         pairs = zip(chosen_on_second, chosen_on_first, strict=True)
-        predicted, log_prob = (np.where(state.in_first_half, second, first) for second, first in pairs)
+        predicted, log_prob = (np.where(state.halves[0].choosing, second, first) for second, first in pairs)
         return predicted, log_prob
 
 
-def _given(answer: Answer | None) -> Answer:
+def _given(answer: _Answer | None) -> _Answer:
     if answer is None:
         raise ValueError("a head was asked for answers before its first epoch")
     return answer
 
 
-def _new_head(labels: np.ndarray, objective: Objective) -> _Head:
-    # Alternating within each class gives halves of equal make-up; rows come in a drawn order, so the halves are random too.
+def _new_head(labels: np.ndarray) -> _Head:
+    # Alternating within each class gives halves of equal make-up; rows come in a drawn order, so
+    # the halves are random too.
     order = np.argsort(labels, kind="stable")
     in_first = np.zeros(len(labels), bool)
     in_first[order[::2]] = True
-    everywhere = np.ones(len(labels), bool)
-    halves = (_best_over(in_first, labels, objective), _best_over(~in_first, labels, objective))
-    return _Head(labels, in_first, _best_over(everywhere, labels, objective), halves)
-
-
-def _best_over(chosen: np.ndarray, labels: np.ndarray, objective: Objective) -> _Best:
-    weight = chosen.astype(np.float64)
-    if objective == "balanced_accuracy" and chosen.any():
-        counts = np.bincount(labels[chosen], minlength=labels.max() + 1).astype(np.float64)
-        weight = weight / np.maximum(counts, 1)[labels]
-    return _Best(weight / max(weight.sum(), 1e-300))
+    return _Head(labels, _Best(np.ones(len(labels), bool)), (_Best(in_first), _Best(~in_first)))

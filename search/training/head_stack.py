@@ -1,21 +1,22 @@
 """The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call.
 
-A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh for each trial. Nothing here
-decides when to stop or what is best; `head_lanes` shares heads out between several stacks.
+A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh
+for each trial. Nothing here decides when to stop or what is best; `heads` shares heads out between
+several stacks.
 """
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from search.features.rows import FeatureRows
-from search.training.adam import apply_adam, decay
-from search.training.head_model import losses_of, stacked_model
-from search.training.head_shape import HeadShape, HeadWeights, initial_weights
+from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
+from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
+from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
     from search.training.head_feed import EpochFeed
@@ -23,10 +24,19 @@ if TYPE_CHECKING:
 PREDICT_ROWS = 1024
 
 
+class Rates(NamedTuple):
+    """What an epoch of all heads is trained by."""
+
+    learning: float
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+
+
 @dataclass(frozen=True)
 class StackState:
-    """Everything that a stack's training goes on from. arrays: weights, then Adam's first and second moments, each [heads, ...];
-    steps: taken so far."""
+    """Everything that a stack's training goes on from. arrays: weights, then Adam's first and
+    second moments, each [heads, ...]; steps: taken so far.
+    """
 
     arrays: tuple[np.ndarray, ...]
     steps: float
@@ -68,11 +78,14 @@ class Stack:
             [tf.Variable(tf.zeros((0, *size)), shape=(None, *size)) for size in sizes] for _ in range(3)
         )
         self._step = tf.Variable(0.0)
+        self._adam = Adam(self._variables, self._moments, self._step, self._variables[::2])
         self._predict = tf.function(self._predict_graph, input_signature=self._data(None))
         self._train_graphs: dict[tuple[int, bool, bool], Any] = {}
 
     def _data(self, *rows: int | None) -> list[Any]:
-        """What features, labels and rows [..., heads, batch] are to a graph, whatever their numbers."""
+        """What features, labels and rows [..., heads, batch] are to a graph, whatever their
+        numbers.
+        """
         import tensorflow as tf
 
         features = tf.TensorSpec((None, self.shape.dim), tf.float32)
@@ -83,13 +96,12 @@ class Stack:
         import tensorflow as tf
 
         if (batch, decays, smooths) not in self._train_graphs:
-            masks = [
-                tf.TensorSpec((None, None, batch), tf.float32),
-                tf.TensorSpec((None, None, None, None), tf.bool),
-            ]
+            weight = tf.TensorSpec((None, None, batch), tf.float32)
+            keep = tf.TensorSpec((None, None, None, None), tf.bool)
+            numbers = (tf.TensorSpec((), tf.float32),) * 4
             self._train_graphs[batch, decays, smooths] = tf.function(
                 partial(self._train_graph, decays, smooths),
-                input_signature=[*self._data(None, batch), *masks, *[tf.TensorSpec((), tf.float32)] * 4],
+                input_signature=[tuple(self._data(None, batch)), (weight, keep), numbers],
             )
         return self._train_graphs[batch, decays, smooths]
 
@@ -113,50 +125,33 @@ class Stack:
         return tuple(each if i % 2 == 0 else each[0] for i, each in enumerate(values))
 
     def train_epoch(
-        self,
-        features: FeatureRows,
-        labels: np.ndarray,
-        feeds: "Iterable[EpochFeed]",
-        learning_rate: float,
-        weight_decay: float = 0.0,
-        label_smoothing: float = 0.0,
+        self, features: FeatureRows, labels: np.ndarray, feeds: "Iterable[EpochFeed]", rates: Rates
     ) -> tuple[np.ndarray, np.ndarray]:
         """One pass over the feeds. Returns the mean loss and accuracy of each head, float [heads]."""
-        rates = learning_rate, weight_decay, label_smoothing
-        parts = [self._train_part(features, labels, feed, *rates) for feed in feeds]
+        parts = [self._train_part(features, labels, feed, rates) for feed in feeds]
         sums = (np.concatenate(steps) for steps in zip(*parts, strict=True))
         # fsum is exact, so that a head's loss does not depend on where parts end.
         loss, correct, total = (np.array([math.fsum(head) for head in steps.T]) for steps in sums)
         return loss / total, correct / total
 
     def _train_part(
-        self,
-        features: FeatureRows,
-        labels: np.ndarray,
-        feed: "EpochFeed",
-        learning_rate: float,
-        weight_decay: float,
-        label_smoothing: float,
+        self, features: FeatureRows, labels: np.ndarray, feed: "EpochFeed", rates: Rates
     ) -> list[np.ndarray]:
         """Sums over the images of each batch, float32 [steps, heads]: loss, right answers, images."""
         values, held = features.holding(feed.rows)
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
-        numbers = 1 / feed.keep_rate, learning_rate, weight_decay, label_smoothing
-        sums = self._train(batch, weight_decay > 0, label_smoothing > 0)(
-            values,
-            _labels(labels, held),
-            _local(feed.rows, held),
-            feed.weight,
-            keep,
-            *map(np.float32, numbers),
-        )
-        return [each.numpy() for each in sums]
+        numbers = tuple(np.float32(number) for number in (1 / feed.keep_rate, *rates))
+        data = values, _labels(labels, held), _local(feed.rows, held)
+        train = self._train(batch, rates.weight_decay > 0, rates.label_smoothing > 0)
+        return [each.numpy() for each in train(data, (feed.weight, keep), numbers)]
 
     def predict(
         self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each head's rows: the class given, int16 [v], and the log-probability of the true class, float32 [v]."""
+        """For each head's rows: the class given, int16 [v], and the log-probability of the true
+        class, float32 [v].
+        """
         longest = max(map(len, rows))
         length = min(PREDICT_ROWS, longest)
         padded = np.stack([np.resize(each, -(-longest // length) * length) for each in rows]).astype(np.int32)
@@ -171,22 +166,11 @@ class Stack:
         values, held = features.holding(rows)
         return self._predict(values, _labels(labels, held), _local(rows, held))
 
-    def _train_graph(
-        self,
-        decays: bool,
-        smooths: bool,
-        features: Any,
-        labels: Any,
-        rows: Any,
-        weight: Any,
-        keep: Any,
-        scale: Any,
-        learning_rate: Any,
-        weight_decay: Any,
-        smoothing: Any,
-    ) -> Any:
+    def _train_graph(self, decays: bool, smooths: bool, data: Any, masks: Any, numbers: Any) -> Any:
         import tensorflow as tf
 
+        (features, labels, rows), (weight, keep) = data, masks
+        scale, learning_rate, weight_decay, smoothing = numbers
         truth, mask = tf.gather(labels, rows), tf.cast(keep, tf.float32) * scale
         count = tf.reduce_sum(weight, axis=2)
         share = weight / count[:, :, None]  # of an image in the mean loss of its batch
@@ -196,29 +180,33 @@ class Stack:
         )
         for step in tf.range(tf.shape(rows)[0]):
             inputs = tf.gather(features, rows[step])
-            with tf.GradientTape() as tape:
-                logits = self.model([inputs, mask[step], *self._variables])
-                losses = losses_of(logits, truth[step], smoothed)
-            # Heads share no weight: the gradient of the sum is each head's own gradient.
-            gradients = tape.gradient(losses, self._variables, output_gradients=share[step])
+            logits, gradients = self._gradients(inputs, mask[step], truth[step], share[step], smoothed)
             said = said.write(step, logits)
-            self._step.assign_add(1.0)
-            if decays:
-                decay(self._variables[::2], learning_rate, weight_decay)
-            for variable, first, second, gradient in zip(
-                self._variables, *self._moments, gradients, strict=True
-            ):
-                apply_adam(variable, (first, second), self._step, gradient, learning_rate)
+            self._adam.apply(gradients, learning_rate, weight_decay if decays else None)
         logits = said.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
-        of_images = losses_of(logits, truth, smoothed) * weight, right * weight, weight
+        of_images = CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight, right * weight, weight
         return [tf.reduce_sum(values, axis=2) for values in of_images]
+
+    def _gradients(
+        self, inputs: Any, mask: Any, truth: Any, share: Any, smoothing: Any
+    ) -> tuple[Any, list[Any]]:
+        """The logits of a step's batches, and for each variable the gradient of each head's mean
+        loss.
+        """
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            logits = self.model([inputs, mask, *self._variables])
+            losses = CROSS_ENTROPY.of_labels(logits, truth, smoothing)
+        # Heads share no weight: the gradient of the sum is each head's own gradient.
+        return logits, tape.gradient(losses, self._variables, output_gradients=share)
 
     def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
         import tensorflow as tf
 
         logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
-        return tf.argmax(logits, -1, tf.int32), -losses_of(logits, tf.gather(labels, rows))
+        return tf.argmax(logits, -1, tf.int32), log_prob_of_labels(logits, tf.gather(labels, rows))
 
 
 def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:

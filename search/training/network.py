@@ -1,7 +1,8 @@
-"""A backbone, or the part of it above a cut, with a head on it: compiled once a process, trained a batch at a time.
+"""A backbone, or the part of it above a cut, with a head on it: compiled once a process, trained a
+batch at a time.
 
-It holds one set of weights; whoever trains several heads puts each one's state in before its turn and takes it out after. Which
-batches, how long and what is best is `network_training`.
+It holds one set of weights; whoever trains several heads puts each one's state in before its turn
+and takes it out after. Which batches, how long and what is best is `network_training`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from search.training.adam import apply_adam, decay
-from search.training.head_shape import HeadShape, HeadWeights
+from search.training.head_shape import HeadShape, HeadState, HeadWeights
+from search.training.losses import CROSS_ENTROPY
+from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
     import keras
 
-State = tuple[np.ndarray, ...]
 BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 
 
 @dataclass(frozen=True)
 class Batch:
-    """inputs [b, ...] uint8, float16 or float32. targets float32 [b, classes]: a distribution each. kept float32 [b, units]: the
-    dropout mask, scaled. labels int32 [b], for the accuracy."""
+    """inputs [b, ...] uint8, float16 or float32. targets float32 [b, classes]: a distribution each.
+    kept float32 [b, units]: the dropout mask, scaled. labels int32 [b], for the accuracy.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -36,14 +38,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Acceleration:
-    """What only a GPU gains from. XLA on a CPU is ten times slower, and there bfloat16 is slower than float32."""
+    """What only a GPU gains from. XLA on a CPU is ten times slower, and there bfloat16 is slower
+    than float32.
+    """
 
     compiled_by_xla: bool
     dtype: str
 
 
 def acceleration(capability: tuple[int, int] | None) -> Acceleration:
-    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for bfloat16."""
+    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for
+    bfloat16.
+    """
     if capability is None:
         return Acceleration(False, "float32")
     return Acceleration(True, "mixed_bfloat16" if capability >= BFLOAT16_FROM else "float32")
@@ -65,8 +71,8 @@ def built_in(dtype: str) -> Iterator[None]:
 class Network:
     """`body` (inputs -> pooled features [n, dim]) and a head of `shape` on it.
 
-    trained: names of the body's layers that train. as_training: whether the body's batch norms and dropout are those of training;
-    where not, its batch norms are frozen, weights and statistics.
+    trained: names of the body's layers that train. as_training: whether the body's batch norms and
+    dropout are those of training; where not, its batch norms are frozen, weights and statistics.
     """
 
     def __init__(
@@ -84,12 +90,13 @@ class Network:
             layer.trainable = layer.name in trained
         self._head = [tf.Variable(np.zeros(size, np.float32)) for size in _head_sizes(shape)]
         training = _trained_variables(body, trained, as_training)
-        kernels = [variable for variable in training if "kernel" in variable.name]
         self._trained = [variable.value for variable in training] + self._head
-        self._kernels = [variable.value for variable in kernels] + self._head[::2]
         self._moments = [[tf.Variable(tf.zeros_like(v)) for v in self._trained] for _ in range(2)]
         self._step = tf.Variable(0.0)
-        # Statistics of batch norms and the state of the body's own dropout change too where it is run as in training.
+        kernels = [variable.value for variable in training if "kernel" in variable.name]
+        self._adam = Adam(self._trained, self._moments, self._step, [*kernels, *self._head[::2]])
+        # Statistics of batch norms and the state of the body's own dropout change too where it is
+        # run as in training.
         self._dropout = _dropout_states(body) if as_training else []
         self._moving = [*_statistics(body, trained), *self._dropout] if as_training else []
         self._fresh_body = [v.numpy() for v in self._body_variables]
@@ -105,8 +112,10 @@ class Network:
         """Weights that train, head included."""
         return sum(int(np.prod(variable.shape)) for variable in self._trained)
 
-    def start(self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None) -> State:
-        """The state before the first step: this head on the body as it was built, or with the weights `body`."""
+    def start(self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None) -> HeadState:
+        """The state before the first step: this head on the body as it was built, or with the
+        weights `body`.
+        """
         self._assign(self._body_variables, self._fresh_body)
         if body is not None:
             self.body.set_weights(list(body))
@@ -117,11 +126,11 @@ class Network:
             variable.assign(np.zeros(variable.shape, np.float32))
         return self.state()
 
-    def state(self) -> State:
+    def state(self) -> HeadState:
         """All that training changes: weights, statistics, moments, the number of steps."""
         return tuple(variable.numpy() for variable in self._variables)
 
-    def resume(self, state: State) -> None:
+    def resume(self, state: HeadState) -> None:
         self._assign(self._variables, state)
 
     @property
@@ -148,7 +157,9 @@ class Network:
         self._assign(self._head, weights[at:])
 
     def train(self, batch: Batch, learning_rate: float, weight_decay: float) -> tuple[Any, Any]:
-        """One step. The sum of the losses and the number of right answers, as tensors: nobody waits for them."""
+        """One step. The sum of the losses and the number of right answers, as tensors: nobody waits
+        for them.
+        """
         rates = np.float32(learning_rate), np.float32(weight_decay) if weight_decay else None
         return self._train(batch.inputs, batch.targets, batch.kept, batch.labels, *rates)
 
@@ -165,11 +176,7 @@ class Network:
         import tensorflow as tf
 
         gradients, losses, logits = self._gradients(inputs, targets, kept)
-        self._step.assign_add(1.0)
-        if weight_decay is not None:
-            decay(self._kernels, rate, weight_decay)
-        for variable, first, second, gradient in zip(self._trained, *self._moments, gradients, strict=True):
-            apply_adam(variable, (first, second), self._step, gradient, rate)
+        self._adam.apply(gradients, rate, weight_decay)
         right = tf.equal(tf.argmax(logits, -1, tf.int32), labels)
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
 
@@ -182,7 +189,7 @@ class Network:
 
         with tf.GradientTape() as tape:
             logits = self._logits(inputs, kept, self._as_training)
-            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+            losses = CROSS_ENTROPY.of_targets(logits, targets)
             loss = tf.reduce_mean(losses)
         return tape.gradient(loss, self._trained), losses, logits
 

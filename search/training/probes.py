@@ -16,14 +16,14 @@ from data.safety import LabelSafety, label_safety
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import Probe
 from search.training.head_feed import HeadTask
-from search.training.job import Answer
+from search.training.training_mode import Classify
 
 NUM_IMAGES = 256  # an accuracy good to about 2 points, for a warning
 
 
 def probe_extremes(
     dataset: Dataset,
-    answer: Answer,
+    answer: Classify,
     pool: np.ndarray,
     folds: Sequence[HeadTask],
     wanted: Mapping[str, Any],

@@ -1,7 +1,8 @@
-"""`run_trial`: from a spec to its result, a pure function of values. No tuner, no tracker, no global inside.
+"""`run_trial`: from a spec to its result, a pure function of values. No tuner, no tracker, no
+global inside.
 
-Here the parts meet that every training mode shares: which images are trained on and scored, and the scores of the answers. How a
-mode trains is its own module's, by the table in `modes`.
+Here the parts meet that every training mode shares: which images are trained on and scored, and the
+scores of the answers. How a mode trains is its own module's, by the table in `modes`.
 """
 
 import time
@@ -22,22 +23,20 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
-from search.features.opened import dataset_of
-from search.training.folds import head_tasks, pool_rows
-from search.training.head_feed import HeadTask
-from search.training.head_file import heads_file, save_head
-from search.training.heads import TrainedHeads, TrialFailure
-from search.training.job import Job, Trained
+from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
-from search.training.spent import CLIMBING
+from search.training.training_mode import LoadedTrial, Trained, load_trial
+from search.training.training_run import TrainedHeads, TrialFailure
+from search.training.trial_files import CLIMBING, heads_file, save_head
 
 
 def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
     """Trains and scores one setting.
 
-    A trial that cannot give a result (a loss that is not finite, data that does not allow the protocol) comes back as failed
-    with its reason; anything else that is raised is the machine's fault or the program's, and passes through.
+    A trial that cannot give a result (a loss that is not finite, data that does not allow the
+    protocol) comes back as failed with its reason; anything else that is raised is the machine's
+    fault or the program's, and passes through.
     """
     try:
         trained = train_spec(spec, resources, on_epoch)
@@ -50,38 +49,37 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     if spec.protocol.epochs is not None:
         save_head(heads_file(spec, resources), trained.heads.weights[0])
     if not (resources.keep_views and spec.kind in CLIMBING):
-        mode_of(spec.settings.training).forget(_job(spec, resources)[0])
+        mode_of(spec.settings.training).forget(trained.trial)
     return Outcome(trained.result, trained.predictions)
 
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """A trial's result together with the heads that gave it, for the winner's model."""
+    """A trial's result together with the heads that gave it, for the winner's model, and what it
+    was made of.
+    """
 
     result: TrialResult
     predictions: Predictions
     heads: TrainedHeads
+    trial: LoadedTrial
 
 
 def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> TrainedTrial:
-    """Trains one setting and keeps its heads. Raises TrialFailure or UserError where there can be no result."""
+    """Trains one setting and keeps its heads. Raises TrialFailure or UserError where there can be
+    no result.
+    """
     start = time.perf_counter()
     mode = mode_of(spec.settings.training)
     mode.check(spec.settings.model, spec.settings.training)
-    job, fold = _job(spec, resources, on_epoch)
-    trained = mode.train(job)
-    total = time.perf_counter() - start
-    timing = TrialTiming(
-        features_seconds=trained.features_seconds,
-        heads_seconds=total - trained.features_seconds,
-        total_seconds=total,
-        images_extracted=trained.images_extracted,
-    )
-    honest = assemble(trained.heads.honest, job.tasks, fold, job.pool)
-    optimistic = assemble(trained.heads.optimistic, job.tasks, fold, job.pool)
-    result = _result(spec, job.dataset, trained.heads, honest, optimistic).model_copy(
+    trial = _load(spec, resources, on_epoch)
+    trained = mode.train(trial)
+    timing = _timing(time.perf_counter() - start, trained)
+    honest = assemble(trained.heads.honest, trial)
+    optimistic = assemble(trained.heads.optimistic, trial)
+    result = _result(spec, trial.dataset, trained.heads, honest, optimistic).model_copy(
         update={
-            "probes": _probes(job, trained),
+            "probes": _probes(trial, trained),
             "timing": timing,
             "validation_hash": trained.validation_hash,
             "feature_engine": trained.engine,
@@ -90,41 +88,45 @@ def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None =
             "precision": spec.precision,
         }
     )
-    return TrainedTrial(result, honest, trained.heads)
+    return TrainedTrial(result, honest, trained.heads, trial)
 
 
-def _job(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> tuple[Job, np.ndarray]:
-    """The trial with its images, and the fold that scores each."""
-    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
-    pool = pool_rows(dataset, spec.protocol)
-    tasks, fold = head_tasks(dataset, pool, spec.protocol)
-    return Job(spec, resources, dataset, pool, tasks, on_epoch), fold
+def _timing(seconds: float, trained: Trained) -> TrialTiming:
+    return TrialTiming(
+        features_seconds=trained.cost.seconds,
+        heads_seconds=seconds - trained.cost.seconds,
+        total_seconds=seconds,
+        images_extracted=trained.cost.images,
+    )
 
 
-def _probes(job: Job, trained: Trained) -> tuple[Probe, ...]:
-    if not job.spec.probes:
+def _load(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> LoadedTrial:
+    trial = load_trial(spec, resources, on_epoch)
+    return leaked(trial) if spec.demo == "leak" else trial
+
+
+def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
+    if not trial.spec.probes:
         return ()
     from search.training.probes import probe_extremes
 
-    one_seed = job.tasks[: job.spec.protocol.folds]
-    return probe_extremes(job.dataset, trained.answer, job.pool, one_seed, job.spec.probes)
+    one_seed = trial.tasks[: trial.spec.protocol.folds]
+    return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
 
 
-def assemble(
-    answers: tuple[tuple[np.ndarray, np.ndarray], ...],
-    tasks: tuple[HeadTask, ...],
-    fold: np.ndarray,
-    pool: np.ndarray,
-) -> Predictions:
-    """Each head's answers put in the places of its images: one row a seed, one column an image that is ever scored."""
-    num_folds = fold.max() + 1
-    predicted = np.zeros((len(tasks) // num_folds, len(pool)), np.int16)
+def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], trial: LoadedTrial) -> Predictions:
+    """Each head's answers put in the places of its images: one row a seed, one column an image that
+    is ever scored.
+    """
+    num_folds = trial.fold.max() + 1
+    predicted = np.zeros((len(trial.tasks) // num_folds, len(trial.pool)), np.int16)
     log_prob = np.zeros(predicted.shape, np.float32)
     for head, (classes, log_probs) in enumerate(answers):
-        predicted[head // num_folds, tasks[head].validate] = classes
-        log_prob[head // num_folds, tasks[head].validate] = log_probs
-    scored = fold >= 0
-    return Predictions(pool[scored], predicted[:, scored], log_prob[:, scored], fold[scored])
+        rows = trial.tasks[head].validate
+        predicted[head // num_folds, rows] = classes
+        log_prob[head // num_folds, rows] = log_probs
+    scored = trial.fold >= 0
+    return Predictions(trial.pool[scored], predicted[:, scored], log_prob[:, scored], trial.fold[scored])
 
 
 def _result(

@@ -12,6 +12,7 @@ from data.errors import UserError
 from data.messages import shown
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.evidence.objectives import OBJECTIVES
 from search.experiment.changes import changed, may_change
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
@@ -23,7 +24,7 @@ from search.journal.state import place_of, replay
 LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
-METRICS = {"accuracy", "balanced_accuracy", "log_loss"}
+METRICS = set(OBJECTIVES)
 
 
 def check_story(events: Iterable[Event]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from states import make_state
 
 from search.experiment.trial import Kind, Resources, TrialRecord
-from search.training.spent import SpentViews
+from search.training.trial_files import SpentViews
 
 SEARCHED, CONFIRMED = 11, 22
 

@@ -1,0 +1,155 @@
+"""What a search optimises: one record per objective. Nobody else tells objectives apart by name.
+
+An objective is a figure of a set of answers. It says its score, by which the best epoch is chosen,
+and each image's part in it, from which intervals are made: the parts' mean is the score. A figure
+that is no mean (F1, AUC) gives, as parts, itself plus each image's influence on it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, log
+from typing import Literal
+
+import numpy as np
+
+from search.experiment.trial import Objective
+
+_LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What some images were answered. predicted: int [..., n], the class given. log_prob: float
+    [..., n], natural logarithm of the probability of the true class. true: int [n].
+    """
+
+    predicted: np.ndarray
+    log_prob: np.ndarray
+    true: np.ndarray
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How an objective's differences are shown: times `factor`, with `digits` decimals, called
+    `name`; `of` follows an amount of them in a sentence.
+    """
+
+    factor: float
+    digits: int
+    name: str
+    of: str
+
+
+@dataclass(frozen=True)
+class ObjectiveRecord:
+    """One objective, as experiment files name it.
+
+    parts: float64 [..., n], more being better. ValueError where answers allow none. score: the mean
+    part of the images in a mask bool [n], before any is doubted: answers may hold NaN. flip:
+    float64 [n], by how much an image's part changes where its answer does; zeros where every answer
+    moves a little. direction: of the figure as it is reported, where parts always say that more is
+    better. best: what no reported figure exceeds. bounds: of a difference. words: its name in a
+    sentence.
+    """
+
+    name: Objective
+    parts: Callable[[Answers], np.ndarray]
+    score: Callable[[Answers, np.ndarray], float]
+    flip: Callable[[np.ndarray], np.ndarray]
+    direction: Literal["max", "min"]
+    best: float
+    bounds: tuple[float, float]
+    unit: Unit
+    words: str
+
+    @property
+    def counts_answers(self) -> bool:
+        """Whether images are right or wrong, so that an accuracy tells how far they spread."""
+        return bool(self.flip(np.zeros(1, int)).any())
+
+    @property
+    def sign(self) -> int:
+        """Turns a reported figure so that more is better, and back."""
+        return 1 if self.direction == "max" else -1
+
+
+def _is_right(answers: Answers) -> np.ndarray:
+    return (answers.predicted == answers.true).astype(np.float64)
+
+
+def _log_prob(answers: Answers) -> np.ndarray:
+    values = np.maximum(answers.log_prob.astype(np.float64), _LEAST_LOG_PROB)
+    if np.isnan(values).any():
+        raise ValueError("predictions hold NaN probabilities; such a trial has failed and has no effect")
+    return values
+
+
+def _alike(true: np.ndarray) -> np.ndarray:
+    return np.ones(len(true))
+
+
+def _by_class(true: np.ndarray) -> np.ndarray:
+    """n / (K n_class) of each image, K classes and n_class counted over these images."""
+    counts = np.bincount(true)
+    return len(true) / (np.count_nonzero(counts) * counts[true])
+
+
+def _mean_right(answers: Answers, chosen: np.ndarray) -> float:
+    return _weighted(chosen.astype(np.float64), _is_right(answers))
+
+
+def _mean_recall(answers: Answers, chosen: np.ndarray) -> float:
+    true = answers.true
+    weight = chosen.astype(np.float64)
+    if chosen.any():
+        counts = np.bincount(true[chosen], minlength=true.max() + 1).astype(np.float64)
+        weight = weight / np.maximum(counts, 1)[true]
+    return _weighted(weight, _is_right(answers))
+
+
+def _mean_log_prob(answers: Answers, chosen: np.ndarray) -> float:
+    return _weighted(chosen.astype(np.float64), answers.log_prob.astype(np.float64))
+
+
+def _weighted(weight: np.ndarray, values: np.ndarray) -> float:
+    return float(weight / max(weight.sum(), 1e-300) @ values)
+
+
+OBJECTIVES: dict[str, ObjectiveRecord] = {
+    objective.name: objective
+    for objective in (
+        ObjectiveRecord(
+            name="accuracy",
+            parts=_is_right,
+            score=_mean_right,
+            flip=_alike,
+            direction="max",
+            best=1.0,
+            bounds=(-1.0, 1.0),
+            unit=Unit(100.0, 1, "points", "accuracy"),
+            words="accuracy",
+        ),
+        ObjectiveRecord(
+            name="balanced_accuracy",
+            parts=lambda answers: _is_right(answers) * _by_class(answers.true),
+            score=_mean_recall,
+            flip=_by_class,
+            direction="max",
+            best=1.0,
+            bounds=(-1.0, 1.0),
+            unit=Unit(100.0, 1, "points", "balanced accuracy"),
+            words="balanced accuracy",
+        ),
+        ObjectiveRecord(
+            name="log_loss",
+            parts=_log_prob,
+            score=_mean_log_prob,
+            flip=lambda true: np.zeros(len(true)),
+            direction="min",
+            best=0.0,
+            bounds=(-inf, inf),
+            unit=Unit(1.0, 3, "nats", "log-loss saved"),
+            words="log-loss",
+        ),
+    )
+}

@@ -1,0 +1,59 @@
+"""What networks are trained to make small: one record per loss, which says itself from logits and
+targets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+PACKET = 16  # floats that the widest processors work on at once
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss, said of two kinds of targets, which agree where both can be said.
+
+    of_labels: logits [..., batch, classes], labels int [..., batch], smoothing -> [..., batch].
+    smoothing: as Keras's label_smoothing; None leaves it out of the graph. Every image has the same
+    bits whatever its place and whatever is beside it. of_targets: logits [batch, classes], targets
+    [batch, classes], a distribution each -> [batch].
+    """
+
+    name: str
+    of_labels: Callable[[Any, Any, Any], Any]
+    of_targets: Callable[[Any, Any], Any]
+
+
+def log_prob_of_labels(logits: Any, labels: Any) -> Any:
+    """The logarithm of the probability given to the label, [..., batch]; as exact about places as
+    `Loss.of_labels`.
+    """
+    return -_cross_entropy_of_labels(logits, labels, None)
+
+
+def _cross_entropy_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
+    """Worked out on batches rounded up to PACKET images: what is left over at the end of an array
+    goes another way through the processor, with other last bits.
+    """
+    import tensorflow as tf
+
+    images = labels.shape[-1] if labels.shape[-1] is not None else tf.shape(labels)[-1]
+    if not isinstance(images, int) or images % PACKET:
+        rest = [[0, 0]] * (len(labels.shape) - 1) + [[0, -images % PACKET]]
+        labels, logits = tf.pad(labels, rest), tf.pad(logits, [*rest, [0, 0]])
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    if smoothing is not None:
+        spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        losses = (1 - smoothing) * losses + smoothing * spread
+    return losses[..., :images]
+
+
+def _cross_entropy_of_targets(logits: Any, targets: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+
+CROSS_ENTROPY = Loss("cross_entropy", _cross_entropy_of_labels, _cross_entropy_of_targets)
+
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (CROSS_ENTROPY,)}

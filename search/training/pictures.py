@@ -1,0 +1,144 @@
+"""The pictures of a trial: those that heads train on, augmented, and those that they are scored on,
+which take no augmentation.
+
+Rows are positions in the trial's pool. What trains asks a `Feed` for batches: of pixels painted as
+they are wanted, or of a frozen network's kept outputs. Both give the same pictures for an epoch, in
+the order of the rows asked for.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from data.dataset import Dataset
+from data.views import augmented_batches, clean_batches
+from search.features.rows import ABSENT, FeatureRows
+from search.features.store import FeatureStore
+
+
+class Scored(Protocol):
+    """Pictures that heads are scored on: their pixels, uint8 [b, s, s, 3], and what a store gives
+    for the whole pool.
+    """
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
+
+    def features(self, store: FeatureStore) -> FeatureRows: ...
+
+
+@dataclass(frozen=True)
+class CleanPictures:
+    """As they are. pool: int64, positions in the Dataset."""
+
+    dataset: Dataset
+    pool: np.ndarray
+
+    def batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return clean_batches(self.dataset.images, self.pool[rows], batch_size)
+
+    def features(self, store: FeatureStore) -> FeatureRows:
+        clean = store.clean()
+        return FeatureRows(clean.values, self.pool, clean.cost)
+
+
+@dataclass(frozen=True)
+class AugmentedPictures:
+    """As they are drawn for a view. trained: ascending rows; no other image of the pool is ever
+    augmented. views: how many there are, which follow one another; or a new one every epoch.
+    num_threads: that paint pixels, a few batches ahead.
+    """
+
+    dataset: Dataset
+    pool: np.ndarray
+    trained: np.ndarray
+    augmentation: dict[str, Any]
+    seed: int
+    views: int | Literal["fresh"]
+    num_threads: int = 1
+
+    def view(self, epoch: int) -> int:
+        if not self.augmentation:
+            return 0
+        return epoch if self.views == "fresh" else epoch % self.views
+
+    def batches(self, view: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        images, picks = self.dataset.images, self.pool[rows]
+        return augmented_batches(
+            images, picks, self.augmentation, self.seed, view, batch_size, self.num_threads
+        )
+
+    def features(self, store: FeatureStore, view: int) -> FeatureRows:
+        """For the pool; images that nobody trains on have none."""
+        if not self.augmentation:
+            return store.view(self.pool, {}, self.seed, view)
+        found = store.view(self.pool[self.trained], self.augmentation, self.seed, view)
+        places = np.full(len(self.pool), ABSENT)
+        places[self.trained] = np.arange(len(self.trained))
+        return FeatureRows(found.values, places, found.cost)
+
+    def forget(self, store: FeatureStore) -> None:
+        """Deletes what the store has kept of them."""
+        store.forget(self.pool[self.trained], self.augmentation, self.seed)
+
+
+class Feed(Protocol):
+    """batches: what heads train on in an epoch. scored_batches: what they are scored on."""
+
+    def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
+
+    def scored_batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class ImageFeed:
+    """Pixels, painted as they are wanted."""
+
+    pictures: AugmentedPictures
+    scored: Scored
+
+    def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return self.pictures.batches(self.pictures.view(epoch), rows, batch_size)
+
+    def scored_batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return self.scored.batches(rows, batch_size)
+
+
+class StoredFeed:
+    """What a store keeps of the pictures, [b, ...]. cost: of all that it has been asked for so far."""
+
+    def __init__(self, store: FeatureStore, pictures: AugmentedPictures, scored: Scored) -> None:
+        self._store, self._pictures = store, pictures
+        self.scored = scored.features(store)
+        self.cost = self.scored.cost
+        self._held: tuple[int, FeatureRows] | None = None
+
+    def of_epoch(self, epoch: int) -> FeatureRows:
+        """For the whole pool; the last view is held."""
+        view = self._pictures.view(epoch)
+        if self._held is None or self._held[0] != view:
+            self._held = None  # before the next one is made: two might not fit
+            found = self._pictures.features(self._store, view)
+            self._held = view, found
+            self.cost += found.cost
+        return self._held[1]
+
+    def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return _cut(self.of_epoch(epoch), rows, batch_size)
+
+    def scored_batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return _cut(self.scored, rows, batch_size)
+
+
+def _cut(values: FeatureRows, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), batch_size):
+        yield values[rows[start : start + batch_size]]
+
+
+def digest_of(batches: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for batch in batches:
+        digest.update(np.ascontiguousarray(batch).data)
+    return digest.hexdigest()[:32]

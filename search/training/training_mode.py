@@ -1,0 +1,118 @@
+"""What a training mode is, and what it is given and gives back: the boundary between `run_trial`,
+which knows specs and scores, and the modes, which know how to train.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from data.dataset import Dataset
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings
+from search.experiment.trial import Resources, TrialSpec
+from search.features.opened import dataset_of
+from search.features.rows import NO_COST, FeatureCost
+from search.training.folds import head_tasks, pool_rows
+from search.training.head_feed import HeadTask
+from search.training.head_shape import HeadWeights
+from search.training.pictures import AugmentedPictures, CleanPictures, Scored
+from search.training.progress import OnEpoch
+from search.training.training_run import TrainedHeads
+
+if TYPE_CHECKING:
+    import keras
+
+Views = int | Literal["fresh"]
+# Pictures uint8 [k, s, s, 3] and the head that answers for each, int [k] -> the class given, int [k].
+Classify = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class LoadedTrial:
+    """A spec with its images. pool: int64, positions in the Dataset; rows of the tasks are
+    positions in `pool`. fold: int16 [len(pool)], which one scores the image; -1: never scored.
+    scored: the pictures that heads are scored on.
+    """
+
+    spec: TrialSpec
+    resources: Resources
+    dataset: Dataset
+    pool: np.ndarray
+    tasks: tuple[HeadTask, ...]
+    fold: np.ndarray
+    scored: Scored
+    on_epoch: OnEpoch | None = None
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int [len(pool)]"""
+        return np.asarray(self.dataset.labels)[self.pool]
+
+    @cached_property
+    def pictures(self) -> AugmentedPictures:
+        """Those that heads train on."""
+        return AugmentedPictures(
+            dataset=self.dataset,
+            pool=self.pool,
+            trained=np.unique(np.concatenate([task.train for task in self.tasks])).astype(np.int64),
+            augmentation=self.spec.settings.augmentation,
+            seed=self.spec.protocol.view_seed,
+            views=self.spec.protocol.views,
+            num_threads=max(1, self.resources.num_threads // 2),
+        )
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.dataset.class_names)
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether somebody will ask for the weights: the final model, or the label-safety probes."""
+        return self.spec.protocol.epochs is not None or bool(self.spec.probes)
+
+
+def load_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> LoadedTrial:
+    """The trial with its images, of which those that are scored are clean. Raises UserError where
+    the data cannot be read.
+    """
+    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
+    pool = pool_rows(dataset, spec.protocol)
+    tasks, fold = head_tasks(dataset, pool, spec.protocol)
+    return LoadedTrial(spec, resources, dataset, pool, tasks, fold, CleanPictures(dataset, pool), on_epoch)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a mode gives back. answer: by the best weights of each head, on any pictures; asked for
+    where the spec has probes. validation_hash: before and after. head_best_epochs: of a first
+    phase, if there was one. path: see `TrialResult`.
+    """
+
+    heads: TrainedHeads
+    answer: Classify
+    validation_hash: tuple[str, str]
+    cost: FeatureCost = NO_COST
+    engine: str | None = None
+    path: str | None = None
+    head_best_epochs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mode:
+    """train: a trial to what it learnt. forget: deletes what the trial kept on disk for itself.
+    put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
+    those of the head. check: raises UserError for settings that do not go together. side_by_side:
+    how it uses processors, as `features.threads.set_threads` has it. budget: what successive
+    halving shares out; most: all of that.
+    """
+
+    name: str
+    train: Callable[[LoadedTrial], Trained]
+    forget: Callable[[LoadedTrial], None]
+    put: Callable[["keras.Model", Settings, Sequence[np.ndarray]], HeadWeights]
+    check: Callable[[ModelSettings, TrainingSettings], None]
+    side_by_side: bool
+    budget: Literal["views", "epochs"]
+    most: Callable[[TrainingSettings], Views]

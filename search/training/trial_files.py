@@ -1,0 +1,132 @@
+"""What trials leave on the disk for those that go on with it, and who deletes it once nobody will:
+a long training's checkpoint, a final head, the views of the search phase. Which views a full disk
+gives up is `features.budget`.
+"""
+
+import io
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from data.files import StorageError, make_folder, replacing, write_atomically
+from search.experiment.trial import Resources, TrialRecord, TrialSpec
+from search.training.head_shape import HeadWeights
+from search.training.progress import EpochReport
+
+SHARE = 0.05  # of the time may go into writing checkpoints
+CLIMBING = ("control", "trial")  # kinds whose settings a later rung may want more views of
+_LOG = logging.getLogger(__name__)
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def checkpoint_file(spec: TrialSpec, resources: Resources) -> Path:
+    """The same for every rung of a setting: each goes on where the one below it paused."""
+    protocol = spec.protocol.model_copy(update={"max_epochs": None})
+    key = spec.model_copy(update={"protocol": protocol}).key
+    return resources.checkpoint_dir / f"{key}.npz"
+
+
+class Checkpoint:
+    """One trial's file: enough to go on after a kill, or after a promotion, as if nothing had
+    happened. All random draws are counted, so what is kept are weights, moments, and the answers of
+    each epoch, from which the rest follows. Written beside and renamed, at most so often that
+    writing takes a twentieth of the time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seconds = 0.0  # the last write took
+        self._written = float("-inf")
+
+    def load(self) -> dict[str, np.ndarray] | None:
+        """What was saved last; None where there is nothing or it is damaged, which is logged."""
+        try:
+            with np.load(self._path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            _LOG.warning("%s is damaged (%s); the trial starts anew", self._path, error)
+            return None
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() - self._written >= self._seconds / SHARE
+
+    def save(self, arrays: Arrays) -> None:
+        """Where the disk refuses, training goes on without, and says so."""
+        start = time.monotonic()
+        try:
+            make_folder(self._path.parent, "the folder of checkpoints")
+            with replacing(self._path, "a checkpoint") as beside, beside.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+        except StorageError as error:
+            _LOG.warning("no checkpoint was written: %s", error)
+        self._written = time.monotonic()
+        self._seconds = self._written - start
+
+
+def heads_file(spec: TrialSpec, resources: Resources) -> Path:
+    """Where a final trial leaves its first head's weights."""
+    return resources.views_dir.parent / "heads" / f"{spec.key}.npz"
+
+
+def save_head(path: Path, weights: HeadWeights) -> None:
+    """Raises StorageError where the disk refuses."""
+    make_folder(path.parent, "the folder of final heads")
+    buffer = io.BytesIO()
+    np.savez(buffer, *weights)
+    write_atomically(path, buffer.getvalue(), "a head's weights")
+
+
+def load_head(path: Path) -> HeadWeights:
+    with np.load(path, allow_pickle=False) as arrays:
+        return tuple(arrays[f"arr_{number}"] for number in range(len(arrays.files)))
+
+
+class SpentCheckpoints:
+    """Deletes a trial's checkpoint once it has been told, unless a higher rung may want it."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+
+    def trial_started(self, record: TrialRecord) -> None:
+        """Nothing yet."""
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """Nothing either."""
+
+    def trial_told(self, record: TrialRecord) -> None:
+        if not (self._resources.keep_views and record.kind == "trial"):
+            checkpoint_file(record.spec, self._resources).unlink(missing_ok=True)
+
+
+class SpentViews:
+    """Deletes the views of the search phase once a trial of a later one, which draws its own, is
+    asked for.
+    """
+
+    def __init__(self, resources: Resources) -> None:
+        self._views_dir = resources.views_dir
+
+    def trial_started(self, record: TrialRecord) -> None:
+        if record.kind in CLIMBING or record.result is not None:
+            return
+        if not record.spec.settings.augmentation:
+            return  # it has no views, and those of trials that run beside it are not its to delete
+        wanted = str(record.spec.protocol.view_seed)
+        for folder in self._views_dir.iterdir() if self._views_dir.is_dir() else ():
+            if folder.name.isdigit() and folder.name != wanted:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """Nothing."""
+
+    def trial_told(self, record: TrialRecord) -> None:
+        """Nothing: `run_trial` deletes its own."""

@@ -1,0 +1,132 @@
+"""What every objective of the table promises; a new one is tested as soon as it is there."""
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from search.evidence.objectives import OBJECTIVES, Answers, ObjectiveRecord
+from search.experiment.trial import Objective
+
+CLASSES, IMAGES = 3, 90
+
+every_objective = pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+
+
+def _truth() -> np.ndarray:
+    return np.repeat(np.arange(CLASSES), (50, 30, 10))
+
+
+def _answers(share_right: float, seed: int = 0) -> Answers:
+    """Two seeds' answers, so many of them right and the more probable for it."""
+    rng, true = np.random.default_rng(seed), _truth()
+    right = rng.random((2, IMAGES)) < share_right
+    predicted = np.where(right, true, (true + 1) % CLASSES).astype(np.int16)
+    log_prob = np.log(np.where(right, 0.8, 0.1)).astype(np.float32)
+    return Answers(predicted, log_prob, true)
+
+
+def _row(answers: Answers, row: int = 0) -> Answers:
+    return Answers(answers.predicted[row], answers.log_prob[row], answers.true)
+
+
+def test_an_experiment_may_name_those_of_the_table_and_no_others() -> None:
+    assert get_args(Objective) == tuple(OBJECTIVES)
+
+
+def test_nobody_else_tells_objectives_apart_by_name() -> None:
+    root = Path(__file__).parent.parent
+    compared = re.compile(
+        rf"""[!=]= ["']({"|".join(OBJECTIVES)})["']|["']({"|".join(OBJECTIVES)})["'] [!=]="""
+    )
+    files = [path for folder in ("search", "benchmarks") for path in (root / folder).rglob("*.py")]
+    assert not [path.name for path in files if compared.search(path.read_text())]
+
+
+@every_objective
+def test_better_answers_have_a_larger_score(objective: ObjectiveRecord) -> None:
+    everywhere = np.ones(IMAGES, bool)
+    scores = [objective.score(_row(_answers(share)), everywhere) for share in (0.0, 0.3, 0.6, 0.9, 1.0)]
+    assert scores == sorted(set(scores))
+
+
+@every_objective
+def test_an_image_each_and_their_mean_is_the_score(objective: ObjectiveRecord) -> None:
+    answers, everywhere = _answers(0.7), np.ones(IMAGES, bool)
+    parts = objective.parts(answers)
+    assert parts.shape == (2, IMAGES)
+    assert parts.dtype == np.float64
+    for row in range(2):
+        assert parts[row].mean() == pytest.approx(objective.score(_row(answers, row), everywhere))
+
+
+@every_objective
+def test_the_score_of_some_images_does_not_see_the_others(objective: ObjectiveRecord) -> None:
+    chosen = np.arange(IMAGES) % 2 == 0
+    first, second = _row(_answers(0.7, seed=1)), _row(_answers(0.2, seed=2))
+    mixed = Answers(
+        np.where(chosen, first.predicted, second.predicted),
+        np.where(chosen, first.log_prob, second.log_prob),
+        first.true,
+    )
+    assert objective.score(mixed, chosen) == objective.score(first, chosen)
+
+
+@every_objective
+def test_a_flip_is_what_one_answer_changes_its_image_s_part_by(objective: ObjectiveRecord) -> None:
+    answers, flips = _row(_answers(1.0)), objective.flip(_truth())
+    assert flips.shape == (IMAGES,)
+    if not flips.any():  # every answer moves a little, and none of them by a step
+        return
+    for image in (0, 60, 85):
+        wrong = answers.predicted.copy()
+        wrong[image] = (wrong[image] + 1) % CLASSES
+        changed = objective.parts(Answers(wrong, answers.log_prob, answers.true))
+        assert (objective.parts(answers) - changed)[image] == pytest.approx(flips[image])
+
+
+@every_objective
+def test_no_difference_of_two_sets_of_answers_is_beyond_the_bounds(objective: ObjectiveRecord) -> None:
+    best, worst = (objective.parts(_answers(share)).mean() for share in (1.0, 0.0))
+    least, most = objective.bounds
+    assert least <= worst - best < best - worst <= most
+
+
+@every_objective
+def test_a_reported_figure_turned_by_the_sign_is_better_when_larger(objective: ObjectiveRecord) -> None:
+    assert objective.sign == {"max": 1, "min": -1}[objective.direction]
+    best, worst = (objective.sign * objective.parts(_answers(share)).mean() for share in (1.0, 0.0))
+    assert (best > worst) == (objective.direction == "max")
+
+
+@every_objective
+def test_nothing_is_better_than_the_best(objective: ObjectiveRecord) -> None:
+    true = _truth()
+    perfect = Answers(true[None], np.zeros((1, IMAGES)), true)
+    assert objective.sign * objective.parts(perfect).mean() == pytest.approx(objective.best)
+    for share in (0.0, 0.5, 1.0):
+        assert objective.parts(_answers(share)).mean() <= objective.sign * objective.best
+
+
+@every_objective
+def test_differences_are_said_in_a_unit_with_a_name(objective: ObjectiveRecord) -> None:
+    unit = objective.unit
+    assert unit.name
+    assert unit.of
+    assert objective.words
+    assert unit.factor > 0
+    assert unit.digits >= 0
+
+
+def test_balanced_accuracy_is_the_mean_recall_of_the_classes() -> None:
+    true, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    answers = Answers(predicted, np.zeros(4), true)
+    assert OBJECTIVES["balanced_accuracy"].parts(answers).mean() == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_a_probability_that_is_no_number_has_no_log_loss() -> None:
+    answers = Answers(np.zeros(2), np.array([0.0, np.nan]), np.zeros(2, int))
+    with pytest.raises(ValueError, match="NaN"):
+        OBJECTIVES["log_loss"].parts(answers)

@@ -1,0 +1,132 @@
+"""One run over heads, whatever they are: who is trained in which epoch, what is best, and how a run that was cut short goes on."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.training.head_feed import HeadTask
+from search.training.head_shape import HeadState, HeadWeights
+from search.training.progress import EpochReport
+from search.training.training_run import HeadEpoch, RunPlan, TrialFailure, train
+from search.training.trial_files import Checkpoint
+
+HEADS, IMAGES = 3, 40
+
+
+class _Scripted:
+    """Heads whose answers are known beforehand: right[head][epoch] of them are. A head's state counts its epochs."""
+
+    def __init__(self, right: list[list[int]], losses: dict[tuple[int, int], float] | None = None) -> None:
+        self.states: dict[int, HeadState] = {}
+        self.right, self.losses = right, losses or {}
+        self.trained: list[tuple[int, int]] = []
+        self.kept: list[list[int]] = []
+
+    def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
+        for head in heads:
+            self.trained.append((epoch, head))
+            done = int(self.states[head][0]) if head in self.states else 0
+            assert done == epoch
+            self.last = np.array([epoch + 1.0])
+            is_right = np.arange(IMAGES) < self.right[head][epoch]
+            predicted = np.where(is_right, _labels(), 1 - _labels()).astype(np.int16)
+            log_prob = np.where(is_right, -0.1, -2.0).astype(np.float32)
+            loss = self.losses.get((head, epoch), 1.0 / (epoch + 1))
+            yield HeadEpoch(head, loss, 0.5, predicted, log_prob)
+            self.states[head] = (np.array(epoch + 1),)
+
+    def weights(self, head: int) -> HeadWeights:
+        return (self.last,)
+
+    def keep(self, heads: list[int]) -> None:
+        self.kept.append(heads)
+
+
+def _labels() -> np.ndarray:
+    return np.arange(IMAGES) % 2
+
+
+def _plan(**changes: Any) -> RunPlan:
+    rows = np.arange(IMAGES)
+    tasks = tuple(HeadTask(rows, rows, seed) for seed in range(HEADS))
+    return replace(RunPlan(tasks, _labels(), "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes)
+
+
+# Best in their 1st, 3rd and 6th epochs.
+RIGHT = [[30, 20, 20, 20, 20, 20], [10, 20, 30, 20, 20, 20], [10, 12, 14, 16, 18, 20]]
+
+
+def test_a_head_that_has_stopped_is_trained_no_more() -> None:
+    heads = _Scripted(RIGHT)
+    trained = train(heads, _plan())
+    assert trained.best_epochs == (1, 3, 6)
+    assert trained.cut_by_max_epochs == (False, False, True)
+    assert [epoch for epoch, head in heads.trained if head == 0] == [0, 1, 2]
+    assert [epoch for epoch, head in heads.trained if head == 1] == [0, 1, 2, 3, 4]
+    assert heads.kept == [[1, 2], [2]]
+
+
+def test_the_weights_are_those_of_the_best_epoch() -> None:
+    trained = train(_Scripted(RIGHT), _plan())
+    assert [float(weights[0][0]) for weights in trained.weights] == [1, 3, 6]
+
+
+def test_without_patience_every_epoch_is_trained_and_the_last_one_counts() -> None:
+    trained = train(_Scripted(RIGHT), _plan(patience=None))
+    assert trained.best_epochs == (6, 6, 6)
+    assert [float(weights[0][0]) for weights in trained.weights] == [6, 6, 6]
+
+
+def test_no_weights_are_kept_where_nobody_wants_them() -> None:
+    assert train(_Scripted(RIGHT), _plan(keeps_weights=False)).weights == ()
+
+
+def test_heads_that_have_stopped_keep_their_last_value_in_the_curve() -> None:
+    curve = train(_Scripted(RIGHT), _plan()).curve
+    last = (RIGHT[0][2] + RIGHT[1][4] + RIGHT[2][5]) / HEADS / IMAGES
+    assert curve.val_accuracy[-1] == pytest.approx(last)
+    assert len(curve.loss) == 6
+
+
+@pytest.mark.parametrize("keeps_weights", [False, True])
+def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(tmp_path: Path, keeps_weights: bool) -> None:
+    plan = _plan(keeps_weights=keeps_weights)
+    whole = train(_Scripted(RIGHT), plan)
+    checkpoint = Checkpoint(tmp_path / "a.npz")
+    train(_Scripted(RIGHT), replace(plan, num_epochs=3), checkpoint)
+    heads = _Scripted(RIGHT)
+    resumed = train(heads, plan, checkpoint)
+    assert min(epoch for epoch, _ in heads.trained) == 3
+    assert 0 not in {head for _, head in heads.trained}
+    assert resumed.curve == whole.curve
+    assert resumed.best_epochs == whole.best_epochs
+    np.testing.assert_array_equal(resumed.honest, whole.honest)
+    np.testing.assert_array_equal(resumed.weights, whole.weights)
+
+
+def test_fewer_epochs_than_are_on_disk_give_what_they_gave(tmp_path: Path) -> None:
+    plan = _plan(keeps_weights=False)
+    checkpoint = Checkpoint(tmp_path / "a.npz")
+    train(_Scripted(RIGHT), plan, checkpoint)
+    heads = _Scripted(RIGHT)
+    again = train(heads, replace(plan, num_epochs=2), checkpoint)
+    assert not heads.trained
+    assert again.curve == train(_Scripted(RIGHT), replace(plan, num_epochs=2)).curve
+
+
+@pytest.mark.parametrize(("phase", "said"), [("", "epoch 2 "), ("finetune", "epoch 2 of phase finetune ")])
+def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_setting(phase: str, said: str) -> None:
+    heads = _Scripted(RIGHT, {(1, 1): float("nan")})
+    with pytest.raises(TrialFailure, match=f"training loss of head 1 became nan in {said}.*lower model"):
+        train(heads, _plan(phase=phase))
+
+
+def test_reports_are_counted_on_over_the_phases_before() -> None:
+    reports: list[EpochReport] = []
+    train(_Scripted(RIGHT), _plan(reported_before=10, phase="finetune"), on_epoch=reports.append)
+    assert [report.epoch for report in reports] == [11, 12, 13, 14, 15, 16]
+    assert {(report.max_epochs, report.phase) for report in reports} == {(16, "finetune")}
