@@ -195,7 +195,7 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another run directory, over the same images.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compares two finished searches on the test set they share: modes, backbones, sizes of head."""
+    """Compares two finished searches over the same images, out of fold and on the test set: modes, backbones, sizes of head."""
     with errors_as_status(as_json):
         from search.commands.compare import compare as compared
         from search.commands.compare import describe_comparison

@@ -113,7 +113,7 @@ def images_in_two_classes(inspection: Inspection) -> list[str]:
     pairs = dict.fromkeys(tuple(sorted(pair)) for pair in inspection.contradictions)
     listed = first_of([f"{one} = {other}" for one, other in pairs])
     count = plural(len(pairs), "image is", "images are")
-    return [f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out both"]
+    return [f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out all of them"]
 
 
 def no_images(inspection: Inspection) -> list[str]:

@@ -31,10 +31,10 @@ def written(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def first_of(names: Sequence[str], limit: int = FIRST) -> str:
-    """ "a, b, c", or the first `limit` of them "and 12 more"."""
-    listed = ", ".join(names[:limit])
-    return listed if len(names) <= limit else f"{listed} and {len(names) - limit} more"
+def first_of(names: Sequence[str], limit: int = FIRST, count: int | None = None) -> str:
+    """ "a, b, c", or the first `limit` of them "and 12 more". count: of all, where `names` are but the first."""
+    listed, rest = ", ".join(names[:limit]), (len(names) if count is None else count) - limit
+    return f"{listed} and {rest} more" if rest > 0 else listed
 
 
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:

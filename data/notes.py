@@ -70,11 +70,11 @@ class DataNotes(_Frozen):
         """One sentence a kind of note, for a terminal or a page; empty when there is nothing to say."""
         said = list(self.labels)
         said += [
-            f"{plural(how.count, 'file or folder', 'files and folders')} {what}: {first_of(how.first, 3)}"
+            f"{plural(how.count, 'file or folder', 'files and folders')} {what}: {first_of(how.first, 3, how.count)}"
             for what, how in sorted(self.found.items())
         ]
         said += [
-            f"{plural(how.count, 'image')} converted ({reason}): {first_of(how.first, 3)}"
+            f"{plural(how.count, 'image')} converted ({reason}): {first_of(how.first, 3, how.count)}"
             for reason, how in sorted(self.converted.items())
         ]
         said += [scale.line(kind) for kind, scale in sorted(self.scales.items())]

@@ -19,7 +19,7 @@ from search.report.sections import data_lines
 EVALUATION = {"folds": 2, "seeds": 1, "confirm": None}
 SAID = (
     "3 files and folders passed over, hidden or left behind by a program: @eaDir, cat/.DS_Store, cat/Thumbs.db",
-    "24 images converted (grey): cat/00.png, cat/01.png, cat/02.png",
+    "24 images converted (grey): cat/00.png, cat/01.png, cat/02.png and 21 more",
     "24 images of more than 8 bits per channel (whole numbers): v became 255 v / 4095, as the highest, cat/00.png, "
     "goes up to 39",
     "1 file left out: dog/text.png (not an image in a format that is read",

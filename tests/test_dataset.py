@@ -110,7 +110,7 @@ def test_one_picture_in_two_classes_is_refused_with_both(
         Image.open(first).save(copy, "BMP")
     assert refusal(folder_config(root), cache) == (
         f"1 image is in two classes: {split}/dog/copy (dog) = train/cat/000.png (cat); keep each in one, or set "
-        "dataset.on_bad_file: skip, which leaves out both"
+        "dataset.on_bad_file: skip, which leaves out all of them"
     ).replace(*SORTED[split])
 
 
@@ -207,12 +207,12 @@ def test_ten_thousand_classes_are_checked_fast(tmp_path: Path, cache: Path) -> N
     config = csv_config(
         tmp_path / "data", "path,label\n" + rows, split=Split(validation=0, test=0), image_size=8
     )
-    start = time.monotonic()
+    start = time.process_time()
     message = refusal(config, cache)
     assert message.startswith(
         "2 problems with the dataset: (1) 20000 files cannot be used: 000.png (empty file"
     )
-    assert time.monotonic() - start < 20  # about 2 s on an idle machine
+    assert time.process_time() - start < 20  # of a processor, about 2 of them; what is quadratic takes minutes
 
 
 def test_an_empty_class_is_refused(root: Path, cache: Path) -> None:
