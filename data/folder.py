@@ -5,7 +5,8 @@ folder belong to the class however deep; what is passed over, and what lies deep
 """
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,9 +114,9 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
-    """Splits with misspelt names, splits below classes, and a level too high: their folders are no classes.
+    """Splits with misspelt or other names, splits below classes, and a level too high: their folders are no classes.
 
-    A class's folder may hold nothing but folders, too.
+    A class's folder may hold nothing but folders, too, of names that are not those of the other classes.
     """
     below = {name: {child.name for child in _seen(root / name) if child.is_folder} for name in tops}
     if any(len({split_number(name) for name in names} - {None}) > 1 for names in below.values()):
@@ -124,6 +125,20 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
     misspelt = len(near) == len(tops) or (near and set.intersection(*below.values()))
     if (misspelt or len(tops) == 1) and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(f"the folders of {_described(root, tops, {})} hold only folders; {LAYOUTS}")
+    shared = _shared(below)
+    if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
+        raise UserError(
+            f"the folders of {_described(root, tops, {})} hold only folders, of the same names "
+            f"({first_of([shown(name) for name in shared])}), as splits do: rename them to train, validation and test; "
+            "where they are classes, move them all into a folder train"
+        )
+
+
+def _shared(below: Mapping[str, set[str]]) -> list[str]:
+    """The names that stand below two or more folders, where they are more than half of all names there."""
+    counts = Counter(name for names in below.values() for name in names)
+    shared = in_order(name for name, count in counts.items() if count > 1)
+    return shared if 2 * len(shared) > len(counts) else []
 
 
 def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:

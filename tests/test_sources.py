@@ -172,7 +172,8 @@ def test_folders_beside_the_splits_and_pictures_beside_the_classes_are_counted(t
 
 @pytest.mark.parametrize("top", ["", "train/"])
 def test_folders_below_a_class_are_its_own_in_both_layouts(tmp_path: Path, top: str) -> None:
-    below = {f"{top}{name}/{side}": 2 for name in ("cat", "dog") for side in ("left", "right")}
+    sides = {"cat": ("left", "right"), "dog": ("left", "back")}
+    below = {f"{top}{name}/{side}": 2 for name in sides for side in sides[name]}
     write_folders(tmp_path, below)
     if top:
         write_folders(tmp_path, {"validation/cat": 1, "validation/dog": 1}, first=50)
@@ -180,6 +181,23 @@ def test_folders_below_a_class_are_its_own_in_both_layouts(tmp_path: Path, top: 
     assert listing.class_names == ("cat", "dog")
     assert listing.labels[:8].tolist() == [0] * 4 + [1] * 4
     assert listing.found["taken from folders below that of their class"].count == 8
+
+
+@pytest.mark.parametrize("tops", ["train_images val_images test_images", "dev eval", "fold1 fold2"])
+def test_splits_of_other_names_are_no_classes(tmp_path: Path, tops: str) -> None:
+    write_folders(tmp_path, {f"{top}/{name}": 2 for top in tops.split() for name in ("a", "b")})
+    message = refusal(folder_config(tmp_path, split={"validation": 0.2, "test": 0.2}))
+    assert "of the same names (a, b), as splits do: rename them to train, validation and test" in message
+
+
+def test_classes_with_like_folders_are_classes_where_pictures_stand_beside_or_a_train_above(
+    tmp_path: Path,
+) -> None:
+    below = {f"{name}/{side}": 1 for name in ("cat", "dog") for side in ("left", "right")}
+    write_folders(tmp_path / "beside", {**below, "cat": 1})
+    write_folders(tmp_path / "above" / "train", below)
+    for root, split in (("beside", None), ("above", {"validation": 0.2, "test": 0})):
+        assert listed(folder_config(tmp_path / root, split=split)).class_names == ("cat", "dog")
 
 
 def test_splits_below_the_classes_are_refused(tmp_path: Path) -> None:
