@@ -22,7 +22,7 @@ BITS = (8, 10, 12, 14, 16)
 # Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do not count.
 UNCOUNTED = 1000
 EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per channel"
-RANGES: Mapping[Kind, str] = {
+RANGES: Mapping[str, str] = {
     "floats": "allowed: floats of 0..1 or of 0..255, all images alike; clip them to 0..1, or multiply those of 0..1 by 255",
     "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; save them with one range, such as 0..65535",
 }
