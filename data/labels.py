@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from data.class_order import WHOLE_NUMBER
 from data.listing import Listing
 from data.messages import first_of, plural
 from data.notes import LeftOut
@@ -127,6 +128,10 @@ def _folded(name: str) -> str:
     """The same for names that people would read as one."""
     text = unicodedata.normalize("NFKC", _read(name)).casefold()
     text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace())
+    if (number := text.strip()).isascii() and _NUMBER.fullmatch(
+        number
+    ):  # before its sign goes, as a separator
+        return f"{float(number):.15g}"
     text = unicodedata.normalize("NFC", re.sub(r"[\s_-]+", " ", text)).translate(_LOOKS)
     text = text.strip(" .,:;'\"`")
     return f"{float(text):.15g}" if _NUMBER.fullmatch(text) and text.isascii() else text or name
@@ -159,7 +164,10 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
     """Names that stand for something else than a class."""
     kinds: tuple[tuple[Callable[[str], bool], str], ...] = (
         (
-            lambda name: name == "-1" or name.strip().casefold() in {each.casefold() for each in MISSING},
+            lambda name: (
+                (name == "-1" and not _are_signs(sizes))
+                or name.strip().casefold() in {each.casefold() for each in MISSING}
+            ),
             "which is how a missing label may be written: leave these images out if they have none",
         ),
         (
@@ -173,6 +181,12 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
         for is_such, why in kinds
         if is_such(name)
     ]
+
+
+def _are_signs(names: Iterable[str]) -> bool:
+    """Whether the classes are -1 and 1, as many programs write no and yes; perhaps with 0 between."""
+    numbers = {int(name) if WHOLE_NUMBER.fullmatch(name) else None for name in names}
+    return numbers in ({-1, 1}, {-1, 0, 1})
 
 
 def _read(name: str) -> str:
