@@ -133,11 +133,15 @@ def test_hidden_files_and_litter_are_passed_over_and_deeper_files_kept(tmp_path:
 
 
 LITTER = (
-    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync", "~$report.docx", "THUMBS.DB"
+    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync", "~$report.docx", "THUMBS.DB",
+    "000.png:Zone.Identifier", "000.png@SynoEAStream", "000.png@SynoResource", "000.xmp", "IMG_1.AAE", "IMG_1.MOV",
+    "IMG_1.mp4", "000.png.json", "000.png.supplemental-metadata.json", "Photothumb.db", "BridgeCache.bct", "Pspbrwse.jbf",
+    "001.jpg.crdownload", "001.jpg.part", "000.png~", "README.md", "README.txt", "labels.txt",
 )  # fmt: skip
 LITTER_FOLDERS = (
     "@eaDir", "__MACOSX", ".picasaoriginals", ".thumbnails", "lost+found", ".git", ".ipynb_checkpoints", "#recycle",
     "$RECYCLE.BIN", "System Volume Information", ".@__thumb", ".AppleDouble", ".Trash-1000",
+    "CaptureOne", "Previews.lrdata", "_gsdata_",
 )  # fmt: skip
 
 
@@ -153,6 +157,16 @@ def test_what_programs_leave_behind_is_passed_over_at_every_level_and_counted(tm
     (found,) = listing.found.items()
     assert found[0] == "passed over, hidden or left behind by a program"
     assert found[1].count == len(LITTER) + 3 * len(LITTER_FOLDERS)
+
+
+def test_a_name_like_those_of_litter_is_a_picture(tmp_path: Path) -> None:
+    names = ["img.12:30.png", "mov.png", "part.jpg", "readme.png", "x@syno.png"]
+    write_folders(tmp_path, {"cat": 0, "dog": 1})
+    for name in names:
+        (tmp_path / "cat" / name).write_bytes(b"broken")
+    listing = listed(folder_config(tmp_path))
+    assert listing.names[:5] == tuple(f"cat/{name}" for name in names)
+    assert not listing.found
 
 
 def test_litter_beside_splits_is_no_split_and_no_class(tmp_path: Path) -> None:
