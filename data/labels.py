@@ -97,7 +97,7 @@ def _written_twice(class_names: Sequence[str], counts: Sequence[int]) -> list[st
     """Classes that are one by their letters: in case, spaces, composition, look-alikes, leading zeros."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, name in enumerate(class_names):
-        groups[_folded(name)].append(number)
+        groups[folded(name)].append(number)
     twice = [group for group in groups.values() if len(group) > 1]
     if not twice:
         return []
@@ -124,7 +124,7 @@ def _points(name: str) -> str:
     return " ".join(points[:8]) or "ASCII"
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """The same for names that people would read as one."""
     text = unicodedata.normalize("NFKC", _read(name)).casefold()
     text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace())
@@ -138,7 +138,7 @@ def _folded(name: str) -> str:
 
 
 def _several_labels(class_names: Sequence[str]) -> list[str]:
-    known = {_folded(name) for name in class_names}
+    known = {folded(name) for name in class_names}
     found = [name for name in class_names if _holds_several(_read(name), known)]
     if not found:
         return []
@@ -157,7 +157,7 @@ def _holds_several(name: str, known: set[str]) -> bool:
     if not _THOUSANDS.fullmatch(name) and len([part for part in _SEPARATOR.split(name) if part.strip()]) > 1:
         return True
     parts = [part for part in _JOINER.split(name) if part]
-    return len(parts) > 1 and all(_folded(part) in known for part in parts)
+    return len(parts) > 1 and all(folded(part) in known for part in parts)
 
 
 def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:

@@ -163,6 +163,19 @@ def test_a_validation_folder_without_labels_is_drawn_instead(tmp_path: Path) -> 
         opened(folder_config(tmp_path), tmp_path / "cache")
 
 
+@pytest.mark.parametrize(("written", "count"), [(("Cat", "DOG"), 2), (("cat", "dog_"), 1)])
+def test_classes_of_train_in_another_case_are_named_as_such(
+    tmp_path: Path, written: tuple[str, str], count: int
+) -> None:
+    cat, dog = written
+    write_folders(tmp_path, {"train/cat": 4, "train/dog": 4, f"validation/{cat}": 3, f"validation/{dog}": 1})
+    with pytest.raises(UserError) as caught:
+        opened(folder_config(tmp_path), tmp_path / "cache")
+    start = "1 class is of" if count == 1 else "2 classes are of"
+    assert str(caught.value).startswith(f"{start} train in another case or spelling: ")
+    assert str(caught.value).endswith(f"{dog} (validation) is train's dog; write both names alike")
+
+
 def test_an_empty_split_folder_is_named(tmp_path: Path) -> None:
     write_folders(tmp_path, TRAINED)
     (tmp_path / "test").mkdir()
