@@ -344,6 +344,8 @@ def segment(marker: int, body: bytes) -> bytes:
         segment(0xE2, b"MPF\0MM\0*\0\0\0\x08" + b"x" * 12),
         segment(0xED, b"Photoshop 3.0\08BIM" + b"\xff" * 16),
         segment(0xE1, b"Exif\0\0" + encoded(picture(7), "JPEG")[:600]),  # a thumbnail
+        segment(0xE0, b"JFIF\0"),  # cut short
+        segment(0xEE, b"Adobe\0"),
     ],
 )
 def test_a_bad_note_in_a_jpeg_is_no_damage_of_the_picture(note: bytes) -> None:
