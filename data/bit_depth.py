@@ -24,7 +24,7 @@ UNCOUNTED = 1000
 EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per channel"
 RANGES: Mapping[str, str] = {
     "floats": "allowed: floats of 0..1 or of 0..255, all images alike; clip them to 0..1, or multiply those of 0..1 by 255",
-    "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; save them with one range, such as 0..65535",
+    "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; multiply them up to one of these, such as 0..255",
 }
 FAINT = 16  # an image below this part of the white has fewer than 16 of the 256 steps
 
@@ -83,7 +83,7 @@ def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, Scale]:
 
 
 def check_ranges(levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, Scale]) -> None:
-    """Raise UserError where most images of a split would come out black: they are of another range than the
+    """Raise UserError where most images of a split would come out nearly black: they are of another range than the
     highest. levels: (split, name, level) of each image of more than 8 bits per channel.
     """
     by_part: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
@@ -95,14 +95,14 @@ def check_ranges(levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, 
         if 2 * len(faint) > len(named):
             value, name = max(faint)
             raise UserError(
-                f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out black: they go up to {value:g} "
+                f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out nearly black: they go up to {value:g} "
                 f"or less ({kind}; {name}), and {scale.name} goes up to {scale.level:g}, so that white is {scale.white:g}; "
                 f"{RANGES[kind]}"
             )
 
 
 def _is_faint(value: float, white: float) -> bool:
-    return value * FAINT < white
+    return value * FAINT <= white * 256 / 255  # 16 of 255 is faint: sklearn's digits end there
 
 
 def _scale(named: list[tuple[str, Level]]) -> Scale:

@@ -5,6 +5,7 @@ folder belong to the class however deep; what is passed over, and what lies deep
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from data.splits import SPLIT_NAMES, TRAIN, settle, split_number
 HIDDEN = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"
 DEEPER = "taken from folders below that of their class"
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 LAYOUTS = "expected train, validation and test with a folder a class in each, or one folder a class"
 
 
@@ -125,6 +127,12 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
     misspelt = len(near) == len(tops) or (near and set.intersection(*below.values()))
     if (misspelt or len(tops) == 1) and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(f"the folders of {_described(root, tops, {})} hold only folders; {LAYOUTS}")
+    spoken_of = [_spoken_of(name) for name in tops]
+    if all(spoken_of) and len(set.union(*spoken_of)) > 1:
+        raise UserError(
+            f"the folders of {_described(root, tops, {})} are called as splits are: rename them to train, validation and "
+            f"test; {LAYOUTS}"
+        )
     shared = _shared(below)
     if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(
@@ -132,6 +140,11 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
             f"({first_of([shown(name) for name in shared])}), as splits do: rename them to train, validation and test; "
             "where they are classes, move them all into a folder train"
         )
+
+
+def _spoken_of(name: str) -> set[int]:
+    """The splits that words of the name stand for: train_images, ValSet, test-2."""
+    return {split for word in WORD.findall(name) if (split := split_number(word)) is not None}
 
 
 def _shared(below: Mapping[str, set[str]]) -> list[str]:

@@ -156,9 +156,9 @@ def floats_of(tops: list[float]) -> np.ndarray:
 @pytest.mark.parametrize(
     ("tops", "where"),
     [
-        ([1.38, 1, 1, 1, 1, 1, 1, 1], "4 of 4 images in train would come out black"),
-        ([1, 1, 1, 1, 1, 1, 255, 255], "4 of 4 images in train would come out black"),
-        ([255, 255, 255, 255, 1, 1, 255, 255], "2 of 2 images in validation would come out black"),
+        ([1.38, 1, 1, 1, 1, 1, 1, 1], "4 of 4 images in train would come out nearly black"),
+        ([1, 1, 1, 1, 1, 1, 255, 255], "4 of 4 images in train would come out nearly black"),
+        ([255, 255, 255, 255, 1, 1, 255, 255], "2 of 2 images in validation would come out nearly black"),
     ],
 )
 def test_floats_of_two_ranges_are_refused_where_a_split_would_be_black(
@@ -177,3 +177,11 @@ def test_one_step_above_twelve_bits_is_cut(tmp_path: Path) -> None:
     images = np.stack([np.roll(pixels(4096), number) for number in range(8)])
     config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2])
     assert opened(config, tmp_path / "cache").images.max(axis=(1, 2, 3)).tolist() == [255] * 8
+
+
+def test_whole_numbers_up_to_16_are_refused_as_nearly_black(tmp_path: Path) -> None:
+    images = np.stack([np.roll(pixels(16), number) for number in range(8)])
+    config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2)
+    assert "8 of 8 images in train would come out nearly black: they go up to 16" in refusal(
+        config, tmp_path / "cache"
+    )

@@ -197,7 +197,20 @@ def test_folders_below_a_class_are_its_own_in_both_layouts(tmp_path: Path, top: 
     assert listing.found["taken from folders below that of their class"].count == 8
 
 
-@pytest.mark.parametrize("tops", ["train_images val_images test_images", "dev eval", "fold1 fold2"])
+@pytest.mark.parametrize("tops", ["train_images val_images test_images", "TrainSet valid-2"])
+@pytest.mark.parametrize("below", ["", "/{}"])
+def test_folders_called_as_splits_are_are_no_classes(tmp_path: Path, tops: str, below: str) -> None:
+    write_folders(tmp_path, {top + below.format(f"of {top}"): 2 for top in tops.split()})
+    message = refusal(folder_config(tmp_path, split={"validation": 0.2, "test": 0.2}))
+    assert "are called as splits are: rename them to train, validation and test" in message
+
+
+def test_classes_that_speak_of_one_split_are_classes(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"test_positive": 2, "test_negative": 2})
+    assert listed(folder_config(tmp_path)).class_names == ("test_negative", "test_positive")
+
+
+@pytest.mark.parametrize("tops", ["images_1 images_2", "dev eval", "fold1 fold2"])
 def test_splits_of_other_names_are_no_classes(tmp_path: Path, tops: str) -> None:
     write_folders(tmp_path, {f"{top}/{name}": 2 for top in tops.split() for name in ("a", "b")})
     message = refusal(folder_config(tmp_path, split={"validation": 0.2, "test": 0.2}))
