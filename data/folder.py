@@ -110,7 +110,10 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
         others = [name for name in tops if name not in splits.values()]
         missing = [name for number, name in enumerate(SPLIT_NAMES) if number not in splits]
         hints = "".join(
-            f"; {shown(name)}: {hint[2:]}" for name in others if (hint := did_you_mean(name, missing))
+            f"; {shown(name)}: {hint[2:]}"
+            for name in others
+            for meant in [SPLIT_NAMES[split] for split in _spoken_of(name)] or [name]
+            if (hint := did_you_mean(meant, missing))
         )
     return f"{shown(str(root))} (found: {first_of([shown(name) for name in tops])}{hints})"
 

@@ -205,6 +205,11 @@ def test_folders_called_as_splits_are_are_no_classes(tmp_path: Path, tops: str, 
     assert "are called as splits are: rename them to train, validation and test" in message
 
 
+def test_a_folder_called_as_a_split_is_hinted_at_where_that_split_is_missing(tmp_path: Path) -> None:
+    write_folders(tmp_path, {f"{top}/{name}": 2 for top in ("train", "val_images") for name in ("a", "b")})
+    assert "val_images: did you mean 'validation'?" in refusal(folder_config(tmp_path))
+
+
 def test_classes_that_speak_of_one_split_are_classes(tmp_path: Path) -> None:
     write_folders(tmp_path, {"test_positive": 2, "test_negative": 2})
     assert listed(folder_config(tmp_path)).class_names == ("test_negative", "test_positive")
