@@ -5,13 +5,14 @@ and scanners store 10, 12 or 14 bits in them. Where such pixels come from is `de
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from data.errors import BadImage
+from data.errors import BadImage, UserError
+from data.messages import plural
 from data.notes import Scale
 
 Kind = Literal["whole numbers", "floats"]
@@ -21,6 +22,10 @@ BITS = (8, 10, 12, 14, 16)
 # Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do not count.
 UNCOUNTED = 1000
 EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per channel"
+RANGES: Mapping[str, str] = {
+    "floats": "allowed: floats of 0..1 or of 0..255, all images alike; clip them to 0..1, or multiply those of 0..1 by 255",
+    "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; multiply them up to one of these, such as 0..255",
+}
 FAINT = 16  # an image below this part of the white has fewer than 16 of the 256 steps
 
 
@@ -33,10 +38,13 @@ class Level:
 
     @property
     def white(self) -> float:
-        """The least of the usual ranges that holds it: 2^bits - 1 for whole numbers, 1 or 255 for floats."""
+        """The least of the usual ranges that holds it: 2^bits - 1 for whole numbers, 1 or 255 for floats.
+
+        One step beyond the range (4096, 256/255) is rounding, and is cut.
+        """
         if self.kind == "floats":
-            return 1.0 if self.value <= 1 else 255.0
-        return next(2**bits - 1 for bits in BITS if self.value < 2**bits)
+            return 1.0 if self.value * 255 <= 256 else 255.0
+        return next(2**bits - 1 for bits in BITS if self.value <= 2**bits)
 
 
 def check_bounds(values: np.ndarray) -> None:
@@ -74,7 +82,30 @@ def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, Scale]:
     return {kind: _scale(named) for kind, named in sorted(by_kind.items())}
 
 
+def check_ranges(levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, Scale]) -> None:
+    """Raise UserError where most images of a split would come out nearly black: they are of another range than the
+    highest. levels: (split, name, level) of each image of more than 8 bits per channel.
+    """
+    by_part: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
+    for split, name, level in levels:
+        by_part[split, level.kind].append((name, level.value))
+    for (split, kind), named in by_part.items():
+        scale = scales[kind]
+        faint = [(value, name) for name, value in named if value and _is_faint(value, scale.white)]
+        if 2 * len(faint) > len(named):
+            value, name = max(faint)
+            raise UserError(
+                f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out nearly black: they go up to {value:g} "
+                f"or less ({kind}; {name}), and {scale.name} goes up to {scale.level:g}, so that white is {scale.white:g}; "
+                f"{RANGES[kind]}"
+            )
+
+
+def _is_faint(value: float, white: float) -> bool:
+    return value * FAINT <= white * 256 / 255  # 16 of 255 is faint: sklearn's digits end there
+
+
 def _scale(named: list[tuple[str, Level]]) -> Scale:
     name, highest = max(named, key=lambda each: each[1].value)
-    faint = sum(level.value * FAINT < highest.white for _, level in named)
+    faint = sum(_is_faint(level.value, highest.white) for _, level in named)
     return Scale(white=highest.white, count=len(named), level=highest.value, name=name, faint=faint)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from data.errors import UserError
-from data.labels import NO_LABEL, without_labels
+from data.labels import NO_LABEL, folded, without_labels
 from data.messages import first_of, plural
 from data.notes import LeftOut
 from data.splits import SPLIT_NAMES, TRAIN
@@ -59,6 +59,19 @@ class Inspection:
     def known(self) -> np.ndarray:
         """Which classes stand in some split that is not `foreign`, bool [classes]."""
         return np.asarray((self.counts[:, ~self.foreign] > 0).any(axis=1), bool)
+
+    @cached_property
+    def twins(self) -> dict[int, int]:
+        """Classes that train lacks and has in another case or spelling: their number to that of train's class."""
+        trained = {
+            folded(self.class_names[number]): number
+            for number in np.flatnonzero(self.counts[:, TRAIN]).tolist()
+        }
+        return {
+            number: trained[folded(name)]
+            for number, name in enumerate(self.class_names)
+            if not self.counts[number, TRAIN] and self.counts[number].any() and folded(name) in trained
+        }
 
     @property
     def num_needed(self) -> int:
@@ -139,7 +152,9 @@ def empty_classes(inspection: Inspection) -> list[str]:
 
 def small_classes(inspection: Inspection) -> list[str]:
     totals = inspection.counts.sum(axis=1)
-    small = np.flatnonzero(inspection.known & (totals > 0) & (totals < inspection.num_needed))
+    is_small = inspection.known & (totals > 0) & (totals < inspection.num_needed)
+    is_small[list(inspection.twins)] = False  # `classes_in_another_case`
+    small = np.flatnonzero(is_small)
     if not len(small):
         return []
     listed = first_of([f"{inspection.class_names[number]} ({totals[number]})" for number in small])
@@ -153,13 +168,31 @@ def unlabelled_splits(inspection: Inspection) -> list[str]:
     """A validation or test set none of whose classes is in train: most often images without labels."""
     problems = []
     for split in np.flatnonzero(inspection.foreign).tolist():
+        if any(inspection.counts[number, split] for number in inspection.twins):
+            continue  # `classes_in_another_case`
         name, held = SPLIT_NAMES[split], inspection.classes(inspection.counts[:, split] > 0)
         problems.append(f"{name} has no class of train, but {first_of(held)}: {without_labels(name)}")
     return problems
 
 
+def classes_in_another_case(inspection: Inspection) -> list[str]:
+    names, pairs = inspection.class_names, inspection.twins.items()
+    if not pairs:
+        return []
+    listed = first_of(
+        [
+            f"{names[number]} ({SPLIT_NAMES[int(inspection.counts[number].argmax())]}) is train's {names[twin]}"
+            for number, twin in pairs
+        ]
+    )
+    return [
+        f"{plural(len(pairs), 'class is', 'classes are')} of train in another case or spelling: {listed}; write both names alike"
+    ]
+
+
 def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
     enough = inspection.known & (inspection.counts.sum(axis=1) >= inspection.num_needed)
+    enough[[*inspection.twins.keys(), *inspection.twins.values()]] = False  # `classes_in_another_case`
     problems = []
     for split in (each for each in inspection.required_splits if not inspection.foreign[each]):
         names = inspection.classes(enough & (inspection.counts[:, split] == 0))
@@ -189,6 +222,7 @@ CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (
     empty_classes,
     small_classes,
     unlabelled_splits,
+    classes_in_another_case,
     classes_missing_from_a_split,
     classes_thin_in_train,
 )

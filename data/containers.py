@@ -21,6 +21,9 @@ AFTER_SCAN = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDF, 0xFE, *range(0
 # JFIF's and Adobe's say how colours are meant; the others (Exif, profiles, comments) are notes.
 NOTES = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 EXIF = 0xE1
+# The least bytes, marker included, of what says how colours are meant: JFIF (T.871, 10.1) and Adobe's. What is
+# shorter says nothing.
+SHORTEST = {0xE0: 18, 0xEE: 16}
 
 PNG_START, PNG_HEADER = b"\x89PNG\r\n\x1a\n", struct.Struct(">I4s")
 TRANSPARENCY = b"tRNS"  # that pixels need, though it may be missing
@@ -49,7 +52,11 @@ def jpeg_versions(data: bytes) -> Iterator[bytes]:
     """The file, then the same picture with ever fewer notes."""
     yield data
     for useful in USEFUL_IN_JPEG:
-        kept = [data[s.start : s.end] for s in _segments(data) if s.marker not in NOTES - useful]
+        kept = [
+            data[s.start : s.end]
+            for s in _segments(data)
+            if s.marker not in NOTES - useful and s.end - s.start >= SHORTEST.get(s.marker, 0)
+        ]
         yield data[:2] + b"".join(kept)
 
 

@@ -18,8 +18,9 @@ from data.checks import Inspection, check
 from data.copies import first_copies
 from data.errors import UserError
 from data.image_store import Decoder, open_store
-from data.labels import remarks, without_missing
+from data.labels import is_missing, remarks, without_missing
 from data.listing import Listing
+from data.messages import first_of, shown
 from data.notes import Converted, DataNotes, LeftOut, Scale
 from data.settings import DatasetConfig
 from data.sources import SOURCES
@@ -103,13 +104,29 @@ def open_dataset(
 
 
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """What the configured source has. Raises UserError where it has a path and needs none, or the reverse."""
+    """What the configured source has. Raises UserError where it has a path and needs none, or the reverse, and
+    where two classes have one name.
+    """
     source = SOURCES[config.source]
     if source.path == "required" and config.path is None:
         raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")
     if source.path == "none" and config.path is not None:
         raise UserError(f"dataset.path is {config.path}, but source {config.source} takes none; remove it")
-    return without_missing(source.list(config, cache_dir))
+    listing = source.list(config, cache_dir)
+    _refuse_repeated_names(listing, config)
+    return without_missing(listing)
+
+
+def _refuse_repeated_names(listing: Listing, config: DatasetConfig) -> None:
+    """Raise UserError where two classes have one name: nobody could tell their answers apart."""
+    places: dict[str, list[str]] = {}
+    for number, name in enumerate(listing.class_names):
+        if not is_missing(name):
+            places.setdefault(name, []).append(str(number))
+    twice = [f"'{name}' (classes {' and '.join(found)})" for name, found in places.items() if len(found) > 1]
+    if twice:
+        where = shown(config.path or config.source)
+        raise UserError(f"{where}: classes of the same name: {first_of(twice)}; give each a name of its own")
 
 
 def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:

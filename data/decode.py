@@ -136,7 +136,7 @@ def _white(level: Level, whites: Whites | None) -> float:
         raise BadImage(
             f"{level.kind} of more than 8 bits per channel, of which the model saw none; save it with 8 bits"
         )
-    if level.value > white:
+    if level.white > white:
         raise BadImage(
             f"values up to {level.value:g}, and those the model saw end at {white:g}; scale them to that range"
         )

@@ -4,7 +4,9 @@ Pillow reads grey ones whole; colour it cuts to the high byte, and floats in col
 those. What the values mean is `bit_depth`.
 """
 
+from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from data.errors import BadImage
 
 SAMPLE_FORMAT, SIGNED = 339, 2  # TIFF 6.0, section 19
 WHITE_IS_ZERO = 0  # PhotometricInterpretation, section 3
+BITS_PER_SAMPLE, PLANAR_CONFIGURATION, SEPARATE = 258, 284, 2  # section 8: a plane per channel
 CODESTREAM, DEPTH_PLACE = (
     b"\xff\x4f\xff\x51",
     42,
@@ -30,6 +33,8 @@ def deep_values(image: ImageFile, data: bytes) -> np.ndarray | None:
         return _native(np.asarray(image))
     if image.mode == "L" and isinstance(image, TiffImagePlugin.TiffImageFile) and _is_signed(image):
         return np.asarray(image).view(np.int8)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        check_planes(image.tag_v2)
     if not _is_deep(image, data):
         return None
     values = read_deep(data, image.size)
@@ -58,12 +63,29 @@ def read_deep(data: bytes, size: tuple[int, int]) -> np.ndarray | None:
     return values[..., [2, 1, 0, 3][: values.shape[2]]]
 
 
+def check_planes(tags: Mapping[int, Any]) -> None:
+    """Raise BadImage for a TIFF of more than 8 bits per channel with a plane per channel: Pillow and OpenCV
+    take the planes of most such files for pixels, and say nothing.
+    """
+    bits = tags.get(BITS_PER_SAMPLE, 1)
+    depths = bits if isinstance(bits, tuple) else (bits,)
+    is_separate = tags.get(PLANAR_CONFIGURATION) == SEPARATE
+    if is_separate and max(depths) > 8 and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) > 1:
+        raise BadImage(
+            f"a kind of TIFF that is not read ({max(depths)} bits per channel, a plane per channel); save it with the "
+            "channels of a pixel together [h, w, 3], or as PNG"
+        )
+
+
 def tiff_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a TIFF that Pillow does not read, from its first directory. Raises BadImage."""
+    """Width and height of a TIFF that Pillow does not read, from its first directory. Raises BadImage, as
+    `check_planes` does too.
+    """
     directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
     file = BytesIO(data)
     file.seek(directory.next)
     directory.load(file)
+    check_planes(directory)
     width, height = directory.get(TiffImagePlugin.IMAGEWIDTH), directory.get(TiffImagePlugin.IMAGELENGTH)
     if not isinstance(width, int) or not isinstance(height, int):
         raise BadImage("damaged: the TIFF's directory is missing or cut off")

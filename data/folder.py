@@ -5,7 +5,9 @@ folder belong to the class however deep; what is passed over, and what lies deep
 """
 
 import os
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,7 @@ from data.splits import SPLIT_NAMES, TRAIN, settle, split_number
 HIDDEN = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"
 DEEPER = "taken from folders below that of their class"
+WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 LAYOUTS = "expected train, validation and test with a folder a class in each, or one folder a class"
 
 
@@ -107,15 +110,18 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
         others = [name for name in tops if name not in splits.values()]
         missing = [name for number, name in enumerate(SPLIT_NAMES) if number not in splits]
         hints = "".join(
-            f"; {shown(name)}: {hint[2:]}" for name in others if (hint := did_you_mean(name, missing))
+            f"; {shown(name)}: {hint[2:]}"
+            for name in others
+            for meant in [SPLIT_NAMES[split] for split in _spoken_of(name)] or [name]
+            if (hint := did_you_mean(meant, missing))
         )
     return f"{shown(str(root))} (found: {first_of([shown(name) for name in tops])}{hints})"
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
-    """Splits with misspelt names, splits below classes, and a level too high: their folders are no classes.
+    """Splits with misspelt or other names, splits below classes, and a level too high: their folders are no classes.
 
-    A class's folder may hold nothing but folders, too.
+    A class's folder may hold nothing but folders, too, of names that are not those of the other classes.
     """
     below = {name: {child.name for child in _seen(root / name) if child.is_folder} for name in tops}
     if any(len({split_number(name) for name in names} - {None}) > 1 for names in below.values()):
@@ -124,6 +130,31 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
     misspelt = len(near) == len(tops) or (near and set.intersection(*below.values()))
     if (misspelt or len(tops) == 1) and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(f"the folders of {_described(root, tops, {})} hold only folders; {LAYOUTS}")
+    spoken_of = [_spoken_of(name) for name in tops]
+    if all(spoken_of) and len(set.union(*spoken_of)) > 1:
+        raise UserError(
+            f"the folders of {_described(root, tops, {})} are called as splits are: rename them to train, validation and "
+            f"test; {LAYOUTS}"
+        )
+    shared = _shared(below)
+    if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
+        raise UserError(
+            f"the folders of {_described(root, tops, {})} hold only folders, of the same names "
+            f"({first_of([shown(name) for name in shared])}), as splits do: rename them to train, validation and test; "
+            "where they are classes, move them all into a folder train"
+        )
+
+
+def _spoken_of(name: str) -> set[int]:
+    """The splits that words of the name stand for: train_images, ValSet, test-2."""
+    return {split for word in WORD.findall(name) if (split := split_number(word)) is not None}
+
+
+def _shared(below: Mapping[str, set[str]]) -> list[str]:
+    """The names that stand below two or more folders, where they are more than half of all names there."""
+    counts = Counter(name for names in below.values() for name in names)
+    shared = in_order(name for name, count in counts.items() if count > 1)
+    return shared if 2 * len(shared) > len(counts) else []
 
 
 def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:

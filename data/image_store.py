@@ -15,12 +15,13 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from data.bit_depth import Level, Whites, scales_of
+from data.bit_depth import Level, Whites, check_ranges, scales_of
 from data.copies import DIGEST_BYTES, find_contradictions, find_leaks, first_copies
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
 from data.files import make_folder, replacing, sweep_leftovers
 from data.listing import Listing, reason_of
+from data.splits import SPLIT_NAMES
 from data.store_format import StoredImages, append_record, read_store
 
 Progress = Callable[[int, int], None]
@@ -166,10 +167,12 @@ def _write_pixels(file: BinaryIO, decoder: Decoder, progress: Progress | None) -
 def _scale_alike(file: BinaryIO, decoder: Decoder, log: _Log, progress: Progress | None) -> dict[str, Any]:
     """Decode again what was scaled by a range of its own and not by that of the whole data set.
 
-    Images of more than 8 bits are seldom; the others are read once.
+    Raises UserError where most images would come out black. Images of more than 8 bits are seldom; the others are read once.
     """
-    names = decoder.listing.names
-    scales = scales_of((names[log.positions[row]], level) for row, level in log.levels.items())
+    names, splits = decoder.listing.names, decoder.listing.splits
+    levels = [(log.positions[row], level) for row, level in log.levels.items()]
+    scales = scales_of((names[position], level) for position, level in levels)
+    check_ranges([(SPLIT_NAMES[splits[place]], names[place], level) for place, level in levels], scales)
     whites = {kind: scale.white for kind, scale in scales.items()}
     rows = [row for row, level in log.levels.items() if level.white != whites[level.kind]]
     outcomes = decoder.decode_all((log.positions[row] for row in rows), whites)

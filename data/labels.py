@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from data.class_order import WHOLE_NUMBER
 from data.listing import Listing
 from data.messages import first_of, plural
 from data.notes import LeftOut
@@ -96,7 +97,7 @@ def _written_twice(class_names: Sequence[str], counts: Sequence[int]) -> list[st
     """Classes that are one by their letters: in case, spaces, composition, look-alikes, leading zeros."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, name in enumerate(class_names):
-        groups[_folded(name)].append(number)
+        groups[folded(name)].append(number)
     twice = [group for group in groups.values() if len(group) > 1]
     if not twice:
         return []
@@ -123,17 +124,21 @@ def _points(name: str) -> str:
     return " ".join(points[:8]) or "ASCII"
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """The same for names that people would read as one."""
     text = unicodedata.normalize("NFKC", _read(name)).casefold()
     text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace())
+    if (number := text.strip()).isascii() and _NUMBER.fullmatch(
+        number
+    ):  # before its sign goes, as a separator
+        return f"{float(number):.15g}"
     text = unicodedata.normalize("NFC", re.sub(r"[\s_-]+", " ", text)).translate(_LOOKS)
     text = text.strip(" .,:;'\"`")
     return f"{float(text):.15g}" if _NUMBER.fullmatch(text) and text.isascii() else text or name
 
 
 def _several_labels(class_names: Sequence[str]) -> list[str]:
-    known = {_folded(name) for name in class_names}
+    known = {folded(name) for name in class_names}
     found = [name for name in class_names if _holds_several(_read(name), known)]
     if not found:
         return []
@@ -152,14 +157,17 @@ def _holds_several(name: str, known: set[str]) -> bool:
     if not _THOUSANDS.fullmatch(name) and len([part for part in _SEPARATOR.split(name) if part.strip()]) > 1:
         return True
     parts = [part for part in _JOINER.split(name) if part]
-    return len(parts) > 1 and all(_folded(part) in known for part in parts)
+    return len(parts) > 1 and all(folded(part) in known for part in parts)
 
 
 def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
     """Names that stand for something else than a class."""
     kinds: tuple[tuple[Callable[[str], bool], str], ...] = (
         (
-            lambda name: name == "-1" or name.strip().casefold() in {each.casefold() for each in MISSING},
+            lambda name: (
+                (name == "-1" and not _are_signs(sizes))
+                or name.strip().casefold() in {each.casefold() for each in MISSING}
+            ),
             "which is how a missing label may be written: leave these images out if they have none",
         ),
         (
@@ -173,6 +181,12 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
         for is_such, why in kinds
         if is_such(name)
     ]
+
+
+def _are_signs(names: Iterable[str]) -> bool:
+    """Whether the classes are -1 and 1, as many programs write no and yes; perhaps with 0 between."""
+    numbers = {int(name) if WHOLE_NUMBER.fullmatch(name) else None for name in names}
+    return numbers in ({-1, 1}, {-1, 0, 1})
 
 
 def _read(name: str) -> str:

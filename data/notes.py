@@ -4,6 +4,8 @@ copies.
 Decides nothing.
 """
 
+from collections import Counter
+
 from pydantic import BaseModel, ConfigDict
 
 from data.messages import first_of, plural
@@ -82,6 +84,13 @@ class DataNotes(_Frozen):
             names = [f"{item.name} ({item.reason})" for item in self.left_out]
             said.append(f"{plural(len(names), 'file')} left out: {first_of(names)}")
         if self.duplicates:
-            pairs = [f"{name} = {same}" for name, same in self.duplicates]
+            pairs = [
+                f"{name} = {same}" if name != same else _listed(name, 1 + again)
+                for (name, same), again in Counter(self.duplicates).items()
+            ]
             said.append(f"{plural(len(pairs), 'copy', 'copies')} within a split: {first_of(pairs)}")
         return tuple(said)
+
+
+def _listed(name: str, times: int) -> str:
+    return f"{name} is listed {'twice' if times == 2 else f'{times} times'}"

@@ -19,7 +19,7 @@ from data.copies import DIGEST_BYTES
 from data.listing import reason_of
 from data.notes import Scale
 
-MAGIC = b"augimg-2"  # changes with the layout, and with how an image is decoded
+MAGIC = b"augimg-3"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
 CHECKED_BYTES = 1 << 29  # so many bytes of pixels are checked at opening, spread evenly over larger files
 BLOCK = 256  # images a thread checks at a time

@@ -43,6 +43,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
     places = _columns(path, cells, config)
     rows = [_row(path, cells.header, line, each, places) for line, each in cells.lines]
     names = _inside(path, rows, config)
+    _refuse_folders(path, config, rows, names)
     table = FileTable(path.parent)
     seen: dict[str, tuple[str, int]] = {}
     missing: list[_Row] = []
@@ -159,6 +160,17 @@ def _explain(
         else item
         for item in table.problems
     ]
+
+
+def _refuse_folders(path: Path, config: DatasetConfig, rows: Sequence[_Row], names: Sequence[str]) -> None:
+    """Raise UserError where the column leads to folders only."""
+    if not rows or not all((path.parent / name).is_dir() for name in names):
+        return
+    what_to_do = _other_column(path, config) or "write the path of a picture in every row, such as img/0.jpg"
+    raise UserError(
+        f"{shown(str(path))}: column {config.path_column}: {shown(names[0])} is a folder (line {rows[0].line}), as all "
+        f"{len(rows):,} are; {what_to_do}"
+    )
 
 
 def _other_column(path: Path, config: DatasetConfig) -> str:

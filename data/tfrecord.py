@@ -19,12 +19,17 @@ import numpy as np
 from data.errors import UserError
 from data.files import make_folder, write_atomically
 from data.listing import Listing, reason_of
-from data.messages import first_of, plural, shown
+from data.messages import LONGEST_VALUE, first_of, plural, shown
 from data.settings import DatasetConfig
 from data.shard_files import NAME_FILES, Shards, find_shards, records
 from data.splits import TRAIN, settle
 
 KEYS = (("image/encoded", "image/class/label"), ("image", "label"))  # of the image, of its label
+FEATURE_KINDS = {
+    "bytes_list": ("text", "texts"),
+    "float_list": ("float", "floats"),
+    "int64_list": ("whole number", "whole numbers"),
+}
 UNLABELLED = "; leave shards of images without labels out, and use `predict` on them"
 MOST_OF_NOTHING = 64  # bytes of a shard without records, compressed
 NUM_PASSED = 64  # records kept of those passed over: several threads ask for neighbours, in about the order
@@ -127,10 +132,29 @@ def _parsed(record: bytes, where: str) -> tuple[bytes, int]:
             image, label = features[image_key].bytes_list.value, features[label_key].int64_list.value
             if len(image) == 1 and len(label) == 1:
                 return image[0], int(label[0])
-    found = first_of([shown(name) for name in sorted(features)]) or "nothing"
+    pair = next((keys for keys in KEYS if set(keys) <= set(features)), None)
+    if pair is None:
+        found = f"found {first_of([shown(name) for name in sorted(features)]) or 'nothing'}"
+    else:
+        found = _received(*((key, features[key]) for key in pair))
     wanted = " or ".join(f"{image} (bytes) with {label} (a whole number)" for image, label in KEYS)
-    unlabelled = UNLABELLED if any(image in features for image, _ in KEYS) else ""
-    raise UserError(f"{where}: found {found}; expected {wanted}{unlabelled}")
+    unlabelled = UNLABELLED if pair is None and any(image in features for image, _ in KEYS) else ""
+    raise UserError(f"{where}: {found}; expected {wanted}{unlabelled}")
+
+
+def _received(image: tuple[str, Any], label: tuple[str, Any]) -> str:
+    """Which of two features is not what it should be, and what it is instead."""
+    name, feature = label if len(image[1].bytes_list.value) == 1 else image
+    kind = feature.WhichOneof("kind")
+    values = getattr(feature, kind).value if kind else []
+    if not values:
+        return f"{name} is empty"
+    noun = FEATURE_KINDS[kind]
+    if len(values) > 1:
+        return f"{name} is {plural(len(values), *noun)}"
+    if kind == "bytes_list":
+        return f"{name} is text ('{shown(values[0].decode('utf-8', 'backslashreplace'))[:LONGEST_VALUE]}')"
+    return f"{name} is a {noun[0]} ({values[0]:g})"
 
 
 def _names(shards: Shards, index: _Index) -> tuple[str, ...]:

@@ -101,6 +101,11 @@ def test_images_of_unknown_range_are_refused(tmp_path: Path, images: list[float]
     assert "expected 0..255" in refusal(tmp_path, images=np.array(images).reshape(2, 1, 1), labels=[0, 1])
 
 
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"classes of the same name: 'cat' \(classes 1 and 3\)"):
+        listed(tmp_path, images=IMAGES, labels=LABELS, class_names=["dog", "cat", "hen", "cat"])
+
+
 def test_one_hot_labels_and_class_names_are_understood(tmp_path: Path) -> None:
     one_hot = np.eye(3, dtype=np.float32)[[2, 0, 1, 2]]
     listing = listed(tmp_path, images=IMAGES, labels=one_hot, class_names=["hat", "shoe", "skirt"])

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import arrays_config, csv_config, encoded, folder_config, opened, picture, write_folders
+from pictures import (
+    arrays_config,
+    csv_config,
+    encoded,
+    folder_config,
+    opened,
+    picture,
+    refusal,
+    write_folders,
+)
 from PIL import Image
 from shards import write_shard
 
@@ -75,11 +84,11 @@ def test_the_scale_is_of_all_and_opened_again_it_is_the_same(tmp_path: Path) -> 
     first, again = (opened(config, tmp_path / "cache") for _ in range(2))
     assert again.digest == first.digest
     assert again.notes == first.notes
-    Image.fromarray(pixels(60_000)).save(tmp_path / "data" / "test" / "a" / "bright.png")
+    Image.fromarray(pixels(10_000)).save(tmp_path / "data" / "test" / "a" / "bright.png")
     wider = opened(config, tmp_path / "cache")
-    assert wider.notes.scales["whole numbers"].white == 65535
-    assert "test/a/bright.png, goes up to 60000; 8 of them use less than a sixteenth" in _said(wider)
-    assert wider.images[:4].max() == round(255 * 4095 / 65535)
+    assert wider.notes.scales["whole numbers"].white == 16383
+    assert "test/a/bright.png, goes up to 10000; 4 of them use less than a sixteenth" in _said(wider)
+    assert wider.images[:4].max() == round(255 * 4095 / 16383)
 
 
 def test_pictures_of_8_bits_beside_them_stay_as_they_are(tmp_path: Path) -> None:
@@ -105,13 +114,22 @@ def test_dark_pictures_of_twelve_bits_are_no_copies_of_each_other(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("level", "white"),
-    [(0, 255), (255, 255), (256, 1023), (1024, 4095), (4096, 16383), (16384, 65535), (65535, 65535)],
+    [
+        (0, 255),
+        (256, 255),
+        (257, 1023),
+        (1024, 1023),
+        (1025, 4095),
+        (4096, 4095),
+        (16385, 65535),
+        (65535, 65535),
+    ],
 )
 def test_the_white_is_the_least_usual_range_that_holds_the_level(level: int, white: int) -> None:
     assert Level("whole numbers", level).white == white
 
 
-@pytest.mark.parametrize(("level", "white"), [(0, 1), (1, 1), (1.01, 255), (255, 255)])
+@pytest.mark.parametrize(("level", "white"), [(0, 1), (1, 1), (1.003, 1), (1.01, 255), (255, 255)])
 def test_floats_are_of_0_to_1_or_of_0_to_255(level: float, white: float) -> None:
     assert Level("floats", level).white == white
 
@@ -128,3 +146,42 @@ def test_eight_bits_are_rounded_and_cut_at_white() -> None:
     whole = eight_bits(np.array([0, 8, 9, 2048, 4095, 60_000], np.uint16), 4095)
     assert whole.tolist() == [0, 0, 1, 128, 255, 255]
     assert eight_bits(np.array([0, 0.5, 1, 1.2], np.float32), 1.0).tolist() == [0, 128, 255, 255]
+
+
+def floats_of(tops: list[float]) -> np.ndarray:
+    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    return np.stack([np.roll(ramp, number) * top for number, top in enumerate(tops)])
+
+
+@pytest.mark.parametrize(
+    ("tops", "where"),
+    [
+        ([1.38, 1, 1, 1, 1, 1, 1, 1], "4 of 4 images in train would come out nearly black"),
+        ([1, 1, 1, 1, 1, 1, 255, 255], "4 of 4 images in train would come out nearly black"),
+        ([255, 255, 255, 255, 1, 1, 255, 255], "2 of 2 images in validation would come out nearly black"),
+    ],
+)
+def test_floats_of_two_ranges_are_refused_where_a_split_would_be_black(
+    tops: list[float], where: str, tmp_path: Path
+) -> None:
+    images = floats_of(tops)
+    config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2])
+    message = refusal(config, tmp_path / "cache")
+    assert where in message
+    assert f"goes up to {max(tops) * 254 / 255:g}, so that white is 255" in message
+    assert "clip them to 0..1, or multiply those of 0..1 by 255" in message
+    assert not list((tmp_path / "cache").rglob("*.images"))
+
+
+def test_one_step_above_twelve_bits_is_cut(tmp_path: Path) -> None:
+    images = np.stack([np.roll(pixels(4096), number) for number in range(8)])
+    config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2])
+    assert opened(config, tmp_path / "cache").images.max(axis=(1, 2, 3)).tolist() == [255] * 8
+
+
+def test_whole_numbers_up_to_16_are_refused_as_nearly_black(tmp_path: Path) -> None:
+    images = np.stack([np.roll(pixels(16), number) for number in range(8)])
+    config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2)
+    assert "8 of 8 images in train would come out nearly black: they go up to 16" in refusal(
+        config, tmp_path / "cache"
+    )

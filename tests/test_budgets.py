@@ -58,6 +58,7 @@ def _with_epochs(record: Any, epochs: int | None, mode: str) -> Any:
         (make_state(), "Trials are first judged on few augmented views an image."),
         (make_state("controls"), "No trial with augmentation has been completed"),
         (state_of(16), "Every trial was judged on 16 views, so there are no rungs"),
+        (state_of(1), "Every trial was judged on 1 view, so there are no rungs"),
         (state_of(16, rungs=False), "Every trial was judged on 16 views, so there are no rungs"),
         (state_of(4, 16), "Trials were judged on 4 and 16 views. Too few settings"),
         (state_of(2, 6, 16), "Trials were judged on 2, 6 and 16 views. Too few settings"),

@@ -109,6 +109,21 @@ def test_another_column_that_holds_the_files_is_named(root: Path) -> None:
     assert "column file does hold files: write dataset.path_column: file" in _refusal(root, text)
 
 
+def test_a_column_of_folders_is_answered_in_one_sentence(root: Path) -> None:
+    said = _refusal(root, _rows(lambda name: name.rpartition("/")[0]))
+    assert "column path: img/Cat is a folder (line 2), as all 8 are; write the path of a picture" in said
+    rows = "".join(f"img,{name.split('/')[1]},{name}\n" for name in NAMES)
+    assert "img is a folder (line 2), as all 8 are; column file does hold files" in _refusal(
+        root, "path,label,file\n" + rows
+    )
+
+
+def test_a_row_that_stands_twice_is_no_copy_of_itself(root: Path) -> None:
+    text = _rows(str) + "img/Cat/000.png,Cat\n" + 2 * "img/dog/004.png,dog\n"
+    said = "\n".join(opened(csv_config(root, text), root / ".cache").notes.lines())
+    assert "img/Cat/000.png is listed twice, img/dog/004.png is listed 3 times" in said
+
+
 def test_a_name_like_no_other_is_answered_with_an_example(root: Path) -> None:
     said = _refusal(root, "path,label\nqqqq.tif,a\nzzzz.tif,b\n")
     assert "has such a name; allowed: paths" in said
@@ -161,6 +176,19 @@ def test_a_validation_folder_without_labels_is_drawn_instead(tmp_path: Path) -> 
         UserError, match=r"leave validation out .*dataset.split: \{validation: 0.15, test: 0\}"
     ):
         opened(folder_config(tmp_path), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(("written", "count"), [(("Cat", "DOG"), 2), (("cat", "dog_"), 1)])
+def test_classes_of_train_in_another_case_are_named_as_such(
+    tmp_path: Path, written: tuple[str, str], count: int
+) -> None:
+    cat, dog = written
+    write_folders(tmp_path, {"train/cat": 4, "train/dog": 4, f"validation/{cat}": 3, f"validation/{dog}": 1})
+    with pytest.raises(UserError) as caught:
+        opened(folder_config(tmp_path), tmp_path / "cache")
+    start = "1 class is of" if count == 1 else "2 classes are of"
+    assert str(caught.value).startswith(f"{start} train in another case or spelling: ")
+    assert str(caught.value).endswith(f"{dog} (validation) is train's dog; write both names alike")
 
 
 def test_an_empty_split_folder_is_named(tmp_path: Path) -> None:

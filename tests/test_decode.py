@@ -128,6 +128,40 @@ def test_pixels_below_zero_and_no_numbers_are_refused(dtype: str, values: tuple[
         decode_image(opencv_file(".tiff", pixels), 8, LIMIT)
 
 
+def planar_tiff(planes: np.ndarray, deflated: bool) -> bytes:
+    """A little-endian TIFF of planes [3, h, w], a strip each, as scientific programs write them."""
+    _, height, width = planes.shape
+    bits, kind = planes.itemsize * 8, 3 if planes.dtype.kind == "f" else 1
+    strips = [zlib.compress(plane.tobytes()) if deflated else plane.tobytes() for plane in planes]
+    place = 8 + 2 + 10 * 12 + 4  # after the header and the directory
+    sizes, starts = [len(strip) for strip in strips], [place + 36]
+    starts += [starts[0] + sizes[0], starts[0] + sizes[0] + sizes[1]]
+    entries = [
+        *((256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, place)),
+        *((259, 3, 1, 8 if deflated else 1), (262, 3, 1, 2), (273, 4, 3, place + 12)),
+        *((277, 3, 1, 3), (279, 4, 3, place + 24), (284, 3, 1, 2), (339, 3, 3, place + 6)),
+    ]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    lists = struct.pack("<6H6I", *[bits] * 3, *[kind] * 3, *starts, *sizes)
+    return struct.pack("<2sHIH", b"II", 42, 8, 10) + directory + bytes(4) + lists + b"".join(strips)
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+@pytest.mark.parametrize("dtype", ["<u2", "<f4"])
+def test_a_deep_tiff_of_a_plane_per_channel_is_not_read_as_noise(dtype: str, deflated: bool) -> None:
+    planes = np.linspace(0, 1 if dtype == "<f4" else 65535, 3 * 64).reshape(3, 8, 8).astype(dtype)
+    with pytest.raises(BadImage, match="a kind of TIFF that is not read"):
+        decode_image(planar_tiff(planes, deflated), 8, 10**6)
+
+
+@pytest.mark.parametrize("deflated", [False, True])
+def test_an_8_bit_tiff_of_a_plane_per_channel_is_read(deflated: bool) -> None:
+    planes = np.arange(3 * 64, dtype=np.uint8).reshape(3, 8, 8)
+    with quiet_pillow():
+        read = decode_image(planar_tiff(planes, deflated), 8, 10**6).pixels
+    assert (read == planes.transpose(1, 2, 0)).all()
+
+
 def test_one_hot_pixel_does_not_decide_the_scale() -> None:
     pixels = ramp(4095, np.uint16)
     pixels[5, 5] = 65535
@@ -310,6 +344,8 @@ def segment(marker: int, body: bytes) -> bytes:
         segment(0xE2, b"MPF\0MM\0*\0\0\0\x08" + b"x" * 12),
         segment(0xED, b"Photoshop 3.0\08BIM" + b"\xff" * 16),
         segment(0xE1, b"Exif\0\0" + encoded(picture(7), "JPEG")[:600]),  # a thumbnail
+        segment(0xE0, b"JFIF\0"),  # cut short
+        segment(0xEE, b"Adobe\0"),
     ],
 )
 def test_a_bad_note_in_a_jpeg_is_no_damage_of_the_picture(note: bytes) -> None:

@@ -31,6 +31,8 @@ def said(*names: str) -> str:
         (("cat", "cat."), "'cat.'"),
         (("cat", " cat "), "' cat '"),
         (("1", "01", "1.0"), "'1' (3 images) and '01' (3 images) and '1.0' (3 images)"),
+        (("-1", "+1", "1"), "'+1' (3 images) and '1' (3 images)"),
+        (("-1", "-01"), "'-1' (3 images) and '-01' (3 images)"),
         (("True", "true"), "'True'"),
         (("t-shirt", "T_shirt", "t  shirt"), "'T_shirt'"),
         (("stra\u00dfe", "STRASSE"), "U+00DF"),
@@ -44,7 +46,17 @@ def test_classes_that_read_alike_are_named_with_what_differs(names: tuple[str, .
 
 @pytest.mark.parametrize(
     "names",
-    [("cat", "dog"), ("C", "C++"), ("+", "-"), ("1-2", "12"), ("1", "10"), ("\u0432\u0435\u0441", "bag")],
+    [
+        ("cat", "dog"),
+        ("C", "C++"),
+        ("+", "-"),
+        ("1-2", "12"),
+        ("1", "10"),
+        ("-1", "1"),
+        ("-1", "+1"),
+        ("-1", "0", "1"),
+        ("\u0432\u0435\u0441", "bag"),
+    ],
 )
 def test_classes_of_their_own_are_left_alone(names: tuple[str, ...]) -> None:
     assert said(*names) == ""
@@ -88,6 +100,7 @@ def test_a_class_that_may_stand_for_no_label_or_a_split_is_questioned() -> None:
         "none", "a"
     )
     assert "which is how a missing label may be written" in said("-1", "0")
+    assert "which is how a missing label may be written" in said("-1", "0", "1", "2")
     assert "a class is called 'test' (3 images), which is the name of a split" in said("test", "car")
 
 

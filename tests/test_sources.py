@@ -133,11 +133,15 @@ def test_hidden_files_and_litter_are_passed_over_and_deeper_files_kept(tmp_path:
 
 
 LITTER = (
-    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync", "~$report.docx", "THUMBS.DB"
+    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync", "~$report.docx", "THUMBS.DB",
+    "000.png:Zone.Identifier", "000.png@SynoEAStream", "000.png@SynoResource", "000.xmp", "IMG_1.AAE", "IMG_1.MOV",
+    "IMG_1.mp4", "000.png.json", "000.png.supplemental-metadata.json", "Photothumb.db", "BridgeCache.bct", "Pspbrwse.jbf",
+    "001.jpg.crdownload", "001.jpg.part", "000.png~", "README.md", "README.txt", "labels.txt",
 )  # fmt: skip
 LITTER_FOLDERS = (
     "@eaDir", "__MACOSX", ".picasaoriginals", ".thumbnails", "lost+found", ".git", ".ipynb_checkpoints", "#recycle",
     "$RECYCLE.BIN", "System Volume Information", ".@__thumb", ".AppleDouble", ".Trash-1000",
+    "CaptureOne", "Previews.lrdata", "_gsdata_",
 )  # fmt: skip
 
 
@@ -153,6 +157,16 @@ def test_what_programs_leave_behind_is_passed_over_at_every_level_and_counted(tm
     (found,) = listing.found.items()
     assert found[0] == "passed over, hidden or left behind by a program"
     assert found[1].count == len(LITTER) + 3 * len(LITTER_FOLDERS)
+
+
+def test_a_name_like_those_of_litter_is_a_picture(tmp_path: Path) -> None:
+    names = ["img.12:30.png", "mov.png", "part.jpg", "readme.png", "x@syno.png"]
+    write_folders(tmp_path, {"cat": 0, "dog": 1})
+    for name in names:
+        (tmp_path / "cat" / name).write_bytes(b"broken")
+    listing = listed(folder_config(tmp_path))
+    assert listing.names[:5] == tuple(f"cat/{name}" for name in names)
+    assert not listing.found
 
 
 def test_litter_beside_splits_is_no_split_and_no_class(tmp_path: Path) -> None:
@@ -172,7 +186,8 @@ def test_folders_beside_the_splits_and_pictures_beside_the_classes_are_counted(t
 
 @pytest.mark.parametrize("top", ["", "train/"])
 def test_folders_below_a_class_are_its_own_in_both_layouts(tmp_path: Path, top: str) -> None:
-    below = {f"{top}{name}/{side}": 2 for name in ("cat", "dog") for side in ("left", "right")}
+    sides = {"cat": ("left", "right"), "dog": ("left", "back")}
+    below = {f"{top}{name}/{side}": 2 for name in sides for side in sides[name]}
     write_folders(tmp_path, below)
     if top:
         write_folders(tmp_path, {"validation/cat": 1, "validation/dog": 1}, first=50)
@@ -180,6 +195,41 @@ def test_folders_below_a_class_are_its_own_in_both_layouts(tmp_path: Path, top: 
     assert listing.class_names == ("cat", "dog")
     assert listing.labels[:8].tolist() == [0] * 4 + [1] * 4
     assert listing.found["taken from folders below that of their class"].count == 8
+
+
+@pytest.mark.parametrize("tops", ["train_images val_images test_images", "TrainSet valid-2"])
+@pytest.mark.parametrize("below", ["", "/{}"])
+def test_folders_called_as_splits_are_are_no_classes(tmp_path: Path, tops: str, below: str) -> None:
+    write_folders(tmp_path, {top + below.format(f"of {top}"): 2 for top in tops.split()})
+    message = refusal(folder_config(tmp_path, split={"validation": 0.2, "test": 0.2}))
+    assert "are called as splits are: rename them to train, validation and test" in message
+
+
+def test_a_folder_called_as_a_split_is_hinted_at_where_that_split_is_missing(tmp_path: Path) -> None:
+    write_folders(tmp_path, {f"{top}/{name}": 2 for top in ("train", "val_images") for name in ("a", "b")})
+    assert "val_images: did you mean 'validation'?" in refusal(folder_config(tmp_path))
+
+
+def test_classes_that_speak_of_one_split_are_classes(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"test_positive": 2, "test_negative": 2})
+    assert listed(folder_config(tmp_path)).class_names == ("test_negative", "test_positive")
+
+
+@pytest.mark.parametrize("tops", ["images_1 images_2", "dev eval", "fold1 fold2"])
+def test_splits_of_other_names_are_no_classes(tmp_path: Path, tops: str) -> None:
+    write_folders(tmp_path, {f"{top}/{name}": 2 for top in tops.split() for name in ("a", "b")})
+    message = refusal(folder_config(tmp_path, split={"validation": 0.2, "test": 0.2}))
+    assert "of the same names (a, b), as splits do: rename them to train, validation and test" in message
+
+
+def test_classes_with_like_folders_are_classes_where_pictures_stand_beside_or_a_train_above(
+    tmp_path: Path,
+) -> None:
+    below = {f"{name}/{side}": 1 for name in ("cat", "dog") for side in ("left", "right")}
+    write_folders(tmp_path / "beside", {**below, "cat": 1})
+    write_folders(tmp_path / "above" / "train", below)
+    for root, split in (("beside", None), ("above", {"validation": 0.2, "test": 0})):
+        assert listed(folder_config(tmp_path / root, split=split)).class_names == ("cat", "dog")
 
 
 def test_splits_below_the_classes_are_refused(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """TFRecord shards: found, indexed once, read in order; what is damaged or foreign is refused in one line."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +183,37 @@ def test_shards_of_which_only_some_name_a_split_are_refused(tmp_path: Path) -> N
     write_shard(tmp_path / "train.tfrecord", EXAMPLES[:12])
     write_shard(tmp_path / "more.tfrecord", EXAMPLES[12:])
     with pytest.raises(UserError, match=r"some do not \(more\.tfrecord\)"):
+        _listed(tmp_path)
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    write_shard(tmp_path / "all.tfrecord", EXAMPLES)
+    (tmp_path / "labels.txt").write_text("cat\ncat\n")
+    with pytest.raises(UserError, match="classes of the same name: 'cat'"):
+        _listed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "received"),
+    [
+        ("bytes_list", [b"cat"], "image/class/label is text ('cat')"),
+        ("float_list", [1.0], "image/class/label is a float (1)"),
+        ("int64_list", [1, 2], "image/class/label is 2 whole numbers"),
+        ("int64_list", [], "image/class/label is empty"),
+    ],
+)
+def test_a_label_of_another_kind_is_answered_with_what_it_is(
+    kind: str, value: list[Any], received: str, tmp_path: Path
+) -> None:
+    record = example(EXAMPLES[0][0], 0)
+    label = record.features.feature["image/class/label"]
+    label.Clear()
+    getattr(label, kind).value.extend(value)
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(tmp_path / "all.tfrecord")) as writer:
+        writer.write(record.SerializeToString())
+    with pytest.raises(UserError, match=re.escape(f"record 0: {received}; expected image/encoded")):
         _listed(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import math
 
+from data.messages import plural
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.training.modes import budget_of, mode_of
@@ -52,7 +53,11 @@ def rungs_text(state: SearchState) -> str:
             "(1: the same order, 0: unrelated)."
         )
     if len(budgets) == 1:
-        one = "a new view in every epoch" if budgets[0] == math.inf else f"{budgets[0]:.0f} {unit}"
+        one = (
+            "a new view in every epoch"
+            if budgets[0] == math.inf
+            else plural(round(budgets[0]), unit.removesuffix("s"))
+        )
         return f"Every trial was judged on {one}, so there are no rungs to compare."
     *less, most = ("a new view in every epoch" if b == math.inf else f"{b:.0f}" for b in budgets)
     named = f"{', '.join(less)} and {most} {unit}"
