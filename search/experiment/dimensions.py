@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.messages import written
+from data.values import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 
@@ -108,7 +109,7 @@ def _is_whole(raw: dict) -> bool:
 def _check_number(key: str, value: Any) -> None:
     if key == "step" and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         raise ValueError(f"{key}: received {written(value)}; allowed: a number, such as {key}: 1")
 
 
