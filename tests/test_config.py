@@ -216,7 +216,16 @@ def test_what_is_kept_of_an_experiment_holds_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["mlruns", "localhost:5000", "file:///tmp/x", "sqlite:///:memory:", "http://h:x"]
+    "uri",
+    [
+        "mlruns",
+        "localhost:5000",
+        "file:///tmp/x",
+        "sqlite:///:memory:",
+        "http://h:x",
+        "databricks://x y",
+        "http://x y:5000",
+    ],
 )
 def test_an_address_that_no_search_could_use_is_refused_with_the_file(uri: str) -> None:
     with pytest.raises(UserError, match=r"^the experiment: tracking\.uri: .*write "):
