@@ -138,5 +138,7 @@ def test_heads_of_a_repeated_trial_are_not_counted_as_cut_again() -> None:
     state = make_state("search")
     (first, again), others = state.records[3:5], state.records[:3]
     repeated = again.model_copy(update={"duplicate_of": 3, "result": first.result})
-    alone, both = (state.model_copy(update={"records": (*others, *rs)}) for rs in ([first], [first, repeated]))
+    alone, both = (
+        state.model_copy(update={"records": (*others, *rs)}) for rs in ([first], [first, repeated])
+    )
     assert stopping_lines(both) == stopping_lines(alone)

@@ -27,7 +27,9 @@ class Range:
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        return (self.minimum, self.maximum)
+        # Floats where floats are drawn: a shift of 1 (int) moves nothing, and one of 1.0 does.
+        kind = int if self.integer else float
+        return (kind(self.minimum), kind(self.maximum))
 
     @property
     def num_values(self) -> int | None:
