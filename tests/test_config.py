@@ -250,3 +250,9 @@ def test_a_number_larger_than_any_float_is_refused_in_one_line(key: str, value: 
     with pytest.raises(UserError, match=key if digits == 400 else ".") as caught:
         load_config(MINIMAL, [f"{key}={value.format('9' * digits)}"])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("overrides", [[3], b"x", None, 7, {"search.trials": 3}, [b"search.trials=3"]])
+def test_overrides_that_are_no_texts_are_refused(overrides: Any) -> None:
+    with pytest.raises(TypeError, match=r"overrides received .*; allowed: texts such as 'search.trials=30'"):
+        load_config(MINIMAL, overrides)
