@@ -214,8 +214,9 @@ def parse_value(name: str, form: Form, value: object) -> Value:
 def is_number(value: object) -> TypeGuard[float]:
     """Whether this is a finite number that a float holds: no flag, no infinity, no int of 400 digits."""
     # bool is a number to Python, but `rotation_range: yes` is a mistake.
-    largest = sys.float_info.max
-    return isinstance(value, Real) and not isinstance(value, bool) and -largest <= value <= largest
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return bool(abs(value) <= sys.float_info.max)  # type: ignore[operator]
 
 
 def _real(value: object) -> float:
