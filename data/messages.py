@@ -26,9 +26,17 @@ def written(value: object) -> str:
     """A value as an experiment file writes it (true, null, "text"), on one line and cut where it is long."""
     try:
         text = shown(json.dumps(value, ensure_ascii=False))
-    except (TypeError, ValueError):  # of no kind that a file holds, or a number of thousands of digits
-        text = shown(str(value)) if not isinstance(value, int) else "a number of thousands of digits"
+    except (TypeError, ValueError):
+        text = _unlike_a_file(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _unlike_a_file(value: object) -> str:
+    """A value of no kind that a file holds, on one line."""
+    try:
+        return shown(str(value))
+    except ValueError:  # Python writes no int of more than 4300 digits
+        return "a number of thousands of digits"
 
 
 def first_of(names: Sequence[str], limit: int = FIRST, count: int | None = None) -> str:

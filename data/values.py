@@ -6,10 +6,11 @@ Forms know ranges and types; which augmentation has which form, and what the num
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from data.errors import UserError
 from data.messages import written
@@ -210,14 +211,18 @@ def parse_value(name: str, form: Form, value: object) -> Value:
         raise UserError(f"{name}: received {written(value)}; allowed: {form.allowed}") from error
 
 
-def _real(value: object) -> float:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether this is a finite number that a float holds: no flag, no infinity, no int of 400 digits."""
     # bool is a number to Python, but `rotation_range: yes` is a mistake.
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ValueError("not a number")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError("not finite")
-    return number + 0.0  # -0.0 becomes 0.0: one spelling
+        return False
+    return bool(abs(value) <= sys.float_info.max)  # type: ignore[operator]
+
+
+def _real(value: object) -> float:
+    if not is_number(value):
+        raise ValueError("not a finite number")
+    return float(value) + 0.0  # -0.0 becomes 0.0: one spelling
 
 
 def _between(number: float, low: float, high: float) -> float:

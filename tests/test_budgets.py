@@ -133,3 +133,13 @@ def test_hollow_marks_are_explained_where_there_are_some() -> None:
     assert hollow_text(make_state()).startswith("; hollow ones were trained on fewer views")
     full = [r for r in make_state().records if r.rung != 0]
     assert hollow_text(make_state().model_copy(update={"records": tuple(full)})) == ""
+
+
+def test_heads_of_a_repeated_trial_are_not_counted_as_cut_again() -> None:
+    state = make_state("search")
+    (first, again), others = state.records[3:5], state.records[:3]
+    repeated = again.model_copy(update={"duplicate_of": 3, "result": first.result})
+    alone, both = (
+        state.model_copy(update={"records": (*others, *rs)}) for rs in ([first], [first, repeated])
+    )
+    assert stopping_lines(both) == stopping_lines(alone)

@@ -216,8 +216,43 @@ def test_what_is_kept_of_an_experiment_holds_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["mlruns", "localhost:5000", "file:///tmp/x", "sqlite:///:memory:", "http://h:x"]
+    "uri",
+    [
+        "mlruns",
+        "localhost:5000",
+        "file:///tmp/x",
+        "sqlite:///:memory:",
+        "http://h:x",
+        "databricks://x y",
+        "http://x y:5000",
+    ],
 )
 def test_an_address_that_no_search_could_use_is_refused_with_the_file(uri: str) -> None:
     with pytest.raises(UserError, match=r"^the experiment: tracking\.uri: .*write "):
         load_config({**MINIMAL, "tracking": {"uri": uri}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("augmentation.rotation_range", "{}"),
+        ("augmentation.rotation_range", "{{min: 0, max: {}}}"),
+        ("augmentation.rotation_range", "{{min: 0, max: 9, step: {}}}"),
+        ("augmentation.rotation_range", "[1, {}]"),
+        ("augmentation.zoom_range", "{{choices: [[1, {}], [1, 1]]}}"),
+        ("augmentation.rotation_range", "'{}%'"),
+        ("training.max_epochs", "'{}%'"),
+        ("model.learning_rate", "{{min: 0, max: {}}}"),
+    ],
+)
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_larger_than_any_float_is_refused_in_one_line(key: str, value: str, digits: int) -> None:
+    with pytest.raises(UserError, match=key if digits == 400 else ".") as caught:
+        load_config(MINIMAL, [f"{key}={value.format('9' * digits)}"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("overrides", [[3], b"x", None, 7, {"search.trials": 3}, [b"search.trials=3"]])
+def test_overrides_that_are_no_texts_are_refused(overrides: Any) -> None:
+    with pytest.raises(TypeError, match=r"overrides received .*; allowed: texts such as 'search.trials=30'"):
+        load_config(MINIMAL, overrides)

@@ -6,6 +6,7 @@ Draws are seeded; the tolerances would fail equal distributions for about one se
 """
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -361,3 +362,61 @@ def test_an_unknown_exporter_or_trial_is_refused(finished_run: Path) -> None:
     assert "did you mean 'keras'?" in result.stderr
     with pytest.raises(UserError, match="no trial 99"):
         export(finished_run, "keras", 99)
+
+
+@pytest.mark.parametrize("shift", [0.6, 1.0, 1.4, 2, 0.05, 0.9, 40.0, 70.0])
+@pytest.mark.parametrize("name", ["width_shift_range", "height_shift_range"])
+@pytest.mark.parametrize("library", [with_albumentations, with_torchvision])
+def test_a_shift_of_whole_pixels_moves_and_reaches_its_end(
+    library: Callable[[dict[str, Any]], Apply], name: str, shift: float
+) -> None:
+    augmentation = {name: shift, "fill_mode": "nearest"}
+    ramp = np.arange(SIZE, dtype=np.uint8) + 100  # beyond its ends the edge is repeated
+    line = ramp[None, :] if name.startswith("width") else ramp[:, None]
+    image = np.repeat(np.broadcast_to(line, (SIZE, SIZE))[..., None], 3, axis=-1)
+    moved = library(augmentation)(np.repeat(image[None], 150, axis=0))[:, SIZE // 2, SIZE // 2, 0]
+    end = min(round(Policy("A test", augmentation, SIZE).shift_pixels(name)), SIZE // 2)
+    assert 1 <= np.abs(moved.astype(int) - 100 - SIZE // 2).max() <= end
+    assert np.abs(moved.astype(int) - 100 - SIZE // 2).max() >= 0.9 * end - 1
+
+
+@pytest.mark.parametrize("to", ["albumentations", "torchvision"])
+@pytest.mark.parametrize("shift", [0.01, 0.015])
+def test_a_shift_below_half_a_pixel_is_refused_where_pixels_are_whole(to: str, shift: float) -> None:
+    with pytest.raises(
+        UserError, match=f"width_shift_range {shift} .*whole pixels.*choose --to json or keras"
+    ):
+        exported(to, width_shift_range=shift)
+
+
+WIDE: tuple[dict[str, Any], ...] = (
+    {"width_shift_range": 0.9},
+    {"height_shift_range": 60.0},
+    {"zoom_range": [1, 4]},
+    {"rotation_range": 45, "zoom_range": [2, 2.01]},
+    {"rotation_range": 360, "width_shift_range": 0.5, "shear_range": 40, "zoom_range": [1, 2]},
+)
+
+
+@pytest.mark.parametrize("fill_mode", ["nearest", "reflect"])
+@pytest.mark.parametrize("augmentation", WIDE)
+def test_torchvision_pads_as_wide_as_the_strongest_transform_reads(
+    augmentation: dict[str, Any], fill_mode: str
+) -> None:
+    white = np.full((200, SIZE, SIZE, 3), 255, np.uint8)
+    assert with_torchvision({**augmentation, "fill_mode": fill_mode})(white).min() >= 254
+
+
+def test_torchvision_is_refused_what_it_cannot_pad() -> None:
+    with pytest.raises(UserError, match=r"shear_range 89.* padded by more than 5 times its side"):
+        exported("torchvision", shear_range=89)
+
+
+def test_the_padding_is_what_the_strongest_transform_reads_beyond_the_picture() -> None:
+    for augmentation, pads in (
+        ({"width_shift_range": 8.0}, ["9"]),
+        ({"zoom_range": [1, 2], "fill_mode": "reflect"}, ["17"]),
+        ({"zoom_range": [1, 4], "fill_mode": "reflect"}, ["32", "17"]),
+        ({"rotation_range": 360}, ["8"]),
+    ):
+        assert re.findall(r"Pad\((\d+)", exported("torchvision", **augmentation).code) == pads

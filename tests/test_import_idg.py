@@ -237,6 +237,16 @@ def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
         ("ImageDataGenerator(rotation_range=1), ImageDataGenerator(rotation_range=2)", "2 that augment"),
         ("print('hello')", "none that augments"),
         ("ImageDataGenerator(", "not Python code"),
+        ("ImageDataGenerator(width_shift_range=[])", "width_shift_range: received \\[\\]"),
+        ("ImageDataGenerator(height_shift_range=())", "height_shift_range: received \\[\\]"),
+        ("ImageDataGenerator(cval=1e999, fill_mode='constant', rotation_range=3)", "cval: received Infinity"),
+        ("ImageDataGenerator(cval=-1e999, rotation_range=3)", "cval: received -Infinity"),
+        (f"ImageDataGenerator(rotation_range={'9' * 400})", "allowed: a number from 0 to 360"),
+        (f"ImageDataGenerator(width_shift_range=[1, {'9' * 400}])", "in a list; allowed: numbers"),
+        (f"ImageDataGenerator(cval={'*'.join(['9' * 4000] * 2)}, rotation_range=3)", "thousands of digits"),
+        (f"ImageDataGenerator(rescale={'9' * 400})", "9…"),
+        ("ImageDataGenerator(rotation_range=3, rotation_range=4)", "rotation_range twice"),
+        ("ImageDataGenerator(1, featurewise_center=0)", "featurewise_center twice"),
         ("(" * 5000, "not Python code"),
         ("\0", "not Python code"),
         ("x" * 200_000, "200000 characters"),
@@ -270,3 +280,18 @@ def test_the_parameters_are_kerass_own_in_their_order() -> None:
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     assert tuple(inspect.signature(ImageDataGenerator).parameters) == PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("shifts", "told"),
+    [
+        ("width_shift_range=-0.2, height_shift_range=0.2", False),
+        ("width_shift_range=[-0.1, 0.2], height_shift_range=0.2", False),
+        ("width_shift_range=1", False),
+        ("width_shift_range=2, height_shift_range=2.0", True),
+        ("width_shift_range=0.2", True),
+    ],
+)
+def test_an_exchange_of_the_shifts_is_advised_where_it_changes_something(shifts: str, told: bool) -> None:
+    remarks = import_idg(f"ImageDataGenerator(rotation_range=9, {shifts})").remarks
+    assert any("Exchange the two" in remark for remark in remarks) == told

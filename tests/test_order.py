@@ -73,3 +73,17 @@ def test_a_setting_that_was_told_before_needs_no_waiting(tmp_path: Path) -> None
         for label, spec in (("new", make_spec("complete 9", 9)), ("again", again))
     ]
     assert ledger.first_answered(numbers) == numbers[1]
+
+
+def test_a_repeated_setting_has_the_interval_of_the_trial_that_it_repeats(tmp_path: Path) -> None:
+    engine = HandEngine()
+    ledger = _ledger(tmp_path, engine)
+    numbers = [*_ask(ledger), *_ask(ledger, 2)]
+    for number in range(3):
+        engine.answer(f"complete {number}", tmp_path)
+    effects = [ledger.tell(number, 0).effect for number in numbers]
+    assert ledger.record(4).duplicate_of == 1
+    assert effects[4] == effects[1]
+    assert effects[1] is not None
+    assert effects[1].ci_low < effects[1].ci_high
+    assert ledger.effect(1, 3) == effects[1]  # 3 is the baseline, 0, again

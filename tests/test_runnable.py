@@ -10,6 +10,7 @@ from search.driver.plan import make_plan
 from search.driver.session import SessionOptions, run_search
 from search.execution import engines
 from search.experiment.config import load_config
+from search.experiment.space import Space
 
 EXPERIMENT: dict[str, Any] = {
     "name": "never",
@@ -26,6 +27,13 @@ EXPERIMENT: dict[str, Any] = {
         ({"search": {"algorithm": "grid"}}, "grid needs a step for rotation_range"),
         ({"search": {"algorithm": "hyperband"}, "training": {"views": "fresh"}}, "views is 'fresh'"),
         ({"tracking": {"uri": "postgresql://***@h/db"}}, "keeps no secrets of an address"),
+        ({"augmentation": {}}, "nothing that would be tried changes a picture; write what"),
+        ({"augmentation": {"width_shift_range": [0, 1]}}, "a shift of 1 draws 0 pixels: write 1.0"),
+        ({"augmentation": {"rotation_range": [0, 0.0], "fill_mode": ["wrap", "nearest"]}}, "nothing that"),
+        ({"tracking": {"uri": "sqlite:////tmp"}}, "/tmp is a folder and no file"),
+        ({"tracking": {"uri": "sqlite:////dev/null"}}, "/dev/null is a device and no file"),
+        ({"tracking": {"uri": "sqlite:////dev/null/mlflow.db"}}, "/dev/null is no folder"),
+        ({"tracking": {"uri": f"sqlite:////tmp/{'x' * 300}.db"}}, "cannot be a file"),
         ({"execution": {"engine": "ray"}}, "Ray is not installed; pip install"),
     ],
 )
@@ -52,3 +60,27 @@ def test_a_fresh_start_that_cannot_run_loses_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="keeps no secrets"):
         run_search(config, kept.parent, options=SessionOptions(inline=True, fresh=True))
     assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "augments"),
+    [
+        ({}, False),
+        ({"horizontal_flip": False, "zoom_range": [1, 1], "height_shift_range": 1}, False),
+        ({"rotation_range": 20}, True),
+        ({"width_shift_range": [0.5, 1]}, True),
+        ({"width_shift_range": {"min": 0, "max": 1}}, True),  # floats up to 1.0
+        ({"brightness_range": {"choices": [[1, 1], [0.8, 1.2]]}}, True),
+    ],
+)
+def test_something_is_tried_where_a_value_changes_pictures(
+    augmentation: dict[str, Any], augments: bool
+) -> None:
+    assert Space.of(load_config({**EXPERIMENT, "augmentation": augmentation})).augments == augments
+
+
+def test_the_range_that_is_advised_for_two_values_moves_pictures() -> None:
+    searched = {"width_shift_range": [0, 1], "rotation_range": [0, 20], "shear_range": [0, 0.0]}
+    shift, turn = Space.of(load_config({**EXPERIMENT, "augmentation": searched})).remarks()
+    assert shift.endswith("write {min: 0, max: 1.0}")
+    assert turn.endswith("write {min: 0, max: 20}")

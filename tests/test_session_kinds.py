@@ -38,15 +38,15 @@ def test_algorithms_that_share_out_views_finish_and_repeat(
 def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
     cache: Path, tmp_path: Path
 ) -> None:
-    """A/A: an int shift of 1 draws no shift at all, as in ImageDataGenerator."""
-    still = {"width_shift_range": {"choices": [0, 1]}, "height_shift_range": {"choices": [0, 1]}}
+    """A/A: beside a shift too small to change a level, an int shift of 1, which draws no shift at all."""
+    still = {"width_shift_range": {"choices": [0, 1e-9]}, "height_shift_range": {"choices": [0, 1]}}
     state = run_here(tiny_config(cache, augmentation=still), tmp_path / "run").state
     assert state.evidence is not None
     assert state.evidence.chosen_trial is None
     assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
     assert all(r.effect.delta == 0 for r in state.of_kind("trial") if r.effect)
     assert state.safety
-    assert all("changes 0 pixels" in probe.remark for probe in state.safety)
+    assert any("changes 0 pixels" in probe.remark for probe in state.safety)
 
 
 def test_settings_that_come_to_the_same_are_trained_once(cache: Path, tmp_path: Path) -> None:

@@ -68,6 +68,30 @@ def test_the_summary_is_kerastuner_s_own(tuner: Any, capsys: pytest.CaptureFixtu
     assert "rotation_range" in shown
 
 
+def test_the_search_space_is_shown_in_values_of_their_own_types(
+    tuner: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuner.search_space_summary()
+    shown = capsys.readouterr().out
+    assert "vertical_flip (Choices)\n{'choices': [False, True]}" in shown
+    assert "{'choices': [[1.0, 1.0], [0.8, 1.2]]}" in shown
+    assert "rotation_range (Range)" in shown
+
+
+def test_reload_says_where_a_search_is_kept(tuner: Any) -> None:
+    with pytest.raises(UserError, match=r"reload\(\) has nothing to read: .*call search\(\)"):
+        tuner.reload()
+
+
+@pytest.mark.parametrize("given", [(3, None), (None, 4), ("loud", None), (None, {"fresh": True})])
+def test_a_search_refuses_arguments_of_another_kind_before_it_makes_a_folder(
+    given: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(TypeError, match=r"(progress|options) received .*; allowed: None"):
+        run_search(EXPERIMENT, tmp_path / "run", *given)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_best_model_takes_raw_images_of_any_size(tuner: Any) -> None:
     model = tuner.get_best_models(1)[0]
     images = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), np.uint8)

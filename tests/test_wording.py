@@ -199,3 +199,10 @@ def test_a_control_that_is_best_confirmed_is_named() -> None:
 
 def test_a_recommended_policy_is_the_policy() -> None:
     assert (whole_name(make_state()), within_name(make_state())) == ("policy as a whole", "in the policy")
+
+
+def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:
+    state = make_state("search").model_copy(update={"finished_at": 1.0, "evidence": None})
+    assert answer(state) == (
+        "No answer: the search ended, and none of its 6 trials changed a picture; try more of them."
+    )

@@ -178,12 +178,19 @@ class Ledger:
         return found
 
     def effect(self, number: int, baseline: int) -> Effect:
-        """The paired effect of one completed trial against another on the same folds and seeds."""
+        """The paired effect of one completed trial against another on the same folds and seeds; a duplicate's is that of the trial
+        it repeats."""
         objective = self._records[number].spec.protocol.objective
-        seed = derive_seed(self._seed, "bootstrap", number, baseline)
+        pair = (self._source(number), self._source(baseline))
+        seed = derive_seed(self._seed, "bootstrap", *pair)
         return paired_effect(
             self.predictions(number), self.predictions(baseline), self._labels, objective, seed
         )
+
+    def _source(self, number: int) -> int:
+        """The trial that was trained for this one."""
+        source = self._records[number].duplicate_of
+        return number if source is None else source
 
     def _write_asked(self, record: TrialRecord) -> TrialRecord:
         event = self._log.append("asked", record=record.model_dump(mode="json", exclude_defaults=True))

@@ -22,7 +22,7 @@ from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
-from search.experiment.tracking_uri import checked_uri
+from search.experiment.tracking_uri import check_database, checked_uri
 from search.experiment.trial import ModelSettings, Precision, Resources
 from search.features.greetings import import_tensorflow_quietly
 from search.journal.events import DatasetSummary
@@ -111,11 +111,17 @@ def available_cores() -> int:
 
 
 def require_runnable(config: ExperimentConfig) -> None:
-    """What `check` and `run` refuse alike before they read an image. Raises UserError for an engine that is not installed and an
-    address of MLflow's that cannot be used."""
+    """What `check` and `run` refuse alike before they read an image. Raises UserError where no trial would change a picture,
+    for an engine that is not installed and for an address of MLflow's that cannot be used."""
+    if not Space.of(config).augments:
+        raise UserError(
+            "augmentation: nothing that would be tried changes a picture; write what is to be searched, such as "
+            "rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] (a shift of 1 draws 0 pixels: write 1.0)"
+        )
     require_engine(config.execution.engine)
     if config.tracking.uri is not None:
         checked_uri(config.tracking.uri)
+        check_database(config.tracking.uri)
 
 
 def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None) -> Prepared:

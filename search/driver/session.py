@@ -75,8 +75,9 @@ def run_search(
     """Runs or resumes the search of an experiment (as `load_config` takes it) in `run_dir`, by default runs/NAME.
 
     progress: as `terminal.Progress`; None is silent. Raises UserError for what the user can mend and StorageError where the disk
-    refuses; whatever happens, the directory can be resumed.
+    refuses, TypeError for arguments of another kind; whatever happens, the directory can be resumed.
     """
+    _check_arguments(progress, options)
     config = load_config(experiment)
     run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
     options = options or SessionOptions()
@@ -87,6 +88,15 @@ def run_search(
         for part in CACHES:
             sweep_leftovers(resources_of(config, run_dir).cache_dir / part, CACHE_LEFTOVER_SECONDS)
         return _Session(config, run_dir, progress, options, lock).run()
+
+
+def _check_arguments(progress: object, options: object) -> None:
+    if not (progress is None or hasattr(progress, "message")):
+        raise TypeError(
+            f"progress received {progress!r}; allowed: None, or what search.report.terminal's Progress has"
+        )
+    if not (options is None or isinstance(options, SessionOptions)):
+        raise TypeError(f"options received {options!r}; allowed: None or a SessionOptions")
 
 
 class _Silent:

@@ -80,6 +80,20 @@ def tuner_class() -> Any:
             found: list[keras.Model] = super().get_best_models(num_models)
             return found
 
+        def search_space_summary(self, extended: bool = False) -> None:
+            """KerasTuner's, with the values that an experiment file takes instead of the texts that its oracle holds."""
+            dimensions = Space.of(self.config).dimensions
+            print(f"Search space summary\nDefault search space size: {len(dimensions)}")
+            for name, dimension in dimensions.items():
+                print(f"{name} ({type(dimension).__name__})\n{dimension.as_json()}")
+
+        def reload(self) -> None:
+            """Raises UserError: there are no files of KerasTuner's to be read."""
+            raise UserError(
+                f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; call search(), which reads a "
+                "finished one and goes on with another"
+            )
+
         def _refuse_count(self, count: int) -> None:
             if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
                 raise UserError(f"received {count!r} for how many of the best; allowed: whole numbers from 1")

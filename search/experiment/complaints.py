@@ -3,6 +3,7 @@
 Pydantic finds the mistakes, and its schema says what is allowed. Its sentences, which are Python's, are not shown.
 """
 
+import contextlib
 import difflib
 import re
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import yaml
 from pydantic import BaseModel
 
 from data.messages import did_you_mean, written
+from data.values import is_number
 from search.experiment.tracking_uri import shown_uri
 
 Schema = dict[str, Any]
@@ -218,14 +220,11 @@ def _as_number(text: str) -> int | float | None:
     if text.endswith("%"):
         share = _as_number(text[:-1].strip())
         return None if share is None else share / 100
-    try:
-        return int(text)
-    except ValueError:
-        try:
-            number = float(text)
-        except ValueError:
-            return None
-    return number if number - number == 0 else None
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            number = kind(text)
+            return number if is_number(number) else None
+    return None
 
 
 def _flow(value: Any) -> str:

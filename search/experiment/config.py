@@ -212,9 +212,9 @@ def load_config(experiment: Experiment, overrides: str | Sequence[str] = ()) -> 
     """An experiment from the path of its file, from what such a file holds as a mapping, or as it is.
 
     overrides: `a.b=value` each, with values in YAML. A path inside a file is relative to the file; one in a mapping or an
-    override to the working directory. Raises UserError, and TypeError where `experiment` is none of these.
+    override to the working directory. Raises UserError, and TypeError where `experiment` or `overrides` are none of these.
     """
-    overrides = [overrides] if isinstance(overrides, str) else overrides
+    overrides = _texts(overrides)
     if isinstance(experiment, ExperimentConfig):
         if not overrides:
             return experiment
@@ -224,6 +224,15 @@ def load_config(experiment: Experiment, overrides: str | Sequence[str] = ()) -> 
         _apply_override(data, override)
         resolve_paths(data, Path.cwd())
     return parse_config(data, origin)
+
+
+def _texts(overrides: object) -> Sequence[str]:
+    listed = [overrides] if isinstance(overrides, str) else overrides
+    if isinstance(listed, list | tuple) and all(isinstance(each, str) for each in listed):
+        return listed
+    raise TypeError(
+        f"overrides received {written(overrides)}; allowed: texts such as 'search.trials=30', one or a list of them"
+    )
 
 
 def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:

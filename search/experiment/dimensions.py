@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.messages import written
+from data.values import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 
@@ -26,7 +27,9 @@ class Range:
 
     @property
     def extremes(self) -> tuple[Any, ...]:
-        return (self.minimum, self.maximum)
+        # Floats where floats are drawn: a shift of 1 (int) moves nothing, and one of 1.0 does.
+        kind = int if self.integer else float
+        return (kind(self.minimum), kind(self.maximum))
 
     @property
     def num_values(self) -> int | None:
@@ -108,7 +111,7 @@ def _is_whole(raw: dict) -> bool:
 def _check_number(key: str, value: Any) -> None:
     if key == "step" and value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         raise ValueError(f"{key}: received {written(value)}; allowed: a number, such as {key}: 1")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
-from data.messages import did_you_mean
+from data.messages import LONGEST_VALUE, did_you_mean
 
 CALLED = "ImageDataGenerator"
 LONGEST_TEXT = 100_000
@@ -57,6 +57,8 @@ def _arguments(call: ast.Call) -> dict[str, Any]:
         if keyword.arg not in PARAMETERS:
             hint = did_you_mean(keyword.arg, PARAMETERS)
             raise UserError(f"{CALLED} has no argument {keyword.arg}{hint}")
+        if keyword.arg in given:
+            raise UserError(f"{CALLED} is given {keyword.arg} twice; keep one")
         given[keyword.arg] = keyword.value
     return {name: _value(name, node) for name, node in given.items()}
 
@@ -74,12 +76,13 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 def _value(name: str, node: ast.expr) -> Any:
     """A number, word, flag, None, list or tuple; sums and quotients of numbers are worked out."""
     if name not in AUGMENTATIONS and name != "validation_split":
-        return ast.unparse(node)
+        text = ast.unparse(node)
+        return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
     try:
         return _plain(node)
     except (ValueError, ArithmeticError) as error:
         raise UserError(
-            f"{name}={ast.unparse(node)[:80]} is not a plain value; write the number itself"
+            f"{name}={ast.unparse(node)[:LONGEST_VALUE]} is not a plain value; write the number itself"
         ) from error
 
 

@@ -32,19 +32,22 @@ DROPPED = {
 }
 
 
-def remarks(arguments: Arguments) -> list[str]:
-    """A line for each argument that is left out or does something else than it seems to, or than it did."""
+def remarks(arguments: Arguments, settings: Arguments) -> list[str]:
+    """A line for each argument that is left out or does something else than it seems to, or than it did.
+
+    settings: the augmentations that the arguments switch on, as an experiment file writes them.
+    """
     left_out = [
         f"{name}={arguments[name]} is left out: {why}"
         for name, why in DROPPED.items()
         if arguments.get(name, "None") not in (*HARMLESS, *DEFAULTS.get(name, ()))
     ]
     noted = [said for name in arguments if name in NOTES and (said := NOTES[name](name, arguments))]
-    return [*left_out, *noted, *_exchanged(arguments)]
+    return [*left_out, *noted, *_exchanged(settings)]
 
 
-def _exchanged(arguments: Arguments) -> list[str]:
-    width, height = (arguments.get(name, 0.0) for name in FRACTIONS)
+def _exchanged(settings: Arguments) -> list[str]:
+    width, height = (repr(settings.get(name)) for name in FRACTIONS)  # 2 px and 2.0 px are two things
     if width == height:
         return []
     return [

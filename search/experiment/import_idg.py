@@ -15,6 +15,7 @@ from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import written
+from data.values import is_number
 from search.experiment.config import parse_config
 from search.experiment.idg_call import CALLED, generator_calls
 from search.experiment.idg_notes import FRACTIONS, remarks
@@ -41,13 +42,14 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
     calls = generator_calls(text)
     augmenting = [arguments for arguments in calls if _settings(arguments)]
     if len(augmenting) != 1:
-        why = "".join(f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments)))
+        why = "".join(f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments, {})))
         what = f"none that augments{why}" if not augmenting else f"{len(augmenting)} that augment"
         raise UserError(
             f"expected one call of {CALLED} that sets an augmentation; found {what}; pass that call alone"
         )
     (arguments,) = augmenting
-    settings, said = _settings(arguments), remarks(arguments)
+    settings = _settings(arguments)
+    said = remarks(arguments, settings)
     searched = {key: dimension for key, value in settings.items() if (dimension := _around(key, value))}
     experiment = _experiment(arguments, searched, said, data, name)
     return Imported(experiment, tuple(said))
@@ -65,10 +67,10 @@ def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
     """The augmentations that are on, as an experiment file writes them; raises UserError for a value out of range."""
     found = {}
     for name, value in arguments.items():
-        if name in AUGMENTATIONS and not is_option(name):
+        if name in AUGMENTATIONS:
             record = AUGMENTATIONS[name]
             parsed = record.parse(_spelled(name, value))
-            if record.is_on(parsed):
+            if not is_option(name) and record.is_on(parsed):
                 found[name] = parsed
     return found
 
@@ -77,7 +79,7 @@ def _spelled(name: str, value: Any) -> Any:
     if name.endswith("_flip"):
         return _flag(name, value)
     if name in FRACTIONS and isinstance(value, list):
-        return float(max((abs(_finite(name, each)) for each in value), default=0))
+        return _furthest(name, value)
     if (
         name in PAIRS and isinstance(value, list) and len(value) == 2
     ):  # NumPy draws between two numbers in any order
@@ -87,6 +89,14 @@ def _spelled(name: str, value: Any) -> Any:
     return value
 
 
+def _furthest(name: str, shifts: list[Any]) -> float:
+    if not shifts:
+        raise UserError(
+            f"{name}: received [], from which nothing can be drawn; allowed: a number, or a list of numbers"
+        )
+    return float(max(abs(_finite(name, each)) for each in shifts))
+
+
 def _flag(name: str, value: Any) -> bool:
     if value not in (True, False, None):  # 1 and 0 are among them
         raise UserError(f"{name}: received {written(value)}; allowed: True or False")
@@ -94,7 +104,7 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise UserError(f"{name}: received {written(value)} in a list; allowed: numbers")
     return value
 

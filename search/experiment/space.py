@@ -58,6 +58,17 @@ class Space:
     def without_step(self) -> list[str]:
         return [name for name, dimension in self.dimensions.items() if dimension.num_values is None]
 
+    @property
+    def augments(self) -> bool:
+        """Whether some point of the space changes pictures."""
+        written = {name: [value] for name, value in self.fixed["augmentation"].items()}
+        written |= {
+            name: list(self.dimensions[name].extremes)
+            for name, section in self.section_of.items()
+            if section == "augmentation"
+        }
+        return any(active({name: value}) for name, values in written.items() for value in values)
+
     def remarks(self) -> tuple[str, ...]:
         """A sentence for each strength of an augmentation with two values, which may be meant as a range."""
         pairs = {
@@ -67,11 +78,12 @@ class Space:
         }
         return tuple(
             f"augmentation.{name}: only {values[0]:g} and {values[1]:g} are tried; for what lies between, write "
-            f"{{min: {min(values):g}, max: {max(values):g}}}"
+            f"{{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
             for name, values in pairs.items()
             if self.section_of[name] == "augmentation"
             and (record := AUGMENTATIONS.get(name)) is not None
             and record.numeric
+            and values[0] != values[1]
             and not any(isinstance(value, list) for value in values)
         )
 
@@ -158,6 +170,12 @@ def require_steps(space: Space) -> None:
         raise UserError(
             f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, step}} or a list"
         )
+
+
+def _upper_end(name: str, value: float) -> str:
+    """As it is written for a range: a shift of 1 (int) moves nothing by itself, so that 1.0 is said."""
+    idle = not AUGMENTATIONS[name].is_on(AUGMENTATIONS[name].parse(value))
+    return f"{float(value)}" if idle else f"{value:g}"
 
 
 def _declare(parameters: Any, name: str, dimension: Dimension) -> None:

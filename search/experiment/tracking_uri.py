@@ -41,6 +41,10 @@ def check_uri(uri: str) -> str:
         _check_host(uri, needs_host=False)
     elif kind in ("http", "https") and separator:
         _check_host(uri, needs_host=True)
+    elif kind.startswith("databricks") and re.search(r"\s", rest):
+        raise UserError(
+            f"{shown_uri(uri)!r} has a space in the profile's name; write databricks or databricks://PROFILE"
+        )
     elif kind not in SERVERS or kind in ("http", "https"):
         why, spelling = _mistake(uri, kind, rest)
         raise UserError(f"{shown_uri(uri)!r} is {why}; allowed: {ALLOWED}; write {spelling}")
@@ -65,6 +69,29 @@ def checked_uri(uri: str) -> str:
         return uri
     options = _sqlite_parts(uri)[1]
     return f"{uri.partition('://')[0]}:///{file.as_posix()}{'?' if options else ''}{options}"
+
+
+def check_database(uri: str) -> None:
+    """Raises UserError where an sqlite address names what cannot be a database: a folder, a device, what cannot be written."""
+    if (file := sqlite_file(uri)) is not None and (why := _no_database(file)):
+        raise UserError(
+            f"tracking.uri: {shown_uri(uri)!r}: {why}; write another file, such as sqlite:///mlflow.db"
+        )
+
+
+def _no_database(file: Path) -> str:
+    """Why this file cannot be a database: nothing where it is or may become one."""
+    try:
+        if file.exists():
+            if not file.is_file():
+                return f"{file} is a {'folder' if file.is_dir() else 'device'} and no file"
+            return "" if os.access(file, os.W_OK) else f"{file} cannot be written to"
+        parent = next(folder for folder in file.parents if folder.exists())
+    except OSError as error:
+        return f"{file} cannot be a file ({error.strerror})"
+    if not parent.is_dir():
+        return f"{parent} is no folder"
+    return "" if os.access(parent, os.W_OK | os.X_OK) else f"the folder {parent} cannot be written to"
 
 
 def mlflow_uri(uri: str) -> str:
@@ -217,6 +244,8 @@ def _check_host(uri: str, needs_host: bool) -> None:
     try:
         parts = urlsplit(f"{scheme}://{rest.rpartition('@')[2]}")
         host, _ = parts.hostname, parts.port  # which raises for a port that is none
+        if re.search(r"\s", host or ""):
+            raise ValueError("a space in the host")
     except ValueError as error:
         reason = "port" if "port" in str(error).lower() else "host"
         raise UserError(

@@ -8,6 +8,7 @@ from search.export.exporting import (
     CUT_INSIDE,
     CUT_OFF,
     LEANS,
+    SHIFTS,
     WHOLE_PIXELS,
     Exported,
     Policy,
@@ -18,6 +19,7 @@ from search.export.exporting import (
     pair,
     plain,
     steps_of,
+    unmoved,
     written,
     zoom_ends,
 )
@@ -40,16 +42,19 @@ def write_albumentations(policy: Policy) -> Exported:
 
 
 def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
+    if lacks := unmoved(policy):
+        return Step(names, lacks=lacks)
     mode, level = policy.fill
     values, remarks, caveats = [], [], []
     if "rotation_range" in names:
         degrees = policy.full["rotation_range"]
         values.append(f"rotate={pair(-degrees, degrees)}")
-    shifts = [policy.shift_pixels(name) / policy.size for name in ("width_shift_range", "height_shift_range")]
+    shifts = [round(policy.shift_pixels(name)) for name in SHIFTS]
     if any(shifts):
-        across, down = (pair(-shift, shift) for shift in shifts)
-        values.append(f'translate_percent={{"x": {across}, "y": {down}}}')
-        remarks.append("Shifts in fractions of the side, whatever the name says")
+        # translate_percent cuts each shift down to whole pixels, so that 1 px would be none.
+        across, down = (f"({-shift}, {shift})" for shift in shifts)
+        values.append(f'translate_px={{"x": {across}, "y": {down}}}')
+        remarks.append(f"Shifts in pixels, of pictures of {policy.size} px a side")
         caveats.append(WHOLE_PIXELS)
     if "shear_range" in names:
         degrees = policy.full["shear_range"]

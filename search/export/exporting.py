@@ -10,7 +10,8 @@ from typing import Any
 
 from data.augmentations import active, complete
 
-AFFINE = ("rotation_range", "width_shift_range", "height_shift_range", "shear_range", "zoom_range")
+SHIFTS = ("width_shift_range", "height_shift_range")
+AFFINE = ("rotation_range", *SHIFTS, "shear_range", "zoom_range")
 CUT_INSIDE = "cutout: the square stays inside the picture; ours may be cut off at the border"
 CUT_OFF = "channel_shift_range: levels are cut off at 0 and 255, not at the picture's own least and largest"
 LEANS = "shear_range: by the angle's tangent, leaving the height as it is; ours by its sine and cosine"
@@ -110,6 +111,15 @@ def lacking(name: str, why: str) -> Writer:
 def missing(name: str, value: Any, why: str) -> Step:
     """A step that cannot be expressed."""
     return Step((name,), lacks=(f"{name} {value} ({why})",))
+
+
+def unmoved(policy: Policy) -> tuple[str, ...]:
+    """What cannot be expressed by shifts in whole pixels: those that round to none."""
+    return tuple(
+        f"{name} {value} (it shifts by whole pixels, and this is {number(policy.shift_pixels(name))} px)"
+        for name, value in policy.active.items()
+        if name in SHIFTS and round(policy.shift_pixels(name)) == 0
+    )
 
 
 def number(value: float) -> str:

@@ -3,10 +3,14 @@
 Units read in torchvision 0.29's sources. It moves whole pixels, and turns and zooms before it shifts; ours shifts in between.
 """
 
+from collections.abc import Iterator
+from math import atan2, ceil, cos, radians, sin, tan
+
 from search.export.exporting import (
     AFFINE,
     CUT_INSIDE,
     LEANS,
+    SHIFTS,
     WHOLE_PIXELS,
     Exported,
     Policy,
@@ -19,6 +23,7 @@ from search.export.exporting import (
     pair,
     plain,
     steps_of,
+    unmoved,
     written,
     zoom_ends,
 )
@@ -27,6 +32,7 @@ PADDING = {
     "nearest": "edge",
     "reflect": "symmetric",
 }  # "reflect" there leaves the edge pixel out
+MOST_PADDING = 5  # sides: beyond, each picture would be made over a hundred times as large first
 
 
 def write_torchvision(policy: Policy) -> Exported:
@@ -46,10 +52,14 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
     (mode, level), size = policy.fill, policy.size
     if mode == "wrap":
         return missing("fill_mode", mode, "torchvision cannot repeat a picture beside itself")
-    margin = 0 if mode == "constant" else size // 2
+    if lacks := unmoved(policy):
+        return Step(names, lacks=lacks)
+    margin = 0 if mode == "constant" else _margin(policy)
+    if margin > MOST_PADDING * size:
+        return Step(names, lacks=(_too_far(policy, names),))
     side = size + 2 * margin
     values, remarks, caveats = [f"degrees={number(policy.full['rotation_range'])}"], [], []
-    shifts = [policy.shift_pixels(name) for name in ("width_shift_range", "height_shift_range")]
+    shifts = [policy.shift_pixels(name) for name in SHIFTS]
     if any(shifts):
         values.append(f"translate={pair(*(min(shift / side, 1) for shift in shifts))}")
         remarks.append(
@@ -70,11 +80,42 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
     values += ["interpolation=v2.InterpolationMode.BILINEAR", f"fill={level if mode == 'constant' else 0}"]
     lines = [call("v2.RandomAffine", *values)]
     if margin:
-        lines = [f'v2.Pad({margin}, padding_mode="{PADDING[mode]}"),', *lines, f"v2.CenterCrop({size}),"]
+        pads = [f'v2.Pad({width}, padding_mode="{PADDING[mode]}"),' for width in _pads(mode, margin, size)]
+        lines = [*pads, *lines, f"v2.CenterCrop({size}),"]
         remarks.append(
             f"fill_mode {mode}: RandomAffine fills with one level, so the picture is padded ahead of it"
         )
     return Step(names, "\n".join(lines), tuple(remarks), tuple(caveats))
+
+
+def _margin(policy: Policy) -> int:
+    """How far beyond the picture the strongest transform reads, in pixels: it shifts, turns, leans and then zooms."""
+    half = policy.size / 2
+    across, down = (half + policy.shift_pixels(name) for name in SHIFTS)
+    angle = radians(policy.full["rotation_range"])
+    across, down = _turned(across, down, angle), _turned(down, across, angle)
+    across += tan(radians(policy.full["shear_range"])) * down
+    largest = max(zoom_ends(policy.full["zoom_range"]))
+    return max(0, ceil(largest * max(across, down) - half) + 1)  # 1: it reads between two pixels
+
+
+def _turned(along: float, other: float, angle: float) -> float:
+    """The furthest along one axis that the corner of a rectangle comes, turned by up to `angle` either way."""
+    best = min(angle, atan2(other, along))
+    return along * cos(best) + other * sin(best)
+
+
+def _pads(mode: str, margin: int, size: int) -> Iterator[int]:
+    """The widths of one padding after another: none reflects a picture wider than it is."""
+    while margin > 0:
+        width = min(margin, size) if mode == "reflect" else margin
+        yield width
+        margin, size = margin - width, size + 2 * width
+
+
+def _too_far(policy: Policy, names: tuple[str, ...]) -> str:
+    moved = ", ".join(f"{name} {policy.full[name]}" for name in names)
+    return f"{moved} with fill_mode {policy.fill[0]} (the picture would have to be padded by more than {MOST_PADDING} times its side)"
 
 
 def _colour(name: str, argument: str) -> Writer:

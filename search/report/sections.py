@@ -170,7 +170,7 @@ def stopping_lines(state: SearchState) -> list[str]:
             "Each head's epoch is chosen on other images than those it is scored on. Chosen on the same "
             f"images, as scripts do, the scores would have looked {much} {unit.name} better on average."
         )
-    cut = [r.trial for r in state.of_kind(*KINDS) if heads_cut(r)]
+    cut = [r.trial for r in state.of_kind(*KINDS) if r.trained is not None and heads_cut(r)]
     if cut:
         lines.append(
             f"Heads of {_count(len(cut), 'trial')} were still improving at max_epochs: {_list(cut)}."

@@ -207,8 +207,10 @@ def answer(state: SearchState) -> str:
 
 def _no_answer_yet(state: SearchState) -> str:
     completed = [r for r in state.of_kind("trial") if r.status == "completed"]
-    if state.finished_at is not None and not completed:
-        return "No answer: the search ended and no trial was completed."
+    if state.finished_at is not None:
+        if not completed:
+            return "No answer: the search ended and no trial was completed."
+        return f"No answer: the search ended, and none of its {_trials(len(completed))} changed a picture; try more of them."
     if state.stopped:
         done = _trials(len(completed))
         go_on = "mend that, and run it again to go on" if state.has_failed else "run it again to go on"
