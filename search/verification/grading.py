@@ -27,7 +27,7 @@ from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
 from search.verification.limits import check_config
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources
-from search.verification.retraining import chosen_trial, claimed_trials
+from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.soundness import unfinished
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import Verification, open_sound_run, verify_run
@@ -39,7 +39,8 @@ PAINTERS = ("matplotlib", "pillow")  # another version of these paints the same 
 
 class Extent(Frozen):
     """What is trained again. trial: its number; None takes the recommended one's confirmation, else the best trial. With it
-    come no augmentation and the best setting, as they were confirmed. train: False trains nothing and recomputes the rest.
+    come no augmentation and the best setting, as they were confirmed, and one drawn by lot. train: False trains nothing and
+    recomputes the rest.
     """
 
     trial: int | None = None
@@ -121,9 +122,11 @@ def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Pa
         check_config(run)
         placed = _placed(run, data, weights)
         numbers = numbers_to_train(run.state, extent)
-        verification = verify_run(folder, placed, numbers, say)
+        drawn = drawn_trial(run.state, numbers) if extent.train else None
+        verification = verify_run(folder, placed, numbers if drawn is None else (*numbers, drawn), say)
         say("making the tables and the page again")
-        remarks: list[str] = []
+        lot = f"trial {drawn} was drawn by lot to be trained again beside those that the answer rests on"
+        remarks = [lot] if drawn in {each.trial for each in verification.trained} else []
         differences += _made_again(run, bundle.files, remarks)
         if not {each.where.partition(":")[0] for each in verification.differences} & {"dataset", "weights"}:
             differences += _sheet_again(placed, bundle.files.get(SHEET), verification.exact, folder, remarks)

@@ -48,10 +48,16 @@ def _checked(grade: Grade) -> str:
         return f"every file, every number recomputed{' and every trial trained again' * trained} is as it was handed in"
     if not trained:
         return "every file is as it was handed in, and the numbers recomputed within what another machine may change"
+    apart = ", BUT THE EFFECT HANDED IN IS NOT THE ONE TRAINED HERE (above)" * _effect_is_apart(grade)
     return (
         f"{verification.num_answers_apart} answers differ from those handed in where trials were trained again, which is no "
-        "more than another machine may change"
+        f"more than another machine may change{apart}"
     )
+
+
+def _effect_is_apart(grade: Grade) -> bool:
+    effect = grade.verification.effect if grade.verification else None
+    return effect is not None and effect.is_apart
 
 
 def _difference_lines(differences: Sequence[Difference], checked: str) -> list[str]:
@@ -107,4 +113,5 @@ def _verified(grade: Grade) -> str:
     if not grade.same or grade.verification is None:
         return "no"
     trained = [str(each.trial) for each in grade.verification.trained]
-    return f"trained {', '.join(trained)}" if trained else "recomputed"
+    apart = "; another effect here" if _effect_is_apart(grade) else ""
+    return f"trained {', '.join(trained)}{apart}" if trained else "recomputed"
