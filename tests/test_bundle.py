@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import struct
@@ -398,7 +399,38 @@ def test_pickles_in_predictions_are_not_loaded() -> None:
         Predictions.from_bytes(buffer.getvalue())
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\3\4 and then nothing"])
+def test_what_cannot_be_a_bundle_is_said_unopened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.zip")
+    (tmp_path / "folder.ZIP").mkdir()
+    (tmp_path / "empty.zip").touch()
+    (tmp_path / "notes.txt").touch()
+    with (tmp_path / "large.Zip").open("wb") as file:
+        file.truncate(200 * 10**9)
+    grades = grade_many(tmp_path, UNTRAINED)
+    assert {each.file: str(each.problem).partition(";")[0] for each in grades.grades} == {
+        "fifo.zip": "fifo.zip is a FIFO",
+        "folder.ZIP": "folder.ZIP is a directory",
+        "empty.zip": "empty.zip is empty",
+        "large.Zip": "large.Zip is of 200.0 GB",
+    }
+    assert describe_grades(grades).endswith("not graded, since their names do not end in .zip: 1 (notes.txt)")
+
+
+def test_an_empty_journal_is_said_of_its_bundle(bundled: Path, tmp_path: Path) -> None:
+    path = resealed(tmp_path / "x.zip", {**files_of(bundled), "journal.jsonl": b""})
+    with pytest.raises(UserError, match=r"^x\.zip: .*stopped before its first event"):
+        grade(path, UNTRAINED)
+
+
+def test_images_not_decoded_before_are_decoded_in_the_temporary_folder(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGSEARCH_CACHE", str(tmp_path / "cache"))
+    assert grade(bundled, UNTRAINED).same
+    assert not list(tmp_path.rglob("*.images"))
+
+
+@pytest.mark.parametrize("content", [b"no zip at all", b"PK\3\4 and then nothing"])
 def test_what_is_no_bundle_is_status_2_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.zip").write_bytes(content)
     result = CliRunner().invoke(app, ["verify", str(tmp_path / "x.zip")])

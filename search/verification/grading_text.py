@@ -12,7 +12,7 @@ HEADINGS = (
     *("student", "file", "question", "seed", "verdict", "best", "delta", "failed", "verified"),
     "differences",
 )
-MOST_LISTED = 20
+MOST_LISTED, MOST_NAMED = 20, 5
 
 
 def describe_grade(grade: Grade) -> str:
@@ -85,6 +85,11 @@ def describe_grades(grades: Grades) -> str:
             f"{shown(s, 40)} ({shown(f, 40)})" for s, f in zip(copy.students, copy.files, strict=True)
         )
         lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
+    if grades.others:
+        more = ", ..." if len(grades.others) > MOST_NAMED else ""
+        named = ", ".join(shown(name, 40) for name in grades.others[:MOST_NAMED])
+        count = len(grades.others)
+        lines.append(f"not graded, since their names do not end in .zip: {count} ({named}{more})")
     return "\n".join(lines)
 
 

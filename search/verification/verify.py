@@ -33,6 +33,7 @@ from search.verification.reopening import (
     relocated,
     run_of,
     scratch_resources,
+    with_own_cache,
 )
 from search.verification.retraining import (
     Apart,
@@ -165,14 +166,25 @@ def describe(verification: Verification) -> str:
     )
 
 
-def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambda _: None) -> Verification:
-    """The run as it was opened, with the trials of those numbers trained again: one, more or none."""
+def verify_run(
+    run_dir: Path,
+    run: Run,
+    numbers: Sequence[int],
+    say: Say = lambda _: None,
+    own_cache: Path | None = None,
+) -> Verification:
+    """The run as it was opened, with the trials of those numbers trained again: one, more or none.
+
+    own_cache: a folder for images that were not decoded before; None decodes them into the grader's cache.
+    """
     comparison = Comparison()
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
         folder = Path(name)
         resources = scratch_resources(run.config, folder)
         if not compare_listing(run, resources, comparison):
             return _verification(comparison, ())
+        if own_cache is not None:
+            resources = with_own_cache(run.config, resources, own_cache)
         prepared = prepare_again(run, resources)
         changed = compare_surroundings(run, prepared, comparison)
         if comparison.differences:  # on other images or weights all else would differ too
