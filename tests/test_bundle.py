@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 import struct
@@ -18,7 +19,7 @@ from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
 from search.evidence.evaluation import metric_values
 from search.experiment.config import parse_config
-from search.experiment.trial import Predictions
+from search.experiment.trial import Effect, Predictions
 from search.journal.journal_file import Event, encode, parse, read
 from search.journal.state import replay
 from search.verification.bundle import make_bundle, projections
@@ -27,7 +28,7 @@ from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import open_run, prepare_again, scratch_resources
-from search.verification.retraining import claimed_trials
+from search.verification.retraining import Apart, EffectHere, claimed_trials, drawn_trial
 from search.verification.verify import Verification, verify_run
 
 UNTRAINED = Extent(train=False)
@@ -68,7 +69,8 @@ def where(graded: Grade) -> set[str]:
 def test_a_bundle_left_alone_is_verified_by_the_confirmation_trained_again(bundled: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(bundled), "--trial", "1"])
     assert result.exit_code == DONE, result.stdout
-    assert result.stdout.count("trained again: no number differs") == 3
+    assert result.stdout.count("trained again: no number differs") == 4
+    assert "was drawn by lot to be trained again" in result.stdout
     assert "trial 1 (" in result.stdout
     assert "trial 5 (no augmentation) trained again: no number differs" in result.stdout
     assert "no difference" in result.stdout
@@ -206,10 +208,14 @@ def forged_run(
 
 
 def forged_throughout(
-    finished_run: Path, files: Mapping[str, bytes], forges: Mapping[int, Forge], folder: Path
+    finished_run: Path,
+    files: Mapping[str, bytes],
+    forges: Mapping[int, Forge],
+    folder: Path,
+    machine: str = "",
 ) -> dict[str, bytes]:
     """The same as a bundle's files."""
-    events = forged_run(finished_run, forges, folder)
+    events = forged_run(finished_run, forges, folder, machine)
     forged = {**files, "journal.jsonl": sealed_journal(events)}
     for path in (folder / "predictions").iterdir():
         forged[f"predictions/{path.name}"] = path.read_bytes()
@@ -256,6 +262,34 @@ def test_a_search_forged_throughout_is_caught_by_training_and_by_nothing_less(
     trained_again = {f"trial {best}", f"trial {best}: score", f"trial {best}: metrics.accuracy"}
     assert trained_again <= found
     assert all(place.startswith(f"trial {best}: metrics.") for place in found - trained_again)
+
+
+def test_noise_in_the_claimed_trials_alone_is_found_by_one_drawn_by_lot(
+    finished_run: Path, bundled: Path, tmp_path: Path
+) -> None:
+    claim = claim_of(finished_run)
+    assert drawn_trial(open_run(finished_run).state, claim) not in claim
+    forges = dict.fromkeys(claim, jittered)
+    forged = forged_throughout(finished_run, files_of(bundled), forges, tmp_path, "a quantum card")
+    found = grade(resealed(tmp_path / "x.zip", forged), Extent())
+    assert {f"trial {number}" for number in claim} <= where(found)
+
+
+def test_the_last_line_says_that_the_effect_handed_in_is_not_the_one_trained_here() -> None:
+    def said(delta: float) -> str:
+        handed_in = Effect(delta=delta, ci_low=delta - 0.01, ci_high=delta + 0.01, p_value=0.001)
+        here = EffectHere(
+            trial=8,
+            objective="accuracy",
+            here=Effect(delta=0.0, ci_low=-0.02, ci_high=0.02, p_value=0.9),
+            handed_in=handed_in,
+        )
+        apart = Apart(score=0.0, answers=0.0, num_answers=3, log_prob=0.1, curve=0.0)
+        verification = Verification(trial=8, apart=apart, effect=here, remarks=(here.words,))
+        return describe_grade(Grade(file="x.zip", verification=verification)).splitlines()[-1]
+
+    assert "BUT THE EFFECT HANDED IN IS NOT THE ONE TRAINED HERE" in said(0.08)
+    assert "BUT" not in said(0.01)
 
 
 def trained_again(run_dir: Path, numbers: tuple[int, ...]) -> Verification:
@@ -365,7 +399,38 @@ def test_pickles_in_predictions_are_not_loaded() -> None:
         Predictions.from_bytes(buffer.getvalue())
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\3\4 and then nothing"])
+def test_what_cannot_be_a_bundle_is_said_unopened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.zip")
+    (tmp_path / "folder.ZIP").mkdir()
+    (tmp_path / "empty.zip").touch()
+    (tmp_path / "notes.txt").touch()
+    with (tmp_path / "large.Zip").open("wb") as file:
+        file.truncate(200 * 10**9)
+    grades = grade_many(tmp_path, UNTRAINED)
+    assert {each.file: str(each.problem).partition(";")[0] for each in grades.grades} == {
+        "fifo.zip": "fifo.zip is a FIFO",
+        "folder.ZIP": "folder.ZIP is a directory",
+        "empty.zip": "empty.zip is empty",
+        "large.Zip": "large.Zip is of 200.0 GB",
+    }
+    assert describe_grades(grades).endswith("not graded, since their names do not end in .zip: 1 (notes.txt)")
+
+
+def test_an_empty_journal_is_said_of_its_bundle(bundled: Path, tmp_path: Path) -> None:
+    path = resealed(tmp_path / "x.zip", {**files_of(bundled), "journal.jsonl": b""})
+    with pytest.raises(UserError, match=r"^x\.zip: .*stopped before its first event"):
+        grade(path, UNTRAINED)
+
+
+def test_images_not_decoded_before_are_decoded_in_the_temporary_folder(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGSEARCH_CACHE", str(tmp_path / "cache"))
+    assert grade(bundled, UNTRAINED).same
+    assert not list(tmp_path.rglob("*.images"))
+
+
+@pytest.mark.parametrize("content", [b"no zip at all", b"PK\3\4 and then nothing"])
 def test_what_is_no_bundle_is_status_2_in_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.zip").write_bytes(content)
     result = CliRunner().invoke(app, ["verify", str(tmp_path / "x.zip")])

@@ -23,11 +23,13 @@ from search.experiment.config import parse_config
 from search.experiment.npz import Form, read_npz
 from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison
+from search.journal.journal_file import JournalError
 from search.verification import gate, limits
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.reopening import open_run, relocated, scratch_resources
+from search.verification.story import check_story
 from search.verification.verify import verify
 
 UNTRAINED = Extent(train=False)
@@ -300,7 +302,7 @@ def test_each_bad_bundle_of_a_folder_is_a_line_and_the_sound_one_is_graded(
     }
     by_file = {each.file: each for each in grades.grades}
     assert "contradicts the directory" in (by_file["locked.zip"].problem or "")
-    assert "not a zip" in (by_file["pipe.zip"].problem or "")
+    assert "pipe.zip is a FIFO" in (by_file["pipe.zip"].problem or "")
     assert "attempts: Input should be a valid integer" in said(by_file["typed.zip"])
     assert "predictions/00003.npz is not the file that was journaled" in said(by_file["npy.zip"])
 
@@ -366,3 +368,34 @@ def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
     assert result.exit_code == BAD_INPUT
     assert result.stderr.count("\n") == 1
     assert "(told): result: Input should be" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["asked", "resumed", "retried"])
+def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kind: str) -> None:
+    events = [{"type": "opened"}, *({"type": kind} for _ in range(20_000))]
+    with pytest.raises(
+        JournalError, match=f"the journal holds 20000 `{kind}` events; a search leaves at most"
+    ):
+        check_story(events)
+
+
+def resumed_with(sound: Files, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
+    events = _events(dict(sound))
+    resumed = {"type": "resumed", "changed": changed, "config_hash": config_hash, "time": events[-1]["time"]}
+    (folder / "journal.jsonl").write_bytes(_journal([*events, resumed]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, "it has a config_hash, and changes nothing"),
+        ({"search.max_hours": [7.0, 8.0]}, "search.max_hours is said to have been 7.0, and was null"),
+        ({"search.max_hours": [None, None]}, "search.max_hours is said to have changed, and has not"),
+    ],
+)
+def test_what_a_sitting_changed_was_so_before_and_is_other_now(
+    sound: Files, tmp_path: Path, changed: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(JournalError, match=reason):
+        gate.read_journal(resumed_with(sound, tmp_path, changed, "0" * 16), "journal.jsonl")

@@ -205,6 +205,28 @@ def test_trials_renumbered_are_found_all_the_same(
     assert (copy.num_shared, copy.certain) == (11, True)
 
 
+def test_seeds_exchanged_or_left_out_are_found(state: SearchState, answers: dict[int, Predictions]) -> None:
+    """Every trial of more than one seed: each seed's answers stand for themselves, in whatever order."""
+    ours = without_curves(reseeded(renamed(state, "ben")))
+    many = {
+        n: Predictions(
+            a.images,
+            np.concatenate([a.predicted, np.roll(a.predicted, 7, axis=1)]),
+            np.concatenate([a.log_prob, np.roll(a.log_prob, 7, axis=1)]),
+            a.fold,
+        )
+        for n, a in answers.items()
+    }
+    turned = {
+        n: Predictions(a.images, a.predicted[::-1].copy(), a.log_prob[::-1].copy(), a.fold)
+        for n, a in many.items()
+    }
+    last = {n: Predictions(a.images, a.predicted[-1:], a.log_prob[-1:], a.fold) for n, a in many.items()}
+    for theirs in (turned, last):
+        (copy,) = copies_of(state, ours, theirs, many)
+        assert (copy.num_shared, copy.certain) == (len(many), True)
+
+
 def test_the_same_seconds_are_certain_whatever_the_answers(
     state: SearchState, answers: dict[int, Predictions]
 ) -> None:

@@ -13,6 +13,7 @@ from search.experiment.tracking_uri import (
     checked_uri,
     mlflow_uri,
     redacted,
+    shown_override,
     shown_uri,
     sqlite_file,
     without_secrets_of,
@@ -185,6 +186,10 @@ def test_a_registered_models_page_says_what_goes_in_and_comes_out():
         ("in sqlite:////tmp/wh?t/m#1.db; then", "in sqlite:////tmp/wh?t/m#1.db; then"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
         ("http://host:5000 mail me@host", "http://host:5000 mail me@host"),
+        ("no http://u:zq9 pw@h/x", "no http://***@h/x"),
+        ("no http://u:<zq9>'\tpw@h/x", "no http://***@h/x"),
+        ("http://h/x;token=hunter2", "http://h/x;token=***"),
+        ("http://h/x;token=hunter2?a=b", "http://h/x;token=***?a=***"),
     ],
 )
 def test_credentials_are_left_out_of_what_is_shown(text, shown):
@@ -202,6 +207,18 @@ def test_credentials_are_left_out_of_what_is_shown(text, shown):
 )
 def test_a_whole_address_is_shown_without_secrets_whatever_signs_it_holds(uri, shown):
     assert shown_uri(uri) == shown == shown_uri(shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("tracking.uri:http://u:zq9 pw@h/x", "tracking.uri:http://***@h/x"),
+        ('tracking.uri:http://u:1 "p/w@@h/x;a=b', "tracking.uri:http://***@h/x;a=***"),
+        ("tracking.uri", "tracking.uri"),
+    ],
+)
+def test_a_wrong_override_is_shown_without_secrets(text, shown):
+    assert shown_override(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,53 @@ def test_a_cut_comes_when_the_time_is_over_and_where_it_says(copied: Path) -> No
         "cut: it is said to come after 1 trials; 2 were asked for by then"
     ]
     cut["after"] = 2
-    assert found_unsound(copied, [*events, cut]) == ["cut: the search was cut 2 times; it can be cut once"]
+    events.insert(place, cut)
+    assert found_unsound(copied, events) == [
+        "cut: the search was cut twice, and was given no more time between"
+    ]
+
+
+def lifted(events: list[Event], place: int, hours: tuple[float, float | None]) -> list[Event]:
+    """Cut at `place`, then resumed with another limit."""
+    time, asked = events[place]["time"], sum(event["type"] == "asked" for event in events[:place])
+    with_limit(events, hours[0])
+    later = [
+        {"type": "cut", "after": 2, "time": time},
+        {"type": "resumed", "changed": {"search.max_hours": list(hours)}, "config_hash": "", "time": time},
+        {"type": "retried", "first": asked, "trials": [], "lifts_cut": True, "time": time},
+    ]
+    return [*events[:place], *later, *events[place:]]
+
+
+@pytest.mark.parametrize("then", [1.0, None])
+def test_a_cut_is_held_against_the_limit_of_its_own_sitting(copied: Path, then: float | None) -> None:
+    events = events_of(copied)
+    place = after_trial(events, 3)
+    assert found_unsound(copied, lifted(events, place, (0.001, then))) == []
+    assert found_unsound(copied, lifted(events, place, (2.0, then)))[0].endswith("time for more")
+
+
+def test_a_cut_is_lifted_by_more_time_alone_and_may_come_again(copied: Path) -> None:
+    events = events_of(copied)
+    place = after_trial(events, 3)
+    again = lifted(events, place, (0.001, 0.002))
+    again.insert(place + 3, {**again[place], "time": again[place]["time"] + 1})
+    assert found_unsound(copied, again) == []
+    assert found_unsound(copied, lifted(events, place, (0.001, 0.001)))[0].startswith(
+        "cut: the search went on after its cut with a limit of 0.001 hours"
+    )
+
+
+def test_a_trial_tried_again_is_asked_for_and_told_once_more(copied: Path) -> None:
+    """No two of the events that stand ask for or tell one trial; those that were withdrawn do not stand."""
+    events = events_of(copied)
+    place = after_trial(events, 3)
+    asked = next(n for n, e in enumerate(events) if e["type"] == "asked" and e["record"]["trial"] == 3)
+    retried = {"type": "retried", "first": 3, "trials": [3], "time": events[place]["time"]}
+    assert found_unsound(copied, [*events[:place], retried, *events[asked:]]) == []
+    twice = found_unsound(copied, [*events[:place], *events[asked:]])
+    assert "trial 3: it is asked for twice in the journal" in twice
+    assert "trial 3: it has two answers in the journal" in twice
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ def changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return result
 
 
+def value_of(config: Mapping[str, Any], key: str) -> Any:
+    """Of a filled experiment file: what stands at `section.key`; None where nothing does."""
+    return _flat(config).get(key)
+
+
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """`section.key` -> value. What stands deeper (a range, a list) is one value."""
     found: dict[str, Any] = {}

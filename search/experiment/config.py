@@ -18,7 +18,7 @@ from data.settings import DatasetConfig
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
-from search.experiment.tracking_uri import check_uri, redacted, shown_uri
+from search.experiment.tracking_uri import check_uri, shown_override, shown_uri
 from search.experiment.trial import FeatureDtype, Frozen, Objective, Precision
 from search.experiment.yaml_file import parse_yaml, read_yaml
 
@@ -301,12 +301,14 @@ def resolve_paths(data: dict, base: Path) -> None:
 def _apply_override(data: dict, override: str) -> bool:
     key, separator, text = override.partition("=")
     if not separator or not all(key.split(".")):
-        raise UserError(f"--set received {redacted(override)!r}; write a.b=value")
+        raise UserError(f"--set received {shown_override(override)!r}; write a.b=value")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
-            raise UserError(f"--set received {redacted(override)!r}, but {parent} is a value, not a section")
+            raise UserError(
+                f"--set received {shown_override(override)!r}, but {parent} is a value, not a section"
+            )
     place[last] = parse_yaml(text, f"--set {key}")
     return True

@@ -23,7 +23,9 @@ SQLITE_OPTIONS = (
 )
 
 # Without the scheme before it: looking for one in a page with megabytes of base64 takes half a minute.
-_ADDRESS = re.compile(r"://[^\s\"'<>]*")
+# A password may hold any sign: after `user:`, where no port stands, all up to the last @ near by is taken for one.
+_PASSWORD = r"[^\s/@:\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|$))[^\n\"@]{0,200}(?=@)"
+_ADDRESS = re.compile(rf"://(?:{_PASSWORD})?[^\s\"'<>]*")
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]*\Z")
 _LONGEST_SCHEME = 40
 _OPTIONS = re.compile(r"\w+=[^&]*(&\w+=[^&]*)*")
@@ -122,6 +124,12 @@ def shown_uri(uri: str) -> str:
     return f"{scheme}{separator}{_without_secrets(scheme, rest)}"
 
 
+def shown_override(text: str) -> str:
+    """What was written behind --set, wrongly, as one address: all up to its last @ is hidden but for the name before."""
+    before, separator, rest = text.partition("://")
+    return f"{before}{shown_uri(f'x://{rest}')[1:]}" if separator and "@" not in before else shown_uri(text)
+
+
 def redacted(text: str) -> str:
     """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or stored."""
 
@@ -205,8 +213,9 @@ def _without_secrets(scheme: str, rest: str) -> str:
     credentials, at, rest = rest.rpartition("@")
     rest, hash_sign, fragment = rest.partition("#")
     rest, question, options = rest.partition("?")
-    shown = f"{HIDDEN if credentials else ''}{at}{rest}{question}{_hidden(options)}{hash_sign}"
-    return shown + (HIDDEN if fragment else "")
+    rest, semicolon, parameters = rest.partition(";")  # of a path
+    shown = f"{HIDDEN if credentials else ''}{at}{rest}{semicolon}{_hidden(parameters)}"
+    return f"{shown}{question}{_hidden(options)}{hash_sign}{HIDDEN if fragment else ''}"
 
 
 def _hidden(options: str) -> str:

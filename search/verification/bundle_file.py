@@ -40,6 +40,13 @@ MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = (
 )  # a zip bomb is larger; a page of ten thousand trials is not
 MOST_SHEET_PIXELS = 20_000_000
 LONGEST_NAME = 100
+KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 ABSENT = "it is not in the bundle, or not whole"
 WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every file in every bundle: the same search gives the same bytes
 
@@ -122,7 +129,8 @@ def read_bundle(path: Path) -> Opened:
     """
     found: list[Difference] = []
     try:
-        with path.open("rb") if is_regular(path) else io.BytesIO() as file:
+        _need_content(path)
+        with path.open("rb") as file:
             files = dict(_contents(file, _entries(file, found), found))
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{shown(path.name)} cannot be read as a bundle: {shown(str(error))}") from error
@@ -132,9 +140,16 @@ def read_bundle(path: Path) -> Opened:
     return Opened(manifest, files, tuple(found))
 
 
-def is_regular(path: Path) -> bool:
-    """Whether it is a file with content of its own, and not a FIFO that would be waited for. Raises OSError where it is missing."""
-    return stat.S_ISREG(path.stat().st_mode)
+def _need_content(path: Path) -> None:
+    """Raises UserError for what could be no bundle, unopened: a FIFO would be waited for. Raises OSError where it is missing."""
+    found = path.stat()
+    kind = next((word for is_so, word in KINDS if is_so(found.st_mode)), None)
+    if kind is None and found.st_size == 0:
+        kind = "empty"
+    elif kind is None and found.st_size > MOST_BYTES:
+        kind = f"of {found.st_size / 1e9:.1f} GB; the largest bundle has {MOST_BYTES / 1e9:.1f}"
+    if kind is not None:
+        raise UserError(f"{shown(path.name)} is {kind}; name a .zip that `bundle` made")
 
 
 def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:

@@ -1,7 +1,7 @@
 """Which trials of two searches are one training: marks of a trial that survive small changes, looked up in an index.
 
 A trial is marked by its seconds, each learning curve, the classes it gives, and blocks of its log-probabilities. Whoever copies
-a trial changes some: one that holds is enough, of the blocks half. What is made of it is `submission`'s.
+a trial changes some: one that holds is enough, of the blocks half, of all seeds or of one alone. What is made of it is `submission`'s.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ def fingerprints(records: Iterable[TrialRecord], answers: Mapping[int, Predictio
             trial=record.trial,
             training=_training(record),
             marks=frozenset((*_marks_of_training(record), *(_marks_of_classes(given) if given else ()))),
-            blocks=tuple(frozenset(marks(given)) for marks in BLOCKS) if given else (),
+            blocks=tuple(_families(given)) if given else (),
         )
 
 
@@ -124,6 +124,17 @@ def _class_blocks(answers: Predictions) -> Iterator[Mark]:
         if wrong[:, columns].sum() >= LEAST_WRONG // 3:
             content = np.ascontiguousarray(answers.predicted[:, columns]).tobytes()
             yield "classes of block", number, hashlib.sha256(content).hexdigest()
+
+
+def _families(answers: Predictions) -> Iterator[frozenset[Mark]]:
+    """Blocks of all seeds together, and of each alone: their order says nothing, and some may be left out."""
+    rows = range(len(answers.predicted)) if len(answers.predicted) > 1 else ()
+    each = [
+        Predictions(answers.images, answers.predicted[r : r + 1], answers.log_prob[r : r + 1], answers.fold)
+        for r in rows
+    ]
+    for given in (answers, *each):
+        yield from (frozenset(marks(given)) for marks in BLOCKS)
 
 
 def _blocks(answers: Predictions) -> Iterator[tuple[int, np.ndarray]]:

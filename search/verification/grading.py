@@ -26,8 +26,8 @@ from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
 from search.verification.limits import check_config
-from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources
-from search.verification.retraining import chosen_trial, claimed_trials
+from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources, with_own_cache
+from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.soundness import unfinished
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import Verification, open_sound_run, verify_run
@@ -39,7 +39,8 @@ PAINTERS = ("matplotlib", "pillow")  # another version of these paints the same 
 
 class Extent(Frozen):
     """What is trained again. trial: its number; None takes the recommended one's confirmation, else the best trial. With it
-    come no augmentation and the best setting, as they were confirmed. train: False trains nothing and recomputes the rest.
+    come no augmentation and the best setting, as they were confirmed, and one drawn by lot. train: False trains nothing and
+    recomputes the rest.
     """
 
     trial: int | None = None
@@ -64,10 +65,12 @@ class Grade(Frozen):
 
 
 class Grades(Frozen):
-    """Of a folder, in the order of the files' names, and what is handed in under two names."""
+    """Of a folder, in the order of the files' names, and what is handed in under two names. others: names in it that are no .zip,
+    which nobody graded."""
 
     grades: tuple[Grade, ...]
     copies: tuple[Copy, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -111,6 +114,8 @@ def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Pa
             what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
             damaged = Difference(where=JOURNAL, what=what)
             return Grade(file=file, differences=(*bundle.differences, damaged))
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
         answers = _Readable(run.state, folder)
         submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
         graded = Grade(file=file, submission=submission)
@@ -121,9 +126,12 @@ def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Pa
         check_config(run)
         placed = _placed(run, data, weights)
         numbers = numbers_to_train(run.state, extent)
-        verification = verify_run(folder, placed, numbers, say)
+        drawn = drawn_trial(run.state, numbers) if extent.train else None
+        numbers += () if drawn is None else (drawn,)
+        verification = verify_run(folder, placed, numbers, say, folder / "cache")
         say("making the tables and the page again")
-        remarks: list[str] = []
+        lot = f"trial {drawn} was drawn by lot to be trained again beside those that the answer rests on"
+        remarks = [lot] if drawn in {each.trial for each in verification.trained} else []
         differences += _made_again(run, bundle.files, remarks)
         if not {each.where.partition(":")[0] for each in verification.differences} & {"dataset", "weights"}:
             differences += _sheet_again(placed, bundle.files.get(SHEET), verification.exact, folder, remarks)
@@ -147,8 +155,10 @@ def grade_many(
     say: Say = lambda _: None,
     weights: Path | None = None,
 ) -> Grades:
-    """Grades every .zip of a folder. Raises UserError where there is none."""
-    paths = sorted(folder.glob("*.zip"))
+    """Grades every .zip of a folder, however that is spelled. Raises UserError where there is none."""
+    every = sorted(folder.iterdir())
+    paths = [path for path in every if path.suffix.lower() == ".zip"]
+    others = [shown(path.name) for path in every if path not in paths]
     if not paths:
         raise UserError(f"{folder} holds no .zip; name the folder that the bundles are in")
     grades = []
@@ -159,7 +169,7 @@ def grade_many(
         except (UserError, OSError) as error:
             grades.append(Grade(file=shown(path.name), problem=" ".join(str(error).split())))
     handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
-    return Grades(grades=tuple(grades), copies=find_copies(handed_in))
+    return Grades(grades=tuple(grades), copies=find_copies(handed_in), others=tuple(others))
 
 
 def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
@@ -284,7 +294,7 @@ def _sheet_again(
             f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
         )
         return
-    resources = scratch_resources(run.config, folder)
+    resources = with_own_cache(run.config, scratch_resources(run.config, folder), folder / "cache")
     seed = derive_seed(run.config.seed, "split")
     dataset = open_dataset(run.config.dataset, resources.cache_dir, seed, resources.num_threads)
     path = write_winner_sheet(run.state, dataset, folder)

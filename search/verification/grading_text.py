@@ -12,7 +12,7 @@ HEADINGS = (
     *("student", "file", "question", "seed", "verdict", "best", "delta", "failed", "verified"),
     "differences",
 )
-MOST_LISTED = 20
+MOST_LISTED, MOST_NAMED = 20, 5
 
 
 def describe_grade(grade: Grade) -> str:
@@ -48,10 +48,16 @@ def _checked(grade: Grade) -> str:
         return f"every file, every number recomputed{' and every trial trained again' * trained} is as it was handed in"
     if not trained:
         return "every file is as it was handed in, and the numbers recomputed within what another machine may change"
+    apart = ", BUT THE EFFECT HANDED IN IS NOT THE ONE TRAINED HERE (above)" * _effect_is_apart(grade)
     return (
         f"{verification.num_answers_apart} answers differ from those handed in where trials were trained again, which is no "
-        "more than another machine may change"
+        f"more than another machine may change{apart}"
     )
+
+
+def _effect_is_apart(grade: Grade) -> bool:
+    effect = grade.verification.effect if grade.verification else None
+    return effect is not None and effect.is_apart
 
 
 def _difference_lines(differences: Sequence[Difference], checked: str) -> list[str]:
@@ -79,6 +85,11 @@ def describe_grades(grades: Grades) -> str:
             f"{shown(s, 40)} ({shown(f, 40)})" for s, f in zip(copy.students, copy.files, strict=True)
         )
         lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
+    if grades.others:
+        more = ", ..." if len(grades.others) > MOST_NAMED else ""
+        named = ", ".join(shown(name, 40) for name in grades.others[:MOST_NAMED])
+        count = len(grades.others)
+        lines.append(f"not graded, since their names do not end in .zip: {count} ({named}{more})")
     return "\n".join(lines)
 
 
@@ -107,4 +118,5 @@ def _verified(grade: Grade) -> str:
     if not grade.same or grade.verification is None:
         return "no"
     trained = [str(each.trial) for each in grade.verification.trained]
-    return f"trained {', '.join(trained)}" if trained else "recomputed"
+    apart = "; another effect here" if _effect_is_apart(grade) else ""
+    return f"trained {', '.join(trained)}{apart}" if trained else "recomputed"

@@ -63,7 +63,7 @@ def compare_rehearsal(
     journaled: Iterable[Event], again: Iterable[Event], comparison: Comparison, slack: float
 ) -> None:
     """Every trial asked for, every effect, every conclusion. An interrupted search may have got less far."""
-    ours, theirs = _standing(journaled), list(again)
+    ours, theirs = standing(journaled), list(again)
     finished = any(event["type"] == "finished" for event in ours)
     if not _compare_trials(_trials(ours), _trials(theirs), finished, comparison, slack):
         return
@@ -78,7 +78,7 @@ def compare_rehearsal(
             comparison.check(where, value, repeated, slack)
 
 
-def _standing(events: Iterable[Event]) -> list[Event]:
+def standing(events: Iterable[Event]) -> list[Event]:
     """The events of trials and conclusions that hold, oldest first: without those that a later `retried` withdrew, and with the
     images where they are now."""
     held: list[Event] = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from data.dataset import find_images
 from data.errors import UserError
 from data.messages import shown
 from search.driver.prepare import (
@@ -161,6 +162,19 @@ def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
     resources = resources_of(config, folder)
     cache_dir = resources.cache_dir if resources.cache_dir.exists() else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
+
+
+def with_own_cache(config: ExperimentConfig, resources: Resources, folder: Path) -> Resources:
+    """The same where the images were decoded before; else they and their features go to `folder`, and the rest of the cache is
+    shared."""
+    if find_images(config.dataset, resources.cache_dir)[1]:
+        return resources
+    if not folder.exists():
+        folder.mkdir()
+        for each in resources.cache_dir.glob("*"):
+            if each.name not in ("decoded", "features"):
+                (folder / each.name).symlink_to(each.resolve(), target_is_directory=each.is_dir())
+    return resources.model_copy(update={"cache_dir": folder})
 
 
 def prepare_again(run: Run, resources: Resources) -> Prepared:

@@ -1,6 +1,7 @@
 """Journaled trials trained again: which, and how far they come out apart. What else `verify` compares is not here."""
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +77,23 @@ def chosen_trial(state: SearchState, trial: int | None = None) -> int:
     return record.trial if record.duplicate_of is None else record.duplicate_of
 
 
+def drawn_trial(state: SearchState, others: Collection[int]) -> int | None:
+    """One more that was trained and completed, drawn where nobody can foresee it; None where all such are among `others`.
+
+    Whoever makes answers up can make those of the two claimed trials look like another machine's; of a trial drawn here they
+    would have to have done it in all.
+    """
+    left = [
+        record.trial
+        for record in state.records
+        if record.status == "completed"
+        and record.duplicate_of is None
+        and record.kind not in ("test", "leak")  # how far those move elsewhere was not measured
+        and record.trial not in others
+    ]
+    return secrets.choice(left) if left else None
+
+
 @dataclass(frozen=True)
 class TrainedAgain:
     """journaled: what was handed in; None where it is said to have failed. again, apart: None where it fails here."""
@@ -130,22 +148,40 @@ def judge(
         comparison.note(f"trial {found.trial}", found.what)
 
 
+class EffectHere(Frozen):
+    """The claimed effect of a trial, from the answers trained here alone, beside the one handed in."""
+
+    trial: int
+    objective: str
+    here: Effect
+    handed_in: Effect | None
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether what was handed in lies outside the interval of what was trained here."""
+        return (
+            self.handed_in is not None and not self.here.ci_low <= self.handed_in.delta <= self.here.ci_high
+        )
+
+    @property
+    def words(self) -> str:
+        said = f"; {_interval(self.handed_in)} was handed in" if self.handed_in is not None else ""
+        return f"trained here, trial {self.trial} has an effect of {_interval(self.here)} in {self.objective}{said}"
+
+
 def effect_here(
     trained: Sequence[TrainedAgain], claim: tuple[int, int] | None, labels: np.ndarray, seed: int
-) -> list[str]:
-    """The claimed effect from the answers trained here alone, in words; nothing where not both trials were, or all repeat."""
+) -> EffectHere | None:
+    """None where not both trials of the claim were trained, or all repeat."""
     by_trial = {each.record.trial: each for each in trained}
     ours, baseline = (by_trial.get(number) for number in claim or (-1, -1))
     if ours is None or baseline is None or ours.again is None or baseline.again is None:
-        return []
+        return None
     if not any(each.apart is not None and each.apart.differs for each in (ours, baseline)):
-        return []
-    objective, effect = ours.record.spec.protocol.objective, ours.record.effect
+        return None
+    objective = ours.record.spec.protocol.objective
     here = paired_effect(ours.again, baseline.again, labels, objective, derive_seed(seed, "verify"))
-    said = f"; {_interval(effect)} was handed in" if effect is not None else ""
-    return [
-        f"trained here, trial {ours.record.trial} has an effect of {_interval(here)} in {objective}{said}"
-    ]
+    return EffectHere(trial=ours.record.trial, objective=objective, here=here, handed_in=ours.record.effect)
 
 
 def _interval(effect: Effect) -> str:

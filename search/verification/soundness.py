@@ -3,14 +3,17 @@
 Numbers that follow from answers are `rehearsal`'s; the answers themselves `elsewhere`'s and `retraining`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from search.driver.pacing import Deadline
+from search.experiment.config import parse_config
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import Event
-from search.journal.state import SearchState, replay
+from search.journal.state import Replay, SearchState
+from search.verification.rehearsal import standing
 from search.verification.reopening import JOURNAL, Run
 
 START_SECONDS = 120.0  # the longest a sitting took before its first event, and clocks differ
@@ -20,15 +23,11 @@ MEASURED = ("score", "metrics", "optimistic_metrics", "best_epochs", "curve", "v
 def unsound(run: Run) -> Iterator[Difference]:
     """Where the journal contradicts its own config or itself."""
     yield from _unlike_config(run)
-    yield from _said_twice(run.events)
+    yield from _said_twice(standing(run.events))
     for record in run.state.records:
         if (what := _unsound_failure(record)) is not None:
             yield Difference(where=f"trial {record.trial}", what=what)
-    cuts = [place for place, event in enumerate(run.events) if event["type"] == "cut"]
-    if len(cuts) > 1:
-        yield Difference(where="cut", what=f"the search was cut {len(cuts)} times; it can be cut once")
-    elif cuts and (what := _unsound_cut(run, run.events[: cuts[0]], run.events[cuts[0]])) is not None:
-        yield Difference(where="cut", what=what)
+    yield from _unsound_cuts(run.events)
 
 
 def unfinished(state: SearchState) -> Iterator[Difference]:
@@ -52,8 +51,8 @@ def _unlike_config(run: Run) -> Iterator[Difference]:
     yield from comparison.differences
 
 
-def _said_twice(events: Sequence[Event]) -> Iterator[Difference]:
-    """A failed trial may be tried again; nothing else is asked for or told twice."""
+def _said_twice(events: Iterable[Event]) -> Iterator[Difference]:
+    """events: those that stand. A failed trial may be told again; nothing else is asked for or told twice."""
     asked: set[int] = set()
     completed: set[int] = set()
     for event in events:
@@ -84,25 +83,64 @@ def _unsound_failure(record: TrialRecord) -> str | None:
     return None if result.error else "it is said to have failed, and nothing says of what"
 
 
-def _unsound_cut(run: Run, before: Sequence[Event], cut: Event) -> str | None:
-    limit = run.config.search.max_hours
+class _Sitting(NamedTuple):
+    """began: at this time of day. earlier: seconds of the sittings before. prepared: seconds before its first event."""
+
+    began: float = 0.0
+    earlier: float = 0.0
+    prepared: float = 0.0
+
+
+def _unsound_cuts(events: Iterable[Event]) -> Iterator[Difference]:
+    """Each cut must come when the time of its own sitting was over; a later one may lift it by a higher limit, and be cut again."""
+    told, sitting, limit = Replay(), _Sitting(), None
+    for event in events:
+        what = None
+        if event["type"] in ("opened", "resumed"):
+            sitting = _Sitting(event["time"], told.state.wall_seconds)
+        elif event["type"] == "phase" and event["phase"] == "prepare":
+            sitting = sitting._replace(prepared=event["seconds"])
+        elif event["type"] == "cut":
+            limit = _hours(told)
+            what = _unsound_cut(told.state, event, sitting)
+        elif event["type"] == "retried" and event.get("lifts_cut"):
+            what = _unsound_lift(told.cut_after, limit, _hours(told))
+        if what is not None:
+            yield Difference(where="cut", what=what)
+        told.fold(event)
+
+
+def _hours(told: Replay) -> float | None:
+    opened = told.state.opened
+    assert opened is not None, "a journal begins with `opened`"
+    return parse_config(opened.config, "the journaled config").search.max_hours
+
+
+def _unsound_lift(cut_after: int | None, then: float | None, now: float | None) -> str | None:
+    if cut_after is None:
+        return "the search is said to have more time, and had not been cut"
+    if then is not None and now is not None and now <= then:
+        return (
+            f"the search went on after its cut with a limit of {now:g} hours, which is no more than {then:g}"
+        )
+    return None
+
+
+def _unsound_cut(state: SearchState, cut: Event, sitting: _Sitting) -> str | None:
+    if state.cut_after is not None:
+        return "the search was cut twice, and was given no more time between"
+    assert state.opened is not None, "a journal begins with `opened`"
+    config = parse_config(state.opened.config, "the journaled config")
+    limit, asked = config.search.max_hours, len(state.of_kind("trial"))
     if limit is None:
         return "the search was cut for lack of time, and its config has no search.max_hours"
-    state = replay(before)
-    asked = len(state.of_kind("trial"))
     if cut["after"] != asked:
         return f"it is said to come after {cut['after']} trials; {asked} were asked for by then"
-    begun = max(place for place, event in enumerate(before) if event["type"] in ("opened", "resumed"))
-    elapsed = cut["time"] - before[begun]["time"] + _prepared(before[begun:]) + START_SECONDS
-    earlier = replay(before[:begun]).wall_seconds if begun else 0.0
-    deadline = Deadline(run.config, earlier, 0.0, lambda: elapsed)
+    elapsed = cut["time"] - sitting.began + sitting.prepared + START_SECONDS
+    deadline = Deadline(config, sitting.earlier, 0.0, lambda: elapsed)
     for record in state.records:
         deadline.told(record)
     if deadline.passed():
         return None
-    return f"the search was cut after {(earlier + elapsed) / 3600:.2g} of {limit:g} hours, when there was time for more"
-
-
-def _prepared(events: Sequence[Event]) -> float:
-    """Seconds that the sitting took before its first event."""
-    return next((e["seconds"] for e in events if e["type"] == "phase" and e["phase"] == "prepare"), 0.0)
+    hours = (sitting.earlier + elapsed) / 3600
+    return f"the search was cut after {hours:.2g} of {limit:g} hours, when there was time for more"

@@ -3,7 +3,8 @@ saying the same wherever the journal says a thing twice. Each event's own types 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, complete
@@ -13,7 +14,7 @@ from data.messages import shown
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.evidence.objectives import OBJECTIVES
-from search.experiment.changes import changed, may_change
+from search.experiment.changes import changed, may_change, value_of
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
@@ -25,10 +26,18 @@ LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
 METRICS = set(OBJECTIVES)
+# Of each type: what a search that was resumed every hour of a week and asked for as many trials as are graded stays below.
+MOST_OF_TYPE = {"asked": 12_000, "resumed": 300, "retried": 300}
 
 
-def check_story(events: Iterable[Event]) -> None:
+def check_story(events: Sequence[Event]) -> None:
     """Whether the events follow one another as those of one search do, and speak of one search. Raises JournalError."""
+    counts = Counter(event["type"] for event in events)
+    for kind, most in MOST_OF_TYPE.items():
+        if counts[kind] > most:
+            raise JournalError(
+                f"the journal holds {counts[kind]} `{kind}` events; a search leaves at most {most}"
+            )
     story = _Story()
     for number, event in enumerate(events):
         if (event["type"] == "opened") != (number == 0):
@@ -275,10 +284,19 @@ def _check_resumed(story: _Story, event: Event) -> None:
     resumed = Resumed.model_validate(event)
     barred = [key for key in resumed.changed if not may_change(key)]
     _need(not barred, f"it changes {', '.join(barred[:3])}, which makes another search")
-    if resumed.changed:
-        config = changed(story.config.filled, resumed.changed)
-        story.config = parse_config(config, "the config as it was changed")
-        _need(story.config.hash == resumed.config_hash, "config_hash is not that of the config as changed")
+    if not resumed.changed:
+        _need(not resumed.config_hash, "it has a config_hash, and changes nothing")
+        return
+    for key, (then, now) in resumed.changed.items():
+        before = value_of(story.config.filled, key)
+        _need(
+            _spelled(then) == _spelled(before),
+            f"{key} is said to have been {_spelled(then)[:60]}, and was {_spelled(before)[:60]}",
+        )
+        _need(_spelled(then) != _spelled(now), f"{key} is said to have changed, and has not")
+    config = changed(story.config.filled, resumed.changed)
+    story.config = parse_config(config, "the config as it was changed")
+    _need(story.config.hash == resumed.config_hash, "config_hash is not that of the config as changed")
 
 
 def _check_retried(story: _Story, event: Event) -> None:

@@ -33,9 +33,11 @@ from search.verification.reopening import (
     relocated,
     run_of,
     scratch_resources,
+    with_own_cache,
 )
 from search.verification.retraining import (
     Apart,
+    EffectHere,
     chosen_trial,
     claimed_trials,
     effect_here,
@@ -62,8 +64,8 @@ class Retrained(Frozen):
 
 class Verification(Frozen):
     """trial: the one trained again; None where it did not come to that. exact: same machine and versions, else `changed` says
-    what is not. apart: how far the trial trained again is from the journaled one. also: other trials trained again. remarks: what
-    else was found out, and is no difference.
+    what is not. apart: how far the trial trained again is from the journaled one. also: other trials trained again. effect: the
+    claimed one, where the trials of the claim were trained again and moved. remarks: what else was found out, and is no difference.
     """
 
     trial: int | None = None
@@ -74,6 +76,7 @@ class Verification(Frozen):
     apart: Apart | None = None
     error: str | None = None
     also: tuple[Retrained, ...] = ()
+    effect: EffectHere | None = None
     differences: tuple[Difference, ...] = ()
     remarks: tuple[str, ...] = ()
     warning: str | None = None
@@ -163,14 +166,25 @@ def describe(verification: Verification) -> str:
     )
 
 
-def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambda _: None) -> Verification:
-    """The run as it was opened, with the trials of those numbers trained again: one, more or none."""
+def verify_run(
+    run_dir: Path,
+    run: Run,
+    numbers: Sequence[int],
+    say: Say = lambda _: None,
+    own_cache: Path | None = None,
+) -> Verification:
+    """The run as it was opened, with the trials of those numbers trained again: one, more or none.
+
+    own_cache: a folder for images that were not decoded before; None decodes them into the grader's cache.
+    """
     comparison = Comparison()
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
         folder = Path(name)
         resources = scratch_resources(run.config, folder)
         if not compare_listing(run, resources, comparison):
             return _verification(comparison, ())
+        if own_cache is not None:
+            resources = with_own_cache(run.config, resources, own_cache)
         prepared = prepare_again(run, resources)
         changed = compare_surroundings(run, prepared, comparison)
         if comparison.differences:  # on other images or weights all else would differ too
@@ -192,13 +206,14 @@ def verify_run(run_dir: Path, run: Run, numbers: Sequence[int], say: Say = lambd
                 trained.append(train_again(record, predictions.get(record.trial), resources))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
-        remarks += effect_here(trained, claim, labels, run.config.seed)
+        effect = effect_here(trained, claim, labels, run.config.seed)
+        remarks += [effect.words] if effect is not None else []
     found = _verification(comparison, changed)
     each = [
         Retrained(trial=t.record.trial, label=t.record.label, apart=t.apart, error=t.result.error)
         for t in trained
     ]
-    update = {**(dict(each[0]) if each else {}), "also": tuple(each[1:])}
+    update = {**(dict(each[0]) if each else {}), "also": tuple(each[1:]), "effect": effect}
     return found.model_copy(update={**update, "remarks": tuple(remarks), "warning": run.warning})
 
 
