@@ -6,7 +6,6 @@ Forms know ranges and types; which augmentation has which form, and what the num
 """
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -216,7 +215,10 @@ def is_number(value: object) -> TypeGuard[float]:
     # bool is a number to Python, but `rotation_range: yes` is a mistake.
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    return bool(abs(value) <= sys.float_info.max)  # type: ignore[operator]
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
 
 
 def _real(value: object) -> float:

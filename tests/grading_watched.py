@@ -6,7 +6,7 @@ search, which are two seconds each. FOLDER is made here; beside the temporary fi
 import hashlib
 import json
 import os
-import resource
+import re
 import sys
 import tempfile
 import time
@@ -89,6 +89,8 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
     watch, before = Watch(secret, (temporary, cache)), tree(cwd, decoy)
     for number in range(count):
         what = mutant(sound, number, planted, path) if number else "left alone"
+        held = resident_bytes()
+        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
         start, watch.found, watch.is_on = time.monotonic(), [], True
         result = graded(path, number % every == 0)
         watch.is_on = False
@@ -103,10 +105,18 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
             "seconds": seconds,
             "did": watch.found,
             "left": left,
+            "held_bytes": held,
+            "taken_bytes": resident_bytes("VmHWM") - held,
             **result,
         }
         print(json.dumps(line), flush=True)
-    print(json.dumps({"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+
+
+def resident_bytes(what: str = "VmRSS") -> int:
+    """What this process holds now, or held at most (VmHWM) since its mark was last put back."""
+    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def graded(path: Path, to_the_end: bool) -> dict[str, Any]:
