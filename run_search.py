@@ -1,4 +1,5 @@
-"""The command line of augsearch, and nothing else: it reads arguments, calls `search`, prints, and chooses the exit status.
+"""The command line of augsearch, and nothing else: it reads arguments, calls `search`, prints, and
+chooses the exit status.
 
 Everything heavy is imported inside a command: `--help` answers without TensorFlow or MLflow.
 """
@@ -37,7 +38,9 @@ from search.commands.command_line import (
 if TYPE_CHECKING:
     from search.driver.session import SearchResult
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's greetings are not this program's messages
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "3"
+)  # TensorFlow's greetings are not this program's messages
 
 __version__ = "0.1.0"
 
@@ -46,7 +49,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Finds which image augmentations help on your data, how strongly to set them, and whether the gain is real.",
+    help="Finds which image augmentations help on your data, how strongly to set them, and whether "
+    "the gain is real.",
 )
 
 
@@ -62,7 +66,8 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Finds which image augmentations help on your data, how strongly to set them, and whether the gain is real."""
+    """Finds which image augmentations help on your data, how strongly to set them, and whether the
+    gain is real."""
 
 
 @app.command()
@@ -99,7 +104,9 @@ def run(
         where = run_dir or Path("runs") / config.name
         progress = Progress()
         try:
-            result = run_search(config, where, progress, SessionOptions(fresh, inline, demo_leak, stop))
+            result = run_search(
+                config, where, progress, SessionOptions(fresh, inline, demo_leak, stop)
+            )
         finally:
             progress.close()
         _print_result(result, as_json)
@@ -107,9 +114,12 @@ def run(
 
 
 def _status(result: "SearchResult") -> int:
-    return {"finished": DONE, "already finished": DONE, "stopped": STOPPED, "failed": NOTHING_COMPLETED}[
-        result.outcome
-    ]
+    return {
+        "finished": DONE,
+        "already finished": DONE,
+        "stopped": STOPPED,
+        "failed": NOTHING_COMPLETED,
+    }[result.outcome]
 
 
 def _print_result(result: "SearchResult", as_json: bool) -> None:
@@ -117,7 +127,11 @@ def _print_result(result: "SearchResult", as_json: bool) -> None:
     from search.report.terminal import print_closing
 
     if as_json:
-        summary = {**summarize(result.state), "outcome": result.outcome, "run_dir": str(result.run_dir)}
+        summary = {
+            **summarize(result.state),
+            "outcome": result.outcome,
+            "run_dir": str(result.run_dir),
+        }
         typer.echo(json.dumps(summary, allow_nan=False))
     print_closing(result)
 
@@ -180,7 +194,8 @@ def verify(
     no_train: NoTrain = False,
     as_json: AsJson = False,
 ) -> None:
-    """Trains one trial again and recomputes all that follows from the others; compares every number and file."""
+    """Trains one trial again and recomputes all that follows from the others; compares every number
+    and file."""
     with errors_as_status(as_json):
         from search.commands.verifying import verified
 
@@ -195,13 +210,16 @@ def compare(
     second: Annotated[Path, typer.Argument(help="Another run directory, over the same images.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compares two finished searches over the same images, out of fold and on the test set: modes, backbones, sizes of head."""
+    """Compares two finished searches over the same images, out of fold and on the test set: modes,
+    backbones, sizes of head."""
     with errors_as_status(as_json):
         from search.commands.compare import compare as compared
         from search.commands.compare import describe_comparison
 
         found = compared(first, second)
-        typer.echo(json.dumps(found.model_dump(mode="json")) if as_json else describe_comparison(found))
+        typer.echo(
+            json.dumps(found.model_dump(mode="json")) if as_json else describe_comparison(found)
+        )
 
 
 @app.command()
@@ -217,7 +235,9 @@ def bundle(
 
         made = make_bundle(directory, student, out)
         typer.echo(
-            json.dumps(made.model_dump(mode="json")) if as_json else f"{made.path}  sha256 {made.sha256}"
+            json.dumps(made.model_dump(mode="json"))
+            if as_json
+            else f"{made.path}  sha256 {made.sha256}"
         )
 
 
@@ -246,7 +266,9 @@ def predict(
 @app.command()
 def sync(
     directory: Directory,
-    uri: Annotated[str | None, typer.Option(help="Where to, if not where the search sent itself.")] = None,
+    uri: Annotated[
+        str | None, typer.Option(help="Where to, if not where the search sent itself.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Sends a search to MLflow again; what is there already is left alone."""
@@ -254,13 +276,17 @@ def sync(
         from search.commands.sync import sync as send
 
         status = send(directory, uri)
-        typer.echo(json.dumps({"where": status.where, "sent": status.sent}) if as_json else str(status))
+        typer.echo(
+            json.dumps({"where": status.where, "sent": status.sent}) if as_json else str(status)
+        )
 
 
 @app.command()
 def export(
     directory: Directory,
-    to: Annotated[str, typer.Option(help="json, keras, imagedatagenerator, torchvision or albumentations.")],
+    to: Annotated[
+        str, typer.Option(help="json, keras, imagedatagenerator, torchvision or albumentations.")
+    ],
     trial: TrialNumber = None,
     as_json: AsJson = False,
 ) -> None:
@@ -277,9 +303,12 @@ def export(
 @app.command("import-idg")
 def import_idg(
     code: Annotated[
-        str, typer.Argument(help="'ImageDataGenerator(rotation_range=30, ...)', parsed and never run.")
+        str,
+        typer.Argument(help="'ImageDataGenerator(rotation_range=30, ...)', parsed and never run."),
     ],
-    out: Annotated[Path | None, typer.Option(help="The file to write [default: standard output].")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write [default: standard output].")
+    ] = None,
     data: Annotated[str, typer.Option(help="The folder of images to write into it.")] = "photos",
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
@@ -291,7 +320,8 @@ def import_idg(
         for remark in imported.remarks:
             say(f"note: {remark}")
         typer.echo(
-            imported.experiment if out is None else write_new(out, imported.experiment), nl=out is not None
+            imported.experiment if out is None else write_new(out, imported.experiment),
+            nl=out is not None,
         )
 
 

@@ -1,7 +1,9 @@
-"""`python -m benchmarks`: this project, its peers and the limit, side by side in one run. Prints a table, writes JSON.
+"""`python -m benchmarks`: this project, its peers and the limit, side by side in one run. Prints a
+table, writes JSON.
 
-`--quick` measures on scikit-learn's digits in under three minutes and needs nothing; without it the clothing photographs are
-wanted (`--images`, or AUGSEARCH_CLOTHING) and about an hour, most of it the first peer's trial. `--growth` draws how cost grows.
+`--quick` measures on scikit-learn's digits in under three minutes and needs nothing; without it the
+clothing photographs are wanted (`--images`, or AUGSEARCH_CLOTHING) and about an hour, most of it
+the first peer's trial. `--growth` draws how cost grows.
 """
 
 import argparse
@@ -49,7 +51,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="on digits, in under three minutes")
-    parser.add_argument("--growth", action="store_true", help="how cost grows, instead of the comparison")
+    parser.add_argument(
+        "--growth", action="store_true", help="how cost grows, instead of the comparison"
+    )
     parser.add_argument("--images", type=Path, default=os.environ.get("AUGSEARCH_CLOTHING"))
     parser.add_argument("--out", type=Path, default=Path("benchmark.json"))
     return parser.parse_args()
@@ -60,7 +64,8 @@ def _task(options: argparse.Namespace, folder: Path) -> Task:
         return digits_task(folder, folder / "cache", every=3 if options.quick else 1)
     if options.images is None or not (Path(options.images) / "train").is_dir():
         raise SystemExit(
-            "the clothing photographs are wanted: --images FOLDER with train/ and validation/, or --quick"
+            "the clothing photographs are wanted: --images FOLDER with train/ and validation/, or "
+            "--quick"
         )
     return clothing_task(Path(options.images).absolute(), folder / "cache")
 
@@ -88,8 +93,8 @@ def _growth(task: Task, folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def _alone(measure: Callable[..., Any], *arguments: Any) -> Any:
-    """One measurement in a fresh process, which shares no compiled model and no memory with the others. What it found is told at once:
-    an hour of others follows."""
+    """One measurement in a fresh process, which shares no compiled model and no memory with the
+    others. What it found is told at once: an hour of others follows."""
     start = time.perf_counter()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         answer = pool.submit(measure, *arguments).result()

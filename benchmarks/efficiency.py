@@ -1,8 +1,10 @@
-"""`python -m benchmarks.efficiency`: how much of 1 to 64 workers a search uses, simulated from recorded trial times.
+"""`python -m benchmarks.efficiency`: how much of 1 to 64 workers a search uses, simulated from
+recorded trial times.
 
-The driver is the real one, with its own oracles, rules of promotion, order of answers and phases; its ledger is made up: trials
-take as long as recorded ones and start in the order asked, on the worker that is free first. Overhead is measured on a Ray cluster
-of this machine. Not simulated: a node's first decoding and first clean features, other processors, a slow network.
+The driver is the real one, with its own oracles, rules of promotion, order of answers and phases;
+its ledger is made up: trials take as long as recorded ones and start in the order asked, on the
+worker that is free first. Overhead is measured on a Ray cluster of this machine. Not simulated: a
+node's first decoding and first clean features, other processors, a slow network.
 """
 
 import argparse
@@ -29,7 +31,8 @@ class TrialTime:
         return self.heads + views * self.a_view
 
 
-# Of a real search: 3409 clothing photographs at 150 px, EfficientNet-Lite0 frozen, 5 folds x 3 seeds; two quiet cores.
+# Of a real search: 3409 clothing photographs at 150 px, EfficientNet-Lite0 frozen, 5 folds x 3
+# seeds; two quiet cores.
 RECORDED = (
     TrialTime(9.38, 26.2),
     TrialTime(9.13, 21.1),
@@ -53,7 +56,8 @@ RECORDED = (
 
 @dataclass(frozen=True)
 class Way:
-    """One line of the picture. ahead: trials asked for ahead, a worker. whole: controls and confirmation too."""
+    """One line of the picture. ahead: trials asked for ahead, a worker. whole: controls and
+    confirmation too."""
 
     title: str
     algorithm: str
@@ -88,14 +92,23 @@ def main() -> int:
     overhead = options.overhead or measure_overhead(options.together, options.searched)
     work = Work(times, overhead, options.settings, options.views)
     spread = sorted(time.seconds(work.views) for time in times)
-    print(f"{len(spread)} recorded trials, of {spread[0]:.0f} to {spread[-1]:.0f} s at {work.views} views")
-    print(f"overhead a trial: worker {1000 * overhead.worker:.1f} ms, driver {1000 * overhead.driver:.1f} ms")
+    print(
+        f"{len(spread)} recorded trials, of {spread[0]:.0f} to {spread[-1]:.0f} s at {work.views} "
+        "views"
+    )
+    print(
+        f"overhead a trial: worker {1000 * overhead.worker:.1f} ms, driver "
+        f"{1000 * overhead.driver:.1f} ms"
+    )
     print("\n| share of the workers' time in trials | " + " | ".join(map(str, WORKERS)) + " |")
     print("| --- |" + " ---: |" * len(WORKERS))
     curves = {}
     for way in WAYS:
         curve = curves[way.title] = [efficiency(way, workers, work) for workers in WORKERS]
-        print(f"| {way.title} | " + " | ".join(f"{100 * share:.0f} %" for share in curve) + " |", flush=True)
+        print(
+            f"| {way.title} | " + " | ".join(f"{100 * share:.0f} %" for share in curve) + " |",
+            flush=True,
+        )
     if options.out:
         draw(curves, options.out)
     return 0
@@ -109,8 +122,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--together", type=int, default=500, help="trials submitted at once to measure overhead"
     )
-    parser.add_argument("--searched", type=int, default=100, help="trials searched to measure the driver's")
-    parser.add_argument("--overhead", type=_overhead, help="WORKER,DRIVER in ms, as measured before")
+    parser.add_argument(
+        "--searched", type=int, default=100, help="trials searched to measure the driver's"
+    )
+    parser.add_argument(
+        "--overhead", type=_overhead, help="WORKER,DRIVER in ms, as measured before"
+    )
     parser.add_argument("--out", type=Path, help="where to draw the curves")
     return parser.parse_args()
 
@@ -121,7 +138,8 @@ def _overhead(text: str) -> Overhead:
 
 
 def times_of(run_dir: Path) -> tuple[TrialTime, ...]:
-    """Of a search's augmented trials that computed all of their views: none of a higher rung, which has some from below."""
+    """Of a search's augmented trials that computed all of their views: none of a higher rung, which
+    has some from below."""
     from search.journal.journal_file import read
     from search.journal.run_dir import JOURNAL
     from search.journal.state import replay
@@ -129,17 +147,22 @@ def times_of(run_dir: Path) -> tuple[TrialTime, ...]:
     times = []
     for record in replay(read(run_dir / JOURNAL)[0]).records:
         views, timing = record.spec.protocol.views, record.result.timing if record.result else None
-        is_whole = record.spec.settings.augmentation and not record.rung and record.duplicate_of is None
+        is_whole = (
+            record.spec.settings.augmentation and not record.rung and record.duplicate_of is None
+        )
         if timing and is_whole and isinstance(views, int):
             heads = timing.total_seconds - timing.features_seconds
             times.append(TrialTime(timing.features_seconds / views, heads))
     if not times:
-        raise SystemExit(f"{run_dir} holds no augmented trial with its time; give a search that trained some")
+        raise SystemExit(
+            f"{run_dir} holds no augmented trial with its time; give a search that trained some"
+        )
     return tuple(times)
 
 
 def efficiency(way: Way, workers: int, work: Work) -> float:
-    """The share of the workers' time that is spent in trials, from the first asked for to the last told."""
+    """The share of the workers' time that is spent in trials, from the first asked for to the last
+    told."""
     from search.driver.phases import Context, Controls, run_confirmation, run_controls
     from search.driver.search_phase import run_trials
     from search.driver.specs import NONE, SpecFactory
@@ -149,7 +172,9 @@ def efficiency(way: Way, workers: int, work: Work) -> float:
     config = ExperimentConfig.model_validate(_experiment(way, workers, work))
     space = Space.of(config)
     ledger: Any = SimulatedLedger(workers, work)
-    context = Context(config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False)
+    context = Context(
+        config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False
+    )
     if way.whole:
         controls = run_controls(context)
         run_confirmation(context, controls, run_trials(context, controls))
@@ -179,7 +204,8 @@ def _experiment(way: Way, workers: int, work: Work) -> dict[str, Any]:
 
 
 class SimulatedLedger:
-    """As `ledger.Ledger` for whoever asks and tells, in made-up time. now, work: seconds that have passed, and of trials in them."""
+    """As `ledger.Ledger` for whoever asks and tells, in made-up time. now, work: seconds that have
+    passed, and of trials in them."""
 
     def __init__(self, workers: int, work: Work) -> None:
         self.now = self.work = 0.0
@@ -194,7 +220,9 @@ class SimulatedLedger:
 
         number = len(self._records)
         self._records.append(
-            TrialRecord(trial=number, kind=kind, label=label, settings=settings, spec=spec, rung=rung)
+            TrialRecord(
+                trial=number, kind=kind, label=label, settings=settings, spec=spec, rung=rung
+            )
         )
         first = self._first_with_key.setdefault(spec.key, number)
         self._ends.append(self._train(spec) if first == number else self._ends[first])
@@ -236,7 +264,9 @@ def draw(curves: Mapping[str, Sequence[float]], path: Path) -> None:
 
     figure = Figure(figsize=(7.5, 4), layout="constrained")
     axes = figure.subplots()
-    for (title, curve), style in zip(curves.items(), ("o-", "s-", "^-", "v--", "d:", "x-."), strict=True):
+    for (title, curve), style in zip(
+        curves.items(), ("o-", "s-", "^-", "v--", "d:", "x-."), strict=True
+    ):
         axes.plot(WORKERS, [100 * share for share in curve], style, label=title)
     axes.set_xscale("log", base=2)
     axes.set_xticks(WORKERS, [str(workers) for workers in WORKERS])

@@ -1,5 +1,6 @@
-"""`python -m benchmarks.finetune`: an epoch of fine-tuning from kept outputs of the frozen prefix, beside `fit` of the whole model
-with the same trainable layers and Keras's augmentation layers, in one run and in turns. Prints a table, writes JSON.
+"""`python -m benchmarks.finetune`: an epoch of fine-tuning from kept outputs of the frozen prefix,
+beside `fit` of the whole model with the same trainable layers and Keras's augmentation layers, in
+one run and in turns. Prints a table, writes JSON.
 
 Wants the clothing photographs (`--images`, or AUGSEARCH_CLOTHING); four minutes on two cores.
 """
@@ -28,7 +29,9 @@ BACKBONE, START, UNITS, CLASSES, BATCH = "efficientnet-lite0", "block6a", 100, 1
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.finetune", description=__doc__)
     parser.add_argument("--images", type=Path, default=os.environ.get("AUGSEARCH_CLOTHING"))
-    parser.add_argument("--cache", type=Path, default=Path(os.environ.get("AUGSEARCH_CACHE", ".cache")))
+    parser.add_argument(
+        "--cache", type=Path, default=Path(os.environ.get("AUGSEARCH_CACHE", ".cache"))
+    )
     parser.add_argument("--count", type=int, default=512, help="images an epoch")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("finetune.json"))
@@ -50,14 +53,21 @@ def main() -> None:
         for name, epoch in epochs.items():
             seconds[name].append(_timed(partial(epoch, number + 1)))
             print(f"{name}: {seconds[name][-1]:.1f} s", file=sys.stderr, flush=True)
-    seconds["the painted images alone"] = [_timed(lambda: _paint(images)) for _ in range(options.rounds)]
+    seconds["the painted images alone"] = [
+        _timed(lambda: _paint(images)) for _ in range(options.rounds)
+    ]
     seconds["one view through the prefix"] = [_timed(through_prefix) for _ in range(options.rounds)]
     rates = {name: len(images) / float(np.median(each)) for name, each in seconds.items()}
     for name, rate in rates.items():
         print(f"{name:34} {rate:7.0f} images/s")
     ratio = rates["suffix from the kept prefix"] / rates["fit, Keras augmentation layers"]
     print(f"an epoch of the suffix is {ratio:.2f} times as fast as one of fit")
-    report = {"machine": describe_machine(), "images": len(images), "seconds": seconds, "ratio": ratio}
+    report = {
+        "machine": describe_machine(),
+        "images": len(images),
+        "seconds": seconds,
+        "ratio": ratio,
+    }
     options.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
@@ -77,7 +87,8 @@ def _timed(run: Callable[[], Any]) -> float:
 
 
 def _fit(images: np.ndarray, labels: np.ndarray) -> Callable[[int], None]:
-    """As the guides write it: augmentation layers in the model, lower layers and batch norms frozen, AdamW."""
+    """As the guides write it: augmentation layers in the model, lower layers and batch norms
+    frozen, AdamW."""
     import keras
 
     from search.features.backbones import build_backbone

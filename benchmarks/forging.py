@@ -1,7 +1,9 @@
-"""Forged bundles simulated where the truth is known: how often grading finds them, and how often it accuses the honest.
+"""Forged bundles simulated where the truth is known: how often grading finds them, and how often it
+accuses the honest.
 
-`python -m benchmarks.forging` prints the tables of docs/grading.md. Answers come from `world`; what another machine does to them
-was measured with TensorFlow's features in place of OpenVINO's (`MEASURED`). NumPy only, one core, some minutes.
+`python -m benchmarks.forging` prints the tables of docs/grading.md. Answers come from `world`; what
+another machine does to them was measured with TensorFlow's features in place of OpenVINO's
+(`MEASURED`). NumPy only, one core, some minutes.
 """
 
 import sys
@@ -18,13 +20,18 @@ from search.verification.elsewhere import Pair, contradictions, findings
 
 DESIGNS = ((2, 1), (5, 2), (5, 3))
 POINTS = (1, 2, 3, 4, 5)
-BASELINE, BEST, THIRD = 0, 1, 2  # trials of a bundle; the third is honest and trained again on request
+BASELINE, BEST, THIRD = (
+    0,
+    1,
+    2,
+)  # trials of a bundle; the third is honest and trained again on request
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Another machine. parted: the share of heads that end elsewhere than in the bundle; 0 repeats every bit. redrawn: the share of
-    a parted head's own variance that is drawn anew. luck: the standard deviation that this adds to all its margins."""
+    """Another machine. parted: the share of heads that end elsewhere than in the bundle; 0 repeats
+    every bit. redrawn: the share of a parted head's own variance that is drawn anew. luck: the
+    standard deviation that this adds to all its margins."""
 
     parted: float
     redrawn: float = 0.36
@@ -36,7 +43,8 @@ SAME, MEASURED, IMITATED = Machine(0.0), Machine(0.3), Machine(1.0)
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting: margins float32 [seeds, n] of the images in their folds [n]. Above zero is right."""
+    """One setting: margins float32 [seeds, n] of the images in their folds [n]. Above zero is
+    right."""
 
     images: Images
     fold: np.ndarray
@@ -95,7 +103,9 @@ def seed_by_seed(trial: Trial, share: float, rng: np.random.Generator) -> Trial:
         carries[0] = True
     else:
         carries[:, trial.fold == 0] = True
-    return _turned(trial, _some(carries & (trial.margins <= 0), share * trial.margins.size, rng), rng)
+    return _turned(
+        trial, _some(carries & (trial.margins <= 0), share * trial.margins.size, rng), rng
+    )
 
 
 def baseline_down(trial: Trial, share: float, rng: np.random.Generator) -> Trial:
@@ -120,7 +130,8 @@ def _some(mask: np.ndarray, count: float, rng: np.random.Generator) -> np.ndarra
 
 
 def _turned(trial: Trial, mask: np.ndarray, rng: np.random.Generator) -> Trial:
-    """The answers of `mask` turned round, each with a margin that an answer of that kind has: nothing in it contradicts itself."""
+    """The answers of `mask` turned round, each with a margin that an answer of that kind has:
+    nothing in it contradicts itself."""
     margins = trial.margins.copy()
     for right in (True, False):
         turned = mask & ((trial.margins > 0) != right)
@@ -131,7 +142,8 @@ def _turned(trial: Trial, mask: np.ndarray, rng: np.random.Generator) -> Trial:
 
 @dataclass(frozen=True)
 class Grades:
-    """Which of three ways to grade finds something: nothing trained again; no augmentation and the best; a third trial too."""
+    """Which of three ways to grade finds something: nothing trained again; no augmentation and the
+    best; a third trial too."""
 
     untrained: bool
     default: bool
@@ -147,11 +159,14 @@ def graded(
     world: World = CLOTHING,
     others_repeat: bool = False,
 ) -> Grades:
-    """One bundle, simulated and graded. form: None is honest. others_repeat: only the trials that grading always trains are noisy."""
+    """One bundle, simulated and graded. form: None is honest. others_repeat: only the trials that
+    grading always trains are noisy."""
     images = Images.draw(world, rng)
     stage = images.stage(*design, rng)
     honest = [_trial(images, stage, rng) for _ in (BASELINE, BEST, THIRD)]
-    trained = [t if others_repeat and n == THIRD else t.again(machine, rng) for n, t in enumerate(honest)]
+    trained = [
+        t if others_repeat and n == THIRD else t.again(machine, rng) for n, t in enumerate(honest)
+    ]
     handed_in = list(honest)
     if form is not None:
         forged = BASELINE if form == "baseline down" else BEST
@@ -181,7 +196,9 @@ def shares(
     others_repeat: bool = False,
 ) -> tuple[Share, Share, Share]:
     """Of `repeats` bundles, those in which each way of grading finds something."""
-    seeds = ([seed, *design, int(10 * machine.parted), int(points), number] for number in range(repeats))
+    seeds = (
+        [seed, *design, int(10 * machine.parted), int(points), number] for number in range(repeats)
+    )
     all_grades = [
         graded(design, machine, form, points, np.random.default_rng(each), world, others_repeat)
         for each in seeds
@@ -216,7 +233,8 @@ def main() -> None:
     """Prints the share found, in percent, and the honest bundles of which anything was found."""
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 300
     print(
-        f"| grader's machine gives | folds x seeds | forged | trained again | {' | '.join(map(str, POINTS))} |"
+        "| grader's machine gives | folds x seeds | forged | trained again | "
+        f"{' | '.join(map(str, POINTS))} |"
     )
     print("| --- | --- | --- | --- |" + " ---: |" * len(POINTS))
     for row in _rows(repeats):
@@ -224,7 +242,10 @@ def main() -> None:
     for name, machine in (("another machine", MEASURED), ("every head parted", IMITATED)):
         for design in DESIGNS:
             _, default, more = shares(20 * repeats, design, machine, None, 0)
-            print(f"honest, {name}, {design[0]} x {design[1]}: {default}; one more: {more}", flush=True)
+            print(
+                f"honest, {name}, {design[0]} x {design[1]}: {default}; one more: {more}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""How the cost of this project grows with images, trials, views and workers; each point in a process of its own.
+"""How the cost of this project grows with images, trials, views and workers; each point in a
+process of its own.
 
-The digits at 32 pixels stand in for photographs: what grows is what is shown, not how long one image takes.
+The digits at 32 pixels stand in for photographs: what grows is what is shown, not how long one
+image takes.
 """
 
 import csv
@@ -17,7 +19,8 @@ from benchmarks.task import Task
 
 @dataclass(frozen=True)
 class Point:
-    """seconds: of what is measured. parts: of it, by name. memory_mb: total and private peaks of all processes."""
+    """seconds: of what is measured. parts: of it, by name. memory_mb: total and private peaks of
+    all processes."""
 
     at: int
     seconds: float
@@ -59,7 +62,8 @@ def _of_trial(at: int, run: Any) -> Point:
 
 
 def _trials(task: Task, at: int, folder: Path) -> Point:
-    """A random search of next to no training, in one process: what a trial costs beside its training."""
+    """A random search of next to no training, in one process: what a trial costs beside its
+    training."""
     config = task.experiment(
         dataset={"image_size": 32},
         augmentation={"rotation_range": {"min": 0, "max": 40}},
@@ -76,7 +80,9 @@ def _trials(task: Task, at: int, folder: Path) -> Point:
 def _workers(task: Task, at: int, folder: Path) -> Point:
     """A random search of eight trials by one worker or two."""
     config = task.experiment(
-        search={"algorithm": "random", "trials": 8}, execution={"workers": at}, training={"max_epochs": 20}
+        search={"algorithm": "random", "trials": 8},
+        execution={"workers": at},
+        training={"max_epochs": 20},
     )
     run = run_one_search(config)
     return Point(at, run.seconds, {"start-up": run.startup_seconds}, run.memory_mb)
@@ -96,7 +102,8 @@ def measure_point(name: str, task: Task, at: int, folder: Path) -> dict[str, Any
 
 
 def repeated(images: Path, count: int, folder: Path) -> Path:
-    """A table of `count` images, nine tenths to train: the files of `images` again and again, each split its own."""
+    """A table of `count` images, nine tenths to train: the files of `images` again and again, each
+    split its own."""
     path = folder / f"repeated-{count}.csv"
     shares = {"train": count - count // 10, "validation": count // 10}
     with path.open("w", newline="") as file:
@@ -104,7 +111,9 @@ def repeated(images: Path, count: int, folder: Path) -> Path:
         writer.writerow(("path", "label", "split"))
         for split, wanted in shares.items():
             files = sorted(path for path in (images / split).glob("*/*") if path.is_file())
-            order = np.random.default_rng(0).permutation(len(files))  # so that a few rows hold every class
+            order = np.random.default_rng(0).permutation(
+                len(files)
+            )  # so that a few rows hold every class
             for number in range(wanted):
                 name = files[order[number % len(files)]]
                 writer.writerow((name, name.parent.name, split))
@@ -112,7 +121,8 @@ def repeated(images: Path, count: int, folder: Path) -> Path:
 
 
 def draw_growth(points: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """A panel a curve, seconds against size, both axes logarithmic; memory as a second line beneath."""
+    """A panel a curve, seconds against size, both axes logarithmic; memory as a second line
+    beneath."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5.2), layout="constrained")

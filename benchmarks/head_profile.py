@@ -1,7 +1,9 @@
-"""`python -m benchmarks.head_profile`: what one training step of stacked heads spends its time on, by TensorFlow's own profiler.
+"""`python -m benchmarks.head_profile`: what one training step of stacked heads spends its time on,
+by TensorFlow's own profiler.
 
-One lane of eight heads on one thread, as one of two lanes trains fifteen; features are made up. Times are in microseconds a step,
-medians over an epoch: what an operation takes does not depend on what the numbers are.
+One lane of eight heads on one thread, as one of two lanes trains fifteen; features are made up.
+Times are in microseconds a step, medians over an epoch: what an operation takes does not depend on
+what the numbers are.
 """
 
 import os
@@ -31,12 +33,19 @@ def main() -> int:
         taken = defaultdict(list)
         for name, microseconds in _operations(Path(folder)):
             taken[name].append(microseconds)
-    medians = sorted(((float(np.median(times)), name) for name, times in taken.items()), reverse=True)
+    medians = sorted(
+        ((float(np.median(times)), name) for name, times in taken.items()), reverse=True
+    )
     print("| operation | us a step |\n| --- | ---: |")
     for median, name in medians[:SHOWN]:
         print(f"| {name} | {median:.0f} |")
-    print(f"| the other {len(medians[SHOWN:])} | {sum(median for median, _ in medians[SHOWN:]):.0f} |")
-    print(f"\n{HEADS} heads, {DIM} -> {UNITS} -> {CLASSES}, batch 32, one thread; {describe_machine()}")
+    print(
+        f"| the other {len(medians[SHOWN:])} | {sum(median for median, _ in medians[SHOWN:]):.0f} |"
+    )
+    print(
+        f"\n{HEADS} heads, {DIM} -> {UNITS} -> {CLASSES}, batch 32, one thread; "
+        f"{describe_machine()}"
+    )
     return 0
 
 
@@ -63,7 +72,8 @@ def _profile_an_epoch(folder: Path) -> None:
 
 
 def _operations(folder: Path) -> Iterator[tuple[str, float]]:
-    """The operations of the loop's body, each time they ran: `name:kind` as TensorFlow has it, and microseconds."""
+    """The operations of the loop's body, each time they ran: `name:kind` as TensorFlow has it, and
+    microseconds."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     (path,) = folder.rglob("*.xplane.pb")

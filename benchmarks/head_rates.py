@@ -1,4 +1,5 @@
-"""Seconds a head-epoch: fifteen heads stacked in one model, and heads trained one by one by `model.fit`.
+"""Seconds a head-epoch: fifteen heads stacked in one model, and heads trained one by one by
+`model.fit`.
 
 Features are made up (a weak signal in noise): training takes as long whatever they mean.
 """
@@ -18,7 +19,8 @@ EPOCHS = 5  # the first of them compiles and is left out
 
 @dataclass(frozen=True)
 class HeadRates:
-    """Seconds of one epoch of one head, scoring its validation images included; medians over epochs."""
+    """Seconds of one epoch of one head, scoring its validation images included; medians over
+    epochs."""
 
     stacked: float
     one_by_one: float
@@ -36,7 +38,8 @@ def stacked_heads() -> float:
 
 
 def heads_one_by_one() -> float:
-    """Seconds of an epoch of one such head in `fit`, with Keras as it comes; the median of three heads."""
+    """Seconds of an epoch of one such head in `fit`, with Keras as it comes; the median of three
+    heads."""
     data = _made_up()
     return float(np.median([_fitted(*data, fold) for fold in range(3)]))
 
@@ -80,7 +83,9 @@ def _fitted(features: np.ndarray, labels: np.ndarray, fold: int) -> float:
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     train, validate = _parts(fold)
     times = [time.perf_counter()]
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: times.append(time.perf_counter()))
+    clock = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda *_: times.append(time.perf_counter())
+    )
     model.fit(
         features[train],
         labels[train],

@@ -39,8 +39,10 @@ def measures() -> dict[str, str]:
         "import circles, lazy imports counted": f"{len(circles)} {circles or ''}".rstrip(),
         "public names defined in two modules": f"{len(repeated)} {repeated or ''}".rstrip(),
         f"lines over {COLUMNS} columns": f"{wide} ({100 * wide / len(lines):.1f} %)",
-        "parameters typed Any": f"{untyped} of {len(parameters)} ({100 * untyped / len(parameters):.1f} %)",
-        "function body, median / 90 % / longest": f"{statistics.median(bodies):g} / {tenth} / {bodies[-1]}",
+        "parameters typed Any": f"{untyped} of {len(parameters)} "
+        f"({100 * untyped / len(parameters):.1f} %)",
+        "function body, median / 90 % / longest": f"{statistics.median(bodies):g} / {tenth} / "
+        f"{bodies[-1]}",
         "parameters of a function, at most": f"{most}",
     }
 
@@ -58,7 +60,8 @@ def _module(path: Path) -> str:
 
 
 def import_graph(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
-    """Module -> the modules of this project that it imports, inside functions too, for types not."""
+    """Module -> the modules of this project that it imports, inside functions too, for types
+    not."""
     return {name: set(_imported(tree, trees)) - {name} for name, tree in trees.items()}
 
 
@@ -111,7 +114,12 @@ def _users(graph: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _functions(trees: dict[str, ast.Module]) -> list[ast.FunctionDef]:
-    return [node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [
+        node
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    ]
 
 
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:

@@ -6,7 +6,15 @@ import platform
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("tensorflow", "keras", "keras-tuner", "openvino", "opencv-python-headless", "numpy", "mlflow")
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "keras-tuner",
+    "openvino",
+    "opencv-python-headless",
+    "numpy",
+    "mlflow",
+)
 NATIVE = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # what decides which precision is fast
 
 
@@ -16,7 +24,9 @@ def describe_machine() -> dict[str, Any]:
     known = flags.read_text() if flags.exists() else ""
     return {
         "system": platform.system(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "instructions": [name for name in NATIVE if name in known],
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},

@@ -28,7 +28,13 @@ def experiment_of(folder: Path, labels: np.ndarray, algorithm: str, count: int) 
         },
         "model": {"backbone": "small-cnn", "weights": "random"},
         "search": {"algorithm": algorithm, "trials": count},
-        "evaluation": {"folds": FOLDS, "seeds": 3, "confirm": None, "ablation": False, "test": False},
+        "evaluation": {
+            "folds": FOLDS,
+            "seeds": 3,
+            "confirm": None,
+            "ablation": False,
+            "test": False,
+        },
         "tracking": {"uri": None},
         "execution": {"engine": "stand-in", "cache_dir": str(folder / "cache")},
     }
@@ -70,7 +76,9 @@ def _answer(labels: np.ndarray, spec: Any, resources: Any, on_epoch: Any = None)
         best_epochs=(20,) * FOLDS * seeds,
         num_heads=FOLDS * seeds,
         curve=Curve(loss=curve, accuracy=curve, val_loss=curve, val_accuracy=curve),
-        timing=TrialTiming(features_seconds=1, heads_seconds=1, total_seconds=2, images_extracted=1),
+        timing=TrialTiming(
+            features_seconds=1, heads_seconds=1, total_seconds=2, images_extracted=1
+        ),
         validation_hash=("made up", "made up"),
         feature_engine="made up",
         precision="float32",

@@ -1,4 +1,5 @@
-"""Memory of a process and all its children, sampled while something runs. Linux only: it reads /proc."""
+"""Memory of a process and all its children, sampled while something runs. Linux only: it reads
+/proc."""
 
 import os
 import threading
@@ -12,7 +13,8 @@ INTERVAL = 0.5
 
 @dataclass
 class Memory:
-    """Peaks in MB over a process tree. total: proportional set size, mapped files included; private: what no file backs."""
+    """Peaks in MB over a process tree. total: proportional set size, mapped files included;
+    private: what no file backs."""
 
     total: float = 0.0
     private: float = 0.0
@@ -26,7 +28,8 @@ class Memory:
 
 @contextmanager
 def watched_memory(root: int | None = None) -> Iterator[Memory]:
-    """Samples `root` (this process) and its descendants every INTERVAL seconds while the block runs."""
+    """Samples `root` (this process) and its descendants every INTERVAL seconds while the block
+    runs."""
     memory = Memory()
     process = root or os.getpid()
 
@@ -71,5 +74,7 @@ def _read(process: int) -> tuple[float, float]:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
         return 0.0, 0.0
-    kilobytes = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
+    kilobytes = {
+        name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)
+    }
     return kilobytes["Pss"] / 1000, kilobytes["Pss_Anon"] / 1000

@@ -1,7 +1,9 @@
-"""`python -m benchmarks.modes`: what fine-tuning gains over a frozen backbone on clothing's test images, with nothing augmented.
+"""`python -m benchmarks.modes`: what fine-tuning gains over a frozen backbone on clothing's test
+images, with nothing augmented.
 
-Each way is trained on train + validation from the same seeds, for numbers of epochs fixed beforehand, and compared with the frozen
-one image by image. Wants the clothing photographs (`--images`, or AUGSEARCH_CLOTHING).
+Each way is trained on train + validation from the same seeds, for numbers of epochs fixed
+beforehand, and compared with the frozen one image by image. Wants the clothing photographs
+(`--images`, or AUGSEARCH_CLOTHING).
 """
 
 import argparse
@@ -24,7 +26,8 @@ HEAD_EPOCHS, EPOCHS = 25, 8
 
 @dataclass(frozen=True)
 class Way:
-    """accuracy: on the test images, a mean over seeds. effect: against the frozen backbone; None for that itself."""
+    """accuracy: on the test images, a mean over seeds. effect: against the frozen backbone; None
+    for that itself."""
 
     name: str
     accuracy: float
@@ -40,21 +43,31 @@ def main() -> int:
         training = {
             "mode": "finetune",
             "weight_decay": 0.01,
-            "finetune": {"from": start, "learning_rate": options.learning_rate, "max_epochs": EPOCHS},
+            "finetune": {
+                "from": start,
+                "learning_rate": options.learning_rate,
+                "max_epochs": EPOCHS,
+            },
         }
         tuned = _outcome(options, training, epochs=EPOCHS, head_epochs=HEAD_EPOCHS)
         ways.append(Way(f"fine-tuned from {start}", *_told(tuned), _effect(options, tuned, frozen)))
     print("| way | test accuracy | against frozen, points | s |\n| --- | ---: | ---: | ---: |")
     for way in ways:
         print(_row(way))
-    content = {"machine": describe_machine(), "seeds": options.seeds, "ways": [_as_json(way) for way in ways]}
+    content = {
+        "machine": describe_machine(),
+        "seeds": options.seeds,
+        "ways": [_as_json(way) for way in ways],
+    }
     options.out.write_text(json.dumps(content, indent=1) + "\n")
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.modes", description=__doc__)
-    parser.add_argument("--images", type=Path, default=os.environ.get("AUGSEARCH_CLOTHING"), required=False)
+    parser.add_argument(
+        "--images", type=Path, default=os.environ.get("AUGSEARCH_CLOTHING"), required=False
+    )
     parser.add_argument("--starts", nargs="+", default=["block7a", "block6a"])
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--learning-rate", type=float, default=0.0002)
@@ -84,9 +97,13 @@ def _config(options: argparse.Namespace, training: dict[str, Any]) -> Any:
 
 
 def _outcome(
-    options: argparse.Namespace, training: dict[str, Any], epochs: int, head_epochs: int | None = None
+    options: argparse.Namespace,
+    training: dict[str, Any],
+    epochs: int,
+    head_epochs: int | None = None,
 ) -> Outcome:
-    """As a search trains the models of its test phase: with no augmentation, on train + validation."""
+    """As a search trains the models of its test phase: with no augmentation, on train +
+    validation."""
     from search.driver.prepare import prepare, resources_of
     from search.driver.specs import Epochs
     from search.training.run_trial import run_trial
@@ -96,7 +113,8 @@ def _outcome(
         resources = resources_of(config, Path(folder))
         specs = prepare(config, resources).specs
         outcome = run_trial(
-            specs.final("no augmentation", specs.control({}), Epochs(epochs, head_epochs)), resources
+            specs.final("no augmentation", specs.control({}), Epochs(epochs, head_epochs)),
+            resources,
         )
     if outcome.predictions is None:
         raise RuntimeError(f"training failed: {outcome.result.error}")

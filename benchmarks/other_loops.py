@@ -1,7 +1,8 @@
-"""The loops that `scheduling` is measured beside: KerasTuner's own, and Optuna's storages where Optuna is installed.
+"""The loops that `scheduling` is measured beside: KerasTuner's own, and Optuna's storages where
+Optuna is installed.
 
-They keep a score a trial and nothing else. Each takes a number of trials and gives the seconds they took, on the clock and of the
-processor; None where a package is missing.
+They keep a score a trial and nothing else. Each takes a number of trials and gives the seconds they
+took, on the clock and of the processor; None where a package is missing.
 """
 
 import tempfile
@@ -63,7 +64,10 @@ def _optuna(storage_of: Callable[[Any, Path], Any]) -> Loop:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
 
         def objective(trial: Any) -> float:
-            zoom, flip = trial.suggest_float("zoom", 0, 0.3), trial.suggest_categorical("flip", [False, True])
+            zoom, flip = (
+                trial.suggest_float("zoom", 0, 0.3),
+                trial.suggest_categorical("flip", [False, True]),
+            )
             return float(trial.suggest_float("rotation", 0, 40) + zoom + flip)
 
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
-"""What a trial costs beside its training on the Ray engine, measured with trials that train nothing."""
+"""What a trial costs beside its training on the Ray engine, measured with trials that train
+nothing."""
 
 import statistics
 import tempfile
@@ -9,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
-NUM_IMAGES, NUM_SEEDS = 3409, 3  # of the clothing photographs, whose answers come back from every trial
+NUM_IMAGES, NUM_SEEDS = (
+    3409,
+    3,
+)  # of the clothing photographs, whose answers come back from every trial
 WARM, ALONE = 20, 100  # trials until Ray's processes are up, and then one at a time
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """Seconds a trial beside its training. worker: between its submission and its answer. driver: of the searching process, which
-    does them one after the other.
+    """Seconds a trial beside its training. worker: between its submission and its answer. driver:
+    of the searching process, which does them one after the other.
     """
 
     worker: float
@@ -24,7 +28,8 @@ class Overhead:
 
 
 def measure_overhead(together: int, searched: int) -> Overhead:
-    """On a cluster of this machine alone. together: trials submitted at once; searched: of a search with made-up answers."""
+    """On a cluster of this machine alone. together: trials submitted at once; searched: of a search
+    with made-up answers."""
     from benchmarks.scheduling import our_search
 
     alone, each = _engine_seconds(together)
@@ -54,7 +59,9 @@ def _engine_seconds(together: int) -> tuple[float, float]:
                 engine.submit(_spec(number)).result()
                 alone.append(time.perf_counter() - start)
             start = time.perf_counter()
-            for future in [engine.submit(_spec(WARM + ALONE + number)) for number in range(together)]:
+            for future in [
+                engine.submit(_spec(WARM + ALONE + number)) for number in range(together)
+            ]:
                 future.result()
             return statistics.median(alone), (time.perf_counter() - start) / together
 
@@ -74,7 +81,13 @@ def answer(spec: Any, resources: Any, on_epoch: Any = None) -> Any:
 
 def _spec(number: int) -> Any:
     from data.settings import DatasetConfig
-    from search.experiment.trial import ModelSettings, Protocol, Settings, TrainingSettings, TrialSpec
+    from search.experiment.trial import (
+        ModelSettings,
+        Protocol,
+        Settings,
+        TrainingSettings,
+        TrialSpec,
+    )
 
     return TrialSpec(
         kind="trial",

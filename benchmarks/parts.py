@@ -1,4 +1,5 @@
-"""Where the time of one thread goes: seconds of named parts, each without the parts called inside it."""
+"""Where the time of one thread goes: seconds of named parts, each without the parts called inside
+it."""
 
 import time
 from collections import defaultdict
@@ -16,7 +17,8 @@ class Spent(NamedTuple):
 
 
 class Parts:
-    """Methods that are wrapped belong to a part; time outside of all of them is no part's. Of one thread."""
+    """Methods that are wrapped belong to a part; time outside of all of them is no part's. Of one
+    thread."""
 
     def __init__(self) -> None:
         self.spent: dict[str, Spent] = defaultdict(Spent)

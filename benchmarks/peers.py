@@ -1,7 +1,8 @@
 """The same search as people write it today: KerasTuner around three common input pipelines.
 
-Each peer is one KerasTuner trial in a process of its own: the same photographs, backbone, head, batch size, patience and
-searched ranges as this project's. They differ only in how images reach the network. Nothing here is used by the project.
+Each peer is one KerasTuner trial in a process of its own: the same photographs, backbone, head,
+batch size, patience and searched ranges as this project's. They differ only in how images reach the
+network. Nothing here is used by the project.
 """
 
 import tempfile
@@ -20,7 +21,8 @@ HEAD_UNITS, DROPOUT, LEARNING_RATE = 100, 0.2, 0.001
 
 @dataclass(frozen=True)
 class PeerRun:
-    """One trial of a peer. epoch_seconds: of each epoch, validation included. images: trained on, an epoch."""
+    """One trial of a peer. epoch_seconds: of each epoch, validation included. images: trained on,
+    an epoch."""
 
     seconds: float
     epoch_seconds: tuple[float, ...]
@@ -37,14 +39,16 @@ class PeerRun:
 
 @dataclass(frozen=True)
 class Peer:
-    """pipeline: (task, hyperparameters) -> training data, validation data, layers that augment within the model."""
+    """pipeline: (task, hyperparameters) -> training data, validation data, layers that augment
+    within the model."""
 
     title: str
     pipeline: Callable[[Task, Any], tuple[Any, Any, list[Any]]]
 
 
 def run_peer(name: str, task: Task, max_epochs: int) -> PeerRun:
-    """One trial by `keras_tuner.RandomSearch`, stopped early as `task.patience` says or after `max_epochs`."""
+    """One trial by `keras_tuner.RandomSearch`, stopped early as `task.patience` says or after
+    `max_epochs`."""
     import keras_tuner
 
     clock = _clock_class()()
@@ -60,7 +64,8 @@ def run_peer(name: str, task: Task, max_epochs: int) -> PeerRun:
 
     class Tuner(keras_tuner.RandomSearch):
         def _configure_tensorboard_dir(self, *arguments: Any) -> None:
-            """Nothing: KerasTuner imports TensorBoard here, which TensorFlow 2.21 no longer brings."""
+            """Nothing: KerasTuner imports TensorBoard here, which TensorFlow 2.21 no longer
+            brings."""
 
     with tempfile.TemporaryDirectory() as folder:
         tuner = Tuner(
@@ -77,13 +82,17 @@ def run_peer(name: str, task: Task, max_epochs: int) -> PeerRun:
         seconds = time.perf_counter() - start
         best = tuner.oracle.get_best_trials(1)[0].score
     images = _num_images(task)
-    return PeerRun(seconds, tuple(clock.seconds), images, float(best), len(clock.seconds) < max_epochs)
+    return PeerRun(
+        seconds, tuple(clock.seconds), images, float(best), len(clock.seconds) < max_epochs
+    )
 
 
 def _stopping(task: Task) -> Any:
     import keras
 
-    return keras.callbacks.EarlyStopping("val_accuracy", patience=task.patience, restore_best_weights=True)
+    return keras.callbacks.EarlyStopping(
+        "val_accuracy", patience=task.patience, restore_best_weights=True
+    )
 
 
 def _num_images(task: Task) -> int:
@@ -128,13 +137,16 @@ def _model(task: Task, layers: list[Any], train: Any) -> "keras.Model":
     num_classes = len(list((task.images / "train").iterdir()))
     model = keras.Model(inputs, keras.layers.Dense(num_classes, activation="softmax")(hidden))
     model.compile(
-        keras.optimizers.Adam(LEARNING_RATE), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.Adam(LEARNING_RATE),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )
     return model
 
 
 def _generators(task: Task, hp: Any) -> tuple[Any, Any, list[Any]]:
-    """`ImageDataGenerator.flow_from_directory`, as the course writes it (its preprocessing is in the backbone here)."""
+    """`ImageDataGenerator.flow_from_directory`, as the course writes it (its preprocessing is in
+    the backbone here)."""
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     augmented = ImageDataGenerator(
@@ -150,12 +162,15 @@ def _generators(task: Task, hp: Any) -> tuple[Any, Any, list[Any]]:
         "class_mode": "sparse",
     }
     train = augmented.flow_from_directory(task.images / "train", seed=1, **options)
-    clean = ImageDataGenerator().flow_from_directory(task.images / "validation", shuffle=False, **options)
+    clean = ImageDataGenerator().flow_from_directory(
+        task.images / "validation", shuffle=False, **options
+    )
     return train, clean, []
 
 
 def _keras_layers(hp: Any) -> list[Any]:
-    """The same ranges in the units of Keras's layers: turns, and a zoom whose positive side is out."""
+    """The same ranges in the units of Keras's layers: turns, and a zoom whose positive side is
+    out."""
     from keras import layers
 
     rotation = hp.Float("rotation_range", 0, 40)
@@ -190,7 +205,8 @@ def _layers_in_the_model(task: Task, hp: Any) -> tuple[Any, Any, list[Any]]:
 
 
 def _layers_in_the_pipeline(task: Task, hp: Any) -> tuple[Any, Any, list[Any]]:
-    """Decoded once (`cache`), augmented by `map` in parallel, prefetched: as TensorFlow's guide on performance advises."""
+    """Decoded once (`cache`), augmented by `map` in parallel, prefetched: as TensorFlow's guide on
+    performance advises."""
     import keras
     import tensorflow as tf
 

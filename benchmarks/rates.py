@@ -1,4 +1,5 @@
-"""Features a second: this project's extractor over augmented images, and the limit: a bare OpenVINO loop over ready batches.
+"""Features a second: this project's extractor over augmented images, and the limit: a bare OpenVINO
+loop over ready batches.
 
 Both in one process and in turns, so that the machine's moods meet both alike.
 """
@@ -35,8 +36,8 @@ class Rates:
 
 
 def feature_rates(task: Task, precision: Precision) -> Rates:
-    """Warm-up, then ROUNDS of the bare loop and of augmented extraction in turns, over the same images. Raises RuntimeError
-    where the extractor would compute otherwise than asked.
+    """Warm-up, then ROUNDS of the bare loop and of augmented extraction in turns, over the same
+    images. Raises RuntimeError where the extractor would compute otherwise than asked.
     """
     from data.dataset import open_dataset
     from data.views import augmented_batches
@@ -77,7 +78,8 @@ def _timed(run: Any) -> tuple[float, float]:
 
 
 class _BareLoop:
-    """Keras's own export in an asynchronous queue of two streams; batches are ready and answers are thrown away."""
+    """Keras's own export in an asynchronous queue of two streams; batches are ready and answers are
+    thrown away."""
 
     def __init__(self, model: Any, precision: Precision) -> None:
         from search.features.openvino_engine import PRECISION_HINTS, import_openvino
@@ -90,7 +92,9 @@ class _BareLoop:
         network.reshape([BATCH, *model.input_shape[1:]])
         hints: dict[str, Any] = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2}
         hints["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
-        self._queue = openvino.AsyncInferQueue(openvino.Core().compile_model(network, "CPU", hints), 4)
+        self._queue = openvino.AsyncInferQueue(
+            openvino.Core().compile_model(network, "CPU", hints), 4
+        )
 
     def run(self, images: np.ndarray) -> None:
         for start in range(0, len(images) - BATCH + 1, BATCH):

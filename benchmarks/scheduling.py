@@ -1,9 +1,11 @@
-"""`python -m benchmarks.scheduling`: what a trial costs beside its training, with a stand-in that answers at once.
+"""`python -m benchmarks.scheduling`: what a trial costs beside its training, with a stand-in that
+answers at once.
 
-The whole search phase is measured and split: proposal, journal with its flushes, telling; and what is made of each answer while the
-next trial trains: the paired effect with its bootstrap, the file of answers per image, contact sheets (the first hundred), tables.
-Beside it KerasTuner's own loop and, where it is installed (extra `bench`), Optuna's storages, which keep a score and nothing
-else. Then what MLflow takes, and the page and `trials.csv` of searches so long.
+The whole search phase is measured and split: proposal, journal with its flushes, telling; and what
+is made of each answer while the next trial trains: the paired effect with its bootstrap, the file
+of answers per image, contact sheets (the first hundred), tables. Beside it KerasTuner's own loop
+and, where it is installed (extra `bench`), Optuna's storages, which keep a score and nothing else.
+Then what MLflow takes, and the page and `trials.csv` of searches so long.
 """
 
 import argparse
@@ -31,7 +33,8 @@ COLUMNS = ("trials", " + ".join(OURS), *OURS, *BESIDE, "all")
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one search phase: seconds in all, and of each part. csv, page: seconds to make one and its bytes. said: of MLflow."""
+    """Of one search phase: seconds in all, and of each part. csv, page: seconds to make one and its
+    bytes. said: of MLflow."""
 
     seconds: float
     parts: dict[str, Spent]
@@ -43,7 +46,9 @@ class Measured:
 def main() -> int:
     options = _options()
     rows = [(name, n) for n in options.trials for name in options.algorithms]
-    rows += [("bayesian", n) for n in options.bayesian] + [("random, with MLflow", n) for n in options.mlflow]
+    rows += [("bayesian", n) for n in options.bayesian] + [
+        ("random, with MLflow", n) for n in options.mlflow
+    ]
     print(f"| ms a trial | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}", flush=True)
     made = []
     for name, count in rows:
@@ -53,11 +58,17 @@ def main() -> int:
         made.append((name, count, found))
     _print_others(OTHERS, options.others)
     _print_others(BAYESIAN, options.other_bayesian)
-    print("\n| made of | trials | trials.csv s | MB | report.html s | MB |\n| --- |" + " ---: |" * 5)
+    print(
+        "\n| made of | trials | trials.csv s | MB | report.html s | MB |\n| --- |" + " ---: |" * 5
+    )
     for name, count, found in made:
         cells = (f"{x:.2f}" for s, size in (found.csv, found.page) for x in (s, size / 1e6))
         print(f"| {name} | {count:,} | {' | '.join(cells)} |")
-    print("".join(f"\n{name}, {count:,} trials: {found.said}" for name, count, found in made if found.said))
+    print(
+        "".join(
+            f"\n{name}, {count:,} trials: {found.said}" for name, count, found in made if found.said
+        )
+    )
     flush = 1000 * flush_seconds(options.folder)
     print(f"\na flush of 3 KB where searches were kept: {flush:.2f} ms; {describe_machine()}")
     return 0
@@ -68,7 +79,10 @@ def _print_others(others: dict[str, Loop], counts: list[int]) -> None:
         for count in counts:
             for kind, seconds in zip(("", ", CPU"), run(count) or (), strict=False):
                 blank = " |" * (len(COLUMNS) - 2)
-                print(f"| {name}{kind} | {count:,} |{blank} {1000 * seconds / count:.1f} |", flush=True)
+                print(
+                    f"| {name}{kind} | {count:,} |{blank} {1000 * seconds / count:.1f} |",
+                    flush=True,
+                )
 
 
 def _options() -> argparse.Namespace:
@@ -78,9 +92,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--bayesian", type=int, nargs="*", default=[60, 300])
     parser.add_argument("--mlflow", type=int, nargs="*", default=[100])
     parser.add_argument("--others", type=int, nargs="*", default=[100, 1000])
-    parser.add_argument("--other-bayesian", type=int, nargs="*", default=[60], help="refits on every trial")
+    parser.add_argument(
+        "--other-bayesian", type=int, nargs="*", default=[60], help="refits on every trial"
+    )
     parser.add_argument("--images", type=int, default=3409)
-    parser.add_argument("--bootstraps", type=int, default=1000, help="effects after so many repeat the last")
+    parser.add_argument(
+        "--bootstraps", type=int, default=1000, help="effects after so many repeat the last"
+    )
     parser.add_argument(
         "--folder", type=Path, help="where searches are kept; in memory, a flush costs nothing"
     )
@@ -88,10 +106,14 @@ def _options() -> argparse.Namespace:
 
 
 def _rows(name: str, count: int, found: Measured, bootstraps: int) -> Iterator[str]:
-    """On the clock and of the processor, in ms a trial; an effect in ms a bootstrap that was drawn."""
+    """On the clock and of the processor, in ms a trial; an effect in ms a bootstrap that was
+    drawn."""
     parts = [found.parts.get(part, Spent()) for part in (*OURS, *BESIDE)]
     all_walls = found.seconds - found.parts["stand-in"].wall
-    kinds = (("", [part.wall for part in parts], all_walls), (", CPU", [part.cpu for part in parts], None))
+    kinds = (
+        ("", [part.wall for part in parts], all_walls),
+        (", CPU", [part.cpu for part in parts], None),
+    )
     for kind, seconds, everything in kinds:
         total = sum(seconds) if everything is None else everything
         each = [1000 * x / count for x in (sum(seconds[: len(OURS)]), *seconds, total)]
@@ -102,7 +124,8 @@ def _rows(name: str, count: int, found: Measured, bootstraps: int) -> Iterator[s
 def our_search(
     name: str, count: int, images: int = 3409, bootstraps: int = 1000, below: Path | None = None
 ) -> Measured:
-    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a SQLite file."""
+    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a
+    SQLite file."""
     from search import run_search
     from search.experiment.config import ExperimentConfig
     from search.report.html import write_report
@@ -123,23 +146,30 @@ def our_search(
         if result.outcome != "finished":
             raise RuntimeError(f"the search ended as {result.outcome}: {result.reason}")
         csv, page = (_made(write, result) for write in (write_leaderboard, write_report))
-        said = f"{result.tracking}; {_sent_again(result, Path(folder), count)}" if with_mlflow else ""
+        said = (
+            f"{result.tracking}; {_sent_again(result, Path(folder), count)}" if with_mlflow else ""
+        )
         return Measured(result.state.phase_seconds["search"], parts, csv, page, said)
 
 
 def _sent_again(result: Any, folder: Path, count: int) -> str:
-    """The whole search to a store of its own, with nothing beside it, with contact sheets and without; making the store, at the
-    first of its trials, is not counted."""
+    """The whole search to a store of its own, with nothing beside it, with contact sheets and
+    without; making the store, at the first of its trials, is not counted."""
     from search.tracking.tracker import Tracker
 
     said = []
-    for words, run_dir in (("with contact sheets", result.run_dir), ("without", folder / "no sheets")):
+    for words, run_dir in (
+        ("with contact sheets", result.run_dir),
+        ("without", folder / "no sheets"),
+    ):
         tracker = Tracker(f"sqlite:///{folder}/{words}.db", "again", run_dir)
         tracker.project(result.state.model_copy(update={"records": result.state.records[:1]}))
         start = time.perf_counter(), time.process_time()
         status = tracker.project(result.state)
         wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
-        said.append(f"{words} {1000 * wall / count:.0f} ms a trial, CPU {1000 * cpu / count:.0f} ({status})")
+        said.append(
+            f"{words} {1000 * wall / count:.0f} ms a trial, CPU {1000 * cpu / count:.0f} ({status})"
+        )
     return "sent to another, " + "; ".join(said)
 
 
@@ -203,7 +233,8 @@ def _split() -> Iterator[dict[str, Spent]]:
 
 @contextmanager
 def _few_bootstraps(most: int) -> Iterator[None]:
-    """Effects after the first `most` repeat the last of them: their cost is known by then, and they are the most of it."""
+    """Effects after the first `most` repeat the last of them: their cost is known by then, and they
+    are the most of it."""
     from search.driver import ledger
 
     paired_effect = ledger.paired_effect

@@ -1,4 +1,5 @@
-"""One trial and one whole search of this project, timed from outside, with the memory of all their processes."""
+"""One trial and one whole search of this project, timed from outside, with the memory of all their
+processes."""
 
 import os
 import tempfile
@@ -17,7 +18,8 @@ from search.features.threads import set_threads
 
 @dataclass(frozen=True)
 class TrialRun:
-    """One augmented trial, clean features at hand as they are in a search. memory_mb: total and private peaks."""
+    """One augmented trial, clean features at hand as they are in a search. memory_mb: total and
+    private peaks."""
 
     seconds: float
     features_seconds: float
@@ -43,9 +45,10 @@ class Scored:
 
 @dataclass(frozen=True)
 class SearchRun:
-    """seconds: from the call to its return. startup_seconds: until no augmentation, the first trial, had an answer: imports,
-    compiling, clean features. trial_seconds: in all trials after it, heads_seconds: of it in training heads. images: through the
-    backbone. correlations: of each rung and the next, a `RungCorrelation`. scores: of every setting on every rung that it reached.
+    """seconds: from the call to its return. startup_seconds: until no augmentation, the first
+    trial, had an answer: imports, compiling, clean features. trial_seconds: in all trials after it,
+    heads_seconds: of it in training heads. images: through the backbone. correlations: of each rung
+    and the next, a `RungCorrelation`. scores: of every setting on every rung that it reached.
     """
 
     seconds: float
@@ -69,19 +72,24 @@ class SearchRun:
 
 
 def run_one_trial(task: Task, **changes: Any) -> TrialRun:
-    """No augmentation first, which compiles and computes clean features; then the middle of the space, measured."""
+    """No augmentation first, which compiles and computes clean features; then the middle of the
+    space, measured."""
     from data.augmentations import active
     from search.driver.prepare import prepare, resources_of
     from search.training.run_trial import run_trial
 
     config = task.experiment(**changes)
-    set_threads(os.cpu_count() or 1, side_by_side=True)  # as a worker does, before TensorFlow is loaded
+    set_threads(
+        os.cpu_count() or 1, side_by_side=True
+    )  # as a worker does, before TensorFlow is loaded
     with tempfile.TemporaryDirectory() as folder, watched_memory() as memory:
         resources = resources_of(config, Path(folder))
         specs = prepare(config, resources).specs
         run_trial(specs.search("control", "no augmentation", specs.control({})), resources)
         start = time.perf_counter()
-        result = run_trial(specs.search("trial", "middle", specs.control(active(MIDDLE))), resources).result
+        result = run_trial(
+            specs.search("trial", "middle", specs.control(active(MIDDLE))), resources
+        ).result
         seconds = time.perf_counter() - start
     timing = result.timing
     if timing is None or result.score is None:
@@ -98,7 +106,8 @@ def run_one_trial(task: Task, **changes: Any) -> TrialRun:
 
 
 def run_search_from(task: Task, min_views: int) -> SearchRun:
-    """The search of the task whose lowest rung has so many views, with nothing kept from other measurements."""
+    """The search of the task whose lowest rung has so many views, with nothing kept from other
+    measurements."""
     with tempfile.TemporaryDirectory() as cache:
         changes = {"search": {"min_views": min_views}, "execution": {"cache_dir": cache}}
         return run_one_search(task.experiment(**changes))
@@ -127,7 +136,9 @@ def run_one_search(config: ExperimentConfig, inline: bool = False) -> SearchRun:
         heads_seconds=sum(timing.heads_seconds for timing in timings[1:]),
         trials=len(records),
         images=sum(timing.images_extracted for timing in timings),
-        correlations=tuple(each.model_dump() for each in (evidence.rung_correlations if evidence else ())),
+        correlations=tuple(
+            each.model_dump() for each in (evidence.rung_correlations if evidence else ())
+        ),
         scores=tuple(_scores(records)),
         memory_mb=(memory.total, memory.private),
     )
@@ -137,4 +148,6 @@ def _scores(records: Sequence[TrialRecord]) -> Iterator[Scored]:
     for record in records:
         if record.kind == "trial" and record.result and record.result.score is not None:
             views = record.spec.settings.training.views
-            yield Scored(views if isinstance(views, int) else 0, record.settings, record.result.score)
+            yield Scored(
+                views if isinstance(views, int) else 0, record.settings, record.result.score
+            )

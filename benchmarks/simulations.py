@@ -1,8 +1,8 @@
 """Whole searches, intervals, verdicts and null floors simulated where the truth is known.
 
-`python -m benchmarks.simulations` prints a Markdown table of what was simulated, how often, and what came
-out, each share with its 95 % interval (Wilson). The suite runs the same functions on fewer. NumPy only, one
-core.
+`python -m benchmarks.simulations` prints a Markdown table of what was simulated, how often, and
+what came out, each share with its 95 % interval (Wilson). The suite runs the same functions on
+fewer. NumPy only, one core.
 """
 
 import gc
@@ -56,9 +56,9 @@ def null_recommendations(
 ) -> Share:
     """Searches in which no setting differs from no augmentation, yet one is recommended.
 
-    Search: 5 folds x 3 seeds, all trials. Confirmation: the best 3 by effect, fresh folds, 5 folds x 5
-    seeds, the same images. for_everything: Holm's correction counts all trials searched, not the three
-    confirmed.
+    Search: 5 folds x 3 seeds, all trials. Confirmation: the best 3 by effect, fresh folds, 5 folds
+    x 5 seeds, the same images. for_everything: Holm's correction counts all trials searched, not
+    the three confirmed.
     """
     wrong = sum(
         _search(world, num_trials, rng, num_trials if for_everything else None) is not None
@@ -68,23 +68,40 @@ def null_recommendations(
 
 
 def coverage(
-    repeats: int, world: World, folds: int, seeds: int, objective: Objective, gain: float = 0.0, seed: int = 0
+    repeats: int,
+    world: World,
+    folds: int,
+    seeds: int,
+    objective: Objective,
+    gain: float = 0.0,
+    seed: int = 0,
 ) -> Share:
     """Intervals that hold the true effect."""
     hits = 0
     for rng in _generators(repeats, seed):
-        effect = paired_effect(*_pair(world, folds, seeds, gain, rng), objective, seed, num_resamples=2000)
+        effect = paired_effect(
+            *_pair(world, folds, seeds, gain, rng), objective, seed, num_resamples=2000
+        )
         hits += effect.ci_low <= world.true_effect(gain, objective) <= effect.ci_high
     return Share(hits, repeats)
 
 
 def detections(
-    repeats: int, world: World, folds: int, seeds: int, gain: float, num_compared: int, seed: int = 0
+    repeats: int,
+    world: World,
+    folds: int,
+    seeds: int,
+    gain: float,
+    num_compared: int,
+    seed: int = 0,
 ) -> Share:
-    """Settings with a true gain that are called HELPS, corrected as if the best of `num_compared`."""
+    """Settings with a true gain that are called HELPS, corrected as if the best of
+    `num_compared`."""
     found = 0
     for rng in _generators(repeats, seed):
-        effect = paired_effect(*_pair(world, folds, seeds, gain, rng), "accuracy", seed, num_resamples=2000)
+        effect = paired_effect(
+            *_pair(world, folds, seeds, gain, rng), "accuracy", seed, num_resamples=2000
+        )
         p_holm = holm([effect.p_value], num_compared)[0]
         found += verdict(effect, p_holm, "policy").verdict == "HELPS"
     return Share(found, repeats)
@@ -92,7 +109,8 @@ def detections(
 
 @dataclass(frozen=True)
 class Floors:
-    """The best of identical trials: brute force over many worlds, and the floors told from single searches."""
+    """The best of identical trials: brute force over many worlds, and the floors told from single
+    searches."""
 
     true_mean: float
     true_p95: float
@@ -108,17 +126,28 @@ class Floors:
 
 
 def floors(
-    repeats: int, world: World, folds: int, seeds: int, num_trials: int = 30, every: int = 1, seed: int = 0
+    repeats: int,
+    world: World,
+    folds: int,
+    seeds: int,
+    num_trials: int = 30,
+    every: int = 1,
+    seed: int = 0,
 ) -> Floors:
-    """Simulates searches without effects; every `every`-th one's null floor is told from its predictions."""
+    """Simulates searches without effects; every `every`-th one's null floor is told from its
+    predictions."""
     best, told, beaten = [], [], 0
     for number, rng in enumerate(_generators(repeats, seed)):
         images = Images.draw(world, rng)
         stage = images.stage(folds, seeds, rng)
-        baseline, *trials = [stage.predictions(images.setting(rng), rng) for _ in range(num_trials + 1)]
+        baseline, *trials = [
+            stage.predictions(images.setting(rng), rng) for _ in range(num_trials + 1)
+        ]
         best.append(max(_score(t, images) for t in trials) - _score(baseline, images))
         if number % every == 0:
-            told.append(null_floor(trials, baseline, images.labels, "accuracy", number, num_flips=500))
+            told.append(
+                null_floor(trials, baseline, images.labels, "accuracy", number, num_flips=500)
+            )
             beaten += best[-1] > told[-1].p95
     p95s = [floor.p95 for floor in told]
     return Floors(
@@ -157,7 +186,9 @@ def _search(
     scores = [_score(stage.predictions(setting, rng), images) for setting in settings]
     best = np.argsort(scores)[-3:]
     return choose(
-        _confirm(images.stage(5, 5, rng), none, {int(i): settings[i] for i in best}, num_searched, rng)
+        _confirm(
+            images.stage(5, 5, rng), none, {int(i): settings[i] for i in best}, num_searched, rng
+        )
     )
 
 
@@ -199,7 +230,10 @@ def _rows() -> Iterator[tuple[str, str]]:
         str(null_recommendations(400, lasting, for_everything=False)),
     )
     for folds, seeds in ((5, 3), (5, 5), (5, 2), (5, 1)):
-        yield f"interval holds 0, {folds} x {seeds}", str(coverage(1000, CLOTHING, folds, seeds, "accuracy"))
+        yield (
+            f"interval holds 0, {folds} x {seeds}",
+            str(coverage(1000, CLOTHING, folds, seeds, "accuracy")),
+        )
     objectives: tuple[Objective, ...] = ("accuracy", "balanced_accuracy", "log_loss")
     for objective in objectives:
         share = coverage(1000, CLOTHING, 5, 3, objective, 0.015)

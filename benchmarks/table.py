@@ -1,4 +1,5 @@
-"""From what was measured to the table: each row a ratio, how it came about, and what was aimed at."""
+"""From what was measured to the table: each row a ratio, how it came about, and what was aimed
+at."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,7 +28,8 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """value: as shown. aim: what this project holds itself to on clothing; empty where it is told for comparison."""
+    """value: as shown. aim: what this project holds itself to on clothing; empty where it is told
+    for comparison."""
 
     what: str
     value: str
@@ -39,9 +41,12 @@ class Row:
 
 
 def rows_of(figures: Figures, task: Task) -> list[Row]:
-    """The comparison. What was not run to its end (a peer cut short, many trials of which one was run) says so."""
+    """The comparison. What was not run to its end (a peer cut short, many trials of which one was
+    run) says so."""
     rows = [*_rate_rows(figures), _trial_row(figures)]
-    rows += [_search_row(search, figures.peers["peer 1"], task.trials) for search in figures.searches]
+    rows += [
+        _search_row(search, figures.peers["peer 1"], task.trials) for search in figures.searches
+    ]
     return [*rows, *_search_rows(figures)]
 
 
@@ -54,7 +59,10 @@ def _rate_rows(figures: Figures) -> list[Row]:
     rows = [row for precision in figures.rates for row in _feature_rows(figures, precision)]
     stacked, alone = 1000 * heads.stacked, 1000 * heads.one_by_one
     origin = f"{stacked:.0f} ms against {alone:.0f} ms a head-epoch"
-    return [*rows, Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin)]
+    return [
+        *rows,
+        Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin),
+    ]
 
 
 def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
@@ -97,10 +105,12 @@ def _trial_row(figures: Figures) -> Row:
 def _search_row(search: SearchRun, peer: PeerRun, trials: int) -> Row:
     rungs = ", ".join(map(str, search.rungs))
     return Row(
-        f"a search of {trials} trials and its controls over {trials} trials of peer 1, rungs of {rungs} views",
+        f"a search of {trials} trials and its controls over {trials} trials of peer 1, rungs of "
+        f"{rungs} views",
         f"{trials * peer.seconds / search.seconds:.1f}x",
         "20x",
-        f"{search.seconds:.0f} s ({search.trials} trials and rungs) against {trials} times {peer.seconds:.0f} s",
+        f"{search.seconds:.0f} s ({search.trials} trials and rungs) against {trials} times "
+        f"{peer.seconds:.0f} s",
     )
 
 
@@ -112,7 +122,8 @@ def _search_rows(figures: Figures) -> list[Row]:
             "time of the search outside its trials, start-up aside",
             f"{search.overhead:.1%}",
             "3 %",
-            f"{search.seconds - search.startup_seconds:.0f} s after start-up, {search.trial_seconds:.0f} s in trials",
+            f"{search.seconds - search.startup_seconds:.0f} s after start-up, "
+            f"{search.trial_seconds:.0f} s in trials",
         ),
         Row(
             "peak memory of the search, all processes",

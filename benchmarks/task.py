@@ -1,7 +1,8 @@
-"""What is measured on: the photographs, the network and the budget that this project and its peers share.
+"""What is measured on: the photographs, the network and the budget that this project and its peers
+share.
 
-A task is a value that travels to the process of each measurement. `clothing` needs the photographs in a folder;
-`digits` writes its own, so that `--quick` needs nothing.
+A task is a value that travels to the process of each measurement. `clothing` needs the photographs
+in a folder; `digits` writes its own, so that `--quick` needs nothing.
 """
 
 from dataclasses import dataclass
@@ -34,9 +35,10 @@ MIDDLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Task:
-    """images: a folder with train/ and validation/, a folder a class in each. trials: of the search. peer_epochs: at most so
-    many epochs of the first peer's trial are trained; timed_epochs: of the other peers, after one to warm up. lowest_rungs: the views
-    of the lowest rung of each search that is measured; the first is the default of experiments.
+    """images: a folder with train/ and validation/, a folder a class in each. trials: of the
+    search. peer_epochs: at most so many epochs of the first peer's trial are trained; timed_epochs:
+    of the other peers, after one to warm up. lowest_rungs: the views of the lowest rung of each
+    search that is measured; the first is the default of experiments.
     """
 
     name: str
@@ -60,7 +62,11 @@ class Task:
         sections: dict[str, Any] = {
             "name": f"benchmark-{self.name}",
             "seed": 1,
-            "dataset": {"source": "folder", "path": str(self.images), "image_size": self.image_size},
+            "dataset": {
+                "source": "folder",
+                "path": str(self.images),
+                "image_size": self.image_size,
+            },
             "augmentation": SPACE,
             "model": {"backbone": self.backbone},
             "training": {
@@ -70,7 +76,12 @@ class Task:
                 "views": self.views,
             },
             "search": {"algorithm": "halving", "trials": self.trials},
-            "evaluation": {"folds": self.folds, "seeds": self.seeds, "confirm": None, "test": False},
+            "evaluation": {
+                "folds": self.folds,
+                "seeds": self.seeds,
+                "confirm": None,
+                "test": False,
+            },
             "execution": {"cache_dir": str(self.cache_dir), "precision": "float32"},
         }
         for section, values in changes.items():
@@ -82,12 +93,22 @@ class Task:
 def clothing_task(images: Path, cache_dir: Path) -> Task:
     """The course's photographs at the course's size: 3068 to train, 341 to validate."""
     return Task(
-        "clothing", images, 150, cache_dir, 20, 16, 60, peer_epochs=60, timed_epochs=2, lowest_rungs=(2, 1)
+        "clothing",
+        images,
+        150,
+        cache_dir,
+        20,
+        16,
+        60,
+        peer_epochs=60,
+        timed_epochs=2,
+        lowest_rungs=(2, 1),
     )
 
 
 def digits_task(folder: Path, cache_dir: Path, every: int = 1) -> Task:
-    """One in `every` of scikit-learn's digits written as files, and so little of everything that it takes three minutes."""
+    """One in `every` of scikit-learn's digits written as files, and so little of everything that it
+    takes three minutes."""
     images = folder / "digits"
     write_digits(images, every)
     return Task("digits", images, 48, cache_dir, 5, 4, 8, peer_epochs=3, timed_epochs=1)

@@ -1,10 +1,11 @@
-"""A made-up world whose truth is known: images, settings, seeds, heads, and the predictions they would give.
+"""A made-up world whose truth is known: images, settings, seeds, heads, and the predictions they
+would give.
 
-An image is classified right when its margin is above zero. The margin is the image's own ease, plus what
-the setting does to that image for good, plus a draw of its own for each seed, plus an error that all images
-scored by one head share; two settings trained from the same seed have part of the last two in common. All
-are normal, so that the true accuracy and log-loss of a setting follow from its mean margin. Simulates data;
-tests nothing.
+An image is classified right when its margin is above zero. The margin is the image's own ease, plus
+what the setting does to that image for good, plus a draw of its own for each seed, plus an error
+that all images scored by one head share; two settings trained from the same seed have part of the
+last two in common. All are normal, so that the true accuracy and log-loss of a setting follow from
+its mean margin. Simulates data; tests nothing.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from search.experiment.trial import Objective, Predictions
 class World:
     """Standard deviations of the margin's parts, in units of the draw an image and seed.
 
-    The defaults were set so that, at an accuracy of 0.84, one standard deviation over head seeds is 1.1
-    points on 341 images, heads share 0.46 points of it, and a paired difference of 5 folds x 3 seeds on
-    3409 images has a standard error of 0.29 points. pairing: the share of variance that two settings have
-    in common at the same seed.
+    The defaults were set so that, at an accuracy of 0.84, one standard deviation over head seeds is
+    1.1 points on 341 images, heads share 0.46 points of it, and a paired difference of 5 folds x 3
+    seeds on 3409 images has a standard error of 0.29 points. pairing: the share of variance that
+    two settings have in common at the same seed.
     """
 
     num_images: int = 3409
@@ -58,7 +59,8 @@ class World:
 
 @dataclass(frozen=True)
 class Images:
-    """Images drawn from a world: int32 labels [n], float32 ease [n]. The largest class is thrice the smallest."""
+    """Images drawn from a world: int32 labels [n], float32 ease [n]. The largest class is thrice
+    the smallest."""
 
     world: World
     labels: np.ndarray
@@ -81,12 +83,15 @@ class Images:
         order = np.lexsort((rng.random(len(self.labels)), self.labels))
         fold = np.empty(len(self.labels), np.int16)
         fold[order] = np.arange(len(self.labels)) % folds
-        return Stage(self, fold, _normal(rng, (seeds, len(self.labels))), _normal(rng, (seeds, folds)))
+        return Stage(
+            self, fold, _normal(rng, (seeds, len(self.labels))), _normal(rng, (seeds, folds))
+        )
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A round of training on one set of folds and seeds. image_draws [seeds, n], head_draws [seeds, folds]."""
+    """A round of training on one set of folds and seeds. image_draws [seeds, n], head_draws [seeds,
+    folds]."""
 
     images: Images
     fold: np.ndarray
@@ -108,7 +113,9 @@ class Stage:
 
     def _paired(self, shared: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         pairing = self.images.world.pairing
-        return np.float32(sqrt(pairing)) * shared + np.float32(sqrt(1 - pairing)) * _normal(rng, shared.shape)
+        return np.float32(sqrt(pairing)) * shared + np.float32(sqrt(1 - pairing)) * _normal(
+            rng, shared.shape
+        )
 
 
 def _normal(rng: np.random.Generator, shape: int | tuple[int, ...]) -> np.ndarray:

@@ -1,1 +1,2 @@
-"""Images and labels: where they come from, how they are decoded, checked and augmented. Knows nothing of search."""
+"""Images and labels: where they come from, how they are decoded, checked and augmented. Knows
+nothing of search."""

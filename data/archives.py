@@ -42,11 +42,13 @@ class Archive:
     advice: str
 
 
-def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_seconds: float = 1800) -> Path:
+def fetch(
+    archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_seconds: float = 1800
+) -> Path:
     """The extracted and checked folder, below `cache_dir`; downloaded if it is not there yet.
 
-    Raises UserError, with the archive's advice, where there is no network or the content is not what
-    was pinned.
+    Raises UserError, with the archive's advice, where there is no network or the content is not
+    what was pinned.
     """
     target = cache_dir / archive.name
     if target.is_dir():
@@ -70,7 +72,9 @@ def content_checksum(folder: Path, folders: Sequence[str]) -> str:
     """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by
     path."""
     whole = sha256()
-    names = sorted(path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name))
+    names = sorted(
+        path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name)
+    )
     for name in names:
         file_digest = sha256((folder / name).read_bytes()).hexdigest()
         whole.update(f"{name}\0{file_digest}\n".encode())
@@ -88,18 +92,27 @@ def _download(archive: Archive, target: Path, timeout_seconds: float, max_second
     num_bytes = 0
     try:
         request = urllib.request.Request(archive.url, headers={"User-Agent": "augsearch"})
-        with urllib.request.urlopen(request, timeout=timeout_seconds) as reply, target.open("wb") as file:
+        with (
+            urllib.request.urlopen(request, timeout=timeout_seconds) as reply,
+            target.open("wb") as file,
+        ):
             while chunk := reply.read1(CHUNK_BYTES):  # read() would wait for a whole chunk
                 num_bytes += len(chunk)
                 if num_bytes > archive.max_bytes or time.monotonic() > deadline:
                     raise TimeoutError(
-                        f"stopped after {num_bytes} bytes, over {max_seconds:g} s or the size expected"
+                        f"stopped after {num_bytes} bytes, over {max_seconds:g} s or the size "
+                        "expected"
                     )
                 file.write(chunk)
             expected = reply.headers.get("Content-Length", "")
             if expected.isdigit() and int(expected) != num_bytes:
                 raise http.client.IncompleteRead(b"", int(expected) - num_bytes)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+    except (
+        urllib.error.URLError,
+        TimeoutError,
+        ConnectionError,
+        http.client.HTTPException,
+    ) as error:
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is the reply, and holds the connection
         reason = " ".join(str(getattr(error, "reason", "") or error).split())
@@ -107,13 +120,16 @@ def _download(archive: Archive, target: Path, timeout_seconds: float, max_second
 
 
 def _extract(archive: Archive, packed: Path, target: Path) -> None:
-    """Extract the files below the top folder. Raises UserError for a damaged archive or one that would
-    leave `target`.
+    """Extract the files below the top folder. Raises UserError for a damaged archive or one that
+    would leave `target`.
     """
     try:
         with zipfile.ZipFile(packed) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
-            if len(members) > archive.max_files or sum(m.file_size for m in members) > archive.max_bytes:
+            if (
+                len(members) > archive.max_files
+                or sum(m.file_size for m in members) > archive.max_bytes
+            ):
                 raise UserError(f"{archive.url} unpacks to more than is expected; {archive.advice}")
             for member in members:
                 path = target / _inside(member, archive)
@@ -141,10 +157,13 @@ def _inside(member: zipfile.ZipInfo, archive: Archive) -> Path:
     """
     parts = PurePosixPath(member.filename).parts
     is_link = stat.S_ISLNK(member.external_attr >> 16)
-    unsafe = any(part in ("..", "/") or "\\" in part or ":" in part or "\0" in part for part in parts)
+    unsafe = any(
+        part in ("..", "/") or "\\" in part or ":" in part or "\0" in part for part in parts
+    )
     if is_link or unsafe or len(parts) < 2:
         raise UserError(
-            f"{archive.url} is refused: {shown(member.filename)} is a link or leaves the archive's folder"
+            f"{archive.url} is refused: {shown(member.filename)} is a link or leaves the archive's "
+            "folder"
         )
     return Path(*parts[1:])
 

@@ -1,4 +1,5 @@
-"""Arrays as people save them: whether they can be images, and labels of any usual kind to class numbers.
+"""Arrays as people save them: whether they can be images, and labels of any usual kind to class
+numbers.
 
 What values of more than 8 bits mean is `bit_depth`, for arrays and files alike.
 """
@@ -13,20 +14,25 @@ from data.splits import SPLIT_NAMES, split_number
 
 
 def check_images(images: np.ndarray, what: str) -> None:
-    """Raise UserError unless the array is [n, h, w] or [n, h, w, 1, 3 or 4], with every side at least 1."""
+    """Raise UserError unless the array is [n, h, w] or [n, h, w, 1, 3 or 4], with every side at
+    least 1."""
     if (
         images.ndim not in (3, 4)
         or (images.ndim == 4 and images.shape[3] not in (1, 3, 4))
         or 0 in images.shape[1:]
     ):
-        raise UserError(f"{what} has shape {list(images.shape)}; expected [n, h, w] or [n, h, w, 1, 3 or 4]")
+        raise UserError(
+            f"{what} has shape {list(images.shape)}; expected [n, h, w] or [n, h, w, 1, 3 or 4]"
+        )
 
 
 def check_range(images: np.ndarray, what: str) -> None:
-    """Raise UserError unless the values can become 8 bits (`bit_depth`), judged over the whole array."""
+    """Raise UserError unless the values can become 8 bits (`bit_depth`), judged over the whole
+    array."""
     if images.dtype.kind not in "biuf":
         raise UserError(
-            f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or 0..255"
+            f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or "
+            "0..255"
         )
     if images.dtype in (np.uint8, bool) or not images.size:
         return
@@ -41,8 +47,8 @@ def to_classes(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels int32 [n] and the names of the classes, from numbers, text or one-hot rows.
 
-    Without `class_names` the classes are the distinct labels, in the order of `class_order`. Raises UserError for decimals
-    (which are values, not classes) and for numbers that have no name.
+    Without `class_names` the classes are the distinct labels, in the order of `class_order`. Raises
+    UserError for decimals (which are values, not classes) and for numbers that have no name.
     """
     flat = _one_a_row(labels, what)
     if class_names is None:
@@ -55,7 +61,9 @@ def to_classes(
     if flat.dtype.kind not in "biu" or (
         len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < len(names)
     ):
-        raise UserError(f"{what}: with class_names, labels must be whole numbers of 0..{len(names) - 1}")
+        raise UserError(
+            f"{what}: with class_names, labels must be whole numbers of 0..{len(names) - 1}"
+        )
     return flat.astype(np.int32), names
 
 
@@ -78,7 +86,8 @@ def _one_a_row(labels: np.ndarray, what: str) -> np.ndarray:
         labels = labels.argmax(axis=1)
     if labels.ndim != 1:
         raise UserError(
-            f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, classes]{_row_hint(labels)}"
+            f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, "
+            f"classes]{_row_hint(labels)}"
         )
     if labels.dtype.kind == "f":
         _refuse_decimals(labels, what)
@@ -92,7 +101,8 @@ def _refuse_decimals(labels: np.ndarray, what: str) -> None:
     if len(missing):
         rows = first_of([str(row) for row in missing.tolist()])
         raise UserError(
-            f"{what} has no value (nan) for {plural(len(missing), 'image')}, counted from 0: {rows}; label or remove "
+            f"{what} has no value (nan) for {plural(len(missing), 'image')}, counted from 0: "
+            f"{rows}; label or remove "
             "them, and save whole numbers"
         )
     first = labels[0] if len(labels) else 0.0
@@ -103,7 +113,11 @@ def _refuse_decimals(labels: np.ndarray, what: str) -> None:
 
 def _row_hint(labels: np.ndarray) -> str:
     """What is wrong with rows of 0 and 1 that are not one-hot; empty for other labels."""
-    if labels.ndim != 2 or labels.dtype.kind not in "biuf" or not ((labels == 0) | (labels == 1)).all():
+    if (
+        labels.ndim != 2
+        or labels.dtype.kind not in "biuf"
+        or not ((labels == 0) | (labels == 1)).all()
+    ):
         return ""
     ones = labels.sum(axis=1)
     wrong = first_of([str(row) for row in np.flatnonzero(ones != 1).tolist()])

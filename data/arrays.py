@@ -1,7 +1,8 @@
-"""The `arrays` source (an .npz of images and labels) and `digits` (scikit-learn's), which needs no file.
+"""The `arrays` source (an .npz of images and labels) and `digits` (scikit-learn's), which needs no
+file.
 
-Finds the arrays by the names people save them under. Nothing is ever unpickled. What may be in them is
-`array_values`, what their numbers mean `bit_depth`.
+Finds the arrays by the names people save them under. Nothing is ever unpickled. What may be in them
+is `array_values`, what their numbers mean `bit_depth`.
 """
 
 import bisect
@@ -36,7 +37,8 @@ SPLIT_PATTERNS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 
 @dataclass(frozen=True)
 class _Part:
-    """Images and labels of one split, or of all where the file has one array for all (`split` is None)."""
+    """Images and labels of one split, or of all where the file has one array for all (`split` is
+    None)."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -44,8 +46,8 @@ class _Part:
 
 
 def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the images of `dataset.path`, an .npz. Raises UserError where its arrays are not images and
-    labels.
+    """List the images of `dataset.path`, an .npz. Raises UserError where its arrays are not images
+    and labels.
     """
     path = Path(config.path or "")
     where = f"dataset.path: {shown(str(path))}"
@@ -54,7 +56,9 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
     parts = _parts(arrays, where)
     splits, has_splits = _splits(arrays, parts, where)
     labels, class_names = to_classes(
-        np.concatenate([part.labels for part in parts]), arrays.get("class_names"), f"{where}: labels"
+        np.concatenate([part.labels for part in parts]),
+        arrays.get("class_names"),
+        f"{where}: labels",
     )
     return Listing(
         names=_names(parts),
@@ -104,18 +108,29 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
                 return {str(name).lower(): arrays[name] for name in arrays}
     except UserError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        KeyError,
+        MemoryError,
+    ) as error:
         reason = reason_of(error)
         if "allow_pickle" in reason:
             reason = (
-                "it holds Python objects, which are never loaded; save plain arrays of numbers or text, as "
+                "it holds Python objects, which are never loaded; save plain arrays of numbers or "
+                "text, as "
                 "labels.astype(str)"
             )
         raise UserError(f"{where} cannot be read as an .npz: {reason}") from error
 
 
 def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
-    keys: Sequence[tuple[str, str, int | None]] = [(x, y, None) for x, y in WHOLE_NAMES if x in arrays][:1]
+    keys: Sequence[tuple[str, str, int | None]] = [
+        (x, y, None) for x, y in WHOLE_NAMES if x in arrays
+    ][:1]
     if not keys:
         keys = [
             (x.format(alias), y.format(alias), split)
@@ -128,7 +143,9 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
         raise UserError(f"{where} has the arrays {found}; expected {EXPECTED}")
     splits = [split for _, _, split in keys]
     if len(set(splits)) < len(splits):
-        raise UserError(f"{where} has {', '.join(x for x, _, _ in keys)}; keep one array of images a split")
+        raise UserError(
+            f"{where} has {', '.join(x for x, _, _ in keys)}; keep one array of images a split"
+        )
     return [_part(arrays, x, y, split, where) for x, y, split in keys]
 
 
@@ -141,12 +158,15 @@ def _part(arrays: Mapping[str, np.ndarray], x: str, y: str, split: int | None, w
     check_range(images, f"{where}: {x}")
     if labels.ndim == 0 or len(labels) != len(images):
         raise UserError(
-            f"{where}: {x} has shape {list(images.shape)} and {y} {list(labels.shape)}; one label an image"
+            f"{where}: {x} has shape {list(images.shape)} and {y} {list(labels.shape)}; one label "
+            "an image"
         )
     return _Part(images, labels, split)
 
 
-def _splits(arrays: Mapping[str, np.ndarray], parts: Sequence[_Part], where: str) -> tuple[np.ndarray, bool]:
+def _splits(
+    arrays: Mapping[str, np.ndarray], parts: Sequence[_Part], where: str
+) -> tuple[np.ndarray, bool]:
     """Split numbers int8 [n], and whether the file has any."""
     if parts[0].split is not None:
         numbers = [np.full(len(part.images), part.split, np.int8) for part in parts]
@@ -155,7 +175,9 @@ def _splits(arrays: Mapping[str, np.ndarray], parts: Sequence[_Part], where: str
     if "splits" not in arrays:
         return np.full(num_images, TRAIN, np.int8), False
     if arrays["splits"].size != num_images:
-        raise UserError(f"{where}: splits has {arrays['splits'].size} values for {num_images} images")
+        raise UserError(
+            f"{where}: splits has {arrays['splits'].size} values for {num_images} images"
+        )
     return to_splits(arrays["splits"], f"{where}: splits"), True
 
 

@@ -1,13 +1,13 @@
-"""The augmentations: one record each in one table, in the order in which they are applied; and what a set of
-settings means.
+"""The augmentations: one record each in one table, in the order in which they are applied; and what
+a set of settings means.
 
-ImageDataGenerator's names, units and distributions, and what it lacks. A record's value is written as
-`values` says, its numbers are drawn as `records` says, and used by `geometry`, `colour` and `policies`;
-`views` paints. Adding an augmentation is adding a record with a stream number of its own: the contract test
-runs over the table.
+ImageDataGenerator's names, units and distributions, and what it lacks. A record's value is written
+as `values` says, its numbers are drawn as `records` says, and used by `geometry`, `colour` and
+`policies`; `views` paints. Adding an augmentation is adding a record with a stream number of its
+own: the contract test runs over the table.
 
-One difference is meant: ImageDataGenerator (Keras 3.15) moves pictures down by `width_shift_range` and
-sideways by `height_shift_range`; here each does what its name says.
+One difference is meant: ImageDataGenerator (Keras 3.15) moves pictures down by `width_shift_range`
+and sideways by `height_shift_range`; here each does what its name says.
 """
 
 from collections.abc import Callable, Mapping
@@ -78,14 +78,21 @@ def _multiplier(name: str, stream: int, paint: Callable[..., None]) -> Augmentat
 
 
 def _option(
-    name: str, stream: int, default: Value, unit: str, form: Any, matters: Callable[[Settings], bool]
+    name: str,
+    stream: int,
+    default: Value,
+    unit: str,
+    form: Any,
+    matters: Callable[[Settings], bool],
 ) -> Augmentation:
     return Augmentation(name, stream, default, unit, form, "option", matters=matters)
 
 
 def _fill_shows(settings: Settings) -> bool:
     return any(
-        r.uncovers(settings[r.name]) for r in _RECORDS if r.kind == "geometric" and r.is_on(settings[r.name])
+        r.uncovers(settings[r.name])
+        for r in _RECORDS
+        if r.kind == "geometric" and r.is_on(settings[r.name])
     )
 
 
@@ -107,12 +114,14 @@ _RECORDS: tuple[Augmentation, ...] = (
         step=turn_step,
     ),
     Augmentation(
-        "width_shift_range", 2, 0.0, "of the width below 1, px from 1 on", Shift(), "geometric", pixels,
+        "width_shift_range", 2, 0.0, "of the width below 1, px from 1 "
+                                     "on", Shift(), "geometric", pixels,
         lambda drawn: geometry.shift(drawn[:, 0], np.zeros(len(drawn))),
         changes=_moves_a_pixel, words=_shift_words, step=pixel_step, options=FILL,
     ),
     Augmentation(
-        "height_shift_range", 3, 0.0, "of the height below 1, px from 1 on", Shift(), "geometric", pixels,
+        "height_shift_range", 3, 0.0, "of the height below 1, px from 1 "
+                                      "on", Shift(), "geometric", pixels,
         lambda drawn: geometry.shift(np.zeros(len(drawn)), drawn[:, 0]),
         changes=_moves_a_pixel, words=_shift_words, step=pixel_step, options=FILL,
     ),
@@ -150,7 +159,8 @@ _RECORDS: tuple[Augmentation, ...] = (
     ),
     _option("fill_mode", 14, "nearest", "", Choice(geometry.FILL_MODES), _fill_shows),
     _option("cval", 15, 0, "grey level", Whole(0, 255, rounds=True), _cval_shows),
-    _option("policy_ops", 16, 2, "operations an image", Whole(1, policies.MOST_OPS), _is_rand_augment),
+    _option("policy_ops", 16, 2, "operations an "
+                                 "image", Whole(1, policies.MOST_OPS), _is_rand_augment),
     _option("policy_magnitude", 17, 10, "of 30", Whole(0, policies.TOP), _is_rand_augment),
 )  # fmt: skip
 
@@ -164,7 +174,9 @@ def complete(settings: Settings) -> dict[str, Value]:
     Raises UserError for an unknown name or a value that is not allowed.
     """
     if not isinstance(settings, Mapping):
-        raise UserError(f"augmentation: received {settings!r}; allowed: a mapping of names to values")
+        raise UserError(
+            f"augmentation: received {settings!r}; allowed: a mapping of names to values"
+        )
     for name in settings:
         check_name(name)
     # A pair comes back as a list of the caller's own, the identity's too.
@@ -179,27 +191,34 @@ def complete(settings: Settings) -> dict[str, Value]:
 
 
 def active(settings: Settings) -> dict[str, Value]:
-    """Only what changes pictures, in table order: two settings with the same effect have the same JSON text.
+    """Only what changes pictures, in table order: two settings with the same effect have the same
+    JSON text.
 
-    Compare or hash that text, not the dict: to Python 2 == 2.0, but a shift of 2 (int) draws whole pixels and
-    2.0 does not.
+    Compare or hash that text, not the dict: to Python 2 == 2.0, but a shift of 2 (int) draws whole
+    pixels and 2.0 does not.
     """
     full = complete(settings)
     return {name: full[name] for name, record in AUGMENTATIONS.items() if _has_effect(record, full)}
 
 
 def alone(name: str, settings: Settings) -> dict[str, Value]:
-    """One augmentation of `settings` by itself: its value, and those of its options that `settings` names.
+    """One augmentation of `settings` by itself: its value, and those of its options that `settings`
+    names.
 
-    The one way to take an augmentation out of a setting. Raises KeyError where `settings` does not have it.
+    The one way to take an augmentation out of a setting. Raises KeyError where `settings` does not
+    have it.
     """
-    options = {option: settings[option] for option in AUGMENTATIONS[name].options if option in settings}
+    options = {
+        option: settings[option] for option in AUGMENTATIONS[name].options if option in settings
+    }
     return {name: settings[name], **options}
 
 
 def options_of(settings: Settings) -> dict[str, Value]:
     """Every option's value, the default where `settings` says nothing."""
-    full = complete({name: value for name, value in settings.items() if AUGMENTATIONS[name].kind == "option"})
+    full = complete(
+        {name: value for name, value in settings.items() if AUGMENTATIONS[name].kind == "option"}
+    )
     return {name: full[name] for name, record in AUGMENTATIONS.items() if record.kind == "option"}
 
 
@@ -214,7 +233,8 @@ def is_identity(settings: Settings) -> bool:
 
 
 def idle(settings: Settings) -> dict[str, str]:
-    """The settings that were given a value of their own and yet change nothing, each with its reason."""
+    """The settings that were given a value of their own and yet change nothing, each with its
+    reason."""
     full = complete(settings)
     return {
         name: _reason(record, full)
@@ -226,8 +246,8 @@ def idle(settings: Settings) -> dict[str, str]:
 def draw(settings: Settings, size: int, units: Callable[[int], Floats]) -> dict[str, Floats]:
     """The numbers of each active augmentation for k images of `size` pixels a side: name -> [k, p].
 
-    units: a record's stream number -> uniform draws [k, 4]. Shifts are in pixels, angles in degrees, factors
-    as multiplied.
+    units: a record's stream number -> uniform draws [k, 4]. Shifts are in pixels, angles in
+    degrees, factors as multiplied.
     """
     values = active(settings)
     full = complete(values)
@@ -241,14 +261,16 @@ def draw(settings: Settings, size: int, units: Callable[[int], Floats]) -> dict[
 
 
 def check_name(name: object) -> str:
-    """The name, if the table has it. Raises UserError with the nearest name and all the names that are
-    allowed.
+    """The name, if the table has it. Raises UserError with the nearest name and all the names that
+    are allowed.
     """
     if isinstance(name, str) and name in AUGMENTATIONS:
         return name
     nearest = get_close_matches(str(name), AUGMENTATIONS, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]}? Allowed" if nearest else "; allowed"
-    raise UserError(f"augmentation: received the unknown name {name!r}{hint}: {', '.join(AUGMENTATIONS)}")
+    raise UserError(
+        f"augmentation: received the unknown name {name!r}{hint}: {', '.join(AUGMENTATIONS)}"
+    )
 
 
 def _has_effect(record: Augmentation, full: Settings) -> bool:

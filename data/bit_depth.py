@@ -1,7 +1,8 @@
-"""Pixels of more than 8 bits per channel to 8 bits: one scale for a whole dataset, by what is used of the range.
+"""Pixels of more than 8 bits per channel to 8 bits: one scale for a whole dataset, by what is used
+of the range.
 
-A scale of each image's own would make a dark picture bright; the file's 16 bits say nothing, since cameras
-and scanners store 10, 12 or 14 bits in them. Where such pixels come from is `deep_pixels`.
+A scale of each image's own would make a dark picture bright; the file's 16 bits say nothing, since
+cameras and scanners store 10, 12 or 14 bits in them. Where such pixels come from is `deep_pixels`.
 """
 
 from collections import defaultdict
@@ -19,12 +20,18 @@ Kind = Literal["whole numbers", "floats"]
 Whites = Mapping[str, float]  # the value that becomes 255, by kind
 
 BITS = (8, 10, 12, 14, 16)
-# Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do not count.
+# Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do
+# not count.
 UNCOUNTED = 1000
-EXPECTED = "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per channel"
+EXPECTED = (
+    "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per "
+    "channel"
+)
 RANGES: Mapping[str, str] = {
-    "floats": "allowed: floats of 0..1 or of 0..255, all images alike; clip them to 0..1, or multiply those of 0..1 by 255",
-    "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; multiply them up to one of these, such as 0..255",
+    "floats": "allowed: floats of 0..1 or of 0..255, all images alike; clip them to 0..1, or "
+    "multiply those of 0..1 by 255",
+    "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; multiply them up to one "
+    "of these, such as 0..255",
 }
 FAINT = 16  # an image below this part of the white has fewer than 16 of the 256 steps
 
@@ -38,7 +45,8 @@ class Level:
 
     @property
     def white(self) -> float:
-        """The least of the usual ranges that holds it: 2^bits - 1 for whole numbers, 1 or 255 for floats.
+        """The least of the usual ranges that holds it: 2^bits - 1 for whole numbers, 1 or 255 for
+        floats.
 
         One step beyond the range (4096, 256/255) is rounding, and is cut.
         """
@@ -50,8 +58,8 @@ class Level:
 def check_bounds(values: np.ndarray) -> None:
     """Raise BadImage for values that are negative, not finite, or beyond 65535 (floats: 255).
 
-    Nobody knows what is black and white in them. values: whole numbers or floats of any shape but an
-    empty one.
+    Nobody knows what is black and white in them. values: whole numbers or floats of any shape but
+    an empty one.
     """
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= (255 if values.dtype.kind == "f" else 65535)):
@@ -83,8 +91,9 @@ def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, Scale]:
 
 
 def check_ranges(levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, Scale]) -> None:
-    """Raise UserError where most images of a split would come out nearly black: they are of another range than the
-    highest. levels: (split, name, level) of each image of more than 8 bits per channel.
+    """Raise UserError where most images of a split would come out nearly black: they are of another
+    range than the highest. levels: (split, name, level) of each image of more than 8 bits per
+    channel.
     """
     by_part: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for split, name, level in levels:
@@ -95,8 +104,10 @@ def check_ranges(levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, 
         if 2 * len(faint) > len(named):
             value, name = max(faint)
             raise UserError(
-                f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out nearly black: they go up to {value:g} "
-                f"or less ({kind}; {name}), and {scale.name} goes up to {scale.level:g}, so that white is {scale.white:g}; "
+                f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out nearly "
+                f"black: they go up to {value:g} "
+                f"or less ({kind}; {name}), and {scale.name} goes up to {scale.level:g}, so that "
+                f"white is {scale.white:g}; "
                 f"{RANGES[kind]}"
             )
 

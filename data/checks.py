@@ -1,8 +1,8 @@
 """What is wrong with a dataset, before a search spends a second on it. One function a check, in one
 table.
 
-A check looks at an `Inspection` and says in one sentence what is wrong and what to do, or says nothing.
-It reads no file and changes nothing.
+A check looks at an `Inspection` and says in one sentence what is wrong and what to do, or says
+nothing. It reads no file and changes nothing.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,9 @@ class Inspection:
     """What is known of a dataset.
 
     labels int32 [n] into class_names, splits int8 [n]: of the images that will be used.
-    required_splits: the split numbers that must have images of every class. bad: files that cannot be
-    used; leaks: pairs of names of the same image, in two splits; contradictions: the same in two classes,
-    "name (class)" each. Where `skips` is true, all have been left out and are no error.
+    required_splits: the split numbers that must have images of every class. bad: files that cannot
+    be used; leaks: pairs of names of the same image, in two splits; contradictions: the same in two
+    classes, "name (class)" each. Where `skips` is true, all have been left out and are no error.
     """
 
     labels: np.ndarray
@@ -62,7 +62,8 @@ class Inspection:
 
     @cached_property
     def twins(self) -> dict[int, int]:
-        """Classes that train lacks and has in another case or spelling: their number to that of train's class."""
+        """Classes that train lacks and has in another case or spelling: their number to that of
+        train's class."""
         trained = {
             folded(self.class_names[number]): number
             for number in np.flatnonzero(self.counts[:, TRAIN]).tolist()
@@ -70,12 +71,15 @@ class Inspection:
         return {
             number: trained[folded(name)]
             for number, name in enumerate(self.class_names)
-            if not self.counts[number, TRAIN] and self.counts[number].any() and folded(name) in trained
+            if not self.counts[number, TRAIN]
+            and self.counts[number].any()
+            and folded(name) in trained
         }
 
     @property
     def num_needed(self) -> int:
-        """The fewest images of a class that can give train its least and every other required split one."""
+        """The fewest images of a class that can give train its least and every other required split
+        one."""
         return MIN_TRAIN_IMAGES + sum(split != TRAIN for split in self.required_splits)
 
     def classes(self, chosen: np.ndarray) -> list[str]:
@@ -107,7 +111,8 @@ def images_without_label(inspection: Inspection) -> list[str]:
         return []
     listed = first_of([f"{item.name} ({item.reason})" for item in bad])
     return [
-        f"{plural(len(bad), 'image has', 'images have')} no label: {listed}; label or remove them, {SKIP}, or give the "
+        f"{plural(len(bad), 'image has', 'images have')} no label: {listed}; label or remove them, "
+        f"{SKIP}, or give the "
         "class another name if it is one; `predict` answers for images without labels"
     ]
 
@@ -117,7 +122,10 @@ def images_in_two_splits(inspection: Inspection) -> list[str]:
         return []
     listed = first_of([f"{left} = {kept}" for left, kept in inspection.leaks])
     count = plural(len(inspection.leaks), "image is", "images are")
-    return [f"{count} in two splits: {listed}; remove one of each pair, {SKIP}, which leaves out the first"]
+    return [
+        f"{count} in two splits: {listed}; remove one of each pair, {SKIP}, which leaves out the "
+        "first"
+    ]
 
 
 def images_in_two_classes(inspection: Inspection) -> list[str]:
@@ -126,7 +134,9 @@ def images_in_two_classes(inspection: Inspection) -> list[str]:
     pairs = dict.fromkeys(tuple(sorted(pair)) for pair in inspection.contradictions)
     listed = first_of([f"{one} = {other}" for one, other in pairs])
     count = plural(len(pairs), "image is", "images are")
-    return [f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out all of them"]
+    return [
+        f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out all of them"
+    ]
 
 
 def no_images(inspection: Inspection) -> list[str]:
@@ -158,20 +168,27 @@ def small_classes(inspection: Inspection) -> list[str]:
     if not len(small):
         return []
     listed = first_of([f"{inspection.class_names[number]} ({totals[number]})" for number in small])
-    least = {split: MIN_TRAIN_IMAGES if split == TRAIN else 1 for split in inspection.required_splits}
+    least = {
+        split: MIN_TRAIN_IMAGES if split == TRAIN else 1 for split in inspection.required_splits
+    }
     shares = ", ".join(f"{number} in {SPLIT_NAMES[split]}" for split, number in least.items())
     count = plural(len(small), "class has", "classes have")
-    return [f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})"]
+    return [
+        f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})"
+    ]
 
 
 def unlabelled_splits(inspection: Inspection) -> list[str]:
-    """A validation or test set none of whose classes is in train: most often images without labels."""
+    """A validation or test set none of whose classes is in train: most often images without
+    labels."""
     problems = []
     for split in np.flatnonzero(inspection.foreign).tolist():
         if any(inspection.counts[number, split] for number in inspection.twins):
             continue  # `classes_in_another_case`
         name, held = SPLIT_NAMES[split], inspection.classes(inspection.counts[:, split] > 0)
-        problems.append(f"{name} has no class of train, but {first_of(held)}: {without_labels(name)}")
+        problems.append(
+            f"{name} has no class of train, but {first_of(held)}: {without_labels(name)}"
+        )
     return problems
 
 
@@ -181,24 +198,30 @@ def classes_in_another_case(inspection: Inspection) -> list[str]:
         return []
     listed = first_of(
         [
-            f"{names[number]} ({SPLIT_NAMES[int(inspection.counts[number].argmax())]}) is train's {names[twin]}"
+            f"{names[number]} ({SPLIT_NAMES[int(inspection.counts[number].argmax())]}) is train's "
+            f"{names[twin]}"
             for number, twin in pairs
         ]
     )
     return [
-        f"{plural(len(pairs), 'class is', 'classes are')} of train in another case or spelling: {listed}; write both names alike"
+        f"{plural(len(pairs), 'class is', 'classes are')} of train in another case or spelling: "
+        f"{listed}; write both names alike"
     ]
 
 
 def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
     enough = inspection.known & (inspection.counts.sum(axis=1) >= inspection.num_needed)
-    enough[[*inspection.twins.keys(), *inspection.twins.values()]] = False  # `classes_in_another_case`
+    enough[[*inspection.twins.keys(), *inspection.twins.values()]] = (
+        False  # `classes_in_another_case`
+    )
     problems = []
     for split in (each for each in inspection.required_splits if not inspection.foreign[each]):
         names = inspection.classes(enough & (inspection.counts[:, split] == 0))
         if names:
             count = plural(len(names), "class has", "classes have")
-            problems.append(f"{count} no image in {SPLIT_NAMES[split]}: {first_of(names)}; move some there")
+            problems.append(
+                f"{count} no image in {SPLIT_NAMES[split]}: {first_of(names)}; move some there"
+            )
     return problems
 
 
@@ -209,7 +232,9 @@ def classes_thin_in_train(inspection: Inspection) -> list[str]:
     if not names:
         return []
     count = plural(len(names), "class has", "classes have")
-    return [f"{count} fewer than {MIN_TRAIN_IMAGES} images in train: {first_of(names)}; move some there"]
+    return [
+        f"{count} fewer than {MIN_TRAIN_IMAGES} images in train: {first_of(names)}; move some there"
+    ]
 
 
 CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (

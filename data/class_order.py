@@ -8,7 +8,8 @@ WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Whole numbers first, by value; then names as text, in which digits count as numbers: a2 before a10."""
+    """Whole numbers first, by value; then names as text, in which digits count as numbers: a2
+    before a10."""
     return sorted(names, key=_key)
 
 

@@ -1,5 +1,5 @@
-"""The `clothing` source: clothing-dataset-small, 3781 photographs of clothes in 10 classes (CC0), found
-or downloaded.
+"""The `clothing` source: clothing-dataset-small, 3781 photographs of clothes in 10 classes (CC0),
+found or downloaded.
 
 Looks at `dataset.path`, the variable AUGSEARCH_CLOTHING and the cache, in this order, before it
 downloads.
@@ -30,8 +30,8 @@ CLOTHING = Archive(
 
 
 def list_clothing(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the photographs with the splits they come with. Raises UserError where they can neither be
-    found nor fetched.
+    """List the photographs with the splits they come with. Raises UserError where they can neither
+    be found nor fetched.
     """
     return list_folder(
         config.model_copy(update={"path": str(_found(config, cache_dir, CLOTHING))}), cache_dir

@@ -1,8 +1,8 @@
-"""What changes pixels where they stand: channel shift, brightness, contrast, saturation, cutout. Images
-change in place.
+"""What changes pixels where they stand: channel shift, brightness, contrast, saturation, cutout.
+Images change in place.
 
-Each function takes uint8 [b, s, s, 3] and the numbers drawn for each image, float64 [b, p]. Numbers are drawn
-in `augmentations`; the operations of published policies are in `policies`.
+Each function takes uint8 [b, s, s, 3] and the numbers drawn for each image, float64 [b, p]. Numbers
+are drawn in `augmentations`; the operations of published policies are in `policies`.
 """
 
 import cv2
@@ -18,17 +18,19 @@ MID_GREY = 127  # what zero is after the usual centring of pixels
 
 
 def shift_channels(images: Images, drawn: Floats) -> None:
-    """Adds drawn[:, 0] levels to all channels, cut off at the image's own least and largest level, as
-    ImageDataGenerator does.
+    """Adds drawn[:, 0] levels to all channels, cut off at the image's own least and largest level,
+    as ImageDataGenerator does.
     """
-    spans = np.array([cv2.minMaxLoc(image.reshape(len(image), -1))[:2] for image in images]).reshape(-1, 2)
+    spans = np.array(
+        [cv2.minMaxLoc(image.reshape(len(image), -1))[:2] for image in images]
+    ).reshape(-1, 2)
     shifted = LEVELS + drawn[:, :1]
     _look_up(images, np.rint(np.clip(shifted, spans[:, :1], spans[:, 1:])))
 
 
 def brighten(images: Images, drawn: Floats) -> None:
-    """Multiplies by drawn[:, 0] and drops the fraction, as Pillow's ImageEnhance.Brightness does in single
-    precision.
+    """Multiplies by drawn[:, 0] and drops the fraction, as Pillow's ImageEnhance.Brightness does in
+    single precision.
     """
     scaled = LEVELS.astype(np.float32) * drawn[:, :1].astype(np.float32)
     _look_up(images, np.clip(scaled, 0, 255))
@@ -44,7 +46,8 @@ def change_contrast(images: Images, drawn: Floats) -> None:
 def saturate(images: Images, drawn: Floats) -> None:
     """Multiplies the distance of each pixel from its own luma by drawn[:, 0]; 0 is grey; rounds.
 
-    OpenCV holds the weights to 1/1024, which moves a channel by up to 0.38 of a level before rounding.
+    OpenCV holds the weights to 1/1024, which moves a channel by up to 0.38 of a level before
+    rounding.
     """
     factor = drawn[:, :1, None]
     mixes = factor * np.eye(3) + (1 - factor) * LUMA
@@ -53,18 +56,21 @@ def saturate(images: Images, drawn: Floats) -> None:
 
 
 def cut_out(images: Images, drawn: Floats) -> None:
-    """Sets the rectangle drawn[:, :4] (left, top, right, bottom; the last two excluded) to mid-grey.
+    """Sets the rectangle drawn[:, :4] (left, top, right, bottom; the last two excluded) to
+    mid-grey.
 
-    DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout", 2017: a square
-    of fixed side, its centre anywhere in the image, cut off at the border.
+    DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout",
+    2017: a square of fixed side, its centre anywhere in the image, cut off at the border.
     """
-    for image, (left, top, right, bottom) in zip(images, drawn.astype(np.int64).tolist(), strict=True):
+    for image, (left, top, right, bottom) in zip(
+        images, drawn.astype(np.int64).tolist(), strict=True
+    ):
         image[top:bottom, left:right] = MID_GREY
 
 
 def square(units: Floats, size: int, side: float) -> Floats:
-    """The rectangle `cut_out` takes, [k, 4], for a square of side * size pixels centred on one of the size *
-    size pixels.
+    """The rectangle `cut_out` takes, [k, 4], for a square of side * size pixels centred on one of
+    the size * size pixels.
     """
     width = round(side * size)
     first = np.floor(units[:, :2] * size) - width // 2

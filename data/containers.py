@@ -1,7 +1,8 @@
-"""JPEG and PNG files taken apart: whether the picture in them is whole, and the picture without what surrounds it.
+"""JPEG and PNG files taken apart: whether the picture in them is whole, and the picture without
+what surrounds it.
 
-A file may hold more than its picture: a film behind it, thumbnails, profiles, text. None of that decides
-whether the picture can be read. Decoding pixels is `decode`.
+A file may hold more than its picture: a film behind it, thumbnails, profiles, text. None of that
+decides whether the picture can be read. Decoding pixels is `decode`.
 """
 
 import re
@@ -12,8 +13,8 @@ from typing import NamedTuple
 
 from data.errors import BadImage
 
-# JPEG (ITU T.81, B.1.1): a marker is FF and a byte that is neither 00 nor FF. Restart markers (D0 to D7)
-# stand among the pixels; the others begin a segment, but for these two.
+# JPEG (ITU T.81, B.1.1): a marker is FF and a byte that is neither 00 nor FF. Restart markers (D0
+# to D7) stand among the pixels; the others begin a segment, but for these two.
 MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
 JPEG_START, JPEG_END, SCAN = 0xD8, 0xD9, 0xDA
 # What may stand between the first scan and the end: tables, further scans, notes (B.2).
@@ -21,15 +22,20 @@ AFTER_SCAN = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDF, 0xFE, *range(0
 # JFIF's and Adobe's say how colours are meant; the others (Exif, profiles, comments) are notes.
 NOTES = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 EXIF = 0xE1
-# The least bytes, marker included, of what says how colours are meant: JFIF (T.871, 10.1) and Adobe's. What is
-# shorter says nothing.
+# The least bytes, marker included, of what says how colours are meant: JFIF (T.871, 10.1) and
+# Adobe's. What is shorter says nothing.
 SHORTEST = {0xE0: 18, 0xEE: 16}
 
 PNG_START, PNG_HEADER = b"\x89PNG\r\n\x1a\n", struct.Struct(">I4s")
 TRANSPARENCY = b"tRNS"  # that pixels need, though it may be missing
-# Notes by how they begin: what may say how the picture is turned (Exif, Exif as ImageMagick writes it, XMP),
-# and that more pictures follow. Tried in this order, since a bad one must not take a good one with it.
-USEFUL_IN_PNG = ((b"eXIf", b"acTL", b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"), (b"eXIf",), ())
+# Notes by how they begin: what may say how the picture is turned (Exif, Exif as ImageMagick writes
+# it, XMP), and that more pictures follow. Tried in this order, since a bad one must not take a good
+# one with it.
+USEFUL_IN_PNG = (
+    (b"eXIf", b"acTL", b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"),
+    (b"eXIf",),
+    (),
+)
 USEFUL_IN_JPEG = (frozenset({EXIF}), frozenset[int]())
 
 
@@ -61,8 +67,8 @@ def jpeg_versions(data: bytes) -> Iterator[bytes]:
 
 
 def _segments(data: bytes) -> Iterator[_Segment]:
-    """From the first segment to the end marker; stops before what cannot stand where it stands. A scan's
-    segment has its pixels with it.
+    """From the first segment to the end marker; stops before what cannot stand where it stands. A
+    scan's segment has its pixels with it.
     """
     place, in_scan, waiting = 2, False, None
     while found := MARKER.search(data, place):
@@ -87,7 +93,8 @@ def _segments(data: bytes) -> Iterator[_Segment]:
 
 
 def check_png(data: bytes) -> None:
-    """Raise BadImage where a chunk that the pixels need is cut or has another checksum than it says."""
+    """Raise BadImage where a chunk that the pixels need is cut or has another checksum than it
+    says."""
     for _ in _chunks(data):
         pass
 

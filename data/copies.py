@@ -1,5 +1,5 @@
-"""The same image more than once: which images are copies, which stand in two classes, and which leak from
-one split into another.
+"""The same image more than once: which images are copies, which stand in two classes, and which
+leak from one split into another.
 
 Works on digests of the decoded pixels, so a picture saved again under another name or in another
 lossless format is still a copy; one that was cropped or compressed again is not.
@@ -24,7 +24,8 @@ def first_copies(digests: np.ndarray) -> np.ndarray:
 
 
 def find_contradictions(copy_of: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Pairs int64 [k, 2] of (an image, a copy of it in another class): every image whose copies disagree.
+    """Pairs int64 [k, 2] of (an image, a copy of it in another class): every image whose copies
+    disagree.
 
     copy_of int64 [n] is `first_copies`; labels int32 [n].
     """
@@ -39,10 +40,11 @@ def find_contradictions(copy_of: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def find_leaks(copy_of: np.ndarray, splits: np.ndarray) -> np.ndarray:
-    """Pairs int64 [k, 2] of (an image, its copy in a later split), of which the first must not be used.
+    """Pairs int64 [k, 2] of (an image, its copy in a later split), of which the first must not be
+    used.
 
-    Test outranks validation, which outranks train: what is measured on stays whole. copy_of int64 [n] is
-    `first_copies`; splits int8 [n].
+    Test outranks validation, which outranks train: what is measured on stays whole. copy_of int64
+    [n] is `first_copies`; splits int8 [n].
     """
     best = splits.copy()
     np.maximum.at(best, copy_of, splits)

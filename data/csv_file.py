@@ -20,7 +20,8 @@ AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
 
 @dataclass(frozen=True)
 class Csv:
-    """A csv's cells as they stand: the names in its first line, and each later line with its number."""
+    """A csv's cells as they stand: the names in its first line, and each later line with its
+    number."""
 
     header: tuple[str, ...]
     lines: tuple[tuple[int, tuple[str, ...]], ...]
@@ -30,13 +31,16 @@ class Csv:
         places = [
             place
             for place in range(len(self.header))
-            if self.lines and all(cell_of(cells, place).lower() in ZERO_OR_ONE for _, cells in self.lines)
+            if self.lines
+            and all(cell_of(cells, place).lower() in ZERO_OR_ONE for _, cells in self.lines)
         ]
         ones = (
             sum(cell_of(cells, place).lower() in ("1", "1.0", "true") for place in places)
             for _, cells in self.lines
         )
-        return [self.header[place] for place in places] if len(places) > 1 and set(ones) == {1} else []
+        return (
+            [self.header[place] for place in places] if len(places) > 1 and set(ones) == {1} else []
+        )
 
 
 def read_csv(path: Path) -> Csv:
@@ -47,7 +51,9 @@ def read_csv(path: Path) -> Csv:
         lines = tuple((reader.line_num, tuple(cells)) for cells in reader if cells)
     except csv.Error as error:
         what = f"dataset.path: {shown(str(path))} is not a csv in UTF-8: {reason_of(error)}"
-        raise UserError(f"{what} (up to line {reader.line_num}); close every quote, and {AS_UTF8}") from error
+        raise UserError(
+            f"{what} (up to line {reader.line_num}); close every quote, and {AS_UTF8}"
+        ) from error
     return Csv(header, lines)
 
 
@@ -67,7 +73,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{where} is not a csv in UTF-8: line {line} has the byte 0x{data[error.start]:02X}, as in Windows' or another "
+            f"{where} is not a csv in UTF-8: line {line} has the byte 0x{data[error.start]:02X}, "
+            "as in Windows' or another "
             f"code; {AS_UTF8}"
         ) from error
 

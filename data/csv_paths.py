@@ -1,6 +1,8 @@
-"""Why the paths of a csv lead to no files: the nearest file to each, and one sentence about the whole column.
+"""Why the paths of a csv lead to no files: the nearest file to each, and one sentence about the
+whole column.
 
-Looks below the csv's folder, and below the folder above it where nothing is there. Mends nothing itself.
+Looks below the csv's folder, and below the folder above it where nothing is there. Mends nothing
+itself.
 """
 
 import difflib
@@ -22,7 +24,8 @@ ALLOWED = "allowed: paths of files below the csv's folder, written from that fol
 
 
 class Nearest:
-    """The files below a folder, found by names that are nearly theirs: without extension, in another case or folder."""
+    """The files below a folder, found by names that are nearly theirs: without extension, in
+    another case or folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,7 +43,9 @@ class Nearest:
     @property
     def example(self) -> str:
         """Some picture's path; empty where there is no file."""
-        paths = (path for paths in self._by_name.values() for path in paths if not path.endswith(".csv"))
+        paths = (
+            path for paths in self._by_name.values() for path in paths if not path.endswith(".csv")
+        )
         return min(paths, default="")
 
     def of(self, received: str) -> tuple[str, int] | None:
@@ -56,7 +61,9 @@ class Nearest:
     def so_called(self, received: str) -> tuple[str, int] | None:
         """The same, where the file's name is equal but for its extension and case."""
         parts = _parts(received)
-        close = self._by_name.get(parts[-1]) or self._by_name.get(parts[-1].rpartition(".")[0] or parts[-1])
+        close = self._by_name.get(parts[-1]) or self._by_name.get(
+            parts[-1].rpartition(".")[0] or parts[-1]
+        )
         if not close:
             return None
         shared = {path: _shared_folders(parts, _folded(path).split("/")) for path in close}
@@ -80,7 +87,8 @@ def advice(missing: Sequence[str], nearest: Nearest) -> str:
         above = Nearest(nearest.folder.parent).of(missing[0])
         if above is not None and above[1] == 1:
             return (
-                f"there is {shown(above[0])} in the folder above the csv's, {nearest.folder.parent}: put the csv there "
+                f"there is {shown(above[0])} in the folder above the csv's, "
+                f"{nearest.folder.parent}: put the csv there "
                 "and write that"
             )
         example = f", such as {shown(nearest.example)}" if nearest.example else "; there is no file"
@@ -90,7 +98,8 @@ def advice(missing: Sequence[str], nearest: Nearest) -> str:
     mended = sum(nearest.so_called(each) is not None for each in missing)
     count = f", and likewise for {mended:,} of them" if mended > 1 else ""
     return (
-        f"the nearest is {shown(path)}{many}: write that, {_difference(missing[0], path)}{count}; {ALLOWED}"
+        f"the nearest is {shown(path)}{many}: write that, {_difference(missing[0], path)}{count}; "
+        f"{ALLOWED}"
     )
 
 
@@ -134,7 +143,8 @@ def _is_absolute(received: str) -> bool:
 
 
 def _plain(received: str) -> str:
-    """A path with / between its parts, without quotes around it, an address's host, a drive, `./` or `~`."""
+    """A path with / between its parts, without quotes around it, an address's host, a drive, `./`
+    or `~`."""
     text = received.strip(QUOTES)
     if "://" in text:
         text = unquote(urlsplit(text).path)
@@ -149,7 +159,9 @@ def _folded(text: str) -> str:
 def _shared_folders(ours: Sequence[str], theirs: Sequence[str]) -> int:
     """How many folders just above the file have the same names."""
     pairs = zip(reversed(ours[:-1]), reversed(theirs[:-1]), strict=False)
-    return next((count for count, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(theirs)) - 1)
+    return next(
+        (count for count, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(theirs)) - 1
+    )
 
 
 def _files(folder: Path) -> Iterable[str]:

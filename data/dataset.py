@@ -1,5 +1,5 @@
-"""From a `dataset` section to labelled images in memory-mapped form: list, check, decode once, draw the
-splits.
+"""From a `dataset` section to labelled images in memory-mapped form: list, check, decode once, draw
+the splits.
 
 The parts are elsewhere (`sources`, `image_store`, `splits`, `checks`); this is their order.
 Augmentation and batches are in `views`.
@@ -32,14 +32,18 @@ __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset",
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Decoded images with their labels. An image's position in it is what its random draws are keyed on.
+    """Decoded images with their labels. An image's position in it is what its random draws are
+    keyed on.
 
-    images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another process
-    rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits: int8
-    [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set (`limited`);
-    names: one printable line each; digest: sha256 over pixels, labels, splits, class names and scales;
-    groups: int64 [n], the same number for images that must stay in one split and in one fold, as copies of
-    each other must; None where every image stands for itself.
+    images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another
+    process
+    rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits:
+    int8 [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set
+    (`limited`);
+    names: one printable line each; digest: sha256 over pixels, labels, splits, class names and
+    scales;
+    groups: int64 [n], the same number for images that must stay in one split and in one fold, as
+    copies of each other must; None where every image stands for itself.
     """
 
     images: np.ndarray
@@ -68,12 +72,13 @@ def open_dataset(
     num_threads: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """The images of `config`, decoded into `cache_dir` the first time and mapped from there ever after.
+    """The images of `config`, decoded into `cache_dir` the first time and mapped from there ever
+    after.
 
-    seed: draws the splits the source does not have. progress(done, total) is called from this thread as
-    images are decoded; not at all where they have been before. Raises UserError, in one line, with
-    everything that is wrong with the dataset; what only needs the listing is found before anything is
-    decoded.
+    seed: draws the splits the source does not have. progress(done, total) is called from this
+    thread as images are decoded; not at all where they have been before. Raises UserError, in one
+    line, with everything that is wrong with the dataset; what only needs the listing is found
+    before anything is decoded.
     """
     listing = list_images(config, cache_dir)
     _check_listing(listing, config, seed)
@@ -85,7 +90,8 @@ def open_dataset(
     bad = _bad_files(listing, stored)
     leaks = tuple((listing.names[left], listing.names[kept]) for left, kept in stored.leaks)
     contradictions = tuple(
-        (_with_class(listing, one), _with_class(listing, other)) for one, other in stored.contradictions
+        (_with_class(listing, one), _with_class(listing, other))
+        for one, other in stored.contradictions
     )
     check(_inspection(labels, splits, listing, config, bad, leaks, contradictions))
     splits = limit_training(splits, labels, config.limit_per_class, seed)
@@ -104,14 +110,16 @@ def open_dataset(
 
 
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """What the configured source has. Raises UserError where it has a path and needs none, or the reverse, and
-    where two classes have one name.
+    """What the configured source has. Raises UserError where it has a path and needs none, or the
+    reverse, and where two classes have one name.
     """
     source = SOURCES[config.source]
     if source.path == "required" and config.path is None:
         raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")
     if source.path == "none" and config.path is not None:
-        raise UserError(f"dataset.path is {config.path}, but source {config.source} takes none; remove it")
+        raise UserError(
+            f"dataset.path is {config.path}, but source {config.source} takes none; remove it"
+        )
     listing = source.list(config, cache_dir)
     _refuse_repeated_names(listing, config)
     return without_missing(listing)
@@ -123,10 +131,16 @@ def _refuse_repeated_names(listing: Listing, config: DatasetConfig) -> None:
     for number, name in enumerate(listing.class_names):
         if not is_missing(name):
             places.setdefault(name, []).append(str(number))
-    twice = [f"'{name}' (classes {' and '.join(found)})" for name, found in places.items() if len(found) > 1]
+    twice = [
+        f"'{name}' (classes {' and '.join(found)})"
+        for name, found in places.items()
+        if len(found) > 1
+    ]
     if twice:
         where = shown(config.path or config.source)
-        raise UserError(f"{where}: classes of the same name: {first_of(twice)}; give each a name of its own")
+        raise UserError(
+            f"{where}: classes of the same name: {first_of(twice)}; give each a name of its own"
+        )
 
 
 def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
@@ -151,22 +165,37 @@ def _inspection(
         required |= {TEST} if listing.draw.test else set()
     skips = config.on_bad_file == "skip"
     return Inspection(
-        labels, splits, listing.class_names, tuple(sorted(required)), bad, leaks, skips, contradictions
+        labels,
+        splits,
+        listing.class_names,
+        tuple(sorted(required)),
+        bad,
+        leaks,
+        skips,
+        contradictions,
     )
 
 
 def _store_path(listing: Listing, config: DatasetConfig, cache_dir: Path) -> Path:
-    """Named by all that decides its content: files, declared splits and labels (they decide what is left
-    out of copies), size, limit, decoder.
+    """Named by all that decides its content: files, declared splits and labels (they decide what is
+    left out of copies), size, limit, decoder.
     """
-    parts = [MAGIC.decode(), PIL.__version__, config.image_size, config.max_pixels, listing.fingerprint]
+    parts = [
+        MAGIC.decode(),
+        PIL.__version__,
+        config.image_size,
+        config.max_pixels,
+        listing.fingerprint,
+    ]
     declared = listing.splits.tobytes() + listing.labels.tobytes()
     key = sha256(json.dumps(parts).encode() + declared).hexdigest()[:32]
     return cache_dir / "decoded" / f"{key}.images"
 
 
 def _bad_files(listing: Listing, stored: StoredImages) -> tuple[LeftOut, ...]:
-    unread = tuple(LeftOut(name=listing.names[position], reason=reason) for position, reason in stored.bad)
+    unread = tuple(
+        LeftOut(name=listing.names[position], reason=reason) for position, reason in stored.bad
+    )
     return listing.problems + unread
 
 
@@ -182,18 +211,24 @@ def dataset_digest(
     size: int,
     scales: Mapping[str, Scale],
 ) -> str:
-    """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size: in pixels
-    a side; scales: of images of more than 8 bits per channel, by kind.
+    """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size:
+    in pixels a side; scales: of images of more than 8 bits per channel, by kind.
     """
     whites = {kind: scale.white for kind, scale in scales.items()}
-    whole = sha256(json.dumps([size, class_names, whites] if whites else [size, class_names]).encode())
+    whole = sha256(
+        json.dumps([size, class_names, whites] if whites else [size, class_names]).encode()
+    )
     for part in (digests, labels.astype("<i4"), splits):
         whole.update(part.tobytes())
     return whole.hexdigest()
 
 
 def _notes(
-    listing: Listing, stored: StoredImages, labels: np.ndarray, copy_of: np.ndarray, bad: tuple[LeftOut, ...]
+    listing: Listing,
+    stored: StoredImages,
+    labels: np.ndarray,
+    copy_of: np.ndarray,
+    bad: tuple[LeftOut, ...],
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))
@@ -202,7 +237,8 @@ def _notes(
         for one, other in stored.contradictions
     ]
     leaking = [
-        LeftOut(name=names[left], reason=f"the same image as {names[kept]}") for left, kept in stored.leaks
+        LeftOut(name=names[left], reason=f"the same image as {names[kept]}")
+        for left, kept in stored.leaks
     ]
     counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
     return DataNotes(
@@ -219,6 +255,7 @@ def _notes(
 
 
 def find_images(config: DatasetConfig, cache_dir: Path) -> tuple[Listing, bool]:
-    """The listing of the configured source, and whether its images were decoded before. Decodes nothing."""
+    """The listing of the configured source, and whether its images were decoded before. Decodes
+    nothing."""
     listing = list_images(config, cache_dir)
     return listing, _store_path(listing, config, cache_dir).exists()

@@ -1,7 +1,8 @@
-"""One image: file bytes or an array to uint8 RGB [size, size, 3], saying what was converted on the way.
+"""One image: file bytes or an array to uint8 RGB [size, size, 3], saying what was converted on the
+way.
 
-Colour and resizing live here. How a file is opened is `picture_file`; which images there are, and what
-happens to one that cannot be read, is `sources` and `dataset`.
+Colour and resizing live here. How a file is opened is `picture_file`; which images there are, and
+what happens to one that cannot be read, is `sources` and `dataset`.
 """
 
 import logging
@@ -18,8 +19,9 @@ from data.bit_depth import Level, Whites, eight_bits, level_of
 from data.errors import BadImage
 from data.picture_file import Picture, check_pixels, open_picture
 
-# A JPEG may be decoded at a half, a quarter or an eighth of its size. Kept twice as large as needed, the
-# antialiasing filter still does the last halving, and the result differs little from a full decode.
+# A JPEG may be decoded at a half, a quarter or an eighth of its size. Kept twice as large as
+# needed, the antialiasing filter still does the last halving, and the result differs little from a
+# full decode.
 DRAFT_MARGIN = 2
 REDUCING_GAP = 3.0
 
@@ -35,7 +37,8 @@ MODE_NAMES = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """`pixels` uint8 [size, size, 3], and the conversions made, in words ("grey", "turned by EXIF").
+    """`pixels` uint8 [size, size, 3], and the conversions made, in words ("grey", "turned by
+    EXIF").
 
     level: of an image of more than 8 bits per channel, how much of the range it uses.
     """
@@ -47,7 +50,8 @@ class Decoded:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Silence what Pillow and OpenCV warn of and log on odd files; enter it once, around the threads that decode.
+    """Silence what Pillow and OpenCV warn of and log on odd files; enter it once, around the
+    threads that decode.
 
     What matters in them (sizes, damage) is checked here in its own words. The filter belongs to the
     process, so it must not be entered by each thread.
@@ -68,13 +72,14 @@ def quiet_pillow() -> Iterator[None]:
 def decode_image(
     data: bytes | np.ndarray, size: int, max_pixels: int, whites: Whites | None = None
 ) -> Decoded:
-    """Decode a file's bytes, or an array [h, w] or [h, w, 1, 3 or 4], and resize to [size, size, 3].
+    """Decode a file's bytes, or an array [h, w] or [h, w, 1, 3 or 4], and resize to [size, size,
+    3].
 
     The whole picture is kept and stretched to a square, as Keras's `target_size` does, by an
-    antialiasing bilinear filter. whites: what becomes 255, for images of more than 8 bits per channel
-    (`bit_depth`); None takes the least that the image's own level allows, which the caller compares with
-    the other images'. Raises BadImage for what is no image, is damaged, has more than `max_pixels` pixels
-    (found before decoding), or goes beyond `whites`.
+    antialiasing bilinear filter. whites: what becomes 255, for images of more than 8 bits per
+    channel (`bit_depth`); None takes the least that the image's own level allows, which the caller
+    compares with the other images'. Raises BadImage for what is no image, is damaged, has more than
+    `max_pixels` pixels (found before decoding), or goes beyond `whites`.
     """
     try:
         opened = _of_array(data) if isinstance(data, np.ndarray) else open_picture(data, max_pixels)
@@ -100,12 +105,15 @@ def _of_array(pixels: np.ndarray) -> Picture:
         or not pixels.size
     ):
         raise BadImage(
-            f"an array of {pixels.dtype} {list(pixels.shape)}; expected numbers [h, w] or [h, w, 1, 3 or 4]"
+            f"an array of {pixels.dtype} {list(pixels.shape)}; expected numbers [h, w] or [h, w, "
+            "1, 3 or 4]"
         )
     return Picture(None, pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels, (), None)
 
 
-def _eight_bit_image(opened: Picture, size: int, whites: Whites | None) -> tuple[Image.Image, Level | None]:
+def _eight_bit_image(
+    opened: Picture, size: int, whites: Whites | None
+) -> tuple[Image.Image, Level | None]:
     """The image with 8 bits per channel, and the level where it had more."""
     values = opened.values
     if values is None:
@@ -134,11 +142,13 @@ def _white(level: Level, whites: Whites | None) -> float:
     white = whites.get(level.kind)
     if white is None:
         raise BadImage(
-            f"{level.kind} of more than 8 bits per channel, of which the model saw none; save it with 8 bits"
+            f"{level.kind} of more than 8 bits per channel, of which the model saw none; save it "
+            "with 8 bits"
         )
     if level.white > white:
         raise BadImage(
-            f"values up to {level.value:g}, and those the model saw end at {white:g}; scale them to that range"
+            f"values up to {level.value:g}, and those the model saw end at {white:g}; scale them "
+            "to that range"
         )
     return white
 

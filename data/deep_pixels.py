@@ -1,7 +1,8 @@
-"""Files of more than 8 bits per channel: their values as they are stored, where Pillow would drop the low bits.
+"""Files of more than 8 bits per channel: their values as they are stored, where Pillow would drop
+the low bits.
 
-Pillow reads grey ones whole; colour it cuts to the high byte, and floats in colour not at all. OpenCV reads
-those. What the values mean is `bit_depth`.
+Pillow reads grey ones whole; colour it cuts to the high byte, and floats in colour not at all.
+OpenCV reads those. What the values mean is `bit_depth`.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ CODESTREAM, DEPTH_PLACE = (
 
 
 def deep_values(image: ImageFile, data: bytes) -> np.ndarray | None:
-    """Values of more than 8 bits per channel, [h, w] or RGB(A) [h, w, 3 or 4]; None where there are 8 or fewer.
+    """Values of more than 8 bits per channel, [h, w] or RGB(A) [h, w, 3 or 4]; None where there are
+    8 or fewer.
 
     Not turned upright unless Pillow turned it (TIFF).
     """
@@ -44,14 +46,18 @@ def deep_values(image: ImageFile, data: bytes) -> np.ndarray | None:
 
 
 def is_negative(image: ImageFile) -> bool:
-    """Whether zero is white in the deep values of a TIFF; Pillow sees to it where there are 8 bits."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.mode.startswith(("I", "F")):
+    """Whether zero is white in the deep values of a TIFF; Pillow sees to it where there are 8
+    bits."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.mode.startswith(
+        ("I", "F")
+    ):
         return False
     return image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
 
 
 def read_deep(data: bytes, size: tuple[int, int]) -> np.ndarray | None:
-    """The values by OpenCV; None where it cannot read them as they are, or there are only 8 bits per channel."""
+    """The values by OpenCV; None where it cannot read them as they are, or there are only 8 bits
+    per channel."""
     try:
         values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
@@ -64,29 +70,33 @@ def read_deep(data: bytes, size: tuple[int, int]) -> np.ndarray | None:
 
 
 def check_planes(tags: Mapping[int, Any]) -> None:
-    """Raise BadImage for a TIFF of more than 8 bits per channel with a plane per channel: Pillow and OpenCV
-    take the planes of most such files for pixels, and say nothing.
+    """Raise BadImage for a TIFF of more than 8 bits per channel with a plane per channel: Pillow
+    and OpenCV take the planes of most such files for pixels, and say nothing.
     """
     bits = tags.get(BITS_PER_SAMPLE, 1)
     depths = bits if isinstance(bits, tuple) else (bits,)
     is_separate = tags.get(PLANAR_CONFIGURATION) == SEPARATE
     if is_separate and max(depths) > 8 and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) > 1:
         raise BadImage(
-            f"a kind of TIFF that is not read ({max(depths)} bits per channel, a plane per channel); save it with the "
+            f"a kind of TIFF that is not read ({max(depths)} bits per channel, a plane per "
+            "channel); save it with the "
             "channels of a pixel together [h, w, 3], or as PNG"
         )
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a TIFF that Pillow does not read, from its first directory. Raises BadImage, as
-    `check_planes` does too.
+    """Width and height of a TIFF that Pillow does not read, from its first directory. Raises
+    BadImage, as `check_planes` does too.
     """
     directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
     file = BytesIO(data)
     file.seek(directory.next)
     directory.load(file)
     check_planes(directory)
-    width, height = directory.get(TiffImagePlugin.IMAGEWIDTH), directory.get(TiffImagePlugin.IMAGELENGTH)
+    width, height = (
+        directory.get(TiffImagePlugin.IMAGEWIDTH),
+        directory.get(TiffImagePlugin.IMAGELENGTH),
+    )
     if not isinstance(width, int) or not isinstance(height, int):
         raise BadImage("damaged: the TIFF's directory is missing or cut off")
     return width, height

@@ -1,8 +1,9 @@
-"""Random numbers as a pure function of where they are used: (seed, stream, view, image index), and nothing
-else.
+"""Random numbers as a pure function of where they are used: (seed, stream, view, image index), and
+nothing else.
 
-Every picture of a search can be drawn again alone, in any order, on any number of threads. No state is kept
-here and no augmentation is known here: `augmentations` owns the streams, `views` counts the views.
+Every picture of a search can be drawn again alone, in any order, on any number of threads. No state
+is kept here and no augmentation is known here: `augmentations` owns the streams, `views` counts the
+views.
 """
 
 import hashlib
@@ -10,17 +11,22 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-# Images that one generator call covers: enough to hide its set-up, few enough for scattered indices.
+# Images that one generator call covers: enough to hide its set-up, few enough for scattered
+# indices.
 BLOCK = 1024
 NUMBERS = 4  # one Philox 4x64 output block an image
 
 
-def unit_draws(seed: int, stream: int, view: int, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Four independent uniform numbers in [0, 1) for each image index: float64 [k, 4], 53 random bits each.
+def unit_draws(
+    seed: int, stream: int, view: int, indices: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Four independent uniform numbers in [0, 1) for each image index: float64 [k, 4], 53 random
+    bits each.
 
-    Philox 4x64-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
-    keyed by (seed, stream, view) and counted by the image's position in the dataset. `seed` is any integer.
-    Indices are at least 0, in any order, repeated or not; anything else raises ValueError.
+    Philox 4x64-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
+    2011), keyed by (seed, stream, view) and counted by the image's position in the dataset. `seed`
+    is any integer. Indices are at least 0, in any order, repeated or not; anything else raises
+    ValueError.
     """
     positions = np.asarray(indices, dtype=np.int64)
     if positions.ndim != 1 or (positions.size and positions.min() < 0):
@@ -37,16 +43,18 @@ def unit_draws(seed: int, stream: int, view: int, indices: NDArray[np.int64]) ->
 
 
 def _block(key: int, block: int) -> NDArray[np.float64]:
-    """The draws of images block * BLOCK onwards, [BLOCK, 4]: NumPy's Philox adds one to its counter every
-    four outputs.
+    """The draws of images block * BLOCK onwards, [BLOCK, 4]: NumPy's Philox adds one to its counter
+    every four outputs.
     """
     generator = np.random.Generator(np.random.Philox(key=key, counter=block * BLOCK))
     return generator.random((BLOCK, NUMBERS))
 
 
 def _key(seed: int, stream: int, view: int) -> int:
-    """128 bits. Hashed, so that any integer is a seed and neighbouring seeds, streams and views share
-    nothing.
+    """128 bits. Hashed, so that any integer is a seed and neighbouring seeds, streams and views
+    share nothing.
     """
-    digest = hashlib.blake2b(f"{int(seed)}/{int(stream)}/{int(view)}".encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(
+        f"{int(seed)}/{int(stream)}/{int(view)}".encode(), digest_size=16
+    ).digest()
     return int.from_bytes(digest, "little")

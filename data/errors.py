@@ -1,7 +1,8 @@
 """The exceptions that mean "the user can mend this": a bad setting, a bad file, a missing path.
 
-Its message says what was received, what is allowed and what to do; the command line prints it as one line and exits with
-status 2. Everything else that is raised is a fault of the program or of the machine.
+Its message says what was received, what is allowed and what to do; the command line prints it as
+one line and exits with status 2. Everything else that is raised is a fault of the program or of the
+machine.
 """
 
 

@@ -1,8 +1,9 @@
-"""Writing files so that a crash, a full disk or a refused permission leaves the old content or the new.
+"""Writing files so that a crash, a full disk or a refused permission leaves the old content or the
+new.
 
-Everything is written beside its place, flushed to disk and renamed; every failure becomes one `StorageError`
-that a person can act on. What is written is no concern of this module; the append-only journal is
-`search.journal.journal_file`.
+Everything is written beside its place, flushed to disk and renamed; every failure becomes one
+`StorageError` that a person can act on. What is written is no concern of this module; the
+append-only journal is `search.journal.journal_file`.
 """
 
 import contextlib
@@ -40,14 +41,16 @@ class StorageError(OSError):
 
 
 def is_storage_failure(error: BaseException) -> bool:
-    """Whether the disk failed, not the work being done: until somebody mends it, trying again is useless."""
+    """Whether the disk failed, not the work being done: until somebody mends it, trying again is
+    useless."""
     full = isinstance(error, OSError) and error.errno in _NOWHERE_TO_WRITE
     return full or isinstance(error, StorageError)
 
 
 @contextlib.contextmanager
 def storing(what: str, path: Path, kept: str = "all that was written before") -> Iterator[None]:
-    """Turns an OSError of its block into a StorageError. `what` names the thing for people: "the journal".
+    """Turns an OSError of its block into a StorageError. `what` names the thing for people: "the
+    journal".
 
     An error that names a file elsewhere (one being read, say) passes unchanged.
     """
@@ -82,7 +85,8 @@ def make_folder(path: Path, what: str) -> Path:
 def write_atomically(
     path: Path, content: bytes | str, what: str | None = None, kept: str = "the file as it was"
 ) -> None:
-    """Replaces a file's content (text as UTF-8) at one instant: readers and crashes see the old or the new.
+    """Replaces a file's content (text as UTF-8) at one instant: readers and crashes see the old or
+    the new.
 
     Raises StorageError.
     """
@@ -92,11 +96,14 @@ def write_atomically(
 
 
 @contextlib.contextmanager
-def replacing(path: Path, what: str | None = None, kept: str = "the file as it was") -> Iterator[Path]:
-    """Yields a path beside `path` to write to; a clean exit flushes and renames it, any other removes it.
+def replacing(
+    path: Path, what: str | None = None, kept: str = "the file as it was"
+) -> Iterator[Path]:
+    """Yields a path beside `path` to write to; a clean exit flushes and renames it, any other
+    removes it.
 
-    OSErrors of writing become StorageErrors. The temporary name does not grow from the final one, which may
-    already be as long as a name can be.
+    OSErrors of writing become StorageErrors. The temporary name does not grow from the final one,
+    which may already be as long as a name can be.
     """
     temporary = _beside(path)
     with storing(what or path.name, path, kept):
@@ -113,10 +120,11 @@ def replacing(path: Path, what: str | None = None, kept: str = "the file as it w
 
 @contextlib.contextmanager
 def new_folder(place: Path, what: str) -> Iterator[Path]:
-    """Yields a new folder beside `place` to fill; a clean exit flushes all that is in it and renames it, any other removes it.
+    """Yields a new folder beside `place` to fill; a clean exit flushes all that is in it and
+    renames it, any other removes it.
 
-    A folder that is at `place` by then stays: another process was faster with the same content. OSErrors of writing become
-    StorageErrors.
+    A folder that is at `place` by then stays: another process was faster with the same content.
+    OSErrors of writing become StorageErrors.
     """
     make_folder(place.parent, what)
     beside = _beside(place)
@@ -165,14 +173,18 @@ def flush_to_disk(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Returns once the folder's names have reached the disk; before, a rename can be lost with the power."""
+    """Returns once the folder's names have reached the disk; before, a rename can be lost with the
+    power."""
     if os.name != "posix":  # elsewhere a folder cannot be opened, and renames are journalled
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems have no such call
+        if error.errno not in (
+            errno.EINVAL,
+            errno.ENOTSUP,
+        ):  # some network file systems have no such call
             raise
     finally:
         os.close(descriptor)
@@ -188,9 +200,11 @@ def flush_tree(folder: Path) -> None:
 
 
 def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
-    """Removes temporary files and folders that a killed process left below the folder, and returns how many.
+    """Removes temporary files and folders that a killed process left below the folder, and returns
+    how many.
 
-    Pass 0 only where nobody else can be writing (under the run directory's lock); a shared cache needs hours.
+    Pass 0 only where nobody else can be writing (under the run directory's lock); a shared cache
+    needs hours.
     """
     swept = 0
     for leftover in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
@@ -207,8 +221,8 @@ def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
 
 
 def _concerns(error: OSError, path: Path) -> bool:
-    """Whether the error can be about writing `path`: names no file, that one, a sibling, a folder above, or what is being written
-    beside it."""
+    """Whether the error can be about writing `path`: names no file, that one, a sibling, a folder
+    above, or what is being written beside it."""
     if not isinstance(error.filename, str | os.PathLike):
         return True
     named = Path(error.filename)

@@ -1,7 +1,9 @@
-"""The `folder` source: train/, validation/ and test/ with a folder a class in each, or a folder a class.
+"""The `folder` source: train/, validation/ and test/ with a folder a class in each, or a folder a
+class.
 
-Tells the two layouts apart and says which names it found where neither fits. In both, files below a class's
-folder belong to the class however deep; what is passed over, and what lies deeper, is counted.
+Tells the two layouts apart and says which names it found where neither fits. In both, files below a
+class's folder belong to the class however deep; what is passed over, and what lies deeper, is
+counted.
 """
 
 import os
@@ -35,7 +37,8 @@ class _Child(NamedTuple):
 
 
 def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List `dataset.path`; classes are in the order of `class_order`, images by split, class and name.
+    """List `dataset.path`; classes are in the order of `class_order`, images by split, class and
+    name.
 
     Raises UserError where the folders fit neither layout. A link to a folder is followed where it
     stands for a split or a class, and reported where it stands deeper, so that no loop is entered.
@@ -63,7 +66,8 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
 
 
 def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list[str]:
-    """The names of the folders in a folder. Raises UserError where there are none or it cannot be read.
+    """The names of the folders in a folder. Raises UserError where there are none or it cannot be
+    read.
 
     split: the name of the split whose folder it is.
     """
@@ -71,7 +75,9 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
         children = _children(root, folder, table)
     except OSError as error:
         reason, shown_path = reason_of(error), shown(str(root / folder))
-        raise UserError(f"dataset.path: {shown_path} cannot be read as a folder: {reason}") from error
+        raise UserError(
+            f"dataset.path: {shown_path} cannot be read as a folder: {reason}"
+        ) from error
     for child in children:
         if not child.is_folder and is_named_as_picture(child.name):
             table.note(BESIDE, f"{folder}/{child.name}" if folder else child.name)
@@ -80,7 +86,9 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
         raise UserError(f"dataset.path: {shown(str(root / folder))} is empty; fill or remove it")
     if not names:
         unlabelled = f"{without_labels(split)}; " if split else ""
-        raise UserError(f"dataset.path: {shown(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}")
+        raise UserError(
+            f"dataset.path: {shown(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}"
+        )
     return names
 
 
@@ -97,7 +105,8 @@ def _split_folders(root: Path, tops: list[str]) -> dict[int, str]:
     for split, name in named:
         if split in splits:
             raise UserError(
-                f"{shown(str(root))} has both {splits[split]} and {name}; keep one {SPLIT_NAMES[split]}"
+                f"{shown(str(root))} has both {splits[split]} and {name}; keep one "
+                f"{SPLIT_NAMES[split]}"
             )
         splits[split] = name
     return splits
@@ -119,28 +128,36 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
-    """Splits with misspelt or other names, splits below classes, and a level too high: their folders are no classes.
+    """Splits with misspelt or other names, splits below classes, and a level too high: their
+    folders are no classes.
 
-    A class's folder may hold nothing but folders, too, of names that are not those of the other classes.
+    A class's folder may hold nothing but folders, too, of names that are not those of the other
+    classes.
     """
     below = {name: {child.name for child in _seen(root / name) if child.is_folder} for name in tops}
     if any(len({split_number(name) for name in names} - {None}) > 1 for names in below.values()):
-        raise UserError(f"the folders of {_described(root, tops, {})} hold splits themselves; {LAYOUTS}")
+        raise UserError(
+            f"the folders of {_described(root, tops, {})} hold splits themselves; {LAYOUTS}"
+        )
     near = [name for name in tops if did_you_mean(name, SPLIT_NAMES)]
     misspelt = len(near) == len(tops) or (near and set.intersection(*below.values()))
-    if (misspelt or len(tops) == 1) and all(_holds_folders(root / name, only=True) for name in tops):
+    if (misspelt or len(tops) == 1) and all(
+        _holds_folders(root / name, only=True) for name in tops
+    ):
         raise UserError(f"the folders of {_described(root, tops, {})} hold only folders; {LAYOUTS}")
     spoken_of = [_spoken_of(name) for name in tops]
     if all(spoken_of) and len(set.union(*spoken_of)) > 1:
         raise UserError(
-            f"the folders of {_described(root, tops, {})} are called as splits are: rename them to train, validation and "
+            f"the folders of {_described(root, tops, {})} are called as splits are: rename them to "
+            "train, validation and "
             f"test; {LAYOUTS}"
         )
     shared = _shared(below)
     if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(
             f"the folders of {_described(root, tops, {})} hold only folders, of the same names "
-            f"({first_of([shown(name) for name in shared])}), as splits do: rename them to train, validation and test; "
+            f"({first_of([shown(name) for name in shared])}), as splits do: rename them to train, "
+            "validation and test; "
             "where they are classes, move them all into a folder train"
         )
 
@@ -151,7 +168,8 @@ def _spoken_of(name: str) -> set[int]:
 
 
 def _shared(below: Mapping[str, set[str]]) -> list[str]:
-    """The names that stand below two or more folders, where they are more than half of all names there."""
+    """The names that stand below two or more folders, where they are more than half of all names
+    there."""
     counts = Counter(name for names in below.values() for name in names)
     shared = in_order(name for name, count in counts.items() if count > 1)
     return shared if 2 * len(shared) > len(counts) else []
@@ -161,7 +179,8 @@ def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:
     """Archives often repeat their top folder: train/train/cat."""
     if folder and len(classes) == 1 and classes[0].lower() == folder.lower():
         raise UserError(
-            f"{shown(str(root / folder))} holds only a folder {shown(classes[0])}; move what is in it one level up"
+            f"{shown(str(root / folder))} holds only a folder {shown(classes[0])}; move what is in "
+            "it one level up"
         )
 
 
@@ -171,7 +190,8 @@ def _holds_folders(folder: Path, only: bool = False) -> bool:
 
 
 def _seen(folder: Path) -> list[_Child]:
-    """What is in a folder but for litter; nothing where it cannot be read, which its listing will report."""
+    """What is in a folder but for litter; nothing where it cannot be read, which its listing will
+    report."""
     try:
         return [child for child in _entries(folder) if not is_litter(child.name)]
     except OSError:
@@ -179,8 +199,8 @@ def _seen(folder: Path) -> list[_Child]:
 
 
 def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
-    """Every file below a class's folder, sorted within each folder; what cannot be entered becomes a
-    problem.
+    """Every file below a class's folder, sorted within each folder; what cannot be entered becomes
+    a problem.
     """
     waiting = [start]
     while waiting:
@@ -213,7 +233,9 @@ def _children(root: Path, folder: str, table: FileTable) -> list[_Child]:
 
 def _entries(folder: Path) -> list[_Child]:
     with os.scandir(folder) as entries:
-        return sorted(_Child(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries)
+        return sorted(
+            _Child(entry.name, _is_folder(entry), entry.is_symlink()) for entry in entries
+        )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

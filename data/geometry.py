@@ -1,9 +1,9 @@
-"""Where an output pixel is read from: rotation, shift, shear, zoom and flips as matrices, their product, and
-the one warp.
+"""Where an output pixel is read from: rotation, shift, shear, zoom and flips as matrices, their
+product, and the one warp.
 
-Coordinates are (x, y) = (column, row) in pixels, the first pixel's centre at 0. A matrix maps an output pixel
-to the place in the input it is read from, as in ImageDataGenerator. Draws come from `augmentations`; colours
-are `colour`'s.
+Coordinates are (x, y) = (column, row) in pixels, the first pixel's centre at 0. A matrix maps an
+output pixel to the place in the input it is read from, as in ImageDataGenerator. Draws come from
+`augmentations`; colours are `colour`'s.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 
 @dataclass(frozen=True)
 class Fill:
-    """What stands where nothing of the image is: `mode` of FILL_MODES, and the grey level `value` (0-255) for
-    constant.
+    """What stands where nothing of the image is: `mode` of FILL_MODES, and the grey level `value`
+    (0-255) for constant.
     """
 
     mode: str = "nearest"
@@ -33,8 +33,8 @@ class Fill:
 
 
 def single_threaded() -> None:
-    """One OpenCV thread a call: images are spread over our own threads, and two pools would fight for the
-    cores.
+    """One OpenCV thread a call: images are spread over our own threads, and two pools would fight
+    for the cores.
     """
     if cv2.getNumThreads() != 1:
         cv2.setNumThreads(1)
@@ -45,7 +45,12 @@ def rotation(degrees: Floats) -> Floats:
     angle = np.deg2rad(degrees)
     return _matrices(
         len(angle),
-        {(0, 0): np.cos(angle), (0, 1): -np.sin(angle), (1, 0): np.sin(angle), (1, 1): np.cos(angle)},
+        {
+            (0, 0): np.cos(angle),
+            (0, 1): -np.sin(angle),
+            (1, 0): np.sin(angle),
+            (1, 1): np.cos(angle),
+        },
     )
 
 
@@ -66,8 +71,8 @@ def scaling(x: Floats, y: Floats) -> Floats:
 
 
 def fold(parts: Sequence[Floats], size: int) -> Floats:
-    """The product of [k, 3, 3] parts, first part outermost, about the centre of a size x size image: [k, 2,
-    3].
+    """The product of [k, 3, 3] parts, first part outermost, about the centre of a size x size
+    image: [k, 2, 3].
     """
     centre = size / 2 - 0.5
     there, back = np.eye(3), np.eye(3)
@@ -82,8 +87,8 @@ def fold(parts: Sequence[Floats], size: int) -> Floats:
 def source_coordinates(matrix: Floats, size: int) -> tuple[Floats, Floats]:
     """Where each output pixel of a [2, 3] matrix is read: x and y, float64 [size, size] each.
 
-    Summed in SciPy's order (offset, row, column), so that a pixel on the very edge falls on the same side as
-    there.
+    Summed in SciPy's order (offset, row, column), so that a pixel on the very edge falls on the
+    same side as there.
     """
     steps = np.arange(size, dtype=np.float64)
     x = (matrix[0, 2] + steps * matrix[0, 1])[:, None] + (steps * matrix[0, 0])[None, :]
@@ -92,20 +97,23 @@ def source_coordinates(matrix: Floats, size: int) -> tuple[Floats, Floats]:
 
 
 def outside(x: Floats, y: Floats, size: int, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Which coordinates lie over `margin` pixels beyond the centres of the edge pixels, and so are fill."""
+    """Which coordinates lie over `margin` pixels beyond the centres of the edge pixels, and so are
+    fill."""
     first, last = -margin, size - 1 + margin
     return (x < first) | (x > last) | (y < first) | (y > last)
 
 
-def warp(images: Images, picks: NDArray[np.int64], matrices: Floats, fill: Fill, out: Images) -> None:
-    """Reads images[picks[i]] through matrices[i] into out[i] by bilinear interpolation, rounded to the
-    nearest level.
+def warp(
+    images: Images, picks: NDArray[np.int64], matrices: Floats, fill: Fill, out: Images
+) -> None:
+    """Reads images[picks[i]] through matrices[i] into out[i] by bilinear interpolation, rounded to
+    the nearest level.
 
-    `nearest` and `reflect` are one OpenCV warp an image; OpenCV 5 interpolates in float32 with no table of
-    fractions, and is within 0.01 of a level of float64 before rounding. `constant` and `wrap` go through
-    coordinates in float64, about half as fast: SciPy, whose pictures ImageDataGenerator makes, does not
-    interpolate past the edge in the first, and repeats with period size - 1 in the second, neither of which
-    OpenCV's borders do.
+    `nearest` and `reflect` are one OpenCV warp an image; OpenCV 5 interpolates in float32 with no
+    table of fractions, and is within 0.01 of a level of float64 before rounding. `constant` and
+    `wrap` go through coordinates in float64, about half as fast: SciPy, whose pictures
+    ImageDataGenerator makes, does not interpolate past the edge in the first, and repeats with
+    period size - 1 in the second, neither of which OpenCV's borders do.
     """
     border = SMOOTH_BORDERS.get(fill.mode)
     if border is None:
@@ -113,7 +121,9 @@ def warp(images: Images, picks: NDArray[np.int64], matrices: Floats, fill: Fill,
         return
     side = (out.shape[2], out.shape[1])
     for source, matrix, target in zip(picks.tolist(), matrices, out, strict=True):
-        cv2.warpAffine(images[source], matrix, side, target, LINEAR, border, hint=cv2.ALGO_HINT_ACCURATE)
+        cv2.warpAffine(
+            images[source], matrix, side, target, LINEAR, border, hint=cv2.ALGO_HINT_ACCURATE
+        )
 
 
 def _warp_by_coordinates(
@@ -138,7 +148,9 @@ def _wrapped(x: Floats, y: Floats, size: int) -> tuple[NDArray[np.float32], NDAr
     last = float(size - 1)
     near_x, near_y = (
         np.where(
-            v < 0, v + last * (np.floor(-v / last) + 1), np.where(v > last, v - last * np.floor(v / last), v)
+            v < 0,
+            v + last * (np.floor(-v / last) + 1),
+            np.where(v > last, v - last * np.floor(v / last), v),
         )
         for v in (x, y)
     )

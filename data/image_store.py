@@ -1,7 +1,8 @@
-"""Decoding a listing into one file, once and in parallel, for every later search to map into memory.
+"""Decoding a listing into one file, once and in parallel, for every later search to map into
+memory.
 
-The file is written beside its place and renamed whole; its layout is `store_format`. What the images
-mean, and whether what was found is acceptable, is for `dataset` to say.
+The file is written beside its place and renamed whole; its layout is `store_format`. What the
+images mean, and whether what was found is acceptable, is for `dataset` to say.
 """
 
 import shutil
@@ -42,7 +43,8 @@ class _Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoder:
-    """How the images of a listing become pixels: side in pixels, pixel limit of the files, threads."""
+    """How the images of a listing become pixels: side in pixels, pixel limit of the files,
+    threads."""
 
     listing: Listing
     size: int
@@ -59,7 +61,9 @@ class Decoder:
         digest = sha256(decoded.pixels.data).digest()
         return _Outcome(decoded.pixels, digest, decoded.conversions, "", decoded.level)
 
-    def decode_all(self, positions: Iterable[int], whites: Whites | None = None) -> Iterator[_Outcome]:
+    def decode_all(
+        self, positions: Iterable[int], whites: Whites | None = None
+    ) -> Iterator[_Outcome]:
         """Every outcome in the order asked for, with a bounded number of them in memory."""
         pending: deque[Future[_Outcome]] = deque()
         with ThreadPoolExecutor(self.num_threads, thread_name_prefix="decode") as pool:
@@ -83,8 +87,12 @@ class _Log:
     digests: bytearray = field(default_factory=bytearray)
     bad: list[tuple[int, str]] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)  # of the bad ones
-    converted: dict[str, list[int]] = field(default_factory=dict)  # conversion to count and first positions
-    levels: dict[int, Level] = field(default_factory=dict)  # row to level, of more than 8 bits per channel
+    converted: dict[str, list[int]] = field(
+        default_factory=dict
+    )  # conversion to count and first positions
+    levels: dict[int, Level] = field(
+        default_factory=dict
+    )  # row to level, of more than 8 bits per channel
 
     def take(self, position: int, outcome: _Outcome) -> None:
         if outcome.pixels is None:
@@ -104,9 +112,9 @@ class _Log:
 def open_store(path: Path, decoder: Decoder, progress: Progress | None) -> StoredImages:
     """The decoded images from the file at `path`, which is made, or made again, where it has to be.
 
-    It is made again where it is damaged, and where a file that could not be read now can (a permission
-    leaves no trace in size or date). Raises UserError where the disk has too little room, StorageError
-    where it fails.
+    It is made again where it is damaged, and where a file that could not be read now can (a
+    permission leaves no trace in size or date). Raises UserError where the disk has too little
+    room, StorageError where it fails.
     """
     with quiet_pillow():
         stored = read_store(path, decoder.size, decoder.num_threads)
@@ -147,7 +155,8 @@ def _check_room(folder: Path, num_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if num_bytes > free:
         raise UserError(
-            f"the decoded images take {num_bytes / 1e9:.1f} GB in {folder} and {free / 1e9:.1f} GB are free; "
+            f"the decoded images take {num_bytes / 1e9:.1f} GB in {folder} and {free / 1e9:.1f} GB "
+            "are free; "
             "free some space or choose another cache folder"
         )
 
@@ -164,22 +173,28 @@ def _write_pixels(file: BinaryIO, decoder: Decoder, progress: Progress | None) -
     return log
 
 
-def _scale_alike(file: BinaryIO, decoder: Decoder, log: _Log, progress: Progress | None) -> dict[str, Any]:
+def _scale_alike(
+    file: BinaryIO, decoder: Decoder, log: _Log, progress: Progress | None
+) -> dict[str, Any]:
     """Decode again what was scaled by a range of its own and not by that of the whole data set.
 
-    Raises UserError where most images would come out black. Images of more than 8 bits are seldom; the others are read once.
+    Raises UserError where most images would come out black. Images of more than 8 bits are seldom;
+    the others are read once.
     """
     names, splits = decoder.listing.names, decoder.listing.splits
     levels = [(log.positions[row], level) for row, level in log.levels.items()]
     scales = scales_of((names[position], level) for position, level in levels)
-    check_ranges([(SPLIT_NAMES[splits[place]], names[place], level) for place, level in levels], scales)
+    check_ranges(
+        [(SPLIT_NAMES[splits[place]], names[place], level) for place, level in levels], scales
+    )
     whites = {kind: scale.white for kind, scale in scales.items()}
     rows = [row for row, level in log.levels.items() if level.white != whites[level.kind]]
     outcomes = decoder.decode_all((log.positions[row] for row in rows), whites)
     for row, outcome in zip(rows, outcomes, strict=True):
         if outcome.pixels is None:
             raise UserError(
-                f"{names[log.positions[row]]} changed while it was read ({outcome.reason}); try again"
+                f"{names[log.positions[row]]} changed while it was read ({outcome.reason}); try "
+                "again"
             )
         file.seek(row * outcome.pixels.nbytes)
         file.write(outcome.pixels.data)

@@ -1,6 +1,8 @@
-"""What may be wrong with labels: images that have none, classes that are written in two ways, cells with several labels.
+"""What may be wrong with labels: images that have none, classes that are written in two ways, cells
+with several labels.
 
-Looks at names alone. Which images they belong to, and what a dataset needs of its classes, is `checks`.
+Looks at names alone. Which images they belong to, and what a dataset needs of its classes, is
+`checks`.
 """
 
 import codecs
@@ -22,7 +24,22 @@ from data.splits import split_number
 
 # What pandas, numpy and R write, or read, for a missing value.
 MISSING = frozenset(
-    {"", "nan", "NaN", "NAN", "-nan", "-NaN", "NA", "<NA>", "N/A", "n/a", "#NA", "#N/A", "#N/A N/A", "NaT"}
+    {
+        "",
+        "nan",
+        "NaN",
+        "NAN",
+        "-nan",
+        "-NaN",
+        "NA",
+        "<NA>",
+        "N/A",
+        "n/a",
+        "#NA",
+        "#N/A",
+        "#N/A N/A",
+        "NaT",
+    }
     | {"None", "NULL", "Null", "null", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 )
 NO_LABEL = "no label"
@@ -50,17 +67,21 @@ def no_label(label: str) -> str:
 def without_labels(split: str) -> str:
     """What to do with a split whose images have no class folders or labels of their own."""
     instead = {
-        "test": "use `predict` on it; without it, dataset.split: {validation: 0, test: 0.15} draws one from train",
+        "test": "use `predict` on it; without it, dataset.split: {validation: 0, test: 0.15} draws "
+        "one from train",
         "validation": "dataset.split: {validation: 0.15, test: 0} draws one from train",
         "train": "sort the pictures into a folder per class",
     }[split]
     if split == "train":
         return instead
-    return f"images without labels cannot be scored: leave {split} out (move it elsewhere); {instead}"
+    return (
+        f"images without labels cannot be scored: leave {split} out (move it elsewhere); {instead}"
+    )
 
 
 def without_missing(listing: Listing) -> Listing:
-    """The listing without images whose class is how a missing label is written; they become problems."""
+    """The listing without images whose class is how a missing label is written; they become
+    problems."""
     missing = np.array([is_missing(name) for name in listing.class_names], bool)
     if not missing.any():
         return listing
@@ -94,7 +115,8 @@ def remarks(class_names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...
 
 
 def _written_twice(class_names: Sequence[str], counts: Sequence[int]) -> list[str]:
-    """Classes that are one by their letters: in case, spaces, composition, look-alikes, leading zeros."""
+    """Classes that are one by their letters: in case, spaces, composition, look-alikes, leading
+    zeros."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, name in enumerate(class_names):
         groups[folded(name)].append(number)
@@ -106,7 +128,8 @@ def _written_twice(class_names: Sequence[str], counts: Sequence[int]) -> list[st
     )
     what = "class is" if len(twice) == 1 else "classes are"
     return [
-        f"{len(twice)} {what} perhaps written in several ways: {listed}; where they are one, give them one name"
+        f"{len(twice)} {what} perhaps written in several ways: {listed}; where they are one, give "
+        "them one name"
     ]
 
 
@@ -127,7 +150,9 @@ def _points(name: str) -> str:
 def folded(name: str) -> str:
     """The same for names that people would read as one."""
     text = unicodedata.normalize("NFKC", _read(name)).casefold()
-    text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace())
+    text = "".join(
+        sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cc") or sign.isspace()
+    )
     if (number := text.strip()).isascii() and _NUMBER.fullmatch(
         number
     ):  # before its sign goes, as a separator
@@ -145,16 +170,21 @@ def _several_labels(class_names: Sequence[str]) -> list[str]:
     what = "class looks" if len(found) == 1 else "classes look"
     listed = first_of([f"'{name}'" for name in found])
     return [
-        f"{len(found)} {what} like several labels in one: {listed}; an image has one label here, so each such "
+        f"{len(found)} {what} like several labels in one: {listed}; an image has one label here, "
+        "so each such "
         "combination is a class of its own: choose one label per image"
     ]
 
 
 def _holds_several(name: str, known: set[str]) -> bool:
-    """By brackets around a list, by a separator, or as every part is a class itself ("cat dog", "cat/dog")."""
+    """By brackets around a list, by a separator, or as every part is a class itself ("cat dog",
+    "cat/dog")."""
     if _LIST.fullmatch(name.strip()):
         return True
-    if not _THOUSANDS.fullmatch(name) and len([part for part in _SEPARATOR.split(name) if part.strip()]) > 1:
+    if (
+        not _THOUSANDS.fullmatch(name)
+        and len([part for part in _SEPARATOR.split(name) if part.strip()]) > 1
+    ):
         return True
     parts = [part for part in _JOINER.split(name) if part]
     return len(parts) > 1 and all(folded(part) in known for part in parts)
@@ -172,7 +202,8 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
         ),
         (
             lambda name: split_number(name) is not None,
-            "which is the name of a split: if these images have no label, leave them out and use `predict` on them",
+            "which is the name of a split: if these images have no label, leave them out and use "
+            "`predict` on them",
         ),
     )
     return [
@@ -184,7 +215,8 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
 
 
 def _are_signs(names: Iterable[str]) -> bool:
-    """Whether the classes are -1 and 1, as many programs write no and yes; perhaps with 0 between."""
+    """Whether the classes are -1 and 1, as many programs write no and yes; perhaps with 0
+    between."""
     numbers = {int(name) if WHOLE_NUMBER.fullmatch(name) else None for name in names}
     return numbers in ({-1, 1}, {-1, 0, 1})
 

@@ -35,14 +35,14 @@ HEADER_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a source, in an order that does not change: an image's position is its identity in
-    random draws.
+    """The images of a source, in an order that does not change: an image's position is its identity
+    in random draws.
 
-    names: printable, one line each; labels int32 [n], into class_names; splits int8 [n] as declared by
-    the source; read(i) gives a file's bytes or a uint8 array, or raises OSError; fingerprint changes
-    when any content may have; draw: fractions still to be drawn from train; problems: what was found
-    and cannot be read at all; remarks: sentences on how labels are written, which may be meant; found: what
-    was done with files and folders, with how many and the first.
+    names: printable, one line each; labels int32 [n], into class_names; splits int8 [n] as declared
+    by the source; read(i) gives a file's bytes or a uint8 array, or raises OSError; fingerprint
+    changes when any content may have; draw: fractions still to be drawn from train; problems: what
+    was found and cannot be read at all; remarks: sentences on how labels are written, which may be
+    meant; found: what was done with files and folders, with how many and the first.
     """
 
     names: tuple[str, ...]
@@ -58,7 +58,8 @@ class Listing:
 
 
 class FileTable:
-    """Collects files below `root`, one `add` each, and makes a Listing of those that are regular files."""
+    """Collects files below `root`, one `add` each, and makes a Listing of those that are regular
+    files."""
 
     def __init__(self, root: Path) -> None:
         self.root = os.fspath(root)
@@ -95,7 +96,9 @@ class FileTable:
         """Count what was done with a file or folder: `what` is the rest of the sentence."""
         self._found.setdefault(what, []).append(shown(name))
 
-    def listing(self, class_names: Sequence[str], draw: Split | None, config: DatasetConfig) -> Listing:
+    def listing(
+        self, class_names: Sequence[str], draw: Split | None, config: DatasetConfig
+    ) -> Listing:
         numbers = {name: number for number, name in enumerate(class_names)}
         max_bytes = MAX_BYTES_A_PIXEL * config.max_pixels + HEADER_BYTES
         return Listing(
@@ -132,5 +135,7 @@ def _read_file(root: str, names: Sequence[str], max_bytes: int, position: int) -
     with Path(root, names[position]).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise OSError(errno.EFBIG, f"{size} bytes, more than dataset.max_pixels could need ({max_bytes})")
+            raise OSError(
+                errno.EFBIG, f"{size} bytes, more than dataset.max_pixels could need ({max_bytes})"
+            )
         return file.read()

@@ -1,5 +1,5 @@
-"""What is no picture of anybody's: hidden files, what stands beside pictures (edits, films, notes), and what file
-managers, disks, archives and unfinished downloads leave behind.
+"""What is no picture of anybody's: hidden files, what stands beside pictures (edits, films, notes),
+and what file managers, disks, archives and unfinished downloads leave behind.
 
 One table for every place that lists files.
 """
@@ -7,7 +7,8 @@ One table for every place that lists files.
 import re
 from pathlib import PurePath
 
-# Lower case. A name that begins with a dot (.DS_Store, ._photo.jpg, .git, .thumbnails) is litter too.
+# Lower case. A name that begins with a dot (.DS_Store, ._photo.jpg, .git, .thumbnails) is litter
+# too.
 LITTER = frozenset(
     {
         "thumbs.db",  # Windows: thumbnails, folder settings, wastebasket
@@ -57,12 +58,21 @@ LITTER = frozenset(
 SUFFIXES = frozenset(
     {".xmp", ".aae", ".pp3", ".dop", ".lrdata", ".json", ".xml"}  # edits and notes beside a picture
     | {".mov", ".mp4", ".m4v"}  # the films of phones' live photos
-    | {".crdownload", ".part", ".partial", ".download", ".opdownload", ".filepart", ".aria2"}  # unfinished
+    | {
+        ".crdownload",
+        ".part",
+        ".partial",
+        ".download",
+        ".opdownload",
+        ".filepart",
+        ".aria2",
+    }  # unfinished
 )
 PATTERN = re.compile(
     r"albumart(_\{.*\}.*|small)\.jpg"  # Windows Media Player
     r"|synofile_thumb_.*|.*@syno(eastream|resource)"  # Synology
-    r"|.*zone\.identifier|.*:(afp_\w+|encryptable|smartscreen|com\.\w+\..*)"  # streams of Windows, as files
+    # streams of Windows, as files
+    r"|.*zone\.identifier|.*:(afp_\w+|encryptable|smartscreen|com\.\w+\..*)"
     r"|~\$.*|.*\.\w+~"  # locks of office programs, copies of editors
     r"|\.trash-.*",  # Linux's wastebaskets
     re.IGNORECASE,

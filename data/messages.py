@@ -1,5 +1,5 @@
-"""Words that errors about data share: a name made fit to print, the first of a long list, the nearest
-known name.
+"""Words that errors about data share: a name made fit to print, the first of a long list, the
+nearest known name.
 
 Knows nothing of images or files; the sentences themselves are written where the mistake is found.
 """
@@ -13,17 +13,21 @@ LONGEST_VALUE = 80
 
 
 def shown(name: str) -> str:
-    """The name on one line: what does not print (newlines, undecodable bytes of a file name) is escaped.
+    """The name on one line: what does not print (newlines, undecodable bytes of a file name) is
+    escaped.
 
     The result can be written as UTF-8 whatever the file system held.
     """
     if name.isprintable():
         return name
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
+    )
 
 
 def written(value: object) -> str:
-    """A value as an experiment file writes it (true, null, "text"), on one line and cut where it is long."""
+    """A value as an experiment file writes it (true, null, "text"), on one line and cut where it is
+    long."""
     try:
         text = shown(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError):
@@ -40,7 +44,8 @@ def _unlike_a_file(value: object) -> str:
 
 
 def first_of(names: Sequence[str], limit: int = FIRST, count: int | None = None) -> str:
-    """ "a, b, c", or the first `limit` of them "and 12 more". count: of all, where `names` are but the first."""
+    """ "a, b, c", or the first `limit` of them "and 12 more". count: of all, where `names` are but
+    the first."""
     listed, rest = ", ".join(names[:limit]), (len(names) if count is None else count) - limit
     return f"{listed} and {rest} more" if rest > 0 else listed
 

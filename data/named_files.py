@@ -1,4 +1,5 @@
-"""Images named on a command line: files, folders and patterns, read one by one; a bad one is a value, not an end.
+"""Images named on a command line: files, folders and patterns, read one by one; a bad one is a
+value, not an end.
 
 Labels and splits belong to `sources`; nothing here knows them.
 """
@@ -25,7 +26,8 @@ MAX_PIXELS = DatasetConfig().max_pixels
 
 @dataclass(frozen=True)
 class NamedImage:
-    """`pixels` uint8 [size, size, 3], decoded as a data set's images are; None where it could not be, with the `reason`."""
+    """`pixels` uint8 [size, size, 3], decoded as a data set's images are; None where it could not
+    be, with the `reason`."""
 
     name: str
     pixels: np.ndarray | None
@@ -42,7 +44,8 @@ def read_named(names: Iterable[str], size: int, whites: Whites) -> Iterator[Name
 
     whites: what became 255 in the data set, of more than 8 bits per channel (`bit_depth`).
 
-    A folder means all files below it but litter. A name that is no file is read as a pattern (`*`, `?`, `[ab]`, `**`).
+    A folder means all files below it but litter. A name that is no file is read as a pattern (`*`,
+    `?`, `[ab]`, `**`).
     """
     for name in names:
         found = _meant(name)
@@ -60,7 +63,8 @@ def _meant(name: str) -> list[str]:
 
 
 def _expanded(name: str) -> list[str]:
-    """The files of a folder, or the one file. Links to folders inside are not followed, so that no loop is entered."""
+    """The files of a folder, or the one file. Links to folders inside are not followed, so that no
+    loop is entered."""
     if not Path(name).is_dir():
         return [name]
     found = []
@@ -73,8 +77,13 @@ def _expanded(name: str) -> list[str]:
 def _read(name: str, size: int, whites: Whites) -> NamedImage:
     try:
         return NamedImage(name, decode_image(_content(name), size, MAX_PIXELS, whites).pixels)
-    except (OSError, ValueError) as error:  # BadImage is a ValueError, and so is a name with a zero byte
-        return NamedImage(name, None, str(error) if isinstance(error, BadImage) else reason_of(error))
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # BadImage is a ValueError, and so is a name with a zero byte
+        return NamedImage(
+            name, None, str(error) if isinstance(error, BadImage) else reason_of(error)
+        )
 
 
 def _content(name: str) -> bytes:
@@ -82,5 +91,7 @@ def _content(name: str) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise BadImage(KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
     if status.st_size > MAX_BYTES_A_PIXEL * MAX_PIXELS + HEADER_BYTES:
-        raise BadImage(f"{status.st_size} bytes, more than a picture of {MAX_PIXELS} pixels could need")
+        raise BadImage(
+            f"{status.st_size} bytes, more than a picture of {MAX_PIXELS} pixels could need"
+        )
     return Path(name).read_bytes()

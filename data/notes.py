@@ -1,5 +1,5 @@
-"""What was done to a data set on the way in, so that a report can say so: conversions, files left out,
-copies.
+"""What was done to a data set on the way in, so that a report can say so: conversions, files left
+out, copies.
 
 Decides nothing.
 """
@@ -30,10 +30,11 @@ class Converted(_Frozen):
 
 
 class Scale(_Frozen):
-    """How images of more than 8 bits per channel became 8: a value v is 255 v / white, and at most 255.
+    """How images of more than 8 bits per channel became 8: a value v is 255 v / white, and at most
+    255.
 
-    count: of the images; level: the highest of them (`bit_depth.Level`), with its name; faint: how many use
-    less than a sixteenth of the range.
+    count: of the images; level: the highest of them (`bit_depth.Level`), with its name; faint: how
+    many use less than a sixteenth of the range.
     """
 
     white: float
@@ -45,18 +46,22 @@ class Scale(_Frozen):
     def line(self, kind: str) -> str:
         """One sentence. kind: "whole numbers" or "floats"."""
         said = (
-            f"{plural(self.count, 'image')} of more than 8 bits per channel ({kind}): v became 255 v / "
+            f"{plural(self.count, 'image')} of more than 8 bits per channel ({kind}): v became 255 "
+            "v / "
             f"{self.white:g}, as the highest, {self.name}, goes up to {self.level:g}"
         )
         if not self.faint:
             return said
-        return f"{said}; {self.faint} of them use less than a sixteenth of that: are they of another range?"
+        return (
+            f"{said}; {self.faint} of them use less than a sixteenth of that: are they of another "
+            "range?"
+        )
 
 
 class DataNotes(_Frozen):
-    """`found` by what was done with files and folders (passed over, taken from deeper folders); `converted`
-    by conversion ("grey", "turned by EXIF"); `scales` by kind of number; `duplicates` by (name, the first
-    name it copies).
+    """`found` by what was done with files and folders (passed over, taken from deeper folders);
+    `converted` by conversion ("grey", "turned by EXIF"); `scales` by kind of number; `duplicates`
+    by (name, the first name it copies).
 
     Duplicates are within one split, and kept. labels: sentences on what is odd about them.
     """
@@ -69,14 +74,17 @@ class DataNotes(_Frozen):
     duplicates: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
-        """One sentence a kind of note, for a terminal or a page; empty when there is nothing to say."""
+        """One sentence a kind of note, for a terminal or a page; empty when there is nothing to
+        say."""
         said = list(self.labels)
         said += [
-            f"{plural(how.count, 'file or folder', 'files and folders')} {what}: {first_of(how.first, 3, how.count)}"
+            f"{plural(how.count, 'file or folder', 'files and folders')} {what}: "
+            f"{first_of(how.first, 3, how.count)}"
             for what, how in sorted(self.found.items())
         ]
         said += [
-            f"{plural(how.count, 'image')} converted ({reason}): {first_of(how.first, 3, how.count)}"
+            f"{plural(how.count, 'image')} converted ({reason}): "
+            f"{first_of(how.first, 3, how.count)}"
             for reason, how in sorted(self.converted.items())
         ]
         said += [scale.line(kind) for kind, scale in sorted(self.scales.items())]

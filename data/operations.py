@@ -1,8 +1,8 @@
-"""The fourteen operations that TrivialAugment and RandAugment share, in one table: Pillow calls, and each
-paper's strengths.
+"""The fourteen operations that TrivialAugment and RandAugment share, in one table: Pillow calls,
+and each paper's strengths.
 
-As published, geometric operations read the nearest pixel and fill with black, and shear leans about the top
-left corner. Which operation an image gets, and how strong, is drawn in `policies`.
+As published, geometric operations read the nearest pixel and fill with black, and shear leans about
+the top left corner. Which operation an image gets, and how strong, is drawn in `policies`.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,11 @@ TOP = 30  # magnitudes are 0..30
 
 @dataclass(frozen=True)
 class Scale:
-    """Strengths from magnitude 0 (`start`) to 30 (`stop`), evenly spaced; reflected about `mirror` for half
-    the images.
+    """Strengths from magnitude 0 (`start`) to 30 (`stop`), evenly spaced; reflected about `mirror`
+    for half the images.
 
-    whole: the fraction is dropped, as in the published code. of_side: `stop` is a share of the image's side.
+    whole: the fraction is dropped, as in the published code. of_side: `stop` is a share of the
+    image's side.
     """
 
     start: float
@@ -37,11 +38,11 @@ class Scale:
 
 @dataclass(frozen=True)
 class Operation:
-    """`apply(image, strength)`; where it moves pixels, `matrix(strength, size)` says where from, as Pillow's
-    AFFINE data.
+    """`apply(image, strength)`; where it moves pixels, `matrix(strength, size)` says where from, as
+    Pillow's AFFINE data.
 
-    neutral: the strength that changes nothing, None where there is none. The scales are the two papers'
-    ranges.
+    neutral: the strength that changes nothing, None where there is none. The scales are the two
+    papers' ranges.
     """
 
     name: str
@@ -53,9 +54,13 @@ class Operation:
     matrix: Callable[[float, int], Coefficients] | None = None
 
 
-def _affine(matrix: Callable[[float, int], Coefficients]) -> Callable[[Image.Image, float], Image.Image]:
+def _affine(
+    matrix: Callable[[float, int], Coefficients],
+) -> Callable[[Image.Image, float], Image.Image]:
     def apply(picture: Image.Image, strength: float) -> Image.Image:
-        return picture.transform(picture.size, Image.Transform.AFFINE, matrix(strength, picture.width))
+        return picture.transform(
+            picture.size, Image.Transform.AFFINE, matrix(strength, picture.width)
+        )
 
     return apply
 
@@ -94,7 +99,8 @@ _LEAN = Scale(0, 0.99, mirror=0), Scale(0, 0.3, mirror=0)
 # AutoAugment's 150 pixels were of 331.
 _MOVE = Scale(0, 32, mirror=0, whole=True), Scale(0, 150 / 331, mirror=0, of_side=True)
 
-# The order is part of the draws: a new operation would change every policy's pictures, so none is added.
+# The order is part of the draws: a new operation would change every policy's pictures, so none is
+# added.
 OPERATIONS = (
     Operation("identity", "", _NONE, _NONE, lambda picture, _: picture),
     Operation("auto contrast", "", _NONE, _NONE, lambda picture, _: ImageOps.autocontrast(picture)),

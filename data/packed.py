@@ -1,6 +1,8 @@
-"""A decoded dataset on its way to another machine: in blocks there, checked, and opened from a folder of its own.
+"""A decoded dataset on its way to another machine: in blocks there, checked, and opened from a
+folder of its own.
 
-For machines that cannot see the files themselves. How blocks travel is the engine's affair; decoding is `dataset`'s.
+For machines that cannot see the files themselves. How blocks travel is the engine's affair;
+decoding is `dataset`'s.
 """
 
 import json
@@ -69,15 +71,18 @@ def packed_folder(cache_dir: Path, digest: str) -> Path:
 
 
 def unpack(parcel: Parcel, blocks: Iterable[np.ndarray], cache_dir: Path) -> None:
-    """Writes a dataset below `cache_dir`, beside its place and renamed once its digest is what it should be. What was received
-    earlier goes: this is for whoever could not open it.
+    """Writes a dataset below `cache_dir`, beside its place and renamed once its digest is what it
+    should be. What was received earlier goes: this is for whoever could not open it.
 
-    Raises ValueError where pixels, labels, splits or classes are not those that were sent, StorageError where the disk refuses.
+    Raises ValueError where pixels, labels, splits or classes are not those that were sent,
+    StorageError where the disk refuses.
     """
     place = packed_folder(cache_dir, parcel.digest)
     sweep_leftovers(make_folder(place.parent, "the folder of datasets received"), LEFTOVER_SECONDS)
     with new_folder(place, "a dataset received") as beside:
-        np.save(beside / DIGESTS, _write_images(beside / IMAGES, parcel, blocks), allow_pickle=False)
+        np.save(
+            beside / DIGESTS, _write_images(beside / IMAGES, parcel, blocks), allow_pickle=False
+        )
         _write_rest(beside, parcel)
         open_packed(beside)
         shutil.rmtree(place, ignore_errors=True)
@@ -133,7 +138,8 @@ def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
     digest = dataset_digest(digests, labels, splits, class_names, images.shape[1], notes.scales)
     if digest != about["digest"]:
         raise ValueError(
-            f"the dataset in {folder} arrived with digest {digest[:12]}, sent was {about['digest'][:12]}"
+            f"the dataset in {folder} arrived with digest {digest[:12]}, sent was "
+            f"{about['digest'][:12]}"
         )
     return Dataset(
         images=images,

@@ -1,7 +1,8 @@
-"""A picture file opened: its format told by its bytes, its header checked, its turn read, nothing scaled yet.
+"""A picture file opened: its format told by its bytes, its header checked, its turn read, nothing
+scaled yet.
 
-What surrounds the picture (Exif, profiles, texts, a film behind it) is never a reason to refuse it. Colours
-and sizes are `decode`.
+What surrounds the picture (Exif, profiles, texts, a film behind it) is never a reason to refuse it.
+Colours and sizes are `decode`.
 """
 
 from collections.abc import Iterable
@@ -37,11 +38,12 @@ UPRIGHT = {
 
 @dataclass(frozen=True)
 class Picture:
-    """What one file holds. image: its header, pixels not yet read; None where Pillow has no such format.
+    """What one file holds. image: its header, pixels not yet read; None where Pillow has no such
+    format.
 
-    values: where there are more than 8 bits per channel, [h, w] or RGB(A) [h, w, 3 or 4]; changes: what
-    had to be done, in words; turn: what is left to do to set it upright; is_negative: whether the greatest
-    value is black.
+    values: where there are more than 8 bits per channel, [h, w] or RGB(A) [h, w, 3 or 4]; changes:
+    what had to be done, in words; turn: what is left to do to set it upright; is_negative: whether
+    the greatest value is black.
     """
 
     image: ImageFile | None
@@ -52,7 +54,8 @@ class Picture:
 
 
 def open_picture(data: bytes, max_pixels: int) -> Picture:
-    """Raises BadImage for what is no picture, is cut short, or has more than `max_pixels` pixels."""
+    """Raises BadImage for what is no picture, is cut short, or has more than `max_pixels`
+    pixels."""
     if not data:
         raise BadImage("empty file (0 bytes)")
     name = _format_of(data)
@@ -95,8 +98,8 @@ def _format_of(data: bytes) -> str:
 
 
 def _open(name: str, data: bytes) -> tuple[ImageFile, bytes]:
-    """By the plugin that knows the bytes, and the bytes that it read: `Image.open` would apply Pillow's
-    own, global pixel limit.
+    """By the plugin that knows the bytes, and the bytes that it read: `Image.open` would apply
+    Pillow's own, global pixel limit.
     """
     if name == "JPEG":
         check_jpeg(data)
@@ -110,8 +113,11 @@ def _open(name: str, data: bytes) -> tuple[ImageFile, bytes]:
     return opened, data
 
 
-def _first_that_opens(plugin: type[ImageFile], versions: Iterable[bytes]) -> tuple[ImageFile, bytes]:
-    """Of versions with ever fewer notes: a bad one makes Pillow raise all kinds of errors. Raises the last."""
+def _first_that_opens(
+    plugin: type[ImageFile], versions: Iterable[bytes]
+) -> tuple[ImageFile, bytes]:
+    """Of versions with ever fewer notes: a bad one makes Pillow raise all kinds of errors. Raises
+    the last."""
     failure: Exception = BadImage("damaged")
     for data in versions:
         try:
@@ -122,12 +128,15 @@ def _first_that_opens(plugin: type[ImageFile], versions: Iterable[bytes]) -> tup
 
 
 def _foreign_tiff(data: bytes, max_pixels: int) -> Picture:
-    """Floats and signed numbers in colour, and floats of 64 bits. Raises BadImage where OpenCV fails too."""
+    """Floats and signed numbers in colour, and floats of 64 bits. Raises BadImage where OpenCV
+    fails too."""
     size = tiff_size(data)
     check_pixels(size, max_pixels)
     values = read_deep(data, size)
     if values is None:
-        raise BadImage("a kind of TIFF that is not read; save it with 8 or 16 bits per channel, or as PNG")
+        raise BadImage(
+            "a kind of TIFF that is not read; save it with 8 or 16 bits per channel, or as PNG"
+        )
     return Picture(None, values, (), None)
 
 

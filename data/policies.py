@@ -1,13 +1,16 @@
-"""Published policies, an image at a time on Pillow: TrivialAugment Wide and RandAugment, over one table of
-fourteen operations.
+"""Published policies, an image at a time on Pillow: TrivialAugment Wide and RandAugment, over one
+table of fourteen operations.
 
-TrivialAugment: Müller and Hutter, "TrivialAugment: Tuning-free yet state-of-the-art data augmentation", ICCV
-2021: one operation and one strength of 31, both uniform, drawn for each image; the Wide space. RandAugment:
-Cubuk, Zoph, Shlens and Le, 2020: `ops` operations with replacement, all at one magnitude; AutoAugment's
-ranges. That paper leaves open which end of a range is strong. Here magnitude 0 is the weakest for every
-operation, and colours move either way from 1 (TrivialAugment's authors call that space mirrored), so that a
-search over the magnitude is a search over strength. As published, geometric operations read the nearest pixel
-and fill with black, and shear leans about the top left corner.
+TrivialAugment: Müller and Hutter, "TrivialAugment: Tuning-free yet state-of-the-art data
+augmentation", ICCV
+2021: one operation and one strength of 31, both uniform, drawn for each image; the Wide space.
+RandAugment:
+Cubuk, Zoph, Shlens and Le, 2020: `ops` operations with replacement, all at one magnitude;
+AutoAugment's ranges. That paper leaves open which end of a range is strong. Here magnitude 0 is the
+weakest for every operation, and colours move either way from 1 (TrivialAugment's authors call that
+space mirrored), so that a search over the magnitude is a search over strength. As published,
+geometric operations read the nearest pixel and fill with black, and shear leans about the top left
+corner.
 """
 
 from functools import lru_cache
@@ -24,12 +27,14 @@ Images = NDArray[np.uint8]
 TRIVIAL_AUGMENT_WIDE = "trivial_augment_wide"
 RAND_AUGMENT = "rand_augment"
 POLICIES = ("none", TRIVIAL_AUGMENT_WIDE, RAND_AUGMENT)
-MOST_OPS = 8  # one 53-bit draw yields eight choices of fourteen, each uniform to one part in a million
+MOST_OPS = (
+    8  # one 53-bit draw yields eight choices of fourteen, each uniform to one part in a million
+)
 
 
 def apply_policy(images: Images, drawn: Floats) -> None:
-    """Applies drawn[i] (operation, strength, operation, strength, ...) to images[i] in place; uint8 [b, s, s,
-    3].
+    """Applies drawn[i] (operation, strength, operation, strength, ...) to images[i] in place; uint8
+    [b, s, s, 3].
     """
     for target, numbers in zip(images, drawn.tolist(), strict=True):
         picture = Image.fromarray(target)
@@ -41,12 +46,14 @@ def apply_policy(images: Images, drawn: Floats) -> None:
 def draw_policy(units: Floats, size: int, policy: str, ops: int, magnitude: int) -> Floats:
     """What `apply_policy` takes, from uniform draws [k, 4].
 
-    Columns: the operations (as digits in base 14, so that the first of two operations is also the only one of
-    one), the magnitude, the reflections (as bits).
+    Columns: the operations (as digits in base 14, so that the first of two operations is also the
+    only one of one), the magnitude, the reflections (as bits).
     """
     trivial = policy == TRIVIAL_AUGMENT_WIDE
     strengths = _strengths(policy, size)
-    magnitudes = np.floor(units[:, 1] * (TOP + 1)).astype(int) if trivial else np.full(len(units), magnitude)
+    magnitudes = (
+        np.floor(units[:, 1] * (TOP + 1)).astype(int) if trivial else np.full(len(units), magnitude)
+    )
     columns = []
     choice, coin = units[:, 0], units[:, 2]
     for _ in range(1 if trivial else ops):
@@ -57,13 +64,14 @@ def draw_policy(units: Floats, size: int, policy: str, ops: int, magnitude: int)
 
 
 def policy_matrices(drawn: Floats, size: int) -> Floats:
-    """Where each output pixel is read, [k, 2, 3] on pixel centres, after all of an image's operations."""
+    """Where each output pixel is read, [k, 2, 3] on pixel centres, after all of an image's
+    operations."""
     return np.stack([_path(numbers, size) for numbers in drawn.tolist()])[:, :2, :]
 
 
 def policy_ends(policy: str) -> tuple[tuple[float, float, float, float], ...]:
-    """Uniform draws that show each operation alone at the ends of its range: strongest, strongest reflected,
-    weakest.
+    """Uniform draws that show each operation alone at the ends of its range: strongest, strongest
+    reflected, weakest.
     """
     top, reflected = np.nextafter(1, 0), 0.75
     found = []
@@ -72,7 +80,9 @@ def policy_ends(policy: str) -> tuple[tuple[float, float, float, float], ...]:
         choice = (position + 1e-9) / len(OPERATIONS)
         scale = _scale(operation, policy)
         ends = (
-            [(TOP, False), (TOP, True), (0, False)] if scale.mirror is None else [(TOP, False), (TOP, True)]
+            [(TOP, False), (TOP, True), (0, False)]
+            if scale.mirror is None
+            else [(TOP, False), (TOP, True)]
         )
         shown = {
             scale.strength(magnitude, flipped, 1000): (magnitude, flipped)
@@ -91,7 +101,11 @@ def describe_policy(drawn: Floats, policy: str) -> str:
     pairs = zip(drawn[::2].tolist(), drawn[1::2].tolist(), strict=True)
     named = [(OPERATIONS[int(position)], strength) for position, strength in pairs]
     return (
-        ", ".join(_words(op, strength, _scale(op, policy)) for op, strength in named if op.name != "identity")
+        ", ".join(
+            _words(op, strength, _scale(op, policy))
+            for op, strength in named
+            if op.name != "identity"
+        )
         or "identity"
     )
 
@@ -128,7 +142,9 @@ def _strengths(policy: str, size: int) -> Floats:
 
 
 def _path(numbers: list[float], size: int) -> Floats:
-    corner = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])  # Pillow measures from the first pixel's corner
+    corner = np.array(
+        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]]
+    )  # Pillow measures from the first pixel's corner
     total = np.eye(3)
     for position, strength in zip(numbers[::2], numbers[1::2], strict=True):
         matrix = OPERATIONS[int(position)].matrix

@@ -1,6 +1,7 @@
 """The shape of an augmentation's record, and the ways of turning uniform draws into its numbers.
 
-The table of records, and what a set of settings means, is `augmentations`. Nothing here touches an image.
+The table of records, and what a set of settings means, is `augmentations`. Nothing here touches an
+image.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +17,9 @@ Floats = NDArray[np.float64]
 Settings = Mapping[str, Any]
 Units = tuple[float, float, float, float]
 
-SEEN_PIXELS = 0.1  # a shift below a tenth of a pixel changes less than the rounding to whole grey levels does
+SEEN_PIXELS = (
+    0.1  # a shift below a tenth of a pixel changes less than the rounding to whole grey levels does
+)
 LAST = float(np.nextafter(1, 0))  # the largest uniform draw
 BOTH_ENDS: tuple[Units, ...] = ((0.0, 0.0, 0.0, 0.0), (LAST, LAST, 0.0, 0.0))
 FIRST_END: tuple[Units, ...] = BOTH_ENDS[:1]
@@ -30,17 +33,18 @@ def _always(value: Any) -> bool:
 class Augmentation:
     """One setting of an experiment file.
 
-    `stream` numbers its random draws: given once, never changed, never reused. `draw(units [k, 4], size,
-    value, *drawn_with)` gives the numbers of k images, [k, p]. `options` names the settings that it acts with
-    besides its own, which go wherever it goes; `drawn_with` those of them that `draw` reads. A geometric
-    record turns the numbers into matrices [k, 3, 3] (`matrix`); a pixel record paints uint8 images
-    [k, s, s, 3] in place (`paint`), and says where it reads from (`moves`, [k, 2, 3]) or what share it covers
-    (`covers`, [k]) if it does either.
+    `stream` numbers its random draws: given once, never changed, never reused. `draw(units [k, 4],
+    size, value, *drawn_with)` gives the numbers of k images, [k, p]. `options` names the settings
+    that it acts with besides its own, which go wherever it goes; `drawn_with` those of them that
+    `draw` reads. A geometric record turns the numbers into matrices [k, 3, 3] (`matrix`); a pixel
+    record paints uint8 images [k, s, s, 3] in place (`paint`), and says where it reads from
+    (`moves`, [k, 2, 3]) or what share it covers (`covers`, [k]) if it does either.
 
-    `matters(settings)` tells of an option whether anything reads it; `changes(value)` whether any picture can
-    change; `uncovers(value)` whether fill can show; `ends(value)` gives the uniform draws at its extremes;
-    `words(numbers [p], value)` says one image's numbers in the setting's unit; `step(value, size)` is the least
-    difference from the identity that shows in a picture of `size` pixels a side.
+    `matters(settings)` tells of an option whether anything reads it; `changes(value)` whether any
+    picture can change; `uncovers(value)` whether fill can show; `ends(value)` gives the uniform
+    draws at its extremes; `words(numbers [p], value)` says one image's numbers in the setting's
+    unit; `step(value, size)` is the least difference from the identity that shows in a picture of
+    `size` pixels a side.
     """
 
     name: str
@@ -70,12 +74,13 @@ class Augmentation:
 
     @property
     def numeric(self) -> bool:
-        """Whether {min, max} can search it; a pair, a flag or a choice is searched by a list of values."""
+        """Whether {min, max} can search it; a pair, a flag or a choice is searched by a list of
+        values."""
         return self.form.numeric
 
     def parse(self, value: object) -> Value:
-        """The value in its one canonical spelling. Raises UserError saying what was received and what is
-        allowed.
+        """The value in its one canonical spelling. Raises UserError saying what was received and
+        what is allowed.
         """
         return parse_value(self.name, self.form, value)
 
@@ -95,8 +100,8 @@ def symmetric(units: Floats, size: int, limit: float) -> Floats:
 
 
 def pixels(units: Floats, size: int, value: float | int) -> Floats:
-    """ImageDataGenerator's shift: below 1 a fraction of the side, from 1 on pixels; an int n gives 0 .. n-1,
-    random sign.
+    """ImageDataGenerator's shift: below 1 a fraction of the side, from 1 on pixels; an int n gives
+    0 .. n-1, random sign.
     """
     position = 2 * units[:, :1] - 1
     if isinstance(value, int):

@@ -1,7 +1,9 @@
-"""How far an augmentation goes at its extremes: how much is fill, how far pixels move, whether any changed.
+"""How far an augmentation goes at its extremes: how much is fill, how far pixels move, whether any
+changed.
 
-Measured on the matrices and on painted pictures, for `check` and `preview`. Whether a label survives is for a
-person, and for the accuracy of a model on `extremes.augment_to`'s pictures, to say.
+Measured on the matrices and on painted pictures, for `check` and `preview`. Whether a label
+survives is for a person, and for the accuracy of a model on `extremes.augment_to`'s pictures, to
+say.
 """
 
 from dataclasses import dataclass
@@ -22,9 +24,9 @@ NEAREST_MARGIN = 0.5
 class LabelSafety:
     """One augmentation at one extreme.
 
-    fill_share: of the pixels, made up by the fill mode or cut out. mean_shift_pixels: how far from its place
-    a pixel is read, on average. unchanged_share: of the images, left as they are. remark: what is wrong with
-    the setting, or "".
+    fill_share: of the pixels, made up by the fill mode or cut out. mean_shift_pixels: how far from
+    its place a pixel is read, on average. unchanged_share: of the images, left as they are. remark:
+    what is wrong with the setting, or "".
     """
 
     name: str
@@ -35,15 +37,20 @@ class LabelSafety:
     remark: str
 
 
-def label_safety(images: Images, settings: Settings, num_images: int = 64) -> tuple[LabelSafety, ...]:
+def label_safety(
+    images: Images, settings: Settings, num_images: int = 64
+) -> tuple[LabelSafety, ...]:
     """Each augmentation of `settings` alone, at each of its extremes.
 
-    images: uint8 [n, s, s, 3], of which `num_images`, evenly spread, are painted. A setting that was written
-    and changes nothing is told too, by its remark. Raises UserError where a setting is not allowed.
+    images: uint8 [n, s, s, 3], of which `num_images`, evenly spread, are painted. A setting that
+    was written and changes nothing is told too, by its remark. Raises UserError where a setting is
+    not allowed.
     """
     full = complete(settings)
     reasons = idle(settings)
-    picks = np.unique(np.linspace(0, len(images) - 1, min(num_images, len(images))).astype(np.int64))
+    picks = np.unique(
+        np.linspace(0, len(images) - 1, min(num_images, len(images))).astype(np.int64)
+    )
     options = options_of(settings)
     return tuple(
         _measure(images, picks, extreme, options, reasons.get(name, ""))

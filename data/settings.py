@@ -11,7 +11,8 @@ from data.messages import did_you_mean, written
 
 
 class Split(BaseModel):
-    """Fractions of the images set aside, stratified by class and drawn from the experiment's seed."""
+    """Fractions of the images set aside, stratified by class and drawn from the experiment's
+    seed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -21,17 +22,20 @@ class Split(BaseModel):
     @model_validator(mode="after")
     def _leaves_training_images(self) -> "Split":
         if self.validation + self.test >= 1:
-            raise ValueError(f"validation + test is {self.validation + self.test:g}; it must be below 1")
+            raise ValueError(
+                f"validation + test is {self.validation + self.test:g}; it must be below 1"
+            )
         return self
 
 
 class DatasetConfig(BaseModel):
     """Where the labelled images are and how they are read.
 
-    `path` is a folder, a .csv or an .npz, by `source`. `split` draws the splits that the source does
-    not have itself. `image_size` is the side in pixels of the square image the model sees. `max_pixels`
-    is the most a picture may have before it is resized: more is refused without being decoded. `limit_per_class` keeps so many
-    training images of each class, drawn from the experiment's seed; validation and test stay whole.
+    `path` is a folder, a .csv or an .npz, by `source`. `split` draws the splits that the source
+    does not have itself. `image_size` is the side in pixels of the square image the model sees.
+    `max_pixels` is the most a picture may have before it is resized: more is refused without being
+    decoded. `limit_per_class` keeps so many training images of each class, drawn from the
+    experiment's seed; validation and test stay whole.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,4 +1,5 @@
-"""TFRecord shards as files: which there are, which split each is of, and the records in one. Not what is in a record.
+"""TFRecord shards as files: which there are, which split each is of, and the records in one. Not
+what is in a record.
 
 Read by TensorFlow's own reader, plain, GZIP and ZLIB alike.
 """
@@ -29,7 +30,8 @@ COMPRESSIONS = {
 
 @dataclass(frozen=True)
 class Shards:
-    """root and the shards below it, sorted; splits: as their names say, None where they say nothing; found: what was passed over."""
+    """root and the shards below it, sorted; splits: as their names say, None where they say
+    nothing; found: what was passed over."""
 
     root: Path
     names: tuple[str, ...]
@@ -42,7 +44,9 @@ class Shards:
         digest = sha256(os.fsencode(self.root))
         for name in self.names:
             status = (self.root / name).stat()
-            digest.update(b"\0" + os.fsencode(name) + f"\0{status.st_size} {status.st_mtime_ns}".encode())
+            digest.update(
+                b"\0" + os.fsencode(name) + f"\0{status.st_size} {status.st_mtime_ns}".encode()
+            )
         return digest.hexdigest()
 
 
@@ -52,21 +56,29 @@ def find_shards(path: Path) -> Shards:
     try:
         files = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
     except OSError as error:
-        raise UserError(f"dataset.path: {shown(str(path))} cannot be read: {reason_of(error)}") from error
+        raise UserError(
+            f"dataset.path: {shown(str(path))} cannot be read: {reason_of(error)}"
+        ) from error
     found = [file for file in files if _is_shard(file)]
     if not found:
         raise UserError(
-            f"dataset.path: {shown(str(path))} holds no TFRecord shards (NAME.tfrecord, NAME.tfrec or "
+            f"dataset.path: {shown(str(path))} holds no TFRecord shards (NAME.tfrecord, NAME.tfrec "
+            "or "
             "NAME-00000-of-00010, each with .gz or without)"
         )
     splits = tuple(_split_of(name) for name in found)
     if None in splits and len(set(splits)) > 1:
-        named = first_of([shown(str(n)) for n, split in zip(found, splits, strict=True) if split is None])
+        named = first_of(
+            [shown(str(n)) for n, split in zip(found, splits, strict=True) if split is None]
+        )
         raise UserError(
-            f"dataset.path: {shown(str(path))}: some shards name their split and some do not ({named}); write train, "
+            f"dataset.path: {shown(str(path))}: some shards name their split and some do not "
+            f"({named}); write train, "
             "validation or test into every name"
         )
-    others = [shown(str(file)) for file in files if file not in set(found) and file.name not in NAME_FILES]
+    others = [
+        shown(str(file)) for file in files if file not in set(found) and file.name not in NAME_FILES
+    ]
     passed = (
         {"passed over beside the shards": Converted(count=len(others), first=tuple(others[:3]))}
         if others
@@ -100,7 +112,8 @@ def records(path: Path) -> Iterator[bytes]:
 
 
 def _compression(path: Path) -> str:
-    """How TensorFlow is to read a shard: by its first bytes, unless it reads as it is. "" is plain."""
+    """How TensorFlow is to read a shard: by its first bytes, unless it reads as it is. "" is
+    plain."""
     import tensorflow as tf
 
     with path.open("rb") as file:

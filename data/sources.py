@@ -1,5 +1,5 @@
-"""The table of sources: where labelled images come from. Adding one adds a record here and the function
-it names.
+"""The table of sources: where labelled images come from. Adding one adds a record here and the
+function it names.
 
 A source lists; decoding, caching and checking are the same for all of them and live in `dataset`.
 """
@@ -20,8 +20,8 @@ from data.tfrecord import list_tfrecord
 
 @dataclass(frozen=True)
 class Source:
-    """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what the
-    user can mend.
+    """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what
+    the user can mend.
     """
 
     about: str
@@ -36,7 +36,8 @@ SOURCES: dict[str, Source] = {
         list=list_folder,
     ),
     "csv": Source(
-        about="a csv with the columns path, label and, if it has them, split; paths are below its folder",
+        about="a csv with the columns path, label and, if it has them, split; paths are below its "
+        "folder",
         path="required",
         list=list_csv,
     ),
@@ -46,7 +47,8 @@ SOURCES: dict[str, Source] = {
         list=list_arrays,
     ),
     "tfrecord": Source(
-        about="TFRecord shards of image/encoded and image/class/label, or of TensorFlow Datasets' image and label",
+        about="TFRecord shards of image/encoded and image/class/label, or of TensorFlow Datasets' "
+        "image and label",
         path="required",
         list=list_tfrecord,
     ),
@@ -64,5 +66,6 @@ SOURCES: dict[str, Source] = {
 
 
 def path_to_images(config: DatasetConfig) -> str | None:
-    """Where a machine must have the images to read them itself; empty where that is not written down, None where none is needed."""
+    """Where a machine must have the images to read them itself; empty where that is not written
+    down, None where none is needed."""
     return None if SOURCES[config.source].path == "none" else config.path or ""

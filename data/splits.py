@@ -1,5 +1,5 @@
-"""Training, validation and test: their numbers, the names people give them, and the seeded stratified
-draw.
+"""Training, validation and test: their numbers, the names people give them, and the seeded
+stratified draw.
 
 A source declares the splits it has; `settle` decides what is left to draw, `draw_splits` draws it.
 Folds of a cross-validation are the search's business.
@@ -28,31 +28,38 @@ ALIASES = {
 
 
 def split_number(name: str) -> int | None:
-    """The split a name stands for ("val" is validation), whatever its case; None where it is no such name."""
+    """The split a name stands for ("val" is validation), whatever its case; None where it is no
+    such name."""
     return ALIASES.get(name.strip().lower())
 
 
 def settle(declared: Sequence[int] | None, wanted: Split | None, where: str) -> Split | None:
-    """What has to be drawn from train, given the splits a source has (None: it has no splits at all).
+    """What has to be drawn from train, given the splits a source has (None: it has no splits at
+    all).
 
-    A split that is there is used as it is; `dataset.split` draws those that are not. Raises UserError
-    where there is no train or no validation, and where `dataset.split` has nothing to draw.
+    A split that is there is used as it is; `dataset.split` draws those that are not. Raises
+    UserError where there is no train or no validation, and where `dataset.split` has nothing to
+    draw.
     """
     if declared is None:
         return wanted or Split()
     present = set(declared)
     if TRAIN not in present:
-        raise UserError(f"{where} has no train split; add one, or remove the splits and set dataset.split")
+        raise UserError(
+            f"{where} has no train split; add one, or remove the splits and set dataset.split"
+        )
     if wanted is None and VALIDATION not in present:
         raise UserError(
-            f"{where} has no validation split; add one, or set dataset.split: {{validation: 0.15, test: 0}}, "
+            f"{where} has no validation split; add one, or set dataset.split: {{validation: 0.15, "
+            f"test: 0}}, "
             "drawn from train"
         )
     if wanted is None:
         return None
     if {VALIDATION, TEST} <= present:
         raise UserError(
-            f"dataset.split is set, but {where} has its own validation and test; remove dataset.split"
+            f"dataset.split is set, but {where} has its own validation and test; remove "
+            "dataset.split"
         )
     return Split(
         validation=0 if VALIDATION in present else wanted.validation,
@@ -87,11 +94,14 @@ def draw_splits(
     return splits
 
 
-def limit_training(splits: np.ndarray, labels: np.ndarray, limit: int | None, seed: int) -> np.ndarray:
-    """The splits with all but `limit` training images of each class left out; as they are where `limit` is None.
+def limit_training(
+    splits: np.ndarray, labels: np.ndarray, limit: int | None, seed: int
+) -> np.ndarray:
+    """The splits with all but `limit` training images of each class left out; as they are where
+    `limit` is None.
 
-    The draw depends on the seed, the labels and their order, and on nothing else; a smaller limit keeps a part of what a larger
-    one does.
+    The draw depends on the seed, the labels and their order, and on nothing else; a smaller limit
+    keeps a part of what a larger one does.
     """
     if limit is None:
         return splits
@@ -103,8 +113,8 @@ def limit_training(splits: np.ndarray, labels: np.ndarray, limit: int | None, se
 
 
 def _ranks_in_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random order grouped by class, the rank of each of its members within the class, and the class
-    sizes.
+    """A random order grouped by class, the rank of each of its members within the class, and the
+    class sizes.
     """
     key = int.from_bytes(sha256(f"split {seed}".encode()).digest()[:16], "big")
     draws = np.random.Philox(key=key).random_raw(len(labels))

@@ -1,5 +1,5 @@
-"""The file of decoded images: the pixels, their digests, a JSON record, and a footer that all of it is
-checked by.
+"""The file of decoded images: the pixels, their digests, a JSON record, and a footer that all of it
+is checked by.
 
 Knows how the file is laid out, written and verified. How pixels come about is `image_store`.
 """
@@ -21,7 +21,9 @@ from data.notes import Scale
 
 MAGIC = b"augimg-3"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
-CHECKED_BYTES = 1 << 29  # so many bytes of pixels are checked at opening, spread evenly over larger files
+CHECKED_BYTES = (
+    1 << 29
+)  # so many bytes of pixels are checked at opening, spread evenly over larger files
 BLOCK = 256  # images a thread checks at a time
 
 logger = logging.getLogger(__name__)
@@ -32,10 +34,10 @@ class StoredImages:
     """What a listing decoded to; positions are the listing's.
 
     images: uint8 [n, s, s, 3], a read-only memory map; positions: int64 [n], of the images kept;
-    digests: uint8 [n, 32], sha256 of each image's pixels; bad: (position, reason); unread: those of the bad
-    ones that could not be read at all; leaks: (position left out, its copy kept); contradictions: (position
-    left out, its copy in another class); converted: conversion to (count, the first positions); scales: of
-    more than 8 bits, by kind.
+    digests: uint8 [n, 32], sha256 of each image's pixels; bad: (position, reason); unread: those of
+    the bad ones that could not be read at all; leaks: (position left out, its copy kept);
+    contradictions: (position left out, its copy in another class); converted: conversion to (count,
+    the first positions); scales: of more than 8 bits, by kind.
     """
 
     images: np.ndarray
@@ -50,8 +52,8 @@ class StoredImages:
 
 
 def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -> None:
-    """Close a file of pixels: digests uint8 [n, 32], then the fields of StoredImages after `digests`,
-    as JSON.
+    """Close a file of pixels: digests uint8 [n, 32], then the fields of StoredImages after
+    `digests`, as JSON.
     """
     raw, text = digests.tobytes(), json.dumps(record, separators=(",", ":")).encode()
     file.seek(0, 2)
@@ -59,8 +61,8 @@ def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -
 
 
 def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
-    """The file's content, or None where there is no file or it is not as it was written (the log says
-    why).
+    """The file's content, or None where there is no file or it is not as it was written (the log
+    says why).
     """
     try:
         if not path.is_file():
@@ -80,21 +82,25 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
         unread=tuple(record["unread"]),
         leaks=tuple((left, kept) for left, kept in record["leaks"]),
         contradictions=tuple((one, other) for one, other in record["contradictions"]),
-        converted={name: (entry[0], tuple(entry[1:])) for name, entry in record["converted"].items()},
+        converted={
+            name: (entry[0], tuple(entry[1:])) for name, entry in record["converted"].items()
+        },
         scales={kind: Scale.model_validate(scale) for kind, scale in record["scales"].items()},
     )
 
 
 def _read_record(path: Path, size: int) -> tuple[np.ndarray, dict[str, Any]]:
-    """The digests uint8 [n, 32] and the record. Raises ValueError or struct.error where the file is not
-    whole.
+    """The digests uint8 [n, 32] and the record. Raises ValueError or struct.error where the file is
+    not whole.
     """
     with path.open("rb") as file:
         num_bytes = file.seek(0, 2)
         file.seek(max(0, num_bytes - FOOTER.size))
         checksum, record_bytes, magic = FOOTER.unpack(file.read())
         # pixels, digests, record and footer fill the file exactly
-        num_images, rest = divmod(num_bytes - FOOTER.size - record_bytes, size * size * 3 + DIGEST_BYTES)
+        num_images, rest = divmod(
+            num_bytes - FOOTER.size - record_bytes, size * size * 3 + DIGEST_BYTES
+        )
         if magic != MAGIC or rest or num_images < 0:
             raise ValueError("it is cut short or no such file")
         file.seek(num_images * size * size * 3)
@@ -106,12 +112,16 @@ def _read_record(path: Path, size: int) -> tuple[np.ndarray, dict[str, Any]]:
 
 def _map(path: Path, num_images: int, size: int) -> np.ndarray:
     shape = (num_images, size, size, 3)
-    return np.memmap(path, np.uint8, mode="r", shape=shape) if num_images else np.zeros(shape, np.uint8)
+    return (
+        np.memmap(path, np.uint8, mode="r", shape=shape)
+        if num_images
+        else np.zeros(shape, np.uint8)
+    )
 
 
 def pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> bool:
-    """Whether the images' digests are those recorded; of a file over CHECKED_BYTES, of images spread
-    evenly.
+    """Whether the images' digests are those recorded; of a file over CHECKED_BYTES, of images
+    spread evenly.
     """
     if not len(images):
         return True
@@ -121,7 +131,9 @@ def pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> b
     blocks = np.array_split(rows, -(-len(rows) // BLOCK))
 
     def matches(block: np.ndarray) -> bool:
-        return all(sha256(pixels[row].data).digest() == digests[row].tobytes() for row in block.tolist())
+        return all(
+            sha256(pixels[row].data).digest() == digests[row].tobytes() for row in block.tolist()
+        )
 
     with ThreadPoolExecutor(num_threads, thread_name_prefix="check") as pool:
         return all(pool.map(matches, blocks))

@@ -1,8 +1,9 @@
 """Zip files that somebody else wrote, read by their own word and not a byte further.
 
-Allowed is what `zipfile` writes into a seekable file: stored and deflated files one after the other, their directory, its end. The
-standard library's reader also takes encrypted, bz2 and lzma entries, overlapping ones, 64-bit sizes and text around the archive, and
-unpacks whatever comes out; none of that is needed here, and each has been used to fill somebody's memory.
+Allowed is what `zipfile` writes into a seekable file: stored and deflated files one after the
+other, their directory, its end. The standard library's reader also takes encrypted, bz2 and lzma
+entries, overlapping ones, 64-bit sizes and text around the archive, and unpacks whatever comes out;
+none of that is needed here, and each has been used to fill somebody's memory.
 """
 
 import stat
@@ -25,7 +26,8 @@ MOST_NAME_BYTES = 200  # of an entry's name, extra field and comment together
 
 
 class Entry(NamedTuple):
-    """size: bytes once unpacked, as the directory claims. fault: why it is not to be read, in words."""
+    """size: bytes once unpacked, as the directory claims. fault: why it is not to be read, in
+    words."""
 
     name: str
     size: int
@@ -37,7 +39,8 @@ class Entry(NamedTuple):
 
 
 def read_directory(file: BinaryIO, most_entries: int) -> list[Entry]:
-    """Every entry, in the directory's order. Raises BadZipFile where the archive as a whole is not as allowed."""
+    """Every entry, in the directory's order. Raises BadZipFile where the archive as a whole is not
+    as allowed."""
     place, count, num_bytes = _find_directory(file, most_entries)
     file.seek(place)
     directory = file.read(num_bytes)
@@ -89,9 +92,22 @@ def _entries(file: BinaryIO, directory: bytes, count: int) -> Iterator[tuple[int
         if not directory.startswith(b"PK\1\2", at) or at + _ENTRY.size > len(directory):
             raise BadZipFile("its directory is damaged")
         fields = _ENTRY.unpack_from(directory, at)
-        made_by, _, flags, method, _, _, crc, packed_size, size, *lengths, disk, _, attributes, header = (
-            fields[1:]
-        )
+        (
+            made_by,
+            _,
+            flags,
+            method,
+            _,
+            _,
+            crc,
+            packed_size,
+            size,
+            *lengths,
+            disk,
+            _,
+            attributes,
+            header,
+        ) = fields[1:]
         name = directory[at + _ENTRY.size :][: lengths[0]]
         kind = stat.S_IFMT(attributes >> 16) if made_by >> 8 == _UNIX else 0
         fault = _fault(flags, method, kind, disk, (size, packed_size))
@@ -114,13 +130,19 @@ def _fault(flags: int, method: int, kind: int, disk: int, sizes: tuple[int, int]
     most_packed = (
         size if method == _STORED else size + size // 100 + 100
     )  # what cannot be packed grows by less
-    if disk or size == 0xFFFFFFFF or packed_size > most_packed or (method == _STORED and packed_size != size):
+    if (
+        disk
+        or size == 0xFFFFFFFF
+        or packed_size > most_packed
+        or (method == _STORED and packed_size != size)
+    ):
         return "its sizes are not those of a file"
     return None
 
 
 def _start(file: BinaryIO, header: int, expected: tuple[int, int, bytes]) -> int:
-    """Where an entry's content begins. Raises BadZipFile where its own header says otherwise than the directory."""
+    """Where an entry's content begins. Raises BadZipFile where its own header says otherwise than
+    the directory."""
     file.seek(header)
     local = file.read(_LOCAL.size)
     if len(local) < _LOCAL.size or not local.startswith(b"PK\3\4"):
@@ -128,7 +150,8 @@ def _start(file: BinaryIO, header: int, expected: tuple[int, int, bytes]) -> int
     _, _, flags, method, *_, name_bytes, extra_bytes = _LOCAL.unpack(local)
     if (flags, method, file.read(name_bytes)) != expected:
         raise BadZipFile(
-            f"the header of {shown(expected[2].decode('utf-8', 'backslashreplace'))} contradicts the directory"
+            f"the header of {shown(expected[2].decode('utf-8', 'backslashreplace'))} contradicts "
+            "the directory"
         )
     return header + _LOCAL.size + name_bytes + extra_bytes
 

@@ -1,7 +1,9 @@
-"""The `csv` source: a row an image, with columns for its path, its label and, if there is one, its split.
+"""The `csv` source: a row an image, with columns for its path, its label and, if there is one, its
+split.
 
-Paths are relative to the csv's folder and stay below it. Labels are names or whole numbers; a decimal
-is taken for the accident it is (an integer column that went through a spreadsheet or a missing value).
+Paths are relative to the csv's folder and stay below it. Labels are names or whole numbers; a
+decimal is taken for the accident it is (an integer column that went through a spreadsheet or a
+missing value).
 """
 
 import os
@@ -32,11 +34,12 @@ class _Row:
 
 
 def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the images of `dataset.path`, in the order of its rows; classes are in that of `class_order`.
+    """List the images of `dataset.path`, in the order of its rows; classes are in that of
+    `class_order`.
 
-    Raises UserError, with the line, for what is no csv with the columns, a path that leaves the csv's
-    folder, a decimal label, an unknown split, and a path that stands twice with different labels or
-    splits; in one sentence where most of the paths lead to no file.
+    Raises UserError, with the line, for what is no csv with the columns, a path that leaves the
+    csv's folder, a decimal label, an unknown split, and a path that stands twice with different
+    labels or splits; in one sentence where most of the paths lead to no file.
     """
     path = Path(config.path or "")
     cells = read_csv(path)
@@ -55,7 +58,8 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
         label = _label(path, row)
         if seen.setdefault(name, (label, split)) != (label, split):
             raise UserError(
-                f"{_at(path, row)}: {shown(name)} stands above with another label or split; keep one"
+                f"{_at(path, row)}: {shown(name)} stands above with another label or split; keep "
+                "one"
             )
         if not table.add(name, label, split):
             missing.append(row)
@@ -67,7 +71,8 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
 
 
 def _columns(path: Path, cells: Csv, config: DatasetConfig) -> list[int | None]:
-    """Positions of the path, label and split columns; the split's is None where there is no such column."""
+    """Positions of the path, label and split columns; the split's is None where there is no such
+    column."""
     names = list(cells.header)
     places: list[int | None] = []
     for key in ("path_column", "label_column", "split_column"):
@@ -80,7 +85,8 @@ def _columns(path: Path, cells: Csv, config: DatasetConfig) -> list[int | None]:
             listed = first_of([shown(repr(name)) for name in names]) or "none"
             hint = _column_hint(path, cells, key, wanted)
             raise UserError(
-                f"{shown(str(path))} has no column {wanted!r} (dataset.{key}); columns: {listed}{hint}"
+                f"{shown(str(path))} has no column {wanted!r} (dataset.{key}); columns: "
+                f"{listed}{hint}"
             )
         places.append(names.index(wanted) if wanted in names else None)
     return places
@@ -94,7 +100,10 @@ def _column_hint(path: Path, cells: Csv, key: str, wanted: str) -> str:
     if any(name and (path.parent / name).is_file() for name in names if "\0" not in name):
         return f"; the first line must name the columns, such as {wanted},… above the first picture"
     if key == "label_column" and (one_hot := cells.one_hot()):
-        return f"; {first_of(list(map(shown, one_hot)))} are one-hot: write one column {wanted} with the class's name in it"
+        return (
+            f"; {first_of(list(map(shown, one_hot)))} are one-hot: write one column {wanted} with "
+            "the class's name in it"
+        )
     return did_you_mean(wanted, names) or f"; write dataset.{key}: NAME of the column that holds it"
 
 
@@ -107,7 +116,8 @@ def _row(
         raise UserError(f"{where}: {len(cells)} columns, expected {needed + 1} or more")
     if any(cell.strip() for cell in cells[len(header) :]):
         raise UserError(
-            f"{where}: {len(cells)} columns, and the first line names {len(header)}; quote a value that holds a comma, "
+            f"{where}: {len(cells)} columns, and the first line names {len(header)}; quote a value "
+            "that holds a comma, "
             'such as "a,b.jpg"; an image has one label'
         )
     path_cell, label, split = (None if place is None else cells[place].strip() for place in places)
@@ -119,8 +129,8 @@ def _at(path: Path, row: _Row) -> str:
 
 
 def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str]:
-    """The rows' paths relative to the csv's folder; compared as text, so a link inside the folder may
-    lead out.
+    """The rows' paths relative to the csv's folder; compared as text, so a link inside the folder
+    may lead out.
     """
     folder = os.fspath(path.parent)
     # relpath takes out "..", which Path keeps
@@ -134,20 +144,28 @@ def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str
         return names
     received = shown(outside[0].path) or "an empty path"
     count = f" (column {config.path_column}: {len(outside):,} of {len(rows):,} rows)"
-    hint = f"; {advice([outside[0].path], Nearest(path.parent))}" if outside[0].path.strip("./\\") else ""
+    hint = (
+        f"; {advice([outside[0].path], Nearest(path.parent))}"
+        if outside[0].path.strip("./\\")
+        else ""
+    )
     raise UserError(
-        f"{_at(path, outside[0])}: {received}: paths must be of files below the csv's folder, {folder}{count}{hint}"
+        f"{_at(path, outside[0])}: {received}: paths must be of files below the csv's folder, "
+        f"{folder}{count}{hint}"
     )
 
 
 def _explain(
     path: Path, config: DatasetConfig, table: FileTable, missing: Sequence[_Row], num_rows: int
 ) -> None:
-    """Says of files that are not there what is: in one sentence where the column must be wrong, else file by file."""
+    """Says of files that are not there what is: in one sentence where the column must be wrong,
+    else file by file."""
     if not missing:
         return
     nearest = Nearest(path.parent)
-    most = len(missing) == num_rows or (config.on_bad_file == "stop" and 2 * len(missing) > num_rows)
+    most = len(missing) == num_rows or (
+        config.on_bad_file == "stop" and 2 * len(missing) > num_rows
+    )
     if most:
         lines, paths = [row.line for row in missing], [row.path for row in missing]
         what_to_do = _other_column(path, config) or advice(paths, nearest)
@@ -155,20 +173,27 @@ def _explain(
         raise UserError(f"{shown(str(path))}: {said}")
     named = {shown(os.path.normpath(row.path)): row for row in missing[:FIRST]}
     table.problems = [
-        item.model_copy(update={"reason": f"line {row.line}: {item.reason}{near(row.path, nearest)}"})
+        item.model_copy(
+            update={"reason": f"line {row.line}: {item.reason}{near(row.path, nearest)}"}
+        )
         if (row := named.get(item.name)) is not None and "label" not in item.reason
         else item
         for item in table.problems
     ]
 
 
-def _refuse_folders(path: Path, config: DatasetConfig, rows: Sequence[_Row], names: Sequence[str]) -> None:
+def _refuse_folders(
+    path: Path, config: DatasetConfig, rows: Sequence[_Row], names: Sequence[str]
+) -> None:
     """Raise UserError where the column leads to folders only."""
     if not rows or not all((path.parent / name).is_dir() for name in names):
         return
-    what_to_do = _other_column(path, config) or "write the path of a picture in every row, such as img/0.jpg"
+    what_to_do = (
+        _other_column(path, config) or "write the path of a picture in every row, such as img/0.jpg"
+    )
     raise UserError(
-        f"{shown(str(path))}: column {config.path_column}: {shown(names[0])} is a folder (line {rows[0].line}), as all "
+        f"{shown(str(path))}: column {config.path_column}: {shown(names[0])} is a folder (line "
+        f"{rows[0].line}), as all "
         f"{len(rows):,} are; {what_to_do}"
     )
 
@@ -178,7 +203,11 @@ def _other_column(path: Path, config: DatasetConfig) -> str:
     cells = read_csv(path)
     for place, name in enumerate(cells.header):
         values = [cell_of(each, place) for _, each in cells.lines[:FIRST]]
-        fit = [value for value in values if value and "\0" not in value and (path.parent / value).is_file()]
+        fit = [
+            value
+            for value in values
+            if value and "\0" not in value and (path.parent / value).is_file()
+        ]
         if name != config.path_column and values and len(fit) == len(values):
             return f"column {shown(name)} does hold files: write dataset.path_column: {shown(name)}"
     return ""
@@ -192,7 +221,8 @@ def _without_label(row: _Row, split: int) -> str:
 def _label(path: Path, row: _Row) -> str:
     if DECIMAL.fullmatch(row.label):
         raise UserError(
-            f"{_at(path, row)}: label {row.label} is a decimal; write whole numbers (1, not 1.0) or names"
+            f"{_at(path, row)}: label {row.label} is a decimal; write whole numbers (1, not 1.0) "
+            "or names"
         )
     return row.label
 
@@ -203,7 +233,9 @@ def _split(path: Path, row: _Row) -> int:
     number = split_number(row.split)
     if number is None:
         hint = did_you_mean(row.split, ALIASES)
-        raise UserError(f"{_at(path, row)}: split {row.split!r}; allowed: {', '.join(SPLIT_NAMES)}{hint}")
+        raise UserError(
+            f"{_at(path, row)}: split {row.split!r}; allowed: {', '.join(SPLIT_NAMES)}{hint}"
+        )
     return number
 
 
@@ -212,6 +244,8 @@ def _remarks(cells: Csv, config: DatasetConfig) -> tuple[str, ...]:
     if config.label_column not in one_hot:
         return ()
     return (
-        f"columns {first_of(list(map(shown, one_hot)))} are one-hot, and dataset.label_column reads {config.label_column} "
-        "alone, as classes 0 and 1; an image has one label: write one column with the class's name in it",
+        f"columns {first_of(list(map(shown, one_hot)))} are one-hot, and dataset.label_column "
+        f"reads {config.label_column} "
+        "alone, as classes 0 and 1; an image has one label: write one column with the class's name "
+        "in it",
     )

@@ -1,8 +1,9 @@
-"""The `tfrecord` source: shards of TensorFlow Examples, as exporters and TensorFlow Datasets write them.
+"""The `tfrecord` source: shards of TensorFlow Examples, as exporters and TensorFlow Datasets write
+them.
 
-Every shard is read once to check it and to learn the labels, and again in order as images are asked for.
-The image is under `image/encoded` with its label under `image/class/label`, or under `image` and `label`
-(TensorFlow Datasets' names).
+Every shard is read once to check it and to learn the labels, and again in order as images are asked
+for. The image is under `image/encoded` with its label under `image/class/label`, or under `image`
+and `label` (TensorFlow Datasets' names).
 """
 
 import io
@@ -32,12 +33,15 @@ FEATURE_KINDS = {
 }
 UNLABELLED = "; leave shards of images without labels out, and use `predict` on them"
 MOST_OF_NOTHING = 64  # bytes of a shard without records, compressed
-NUM_PASSED = 64  # records kept of those passed over: several threads ask for neighbours, in about the order
+NUM_PASSED = (
+    64  # records kept of those passed over: several threads ask for neighbours, in about the order
+)
 
 
 @dataclass(frozen=True)
 class _Index:
-    """A record each, in order: shard int32 [n], number int64 [n] within the shard, label int64 [n]."""
+    """A record each, in order: shard int32 [n], number int64 [n] within the shard, label int64
+    [n]."""
 
     shard: np.ndarray
     number: np.ndarray
@@ -45,10 +49,11 @@ class _Index:
 
 
 def list_tfrecord(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """List the Examples of the shards at `dataset.path` (one file, or a folder of them), shard by shard.
+    """List the Examples of the shards at `dataset.path` (one file, or a folder of them), shard by
+    shard.
 
-    Raises UserError for a folder without shards, a shard that is damaged, an Example without image or
-    label, and shards of which some name a split and some do not.
+    Raises UserError for a folder without shards, a shard that is damaged, an Example without image
+    or label, and shards of which some name a split and some do not.
     """
     path = Path(config.path or "")
     shards = find_shards(path)
@@ -108,10 +113,15 @@ def _labels(path: Path) -> Iterator[int]:
             number += 1
     except tf.errors.OpError as error:
         raise UserError(
-            f"{shown(str(path))} is damaged after {plural(number, 'record')} ({_reason(error)}); write it again"
+            f"{shown(str(path))} is damaged after {plural(number, 'record')} ({_reason(error)}); "
+            "write it again"
         ) from error
-    if not number and path.stat().st_size > MOST_OF_NOTHING:  # TensorFlow takes a bad GZIP header for the end
-        raise UserError(f"{shown(str(path))} is damaged after 0 records (it holds none); write it again")
+    if (
+        not number and path.stat().st_size > MOST_OF_NOTHING
+    ):  # TensorFlow takes a bad GZIP header for the end
+        raise UserError(
+            f"{shown(str(path))} is damaged after 0 records (it holds none); write it again"
+        )
 
 
 def _reason(error: Exception) -> str:
@@ -120,16 +130,22 @@ def _reason(error: Exception) -> str:
 
 
 def _parsed(record: bytes, where: str) -> tuple[bytes, int]:
-    """The encoded image and its label. Raises UserError where the Example has neither pair of keys."""
+    """The encoded image and its label. Raises UserError where the Example has neither pair of
+    keys."""
     import tensorflow as tf
 
     try:
         features: Any = tf.train.Example.FromString(record).features.feature
-    except Exception as error:  # protobuf's own DecodeError, whose module differs between its versions
+    except (
+        Exception
+    ) as error:  # protobuf's own DecodeError, whose module differs between its versions
         raise UserError(f"{where}: not a TensorFlow Example ({reason_of(error)[:80]})") from error
     for image_key, label_key in KEYS:
         if image_key in features and label_key in features:
-            image, label = features[image_key].bytes_list.value, features[label_key].int64_list.value
+            image, label = (
+                features[image_key].bytes_list.value,
+                features[label_key].int64_list.value,
+            )
             if len(image) == 1 and len(label) == 1:
                 return image[0], int(label[0])
     pair = next((keys for keys in KEYS if set(keys) <= set(features)), None)
@@ -153,7 +169,10 @@ def _received(image: tuple[str, Any], label: tuple[str, Any]) -> str:
     if len(values) > 1:
         return f"{name} is {plural(len(values), *noun)}"
     if kind == "bytes_list":
-        return f"{name} is text ('{shown(values[0].decode('utf-8', 'backslashreplace'))[:LONGEST_VALUE]}')"
+        return (
+            f"{name} is text "
+            f"('{shown(values[0].decode('utf-8', 'backslashreplace'))[:LONGEST_VALUE]}')"
+        )
     return f"{name} is a {noun[0]} ({values[0]:g})"
 
 
@@ -165,14 +184,16 @@ def _names(shards: Shards, index: _Index) -> tuple[str, ...]:
 
 
 def _class_names(root: Path, numbers: np.ndarray) -> tuple[str, ...]:
-    """The lines of a file of names beside the shards, by number; the numbers themselves where there is none."""
+    """The lines of a file of names beside the shards, by number; the numbers themselves where there
+    is none."""
     for name in NAME_FILES:
         file = root / name
         if file.is_file():
             lines = _lines(file)
             if numbers.min() < 0 or numbers.max() >= len(lines):
                 raise UserError(
-                    f"{shown(str(file))} names {len(lines)} classes, but labels run from {numbers.min()} to {numbers.max()}"
+                    f"{shown(str(file))} names {len(lines)} classes, but labels run from "
+                    f"{numbers.min()} to {numbers.max()}"
                     f"{UNLABELLED if numbers.min() < 0 else ''}"
                 )
             return tuple(shown(lines[number]) for number in numbers.tolist())
@@ -184,12 +205,14 @@ def _lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{shown(str(file))} cannot be read as names in UTF-8: {reason_of(error)}; save it as UTF-8"
+            f"{shown(str(file))} cannot be read as names in UTF-8: {reason_of(error)}; save it as "
+            "UTF-8"
         ) from error
 
 
 class _Reader:
-    """Reads records one after the other, as they are asked for by several threads at about the same place."""
+    """Reads records one after the other, as they are asked for by several threads at about the same
+    place."""
 
     def __init__(self, shards: Shards, index: _Index) -> None:
         self._shards, self._index = shards, index

@@ -1,5 +1,5 @@
-"""What may be written as a setting's value: a number, a pair, a flag, one of a list. Each form parses, or
-says what it allows.
+"""What may be written as a setting's value: a number, a pair, a flag, one of a list. Each form
+parses, or says what it allows.
 
 Forms know ranges and types; which augmentation has which form, and what the number does, is in
 `augmentations`.
@@ -20,8 +20,8 @@ WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
 
 
 class Form(Protocol):
-    """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`: {min,
-    max} can search it.
+    """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`:
+    {min, max} can search it.
     """
 
     @property
@@ -60,7 +60,8 @@ class Number:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number from `low` to `high`; 10.0 is read as 10 and 10.5 is refused, rounded if `rounds`."""
+    """A whole number from `low` to `high`; 10.0 is read as 10 and 10.5 is refused, rounded if
+    `rounds`."""
 
     low: int
     high: int
@@ -84,8 +85,8 @@ class Whole:
 
 @dataclass(frozen=True)
 class Shift:
-    """A float: a fraction below 1, pixels from 1 on. A whole number n of type int stays one: it draws whole
-    pixels below n.
+    """A float: a fraction below 1, pixels from 1 on. A whole number n of type int stays one: it
+    draws whole pixels below n.
     """
 
     numeric: bool = True
@@ -97,7 +98,8 @@ class Shift:
     @property
     def allowed(self) -> str:
         return (
-            f"a number from 0 to {WIDEST_SHIFT:g} (a fraction of the side below 1, pixels from 1 on; "
+            f"a number from 0 to {WIDEST_SHIFT:g} (a fraction of the side below 1, pixels from 1 "
+            "on; "
             "an int n draws whole pixels from -(n-1) to n-1)"
         )
 
@@ -108,7 +110,8 @@ class Shift:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two numbers from `low` to `high`, the lesser first; null is `neutral` twice (ImageDataGenerator's)."""
+    """Two numbers from `low` to `high`, the lesser first; null is `neutral` twice
+    (ImageDataGenerator's)."""
 
     low: float
     high: float
@@ -136,8 +139,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Zoom:
-    """A number z for [1 - z, 1 + z], or a pair. A pair symmetric about 1 is the number, so that each range
-    has one spelling.
+    """A number z for [1 - z, 1 + z], or a pair. A pair symmetric about 1 is the number, so that
+    each range has one spelling.
     """
 
     number: Number = Number(0.0, 0.99)
@@ -162,7 +165,8 @@ class Zoom:
 
 @dataclass(frozen=True)
 class Flag:
-    """true or false; 0 and 1 are refused, for a number here is most often a range set on the wrong line."""
+    """true or false; 0 and 1 are refused, for a number here is most often a range set on the wrong
+    line."""
 
     numeric: bool = False
 
@@ -202,7 +206,8 @@ class Choice:
 
 
 def parse_value(name: str, form: Form, value: object) -> Value:
-    """`value` in canonical spelling. Raises UserError saying what `name` received and what it allows."""
+    """`value` in canonical spelling. Raises UserError saying what `name` received and what it
+    allows."""
     parse: Callable[[object], Value] = form.parse
     try:
         return parse(value)
@@ -211,7 +216,8 @@ def parse_value(name: str, form: Form, value: object) -> Value:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Whether this is a finite number that a float holds: no flag, no infinity, no int of 400 digits."""
+    """Whether this is a finite number that a float holds: no flag, no infinity, no int of 400
+    digits."""
     # bool is a number to Python, but `rotation_range: yes` is a mistake.
     if isinstance(value, bool) or not isinstance(value, Real):
         return False

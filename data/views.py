@@ -1,7 +1,8 @@
-"""Images to batches: clean ones, and augmented views, planned many at a time and painted by threads.
+"""Images to batches: clean ones, and augmented views, planned many at a time and painted by
+threads.
 
-The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows one by name
-but the fill.
+The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows
+one by name but the fill.
 """
 
 from collections import deque
@@ -27,8 +28,8 @@ BATCHES_AHEAD = 2  # a thread, painted and not yet asked for
 
 @dataclass(frozen=True)
 class Plan:
-    """k pictures, drawn and not yet painted: where each reads from (matrices [k, 2, 3], or None) and the
-    numbers of each paint.
+    """k pictures, drawn and not yet painted: where each reads from (matrices [k, 2, 3], or None)
+    and the numbers of each paint.
     """
 
     matrices: Floats | None
@@ -42,7 +43,8 @@ class Plan:
 
 
 def make_plan(settings: Settings, size: int, units: Callable[[int], Floats]) -> Plan:
-    """The plan for images of `size` pixels a side; `units`: a record's stream -> uniform draws [k, 4]."""
+    """The plan for images of `size` pixels a side; `units`: a record's stream -> uniform draws [k,
+    4]."""
     values = active(settings)  # a fill that nothing shows must not choose how the warp is computed
     numbers = draw(values, size, units)
     drawn = [(AUGMENTATIONS[name], found) for name, found in numbers.items()]
@@ -54,17 +56,20 @@ def make_plan(settings: Settings, size: int, units: Callable[[int], Floats]) -> 
 
 
 def clean_batches(images: Images, indices: Indices, batch_size: int) -> Iterator[Images]:
-    """The images as they are, uint8 [b, s, s, 3], in the order of `indices`; the last may be smaller."""
+    """The images as they are, uint8 [b, s, s, 3], in the order of `indices`; the last may be
+    smaller."""
     picks = check_images(images, indices, batch_size)
     return (images[picks[start : start + batch_size]] for start in range(0, len(picks), batch_size))
 
 
 def augment(images: Images, indices: Indices, settings: Settings, seed: int, view: int) -> Images:
-    """View `view` of the images at `indices`, uint8 [k, s, s, 3]. Raises UserError where the settings are not
-    allowed.
+    """View `view` of the images at `indices`, uint8 [k, s, s, 3]. Raises UserError where the
+    settings are not allowed.
     """
     picks = check_images(images, indices)
-    return paint(images, picks, make_plan(settings, images.shape[1], _from_counter(seed, view, picks)))
+    return paint(
+        images, picks, make_plan(settings, images.shape[1], _from_counter(seed, view, picks))
+    )
 
 
 def augmented_batches(
@@ -76,12 +81,12 @@ def augmented_batches(
     batch_size: int,
     num_threads: int = 2,
 ) -> Iterator[Images]:
-    """As clean_batches, augmented: `num_threads` threads paint at most BATCHES_AHEAD batches each before they
-    are asked for.
+    """As clean_batches, augmented: `num_threads` threads paint at most BATCHES_AHEAD batches each
+    before they are asked for.
 
-    The pictures do not depend on num_threads, batch_size or the order of `indices`. Where nothing is active,
-    they are the clean ones. Raises UserError where the settings are not allowed, before the first batch is
-    asked for.
+    The pictures do not depend on num_threads, batch_size or the order of `indices`. Where nothing
+    is active, they are the clean ones. Raises UserError where the settings are not allowed, before
+    the first batch is asked for.
     """
     values = active(settings)
     picks = check_images(images, indices, batch_size)
@@ -89,11 +94,14 @@ def augmented_batches(
         raise ValueError(f"num_threads is {num_threads}; it must be at least 1")
     if not values:
         return clean_batches(images, picks, batch_size)
-    return painted_ahead(images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads)
+    return painted_ahead(
+        images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads
+    )
 
 
 def paint(images: Images, picks: Picks, plan: Plan) -> Images:
-    """The pictures of a plan, uint8 [k, s, s, 3]: one warp an image, then each paint on the whole batch."""
+    """The pictures of a plan, uint8 [k, s, s, 3]: one warp an image, then each paint on the whole
+    batch."""
     geometry.single_threaded()
     source = np.asarray(images)  # a memory map's own indexing costs more than a small warp
     if plan.matrices is None:
@@ -106,8 +114,11 @@ def paint(images: Images, picks: Picks, plan: Plan) -> Images:
     return out
 
 
-def painted_ahead(images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threads: int) -> Iterator[Images]:
-    """Paints jobs (indices, plan) in order on a pool of threads, at most BATCHES_AHEAD a thread ahead."""
+def painted_ahead(
+    images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threads: int
+) -> Iterator[Images]:
+    """Paints jobs (indices, plan) in order on a pool of threads, at most BATCHES_AHEAD a thread
+    ahead."""
     pending: deque[Future[Images]] = deque()
     with ThreadPoolExecutor(num_threads, thread_name_prefix="paint") as pool:
         try:
@@ -123,10 +134,13 @@ def painted_ahead(images: Images, jobs: Iterator[tuple[Picks, Plan]], num_thread
 
 
 def check_images(images: Images, indices: Indices, batch_size: int = 1) -> Picks:
-    """The indices as int64 [k]. Raises ValueError where images, indices or batch size cannot be painted."""
+    """The indices as int64 [k]. Raises ValueError where images, indices or batch size cannot be
+    painted."""
     square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
     if images.dtype != np.uint8 or not square:
-        raise ValueError(f"images are uint8 [n, s, s, 3]; received {images.dtype} {list(images.shape)}")
+        raise ValueError(
+            f"images are uint8 [n, s, s, 3]; received {images.dtype} {list(images.shape)}"
+        )
     picks = np.asarray(indices, dtype=np.int64)
     if picks.ndim != 1 or (picks.size and not 0 <= picks.min() <= picks.max() < len(images)):
         raise ValueError(f"indices are one-dimensional, from 0 to {len(images) - 1}")

@@ -1,6 +1,8 @@
-"""What of a setting can be seen in pictures of a given size: the one place that decides it, for everything that is shown.
+"""What of a setting can be seen in pictures of a given size: the one place that decides it, for
+everything that is shown.
 
-The steps themselves stand in the table of augmentations. Exact values are kept wherever numbers are kept.
+The steps themselves stand in the table of augmentations. Exact values are kept wherever numbers are
+kept.
 """
 
 import math
@@ -11,9 +13,11 @@ from data.records import Settings
 
 
 def visible(settings: Settings, size: int) -> dict[str, Any]:
-    """The settings as they show in pictures of `size` pixels a side: rounded, and without those that change nothing.
+    """The settings as they show in pictures of `size` pixels a side: rounded, and without those
+    that change nothing.
 
-    A number is rounded to the decimals of the least step that shows: a tenth of a pixel, half a grey level.
+    A number is rounded to the decimals of the least step that shows: a tenth of a pixel, half a
+    grey level.
     """
     shown = {name: visible_value(name, value, size) for name, value in settings.items()}
     return {name: value for name, value in shown.items() if value is not None}

@@ -1,7 +1,7 @@
 """The search: experiment files, trials, algorithms, evidence, tracking and the report.
 
-`from search import ExperimentConfig, AugmentationTuner, run_search, load_config` is the Python interface; each name is imported
-when it is asked for, so that importing this package costs nothing.
+`from search import ExperimentConfig, AugmentationTuner, run_search, load_config` is the Python
+interface; each name is imported when it is asked for, so that importing this package costs nothing.
 """
 
 from typing import Any

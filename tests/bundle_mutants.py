@@ -1,5 +1,6 @@
-"""Bundles made wrong at random, each from a number: the values of its journal, its zip, its arrays, its other files, with checksums,
-hashes and manifest made again so that what is wrong reaches its reader.
+"""Bundles made wrong at random, each from a number: the values of its journal, its zip, its arrays,
+its other files, with checksums, hashes and manifest made again so that what is wrong reaches its
+reader.
 """
 
 import copy
@@ -25,7 +26,23 @@ from search.verification.bundle_file import MANIFEST, Manifest, write_bundle
 Files = dict[str, bytes]
 Draw = random.Random
 JOURNAL = "journal.jsonl"
-NUMBERS = (0, -1, 1, 7, 10**6, 2**31, 2**63, -(2**63), 10**30, 0.5, -0.5, 1e-320, 1e38, 1e300, -1e300)
+NUMBERS = (
+    0,
+    -1,
+    1,
+    7,
+    10**6,
+    2**31,
+    2**63,
+    -(2**63),
+    10**30,
+    0.5,
+    -0.5,
+    1e-320,
+    1e38,
+    1e300,
+    -1e300,
+)
 UNKNOWN_TO_JSON = (float("nan"), float("inf"), float("-inf"))
 
 
@@ -35,7 +52,8 @@ def files_of(bundle: Path) -> Files:
 
 
 def mutant(sound: Files, number: int, planted: tuple[str, ...], path: Path) -> str:
-    """Writes the bundle of that number and says what was done. planted: paths that nobody may follow."""
+    """Writes the bundle of that number and says what was done. planted: paths that nobody may
+    follow."""
     draw = Draw(number)
     ways: tuple[tuple[Callable[..., str], int], ...] = (
         (_journal_value, 11),
@@ -72,7 +90,13 @@ def _journal(events: list[dict[str, Any]]) -> bytes:
 def _places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if at:
         yield at
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    items = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, item in items:
         yield from _places(item, (*at, key))
 
@@ -81,18 +105,36 @@ def _wrong(draw: Draw, value: Any, planted: tuple[str, ...]) -> Any:
     """Something else in its place."""
     if isinstance(value, float | int) and draw.random() < 0.06:
         return value * 1.0001 if isinstance(value, float) else value + 1
-    texts = (*planted, "", "a\0b", "\ud800", "x" * 200_000, "line\nline", "\x1b[2J", "0.5", "HELPS", "none")
+    texts = (
+        *planted,
+        "",
+        "a\0b",
+        "\ud800",
+        "x" * 200_000,
+        "line\nline",
+        "\x1b[2J",
+        "0.5",
+        "HELPS",
+        "none",
+    )
     nested: Any = value
     for _ in range(draw.choice((2, 40, 300))):
         nested = [nested] if draw.random() < 0.5 else {"a": nested}
     kinds: tuple[Any, ...] = (
-        *(draw.choice(NUMBERS), draw.choice(UNKNOWN_TO_JSON), draw.choice(texts), draw.choice(planted)),
+        *(
+            draw.choice(NUMBERS),
+            draw.choice(UNKNOWN_TO_JSON),
+            draw.choice(texts),
+            draw.choice(planted),
+        ),
         *(None, True, [], {}, [value], {"a": value}, nested, [value] * 1000, str(value)),
     )
     return draw.choice(kinds)
 
 
-def _change(draw: Draw, whole: Any, planted: tuple[str, ...], own: frozenset[str] = frozenset()) -> str:
+def _change(
+    draw: Draw, whole: Any, planted: tuple[str, ...], own: frozenset[str] = frozenset()
+) -> str:
     """Changes one place of JSON data. own: keys at the top to leave alone."""
     places = [place for place in _places(whole) if place[0] not in own]
     lengths = sorted({len(place) for place in places})
@@ -150,7 +192,12 @@ def _config_value(files: Files, draw: Draw, planted: tuple[str, ...], path: Path
     """A config changed with its hash, and with its name where that is what was changed."""
     events = _events(files)
     opened = events[0]["opened"]
-    paths = (("dataset", "path"), ("model", "weights"), ("execution", "cache_dir"), ("tracking", "uri"))
+    paths = (
+        ("dataset", "path"),
+        ("model", "weights"),
+        ("execution", "cache_dir"),
+        ("tracking", "uri"),
+    )
     if draw.random() < 0.4:
         section, key = draw.choice(paths)
         opened["config"][section][key] = draw.choice(planted)
@@ -213,7 +260,9 @@ _ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
     "negative": lambda a: -1 - a,
     "large": lambda a: a + 30_000,
     "nan": lambda a: np.full(a.shape, np.nan).astype(a.dtype) if a.dtype.kind == "f" else a[::-1],
-    "infinite": lambda a: np.full(a.shape, -np.inf).astype(a.dtype) if a.dtype.kind == "f" else a * 0,
+    "infinite": lambda a: (
+        np.full(a.shape, -np.inf).astype(a.dtype) if a.dtype.kind == "f" else a * 0
+    ),
     "bomb": lambda a: np.zeros((*a.shape[:-1], 40_000_000), a.dtype)[..., :2_000_000],
 }
 
@@ -233,7 +282,9 @@ def _damaged(content: bytes, draw: Draw) -> bytes:
 
 def _zip(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
     name = draw.choice(sorted(files))
-    what = draw.choice(("bytes", "field", "end", "method", "name", "twice", "missing", "link", "bomb"))
+    what = draw.choice(
+        ("bytes", "field", "end", "method", "name", "twice", "missing", "link", "bomb")
+    )
     _sealed(files, path)
     content = bytearray(path.read_bytes())
     if what == "bytes":
@@ -250,8 +301,13 @@ def _zip(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
     return f"zip: {name} {what}"
 
 
-def _rewritten(files: Files, name: str, what: str, draw: Draw, planted: tuple[str, ...], path: Path) -> None:
-    methods = {"method": draw.choice((zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)), "bomb": zipfile.ZIP_DEFLATED}
+def _rewritten(
+    files: Files, name: str, what: str, draw: Draw, planted: tuple[str, ...], path: Path
+) -> None:
+    methods = {
+        "method": draw.choice((zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)),
+        "bomb": zipfile.ZIP_DEFLATED,
+    }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for each, content in files.items():
             entry = zipfile.ZipInfo(each)
@@ -261,9 +317,13 @@ def _rewritten(files: Files, name: str, what: str, draw: Draw, planted: tuple[st
             if each == name:
                 entry.compress_type = methods.get(what, zipfile.ZIP_STORED)
                 entry.external_attr = 0o120777 << 16 if what == "link" else 0
-                content = b"\0" * draw.choice((1 << 20, 1 << 25, 1 << 27)) if what == "bomb" else content
+                content = (
+                    b"\0" * draw.choice((1 << 20, 1 << 25, 1 << 27)) if what == "bomb" else content
+                )
                 if what == "name":
-                    entry.filename = draw.choice((each.upper(), "./" + each, each + "/", "a\0b", *planted))
+                    entry.filename = draw.choice(
+                        (each.upper(), "./" + each, each + "/", "a\0b", *planted)
+                    )
             archive.writestr(entry, content)
             if each == name and what == "twice":
                 again = zipfile.ZipInfo(each.swapcase())

@@ -1,4 +1,5 @@
-"""The search that the cluster's tests run: started as a command, followed by its journal, compared by its leaderboard."""
+"""The search that the cluster's tests run: started as a command, followed by its journal, compared
+by its leaderboard."""
 
 import json
 import subprocess
@@ -15,7 +16,10 @@ EXPERIMENT: dict[str, Any] = {
     "name": "cluster",
     "seed": 3,
     "dataset": {"source": "digits", "image_size": 16},
-    "augmentation": {"rotation_range": {"min": 0, "max": 30}, "zoom_range": {"min": 0.0, "max": 0.3}},
+    "augmentation": {
+        "rotation_range": {"min": 0, "max": 30},
+        "zoom_range": {"min": 0.0, "max": 0.3},
+    },
     "model": {"backbone": "small-cnn", "weights": "random", "head_units": 16},
     "training": {"max_epochs": 4, "patience": 4, "views": 2},
     "search": {
@@ -39,7 +43,8 @@ def write_experiment(folder: Path, execution: dict[str, Any]) -> Path:
 def start(
     folder: Path, execution: dict[str, Any], prefix: Sequence[str] = (), program: Path = ROOT
 ) -> "subprocess.Popen[str]":
-    """The search in `folder / "run"`, messages going to `folder / "log"`. prefix: a command that runs it elsewhere."""
+    """The search in `folder / "run"`, messages going to `folder / "log"`. prefix: a command that
+    runs it elsewhere."""
     file = write_experiment(folder, execution)
     command = [sys.executable, str(program / "run_search.py"), "run", str(file)]
     with (folder / "log").open("a") as log:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An sqlite file with MLflow's tables and nothing in them: making one takes seconds, copying none."""
+    """An sqlite file with MLflow's tables and nothing in them: making one takes seconds, copying
+    none."""
     from search.tracking.mlflow_store import Store
 
     path = tmp_path_factory.mktemp("mlflow") / "empty.db"
@@ -31,7 +32,8 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[MlflowServer]":
-    """A real `mlflow server` on loopback, on PostgreSQL where the system has one and a driver, else sqlite."""
+    """A real `mlflow server` on loopback, on PostgreSQL where the system has one and a driver, else
+    sqlite."""
     from postgres import running_postgres
     from servers import running_mlflow
 
@@ -45,7 +47,8 @@ def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[MlflowS
 
 @pytest.fixture(scope="session")
 def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `.keras` model of raw uint8 images of any size: which channel is strongest, blue, green or red?"""
+    """A `.keras` model of raw uint8 images of any size: which channel is strongest, blue, green or
+    red?"""
     import keras
     import numpy as np
 
@@ -61,7 +64,8 @@ def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a small finished search on digits, for reading only; its cache stands beside it."""
+    """The directory of a small finished search on digits, for reading only; its cache stands beside
+    it."""
     from small_search import EXPERIMENT
 
     from search.driver.session import SessionOptions, run_search
@@ -90,19 +94,24 @@ def local_leaderboard(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return table(folder)
 
 
-# Not for the session: while it is open an event loop runs, and nobody else in this process could start one.
+# Not for the session: while it is open an event loop runs, and nobody else in this process could
+# start one.
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Any]":
     """A real Chromium without a window; skips where there is none."""
     api = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
     )
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if program is None:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
     root = getattr(os, "geteuid", lambda: 1)() == 0
     with api.sync_playwright() as playwright:
         # Chromium refuses to run as root inside its sandbox; containers have nobody else.
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
+        started = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox"] if root else []
+        )
         yield started
         started.close()

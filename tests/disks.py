@@ -1,4 +1,5 @@
-"""Disks that refuse: full, read-only, a folder without permission. Tests are skipped where none can be mounted."""
+"""Disks that refuse: full, read-only, a folder without permission. Tests are skipped where none can
+be mounted."""
 
 import os
 import shutil
@@ -45,7 +46,9 @@ def fill(folder: Path) -> Path:
 @contextmanager
 def forbidden_folder() -> Iterator[Path]:
     """A folder that this process may enter and read, not write."""
-    folder = Path(tempfile.mkdtemp(prefix="forbidden-"))  # pytest's own folders are closed to other users
+    folder = Path(
+        tempfile.mkdtemp(prefix="forbidden-")
+    )  # pytest's own folders are closed to other users
     folder.chmod(0o555)
     as_root = os.geteuid() == 0
     if as_root:

@@ -1,4 +1,5 @@
-"""Exported code executed: each library's object made into a function from images to augmented images, seeded."""
+"""Exported code executed: each library's object made into a function from images to augmented
+images, seeded."""
 
 import os
 import sys
@@ -39,7 +40,9 @@ def with_keras(augmentation: dict[str, Any]) -> Apply:
 def with_generator(augmentation: dict[str, Any]) -> Apply:
     np.random.seed(SEED)  # noqa: NPY002 -- ImageDataGenerator draws from NumPy's global generator
     made = executed("imagedatagenerator", augmentation)
-    return lambda images: np.stack([made.random_transform(image.astype(np.float32)) for image in images])
+    return lambda images: np.stack(
+        [made.random_transform(image.astype(np.float32)) for image in images]
+    )
 
 
 def with_albumentations(augmentation: dict[str, Any]) -> Apply:
@@ -51,11 +54,13 @@ def with_albumentations(augmentation: dict[str, Any]) -> Apply:
 
 
 def with_torchvision(augmentation: dict[str, Any]) -> Apply:
-    """Its build with CUDA ends the process where TensorFlow was imported first: a segmentation fault, seen with torch 2.14 beside
-    TensorFlow 2.21. The other way round both work.
+    """Its build with CUDA ends the process where TensorFlow was imported first: a segmentation
+    fault, seen with torch 2.14 beside TensorFlow 2.21. The other way round both work.
     """
     if "tensorflow" in sys.modules and "torchvision" not in sys.modules:
-        pytest.skip("TensorFlow was imported first; run `pytest tests/test_export.py -k torchvision`")
+        pytest.skip(
+            "TensorFlow was imported first; run `pytest tests/test_export.py -k torchvision`"
+        )
     torch = pytest.importorskip("torch", reason="torchvision is not installed")
     pytest.importorskip("torchvision", reason="torchvision is not installed")
     torch.manual_seed(SEED)

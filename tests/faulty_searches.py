@@ -20,13 +20,16 @@ RETRIES = 1  # attempts of one sitting: two
 
 @dataclass
 class Faults:
-    """What happens to the trials of a label before it is mended: an exception is raised, a reason is reported. trained: all labels."""
+    """What happens to the trials of a label before it is mended: an exception is raised, a reason
+    is reported. trained: all labels."""
 
     raised: dict[str, BaseException] = field(default_factory=dict)
     reported: dict[str, str] = field(default_factory=dict)
     trained: list[str] = field(default_factory=list)
 
-    def run(self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
+    def run(
+        self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None
+    ) -> Outcome:
         name = f"{spec.kind}: {spec.label}"
         self.trained.append(name)
         if name in self.raised:
@@ -43,7 +46,8 @@ class Faults:
 
 
 def in_haste(patch: pytest.MonkeyPatch) -> Faults:
-    """Searches that train nothing, draw no page, and leave flushing and collecting out: what takes longer than all else."""
+    """Searches that train nothing, draw no page, and leave flushing and collecting out: what takes
+    longer than all else."""
     found = Faults()
     patch.setattr("search.training.run_trial.run_trial", found.run)
     patch.setattr("search.driver.outputs.write_report", lambda state, run_dir: None)
@@ -81,7 +85,9 @@ class Heard:
         return lambda *arguments, **named: None
 
 
-def sit(config: ExperimentConfig, run_dir: Path, progress: Any = None, **options: Any) -> SearchResult:
+def sit(
+    config: ExperimentConfig, run_dir: Path, progress: Any = None, **options: Any
+) -> SearchResult:
     return run_search(config, run_dir, progress, SessionOptions(inline=True, **options))
 
 

@@ -33,7 +33,9 @@ def finetune_config(
     return parse_config(experiment, "test")
 
 
-def spec_of(config: ExperimentConfig, folder: Path, rotation: float = 20) -> tuple[TrialSpec, Resources]:
+def spec_of(
+    config: ExperimentConfig, folder: Path, rotation: float = 20
+) -> tuple[TrialSpec, Resources]:
     resources = resources_of(config, folder / "run")
     specs = prepare(config, resources).specs
     settings = specs.control({"rotation_range": rotation} if rotation else {})
@@ -53,7 +55,12 @@ def scratch_spec(folder: Path) -> tuple[TrialSpec, Resources]:
     model = {"backbone": "small-cnn", "weights": "random", "head_units": 8}
     dataset = {"source": "digits", "image_size": 16, "limit_per_class": 60}
     config = parse_config(
-        {**finetune_config(folder).filled, "training": training, "model": model, "dataset": dataset},
+        {
+            **finetune_config(folder).filled,
+            "training": training,
+            "model": model,
+            "dataset": dataset,
+        },
         "scratch",
     )
     return spec_of(config, folder)

@@ -1,6 +1,8 @@
-"""Grades mutants of a bundle in this process and watches it: `python grading_watched.py BUNDLE FOLDER COUNT EVERY` prints a line of
-JSON for each mutant, and one of the whole. Each EVERY-th is graded to the end; the others without pictures and without repeating the
-search, which are two seconds each. FOLDER is made here; beside the temporary files and the cache in it, nothing may be written.
+"""Grades mutants of a bundle in this process and watches it: `python grading_watched.py BUNDLE
+FOLDER COUNT EVERY` prints a line of JSON for each mutant, and one of the whole. Each EVERY-th is
+graded to the end; the others without pictures and without repeating the search, which are two
+seconds each. FOLDER is made here; beside the temporary files and the cache in it, nothing may be
+written.
 """
 
 import hashlib
@@ -30,7 +32,8 @@ STARTING = ("subprocess.Popen", "os.system", "socket.connect", "pickle.find_clas
 
 
 class Watch:
-    """What was done that may not be. Python cannot take an audit hook away; `is_on` says when it counts."""
+    """What was done that may not be. Python cannot take an audit hook away; `is_on` says when it
+    counts."""
 
     def __init__(self, planted: tuple[str, ...], writable: tuple[Path, ...]) -> None:
         self.is_on, self.found = False, list[str]()
@@ -43,7 +46,9 @@ class Watch:
             return
         if event in STARTING:
             self.found.append(f"{event} {arguments!r:.200}")
-        if event not in ("open", *NAMING) or not isinstance(arguments[0], str | bytes | os.PathLike):
+        if event not in ("open", *NAMING) or not isinstance(
+            arguments[0], str | bytes | os.PathLike
+        ):
             return
         # `shutil.rmtree` removes by a name in an open folder.
         folder = arguments[1] if event == "os.remove" else -1
@@ -130,7 +135,11 @@ def graded(path: Path, to_the_end: bool) -> dict[str, Any]:
             stack.enter_context(patch("search.verification.verify.rehearse", lambda *_: ()))
             stack.enter_context(patch("search.report.html.page_pictures", lambda *_: {}))
         done = CliRunner().invoke(app, ["verify", str(path), "--no-train", "--json"])
-    crash = repr(done.exception) if done.exception and not isinstance(done.exception, SystemExit) else ""
+    crash = (
+        repr(done.exception)
+        if done.exception and not isinstance(done.exception, SystemExit)
+        else ""
+    )
     return {"status": done.exit_code, "crash": crash, "stdout": done.stdout, "stderr": done.stderr}
 
 

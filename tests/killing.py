@@ -1,4 +1,5 @@
-"""A small search as a real process that is killed at a chosen moment, started again, and compared with an undisturbed one."""
+"""A small search as a real process that is killed at a chosen moment, started again, and compared
+with an undisturbed one."""
 
 import csv
 import json
@@ -39,7 +40,8 @@ EXPERIMENT: dict[str, Any] = {**small_search.EXPERIMENT, "tracking": {"uri": "sq
 
 @dataclass(frozen=True)
 class Place:
-    """A folder to search in: the working directory of its processes, their cache and their MLflow store."""
+    """A folder to search in: the working directory of its processes, their cache and their MLflow
+    store."""
 
     folder: Path
     workers: int = 1
@@ -50,7 +52,9 @@ class Place:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.run_dir / "journal.jsonl").read_text().splitlines()]
+        return [
+            json.loads(line) for line in (self.run_dir / "journal.jsonl").read_text().splitlines()
+        ]
 
     @property
     def num_lines(self) -> int:
@@ -71,7 +75,12 @@ class Place:
         environment |= dict.fromkeys(SECRET_NAMES, SECRET)
         with (self.folder / "stderr.log").open("a") as log:
             return subprocess.Popen(
-                command, cwd=self.folder, env=environment, stderr=log, text=True, start_new_session=True
+                command,
+                cwd=self.folder,
+                env=environment,
+                stderr=log,
+                text=True,
+                start_new_session=True,
             )
 
     def finish(self) -> None:
@@ -89,8 +98,9 @@ Moment = Callable[[], bool]  # whether it has come
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL to the searching process, so long after a moment has come. watch: called as the process starts. may_be_missed: the
-    moment may pass between two looks, and the search end soon after."""
+    """SIGKILL to the searching process, so long after a moment has come. watch: called as the
+    process starts. may_be_missed: the moment may pass between two looks, and the search end soon
+    after."""
 
     name: str
     watch: Callable[[Place], Moment]
@@ -113,7 +123,8 @@ def lines(count: int, delay_seconds: float = 0.0) -> Kill:
 
 
 def appears(pattern: str, delay_seconds: float = 0.0, may_be_missed: bool = False) -> Kill:
-    """Once there is such a file that was not there at the start; names that start with .tmp- are of files being written."""
+    """Once there is such a file that was not there at the start; names that start with .tmp- are of
+    files being written."""
 
     def watch(place: Place) -> Moment:
         before = set(place.folder.glob(pattern))
@@ -123,7 +134,8 @@ def appears(pattern: str, delay_seconds: float = 0.0, may_be_missed: bool = Fals
 
 
 def kill_at(place: Place, kill: Kill) -> str | None:
-    """Starts the search and kills it at the moment. Says where it was; None where it ended before."""
+    """Starts the search and kills it at the moment. Says where it was; None where it ended
+    before."""
     moment = kill.watch(place)
     process = place.start()
     began = time.monotonic()
@@ -137,11 +149,14 @@ def kill_at(place: Place, kill: Kill) -> str | None:
     if status != -signal.SIGKILL:
         assert status == 0, place.errors
         return None
-    return f"{kill.name}: at {time.monotonic() - began:.1f} s, {place.num_lines} lines in the journal"
+    return (
+        f"{kill.name}: at {time.monotonic() - began:.1f} s, {place.num_lines} lines in the journal"
+    )
 
 
 def assert_same(place: Place, other: Place) -> None:
-    """The same leaderboard, conclusions, final model and MLflow runs; nothing told, trained or sent twice; nothing left over."""
+    """The same leaderboard, conclusions, final model and MLflow runs; nothing told, trained or sent
+    twice; nothing left over."""
     assert leaderboard(place) == leaderboard(other)
     assert conclusions(place) == conclusions(other)
     assert final_heads(place) == final_heads(other)
@@ -160,7 +175,8 @@ def leaderboard_of(run_dir: Path) -> list[dict[str, str]]:
     """trials.csv, but for the seconds."""
     with (run_dir / "trials.csv").open() as file:
         return [
-            {key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)
+            {key: value for key, value in row.items() if key != "seconds"}
+            for row in csv.DictReader(file)
         ]
 
 
@@ -181,7 +197,9 @@ def final_heads(place: Place) -> dict[str, str]:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")} - {"logs/worker-2.log"}
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")} - {
+        "logs/worker-2.log"
+    }
 
 
 def leftovers(place: Place) -> list[str]:
@@ -190,7 +208,8 @@ def leftovers(place: Place) -> list[str]:
 
 
 def files_with_the_secret(place: Place) -> list[str]:
-    """Files anywhere below the place, its cache, store and logs among them, that hold what was planted in the environment."""
+    """Files anywhere below the place, its cache, store and logs among them, that hold what was
+    planted in the environment."""
     return [
         path.name
         for path in place.folder.rglob("*")
@@ -237,24 +256,32 @@ def runs_in_mlflow(place: Place) -> dict[str, Any]:
 
 
 def runs_in_store(path: Path) -> dict[str, Any]:
-    """What the store shows of every run that is not deleted, by the trial's number, and the registered versions."""
+    """What the store shows of every run that is not deleted, by the trial's number, and the
+    registered versions."""
     with closing(sqlite3.connect(path)) as store:
         shown: dict[str, Any] = {}
         for run, status, ended in store.execute(
-            "select run_uuid, status, end_time is not null from runs where lifecycle_stage = 'active'"
+            "select run_uuid, status, end_time is not null from runs where lifecycle_stage = "
+            "'active'"
         ):
             tags = dict(store.execute("select key, value from tags where run_uuid = ?", (run,)))
             trial = tags.get("augsearch.trial", "search")
             assert trial not in shown, f"trial {trial} is there twice"
-            metrics = _values(store, "select key, value, step from latest_metrics where run_uuid = ?", run)
+            metrics = _values(
+                store, "select key, value, step from latest_metrics where run_uuid = ?", run
+            )
             params = _values(store, "select key, value from params where run_uuid = ?", run)
             if trial == "search":  # its metrics are written again with each state that is sent
                 metrics = [(key, value) for key, value, _ in metrics]
                 shown[trial] = (status, ended, metrics, params)
             else:
-                history = _values(store, "select key, value, step from metrics where run_uuid = ?", run)
+                history = _values(
+                    store, "select key, value, step from metrics where run_uuid = ?", run
+                )
                 shown[trial] = (status, ended, metrics, params, history)
-        shown["versions"] = store.execute("select name, version, status from model_versions").fetchall()
+        shown["versions"] = store.execute(
+            "select name, version, status from model_versions"
+        ).fetchall()
     return shown
 
 

@@ -1,4 +1,5 @@
-"""Reads what a search left in an sqlite store of MLflow, with MLflow's own client or straight from its tables."""
+"""Reads what a search left in an sqlite store of MLflow, with MLflow's own client or straight from
+its tables."""
 
 import sqlite3
 from pathlib import Path
@@ -15,7 +16,9 @@ def mlflow_client(uri: str):
 def runs_in(uri: str) -> list:
     experiment = mlflow_client(uri).get_experiment_by_name("digits")
     return list(
-        mlflow_client(uri).search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+        mlflow_client(uri).search_runs(
+            [experiment.experiment_id], order_by=["attributes.start_time ASC"]
+        )
     )
 
 
@@ -32,7 +35,9 @@ def child_in(uri: str, trial: int):
 def artifacts_of(uri: str, run) -> dict[str, str]:
     folder = Path(run.info.artifact_uri.removeprefix("file://"))
     return {
-        str(p.relative_to(folder)): p.read_text("utf-8", "replace") for p in folder.rglob("*") if p.is_file()
+        str(p.relative_to(folder)): p.read_text("utf-8", "replace")
+        for p in folder.rglob("*")
+        if p.is_file()
     }
 
 
@@ -40,4 +45,6 @@ def contents(uri: str) -> dict[str, list]:
     """Every row of the tables a search writes to."""
     with sqlite3.connect(uri.removeprefix("sqlite:///")) as database:
         tables = ("runs", "metrics", "latest_metrics", "params", "tags", "datasets", "inputs")
-        return {table: sorted(database.execute(f"select * from {table}"), key=repr) for table in tables}
+        return {
+            table: sorted(database.execute(f"select * from {table}"), key=repr) for table in tables
+        }

@@ -1,4 +1,5 @@
-"""Made-up pictures and data sets on disk for the tests of `data`. Every picture differs from every other."""
+"""Made-up pictures and data sets on disk for the tests of `data`. Every picture differs from every
+other."""
 
 from collections.abc import Mapping
 from io import BytesIO
@@ -52,7 +53,9 @@ def folder_config(root: Path, **settings: Any) -> DatasetConfig:
 
 def csv_config(root: Path, text: str, **settings: Any) -> DatasetConfig:
     (root / "images.csv").write_text(text, encoding="utf-8")
-    return DatasetConfig(**{"source": "csv", "path": str(root / "images.csv"), "image_size": 16, **settings})
+    return DatasetConfig(
+        **{"source": "csv", "path": str(root / "images.csv"), "image_size": 16, **settings}
+    )
 
 
 def arrays_config(root: Path, **arrays: Any) -> DatasetConfig:

@@ -16,20 +16,24 @@ DRIVERS = {"psycopg2": "postgresql+psycopg2", "psycopg": "postgresql+psycopg"}
 
 @contextmanager
 def running_postgres() -> Iterator[str | None]:
-    """`postgresql+driver://…` of a fresh, empty cluster; None without the server's programs or a driver."""
+    """`postgresql+driver://…` of a fresh, empty cluster; None without the server's programs or a
+    driver."""
     programs = _programs()
     scheme = next((s for name, s in DRIVERS.items() if importlib.util.find_spec(name)), None)
     if programs is None or scheme is None:
         yield None
         return
-    # Not below pytest's directory: PostgreSQL runs as another user than root, who could not enter it.
+    # Not below pytest's directory: PostgreSQL runs as another user than root, who could not enter
+    # it.
     folder = Path(tempfile.mkdtemp(prefix="augsearch-postgres-", dir="/tmp"))
     user = _unprivileged_user(folder)
     data, port = folder / "data", free_port()
 
     def run(program: str, *arguments: str) -> None:
         command = [str(programs / program), *arguments]
-        subprocess.run(command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
+        subprocess.run(
+            command, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL, timeout=120
+        )
 
     try:
         run("initdb", "-D", str(data), "-U", "me", "-A", "trust", "--no-sync")
@@ -45,8 +49,14 @@ def running_postgres() -> Iterator[str | None]:
 
 def _programs() -> Path | None:
     found = shutil.which("postgres")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((f for f in reversed(folders) if (f / "initdb").exists() and (f / "pg_ctl").exists()), None)
+    folders = (
+        [Path(found).resolve().parent]
+        if found
+        else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    )
+    return next(
+        (f for f in reversed(folders) if (f / "initdb").exists() and (f / "pg_ctl").exists()), None
+    )
 
 
 def _unprivileged_user(folder: Path) -> str | None:

@@ -39,7 +39,8 @@ def session_of(leader: int) -> list[int]:
 
 
 def listening(pids: Iterable[int]) -> list[IPv4Address | IPv6Address]:
-    """The addresses at which any of the processes takes connections over TCP. Linux alone: proc(5)."""
+    """The addresses at which any of the processes takes connections over TCP. Linux alone:
+    proc(5)."""
     sockets = set()
     for pid in pids:
         for link in Path(f"/proc/{pid}/fd").glob("*"):
@@ -57,6 +58,7 @@ def listening(pids: Iterable[int]) -> list[IPv4Address | IPv6Address]:
 
 
 def _address(words: str) -> IPv4Address | IPv6Address:
-    """From the kernel's hexadecimal words, each in the byte order of this machine, taken to be little-endian."""
+    """From the kernel's hexadecimal words, each in the byte order of this machine, taken to be
+    little-endian."""
     parts = [bytes.fromhex(words[start : start + 8])[::-1] for start in range(0, len(words), 8)]
     return ip_address(b"".join(parts))

@@ -1,4 +1,5 @@
-"""A Ray cluster for tests: a head and nodes, each its own processes with its own cache folder, to be killed at will."""
+"""A Ray cluster for tests: a head and nodes, each its own processes with its own cache folder, to
+be killed at will."""
 
 import os
 import sys
@@ -8,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# A lost node is noticed after ten seconds, not half a minute; after three, a busy machine loses nodes that are well.
+# A lost node is noticed after ten seconds, not half a minute; after three, a busy machine loses
+# nodes that are well.
 QUICK_HEALTH = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
@@ -33,7 +35,8 @@ class RayCluster:
         return f"http://{self.cluster.head_node.webui_url}"
 
     def add(self, name: str, cpus: int = 1, gpus: int = 0, has_code: bool = True) -> None:
-        """Starts a node. gpus: made up. has_code: whether it finds this program where the tests do."""
+        """Starts a node. gpus: made up. has_code: whether it finds this program where the tests
+        do."""
         cache = self.folder / name
         cache.mkdir()
         path = sys.path if has_code else []

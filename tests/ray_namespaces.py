@@ -1,6 +1,8 @@
-"""A Ray cluster whose machines have networks of their own: Linux network namespaces, joined by a bridge that is in one too.
+"""A Ray cluster whose machines have networks of their own: Linux network namespaces, joined by a
+bridge that is in one too.
 
-Nothing of it touches this machine's network: addresses are 10.213.7.x inside the namespaces, and all is gone afterwards.
+Nothing of it touches this machine's network: addresses are 10.213.7.x inside the namespaces, and
+all is gone afterwards.
 """
 
 import json
@@ -48,7 +50,17 @@ class Machines:
         """One more machine; its address."""
         self._make(name)
         self._ip(
-            SWITCH, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", self._space(name)
+            SWITCH,
+            "link",
+            "add",
+            name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "eth0",
+            "netns",
+            self._space(name),
         )
         address = f"10.213.7.{len(self.names)}"
         self._ip(name, "addr", "add", f"{address}/24", "dev", "eth0")
@@ -72,10 +84,14 @@ class Machines:
         while any(map(self._pids, self.names)) and time.monotonic() < until:
             time.sleep(0.1)
         for name in self.names:
-            subprocess.run(["ip", "netns", "delete", self._space(name)], check=True, capture_output=True)
+            subprocess.run(
+                ["ip", "netns", "delete", self._space(name)], check=True, capture_output=True
+            )
 
     def _pids(self, name: str) -> list[int]:
-        listed = subprocess.run(["ip", "netns", "pids", self._space(name)], capture_output=True, text=True)
+        listed = subprocess.run(
+            ["ip", "netns", "pids", self._space(name)], capture_output=True, text=True
+        )
         return [int(pid) for pid in listed.stdout.split()]
 
     def _space(self, name: str) -> str:
@@ -104,7 +120,8 @@ def _namespaces() -> Iterator[Machines]:
 
 
 class NamespaceCluster:
-    """A head, which runs no trials, and nodes of one CPU, each with the cache folder `folder/NAME`."""
+    """A head, which runs no trials, and nodes of one CPU, each with the cache folder
+    `folder/NAME`."""
 
     def __init__(self, machines: Machines, folder: Path, sessions: Path) -> None:
         self.machines, self._folder, self._sessions = machines, folder, sessions
@@ -151,7 +168,9 @@ def namespace_cluster(folder: Path, *names: str) -> Iterator[NamespaceCluster]:
     """A head and the named nodes, gone afterwards with their networks."""
     # Below /tmp itself: paths of Unix sockets are short.
     with ExitStack() as stack:
-        sessions = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+        sessions = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+        )
         cluster = NamespaceCluster(stack.enter_context(_namespaces()), folder, Path(sessions))
         for name in names:
             cluster.add(name)

@@ -1,5 +1,6 @@
-"""Two searches as they went on a 2-core machine, told trial by trial, for what is estimated while a search runs: the quick start
-(its journal of 2026-11-21), and ten settings of the clothing photographs by halving over 2 and 8 views, without confirmation.
+"""Two searches as they went on a 2-core machine, told trial by trial, for what is estimated while a
+search runs: the quick start (its journal of 2026-11-21), and ten settings of the clothing
+photographs by halving over 2 and 8 views, without confirmation.
 """
 
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Told:
-    """views: 0 is no augmentation. seconds: how long it trained, None where another trial's answer was taken. at: seconds since the
-    search began.
+    """views: 0 is no augmentation. seconds: how long it trained, None where another trial's answer
+    was taken. at: seconds since the search began.
     """
 
     phase: str

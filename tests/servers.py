@@ -1,5 +1,5 @@
-"""Starting a real server for a test and stopping all of it, MLflow's among them, and a TCP relay that stands
-for a network that comes and goes.
+"""Starting a real server for a test and stopping all of it, MLflow's among them, and a TCP relay
+that stands for a network that comes and goes.
 """
 
 import os
@@ -36,7 +36,10 @@ def running_mlflow(folder: Path, store: str) -> Iterator[MlflowServer]:
     address = f"http://127.0.0.1:{port}"
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
-    environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     with running(command, f"{address}/health", folder / "server.log", environment):
         yield MlflowServer(address, port, store)
 
@@ -48,8 +51,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], health_url: str, log: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """`python -m COMMAND`, from when `health_url` answers; the whole process group is gone afterwards."""
+def running(
+    command: Sequence[str], health_url: str, log: Path, env: Mapping[str, str]
+) -> Iterator[None]:
+    """`python -m COMMAND`, from when `health_url` answers; the whole process group is gone
+    afterwards."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -19,7 +19,10 @@ def example(image: bytes, label: int, keys: tuple[str, str] = EXPORTED) -> Any:
 
 
 def write_shard(
-    path: Path, examples: Iterable[tuple[bytes, int]], keys: tuple[str, str] = EXPORTED, compression: str = ""
+    path: Path,
+    examples: Iterable[tuple[bytes, int]],
+    keys: tuple[str, str] = EXPORTED,
+    compression: str = "",
 ) -> Path:
     """One shard of (encoded image, label) under these keys."""
     import tensorflow as tf

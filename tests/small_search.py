@@ -1,4 +1,5 @@
-"""The smallest experiment that goes through every phase: 13 trials on digits in seconds. What is told of it is the tests' affair."""
+"""The smallest experiment that goes through every phase: 13 trials on digits in seconds. What is
+told of it is the tests' affair."""
 
 from typing import Any
 

@@ -1,6 +1,8 @@
-"""Stand-ins for training that worker processes import: small functions with the signature of `run_trial`.
+"""Stand-ins for training that worker processes import: small functions with the signature of
+`run_trial`.
 
-A spec's label names what happens. Nothing here loads TensorFlow, so that a worker is up in a moment.
+A spec's label names what happens. Nothing here loads TensorFlow, so that a worker is up in a
+moment.
 """
 
 import ctypes
@@ -51,7 +53,9 @@ def run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) 
     if behaviour == "epochs" and on_epoch is not None:
         for epoch in range(1, int(words[0]) + 1):
             (resources.cache_dir / f"epoch-{epoch}").touch()
-            on_epoch(EpochReport(epoch, int(words[0]), 1 / epoch, 0.5, 2 / epoch, 0.25, phase="head"))
+            on_epoch(
+                EpochReport(epoch, int(words[0]), 1 / epoch, 0.5, 2 / epoch, 0.25, phase="head")
+            )
             time.sleep(float(words[1]))
     return BEHAVIOURS[behaviour](spec, resources)
 
@@ -70,7 +74,8 @@ def complete(spec: TrialSpec, resources: Resources) -> Outcome:
 
 
 def answer(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome:
-    """What training on digits might have given: answers of a thousand images that depend on the spec alone."""
+    """What training on digits might have given: answers of a thousand images that depend on the
+    spec alone."""
     draw = np.random.default_rng(int(spec.key[:8], 16))
     seeds = len(spec.protocol.head_seeds)
     predictions = Predictions(
@@ -88,7 +93,9 @@ def answer(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = Non
         optimistic_metrics=metrics,
         best_epochs=(3,),
         curve=Curve(loss=(1.0,), accuracy=(0.5,), val_loss=(1.0,), val_accuracy=(0.5,)),
-        timing=TrialTiming(features_seconds=0.1, heads_seconds=0.1, total_seconds=0.2, images_extracted=0),
+        timing=TrialTiming(
+            features_seconds=0.1, heads_seconds=0.1, total_seconds=0.2, images_extracted=0
+        ),
     )
     return Outcome(result, predictions)
 
@@ -138,7 +145,9 @@ def announce_and_sleep(spec: TrialSpec, resources: Resources) -> Outcome:
 
 def list_environment(spec: TrialSpec, resources: Resources) -> Outcome:
     """What the process has imported and how it is set, as the error text of a failed result."""
-    heavy = {"tensorflow", "keras", "mlflow", "typer", "rich", "matplotlib", "sklearn"} & set(sys.modules)
+    heavy = {"tensorflow", "keras", "mlflow", "typer", "rich", "matplotlib", "sklearn"} & set(
+        sys.modules
+    )
     threads = os.environ.get("OMP_NUM_THREADS"), os.environ.get("TF_NUM_INTRAOP_THREADS")
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     ignores = {signal.SIGINT, signal.SIGTERM} <= blocked
@@ -154,7 +163,8 @@ def write_to_log(spec: TrialSpec, resources: Resources) -> Outcome:
 
 
 def die_while_answering(spec: TrialSpec, resources: Resources) -> Outcome:
-    """Completes, and is killed with half of the answer on its way and the pipe's lock in its hands."""
+    """Completes, and is killed with half of the answer on its way and the pipe's lock in its
+    hands."""
 
     def send_half(self: connection.Connection, content: bytes) -> None:
         os.write(self.fileno(), bytes(content)[: len(content) // 2])
@@ -198,7 +208,9 @@ BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
     "grow": grow,
     "die-while-answering": die_while_answering,
     "crash-once": lambda spec, resources: once(spec, resources, lambda: os._exit(9)),
-    "error-once": lambda spec, resources: once(spec, resources, fail(OSError(5, "Input/output error"))),
+    "error-once": lambda spec, resources: once(
+        spec, resources, fail(OSError(5, "Input/output error"))
+    ),
 }
 
 

@@ -1,20 +1,31 @@
-"""The evidence and test figures of the search that `states` makes up. The records they speak of are there."""
+"""The evidence and test figures of the search that `states` makes up. The records they speak of are
+there."""
 
 import math
 from typing import Literal
 
-from search.evidence.findings import Confirmed, Evidence, RungCorrelation, Score, TestResult, Verdict
+from search.evidence.findings import (
+    Confirmed,
+    Evidence,
+    RungCorrelation,
+    Score,
+    TestResult,
+    Verdict,
+)
 from search.experiment.trial import Effect
 
 
 def make_effect(delta: float, half_width: float = 0.005) -> Effect:
     """A normal effect whose 95 % interval is `delta` and `half_width` either side."""
     p_value = math.erfc(abs(delta) / (half_width / 1.96) / math.sqrt(2))
-    return Effect(delta=delta, ci_low=delta - half_width, ci_high=delta + half_width, p_value=p_value)
+    return Effect(
+        delta=delta, ci_low=delta - half_width, ci_high=delta + half_width, p_value=p_value
+    )
 
 
 def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
-    """What is known after phase number `reached` of `states.PHASES`: 2 search, 3 confirm, 4 ablation."""
+    """What is known after phase number `reached` of `states.PHASES`: 2 search, 3 confirm, 4
+    ablation."""
     searched = Evidence(
         null_floor=0.007,
         null_floor_mean=0.004,
@@ -28,13 +39,21 @@ def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
     confirmed = searched.model_copy(
         update={
             "confirmed": tuple(
-                Confirmed(trial=t, source_trial=s, label=f"trial {s}", effect=make_effect(d), p_holm=p)
-                for t, s, d, p in ((10, 3, 0.012, 0.0001), (11, 5, 0.008, 0.004), (12, 7, 0.004, 0.12))
+                Confirmed(
+                    trial=t, source_trial=s, label=f"trial {s}", effect=make_effect(d), p_holm=p
+                )
+                for t, s, d, p in (
+                    (10, 3, 0.012, 0.0001),
+                    (11, 5, 0.008, 0.004),
+                    (12, 7, 0.004, 0.12),
+                )
             ),
             "chosen_trial": 10,
             "chosen_label": "trial 3",
             "policy": _verdict(0.012, 0.0001, "policy"),
-            "by_class": {c: make_effect(0.012 - 0.004 * (i % 4), 0.015) for i, c in enumerate(class_names)},
+            "by_class": {
+                c: make_effect(0.012 - 0.004 * (i % 4), 0.015) for i, c in enumerate(class_names)
+            },
         }
     )
     if reached < 4:
@@ -63,7 +82,8 @@ def make_test(class_names: tuple[str, ...]) -> TestResult:
     num_classes = len(class_names)
     confusion = tuple(
         tuple(
-            26 if row == column else int(column == (row + 1) % num_classes) for column in range(num_classes)
+            26 if row == column else int(column == (row + 1) % num_classes)
+            for column in range(num_classes)
         )
         for row in range(num_classes)
     )
@@ -73,7 +93,11 @@ def make_test(class_names: tuple[str, ...]) -> TestResult:
         num_images=27 * num_classes,
         none=Score(
             label="no augmentation",
-            metrics={"accuracy": accuracy - 0.012, "balanced_accuracy": accuracy - 0.012, "log_loss": 0.17},
+            metrics={
+                "accuracy": accuracy - 0.012,
+                "balanced_accuracy": accuracy - 0.012,
+                "log_loss": 0.17,
+            },
             accuracy_ci=(accuracy - 0.042, accuracy + 0.012),
         ),
         chosen=Score(

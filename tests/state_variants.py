@@ -33,7 +33,9 @@ def without_recommendation() -> SearchState:
         c.model_copy(update={"effect": make_effect(0.001 - 0.002 * place, 0.006), "p_holm": 1.0})
         for place, c in enumerate(state.evidence.confirmed)
     )
-    nothing = Verdict(verdict="NO EVIDENCE", effect=0.001, ci=(-0.005, 0.007), p_holm=1.0, basis="policy")
+    nothing = Verdict(
+        verdict="NO EVIDENCE", effect=0.001, ci=(-0.005, 0.007), p_holm=1.0, basis="policy"
+    )
     evidence = state.evidence.model_copy(
         update={
             "confirmed": confirmed,
@@ -52,7 +54,10 @@ def without_recommendation() -> SearchState:
 def with_evaluation(state: SearchState, **evaluation: object) -> SearchState:
     """The state of an experiment file whose `evaluation` section differs."""
     assert state.opened is not None
-    config = {**state.opened.config, "evaluation": {**state.opened.config["evaluation"], **evaluation}}
+    config = {
+        **state.opened.config,
+        "evaluation": {**state.opened.config["evaluation"], **evaluation},
+    }
     return state.model_copy(update={"opened": state.opened.model_copy(update={"config": config})})
 
 
@@ -63,12 +68,14 @@ def hostile() -> SearchState:
         "left_out": [{"name": "<img src=x onerror=alert(3)>", "reason": "truncated"}] * 15,
         "duplicates": [["a.jpg", "b.jpg"]],
     }
-    return make_state(class_names=HOSTILE_NAMES, name=f"x</title>{SCRIPT}", failed=(6,), notes=notes)
+    return make_state(
+        class_names=HOSTILE_NAMES, name=f"x</title>{SCRIPT}", failed=(6,), notes=notes
+    )
 
 
 def with_many_trials(num_trials: int) -> SearchState:
-    """The finished search with `num_trials` trials of random settings; its last records keep their order
-    after them.
+    """The finished search with `num_trials` trials of random settings; its last records keep their
+    order after them.
     """
     state, rng = make_state(), np.random.default_rng(0)
     model = state.records[3]
@@ -85,7 +92,9 @@ def with_many_trials(num_trials: int) -> SearchState:
             "trial": number,
             "settings": settings,
             "spec": model.spec.model_copy(update={"settings": point}),
-            "effect": make_effect(0.01 - 0.0003 * settings["rotation_range"] + rng.normal(0, 0.004)),
+            "effect": make_effect(
+                0.01 - 0.0003 * settings["rotation_range"] + rng.normal(0, 0.004)
+            ),
         }
         trials.append(model.model_copy(update=updates))
     later = tuple(r.model_copy(update={"trial": r.trial + num_trials}) for r in state.records[9:])

@@ -1,6 +1,6 @@
-"""A made-up search on digits, as the `SearchState` its journal would replay to, at any phase. The numbers are
-invented but hang together (what the evidence says is in the records), so pages and trackers can be tested
-without training. Trains nothing. The evidence itself is in `state_evidence`.
+"""A made-up search on digits, as the `SearchState` its journal would replay to, at any phase. The
+numbers are invented but hang together (what the evidence says is in the records), so pages and
+trackers can be tested without training. Trains nothing. The evidence itself is in `state_evidence`.
 """
 
 from typing import Any, Literal
@@ -25,7 +25,15 @@ from search.journal.events import DatasetSummary, Opened
 from search.journal.state import SearchState
 
 Phase = Literal["opened", "controls", "search", "confirm", "ablation", "test", "finished"]
-PHASES: tuple[Phase, ...] = ("opened", "controls", "search", "confirm", "ablation", "test", "finished")
+PHASES: tuple[Phase, ...] = (
+    "opened",
+    "controls",
+    "search",
+    "confirm",
+    "ablation",
+    "test",
+    "finished",
+)
 PHASE_SECONDS = {
     "prepare": 6.0,
     "controls": 21.0,
@@ -75,13 +83,17 @@ def make_state(
 
     `failed` and `running` are trial numbers whose results are replaced or taken away.
 
-    Records: 0-2 controls (none, the course's, TrivialAugment), 3-8 trials, 9 the confirmation's "none", 10-12
-    confirmed, 13-15 ablations of trial 3's policy, 16-17 none and the winner on the test set.
+    Records: 0-2 controls (none, the course's, TrivialAugment), 3-8 trials, 9 the confirmation's
+    "none", 10-12 confirmed, 13-15 ablations of trial 3's policy, 16-17 none and the winner on the
+    test set.
     """
     reached = PHASES.index(upto)
     kinds = {"control": 1, "trial": 2, "confirm": 3, "ablation": 4, "test": 5}
     records = [r for r in _all_records(num_epochs) if kinds[r.kind] <= reached]
-    records = [_fail(r) if r.trial in failed else _unfinish(r) if r.trial in running else r for r in records]
+    records = [
+        _fail(r) if r.trial in failed else _unfinish(r) if r.trial in running else r
+        for r in records
+    ]
     seconds = {
         "prepare": 6.0,
         "controls": 21.0,
@@ -209,7 +221,8 @@ def _result(trial: int, score: float, num_epochs: int) -> TrialResult:
 
 
 def _curve(trial: int, score: float, num_epochs: int) -> Curve:
-    """Falling losses and rising accuracies that end near `score`, with noise of their own a trial."""
+    """Falling losses and rising accuracies that end near `score`, with noise of their own a
+    trial."""
     noise = np.random.default_rng(trial).normal(0, 0.002, num_epochs)
     rise = 1 - np.exp(-np.arange(1, num_epochs + 1) / max(1.0, num_epochs / 4))
     val_accuracy = np.clip(score * rise + noise, 0, 1)
@@ -226,7 +239,8 @@ def _fail(record: TrialRecord) -> TrialRecord:
     result = TrialResult(
         status="failed",
         error="the loss is not finite (epoch 3)",
-        traceback="Traceback (most recent call last):\nFloatingPointError: the loss is not finite (epoch 3)",
+        traceback="Traceback (most recent call last):\nFloatingPointError: the loss is not finite "
+        "(epoch 3)",
         log_path=f"logs/trial-{record.trial}.log",
     )
     return record.model_copy(
@@ -240,7 +254,9 @@ def _unfinish(record: TrialRecord) -> TrialRecord:
     )
 
 
-def _opened(search_id: str, name: str, class_names: tuple[str, ...], notes: dict[str, Any] | None) -> Opened:
+def _opened(
+    search_id: str, name: str, class_names: tuple[str, ...], notes: dict[str, Any] | None
+) -> Opened:
     num_classes = len(class_names)
     config = {
         "name": name,
@@ -250,7 +266,12 @@ def _opened(search_id: str, name: str, class_names: tuple[str, ...], notes: dict
         "model": ModelSettings().model_dump(),
         "training": TrainingSettings().model_dump(),
         "search": {"algorithm": "hyperband", "trials": 6, "max_hours": None},
-        "evaluation": {"folds": 5, "seeds": 3, "confirm": {"top": 3, "seeds": 5}, "objective": "accuracy"},
+        "evaluation": {
+            "folds": 5,
+            "seeds": 3,
+            "confirm": {"top": 3, "seeds": 5},
+            "objective": "accuracy",
+        },
         "tracking": {"uri": "sqlite:///mlflow.db"},
         "execution": {"engine": "local", "workers": 1},
     }
@@ -261,7 +282,12 @@ def _opened(search_id: str, name: str, class_names: tuple[str, ...], notes: dict
         config_hash="c0ffee1234567890",
         started_at=STARTED_AT,
         environment={
-            "versions": {"python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1", "augsearch": "0.1.0"},
+            "versions": {
+                "python": "3.11.2",
+                "tensorflow": "2.21.0",
+                "keras": "3.15.1",
+                "augsearch": "0.1.0",
+            },
             "machine": {"cpu": "an AVX-512 processor", "cores": 2, "memory_gb": 8.0, "gpu": None},
             "weights_sha256": "ab" * 32,
         },
@@ -274,7 +300,8 @@ def _opened(search_id: str, name: str, class_names: tuple[str, ...], notes: dict
                 "validation": (27,) * num_classes,
                 "test": (27,) * num_classes,
             },
-            notes=notes or {"converted": {"grey": {"count": 179 * num_classes, "first": ("a.png",)}}},
+            notes=notes
+            or {"converted": {"grey": {"count": 179 * num_classes, "first": ("a.png",)}}},
         ),
         space=SPACE,
         fixed={"fill_mode": "nearest", "learning_rate": 0.001},

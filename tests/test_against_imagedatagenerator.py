@@ -3,15 +3,17 @@ distributions.
 
 Its pictures are float32, ours are rounded to whole grey levels. So, for pictures before brightness:
 
-* one warp: half a level of rounding, and 0.01 for coordinates that OpenCV holds in float32 (at 150 pixels a
-  side an error of about 2e-5 pixels, times the steepest slope of 255 levels a pixel in x and in y);
+* one warp: half a level of rounding, and 0.01 for coordinates that OpenCV holds in float32 (at 150
+  pixels a side an error of about 2e-5 pixels, times the steepest slope of 255 levels a pixel in x
+  and in y);
 * a channel shift rounds once more: half a level more;
-* brightness: ImageDataGenerator drops the fraction of the warped picture (its conversion to Pillow) where we
-  round it, so the two may multiply levels that differ by one, and drop the product's fraction: one level
-  times the factor, and one.
+* brightness: ImageDataGenerator drops the fraction of the warped picture (its conversion to Pillow)
+  where we round it, so the two may multiply levels that differ by one, and drop the product's
+  fraction: one level times the factor, and one.
 
-Where nothing is warped, brightness has no tolerance. With `constant` and `wrap` a picture jumps at the very
-edge: pixels read within 1e-9 of it are left out, since the two sum their coordinates in a different order.
+Where nothing is warped, brightness has no tolerance. With `constant` and `wrap` a picture jumps at
+the very edge: pixels read within 1e-9 of it are left out, since the two sum their coordinates in a
+different order.
 """
 
 from typing import Any
@@ -27,7 +29,9 @@ from data.geometry import FILL_MODES, source_coordinates
 from data.views import augment, make_plan
 
 # Keras 3.15 calls SciPy by its old name.
-pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Please import `affine_transform`:DeprecationWarning"
+)
 
 SEED = 5
 WARP, SHIFT_CHANNELS = 0.51, 0.5
@@ -79,12 +83,15 @@ def noise(num_images: int, size: int) -> NDArray[np.uint8]:
     return np.random.default_rng(size).integers(0, 256, (num_images, size, size, 3), dtype=np.uint8)
 
 
-def numbers(settings: dict[str, Any], size: int, count: int, view: int = 0) -> dict[str, NDArray[np.float64]]:
+def numbers(
+    settings: dict[str, Any], size: int, count: int, view: int = 0
+) -> dict[str, NDArray[np.float64]]:
     return draw(settings, size, lambda stream: unit_draws(SEED, stream, view, np.arange(count)))
 
 
 def keras_parameters(drawn: dict[str, NDArray[np.float64]], image: int) -> dict[str, Any]:
-    """Our numbers of one image under the names of apply_transform, whose tx moves along x, the width."""
+    """Our numbers of one image under the names of apply_transform, whose tx moves along x, the
+    width."""
 
     def first(name: str, default: Any) -> Any:
         return drawn[name][image, 0] if name in drawn else default
@@ -104,7 +111,8 @@ def keras_parameters(drawn: dict[str, NDArray[np.float64]], image: int) -> dict[
 
 
 def on_the_edge(settings: dict[str, Any], size: int, count: int) -> NDArray[np.bool_]:
-    """Pixels [count, size, size] that are read within 1e-9 of a place where constant and wrap jump."""
+    """Pixels [count, size, size] that are read within 1e-9 of a place where constant and wrap
+    jump."""
     plan = make_plan(settings, size, lambda stream: unit_draws(SEED, stream, 0, np.arange(count)))
     found = np.zeros((count, size, size), bool)
     if plan.matrices is None:
@@ -132,7 +140,9 @@ def tolerance(
 @pytest.mark.parametrize("fill_mode", FILL_MODES)
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("size", [37, 150])
-def test_pictures_are_those_of_apply_transform(generator: Any, name: str, fill_mode: str, size: int) -> None:
+def test_pictures_are_those_of_apply_transform(
+    generator: Any, name: str, fill_mode: str, size: int
+) -> None:
     count = 4
     settings = {**SETTINGS[name], "fill_mode": fill_mode, "cval": 200}
     images, drawn = noise(count, size), numbers(settings, size, count)
@@ -141,10 +151,14 @@ def test_pictures_are_those_of_apply_transform(generator: Any, name: str, fill_m
         reference.apply_transform(image.astype(np.float32), keras_parameters(drawn, i))
         for i, image in enumerate(images)
     ]
-    difference = np.abs(augment(images, range(count), settings, SEED, 0) - np.stack(theirs)).max(axis=3)
+    difference = np.abs(augment(images, range(count), settings, SEED, 0) - np.stack(theirs)).max(
+        axis=3
+    )
     if fill_mode in ("constant", "wrap"):
         ignored = on_the_edge(settings, size, count)
-        assert ignored.mean() < 0.25  # whole-pixel shifts read the edge itself; the rest is compared
+        assert (
+            ignored.mean() < 0.25
+        )  # whole-pixel shifts read the edge itself; the rest is compared
         difference[ignored & (difference > 0.51)] = 0
     assert (difference.max(axis=(1, 2)) <= tolerance(SETTINGS[name], drawn, count)).all()
 
@@ -158,8 +172,8 @@ def test_whole_pixel_shifts_are_exact_to_the_edge(generator: Any) -> None:
         np.testing.assert_array_equal(augment(images, [i], settings, SEED, 0)[0], theirs)
 
 
-# Distributions. Each test compares 4000 of our draws with 4000 of theirs, both seeded; draws from one
-# distribution fail it for one seed in 100,000.
+# Distributions. Each test compares 4000 of our draws with 4000 of theirs, both seeded; draws from
+# one distribution fail it for one seed in 100,000.
 COUNT = 4000
 PVALUE = 1e-5
 CASES = [
@@ -180,7 +194,9 @@ CASES = [
 def theirs_drawn(generator: Any, settings: dict[str, Any], key: str) -> NDArray[np.float64]:
     reference = generator(**settings)
     np.random.seed(3)  # noqa: NPY002 -- ImageDataGenerator draws from NumPy's global generator
-    return np.array([reference.get_random_transform((100, 100, 3))[key] for _ in range(COUNT)], dtype=float)
+    return np.array(
+        [reference.get_random_transform((100, 100, 3))[key] for _ in range(COUNT)], dtype=float
+    )
 
 
 @pytest.mark.parametrize(("name", "value", "key", "column"), CASES)
@@ -229,11 +245,16 @@ def test_the_one_difference_theirs_exchanges_width_and_height(generator: Any) ->
     bright[4, 4] = 255
     np.random.seed(0)  # noqa: NPY002
     moved = [
-        np.argwhere(generator(width_shift_range=4).random_transform(bright)[..., 0])[0] for _ in range(20)
+        np.argwhere(generator(width_shift_range=4).random_transform(bright)[..., 0])[0]
+        for _ in range(20)
     ]
     assert {column for _, column in moved} == {4}  # never sideways
     ours = augment(
-        np.repeat(bright[None].astype(np.uint8), 20, 0), range(20), {"width_shift_range": 4}, SEED, 0
+        np.repeat(bright[None].astype(np.uint8), 20, 0),
+        range(20),
+        {"width_shift_range": 4},
+        SEED,
+        0,
     )
     assert set(np.argwhere(ours[..., 0])[:, 1]) == {4}  # never up or down
     assert len(set(np.argwhere(ours[..., 0])[:, 2])) > 3

@@ -1,4 +1,5 @@
-"""What every search algorithm must do, asked of each record in the table: without training, on made-up scores."""
+"""What every search algorithm must do, asked of each record in the table: without training, on
+made-up scores."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +25,10 @@ EXPERIMENT: dict[str, Any] = {
         "brightness_range": [[1.0, 1.0], [0.8, 1.2]],
         "horizontal_flip": [False, True],
     },
-    "model": {"learning_rate": {"min": 0.001, "max": 0.003, "step": 0.001}, "head_units": [50, 100]},
+    "model": {
+        "learning_rate": {"min": 0.001, "max": 0.003, "step": 0.001},
+        "head_units": [50, 100],
+    },
 }
 
 

@@ -1,5 +1,5 @@
-"""A data set is downloaded once, from a server on loopback here; nothing but the pinned content is ever
-kept."""
+"""A data set is downloaded once, from a server on loopback here; nothing but the pinned content is
+ever kept."""
 
 import os
 import socket
@@ -21,8 +21,10 @@ from data.dataset import list_images
 from data.errors import UserError
 from data.settings import DatasetConfig
 
-FILES = {f"repo-main/{split}/{name}/1.png": encoded(picture(i), "PNG") for i, (split, name) in enumerate(
-    [("train", "hat"), ("train", "shoe"), ("test", "hat"), ("test", "shoe")])}  # fmt: skip
+FOLDERS = ("train/hat", "train/shoe", "test/hat", "test/shoe")
+FILES = {
+    f"repo-main/{folder}/1.png": encoded(picture(i), "PNG") for i, folder in enumerate(FOLDERS)
+}
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
@@ -34,8 +36,8 @@ def packed(files: Mapping[str, bytes]) -> bytes:
 
 
 class Server(ThreadingHTTPServer):
-    """Answers every request with `status` and `body`, cut after `sent` bytes; a negative `sent` answers
-    nothing."""
+    """Answers every request with `status` and `body`, cut after `sent` bytes; a negative `sent`
+    answers nothing."""
 
     status, body, sent, num_requests = 200, b"", 1 << 30, 0
 
@@ -94,7 +96,9 @@ def refusal(archive: Archive, cache: Path) -> str:
     return str(caught.value)
 
 
-def test_it_is_downloaded_checked_and_named_once(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_it_is_downloaded_checked_and_named_once(
+    server: Server, archive: Archive, tmp_path: Path
+) -> None:
     cache = tmp_path / "cache"
     folder = fetch(archive, cache)
     assert folder == cache / "tiny"
@@ -109,7 +113,9 @@ def test_another_content_is_refused(server: Server, archive: Archive, tmp_path: 
     assert "holds other files than expected" in refusal(archive, tmp_path / "cache")
 
 
-def test_files_outside_the_class_folders_may_change(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_files_outside_the_class_folders_may_change(
+    server: Server, archive: Archive, tmp_path: Path
+) -> None:
     server.body = packed(FILES | {"repo-main/README.md": b"a new one"})
     assert fetch(archive, tmp_path / "cache").is_dir()
 
@@ -152,7 +158,9 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(
     assert "unpacks to more than is expected" in refusal(archive, tmp_path / "cache")
 
 
-def test_a_body_larger_than_expected_is_cut_off(server: Server, archive: Archive, tmp_path: Path) -> None:
+def test_a_body_larger_than_expected_is_cut_off(
+    server: Server, archive: Archive, tmp_path: Path
+) -> None:
     server.body = b"x" * 200_000
     assert "stopped after" in refusal(archive, tmp_path / "cache")
 
@@ -210,7 +218,10 @@ def test_clothing_is_looked_for_at_its_path_then_by_the_variable_then_in_the_cac
     monkeypatch.setenv(VARIABLE, str(made))
     assert len(list_images(DatasetConfig(source="clothing"), tmp_path / "none").names) == 4
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
-    assert len(list_images(DatasetConfig(source="clothing", path=str(made)), tmp_path / "none").names) == 4
+    assert (
+        len(list_images(DatasetConfig(source="clothing", path=str(made)), tmp_path / "none").names)
+        == 4
+    )
     with pytest.raises(
         UserError, match=f"{VARIABLE} is .*nowhere, which is not a folder; get it with `git clone"
     ):

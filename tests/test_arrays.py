@@ -36,7 +36,9 @@ def test_images_and_labels_are_read(tmp_path: Path) -> None:
     assert all(np.array_equal(listing.read(position), IMAGES[position]) for position in range(4))
 
 
-@pytest.mark.parametrize("pattern", [("x_{}", "y_{}"), ("X_{}", "Y_{}"), ("{}_images", "{}_labels")])
+@pytest.mark.parametrize(
+    "pattern", [("x_{}", "y_{}"), ("X_{}", "Y_{}"), ("{}_images", "{}_labels")]
+)
 def test_an_array_a_split_is_read(tmp_path: Path, pattern: tuple[str, str]) -> None:
     arrays: dict[str, np.ndarray] = {}
     for name, rows in (("train", slice(0, 2)), ("val", slice(2, 3)), ("test", slice(3, 4))):
@@ -51,10 +53,13 @@ def test_an_array_a_split_is_read(tmp_path: Path, pattern: tuple[str, str]) -> N
 
 
 @pytest.mark.parametrize(
-    "splits", [[0, 0, 1, 2], ["train", "train", "val", "test"], [b"train", b"train", b"valid", b"test"]]
+    "splits",
+    [[0, 0, 1, 2], ["train", "train", "val", "test"], [b"train", b"train", b"valid", b"test"]],
 )
 def test_splits_may_be_numbers_or_names(tmp_path: Path, splits: list[Any]) -> None:
-    assert listed(tmp_path, images=IMAGES, labels=LABELS, splits=np.array(splits)).splits.tolist() == [
+    assert listed(
+        tmp_path, images=IMAGES, labels=LABELS, splits=np.array(splits)
+    ).splits.tolist() == [
         0,
         0,
         1,
@@ -98,7 +103,9 @@ def test_all_splits_of_a_file_are_scaled_alike(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("images", [[-1.0, 0.5], [0.0, 300.0], [0.0, np.nan], [0, 70_000]])
 def test_images_of_unknown_range_are_refused(tmp_path: Path, images: list[float]) -> None:
-    assert "expected 0..255" in refusal(tmp_path, images=np.array(images).reshape(2, 1, 1), labels=[0, 1])
+    assert "expected 0..255" in refusal(
+        tmp_path, images=np.array(images).reshape(2, 1, 1), labels=[0, 1]
+    )
 
 
 def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -129,14 +136,20 @@ def test_text_labels_are_understood(tmp_path: Path) -> None:
         ({"images": IMAGES[..., :2], "labels": LABELS}, "has shape [4, 5, 6, 2]"),
         ({"images": IMAGES.astype("U3"), "labels": LABELS}, "is of <U3"),
         ({"images": IMAGES}, "has images but no labels"),
-        ({"pictures": IMAGES, "labels": LABELS}, "has the arrays pictures, labels; expected images and"),
-        ({"images": IMAGES, "labels": LABELS, "splits": [0, 1, 2, 3]}, "holds 0, 1, 2, 3; allowed: 0 or"),
-        ({"images": IMAGES, "labels": LABELS, "splits": [0, 1]}, "splits has 2 values for 4 images"),
-        ({"x_val": IMAGES, "y_val": LABELS, "x_valid": IMAGES, "y_valid": LABELS}, "keep one array of"),
+        ({"pictures": IMAGES, "labels": LABELS}, "has the arrays pictures, labels; expected images "
+                                                 "and"),
+        ({"images": IMAGES, "labels": LABELS, "splits": [0, 1, 2, 3]}, "holds 0, 1, 2, 3; allowed: "
+                                                                       "0 or"),
+        ({"images": IMAGES, "labels": LABELS, "splits": [0, 1]}, "splits has 2 values for 4 "
+                                                                 "images"),
+        ({"x_val": IMAGES, "y_val": LABELS, "x_valid": IMAGES, "y_valid": LABELS}, "keep one array "
+                                                                                   "of"),
         ({"x_val": IMAGES, "y_val": LABELS}, "has no train split"),
     ],
 )  # fmt: skip
-def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, arrays: dict[str, Any], words: str) -> None:
+def test_arrays_that_do_not_fit_are_refused(
+    tmp_path: Path, arrays: dict[str, Any], words: str
+) -> None:
     assert words in refusal(tmp_path, **arrays)
 
 

@@ -1,4 +1,5 @@
-"""What a set of augmentation settings means: completed, canonical, idle; and which mistakes are refused."""
+"""What a set of augmentation settings means: completed, canonical, idle; and which mistakes are
+refused."""
 
 import json
 from typing import Any
@@ -35,7 +36,9 @@ def test_what_complete_returns_is_the_callers_own() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"unknown name 'rotaton_range'; did you mean rotation_range\?"):
+    with pytest.raises(
+        UserError, match=r"unknown name 'rotaton_range'; did you mean rotation_range\?"
+    ):
         complete({"rotaton_range": 3})
 
 
@@ -71,7 +74,10 @@ def test_particular_mistakes_are_refused(name: str, value: Any) -> None:
     [
         ({"zoom_range": 0.1}, {"zoom_range": [0.9, 1.1]}),
         ({"zoom_range": 0}, {"zoom_range": [1, 1]}),
-        ({"rotation_range": 30}, {"rotation_range": 30.0, "shear_range": 0, "brightness_range": None}),
+        (
+            {"rotation_range": 30},
+            {"rotation_range": 30.0, "shear_range": 0, "brightness_range": None},
+        ),
         ({"rotation_range": 30}, {"fill_mode": "nearest", "rotation_range": 30}),
         ({"rotation_range": 30}, {"rotation_range": 30, "cval": 9}),
         ({"rotation_range": 30}, {"rotation_range": 30, "policy_ops": 3, "policy_magnitude": 20}),
@@ -129,7 +135,9 @@ def test_active_settings_complete_to_what_they_came_from() -> None:
 
 
 def test_what_was_written_and_does_nothing_is_named() -> None:
-    found = idle({"width_shift_range": 1, "cval": 3, "policy_ops": 3, "rotation_range": 20, "shear_range": 0})
+    found = idle(
+        {"width_shift_range": 1, "cval": 3, "policy_ops": 3, "rotation_range": 20, "shear_range": 0}
+    )
     assert list(found) == ["width_shift_range", "cval", "policy_ops"]
     assert "changes 0 pixels" in found["width_shift_range"]
 

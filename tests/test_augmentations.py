@@ -21,9 +21,12 @@ from data.views import augment
 
 EVERY = pytest.mark.parametrize("record", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
 DRAWN = pytest.mark.parametrize(
-    "record", [r for r in AUGMENTATIONS.values() if r.kind != "option"], ids=lambda record: record.name
+    "record",
+    [r for r in AUGMENTATIONS.values() if r.kind != "option"],
+    ids=lambda record: record.name,
 )
-# Given once: a stream that changes changes everybody's pictures. A new augmentation takes the next number.
+# Given once: a stream that changes changes everybody's pictures. A new augmentation takes the next
+# number.
 STREAMS = {
     "rotation_range": 1,
     "width_shift_range": 2,
@@ -73,7 +76,9 @@ def test_the_identity_is_a_value_that_changes_nothing(
 ) -> None:
     assert record.parse(record.identity) == record.identity
     assert is_identity({record.name: record.identity})
-    np.testing.assert_array_equal(augment(images, range(8), {record.name: record.identity}, 1, 0), images)
+    np.testing.assert_array_equal(
+        augment(images, range(8), {record.name: record.identity}, 1, 0), images
+    )
 
 
 @EVERY
@@ -94,10 +99,24 @@ def test_both_bounds_are_allowed(record: Augmentation) -> None:
 @EVERY
 @pytest.mark.parametrize(
     "value",
-    [math.nan, math.inf, -math.inf, -1, 1e9, "strong", [1, 2, 3], {}, [math.nan, 1], [True, True], b"ab"],
+    [
+        math.nan,
+        math.inf,
+        -math.inf,
+        -1,
+        1e9,
+        "strong",
+        [1, 2, 3],
+        {},
+        [math.nan, 1],
+        [True, True],
+        b"ab",
+    ],
     ids=repr,
 )
-def test_a_value_that_means_nothing_is_refused_with_what_is_allowed(record: Augmentation, value: Any) -> None:
+def test_a_value_that_means_nothing_is_refused_with_what_is_allowed(
+    record: Augmentation, value: Any
+) -> None:
     with pytest.raises(UserError) as refusal:
         complete({record.name: value})
     message = str(refusal.value)
@@ -129,7 +148,9 @@ def test_draws_are_finite_numbers_for_each_image_apart(record: Augmentation) -> 
     drawn = draw({record.name: strong(record)}, 24, units(50))[record.name]
     assert drawn.shape[0] == 50
     assert np.isfinite(drawn).all()
-    np.testing.assert_array_equal(draw({record.name: strong(record)}, 24, units(10))[record.name], drawn[:10])
+    np.testing.assert_array_equal(
+        draw({record.name: strong(record)}, 24, units(10))[record.name], drawn[:10]
+    )
 
 
 @DRAWN
@@ -176,7 +197,9 @@ def test_the_identity_has_no_extremes(record: Augmentation) -> None:
 
 
 @DRAWN
-def test_label_safety_measures_each_extreme(record: Augmentation, images: NDArray[np.uint8]) -> None:
+def test_label_safety_measures_each_extreme(
+    record: Augmentation, images: NDArray[np.uint8]
+) -> None:
     measured = label_safety(images, {record.name: strong(record)})
     assert [row.label for row in measured] == [
         extreme.label for extreme in extremes(record.name, strong(record))
@@ -210,7 +233,9 @@ def test_every_option_belongs_to_an_augmentation() -> None:
 def test_taken_alone_it_keeps_the_options_it_acts_with(
     record: Augmentation, images: NDArray[np.uint8]
 ) -> None:
-    setting = {r.name: strong(r) for r in AUGMENTATIONS.values() if r.kind != "option"} | OTHER_OPTIONS
+    setting = {
+        r.name: strong(r) for r in AUGMENTATIONS.values() if r.kind != "option"
+    } | OTHER_OPTIONS
     only = alone(record.name, setting)
     assert set(only) == {record.name, *record.options}
     wanted = augment(images, range(8), {**OTHER_OPTIONS, record.name: setting[record.name]}, 3, 0)

@@ -89,14 +89,17 @@ def test_scales_its_input_as_documented(named: tuple[str, Any]) -> None:
         # Keras leaves it to the network, which brings 0..255 to a few units about zero.
         assert np.abs(seen).max() < 3
     else:
-        # Multiplying by 1/255 in place of dividing by 255 costs a few units in the last place of float32.
+        # Multiplying by 1/255 in place of dividing by 255 costs a few units in the last place of
+        # float32.
         np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_refuses_smaller_images_before_building(name: str) -> None:
     smallest = BACKBONES[name].smallest_size
-    with pytest.raises(UserError, match=f"image_size {smallest - 1} is too small for {name}.*{smallest}"):
+    with pytest.raises(
+        UserError, match=f"image_size {smallest - 1} is too small for {name}.*{smallest}"
+    ):
         build_backbone(name, "random", smallest - 1)
 
 
@@ -143,7 +146,9 @@ def test_building_leaves_the_random_state_alone() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UserError, match=r"'resnet-50' is not known; did you mean 'resnet50'\?; allowed: "):
+    with pytest.raises(
+        UserError, match=r"'resnet-50' is not known; did you mean 'resnet50'\?; allowed: "
+    ):
         find_backbone("resnet-50")
 
 
@@ -152,12 +157,21 @@ def test_small_cnn_has_no_imagenet_weights() -> None:
         build_backbone("small-cnn", "imagenet", 32)
 
 
-def test_a_failed_download_names_the_backbone_that_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through a proxy that is not there; Keras keeps what it once downloaded, which no proxy can undo."""
-    if list((Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models").glob("*mobilenet_v3*")):
+def test_a_failed_download_names_the_backbone_that_needs_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Through a proxy that is not there; Keras keeps what it once downloaded, which no proxy can
+    undo."""
+    if list(
+        (Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models").glob(
+            "*mobilenet_v3*"
+        )
+    ):
         pytest.skip("weights downloaded before are at hand")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"mobilenet-v3-small could not be downloaded.*efficientnet-lite0"):
+    with pytest.raises(
+        UserError, match=r"mobilenet-v3-small could not be downloaded.*efficientnet-lite0"
+    ):
         build_backbone("mobilenet-v3-small", "imagenet", 32)
 
 

@@ -1,4 +1,5 @@
-"""The contract of every backbone in mode finetune, at its smallest size with random weights: what must be true of any of them."""
+"""The contract of every backbone in mode finetune, at its smallest size with random weights: what
+must be true of any of them."""
 
 from pathlib import Path
 
@@ -19,7 +20,9 @@ STARTS = {"small-cnn": "all", "vgg16": "last: 8"}  # the others have more than f
 
 
 def _params() -> list:
-    return [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in BACKBONES]
+    return [
+        pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in BACKBONES
+    ]
 
 
 def _batch(network: Network) -> Batch:
@@ -27,7 +30,9 @@ def _batch(network: Network) -> Batch:
     labels = np.arange(6, dtype=np.int32) % CLASSES
     inputs = generator.uniform(0, 2, (6, *network.body.input_shape[1:])).astype(np.float32)
     inputs += labels[:, None, None, None]
-    return Batch(inputs, np.eye(CLASSES, dtype=np.float32)[labels], np.ones((6, UNITS), np.float32), labels)
+    return Batch(
+        inputs, np.eye(CLASSES, dtype=np.float32)[labels], np.ones((6, UNITS), np.float32), labels
+    )
 
 
 @pytest.mark.parametrize("name", _params())
@@ -36,7 +41,9 @@ def test_every_backbone_can_be_fine_tuned(name: str, tmp_path: Path) -> None:
 
     size = BACKBONES[name].smallest_size
     start = STARTS.get(name, "last: 40")
-    network = network_of(NetworkShape(name, "random", size, start, start == "all", False, (UNITS, CLASSES)))
+    network = network_of(
+        NetworkShape(name, "random", size, start, start == "all", False, (UNITS, CLASSES))
+    )
     network.start(initial_weights(HeadShape(network.shape.dim, UNITS, CLASSES), 1), 1)
     frozen = [v for layer in network.body.layers if not layer.trainable for v in layer.weights]
     before = {id(variable): variable.numpy() for variable in network.body.weights}
@@ -44,7 +51,8 @@ def test_every_backbone_can_be_fine_tuned(name: str, tmp_path: Path) -> None:
     losses = [float(network.train(batch, 3e-4, 1e-4)[0]) for _ in range(25)]
     assert min(losses[-5:]) < losses[0]
     assert any(
-        not np.array_equal(variable.numpy(), before[id(variable)]) for variable in network.body.weights
+        not np.array_equal(variable.numpy(), before[id(variable)])
+        for variable in network.body.weights
     )
     assert all(np.array_equal(variable.numpy(), before[id(variable)]) for variable in frozen)
     _assert_saved_alike(name, start, network, tmp_path / "model.keras")
@@ -53,7 +61,8 @@ def test_every_backbone_can_be_fine_tuned(name: str, tmp_path: Path) -> None:
 
 
 def _assert_saved_alike(name: str, start: str, network: Network, path: Path) -> None:
-    """What was trained, put into a fresh backbone, gives the network's answers, and the same again once saved and read."""
+    """What was trained, put into a fresh backbone, gives the network's answers, and the same again
+    once saved and read."""
     import keras
 
     size = BACKBONES[name].smallest_size
@@ -61,12 +70,18 @@ def _assert_saved_alike(name: str, start: str, network: Network, path: Path) -> 
     labels = np.arange(4) % CLASSES
     backbone = build_backbone(name, "random", size)
     prefix = cut(backbone, start).prefix
-    log_prob = network.predict([images if prefix is None else np.asarray(prefix(images))], labels)[1]
-    training = TrainingSettings(mode="finetune", finetune=FinetuneSettings.model_validate({"from": start}))
+    log_prob = network.predict([images if prefix is None else np.asarray(prefix(images))], labels)[
+        1
+    ]
+    training = TrainingSettings(
+        mode="finetune", finetune=FinetuneSettings.model_validate({"from": start})
+    )
     settings = Settings(augmentation={}, model=ModelSettings(head_units=UNITS), training=training)
     head = MODES["finetune"].put(backbone, settings, network.weights())
     model = keras.Model(backbone.input, plain_head(network.shape, head)(backbone.output))
     expected = np.asarray(model(images))
-    np.testing.assert_allclose(np.log(expected[np.arange(4), labels]), log_prob, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        np.log(expected[np.arange(4), labels]), log_prob, rtol=1e-3, atol=1e-4
+    )
     model.save(path)
     np.testing.assert_array_equal(np.asarray(keras.models.load_model(path)(images)), expected)

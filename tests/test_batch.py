@@ -1,4 +1,5 @@
-"""The recipes of docs/batch.md, played: Slurm's SIGTERM and requeue, a Job's restarts, cron's overlap."""
+"""The recipes of docs/batch.md, played: Slurm's SIGTERM and requeue, a Job's restarts, cron's
+overlap."""
 
 import os
 import re
@@ -17,7 +18,8 @@ TEXT = (ROOT / "docs" / "batch.md").read_text()
 
 @pytest.fixture
 def place(finished_run: Path, tmp_path: Path) -> Place:
-    """A folder whose `.venv/bin/python`, `run_search.py` and `photos.yaml` are what the recipes call."""
+    """A folder whose `.venv/bin/python`, `run_search.py` and `photos.yaml` are what the recipes
+    call."""
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     python = tmp_path / ".venv" / "bin" / "python"
     python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
@@ -50,16 +52,21 @@ def has_told(run_dir: Path) -> bool:
 def test_slurm_stops_it_before_the_limit_and_the_job_puts_itself_back(
     place: Place, finished_run: Path
 ) -> None:
-    """`srun` here starts the step in a group of its own, as Slurm does, and passes its status on."""
+    """`srun` here starts the step in a group of its own, as Slurm does, and passes its status
+    on."""
     run_dir = place.folder / "shared" / "photos"
     program(place.folder / "srun", '#!/bin/sh\nsetsid "$@" & echo $! > step\nwait $!\n')
     program(place.folder / "scontrol", '#!/bin/sh\necho "$@" >> requeued\n')
-    program(place.folder / "job.sh", command_in("bash").replace("/shared/runs/photos", str(run_dir)))
+    program(
+        place.folder / "job.sh", command_in("bash").replace("/shared/runs/photos", str(run_dir))
+    )
     paths = f"{place.folder}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": paths, "SLURM_JOB_ID": "17"}
     job = subprocess.Popen(["bash", "job.sh"], cwd=place.folder, env=environment)
     assert wait_until(lambda: has_told(run_dir), 120)
-    os.killpg(int((place.folder / "step").read_text()), signal.SIGTERM)  # --signal=TERM@60: to the step
+    os.killpg(
+        int((place.folder / "step").read_text()), signal.SIGTERM
+    )  # --signal=TERM@60: to the step
     job.wait(timeout=20)
     assert (place.folder / "requeued").read_text() == "requeue 17\n"
     again = subprocess.run(["bash", "job.sh"], cwd=place.folder, env=environment, check=False)
@@ -69,13 +76,17 @@ def test_slurm_stops_it_before_the_limit_and_the_job_puts_itself_back(
 
 
 @pytest.mark.slow
-def test_a_job_that_is_restarted_on_failure_comes_to_its_end(place: Place, finished_run: Path) -> None:
-    """As the kubelet does: SIGTERM, SIGKILL after the grace period; a pod that ended with another status than 0 is started again."""
+def test_a_job_that_is_restarted_on_failure_comes_to_its_end(
+    place: Place, finished_run: Path
+) -> None:
+    """As the kubelet does: SIGTERM, SIGKILL after the grace period; a pod that ended with another
+    status than 0 is started again."""
     container = yaml.safe_load(command_in("yaml"))["spec"]["template"]["spec"]
     assert container["restartPolicy"] == "OnFailure"
     run_dir = place.folder / "runs" / "photos"
     command = [
-        str(part).replace("/runs/photos", str(run_dir)) for part in container["containers"][0]["command"]
+        str(part).replace("/runs/photos", str(run_dir))
+        for part in container["containers"][0]["command"]
     ]
     command[0] = sys.executable
     statuses = []
@@ -92,7 +103,9 @@ def test_a_job_that_is_restarted_on_failure_comes_to_its_end(place: Place, finis
 
 
 @pytest.mark.slow
-def test_cron_starts_it_again_while_it_runs_and_after_it_ended(place: Place, finished_run: Path) -> None:
+def test_cron_starts_it_again_while_it_runs_and_after_it_ended(
+    place: Place, finished_run: Path
+) -> None:
     found = re.search(r"^0 \* \* \* \* cd \S+ && (.*)$", TEXT, re.MULTILINE)
     assert found is not None
     line = ["sh", "-c", found[1]]

@@ -1,4 +1,5 @@
-"""Pictures of more than 8 bits per channel: one scale for all of a data set, whatever source it comes from."""
+"""Pictures of more than 8 bits per channel: one scale for all of a data set, whatever source it
+comes from."""
 
 from pathlib import Path
 
@@ -52,7 +53,9 @@ def from_csv(root: Path) -> DatasetConfig:
 
 def from_arrays(root: Path) -> DatasetConfig:
     images = [pixels(top) for top in TOPS]
-    return arrays_config(root, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2])
+    return arrays_config(
+        root, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2]
+    )
 
 
 def from_shards(root: Path) -> DatasetConfig:
@@ -72,7 +75,10 @@ def test_train_and_test_of_every_source_are_scaled_by_the_same_twelve_bits(
     assert by_top == sorted(round(255 * top / 4095) for top in TOPS)
     scale = dataset.notes.scales["whole numbers"]
     assert (scale.white, scale.count, scale.level) == (4095, 8, 4095)
-    assert "8 images of more than 8 bits per channel (whole numbers): v became 255 v / 4095" in _said(dataset)
+    assert (
+        "8 images of more than 8 bits per channel (whole numbers): v became 255 v / 4095"
+        in _said(dataset)
+    )
 
 
 def _said(dataset: Dataset) -> str:
@@ -87,7 +93,9 @@ def test_the_scale_is_of_all_and_opened_again_it_is_the_same(tmp_path: Path) -> 
     Image.fromarray(pixels(10_000)).save(tmp_path / "data" / "test" / "a" / "bright.png")
     wider = opened(config, tmp_path / "cache")
     assert wider.notes.scales["whole numbers"].white == 16383
-    assert "test/a/bright.png, goes up to 10000; 4 of them use less than a sixteenth" in _said(wider)
+    assert "test/a/bright.png, goes up to 10000; 4 of them use less than a sixteenth" in _said(
+        wider
+    )
     assert wider.images[:4].max() == round(255 * 4095 / 16383)
 
 
@@ -158,14 +166,19 @@ def floats_of(tops: list[float]) -> np.ndarray:
     [
         ([1.38, 1, 1, 1, 1, 1, 1, 1], "4 of 4 images in train would come out nearly black"),
         ([1, 1, 1, 1, 1, 1, 255, 255], "4 of 4 images in train would come out nearly black"),
-        ([255, 255, 255, 255, 1, 1, 255, 255], "2 of 2 images in validation would come out nearly black"),
+        (
+            [255, 255, 255, 255, 1, 1, 255, 255],
+            "2 of 2 images in validation would come out nearly black",
+        ),
     ],
 )
 def test_floats_of_two_ranges_are_refused_where_a_split_would_be_black(
     tops: list[float], where: str, tmp_path: Path
 ) -> None:
     images = floats_of(tops)
-    config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2])
+    config = arrays_config(
+        tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2]
+    )
     message = refusal(config, tmp_path / "cache")
     assert where in message
     assert f"goes up to {max(tops) * 254 / 255:g}, so that white is 255" in message
@@ -175,7 +188,9 @@ def test_floats_of_two_ranges_are_refused_where_a_split_would_be_black(
 
 def test_one_step_above_twelve_bits_is_cut(tmp_path: Path) -> None:
     images = np.stack([np.roll(pixels(4096), number) for number in range(8)])
-    config = arrays_config(tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2])
+    config = arrays_config(
+        tmp_path, images=images, labels=np.arange(8) % 2, splits=[0, 0, 0, 0, 1, 1, 2, 2]
+    )
     assert opened(config, tmp_path / "cache").images.max(axis=(1, 2, 3)).tolist() == [255] * 8
 
 

@@ -1,4 +1,5 @@
-"""What the page and the trackers say of trials that were given unlike amounts of views or epochs."""
+"""What the page and the trackers say of trials that were given unlike amounts of views or
+epochs."""
 
 from typing import Any
 
@@ -35,7 +36,9 @@ def state_of(*budgets: int, rungs: bool = True, mode: str = "frozen") -> SearchS
         for augmentation in STRENGTHS:
             number, rung = len(records), budgets.index(budget) if rungs else None
             views = budget if augmentation else 1
-            made = make_record(number, "trial", str(number), augmentation, 0.0, rung=rung, views=views)
+            made = make_record(
+                number, "trial", str(number), augmentation, 0.0, rung=rung, views=views
+            )
             records.append(made if mode == "frozen" else _with_epochs(made, budget, mode))
     evidence = base.evidence.model_copy(update={"rung_correlations": ()})
     return base.model_copy(update={"records": tuple(records), "evidence": evidence})
@@ -63,7 +66,10 @@ def _with_epochs(record: Any, epochs: int | None, mode: str) -> Any:
         (state_of(4, 16), "Trials were judged on 4 and 16 views. Too few settings"),
         (state_of(2, 6, 16), "Trials were judged on 2, 6 and 16 views. Too few settings"),
         (state_of(4, 16, rungs=False), "differ like any other setting: there are no rungs"),
-        (state_of(1, 3, 9, mode="scratch"), "Trials were judged on 1, 3 and 9 epochs. Too few settings"),
+        (
+            state_of(1, 3, 9, mode="scratch"),
+            "Trials were judged on 1, 3 and 9 epochs. Too few settings",
+        ),
     ],
 )
 def test_the_page_says_what_trials_were_judged_on(state: SearchState, words: str) -> None:
@@ -83,7 +89,9 @@ def test_a_search_over_epochs_speaks_of_epochs(tmp_path: Any) -> None:
 
 def test_heads_that_a_rung_paused_were_not_cut_by_max_epochs() -> None:
     state = state_of(1, 9, mode="scratch")
-    assert all(record.result and record.result.heads_cut_by_max_epochs for record in state.records[1:])
+    assert all(
+        record.result and record.result.heads_cut_by_max_epochs for record in state.records[1:]
+    )
     assert [heads_cut(record) for record in state.records[1:]] == [0] * 8
     assert "Heads of 1 trial were still improving at max_epochs: #0." in stopping_lines(state)
 
@@ -95,9 +103,9 @@ def test_only_the_fullest_rung_is_ranked() -> None:
     note = describe(state)
     assert "Trials of the fullest rung, the best first" in note
     assert "| 4 |" not in note
-    assert "of the 3 trials of the fullest rung stand above it. Best: trial" in FIGURES["floor"].describe(
-        state
-    )
+    assert "of the 3 trials of the fullest rung stand above it. Best: trial" in FIGURES[
+        "floor"
+    ].describe(state)
 
 
 def test_a_control_s_name_means_the_one_with_all_of_the_budget() -> None:
@@ -106,7 +114,15 @@ def test_a_control_s_name_means_the_one_with_all_of_the_budget() -> None:
     state = base.model_copy(update={"records": tuple(full)})
     names = list(summarize(state)["controls"])
     low = [
-        make_record(90 + n, "control", record.label, record.spec.settings.augmentation, -0.3, rung=0, views=4)
+        make_record(
+            90 + n,
+            "control",
+            record.label,
+            record.spec.settings.augmentation,
+            -0.3,
+            rung=0,
+            views=4,
+        )
         for n, record in enumerate(state.of_kind("control"))
     ]
     more = state.model_copy(update={"records": (*state.records, *low)})
@@ -119,7 +135,8 @@ def test_with_one_fold_the_images_confirmed_on_are_not_fresh(tmp_path: Any) -> N
     one = with_evaluation(make_state("search"), folds=1)
     assert fresh_text(one) == "fresh seeds and views"
     assert any(
-        "confirmed on fresh seeds and views:" in each for each in build_page(one, tmp_path, "").notices
+        "confirmed on fresh seeds and views:" in each
+        for each in build_page(one, tmp_path, "").notices
     )
 
 

@@ -1,4 +1,5 @@
-"""A finished search handed in as a zip, graded without it: as it is, tampered with in every way, copied, and hostile."""
+"""A finished search handed in as a zip, graded without it: as it is, tampered with in every way,
+copied, and hostile."""
 
 import io
 import json
@@ -23,7 +24,14 @@ from search.experiment.trial import Effect, Predictions
 from search.journal.journal_file import Event, encode, parse, read
 from search.journal.state import replay
 from search.verification.bundle import make_bundle, projections
-from search.verification.bundle_file import MANIFEST, SHEET, Manifest, is_known, read_bundle, write_bundle
+from search.verification.bundle_file import (
+    MANIFEST,
+    SHEET,
+    Manifest,
+    is_known,
+    read_bundle,
+    write_bundle,
+)
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
@@ -76,7 +84,9 @@ def test_a_bundle_left_alone_is_verified_by_the_confirmation_trained_again(bundl
     assert "no difference" in result.stdout
 
 
-def test_the_same_search_gives_the_same_bytes(bundled: Path, finished_run: Path, tmp_path: Path) -> None:
+def test_the_same_search_gives_the_same_bytes(
+    bundled: Path, finished_run: Path, tmp_path: Path
+) -> None:
     made = make_bundle(finished_run, "Anna Nowak", tmp_path / "again.zip")
     assert Path(made.path).read_bytes() == bundled.read_bytes()
 
@@ -84,14 +94,22 @@ def test_the_same_search_gives_the_same_bytes(bundled: Path, finished_run: Path,
 def test_a_bundle_holds_only_what_it_must(bundled: Path) -> None:
     names = set(files_of(bundled)) - {MANIFEST}
     assert all(map(is_known, names))
-    assert {"config.yaml", "journal.jsonl", "trials.csv", "report.html", "environment.json"} <= names
+    assert {
+        "config.yaml",
+        "journal.jsonl",
+        "trials.csv",
+        "report.html",
+        "environment.json",
+    } <= names
     assert not any("digit" in name or name.endswith((".keras", ".pkl")) for name in names)
 
 
 @pytest.mark.parametrize(
     "name", ["journal.jsonl", "trials.csv", "report.html", "predictions/00003.npz", SHEET]
 )
-def test_one_byte_of_any_file_is_named_by_the_manifest(bundled: Path, tmp_path: Path, name: str) -> None:
+def test_one_byte_of_any_file_is_named_by_the_manifest(
+    bundled: Path, tmp_path: Path, name: str
+) -> None:
     files = files_of(bundled)
     files[name] = files[name][:-9] + bytes([files[name][-9] ^ 1]) + files[name][-8:]
     opened = read_bundle(rewritten(tmp_path / "x.zip", files))
@@ -131,7 +149,9 @@ def altered(name: str, content: bytes) -> bytes:
     return changed if changed != content else content + b"\n"
 
 
-def test_files_changed_with_their_manifest_contradict_the_journal(bundled: Path, tmp_path: Path) -> None:
+def test_files_changed_with_their_manifest_contradict_the_journal(
+    bundled: Path, tmp_path: Path
+) -> None:
     files = files_of(bundled)
     touched = set(files) - {MANIFEST, "journal.jsonl", *(n for n in files if "predictions" in n)}
     touched |= {"predictions/00003.npz"}
@@ -140,7 +160,11 @@ def test_files_changed_with_their_manifest_contradict_the_journal(bundled: Path,
     path = resealed(tmp_path / "x.zip", changed)
     assert not read_bundle(path).differences
     graded = grade(path, UNTRAINED)
-    assert where(graded) >= {*touched - {"predictions/00003.npz"}, "trial 3", "predictions/00099.npz"}
+    assert where(graded) >= {
+        *touched - {"predictions/00003.npz"},
+        "trial 3",
+        "predictions/00099.npz",
+    }
     assert "predictions/00003.npz is not the file that was journaled" in describe_grade(graded)
 
 
@@ -179,10 +203,11 @@ Forge = Callable[[Predictions, np.ndarray], Predictions]
 def forged_run(
     finished_run: Path, forges: Mapping[int, Forge], folder: Path, machine: str = ""
 ) -> list[Event]:
-    """A run directory with the answers of some trials forged, and everything that follows from them computed anew: nothing
-    contradicts anything.
+    """A run directory with the answers of some trials forged, and everything that follows from them
+    computed anew: nothing contradicts anything.
 
-    forges: by number of trial, given its answers and their classes [n]. machine: the processor it is said to come from.
+    forges: by number of trial, given its answers and their classes [n]. machine: the processor it
+    is said to come from.
     """
     run = open_run(finished_run)
     prepared = prepare_again(run, scratch_resources(run.config, folder))
@@ -194,7 +219,9 @@ def forged_run(
     }
     answers |= {n: forge(answers[n], labels[answers[n].images]) for n, forge in forges.items()}
     records = tuple(
-        r.model_copy(update={"result": r.result.model_copy(update=_scored(answers[r.trial], labels))})
+        r.model_copy(
+            update={"result": r.result.model_copy(update=_scored(answers[r.trial], labels))}
+        )
         if r.trial in forges and r.result
         else r
         for r in run.state.records
@@ -308,10 +335,13 @@ def test_a_forgery_from_another_machine_is_found_where_another_trial_repeats(
     found = trained_again(tmp_path, (baseline, best))
     assert places(found) == {f"trial {best}"}
     repeats = (
-        f"trial {baseline} repeats here to the last bit, so that this one must too; 76 of its 1528 answers"
+        f"trial {baseline} repeats here to the last bit, so that this one must too; 76 of its 1528 "
+        "answers"
     )
     assert repeats in found.differences[0].what
-    assert "was handed in" in found.remarks[0]  # the claim, beside the effect of what was trained here
+    assert (
+        "was handed in" in found.remarks[0]
+    )  # the claim, beside the effect of what was trained here
 
 
 def test_a_forgery_is_found_though_no_trial_repeats(finished_run: Path, tmp_path: Path) -> None:
@@ -323,7 +353,9 @@ def test_a_forgery_is_found_though_no_trial_repeats(finished_run: Path, tmp_path
     forged_run(finished_run, forges, tmp_path, "a quantum card")
     found = trained_again(tmp_path, (baseline, best))
     assert places(found) == {f"trial {best}"}
-    assert any("76 answers are far from those trained again" in each.what for each in found.differences)
+    assert any(
+        "76 answers are far from those trained again" in each.what for each in found.differences
+    )
 
 
 def test_a_machine_whose_answers_follow_is_no_difference_and_is_not_called_the_same(
@@ -364,7 +396,9 @@ def test_a_failure_is_trained_again_on_request(finished_run: Path, tmp_path: Pat
     (run_dir / "journal.jsonl").write_bytes(sealed_journal(events))
     found = trained_again(run_dir, (3,))
     what = next(each.what for each in found.differences if each.where == "trial 3")
-    assert what.startswith("failed in the journal (the loss is not finite); trained again it completes")
+    assert what.startswith(
+        "failed in the journal (the loss is not finite); trained again it completes"
+    )
 
 
 def hostile(bundled: Path, tmp_path: Path, name: str, content: bytes = b"x") -> Path:
@@ -393,9 +427,14 @@ def test_a_zip_bomb_is_refused_before_it_is_read(bundled: Path, tmp_path: Path) 
 
 def test_pickles_in_predictions_are_not_loaded() -> None:
     buffer = io.BytesIO()
-    pickled = {name: np.array([print], dtype=object) for name in ("images", "predicted", "log_prob", "fold")}
+    pickled = {
+        name: np.array([print], dtype=object)
+        for name in ("images", "predicted", "log_prob", "fold")
+    }
     np.savez(buffer, **pickled)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="images has no header that NumPy writes for such an array"):
+    with pytest.raises(
+        ValueError, match="images has no header that NumPy writes for such an array"
+    ):
         Predictions.from_bytes(buffer.getvalue())
 
 
@@ -413,7 +452,9 @@ def test_what_cannot_be_a_bundle_is_said_unopened(tmp_path: Path) -> None:
         "empty.zip": "empty.zip is empty",
         "large.Zip": "large.Zip is of 200.0 GB",
     }
-    assert describe_grades(grades).endswith("not graded, since their names do not end in .zip: 1 (notes.txt)")
+    assert describe_grades(grades).endswith(
+        "not graded, since their names do not end in .zip: 1 (notes.txt)"
+    )
 
 
 def test_an_empty_journal_is_said_of_its_bundle(bundled: Path, tmp_path: Path) -> None:
@@ -452,7 +493,9 @@ def test_a_bundle_of_a_folder_needs_the_graders_images(bundled: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("student", ["", "  ", "a\x1b[2Jb", "x" * 101])
-def test_a_name_that_does_not_print_is_refused(finished_run: Path, tmp_path: Path, student: str) -> None:
+def test_a_name_that_does_not_print_is_refused(
+    finished_run: Path, tmp_path: Path, student: str
+) -> None:
     with pytest.raises(UserError, match="--student received"):
         make_bundle(finished_run, student, tmp_path / "x.zip")
 
@@ -469,7 +512,9 @@ def strange_predictions(bundled: Path, student: str, path: Path) -> Path:
     """The same search under another name, and nothing that grading would go on with."""
     files = files_of(bundled)
     events = _events(files)
-    next(e for e in events if e["type"] == "told" and e["trial"] == 3)["predictions_file"] = "/dev/zero"
+    next(e for e in events if e["type"] == "told" and e["trial"] == 3)["predictions_file"] = (
+        "/dev/zero"
+    )
     files["journal.jsonl"] = sealed_journal(events)
     files[MANIFEST] = files[MANIFEST].replace(b"Anna Nowak", student.encode())
     return resealed(path, files)

@@ -1,7 +1,9 @@
-"""A sound bundle made wrong at random, graded and watched: it ends with a status and lines of its own, whatever was done to it.
+"""A sound bundle made wrong at random, graded and watched: it ends with a status and lines of its
+own, whatever was done to it.
 
-200 mutants, one in 25 of them repeating the search and painting the page. AUGSEARCH_FUZZ_EXAMPLES=20000, as `make torture` has it,
-makes that 2,000 and one in 10. A mutant is named by its number: `bundle_mutants.mutant` makes it again.
+200 mutants, one in 25 of them repeating the search and painting the page.
+AUGSEARCH_FUZZ_EXAMPLES=20000, as `make torture` has it, makes that 2,000 and one in 10. A mutant is
+named by its number: `bundle_mutants.mutant` makes it again.
 """
 
 import json

@@ -24,7 +24,13 @@ def inspection(
     cells = np.repeat(np.arange(table.size), table.ravel())
     names = tuple(f"c{number}" for number in range(len(table)))
     return Inspection(
-        (cells // 3).astype(np.int32), (cells % 3).astype(np.int8), names, required, bad, leaks, skips
+        (cells // 3).astype(np.int32),
+        (cells % 3).astype(np.int8),
+        names,
+        required,
+        bad,
+        leaks,
+        skips,
     )
 
 
@@ -58,7 +64,9 @@ def test_a_sound_dataset_passes() -> None:
 
 def test_unusable_files_are_listed_with_their_reasons() -> None:
     said = message(inspection([[2, 1, 1], [2, 1, 1]], bad=(TRUNCATED,)))
-    assert said.startswith("1 file cannot be used: train/cat/1.png (damaged: truncated); mend or remove them")
+    assert said.startswith(
+        "1 file cannot be used: train/cat/1.png (damaged: truncated); mend or remove them"
+    )
     assert "dataset.on_bad_file: skip" in said
 
 
@@ -95,7 +103,8 @@ def test_an_empty_class_is_refused() -> None:
 def test_a_class_with_one_image_is_refused_with_what_is_needed() -> None:
     said = message(inspection([[1, 0, 0], [2, 1, 1]]))
     assert said == (
-        "1 class has too few images: c0 (1); 4 or more are needed (2 in train, 1 in validation, 1 in test)"
+        "1 class has too few images: c0 (1); 4 or more are needed (2 in train, 1 in validation, 1 "
+        "in test)"
     )
 
 
@@ -109,7 +118,9 @@ def test_a_class_missing_from_a_required_split_is_refused() -> None:
 
 
 def test_a_class_with_one_training_image_is_refused() -> None:
-    assert "1 class has fewer than 2 images in train: c0" in message(inspection([[1, 9, 9], [2, 1, 1]]))
+    assert "1 class has fewer than 2 images in train: c0" in message(
+        inspection([[1, 9, 9], [2, 1, 1]])
+    )
 
 
 def test_several_problems_are_told_at_once() -> None:

@@ -51,7 +51,9 @@ def _factory(cache: Path) -> SpecFactory:
 )
 def test_the_clean_path_has_no_augmentation_argument(door: Any) -> None:
     names = set(inspect.signature(door).parameters)
-    assert not {name for name in names if "augment" in name or name in ("settings", "view", "policy")}
+    assert not {
+        name for name in names if "augment" in name or name in ("settings", "view", "policy")
+    }
 
 
 def test_an_opened_dataset_holds_the_same_pixels_whatever_is_searched(cache: Path) -> None:
@@ -85,7 +87,10 @@ def test_no_phase_of_a_search_makes_a_leaking_spec(cache: Path) -> None:
         factory.search("trial", "x", settings),
         factory.confirm("confirm", "x", settings),
         factory.final("x", settings, Epochs(3)),
-        *(factory.search("control", label, factory.control(value)) for label, value in CONTROLS.items()),
+        *(
+            factory.search("control", label, factory.control(value))
+            for label, value in CONTROLS.items()
+        ),
     ]
     resources = resources_of(factory.config, cache / "run")
     assert not any(spec.demo for spec in specs)
@@ -101,7 +106,9 @@ def test_a_heavily_augmented_trial_is_scored_on_the_features_of_the_clean_images
 
     def validation_hash(settings: Settings) -> tuple[str, str] | None:
         spec = factory.search("trial", "x", settings)
-        spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"folds": folds})})
+        spec = spec.model_copy(
+            update={"protocol": spec.protocol.model_copy(update={"folds": folds})}
+        )
         return train_spec(spec, resources).result.validation_hash
 
     clean, heavy = validation_hash(factory.control({})), validation_hash(factory.control(HEAVY))
@@ -131,7 +138,8 @@ def test_the_deliberate_leak_is_seen_in_the_hash(cache: Path) -> None:
 
 
 def test_only_the_demonstration_s_own_modules_and_those_that_show_it_know_of_the_leak() -> None:
-    """Not the data, the features, or anything that trains; in `run_trial` it is let in by the door."""
+    """Not the data, the features, or anything that trains; in `run_trial` it is let in by the
+    door."""
     root = Path(__file__).parent.parent
     knowing = {
         path.relative_to(root / "search").as_posix()

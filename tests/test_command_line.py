@@ -1,4 +1,5 @@
-"""The command line as people and scripts use it: statuses, streams, JSON, signals. Real processes."""
+"""The command line as people and scripts use it: statuses, streams, JSON, signals. Real
+processes."""
 
 import json
 import os
@@ -32,11 +33,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-UNREACHABLE = "http://127.0.0.1:9"  # no port of this machine answers there, so weights cannot be downloaded
+UNREACHABLE = (
+    "http://127.0.0.1:9"  # no port of this machine answers there, so weights cannot be downloaded
+)
 
 
 def _start(folder: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "AUGSEARCH_CACHE": str(folder / "cache"), "NO_COLOR": "1", **variables}
+    environment = {
+        **os.environ,
+        "AUGSEARCH_CACHE": str(folder / "cache"),
+        "NO_COLOR": "1",
+        **variables,
+    }
     environment |= {
         "https_proxy": UNREACHABLE,
         "http_proxy": UNREACHABLE,
@@ -87,7 +95,9 @@ def test_a_run_ends_with_0_and_one_json_object_and_again_says_it_is_finished(fol
 def test_a_mistake_in_the_file_is_one_line_and_status_2(folder: Path) -> None:
     status, out, err = _call(folder, "run", "tiny.yaml", "--set", "training.patiance=3")
     assert (status, out) == (2, "")
-    assert err.splitlines() == ["error: tiny.yaml: training.patiance: unknown key; did you mean patience?"]
+    assert err.splitlines() == [
+        "error: tiny.yaml: training.patiance: unknown key; did you mean patience?"
+    ]
 
 
 def test_a_missing_file_and_an_unknown_command_are_status_2(folder: Path) -> None:
@@ -110,7 +120,9 @@ def test_a_search_whose_baseline_cannot_train_is_status_3_with_the_reason(folder
     assert "efficientnet-lite0" in err
 
 
-def test_sigterm_stops_within_ten_seconds_with_75_and_the_same_command_resumes(folder: Path) -> None:
+def test_sigterm_stops_within_ten_seconds_with_75_and_the_same_command_resumes(
+    folder: Path,
+) -> None:
     arguments = ("run", "tiny.yaml", "--set", "search.trials=3", "--set", "training.max_epochs=12")
     process = _start(folder, *arguments)
     journal = folder / "runs/tiny/journal.jsonl"
@@ -154,7 +166,9 @@ def test_preview_writes_a_picture(folder: Path) -> None:
 @pytest.mark.parametrize("encoding", ["cp1252", "cp1252:strict", "ascii"])
 def test_signs_that_the_output_cannot_hold_are_escaped(folder: Path, encoding: str) -> None:
     code = "ImageDataGenerator(rotation_range=30)"
-    status, out, err = _call(folder, "import-idg", code, "--data", "日本😀", PYTHONIOENCODING=encoding)
+    status, out, err = _call(
+        folder, "import-idg", code, "--data", "日本😀", PYTHONIOENCODING=encoding
+    )
     assert (status, err.count("Traceback")) == (0, 0), err
     assert yaml.safe_load(out)["dataset"]["path"] == "日本😀"
     status, _, err = _call(folder, "report", "日本", PYTHONIOENCODING=encoding)
@@ -167,10 +181,16 @@ def test_signs_that_the_output_cannot_hold_are_escaped(folder: Path, encoding: s
 def test_json_is_json_whatever_the_output_can_hold(folder: Path) -> None:
     write_folders(
         folder / "photos",
-        {f"{split}/{name}": 4 for split in ("train", "validation", "test") for name in ("日本", "é😀")},
+        {
+            f"{split}/{name}": 4
+            for split in ("train", "validation", "test")
+            for name in ("日本", "é😀")
+        },
     )
     source = {"source": "folder", "path": "photos", "image_size": 8}
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({**EXPERIMENT, "dataset": source}), encoding="utf-8")
+    (folder / "tiny.yaml").write_text(
+        yaml.safe_dump({**EXPERIMENT, "dataset": source}), encoding="utf-8"
+    )
     status, out, err = _call(folder, "check", "tiny.yaml", "--json", PYTHONIOENCODING="cp1252")
     assert status == 0, err
     assert sorted(json.loads(out)["dataset"]["class_names"]) == ["é😀", "日本"]

@@ -18,7 +18,8 @@ from search.experiment.config import parse_config
 
 @pytest.fixture(scope="module")
 def larger_head(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same images and seed as `finished_run`, a head four times as large, and longer trained."""
+    """The same images and seed as `finished_run`, a head four times as large, and longer
+    trained."""
     return _searched(
         finished_run,
         tmp_path_factory.mktemp("larger"),
@@ -53,7 +54,9 @@ def test_a_longer_training_is_seen_to_gain(finished_run: Path, larger_head: Path
     assert 0 < pair.effect.ci_low < pair.effect.delta < pair.effect.ci_high
 
 
-def test_the_other_way_round_the_effect_has_the_other_sign(finished_run: Path, larger_head: Path) -> None:
+def test_the_other_way_round_the_effect_has_the_other_sign(
+    finished_run: Path, larger_head: Path
+) -> None:
     there, back = compare(finished_run, larger_head), compare(larger_head, finished_run)
     assert there.pairs[0].effect.delta == -back.pairs[0].effect.delta
 
@@ -68,9 +71,9 @@ def test_the_number_of_test_images_is_told(finished_run: Path, larger_head: Path
     answer = CliRunner().invoke(app, ["compare", str(finished_run), str(larger_head), "--json"])
     assert answer.exit_code == DONE
     found = json.loads(answer.stdout)
-    counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"]["dataset"][
-        "counts"
-    ]
+    counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"][
+        "dataset"
+    ]["counts"]
     assert found["pairs"][-1]["num_images"] == np.sum(counts["test"])
 
 
@@ -78,9 +81,9 @@ def test_settings_scored_in_the_same_folds_are_compared_out_of_fold(
     finished_run: Path, larger_head: Path
 ) -> None:
     pair = _by_name(compare(finished_run, larger_head))["no augmentation, out of fold"]
-    counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"]["dataset"][
-        "counts"
-    ]
+    counts = json.loads((finished_run / "journal.jsonl").read_text().splitlines()[0])["opened"][
+        "dataset"
+    ]["counts"]
     assert pair.num_images == np.sum(counts["train"]) + np.sum(counts["validation"])
     assert pair.effect.delta > 0.3  # two heads each: the interval is all there is
 

@@ -49,11 +49,15 @@ def test_the_filled_file_read_again_is_the_same_experiment(tmp_path: Path) -> No
 
 
 def test_a_default_written_out_does_not_change_the_hash() -> None:
-    assert parse_config(_changed("training.patience", 20), "x").hash == parse_config(MINIMAL, "x").hash
+    assert (
+        parse_config(_changed("training.patience", 20), "x").hash == parse_config(MINIMAL, "x").hash
+    )
 
 
 def test_what_cannot_change_a_result_does_not_change_the_hash() -> None:
-    assert parse_config(_changed("execution.workers", 2), "x").hash == parse_config(MINIMAL, "x").hash
+    assert (
+        parse_config(_changed("execution.workers", 2), "x").hash == parse_config(MINIMAL, "x").hash
+    )
 
 
 def test_the_seed_changes_the_hash() -> None:
@@ -90,7 +94,11 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
         ("search.trails", 3, "search.trails: unknown key; did you mean trials"),
         ("augmentation.rotation", 3, "rotation"),
         ("augmentation.rotation_range", "much", "rotation_range"),
-        ("augmentation.rotation_range", {"min": 5, "max": 1}, "rotation_range: min 5 is above max 1"),
+        (
+            "augmentation.rotation_range",
+            {"min": 5, "max": 1},
+            "rotation_range: min 5 is above max 1",
+        ),
         ("augmentation.zoom_range", {"min": 0.0, "max": 1.5}, "zoom_range"),
         ("model.learning_rate", -1, "learning_rate: received -1"),
         ("model.learning_rate", {"min": 0, "max": 1}, "learning_rate: received 0"),
@@ -167,10 +175,14 @@ def test_the_schema_names_every_section() -> None:
     }
 
 
-def test_an_experiment_is_loaded_from_a_text_a_path_or_a_mapping_with_overrides(tmp_path: Path) -> None:
+def test_an_experiment_is_loaded_from_a_text_a_path_or_a_mapping_with_overrides(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(yaml.safe_dump(MINIMAL))
-    configs = [load_config(given, "seed=7") for given in (path, str(path), MINIMAL, load_config(path))]
+    configs = [
+        load_config(given, "seed=7") for given in (path, str(path), MINIMAL, load_config(path))
+    ]
     assert {config.seed for config in configs} == {7}
     assert len({config.hash for config in configs}) == 1
 
@@ -246,13 +258,19 @@ def test_an_address_that_no_search_could_use_is_refused_with_the_file(uri: str) 
     ],
 )
 @pytest.mark.parametrize("digits", [400, 5000])
-def test_a_number_larger_than_any_float_is_refused_in_one_line(key: str, value: str, digits: int) -> None:
+def test_a_number_larger_than_any_float_is_refused_in_one_line(
+    key: str, value: str, digits: int
+) -> None:
     with pytest.raises(UserError, match=key if digits == 400 else ".") as caught:
         load_config(MINIMAL, [f"{key}={value.format('9' * digits)}"])
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("overrides", [[3], b"x", None, 7, {"search.trials": 3}, [b"search.trials=3"]])
+@pytest.mark.parametrize(
+    "overrides", [[3], b"x", None, 7, {"search.trials": 3}, [b"search.trials=3"]]
+)
 def test_overrides_that_are_no_texts_are_refused(overrides: Any) -> None:
-    with pytest.raises(TypeError, match=r"overrides received .*; allowed: texts such as 'search.trials=30'"):
+    with pytest.raises(
+        TypeError, match=r"overrides received .*; allowed: texts such as 'search.trials=30'"
+    ):
         load_config(MINIMAL, overrides)

@@ -1,6 +1,8 @@
-"""Damage at random to experiment files: one clear line a mistake, or an experiment that reads back as itself; no traceback.
+"""Damage at random to experiment files: one clear line a mistake, or an experiment that reads back
+as itself; no traceback.
 
-300 examples, the same ones every time; AUGSEARCH_FUZZ_EXAMPLES=20000 (or more) draws that many new ones.
+300 examples, the same ones every time; AUGSEARCH_FUZZ_EXAMPLES=20000 (or more) draws that many new
+ones.
 """
 
 import os
@@ -69,7 +71,9 @@ def fuzz(share: float) -> settings:
 @given(
     number=st.integers(0, len(TEXTS) - 1),
     cuts=st.lists(
-        st.tuples(st.floats(0, 1), st.integers(0, 20), st.sampled_from(PIECES)), min_size=1, max_size=4
+        st.tuples(st.floats(0, 1), st.integers(0, 20), st.sampled_from(PIECES)),
+        min_size=1,
+        max_size=4,
     ),
 )
 def test_a_damaged_file_is_refused_or_is_an_experiment(
@@ -91,7 +95,9 @@ def test_a_damaged_file_is_refused_or_is_an_experiment(
 
 @fuzz(0.5)
 @given(number=st.integers(0, len(TREES) - 1), data=st.data())
-def test_odd_values_anywhere_are_refused_or_are_an_experiment(number: int, data: st.DataObject) -> None:
+def test_odd_values_anywhere_are_refused_or_are_an_experiment(
+    number: int, data: st.DataObject
+) -> None:
     tree = yaml.safe_load(TEXTS[number])
     for _ in range(data.draw(st.integers(1, 3))):
         places = list(places_of(tree))
@@ -108,7 +114,13 @@ def test_odd_values_anywhere_are_refused_or_are_an_experiment(number: int, data:
 
 def places_of(tree: Any) -> Any:
     """Every (container, key) of nested dicts and lists."""
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    items = (
+        tree.items()
+        if isinstance(tree, dict)
+        else enumerate(tree)
+        if isinstance(tree, list)
+        else ()
+    )
     for key, value in list(items):
         yield tree, key
         yield from places_of(value)

@@ -1,4 +1,5 @@
-"""What an experiment file's mistakes are answered with: the key, what was received, what is allowed, how to write it."""
+"""What an experiment file's mistakes are answered with: the key, what was received, what is
+allowed, how to write it."""
 
 import copy
 from collections.abc import Iterator
@@ -73,9 +74,9 @@ def test_a_wrong_value_is_answered_with_its_key_and_what_is_allowed(path: tuple[
             (line,) = str(error).splitlines()
             assert line.startswith(f"x: {'.'.join(path)}") or "training." in line, line
             assert not any(words in line for words in VALIDATORS_OWN), line
-            assert any(word in line for word in ("; allowed: ", "stands twice", "unknown key", "use mode")), (
-                line
-            )
+            assert any(
+                word in line for word in ("; allowed: ", "stands twice", "unknown key", "use mode")
+            ), line
 
 
 @pytest.mark.parametrize(
@@ -85,18 +86,23 @@ def test_a_wrong_value_is_answered_with_its_key_and_what_is_allowed(path: tuple[
         ("dataset.split", [0.7, 0.15, 0.15], "such as split: {validation: 0.15, test: 0.15}"),
         ("evaluation.confirm", False, "write confirm: null for none"),
         ("dataset.split.validation", "20%", "write 0.2, without quotes"),
-        ("augmentation.brightness_range", {"min": 0.8, "max": 1.2}, "[[1, 1], [0.8, 1.2]] searches two pairs"),
+        ("augmentation.brightness_range", {"min": 0.8, "max": 1.2}, "[[1, 1], [0.8, 1.2]] searches "
+                                                                    "two pairs"),
         ("augmentation.policy", "TrivialAugment", "did you mean 'trivial_augment_wide'?"),
         ("evaluation.confirm", 5, "such as confirm: {top: 5, seeds: 5, views: 24}"),
-        ("evaluation.seeds", [1, 2], "received [1, 2]; allowed: a whole number from 1 to 1000; one value, such as seeds: 3"),
-        ("dataset.image_size", [150, 150], "allowed: a whole number from 8 to 2048; one value, such as image_size: 150"),
+        ("evaluation.seeds", [1, 2], "received [1, 2]; allowed: a whole number from 1 to 1000; one "
+                                     "value, such as seeds: 3"),
+        ("dataset.image_size", [150, 150], "allowed: a whole number from 8 to 2048; one value, "
+                                           "such as image_size: 150"),
         ("search.trials", "20", "write 20, without quotes"),
         ("search.trials", 20.0, "write trials: 20"),
         ("search.trials", {"min": 5, "max": 20}, "one value, such as trials: 20"),
-        ("evaluation.folds", True, "received true; allowed: a whole number from 1 to 100; such as folds: 5"),
+        ("evaluation.folds", True, "received true; allowed: a whole number from 1 to 100; such as "
+                                   "folds: 5"),
         ("augmentation.rotation_range", "0-40", "a range is written {min: 0, max: 40}"),
         ("augmentation.rotation_range", "20", "write 20, without quotes"),
-        ("augmentation.horizontal_flip", "random", "allowed: true or false; [false, true] searches both"),
+        ("augmentation.horizontal_flip", "random", "allowed: true or false; [false, true] searches "
+                                                   "both"),
         ("training.views", "all", "allowed: a whole number from 1 to 10000 or fresh"),
         ("model.dropout", 1, "allowed: a number from 0 to below 1; such as dropout: 0.2"),
         ("model.learning_rate", "1e-3", "write 0.001, without quotes"),
@@ -104,7 +110,8 @@ def test_a_wrong_value_is_answered_with_its_key_and_what_is_allowed(path: tuple[
         ("name", False, 'such as name: "no": YAML reads yes, no, on and off as true and false'),
         ("evaluation.objective", "Accuracy", "did you mean 'accuracy'?"),
         ("search.algorithm", "baysian", "did you mean 'bayesian'?"),
-        ("search.algorithm", ["random", "grid"], 'received ["random", "grid"]; allowed: random, grid'),
+        ("search.algorithm", ["random", "grid"], 'received ["random", "grid"]; allowed: random, '
+                                                 'grid'),
         ("augmentation", None, "such as augmentation: {rotation_range: [0, 20, 40]}"),
         ("dataset", "photos", "such as dataset: {path: photos, source: folder}"),
         ("training.finetune", 3, "a section of from, learning_rate"),
@@ -124,9 +131,12 @@ def test_a_list_of_two_strengths_is_questioned_and_a_range_is_not() -> None:
         "brightness_range": [[1, 1], [0.8, 1.2]],
         "horizontal_flip": [False, True],
     }
-    config = parse_config(MINIMAL | {"augmentation": section, "model": {"learning_rate": [0.001, 0.01]}}, "x")
+    config = parse_config(
+        MINIMAL | {"augmentation": section, "model": {"learning_rate": [0.001, 0.01]}}, "x"
+    )
     assert Space.of(config).remarks() == (
-        "augmentation.rotation_range: only 40 and 0 are tried; for what lies between, write {min: 0, max: 40}",
+        "augmentation.rotation_range: only 40 and 0 are tried; for what lies between, write {min: "
+        "0, max: 40}",
     )
 
 
@@ -142,13 +152,17 @@ def test_nesting_without_end_is_one_line(levels: int) -> None:
     deep: Any = []
     for _ in range(levels):
         deep = [deep]
-    with pytest.raises(UserError, match=r"^x: its lists and sections are nested too deeply") as caught:
+    with pytest.raises(
+        UserError, match=r"^x: its lists and sections are nested too deeply"
+    ) as caught:
         parse_config(_changed(("augmentation", "rotation_range"), deep), "x")
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_missing_section_is_shown() -> None:
-    with pytest.raises(UserError, match=r"dataset: missing; it has no default; such as dataset: \{"):
+    with pytest.raises(
+        UserError, match=r"dataset: missing; it has no default; such as dataset: \{"
+    ):
         parse_config({"name": "a", "augmentation": MINIMAL["augmentation"]}, "x")
 
 
@@ -159,7 +173,14 @@ def test_a_value_of_no_kind_of_yaml_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1e-3", 0.001), ("1E5", 1e5), ("2020-01-01", "2020-01-01"), ("yes", True), ("0", 0), ("1_000", 1000)],
+    [
+        ("1e-3", 0.001),
+        ("1E5", 1e5),
+        ("2020-01-01", "2020-01-01"),
+        ("yes", True),
+        ("0", 0),
+        ("1_000", 1000),
+    ],
 )
 def test_numbers_are_those_of_yaml_1_2(text: str, value: Any) -> None:
     assert parse_yaml(f"a: {text}", "x") == {"a": value}

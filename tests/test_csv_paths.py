@@ -1,4 +1,5 @@
-"""Paths of a csv that lead to no file: one sentence on the column, with the nearest file and what to write."""
+"""Paths of a csv that lead to no file: one sentence on the column, with the nearest file and what
+to write."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,11 @@ def _refusal(folder: Path, text: str | bytes, **settings: str) -> str:
             "from the csv's folder on",
         ),
         (lambda name: name.split("/")[-1], "000.png", "with the folders above it"),
-        (lambda name: "https://host/" + name, "https://host/img/Cat/000.png", "the picture downloaded"),
+        (
+            lambda name: "https://host/" + name,
+            "https://host/img/Cat/000.png",
+            "the picture downloaded",
+        ),
         (lambda name: "~/" + name, "~/img/Cat/000.png", "from the csv's folder on"),
         (lambda name: name.upper(), "IMG/CAT/000.PNG", "upper and lower case as the file has it"),
         (
@@ -72,8 +77,8 @@ def test_a_path_from_elsewhere_is_answered_with_the_file_below(root: Path, start
     said = _refusal(root, _rows(lambda name: start + name))
     assert "line 2: " in said
     assert (
-        "(column path: 8 of 8 rows); the nearest is img/Cat/000.png: write that, from the csv's folder on"
-        in said
+        "(column path: 8 of 8 rows); the nearest is img/Cat/000.png: write that, from the csv's "
+        "folder on" in said
     )
 
 
@@ -81,14 +86,17 @@ def test_a_csv_beside_its_pictures_folder_is_told_where_to_be(root: Path) -> Non
     (root / "lists").mkdir()
     for change in (lambda name: name, lambda name: "../" + name):
         said = _refusal(root / "lists", _rows(change))
-        assert f"there is img/Cat/000.png in the folder above the csv's, {root}: put the csv there" in said
+        assert (
+            f"there is img/Cat/000.png in the folder above the csv's, {root}: put the csv there"
+            in said
+        )
 
 
 def test_a_few_missing_files_are_named_each_with_the_nearest(root: Path) -> None:
     said = _refusal(root, _rows(lambda name: name.replace("003", "0003")))
     assert (
-        "1 file cannot be used: img/Cat/0003.png (line 5: No such file or directory; the nearest is img/Cat/003.png)"
-        in said
+        "1 file cannot be used: img/Cat/0003.png (line 5: No such file or directory; the nearest "
+        "is img/Cat/003.png)" in said
     )
 
 
@@ -100,18 +108,25 @@ def test_a_column_of_nothing_is_no_reason_to_skip_everything(root: Path) -> None
 def test_what_is_there_and_cannot_be_read_is_not_said_to_be_missing(root: Path) -> None:
     for number in range(8):
         (root / f"{number}.png").symlink_to(f"{number}.png")
-    said = _refusal(root, "path,label\n" + "".join(f"{number}.png,{number % 2}\n" for number in range(8)))
+    said = _refusal(
+        root, "path,label\n" + "".join(f"{number}.png,{number % 2}\n" for number in range(8))
+    )
     assert "8 files cannot be used: 0.png (Too many levels of symbolic links)" in said
 
 
 def test_another_column_that_holds_the_files_is_named(root: Path) -> None:
-    text = "path,label,file\n" + "".join(f"{n},{name.split('/')[1]},{name}\n" for n, name in enumerate(NAMES))
+    text = "path,label,file\n" + "".join(
+        f"{n},{name.split('/')[1]},{name}\n" for n, name in enumerate(NAMES)
+    )
     assert "column file does hold files: write dataset.path_column: file" in _refusal(root, text)
 
 
 def test_a_column_of_folders_is_answered_in_one_sentence(root: Path) -> None:
     said = _refusal(root, _rows(lambda name: name.rpartition("/")[0]))
-    assert "column path: img/Cat is a folder (line 2), as all 8 are; write the path of a picture" in said
+    assert (
+        "column path: img/Cat is a folder (line 2), as all 8 are; write the path of a picture"
+        in said
+    )
     rows = "".join(f"img,{name.split('/')[1]},{name}\n" for name in NAMES)
     assert "img is a folder (line 2), as all 8 are; column file does hold files" in _refusal(
         root, "path,label,file\n" + rows
@@ -141,15 +156,20 @@ def test_equally_near_files_are_counted(root: Path) -> None:
     ("text", "words"),
     [
         (f"{NAMES[0]},Cat\n{NAMES[1]},Cat\n", "the first line must name the columns"),
-        ("path,label\na,b.png,cat\n", "line 2: 3 columns, and the first line names 2; quote a value that holds a comma"),
+        ("path,label\na,b.png,cat\n", "line 2: 3 columns, and the first line names 2; quote a "
+                                      "value that holds a comma"),
         ("path,label\na.png,cat,pet\n", "an image has one label"),
-        ("file,kind\na.png,cat\n", "no column 'path' (dataset.path_column); columns: 'file', 'kind'; write dataset.path_column"),
-        ("path,label\na.png,caf\xe9\n".encode("cp1252"), "line 2 has the byte 0xE9, as in Windows' or another code; save it as UTF-8"),
+        ("file,kind\na.png,cat\n", "no column 'path' (dataset.path_column); columns: 'file', "
+                                   "'kind'; write dataset.path_column"),
+        ("path,label\na.png,caf\xe9\n".encode("cp1252"), "line 2 has the byte 0xE9, as in Windows' "
+                                                         "or another code; save it as UTF-8"),
         ("path,label\na.png,cat\n".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
         ('path,label\n"a.png,cat\n', "close every quote"),
     ],
 )  # fmt: skip
-def test_what_is_not_read_as_meant_says_what_to_write(root: Path, text: str | bytes, words: str) -> None:
+def test_what_is_not_read_as_meant_says_what_to_write(
+    root: Path, text: str | bytes, words: str
+) -> None:
     assert words in _refusal(root, text)
 
 
@@ -161,8 +181,12 @@ def test_empty_cells_at_the_end_of_a_row_are_passed_over(root: Path) -> None:
 TRAINED = {"train/cat": 4, "train/dog": 4, "validation/cat": 2, "validation/dog": 2}
 
 
-@pytest.mark.parametrize("extra", [{"test": 3}, {"test/unknown": 3}, {"test/images": 2, "test/more": 2}])
-def test_a_test_folder_without_labels_is_to_be_left_out(tmp_path: Path, extra: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "extra", [{"test": 3}, {"test/unknown": 3}, {"test/images": 2, "test/more": 2}]
+)
+def test_a_test_folder_without_labels_is_to_be_left_out(
+    tmp_path: Path, extra: dict[str, int]
+) -> None:
     write_folders(tmp_path, {**TRAINED, **extra})
     with pytest.raises(UserError) as caught:
         opened(folder_config(tmp_path), tmp_path / "cache")
@@ -183,7 +207,9 @@ def test_classes_of_train_in_another_case_are_named_as_such(
     tmp_path: Path, written: tuple[str, str], count: int
 ) -> None:
     cat, dog = written
-    write_folders(tmp_path, {"train/cat": 4, "train/dog": 4, f"validation/{cat}": 3, f"validation/{dog}": 1})
+    write_folders(
+        tmp_path, {"train/cat": 4, "train/dog": 4, f"validation/{cat}": 3, f"validation/{dog}": 1}
+    )
     with pytest.raises(UserError) as caught:
         opened(folder_config(tmp_path), tmp_path / "cache")
     start = "1 class is of" if count == 1 else "2 classes are of"

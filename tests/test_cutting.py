@@ -1,4 +1,5 @@
-"""Where a backbone is cut: the layers that train, the one tensor below them, and that the two halves are the whole."""
+"""Where a backbone is cut: the layers that train, the one tensor below them, and that the two
+halves are the whole."""
 
 from typing import TYPE_CHECKING
 
@@ -18,24 +19,31 @@ SIZE = 8
 
 
 def _residual() -> "keras.Model":
-    """conv -> [a -> b] + shortcut -> conv, with batch norms: a cut between a and b has two tensors below it."""
+    """conv -> [a -> b] + shortcut -> conv, with batch norms: a cut between a and b has two tensors
+    below it."""
     import keras
     from keras import layers
 
     keras.utils.set_random_seed(1)
     inputs = keras.Input((SIZE, SIZE, 3))
-    stem = layers.ReLU(name="stem_relu")(layers.Conv2D(4, 3, padding="same", name="stem_conv")(inputs))
+    stem = layers.ReLU(name="stem_relu")(
+        layers.Conv2D(4, 3, padding="same", name="stem_conv")(inputs)
+    )
     x = layers.Conv2D(4, 3, padding="same", name="block1a_conv")(stem)
     x = layers.BatchNormalization(name="block1a_bn")(x)
     x = layers.Conv2D(4, 3, padding="same", name="block1b_conv")(x)
     x = layers.Add(name="block1b_add")([x, stem])
     x = layers.DepthwiseConv2D(5, padding="same", name="block10a_conv")(x)
-    x = layers.ReLU(max_value=6, name="block10a_relu")(layers.BatchNormalization(name="block10a_bn")(x))
+    x = layers.ReLU(max_value=6, name="block10a_relu")(
+        layers.BatchNormalization(name="block10a_bn")(x)
+    )
     return keras.Model(inputs, layers.GlobalAveragePooling2D(name="pool")(x), name="residual")
 
 
 def _images(count: int = 6) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3)).astype(np.float32) / 255
+    return (
+        np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3)).astype(np.float32) / 255
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +104,9 @@ def test_where_two_tensors_run_side_by_side_all_the_way_the_cut_is_impossible() 
     left = layers.Conv2D(2, 3, name="left")(inputs)
     right = layers.Conv2D(2, 3, name="right")(inputs)
     both = layers.Concatenate(name="both")([left, right])
-    backbone = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3, name="top")(both)))
+    backbone = keras.Model(
+        inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3, name="top")(both))
+    )
     # Above the concatenation one tensor is enough; at it, two arrive.
     assert cut(backbone, "top").prefix is not None
     parts = cut(backbone, "both")
@@ -105,13 +115,17 @@ def test_where_two_tensors_run_side_by_side_all_the_way_the_cut_is_impossible() 
 
 
 def test_the_suffix_has_the_gradients_of_the_uncut_model() -> None:
-    """One step of Adam moves weights by their gradients' signs: so gradients themselves are compared, in float32 and as kept."""
+    """One step of Adam moves weights by their gradients' signs: so gradients themselves are
+    compared, in float32 and as kept."""
     backbone = _residual()
     parts = cut(backbone, "block10a")
     assert parts.prefix is not None
     shape = HeadShape(4, 5, 3)
     batch = Batch(
-        _images(), np.eye(3, dtype=np.float32)[[0, 1, 2] * 2], np.ones((6, 5), np.float32), np.zeros(6)
+        _images(),
+        np.eye(3, dtype=np.float32)[[0, 1, 2] * 2],
+        np.ones((6, 5), np.float32),
+        np.zeros(6),
     )
     head = initial_weights(shape, 3)
     whole = Network(backbone, parts.trained, shape)

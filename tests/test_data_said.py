@@ -1,4 +1,5 @@
-"""What was done to the pictures, from a search's first line to its model: `check`, `run`, the page and `predict` agree."""
+"""What was done to the pictures, from a search's first line to its model: `check`, `run`, the page
+and `predict` agree."""
 
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from search.report.sections import data_lines
 
 EVALUATION = {"folds": 2, "seeds": 1, "confirm": None}
 SAID = (
-    "3 files and folders passed over, hidden or left behind by a program: @eaDir, cat/.DS_Store, cat/Thumbs.db",
+    "3 files and folders passed over, hidden or left behind by a program: @eaDir, cat/.DS_Store, "
+    "cat/Thumbs.db",
     "24 images converted (grey): cat/00.png, cat/01.png, cat/02.png and 21 more",
-    "24 images of more than 8 bits per channel (whole numbers): v became 255 v / 4095, as the highest, cat/00.png, "
+    "24 images of more than 8 bits per channel (whole numbers): v became 255 v / 4095, as the "
+    "highest, cat/00.png, "
     "goes up to 39",
     "1 file left out: dog/text.png (not an image in a format that is read",
 )
@@ -41,7 +44,8 @@ class _Heard:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve-bit pictures, bright at the top or at the bottom, beside what programs leave behind."""
+    """Twelve-bit pictures, bright at the top or at the bottom, beside what programs leave
+    behind."""
     root = tmp_path_factory.mktemp("photos")
     (root / "@eaDir").mkdir()
     for name in ("cat", "dog"):
@@ -62,7 +66,9 @@ def _settings(photos: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def searched(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResult, list[str]]:
+def searched(
+    photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[SearchResult, list[str]]:
     heard, place = _Heard(), tmp_path_factory.mktemp("run")
     config = tiny_config(
         place / "cache",
@@ -80,11 +86,15 @@ def test_a_run_says_what_was_done_to_the_pictures(searched: tuple[SearchResult, 
 
 def test_the_page_says_the_same(searched: tuple[SearchResult, list[str]]) -> None:
     result, heard = searched
-    assert [line for line in data_lines(result.state)[1:] if line.removesuffix(".") not in heard] == []
+    assert [
+        line for line in data_lines(result.state)[1:] if line.removesuffix(".") not in heard
+    ] == []
     assert len(data_lines(result.state)) == 1 + len(SAID)
 
 
-def test_check_says_the_same(searched: tuple[SearchResult, list[str]], photos: Path, tmp_path: Path) -> None:
+def test_check_says_the_same(
+    searched: tuple[SearchResult, list[str]], photos: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "tiny.yaml"
     experiment = {
         "name": "tiny",
@@ -104,13 +114,16 @@ def test_check_says_the_same(searched: tuple[SearchResult, list[str]], photos: P
 def test_predict_scales_new_pictures_as_the_search_did(
     searched: tuple[SearchResult, list[str]], photos: Path, tmp_path: Path
 ) -> None:
-    """A dark picture alone would be thought of 10 bits; its eight-bit twin shows what it must be."""
+    """A dark picture alone would be thought of 10 bits; its eight-bit twin shows what it must
+    be."""
     run_dir = searched[0].run_dir
     dark = np.linspace(0, 1000, 64).astype(np.uint16).reshape(8, 8)
     twin = np.rint(dark * 255.0 / 4095).astype(np.uint8)
     for name, pixels in (("dark", dark), ("twin", twin), ("bright", dark * 60)):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    found = list(predict(run_dir, [str(tmp_path / f"{name}.png") for name in ("dark", "twin", "bright")]))
+    found = list(
+        predict(run_dir, [str(tmp_path / f"{name}.png") for name in ("dark", "twin", "bright")])
+    )
     assert isinstance(found[0], Answer)
     assert isinstance(found[1], Answer)
     assert found[0].probabilities == found[1].probabilities

@@ -64,11 +64,16 @@ def test_bad_files_are_left_out_on_request_and_reported(root: Path, cache: Path)
     assert dataset.names == clean.names
     assert dataset.digest == clean.digest
     left_out = {item.name: item.reason for item in dataset.notes.left_out}
-    assert left_out == {"train/cat/0.png": "empty file (0 bytes)", "train/dog/pipe.png": "a FIFO, not a file"}
+    assert left_out == {
+        "train/cat/0.png": "empty file (0 bytes)",
+        "train/dog/pipe.png": "a FIFO, not a file",
+    }
     assert "2 files left out" in dataset.notes.lines()[0]
 
 
-def test_what_was_left_out_once_still_stops_a_search_that_does_not_skip(root: Path, cache: Path) -> None:
+def test_what_was_left_out_once_still_stops_a_search_that_does_not_skip(
+    root: Path, cache: Path
+) -> None:
     (root / "train" / "cat" / "0.png").touch()
     opened(folder_config(root, on_bad_file="skip"), cache)
     assert "1 file cannot be used" in refusal(folder_config(root), cache)
@@ -76,7 +81,9 @@ def test_what_was_left_out_once_still_stops_a_search_that_does_not_skip(root: Pa
 
 def test_over_the_pixel_limit_is_a_bad_file(root: Path, cache: Path) -> None:
     (root / "train" / "cat" / "huge.png").write_bytes(encoded(picture(60, 100, 100)))
-    assert "huge.png (100 x 100 is 10000 pixels" in refusal(folder_config(root, max_pixels=9999), cache)
+    assert "huge.png (100 x 100 is 10000 pixels" in refusal(
+        folder_config(root, max_pixels=9999), cache
+    )
     assert len(opened(folder_config(root, max_pixels=10_000), cache).names) == 11
 
 
@@ -109,7 +116,8 @@ def test_one_picture_in_two_classes_is_refused_with_both(
     if saved_again:
         Image.open(first).save(copy, "BMP")
     assert refusal(folder_config(root), cache) == (
-        f"1 image is in two classes: {split}/dog/copy (dog) = train/cat/000.png (cat); keep each in one, or set "
+        f"1 image is in two classes: {split}/dog/copy (dog) = train/cat/000.png (cat); keep each "
+        "in one, or set "
         "dataset.on_bad_file: skip, which leaves out all of them"
     ).replace(*SORTED[split])
 
@@ -160,7 +168,9 @@ def test_copies_within_a_split_are_kept_noted_and_of_one_group(root: Path, cache
 def test_copies_never_part_in_a_drawn_split(tmp_path: Path, cache: Path) -> None:
     write_folders(tmp_path / "data", {"cat": 12, "dog": 12})
     for number in range(12):
-        shutil.copy(tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/copy{number}.png")
+        shutil.copy(
+            tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/copy{number}.png"
+        )
     dataset = opened(folder_config(tmp_path / "data"), cache)
     split_of = dict(zip(dataset.names, dataset.splits.tolist(), strict=True))
     assert len(dataset.notes.duplicates) == 12
@@ -169,11 +179,17 @@ def test_copies_never_part_in_a_drawn_split(tmp_path: Path, cache: Path) -> None
 
 def test_conversions_are_counted_with_the_first_names(root: Path, cache: Path) -> None:
     for number in range(5):
-        (root / "train" / "cat" / f"g{number}.png").write_bytes(encoded(picture(70 + number).convert("L")))
+        (root / "train" / "cat" / f"g{number}.png").write_bytes(
+            encoded(picture(70 + number).convert("L"))
+        )
     (root / "train" / "dog" / "c.jpg").write_bytes(encoded(picture(80).convert("CMYK"), "JPEG"))
     notes = opened(folder_config(root), cache).notes
     assert notes.converted["grey"].count == 5
-    assert notes.converted["grey"].first == ("train/cat/g0.png", "train/cat/g1.png", "train/cat/g2.png")
+    assert notes.converted["grey"].first == (
+        "train/cat/g0.png",
+        "train/cat/g1.png",
+        "train/cat/g2.png",
+    )
     assert notes.converted["CMYK"].count == 1
     assert notes.lines()[0] == "1 image converted (CMYK): train/dog/c.jpg"
 
@@ -183,7 +199,11 @@ def test_the_digest_follows_labels_and_splits(tmp_path: Path, cache: Path) -> No
     rows = [f"p/{number:03d}.png,{number % 2}" for number in range(16)]
     digests = []
     for swapped in (False, True):
-        lines = [rows[1].replace(",1", ",0"), rows[0].replace(",0", ",1"), *rows[2:]] if swapped else rows
+        lines = (
+            [rows[1].replace(",1", ",0"), rows[0].replace(",0", ",1"), *rows[2:]]
+            if swapped
+            else rows
+        )
         text = "path,label\n" + "\n".join(sorted(lines)) + "\n"
         digests += [opened(csv_config(tmp_path, text), cache, seed=seed).digest for seed in (1, 2)]
     assert len(set(digests)) == 4
@@ -191,7 +211,8 @@ def test_the_digest_follows_labels_and_splits(tmp_path: Path, cache: Path) -> No
 
 def test_a_wrong_dataset_is_refused_before_anything_is_decoded(tmp_path: Path, cache: Path) -> None:
     write_folders(
-        tmp_path / "data", {"train/cat": 3, "train/dog": 3, "validation/cat": 1, "validation/owl": 2}
+        tmp_path / "data",
+        {"train/cat": 3, "train/dog": 3, "validation/cat": 1, "validation/owl": 2},
     )
     message = refusal(folder_config(tmp_path / "data"), cache)
     assert "1 class has too few images: owl (2)" in message
@@ -230,7 +251,9 @@ def test_a_class_only_in_validation_is_refused(root: Path, cache: Path) -> None:
 def test_one_image_a_class_is_refused(tmp_path: Path, cache: Path) -> None:
     write_folders(tmp_path / "data", {f"class {number}": 1 for number in range(3)})
     message = refusal(folder_config(tmp_path / "data"), cache)
-    assert "3 classes have too few images: class 0 (1), class 1 (1), class 2 (1); 4 or more" in message
+    assert (
+        "3 classes have too few images: class 0 (1), class 1 (1), class 2 (1); 4 or more" in message
+    )
 
 
 def test_where_every_file_is_bad_skipping_does_not_help(tmp_path: Path, cache: Path) -> None:

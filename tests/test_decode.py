@@ -46,7 +46,10 @@ def plain(mode: str, colour: Any) -> Image.Image:
     ],
 )
 def test_colours_become_rgb_and_the_conversion_is_named(
-    image: Image.Image, format_name: str, colour: tuple[int, ...] | None, conversions: tuple[str, ...]
+    image: Image.Image,
+    format_name: str,
+    colour: tuple[int, ...] | None,
+    conversions: tuple[str, ...],
 ) -> None:
     result = decoded(image, format_name)
 
@@ -68,11 +71,17 @@ def test_a_palette_with_transparency_is_laid_on_white() -> None:
 
 def chunk(name: bytes, body: bytes, flipped: int = 0) -> bytes:
     """A PNG's; with another checksum than it should have where bits of that are flipped."""
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body) ^ flipped)
+    return (
+        struct.pack(">I", len(body))
+        + name
+        + body
+        + struct.pack(">I", zlib.crc32(name + body) ^ flipped)
+    )
 
 
 def deep_png(pixels: np.ndarray) -> bytes:
-    """A PNG of 16 bits per channel. pixels: uint16 [h, w, 1 to 4], as grey, grey and alpha, RGB, RGBA."""
+    """A PNG of 16 bits per channel. pixels: uint16 [h, w, 1 to 4], as grey, grey and alpha, RGB,
+    RGBA."""
     height, width, channels = pixels.shape
     colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
@@ -86,7 +95,8 @@ def opencv_file(ending: str, pixels: np.ndarray) -> bytes:
 
 
 def ramp(top: float, dtype: Any, channels: int = 1) -> np.ndarray:
-    """[64, 64, channels], rising to `top` from left to right, so that a picture of it has that level."""
+    """[64, 64, channels], rising to `top` from left to right, so that a picture of it has that
+    level."""
     row = np.linspace(0, top, 64).astype(dtype)
     return np.broadcast_to(row[None, :, None], (64, 64, channels)).copy()
 
@@ -120,9 +130,12 @@ def test_signed_and_float_tiffs_follow_the_same_rule(dtype: str, top: float, cha
 
 
 @pytest.mark.parametrize(
-    ("dtype", "values"), [("i2", (-5, 900)), ("f4", (-0.1, 1)), ("f4", (0, np.nan)), ("i1", (-1, 5))]
+    ("dtype", "values"),
+    [("i2", (-5, 900)), ("f4", (-0.1, 1)), ("f4", (0, np.nan)), ("i1", (-1, 5))],
 )
-def test_pixels_below_zero_and_no_numbers_are_refused(dtype: str, values: tuple[float, float]) -> None:
+def test_pixels_below_zero_and_no_numbers_are_refused(
+    dtype: str, values: tuple[float, float]
+) -> None:
     pixels = np.resize(np.array(values, dtype), (4, 4))
     with pytest.raises(BadImage, match=r"values from .*expected 0\.\.255 or 0\.\.65535"):
         decode_image(opencv_file(".tiff", pixels), 8, LIMIT)
@@ -148,7 +161,9 @@ def planar_tiff(planes: np.ndarray, deflated: bool) -> bytes:
 
 @pytest.mark.parametrize("deflated", [False, True])
 @pytest.mark.parametrize("dtype", ["<u2", "<f4"])
-def test_a_deep_tiff_of_a_plane_per_channel_is_not_read_as_noise(dtype: str, deflated: bool) -> None:
+def test_a_deep_tiff_of_a_plane_per_channel_is_not_read_as_noise(
+    dtype: str, deflated: bool
+) -> None:
     planes = np.linspace(0, 1 if dtype == "<f4" else 65535, 3 * 64).reshape(3, 8, 8).astype(dtype)
     with pytest.raises(BadImage, match="a kind of TIFF that is not read"):
         decode_image(planar_tiff(planes, deflated), 8, 10**6)
@@ -263,7 +278,8 @@ def test_a_truncated_jpeg_is_refused_wherever_it_is_cut(progressive: bool) -> No
 
 TAILS = {
     "zeros": bytes(5000),
-    "film": b"\0\0\0\x18ftypmp42" + np.random.default_rng(3).integers(0, 256, 200_000, np.uint8).tobytes(),
+    "film": b"\0\0\0\x18ftypmp42"
+    + np.random.default_rng(3).integers(0, 256, 200_000, np.uint8).tobytes(),
     "marks of scans": b"\xff\xda" * 10,
     "a picture cut short": encoded(picture(5), "JPEG")[:-50],
     "a picture": encoded(picture(5), "JPEG"),
@@ -272,7 +288,9 @@ TAILS = {
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize("progressive", [False, True])
-def test_what_follows_a_jpegs_end_is_no_matter_but_never_stands_for_it(tail: str, progressive: bool) -> None:
+def test_what_follows_a_jpegs_end_is_no_matter_but_never_stands_for_it(
+    tail: str, progressive: bool
+) -> None:
     data = encoded(picture(3, 120, 90), "JPEG", progressive=progressive)
     whole = decode_image(data + TAILS[tail], 16, LIMIT)
     assert np.array_equal(whole.pixels, decode_image(data, 16, LIMIT).pixels)
@@ -281,7 +299,9 @@ def test_what_follows_a_jpegs_end_is_no_matter_but_never_stands_for_it(tail: str
             decode_image(data[:-cut] + TAILS[tail], 16, LIMIT)
 
 
-@pytest.mark.parametrize("format_name", ["PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
+@pytest.mark.parametrize(
+    "format_name", ["PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"]
+)
 def test_what_follows_other_pictures_is_no_matter(format_name: str) -> None:
     data = encoded(picture(3), format_name)
     expected = decode_image(data, 16, LIMIT).pixels
@@ -293,7 +313,9 @@ def test_of_a_phones_picture_with_a_second_one_the_first_is_taken() -> None:
     for cut in (len(data), len(data) - 200):  # a messenger may have cut the second one
         result = decode_image(data[:cut], 16, LIMIT)
         assert result.conversions == ()
-        assert np.array_equal(result.pixels, decode_image(encoded(picture(3), "JPEG"), 16, LIMIT).pixels)
+        assert np.array_equal(
+            result.pixels, decode_image(encoded(picture(3), "JPEG"), 16, LIMIT).pixels
+        )
 
 
 BOMB = zlib.compress(bytes(5_000_000))
@@ -395,7 +417,12 @@ def test_what_is_no_image_is_refused(data: bytes, reason: str) -> None:
 
 def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
     header = chunk(b"IHDR", struct.pack(">2I5B", 60_000, 60_000, 8, 2, 0, 0, 0))
-    bomb = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
     with pytest.raises(
         BadImage, match=r"60000 x 60000 is 3600000000 pixels; dataset\.max_pixels allows 1000000"
     ):

@@ -28,7 +28,9 @@ def _policy(views: Path, name: str, num_bytes: int, age: int) -> Path:
 
 
 def test_the_policy_untouched_for_longest_goes_first(tmp_path: Path) -> None:
-    old, new, mine = (_policy(tmp_path, name, 100, age) for name, age in (("a", 30), ("b", 20), ("c", 40)))
+    old, new, mine = (
+        _policy(tmp_path, name, 100, age) for name, age in (("a", 30), ("b", 20), ("c", 40))
+    )
     make_room(tmp_path, 320, keep=mine, num_bytes=100)
     assert (old.exists(), new.exists(), mine.exists()) == (False, True, True)
 
@@ -97,7 +99,9 @@ def test_a_full_disk_changes_no_number(
         result = run_search(config, tmp_path / name / "run", progress, SessionOptions(inline=True))
         most[0] = max(most)
         assert (deleted[0] > 0) is (name == "tight")
-        scores.append([(r.label, r.result and r.result.metrics, r.effect) for r in result.state.records])
+        scores.append(
+            [(r.label, r.result and r.result.metrics, r.effect) for r in result.state.records]
+        )
     assert scores[0] == scores[1]
 
 

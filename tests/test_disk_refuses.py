@@ -1,4 +1,5 @@
-"""A disk that is full, read-only or forbidden, wherever a search writes: one line that says what to do; and then it goes on."""
+"""A disk that is full, read-only or forbidden, wherever a search writes: one line that says what to
+do; and then it goes on."""
 
 import shutil
 import threading
@@ -95,7 +96,9 @@ def test_a_run_directory_that_fills_up_keeps_what_was_told_and_the_search_goes_o
         assert leaderboard_of(folder) == leaderboard_of(finished_run)
 
 
-def test_the_command_line_says_it_in_one_line_with_status_2(finished_run: Path, tmp_path: Path) -> None:
+def test_the_command_line_says_it_in_one_line_with_status_2(
+    finished_run: Path, tmp_path: Path
+) -> None:
     experiment = tmp_path / "small.yaml"
     config = yaml.safe_load((finished_run / "config.yaml").read_text())
     experiment.write_text(yaml.safe_dump(config))
@@ -173,7 +176,11 @@ def test_mlflow_without_a_disk_is_named_and_sent_to_later(
         shown = runs_in_store(store)
     assert len(shown["versions"]) == 1
     assert {shown[trial][0] for trial in shown if trial != "versions"} == {"FINISHED"}
-    assert set(shown) == {*(str(record.trial) for record in result.state.records), "search", "versions"}
+    assert set(shown) == {
+        *(str(record.trial) for record in result.state.records),
+        "search",
+        "versions",
+    }
 
 
 def test_a_log_that_cannot_grow_stops_the_search_until_it_can(tmp_path: Path) -> None:
@@ -198,11 +205,15 @@ def test_a_forbidden_folder_is_named_for_what_it_was_to_hold(finished_run: Path)
     config = yaml.safe_load((finished_run / "config.yaml").read_text())
     with forbidden_folder() as folder:
         for place, what in (("run", "the run directory"), (".", "the lock")):
-            with pytest.raises(StorageError, match=f"cannot write {what} .*permission denied") as caught:
+            with pytest.raises(
+                StorageError, match=f"cannot write {what} .*permission denied"
+            ) as caught:
                 run_search(parse_config(config, "test"), folder / place)
             assert "\n" not in str(caught.value)
         config["execution"]["cache_dir"] = str(folder / "cache")
-        with pytest.raises(StorageError, match=r"cannot write the decoded images .*permission denied"):
+        with pytest.raises(
+            StorageError, match=r"cannot write the decoded images .*permission denied"
+        ):
             open_dataset(parse_config(config, "test").dataset, folder / "cache", 0)
         assert list(folder.iterdir()) == []
 

@@ -1,9 +1,11 @@
-"""The documentation: every command and snippet in it runs. The site that is built of it is `test_docs_site`'s.
+"""The documentation: every command and snippet in it runs. The site that is built of it is
+`test_docs_site`'s.
 
-Fenced blocks are taken page by page and run in one folder, in the order in which a reader goes; commands of `run_search.py`
-in this process, others in a shell. Experiments are made small; what is written is kept. A block that cannot run here stands
-under `<!-- not run: REASON -->`, one that is a file under `<!-- file: NAME -->`, one that shows what stands in a file made before
-under `<!-- part of: NAME -->`.
+Fenced blocks are taken page by page and run in one folder, in the order in which a reader goes;
+commands of `run_search.py` in this process, others in a shell. Experiments are made small; what is
+written is kept. A block that cannot run here stands under `<!-- not run: REASON -->`, one that is a
+file under `<!-- file: NAME -->`, one that shows what stands in a file made before under `<!-- part
+of: NAME -->`.
 """
 
 import re
@@ -54,7 +56,8 @@ pytestmark = [
 
 
 class Block(NamedTuple):
-    """line: where its fence stands, from 1. marks: what the comments above it say, name to words."""
+    """line: where its fence stands, from 1. marks: what the comments above it say, name to
+    words."""
 
     page: str
     line: int
@@ -103,7 +106,8 @@ def made_small(experiment: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as a reader has it: experiments, a few photographs in folders a class, some new ones."""
+    """A folder as a reader has it: experiments, a few photographs in folders a class, some new
+    ones."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -132,12 +136,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_says_what_it_is(page: str) -> None:
     for block in blocks_of(page):
-        assert block.language in LANGUAGES, f"{page}:{block.line}: give the block one of {LANGUAGES}"
+        assert block.language in LANGUAGES, (
+            f"{page}:{block.line}: give the block one of {LANGUAGES}"
+        )
         assert len(block.marks.get("not run", "a reason in words")) > 10
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[] if page == "README.md" else [pytest.mark.slow]) for page in PAGES]
+    "page",
+    [pytest.param(page, marks=[] if page == "README.md" else [pytest.mark.slow]) for page in PAGES],
 )
 def test_every_command_and_snippet_of_a_page_runs(
     page: str, desk: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
@@ -179,7 +186,9 @@ def keep_file(block: Block, desk: Path) -> None:
 
 def run_line(line: str, where: str, mlflow_uri: str) -> None:
     words = shlex.split(line, comments=True)
-    assert words[:2] in ([], ["python", "run_search.py"]), f"{where}: {line}: put it in a block of its own"
+    assert words[:2] in ([], ["python", "run_search.py"]), (
+        f"{where}: {line}: put it in a block of its own"
+    )
     if words:
         call(words[2:], f"{where}: {line}", mlflow_uri)
 
@@ -207,7 +216,12 @@ def test_options_and_targets_named_in_passing_are_there(page: str) -> None:
     spans = re.findall(r"`([^`]+)`", text)
     commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
     options = {option for command in commands for each in command.params for option in each.opts}
-    named = {word for span in spans for word in re.findall(r"(?<!\S)--[a-z-]+", span) if "ui " not in span}
+    named = {
+        word
+        for span in spans
+        for word in re.findall(r"(?<!\S)--[a-z-]+", span)
+        if "ui " not in span
+    }
     assert named <= options
     targets = {span.split()[1] for span in spans if span.startswith("make ")}
     assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))

@@ -1,4 +1,5 @@
-"""The site that MkDocs builds: no broken link, every augmentation shown, every setting and choice with its words."""
+"""The site that MkDocs builds: no broken link, every augmentation shown, every setting and choice
+with its words."""
 
 import re
 import subprocess
@@ -23,7 +24,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_builds_and_no_link_is_broken(site: Path) -> None:
-    assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= {path.stem for path in site.glob("*.html")}
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} <= {
+        path.stem for path in site.glob("*.html")
+    }
 
 
 def test_every_augmentation_is_shown_at_its_strengths(site: Path) -> None:
@@ -55,7 +58,9 @@ def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> No
     from search.execution.engines import ENGINES
 
     page = settings_page()
-    assert not re.findall(r"^.*\|\s*\|$", page.replace("| default | |", ""), flags=re.M)  # an empty last cell
+    assert not re.findall(
+        r"^.*\|\s*\|$", page.replace("| default | |", ""), flags=re.M
+    )  # an empty last cell
     assert [words for words in WORDS.values() if words not in page] == []
     assert list(AUGMENTATION_WORDS) == list(AUGMENTATIONS)
     assert {title: set(words) for title, words in CHOICE_WORDS.items()} == {
@@ -66,7 +71,9 @@ def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> No
 
 def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:
     for page in site.glob("*.html"):
-        assert not re.findall(r'(?:src|href)="https?://[^"]*\.(?:js|css|png|svg|woff2?)"', page.read_text())
+        assert not re.findall(
+            r'(?:src|href)="https?://[^"]*\.(?:js|css|png|svg|woff2?)"', page.read_text()
+        )
 
 
 def test_a_broken_link_would_be_found(tmp_path: Path) -> None:

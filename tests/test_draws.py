@@ -27,7 +27,12 @@ def philox(counter: int, key: int) -> list[int]:
 
 
 def test_the_reference_has_the_published_known_answer() -> None:
-    assert philox(0, 0) == [0x16554D9ECA36314C, 0xDB20FE9D672D0FDC, 0xD7E772CEE186176B, 0x7E68B68AEC7BA23B]
+    assert philox(0, 0) == [
+        0x16554D9ECA36314C,
+        0xDB20FE9D672D0FDC,
+        0xD7E772CEE186176B,
+        0x7E68B68AEC7BA23B,
+    ]
 
 
 @pytest.mark.parametrize("index", [0, 1, BLOCK - 1, BLOCK, 123_456_789])

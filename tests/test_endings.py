@@ -1,4 +1,5 @@
-"""How a sitting ends, whatever ends it: written down once, its workers stopped first, nothing lost, and said in a line."""
+"""How a sitting ends, whatever ends it: written down once, its workers stopped first, nothing lost,
+and said in a line."""
 
 import io
 import json
@@ -138,7 +139,9 @@ def test_a_disk_that_refuses_the_journal_too_leaves_the_summary_true(
     assert (summary["status"], summary["stopped"]) == ("failed", str(full))
 
 
-@pytest.mark.parametrize("step", ["decoding", "control", "trial", "confirm", "ablation", "test", "winner"])
+@pytest.mark.parametrize(
+    "step", ["decoding", "control", "trial", "confirm", "ablation", "test", "winner"]
+)
 def test_a_stop_gives_the_same_result_in_every_phase_and_is_gone_on_from(
     faults: Faults,
     expected: SearchResult,
@@ -199,7 +202,9 @@ def test_a_winner_that_could_not_be_made_is_made_the_next_time(
     faults: Faults, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("search.driver.session.build_winner", lambda *arguments: raising(MemoryError())())
+        patch.setattr(
+            "search.driver.session.build_winner", lambda *arguments: raising(MemoryError())()
+        )
         with pytest.raises(MemoryError):
             sit(config_of(cache), tmp_path / "run")
     assert events_of(tmp_path / "run")[-1]["type"] == "stopped"
@@ -213,7 +218,9 @@ def test_figures_without_memory_cost_a_line_and_are_drawn_the_next_time(
 ) -> None:
     run_dir, heard = tmp_path / "a run", Heard()
     with monkeypatch.context() as patch:
-        patch.setattr("search.driver.outputs.write_report", lambda *arguments: raising(MemoryError())())
+        patch.setattr(
+            "search.driver.outputs.write_report", lambda *arguments: raising(MemoryError())()
+        )
         assert sit(config_of(cache), run_dir, heard).outcome == "finished"
     (line,) = (m for m in heard.messages if "could not make" in m)
     assert line.endswith(f"with more memory: python run_search.py report '{run_dir}'")
@@ -250,7 +257,9 @@ def silent_server() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:{}", "postgresql://me:secret@127.0.0.1:{}/runs"])
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:{}", "postgresql://me:secret@127.0.0.1:{}/runs"]
+)
 @pytest.mark.parametrize("is_silent", [True, False], ids=["silent", "closed"])
 def test_a_tracker_that_cannot_be_reached_does_not_hold_a_finished_search(
     faults: Faults,

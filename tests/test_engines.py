@@ -1,4 +1,5 @@
-"""What every engine promises, tested on each record of the table; `test_local_engine` has the rest."""
+"""What every engine promises, tested on each record of the table; `test_local_engine` has the
+rest."""
 
 import concurrent.futures
 import os
@@ -24,7 +25,9 @@ def stand_ins_can_be_imported() -> Iterator[None]:
 
 
 @pytest.fixture(params=list(ENGINES), scope="module")
-def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Engine]:
     folder = tmp_path_factory.mktemp(request.param)
     options = _options(request.param, folder)
     with ENGINES[request.param].build(options) as built:
@@ -37,7 +40,9 @@ def _options(name: str, folder: Path) -> EngineOptions:
     if package := ENGINES[name].package:
         pytest.importorskip(package, reason=f"{package} is not installed")
     own = ClusterOptions(address="local", cache_is_shared=True)
-    return EngineOptions(resources_in(folder), run_dir=folder, run=run, warm_imports=(), cluster=own)
+    return EngineOptions(
+        resources_in(folder), run_dir=folder, run=run, warm_imports=(), cluster=own
+    )
 
 
 def test_a_trial_comes_back_with_its_result_and_predictions(engine: Engine) -> None:
@@ -137,4 +142,6 @@ def test_every_future_ends_where_threads_submit_while_others_cancel(engine: Engi
         concurrent.futures.wait(cancelling)
     ends = [future for each in submitted for future in each.result()]
     assert not concurrent.futures.wait(ends, 60).not_done
-    assert engine.submit(make_spec("complete", view_seed=9)).result(timeout=60).result.score == 0.009
+    assert (
+        engine.submit(make_spec("complete", view_seed=9)).result(timeout=60).result.score == 0.009
+    )

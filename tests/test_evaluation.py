@@ -38,7 +38,8 @@ def predictions(
 def random_pair(
     num_images: int, seeds: int, folds: int, disagreement: float = 0.1
 ) -> tuple[Predictions, Predictions]:
-    """Two-class predictions where either is wrong about an image at random; all labels are class 0."""
+    """Two-class predictions where either is wrong about an image at random; all labels are class
+    0."""
     rng = np.random.default_rng(7)
     fold = np.arange(num_images, dtype=np.int16) % folds
     pair = []
@@ -50,7 +51,8 @@ def random_pair(
 
 
 def test_metrics_are_means_over_images_and_seeds() -> None:
-    # seed 0 is right about 0, 1, 3; seed 1 about 0 alone. Recalls: class 0 2/3 and 1/3, class 1 1 and 0
+    # seed 0 is right about 0, 1, 3; seed 1 about 0 alone. Recalls: class 0 2/3 and 1/3, class 1 1
+    # and 0
     values = metric_values(predictions([[0, 0, 1, 1], [0, 1, 1, 0]], probability=0.25), LABELS, 2)
     assert values["accuracy"] == pytest.approx(4 / 8)
     assert values["balanced_accuracy"] == pytest.approx(((2 / 3 + 1) / 2 + (1 / 3 + 0) / 2) / 2)
@@ -58,7 +60,9 @@ def test_metrics_are_means_over_images_and_seeds() -> None:
 
 
 def test_balanced_accuracy_leaves_out_classes_without_images() -> None:
-    assert metric_values(predictions([[0, 0, 0, 1]]), LABELS, 5)["balanced_accuracy"] == pytest.approx(1)
+    assert metric_values(predictions([[0, 0, 0, 1]]), LABELS, 5)[
+        "balanced_accuracy"
+    ] == pytest.approx(1)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 40), st.integers(2, 5))
@@ -69,8 +73,12 @@ def test_each_objective_is_the_mean_of_its_values(
     labels = rng.integers(num_classes, size=num_images).astype(np.int32)
     given_classes = rng.integers(num_classes, size=(seeds, num_images))
     trial = predictions(given_classes.tolist())
-    recalls = [(given_classes[s][labels == k] == k).mean() for s in range(seeds) for k in np.unique(labels)]
-    assert per_image(trial, labels, "accuracy").mean() == pytest.approx((given_classes == labels).mean())
+    recalls = [
+        (given_classes[s][labels == k] == k).mean() for s in range(seeds) for k in np.unique(labels)
+    ]
+    assert per_image(trial, labels, "accuracy").mean() == pytest.approx(
+        (given_classes == labels).mean()
+    )
     assert per_image(trial, labels, "balanced_accuracy").mean() == pytest.approx(np.mean(recalls))
     assert per_image(trial, labels, "log_loss").mean() == pytest.approx(log(0.5), rel=1e-6)
 
@@ -110,13 +118,20 @@ def test_only_like_trials_are_paired(other: list[list[int]]) -> None:
 def test_the_effect_is_the_mean_difference_and_lies_in_its_interval() -> None:
     trial, baseline = random_pair(400, 3, 5)
     effect = paired_effect(trial, baseline, np.zeros(400, int), "accuracy", 1)
-    assert effect.delta == pytest.approx((trial.predicted == 0).mean() - (baseline.predicted == 0).mean())
+    assert effect.delta == pytest.approx(
+        (trial.predicted == 0).mean() - (baseline.predicted == 0).mean()
+    )
     assert effect.ci_low < effect.delta < effect.ci_high
 
 
 def test_more_is_better_for_log_loss_too() -> None:
-    sure, unsure = predictions([[0, 0, 0, 1]], probability=0.8), predictions([[0, 0, 0, 1]], probability=0.4)
-    assert paired_effect(sure, unsure, LABELS, "log_loss", 0).delta == pytest.approx(log(2), rel=1e-6)
+    sure, unsure = (
+        predictions([[0, 0, 0, 1]], probability=0.8),
+        predictions([[0, 0, 0, 1]], probability=0.4),
+    )
+    assert paired_effect(sure, unsure, LABELS, "log_loss", 0).delta == pytest.approx(
+        log(2), rel=1e-6
+    )
 
 
 def test_identical_predictions_differ_by_nothing_but_are_not_certain() -> None:
@@ -128,25 +143,32 @@ def test_identical_predictions_differ_by_nothing_but_are_not_certain() -> None:
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     pair = random_pair(200, 2, 3)
-    first, again, other = (paired_effect(*pair, np.zeros(200, int), "accuracy", seed) for seed in (5, 5, 6))
+    first, again, other = (
+        paired_effect(*pair, np.zeros(200, int), "accuracy", seed) for seed in (5, 5, 6)
+    )
     assert first == again
     assert first != other
 
 
 def test_a_higher_level_gives_a_wider_interval() -> None:
     pair = random_pair(200, 2, 3)
-    usual, high = (paired_effect(*pair, np.zeros(200, int), "accuracy", 5, level) for level in (0.95, 0.99))
+    usual, high = (
+        paired_effect(*pair, np.zeros(200, int), "accuracy", 5, level) for level in (0.95, 0.99)
+    )
     assert high.ci_low < usual.ci_low < usual.ci_high < high.ci_high
 
 
 @pytest.mark.parametrize("objective", ["accuracy", "balanced_accuracy", "log_loss"])
-def test_the_p_value_is_small_exactly_where_the_interval_is_clear_of_zero(objective: Objective) -> None:
+def test_the_p_value_is_small_exactly_where_the_interval_is_clear_of_zero(
+    objective: Objective,
+) -> None:
     labels = np.arange(1000) % 4
     for size in (0.0, 0.003, 0.01, 0.03):
         trial, baseline = random_pair(1000, 3, 5)
         rng = np.random.default_rng(0)
         answers = [
-            np.where(p.predicted == 0, labels, (labels + 1) % 4).astype(np.int16) for p in (trial, baseline)
+            np.where(p.predicted == 0, labels, (labels + 1) % 4).astype(np.int16)
+            for p in (trial, baseline)
         ]
         answers[0] = np.where(rng.random(answers[0].shape) < 10 * size, labels, answers[0])
         better = Predictions(trial.images, answers[0], trial.log_prob + 5 * size, trial.fold)
@@ -157,7 +179,8 @@ def test_the_p_value_is_small_exactly_where_the_interval_is_clear_of_zero(object
 
 
 def test_heads_that_differ_by_luck_widen_the_interval_however_many_images_there_are() -> None:
-    # Without heads' errors 200,000 images would give +-0.13 points. Three heads that lie 1 point apart must say more.
+    # Without heads' errors 200,000 images would give +-0.13 points. Three heads that lie 1 point
+    # apart must say more.
     num_images = 200_000
     _, baseline = random_pair(num_images, 3, 1)
     rng = np.random.default_rng(0)
@@ -187,7 +210,9 @@ def test_effects_by_class_say_who_gains_and_who_loses() -> None:
     labels = np.repeat([0, 1], 100)
     trial = predictions([[0] * 100 + [0] * 60 + [1] * 40])
     baseline = predictions([[1] * 60 + [0] * 40 + [1] * 100])
-    effects = effects_by_class(trial, baseline, labels, ("shirt", "hat", "never seen"), "accuracy", 0)
+    effects = effects_by_class(
+        trial, baseline, labels, ("shirt", "hat", "never seen"), "accuracy", 0
+    )
     assert list(effects) == ["shirt", "hat"]
     assert effects["shirt"].delta == pytest.approx(0.6)
     assert effects["hat"].delta == pytest.approx(-0.6)
@@ -204,13 +229,19 @@ def test_a_million_images_take_seconds() -> None:
 
 
 def test_a_head_error_is_told_from_image_noise() -> None:
-    # 40 folds x 5 seeds; images vary by 1, heads by 0.5: the mean's variance from heads is 0.25 / 200
+    # 40 folds x 5 seeds; images vary by 1, heads by 0.5: the mean's variance from heads is 0.25 /
+    # 200
     rng = np.random.default_rng(1)
     fold = np.arange(8000) % 40
-    values = rng.normal(0, 1, (5, 8000)) + 0.5 * rng.normal(size=(5, 40))[:, fold] + rng.normal(0, 3, 8000)
+    values = (
+        rng.normal(0, 1, (5, 8000))
+        + 0.5 * rng.normal(size=(5, 40))[:, fold]
+        + rng.normal(0, 3, 8000)
+    )
     heads = head_errors(values, fold)
     assert heads.df == 160
-    # a variance on 160 degrees of freedom has a relative error of 0.11; false-failure rate below 1 in 1000
+    # a variance on 160 degrees of freedom has a relative error of 0.11; false-failure rate below 1
+    # in 1000
     assert heads.variance == pytest.approx(0.25 / 200, rel=0.4)
     assert heads.image_noise == pytest.approx(1 / 40_000, rel=0.1)
 
@@ -230,12 +261,16 @@ def test_nothing_is_taken_for_a_head_error_where_heads_only_share_images() -> No
 
 
 @pytest.mark.parametrize(
-    ("num_images", "levels"), [(300, 3), (300, None), (9000, None)], ids=["counted", "drawn", "rounded"]
+    ("num_images", "levels"),
+    [(300, 3), (300, None), (9000, None)],
+    ids=["counted", "drawn", "rounded"],
 )
 def test_the_bootstrap_varies_as_the_formula_says(num_images: int, levels: int | None) -> None:
     rng = np.random.default_rng(2)
     values = (
-        rng.normal(size=num_images) if levels is None else rng.integers(levels, size=num_images).astype(float)
+        rng.normal(size=num_images)
+        if levels is None
+        else rng.integers(levels, size=num_images).astype(float)
     )
     parts = strata(values, np.arange(num_images) % 3)
     moved = image_deviations(parts, 4000, rng)
@@ -253,4 +288,6 @@ def test_rare_classes_are_resampled_together() -> None:
 
 def test_resampling_never_mixes_classes() -> None:
     values = np.repeat([0.0, 1.0], 30)
-    assert not image_deviations(strata(values, np.repeat([0, 1], 30)), 100, np.random.default_rng(0)).any()
+    assert not image_deviations(
+        strata(values, np.repeat([0, 1], 30)), 100, np.random.default_rng(0)
+    ).any()

@@ -1,4 +1,5 @@
-"""Every backbone of the table through the fast engines against Keras, on photographs, at its smallest size."""
+"""Every backbone of the table through the fast engines against Keras, on photographs, at its
+smallest size."""
 
 import functools
 from pathlib import Path
@@ -14,7 +15,14 @@ from search.features.extractor import build_extractor
 
 pytestmark = pytest.mark.slow
 
-PICTURES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png", "retina.jpg")
+PICTURES = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "motorcycle_left.png",
+    "retina.jpg",
+)
 
 
 @functools.lru_cache(maxsize=1)
@@ -37,5 +45,6 @@ def test_the_engine_computes_what_keras_does(name: str, engine: str) -> None:
     extractor = build_extractor(built(name), engine, check_images=images)
     assert extractor.fallback is None
     assert extractor.engine == engine
-    # A hundredth of what is let pass at run time: float32 summed in another order, and nothing more.
+    # A hundredth of what is let pass at run time: float32 summed in another order, and nothing
+    # more.
     assert extractor.difference < 1e-5

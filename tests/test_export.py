@@ -1,8 +1,10 @@
-"""Exported code is executed, and what it does to pictures compared with ours: moments of the affine transforms and of levels.
+"""Exported code is executed, and what it does to pictures compared with ours: moments of the affine
+transforms and of levels.
 
-A picture whose first two channels are its own coordinates shows, after any transform, where each pixel was read: the affine
-matrix is a least-squares fit. Its third channel is 1 inside and the fill, 0, outside, so that fill is left out of the fit.
-Draws are seeded; the tolerances would fail equal distributions for about one seed in ten thousand.
+A picture whose first two channels are its own coordinates shows, after any transform, where each
+pixel was read: the affine matrix is a least-squares fit. Its third channel is 1 inside and the
+fill, 0, outside, so that fill is left out of the fit. Draws are seeded; the tolerances would fail
+equal distributions for about one seed in ten thousand.
 """
 
 import json
@@ -38,7 +40,9 @@ from search.export.exporters import EXPORTERS, targets_of
 from search.export.exporting import Policy
 
 # Keras 3.15 calls SciPy by its old name.
-pytestmark = pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Please import `affine_transform`:DeprecationWarning"
+)
 
 VALUES: dict[str, Any] = {
     "rotation_range": 20,
@@ -63,7 +67,8 @@ def coordinates() -> Floats:
 
 
 def fitted(pictures: Floats) -> Floats:
-    """The matrix [n, 2, 3] from output to source pixels of each transformed picture of coordinates."""
+    """The matrix [n, 2, 3] from output to source pixels of each transformed picture of
+    coordinates."""
     y, x = np.mgrid[:SIZE, :SIZE]
     places = np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3).astype(float)
     found = []
@@ -74,13 +79,16 @@ def fitted(pictures: Floats) -> Floats:
 
 
 def ours(augmentation: dict[str, Any]) -> Floats:
-    plan = make_plan(augmentation, SIZE, lambda stream: unit_draws(SEED, stream, 0, np.arange(COUNT)))
+    plan = make_plan(
+        augmentation, SIZE, lambda stream: unit_draws(SEED, stream, 0, np.arange(COUNT))
+    )
     assert plan.matrices is not None
     return plan.matrices
 
 
 def assert_same_moments(theirs: Floats, expected: Floats, spread: float = 0.15) -> None:
-    """Means within 4.5 standard errors, standard deviations within `spread`, of each number apart."""
+    """Means within 4.5 standard errors, standard deviations within `spread`, of each number
+    apart."""
     deviation = expected.std(axis=0)
     error = 4.5 * deviation * np.sqrt(2 / COUNT) + 1e-3
     assert (np.abs(theirs.mean(axis=0) - expected.mean(axis=0)) <= error).all()
@@ -117,7 +125,9 @@ def test_pictures_move_as_ours_do(name: str, library: Callable[[dict[str, Any]],
 @pytest.mark.parametrize(
     "augmentation", [{"shear_range": 15}, {"width_shift_range": 5}, {"height_shift_range": 7}]
 )
-def test_the_generator_shears_and_shifts_by_whole_pixels_as_we_do(augmentation: dict[str, Any]) -> None:
+def test_the_generator_shears_and_shifts_by_whole_pixels_as_we_do(
+    augmentation: dict[str, Any],
+) -> None:
     augmentation = {**augmentation, "fill_mode": "constant", "cval": 0}
     assert_same_moments(fitted(with_generator(augmentation)(coordinates())), ours(augmentation))
 
@@ -130,10 +140,14 @@ def test_keras_leans_by_our_sines() -> None:
     assert lean.std() == pytest.approx(expected.std(), rel=0.15)
 
 
-@pytest.mark.parametrize("name", ["rotation", "both flips", "one flip", "sideways", "up and down, px"])
+@pytest.mark.parametrize(
+    "name", ["rotation", "both flips", "one flip", "sideways", "up and down, px"]
+)
 def test_albumentations_moves_pictures_as_we_do_but_for_whole_pixels(name: str) -> None:
     augmentation = {**MOVES[name], "fill_mode": "constant", "cval": 0}
-    assert_same_moments(fitted(with_albumentations(augmentation)(coordinates())), ours(augmentation), 0.2)
+    assert_same_moments(
+        fitted(with_albumentations(augmentation)(coordinates())), ours(augmentation), 0.2
+    )
 
 
 def test_albumentations_zooms_within_our_range() -> None:
@@ -145,10 +159,14 @@ def test_albumentations_zooms_within_our_range() -> None:
     assert abs(np.corrcoef(factors.T).min()) < 0.2  # x and y apart
 
 
-@pytest.mark.parametrize("name", ["rotation", "both flips", "one flip", "sideways", "up and down, px"])
+@pytest.mark.parametrize(
+    "name", ["rotation", "both flips", "one flip", "sideways", "up and down, px"]
+)
 def test_torchvision_moves_pictures_as_we_do_but_for_whole_pixels(name: str) -> None:
     augmentation = {**MOVES[name], "fill_mode": "constant", "cval": 0}
-    assert_same_moments(fitted(with_torchvision(augmentation)(coordinates())), ours(augmentation), 0.2)
+    assert_same_moments(
+        fitted(with_torchvision(augmentation)(coordinates())), ours(augmentation), 0.2
+    )
 
 
 def test_torchvision_zooms_within_our_range_x_and_y_alike() -> None:
@@ -226,10 +244,14 @@ def test_keras_shifts_channels_by_our_levels() -> None:
 
 
 @pytest.mark.parametrize("library", [with_keras, with_albumentations, with_torchvision])
-def test_a_square_of_our_side_is_cut_out_of_every_picture(library: Callable[[dict[str, Any]], Apply]) -> None:
+def test_a_square_of_our_side_is_cut_out_of_every_picture(
+    library: Callable[[dict[str, Any]], Apply],
+) -> None:
     pictures = library({"cutout": 0.25})(np.repeat(LEVELS, 50, axis=0))
     cut = np.isclose(pictures, 127).all(axis=-1)
-    assert (np.abs(cut.sum(axis=(1, 2)) - 64) <= 17).all()  # 8 x 8 pixels; Keras's edges fall between pixels
+    assert (
+        np.abs(cut.sum(axis=(1, 2)) - 64) <= 17
+    ).all()  # 8 x 8 pixels; Keras's edges fall between pixels
     assert len(np.unique(cut.reshape(50, -1), axis=0)) > 10
 
 
@@ -273,7 +295,11 @@ def test_the_code_changes_pictures_or_is_refused(to: str, name: str, value: Any)
         assert f"or {to}" not in str(refusal.value)
         return
     images = np.repeat(BARS, 32, axis=0)
-    changed = np.abs(LIBRARIES[to]({name: value})(images) - images.astype(float)).reshape(32, -1).max(axis=1)
+    changed = (
+        np.abs(LIBRARIES[to]({name: value})(images) - images.astype(float))
+        .reshape(32, -1)
+        .max(axis=1)
+    )
     assert (changed > 1).sum() >= 2
 
 
@@ -300,17 +326,24 @@ def test_no_augmentation_comes_out_as_code_that_says_so(finished_run: Path, to: 
 
 
 def test_the_contract_covers_every_augmentation() -> None:
-    assert {name for name, record in AUGMENTATIONS.items() if record.kind != "option"} == set(VALUES)
+    assert {name for name, record in AUGMENTATIONS.items() if record.kind != "option"} == set(
+        VALUES
+    )
 
 
 @pytest.mark.parametrize("fill_mode", ["nearest", "constant", "reflect", "wrap"])
 @pytest.mark.parametrize("to", LIBRARIES)
 def test_every_fill_mode_is_in_the_code_or_refused(to: str, fill_mode: str) -> None:
     if (to, fill_mode) == ("torchvision", "wrap"):
-        with pytest.raises(UserError, match=r"cannot express fill_mode wrap .*choose --to json or keras"):
+        with pytest.raises(
+            UserError, match=r"cannot express fill_mode wrap .*choose --to json or keras"
+        ):
             exported(to, rotation_range=20, fill_mode=fill_mode)
         return
-    codes = {mode: exported(to, rotation_range=20, fill_mode=mode).code for mode in ("nearest", fill_mode)}
+    codes = {
+        mode: exported(to, rotation_range=20, fill_mode=mode).code
+        for mode in ("nearest", fill_mode)
+    }
     compile(codes[fill_mode], to, "exec")
     assert (codes["nearest"] != codes[fill_mode]) == (fill_mode != "nearest")
 
@@ -382,7 +415,9 @@ def test_a_shift_of_whole_pixels_moves_and_reaches_its_end(
 
 @pytest.mark.parametrize("to", ["albumentations", "torchvision"])
 @pytest.mark.parametrize("shift", [0.01, 0.015])
-def test_a_shift_below_half_a_pixel_is_refused_where_pixels_are_whole(to: str, shift: float) -> None:
+def test_a_shift_below_half_a_pixel_is_refused_where_pixels_are_whole(
+    to: str, shift: float
+) -> None:
     with pytest.raises(
         UserError, match=f"width_shift_range {shift} .*whole pixels.*choose --to json or keras"
     ):

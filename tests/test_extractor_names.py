@@ -1,4 +1,5 @@
-"""Networks told apart by what they compute, and exported ones kept in the cache: found again, and made again where damaged."""
+"""Networks told apart by what they compute, and exported ones kept in the cache: found again, and
+made again where damaged."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ def test_a_models_identity_does_not_depend_on_how_keras_numbers_layers() -> None
 
 def test_an_extractors_identity_tells_engine_and_weights_apart() -> None:
     identities = [
-        build_extractor(tiny_model(seed=seed), engine).identity for seed in (1, 2) for engine in FAST
+        build_extractor(tiny_model(seed=seed), engine).identity
+        for seed in (1, 2)
+        for engine in FAST
     ]
     assert len(set(identities)) == 4
     assert build_extractor(tiny_model(seed=1), FAST[0]).identity == identities[0]

@@ -92,7 +92,9 @@ def test_a_streak_of_one_cause_stops_and_says_it_once() -> None:
         [failed("a"), failed("a"), failed("a"), COMPLETED],
     ],
 )
-def test_fewer_failures_other_causes_or_a_success_between_are_no_streak(results: list[TrialResult]) -> None:
+def test_fewer_failures_other_causes_or_a_success_between_are_no_streak(
+    results: list[TrialResult],
+) -> None:
     assert failure_streak(results, limit=3) is None
 
 

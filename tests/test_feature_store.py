@@ -39,7 +39,9 @@ def test_a_missing_file_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 8, 17, 100, 1000])
-def test_a_truncated_file_is_made_again(tmp_path: Path, cut: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_truncated_file_is_made_again(
+    tmp_path: Path, cut: int, caplog: pytest.LogCaptureFixture
+) -> None:
     path = _written(tmp_path)
     os.truncate(path, cut)
     with caplog.at_level(logging.WARNING):
@@ -158,7 +160,9 @@ def test_rows_are_read_alike_from_memory_and_from_the_disk(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("resident_bytes", [0, 1000])
-def test_a_row_without_a_value_reads_as_nan(monkeypatch: pytest.MonkeyPatch, resident_bytes: int) -> None:
+def test_a_row_without_a_value_reads_as_nan(
+    monkeypatch: pytest.MonkeyPatch, resident_bytes: int
+) -> None:
     monkeypatch.setattr(rows_module, "RESIDENT_BYTES", resident_bytes)
     values = np.arange(6, dtype=np.float16).reshape(2, 3)
     held, _ = FeatureRows(values, np.array([1, ABSENT])).holding(np.array([0, 1]))
@@ -197,7 +201,8 @@ def test_a_view_deleted_between_two_readings_is_made_again_without_a_word(
 def test_a_view_deleted_while_it_is_opened_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: int
 ) -> None:
-    """numpy opens a file once for its header and once to map it; the checksum is read by a third."""
+    """numpy opens a file once for its header and once to map it; the checksum is read by a
+    third."""
     path = _written(tmp_path)
     load = np.load
 
@@ -268,7 +273,9 @@ BRIGHTER = {"brightness_range": [1.8, 1.9]}
 def test_views_beyond_float16_are_refused_where_clean_images_fit(tmp_path: Path) -> None:
     store = _bright_store(tmp_path, BrightExtractor(limit=160), np.float16)
     store.clean()
-    with pytest.raises(NotFinite, match=r"brightnet do not fit in float16.*first for b\).*to float32"):
+    with pytest.raises(
+        NotFinite, match=r"brightnet do not fit in float16.*first for b\).*to float32"
+    ):
         store.view(np.arange(1, 12), BRIGHTER, 1, 0)
 
 
@@ -287,14 +294,20 @@ def test_every_image_is_checked_read_or_made_or_streamed(
 def test_pictures_of_no_image_are_checked_too(tmp_path: Path) -> None:
     store = _bright_store(tmp_path, BrightExtractor(limit=100), np.float16)
     with pytest.raises(NotFinite, match="first for picture 1"):
-        store.of_pictures(np.stack([np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)]))
+        store.of_pictures(
+            np.stack([np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 200, np.uint8)])
+        )
 
 
 def test_features_that_are_no_number_are_no_matter_of_float16(tmp_path: Path) -> None:
     store = _bright_store(tmp_path, BrightExtractor(limit=100, value=np.nan), np.float32)
-    with pytest.raises(NotFinite, match=r"brightnet gives infinite features or none \(NaN\), first for a"):
+    with pytest.raises(
+        NotFinite, match=r"brightnet gives infinite features or none \(NaN\), first for a"
+    ):
         store.clean()
 
 
 def test_what_fits_in_float32_is_given(tmp_path: Path) -> None:
-    assert _bright_store(tmp_path, BrightExtractor(limit=100), np.float32).clean().values.max() == 1e5
+    assert (
+        _bright_store(tmp_path, BrightExtractor(limit=100), np.float32).clean().values.max() == 1e5
+    )

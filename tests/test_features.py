@@ -1,5 +1,5 @@
-"""Features: right by every engine, the same to the bit whatever the threads, and never silently from another
-engine.
+"""Features: right by every engine, the same to the bit whatever the threads, and never silently
+from another engine.
 """
 
 import functools
@@ -65,7 +65,9 @@ def test_batches_are_cut_at_multiples_whatever_came_in() -> None:
         np.testing.assert_array_equal(together, images)
 
 
-@pytest.mark.parametrize("images", [np.zeros((2, 4, 4, 3), np.float32), np.zeros((2, 4, 5, 3), np.uint8)])
+@pytest.mark.parametrize(
+    "images", [np.zeros((2, 4, 4, 3), np.float32), np.zeros((2, 4, 5, 3), np.uint8)]
+)
 def test_other_images_than_announced_are_refused(images: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"the extractor takes uint8 \(4, 4, 3\)"):
         list(fixed_batches([images], 4, (4, 4, 3)))
@@ -99,7 +101,9 @@ def test_openvino_is_the_same_to_the_bit_whatever_the_threads(
         np.testing.assert_array_equal(extractor.extract(cut(images, size), 45), expected)
 
 
-def test_tensorflow_is_the_same_to_the_bit_however_cut(extractor_of: Callable[[str], Extractor]) -> None:
+def test_tensorflow_is_the_same_to_the_bit_however_cut(
+    extractor_of: Callable[[str], Extractor],
+) -> None:
     images = noise(45, SIZE)
     extractor = extractor_of("tensorflow")
     expected = extractor.extract(cut(images, 45), 45)
@@ -160,7 +164,9 @@ def test_an_error_in_the_batches_comes_through_and_leaves_the_extractor_usable(e
     with pytest.raises(OSError, match="the disk is gone"):
         extractor.extract(broken(), 16)
     images = noise(3, 8)
-    assert relative_difference(extractor.extract([images], 3), np.asarray(tiny_model()(images))) < 1e-5
+    assert (
+        relative_difference(extractor.extract([images], 3), np.asarray(tiny_model()(images))) < 1e-5
+    )
 
 
 @pytest.mark.parametrize("engine", FAST)
@@ -219,7 +225,9 @@ def test_an_engine_that_differs_from_keras_is_not_used(
     assert "differs from Keras by" in extractor.fallback
 
 
-def test_an_engine_within_tolerance_is_used_and_its_difference_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_within_tolerance_is_used_and_its_difference_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(ENGINES, "openvino", wrong_by(1.0001))
     extractor = build_extractor(tiny_model(), "openvino")
     assert extractor.engine == "openvino"
@@ -227,7 +235,9 @@ def test_an_engine_within_tolerance_is_used_and_its_difference_kept(monkeypatch:
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(UserError, match=r"'onnx' is not known; allowed: auto, openvino, tensorflow$"):
+    with pytest.raises(
+        UserError, match=r"'onnx' is not known; allowed: auto, openvino, tensorflow$"
+    ):
         build_extractor(tiny_model(), "onnx")
 
 
@@ -281,7 +291,8 @@ def test_auto_is_float32_on_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(
-    not precision.processor_flags() & precision.BFLOAT16_FLAGS, reason="no bfloat16 on this processor"
+    not precision.processor_flags() & precision.BFLOAT16_FLAGS,
+    reason="no bfloat16 on this processor",
 )
 def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:
     extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)

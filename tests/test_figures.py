@@ -49,12 +49,16 @@ def axes_of(figure: Any) -> Any:
 
 
 def texts_of(svg: bytes) -> list[str]:
-    return ["".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    return [
+        "".join(element.itertext()) for element in ElementTree.fromstring(svg).iter(f"{SVG}text")
+    ]
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_of_a_finished_search_is_drawn(name: str, width: float, finished: SearchState) -> None:
+def test_every_figure_of_a_finished_search_is_drawn(
+    name: str, width: float, finished: SearchState
+) -> None:
     with styled():
         figure = FIGURES[name].draw(finished, width)
     assert figure is not None
@@ -146,7 +150,16 @@ def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -
 
 def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:
     rows = floor_rows(finished, 14)
-    assert [row.label for row in rows] == ["#3", "#5", "#7", "course", "TrivialAugment", "#6", "#8", "#4"]
+    assert [row.label for row in rows] == [
+        "#3",
+        "#5",
+        "#7",
+        "course",
+        "TrivialAugment",
+        "#6",
+        "#8",
+        "#4",
+    ]
 
 
 def test_trials_on_fewer_views_are_hollow(finished: SearchState) -> None:
@@ -178,8 +191,8 @@ def test_a_straight_line_is_fitted_by_itself() -> None:
 
 
 def test_the_band_is_that_of_a_textbook_s_regression() -> None:
-    """y on x = 1, 2, 3, 4, 5 with y = 1, 3, 2, 5, 4: slope 0.8, residual variance 1.2, and at the mean of x
-    the mean's standard error is sqrt(1.2 / 5) = 0.490, times t(3) = 3.182."""
+    """y on x = 1, 2, 3, 4, 5 with y = 1, 3, 2, 5, 4: slope 0.8, residual variance 1.2, and at the
+    mean of x the mean's standard error is sqrt(1.2 / 5) = 0.490, times t(3) = 3.182."""
     band = fit_band(np.arange(1.0, 6.0), np.array([1.0, 3.0, 2.0, 5.0, 4.0]))
     assert band is not None
     places, middle, low, _ = band
@@ -195,11 +208,16 @@ def test_too_few_points_have_no_band() -> None:
 def test_the_interval_of_a_rank_correlation() -> None:
     """rho 0.5 over 28 settings: atanh 0.5493, standard error sqrt(1.125 / 25) = 0.2121."""
     low, high = rho_interval(RungCorrelation(from_views=4, to_views=16, rho=0.5, num_trials=28))
-    assert (low, high) == pytest.approx((np.tanh(0.5493 - 0.4158), np.tanh(0.5493 + 0.4158)), abs=1e-3)
+    assert (low, high) == pytest.approx(
+        (np.tanh(0.5493 - 0.4158), np.tanh(0.5493 + 0.4158)), abs=1e-3
+    )
 
 
 def test_three_settings_say_nothing_of_a_rank_correlation() -> None:
-    assert rho_interval(RungCorrelation(from_views=4, to_views=16, rho=1.0, num_trials=3)) == (-1.0, 1.0)
+    assert rho_interval(RungCorrelation(from_views=4, to_views=16, rho=1.0, num_trials=3)) == (
+        -1.0,
+        1.0,
+    )
 
 
 def test_rows_are_drawn_from_the_top() -> None:
@@ -222,10 +240,12 @@ def test_marks_of_verdicts_stand_out_from_white(color: str) -> None:
 
 
 def test_the_colours_of_helps_and_hurts_differ_to_people_who_see_no_red() -> None:
-    """Protanopes and deuteranopes still tell blue from yellow: the b axis must separate what red and green
-    do not.
+    """Protanopes and deuteranopes still tell blue from yellow: the b axis must separate what red
+    and green do not.
     """
-    channels = [[int(color[place : place + 2], 16) for place in (1, 3, 5)] for color in (BLUE, RED, ORANGE)]
+    channels = [
+        [int(color[place : place + 2], 16) for place in (1, 3, 5)] for color in (BLUE, RED, ORANGE)
+    ]
     blue_less_yellow = [blue - (red + green) / 2 for red, green, blue in channels]
     assert blue_less_yellow[0] - blue_less_yellow[1] > 100
     assert blue_less_yellow[0] - blue_less_yellow[2] > 100
@@ -234,13 +254,20 @@ def test_the_colours_of_helps_and_hurts_differ_to_people_who_see_no_red() -> Non
 def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
     state = make_state("search")
     names = ["rotation_range", "vertical_flip"]
-    panels = {axes.get_title(): axes for axes in axes_of(draw_strength(state, WIDE)) if axes.get_title()}
+    panels = {
+        axes.get_title(): axes for axes in axes_of(draw_strength(state, WIDE)) if axes.get_title()
+    }
     assert set(names) <= set(panels)
-    assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == ["false", "true"]
+    assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == [
+        "false",
+        "true",
+    ]
     two = state.model_copy(
         update={
             "records": tuple(
-                r.model_copy(update={"settings": {**r.settings, "rotation_range": 15 * (r.trial % 2)}})
+                r.model_copy(
+                    update={"settings": {**r.settings, "rotation_range": 15 * (r.trial % 2)}}
+                )
                 for r in state.records
             )
         }

@@ -39,7 +39,9 @@ def forbidden() -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("content", "expected"), [("grün\n", "grün\n".encode()), (b"\0\1", b"\0\1"), ("", b"")]
 )
-def test_text_and_bytes_are_written_as_given(tmp_path: Path, content: str | bytes, expected: bytes) -> None:
+def test_text_and_bytes_are_written_as_given(
+    tmp_path: Path, content: str | bytes, expected: bytes
+) -> None:
     path = tmp_path / "file"
     path.write_text("old")
     write_atomically(path, content)
@@ -92,12 +94,16 @@ def test_a_full_disk_keeps_the_old_file_and_says_what_to_do(small_disk: Path) ->
     assert path.read_text() == "new"
 
 
-def test_a_full_disk_takes_no_event_from_the_journal_and_it_goes_on_afterwards(small_disk: Path) -> None:
+def test_a_full_disk_takes_no_event_from_the_journal_and_it_goes_on_afterwards(
+    small_disk: Path,
+) -> None:
     path = small_disk / "journal.jsonl"
     with Journal(path) as journal:
         journal.append("opened")
         filler = fill(small_disk)
-        with pytest.raises(StorageError, match=r"the journal .*disk is full. Kept: its 1 events so far"):
+        with pytest.raises(
+            StorageError, match=r"the journal .*disk is full. Kept: its 1 events so far"
+        ):
             journal.append("told", blob="x" * 10_000)
         with pytest.raises(StorageError):  # what the disk holds is only known by reading it again
             journal.append("told", trial=-1)
@@ -111,7 +117,10 @@ def test_a_full_disk_takes_no_event_from_the_journal_and_it_goes_on_afterwards(s
 
 
 def test_space_for_a_mapped_file_is_refused_before_it_is_mapped(small_disk: Path) -> None:
-    with pytest.raises(StorageError, match="disk is full"), replacing(small_disk / "images.bin") as temporary:
+    with (
+        pytest.raises(StorageError, match="disk is full"),
+        replacing(small_disk / "images.bin") as temporary,
+    ):
         reserve(temporary, 10_000_000)
     assert list(small_disk.iterdir()) == []
 
@@ -125,7 +134,9 @@ def test_reserved_space_is_as_large_as_asked(tmp_path: Path) -> None:
 
 def test_a_read_only_file_system_is_named_as_such(tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "ro,size=64k") as folder:
-        with pytest.raises(StorageError, match=r"journal.*the file system is read-only.*make it writable"):
+        with pytest.raises(
+            StorageError, match=r"journal.*the file system is read-only.*make it writable"
+        ):
             Journal(folder / "journal.jsonl")
         with pytest.raises(StorageError, match="the file system is read-only"):
             write_atomically(folder / "file", "x")
@@ -134,7 +145,9 @@ def test_a_read_only_file_system_is_named_as_such(tmp_path: Path) -> None:
 
 
 def test_a_refused_permission_is_named_as_such(forbidden: Path) -> None:
-    with pytest.raises(StorageError, match=r"permission denied.*give this user write permission") as caught:
+    with pytest.raises(
+        StorageError, match=r"permission denied.*give this user write permission"
+    ) as caught:
         write_atomically(forbidden / "file", "x")
     assert caught.value.errno == errno.EACCES
     with pytest.raises(StorageError, match=r"the journal .*permission denied"):
@@ -151,7 +164,9 @@ def test_a_refused_permission_is_named_as_such(forbidden: Path) -> None:
         ("folder", "a folder"),
     ],
 )
-def test_a_place_that_cannot_be_written_is_explained(tmp_path: Path, place: str, reason: str) -> None:
+def test_a_place_that_cannot_be_written_is_explained(
+    tmp_path: Path, place: str, reason: str
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(StorageError, match=reason) as caught:

@@ -1,4 +1,5 @@
-"""Fine-tuning end to end: two phases, one axis of epochs, the cut and the uncut way, kills, and the files it leaves."""
+"""Fine-tuning end to end: two phases, one axis of epochs, the cut and the uncut way, kills, and the
+files it leaves."""
 
 import signal
 import subprocess
@@ -51,7 +52,9 @@ def test_the_prefix_is_kept_and_the_record_says_up_to_where(
     assert trained[0].result.path == "prefix kept up to block6d_add (1x1x192, float16)"
 
 
-def test_training_again_gives_the_same_bits(trained: tuple[Outcome, list[EpochReport]], folder: Path) -> None:
+def test_training_again_gives_the_same_bits(
+    trained: tuple[Outcome, list[EpochReport]], folder: Path
+) -> None:
     spec, resources = spec_of(finetune_config(folder), folder)
     checkpoint_file(spec, resources).unlink()
     again = run_trial(spec, resources)
@@ -79,7 +82,9 @@ def test_a_disk_too_small_computes_again_and_comes_to_the_same(
     assert outcome.result.curve == trained[0].result.curve
 
 
-def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_hours(folder: Path) -> None:
+def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_hours(
+    folder: Path,
+) -> None:
     from search.driver.plan import describe_plan, make_plan
 
     plan = make_plan(finetune_config(folder))
@@ -116,7 +121,9 @@ def test_a_rung_pauses_where_the_next_goes_on(
     trained: tuple[Outcome, list[EpochReport]], folder: Path
 ) -> None:
     spec, resources = spec_of(finetune_config(folder), folder)
-    resources = resources.model_copy(update={"views_dir": folder / "rungs" / "views", "keep_views": True})
+    resources = resources.model_copy(
+        update={"views_dir": folder / "rungs" / "views", "keep_views": True}
+    )
     rung = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"max_epochs": 1})})
     lower = run_trial(rung, resources)
     reports: list[EpochReport] = []
@@ -138,7 +145,9 @@ def test_a_checkpoint_goes_when_its_trial_is_told(folder: Path) -> None:
     assert not path.exists()
 
 
-def test_a_damaged_checkpoint_is_left_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_checkpoint_is_left_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     checkpoint = Checkpoint(tmp_path / "x.npz")
     checkpoint.save({"curves": np.arange(1000.0)})
     content = bytearray((tmp_path / "x.npz").read_bytes())
@@ -160,7 +169,9 @@ run_trial(*scratch_spec(Path({folder!r})), lambda report: print(report.epoch, fl
 
 def test_a_trial_killed_between_epochs_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
     code = KILLED.format(root=str(ROOT), tests=str(ROOT / "tests"), folder=str(tmp_path / "killed"))
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert process.stdout is not None
     while (line := process.stdout.readline().strip()) != "5":
         assert line, "it ended before its fifth epoch"
@@ -184,7 +195,9 @@ def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Pa
     from search.training.run_trial import train_spec
 
     spec, resources = scratch_spec(tmp_path)
-    spec = spec.model_copy(update={"probes": {"rotation_range": 20}})  # which asks for the weights to be kept
+    spec = spec.model_copy(
+        update={"probes": {"rotation_range": 20}}
+    )  # which asks for the weights to be kept
     trained = train_spec(spec, resources)
     backbone = build_backbone("small-cnn", "random", 16)
     head = MODES["scratch"].put(backbone, spec.settings, trained.heads.weights[0])
@@ -192,4 +205,7 @@ def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Pa
     features = backbone(np.asarray(dataset.images[dataset.indices(1)], np.float32))
     probabilities = plain_head(HeadShape(backbone.output_shape[-1], 8, 10), head)(features)
     np.testing.assert_array_equal(np.argmax(probabilities, axis=1), trained.heads.optimistic[0][0])
-    assert [probe.augmentation for probe in trained.result.probes] == ["rotation_range", "rotation_range"]
+    assert [probe.augmentation for probe in trained.result.probes] == [
+        "rotation_range",
+        "rotation_range",
+    ]

@@ -1,4 +1,5 @@
-"""Fine-tuning in whole searches: halving over epochs, the model it leaves, and settings that are refused before anything is spent."""
+"""Fine-tuning in whole searches: halving over epochs, the model it leaves, and settings that are
+refused before anything is spent."""
 
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,10 @@ def test_verifying_trains_a_fine_tuned_trial_to_the_same_digits(finetuned_run: P
         ({"finetune": {}}, "needs training.finetune.from"),
         ({"finetune": {"from": "last: 0"}}, "leaves no layer to train"),
         ({"finetune": {"from": {"last": 0}}}, "leaves no layer to train"),
-        ({"mode": "frozen", "mixup": {"min": 0, "max": 1}}, "mixes images, and training.mode frozen"),
+        (
+            {"mode": "frozen", "mixup": {"min": 0, "max": 1}},
+            "mixes images, and training.mode frozen",
+        ),
         ({"mode": ["frozen", "finetune"]}, "training.mode cannot be searched"),
         (
             {"batch_size": 1, "finetune": {"from": "all", "batch_norm": "train"}},
@@ -104,9 +108,14 @@ def test_rates_and_regularisation_of_a_network_can_be_searched(tmp_path: Path) -
         "label_smoothing": {"min": 0.0, "max": 0.2},
         "mixup": [0.0, 0.4],
         "cutmix": [0.0, 1.0],
-        "finetune": {"from": "block7a", "learning_rate": {"min": 1e-5, "max": 1e-3, "sampling": "log"}},
+        "finetune": {
+            "from": "block7a",
+            "learning_rate": {"min": 1e-5, "max": 1e-3, "sampling": "log"},
+        },
     }
-    config = finetune_config(tmp_path, ranges, model={"head_units": 8, "dropout": {"min": 0.0, "max": 0.5}})
+    config = finetune_config(
+        tmp_path, ranges, model={"head_units": 8, "dropout": {"min": 0.0, "max": 0.5}}
+    )
     searched = Space.of(config)
     assert {name for name, part in searched.section_of.items() if part != "augmentation"} == {
         *("weight_decay", "label_smoothing", "mixup", "cutmix", "finetune.learning_rate", "dropout")
@@ -114,23 +123,41 @@ def test_rates_and_regularisation_of_a_network_can_be_searched(tmp_path: Path) -
     last = searched.corners()[1]
     assert (last.training.finetune.learning_rate, last.model.dropout) == (1e-3, 0.5)
     assert last.training.weight_decay == 0.1
-    assert (last.training.label_smoothing, last.training.mixup, last.training.cutmix) == (0.2, 0.4, 1.0)
+    assert (last.training.label_smoothing, last.training.mixup, last.training.cutmix) == (
+        0.2,
+        0.4,
+        1.0,
+    )
 
 
 @pytest.mark.slow
 def test_a_search_goes_on_without_a_trial_whose_learning_rate_diverges(tmp_path: Path) -> None:
     from search.driver.session import SessionOptions, run_search
 
-    network = {"backbone": "small-cnn", "weights": "random", "head_units": 8, "learning_rate": [1e-3, 10.0]}
-    training = {"mode": "scratch", "max_epochs": 30, "patience": 1, "weight_decay": 1.0, "batch_size": 16}
+    network = {
+        "backbone": "small-cnn",
+        "weights": "random",
+        "head_units": 8,
+        "learning_rate": [1e-3, 10.0],
+    }
+    training = {
+        "mode": "scratch",
+        "max_epochs": 30,
+        "patience": 1,
+        "weight_decay": 1.0,
+        "batch_size": 16,
+    }
     sections: dict[str, Any] = {"model": network, "search": {"algorithm": "grid", "trials": 4}}
     data = {"source": "digits", "image_size": 16, "limit_per_class": 20}
     config = parse_config(
-        {**finetune_config(tmp_path).filled, **sections, "training": training, "dataset": data}, "test"
+        {**finetune_config(tmp_path).filled, **sections, "training": training, "dataset": data},
+        "test",
     )
     found = run_search(config, tmp_path / "run", options=SessionOptions(inline=True))
     assert found.outcome == "finished", found.reason
-    trials = {r.settings["learning_rate"]: r.result for r in found.state.records if r.kind == "trial"}
+    trials = {
+        r.settings["learning_rate"]: r.result for r in found.state.records if r.kind == "trial"
+    }
     assert trials[1e-3] is not None
     assert trials[1e-3].status == "completed"
     assert trials[10.0] is not None

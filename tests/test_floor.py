@@ -23,7 +23,8 @@ def labels(num_images: int = 600) -> np.ndarray:
 
 
 def test_the_floor_of_one_trial_is_its_own_noise() -> None:
-    # Independent answers: variance 2 x 0.1 x 0.9 / 1800 and no head errors. One-sided 95 %: 1.645 of its root.
+    # Independent answers: variance 2 x 0.1 x 0.9 / 1800 and no head errors. One-sided 95 %: 1.645
+    # of its root.
     floor = null_floor([trial(1)], trial(0), labels(), "accuracy", 0, num_flips=8000)
     expected = sqrt(2 * 0.1 * 0.9 / 1800)
     assert floor.mean == pytest.approx(0, abs=0.06 * expected)
@@ -31,7 +32,10 @@ def test_the_floor_of_one_trial_is_its_own_noise() -> None:
 
 
 def test_the_floor_rises_with_the_number_of_trials() -> None:
-    floors = [null_floor(map(trial, range(1, n + 1)), trial(0), labels(), "accuracy", 0) for n in (1, 5, 40)]
+    floors = [
+        null_floor(map(trial, range(1, n + 1)), trial(0), labels(), "accuracy", 0)
+        for n in (1, 5, 40)
+    ]
     assert floors[0].p95 < floors[1].p95 < floors[2].p95
     assert [floor.num_trials for floor in floors] == [1, 5, 40]
 
@@ -55,40 +59,49 @@ def test_identical_trials_have_no_floor() -> None:
 
 
 def test_heads_that_differ_raise_the_floor_beyond_what_images_give() -> None:
-    # Five seeds on 50,000 images: answers alone give +-0.06 points, heads that lie 2 points apart give far more.
+    # Five seeds on 50,000 images: answers alone give +-0.06 points, heads that lie 2 points apart
+    # give far more.
     def unlike_heads(seed: int) -> Predictions:
         rng = np.random.default_rng(seed)
         wrong = rng.random((5, 50_000)) < 0.1 + rng.normal(0, 0.02, (5, 1))
         fold = np.zeros(50_000, np.int16)
-        return Predictions(np.arange(50_000), wrong.astype(np.int16), np.zeros(wrong.shape, np.float32), fold)
+        return Predictions(
+            np.arange(50_000), wrong.astype(np.int16), np.zeros(wrong.shape, np.float32), fold
+        )
 
     baseline, *trials = [unlike_heads(seed) for seed in range(9)]
     floor = null_floor(trials, baseline, labels(50_000), "accuracy", 0)
-    # the best of 8: 1.42 standard deviations of one trial's mean, 0.02 / sqrt(5); estimated from 4 x 9 deviations
+    # the best of 8: 1.42 standard deviations of one trial's mean, 0.02 / sqrt(5); estimated from 4
+    # x 9 deviations
     assert floor.mean == pytest.approx(1.42 * 0.02 / sqrt(5), rel=0.4)
 
 
 def test_images_flipped_in_groups_give_the_floor_of_images_flipped_alone() -> None:
-    # above 8192 images they are grouped; labels sorted by class, and a trial better in one class only
+    # above 8192 images they are grouped; labels sorted by class, and a trial better in one class
+    # only
     sorted_labels = np.repeat([0, 1], 15_000)
     rng = np.random.default_rng(0)
 
     def sorted_trial(wrong: np.ndarray) -> Predictions:
-        given = np.where(rng.random((2, 30_000)) < wrong, 1 - sorted_labels, sorted_labels).astype(np.int16)
+        given = np.where(rng.random((2, 30_000)) < wrong, 1 - sorted_labels, sorted_labels).astype(
+            np.int16
+        )
         fold = (np.arange(30_000) % 5).astype(np.int16)
         return Predictions(np.arange(30_000), given, np.zeros(given.shape, np.float32), fold)
 
     baseline = sorted_trial(np.full(30_000, 0.1))
     one = sorted_trial(np.where(sorted_labels == 0, 0.05, 0.1))
     floor = null_floor([one], baseline, sorted_labels, "accuracy", 0, num_flips=4000)
-    difference = (one.predicted == sorted_labels).mean(axis=0) - (baseline.predicted == sorted_labels).mean(
-        axis=0
-    )
+    difference = (one.predicted == sorted_labels).mean(axis=0) - (
+        baseline.predicted == sorted_labels
+    ).mean(axis=0)
     assert floor.p95 == pytest.approx(1.645 * difference.std() / sqrt(30_000), rel=0.1)
 
 
 def test_the_same_seed_gives_the_same_floor() -> None:
-    first, again, other = (null_floor([trial(1)], trial(0), labels(), "accuracy", seed) for seed in (1, 1, 2))
+    first, again, other = (
+        null_floor([trial(1)], trial(0), labels(), "accuracy", seed) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first != other
 
@@ -113,4 +126,7 @@ def test_each_trial_is_held_against_the_baseline_of_its_own_budget() -> None:
 
 def test_no_floor_is_higher_than_an_accuracy_can_rise() -> None:
     few = [trial(n, num_images=2, seeds=1, folds=2, wrong=0.5) for n in range(40)]
-    assert null_floor(few, trial(99, num_images=2, seeds=1, folds=2), labels(2), "accuracy", 0).p95 <= 1
+    assert (
+        null_floor(few, trial(99, num_images=2, seeds=1, folds=2), labels(2), "accuracy", 0).p95
+        <= 1
+    )

@@ -1,4 +1,5 @@
-"""Which images a trial may touch where the data set was limited: the final model stays one of few images."""
+"""Which images a trial may touch where the data set was limited: the final model stays one of few
+images."""
 
 import shutil
 from pathlib import Path
@@ -35,7 +36,9 @@ def test_seven_images_of_each_class_train(limited: Dataset) -> None:
     assert (limited.splits[pool[task.validate]] == VALIDATION).all()
 
 
-def test_the_final_model_trains_on_the_same_images_and_is_scored_on_the_test_split(limited: Dataset) -> None:
+def test_the_final_model_trains_on_the_same_images_and_is_scored_on_the_test_split(
+    limited: Dataset,
+) -> None:
     pool = pool_rows(limited, _protocol(3))
     (task,), _ = head_tasks(limited, pool, _protocol(3))
     assert (limited.splits[pool[task.train]] == TRAIN).all()
@@ -82,7 +85,9 @@ def test_copies_go_into_one_fold_and_folds_stay_stratified(seed: int) -> None:
 def test_a_data_sets_copies_meet_in_no_head(tmp_path: Path) -> None:
     write_folders(tmp_path / "data", {"cat": 20, "dog": 20})
     for number in range(10):
-        shutil.copy(tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/again{number}.png")
+        shutil.copy(
+            tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/again{number}.png"
+        )
     dataset = opened(folder_config(tmp_path / "data"), tmp_path / "cache")
     protocol = Protocol(folds=5, fold_seed=1, head_seeds=(1,), view_seed=1, views=1)
     pool = pool_rows(dataset, protocol)
@@ -97,7 +102,9 @@ def test_a_data_sets_copies_meet_in_no_head(tmp_path: Path) -> None:
 def test_copies_count_once_where_a_class_must_reach_every_fold(tmp_path: Path) -> None:
     write_folders(tmp_path / "data", {"cat": 6, "dog": 12})
     for number in range(6):
-        shutil.copy(tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/again{number}.png")
+        shutil.copy(
+            tmp_path / f"data/cat/{number:03d}.png", tmp_path / f"data/cat/again{number}.png"
+        )
     config = parse_config(
         {
             "name": "copies",
@@ -121,9 +128,13 @@ def test_heads_of_one_fold_share_their_rows() -> None:
     names = tuple(str(number) for number in pool)
     splits = np.full(200, TRAIN, np.int8)
     images = np.zeros((200, 1, 1, 3), np.uint8)
-    dataset = Dataset(images, labels.astype(np.int32), splits, tuple("abcd"), names, "digest", DataNotes())
+    dataset = Dataset(
+        images, labels.astype(np.int32), splits, tuple("abcd"), names, "digest", DataNotes()
+    )
     protocol = Protocol(folds=5, fold_seed=1, head_seeds=(1, 2, 3), view_seed=1, views=1)
     tasks, _ = head_tasks(dataset, pool, protocol)
     assert len(tasks) == 15
-    assert len({id(task.train) for task in tasks}) == len({id(task.validate) for task in tasks}) == 5
+    assert (
+        len({id(task.train) for task in tasks}) == len({id(task.validate) for task in tasks}) == 5
+    )
     assert len({task.seed for task in tasks}) == 15

@@ -1,4 +1,5 @@
-"""Forged answers held against a world whose truth is known; `benchmarks/forging.py` runs the same at length, for docs/grading.md.
+"""Forged answers held against a world whose truth is known; `benchmarks/forging.py` runs the same
+at length, for docs/grading.md.
 
 Seeded. Where a share is bounded, other seeds would fail it in less than one run of 250.
 """
@@ -14,13 +15,20 @@ from search.verification.elsewhere import Pair, contradictions, findings, num_st
 SMALL = World(num_images=800)
 
 
-@pytest.mark.parametrize("form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"])
+@pytest.mark.parametrize(
+    "form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"]
+)
 def test_one_point_is_found_wherever_the_other_trials_repeat(form: str) -> None:
     untrained, default, _ = shares(10, (5, 2), SAME, form, 1, world=SMALL)
-    assert (untrained.count, default.count) == (0, 10)  # nothing contradicts itself: only training tells
+    assert (untrained.count, default.count) == (
+        0,
+        10,
+    )  # nothing contradicts itself: only training tells
 
 
-@pytest.mark.parametrize("form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"])
+@pytest.mark.parametrize(
+    "form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"]
+)
 def test_two_points_are_found_on_another_machine(form: str) -> None:
     assert shares(20, (5, 2), MEASURED, form, 2, world=SMALL)[1].count >= 18  # of 300 at length all
 
@@ -30,7 +38,9 @@ def test_five_points_are_found_where_every_head_parted() -> None:
 
 
 def test_one_more_trial_gives_away_who_imitates_another_machine() -> None:
-    assert shares(10, (2, 1), IMITATED, "uniform", 1, world=SMALL, others_repeat=True)[2].count == 10
+    assert (
+        shares(10, (2, 1), IMITATED, "uniform", 1, world=SMALL, others_repeat=True)[2].count == 10
+    )
 
 
 @pytest.mark.parametrize("machine", [MEASURED, IMITATED, Machine(1.0, redrawn=1.0)])
@@ -44,13 +54,18 @@ def answers(right: np.ndarray, log_prob: np.ndarray) -> Predictions:
     """One seed, images of class 1 in one fold."""
     predicted = np.where(right, 1, 0).astype(np.int16)[None]
     return Predictions(
-        np.arange(len(right)), predicted, log_prob.astype(np.float32)[None], np.zeros(len(right), np.int16)
+        np.arange(len(right)),
+        predicted,
+        log_prob.astype(np.float32)[None],
+        np.zeros(len(right), np.int16),
     )
 
 
 def test_a_class_must_be_able_to_have_its_log_probability() -> None:
     right = np.array([True, True, False, False, True])
-    log_prob = np.log([0.4, 0.2, 0.4, 0.6, 0.3])  # of 4 classes: 0.2 cannot be the largest, 0.6 cannot but be
+    log_prob = np.log(
+        [0.4, 0.2, 0.4, 0.6, 0.3]
+    )  # of 4 classes: 0.2 cannot be the largest, 0.6 cannot but be
     assert contradictions(answers(right, log_prob), np.ones(5, int), 4) == 2
 
 

@@ -1,4 +1,5 @@
-"""Cards and the processes that share them: memory as it is needed, one card a worker, and no fuss where there is none."""
+"""Cards and the processes that share them: memory as it is needed, one card a worker, and no fuss
+where there is none."""
 
 import os
 import subprocess
@@ -8,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.features.gpus import GROWTH_VARIABLE, card_of, compute_capability, sees_gpu, use_one_card
+from search.features.gpus import (
+    GROWTH_VARIABLE,
+    card_of,
+    compute_capability,
+    sees_gpu,
+    use_one_card,
+)
 
 ROOT = Path(__file__).parent.parent
 STARTED = """
@@ -24,11 +31,15 @@ Path(sys.argv[2]).write_text(os.environ["TF_FORCE_GPU_ALLOW_GROWTH"])
 """
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, "true"), ({GROWTH_VARIABLE: "false"}, "false")])
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, "true"), ({GROWTH_VARIABLE: "false"}, "false")]
+)
 def test_a_worker_takes_a_card_s_memory_as_it_needs_it_unless_the_user_says_otherwise(
     given: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != GROWTH_VARIABLE} | given
+    environment = {
+        name: value for name, value in os.environ.items() if name != GROWTH_VARIABLE
+    } | given
     arguments = [sys.executable, "-c", STARTED, str(tmp_path / "log"), str(tmp_path / "found")]
     subprocess.run(arguments, check=True, cwd=ROOT, env=environment)
     assert (tmp_path / "found").read_text() == expected
@@ -66,13 +77,17 @@ def test_a_trial_goes_all_of_a_card_s_way_but_for_its_speed(
 
     spec, resources = scratch_spec(tmp_path)
     training = spec.settings.training.model_copy(update={"max_epochs": 3})
-    spec = spec.model_copy(update={"settings": spec.settings.model_copy(update={"training": training})})
+    spec = spec.model_copy(
+        update={"settings": spec.settings.model_copy(update={"training": training})}
+    )
     here = run_trial(spec, resources).result
     monkeypatch.setattr(gpus, "sees_gpu", lambda: True)
     monkeypatch.setattr(gpus, "compute_capability", lambda: (8, 0))
     network_of.cache_clear()
     try:
-        there = run_trial(spec, resources.model_copy(update={"views_dir": tmp_path / "gpu" / "views"})).result
+        there = run_trial(
+            spec, resources.model_copy(update={"views_dir": tmp_path / "gpu" / "views"})
+        ).result
     finally:
         network_of.cache_clear()
     assert there.status == "completed", there.error

@@ -63,7 +63,9 @@ def _run(oracle: Any, score: Any) -> list[tuple[int, float]]:
         ((9, 16, 12, 3), (16,), (9,)),
     ],
 )
-def test_the_plan_keeps_one_in_reduction_at_each_rung(arguments: Any, views: Any, sizes: Any) -> None:
+def test_the_plan_keeps_one_in_reduction_at_each_rung(
+    arguments: Any, views: Any, sizes: Any
+) -> None:
     assert plan_halving(*arguments) == HalvingPlan(views, sizes, arguments[3])
 
 
@@ -81,7 +83,9 @@ def test_a_rung_waits_for_the_one_below() -> None:
     _tell(oracle, first, 0.1)
     assert oracle.create_trial("c").status == "IDLE"
     _tell(oracle, second, 0.2)
-    assert oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    assert (
+        oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    )
 
 
 def test_failed_trials_are_not_promoted() -> None:
@@ -89,7 +93,9 @@ def test_failed_trials_are_not_promoted() -> None:
     first, second = oracle.create_trial("a"), oracle.create_trial("b")
     _tell(oracle, first, None)
     _tell(oracle, second, 0.2)
-    assert oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    assert (
+        oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    )
     assert oracle.create_trial("d").status == "STOPPED"
 
 
@@ -125,4 +131,6 @@ def test_asynchronous_halving_waits_only_where_nothing_new_is_left() -> None:
     assert oracle.create_trial("c").status == "IDLE"
     _tell(oracle, first, None)
     _tell(oracle, second, 0.2)
-    assert oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    assert (
+        oracle.create_trial("c").hyperparameters.values["x"] == second.hyperparameters.values["x"]
+    )

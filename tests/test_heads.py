@@ -36,8 +36,12 @@ def _tasks(num_seeds: int = 1, folds: int = 3) -> tuple[HeadTask, ...]:
 
 
 def _plan(tasks: tuple[HeadTask, ...], labels: np.ndarray, **settings: object) -> HeadPlan:
-    training = TrainingSettings(max_epochs=12, patience=4, batch_size=16).model_copy(update=settings)
-    return HeadPlan(tasks, labels, CLASSES, ModelSettings(head_units=8, learning_rate=0.01), training)
+    training = TrainingSettings(max_epochs=12, patience=4, batch_size=16).model_copy(
+        update=settings
+    )
+    return HeadPlan(
+        tasks, labels, CLASSES, ModelSettings(head_units=8, learning_rate=0.01), training
+    )
 
 
 def _train(tasks: tuple[HeadTask, ...], signal: float = 0.5, **settings: object) -> TrainedHeads:
@@ -46,7 +50,8 @@ def _train(tasks: tuple[HeadTask, ...], signal: float = 0.5, **settings: object)
 
 
 def _odd_plan() -> tuple[np.ndarray, HeadPlan]:
-    """Seven heads of sizes that no vector of the processor divides; some stop long before others."""
+    """Seven heads of sizes that no vector of the processor divides; some stop long before
+    others."""
     features, labels = _features()
     labels = labels % (CLASSES - 1)
     tasks = _tasks(num_seeds=3)[:7]
@@ -58,8 +63,11 @@ def _odd_plan() -> tuple[np.ndarray, HeadPlan]:
 
 
 def _bits(trained: TrainedHeads) -> list[bytes]:
-    """All that was learnt, a head: weights, answers with their log-probabilities, and the best epoch."""
-    heads = zip(trained.weights, trained.honest, trained.optimistic, trained.best_epochs, strict=True)
+    """All that was learnt, a head: weights, answers with their log-probabilities, and the best
+    epoch."""
+    heads = zip(
+        trained.weights, trained.honest, trained.optimistic, trained.best_epochs, strict=True
+    )
     return [
         b"".join(each.tobytes() for each in (*weights, *honest, *usual)) + bytes([epoch])
         for weights, honest, usual, epoch in heads
@@ -76,7 +84,9 @@ def test_heads_in_several_lanes_are_the_same_to_the_bit(num_lanes: int) -> None:
     assert in_many.curve == in_one.curve
 
 
-def test_lanes_that_read_in_other_parts_report_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lanes_that_read_in_other_parts_report_the_same_curve(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(head_feed, "BLOCK_ROWS", 300)
     features, plan = _odd_plan()
     in_one, in_two = (
@@ -136,7 +146,9 @@ def test_a_trial_cut_by_max_epochs_says_so() -> None:
 
 def test_a_diverging_learning_rate_fails_with_its_reason() -> None:
     features, labels = _features()
-    plan = HeadPlan(_tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(max_epochs=3))
+    plan = HeadPlan(
+        _tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(max_epochs=3)
+    )
     with pytest.raises(TrialFailure, match="training loss of head 0 became"):
         train_heads(lambda epoch: features * np.float32(1e30), features, plan)
 
@@ -152,7 +164,9 @@ def test_a_head_of_no_units_is_linear() -> None:
 
 def test_fixed_epochs_train_for_just_that_long_and_score_the_last() -> None:
     features, labels = _features()
-    plan = HeadPlan(_tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(), epochs=5)
+    plan = HeadPlan(
+        _tasks(), labels, CLASSES, ModelSettings(head_units=8), TrainingSettings(), epochs=5
+    )
     trained = train_heads(lambda epoch: features, features, plan)
     assert trained.best_epochs == (5, 5, 5)
     assert len(trained.curve.loss) == 5
@@ -182,10 +196,14 @@ def test_parts_of_an_epoch_are_the_whole_of_it(monkeypatch: pytest.MonkeyPatch) 
     parts = list(epoch_feeds(*arguments))
     assert len(parts) == 8
     for name in ("rows", "weight", "keep"):
-        np.testing.assert_array_equal(np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name))
+        np.testing.assert_array_equal(
+            np.concatenate([getattr(p, name) for p in parts]), getattr(whole, name)
+        )
 
 
-def test_features_read_from_the_disk_in_parts_train_the_same_heads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_read_from_the_disk_in_parts_train_the_same_heads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tasks = _tasks()
     resident = _train(tasks)
     monkeypatch.setattr(rows, "RESIDENT_BYTES", 0)
@@ -204,23 +222,32 @@ def test_dropout_keeps_the_share_it_should() -> None:
 
 @pytest.mark.slow
 def test_stacked_heads_score_as_heads_fitted_one_by_one_do() -> None:
-    """Fifteen heads each way on equal data: the two sets of best accuracies come from one distribution (false-failure rate 1 %)."""
+    """Fifteen heads each way on equal data: the two sets of best accuracies come from one
+    distribution (false-failure rate 1 %)."""
     features, labels = _features(0.6)
     tasks = _tasks(num_seeds=5)
     trained = _train(tasks, 0.6)
-    stacked = [(p == labels[t.validate]).mean() for t, (p, _) in zip(tasks, trained.optimistic, strict=True)]
+    stacked = [
+        (p == labels[t.validate]).mean()
+        for t, (p, _) in zip(tasks, trained.optimistic, strict=True)
+    ]
     fitted = _fitted_one_by_one(features, labels, tasks)
     assert stats.ks_2samp(stacked, fitted).pvalue > 0.01
     assert stats.ttest_ind(stacked, fitted).pvalue > 0.01
 
 
-def _fitted_one_by_one(features: np.ndarray, labels: np.ndarray, tasks: tuple[HeadTask, ...]) -> list[float]:
-    """Best validation accuracies by `model.fit`, on one model (compiled once) started afresh for each head."""
+def _fitted_one_by_one(
+    features: np.ndarray, labels: np.ndarray, tasks: tuple[HeadTask, ...]
+) -> list[float]:
+    """Best validation accuracies by `model.fit`, on one model (compiled once) started afresh for
+    each head."""
     import keras
 
     shape = HeadShape(DIM, 8, CLASSES)
     model = plain_head(shape, initial_weights(shape, 1), 0.2)
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     model.optimizer.build(model.trainable_variables)
     fresh = [variable.numpy() for variable in model.optimizer.variables]
     best = []
@@ -244,7 +271,8 @@ def _fitted_one_by_one(features: np.ndarray, labels: np.ndarray, tasks: tuple[He
 def test_the_honest_score_takes_each_half_from_the_epoch_the_other_chose() -> None:
     labels = np.array([0, 0, 1, 1])
     scores = HeadScores([labels], "accuracy", patience=5)
-    # Rows 0 and 2 are the first half. Epoch 0 is right on it alone, epoch 1 on the second half alone.
+    # Rows 0 and 2 are the first half. Epoch 0 is right on it alone, epoch 1 on the second half
+    # alone.
     first, second = np.array([0, 1, 1, 0]), np.array([1, 0, 0, 1])
     for epoch, predicted in enumerate((first, second)):
         scores.add(0, epoch, predicted.astype(np.int16), np.zeros(4, np.float32))
@@ -267,18 +295,23 @@ def test_without_signal_the_honest_score_is_chance_and_the_optimistic_one_above_
             )
     honest = np.mean([(scores.honest(h)[0] == labels[h]).mean() for h in range(num_heads)])
     optimistic = np.mean([(scores.optimistic(h)[0] == labels[h]).mean() for h in range(num_heads)])
-    assert abs(honest - 0.5) < 4 * 0.5 / np.sqrt(num_heads * num_images)  # fails by chance once in 16,000
+    assert abs(honest - 0.5) < 4 * 0.5 / np.sqrt(
+        num_heads * num_images
+    )  # fails by chance once in 16,000
     assert optimistic > 0.6
 
 
 def test_weight_decay_leaves_smaller_kernels() -> None:
     plain, decayed = _train(_tasks()), _train(_tasks(), weight_decay=0.5)
     for kernel in (0, 2):
-        assert np.linalg.norm(decayed.weights[0][kernel]) < 0.9 * np.linalg.norm(plain.weights[0][kernel])
+        assert np.linalg.norm(decayed.weights[0][kernel]) < 0.9 * np.linalg.norm(
+            plain.weights[0][kernel]
+        )
 
 
 def test_label_smoothing_keeps_heads_from_being_sure() -> None:
-    """With a share s spread over k classes the least loss is that of the smoothed label itself, not 0."""
+    """With a share s spread over k classes the least loss is that of the smoothed label itself, not
+    0."""
     labels_own = 1 - 0.4 + 0.4 / CLASSES
     least = -labels_own * np.log(labels_own) - (1 - labels_own) * np.log(0.4 / CLASSES)
     smoothed = _train(_tasks(), 3.0, label_smoothing=0.4, max_epochs=40, patience=40)

@@ -1,4 +1,5 @@
-"""What a stranger's bundle or run directory may try: paths, bombs, odd zips, odd arrays, odd journals. One line each, nothing done."""
+"""What a stranger's bundle or run directory may try: paths, bombs, odd zips, odd arrays, odd
+journals. One line each, nothing done."""
 
 import io
 import os
@@ -58,7 +59,9 @@ def said(graded: Grade) -> str:
 
 
 @pytest.mark.parametrize("name", ["../../escaped", "/tmp/augsearch-escaped", "a/b", "other"])
-def test_the_name_in_a_journal_is_the_name_of_its_config(sound: Files, tmp_path: Path, name: str) -> None:
+def test_the_name_in_a_journal_is_the_name_of_its_config(
+    sound: Files, tmp_path: Path, name: str
+) -> None:
     """It is a folder's: files of the tables and the page were written wherever it pointed."""
     path = opened_changed(sound, lambda opened: opened.update(name=name), tmp_path / "x.zip")
     assert "name is" in said(grade(path, UNTRAINED))
@@ -98,7 +101,10 @@ def test_what_a_config_says_of_the_machine_is_left_out(finished_run: Path) -> No
 def bomb(claimed: int, method: int = zipfile.ZIP_DEFLATED, size: int = 1 << 26) -> bytes:
     """A zip of one entry, of zeros, which claims other than it holds."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive, archive.open("a", "w", force_zip64=False) as entry:
+    with (
+        zipfile.ZipFile(buffer, "w", method) as archive,
+        archive.open("a", "w", force_zip64=False) as entry,
+    ):
         for _ in range(size >> 20):
             entry.write(bytes(1 << 20))
     content = bytearray(buffer.getvalue())
@@ -146,7 +152,10 @@ def patched(content: bytes, mark: bytes, offset: int, value: int, kind: str = "<
         (b"head" + two_entries(), "does not fit the file"),
         (two_entries() + b"tail", "something follows its end"),
         (two_entries()[:-1], "cut short"),
-        (patched(two_entries(), b"PK\1\2", 42, 0, "<L"), "contradicts the directory|does not begin where"),
+        (
+            patched(two_entries(), b"PK\1\2", 42, 0, "<L"),
+            "contradicts the directory|does not begin where",
+        ),
         (patched(two_entries(), b"PK\5\6", 10, 0xFFFF), "does not fit the file"),
         (patched(two_entries(), b"PK\3\4", 26, 0xFFFF), "contradicts the directory"),
         (patched(two_entries(), b"PK\3\4", 8, 8), "contradicts the directory"),
@@ -170,7 +179,9 @@ def npy(header: bytes, values: bytes) -> bytes:
     """An .npz of one array `a` with this header."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("a.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + values)
+        archive.writestr(
+            "a.npy", b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + values
+        )
     return buffer.getvalue()
 
 
@@ -185,7 +196,10 @@ def npy(header: bytes, values: bytes) -> bytes:
             npy(b"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }\n", bytes(8)),
             "<c8 of 1 dimensions",
         ),
-        (npy(b"{'descr': '<i2', 'fortran_order': False, 'shape': (1, 1), }\n", b"12"), "of 2 dimensions"),
+        (
+            npy(b"{'descr': '<i2', 'fortran_order': False, 'shape': (1, 1), }\n", b"12"),
+            "of 2 dimensions",
+        ),
         (npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"12"), "no header"),
         (npy(b"(" * 60_000, b""), "no header"),
     ],
@@ -229,7 +243,9 @@ def predictions(**changed: Any) -> bytes:
         ({"log_prob": np.zeros((2, 0), np.float32)}, "not of the same images"),
     ],
 )
-def test_predictions_have_their_types_shapes_and_ranges(changed: dict[str, Any], reason: str) -> None:
+def test_predictions_have_their_types_shapes_and_ranges(
+    changed: dict[str, Any], reason: str
+) -> None:
     assert Predictions.from_bytes(predictions()).predicted.shape == (2, 4)
     with pytest.raises(ValueError, match=reason):
         Predictions.from_bytes(predictions(**changed))
@@ -250,7 +266,9 @@ def test_a_config_that_asks_for_too_much_is_one_line(
     def ask(opened: dict[str, Any]) -> None:
         for section, values in change.items():
             opened["config"][section] |= values
-            opened["fixed"].update({name: value for name, value in values.items() if name in opened["fixed"]})
+            opened["fixed"].update(
+                {name: value for name, value in values.items() if name in opened["fixed"]}
+            )
 
     files, events = dict(sound), _events(dict(sound))
     ask(events[0]["opened"])
@@ -274,7 +292,9 @@ def test_counts_are_compared_and_decoding_is_bounded_before_an_image_is_decoded(
     monkeypatch.setattr(limits, "MOST_DECODED_BYTES", 1000)
     with pytest.raises(UserError, match="are not decoded at a bundle's word"):
         limits.compare_listing(run, resources, Comparison())
-    counts = {name: tuple(2 * each for each in split) for name, split in run.opened.dataset.counts.items()}
+    counts = {
+        name: tuple(2 * each for each in split) for name, split in run.opened.dataset.counts.items()
+    }
     summary = run.opened.dataset.model_copy(update={"counts": counts})
     run.__dict__["opened"] = run.opened.model_copy(update={"dataset": summary})
     comparison = Comparison()
@@ -319,7 +339,9 @@ def test_a_fault_of_the_program_is_the_line_of_its_bundle(
     assert found.problem == "anna.zip could not be graded: RecursionError: too deep"
 
 
-@pytest.mark.parametrize("content", [b"\0" * 99, b"\x89PNG\r\n\x1a\nno more", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+@pytest.mark.parametrize(
+    "content", [b"\0" * 99, b"\x89PNG\r\n\x1a\nno more", b"%!PS-Adobe-3.0 EPSF-3.0\n"]
+)
 def test_a_contact_sheet_is_a_png(sound: Files, tmp_path: Path, content: bytes) -> None:
     """Pillow was asked to open whatever was handed in, when the page was made again."""
     _sealed({**sound, SHEET: content}, tmp_path / "x.zip")
@@ -334,7 +356,9 @@ def copied(finished_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("how", ["fifo", "device", "link"])
-def test_only_files_of_the_run_directory_itself_are_read(copied: Path, tmp_path: Path, how: str) -> None:
+def test_only_files_of_the_run_directory_itself_are_read(
+    copied: Path, tmp_path: Path, how: str
+) -> None:
     path = copied / "predictions" / "00001.npz"
     shutil.copy(path, tmp_path / "elsewhere.npz")
     path.unlink()
@@ -381,7 +405,12 @@ def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kin
 
 def resumed_with(sound: Files, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
     events = _events(dict(sound))
-    resumed = {"type": "resumed", "changed": changed, "config_hash": config_hash, "time": events[-1]["time"]}
+    resumed = {
+        "type": "resumed",
+        "changed": changed,
+        "config_hash": config_hash,
+        "time": events[-1]["time"],
+    }
     (folder / "journal.jsonl").write_bytes(_journal([*events, resumed]))
     return folder
 
@@ -390,8 +419,14 @@ def resumed_with(sound: Files, folder: Path, changed: dict[str, Any], config_has
     ("changed", "reason"),
     [
         ({}, "it has a config_hash, and changes nothing"),
-        ({"search.max_hours": [7.0, 8.0]}, "search.max_hours is said to have been 7.0, and was null"),
-        ({"search.max_hours": [None, None]}, "search.max_hours is said to have changed, and has not"),
+        (
+            {"search.max_hours": [7.0, 8.0]},
+            "search.max_hours is said to have been 7.0, and was null",
+        ),
+        (
+            {"search.max_hours": [None, None]},
+            "search.max_hours is said to have changed, and has not",
+        ),
     ],
 )
 def test_what_a_sitting_changed_was_so_before_and_is_other_now(

@@ -1,4 +1,5 @@
-"""Decoded once and kept: what makes it decode again, what it survives, what it says when it cannot write."""
+"""Decoded once and kept: what makes it decode again, what it survives, what it says when it cannot
+write."""
 
 import os
 import resource
@@ -93,7 +94,9 @@ def test_seeds_share_one_store(tmp_path: Path, cache: Path) -> None:
     assert not np.array_equal(first.splits, second.splits)
 
 
-def test_a_stopped_pass_leaves_nothing_and_the_next_one_starts_over(root: Path, cache: Path) -> None:
+def test_a_stopped_pass_leaves_nothing_and_the_next_one_starts_over(
+    root: Path, cache: Path
+) -> None:
     def stop(done: int, total: int) -> None:
         if done == 4:
             raise KeyboardInterrupt
@@ -142,7 +145,8 @@ def test_leftovers_of_killed_processes_are_swept(root: Path, cache: Path) -> Non
 
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
-    """A folder that everybody may enter, with permissions that count even where the tests run as root."""
+    """A folder that everybody may enter, with permissions that count even where the tests run as
+    root."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
     user = os.geteuid()

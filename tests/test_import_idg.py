@@ -1,4 +1,5 @@
-"""Experiment files made from ImageDataGenerator calls: what is searched, what is said, and that nothing is ever run."""
+"""Experiment files made from ImageDataGenerator calls: what is searched, what is said, and that
+nothing is ever run."""
 
 import re
 from pathlib import Path
@@ -69,10 +70,22 @@ def test_the_courses_own_code_becomes_a_file_that_loads(tmp_path: Path) -> None:
         ("ImageDataGenerator(rotation_range=300)", "rotation_range", [0, 150, 300]),
         ("ImageDataGenerator(rotation_range=-20)", "rotation_range", [0, 10, 20, 30, 40]),
         ("ImageDataGenerator(width_shift_range=0.6)", "width_shift_range", [0, 0.3, 0.6, 0.9]),
-        ("ImageDataGenerator(width_shift_range=15/150)", "width_shift_range", [0, 0.05, 0.1, 0.15, 0.2]),
+        (
+            "ImageDataGenerator(width_shift_range=15/150)",
+            "width_shift_range",
+            [0, 0.05, 0.1, 0.15, 0.2],
+        ),
         ("ImageDataGenerator(height_shift_range=3)", "height_shift_range", [0, 3, 4, 6]),
-        ("ImageDataGenerator(height_shift_range=2.5)", "height_shift_range", [0.0, 1.25, 2.5, 3.75, 5.0]),
-        ("ImageDataGenerator(height_shift_range=[-8, 4])", "height_shift_range", [0.0, 4.0, 8.0, 12.0, 16.0]),
+        (
+            "ImageDataGenerator(height_shift_range=2.5)",
+            "height_shift_range",
+            [0.0, 1.25, 2.5, 3.75, 5.0],
+        ),
+        (
+            "ImageDataGenerator(height_shift_range=[-8, 4])",
+            "height_shift_range",
+            [0.0, 4.0, 8.0, 12.0, 16.0],
+        ),
         ("ImageDataGenerator(zoom_range=[0.5, 1.5])", "zoom_range", [0, 0.25, 0.5, 0.75]),
         (
             "ImageDataGenerator(zoom_range=[0.9, 1])",
@@ -85,7 +98,11 @@ def test_the_courses_own_code_becomes_a_file_that_loads(tmp_path: Path) -> None:
             [[1, 1], [0.5, 1.25], [0, 1.5]],
         ),
         ("ImageDataGenerator(channel_shift_range=200.)", "channel_shift_range", [0, 100, 200]),
-        ("keras.preprocessing.image.ImageDataGenerator(horizontal_flip=1)", "horizontal_flip", [False, True]),
+        (
+            "keras.preprocessing.image.ImageDataGenerator(horizontal_flip=1)",
+            "horizontal_flip",
+            [False, True],
+        ),
         (
             "ImageDataGenerator(False, False, False, False, False, 1e-6, 40)",
             "rotation_range",
@@ -101,8 +118,15 @@ def test_each_setting_is_searched_from_nothing_to_twice_as_strong(
 
 def test_the_value_written_is_one_that_the_search_can_try(tmp_path: Path) -> None:
     _, space = space_of(tmp_path, COURSE)
-    written = {"rotation_range": 30.0, "width_shift_range": 10, "shear_range": 10.0, "zoom_range": 0.1}
-    assert all(np.isclose(values(space.dimensions[name]), value).any() for name, value in written.items())
+    written = {
+        "rotation_range": 30.0,
+        "width_shift_range": 10,
+        "shear_range": 10.0,
+        "zoom_range": 0.1,
+    }
+    assert all(
+        np.isclose(values(space.dimensions[name]), value).any() for name, value in written.items()
+    )
 
 
 def test_what_is_left_out_is_named_in_the_file_and_on_standard_error(tmp_path: Path) -> None:
@@ -114,24 +138,35 @@ def test_what_is_left_out_is_named_in_the_file_and_on_standard_error(tmp_path: P
 
 
 def test_shifts_that_differ_come_with_a_word_on_kerass_exchange() -> None:
-    differing = import_idg("ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.1)").remarks
+    differing = import_idg(
+        "ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.1)"
+    ).remarks
     assert any("moves pictures up and down" in remark for remark in differing)
-    assert not import_idg("ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.2)").remarks
+    assert not import_idg(
+        "ImageDataGenerator(width_shift_range=0.2, height_shift_range=0.2)"
+    ).remarks
 
 
 @pytest.mark.parametrize(
     ("arguments", "note"),
     [
-        ("shear_range=0.2", "shear_range=0.2 is in degrees.*Keras before 2.2 took radians: write 11.5"),
+        (
+            "shear_range=0.2",
+            "shear_range=0.2 is in degrees.*Keras before 2.2 took radians: write 11.5",
+        ),
         (
             "rotation_range=0.3",
-            "rotation_range=0.3 is in degrees.*17.2 if radians were meant, 108 if a share of a turn",
+            "rotation_range=0.3 is in degrees.*17.2 if radians were meant, 108 if a share of a "
+            "turn",
         ),
         (
             "width_shift_range=[-0.2, 0.2]",
             r"by one of these numbers or its negative.*anything up to 0.2 of the width",
         ),
-        ("height_shift_range=(4, 8)", r"height_shift_range=\[4, 8\] moves each picture by one.*up to 8 px"),
+        (
+            "height_shift_range=(4, 8)",
+            r"height_shift_range=\[4, 8\] moves each picture by one.*up to 8 px",
+        ),
         ("width_shift_range=[-8, -4]", r"in Keras by that many times the width"),
         ("width_shift_range=-5", "by up to 5 times their width in Keras"),
         (
@@ -169,7 +204,8 @@ def test_what_meant_something_else_comes_with_a_note(arguments: str, note: str) 
         "rotation_range=20, shear_range=10",
         "width_shift_range=0.1, height_shift_range=0.1",
         "zoom_range=0.2, horizontal_flip=True, fill_mode='nearest'",
-        "rotation_range=5, data_format='channels_last', dtype='float32', interpolation_order=1, zca_epsilon=1e-6",
+        "rotation_range=5, data_format='channels_last', dtype='float32', interpolation_order=1, "
+        "zca_epsilon=1e-6",
         "rotation_range=5, brightness_range=None, rescale=None, validation_split=0.0, cval=0.0",
     ],
 )
@@ -234,16 +270,25 @@ def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
         ("ImageDataGenerator(rotation_range=500)", "allowed: a number from 0 to 360"),
         ("ImageDataGenerator(zoom_range='much')", 'zoom_range: received "much"'),
         ("ImageDataGenerator(rescale=1/255)", "none that augments"),
-        ("ImageDataGenerator(rotation_range=1), ImageDataGenerator(rotation_range=2)", "2 that augment"),
+        (
+            "ImageDataGenerator(rotation_range=1), ImageDataGenerator(rotation_range=2)",
+            "2 that augment",
+        ),
         ("print('hello')", "none that augments"),
         ("ImageDataGenerator(", "not Python code"),
         ("ImageDataGenerator(width_shift_range=[])", "width_shift_range: received \\[\\]"),
         ("ImageDataGenerator(height_shift_range=())", "height_shift_range: received \\[\\]"),
-        ("ImageDataGenerator(cval=1e999, fill_mode='constant', rotation_range=3)", "cval: received Infinity"),
+        (
+            "ImageDataGenerator(cval=1e999, fill_mode='constant', rotation_range=3)",
+            "cval: received Infinity",
+        ),
         ("ImageDataGenerator(cval=-1e999, rotation_range=3)", "cval: received -Infinity"),
         (f"ImageDataGenerator(rotation_range={'9' * 400})", "allowed: a number from 0 to 360"),
         (f"ImageDataGenerator(width_shift_range=[1, {'9' * 400}])", "in a list; allowed: numbers"),
-        (f"ImageDataGenerator(cval={'*'.join(['9' * 4000] * 2)}, rotation_range=3)", "thousands of digits"),
+        (
+            f"ImageDataGenerator(cval={'*'.join(['9' * 4000] * 2)}, rotation_range=3)",
+            "thousands of digits",
+        ),
         (f"ImageDataGenerator(rescale={'9' * 400})", "9…"),
         ("ImageDataGenerator(rotation_range=3, rotation_range=4)", "rotation_range twice"),
         ("ImageDataGenerator(1, featurewise_center=0)", "featurewise_center twice"),
@@ -264,7 +309,14 @@ def test_what_is_no_plain_call_is_refused_in_one_line_and_never_run(
 
 def test_a_file_is_written_once_and_named_after_itself(tmp_path: Path) -> None:
     out = tmp_path / "mine.yaml"
-    call = ["import-idg", "ImageDataGenerator(rotation_range=30)", "--out", str(out), "--data", "pictures"]
+    call = [
+        "import-idg",
+        "ImageDataGenerator(rotation_range=30)",
+        "--out",
+        str(out),
+        "--data",
+        "pictures",
+    ]
     result = CliRunner().invoke(app, call)
     assert (result.exit_code, result.stdout.strip()) == (DONE, str(out))
     config = load_config(out)
@@ -292,6 +344,8 @@ def test_the_parameters_are_kerass_own_in_their_order() -> None:
         ("width_shift_range=0.2", True),
     ],
 )
-def test_an_exchange_of_the_shifts_is_advised_where_it_changes_something(shifts: str, told: bool) -> None:
+def test_an_exchange_of_the_shifts_is_advised_where_it_changes_something(
+    shifts: str, told: bool
+) -> None:
     remarks = import_idg(f"ImageDataGenerator(rotation_range=9, {shifts})").remarks
     assert any("Exchange the two" in remark for remark in remarks) == told

@@ -120,7 +120,9 @@ def test_zeros_that_a_power_cut_leaves_at_the_end_count_as_torn(path: Path, tail
 def test_one_altered_digit_is_refused_naming_the_line(path: Path, line: int) -> None:
     write_events(path, 3)
     lines = path.read_bytes().splitlines(keepends=True)
-    lines[line - 1] = lines[line - 1].replace(b'"trial":%d' % (line - 1), b'"trial":%d' % (line + 4))
+    lines[line - 1] = lines[line - 1].replace(
+        b'"trial":%d' % (line - 1), b'"trial":%d' % (line + 4)
+    )
     path.write_bytes(b"".join(lines))
     with pytest.raises(JournalError, match=f"line {line} of .*checksum"):
         read(path)
@@ -140,7 +142,9 @@ def test_one_altered_digit_is_refused_naming_the_line(path: Path, line: int) -> 
 )
 def test_lines_removed_repeated_swapped_or_added_are_refused(path: Path, lines: list[str]) -> None:
     write_events(path, 3)
-    known = dict(zip(["first", "second", "third"], path.read_bytes().splitlines(keepends=True), strict=True))
+    known = dict(
+        zip(["first", "second", "third"], path.read_bytes().splitlines(keepends=True), strict=True)
+    )
     known |= {"empty": b"\n", "foreign": b'{"seq":1}\n'}
     path.write_bytes(b"".join(known[line] for line in lines))
     with pytest.raises(JournalError, match="line 2 of"):
@@ -148,7 +152,8 @@ def test_lines_removed_repeated_swapped_or_added_are_refused(path: Path, lines: 
 
 
 @pytest.mark.parametrize(
-    "event", [{"seq": 0.0, "time": 1.0, "type": "a"}, {"seq": 0, "time": "1", "type": "a"}, {"seq": 0}]
+    "event",
+    [{"seq": 0.0, "time": 1.0, "type": "a"}, {"seq": 0, "time": "1", "type": "a"}, {"seq": 0}],
 )
 def test_a_sealed_line_that_is_no_event_is_refused(path: Path, event: journal.Event) -> None:
     path.write_bytes(encode(event))
@@ -197,7 +202,9 @@ def test_a_journal_removed_while_it_is_open_is_noticed(path: Path) -> None:
             opened.append("told", trial=0)
 
 
-def test_each_event_is_on_the_disk_before_append_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_event_is_on_the_disk_before_append_returns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flushed: list[int] = []
     really_flush = os.fsync
 

@@ -1,6 +1,8 @@
-"""Damage at random: a journal ends in a clean refusal or a true beginning of itself, never in a wrong event.
+"""Damage at random: a journal ends in a clean refusal or a true beginning of itself, never in a
+wrong event.
 
-2,000 examples, the same ones every time; AUGSEARCH_FUZZ_EXAMPLES=20000 (or more) draws that many new ones.
+2,000 examples, the same ones every time; AUGSEARCH_FUZZ_EXAMPLES=20000 (or more) draws that many
+new ones.
 """
 
 import os
@@ -77,11 +79,21 @@ def move_line(source: int, target: int, copy: bool) -> Mutation:
 mutations = st.one_of(
     st.builds(replace_bytes, position, st.integers(0, 40), st.binary(max_size=40)),
     st.builds(
-        replace_bytes, position, st.just(1), st.sampled_from([bytes([digit]) for digit in b"0123456789"])
+        replace_bytes,
+        position,
+        st.just(1),
+        st.sampled_from([bytes([digit]) for digit in b"0123456789"]),
     ),
     st.builds(replace_bytes, position, st.just(len(CONTENT)), st.binary(max_size=20)),
-    st.builds(replace_bytes, position, st.integers(0, 200), st.integers(0, 200).map(lambda n: b"\0" * n)),
-    st.builds(replace_bytes, position, st.just(0), st.sampled_from([b"\n", b"\r\n", b"{}", b"NaN", *LINES])),
+    st.builds(
+        replace_bytes, position, st.integers(0, 200), st.integers(0, 200).map(lambda n: b"\0" * n)
+    ),
+    st.builds(
+        replace_bytes,
+        position,
+        st.just(0),
+        st.sampled_from([b"\n", b"\r\n", b"{}", b"NaN", *LINES]),
+    ),
     st.builds(flip_bit, position, st.integers(0, 7)),
     st.builds(move_line, st.integers(0, 9), st.integers(0, 9), st.booleans()),
 )
@@ -170,7 +182,9 @@ def test_every_truncation_gives_the_events_before_it() -> None:
         lacks_newline_only = CONTENT[cut : cut + 1] == b"\n"
         assert len(events) == whole + lacks_newline_only
         assert is_beginning(events)
-        assert (warning is None) == (lacks_newline_only or CONTENT[:cut].endswith(b"\n") or cut == 0)
+        assert (warning is None) == (
+            lacks_newline_only or CONTENT[:cut].endswith(b"\n") or cut == 0
+        )
 
 
 @pytest.mark.parametrize("bit", range(8))
@@ -183,4 +197,6 @@ def test_every_single_bit_flipped_is_noticed(bit: int) -> None:
             continue
         assert warning is not None
         assert is_beginning(events)
-        assert len(events) == len(EVENTS) - 1, "only the newline or the end of the last line may go unrefused"
+        assert len(events) == len(EVENTS) - 1, (
+            "only the newline or the end of the last line may go unrefused"
+        )

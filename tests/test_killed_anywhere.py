@@ -1,4 +1,5 @@
-"""A search killed at any moment of its life and started again is the search that was never disturbed."""
+"""A search killed at any moment of its life and started again is the search that was never
+disturbed."""
 
 import random
 import shutil
@@ -26,7 +27,9 @@ from killing import (
 RUN = "runs/small"
 
 # The moments, in the order in which a search comes to them.
-STARTING = [at_start(s) for s in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.3, 1.6, 2, 2.5, 3, 3.5, 4, 5, 6)]
+STARTING = [
+    at_start(s) for s in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.3, 1.6, 2, 2.5, 3, 3.5, 4, 5, 6)
+]
 CACHING = [
     appears("cache/decoded/.tmp-*"),
     appears("cache/decoded/.tmp-*", 0.05),
@@ -84,13 +87,17 @@ def live(place: Place, kills: list[Kill]) -> None:
 def walk(place: Place, seed: int) -> int:
     """Killed shortly after every event or two until it ends; returns how often."""
     draw, num_killed = random.Random(seed), 0
-    while killed := kill_at(place, lines(draw.choice([1, 3, 3, 3, 4]), draw.choice([0.0, 0.0, 0.1, 0.3]))):
+    while killed := kill_at(
+        place, lines(draw.choice([1, 3, 3, 3, 4]), draw.choice([0.0, 0.0, 0.1, 0.3]))
+    ):
         print(killed)
         num_killed += 1
     return num_killed
 
 
-def test_killed_three_times_and_resumed_it_is_the_same_search(finished_run: Path, tmp_path: Path) -> None:
+def test_killed_three_times_and_resumed_it_is_the_same_search(
+    finished_run: Path, tmp_path: Path
+) -> None:
     """The quick one of these: twice at the start, and amid the search."""
     place = Place(tmp_path)
     shutil.copytree(finished_run.parent / "cache", tmp_path / "cache")
@@ -103,7 +110,9 @@ def test_killed_three_times_and_resumed_it_is_the_same_search(finished_run: Path
     assert_none_trained_once_told(place)
     shown = runs_in_mlflow(place)
     assert {str(number) for number in range(len(leaderboard(place)))} <= set(shown)
-    assert {status for status, *_ in (shown[trial] for trial in shown if trial != "versions")} == {"FINISHED"}
+    assert {status for status, *_ in (shown[trial] for trial in shown if trial != "versions")} == {
+        "FINISHED"
+    }
     assert len(shown["versions"]) == 1
     assert leftovers(place) == []
     assert files_with_the_secret(place) == []
@@ -123,7 +132,9 @@ class Finished(Place):
 @pytest.mark.parametrize(
     "kills", [STARTING, CACHING, SENDING, ENDING], ids=["starting", "caching", "sending", "ending"]
 )
-def test_killed_at_a_moment(undisturbed: Place, tmp_path: Path, kills: list[Kill], workers: int) -> None:
+def test_killed_at_a_moment(
+    undisturbed: Place, tmp_path: Path, kills: list[Kill], workers: int
+) -> None:
     place = Place(tmp_path, workers)
     live(place, kills if workers == 1 else kills[::2])
     assert_same(place, undisturbed)
@@ -132,7 +143,9 @@ def test_killed_at_a_moment(undisturbed: Place, tmp_path: Path, kills: list[Kill
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("workers", "seed"), [(1, 0), (2, 1)])
-def test_killed_from_event_to_event(undisturbed: Place, tmp_path: Path, workers: int, seed: int) -> None:
+def test_killed_from_event_to_event(
+    undisturbed: Place, tmp_path: Path, workers: int, seed: int
+) -> None:
     place = Place(tmp_path, workers)
     shutil.copytree(undisturbed.folder / "cache", tmp_path / "cache")
     assert walk(place, seed) >= NUM_STEPS // workers

@@ -1,4 +1,5 @@
-"""The notes that experiment files open with, and the table of what came out: their commands are sound, none is forgotten."""
+"""The notes that experiment files open with, and the table of what came out: their commands are
+sound, none is forgotten."""
 
 import re
 from pathlib import Path
@@ -23,7 +24,9 @@ def test_a_note_says_what_it_asks_how_it_is_run_and_what_to_expect(path: Path) -
 def _changes() -> list[tuple[Path, list[str]]]:
     """Each line of a note that changes settings: the file, and what it is changed by."""
     lines = [(path, line) for path in FILES for line in path.read_text().splitlines()]
-    notes = [(path, PLACEHOLDER.sub("7", line)) for path, line in lines if line.lstrip().startswith("#")]
+    notes = [
+        (path, PLACEHOLDER.sub("7", line)) for path, line in lines if line.lstrip().startswith("#")
+    ]
     found = [(path, re.findall(r"--set ([\w.]+=[^\s`)]+)", note)) for path, note in notes]
     return [(path, overrides) for path, overrides in found if overrides]
 
@@ -40,7 +43,9 @@ def test_every_experiment_is_in_the_table_or_named_as_not_run() -> None:
 
 
 def test_every_row_of_the_table_names_an_experiment_that_is_there() -> None:
-    rows = [line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| ")]
+    rows = [
+        line for line in (FOLDER / "README.md").read_text().splitlines() if line.startswith("| ")
+    ]
     commands = [name for row in rows for name in re.findall(r"`([\w-]+\.yaml)[^`]*`", row)]
     assert commands
     assert set(commands) <= {path.name for path in FILES}

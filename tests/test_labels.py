@@ -1,10 +1,19 @@
-"""Labels as people write them: what is missing, what is written in two ways, what holds several labels."""
+"""Labels as people write them: what is missing, what is written in two ways, what holds several
+labels."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import arrays_config, csv_config, encoded, folder_config, opened, picture, write_folders
+from pictures import (
+    arrays_config,
+    csv_config,
+    encoded,
+    folder_config,
+    opened,
+    picture,
+    write_folders,
+)
 from shards import write_shard
 
 from data.dataset import list_images
@@ -22,7 +31,10 @@ def said(*names: str) -> str:
     ("names", "words"),
     [
         (("Cat", "cat"), "'Cat' (3 images) and 'cat' (3 images)"),
-        (("caf\u00e9", "cafe\u0301"), "'caf\u00e9' (U+00E9, 3 images) and 'cafe\u0301' (U+0301, 3 images)"),
+        (
+            ("caf\u00e9", "cafe\u0301"),
+            "'caf\u00e9' (U+00E9, 3 images) and 'cafe\u0301' (U+0301, 3 images)",
+        ),
         (("cat", "cat\u200b"), "'cat' (3 images) and 'cat\\u200b' (3 images)"),
         (("two words", "two\u00a0words"), "'two\\xa0words'"),
         (("\uff11", "1"), "'\uff11' (U+FF11, 3 images) and '1' (ASCII, 3 images)"),
@@ -39,7 +51,9 @@ def said(*names: str) -> str:
         (("cat", "cat"), "'cat' (3 images) and 'cat' (3 images)"),
     ],
 )
-def test_classes_that_read_alike_are_named_with_what_differs(names: tuple[str, ...], words: str) -> None:
+def test_classes_that_read_alike_are_named_with_what_differs(
+    names: tuple[str, ...], words: str
+) -> None:
     assert "perhaps written in several ways" in said(*names)
     assert words in said(*names)
 
@@ -65,9 +79,9 @@ def test_classes_of_their_own_are_left_alone(names: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ("cat,pet", "dog"), ("red car, blue car", "van"), ("a|b", "c"), ("a;b", "c"), ("['a','b']", "c"),
-        ("{a, b}", "c"), ("scab rust", "scab", "rust"), ("cat/dog", "cat", "dog"), ("cat_and_dog", "cat", "Dog"),
-        ("cat+dog", "cat", "dog"),
+        ("cat,pet", "dog"), ("red car, blue car", "van"), ("a|b", "c"), ("a;b", "c"),
+        ("['a','b']", "c"), ("{a, b}", "c"), ("scab rust", "scab", "rust"),
+        ("cat/dog", "cat", "dog"), ("cat_and_dog", "cat", "Dog"), ("cat+dog", "cat", "dog"),
     ],
 )  # fmt: skip
 def test_several_labels_in_one_cell_are_named(names: tuple[str, ...]) -> None:
@@ -77,14 +91,20 @@ def test_several_labels_in_one_cell_are_named(names: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [("Pepper,_bell___healthy", "Tomato"), ("hot dog", "dog"), ("1,000", "2,000"), ("left_hand", "foot")],
+    [
+        ("Pepper,_bell___healthy", "Tomato"),
+        ("hot dog", "dog"),
+        ("1,000", "2,000"),
+        ("left_hand", "foot"),
+    ],
 )
 def test_a_name_of_several_words_is_one_label(names: tuple[str, ...]) -> None:
     assert said(*names) == ""
 
 
 @pytest.mark.parametrize(
-    "cell", ["", " ", "nan", "NaN", "None", "NA", "N/A", "<NA>", "null", "NaT", "'nan'", "nan\u200b "]
+    "cell",
+    ["", " ", "nan", "NaN", "None", "NA", "N/A", "<NA>", "null", "NaT", "'nan'", "nan\u200b "],
 )
 def test_what_libraries_write_for_nothing_is_missing(cell: str) -> None:
     assert is_missing(shown(cell))
@@ -96,12 +116,15 @@ def test_a_short_label_is_a_label(cell: str) -> None:
 
 
 def test_a_class_that_may_stand_for_no_label_or_a_split_is_questioned() -> None:
-    assert "a class is called 'none' (3 images), which is how a missing label may be written" in said(
-        "none", "a"
+    assert (
+        "a class is called 'none' (3 images), which is how a missing label may be written"
+        in said("none", "a")
     )
     assert "which is how a missing label may be written" in said("-1", "0")
     assert "which is how a missing label may be written" in said("-1", "0", "1", "2")
-    assert "a class is called 'test' (3 images), which is the name of a split" in said("test", "car")
+    assert "a class is called 'test' (3 images), which is the name of a split" in said(
+        "test", "car"
+    )
 
 
 def _examples(root: Path) -> dict[str, DatasetConfig]:
@@ -115,7 +138,10 @@ def _examples(root: Path) -> dict[str, DatasetConfig]:
     (root / "shards").mkdir()
     write_shard(
         root / "shards" / "a.tfrecord",
-        [(encoded(picture(number)), ("Cat", "cat", "nan").index(name)) for number, name in enumerate(names)],
+        [
+            (encoded(picture(number)), ("Cat", "cat", "nan").index(name))
+            for number, name in enumerate(names)
+        ],
     )
     (root / "shards" / "labels.txt").write_text("\ufeffCat\ncat\nnan\n", encoding="utf-8")
     return {
@@ -146,7 +172,9 @@ def test_every_source_names_missing_labels_and_leaves_them_out_on_request(
     assert dataset.class_names == ("Cat", "cat")
     assert np.bincount(dataset.labels).tolist() == [5, 5]
     assert all("nan" not in name for name in dataset.names)
-    assert [item.reason for item in dataset.notes.left_out if "no label: 'nan'" in item.reason] != []
+    assert [
+        item.reason for item in dataset.notes.left_out if "no label: 'nan'" in item.reason
+    ] != []
     assert dataset.notes.lines()[0].startswith(
         "1 class is perhaps written in several ways: 'Cat' (5 images) and 'cat'"
     )
@@ -154,10 +182,14 @@ def test_every_source_names_missing_labels_and_leaves_them_out_on_request(
 
 def test_an_image_keeps_its_own_pixels_where_others_are_left_out(tmp_path: Path) -> None:
     images = np.stack([np.asarray(picture(number)) for number in range(4)])
-    listing = list_images(arrays_config(tmp_path, images=images, labels=["a", "nan", "b", "a"]), tmp_path)
+    listing = list_images(
+        arrays_config(tmp_path, images=images, labels=["a", "nan", "b", "a"]), tmp_path
+    )
     assert listing.names == ("image 0", "image 2", "image 3")
     assert all(np.array_equal(listing.read(place), images[n]) for place, n in enumerate((0, 2, 3)))
-    whole = list_images(arrays_config(tmp_path, images=images, labels=["a", "c", "b", "a"]), tmp_path)
+    whole = list_images(
+        arrays_config(tmp_path, images=images, labels=["a", "c", "b", "a"]), tmp_path
+    )
     assert listing.fingerprint != whole.fingerprint
 
 
@@ -174,14 +206,19 @@ def test_a_csv_names_the_lines_without_a_label(tmp_path: Path) -> None:
 def test_decimals_with_gaps_name_the_images_without_a_value(tmp_path: Path) -> None:
     images = np.zeros((4, 8, 8), np.uint8)
     with pytest.raises(
-        UserError, match=r"no value \(nan\) for 2 images, counted from 0: 1, 3; label or remove them"
+        UserError,
+        match=r"no value \(nan\) for 2 images, counted from 0: 1, 3; label or remove them",
     ):
-        list_images(arrays_config(tmp_path, images=images, labels=[0.0, np.nan, 1.0, np.nan]), tmp_path)
+        list_images(
+            arrays_config(tmp_path, images=images, labels=[0.0, np.nan, 1.0, np.nan]), tmp_path
+        )
 
 
 def test_rows_of_several_ones_are_named(tmp_path: Path) -> None:
     images, labels = np.zeros((3, 8, 8), np.uint8), np.array([[1, 0], [1, 1], [0, 0]])
-    with pytest.raises(UserError, match="rows 1, 2 have several labels or none: an image has one label"):
+    with pytest.raises(
+        UserError, match="rows 1, 2 have several labels or none: an image has one label"
+    ):
         list_images(arrays_config(tmp_path, images=images, labels=labels), tmp_path)
 
 

@@ -1,4 +1,5 @@
-"""Data that memory should not hold: the same trial whether its features are held, read in parts, or kept in half the space."""
+"""Data that memory should not hold: the same trial whether its features are held, read in parts, or
+kept in half the space."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ EXPERIMENT: dict[str, Any] = {
 
 
 def _trained(folder: Path, **execution: Any) -> TrainedTrial:
-    config = parse_config({**EXPERIMENT, "execution": {"cache_dir": str(folder), **execution}}, "test")
+    config = parse_config(
+        {**EXPERIMENT, "execution": {"cache_dir": str(folder), **execution}}, "test"
+    )
     resources = resources_of(config, folder / "run")
     specs = prepare(config, resources).specs
     return train_spec(
@@ -42,10 +45,14 @@ def test_features_that_stay_on_the_disk_give_the_trial_that_features_in_memory_d
     monkeypatch.setattr(head_feed, "BLOCK_ROWS", 300)
     on_disk = _trained(tmp_path / "on disk")
     assert on_disk.result.validation_hash == held.result.validation_hash
-    np.testing.assert_allclose(on_disk.predictions.log_prob, held.predictions.log_prob, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        on_disk.predictions.log_prob, held.predictions.log_prob, rtol=1e-3, atol=1e-4
+    )
 
 
-def test_features_kept_in_float16_take_half_the_space_and_score_nearly_the_same(tmp_path: Path) -> None:
+def test_features_kept_in_float16_take_half_the_space_and_score_nearly_the_same(
+    tmp_path: Path,
+) -> None:
     whole, half = (_trained(tmp_path / name, feature_dtype=name) for name in ("float32", "float16"))
     np.testing.assert_allclose(half.predictions.log_prob, whole.predictions.log_prob, atol=0.05)
     sizes = [

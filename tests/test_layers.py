@@ -1,4 +1,5 @@
-"""The house rules that a person would forget: which way imports point, and what must not be imported early."""
+"""The house rules that a person would forget: which way imports point, and what must not be
+imported early."""
 
 import ast
 import subprocess
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-# The packages of search, lowest first: each imports those before it. What is imported inside a function may lie higher.
+# The packages of search, lowest first: each imports those before it. What is imported inside a
+# function may lie higher.
 PACKAGES = (
     *(
         "experiment",
@@ -46,7 +48,9 @@ def _modules(folder: str) -> list[Path]:
     ("folder", "forbidden"),
     [("data", {"search", "run_search", "experiments"}), ("search", {"run_search", "experiments"})],
 )
-def test_imports_flow_from_the_command_line_to_search_to_data(folder: str, forbidden: set[str]) -> None:
+def test_imports_flow_from_the_command_line_to_search_to_data(
+    folder: str, forbidden: set[str]
+) -> None:
     wrong = {path.name: bad for path in _modules(folder) if (bad := _imports(path) & forbidden)}
     assert not wrong
 
@@ -70,7 +74,9 @@ def test_every_module_of_search_is_in_a_package() -> None:
 def _searched(path: Path) -> set[str]:
     """The packages of search that a module imports when it is imported."""
     nodes = ast.parse(path.read_text()).body
-    modules = [node.module.split(".") for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    modules = [
+        node.module.split(".") for node in nodes if isinstance(node, ast.ImportFrom) and node.module
+    ]
     return {parts[1] for parts in modules if parts[0] == "search"}
 
 

@@ -43,7 +43,10 @@ def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchStat
 
 def test_a_row_in_full(finished: SearchState) -> None:
     row = trials_csv(finished).splitlines()[4]
-    assert row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,15,0.1,0.1,false,,,,16"
+    assert (
+        row
+        == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,15,0.1,0.1,false,,,,16"
+    )
 
 
 def test_the_sealed_test_is_not_a_trial(finished: SearchState) -> None:
@@ -58,7 +61,9 @@ def test_the_same_search_on_another_day_differs_in_seconds_alone(finished: Searc
         )
 
     again = finished.model_copy(update={"records": tuple(map(slower, finished.records))})
-    first, second = (pd.read_csv(io.StringIO(trials_csv(state)), dtype=str) for state in (finished, again))
+    first, second = (
+        pd.read_csv(io.StringIO(trials_csv(state)), dtype=str) for state in (finished, again)
+    )
     assert (second["seconds"] == "99.500").all()
     pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"))
 
@@ -66,7 +71,9 @@ def test_the_same_search_on_another_day_differs_in_seconds_alone(finished: Searc
 def test_a_failed_trial_has_a_row_and_no_numbers() -> None:
     table = leaderboard(make_state(failed=(5,))).set_index("trial")
     assert table.loc[5, "status"] == "failed"
-    assert table.loc[5, ["score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"]].isna().all()
+    assert (
+        table.loc[5, ["score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"]].isna().all()
+    )
 
 
 def test_a_running_trial_has_a_row() -> None:
@@ -109,7 +116,9 @@ def test_folds_score_train_and_validation_one_fold_validation_alone(finished: Se
 
 def test_the_interval_of_an_accuracy_is_wilson_s(finished: SearchState) -> None:
     """8 of 10: 0.490 to 0.943 (Newcombe 1998, method 3, as any table of it gives)."""
-    dataset = dataset_of(finished).model_copy(update={"counts": {"train": (6,), "validation": (4,)}})
+    dataset = dataset_of(finished).model_copy(
+        update={"counts": {"train": (6,), "validation": (4,)}}
+    )
     result = finished.records[3].result.model_copy(update={"metrics": {"accuracy": 0.8}})  # type: ignore[union-attr]
     interval = accuracy_interval(finished.records[3].model_copy(update={"result": result}), dataset)
     assert interval == pytest.approx((0.4902, 0.9433), abs=1e-4)

@@ -1,4 +1,5 @@
-"""EfficientNet-Lite0 with the weights of its package ranks ImageNet's classes right on photographs at hand."""
+"""EfficientNet-Lite0 with the weights of its package ranks ImageNet's classes right on photographs
+at hand."""
 
 import functools
 from pathlib import Path
@@ -16,19 +17,23 @@ from search.features.lite0 import blocks
 SCIKIT_LEARN = Path(sklearn.datasets.__file__).parent / "images"
 SCIKIT_IMAGE = Path(skimage.__file__).parent / "data"
 
-# The classes of ILSVRC 2012, counted from 0 in the order of their WordNet numbers, that say what a picture
-# shows. ImageNet tells three cats apart that chelsea might be, and two small motorcycles but no large one;
-# it has the daisy, not the dahlia.
+# The classes of ILSVRC 2012, counted from 0 in the order of their WordNet numbers, that say what a
+# picture shows. ImageNet tells three cats apart that chelsea might be, and two small motorcycles
+# but no large one; it has the daisy, not the dahlia.
 PHOTOGRAPHS = [
     pytest.param(SCIKIT_LEARN / "china.jpg", {698: "palace"}, id="china"),
     pytest.param(SCIKIT_LEARN / "flower.jpg", {985: "daisy"}, id="flower"),
     pytest.param(
-        SCIKIT_IMAGE / "chelsea.png", {281: "tabby", 282: "tiger cat", 285: "Egyptian cat"}, id="cat"
+        SCIKIT_IMAGE / "chelsea.png",
+        {281: "tabby", 282: "tiger cat", 285: "Egyptian cat"},
+        id="cat",
     ),
     pytest.param(SCIKIT_IMAGE / "coffee.png", {967: "espresso"}, id="coffee"),
     pytest.param(SCIKIT_IMAGE / "camera.png", {872: "tripod"}, id="camera"),
     pytest.param(SCIKIT_IMAGE / "rocket.jpg", {657: "missile"}, id="rocket"),
-    pytest.param(SCIKIT_IMAGE / "motorcycle_left.png", {665: "moped", 670: "scooter"}, id="motorcycle"),
+    pytest.param(
+        SCIKIT_IMAGE / "motorcycle_left.png", {665: "moped", 670: "scooter"}, id="motorcycle"
+    ),
 ]
 
 
@@ -60,8 +65,8 @@ def test_gives_probabilities_of_a_thousand_classes() -> None:
 
 
 def test_has_as_many_parameters_as_published() -> None:
-    """4.7 million (github.com/tensorflow/tpu, efficientnet/lite), batch norm's moving statistics not
-    counted.
+    """4.7 million (github.com/tensorflow/tpu, efficientnet/lite), batch norm's moving statistics
+    not counted.
     """
     trainable = sum(int(np.prod(weight.shape)) for weight in classifier().trainable_weights)
     assert trainable == 4_652_008

@@ -1,4 +1,5 @@
-"""Workers that crash, hang or hoard, and parents that are killed: one trial is lost, and no process stays."""
+"""Workers that crash, hang or hoard, and parents that are killed: one trial is lost, and no process
+stays."""
 
 import importlib
 import multiprocessing
@@ -25,7 +26,8 @@ from search.execution.worker import private_mb
 
 
 def options(folder: Path, **changes: Any) -> EngineOptions:
-    """One worker and no second attempt unless a test wants one: a crash costs a start of a process."""
+    """One worker and no second attempt unless a test wants one: a crash costs a start of a
+    process."""
     fields: dict[str, Any] = {"retries": 0, "warm_imports": ()} | changes
     return EngineOptions(resources_in(folder), folder, run, **fields)
 
@@ -99,7 +101,9 @@ def test_a_worker_killed_between_trials_costs_none(shared: tuple[LocalEngine, Pa
     assert outcome.result.metrics["pid"] != pid
 
 
-def test_a_trial_cancelled_while_it_runs_gives_its_worker_back(shared: tuple[LocalEngine, Path]) -> None:
+def test_a_trial_cancelled_while_it_runs_gives_its_worker_back(
+    shared: tuple[LocalEngine, Path],
+) -> None:
     engine, folder = shared
     future = engine.submit(make_spec("announce"))
     assert wait_until(lambda: announced(folder))
@@ -135,7 +139,9 @@ def test_two_workers_run_two_trials_at_once_and_share_the_threads(tmp_path: Path
     assert {result.metrics["threads"] for result in results} == {1.0}
 
 
-def test_a_worker_is_light_counts_its_threads_and_leaves_signals_to_its_parent(tmp_path: Path) -> None:
+def test_a_worker_is_light_counts_its_threads_and_leaves_signals_to_its_parent(
+    tmp_path: Path,
+) -> None:
     with LocalEngine(options(tmp_path, workers=2)) as engine:
         result = engine.submit(make_spec("environment")).result(timeout=60).result
     assert result.error == "heavy=[] threads=('1', '1') deaf=True"
@@ -175,7 +181,9 @@ def test_a_trial_function_that_workers_cannot_import_fails_the_trial_and_says_wh
     monkeypatch.syspath_prepend(tmp_path)
     function = importlib.import_module("only_here").run
     module.write_text("raise RuntimeError('it was edited meanwhile')")
-    with LocalEngine(EngineOptions(resources_in(tmp_path), tmp_path, function, warm_imports=())) as engine:
+    with LocalEngine(
+        EngineOptions(resources_in(tmp_path), tmp_path, function, warm_imports=())
+    ) as engine:
         result = engine.submit(make_spec("complete")).result(timeout=60).result
     assert result.error == "RuntimeError: it was edited meanwhile"
 
@@ -183,7 +191,10 @@ def test_a_trial_function_that_workers_cannot_import_fails_the_trial_and_says_wh
 def test_a_worker_that_grows_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_process, "MAX_GROWTH_MB", 50.0)
     with LocalEngine(options(tmp_path)) as engine:
-        pids = [engine.submit(make_spec("grow")).result(timeout=60).result.metrics["pid"] for _ in range(3)]
+        pids = [
+            engine.submit(make_spec("grow")).result(timeout=60).result.metrics["pid"]
+            for _ in range(3)
+        ]
     assert pids[0] == pids[1]
     assert pids[1] != pids[2]
 
@@ -205,7 +216,9 @@ def test_two_hundred_trials_leave_the_parent_small_and_no_process(tmp_path: Path
         engine.submit(make_spec("complete")).result(timeout=60)
         before = private_mb()
         pids = {
-            engine.submit(make_spec("complete", view_seed=seed)).result(timeout=60).result.metrics["pid"]
+            engine.submit(make_spec("complete", view_seed=seed))
+            .result(timeout=60)
+            .result.metrics["pid"]
             for seed in range(200)
         }
     assert private_mb() - before < 50
@@ -289,12 +302,15 @@ from search.execution.local_engine import LocalEngine
 
 folder = pathlib.Path("here")
 folder.mkdir()  # which a second import of this would fail at
-with LocalEngine(EngineOptions(resources_in(folder), folder, run, retries=0, warm_imports=())) as engine:
+options = EngineOptions(resources_in(folder), folder, run, retries=0, warm_imports=())
+with LocalEngine(options) as engine:
     print(engine.submit(make_spec("complete", view_seed=7)).result(60).result.score)
 """
 
 
-@pytest.mark.parametrize("arguments", [("script.py",), ("-m", "script"), ("-c", WITHOUT_GUARD), ("-",)])
+@pytest.mark.parametrize(
+    "arguments", [("script.py",), ("-m", "script"), ("-c", WITHOUT_GUARD), ("-",)]
+)
 def test_a_program_without_a_guard_is_not_run_again_by_workers(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -319,14 +335,21 @@ def test_another_thread_s_processes_import_the_main_module_as_ever() -> None:
     with own_context._main_left_out():
         mine = own_context._MAIN[1] in spawn.get_preparation_data("x")
         thread = threading.Thread(
-            target=lambda: seen.append(bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x"))))
+            target=lambda: seen.append(
+                bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x")))
+            )
         )
         thread.start()
         thread.join()
-    assert (mine, seen) == (False, [bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x")))])
+    assert (mine, seen) == (
+        False,
+        [bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x")))],
+    )
 
 
-def test_what_the_main_module_defines_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_main_module_defines_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run, "__module__", "__main__")
     with pytest.raises(TypeError, match="put it into a module of its own"):
         LocalEngine(options(tmp_path))

@@ -1,4 +1,5 @@
-"""One search a directory: a living owner is respected, a dead one recognised, here and on other machines."""
+"""One search a directory: a living owner is respected, a dead one recognised, here and on other
+machines."""
 
 import os
 import signal
@@ -81,7 +82,10 @@ def no_kernel_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_living_owner_is_respected_and_named(tmp_path: Path) -> None:
-    with holder(tmp_path) as process, pytest.raises(LockedError, match="in use by another search") as caught:
+    with (
+        holder(tmp_path) as process,
+        pytest.raises(LockedError, match="in use by another search") as caught,
+    ):
         RunLock(tmp_path).__enter__()
     assert f"process {process.pid} on {os.uname().nodename}" in str(caught.value)
     assert "--run-dir" in str(caught.value)
@@ -153,7 +157,9 @@ def test_the_owner_keeps_its_heart_beating(tmp_path: Path) -> None:
         assert held.path.stat().st_mtime > 0
 
 
-def test_without_kernel_locks_a_living_process_is_respected(tmp_path: Path, no_kernel_locks: None) -> None:
+def test_without_kernel_locks_a_living_process_is_respected(
+    tmp_path: Path, no_kernel_locks: None
+) -> None:
     mark = own_mark(tmp_path)
     write_owner(tmp_path, mark)
     with pytest.raises(LockedError, match=f"process {os.getpid()} "):
@@ -170,7 +176,9 @@ def test_without_kernel_locks_a_number_used_again_is_not_the_owner(
         assert owner_in(tmp_path).started == mark.started
 
 
-def test_without_kernel_locks_a_dead_process_is_dead_at_once(tmp_path: Path, no_kernel_locks: None) -> None:
+def test_without_kernel_locks_a_dead_process_is_dead_at_once(
+    tmp_path: Path, no_kernel_locks: None
+) -> None:
     mark = own_mark(tmp_path)
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
@@ -180,7 +188,9 @@ def test_without_kernel_locks_a_dead_process_is_dead_at_once(tmp_path: Path, no_
         assert owner_in(tmp_path).pid == os.getpid()
 
 
-def test_of_two_that_find_the_same_dead_owner_one_stays(tmp_path: Path, no_kernel_locks: None) -> None:
+def test_of_two_that_find_the_same_dead_owner_one_stays(
+    tmp_path: Path, no_kernel_locks: None
+) -> None:
     write_owner(tmp_path, owner())
     start = threading.Barrier(2)
     done = threading.Barrier(2)
@@ -228,7 +238,9 @@ def test_a_lock_file_that_names_nobody_is_free(tmp_path: Path, content: bytes) -
         assert owner_in(tmp_path).pid == os.getpid()
 
 
-def test_a_copied_directory_is_free_while_the_search_goes_on_in_the_original(tmp_path: Path) -> None:
+def test_a_copied_directory_is_free_while_the_search_goes_on_in_the_original(
+    tmp_path: Path,
+) -> None:
     original, copy = tmp_path / "original", tmp_path / "copy"
     original.mkdir()
     copy.mkdir()

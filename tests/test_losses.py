@@ -48,7 +48,9 @@ def test_smoothed_labels_and_smoothed_targets_have_one_loss(loss: Loss) -> None:
 def test_an_image_s_loss_has_the_same_bits_whatever_is_beside_it(loss: Loss, images: int) -> None:
     logits, labels = _some()
     together = loss.of_labels(logits, labels, None).numpy()[:, :images]
-    np.testing.assert_array_equal(loss.of_labels(logits[:, :images], labels[:, :images], None), together)
+    np.testing.assert_array_equal(
+        loss.of_labels(logits[:, :images], labels[:, :images], None), together
+    )
 
 
 @every_loss
@@ -70,7 +72,9 @@ def test_a_step_along_its_gradient_makes_it_smaller(loss: Loss) -> None:
     with tf.GradientTape() as tape:
         tape.watch(logits)
         before = tf.reduce_sum(loss.of_labels(logits, labels, None))
-    after = tf.reduce_sum(loss.of_labels(logits - 0.1 * tape.gradient(before, logits), labels, None))
+    after = tf.reduce_sum(
+        loss.of_labels(logits - 0.1 * tape.gradient(before, logits), labels, None)
+    )
     assert float(after) < float(before)
 
 

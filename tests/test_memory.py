@@ -1,4 +1,5 @@
-"""A long search keeps its parent small: 200 trials, with the oracle, the journal and MLflow, answered by stand-ins for training."""
+"""A long search keeps its parent small: 200 trials, with the oracle, the journal and MLflow,
+answered by stand-ins for training."""
 
 import multiprocessing
 from dataclasses import replace
@@ -23,7 +24,10 @@ TRIALS, SETTLED = 200, 10  # the libraries have taken what they take once by the
 EXPERIMENT: dict[str, Any] = {
     "name": "long",
     "dataset": {"source": "digits", "image_size": 8},
-    "augmentation": {"rotation_range": {"min": 0, "max": 30}, "zoom_range": {"min": 0.0, "max": 0.3}},
+    "augmentation": {
+        "rotation_range": {"min": 0, "max": 30},
+        "zoom_range": {"min": 0.0, "max": 0.3},
+    },
     "model": {"backbone": "small-cnn", "weights": "random"},
     "search": {"algorithm": "random", "trials": TRIALS},
     "evaluation": {"folds": 2, "seeds": 3, "confirm": None, "test": False},

@@ -1,4 +1,5 @@
-"""Mixup and CutMix: what is mixed, in which shares, and that it is drawn for the image and not for the batch."""
+"""Mixup and CutMix: what is mixed, in which shares, and that it is drawn for the image and not for
+the batch."""
 
 import numpy as np
 import pytest
@@ -20,14 +21,18 @@ def _mixed(mixing: Mixing, count: int = 64, epoch: int = 0) -> tuple[np.ndarray,
 def test_mixup_is_the_weighted_sum_of_an_image_and_the_one_before_it() -> None:
     images, (mixed, share) = _images().astype(np.float32), _mixed(Mixing(1.0, 0.0))
     weight = share[:, None, None, None]
-    np.testing.assert_allclose(mixed, images * weight + np.roll(images, 1, 0) * (1 - weight), atol=1e-3)
+    np.testing.assert_allclose(
+        mixed, images * weight + np.roll(images, 1, 0) * (1 - weight), atol=1e-3
+    )
 
 
 def test_cutmix_takes_each_pixel_from_one_of_the_two_in_the_share_it_tells() -> None:
     images, (mixed, share) = _images(), _mixed(Mixing(0.0, 1.0))
     own = (mixed == images).all(axis=-1)
     assert (own | (mixed == np.roll(images, 1, axis=0)).all(axis=-1)).all()
-    np.testing.assert_allclose(own.mean(axis=(1, 2)), share, atol=0.02)  # by chance two pixels are alike
+    np.testing.assert_allclose(
+        own.mean(axis=(1, 2)), share, atol=0.02
+    )  # by chance two pixels are alike
 
 
 def test_what_is_pasted_is_one_box() -> None:

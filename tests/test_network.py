@@ -1,4 +1,5 @@
-"""A network with its head: what trains and what stays, states that can be put back, decay, and what only a GPU is given."""
+"""A network with its head: what trains and what stays, states that can be put back, decay, and what
+only a GPU is given."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ def _body() -> "keras.Model":
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(6, 3, name="below_conv")(inputs)
     x = layers.BatchNormalization(name="below_bn")(x)
-    x = layers.ReLU()(layers.BatchNormalization(name="above_bn")(layers.Conv2D(6, 3, name="above_conv")(x)))
+    x = layers.ReLU()(
+        layers.BatchNormalization(name="above_bn")(layers.Conv2D(6, 3, name="above_conv")(x))
+    )
     x = layers.Dropout(0.5, name="above_dropout")(x)
     return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="body")
 
@@ -32,7 +35,9 @@ def _batch(count: int = 8, seed: int = 0) -> Batch:
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 3, count).astype(np.int32)
     inputs = generator.standard_normal((count, 8, 8, 3)).astype(np.float32)
-    return Batch(inputs, np.eye(3, dtype=np.float32)[labels], np.ones((count, 5), np.float32), labels)
+    return Batch(
+        inputs, np.eye(3, dtype=np.float32)[labels], np.ones((count, 5), np.float32), labels
+    )
 
 
 def _network(as_training: bool = False) -> Network:
@@ -40,7 +45,9 @@ def _network(as_training: bool = False) -> Network:
     return Network(body, cut(body, "above_conv").trained, SHAPE, as_training)
 
 
-def _weights_after(network: Network, steps: int = 3, weight_decay: float = 0.0) -> dict[str, np.ndarray]:
+def _weights_after(
+    network: Network, steps: int = 3, weight_decay: float = 0.0
+) -> dict[str, np.ndarray]:
     network.start(initial_weights(SHAPE, 1), 5)
     for step in range(steps):
         network.train(_batch(seed=step), 0.01, weight_decay)
@@ -54,7 +61,11 @@ def test_what_is_below_the_start_stays_to_the_bit(as_training: bool) -> None:
     after = _weights_after(network)
     changed = {path for path in before if not np.array_equal(before[path], after[path])}
     norms = {"gamma", "beta", "moving_mean", "moving_variance"} if as_training else set()
-    assert changed == {"above_conv/kernel", "above_conv/bias", *(f"above_bn/{name}" for name in norms)}
+    assert changed == {
+        "above_conv/kernel",
+        "above_conv/bias",
+        *(f"above_bn/{name}" for name in norms),
+    }
 
 
 def test_the_loss_falls() -> None:
@@ -82,7 +93,9 @@ def test_weight_decay_shrinks_kernels_and_nothing_else() -> None:
     plain, decayed = _weights_after(_network(), 1), _weights_after(_network(), 1, weight_decay=0.5)
     kernel = "above_conv/kernel"
     before = {variable.path: variable.numpy() for variable in _body().weights}
-    np.testing.assert_allclose(plain[kernel] - decayed[kernel], 0.01 * 0.5 * before[kernel], atol=1e-7)
+    np.testing.assert_allclose(
+        plain[kernel] - decayed[kernel], 0.01 * 0.5 * before[kernel], atol=1e-7
+    )
     assert all(np.array_equal(plain[path], decayed[path]) for path in plain if path != kernel)
 
 
@@ -93,7 +106,9 @@ def test_one_step_is_that_of_keras_s_adamw() -> None:
     ours = _weights_after(network, 1, weight_decay=0.1)["above_conv/kernel"]
     network.start(initial_weights(SHAPE, 1), 5)
     gradient = network.gradients(_batch(seed=0))[0]
-    kernel = keras.Variable(next(v.numpy() for v in _body().weights if v.path == "above_conv/kernel"))
+    kernel = keras.Variable(
+        next(v.numpy() for v in _body().weights if v.path == "above_conv/kernel")
+    )
     optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
     optimizer.apply([gradient], [kernel])
     np.testing.assert_allclose(ours, kernel.numpy(), atol=1e-6)
@@ -119,7 +134,12 @@ def test_a_cpu_is_given_neither_xla_nor_mixed_precision() -> None:
 
 @pytest.mark.parametrize(
     ("capability", "dtype"),
-    [((9, 0), "mixed_bfloat16"), ((8, 0), "mixed_bfloat16"), ((7, 5), "float32"), ((0, 0), "float32")],
+    [
+        ((9, 0), "mixed_bfloat16"),
+        ((8, 0), "mixed_bfloat16"),
+        ((7, 5), "float32"),
+        ((0, 0), "float32"),
+    ],
 )
 def test_a_gpu_is_given_xla_and_bfloat16_where_it_has_units_for_it(
     capability: tuple[int, int], dtype: str

@@ -1,4 +1,5 @@
-"""The loop over epochs and heads: when a head stops, which rates it is given, which batches, and what ends a trial."""
+"""The loop over epochs and heads: when a head stops, which rates it is given, which batches, and
+what ends a trial."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ class _Listening(Network):
 
 
 class _Lost(Network):
-    """Trains with a finite loss to weights that answer with no number, as the last step of an epoch may."""
+    """Trains with a finite loss to weights that answer with no number, as the last step of an epoch
+    may."""
 
     def predict(self, batches: Any, labels: np.ndarray) -> Any:
         predicted, log_prob = super().predict(batches, labels)
@@ -51,7 +53,9 @@ class _Feed:
         return (self._images[rows[at : at + batch_size]] for at in range(0, len(rows), batch_size))
 
 
-def _train(folder: Path, kind: type[Network] = Network, **changes: Any) -> tuple[TrainedHeads, Network]:
+def _train(
+    folder: Path, kind: type[Network] = Network, **changes: Any
+) -> tuple[TrainedHeads, Network]:
     body = _body()
     network = kind(body, cut(body, "above_conv").trained, SHAPE)
     labels = (np.arange(COUNT) % 3).astype(np.int32)
@@ -59,7 +63,14 @@ def _train(folder: Path, kind: type[Network] = Network, **changes: Any) -> tuple
     fields: dict[str, Any] = {"learning_rate": 1e-3, "max_epochs": 4, "patience": 20} | changes
     rate, epochs = fields["learning_rate"], fields["max_epochs"]
     plan = RunPlan(
-        (task,), labels, "accuracy", epochs, fields["patience"], rate, "model.learning_rate", phase="scratch"
+        (task,),
+        labels,
+        "accuracy",
+        epochs,
+        fields["patience"],
+        rate,
+        "model.learning_rate",
+        phase="scratch",
     )
     feed = _Feed()
     batching = Batching(feed.batches, labels, np.arange(COUNT), 3, BATCH, 5)
@@ -85,10 +96,14 @@ def test_every_step_is_given_the_schedule_s_rate(tmp_path: Path) -> None:
     _, network = _train(tmp_path, _Listening)
     steps = 12 // BATCH
     assert isinstance(network, _Listening)
-    assert network.rates == tuple(warm_cosine(step, steps, 4, 1.0, 1e-3) for step in range(4 * steps))
+    assert network.rates == tuple(
+        warm_cosine(step, steps, 4, 1.0, 1e-3) for step in range(4 * steps)
+    )
 
 
-def test_answers_that_are_no_numbers_fail_the_trial_with_the_setting_to_lower(tmp_path: Path) -> None:
+def test_answers_that_are_no_numbers_fail_the_trial_with_the_setting_to_lower(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(
         TrialFailure, match=r"the validation loss of head 0 became nan in epoch 1.*lower model"
     ):
@@ -99,7 +114,9 @@ def test_answers_that_are_no_numbers_fail_the_trial_with_the_setting_to_lower(tm
     ("count", "needs_company", "sizes"),
     [(9, True, [4, 4]), (9, False, [4, 4, 1]), (10, True, [4, 4, 2]), (1, True, [1])],
 )
-def test_no_image_is_alone_where_batch_norms_train(count: int, needs_company: bool, sizes: list[int]) -> None:
+def test_no_image_is_alone_where_batch_norms_train(
+    count: int, needs_company: bool, sizes: list[int]
+) -> None:
     rows = np.arange(COUNT)
     batching = Batching(_Feed().batches, rows % 3, rows, 3, BATCH, 5, needs_company=needs_company)
     epoch = list(batching.epoch(rows[:count], seed=1, epoch=0))
@@ -109,7 +126,9 @@ def test_no_image_is_alone_where_batch_norms_train(count: int, needs_company: bo
 
 def test_labels_are_smoothed_and_dropped_units_made_up_for() -> None:
     rows = np.arange(COUNT)
-    batching = Batching(_Feed().batches, rows % 3, rows, 3, COUNT, 1000, dropout=0.25, label_smoothing=0.3)
+    batching = Batching(
+        _Feed().batches, rows % 3, rows, 3, COUNT, 1000, dropout=0.25, label_smoothing=0.3
+    )
     (batch,) = batching.epoch(rows, seed=1, epoch=0)
     np.testing.assert_allclose(
         np.sort(batch.targets, axis=1), np.tile([0.1, 0.1, 0.8], (COUNT, 1)), atol=1e-6

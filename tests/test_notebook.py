@@ -1,4 +1,5 @@
-"""The assignment's notebook from top to bottom in a kernel of its own, on digits with small settings, and what its cells show."""
+"""The assignment's notebook from top to bottom in a kernel of its own, on digits with small
+settings, and what its cells show."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("notebook")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    (parameters,) = [
+        cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())
+    ]
     parameters.source = SMALL
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUGSEARCH_CACHE", str(folder / "cache"))
@@ -37,7 +40,9 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.setenv("PYTHONWARNINGS", "ignore")
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
         patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
-        client = NotebookClient(notebook, timeout=240, resources={"metadata": {"path": str(NOTEBOOK.parent)}})
+        client = NotebookClient(
+            notebook, timeout=240, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        )
         client.execute()
     return notebook
 
@@ -100,11 +105,15 @@ def test_the_exported_script_trains_in_plain_keras(executed: Any) -> None:
     text = "".join(shown(executed, "stdout"))
     assert "import keras" in text
     script = text[text.rindex("import keras\nimport numpy") :]
-    assert "search" not in script.replace("Recommended by the search", "").replace("of the search", "")
+    assert "search" not in script.replace("Recommended by the search", "").replace(
+        "of the search", ""
+    )
     history = next(table for table in shown(executed, "text/html") if "val_accuracy" in table)
     assert "val_loss" in history
 
 
 def test_nothing_goes_wrong_quietly(executed: Any) -> None:
-    assert all(not output.get("ename") for cell in executed.cells for output in cell.get("outputs", ()))
+    assert all(
+        not output.get("ename") for cell in executed.cells for output in cell.get("outputs", ())
+    )
     assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")

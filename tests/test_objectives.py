@@ -48,7 +48,9 @@ def test_nobody_else_tells_objectives_apart_by_name() -> None:
 @every_objective
 def test_better_answers_have_a_larger_score(objective: ObjectiveRecord) -> None:
     everywhere = np.ones(IMAGES, bool)
-    scores = [objective.score(_row(_answers(share)), everywhere) for share in (0.0, 0.3, 0.6, 0.9, 1.0)]
+    scores = [
+        objective.score(_row(_answers(share)), everywhere) for share in (0.0, 0.3, 0.6, 0.9, 1.0)
+    ]
     assert scores == sorted(set(scores))
 
 
@@ -88,14 +90,18 @@ def test_a_flip_is_what_one_answer_changes_its_image_s_part_by(objective: Object
 
 
 @every_objective
-def test_no_difference_of_two_sets_of_answers_is_beyond_the_bounds(objective: ObjectiveRecord) -> None:
+def test_no_difference_of_two_sets_of_answers_is_beyond_the_bounds(
+    objective: ObjectiveRecord,
+) -> None:
     best, worst = (objective.parts(_answers(share)).mean() for share in (1.0, 0.0))
     least, most = objective.bounds
     assert least <= worst - best < best - worst <= most
 
 
 @every_objective
-def test_a_reported_figure_turned_by_the_sign_is_better_when_larger(objective: ObjectiveRecord) -> None:
+def test_a_reported_figure_turned_by_the_sign_is_better_when_larger(
+    objective: ObjectiveRecord,
+) -> None:
     assert objective.sign == {"max": 1, "min": -1}[objective.direction]
     best, worst = (objective.sign * objective.parts(_answers(share)).mean() for share in (1.0, 0.0))
     assert (best > worst) == (objective.direction == "max")

@@ -1,4 +1,5 @@
-"""The order in which answers reach the search algorithm: that of the trials, or, where it is free, as they come."""
+"""The order in which answers reach the search algorithm: that of the trials, or, where it is free,
+as they come."""
 
 from concurrent.futures import Future
 from pathlib import Path

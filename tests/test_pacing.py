@@ -1,4 +1,5 @@
-"""`search.max_hours`: trials are asked for until what follows would not fit; and the best found so far is confirmed."""
+"""`search.max_hours`: trials are asked for until what follows would not fit; and the best found so
+far is confirmed."""
 
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,8 @@ def config_of(finished_run: Path, **search: Any) -> ExperimentConfig:
 
 
 def test_what_follows_the_search_phase_is_left_its_time(finished_run: Path) -> None:
-    """In views: a trial has 3 + 1; after it come 4 + 3 * 4 to confirm, 2 * 4 to ablate (of two augmentations, one taken out is the
-    other alone) and, on one fold of two, 2 * 1.5 + 2 to test.
+    """In views: a trial has 3 + 1; after it come 4 + 3 * 4 to confirm, 2 * 4 to ablate (of two
+    augmentations, one taken out is the other alone) and, on one fold of two, 2 * 1.5 + 2 to test.
     """
     state = make_state("search")
     config = config_of(finished_run, max_hours=1.0)
@@ -64,7 +65,9 @@ def _pace(state: SearchState, work: Workload) -> float:
 
 
 def test_without_a_limit_there_is_no_deadline(finished_run: Path) -> None:
-    assert not _told(Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9), make_state("search")).passed()
+    assert not _told(
+        Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9), make_state("search")
+    ).passed()
 
 
 def test_before_the_first_trial_no_pace_is_known() -> None:

@@ -36,7 +36,11 @@ def test_it_arrives_as_it_was_sent(dataset: Dataset, tmp_path: Path) -> None:
     arrived = open_packed(packed_folder(tmp_path / "there", dataset.digest))
     np.testing.assert_array_equal(arrived.images, dataset.images)
     np.testing.assert_array_equal(arrived.splits, dataset.splits)
-    assert (arrived.digest, arrived.names, arrived.notes) == (dataset.digest, dataset.names, dataset.notes)
+    assert (arrived.digest, arrived.names, arrived.notes) == (
+        dataset.digest,
+        dataset.names,
+        dataset.notes,
+    )
 
 
 def test_groups_and_the_scale_arrive_too(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The report page in a real Chromium, opened from disk at the width of a telephone and of a desk."""
+"""The report page in a real Chromium, opened from disk at the width of a telephone and of a
+desk."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,9 @@ def opened(request: pytest.FixtureRequest, browser: Any, page_file: Path) -> Ite
     page.seen = []
     page.on("console", lambda message: page.seen.append(f"console: {message.text}"))
     page.on("pageerror", lambda error: page.seen.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (page.seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on(
+        "dialog", lambda dialog: (page.seen.append(f"dialog: {dialog.message}"), dialog.dismiss())
+    )
     page.on("request", lambda sent: page.seen.append(f"request: {sent.url[:60]}"))
     page.goto(page_file.as_uri())
     yield page
@@ -45,7 +48,8 @@ def column(page: Any, heading: str) -> list[str]:
     return page.evaluate(
         """heading => {
             const table = document.querySelector("table.sortable");
-            const at = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent.trim() === heading);
+            const at = [...table.tHead.rows[0].cells].findIndex(
+                cell => cell.textContent.trim() === heading);
             return [...table.tBodies[0].rows].map(row => row.cells[at].textContent.trim());
         }""",
         heading,
@@ -131,7 +135,9 @@ def test_an_accessibility_audit_finds_nothing_serious(opened: Any) -> None:
     )
     violations = axe.Axe().run(opened).response["violations"]
     serious = [
-        (v["id"], v["nodes"][0]["html"][:200]) for v in violations if v["impact"] in ("serious", "critical")
+        (v["id"], v["nodes"][0]["html"][:200])
+        for v in violations
+        if v["impact"] in ("serious", "critical")
     ]
     assert serious == []
 

@@ -26,8 +26,12 @@ class Ledger:
     def __init__(self, records: list[TrialRecord]) -> None:
         self.records = records
 
-    def ask(self, kind: Any, label: str, spec: TrialSpec, settings: Any, rung: int | None = None) -> int:
-        made = make_record(len(self.records), kind, label, spec.settings.augmentation, 0.0, rung=rung)
+    def ask(
+        self, kind: Any, label: str, spec: TrialSpec, settings: Any, rung: int | None = None
+    ) -> int:
+        made = make_record(
+            len(self.records), kind, label, spec.settings.augmentation, 0.0, rung=rung
+        )
         self.records.append(made.model_copy(update={"spec": spec}))
         return len(self.records) - 1
 
@@ -39,11 +43,17 @@ class Ledger:
 
 
 def context_of(records: list[TrialRecord], **sections: Any) -> Context:
-    data = {"name": "phases", "dataset": {"source": "digits", "image_size": 8}, "augmentation": AUGMENTATION}
+    data = {
+        "name": "phases",
+        "dataset": {"source": "digits", "image_size": 8},
+        "augmentation": AUGMENTATION,
+    }
     config: ExperimentConfig = parse_config({**data, **sections}, "test")
     space = Space.of(config)
     ledger: Any = Ledger(records)
-    return Context(config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False)
+    return Context(
+        config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False
+    )
 
 
 def settings(augmentation: dict[str, Any]) -> Any:
@@ -51,11 +61,16 @@ def settings(augmentation: dict[str, Any]) -> Any:
 
 
 def asked_by_ablation(policy: dict[str, Any], others: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Label -> augmentation of what is trained to take `policy` apart, `others` being a trial beside it."""
+    """Label -> augmentation of what is trained to take `policy` apart, `others` being a trial
+    beside it."""
     context = context_of([make_record(0, "trial", "1", others, 0.01)])
     searched = ["rotation_range", "horizontal_flip", "policy"]
     run_ablation(context, Confirmation(0, {}), settings(policy), searched)
-    return {r.label: r.spec.settings.augmentation for r in context.ledger.records if r.kind == "ablation"}
+    return {
+        r.label: r.spec.settings.augmentation
+        for r in context.ledger.records
+        if r.kind == "ablation"
+    }
 
 
 def test_an_augmentation_of_the_policy_is_trained_alone_with_its_options() -> None:
@@ -70,7 +85,8 @@ def test_an_augmentation_of_the_policy_is_trained_alone_with_its_options() -> No
 
 
 def test_one_that_the_policy_lacks_takes_options_and_strength_from_one_trial() -> None:
-    """A flip alone has nothing to fill, so the policy's setting does not name the fill that a rotation had."""
+    """A flip alone has nothing to fill, so the policy's setting does not name the fill that a
+    rotation had."""
     trial = {"rotation_range": 25.0, "fill_mode": "constant", "cval": 200}
     asked = asked_by_ablation({"horizontal_flip": True}, trial)
     assert asked["rotation_range alone"] == trial
@@ -78,7 +94,12 @@ def test_one_that_the_policy_lacks_takes_options_and_strength_from_one_trial() -
 
 def test_the_baseline_tries_every_augmentation_with_the_experiments_options() -> None:
     probes = context_of([]).specs.baseline().probes
-    assert probes == {"rotation_range": 30, "horizontal_flip": True, "policy": "rand_augment", **OPTIONS}
+    assert probes == {
+        "rotation_range": 30,
+        "horizontal_flip": True,
+        "policy": "rand_augment",
+        **OPTIONS,
+    }
 
 
 @pytest.mark.parametrize("algorithm", ["hyperband", "halving", "asynchronous_halving"])

@@ -1,4 +1,5 @@
-"""The fourteen operations one by one, on worked pictures; and how the two papers' policies sample them."""
+"""The fourteen operations one by one, on worked pictures; and how the two papers' policies sample
+them."""
 
 from typing import Any
 
@@ -84,7 +85,10 @@ def test_solarize_inverts_from_the_threshold_on() -> None:
 
 
 def test_posterize_keeps_the_high_bits() -> None:
-    assert run("posterize", grey(0b10110111, 0b01111111), 2)[0, :, 0].tolist() == [0b10000000, 0b01000000]
+    assert run("posterize", grey(0b10110111, 0b01111111), 2)[0, :, 0].tolist() == [
+        0b10000000,
+        0b01000000,
+    ]
 
 
 def test_color_blends_with_grey() -> None:
@@ -145,7 +149,9 @@ def test_translate_y_moves_down_for_a_negative_strength() -> None:
 def test_every_operation_keeps_the_form_of_the_picture_at_every_strength(operation: Any) -> None:
     for scale in (operation.wide, operation.rand):
         for magnitude in (0, 13, TOP):
-            picture = operation.apply(Image.fromarray(noise(20)), scale.strength(magnitude, True, 20))
+            picture = operation.apply(
+                Image.fromarray(noise(20)), scale.strength(magnitude, True, 20)
+            )
             assert (picture.size, picture.mode) == ((20, 20), "RGB")
 
 
@@ -153,7 +159,9 @@ def test_every_operation_keeps_the_form_of_the_picture_at_every_strength(operati
     "operation", [op for op in OPERATIONS if op.neutral is not None], ids=lambda op: op.name
 )
 def test_the_neutral_strength_changes_nothing(operation: Any) -> None:
-    np.testing.assert_array_equal(operation.apply(Image.fromarray(noise()), operation.neutral), noise())
+    np.testing.assert_array_equal(
+        operation.apply(Image.fromarray(noise()), operation.neutral), noise()
+    )
 
 
 @pytest.mark.parametrize("position", range(14), ids=BY_NAME)
@@ -172,7 +180,8 @@ def test_matrices_say_where_each_pixel_was_read(position: int) -> None:
     painted = np.asarray(operation.apply(Image.fromarray(chart), strength)).astype(int)
     seen = painted[..., 2] == 9
     assert seen.any()
-    # The nearest pixel is at most half a pixel away; Pillow's own coordinates are good to about 1e-4.
+    # The nearest pixel is at most half a pixel away; Pillow's own coordinates are good to about
+    # 1e-4.
     assert np.abs(painted[..., 0] - 1 - x)[seen].max() < 0.501
     assert np.abs(painted[..., 1] - 1 - y)[seen].max() < 0.501
 
@@ -219,7 +228,9 @@ def test_rand_augment_grows_stronger_from_nothing(operation: Any) -> None:
     ]
     assert away[0] == 0
     assert away == sorted(away)
-    assert abs(operation.rand.strength(TOP, True, 150) - operation.neutral) == pytest.approx(away[-1])
+    assert abs(operation.rand.strength(TOP, True, 150) - operation.neutral) == pytest.approx(
+        away[-1]
+    )
 
 
 def test_rand_augment_moves_by_a_share_of_the_side_as_autoaugment_does() -> None:
@@ -240,7 +251,9 @@ def test_trivial_augment_draws_one_operation_and_one_strength_uniformly() -> Non
     degrees = numbers[numbers[:, 0] == 3, 1]
     assert set(np.abs(degrees)) == {135 * magnitude // TOP for magnitude in range(TOP + 1)}
     assert (
-        stats.chisquare(np.bincount((np.abs(degrees) * TOP / 135 + 0.999).astype(int), minlength=31)).pvalue
+        stats.chisquare(
+            np.bincount((np.abs(degrees) * TOP / 135 + 0.999).astype(int), minlength=31)
+        ).pvalue
         > 1e-4
     )
     assert stats.binomtest(int((degrees > 0).sum()), int((degrees != 0).sum())).pvalue > 1e-4
@@ -287,7 +300,9 @@ def test_the_eighth_operation_is_still_uniform() -> None:
 def test_operations_are_applied_in_the_order_drawn() -> None:
     pixels = noise()[None].copy()
     names = [operation.name for operation in OPERATIONS]
-    apply_policy(pixels, np.array([[names.index("brightness"), 1.9, names.index("translate x"), 4.0]]))
+    apply_policy(
+        pixels, np.array([[names.index("brightness"), 1.9, names.index("translate x"), 4.0]])
+    )
     bright = ImageEnhance.Brightness(Image.fromarray(noise())).enhance(1.9)
     np.testing.assert_array_equal(pixels[0], run("translate x", np.asarray(bright), 4))
 
@@ -300,5 +315,7 @@ def test_each_image_of_a_batch_gets_its_own_operation() -> None:
 
 def test_policy_settings_reach_the_draws() -> None:
     settings = {"policy": "rand_augment", "policy_ops": 4, "policy_magnitude": 30}
-    numbers = draw(settings, 100, lambda stream: unit_draws(SEED, stream, 0, np.arange(COUNT)))["policy"]
+    numbers = draw(settings, 100, lambda stream: unit_draws(SEED, stream, 0, np.arange(COUNT)))[
+        "policy"
+    ]
     np.testing.assert_array_equal(numbers, drawn("rand_augment", ops=4, magnitude=30))

@@ -19,7 +19,9 @@ def test_images_alone_follow_the_textbook() -> None:
 
 def test_more_power_and_more_comparisons_take_larger_effects() -> None:
     # 1.960 + 1.282 for 90 %; 3.023 + 0.842 for one of 20, 0.05 / 20 two-sided
-    assert detectable_effect(10_000, 0.8, 5, 3, IMAGES_ONLY, power=0.9) == pytest.approx(0.003242, rel=1e-3)
+    assert detectable_effect(10_000, 0.8, 5, 3, IMAGES_ONLY, power=0.9) == pytest.approx(
+        0.003242, rel=1e-3
+    )
     assert detectable_effect(10_000, 0.8, 5, 3, IMAGES_ONLY, num_compared=20) == pytest.approx(
         0.003865, rel=1e-3
     )
@@ -36,7 +38,9 @@ def test_heads_set_a_limit_that_images_do_not_lift() -> None:
     ("more", "less"),
     [((3409, 5, 3), (341, 5, 3)), ((3409, 5, 5), (3409, 5, 2)), ((3409, 10, 3), (3409, 5, 3))],
 )
-def test_more_of_anything_detects_less(more: tuple[int, int, int], less: tuple[int, int, int]) -> None:
+def test_more_of_anything_detects_less(
+    more: tuple[int, int, int], less: tuple[int, int, int]
+) -> None:
     smaller, larger = (detectable_effect(n, 0.84, folds, seeds) for n, folds, seeds in (more, less))
     assert smaller < larger
 
@@ -47,7 +51,8 @@ def test_the_assumed_spread_agrees_with_what_was_measured() -> None:
 
 
 def test_a_spread_is_measured_from_seeds_that_differ() -> None:
-    # correct in 84 % independently for each seed: all of the variance is noise, of which settings share two fifths
+    # correct in 84 % independently for each seed: all of the variance is noise, of which settings
+    # share two fifths
     rng = np.random.default_rng(0)
     wrong = (rng.random((5, 4000)) > 0.84).astype(np.int16)
     fold = np.arange(4000).astype(np.int16) % 5
@@ -85,7 +90,9 @@ def test_advice_reads_as_plain_sentences() -> None:
         "5 folds x 3 seeds on 10,000 images find an effect of 0.28 points 4 times in 5. "
         "1 point takes no more than 5 folds x 2 seeds."
     )
-    assert advise(200, 0.84, 5, 3, num_compared=20).text.endswith("1 point would take about 12,800 images.")
+    assert advise(200, 0.84, 5, 3, num_compared=20).text.endswith(
+        "1 point would take about 12,800 images."
+    )
 
 
 def test_the_basis_is_named() -> None:
@@ -101,13 +108,17 @@ def test_impossible_plans_are_refused() -> None:
 
 
 def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
-    # 40 images, one fold and two seeds: one degree of freedom, and 2.8 of a share, which is 280 points
+    # 40 images, one fold and two seeds: one degree of freedom, and 2.8 of a share, which is 280
+    # points
     assert detectable_effect(40, 0.85, 1, 2, num_compared=43) > 2
     advice = advise(40, 0.85, 1, 2, num_compared=43)
     assert advice.detectable_effect is None
     assert advice.room == pytest.approx(0.15)
     assert "can show nothing" in advice.text
-    assert "no augmentation can gain more than 15 points (at the accuracy that is assumed)" in advice.text
+    assert (
+        "no augmentation can gain more than 15 points (at the accuracy that is assumed)"
+        in advice.text
+    )
     assert advice.found.startswith("nothing")
 
 
@@ -125,7 +136,9 @@ def test_what_was_measured_bounds_the_gain() -> None:
     assert advise(200, 0.85, 5, 3, IMAGES_ONLY).detectable_effect == pytest.approx(0.0198, rel=1e-2)
     advice = advise(200, 0.99, 5, 3, IMAGES_ONLY, room=0.01)
     assert advice.detectable_effect is None
-    assert "no augmentation can gain more than 1 point (as the baseline was measured)" in advice.text
+    assert (
+        "no augmentation can gain more than 1 point (as the baseline was measured)" in advice.text
+    )
 
 
 def test_log_loss_is_told_in_nats_and_only_once_it_was_measured() -> None:
@@ -142,6 +155,8 @@ def test_balanced_accuracy_of_unlike_classes_varies_more() -> None:
     weights = OBJECTIVES["balanced_accuracy"].flip(np.repeat([0, 1], [90, 10]))
     weight = float(np.sqrt((weights**2).mean()))
     assert weight == pytest.approx(sqrt(0.9 / (4 * 0.81) + 0.1 / (4 * 0.01)))
-    plain, balanced = (advise(4000, 0.85, 5, 3, weight=each).detectable_effect for each in (1.0, weight))
+    plain, balanced = (
+        advise(4000, 0.85, 5, 3, weight=each).detectable_effect for each in (1.0, weight)
+    )
     assert plain is not None
     assert balanced == pytest.approx(weight * plain)

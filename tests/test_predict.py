@@ -1,4 +1,5 @@
-"""Predictions by a winning model, here one that tells which colour is strongest: files, folders, patterns, bad files."""
+"""Predictions by a winning model, here one that tells which colour is strongest: files, folders,
+patterns, bad files."""
 
 import json
 import os
@@ -68,7 +69,9 @@ def test_a_file_has_its_class_and_every_probability(run_dir: Path, photos: Path)
     answer = json.loads(result.stdout)
     assert answer["image"] == str(photos / "red.png")
     assert answer["class"] == "red"
-    odds = np.exp([0, 0, 10]) / np.exp([0, 0, 10]).sum()  # a red picture is 1 in one channel, times ten
+    odds = (
+        np.exp([0, 0, 10]) / np.exp([0, 0, 10]).sum()
+    )  # a red picture is 1 in one channel, times ten
     assert list(answer["probabilities"]) == CLASSES
     np.testing.assert_allclose(list(answer["probabilities"].values()), odds, atol=2e-6)
     assert answer["probability"] == answer["probabilities"]["red"]
@@ -89,7 +92,9 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(run_dir: Path, phot
     assert classes(run(run_dir, photos / "[a].png")) == {"[a]": "red"}
 
 
-def test_bad_images_are_named_in_a_line_each_and_the_others_go_on(run_dir: Path, photos: Path) -> None:
+def test_bad_images_are_named_in_a_line_each_and_the_others_go_on(
+    run_dir: Path, photos: Path
+) -> None:
     (photos / "empty.png").write_bytes(b"")
     (photos / "cut\nshort.jpg").write_bytes((photos / "sub" / "green.jpg").read_bytes()[:100])
     (photos / "zz.txt").write_text("words")
@@ -117,7 +122,9 @@ def test_more_images_than_a_batch_keep_their_order(run_dir: Path, photos: Path) 
     assert [each.given for each in answers] == ["red" if n % 3 else "blue" for n in range(40)]
 
 
-def test_images_are_decoded_as_for_training_not_resized_by_the_model(run_dir: Path, tmp_path: Path) -> None:
+def test_images_are_decoded_as_for_training_not_resized_by_the_model(
+    run_dir: Path, tmp_path: Path
+) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (97, 61, 3), np.uint8)
     (tmp_path / "noise.png").write_bytes(encoded(Image.fromarray(noise)))
     pixels = decode_image((tmp_path / "noise.png").read_bytes(), 8, 10**6).pixels
@@ -148,7 +155,8 @@ def test_a_damaged_model_is_one_clear_line(run_dir: Path, tmp_path: Path, damage
 
 @pytest.mark.slow
 def test_on_a_terminal_it_says_nothing_but_answers(run_dir: Path, tmp_path: Path) -> None:
-    """TensorFlow's greetings come from C++ when it is imported: only a process of its own shows them."""
+    """TensorFlow's greetings come from C++ when it is imported: only a process of its own shows
+    them."""
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
     command = [
         sys.executable,
@@ -162,7 +170,9 @@ def test_on_a_terminal_it_says_nothing_but_answers(run_dir: Path, tmp_path: Path
     assert json.loads(done.stdout)["class"] == "red"
 
 
-def test_the_model_of_a_real_search_answers_as_its_test_phase_did(finished_run: Path, tmp_path: Path) -> None:
+def test_the_model_of_a_real_search_answers_as_its_test_phase_did(
+    finished_run: Path, tmp_path: Path
+) -> None:
     from search.experiment.trial import Predictions, Resources
     from search.features.opened import dataset_of
     from search.verification.reopening import open_run
@@ -173,7 +183,9 @@ def test_the_model_of_a_real_search_answers_as_its_test_phase_did(finished_run: 
     dataset = dataset_of(
         record.spec.dataset,
         record.spec.dataset_seed,
-        Resources(cache_dir=finished_run.parent / "cache", views_dir=finished_run / "views", num_threads=1),
+        Resources(
+            cache_dir=finished_run.parent / "cache", views_dir=finished_run / "views", num_threads=1
+        ),
     )
     chosen = predictions.images[:40]
     for position in chosen:

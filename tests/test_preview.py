@@ -62,7 +62,9 @@ def opened(png: bytes) -> Image.Image:
 
 
 def test_extremes_are_labelled_in_the_units_of_the_experiment_file(dataset: Dataset) -> None:
-    groups = labels_of(dataset, {"rotation_range": {"min": 0, "max": 40}, "width_shift_range": 10.0})
+    groups = labels_of(
+        dataset, {"rotation_range": {"min": 0, "max": 40}, "width_shift_range": 10.0}
+    )
     assert groups == [
         [("rotation_range", "-40 degrees"), ("rotation_range", "+40 degrees")],
         [("width_shift_range", "-10 px"), ("width_shift_range", "+10 px")],
@@ -120,7 +122,9 @@ def test_a_preview_has_room_for_every_column(dataset: Dataset) -> None:
         "cutout": 0.3,
     }
     sheet = opened(preview_sheet(dataset, experiment(wide), num_rows=2, num_samples=2))
-    assert sheet.width == 2 * MARGIN + NAME_WIDTH + 9 * (128 + GAP)  # clean and four pairs; the rest below
+    assert sheet.width == 2 * MARGIN + NAME_WIDTH + 9 * (
+        128 + GAP
+    )  # clean and four pairs; the rest below
     assert sheet.height > 3 * 2 * 128
 
 
@@ -147,7 +151,10 @@ def test_without_an_answer_there_is_no_winner_s_sheet(dataset: Dataset, tmp_path
 
 
 def test_a_trial_s_sheet_bears_its_number(dataset: Dataset, tmp_path: Path) -> None:
-    assert write_trial_sheet(make_state().records[4], dataset, tmp_path) == tmp_path / "previews" / "4.png"
+    assert (
+        write_trial_sheet(make_state().records[4], dataset, tmp_path)
+        == tmp_path / "previews" / "4.png"
+    )
 
 
 def test_a_preview_is_drawn_from_the_experiment_file_alone(

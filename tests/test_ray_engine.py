@@ -1,4 +1,5 @@
-"""The `ray` engine on a real cluster: a head and nodes as separate processes. What every engine promises is in `test_engines`."""
+"""The `ray` engine on a real cluster: a head and nodes as separate processes. What every engine
+promises is in `test_engines`."""
 
 import time
 from collections.abc import Iterator
@@ -64,7 +65,10 @@ def test_a_cancelled_trial_gives_its_place_up(cluster: RayCluster, tmp_path: Pat
         hanging = engine.submit(make_spec("announce"))
         _wait_for(lambda: list(tmp_path.glob("pid-*")))
         assert hanging.cancel()
-        assert engine.submit(make_spec("complete", view_seed=2)).result(timeout=60).result.score == 0.002
+        assert (
+            engine.submit(make_spec("complete", view_seed=2)).result(timeout=60).result.score
+            == 0.002
+        )
 
 
 def test_four_trials_of_a_quarter_share_a_gpu(cluster: RayCluster, tmp_path: Path) -> None:
@@ -102,7 +106,9 @@ def test_what_there_is_no_room_for_is_demand_by_which_a_cluster_grows(
         engine.cancel_running()
 
 
-def test_images_that_a_node_cannot_see_are_sent_and_checked(cluster: RayCluster, tmp_path: Path) -> None:
+def test_images_that_a_node_cannot_see_are_sent_and_checked(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
     write_folders(tmp_path / "data", SPLIT_COUNTS)
     dataset = open_dataset(folder_config(tmp_path / "data"), tmp_path / "cache", seed=1)
     with _engine(cluster, tmp_path, cache_is_shared=False) as engine:

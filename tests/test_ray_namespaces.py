@@ -1,4 +1,5 @@
-"""A search on a Ray cluster whose machines have networks of their own, where this machine allows that. Minutes: marked slow."""
+"""A search on a Ray cluster whose machines have networks of their own, where this machine allows
+that. Minutes: marked slow."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,5 @@
-"""Whole searches on a real Ray cluster of several nodes, which are killed, join late, and lose their driver. Minutes: marked slow."""
+"""Whole searches on a real Ray cluster of several nodes, which are killed, join late, and lose
+their driver. Minutes: marked slow."""
 
 import os
 import signal

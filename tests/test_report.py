@@ -1,4 +1,5 @@
-"""The report page as a file: what it says at every stage of a search, and what it never lets through."""
+"""The report page as a file: what it says at every stage of a search, and what it never lets
+through."""
 
 import re
 from html.parser import HTMLParser
@@ -7,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from state_variants import SCRIPT, hostile, with_evaluation, with_many_trials, without_recommendation
+from state_variants import (
+    SCRIPT,
+    hostile,
+    with_evaluation,
+    with_many_trials,
+    without_recommendation,
+)
 from states import PHASES, Phase, make_state
 
 from search.evidence.findings import LeakDemo, LeakedScore
@@ -94,7 +101,16 @@ def test_every_picture_has_alternative_text(finished: Path) -> None:
 
 def test_the_figures_are_kept_for_trackers(finished: Path) -> None:
     kept = {path.stem for path in (finished / "figures").glob("*.png")}
-    assert kept == {"forest", "floor", "strength", "curves", "classes", "confusion", "rungs", "time"}
+    assert kept == {
+        "forest",
+        "floor",
+        "strength",
+        "curves",
+        "classes",
+        "confusion",
+        "rungs",
+        "time",
+    }
 
 
 def test_nothing_half_written_is_left(finished: Path) -> None:
@@ -113,7 +129,9 @@ def test_the_answer_stands_on_top() -> None:
 
 
 def test_the_same_state_gives_the_same_page() -> None:
-    assert render_report(make_state(), Path("runs/a"), {}) == render_report(make_state(), Path("runs/a"), {})
+    assert render_report(make_state(), Path("runs/a"), {}) == render_report(
+        make_state(), Path("runs/a"), {}
+    )
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -134,7 +152,10 @@ def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
     ("state", "words"),
     [
         (make_state("opened"), "This search has not ended"),
-        (make_state("search").model_copy(update={"stopped": "SIGTERM"}), "This search was stopped (SIGTERM)"),
+        (
+            make_state("search").model_copy(update={"stopped": "SIGTERM"}),
+            "This search was stopped (SIGTERM)",
+        ),
         (
             make_state("search"),
             "Nothing here is confirmed on fresh seeds, folds and views: no trial got so far.",
@@ -144,11 +165,20 @@ def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
             "switched off (evaluation.confirm: null)",
         ),
         (make_state("ablation"), "The test set has not been opened."),
-        (with_evaluation(make_state("ablation"), test=False), "it was switched off (evaluation.test: false)"),
-        (make_state("confirm"), "There is no verdict an augmentation yet: the ablation has not been run."),
+        (
+            with_evaluation(make_state("ablation"), test=False),
+            "it was switched off (evaluation.test: false)",
+        ),
+        (
+            make_state("confirm"),
+            "There is no verdict an augmentation yet: the ablation has not been run.",
+        ),
         (make_state(failed=(5,)), "1 trial failed"),
         (make_state(failed=(5,)), "the loss is not finite (epoch 3)"),
-        (without_recommendation(), "The best trial of the search phase stands below the null floor"),
+        (
+            without_recommendation(),
+            "The best trial of the search phase stands below the null floor",
+        ),
         (without_recommendation(), "Train without augmentation"),
         (make_state("controls"), "The null floor is measured when the search phase has ended."),
         (
@@ -164,8 +194,12 @@ def test_what_is_not_there_is_said_plainly(state: SearchState, words: str) -> No
 def test_no_test_images_are_no_sealed_test_set() -> None:
     state = make_state("ablation")
     assert state.opened is not None
-    dataset = state.opened.dataset.model_copy(update={"counts": {**state.opened.dataset.counts, "test": ()}})
-    without = state.model_copy(update={"opened": state.opened.model_copy(update={"dataset": dataset})})
+    dataset = state.opened.dataset.model_copy(
+        update={"counts": {**state.opened.dataset.counts, "test": ()}}
+    )
+    without = state.model_copy(
+        update={"opened": state.opened.model_copy(update={"dataset": dataset})}
+    )
     assert "The data has no test images." in read(without).text
 
 
@@ -179,7 +213,9 @@ def test_a_second_look_at_the_test_set_is_told() -> None:
 def test_changed_validation_images_are_told() -> None:
     state = make_state()
     result = state.records[4].result.model_copy(update={"validation_hash": ("aa", "bb")})  # type: ignore[union-attr]
-    records = tuple(r.model_copy(update={"result": result}) if r.trial == 4 else r for r in state.records)
+    records = tuple(
+        r.model_copy(update={"result": result}) if r.trial == 4 else r for r in state.records
+    )
     text = read(state.model_copy(update={"records": records})).text
     assert "The validation images changed during trials #4" in text
 
@@ -187,7 +223,12 @@ def test_changed_validation_images_are_told() -> None:
 def test_the_demonstrated_leak_stands_in_a_section_of_its_own() -> None:
     scores = (
         LeakedScore(
-            trial=3, label="trial 1", clean=0.964, clean_ci=(0.95, 0.97), leaked=0.9, leaked_ci=(0.88, 0.92)
+            trial=3,
+            label="trial 1",
+            clean=0.964,
+            clean_ci=(0.95, 0.97),
+            leaked=0.9,
+            leaked_ci=(0.88, 0.92),
         ),
     )
     text = read(make_state().model_copy(update={"leak": LeakDemo(scores=scores, rho=0.25)})).text
@@ -210,7 +251,9 @@ def test_the_table_of_trials_has_both_scores_and_the_heads_that_were_cut() -> No
     result = state.records[3].result
     assert result is not None
     assert row["accuracy (95 %)"].text.startswith(f"{100 * result.metrics['accuracy']:.1f} %")
-    assert row["optimistic"].text.startswith(f"{100 * result.optimistic_metrics['accuracy']:.1f} % (")
+    assert row["optimistic"].text.startswith(
+        f"{100 * result.optimistic_metrics['accuracy']:.1f} % ("
+    )
     assert row["cut"].text == f"{result.heads_cut_by_max_epochs} of {result.num_heads}"
     assert result.optimistic_metrics["accuracy"] > result.metrics["accuracy"]
 
@@ -237,7 +280,9 @@ def test_only_the_page_s_own_script_may_run() -> None:
     named = {attributes.get("http-equiv"): attributes for _, attributes in read(make_state()).tags}
     policy = named["Content-Security-Policy"]["content"] or ""
     own = r"script-src 'sha256-[\w+/]{43}='"
-    assert re.fullmatch(rf"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {own}", policy)
+    assert re.fullmatch(
+        rf"default-src 'none'; img-src data:; style-src 'unsafe-inline'; {own}", policy
+    )
 
 
 def test_credentials_of_a_server_do_not_reach_the_page() -> None:
@@ -253,7 +298,9 @@ def test_credentials_of_a_server_do_not_reach_the_page() -> None:
 
 
 def test_a_run_directory_with_spaces_is_quoted_in_commands() -> None:
-    assert "python run_search.py verify 'runs/my run'" in read(make_state(), Path("runs/my run")).text
+    assert (
+        "python run_search.py verify 'runs/my run'" in read(make_state(), Path("runs/my run")).text
+    )
 
 
 def test_a_page_does_not_tell_where_it_was_made(tmp_path: Path) -> None:
@@ -300,7 +347,9 @@ def test_the_label_safety_table_shows_accuracy_with_its_interval() -> None:
     state = make_state()
     first, *others = state.records
     assert first.result is not None
-    probed = first.model_copy(update={"result": first.result.model_copy(update={"probes": (probe,)})})
+    probed = first.model_copy(
+        update={"result": first.result.model_copy(update={"probes": (probe,)})}
+    )
     text = read(state.model_copy(update={"records": (probed, *others)})).text
     assert "21.0 %" in text
     assert "90.0 % (88.0 to 92.0)" in text

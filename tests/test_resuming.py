@@ -1,4 +1,5 @@
-"""Whole searches that meet a fault, with stand-ins for training: how they end, and that they go on to the undisturbed table."""
+"""Whole searches that meet a fault, with stand-ins for training: how they end, and that they go on
+to the undisturbed table."""
 
 import json
 import shutil
@@ -58,18 +59,27 @@ def conclusions_of(state: SearchState) -> tuple[Any, ...]:
 
 
 def assert_sound(run_dir: Path, by_the_clock: bool = True) -> None:
-    """As `verify` has it, but for the scores, which a stand-in makes up. by_the_clock: cuts too came when time was over."""
+    """As `verify` has it, but for the scores, which a stand-in makes up. by_the_clock: cuts too
+    came when time was over."""
     run, comparison = open_sound_run(run_dir), Comparison()
     assert [each for each in unsound(run) if by_the_clock or each.where != "cut"] == []
-    answers = {r.trial: read_predictions(r, run_dir) for r in run.state.records if r.predictions_file}
+    answers = {
+        r.trial: read_predictions(r, run_dir) for r in run.state.records if r.predictions_file
+    }
     (run_dir / "again").mkdir()
     prepared = prepare_again(run, scratch_resources(run.config, run_dir / "again"))
-    compare_rehearsal(run.events, rehearse(prepared, run.state, answers, run_dir / "again"), comparison, 0.0)
+    compare_rehearsal(
+        run.events, rehearse(prepared, run.state, answers, run_dir / "again"), comparison, 0.0
+    )
     assert comparison.differences == []
     assert comparison.num_compared > 300
 
 
-QUICK = [("halving", BASELINE), ("bayesian", "trial: trial 2"), ("halving", "confirm: no augmentation")]
+QUICK = [
+    ("halving", BASELINE),
+    ("bayesian", "trial: trial 2"),
+    ("halving", "confirm: no augmentation"),
+]
 SLOW = [
     ("bayesian", BASELINE),
     ("halving", "trial: trial 2"),
@@ -113,8 +123,12 @@ def test_trials_that_keep_their_answers_are_not_trained_again(
     heard = Heard()
     assert sit(config, run_dir, heard).outcome == "finished"
     assert faults.trained.count("trial: trial 2") == 1
-    assert not {BASELINE, "trial: trial 1", "trial: trial 3", "trial: trial 4"} & set(faults.trained)
-    assert any("trying trial 4 (trial 2) again: it failed: MemoryError" in line for line in heard.messages)
+    assert not {BASELINE, "trial: trial 1", "trial: trial 3", "trial: trial 4"} & set(
+        faults.trained
+    )
+    assert any(
+        "trying trial 4 (trial 2) again: it failed: MemoryError" in line for line in heard.messages
+    )
     (retried,) = (event for event in events_of(run_dir) if event["type"] == "retried")
     assert retried["first"] == 4
 
@@ -146,7 +160,9 @@ def test_a_baseline_that_always_fails_is_tried_so_often_and_again_once_a_limit_i
         assert sit(config, run_dir, heard).outcome == "failed"
         trained.append(faults.trained.count(BASELINE))
     assert trained == [1] * (1 + MOST_TRIES) + [0, 0]
-    assert any("failed 4 times and is not tried again as things are: the loss" in m for m in heard.messages)
+    assert any(
+        "failed 4 times and is not tried again as things are: the loss" in m for m in heard.messages
+    )
     faults.mend()
     changed = config_of(cache, execution={"retries": 0})
     assert sit(changed, run_dir).outcome == "finished"
@@ -189,7 +205,11 @@ def test_a_search_without_time_for_a_trial_goes_on_when_the_limit_is_raised(
 
 @pytest.mark.slow
 def test_a_search_cut_short_before_it_was_stopped_asks_for_more_when_the_limit_is_raised(
-    faults: Faults, expected: SearchResult, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    faults: Faults,
+    expected: SearchResult,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_dir = tmp_path / "run"
     faults.raised["test: no augmentation"] = OUT_OF_MEMORY
@@ -213,7 +233,10 @@ def test_every_value_of_another_config_is_named_with_what_to_do(
     with pytest.raises(UserError) as caught:
         sit(config_of(cache, seed=4, search={"trials": 9}), expected.run_dir)
     text = str(caught.value)
-    assert "seed was 3 and is now 4; search.trials was 4 and is now 9. Restore those, choose another" in text
+    assert (
+        "seed was 3 and is now 4; search.trials was 4 and is now 9. Restore those, choose another"
+        in text
+    )
     assert text.index("--run-dir") < text.index("--fresh, which deletes the search kept there")
     assert "execution" not in text
 
@@ -227,7 +250,9 @@ def test_values_that_change_no_number_may_change_and_are_journaled(
     faults.mend()
     heard = Heard()
     other = {"workers": 2, "trial_timeout_minutes": 5.0, "disk_gb": 3.0}
-    result = sit(config_of(cache, execution=other, tracking={"uri": None, "experiment": "e"}), run_dir, heard)
+    result = sit(
+        config_of(cache, execution=other, tracking={"uri": None, "experiment": "e"}), run_dir, heard
+    )
     assert result.outcome == "finished"
     assert "going on with another value: execution.workers was 1 and is now 2" in heard.messages
     assert result.state.opened is not None

@@ -1,4 +1,5 @@
-"""A fresh start empties a run directory and forgets no look at the test set, even where it is killed half-way."""
+"""A fresh start empties a run directory and forgets no look at the test set, even where it is
+killed half-way."""
 
 import shutil
 from pathlib import Path
@@ -34,7 +35,8 @@ def test_a_fresh_start_deletes_what_a_search_made_and_nothing_else(copied: Path)
 
 @pytest.mark.parametrize("done", range(len(MADE_FILES) + 1))
 def test_a_fresh_start_killed_anywhere_can_be_done_again(copied: Path, done: int) -> None:
-    """The journal goes first, then one file after the other; a search that began anew may have left an empty one."""
+    """The journal goes first, then one file after the other; a search that began anew may have left
+    an empty one."""
     shutil.move(copied / JOURNAL, copied / PREVIOUS)
     for name in MADE_FILES[:done]:
         path = copied / name

@@ -25,11 +25,17 @@ EXPERIMENT: dict[str, Any] = {
     ("changes", "message"),
     [
         ({"search": {"algorithm": "grid"}}, "grid needs a step for rotation_range"),
-        ({"search": {"algorithm": "hyperband"}, "training": {"views": "fresh"}}, "views is 'fresh'"),
+        (
+            {"search": {"algorithm": "hyperband"}, "training": {"views": "fresh"}},
+            "views is 'fresh'",
+        ),
         ({"tracking": {"uri": "postgresql://***@h/db"}}, "keeps no secrets of an address"),
         ({"augmentation": {}}, "nothing that would be tried changes a picture; write what"),
         ({"augmentation": {"width_shift_range": [0, 1]}}, "a shift of 1 draws 0 pixels: write 1.0"),
-        ({"augmentation": {"rotation_range": [0, 0.0], "fill_mode": ["wrap", "nearest"]}}, "nothing that"),
+        (
+            {"augmentation": {"rotation_range": [0, 0.0], "fill_mode": ["wrap", "nearest"]}},
+            "nothing that",
+        ),
         ({"tracking": {"uri": "sqlite:////tmp"}}, "/tmp is a folder and no file"),
         ({"tracking": {"uri": "sqlite:////dev/null"}}, "/dev/null is a device and no file"),
         ({"tracking": {"uri": "sqlite:////dev/null/mlflow.db"}}, "/dev/null is no folder"),

@@ -36,16 +36,26 @@ def only(images: NDArray[np.uint8], settings: dict[str, Any]) -> LabelSafety:
             0.2,
             ["width_shift_range -0.2 of the side", "width_shift_range +0.2 of the side"],
         ),
-        ("height_shift_range", 12.5, ["height_shift_range -12.5 px", "height_shift_range +12.5 px"]),
+        (
+            "height_shift_range",
+            12.5,
+            ["height_shift_range -12.5 px", "height_shift_range +12.5 px"],
+        ),
         ("height_shift_range", 10, ["height_shift_range -9 px", "height_shift_range +9 px"]),
         ("width_shift_range", 1, ["width_shift_range +0 px"]),
         ("zoom_range", 0.3, ["zoom_range 0.7 times", "zoom_range 1.3 times"]),
-        ("brightness_range", [0.8, 1.2], ["brightness_range 0.8 times", "brightness_range 1.2 times"]),
+        (
+            "brightness_range",
+            [0.8, 1.2],
+            ["brightness_range 0.8 times", "brightness_range 1.2 times"],
+        ),
         ("horizontal_flip", True, ["horizontal_flip flipped"]),
         ("cutout", 0.25, ["cutout 0.25 of the side"]),
     ],
 )
-def test_extremes_speak_the_unit_of_the_experiment_file(name: str, value: Any, expected: list[str]) -> None:
+def test_extremes_speak_the_unit_of_the_experiment_file(
+    name: str, value: Any, expected: list[str]
+) -> None:
     assert labels(name, value) == expected
 
 
@@ -56,16 +66,22 @@ def test_trivial_augment_shows_each_operation_at_its_strongest() -> None:
         "policy rotate -135 degrees",
         "policy translate x +32 pixels",
     } <= set(found)
-    assert {"policy posterize 2 bits", "policy brightness 0.01 times", "policy brightness 2 times"} <= set(
-        found
-    )
+    assert {
+        "policy posterize 2 bits",
+        "policy brightness 0.01 times",
+        "policy brightness 2 times",
+    } <= set(found)
     assert "policy equalize" in found
     assert not any("identity" in label for label in found)
 
 
 def test_rand_augment_shows_each_operation_at_its_magnitude() -> None:
     found = labels("policy", "rand_augment", {"policy_magnitude": 15, "policy_ops": 3})
-    assert {"policy rotate +15 degrees", "policy rotate -15 degrees", "policy color 1.45 times"} <= set(found)
+    assert {
+        "policy rotate +15 degrees",
+        "policy rotate -15 degrees",
+        "policy color 1.45 times",
+    } <= set(found)
 
 
 def test_a_shift_of_a_quarter_fills_a_quarter(images: NDArray[np.uint8]) -> None:
@@ -101,9 +117,13 @@ def test_a_policy_that_moves_the_picture_is_measured_too(images: NDArray[np.uint
 
 
 @pytest.mark.parametrize(
-    "settings", [{"width_shift_range": 1}, {"cutout": 0.01}, {"brightness_range": [1, 1.001]}], ids=str
+    "settings",
+    [{"width_shift_range": 1}, {"cutout": 0.01}, {"brightness_range": [1, 1.001]}],
+    ids=str,
 )
-def test_changed_0_pixels_is_caught_and_named(images: NDArray[np.uint8], settings: dict[str, Any]) -> None:
+def test_changed_0_pixels_is_caught_and_named(
+    images: NDArray[np.uint8], settings: dict[str, Any]
+) -> None:
     row = label_safety(images, settings)[0]
     assert row.unchanged_share == 1
     assert "0 pixels" in row.remark
@@ -146,4 +166,6 @@ def test_the_model_is_tried_on_pictures_painted_with_the_experiments_options(
     wanted = {"rotation_range": 45, "fill_mode": "constant", "cval": 200}
     probes = probe_extremes(dataset, answer, np.arange(5), [fold], wanted)
     assert [probe.augmentation for probe in probes] == ["rotation_range"] * 2
-    assert all((pictures[:, 0, 0] == 200).all() for pictures in seen[1:])  # the first are the clean ones
+    assert all(
+        (pictures[:, 0, 0] == 200).all() for pictures in seen[1:]
+    )  # the first are the clean ones

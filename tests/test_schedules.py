@@ -7,7 +7,9 @@ from search.training.optimizer import warm_cosine
 
 
 def _rates(max_epochs: int, warmup: float, steps: int = 10) -> np.ndarray:
-    return np.array([warm_cosine(step, steps, max_epochs, warmup, 1.0) for step in range(max_epochs * steps)])
+    return np.array(
+        [warm_cosine(step, steps, max_epochs, warmup, 1.0) for step in range(max_epochs * steps)]
+    )
 
 
 def test_it_rises_in_a_line_to_the_peak_and_falls_to_nothing() -> None:

@@ -1,4 +1,5 @@
-"""What a search does between two trials takes no longer the more trials it has told; and the benchmark that measures it adds up."""
+"""What a search does between two trials takes no longer the more trials it has told; and the
+benchmark that measures it adds up."""
 
 import time
 from types import SimpleNamespace

@@ -23,7 +23,9 @@ def test_a_confusion_matrix_counts_every_image_once_by_the_model_that_is_kept() 
 
 @pytest.mark.parametrize("accuracy", [0.0, 1.0])
 @pytest.mark.parametrize("num_images", [1, 2, 27, 100, 10_000])
-def test_an_interval_of_an_accuracy_stays_between_nothing_and_all(accuracy: float, num_images: int) -> None:
+def test_an_interval_of_an_accuracy_stays_between_nothing_and_all(
+    accuracy: float, num_images: int
+) -> None:
     low, high = wilson_interval(accuracy, num_images)
     assert 0 <= low <= accuracy <= high <= 1
     assert f"{100 * low:.1f}" != "-0.0"
@@ -33,12 +35,14 @@ def test_the_confusion_is_described_by_what_it_counts() -> None:
     state = make_state()
     text = FIGURES["confusion"].describe(state)
     assert (
-        "Confusion matrix of the model that is kept, one of those trained: 270 test images. 260 are right."
-        in text
+        "Confusion matrix of the model that is kept, one of those trained: 270 test images. 260 "
+        "are right." in text
     )
     assert state.test is not None
     doubled = tuple(tuple(2 * count for count in row) for row in state.test.confusion)
-    earlier = state.model_copy(update={"test": state.test.model_copy(update={"confusion": doubled})})
-    assert "every model that was trained: 540 answers on 270 test images" in FIGURES["confusion"].describe(
-        earlier
+    earlier = state.model_copy(
+        update={"test": state.test.model_copy(update={"confusion": doubled})}
     )
+    assert "every model that was trained: 540 answers on 270 test images" in FIGURES[
+        "confusion"
+    ].describe(earlier)

@@ -1,4 +1,5 @@
-"""Whole searches on digits, with real training: what they leave behind, that they repeat, and that they resume."""
+"""Whole searches on digits, with real training: what they leave behind, that they repeat, and that
+they resume."""
 
 import json
 import shutil
@@ -60,7 +61,9 @@ def test_trial_zero_is_no_augmentation(finished: SearchResult) -> None:
     assert (first.trial, first.kind, first.spec.settings.augmentation) == (0, "control", {})
 
 
-def test_every_completed_trial_has_an_effect_against_no_augmentation(finished: SearchResult) -> None:
+def test_every_completed_trial_has_an_effect_against_no_augmentation(
+    finished: SearchResult,
+) -> None:
     records = [
         r
         for r in finished.state.of_kind("control", "trial", "confirm", "ablation")
@@ -69,12 +72,18 @@ def test_every_completed_trial_has_an_effect_against_no_augmentation(finished: S
     assert all(record.effect is not None for record in records)
 
 
-def test_the_validation_features_are_the_same_before_and_after_in_every_trial(finished: SearchResult) -> None:
-    hashes = [r.result.validation_hash for r in finished.state.of_kind("control", "trial") if r.result]
+def test_the_validation_features_are_the_same_before_and_after_in_every_trial(
+    finished: SearchResult,
+) -> None:
+    hashes = [
+        r.result.validation_hash for r in finished.state.of_kind("control", "trial") if r.result
+    ]
     assert len({value for pair in hashes if pair for value in pair}) == 1
 
 
-def test_a_second_run_says_it_is_finished_and_trains_nothing(finished: SearchResult, cache: Path) -> None:
+def test_a_second_run_says_it_is_finished_and_trains_nothing(
+    finished: SearchResult, cache: Path
+) -> None:
     journal = (finished.run_dir / "journal.jsonl").read_bytes()
     assert run_here(tiny_config(cache), finished.run_dir).outcome == "already finished"
     assert (finished.run_dir / "journal.jsonl").read_bytes() == journal
@@ -99,8 +108,11 @@ def test_what_a_search_was_killed_before_showing_is_shown_the_next_time(
 
 
 @pytest.fixture(scope="module")
-def afresh(finished: SearchResult, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    """The same search where a finished one is, whose journal is damaged: refused, then started with `--fresh`."""
+def afresh(
+    finished: SearchResult, cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> SearchResult:
+    """The same search where a finished one is, whose journal is damaged: refused, then started with
+    `--fresh`."""
     run_dir = tmp_path_factory.mktemp("afresh") / "run"
     shutil.copytree(finished.run_dir, run_dir)
     journal = run_dir / "journal.jsonl"
@@ -114,7 +126,9 @@ def test_a_damaged_journal_is_left_behind_by_a_fresh_start(
     finished: SearchResult, afresh: SearchResult
 ) -> None:
     assert afresh.outcome == "finished"
-    assert [record.trial for record in afresh.state.records] == [r.trial for r in finished.state.records]
+    assert [record.trial for record in afresh.state.records] == [
+        r.trial for r in finished.state.records
+    ]
 
 
 def test_a_fresh_start_counts_the_earlier_look_at_the_test_set(
@@ -130,7 +144,9 @@ def test_another_config_in_the_directory_is_refused(finished: SearchResult, cach
         run_here(tiny_config(cache, seed=4), finished.run_dir)
 
 
-def test_the_same_experiment_gives_the_same_table(finished: SearchResult, afresh: SearchResult) -> None:
+def test_the_same_experiment_gives_the_same_table(
+    finished: SearchResult, afresh: SearchResult
+) -> None:
     assert finished.state.test is not None
     assert table_of(afresh.run_dir) == table_of(finished.run_dir)
     assert afresh.state.evidence == finished.state.evidence
@@ -212,8 +228,13 @@ def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_no
     assert table_of(run_dir) == table_of(finished.run_dir)
 
 
-def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(finished: SearchResult) -> None:
-    assert {probe.augmentation for probe in finished.state.safety} == {"rotation_range", "vertical_flip"}
+def test_the_baseline_is_tried_at_each_extreme_of_each_searched_augmentation(
+    finished: SearchResult,
+) -> None:
+    assert {probe.augmentation for probe in finished.state.safety} == {
+        "rotation_range",
+        "vertical_flip",
+    }
     assert all(
         0 <= probe.accuracy_ci[0] <= probe.accuracy <= probe.accuracy_ci[1] <= 1
         for probe in finished.state.safety

@@ -1,4 +1,5 @@
-"""Whole searches of other kinds than `test_session`'s: shared-out views, nothing to find, duplicates, fresh views, a secret."""
+"""Whole searches of other kinds than `test_session`'s: shared-out views, nothing to find,
+duplicates, fresh views, a secret."""
 
 from pathlib import Path
 
@@ -13,22 +14,31 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.mark.parametrize("algorithm", [pytest.param("hyperband", marks=pytest.mark.slow), "halving"])
+@pytest.mark.parametrize(
+    "algorithm", [pytest.param("hyperband", marks=pytest.mark.slow), "halving"]
+)
 def test_algorithms_that_share_out_views_finish_and_repeat(
     algorithm: str, cache: Path, tmp_path: Path
 ) -> None:
     search = {"algorithm": algorithm, "trials": 4, "min_views": 1, "reduction": 2}
     changes = {
         "search": search,
-        "augmentation": {"rotation_range": {"min": 0, "max": 30, "step": 10}, "vertical_flip": [False, True]},
+        "augmentation": {
+            "rotation_range": {"min": 0, "max": 30, "step": 10},
+            "vertical_flip": [False, True],
+        },
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
-    results = [run_here(tiny_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
+    results = [
+        run_here(tiny_config(cache, **changes), tmp_path / str(number)) for number in range(2)
+    ]
     assert [r.outcome for r in results] == ["finished", "finished"]
     assert table_of(results[0].run_dir) == table_of(results[1].run_dir)
     records = results[0].state.records
     views = {
-        r.rung: r.spec.protocol.views for r in records if r.kind == "trial" and r.spec.settings.augmentation
+        r.rung: r.spec.protocol.views
+        for r in records
+        if r.kind == "trial" and r.spec.settings.augmentation
     }
     assert views == {0: 1, 1: 2}
     course = {r.rung: r.spec.protocol.views for r in records if r.label == "course settings"}
@@ -38,7 +48,8 @@ def test_algorithms_that_share_out_views_finish_and_repeat(
 def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
     cache: Path, tmp_path: Path
 ) -> None:
-    """A/A: beside a shift too small to change a level, an int shift of 1, which draws no shift at all."""
+    """A/A: beside a shift too small to change a level, an int shift of 1, which draws no shift at
+    all."""
     still = {"width_shift_range": {"choices": [0, 1e-9]}, "height_shift_range": {"choices": [0, 1]}}
     state = run_here(tiny_config(cache, augmentation=still), tmp_path / "run").state
     assert state.evidence is not None
@@ -88,7 +99,9 @@ def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_pat
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
     result = run_here(tiny_config(cache, **changes), tmp_path / "run")
-    assert result.outcome == "finished"  # nothing answers at that address; the search goes on all the same
+    assert (
+        result.outcome == "finished"
+    )  # nothing answers at that address; the search goes on all the same
     files = [path for path in result.run_dir.rglob("*") if path.is_file()]
     assert not [path.name for path in files if secret.encode() in path.read_bytes()]
     assert secret not in str(result.tracking)
@@ -111,18 +124,37 @@ def test_an_augmentation_alone_and_at_its_extremes_keeps_the_experiments_options
     changes = {
         "augmentation": STRONG_POLICY,
         "search": {"algorithm": "random", "trials": 1},
-        "evaluation": {"folds": 1, "seeds": 1, "confirm": {"top": 1, "seeds": 1, "views": 1}, "test": False},
+        "evaluation": {
+            "folds": 1,
+            "seeds": 1,
+            "confirm": {"top": 1, "seeds": 1, "views": 1},
+            "test": False,
+        },
     }
     state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
-    alone = {r.label: r.spec.settings.augmentation for r in state.of_kind("ablation") if "alone" in r.label}
-    assert alone["policy alone"] == {"policy": "rand_augment", "policy_ops": 3, "policy_magnitude": 25}
+    alone = {
+        r.label: r.spec.settings.augmentation
+        for r in state.of_kind("ablation")
+        if "alone" in r.label
+    }
+    assert alone["policy alone"] == {
+        "policy": "rand_augment",
+        "policy_ops": 3,
+        "policy_magnitude": 25,
+    }
     rotated = alone["rotation_range alone"]
-    assert {name: rotated[name] for name in ("fill_mode", "cval")} == {"fill_mode": "constant", "cval": 200}
+    assert {name: rotated[name] for name in ("fill_mode", "cval")} == {
+        "fill_mode": "constant",
+        "cval": 200,
+    }
     probes = state.records[0].spec.probes
-    assert {name: probes[name] for name in OPTIONS} == {name: STRONG_POLICY[name] for name in OPTIONS}
+    assert {name: probes[name] for name in OPTIONS} == {
+        name: STRONG_POLICY[name] for name in OPTIONS
+    }
     at = {probe.at for probe in state.safety if probe.augmentation == "policy"}
     assert at == {
-        e.label for e in extremes("policy", "rand_augment", {"policy_ops": 3, "policy_magnitude": 25})
+        e.label
+        for e in extremes("policy", "rand_augment", {"policy_ops": 3, "policy_magnitude": 25})
     }
 
 

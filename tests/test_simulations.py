@@ -1,7 +1,9 @@
-"""Statistics held against a world whose truth is known. Seeded; `benchmarks/simulations.py` runs the same at length.
+"""Statistics held against a world whose truth is known. Seeded; `benchmarks/simulations.py` runs
+the same at length.
 
-Bounds are binomial: were the true rate at the edge of what is promised, other seeds would fail a test in less than
-one run of 250. As measured at length the rates are well inside, and far fewer fail.
+Bounds are binomial: were the true rate at the edge of what is promised, other seeds would fail a
+test in less than one run of 250. As measured at length the rates are well inside, and far fewer
+fail.
 """
 
 import gc
@@ -9,20 +11,29 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.simulations import CLOTHING, ONE_SPLIT, coverage, detections, floors, null_recommendations
+from benchmarks.simulations import (
+    CLOTHING,
+    ONE_SPLIT,
+    coverage,
+    detections,
+    floors,
+    null_recommendations,
+)
 from benchmarks.world import World
 
 
 @pytest.fixture(autouse=True)
 def _cheap_collections() -> Iterator[None]:
-    """statsmodels collects garbage at every correction: what is loaded already is set aside meanwhile."""
+    """statsmodels collects garbage at every correction: what is loaded already is set aside
+    meanwhile."""
     gc.freeze()
     yield
     gc.unfreeze()
 
 
 def test_a_search_without_effects_recommends_nothing() -> None:
-    # at most 5 %: more than 6 of 40 has a probability of 0.003; measured at length 0.2 to 1 %, where it is below 1e-9
+    # at most 5 %: more than 6 of 40 has a probability of 0.003; measured at length 0.2 to 1 %,
+    # where it is below 1e-9
     assert null_recommendations(40, World(num_images=1200)).count <= 6
 
 
@@ -44,7 +55,8 @@ def test_a_gain_of_one_and_a_half_points_is_called_helps() -> None:
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_the_null_floor_agrees_with_brute_force(seeds: int) -> None:
-    # 400 searches tell the mean of the best of 30 within 0.05 points, its 95th percentile within 0.12
+    # 400 searches tell the mean of the best of 30 within 0.05 points, its 95th percentile within
+    # 0.12
     found = floors(400, ONE_SPLIT, 1, seeds, every=20)
     assert found.floor_mean == pytest.approx(found.true_mean, rel=0.12)
     assert found.floor_p95 == pytest.approx(found.true_p95, rel=0.15)
@@ -52,4 +64,6 @@ def test_the_null_floor_agrees_with_brute_force(seeds: int) -> None:
 
 def test_the_best_of_thirty_identical_trials_gains_over_two_points_on_341_images() -> None:
     # 2.3 to 3.0 was measured; a standard error of 0.07 here
-    assert 0.022 < floors(200, World(num_images=341, pairing=0.0), 1, 1, every=200).true_mean < 0.031
+    assert (
+        0.022 < floors(200, World(num_images=341, pairing=0.0), 1, 1, every=200).true_mean < 0.031
+    )

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import SPLIT_COUNTS, arrays_config, csv_config, encoded, folder_config, picture, write_folders
+from pictures import (
+    SPLIT_COUNTS,
+    arrays_config,
+    csv_config,
+    encoded,
+    folder_config,
+    picture,
+    write_folders,
+)
 
 from data.dataset import list_images
 from data.errors import UserError
@@ -38,7 +46,8 @@ def test_split_folders_give_splits_labels_and_sorted_classes(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "names", [("train", "val", "test"), ("Train", "Valid", "TEST"), ("training", "validation", "testing")]
+    "names",
+    [("train", "val", "test"), ("Train", "Valid", "TEST"), ("training", "validation", "testing")],
 )
 def test_usual_names_of_splits_are_understood(tmp_path: Path, names: tuple[str, ...]) -> None:
     write_folders(tmp_path, {f"{name}/cat": 1 for name in names})
@@ -133,19 +142,22 @@ def test_hidden_files_and_litter_are_passed_over_and_deeper_files_kept(tmp_path:
 
 
 LITTER = (
-    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync", "~$report.docx", "THUMBS.DB",
-    "000.png:Zone.Identifier", "000.png@SynoEAStream", "000.png@SynoResource", "000.xmp", "IMG_1.AAE", "IMG_1.MOV",
-    "IMG_1.mp4", "000.png.json", "000.png.supplemental-metadata.json", "Photothumb.db", "BridgeCache.bct", "Pspbrwse.jbf",
+    "Picasa.ini", "Icon\r", "ehthumbs.db", "._000.png", "albumart_{0a}_large.jpg", ".sync",
+    "~$report.docx", "THUMBS.DB", "000.png:Zone.Identifier", "000.png@SynoEAStream",
+    "000.png@SynoResource", "000.xmp", "IMG_1.AAE", "IMG_1.MOV", "IMG_1.mp4", "000.png.json",
+    "000.png.supplemental-metadata.json", "Photothumb.db", "BridgeCache.bct", "Pspbrwse.jbf",
     "001.jpg.crdownload", "001.jpg.part", "000.png~", "README.md", "README.txt", "labels.txt",
 )  # fmt: skip
 LITTER_FOLDERS = (
-    "@eaDir", "__MACOSX", ".picasaoriginals", ".thumbnails", "lost+found", ".git", ".ipynb_checkpoints", "#recycle",
-    "$RECYCLE.BIN", "System Volume Information", ".@__thumb", ".AppleDouble", ".Trash-1000",
-    "CaptureOne", "Previews.lrdata", "_gsdata_",
+    "@eaDir", "__MACOSX", ".picasaoriginals", ".thumbnails", "lost+found", ".git",
+    ".ipynb_checkpoints", "#recycle", "$RECYCLE.BIN", "System Volume Information", ".@__thumb",
+    ".AppleDouble", ".Trash-1000", "CaptureOne", "Previews.lrdata", "_gsdata_",
 )  # fmt: skip
 
 
-def test_what_programs_leave_behind_is_passed_over_at_every_level_and_counted(tmp_path: Path) -> None:
+def test_what_programs_leave_behind_is_passed_over_at_every_level_and_counted(
+    tmp_path: Path,
+) -> None:
     write_folders(tmp_path, {"cat": 2, "dog": 2})
     for name in LITTER:
         (tmp_path / "cat" / name).write_bytes(encoded(picture(9)))
@@ -176,7 +188,9 @@ def test_litter_beside_splits_is_no_split_and_no_class(tmp_path: Path) -> None:
     assert listed(folder_config(tmp_path)).class_names == ("cat", "dog")
 
 
-def test_folders_beside_the_splits_and_pictures_beside_the_classes_are_counted(tmp_path: Path) -> None:
+def test_folders_beside_the_splits_and_pictures_beside_the_classes_are_counted(
+    tmp_path: Path,
+) -> None:
     write_folders(tmp_path, {**SPLIT_COUNTS, "extra/cat": 1, ".": 1, "train": 1})
     (tmp_path / "README.md").touch()
     found = listed(folder_config(tmp_path)).found["passed over, in no folder of a class"]
@@ -205,8 +219,12 @@ def test_folders_called_as_splits_are_are_no_classes(tmp_path: Path, tops: str, 
     assert "are called as splits are: rename them to train, validation and test" in message
 
 
-def test_a_folder_called_as_a_split_is_hinted_at_where_that_split_is_missing(tmp_path: Path) -> None:
-    write_folders(tmp_path, {f"{top}/{name}": 2 for top in ("train", "val_images") for name in ("a", "b")})
+def test_a_folder_called_as_a_split_is_hinted_at_where_that_split_is_missing(
+    tmp_path: Path,
+) -> None:
+    write_folders(
+        tmp_path, {f"{top}/{name}": 2 for top in ("train", "val_images") for name in ("a", "b")}
+    )
     assert "val_images: did you mean 'validation'?" in refusal(folder_config(tmp_path))
 
 
@@ -219,7 +237,10 @@ def test_classes_that_speak_of_one_split_are_classes(tmp_path: Path) -> None:
 def test_splits_of_other_names_are_no_classes(tmp_path: Path, tops: str) -> None:
     write_folders(tmp_path, {f"{top}/{name}": 2 for top in tops.split() for name in ("a", "b")})
     message = refusal(folder_config(tmp_path, split={"validation": 0.2, "test": 0.2}))
-    assert "of the same names (a, b), as splits do: rename them to train, validation and test" in message
+    assert (
+        "of the same names (a, b), as splits do: rename them to train, validation and test"
+        in message
+    )
 
 
 def test_classes_with_like_folders_are_classes_where_pictures_stand_beside_or_a_train_above(
@@ -233,15 +254,21 @@ def test_classes_with_like_folders_are_classes_where_pictures_stand_beside_or_a_
 
 
 def test_splits_below_the_classes_are_refused(tmp_path: Path) -> None:
-    write_folders(tmp_path, {f"{name}/{split}": 1 for name in ("cat", "dog") for split in ("train", "test")})
+    write_folders(
+        tmp_path, {f"{name}/{split}": 1 for name in ("cat", "dog") for split in ("train", "test")}
+    )
     assert "hold splits themselves" in refusal(folder_config(tmp_path))
 
 
 def test_a_level_too_high_is_refused(tmp_path: Path) -> None:
     write_folders(tmp_path, {"photos/cat": 1, "photos/dog": 1})
     assert "hold only folders" in refusal(folder_config(tmp_path))
-    write_folders(tmp_path, {"train/train/cat": 1, "train/train/dog": 1, "test/test/cat": 1}, first=9)
-    assert "move what is in it one level up" in refusal(folder_config(tmp_path, split={"validation": 0.2}))
+    write_folders(
+        tmp_path, {"train/train/cat": 1, "train/train/dog": 1, "test/test/cat": 1}, first=9
+    )
+    assert "move what is in it one level up" in refusal(
+        folder_config(tmp_path, split={"validation": 0.2})
+    )
 
 
 NUMBERED = ("10", "9", "2", "1")
@@ -259,7 +286,9 @@ def test_classes_are_in_one_order_whatever_the_source(
         rows = "".join(f"p/{number:03d}.png,{name}\n" for number, name in enumerate(names))
         config = csv_config(tmp_path, f"path,label\n{rows}")
     elif source == "arrays":
-        config = arrays_config(tmp_path, images=np.zeros((len(names), 4, 4), np.uint8), labels=names)
+        config = arrays_config(
+            tmp_path, images=np.zeros((len(names), 4, 4), np.uint8), labels=names
+        )
     else:
         tops = ("train/", "validation/") if source == "splits" else ("",)
         write_folders(tmp_path, {top + name: 1 for top in tops for name in names})
@@ -302,7 +331,8 @@ def test_the_fingerprint_follows_size_date_and_name(tmp_path: Path) -> None:
 def test_a_csv_gives_rows_in_order(tmp_path: Path) -> None:
     write_folders(tmp_path, {"photos": 2})
     text = (
-        "\ufefflabel,split,path,extra\n dog ,val,photos/001.png,1\n\ncat,train,./photos/../photos/000.png,2\n"
+        "\ufefflabel,split,path,extra\n dog "
+        ",val,photos/001.png,1\n\ncat,train,./photos/../photos/000.png,2\n"
     )
     listing = listed(csv_config(tmp_path, text))
     assert listing.names == ("photos/001.png", "photos/000.png")
@@ -328,7 +358,9 @@ def test_csv_columns_can_be_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("label", ["1.0", "-2.", ".5"])
 def test_decimal_labels_are_refused_with_the_line(tmp_path: Path, label: str) -> None:
     message = refusal(csv_config(tmp_path, f"path,label\na.png,0\nb.png,{label}\n"))
-    assert f"line 3: label {label} is a decimal; write whole numbers (1, not 1.0) or names" in message
+    assert (
+        f"line 3: label {label} is a decimal; write whole numbers (1, not 1.0) or names" in message
+    )
 
 
 @pytest.mark.parametrize("path", ["../other/a.png", "/etc/passwd", "x/../../a.png", "", "."])
@@ -350,9 +382,15 @@ def test_paths_outside_the_csvs_folder_are_refused(tmp_path: Path, path: str) ->
             "path,label,split\na.png,cat,tset\n",
             "split 'tset'; allowed: train, validation, test; did you mean 'test'?",
         ),
-        ("path,label\na.png,cat\na.png,dog\n", "line 3: a.png stands above with another label or split"),
+        (
+            "path,label\na.png,cat\na.png,dog\n",
+            "line 3: a.png stands above with another label or split",
+        ),
         ('path,label\n"a.png,cat\n', "is not a csv in UTF-8"),
-        (f"path,label\n{'x' * 200_000},cat\n", "is not a csv in UTF-8: field larger than field limit"),
+        (
+            f"path,label\n{'x' * 200_000},cat\n",
+            "is not a csv in UTF-8: field larger than field limit",
+        ),
     ],
 )
 def test_a_csv_that_is_wrong_is_refused(tmp_path: Path, text: str, words: str) -> None:

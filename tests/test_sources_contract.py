@@ -1,12 +1,20 @@
-"""What every source owes the rest, tested over the table: a new record is tested as soon as it has an
-example here."""
+"""What every source owes the rest, tested over the table: a new record is tested as soon as it has
+an example here."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import SPLIT_COUNTS, arrays_config, csv_config, encoded, folder_config, picture, write_folders
+from pictures import (
+    SPLIT_COUNTS,
+    arrays_config,
+    csv_config,
+    encoded,
+    folder_config,
+    picture,
+    write_folders,
+)
 from shards import write_shard
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
@@ -21,7 +29,9 @@ def folder_example(root: Path) -> DatasetConfig:
 
 def csv_example(root: Path) -> DatasetConfig:
     write_folders(root, {"photos": 16})
-    return csv_config(root, "path,label\n" + "".join(f"photos/{i:03d}.png,{i % 2}\n" for i in range(16)))
+    return csv_config(
+        root, "path,label\n" + "".join(f"photos/{i:03d}.png,{i % 2}\n" for i in range(16))
+    )
 
 
 def arrays_example(root: Path) -> DatasetConfig:
@@ -93,10 +103,14 @@ def test_it_opens_as_images_with_all_three_splits(config: DatasetConfig, tmp_pat
         assert set(np.unique(labels)) == set(range(len(dataset.class_names)))
 
 
-def test_opened_again_it_is_the_same_and_nothing_is_decoded(config: DatasetConfig, tmp_path: Path) -> None:
+def test_opened_again_it_is_the_same_and_nothing_is_decoded(
+    config: DatasetConfig, tmp_path: Path
+) -> None:
     decoded: list[int] = []
     opened = [
-        open_dataset(config, tmp_path / "cache", seed=1, progress=lambda done, total: decoded.append(done))
+        open_dataset(
+            config, tmp_path / "cache", seed=1, progress=lambda done, total: decoded.append(done)
+        )
         for _ in range(2)
     ]
     assert opened[0].digest == opened[1].digest

@@ -1,4 +1,5 @@
-"""Which folds, head seeds and views each part of a search draws: nothing that picked a setting also judges it."""
+"""Which folds, head seeds and views each part of a search draws: nothing that picked a setting also
+judges it."""
 
 from itertools import combinations
 from typing import Any, get_args

@@ -39,14 +39,18 @@ def test_a_limit_keeps_so_many_training_images_a_class_and_all_others(seed: int)
 
 def test_a_smaller_limit_keeps_a_part_of_what_a_larger_one_does() -> None:
     labels, splits = np.repeat(np.arange(2, dtype=np.int32), 50), np.zeros(100, np.int8)
-    few, more = (set(np.flatnonzero(limit_training(splits, labels, n, 3) == TRAIN)) for n in (5, 20))
+    few, more = (
+        set(np.flatnonzero(limit_training(splits, labels, n, 3) == TRAIN)) for n in (5, 20)
+    )
     assert len(few) == 10
     assert few < more
 
 
 def test_limits_of_other_seeds_are_other_images() -> None:
     labels, splits = np.repeat(np.arange(2, dtype=np.int32), 50), np.zeros(100, np.int8)
-    assert not np.array_equal(limit_training(splits, labels, 5, 1), limit_training(splits, labels, 5, 2))
+    assert not np.array_equal(
+        limit_training(splits, labels, 5, 1), limit_training(splits, labels, 5, 2)
+    )
 
 
 def test_without_a_limit_nothing_is_left_out() -> None:

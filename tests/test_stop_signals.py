@@ -1,4 +1,5 @@
-"""The first SIGINT or SIGTERM asks to stop, the second ends the process at once; both with status 75."""
+"""The first SIGINT or SIGTERM asks to stop, the second ends the process at once; both with status
+75."""
 
 import signal
 import subprocess
@@ -25,7 +26,10 @@ sys.exit(75)
 @pytest.mark.parametrize("work", ["quick", "busy"])
 def test_the_first_asks_and_the_second_ends_it(number: signal.Signals, work: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", CODE, work], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", CODE, work],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

@@ -1,4 +1,5 @@
-"""Which searches are one under two names, trial by trial; and what makes two of them one question."""
+"""Which searches are one under two names, trial by trial; and what makes two of them one
+question."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,17 +21,47 @@ from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.reopening import open_run
-from search.verification.submission import FREE, Copy, Submission, find_copies, question, submission_of
+from search.verification.submission import (
+    FREE,
+    Copy,
+    Submission,
+    find_copies,
+    question,
+    submission_of,
+)
 
-# Every other field of an experiment file: each may change a number. A field that is new is one of these unless it is in FREE.
+# Every other field of an experiment file: each may change a number. A field that is new is one of
+# these unless it is in FREE.
 ASKED = {
     *("augmentation", "model", "training"),
-    *("dataset.source", "dataset.split", "dataset.on_bad_file", "dataset.image_size", "dataset.max_pixels"),
-    *("dataset.limit_per_class", "dataset.path_column", "dataset.label_column", "dataset.split_column"),
-    *("search.algorithm", "search.trials", "search.max_hours", "search.lookahead", "search.reduction"),
+    *(
+        "dataset.source",
+        "dataset.split",
+        "dataset.on_bad_file",
+        "dataset.image_size",
+        "dataset.max_pixels",
+    ),
+    *(
+        "dataset.limit_per_class",
+        "dataset.path_column",
+        "dataset.label_column",
+        "dataset.split_column",
+    ),
+    *(
+        "search.algorithm",
+        "search.trials",
+        "search.max_hours",
+        "search.lookahead",
+        "search.reduction",
+    ),
     *("search.min_views", "evaluation.folds", "evaluation.seeds", "evaluation.objective"),
     *("evaluation.confirm", "evaluation.ablation", "evaluation.test"),
-    *("execution.order", "execution.precision", "execution.feature_dtype", "execution.feature_engine"),
+    *(
+        "execution.order",
+        "execution.precision",
+        "execution.feature_dtype",
+        "execution.feature_engine",
+    ),
     "execution.trial_timeout_minutes",
 }
 
@@ -92,11 +123,15 @@ def state(finished_run: Path) -> SearchState:
 
 @pytest.fixture(scope="module")
 def answers(finished_run: Path, state: SearchState) -> dict[int, Predictions]:
-    files = {r.trial: finished_run / r.predictions_file for r in state.records if r.predictions_file}
+    files = {
+        r.trial: finished_run / r.predictions_file for r in state.records if r.predictions_file
+    }
     return {number: Predictions.from_bytes(path.read_bytes()) for number, path in files.items()}
 
 
-def handed_in(student: str, state: SearchState, answers: Mapping[int, Predictions]) -> tuple[str, Submission]:
+def handed_in(
+    student: str, state: SearchState, answers: Mapping[int, Predictions]
+) -> tuple[str, Submission]:
     assert state.opened is not None
     manifest = Manifest(student=student, search_id=state.opened.search_id, augsearch="", files={})
     return f"{student}.zip", submission_of(manifest, state, student.encode(), answers)
@@ -119,12 +154,15 @@ def slower(record: TrialRecord) -> TrialRecord:
 
 
 def reseeded(state: SearchState) -> SearchState:
-    """As a search of another seed: the folds, heads and views of every trial are drawn from another."""
+    """As a search of another seed: the folds, heads and views of every trial are drawn from
+    another."""
     records = []
     for record in state.records:
         protocol = record.spec.protocol
         seeds = tuple(seed + 1 for seed in protocol.head_seeds)
-        protocol = protocol.model_copy(update={"head_seeds": seeds, "fold_seed": protocol.fold_seed + 1})
+        protocol = protocol.model_copy(
+            update={"head_seeds": seeds, "fold_seed": protocol.fold_seed + 1}
+        )
         spec = record.spec.model_copy(update={"protocol": protocol})
         records.append(record.model_copy(update={"spec": spec}))
     return state.model_copy(update={"records": tuple(records)})
@@ -132,7 +170,9 @@ def reseeded(state: SearchState) -> SearchState:
 
 def without_curves(state: SearchState) -> SearchState:
     records = tuple(
-        r.model_copy(update={"result": r.result.model_copy(update={"curve": None})}) if r.result else r
+        r.model_copy(update={"result": r.result.model_copy(update={"curve": None})})
+        if r.result
+        else r
         for r in state.records
     )
     return state.model_copy(update={"records": records})
@@ -205,8 +245,11 @@ def test_trials_renumbered_are_found_all_the_same(
     assert (copy.num_shared, copy.certain) == (11, True)
 
 
-def test_seeds_exchanged_or_left_out_are_found(state: SearchState, answers: dict[int, Predictions]) -> None:
-    """Every trial of more than one seed: each seed's answers stand for themselves, in whatever order."""
+def test_seeds_exchanged_or_left_out_are_found(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    """Every trial of more than one seed: each seed's answers stand for themselves, in whatever
+    order."""
     ours = without_curves(reseeded(renamed(state, "ben")))
     many = {
         n: Predictions(
@@ -221,7 +264,9 @@ def test_seeds_exchanged_or_left_out_are_found(state: SearchState, answers: dict
         n: Predictions(a.images, a.predicted[::-1].copy(), a.log_prob[::-1].copy(), a.fold)
         for n, a in many.items()
     }
-    last = {n: Predictions(a.images, a.predicted[-1:], a.log_prob[-1:], a.fold) for n, a in many.items()}
+    last = {
+        n: Predictions(a.images, a.predicted[-1:], a.log_prob[-1:], a.fold) for n, a in many.items()
+    }
     for theirs in (turned, last):
         (copy,) = copies_of(state, ours, theirs, many)
         assert (copy.num_shared, copy.certain) == (len(many), True)
@@ -230,7 +275,9 @@ def test_seeds_exchanged_or_left_out_are_found(state: SearchState, answers: dict
 def test_the_same_seconds_are_certain_whatever_the_answers(
     state: SearchState, answers: dict[int, Predictions]
 ) -> None:
-    (copy,) = copies_of(state, without_curves(reseeded(renamed(state, "ben", retimed=False))), {}, answers)
+    (copy,) = copies_of(
+        state, without_curves(reseeded(renamed(state, "ben", retimed=False))), {}, answers
+    )
     assert (copy.num_shared, copy.certain) == (11, True)
 
 
@@ -241,7 +288,8 @@ def test_one_question_and_seed_on_one_kind_of_machine_is_a_note(
     assert not copy.certain
     assert (
         copy.what
-        == "11 of 11 trials are those of anna.zip, as one seed gives for one setting on one kind of machine"
+        == "11 of 11 trials are those of anna.zip, as one seed gives for one setting on one kind "
+        "of machine"
     )
 
 
@@ -257,7 +305,9 @@ def test_controls_that_another_question_shares_are_a_note_of_so_many(
 def test_three_who_share_one_search_are_each_beside_the_first(
     state: SearchState, answers: dict[int, Predictions]
 ) -> None:
-    others = [handed_in(n, reseeded(renamed(state, n)), noisy(answers, 1e-4)) for n in ("ben", "carl")]
+    others = [
+        handed_in(n, reseeded(renamed(state, n)), noisy(answers, 1e-4)) for n in ("ben", "carl")
+    ]
     copies = find_copies([handed_in("anna", state, answers), *others])
     assert [copy.files for copy in copies] == [("ben.zip", "anna.zip"), ("carl.zip", "anna.zip")]
 
@@ -284,15 +334,20 @@ def test_a_class_of_two_hundred_takes_no_time() -> None:
 def bare(number: int, prints: tuple[Fingerprint, ...]) -> Submission:
     words = dict.fromkeys(("experiment", "question", "verdict", "best", "delta", "answer"), "x")
     names = {"student": f"s{number}", "search_id": f"i{number}", "journal": f"j{number}"}
-    return Submission(**words, **names, seed=1, num_trials=40, num_failed=0, cut=False, prints=prints)
+    return Submission(
+        **words, **names, seed=1, num_trials=40, num_failed=0, cut=False, prints=prints
+    )
 
 
 def test_one_search_twice_under_one_name_is_a_note(
     state: SearchState, answers: dict[int, Predictions]
 ) -> None:
-    """A student may hand in twice; a file that another hands on as it is bears the first one's name too."""
+    """A student may hand in twice; a file that another hands on as it is bears the first one's name
+    too."""
     _, twice = handed_in("anna", state, answers)
-    (copy,) = find_copies([("one.zip", twice), ("two.zip", twice.model_copy(update={"student": " Anna "}))])
+    (copy,) = find_copies(
+        [("one.zip", twice), ("two.zip", twice.model_copy(update={"student": " Anna "}))]
+    )
     assert not copy.certain
     assert copy.what == "the same journal, under one name: handed in twice, or handed on as it was"
 
@@ -302,9 +357,13 @@ def test_an_empty_folder_of_bundles_is_refused(tmp_path: Path) -> None:
         grade_many(tmp_path, Extent(train=False))
 
 
-def test_hostile_names_do_not_reach_the_terminal(state: SearchState, answers: dict[int, Predictions]) -> None:
+def test_hostile_names_do_not_reach_the_terminal(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
     _, honest = handed_in("anna", state, answers)
     hostile = honest.model_copy(update={"student": "\x1b[2Jgone", "experiment": "\x1b]0;x\a"})
     difference = Difference(where="\x1b[1m", what="\x1b[31m")
     graded = Grade(file="\x1b.zip", submission=hostile, differences=(difference,))
-    assert "\x1b" not in describe_grades(Grades(grades=(graded,), copies=())) + describe_grade(graded)
+    assert "\x1b" not in describe_grades(Grades(grades=(graded,), copies=())) + describe_grade(
+        graded
+    )

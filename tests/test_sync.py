@@ -60,7 +60,9 @@ def test_a_search_that_tracked_nothing_needs_an_address(finished_run: Path) -> N
         sync(finished_run)
 
 
-def test_a_model_that_is_not_whole_is_named(finished_run: Path, tmp_path: Path, mlflow_uri: str) -> None:
+def test_a_model_that_is_not_whole_is_named(
+    finished_run: Path, tmp_path: Path, mlflow_uri: str
+) -> None:
     copied = Path(shutil.copytree(finished_run, tmp_path / "run"))
     (copied / EXAMPLE_FILE).write_bytes(b"")
     with pytest.raises(UserError, match="model is not whole"):

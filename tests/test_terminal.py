@@ -22,7 +22,11 @@ ASKED = [record.model_copy(update={"result": None, "effect": None}) for record i
 
 def console(*, terminal: bool = False) -> Console:
     return Console(
-        file=io.StringIO(), force_terminal=terminal, width=100, highlight=False, _environ={"TERM": "xterm"}
+        file=io.StringIO(),
+        force_terminal=terminal,
+        width=100,
+        highlight=False,
+        _environ={"TERM": "xterm"},
     )
 
 
@@ -38,7 +42,9 @@ def tell(progress: Progress, records: list[TrialRecord]) -> None:
         progress.trial_told(record)
 
 
-def result(outcome: str = "finished", run_dir: Path = Path("runs/digits"), **fields: object) -> SearchResult:
+def result(
+    outcome: str = "finished", run_dir: Path = Path("runs/digits"), **fields: object
+) -> SearchResult:
     fields = {"state": make_state(), "tracking": None, **fields}
     return SearchResult(run_dir=run_dir, outcome=outcome, **fields)  # type: ignore[arg-type]
 
@@ -83,7 +89,9 @@ def test_the_bar_moves_within_a_trial_with_its_epochs(monkeypatch: pytest.Monkey
             for asked in ASKED[:2]:
                 progress.trial_started(asked)
             progress.trial_epoch(ASKED[0], EpochReport(6, 12, 0.4, 0.9, 0.5, 0.8))
-            progress.trial_epoch(ASKED[1], EpochReport(3, 12, 0.4, 0.9, 0.5, 0.8))  # it is not due next
+            progress.trial_epoch(
+                ASKED[1], EpochReport(3, 12, 0.4, 0.9, 0.5, 0.8)
+            )  # it is not due next
             progress.message("here")
     assert "50 %" not in written(plain)
     assert "epoch 6/12" in written(to)
@@ -111,7 +119,11 @@ def test_a_phase_of_unknown_length_counts_up() -> None:
     progress = Progress(to)
     progress.phase("confirm", None)
     tell(progress, TRIALS[:2])
-    assert [line.split("  ")[0] for line in written(to).splitlines()] == ["confirm", "confirm 1", "confirm 2"]
+    assert [line.split("  ")[0] for line in written(to).splitlines()] == [
+        "confirm",
+        "confirm 1",
+        "confirm 2",
+    ]
 
 
 def test_progress_outside_a_trial_is_shown_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +166,15 @@ def test_the_closing_table_has_the_answer_and_every_verdict() -> None:
     to = console()
     print_closing(result(), to)
     text = written(to)
-    assert "Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points (0.7 to 1.7)" in text
-    rows = [line.split()[:1] + line.split("  ")[1:] for line in text.splitlines() if "vertical_flip" in line]
+    assert (
+        "Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points (0.7 to 1.7)"
+        in text
+    )
+    rows = [
+        line.split()[:1] + line.split("  ")[1:]
+        for line in text.splitlines()
+        if "vertical_flip" in line
+    ]
     assert "HURTS" in " ".join(rows[0])
     assert "-2.3 (-2.8 to -1.8)" in text
 
@@ -163,7 +182,9 @@ def test_the_closing_table_has_the_answer_and_every_verdict() -> None:
 def test_the_closing_table_says_where_to_look_next(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("")
     to = console()
-    print_closing(result(run_dir=tmp_path, tracking="18 trials in MLflow at https://me:s3cret@host"), to)
+    print_closing(
+        result(run_dir=tmp_path, tracking="18 trials in MLflow at https://me:s3cret@host"), to
+    )
     text = written(to)
     assert f"page    {tmp_path / 'report.html'}" in text
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in text
@@ -222,11 +243,18 @@ def test_printed_commands_are_quoted_for_a_shell() -> None:
     to = Console(file=io.StringIO(), width=400)
     print_closing(result(state=make_state().model_copy(update={"opened": opened})), to)
     (line,) = (line for line in written(to).splitlines() if "mlflow ui" in line)
-    assert shlex.split(line[line.index("mlflow ui") :]) == ["mlflow", "ui", "--backend-store-uri", uri]
+    assert shlex.split(line[line.index("mlflow ui") :]) == [
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        uri,
+    ]
 
 
 def test_why_a_search_could_not_go_on_is_said_beside_an_answer() -> None:
     to = Console(file=io.StringIO(), width=400)
     print_closing(result("failed", reason="the final model failed: MemoryError"), to)
-    expected = "The search could not go on (the final model failed: MemoryError); run it again to go on."
+    expected = (
+        "The search could not go on (the final model failed: MemoryError); run it again to go on."
+    )
     assert expected in written(to)

@@ -1,4 +1,5 @@
-"""TFRecord shards: found, indexed once, read in order; what is damaged or foreign is refused in one line."""
+"""TFRecord shards: found, indexed once, read in order; what is damaged or foreign is refused in one
+line."""
 
 import gzip
 import re
@@ -21,7 +22,9 @@ EXAMPLES = [(encoded(picture(number)), number % 2) for number in range(24)]
 
 
 def _listed(root: Path) -> Listing:
-    return list_images(DatasetConfig(source="tfrecord", path=str(root), image_size=16), root / "cache")
+    return list_images(
+        DatasetConfig(source="tfrecord", path=str(root), image_size=16), root / "cache"
+    )
 
 
 def _split_shards(root: Path, pattern: str) -> None:
@@ -50,12 +53,16 @@ def test_images_read_back_as_they_were_written(tmp_path: Path) -> None:
     write_shard(tmp_path / "a.tfrecord-00000-of-00002", EXAMPLES[:5])
     write_shard(tmp_path / "a.tfrecord-00001-of-00002", EXAMPLES[5:12])
     listing = _listed(tmp_path)
-    assert [listing.read(position) for position in range(12)] == [image for image, _ in EXAMPLES[:12]]
+    assert [listing.read(position) for position in range(12)] == [
+        image for image, _ in EXAMPLES[:12]
+    ]
     assert listing.labels.tolist() == [label for _, label in EXAMPLES[:12]]
 
 
 def test_shards_of_tensorflow_datasets_bring_their_class_names(tmp_path: Path) -> None:
-    write_shard(tmp_path / "cats_dogs-train.tfrecord-00000-of-00001", EXAMPLES, keys=("image", "label"))
+    write_shard(
+        tmp_path / "cats_dogs-train.tfrecord-00000-of-00001", EXAMPLES, keys=("image", "label")
+    )
     (tmp_path / "label.labels.txt").write_text("cat\ndog\n")
     assert _listed_with_draw(tmp_path).class_names == ("cat", "dog")
 
@@ -117,7 +124,9 @@ def test_a_truncated_shard_is_damaged(tmp_path: Path, packed: Callable[[bytes], 
 @pytest.mark.parametrize("packed", ["GZIP", "ZLIB", "gzip", "zlib"])
 def test_compressed_shards_are_read_in_any_order(tmp_path: Path, packed: str) -> None:
     """As TensorFlow packs them, which writes no time into the header, and as gzip does."""
-    path = write_shard(tmp_path / "a.tfrecord", EXAMPLES, compression=packed if packed.isupper() else "")
+    path = write_shard(
+        tmp_path / "a.tfrecord", EXAMPLES, compression=packed if packed.isupper() else ""
+    )
     if packed.islower():
         compress = gzip.compress if packed == "gzip" else zlib.compress
         path.write_bytes(compress(path.read_bytes()))

@@ -33,7 +33,9 @@ def test_otherwise_one_operation_has_all_threads() -> None:
 
 
 @pytest.mark.parametrize(("mode", "weights"), [("frozen", "imagenet"), ("scratch", "random")])
-def test_heads_train_side_by_side_and_whole_networks_do_not(mode: str, weights: str, tmp_path: Path) -> None:
+def test_heads_train_side_by_side_and_whole_networks_do_not(
+    mode: str, weights: str, tmp_path: Path
+) -> None:
     config = ExperimentConfig.model_validate(
         {
             "name": "threads",

@@ -1,4 +1,5 @@
-"""The time left of a search, estimated from the work of its trials, on recorded searches and on clocks that are set by hand."""
+"""The time left of a search, estimated from the work of its trials, on recorded searches and on
+clocks that are set by hand."""
 
 import pytest
 from clocks import Clock
@@ -10,7 +11,8 @@ from search.report.time_left import TimeLeft
 
 
 def estimates(recording: Recording) -> list[tuple[float, float, float]]:
-    """The part of the search that has passed, the estimate and the truth in seconds, after each trial that was told."""
+    """The part of the search that has passed, the estimate and the truth in seconds, after each
+    trial that was told."""
     clock, work = Clock(), workload(parse_config(recording.experiment, "test"))
     start, left = clock.now, TimeLeft(work.plan, clock)
     found: list[tuple[float, float, float]] = []
@@ -20,14 +22,18 @@ def estimates(recording: Recording) -> list[tuple[float, float, float]]:
             phase, waiting = trial.phase, [t for t in recording.trials if t.phase == trial.phase]
             left.enter(phase, recording.num_trials if phase == "search" else None)
         # the search phase asks for two trials ahead, the others for all of theirs at once
-        while waiting and (phase != "search" or waiting[0].at <= trial.at or waiting[0] is not trial):
+        while waiting and (
+            phase != "search" or waiting[0].at <= trial.at or waiting[0] is not trial
+        ):
             _ask(left, waiting.pop(0), work.ladder)
             if phase == "search":
                 break
         clock.now = start + trial.at
         if trial.seconds is not None:
             left.finish(_work(trial, work.ladder), trial.seconds)
-        found.append((trial.at / recording.seconds, left.seconds() or 0.0, recording.seconds - trial.at))
+        found.append(
+            (trial.at / recording.seconds, left.seconds() or 0.0, recording.seconds - trial.at)
+        )
     return found
 
 
@@ -40,9 +46,13 @@ def _ask(left: TimeLeft, trial: Told, ladder: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("recording", [QUICKSTART, CLOTHING], ids=["quickstart", "clothing"])
-def test_the_time_left_is_right_within_a_third_after_a_quarter_of_a_real_search(recording: Recording) -> None:
+def test_the_time_left_is_right_within_a_third_after_a_quarter_of_a_real_search(
+    recording: Recording,
+) -> None:
     """Up to the last twentieth, where the page and the model are made."""
-    after = [(part, left, truth) for part, left, truth in estimates(recording) if 0.25 <= part <= 0.95]
+    after = [
+        (part, left, truth) for part, left, truth in estimates(recording) if 0.25 <= part <= 0.95
+    ]
     assert len(after) >= 12
     wrong = [found for found in after if not found[2] * 2 / 3 <= found[1] <= found[2] * 4 / 3]
     assert not wrong
@@ -127,10 +137,12 @@ def test_preparing_the_data_does_not_count_as_pace(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "search"), [("random", 20 * 19.0), ("halving", 20 * (3 + 2) + 6 * (3 + 4) + 2 * (3 + 10.0))]
+    ("algorithm", "search"),
+    [("random", 20 * 19.0), ("halving", 20 * (3 + 2) + 6 * (3 + 4) + 2 * (3 + 10.0))],
 )
 def test_the_work_of_a_search_is_counted_in_views(algorithm: str, search: float) -> None:
-    """Halving 20 settings by 3 up to 16 views: 20 on 2, 6 on 6, 2 on 16; each rung adds the views it lacks, and heads."""
+    """Halving 20 settings by 3 up to 16 views: 20 on 2, 6 on 6, 2 on 16; each rung adds the views
+    it lacks, and heads."""
     data = {
         "name": "x",
         "dataset": {"source": "digits"},

@@ -1,4 +1,5 @@
-"""PyTorch's files, read without PyTorch: as it writes them, damaged, and hostile. Nothing in them is run."""
+"""PyTorch's files, read without PyTorch: as it writes them, damaged, and hostile. Nothing in them
+is run."""
 
 import os
 import pickle
@@ -18,7 +19,8 @@ from search.features.torch_file import MAGIC_NUMBER, PROTOCOL_VERSION, read_torc
 
 
 class Storage:
-    """How PyTorch pickles a storage: by a persistent id. `values` is what the file then holds for it."""
+    """How PyTorch pickles a storage: by a persistent id. `values` is what the file then holds for
+    it."""
 
     def __init__(self, key: str, values: np.ndarray, kind: str = "FloatStorage") -> None:
         self.key, self.values, self.kind = key, values, kind
@@ -62,9 +64,17 @@ class TorchPickler(PythonPickler):
             super().save(value, save_persistent_id)
 
 
-def tensor(storage: Storage, size: tuple[int, ...], stride: tuple[int, ...], offset: int = 0) -> Call:
+def tensor(
+    storage: Storage, size: tuple[int, ...], stride: tuple[int, ...], offset: int = 0
+) -> Call:
     return Call(
-        Global("torch._utils._rebuild_tensor_v2"), storage, offset, size, stride, False, OrderedDict()
+        Global("torch._utils._rebuild_tensor_v2"),
+        storage,
+        offset,
+        size,
+        stride,
+        False,
+        OrderedDict(),
     )
 
 
@@ -179,10 +189,14 @@ NUM_DAMAGES = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "3000")) // 100
 
 
 @settings(
-    max_examples=NUM_DAMAGES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=NUM_DAMAGES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
-def test_any_damage_to_a_file_is_a_user_error_or_other_numbers(tmp_path: Path, data: st.DataObject) -> None:
+def test_any_damage_to_a_file_is_a_user_error_or_other_numbers(
+    tmp_path: Path, data: st.DataObject
+) -> None:
     path = write_torch_file(tmp_path / "w.pth", {"w": tensor(SIX, (2, 3), (3, 1))}, SIX)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):

@@ -29,7 +29,8 @@ def run_dir(tmp_path):
 def test_a_search_is_one_parent_with_its_trials_one_level_below(mlflow_uri, run_dir):
     state = make_state()
     assert (
-        str(Tracker(mlflow_uri, "digits", run_dir).project(state)) == f"18 trials in MLflow at {mlflow_uri}"
+        str(Tracker(mlflow_uri, "digits", run_dir).project(state))
+        == f"18 trials in MLflow at {mlflow_uri}"
     )
     parent = parent_in(mlflow_uri)
     children = [run for run in runs_in(mlflow_uri) if run.info.run_id != parent.info.run_id]
@@ -45,18 +46,25 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     record, child = state.records[3], child_in(mlflow_uri, 3)
     assert child.info.run_name == "003 trial 3"
-    assert (child.info.start_time, child.info.end_time) == (record.asked_at * 1000, record.told_at * 1000)
+    assert (child.info.start_time, child.info.end_time) == (
+        record.asked_at * 1000,
+        record.told_at * 1000,
+    )
     assert (child.data.params["rotation_range"], child.data.params["views"]) == ("15", "16")
     assert child.data.metrics["ci_low"] == 100 * record.effect.ci_low  # in points
     history = mlflow_client(mlflow_uri).get_metric_history(child.info.run_id, "val_accuracy")
-    assert [(m.step, m.value) for m in history] == list(enumerate(record.result.curve.val_accuracy, start=1))
+    assert [(m.step, m.value) for m in history] == list(
+        enumerate(record.result.curve.val_accuracy, start=1)
+    )
 
 
 def test_a_curve_longer_than_a_batch_arrives_whole(mlflow_uri, run_dir):
     state = make_state("controls", num_epochs=500)
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     for name, values in state.records[0].result.curve.values.items():
-        history = mlflow_client(mlflow_uri).get_metric_history(child_in(mlflow_uri, 0).info.run_id, name)
+        history = mlflow_client(mlflow_uri).get_metric_history(
+            child_in(mlflow_uri, 0).info.run_id, name
+        )
         assert [m.value for m in history] == list(values)
 
 

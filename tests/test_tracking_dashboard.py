@@ -15,7 +15,9 @@ from search.tracking.tracker import Tracker, Winner
 
 pytestmark = [
     # Keras reads a TensorFlow variable in the way of NumPy 1.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+    ),
     # Said of MLflow's own types while it imports them.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
@@ -47,7 +49,10 @@ def page(browser: Any) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def seen(
-    page: Any, mlflow_server: MlflowServer, colour_model: Path, tmp_path_factory: pytest.TempPathFactory
+    page: Any,
+    mlflow_server: MlflowServer,
+    colour_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Seen:
     """A finished search in the dashboard, with a figure and a contact sheet."""
     from mlflow import MlflowClient
@@ -56,19 +61,30 @@ def seen(
     for name in ("figures/forest.png", "previews/3.png"):
         (run_dir / name).parent.mkdir()
         Image.fromarray(np.full((60, 90, 3), 200, np.uint8)).save(run_dir / name)
-    (run_dir / "report.html").write_text("<!doctype html><title>x</title><h1>The page of the search</h1>")
+    (run_dir / "report.html").write_text(
+        "<!doctype html><title>x</title><h1>The page of the search</h1>"
+    )
     state = make_state(search_id="dashboard", num_epochs=20)
     assert Tracker(mlflow_server.address, "dashboard", run_dir).project(state).unsent == 0
-    winner = Winner(colour_model, ("blue", "green", "red"), np.zeros((1, 8, 8, 3), np.uint8), "dashboard")
+    winner = Winner(
+        colour_model, ("blue", "green", "red"), np.zeros((1, 8, 8, 3), np.uint8), "dashboard"
+    )
     assert Tracker(mlflow_server.address, "dashboard", run_dir).log_winner(state, winner)[0]
     client = MlflowClient(mlflow_server.address)
     found = client.get_experiment_by_name("dashboard")
     assert found is not None
     experiment = found.experiment_id
-    runs = {run.data.tags.get("augsearch.trial"): run.info.run_id for run in client.search_runs([experiment])}
+    runs = {
+        run.data.tags.get("augsearch.trial"): run.info.run_id
+        for run in client.search_runs([experiment])
+    }
     address = f"{mlflow_server.address}/#/experiments/{experiment}"
     return Seen(
-        page, mlflow_server.address, address, f"{address}/runs/{runs[None]}", f"{address}/runs/{runs['3']}"
+        page,
+        mlflow_server.address,
+        address,
+        f"{address}/runs/{runs[None]}",
+        f"{address}/runs/{runs['3']}",
     )
 
 

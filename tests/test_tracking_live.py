@@ -1,4 +1,5 @@
-"""Trials that still run, in MLflow: their curves grow there epoch by epoch, and end as if they had been sent whole."""
+"""Trials that still run, in MLflow: their curves grow there epoch by epoch, and end as if they had
+been sent whole."""
 
 import sqlite3
 import threading
@@ -167,8 +168,11 @@ def _trials_in(uri: str) -> set[int]:
 
 
 def test_an_epoch_shows_within_ten_seconds_of_its_end(mlflow_uri, run_dir):
-    """The whole way: a worker process, the engine, the ledger, MLflow. The trial goes on for a minute after its first epoch."""
-    engine = LocalEngine(EngineOptions(resources_in(run_dir), run_dir, run, retries=0, warm_imports=()))
+    """The whole way: a worker process, the engine, the ledger, MLflow. The trial goes on for a
+    minute after its first epoch."""
+    engine = LocalEngine(
+        EngineOptions(resources_in(run_dir), run_dir, run, retries=0, warm_imports=())
+    )
     tracker = Tracker(mlflow_uri, "digits", run_dir)
     shown: list[float] = []
     with closing(EventLog(run_dir / "journal.jsonl")) as log, engine:
@@ -197,7 +201,12 @@ def _has_an_epoch(uri: str) -> bool:
     database = Path(uri.removeprefix("sqlite:///"))
     if not database.exists():
         return False
-    with closing(sqlite3.connect(database, timeout=20)) as connection, suppress(sqlite3.OperationalError):
-        rows = connection.execute("select count(*) from metrics where key = 'val_loss.head' and step = 1")
+    with (
+        closing(sqlite3.connect(database, timeout=20)) as connection,
+        suppress(sqlite3.OperationalError),
+    ):
+        rows = connection.execute(
+            "select count(*) from metrics where key = 'val_loss.head' and step = 1"
+        )
         return rows.fetchone() == (1,)
     return False  # its tables are being made

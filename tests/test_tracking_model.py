@@ -16,7 +16,9 @@ pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     # Keras reads a TensorFlow variable in the way of NumPy 1.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+    ),
     # Said of MLflow's own types while it imports them.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
@@ -90,7 +92,9 @@ def test_a_winner_is_registered_once_a_search(logged, mlflow_uri, winner, tmp_pa
     assert (logged.name, logged.version) == ("digits- first-look", "1")
     again, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
     assert again == logged
-    other, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(search_id="fedcba"), winner)
+    other, _ = Tracker(mlflow_uri, "digits", tmp_path).log_winner(
+        make_state(search_id="fedcba"), winner
+    )
     assert other.version == "2"
     versions = client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
     assert {v.tags["augsearch.search_id"] for v in versions} == {"0123456789abcdef", "fedcba"}
@@ -116,7 +120,9 @@ def test_a_winner_left_half_stored_twice_is_stored_again(mlflow_uri, winner, tmp
 
 
 def test_a_winner_is_not_lost_when_mlflow_is_away(winner, tmp_path):
-    nothing, status = Tracker("http://127.0.0.1:1", "digits", tmp_path).log_winner(make_state(), winner)
+    nothing, status = Tracker("http://127.0.0.1:1", "digits", tmp_path).log_winner(
+        make_state(), winner
+    )
     assert (nothing, status.reason) == (None, "nothing answers there")
 
 

@@ -1,4 +1,5 @@
-"""Tracking as a program of its own: killed, without a network, without a word, without its secrets."""
+"""Tracking as a program of its own: killed, without a network, without a word, without its
+secrets."""
 
 import logging
 import os
@@ -32,7 +33,8 @@ def run_dir(tmp_path):
 def test_a_sender_killed_while_sending_leaves_nothing_double(mlflow_uri, run_dir):
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
-        "from pathlib import Path; from states import make_state; from search.tracking.tracker import Tracker\n"
+        "from pathlib import Path; from states import make_state; from search.tracking.tracker "
+        "import Tracker\n"
         f"tracker = Tracker({mlflow_uri!r}, 'digits', Path({str(run_dir)!r}))\n"
         "tracker.project(make_state('confirm', num_epochs=150))"
     )
@@ -62,17 +64,26 @@ def test_credentials_reach_no_store_no_artifact_no_log_and_no_status(
     secret = "http://me:hunter2@localhost:1/runs"
     (run_dir / "config.yaml").write_text(f"tracking:\n  uri: {secret}\n")
     opened = make_state().opened
-    config = {**opened.config, "tracking": {"uri": secret}, "dataset": {"path": "https://me:hunter2@host/x"}}
+    config = {
+        **opened.config,
+        "tracking": {"uri": secret},
+        "dataset": {"path": "https://me:hunter2@host/x"},
+    }
     state = make_state().model_copy(update={"opened": opened.model_copy(update={"config": config})})
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     status = Tracker(secret, "digits", run_dir).project(state)
     assert status.unsent == 18
     assert "***@localhost" in str(status)
-    written = [p.read_bytes() for p in run_dir.parents[1].rglob("*") if p.is_file() and p.parent != run_dir]
+    written = [
+        p.read_bytes() for p in run_dir.parents[1].rglob("*") if p.is_file() and p.parent != run_dir
+    ]
     assert len(written) >= 2
     assert not any(b"hunter2" in data for data in written)
     assert "hunter2" not in str(status) + caplog.text + "".join(capfd.readouterr())
-    assert "http://***@localhost:1/runs" in artifacts_of(mlflow_uri, parent_in(mlflow_uri))["config.yaml"]
+    assert (
+        "http://***@localhost:1/runs"
+        in artifacts_of(mlflow_uri, parent_in(mlflow_uri))["config.yaml"]
+    )
 
 
 def test_a_new_store_is_made_without_a_word_and_without_the_network(tmp_path, run_dir):
@@ -81,15 +92,21 @@ def test_a_new_store_is_made_without_a_word_and_without_the_network(tmp_path, ru
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
         "calls = []\n"
         "sys.addaudithook(lambda event, args: calls.append((event, args)) if event in "
-        "('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto') else None)\n"
-        "from pathlib import Path; from states import make_state; from search.tracking.tracker import Tracker\n"
+        "('socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname', 'socket.sendto') else "
+        "None)\n"
+        "from pathlib import Path; from states import make_state; from search.tracking.tracker "
+        "import Tracker\n"
         f"tracker = Tracker({uri!r}, 'digits', Path({str(run_dir)!r}))\n"
         "status = tracker.project(make_state('controls'))\n"
         "assert status.unsent == 0, status\n"
         "assert not calls, calls\n"
     )
-    kept = {k: v for k, v in os.environ.items() if not re.match("MLFLOW_|PYTEST_|CI$|DO_NOT_TRACK", k)}
-    done = subprocess.run([sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False)
+    kept = {
+        k: v for k, v in os.environ.items() if not re.match("MLFLOW_|PYTEST_|CI$|DO_NOT_TRACK", k)
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -39,7 +39,9 @@ def test_a_curve_has_a_point_an_epoch_from_one_within_the_trial():
     points = [point for point in trial_row("s", record).points if point.key == "val_loss"]
     assert [point.step for point in points] == list(range(1, 41))
     assert [point.value for point in points] == list(record.result.curve.val_loss)
-    assert record.asked_at * 1000 < points[0].timestamp < points[-1].timestamp == record.told_at * 1000
+    assert (
+        record.asked_at * 1000 < points[0].timestamp < points[-1].timestamp == record.told_at * 1000
+    )
 
 
 def test_the_final_scores_do_not_continue_a_curve():
@@ -96,7 +98,9 @@ def test_the_search_row_holds_verdicts_floor_test_and_cost():
     values = {point.key: point.value for point in row.points}
     assert row.tags["verdict.vertical_flip"] == "HURTS"
     assert row.tags["recommended"] == "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
-    points = [values[name] for name in ("effect/vertical_flip", "null_floor", "best/delta", "test/delta")]
+    points = [
+        values[name] for name in ("effect/vertical_flip", "null_floor", "best/delta", "test/delta")
+    ]
     evidence, test = make_state().evidence, make_state().test
     assert evidence is not None
     assert test is not None
@@ -132,16 +136,23 @@ def test_each_split_is_a_dataset_with_its_sizes():
 
 def test_the_description_opens_with_the_answer_and_names_every_verdict():
     text = describe(make_state())
-    assert text.startswith("**Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points")
+    assert text.startswith(
+        "**Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points"
+    )
     assert (
-        "| `vertical_flip` | **HURTS** | −2.3 points (−2.8 to −1.8) | < 0.001 | alone, against none |" in text
+        "| `vertical_flip` | **HURTS** | −2.3 points (−2.8 to −1.8) | < 0.001 | alone, against "
+        "none |" in text
     )
     assert "0.7 points" in text
 
 
 @pytest.mark.parametrize("phase", ["opened", "controls", "search", "confirm", "ablation", "test"])
 def test_a_search_under_way_is_described_too(phase):
-    assert "No answer yet" in describe(make_state(phase)) or phase in ("confirm", "ablation", "test")
+    assert "No answer yet" in describe(make_state(phase)) or phase in (
+        "confirm",
+        "ablation",
+        "test",
+    )
 
 
 def test_names_in_the_description_are_text():
@@ -179,9 +190,15 @@ def test_a_registered_models_page_says_what_goes_in_and_comes_out():
         ),
         ("postgresql://me:hun/ter2@h/db", "postgresql://***@h/db"),
         ("postgresql://me:hun?t#er@2@h/db?a=b#c", "postgresql://***@h/db?a=***#***"),
-        ("https://h/x?sig=hunter2&api_key=hunter2;auth=hunter2", "https://h/x?sig=***&api_key=***;auth=***"),
+        (
+            "https://h/x?sig=hunter2&api_key=hunter2;auth=hunter2",
+            "https://h/x?sig=***&api_key=***;auth=***",
+        ),
         ("https://h/x?hunter2", "https://h/x?***"),
-        ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter2", "mssql+pyodbc:///?odbc_connect=***"),
+        (
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter2",
+            "mssql+pyodbc:///?odbc_connect=***",
+        ),
         ("sqlite:///mlflow.db?timeout=5", "sqlite:///mlflow.db?timeout=***"),
         ("in sqlite:////tmp/wh?t/m#1.db; then", "in sqlite:////tmp/wh?t/m#1.db; then"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
@@ -202,7 +219,10 @@ def test_credentials_are_left_out_of_what_is_shown(text, shown):
         ("postgresql://me:hunter 2\"'<@h/db", "postgresql://***@h/db"),
         ("me:hunter2@h:5000", "***@h:5000"),
         ("postgresql://me:a://hunter2@h/db", "postgresql://***@h/db"),
-        ("sqlite+pysqlcipher://:hunter2@/m.db?kdf_iter=1", "sqlite+pysqlcipher://***@/m.db?kdf_iter=***"),
+        (
+            "sqlite+pysqlcipher://:hunter2@/m.db?kdf_iter=1",
+            "sqlite+pysqlcipher://***@/m.db?kdf_iter=***",
+        ),
     ],
 )
 def test_a_whole_address_is_shown_without_secrets_whatever_signs_it_holds(uri, shown):
@@ -228,7 +248,10 @@ def test_a_wrong_override_is_shown_without_secrets(text, shown):
         ("postgresql://me:a@hunter2@h/db", 'could not translate host name "hunter2@h"'),
         ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter2", "login failed: {X};PWD=hunter2"),
         ("postgresql://h/db?password=hunter2&sslkey=/x", "connection to h with hunter2"),
-        ("https://h/x?sig=hunter2", "API request to https://h/x/api?sig=hunter2 and HUN=hunter2 failed"),
+        (
+            "https://h/x?sig=hunter2",
+            "API request to https://h/x/api?sig=hunter2 and HUN=hunter2 failed",
+        ),
     ],
 )
 def test_what_a_driver_says_is_free_of_the_secrets_of_its_address(uri, said):
@@ -241,7 +264,9 @@ def test_what_a_driver_says_is_free_of_the_secrets_of_its_address(uri, said):
 
 @pytest.mark.parametrize("uri", ["./mlruns", "mlruns", "file:///tmp/mlruns", "/tmp/mlruns"])
 def test_a_folder_is_refused_with_what_to_write_instead(uri):
-    with pytest.raises(UserError, match=r"folder.*allowed: sqlite:///FILE.*write sqlite:///mlflow\.db"):
+    with pytest.raises(
+        UserError, match=r"folder.*allowed: sqlite:///FILE.*write sqlite:///mlflow\.db"
+    ):
         checked_uri(uri)
 
 
@@ -280,7 +305,9 @@ def test_an_address_that_a_search_has_kept_is_not_taken_for_a_whole_one():
         checked_uri(shown_uri("postgresql://me:hunter2@h/db"))
 
 
-@pytest.mark.parametrize("name", ["wh?t", "a#b", "100%", "a%20b", "with space", "é日本", "a&b=c", "m@il"])
+@pytest.mark.parametrize(
+    "name", ["wh?t", "a#b", "100%", "a%20b", "with space", "é日本", "a&b=c", "m@il"]
+)
 def test_an_sqlite_file_is_the_one_that_is_written_whatever_signs_it_holds(name, tmp_path):
     from sqlalchemy import make_url
 
@@ -311,10 +338,16 @@ def test_an_sqlite_file_is_taken_from_where_the_search_was_started(tmp_path, mon
     uri = checked_uri("sqlite:///here/mlflow.db")
     monkeypatch.chdir("/")
     assert uri == f"sqlite:///{tmp_path}/here/mlflow.db" == checked_uri(uri)
-    assert artifact_location(uri, tmp_path / "runs" / "x") == (tmp_path / "here" / "mlartifacts").as_uri()
+    assert (
+        artifact_location(uri, tmp_path / "runs" / "x")
+        == (tmp_path / "here" / "mlartifacts").as_uri()
+    )
 
 
 def test_files_go_beside_the_run_directory_or_where_the_server_says(tmp_path):
     run_dir = tmp_path / "runs" / "digits"
-    assert artifact_location("postgresql://h/d", run_dir) == (tmp_path / "runs" / "mlartifacts").as_uri()
+    assert (
+        artifact_location("postgresql://h/d", run_dir)
+        == (tmp_path / "runs" / "mlartifacts").as_uri()
+    )
     assert artifact_location("https://h", run_dir) is None

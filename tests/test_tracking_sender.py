@@ -99,7 +99,10 @@ def test_closing_with_nothing_to_send_ends_at_once():
     [
         (OSError("[Errno 111] Connection refused"), "nothing answers there"),
         (TimeoutError("Read timed out. (read timeout=10)"), "no answer in time"),
-        (RuntimeError("error 401 != 200: Unauthorized"), "access denied; set MLFLOW_TRACKING_USERNAME"),
+        (
+            RuntimeError("error 401 != 200: Unauthorized"),
+            "access denied; set MLFLOW_TRACKING_USERNAME",
+        ),
         (UserError("the experiment is deleted"), "the experiment is deleted"),
         (ValueError("odd: http://me:hunter2@host"), "ValueError: odd: http://***@host"),
         (KeyError(), "KeyError"),

@@ -1,5 +1,5 @@
-"""A real `mlflow server` on loopback, with PostgreSQL behind it where the system has one, else sqlite: two
-searches at once, a server that is away, slow, or drops the line, and credentials.
+"""A real `mlflow server` on loopback, with PostgreSQL behind it where the system has one, else
+sqlite: two searches at once, a server that is away, slow, or drops the line, and credentials.
 """
 
 import base64
@@ -23,7 +23,9 @@ pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     # Keras reads a TensorFlow variable in the way of NumPy 1.
-    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+    ),
     # Said of MLflow's own types while it imports them.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
@@ -46,7 +48,9 @@ def client(mlflow_server: MlflowServer):
 def runs_of(mlflow_server: MlflowServer, search_id: str) -> tuple[list, list]:
     """The parents and the children of a search, over all experiments."""
     experiments = [e.experiment_id for e in client(mlflow_server).search_experiments()]
-    found = client(mlflow_server).search_runs(experiments, f"tags.`augsearch.search_id` = '{search_id}'")
+    found = client(mlflow_server).search_runs(
+        experiments, f"tags.`augsearch.search_id` = '{search_id}'"
+    )
     children = [run for run in found if PARENT_TAG in run.data.tags]
     return [run for run in found if PARENT_TAG not in run.data.tags], children
 
@@ -56,12 +60,16 @@ def assert_complete(mlflow_server: MlflowServer, state) -> None:
     parents, children = runs_of(mlflow_server, state.opened.search_id)
     assert len(parents) == 1
     told = [r for r in state.records if r.result is not None]
-    assert sorted(int(run.data.tags["augsearch.trial"]) for run in children) == [r.trial for r in told]
+    assert sorted(int(run.data.tags["augsearch.trial"]) for run in children) == [
+        r.trial for r in told
+    ]
     assert {run.data.tags[PARENT_TAG] for run in children} == {parents[0].info.run_id}
     for run in children:
         record = told[int(run.data.tags["augsearch.trial"])]
         points = client(mlflow_server).get_metric_history(run.info.run_id, "loss")
-        assert [p.value for p in sorted(points, key=lambda p: p.step)] == list(record.result.curve.loss)
+        assert [p.value for p in sorted(points, key=lambda p: p.step)] == list(
+            record.result.curve.loss
+        )
 
 
 def artifact(mlflow_server: MlflowServer, run_id: str, path: str) -> str:
@@ -80,9 +88,12 @@ def wait_until(condition, seconds: float = 60.0) -> None:
 
 def test_two_searches_log_at_once(mlflow_server, tmp_path):
     states = [
-        [make_state(p, search_id=s) for p in ("controls", "search", "finished")] for s in ("one", "two")
+        [make_state(p, search_id=s) for p in ("controls", "search", "finished")]
+        for s in ("one", "two")
     ]
-    trackers = [Tracker(mlflow_server.address, "shared", tmp_path / name) for name in ("one", "two")]
+    trackers = [
+        Tracker(mlflow_server.address, "shared", tmp_path / name) for name in ("one", "two")
+    ]
     for step in zip(*states, strict=True):
         for tracker, state in zip(trackers, step, strict=True):
             tracker.submit(state)
@@ -100,7 +111,10 @@ def test_a_server_that_comes_back_gets_what_it_missed(mlflow_server, run_dir):
         tracker.submit(make_state(phase, search_id="away"))
     assert time.monotonic() - started < 0.5
     wait_until(lambda: tracker.status.reason)
-    assert str(tracker.status) == f"9 trials not sent to MLflow at http://127.0.0.1:{port}: {NOTHING_LISTENS}"
+    assert (
+        str(tracker.status)
+        == f"9 trials not sent to MLflow at http://127.0.0.1:{port}: {NOTHING_LISTENS}"
+    )
     with relay(port, mlflow_server.port):
         wait_until(lambda: not tracker.status.unsent)
         assert tracker.close(timeout=60).reason is None
@@ -140,7 +154,9 @@ def test_a_trial_followed_through_an_outage_has_every_epoch_once(mlflow_server, 
 
     def hear(first: int, last: int) -> None:
         for epoch in range(first, last + 1):
-            values = (curve[name][epoch - 1] for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+            values = (
+                curve[name][epoch - 1] for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+            )
             tracker.trial_epoch(running.records[8], EpochReport(epoch, 12, *values))
 
     tracker.submit(running)
@@ -173,7 +189,9 @@ def test_a_server_that_never_answers_holds_nobody_up(run_dir, monkeypatch):
         assert tracker.project(make_state("search")).reason == "no answer in time"
 
 
-def test_a_search_written_straight_to_the_database_is_read_by_a_server_elsewhere(mlflow_server, run_dir):
+def test_a_search_written_straight_to_the_database_is_read_by_a_server_elsewhere(
+    mlflow_server, run_dir
+):
     (run_dir / "trials.csv").write_text("trial\n0\n")
     state = make_state("controls", search_id="straight")
     assert Tracker(mlflow_server.store, "straight", run_dir).project(state).unsent == 0
@@ -185,7 +203,9 @@ def test_a_search_written_straight_to_the_database_is_read_by_a_server_elsewhere
 def test_the_dashboard_gets_the_description_files_and_inputs(mlflow_server, run_dir):
     (run_dir / "figures").mkdir()
     (run_dir / "figures" / "forest.png").write_text("a figure")
-    Tracker(mlflow_server.address, "seen", run_dir).project(make_state(search_id="seen", failed=(4,)))
+    Tracker(mlflow_server.address, "seen", run_dir).project(
+        make_state(search_id="seen", failed=(4,))
+    )
     ((parent,), children) = runs_of(mlflow_server, "seen")
     assert parent.data.tags["mlflow.note.content"].startswith("**Use rotation_range 15")
     assert artifact(mlflow_server, parent.info.run_id, "figures/forest.png") == "a figure"
@@ -229,7 +249,9 @@ def test_credentials_go_to_the_server_and_nowhere_else(run_dir, monkeypatch, cap
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as refusing:
         thread = threading.Thread(target=refusing.serve_forever, args=(0.05,))
         thread.start()
-        status = Tracker(f"http://127.0.0.1:{refusing.server_port}", "x", run_dir).project(make_state())
+        status = Tracker(f"http://127.0.0.1:{refusing.server_port}", "x", run_dir).project(
+            make_state()
+        )
         refusing.shutdown()
         thread.join()
     assert received[0] == f"Basic {base64.b64encode(b'me:hunter2').decode()}"

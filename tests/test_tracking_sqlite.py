@@ -1,4 +1,5 @@
-"""A new sqlite store is there whole or not at all, whoever is killed or comes first while it is made."""
+"""A new sqlite store is there whole or not at all, whoever is killed or comes first while it is
+made."""
 
 import io
 import logging
@@ -83,7 +84,8 @@ def test_a_disk_that_refuses_is_told_before_mlflow_is_asked(tmp_path: Path, ther
 def test_mlflow_killed_while_it_makes_its_tables_finds_a_store_it_can_use(
     tmp_path: Path, delay_seconds: float
 ) -> None:
-    """Half of MLflow's tables are more than it can go on from: it would refuse the store for ever."""
+    """Half of MLflow's tables are more than it can go on from: it would refuse the store for
+    ever."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom pathlib import Path\n"
         "from search.tracking.mlflow_store import Store\n"
@@ -98,7 +100,9 @@ def test_mlflow_killed_while_it_makes_its_tables_finds_a_store_it_can_use(
     subprocess.run(command, cwd=tmp_path, check=True)
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # MLflow's own
+@pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # MLflow's own
 @pytest.mark.parametrize("name", ["wh?t [1]", "a#b 100%", "a%20b"])
 def test_the_store_and_its_files_are_where_the_address_says(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name

@@ -1,4 +1,5 @@
-"""One run over heads, whatever they are: who is trained in which epoch, what is best, and how a run that was cut short goes on."""
+"""One run over heads, whatever they are: who is trained in which epoch, what is best, and how a run
+that was cut short goes on."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,9 +19,12 @@ HEADS, IMAGES = 3, 40
 
 
 class _Scripted:
-    """Heads whose answers are known beforehand: right[head][epoch] of them are. A head's state counts its epochs."""
+    """Heads whose answers are known beforehand: right[head][epoch] of them are. A head's state
+    counts its epochs."""
 
-    def __init__(self, right: list[list[int]], losses: dict[tuple[int, int], float] | None = None) -> None:
+    def __init__(
+        self, right: list[list[int]], losses: dict[tuple[int, int], float] | None = None
+    ) -> None:
         self.states: dict[int, HeadState] = {}
         self.right, self.losses = right, losses or {}
         self.trained: list[tuple[int, int]] = []
@@ -53,7 +57,9 @@ def _labels() -> np.ndarray:
 def _plan(**changes: Any) -> RunPlan:
     rows = np.arange(IMAGES)
     tasks = tuple(HeadTask(rows, rows, seed) for seed in range(HEADS))
-    return replace(RunPlan(tasks, _labels(), "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes)
+    return replace(
+        RunPlan(tasks, _labels(), "accuracy", 6, 2, 0.01, "model.learning_rate"), **changes
+    )
 
 
 # Best in their 1st, 3rd and 6th epochs.
@@ -93,7 +99,9 @@ def test_heads_that_have_stopped_keep_their_last_value_in_the_curve() -> None:
 
 
 @pytest.mark.parametrize("keeps_weights", [False, True])
-def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(tmp_path: Path, keeps_weights: bool) -> None:
+def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, keeps_weights: bool
+) -> None:
     plan = _plan(keeps_weights=keeps_weights)
     whole = train(_Scripted(RIGHT), plan)
     checkpoint = Checkpoint(tmp_path / "a.npz")
@@ -118,10 +126,16 @@ def test_fewer_epochs_than_are_on_disk_give_what_they_gave(tmp_path: Path) -> No
     assert again.curve == train(_Scripted(RIGHT), replace(plan, num_epochs=2)).curve
 
 
-@pytest.mark.parametrize(("phase", "said"), [("", "epoch 2 "), ("finetune", "epoch 2 of phase finetune ")])
-def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_setting(phase: str, said: str) -> None:
+@pytest.mark.parametrize(
+    ("phase", "said"), [("", "epoch 2 "), ("finetune", "epoch 2 of phase finetune ")]
+)
+def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_setting(
+    phase: str, said: str
+) -> None:
     heads = _Scripted(RIGHT, {(1, 1): float("nan")})
-    with pytest.raises(TrialFailure, match=f"training loss of head 1 became nan in {said}.*lower model"):
+    with pytest.raises(
+        TrialFailure, match=f"training loss of head 1 became nan in {said}.*lower model"
+    ):
         train(heads, _plan(phase=phase))
 
 

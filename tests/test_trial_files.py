@@ -1,4 +1,5 @@
-"""Views of the search phase go when the phases after it, which draw their own, begin; not before, and not theirs."""
+"""Views of the search phase go when the phases after it, which draw their own, begin; not before,
+and not theirs."""
 
 from pathlib import Path
 
@@ -12,7 +13,9 @@ SEARCHED, CONFIRMED = 11, 22
 
 
 def _record(kind: Kind, view_seed: int, told: bool = False) -> TrialRecord:
-    record = next(r for r in make_state().records if r.kind == kind and r.spec.settings.augmentation)
+    record = next(
+        r for r in make_state().records if r.kind == kind and r.spec.settings.augmentation
+    )
     protocol = record.spec.protocol.model_copy(update={"view_seed": view_seed})
     spec = record.spec.model_copy(update={"protocol": protocol})
     return record.model_copy(update={"spec": spec, "result": record.result if told else None})

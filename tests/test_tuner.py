@@ -51,7 +51,9 @@ def test_the_best_hyperparameters_are_those_of_the_best_trial(tuner: Any) -> Non
     values = tuner.get_best_hyperparameters(1)[0].values
     assert values["rotation_range"] == best.settings["rotation_range"]
     assert values["vertical_flip"] is best.settings["vertical_flip"]
-    assert tuner.get_best_hyperparameters(1)[0].get("vertical_flip") is best.settings["vertical_flip"]
+    assert (
+        tuner.get_best_hyperparameters(1)[0].get("vertical_flip") is best.settings["vertical_flip"]
+    )
     assert {name: type(value) for name, value in values.items()} == {
         "rotation_range": float,
         "vertical_flip": bool,
@@ -109,7 +111,9 @@ def test_the_tuner_leaves_no_files_of_its_own(tuner: Any) -> None:
 def test_searching_again_trains_nothing(tuner: Any) -> None:
     again = AugmentationTuner(tuner.config, tuner.run_dir)
     assert again.search(options=SessionOptions(inline=True)).outcome == "already finished"
-    assert again.get_best_hyperparameters(1)[0].values == tuner.get_best_hyperparameters(1)[0].values
+    assert (
+        again.get_best_hyperparameters(1)[0].values == tuner.get_best_hyperparameters(1)[0].values
+    )
 
 
 @pytest.mark.parametrize("count", [0, -1, 1.5, True, "2"])
@@ -133,7 +137,9 @@ def test_before_a_search_there_is_nothing_to_be_best(tuner: Any, tmp_path: Path)
 
 
 @pytest.mark.parametrize("arguments", [((1, 2), {}), ((), {"epochs": 3, "validation_data": 1})])
-def test_what_is_meant_for_keras_is_refused_and_shown_how_to_give(tuner: Any, arguments: Any) -> None:
+def test_what_is_meant_for_keras_is_refused_and_shown_how_to_give(
+    tuner: Any, arguments: Any
+) -> None:
     positional, named = arguments
     with pytest.raises(TypeError, match=r"search\(\) received .*source: arrays, path: photos.npz"):
         tuner.search(*positional, **named)
@@ -142,7 +148,9 @@ def test_what_is_meant_for_keras_is_refused_and_shown_how_to_give(tuner: Any, ar
 def test_an_experiment_is_taken_as_a_path_a_text_a_mapping_or_a_config(tmp_path: Path) -> None:
     path = tmp_path / "tuned.yaml"
     path.write_text(yaml.safe_dump(EXPERIMENT))
-    tuners = [AugmentationTuner(given) for given in (path, str(path), EXPERIMENT, load_config(EXPERIMENT))]
+    tuners = [
+        AugmentationTuner(given) for given in (path, str(path), EXPERIMENT, load_config(EXPERIMENT))
+    ]
     assert len({tuner.config.hash for tuner in tuners}) == 1
     assert {tuner.run_dir for tuner in tuners} == {Path("runs/tuned")}
 
@@ -158,7 +166,9 @@ def test_scores_of_unlike_budgets_are_not_ranked_together(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state = make_state("search")  # its trials stand on two rungs in turn
-    monkeypatch.setattr("search.driver.session.run_search", lambda *given: SimpleNamespace(state=state))
+    monkeypatch.setattr(
+        "search.driver.session.run_search", lambda *given: SimpleNamespace(state=state)
+    )
     parts: dict[str, Any] = SPACE
     space = {name: part.get("choices", part) for name, part in parts.items()}
     sections = {"augmentation": space, "model": {**EXPERIMENT["model"], "head_units": 8}}

@@ -12,7 +12,9 @@ def effect(delta: float, half: float = 0.005, p_value: float = 0.001) -> Effect:
 
 
 def confirmed(trial: int, delta: float, p_holm: float = 0.001, half: float = 0.005) -> Confirmed:
-    return Confirmed(trial=trial, source_trial=0, label=str(trial), effect=effect(delta, half), p_holm=p_holm)
+    return Confirmed(
+        trial=trial, source_trial=0, label=str(trial), effect=effect(delta, half), p_holm=p_holm
+    )
 
 
 def test_holm_as_worked_by_hand() -> None:
@@ -68,5 +70,7 @@ def test_the_largest_effect_that_helps_is_chosen() -> None:
 
 
 def test_no_augmentation_is_recommended_where_nothing_helps() -> None:
-    assert choose([confirmed(1, 0.01, p_holm=0.06), confirmed(2, 0.004), confirmed(3, -0.02)]) is None
+    assert (
+        choose([confirmed(1, 0.01, p_holm=0.06), confirmed(2, 0.004), confirmed(3, -0.02)]) is None
+    )
     assert choose([]) is None

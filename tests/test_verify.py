@@ -1,4 +1,5 @@
-"""A finished search verified: as it is, with one digit altered, interrupted, and as if on another machine."""
+"""A finished search verified: as it is, with one digit altered, interrupted, and as if on another
+machine."""
 
 import json
 import re
@@ -51,7 +52,9 @@ def where(verification: Verification) -> list[str]:
 
 
 def only(events: list[Event], kind: str, **wanted: Any) -> Event:
-    return next(e for e in events if e["type"] == kind and all(e[k] == v for k, v in wanted.items()))
+    return next(
+        e for e in events if e["type"] == kind and all(e[k] == v for k, v in wanted.items())
+    )
 
 
 def test_a_run_left_alone_is_the_same_to_the_last_digit(finished_run: Path) -> None:
@@ -64,7 +67,9 @@ def test_a_run_left_alone_is_the_same_to_the_last_digit(finished_run: Path) -> N
     assert set(found["apart"].values()) == {0.0}
 
 
-def test_one_digit_of_an_unsealed_line_is_named_by_its_line_and_gives_status_4(copied: Path) -> None:
+def test_one_digit_of_an_unsealed_line_is_named_by_its_line_and_gives_status_4(
+    copied: Path,
+) -> None:
     journal = copied / "journal.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     lines[3] = re.sub(r'"max_epochs":\d', '"max_epochs":4', lines[3])
@@ -124,7 +129,9 @@ def test_an_altered_predictions_file_is_named(copied: Path) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     found = verify(copied)
-    assert any("00001.npz is not the file that was journaled" in each.what for each in found.differences)
+    assert any(
+        "00001.npz is not the file that was journaled" in each.what for each in found.differences
+    )
 
 
 def test_predictions_forged_with_their_hash_contradict_the_metrics(copied: Path) -> None:
@@ -135,7 +142,9 @@ def test_predictions_forged_with_their_hash_contradict_the_metrics(copied: Path)
     forged = Predictions(true.images, np.roll(true.predicted, 1, axis=1), true.log_prob, true.fold)
     path.write_bytes(forged.to_bytes())
     events = events_of(copied)
-    only(events, "told", trial=1)["predictions_sha256"] = hashlib.sha256(forged.to_bytes()).hexdigest()
+    only(events, "told", trial=1)["predictions_sha256"] = hashlib.sha256(
+        forged.to_bytes()
+    ).hexdigest()
     reseal(copied, events)
     assert "trial 1: metrics: accuracy" in where(verify(copied))
 
@@ -170,7 +179,8 @@ def test_images_elsewhere_change_the_path_in_every_spec(finished_run: Path, tmp_
 
 
 def test_a_search_is_repeated_in_the_order_its_settings_were_written(finished_run: Path) -> None:
-    """The journal sorts keys; algorithms propose by their order, so that another order is another search."""
+    """The journal sorts keys; algorithms propose by their order, so that another order is another
+    search."""
     events = events_of(finished_run)
     opened = events[0]["opened"]
     ranges = {
@@ -186,7 +196,11 @@ def test_a_search_is_repeated_in_the_order_its_settings_were_written(finished_ru
     del opened["order"]
     table_order = replay([json.loads(encode(events[0]))]).opened
     assert table_order is not None
-    assert list(table_order.config["augmentation"]) == ["rotation_range", "zoom_range", "horizontal_flip"]
+    assert list(table_order.config["augmentation"]) == [
+        "rotation_range",
+        "zoom_range",
+        "horizontal_flip",
+    ]
 
 
 def found_unsound(run_dir: Path, events: list[Event]) -> list[str]:
@@ -243,14 +257,21 @@ def lifted(events: list[Event], place: int, hours: tuple[float, float | None]) -
     with_limit(events, hours[0])
     later = [
         {"type": "cut", "after": 2, "time": time},
-        {"type": "resumed", "changed": {"search.max_hours": list(hours)}, "config_hash": "", "time": time},
+        {
+            "type": "resumed",
+            "changed": {"search.max_hours": list(hours)},
+            "config_hash": "",
+            "time": time,
+        },
         {"type": "retried", "first": asked, "trials": [], "lifts_cut": True, "time": time},
     ]
     return [*events[:place], *later, *events[place:]]
 
 
 @pytest.mark.parametrize("then", [1.0, None])
-def test_a_cut_is_held_against_the_limit_of_its_own_sitting(copied: Path, then: float | None) -> None:
+def test_a_cut_is_held_against_the_limit_of_its_own_sitting(
+    copied: Path, then: float | None
+) -> None:
     events = events_of(copied)
     place = after_trial(events, 3)
     assert found_unsound(copied, lifted(events, place, (0.001, then))) == []
@@ -269,10 +290,13 @@ def test_a_cut_is_lifted_by_more_time_alone_and_may_come_again(copied: Path) -> 
 
 
 def test_a_trial_tried_again_is_asked_for_and_told_once_more(copied: Path) -> None:
-    """No two of the events that stand ask for or tell one trial; those that were withdrawn do not stand."""
+    """No two of the events that stand ask for or tell one trial; those that were withdrawn do not
+    stand."""
     events = events_of(copied)
     place = after_trial(events, 3)
-    asked = next(n for n, e in enumerate(events) if e["type"] == "asked" and e["record"]["trial"] == 3)
+    asked = next(
+        n for n, e in enumerate(events) if e["type"] == "asked" and e["record"]["trial"] == 3
+    )
     retried = {"type": "retried", "first": 3, "trials": [3], "time": events[place]["time"]}
     assert found_unsound(copied, [*events[:place], retried, *events[asked:]]) == []
     twice = found_unsound(copied, [*events[:place], *events[asked:]])
@@ -295,7 +319,9 @@ def test_a_failure_measured_nothing_and_has_a_reason(copied: Path, kept: str, wh
     told = only(events, "told", trial=3)
     result = {"status": "failed"} | ({"error": "it did not go"} if kept else {})
     told["result"] = result | ({kept: told["result"][kept]} if kept in told["result"] else {})
-    told |= {name: None for name in ("predictions_file", "predictions_sha256", "effect") if name != kept}
+    told |= {
+        name: None for name in ("predictions_file", "predictions_sha256", "effect") if name != kept
+    }
     assert found_unsound(copied, events) == [f"trial 3: {what}"]
 
 
@@ -337,7 +363,11 @@ ALTERED: dict[str, Any] = {
     **{"spec.kind": "ablation", "spec.label": "better", "spec.precision": "bfloat16"},
     **{"spec.feature_dtype": "float16", "spec.dataset_seed": 1, "spec.probes": {"zoom_range": 0.1}},
     **{"spec.protocol.folds": 3, "spec.protocol.fold_seed": 1, "spec.protocol.head_seeds": [1]},
-    **{"spec.protocol.views": 9, "spec.protocol.objective": "log_loss", "spec.protocol.max_epochs": 2},
+    **{
+        "spec.protocol.views": 9,
+        "spec.protocol.objective": "log_loss",
+        "spec.protocol.max_epochs": 2,
+    },
     **{"spec.settings.model": {"dropout": 0.5}, "spec.settings.training": {"patience": 9}},
 }
 
@@ -346,16 +376,18 @@ def test_every_field_of_a_trial_asked_for_is_compared(finished_run: Path) -> Non
     events = events_of(finished_run)
     for place, value in ALTERED.items():
         ours = json.loads(json.dumps(events))
-        asked = next(e["record"] for e in ours if e["type"] == "asked" and e["record"]["trial"] == 3)
+        asked = next(
+            e["record"] for e in ours if e["type"] == "asked" and e["record"]["trial"] == 3
+        )
         *parents, last = place.split(".")
         for parent in parents:
             asked = asked[parent]
         asked[last] = {**asked[last], **value} if isinstance(asked.get(last), dict) else value
         comparison = Comparison()
         compare_rehearsal(ours, events, comparison, 0.0)
-        assert [each.where.startswith(f"trial 3: {place}") for each in comparison.differences] == [True], (
-            place
-        )
+        assert [each.where.startswith(f"trial 3: {place}") for each in comparison.differences] == [
+            True
+        ], place
 
 
 def test_trials_left_out_at_the_end_are_asked_for(finished_run: Path) -> None:
@@ -382,13 +414,18 @@ def test_a_comparison_names_a_list_once_and_counts_what_differs() -> None:
     comparison.check("trial 2", {"curve": {"loss": [1, 2, 3]}}, {"curve": {"loss": [1, 5, 6]}})
     (difference,) = comparison.differences
     assert difference.where == "trial 2: curve.loss"
-    assert difference.what == "2 in the journal, 5 recomputed (2 of 3 values differ; this is the first)"
+    assert (
+        difference.what
+        == "2 in the journal, 5 recomputed (2 of 3 values differ; this is the first)"
+    )
     assert comparison.num_compared == 3
 
 
 def test_a_comparison_takes_numbers_within_the_slack_for_equal_but_no_words() -> None:
     comparison = Comparison()
-    comparison.check("a", {"x": 1.0, "verdict": "HELPS"}, {"x": 1.0005, "verdict": "HURTS"}, slack=0.001)
+    comparison.check(
+        "a", {"x": 1.0, "verdict": "HELPS"}, {"x": 1.0005, "verdict": "HURTS"}, slack=0.001
+    )
     assert [difference.where for difference in comparison.differences] == ["a: verdict"]
 
 

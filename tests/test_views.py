@@ -1,4 +1,5 @@
-"""Views: the same pictures whatever the threads, batches and order; clean ones untouched; a bounded pool."""
+"""Views: the same pictures whatever the threads, batches and order; clean ones untouched; a bounded
+pool."""
 
 import threading
 import time
@@ -12,7 +13,15 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from data.geometry import Fill
-from data.views import BATCHES_AHEAD, CHUNK, Plan, augment, augmented_batches, clean_batches, painted_ahead
+from data.views import (
+    BATCHES_AHEAD,
+    CHUNK,
+    Plan,
+    augment,
+    augmented_batches,
+    clean_batches,
+    painted_ahead,
+)
 
 Images = NDArray[np.uint8]
 SEED, VIEW = 21, 5
@@ -39,7 +48,9 @@ def images() -> Images:
     return np.random.default_rng(4).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
 
 
-def batches(images: Images, settings: dict[str, Any], size: int = 8, threads: int = 2, **more: Any) -> Images:
+def batches(
+    images: Images, settings: dict[str, Any], size: int = 8, threads: int = 2, **more: Any
+) -> Images:
     indices = more.pop("indices", range(len(images)))
     return np.concatenate(
         list(augmented_batches(images, indices, settings, SEED, VIEW, size, threads, **more))
@@ -61,13 +72,17 @@ def test_the_number_of_threads_changes_nothing(
 
 @EVERY
 @pytest.mark.parametrize("size", [1, 7, 40, 1000])
-def test_the_size_of_batches_changes_nothing(images: Images, settings: dict[str, Any], size: int) -> None:
+def test_the_size_of_batches_changes_nothing(
+    images: Images, settings: dict[str, Any], size: int
+) -> None:
     expected = augment(images, range(40), settings, SEED, VIEW)
     np.testing.assert_array_equal(batches(images, settings, size=size), expected)
 
 
 @EVERY
-def test_the_order_and_repetition_of_indices_change_nothing(images: Images, settings: dict[str, Any]) -> None:
+def test_the_order_and_repetition_of_indices_change_nothing(
+    images: Images, settings: dict[str, Any]
+) -> None:
     picks = [39, 12, 0, 12, 5]
     expected = augment(images, range(40), settings, SEED, VIEW)[picks]
     np.testing.assert_array_equal(batches(images, settings, size=2, indices=picks), expected)
@@ -83,11 +98,15 @@ def test_view_5_of_image_12_can_be_drawn_alone(images: Images, settings: dict[st
 def test_each_view_and_seed_is_another_picture(images: Images, settings: dict[str, Any]) -> None:
     one = augment(images, range(40), settings, SEED, 0)
     assert (one != augment(images, range(40), settings, SEED, 1)).any(axis=(1, 2, 3)).mean() > 0.7
-    assert (one != augment(images, range(40), settings, SEED + 1, 0)).any(axis=(1, 2, 3)).mean() > 0.7
+    assert (one != augment(images, range(40), settings, SEED + 1, 0)).any(
+        axis=(1, 2, 3)
+    ).mean() > 0.7
 
 
 @EVERY
-def test_images_are_read_and_never_written(images: Images, settings: dict[str, Any], tmp_path: Path) -> None:
+def test_images_are_read_and_never_written(
+    images: Images, settings: dict[str, Any], tmp_path: Path
+) -> None:
     file = tmp_path / "images.npy"
     np.save(file, images)
     mapped = np.load(file, mmap_mode="r")
@@ -98,10 +117,16 @@ def test_images_are_read_and_never_written(images: Images, settings: dict[str, A
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"rotation_range": 0, "zoom_range": [1, 1]}, {"width_shift_range": 1, "fill_mode": "wrap"}],
+    [
+        {},
+        {"rotation_range": 0, "zoom_range": [1, 1]},
+        {"width_shift_range": 1, "fill_mode": "wrap"},
+    ],
     ids=str,
 )
-def test_where_nothing_is_active_views_are_the_clean_images(images: Images, settings: dict[str, Any]) -> None:
+def test_where_nothing_is_active_views_are_the_clean_images(
+    images: Images, settings: dict[str, Any]
+) -> None:
     np.testing.assert_array_equal(batches(images, settings), images)
     np.testing.assert_array_equal(augment(images, range(40), settings, SEED, VIEW), images)
 
@@ -133,7 +158,9 @@ def test_more_images_than_are_drawn_at_once() -> None:
 
 def test_brightness_follows_the_warp_and_the_flip(images: Images) -> None:
     flipped = augment(images, range(40), {"horizontal_flip": True}, SEED, VIEW)
-    both = augment(images, range(40), {"horizontal_flip": True, "brightness_range": [2, 2]}, SEED, VIEW)
+    both = augment(
+        images, range(40), {"horizontal_flip": True, "brightness_range": [2, 2]}, SEED, VIEW
+    )
     np.testing.assert_array_equal(both, np.clip(flipped.astype(int) * 2, 0, 255))
 
 
@@ -171,7 +198,9 @@ def counted_jobs(seen: list[int], number: int) -> Iterator[tuple[NDArray[np.int6
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_only_so_many_batches_are_painted_before_they_are_asked_for(images: Images, threads: int) -> None:
+def test_only_so_many_batches_are_painted_before_they_are_asked_for(
+    images: Images, threads: int
+) -> None:
     seen: list[int] = []
     reader = painted_ahead(images, counted_jobs(seen, 40), threads)
     for taken in range(1, 6):
@@ -195,7 +224,9 @@ def test_a_reader_that_goes_away_has_nothing_more_painted(images: Images) -> Non
         painted.append(float(numbers[0, 0]))
         time.sleep(0.05)
 
-    jobs = ((np.array([0]), Plan(None, Fill(), ((slow, np.full((1, 1), job)),))) for job in range(10))
+    jobs = (
+        (np.array([0]), Plan(None, Fill(), ((slow, np.full((1, 1), job)),))) for job in range(10)
+    )
     reader = painted_ahead(images, jobs, 1)
     next(reader)
     reader.close()  # type: ignore[attr-defined]
@@ -210,7 +241,9 @@ def test_batches_come_in_order_when_the_first_is_the_slowest(images: Images) -> 
         (np.array([i]), Plan(None, Fill(), ((slow, np.array([[0.05 if i == 0 else 0.0]])),)))
         for i in range(6)
     ]
-    np.testing.assert_array_equal(np.concatenate(list(painted_ahead(images, iter(jobs), 3))), images[:6])
+    np.testing.assert_array_equal(
+        np.concatenate(list(painted_ahead(images, iter(jobs), 3))), images[:6]
+    )
 
 
 def test_what_fails_in_a_thread_is_raised_to_the_reader(images: Images) -> None:

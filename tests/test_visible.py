@@ -1,4 +1,5 @@
-"""What of a setting is seen in pictures of a size: measured on pictures, not taken from the table."""
+"""What of a setting is seen in pictures of a size: measured on pictures, not taken from the
+table."""
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ SIZE = 96
 
 
 def _change(name: str, value: object) -> float:
-    """The largest change, in grey levels, that a value at its extremes makes to a picture of steep edges."""
+    """The largest change, in grey levels, that a value at its extremes makes to a picture of steep
+    edges."""
     ramp = np.linspace(0, 255, SIZE)  # 2.7 levels per pixel
     picture = np.repeat(np.add.outer(ramp, ramp)[None, :, :, None] / 2, 3, axis=3).astype(np.uint8)
     return max(
@@ -55,7 +57,9 @@ def test_what_is_shown_changes_pictures(name: str) -> None:
 
 def test_every_strength_has_a_step() -> None:
     unstepped = {
-        name for name, record in AUGMENTATIONS.items() if record.step is None and record.kind != "option"
+        name
+        for name, record in AUGMENTATIONS.items()
+        if record.step is None and record.kind != "option"
     }
     assert unstepped == {"horizontal_flip", "vertical_flip", "policy"}
 

@@ -1,4 +1,5 @@
-"""Weights files that are damaged, foreign or hostile: one clear UserError each, and nothing in them is run."""
+"""Weights files that are damaged, foreign or hostile: one clear UserError each, and nothing in them
+is run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -138,7 +139,9 @@ def test_a_missing_file_is_named(tmp_path: Path, weights: str) -> None:
 @pytest.mark.parametrize("weights", ["imagenett", "weights.pkl", "model.pth", ""])
 def test_what_is_no_weights_is_answered_with_what_is(weights: str) -> None:
     """A PyTorch file is read for the one backbone whose layers' names there are known."""
-    with pytest.raises(UserError, match=r"allowed: imagenet, random or a file \(.keras, .weights.h5, .h5\)"):
+    with pytest.raises(
+        UserError, match=r"allowed: imagenet, random or a file \(.keras, .weights.h5, .h5\)"
+    ):
         check_backbone("small-cnn", weights, SIZE)
 
 

@@ -79,11 +79,15 @@ DRAWN = {
 @pytest.mark.parametrize(
     ("size", "text"),
     [
-        (150, "rotation_range 12.3, zoom_range 0.12, brightness_range 0.91 to 1.09, horizontal_flip"),
+        (
+            150,
+            "rotation_range 12.3, zoom_range 0.12, brightness_range 0.91 to 1.09, horizontal_flip",
+        ),
         (32, "rotation_range 12, zoom_range 0.12, brightness_range 0.91 to 1.09, horizontal_flip"),
         (
             2048,
-            "rotation_range 12.35, width_shift_range 0.0001, zoom_range 0.1235, brightness_range 0.91 to 1.09, horizontal_flip",
+            "rotation_range 12.35, width_shift_range 0.0001, zoom_range 0.1235, brightness_range "
+            "0.91 to 1.09, horizontal_flip",
         ),
     ],
 )
@@ -156,17 +160,23 @@ def test_no_augmentation_can_be_the_answer() -> None:
 
 def test_a_search_under_way_gives_no_answer() -> None:
     assert (
-        answer(make_state("controls")) == "No answer yet: the search is under way, with 0 trials completed."
+        answer(make_state("controls"))
+        == "No answer yet: the search is under way, with 0 trials completed."
     )
 
 
 def test_a_stopped_search_says_so_and_how_to_go_on() -> None:
     text = answer(make_state("controls").model_copy(update={"stopped": "SIGTERM"}))
-    assert text == "No answer yet: the search was stopped (SIGTERM) after 0 trials; run it again to go on."
+    assert (
+        text
+        == "No answer yet: the search was stopped (SIGTERM) after 0 trials; run it again to go on."
+    )
 
 
 def test_an_unconfirmed_best_trial_is_no_recommendation() -> None:
-    assert answer(make_state("search")).startswith("No answer yet: the search goes on before the best trial")
+    assert answer(make_state("search")).startswith(
+        "No answer yet: the search goes on before the best trial"
+    )
 
 
 def test_a_search_without_confirmation_recommends_nothing() -> None:
@@ -192,13 +202,18 @@ def test_a_control_that_is_best_confirmed_is_named() -> None:
         update={"source_trial": trivial.trial, "label": trivial.label}
     )
     confirmed = (first, *state.evidence.confirmed[1:])
-    state = state.model_copy(update={"evidence": state.evidence.model_copy(update={"confirmed": confirmed})})
+    state = state.model_copy(
+        update={"evidence": state.evidence.model_copy(update={"confirmed": confirmed})}
+    )
     assert whole_name(state) == "TrivialAugment, whole"
     assert "the best confirmed setting (TrivialAugment) shows" in answer(state)
 
 
 def test_a_recommended_policy_is_the_policy() -> None:
-    assert (whole_name(make_state()), within_name(make_state())) == ("policy as a whole", "in the policy")
+    assert (whole_name(make_state()), within_name(make_state())) == (
+        "policy as a whole",
+        "in the policy",
+    )
 
 
 def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:

@@ -1,4 +1,5 @@
-"""Worker processes and their parent: what they import, whose signals they answer; and none outlives it."""
+"""Worker processes and their parent: what they import, whose signals they answer; and none outlives
+it."""
 
 import os
 import signal
@@ -23,7 +24,8 @@ from search.execution.engines import EngineOptions
 from search.execution.local_engine import LocalEngine
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    engine = LocalEngine(EngineOptions(resources_in(folder), folder, run, workers=2, warm_imports=()))
+    options = EngineOptions(resources_in(folder), folder, run, workers=2, warm_imports=())
+    engine = LocalEngine(options)
     futures = [engine.submit(make_spec("announce")) for _ in range(2)]
     {rest}
 """
@@ -59,7 +61,9 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("delay_seconds", [0.0, 0.2])
-def test_no_worker_outlives_a_parent_killed_while_workers_start(tmp_path: Path, delay_seconds: float) -> None:
+def test_no_worker_outlives_a_parent_killed_while_workers_start(
+    tmp_path: Path, delay_seconds: float
+) -> None:
     with parent_of_two(tmp_path, WAIT) as parent:
         time.sleep(delay_seconds)
         parent.kill()
@@ -92,7 +96,8 @@ def test_the_command_line_makes_its_workers_import_nothing_heavy() -> None:
     """A worker imports the program's main module again, under this name."""
     code = (
         "import runpy, sys; runpy.run_path('run_search.py', run_name='__mp_main__'); "
-        "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'pandas', 'rich'} & set(sys.modules)))"
+        "print(sorted({'tensorflow', 'keras', 'mlflow', 'matplotlib', 'pandas', 'rich'} & "
+        "set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=TESTS.parent, capture_output=True, text=True, check=False

@@ -1,4 +1,5 @@
-"""A whole search with real training that takes seconds: a small network on small digits, in the calling process."""
+"""A whole search with real training that takes seconds: a small network on small digits, in the
+calling process."""
 
 import csv
 from pathlib import Path

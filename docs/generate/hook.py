@@ -1,4 +1,5 @@
-"""MkDocs's hook: adds the generated page and pictures to the site. Nothing generated is written into the repository."""
+"""MkDocs's hook: adds the generated page and pictures to the site. Nothing generated is written
+into the repository."""
 
 import sys
 from pathlib import Path

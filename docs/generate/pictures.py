@@ -1,4 +1,5 @@
-"""Pictures of the documentation, made by the code they explain: augmentations at three strengths, luck, intervals."""
+"""Pictures of the documentation, made by the code they explain: augmentations at three strengths,
+luck, intervals."""
 
 import io
 from typing import Any
@@ -50,7 +51,8 @@ TYPICAL = 0  # a draw of equal trials whose best shows about what the best of th
 
 
 def photograph() -> np.ndarray:
-    """uint8 [1, s, s, 3], scikit-learn's china.jpg: it has straight lines, a sky, and a right way up."""
+    """uint8 [1, s, s, 3], scikit-learn's china.jpg: it has straight lines, a sky, and a right way
+    up."""
     from PIL import Image
     from sklearn.datasets import load_sample_image
 
@@ -60,7 +62,8 @@ def photograph() -> np.ndarray:
 
 
 def augmentation_sheet(name: str) -> bytes:
-    """A PNG: the photograph clean, and at the two ends of each strength, or a few draws where there are no ends."""
+    """A PNG: the photograph clean, and at the two ends of each strength, or a few draws where there
+    are no ends."""
     image = photograph()
     columns = [Column("clean", "", image)]
     for value in STRENGTHS[name]:
@@ -97,10 +100,13 @@ def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
 
 
 def luck_picture(num_images: int = 341, num_trials: int = 30) -> bytes:
-    """An SVG: what the best of many trials that do not differ at all shows above the truth, on one validation split."""
+    """An SVG: what the best of many trials that do not differ at all shows above the truth, on one
+    validation split."""
     rng = np.random.default_rng(SEED)
     right = difficulties(rng, (2000, num_images))
-    best = np.stack([(rng.random(right.shape) < right).mean(axis=1) for _ in range(num_trials)]).max(axis=0)
+    best = np.stack(
+        [(rng.random(right.shape) < right).mean(axis=1) for _ in range(num_trials)]
+    ).max(axis=0)
     gain = 100 * (best - right.mean(axis=1))
     with styled():
         figure = new_figure(7.2, 2.6)
@@ -108,17 +114,20 @@ def luck_picture(num_images: int = 341, num_trials: int = 30) -> bytes:
         axes.hist(gain, bins=np.arange(0, 6.01, 0.25), color=BLUE)
         axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
         axes.axvline(gain.mean(), color=INK, linewidth=1.2)
-        axes.annotate(f"on average +{gain.mean():.1f}", (gain.mean() + 0.1, axes.get_ylim()[1] * 0.9))
+        axes.annotate(
+            f"on average +{gain.mean():.1f}", (gain.mean() + 0.1, axes.get_ylim()[1] * 0.9)
+        )
         axes.set_xlabel(f"points by which the best of {num_trials} equal trials beats the truth")
         axes.set_yticks([])
     return to_svg(figure)
 
 
 def difficulties(rng: np.random.Generator, shape: Any) -> np.ndarray:
-    """How likely each image is to be answered rightly. On average 84 %, most nearly always or never.
+    """How likely each image is to be answered rightly. On average 84 %, most nearly always or
+    never.
 
-    So drawn that equal trials on 341 images spread by 1.2 points, which is what other first weights did to a frozen backbone's head
-    on the clothing photographs (0.6 to 1.2).
+    So drawn that equal trials on 341 images spread by 1.2 points, which is what other first weights
+    did to a frozen backbone's head on the clothing photographs (0.6 to 1.2).
     """
     return rng.beta(0.483, 0.092, shape)
 
@@ -139,7 +148,8 @@ def interval_picture() -> bytes:
 
 
 def floor_picture(num_trials: int = 12) -> bytes:
-    """An SVG: the effects of trials that do not differ from no augmentation, as a search measures them, and its null floor."""
+    """An SVG: the effects of trials that do not differ from no augmentation, as a search measures
+    them, and its null floor."""
     baseline, *trials = equal_trials(1 + num_trials, TYPICAL)
     labels = np.zeros(len(baseline.images), int)
     floor = null_floor(trials, baseline, labels, "accuracy", SEED)

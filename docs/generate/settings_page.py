@@ -1,4 +1,5 @@
-"""The page of every setting, from the schema and the tables themselves: what can be written is never typed by hand here."""
+"""The page of every setting, from the schema and the tables themselves: what can be written is
+never typed by hand here."""
 
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -14,17 +15,24 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.features.backbones import BACKBONES, Backbone
 
-SETTINGS_OF = {"model": ModelSettings, "training": TrainingSettings}  # kept as written, checked by these
+SETTINGS_OF = {
+    "model": ModelSettings,
+    "training": TrainingSettings,
+}  # kept as written, checked by these
 SEARCHED = ("model", "training")
 INTRODUCTION = """# Every setting
 
-Made from the schema when these pages are built; `python run_search.py schema` prints it for editors. An unknown key, a wrong
-type or an impossible range is refused before any image is read.
+Made from the schema when these pages are built; `python run_search.py schema` prints it for
+editors. An unknown key, a wrong type or an impossible range is refused before any image is read.
 
-A value of `augmentation`, `model` or `training` is fixed, or searched: `{min: 0, max: 40}` with `step` or `sampling: log` if wanted,
-a list `[a, b, c]`, or `{choices: [a, b, c]}` where a list would be read as a pair.
+A value of `augmentation`, `model` or `training` is fixed, or searched: `{min: 0, max: 40}` with
+`step` or `sampling: log` if wanted, a list `[a, b, c]`, or `{choices: [a, b, c]}` where a list
+would be read as a pair.
 """
-CREDIT = "The photograph is scikit-learn's `china.jpg`, by danielbuechele, CC BY 2.0; it was cropped and augmented."
+CREDIT = (
+    "The photograph is scikit-learn's `china.jpg`, by danielbuechele, CC BY 2.0; it was cropped "
+    "and augmented."
+)
 
 
 def settings_page() -> str:
@@ -39,7 +47,8 @@ def settings_page() -> str:
 
 
 def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Every section and section of a section, in the file's order: its path and the type that checks it."""
+    """Every section and section of a section, in the file's order: its path and the type that
+    checks it."""
     for name, field in model.model_fields.items():
         here = f"{path}.{name}" if path else name
         for part in (SETTINGS_OF.get(here), field.annotation, *get_args(field.annotation)):
@@ -49,7 +58,8 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
 
 
 def _about(model: type[BaseModel]) -> str:
-    """What the section is for. The rest of its docstring is about single settings, whose words stand in the table."""
+    """What the section is for. The rest of its docstring is about single settings, whose words
+    stand in the table."""
     return " ".join((model.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
 
 
@@ -58,8 +68,12 @@ def _table(section: str, model: Any, only: tuple[str, ...] | None = None) -> str
     rows = ["| setting | allowed | default | |", "| --- | --- | --- | --- |"]
     for name, field in schema["properties"].items():
         if only is None or name in only:
-            words = field.get("description") or WORDS.get(f"{section}.{name}" if section else name, "")
-            rows.append(f"| `{name}` | {_allowed(field)} | {_default(name, field, schema)} | {words} |")
+            words = field.get("description") or WORDS.get(
+                f"{section}.{name}" if section else name, ""
+            )
+            rows.append(
+                f"| `{name}` | {_allowed(field)} | {_default(name, field, schema)} | {words} |"
+            )
     return "\n".join(rows)
 
 
@@ -109,7 +123,9 @@ def _allowed(field: dict[str, Any]) -> str:
 
 def _choices(section: str) -> str:
     if section == "dataset":
-        rows = [f"| `{name}` | {source.about} | {source.path} |" for name, source in SOURCES.items()]
+        rows = [
+            f"| `{name}` | {source.about} | {source.path} |" for name, source in SOURCES.items()
+        ]
         return "\n".join(["| source | is | path |", "| --- | --- | --- |", *rows])
     if section == "model":
         rows = [
@@ -117,7 +133,11 @@ def _choices(section: str) -> str:
             for name, each in BACKBONES.items()
         ]
         return "\n".join(
-            ["| backbone | smallest `image_size` | ImageNet weights |", "| --- | --- | --- |", *rows]
+            [
+                "| backbone | smallest `image_size` | ImageNet weights |",
+                "| --- | --- | --- |",
+                *rows,
+            ]
         )
     if section in ("search", "execution"):
         title, table = ("algorithm", ALGORITHMS) if section == "search" else ("engine", ENGINES)
@@ -135,15 +155,18 @@ def _where_weights_are(backbone: Backbone) -> str:
 def _augmentations() -> str:
     parts = [
         "## augmentation",
-        "Names, units and distributions are those of Keras's `ImageDataGenerator`, with what it lacks. They are applied in the order "
-        "of this page. Each picture shows both ends of three strengths, or each choice where there are no strengths. The pictures are "
+        "Names, units and distributions are those of Keras's `ImageDataGenerator`, with what it "
+        "lacks. They are applied in the order "
+        "of this page. Each picture shows both ends of three strengths, or each choice where there "
+        "are no strengths. The pictures are "
         f"drawn by the code that draws a trial's. {CREDIT}",
     ]
     for name, record in AUGMENTATIONS.items():
         unit = f" Unit: {record.unit}." if record.unit else ""
         parts += [
             f"### {name}",
-            f"{AUGMENTATION_WORDS[name]}{unit} Allowed: {record.form.allowed}. Default: `{_as_written(record.identity)}`.",
+            f"{AUGMENTATION_WORDS[name]}{unit} Allowed: {record.form.allowed}. Default: "
+            f"`{_as_written(record.identity)}`.",
             f"![{name}, weak to strong](pictures/{name}.png)",
         ]
     return "\n\n".join(parts)

@@ -1,7 +1,8 @@
-"""Two finished searches over the same images, side by side: what one backbone, mode or size gains over another, on the images that
-both scored out of fold and on the sealed test set.
+"""Two finished searches over the same images, side by side: what one backbone, mode or size gains
+over another, on the images that both scored out of fold and on the sealed test set.
 
-Settings within a search are compared by the search itself; this is for what cannot be searched, such as `training.mode`.
+Settings within a search are compared by the search itself; this is for what cannot be searched,
+such as `training.mode`.
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ Folders = tuple[Path, Path]
 
 
 class Pair(Frozen):
-    """One setting of each search. accuracy: of the first and of the second. effect: second less first. models: trained from other
-    seeds, of each setting and fold."""
+    """One setting of each search. accuracy: of the first and of the second. effect: second less
+    first. models: trained from other seeds, of each setting and fold."""
 
     what: str
     labels: tuple[str, str]
@@ -39,15 +40,17 @@ class Pair(Frozen):
 
 
 class RunComparison(Frozen):
-    """names: of the searches. pairs: no augmentation in both, on the images of the folds where those are the same and on the test
-    images; then what each recommends, where that is something."""
+    """names: of the searches. pairs: no augmentation in both, on the images of the folds where
+    those are the same and on the test images; then what each recommends, where that is
+    something."""
 
     names: tuple[str, str]
     pairs: tuple[Pair, ...]
 
 
 def compare(first: Path, second: Path) -> RunComparison:
-    """Raises UserError where a search has not opened its test set, or the two are not over the same images."""
+    """Raises UserError where a search has not opened its test set, or the two are not over the same
+    images."""
     folders = first, second
     runs = open_run(first), open_run(second)
     labels = _labels(runs, folders)
@@ -60,8 +63,8 @@ def compare(first: Path, second: Path) -> RunComparison:
 
 
 def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[Pair]:
-    """No augmentation in both, where the same images were scored in the same folds: of the confirmation, whose seeds are more, or
-    of the controls."""
+    """No augmentation in both, where the same images were scored in the same folds: of the
+    confirmation, whose seeds are more, or of the controls."""
     for kind in ("confirm", "control"):
         records = [run.state.baseline(kind) for run in runs]
         if all(record is not None and record.predictions_file for record in records):
@@ -80,7 +83,10 @@ def describe_comparison(found: RunComparison) -> str:
 def _describe_pair(pair: Pair) -> str:
     first, second = (f"{100 * accuracy:.1f} %" for accuracy in pair.accuracy)
     effect = pair.effect
-    points = f"{100 * effect.delta:+.1f} points ({100 * effect.ci_low:+.1f} to {100 * effect.ci_high:+.1f})"
+    points = (
+        f"{100 * effect.delta:+.1f} points ({100 * effect.ci_low:+.1f} to "
+        f"{100 * effect.ci_high:+.1f})"
+    )
     models = f"{pair.models} model{'s' if pair.models > 1 else ''} each"
     return f"  {pair.what:29} {first} and {second}: {points}, {pair.num_images} images, {models}"
 
@@ -89,12 +95,15 @@ def _labels(runs: Runs, folders: Folders) -> np.ndarray:
     """int [images], the same of both."""
     if len({run.opened.dataset.digest for run in runs}) > 1:
         raise UserError(
-            f"{folders[0]} and {folders[1]} are not over the same images, size and split; compare searches that are"
+            f"{folders[0]} and {folders[1]} are not over the same images, size and split; compare "
+            "searches that are"
         )
     spec = runs[0].state.records[0].spec
     dataset = dataset_of(spec.dataset, spec.dataset_seed, resources_of(runs[0].config, folders[0]))
     if dataset.digest != runs[0].opened.dataset.digest:
-        raise UserError(f"the images of {folders[0]} are not what they were; restore them to compare")
+        raise UserError(
+            f"the images of {folders[0]} are not what they were; restore them to compare"
+        )
     return np.asarray(dataset.labels)
 
 
@@ -104,7 +113,8 @@ def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders
     for run, record, folder in zip(runs, records, folders, strict=True):
         if record is None or record.predictions_file is None:
             raise UserError(
-                f"{shown(run.opened.name)} has no answers on a test set; let it finish with evaluation.test on"
+                f"{shown(run.opened.name)} has no answers on a test set; let it finish with "
+                "evaluation.test on"
             )
         found.append((record, read_predictions(record, folder)))
     return found
@@ -127,7 +137,10 @@ def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> Pair:
     return Pair(
         what=what,
         labels=(tested[0][0].label, tested[1][0].label),
-        accuracy=(float((first.predicted == true).mean()), float((second.predicted == true).mean())),
+        accuracy=(
+            float((first.predicted == true).mean()),
+            float((second.predicted == true).mean()),
+        ),
         effect=paired_effect(second, first, labels, "accuracy", derive_seed(0, "compare", what)),
         models=models,
         num_images=len(true),

@@ -1,4 +1,5 @@
-"""The winning augmentation of a run, or a trial's, for use elsewhere. What it can be exported to is `exporters`' table."""
+"""The winning augmentation of a run, or a trial's, for use elsewhere. What it can be exported to is
+`exporters`' table."""
 
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from search.verification.reopening import open_run
 def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
     """The recommended augmentation of a run, or that of one of its trials, as code or JSON.
 
-    Raises UserError where there is no such exporter or trial, nothing is recommended yet, or the exporter cannot express it. No
-    augmentation is a recommendation too, and comes out as code that says so and changes nothing.
+    Raises UserError where there is no such exporter or trial, nothing is recommended yet, or the
+    exporter cannot express it. No augmentation is a recommendation too, and comes out as code that
+    says so and changes nothing.
     """
     if to not in EXPORTERS:
-        raise UserError(f"--to received {to!r}; allowed: {', '.join(EXPORTERS)}{did_you_mean(to, EXPORTERS)}")
+        raise UserError(
+            f"--to received {to!r}; allowed: {', '.join(EXPORTERS)}{did_you_mean(to, EXPORTERS)}"
+        )
     return write(policy_of(open_run(run_dir).state, trial), to)
 
 
@@ -35,13 +39,19 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
             raise UserError(f"there is no trial {trial}; allowed: 0 to {len(state.records) - 1}")
         augmentation = record.spec.settings.augmentation
         return Policy(
-            _title(f"Trial {trial} of the search {name}, {images}", augmentation), augmentation, size
+            _title(f"Trial {trial} of the search {name}, {images}", augmentation),
+            augmentation,
+            size,
         )
     winner = winner_of(state)
     if winner is None:
-        raise UserError("nothing is recommended yet; let the search finish, or export a trial with --trial N")
+        raise UserError(
+            "nothing is recommended yet; let the search finish, or export a trial with --trial N"
+        )
     augmentation = winner["augmentation"]
-    return Policy(_title(f"Recommended by the search {name}, {images}", augmentation), augmentation, size)
+    return Policy(
+        _title(f"Recommended by the search {name}, {images}", augmentation), augmentation, size
+    )
 
 
 def _title(text: str, augmentation: dict[str, Any]) -> str:

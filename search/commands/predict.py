@@ -1,4 +1,5 @@
-"""Classes and probabilities by a run's winning model. Finding and reading the images is `data.named_files`."""
+"""Classes and probabilities by a run's winning model. Finding and reading the images is
+`data.named_files`."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,8 @@ DIGITS = 6  # of a probability; float32 has about seven
 
 
 class Answer(Frozen):
-    """given: the most probable class. probabilities: by class, in the order of the model's outputs, rounded."""
+    """given: the most probable class. probabilities: by class, in the order of the model's outputs,
+    rounded."""
 
     image: str
     given: str
@@ -41,11 +43,12 @@ class Answer(Frozen):
 
 
 def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Answer | NamedImage]:
-    """An answer an image, in the order named; the image itself, with its reason, where it cannot be read.
+    """An answer an image, in the order named; the image itself, with its reason, where it cannot be
+    read.
 
-    Images are decoded to the model's size exactly as for its training, and those of more than 8 bits per channel by the scale of
-    its data set, so that the model's own resizing has nothing to do.
-    Raises UserError where the run has no model that can be loaded.
+    Images are decoded to the model's size exactly as for its training, and those of more than 8
+    bits per channel by the scale of its data set, so that the model's own resizing has nothing to
+    do. Raises UserError where the run has no model that can be loaded.
     """
     model, class_names = load_winner(run_dir)
     size, whites = model_size(model), _whites(run_dir)
@@ -60,11 +63,13 @@ def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Answer | NamedImage
 
 
 def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
-    """The model and its classes. Nothing in the file is executed: Keras refuses what is not plain layers."""
+    """The model and its classes. Nothing in the file is executed: Keras refuses what is not plain
+    layers."""
     path = run_dir / MODEL_FILE
     if not path.exists():
         raise UserError(
-            f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and test images finishes"
+            f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and "
+            "test images finishes"
         )
     import_tensorflow_quietly()
     import keras
@@ -74,25 +79,32 @@ def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
         class_names = tuple(json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8")))
     except Exception as error:  # whatever parsers of a foreign file raise
         reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} cannot be loaded: {reason}; run the search again, or restore it") from error
+        raise UserError(
+            f"{path} cannot be loaded: {reason}; run the search again, or restore it"
+        ) from error
     if model.output_shape != (None, len(class_names)):
         raise UserError(
-            f"{path} has outputs {model.output_shape}, and {CLASSES_FILE} {len(class_names)} classes"
+            f"{path} has outputs {model.output_shape}, and {CLASSES_FILE} {len(class_names)} "
+            "classes"
         )
     return model, class_names
 
 
 def _whites(run_dir: Path) -> dict[str, float]:
-    """What became 255 in the model's data set, by kind of number; empty where all images had 8 bits per channel."""
+    """What became 255 in the model's data set, by kind of number; empty where all images had 8 bits
+    per channel."""
     path = run_dir / WHITES_FILE
     if not path.exists():
         return {}
     try:
         return {
-            str(kind): float(white) for kind, white in json.loads(path.read_text(encoding="utf-8")).items()
+            str(kind): float(white)
+            for kind, white in json.loads(path.read_text(encoding="utf-8")).items()
         }
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({error}); restore it, or run the search again") from error
+        raise UserError(
+            f"{path} cannot be read ({error}); restore it, or run the search again"
+        ) from error
 
 
 def model_size(model: "keras.Model") -> int:

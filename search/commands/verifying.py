@@ -1,4 +1,5 @@
-"""The one door of the `verify` command: a run directory, a bundle or a folder of bundles, and the answer as text and as JSON."""
+"""The one door of the `verify` command: a run directory, a bundle or a folder of bundles, and the
+answer as text and as JSON."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ def verified(
     say: Say,
     weights: Path | None = None,
 ) -> Verified:
-    """Raises UserError for what the user can mend, and where `many` or not `train` do not go with what `path` is."""
+    """Raises UserError for what the user can mend, and where `many` or not `train` do not go with
+    what `path` is."""
     from search.verification.grading import Extent, grade, grade_many
     from search.verification.grading_text import describe_grade, describe_grades
 
@@ -35,15 +37,21 @@ def verified(
     if many:
         grades = grade_many(path, Extent(trial=trial, train=train), data, say, weights)
         return Verified(
-            grades.same, describe_grades(grades), {"same": grades.same, **grades.model_dump(mode="json")}
+            grades.same,
+            describe_grades(grades),
+            {"same": grades.same, **grades.model_dump(mode="json")},
         )
     if path.exists() and not path.is_dir():  # what is no file either, is told there
         graded = grade(path, Extent(trial=trial, train=train), data, say, weights)
         return Verified(
-            graded.same, describe_grade(graded), {"same": graded.same, **graded.model_dump(mode="json")}
+            graded.same,
+            describe_grade(graded),
+            {"same": graded.same, **graded.model_dump(mode="json")},
         )
     if not train:
-        raise UserError("--no-train is for bundles; a run directory is verified with one trial trained again")
+        raise UserError(
+            "--no-train is for bundles; a run directory is verified with one trial trained again"
+        )
     return _run_directory(path, trial, data, say, weights)
 
 
@@ -53,4 +61,6 @@ def _run_directory(
     from search.verification.verify import describe, verify
 
     found = verify(path, trial, data, say, weights)
-    return Verified(found.same, describe(found), {"same": found.same, **found.model_dump(mode="json")})
+    return Verified(
+        found.same, describe(found), {"same": found.same, **found.model_dump(mode="json")}
+    )

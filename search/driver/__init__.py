@@ -1,1 +1,2 @@
-"""The search itself: the oracles, what is asked and told, the phases, what is concluded, and one sitting from start to end."""
+"""The search itself: the oracles, what is asked and told, the phases, what is concluded, and one
+sitting from start to end."""

@@ -1,7 +1,8 @@
-"""The search algorithms: one record each, building a KerasTuner oracle that is asked and told from one thread.
+"""The search algorithms: one record each, building a KerasTuner oracle that is asked and told from
+one thread.
 
-An oracle here keeps nothing on disk: an interrupted search replays the journal into a fresh one. How trials are run and told
-is `loop`.
+An oracle here keeps nothing on disk: an interrupted search replays the journal into a fresh one.
+How trials are run and told is `loop`.
 """
 
 from collections.abc import Callable
@@ -37,9 +38,10 @@ VIEWS_KEY = "tuner/views"
 
 @dataclass(frozen=True)
 class Algorithm:
-    """build: the oracle. budget_key: where a proposal carries the budget that it wants; every algorithm that has one says its
-    rounds, so that each budget is a rung with controls of its own. None where every trial gets all of it. count: the most trials
-    it asks for, where it has no rounds."""
+    """build: the oracle. budget_key: where a proposal carries the budget that it wants; every
+    algorithm that has one says its rounds, so that each budget is a rung with controls of its own.
+    None where every trial gets all of it. count: the most trials it asks for, where it has no
+    rounds."""
 
     name: str
     build: Callable[["ExperimentConfig", Space, Any], "keras_tuner.Oracle"]
@@ -49,7 +51,8 @@ class Algorithm:
 
 
 def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracle":
-    """A fresh oracle for the experiment. Raises UserError where the algorithm does not fit the space or the training."""
+    """A fresh oracle for the experiment. Raises UserError where the algorithm does not fit the
+    space or the training."""
     import_tensorflow_quietly()
     import keras_tuner
 
@@ -62,7 +65,8 @@ def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracl
 
 
 def views_ladder(config: "ExperimentConfig") -> tuple[int, ...]:
-    """The budgets (views or epochs) at which trials of this experiment are compared, lowest first; empty where there is but one."""
+    """The budgets (views or epochs) at which trials of this experiment are compared, lowest first;
+    empty where there is but one."""
     return tuple(sorted({each.budget for each in rounds_of(config)}))
 
 
@@ -75,12 +79,17 @@ def rounds_of(config: "ExperimentConfig") -> tuple[Round, ...]:
 def num_trials(config: "ExperimentConfig", space: Space) -> int:
     """The most trials the search phase can ask for, promotions included."""
     rounds = rounds_of(config)
-    return sum(r.size for r in rounds) if rounds else ALGORITHMS[config.search.algorithm].count(config, space)
+    return (
+        sum(r.size for r in rounds)
+        if rounds
+        else ALGORITHMS[config.search.algorithm].count(config, space)
+    )
 
 
 @lru_cache(maxsize=8)
 def _in_memory(oracle_class: type) -> type:
-    """The oracle without its own files: they are not written atomically, and the journal is the truth."""
+    """The oracle without its own files: they are not written atomically, and the journal is the
+    truth."""
 
     class InMemory(oracle_class):
         def save(self) -> None:
@@ -90,7 +99,8 @@ def _in_memory(oracle_class: type) -> type:
             return None
 
         def _check_consecutive_failures(self) -> None:
-            """Counted by the search itself, which can say the cause; here it would go through every trial at each end."""
+            """Counted by the search itself, which can say the cause; here it would go through every
+            trial at each end."""
 
     InMemory.__name__ = InMemory.__qualname__ = oracle_class.__name__
     return InMemory
@@ -126,7 +136,9 @@ def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
     options = _common(config, space, objective)
     trials, most, reduction = options.pop("max_trials"), _most(config), config.search.reduction
     bracket = first_bracket(trials, most, reduction)
-    oracle = _in_memory(hyperband_oracle_class())(bracket, max_epochs=most, factor=reduction, **options)
+    oracle = _in_memory(hyperband_oracle_class())(
+        bracket, max_epochs=most, factor=reduction, **options
+    )
     oracle.max_trials = trials
     return oracle
 
@@ -147,7 +159,9 @@ def _halving(rule: Rule, config: "ExperimentConfig", space: Space, objective: An
 
 
 def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
-    return plan_halving(config.search.trials, _most(config), config.search.min_views, config.search.reduction)
+    return plan_halving(
+        config.search.trials, _most(config), config.search.min_views, config.search.reduction
+    )
 
 
 def _most(config: "ExperimentConfig") -> int:
@@ -158,11 +172,13 @@ def _most(config: "ExperimentConfig") -> int:
     if most != other:
         what = "training.views" if mode.budget == "views" else "the number of epochs"
         raise UserError(
-            f"{what} is searched; search.algorithm {config.search.algorithm} shares it out and needs one number"
+            f"{what} is searched; search.algorithm {config.search.algorithm} shares it out and "
+            "needs one number"
         )
     if not isinstance(most, int):
         raise UserError(
-            f"training.views is {most!r}; search.algorithm {config.search.algorithm} shares out views and needs a number"
+            f"training.views is {most!r}; search.algorithm {config.search.algorithm} shares out "
+            "views and needs a number"
         )
     return most
 

@@ -12,12 +12,14 @@ from search.experiment.trial import Outcome, Predictions, TrialRecord, predictio
 from search.journal.journal_file import FRESH, JournalError
 
 LOST_ANSWERS = (
-    f"restore it; an unfinished search trains that trial again when it is resumed; or start anew with {FRESH}"
+    "restore it; an unfinished search trains that trial again when it is resumed; or start anew "
+    f"with {FRESH}"
 )
 
 
 def kept_answer(kept: TrialRecord | None, run_dir: Path) -> "Future[Outcome] | None":
-    """The answer of a trial that is asked for again; None where it had none, or its file is another trial's by now, or lost."""
+    """The answer of a trial that is asked for again; None where it had none, or its file is another
+    trial's by now, or lost."""
     if kept is None or kept.result is None:
         return None
     try:
@@ -36,9 +38,11 @@ def is_same(kept: TrialRecord, record: TrialRecord) -> bool:
 
 
 def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
-    """The per-image answers that a trial left. Raises JournalError where the file is not the one that was journaled.
+    """The per-image answers that a trial left. Raises JournalError where the file is not the one
+    that was journaled.
 
-    Only the one name that such a file has is ever opened, and only as far as such a file can be long.
+    Only the one name that such a file has is ever opened, and only as far as such a file can be
+    long.
     """
     path = run_dir / predictions_name(record.trial)
     if record.predictions_file != predictions_name(record.trial):

@@ -1,7 +1,8 @@
 """KerasTuner's Bayesian oracle with a bound on what one proposal costs, however long the search.
 
-KerasTuner refits its Gaussian process on every trial there is, which grows with the third power of their number. Here it is fitted
-on at most MOST_FITTED of them: what still runs, the best, and the latest.
+KerasTuner refits its Gaussian process on every trial there is, which grows with the third power of
+their number. Here it is fitted on at most MOST_FITTED of them: what still runs, the best, and the
+latest.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,11 @@ from typing import Any
 MOST_FITTED = 100
 
 
-def most_telling(trials: Mapping[str, Any], ongoing: set[str], sign: int, most: int) -> dict[str, Any]:
-    """About `most` of the trials, in their order: all that run, the best half of the rest by `sign` x score, the latest half."""
+def most_telling(
+    trials: Mapping[str, Any], ongoing: set[str], sign: int, most: int
+) -> dict[str, Any]:
+    """About `most` of the trials, in their order: all that run, the best half of the rest by `sign`
+    x score, the latest half."""
     told = [trial for trial in trials.values() if trial.trial_id not in ongoing]
     if len(told) <= most:
         return dict(trials)

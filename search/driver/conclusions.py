@@ -1,5 +1,5 @@
-"""From trials to evidence: which effects, which floor, which verdicts, and what is recommended. The statistics are `evaluation`,
-`floor` and `verdicts`; here the right trials are put into them.
+"""From trials to evidence: which effects, which floor, which verdicts, and what is recommended. The
+statistics are `evaluation`, `floor` and `verdicts`; here the right trials are put into them.
 """
 
 import numpy as np
@@ -48,7 +48,8 @@ class Conclusions:
         return self._update(updates)
 
     def _floor(self, controls: Controls, completed: list[int]) -> NullFloor:
-        """Of each setting once, at the most of the budget that it had, against no augmentation at as much."""
+        """Of each setting once, at the most of the budget that it had, against no augmentation at
+        as much."""
         records = sorted(map(self._ledger.record, completed), key=lambda record: record.rung or 0)
         tried = list({setting_key(record.spec.settings): record for record in records}.values())
         return null_floor(
@@ -90,17 +91,23 @@ class Conclusions:
         )
 
     def _num_searched(self) -> int:
-        """Different settings that the confirmed ones were picked from, controls included: picking must be paid for."""
+        """Different settings that the confirmed ones were picked from, controls included: picking
+        must be paid for."""
         records = [
-            r for r in self._ledger.records if r.kind in ("control", "trial") and r.spec.settings.augmentation
+            r
+            for r in self._ledger.records
+            if r.kind in ("control", "trial") and r.spec.settings.augmentation
         ]
         return len({setting_key(r.spec.settings) for r in records if r.status == "completed"})
 
     def policy_to_ablate(self, confirmation: Confirmation) -> Settings:
-        """The chosen policy; where none is, the best confirmed one of the search; where there is none, no augmentation."""
+        """The chosen policy; where none is, the best confirmed one of the search; where there is
+        none, no augmentation."""
         chosen = self._evidence.chosen_trial
         if chosen is None:
-            kinds = {n: self._ledger.record(source).kind for n, source in confirmation.candidates.items()}
+            kinds = {
+                n: self._ledger.record(source).kind for n, source in confirmation.candidates.items()
+            }
             searched = [c for c in self._evidence.confirmed if kinds[c.trial] == "trial"]
             best = max(searched, key=lambda c: c.effect.delta, default=None)
             chosen = best.trial if best else confirmation.baseline
@@ -115,26 +122,37 @@ class Conclusions:
 
     def after_ablation(self, confirmation: Confirmation, ablation: Ablation) -> Evidence:
         """One verdict an augmentation, corrected for all that was compared at this stage."""
-        alone = {name: self._effect(n) for name, n in ablation.alone.items() if self._ledger.record(n).effect}
+        alone = {
+            name: self._effect(n)
+            for name, n in ablation.alone.items()
+            if self._ledger.record(n).effect
+        }
         policy = self._policy_trial(confirmation)
         removed = {
             name: self._ledger.effect(policy, n)
             for name, n in ablation.removed.items()
             if policy is not None and self._ledger.record(n).status == "completed"
         }
-        return self._update({"verdicts": _verdicts(alone, "alone"), "removed": _verdicts(removed, "removed")})
+        return self._update(
+            {"verdicts": _verdicts(alone, "alone"), "removed": _verdicts(removed, "removed")}
+        )
 
     def _policy_trial(self, confirmation: Confirmation) -> int | None:
         settings = self.policy_to_ablate(confirmation)
-        same = (n for n in confirmation.candidates if self._ledger.record(n).spec.settings == settings)
+        same = (
+            n for n in confirmation.candidates if self._ledger.record(n).spec.settings == settings
+        )
         return next(same, None)
 
     def final_choices(self) -> dict[str, tuple[Settings, Epochs]]:
-        """What is trained for the test set: no augmentation, and the chosen policy; each for as long as it took before."""
+        """What is trained for the test set: no augmentation, and the chosen policy; each for as
+        long as it took before."""
         chosen = self._evidence.chosen_trial
         kind = "confirm" if self._evidence.confirmed else "control"
         baseline = next(
-            r.trial for r in self._ledger.records if r.kind == kind and not r.spec.settings.augmentation
+            r.trial
+            for r in self._ledger.records
+            if r.kind == kind and not r.spec.settings.augmentation
         )
         choices = {NONE: self._final(baseline)}
         if chosen is not None:
@@ -165,14 +183,18 @@ class Conclusions:
         metrics = result.metrics if result else {}
         num_images = len(self._ledger.predictions(number).images)
         return Score(
-            label=label, metrics=metrics, accuracy_ci=wilson_interval(metrics["accuracy"], num_images)
+            label=label,
+            metrics=metrics,
+            accuracy_ci=wilson_interval(metrics["accuracy"], num_images),
         )
 
     def _by_class(self, number: int, baseline: int) -> dict[str, Effect]:
         config = self._context.config
         pair = self._ledger.predictions(number), self._ledger.predictions(baseline)
         seed = derive_seed(config.seed, "bootstrap", "classes")
-        return effects_by_class(*pair, self._labels, self._class_names, config.evaluation.objective, seed)
+        return effects_by_class(
+            *pair, self._labels, self._class_names, config.evaluation.objective, seed
+        )
 
     def _effect(self, number: int) -> Effect:
         effect = self._ledger.record(number).effect

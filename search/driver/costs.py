@@ -1,5 +1,6 @@
-"""What training networks will cost, before any is trained: which way images come to them, how fast this machine trains, how long all
-of it takes at most. For `check`; the plan itself is `plan`'s, the work `workload`'s.
+"""What training networks will cost, before any is trained: which way images come to them, how fast
+this machine trains, how long all of it takes at most. For `check`; the plan itself is `plan`'s, the
+work `workload`'s.
 """
 
 import time
@@ -21,8 +22,9 @@ PREDICTING = 3.0  # times as fast as training
 
 
 class NetworkCost(Frozen):
-    """way: how images come to what trains, and why. networks: a trial, one a fold and seed. epochs: of each at most. images: through
-    the extractor, at most. seconds: of all training, where nothing stops early."""
+    """way: how images come to what trains, and why. networks: a trial, one a fold and seed. epochs:
+    of each at most. images: through the extractor, at most. seconds: of all training, where nothing
+    stops early."""
 
     way: str
     networks: int
@@ -60,7 +62,8 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
 
 
 def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[Network, str, int]:
-    """The network, its way, and how often each view goes through the extractor: for the heads, and for the prefix."""
+    """The network, its way, and how often each view goes through the extractor: for the heads, and
+    for the prefix."""
     model, training = settings.model, settings.training
     size = prepared.config.dataset.image_size
     if training.mode == "scratch":
@@ -75,7 +78,10 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     views = training.views if isinstance(training.views, int) else 1
     gigabytes = stored_bytes(shape, images_a_view(prepared), views) / 1e9
     text = "x".join(map(str, shape))
-    way = f"prefix kept up to {summary.cut_after} ({text}, float16, {gigabytes:.2g} GB for a trial's {views} views)"
+    way = (
+        f"prefix kept up to {summary.cut_after} ({text}, float16, {gigabytes:.2g} GB for a trial's "
+        f"{views} views)"
+    )
     return network, way, 2
 
 
@@ -95,7 +101,11 @@ def _images_per_second(network: Network, settings: Settings, num_classes: int) -
 
 def images_a_view(prepared: Prepared) -> int:
     """Images that are trained on, the only ones that are augmented."""
-    return round(_rows_of_a_head(prepared)[0]) if prepared.config.evaluation.folds == 1 else _pool(prepared)
+    return (
+        round(_rows_of_a_head(prepared)[0])
+        if prepared.config.evaluation.folds == 1
+        else _pool(prepared)
+    )
 
 
 def _pool(prepared: Prepared) -> int:

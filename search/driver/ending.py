@@ -18,8 +18,9 @@ REASON_CHARACTERS = 500
 
 @dataclass(frozen=True)
 class Ending:
-    """stopped: somebody asked for it. failed: the search could not go on. error: what is raised once all is put away: the user or
-    the machine has something to mend, or this program has a fault."""
+    """stopped: somebody asked for it. failed: the search could not go on. error: what is raised
+    once all is put away: the user or the machine has something to mend, or this program has a
+    fault."""
 
     outcome: Outcome
     reason: str | None = None
@@ -42,8 +43,8 @@ def ending_of(sitting: Callable[[], None]) -> Ending:
 
 
 def write_down(ending: Ending, log: EventLog) -> SearchState:
-    """Journals why a sitting that has begun ended before its search, and returns the state with it; where the disk refuses the
-    journal too, only that: the page and the tracker still say so."""
+    """Journals why a sitting that has begun ended before its search, and returns the state with it;
+    where the disk refuses the journal too, only that: the page and the tracker still say so."""
     if log.state.finished_at is not None and ending.outcome == "finished":
         return log.state
     failed = ending.outcome == "failed"

@@ -1,8 +1,10 @@
-"""Successive halving over views, as a KerasTuner oracle: many settings at few views, the best of them at more.
+"""Successive halving over views, as a KerasTuner oracle: many settings at few views, the best of
+them at more.
 
-A promoted setting keeps its views, so a promotion costs only the views it adds (Jamieson and Talwalkar 2016, with views of
-each image in the place of epochs). Few views are biased against augmentation, so scores are compared within a rung only. When a
-setting is promoted is a rule: once its rung is told (`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
+A promoted setting keeps its views, so a promotion costs only the views it adds (Jamieson and
+Talwalkar 2016, with views of each image in the place of epochs). Few views are biased against
+augmentation, so scores are compared within a rung only. When a setting is promoted is a rule: once
+its rung is told (`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
 """
 
 import bisect
@@ -18,7 +20,8 @@ SOURCE_KEY = "tuner/trial_id"
 
 @dataclass(frozen=True)
 class Round:
-    """Trials that an algorithm asks for at one budget (views, or epochs). below: what of it their settings have had; 0: new ones."""
+    """Trials that an algorithm asks for at one budget (views, or epochs). below: what of it their
+    settings have had; 0: new ones."""
 
     budget: int
     below: int
@@ -27,8 +30,8 @@ class Round:
 
 @dataclass(frozen=True)
 class HalvingPlan:
-    """views and sizes: for each rung, lowest first, the views an image and how many settings get there. reduction: of how many
-    settings one is promoted.
+    """views and sizes: for each rung, lowest first, the views an image and how many settings get
+    there. reduction: of how many settings one is promoted.
     """
 
     views: tuple[int, ...]
@@ -42,7 +45,8 @@ class HalvingPlan:
 
 @dataclass(frozen=True)
 class Rung:
-    """How far a rung is: trials asked for, how many of them still run, and how many completed ones wait to be promoted."""
+    """How far a rung is: trials asked for, how many of them still run, and how many completed ones
+    wait to be promoted."""
 
     asked: int = 0
     running: int = 0
@@ -54,8 +58,9 @@ Rule = Callable[[HalvingPlan, Sequence[Rung]], Decision]
 
 
 def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: int) -> HalvingPlan:
-    """Rungs from min_views to most_views, each about `reduction` times the one below it and with 1/reduction of its settings. Where
-    min_views is less than half such a step away from most_views, there is one rung.
+    """Rungs from min_views to most_views, each about `reduction` times the one below it and with
+    1/reduction of its settings. Where min_views is less than half such a step away from most_views,
+    there is one rung.
     """
     span = most_views / min_views
     steps = max(0, round(math.log(span, reduction)))
@@ -77,14 +82,17 @@ def synchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
 
 
 def asynchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
-    """The highest rung that one in `reduction` told below it has earned, else a new setting: nobody waits for a rung to fill.
+    """The highest rung that one in `reduction` told below it has earned, else a new setting: nobody
+    waits for a rung to fill.
 
     What a rung has room for beyond that is promoted once the rung below it can grow no more.
     """
     for number in range(len(rungs) - 1, 0, -1):
         below = rungs[number - 1]
         told = below.asked - below.running
-        earned = plan.sizes[number] if _is_closed(plan, rungs, number - 1) else told // plan.reduction
+        earned = (
+            plan.sizes[number] if _is_closed(plan, rungs, number - 1) else told // plan.reduction
+        )
         if below.waiting and rungs[number].asked < min(plan.sizes[number], earned):
             return number
     if rungs[0].asked < plan.sizes[0]:
@@ -103,7 +111,8 @@ def _is_closed(plan: HalvingPlan, rungs: Sequence[Rung], number: int) -> bool:
 
 @dataclass
 class _Standing:
-    """How far a rung is, kept up to date trial by trial. waiting: (score, less being better; trial), the best first."""
+    """How far a rung is, kept up to date trial by trial. waiting: (score, less being better;
+    trial), the best first."""
 
     asked: int = 0
     running: int = 0
@@ -119,7 +128,8 @@ def halving_oracle_class() -> Any:
     import keras_tuner
 
     class HalvingOracle(keras_tuner.Oracle):
-        """Proposes random settings for the lowest rung and the best of each rung for the next, as its rule says."""
+        """Proposes random settings for the lowest rung and the best of each rung for the next, as
+        its rule says."""
 
         def __init__(self, plan: HalvingPlan, rule: Rule = synchronous, **options: Any) -> None:
             super().__init__(**options)
@@ -142,7 +152,10 @@ def halving_oracle_class() -> Any:
             self._rung_of[trial_id] = rung
             self.standings[rung].asked += 1
             self.standings[rung].running += 1
-            budget = {VIEWS_KEY: self.plan.views[rung], SOURCE_KEY: source.trial_id if source else None}
+            budget = {
+                VIEWS_KEY: self.plan.views[rung],
+                SOURCE_KEY: source.trial_id if source else None,
+            }
             return {"status": "RUNNING", "values": {**values, **budget}}
 
         def end_trial(self, trial: Any) -> None:

@@ -1,7 +1,8 @@
 """Trials asked and told: each is written down before anybody acts on it, and none is trained twice.
 
-A search is a deterministic program over this ledger. Run again on the journal of an interrupted one, it asks for the same
-trials in the same order, finds the answers that were told, and trains the rest. What to ask for is `loop` and `phases`.
+A search is a deterministic program over this ledger. Run again on the journal of an interrupted
+one, it asks for the same trials in the same order, finds the answers that were told, and trains the
+rest. What to ask for is `loop` and `phases`.
 """
 
 import functools
@@ -52,7 +53,8 @@ class Engine(Protocol):
 
 
 class Listener(Protocol):
-    """Told of each trial as it is asked, as it goes and as it is told: the terminal, the tracker. All in the search's own thread."""
+    """Told of each trial as it is asked, as it goes and as it is told: the terminal, the tracker.
+    All in the search's own thread."""
 
     def trial_started(self, record: TrialRecord) -> None: ...
 
@@ -62,9 +64,12 @@ class Listener(Protocol):
 
 
 class Ledger:
-    """labels: int [n], of the whole dataset. seed: of the bootstrap. Single-threaded but for `stop`, which any thread may set."""
+    """labels: int [n], of the whole dataset. seed: of the bootstrap. Single-threaded but for
+    `stop`, which any thread may set."""
 
-    def __init__(self, log: EventLog, engine: Engine, run_dir: Path, labels: np.ndarray, seed: int) -> None:
+    def __init__(
+        self, log: EventLog, engine: Engine, run_dir: Path, labels: np.ndarray, seed: int
+    ) -> None:
         self.stop = threading.Event()
         self.still_ours: Callable[[], None] = lambda: (
             None
@@ -80,11 +85,18 @@ class Ledger:
         self._reports: queue.SimpleQueue[tuple[int, EpochReport]] = queue.SimpleQueue()
 
     def ask(
-        self, kind: Kind, label: str, spec: TrialSpec, settings: dict[str, Any], rung: int | None = None
+        self,
+        kind: Kind,
+        label: str,
+        spec: TrialSpec,
+        settings: dict[str, Any],
+        rung: int | None = None,
     ) -> int:
-        """Writes the trial down, hands it to the engine unless its answer is known, and returns its number.
+        """Writes the trial down, hands it to the engine unless its answer is known, and returns its
+        number.
 
-        Raises JournalError where the journal has another trial in this place, Stopped where the search is asked to stop.
+        Raises JournalError where the journal has another trial in this place, Stopped where the
+        search is asked to stop.
         """
         number = len(self._asked)
         if self.stop.is_set():
@@ -105,20 +117,23 @@ class Ledger:
             record = self._write_asked(record)
         elif record.spec.key != spec.key:
             raise JournalError(
-                f"{self._log.path}: trial {number} is not the one this search asks for ({record.label} against {label}); "
-                "the journal was changed or made by another version; go on with the version that began it, choose another "
+                f"{self._log.path}: trial {number} is not the one this search asks for "
+                f"({record.label} against {label}); "
+                "the journal was changed or made by another version; go on with the version that "
+                "began it, choose another "
                 f"--run-dir, or start anew with {FRESH}"
             )
         if record.result is None and record.duplicate_of is None:
-            self._futures[number] = kept_answer(self._kept(record), self._run_dir) or self._engine.submit(
-                spec, functools.partial(self._on_epoch, number)
-            )
+            self._futures[number] = kept_answer(
+                self._kept(record), self._run_dir
+            ) or self._engine.submit(spec, functools.partial(self._on_epoch, number))
         for listener in self.listeners:
             listener.trial_started(record)
         return number
 
     def tell(self, number: int, baseline: int | None = None) -> TrialRecord:
-        """Waits for the answer, writes it down with its effect against `baseline`, and returns the record.
+        """Waits for the answer, writes it down with its effect against `baseline`, and returns the
+        record.
 
         Raises Stopped where the search is asked to stop while waiting.
         """
@@ -132,7 +147,8 @@ class Ledger:
         return record
 
     def first_answered(self, numbers: Sequence[int]) -> int:
-        """Which of these trials to tell next where the order is free: as the journal has it, else the first that has an answer.
+        """Which of these trials to tell next where the order is free: as the journal has it, else
+        the first that has an answer.
 
         Raises Stopped as `tell` does.
         """
@@ -164,12 +180,15 @@ class Ledger:
 
     def last_results(self, up_to: int, count: int) -> list[TrialResult]:
         """What was told of the trials up to this one, in trial order: the last `count` of it."""
-        records = (self._records[number] for number in range(up_to, -1, -1) if number in self._records)
+        records = (
+            self._records[number] for number in range(up_to, -1, -1) if number in self._records
+        )
         told = (record.result for record in records if record.result is not None)
         return list(itertools.islice(told, count))[::-1]
 
     def predictions(self, number: int) -> Predictions:
-        """A completed trial's per-image answers. Raises JournalError where their file is not the one that was journaled."""
+        """A completed trial's per-image answers. Raises JournalError where their file is not the
+        one that was journaled."""
         record = self._records[number]
         if record.duplicate_of is not None:
             return self.predictions(record.duplicate_of)
@@ -178,8 +197,8 @@ class Ledger:
         return found
 
     def effect(self, number: int, baseline: int) -> Effect:
-        """The paired effect of one completed trial against another on the same folds and seeds; a duplicate's is that of the trial
-        it repeats."""
+        """The paired effect of one completed trial against another on the same folds and seeds; a
+        duplicate's is that of the trial it repeats."""
         objective = self._records[number].spec.protocol.objective
         pair = (self._source(number), self._source(baseline))
         seed = derive_seed(self._seed, "bootstrap", *pair)
@@ -193,7 +212,9 @@ class Ledger:
         return number if source is None else source
 
     def _write_asked(self, record: TrialRecord) -> TrialRecord:
-        event = self._log.append("asked", record=record.model_dump(mode="json", exclude_defaults=True))
+        event = self._log.append(
+            "asked", record=record.model_dump(mode="json", exclude_defaults=True)
+        )
         record = record.model_copy(update={"asked_at": event["time"]})
         self._records[record.trial] = record
         return record
@@ -201,11 +222,15 @@ class Ledger:
     def _outcome(self, record: TrialRecord) -> Outcome:
         if record.duplicate_of is not None:
             first = (
-                self.tell(record.duplicate_of) if self._records[record.duplicate_of].result is None else None
+                self.tell(record.duplicate_of)
+                if self._records[record.duplicate_of].result is None
+                else None
             )
             first = first or self._records[record.duplicate_of]
             if first.result is None:
-                raise JournalError(f"{self._log.path}: trial {record.trial} repeats one that has no answer")
+                raise JournalError(
+                    f"{self._log.path}: trial {record.trial} repeats one that has no answer"
+                )
             return Outcome(first.result, None, first.attempts)
         future = self._futures.pop(record.trial)
         while True:
@@ -229,16 +254,24 @@ class Ledger:
             for listener in self.listeners if record.result is None else ():
                 listener.trial_epoch(record, report)
 
-    def _write_told(self, record: TrialRecord, outcome: Outcome, baseline: int | None) -> TrialRecord:
-        fields: dict[str, Any] = {"result": outcome.result, "attempts": self._attempts(record, outcome)}
+    def _write_told(
+        self, record: TrialRecord, outcome: Outcome, baseline: int | None
+    ) -> TrialRecord:
+        fields: dict[str, Any] = {
+            "result": outcome.result,
+            "attempts": self._attempts(record, outcome),
+        }
         if outcome.predictions is not None:
             fields |= self._write_predictions(record.trial, outcome.predictions)
         updated = record.model_copy(update=fields)
         self._records[record.trial] = updated
         if outcome.result.status == "completed" and baseline not in (None, record.trial):
-            updated = updated.model_copy(update={"effect": self._effect_if_possible(record.trial, baseline)})
+            updated = updated.model_copy(
+                update={"effect": self._effect_if_possible(record.trial, baseline)}
+            )
         payload = updated.model_dump(
-            mode="json", include={"result", "attempts", "effect", "predictions_file", "predictions_sha256"}
+            mode="json",
+            include={"result", "attempts", "effect", "predictions_file", "predictions_sha256"},
         )
         event = self._log.append("told", trial=record.trial, **payload)
         self._records[record.trial] = updated.model_copy(update={"told_at": event["time"]})
@@ -260,7 +293,8 @@ class Ledger:
         return self.effect(number, baseline) if completed else None
 
     def _keep(self, number: int, predictions: Predictions) -> None:
-        """In memory too, the ones used last: a baseline is read for every effect, others once or twice."""
+        """In memory too, the ones used last: a baseline is read for every effect, others once or
+        twice."""
         self._predictions[number] = predictions
         self._predictions.move_to_end(number)
         if len(self._predictions) > PREDICTIONS_IN_MEMORY:

@@ -1,7 +1,9 @@
-"""A whole search over the ledger: its phases in order, what each concludes, and the state shown as it goes.
+"""A whole search over the ledger: its phases in order, what each concludes, and the state shown as
+it goes.
 
-Run again on the journal of an interrupted search it does the same, and trains only what was not told. Trials are `ledger`'s,
-phases `phases`, what they mean `conclusions`; opening the run directory is `session`.
+Run again on the journal of an interrupted search it does the same, and trains only what was not
+told. Trials are `ledger`'s, phases `phases`, what they mean `conclusions`; opening the run
+directory is `session`.
 """
 
 import time
@@ -34,9 +36,8 @@ from search.training.progress import EpochReport
 
 OnState = Callable[[SearchState], None]
 SHOW_SECONDS = 5.0  # how often a running search shows its state, at most
-SHOW_SHARE = (
-    0.02  # and how much of its time that takes, at most: a table of ten thousand trials is a second's work
-)
+# and how much of its time that takes, at most: a table of ten thousand trials is a second's work
+SHOW_SHARE = 0.02
 
 
 class SearchLoop:
@@ -54,13 +55,16 @@ class SearchLoop:
     ) -> None:
         self.prepared, self.log, self.progress, self._on_state = prepared, log, progress, on_state
         self.deadline, self.demo_leak = deadline, demo_leak
-        self.context = Context(prepared.config, prepared.space, prepared.specs, ledger, self._out_of_time)
+        self.context = Context(
+            prepared.config, prepared.space, prepared.specs, ledger, self._out_of_time
+        )
         self.conclusions = Conclusions(self.context, prepared.dataset)
         self._show_next = 0.0
         ledger.listeners.append(self)
 
     def run(self) -> SearchState:
-        """Every phase. Raises Stopped where it was asked to stop, SearchFailed where it cannot go on."""
+        """Every phase. Raises Stopped where it was asked to stop, SearchFailed where it cannot go
+        on."""
         evaluation = self.prepared.config.evaluation
         with self._phase("controls", None):
             controls = run_controls(self.context)
@@ -85,7 +89,10 @@ class SearchLoop:
         if records:
             why = f"the last one failed: {reason_of(records[-1])}"
         elif self.log.cut_after is not None:
-            why = f"search.max_hours ({hours}) left no time for one; raise it, or write null for no limit"
+            why = (
+                f"search.max_hours ({hours}) left no time for one; raise it, or write null for no "
+                "limit"
+            )
         else:
             why = "there was nothing to try"
         raise SearchFailed(f"no trial completed: {why}")
@@ -118,7 +125,8 @@ class SearchLoop:
                 self.log.append("test", test=result.model_dump(mode="json"))
 
     def _out_of_time(self, asked: int) -> bool:
-        """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
+        """Whether to ask for no more trials; journaled, so that a resumed search decides the
+        same."""
         if self.log.cut_after is not None:
             return asked >= self.log.cut_after
         if not self.deadline.passed():

@@ -1,4 +1,5 @@
-"""The first event of a search: what it was asked to do, where, on which images. Written by `session`, read by everybody."""
+"""The first event of a search: what it was asked to do, where, on which images. Written by
+`session`, read by everybody."""
 
 import time
 import uuid
@@ -8,7 +9,8 @@ from search.journal.events import Opened
 
 
 def opening(prepared: Prepared, earlier_looks: int) -> Opened:
-    """Of a search that begins now. earlier_looks: at the test set, by searches that the directory held before."""
+    """Of a search that begins now. earlier_looks: at the test set, by searches that the directory
+    held before."""
     config, space = prepared.config, prepared.space
     return Opened(
         search_id=uuid.uuid4().hex,

@@ -1,4 +1,5 @@
-"""The files of a run directory that are made from the state: any of them can be deleted and made again from the journal."""
+"""The files of a run directory that are made from the state: any of them can be deleted and made
+again from the journal."""
 
 import json
 from pathlib import Path
@@ -12,14 +13,17 @@ from search.report.summary import summarize
 
 
 def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -> None:
-    """trials.csv and summary.json, the config, the environment and the winner's settings; the page where it is asked for.
+    """trials.csv and summary.json, the config, the environment and the winner's settings; the page
+    where it is asked for.
 
     Raises StorageError where the disk refuses.
     """
     if state.opened is None:
         return
     write_atomically(run_dir / "config.yaml", as_yaml(state.opened.config), "the config")
-    write_atomically(run_dir / "environment.json", _json(state.opened.environment), "the environment")
+    write_atomically(
+        run_dir / "environment.json", _json(state.opened.environment), "the environment"
+    )
     write_leaderboard(state, run_dir)
     write_atomically(run_dir / "summary.json", _json(summarize(state)), "the summary")
     winner = winner_of(state)
@@ -34,7 +38,9 @@ def winner_of(state: SearchState) -> dict | None:
     evidence = state.evidence
     if evidence is None or evidence.chosen_label is None:
         return None
-    record = next((r for r in state.records if r.trial == evidence.chosen_trial), state.baseline("confirm"))
+    record = next(
+        (r for r in state.records if r.trial == evidence.chosen_trial), state.baseline("confirm")
+    )
     if record is None:
         return None
     return {

@@ -1,4 +1,5 @@
-"""`search.max_hours`: when to ask for no more trials, so that the best found so far can still be confirmed in time."""
+"""`search.max_hours`: when to ask for no more trials, so that the best found so far can still be
+confirmed in time."""
 
 import time
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from search.experiment.trial import TrialRecord
 
 
 class Pace:
-    """What a unit of work takes, from the trials told so far that were trained and augmented; kept up trial by trial, since it is
-    asked for before each one."""
+    """What a unit of work takes, from the trials told so far that were trained and augmented; kept
+    up trial by trial, since it is asked for before each one."""
 
     def __init__(self, work: Workload) -> None:
         self._work = work
@@ -34,7 +35,8 @@ class Pace:
 
 
 class Deadline:
-    """earlier_seconds: of wall time that earlier sittings took. It is told of every trial, of earlier sittings too."""
+    """earlier_seconds: of wall time that earlier sittings took. It is told of every trial, of
+    earlier sittings too."""
 
     def __init__(
         self,
@@ -54,7 +56,8 @@ class Deadline:
         self._pace.told(record)
 
     def passed(self) -> bool:
-        """Whether another trial would leave too little time for what comes after the search phase."""
+        """Whether another trial would leave too little time for what comes after the search
+        phase."""
         if self._limit is None:
             return False
         after = sum(phase.amount for phase in self._work.later) / self._workers

@@ -1,6 +1,7 @@
 """The phases of a search, one function each: controls, search, confirmation, ablation, test.
 
-Each asks the ledger for its trials and returns what the next phase needs. What the numbers mean is `conclusions`.
+Each asks the ledger for its trials and returns what the next phase needs. What the numbers mean is
+`conclusions`.
 """
 
 from collections.abc import Callable
@@ -28,7 +29,8 @@ class SearchFailed(Exception):
 
 @dataclass
 class Context:
-    """What every phase works with. out_of_time: whether the search should ask for no more trials."""
+    """What every phase works with. out_of_time: whether the search should ask for no more
+    trials."""
 
     config: ExperimentConfig
     space: Space
@@ -51,7 +53,8 @@ class Context:
 
 @dataclass(frozen=True)
 class Controls:
-    """Numbers of the control trials: `by_views[budget][label]`, with all of the budget (views or epochs) last; None: no rungs."""
+    """Numbers of the control trials: `by_views[budget][label]`, with all of the budget (views or
+    epochs) last; None: no rungs."""
 
     by_views: dict[Any, dict[str, int]]
 
@@ -68,7 +71,8 @@ class Controls:
 
 
 def run_controls(context: Context) -> Controls:
-    """No augmentation first (trial 0), then the other controls, at every budget that trials are compared at."""
+    """No augmentation first (trial 0), then the other controls, at every budget that trials are
+    compared at."""
     ladder = views_ladder(context.config) or (None,)
     baseline = context.ask("control", context.specs.baseline())
     asked: dict[Any, dict[str, int]] = {}
@@ -76,8 +80,12 @@ def run_controls(context: Context) -> Controls:
         asked[views] = {NONE: _baseline_at(context, baseline, rung, views, ladder)}
         for label, augmentation in CONTROLS.items():
             if label != NONE:
-                spec = context.specs.search("control", label, context.specs.control(augmentation), views)
-                asked[views][label] = context.ask("control", spec, rung if len(ladder) > 1 else None)
+                spec = context.specs.search(
+                    "control", label, context.specs.control(augmentation), views
+                )
+                asked[views][label] = context.ask(
+                    "control", spec, rung if len(ladder) > 1 else None
+                )
     controls = Controls(asked)
     _tell_baseline(context, baseline, baseline)
     for numbers in asked.values():
@@ -93,13 +101,18 @@ def _tell_baseline(context: Context, number: int, baseline: int | None) -> None:
     """Raises SearchFailed where it failed."""
     record = context.tell(number, baseline)
     if record.status != "completed":
-        raise SearchFailed(f"no augmentation, which all is compared with, failed: {reason_of(record)}")
+        raise SearchFailed(
+            f"no augmentation, which all is compared with, failed: {reason_of(record)}"
+        )
 
 
-def _baseline_at(context: Context, full: int, rung: int, budget: Any, ladder: tuple[Any, ...]) -> int:
+def _baseline_at(
+    context: Context, full: int, rung: int, budget: Any, ladder: tuple[Any, ...]
+) -> int:
     """The number of the trial without augmentation that trials of a rung are compared with."""
     settings = context.specs.control({})
-    # Without augmentation every view is the same picture, so one baseline serves every number of views; but not of epochs.
+    # Without augmentation every view is the same picture, so one baseline serves every number of
+    # views; but not of epochs.
     if mode_of(settings.training).budget == "views" or budget == ladder[-1]:
         return full
     return context.ask("control", context.specs.search("control", NONE, settings, budget), rung)
@@ -111,7 +124,8 @@ def reason_of(record: TrialRecord) -> str:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Numbers of the confirming trials: no augmentation, and for each candidate the trial it comes from."""
+    """Numbers of the confirming trials: no augmentation, and for each candidate the trial it comes
+    from."""
 
     baseline: int
     candidates: dict[int, int]  # confirming trial -> source trial
@@ -125,7 +139,9 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
         *best_trials(context, trials, top),
         *(n for label, n in controls.full.items() if label != NONE),
     ]
-    baseline = context.ask("confirm", context.specs.confirm("confirm", NONE, context.specs.control({})))
+    baseline = context.ask(
+        "confirm", context.specs.confirm("confirm", NONE, context.specs.control({}))
+    )
     candidates = {}
     for source in sources:
         record = context.ledger.record(source)
@@ -138,14 +154,19 @@ def run_confirmation(context: Context, controls: Controls, trials: list[int]) ->
 
 
 def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
-    """The best completed trials, each setting once and no augmentation never. Scores are compared within a rung only: those of
-    a higher rung come first, and the best of a lower one only where it has fewer than `top`.
+    """The best completed trials, each setting once and no augmentation never. Scores are compared
+    within a rung only: those of a higher rung come first, and the best of a lower one only where it
+    has fewer than `top`.
     """
     sign = OBJECTIVES[context.config.evaluation.objective].sign
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:
         record = context.ledger.record(number)
-        if record.result is None or record.result.score is None or not record.spec.settings.augmentation:
+        if (
+            record.result is None
+            or record.result.score is None
+            or not record.spec.settings.augmentation
+        ):
             continue
         score = sign * record.result.score
         setting = setting_key(record.spec.settings)
@@ -160,7 +181,8 @@ def best_trials(context: Context, trials: list[int], top: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Ablation:
-    """Numbers of the ablating trials: the policy less one augmentation, and one augmentation alone."""
+    """Numbers of the ablating trials: the policy less one augmentation, and one augmentation
+    alone."""
 
     removed: dict[str, int]
     alone: dict[str, int]
@@ -169,7 +191,8 @@ class Ablation:
 def run_ablation(
     context: Context, confirmation: Confirmation, policy: Settings, searched: list[str]
 ) -> Ablation:
-    """Each augmentation of the policy taken out, and each searched one alone at its strength in the policy or in the best trial."""
+    """Each augmentation of the policy taken out, and each searched one alone at its strength in the
+    policy or in the best trial."""
     removed, alone = {}, {}
     for name in policy.augmentation:
         if name in searched:
@@ -185,7 +208,9 @@ def run_ablation(
     return Ablation(removed, alone)
 
 
-def _ask_ablation(context: Context, label: str, policy: Settings, augmentation: dict[str, Any]) -> int:
+def _ask_ablation(
+    context: Context, label: str, policy: Settings, augmentation: dict[str, Any]
+) -> int:
     settings = policy.model_copy(update={"augmentation": active(augmentation)})
     return context.ask("ablation", context.specs.confirm("ablation", label, settings))
 
@@ -193,16 +218,20 @@ def _ask_ablation(context: Context, label: str, policy: Settings, augmentation: 
 def _best_with(context: Context, name: str) -> Settings | None:
     """The setting of the best trial that used an augmentation; None where none did."""
     using = [
-        r.trial for r in context.ledger.records if r.kind == "trial" and name in r.spec.settings.augmentation
+        r.trial
+        for r in context.ledger.records
+        if r.kind == "trial" and name in r.spec.settings.augmentation
     ]
     best = best_trials(context, using, 1)
     return context.ledger.record(best[0]).spec.settings if best else None
 
 
 def run_test(context: Context, choices: dict[str, tuple[Settings, Epochs]]) -> dict[str, int]:
-    """Trains each choice (label -> settings, epochs) on train + validation and scores the test split."""
+    """Trains each choice (label -> settings, epochs) on train + validation and scores the test
+    split."""
     numbers = {
-        label: context.ask("test", context.specs.final(label, *choice)) for label, choice in choices.items()
+        label: context.ask("test", context.specs.final(label, *choice))
+        for label, choice in choices.items()
     }
     for label, number in numbers.items():
         record = context.tell(number, numbers[NONE] if label != NONE else None)

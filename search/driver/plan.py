@@ -1,4 +1,5 @@
-"""`check`: what a search will do and cost, before it does: trials, fits, images, time, and the smallest effect it can see.
+"""`check`: what a search will do and cost, before it does: trials, fits, images, time, and the
+smallest effect it can see.
 
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
@@ -24,14 +25,18 @@ from search.journal.journal_file import read
 from search.journal.state import replay
 
 PROBE_IMAGES = 64
-# Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores (benchmarks/README.md), for scaling.
+# Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
+# (benchmarks/README.md), for scaling.
 HEAD_SECONDS = 0.04
 HEAD_WORK = 2728 * 1280 * 100
-TYPICAL_EPOCHS = 45  # most heads stop within patience of their best epoch, well before max_epochs 60
+TYPICAL_EPOCHS = (
+    45  # most heads stop within patience of their best epoch, well before max_epochs 60
+)
 
 
 class Plan(Frozen):
-    """What `check` prints. Images are forward passes through the backbone; seconds are an estimate."""
+    """What `check` prints. Images are forward passes through the backbone; seconds are an
+    estimate."""
 
     name: str
     dataset: DatasetSummary
@@ -43,7 +48,9 @@ class Plan(Frozen):
     images_per_second: float
     seconds: float
     num_combinations: int | None
-    detectable_effect: float | None  # None: no effect that is possible, or not known before a first run
+    detectable_effect: (
+        float | None
+    )  # None: no effect that is possible, or not known before a first run
     found: str
     advice: str
     network: NetworkCost | None = None
@@ -51,7 +58,8 @@ class Plan(Frozen):
 
 
 def make_plan(config: ExperimentConfig) -> Plan:
-    """Checks the config and the images, measures the backbone's speed, and counts. Raises UserError."""
+    """Checks the config and the images, measures the backbone's speed, and counts. Raises
+    UserError."""
     require_runnable(config)
     resources = resources_of(config, Path("runs") / config.name)
     prepared = prepare(config, resources)
@@ -90,13 +98,16 @@ TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through 
 
 
 def _advice(prepared: Prepared, resources: Resources) -> Advice:
-    """From the spread that an earlier sitting's no-augmentation trial measured; before any, from the number of images."""
+    """From the spread that an earlier sitting's no-augmentation trial measured; before any, from
+    the number of images."""
     evaluation = prepared.config.evaluation
     splits = np.asarray(prepared.dataset.splits)
     objective, labels = evaluation.objective, np.asarray(prepared.dataset.labels)
     metrics, spread = _measured(prepared, resources.views_dir.parent) or ({}, None)
     accuracy = metrics.get("accuracy", TYPICAL_ACCURACY)
-    scored = labels[np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))]
+    scored = labels[
+        np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))
+    ]
     weights = OBJECTIVES[objective].flip(scored)
     return advise(
         num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
@@ -142,7 +153,9 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
 
 def _images_per_second(prepared: Prepared, resources: Resources) -> float:
     model = prepared.specs.control({}).model
-    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, prepared.precision, resources)
+    extractor = extractor_of(
+        prepared.dataset, model.backbone, model.weights, prepared.precision, resources
+    )
     probe = np.asarray(prepared.dataset.images[:PROBE_IMAGES])
     extractor.extract([probe], len(probe))
     start = time.perf_counter()
@@ -165,12 +178,14 @@ def describe_plan(plan: Plan) -> str:
     grid = f" of {plan.num_combinations} combinations" if plan.num_combinations else ""
     return "\n".join(
         [
-            f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x {size} pixels",
+            f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x "
+            f"{size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
             f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
-            f"  images        {plan.images:,} through the backbone, at {plan.images_per_second:.0f} a second here",
+            f"  images        {plan.images:,} through the backbone, at "
+            f"{plan.images_per_second:.0f} a second here",
             *_describe_networks(plan),
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
             f"  can detect    {plan.found}",
@@ -185,10 +200,14 @@ def _describe_networks(plan: Plan) -> list[str]:
     network = plan.network
     if network is None:
         return []
-    most = f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images a second here"
+    most = (
+        f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images a second "
+        "here"
+    )
     return [
         f"  networks      {network.networks} a trial, one a fold and seed: {most}",
-        f"                {network.seconds / 3600:.1f} hours at most for all of them; folds and seeds multiply it",
+        f"                {network.seconds / 3600:.1f} hours at most for all of them; folds and "
+        "seeds multiply it",
         f"  way           {network.way}",
     ]
 

@@ -1,6 +1,8 @@
-"""What a search needs before its first trial: the images, the space, the machine's precision, and what to write down of them.
+"""What a search needs before its first trial: the images, the space, the machine's precision, and
+what to write down of them.
 
-Fails before anything is spent: the config is already checked; here come the data, then the backbone and its weights.
+Fails before anything is spent: the config is already checked; here come the data, then the backbone
+and its weights.
 """
 
 import importlib.metadata
@@ -99,24 +101,29 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
 def default_cache_dir() -> Path:
     """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
     return Path(
-        os.environ.get("AUGSEARCH_CACHE") or platformdirs.user_cache_dir("augsearch", appauthor=False)
+        os.environ.get("AUGSEARCH_CACHE")
+        or platformdirs.user_cache_dir("augsearch", appauthor=False)
     )
 
 
 def available_cores() -> int:
-    """Cores this process may use, which in a container or a batch job are fewer than the machine has."""
+    """Cores this process may use, which in a container or a batch job are fewer than the machine
+    has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def require_runnable(config: ExperimentConfig) -> None:
-    """What `check` and `run` refuse alike before they read an image. Raises UserError where no trial would change a picture,
-    for an engine that is not installed and for an address of MLflow's that cannot be used."""
+    """What `check` and `run` refuse alike before they read an image. Raises UserError where no
+    trial would change a picture, for an engine that is not installed and for an address of MLflow's
+    that cannot be used."""
     if not Space.of(config).augments:
         raise UserError(
-            "augmentation: nothing that would be tried changes a picture; write what is to be searched, such as "
-            "rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] (a shift of 1 draws 0 pixels: write 1.0)"
+            "augmentation: nothing that would be tried changes a picture; write what is to be "
+            "searched, such as "
+            "rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] (a shift of 1 "
+            "draws 0 pixels: write 1.0)"
         )
     require_engine(config.execution.engine)
     if config.tracking.uri is not None:
@@ -124,8 +131,11 @@ def require_runnable(config: ExperimentConfig) -> None:
         check_database(config.tracking.uri)
 
 
-def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None) -> Prepared:
-    """Opens the images, decoding them where that was not done before. Raises UserError for what the user can mend."""
+def prepare(
+    config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None
+) -> Prepared:
+    """Opens the images, decoding them where that was not done before. Raises UserError for what the
+    user can mend."""
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     from data.dataset import open_dataset
     from search.features.backbones import check_backbone
@@ -139,7 +149,9 @@ def prepare(config: ExperimentConfig, resources: Resources, on_images: OnImages 
     check_networks(space, config.dataset.image_size)
     precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
     seed = derive_seed(config.seed, "split")
-    dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads, on_images)
+    dataset = open_dataset(
+        config.dataset, resources.cache_dir, seed, resources.num_threads, on_images
+    )
     _check_folds(config, dataset)
     return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
 
@@ -148,7 +160,8 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     folds = config.evaluation.folds
     if folds > 1 and dataset.limited:
         raise UserError(
-            f"evaluation.folds is {folds}, which would train on the whole validation split, and dataset.limit_per_class is set; write "
+            f"evaluation.folds is {folds}, which would train on the whole validation split, and "
+            "dataset.limit_per_class is set; write "
             "folds: 1"
         )
     pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
@@ -158,7 +171,8 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     if folds > 1 and counts.min() < folds:
         name = dataset.class_names[int(counts.argmin())]
         raise UserError(
-            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside the test split "
+            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside "
+            "the test split "
             "(copies count once); lower folds or add images"
         )
 
@@ -167,7 +181,10 @@ def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
     """Every pair of backbone and weights that a trial of the experiment may use."""
     space = Space.of(config)
     model = space.fixed["model"]
-    given = {name: [model[name]] if name in model else [default] for name, default in _MODEL_DEFAULTS.items()}
+    given = {
+        name: [model[name]] if name in model else [default]
+        for name, default in _MODEL_DEFAULTS.items()
+    }
     for name in given:
         if name in space.dimensions and space.section_of[name] == "model":
             given[name] = list(space.dimensions[name].extremes)
@@ -178,7 +195,8 @@ _MODEL_DEFAULTS = {name: getattr(ModelSettings(), name) for name in ("backbone",
 
 
 def describe_environment(prepared: Prepared) -> dict[str, Any]:
-    """Versions, machine and hashes, for `environment.json`. Nothing of the user's environment variables."""
+    """Versions, machine and hashes, for `environment.json`. Nothing of the user's environment
+    variables."""
     from search.features.backbones import weights_identity
     from search.features.gpus import names_of_cards
 

@@ -1,4 +1,5 @@
-"""What is made from a search's state for people, kept true as it changes: the files of the run directory, and MLflow's runs."""
+"""What is made from a search's state for people, kept true as it changes: the files of the run
+directory, and MLflow's runs."""
 
 import shlex
 import shutil
@@ -36,14 +37,15 @@ class Publisher:
         self.tracker = _tracker_of(tracking, name, run_dir)
 
     def show(self, state: SearchState) -> None:
-        """The tables as they stand. Not the page, which takes seconds to draw and which `report` makes at any time."""
+        """The tables as they stand. Not the page, which takes seconds to draw and which `report`
+        makes at any time."""
         self._write(state, with_page=False)
         if self.tracker is not None:
             self.tracker.submit(state)
 
     def stop(self, state: SearchState, with_page: bool) -> str | None:
-        """Of a sitting that ended before its search: in the few seconds that whoever stops a job gives, but for the page. What MLflow
-        says of itself, as `end`."""
+        """Of a sitting that ended before its search: in the few seconds that whoever stops a job
+        gives, but for the page. What MLflow says of itself, as `end`."""
         said = None
         try:
             self._write(state, with_page)
@@ -54,7 +56,8 @@ class Publisher:
         return said
 
     def end(self, log: EventLog, winner: "Winner | None", stop: threading.Event) -> str | None:
-        """All that is made from a finished search; written down once it is all there, so that it need not be made again.
+        """All that is made from a finished search; written down once it is all there, so that it
+        need not be made again.
 
         stop: set where somebody waits for the end.
         """
@@ -72,8 +75,8 @@ class Publisher:
     def _send(
         self, tracker: "Tracker", state: SearchState, winner: "Winner | None", stop: threading.Event
     ) -> "TrackingStatus":
-        """The winner only to a tracker that has just answered: its model takes longer than anybody would wait for one that does
-        not."""
+        """The winner only to a tracker that has just answered: its model takes longer than anybody
+        would wait for one that does not."""
         tracker.submit(state)
         status = tracker.close(STOP_SECONDS if stop.is_set() else FLUSH_SECONDS)
         if winner is None or not status.is_whole:
@@ -86,7 +89,8 @@ class Publisher:
         return str(status) + ("" if status.is_whole else later)
 
     def _write(self, state: SearchState, with_page: bool) -> bool:
-        """Whether it could be made. Raises StorageError; what the machine refuses otherwise costs the files, not the search."""
+        """Whether it could be made. Raises StorageError; what the machine refuses otherwise costs
+        the files, not the search."""
         try:
             write_outputs(state, self.run_dir, with_page)
         except Exception as error:
@@ -95,7 +99,8 @@ class Publisher:
             what = "the page and its figures" if with_page else "trials.csv and summary.json"
             again = f"python run_search.py report {shlex.quote(str(self.run_dir))}"
             self._say(
-                f"could not make {what} ({in_a_line(error)}); the search is kept; with more memory: {again}"
+                f"could not make {what} ({in_a_line(error)}); the search is kept; with more "
+                f"memory: {again}"
             )
             return False
         return True

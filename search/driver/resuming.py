@@ -1,4 +1,5 @@
-"""How a search goes on in a directory where it was begun: with which config, and which of its trials are tried again.
+"""How a search goes on in a directory where it was begun: with which config, and which of its
+trials are tried again.
 
 What may change between two sittings is `experiment.changes`; acting on the answers is `session`.
 """
@@ -19,12 +20,15 @@ from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.state import SearchState
 
-MOST_TRIES = 3  # how often a failed trial is tried again while the values that may change stay as they are
+MOST_TRIES = (
+    3  # how often a failed trial is tried again while the values that may change stay as they are
+)
 VALUE_CHARACTERS = 60
 
 
 def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> ExperimentConfig:
-    """The config that the search of `state` goes on with: as it was begun, but for what of `config` may differ.
+    """The config that the search of `state` goes on with: as it was begun, but for what of `config`
+    may differ.
 
     Raises UserError where `config` is of another search, naming each value that differs.
     """
@@ -33,8 +37,10 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
     fixed = {k: v for k, v in differences(begun.filled, config.filled).items() if not may_change(k)}
     if fixed:
         raise UserError(
-            f"{run_dir} holds a search of another config ({state.opened.name}): {_text(fixed)}. Restore "
-            f"{'that' if len(fixed) == 1 else 'those'}, choose another --run-dir, or start anew with {FRESH}"
+            f"{run_dir} holds a search of another config ({state.opened.name}): {_text(fixed)}. "
+            "Restore "
+            f"{'that' if len(fixed) == 1 else 'those'}, choose another --run-dir, or start anew "
+            f"with {FRESH}"
         )
     hours = config.search.max_hours if may_set_hours(state, config) else begun.search.max_hours
     return begun.model_copy(
@@ -48,14 +54,16 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
 
 
 def resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]:
-    """Journals that a search goes on, what differs from the sitting before, and which trials are tried again; a line for people on
-    each."""
+    """Journals that a search goes on, what differs from the sitting before, and which trials are
+    tried again; a line for people on each."""
     before = log.state
     assert before.opened is not None, "a search goes on once it was begun"
     changes = differences(_begun_config(before.opened, run_dir).filled, config.filled)
     more_time = lifts_cut(before, config)
     log.append("resumed", **({"changed": changes, "config_hash": config.hash} if changes else {}))
-    lines = [f"going on with another value: {_text({key: values})}" for key, values in changes.items()]
+    lines = [
+        f"going on with another value: {_text({key: values})}" for key, values in changes.items()
+    ]
     lines += given_up(log.state)
     if retried := what_to_retry(log.state, run_dir, more_time):
         again = [record for record in log.state.records if record.trial in retried.trials]
@@ -75,18 +83,21 @@ def _begun_config(opened: Opened, run_dir: Path) -> ExperimentConfig:
             return config
         reason = "this version reads its config otherwise"
     raise UserError(
-        f"{run_dir} holds a search begun by another version of this program ({reason}); go on with that version, choose another "
+        f"{run_dir} holds a search begun by another version of this program ({reason}); go on with "
+        "that version, choose another "
         f"--run-dir, or start anew with {FRESH}"
     )
 
 
 def may_set_hours(state: SearchState, config: ExperimentConfig) -> bool:
-    """Not where the time had run out, unless the limit is raised before the test set was opened: then the search goes on."""
+    """Not where the time had run out, unless the limit is raised before the test set was opened:
+    then the search goes on."""
     return state.cut_after is None or lifts_cut(state, config)
 
 
 def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
-    """Whether `config` gives a search whose time ran out more of it. After the test set was opened nothing is decided again."""
+    """Whether `config` gives a search whose time ran out more of it. After the test set was opened
+    nothing is decided again."""
     if state.cut_after is None or state.test is not None or state.opened is None:
         return False
     then, now = state.opened.config["search"].get("max_hours"), config.search.max_hours
@@ -94,7 +105,8 @@ def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
 
 
 def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retried | None:
-    """None where all stays as it is. more_time: `lifts_cut`, as it was before the search was resumed."""
+    """None where all stays as it is. more_time: `lifts_cut`, as it was before the search was
+    resumed."""
     failed = [r for r in failures(state) if state.tries.get(r.trial, 0) < MOST_TRIES]
     trials = sorted({r.trial for r in [*failed, *_lost(state.records, run_dir)]})
     starts = trials[:1]
@@ -107,9 +119,11 @@ def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retried
 
 
 def failures(state: SearchState) -> list[TrialRecord]:
-    """Failed trials that are worth another try: what failed them may pass, or the search cannot go on without them.
+    """Failed trials that are worth another try: what failed them may pass, or the search cannot go
+    on without them.
 
-    None once the test set was opened, or the search is finished: nothing is decided again after that.
+    None once the test set was opened, or the search is finished: nothing is decided again after
+    that.
     """
     if state.test is not None or state.finished_at is not None:
         return []
@@ -119,14 +133,18 @@ def failures(state: SearchState) -> list[TrialRecord]:
 
 def _why(record: TrialRecord) -> str:
     failed = record.result is not None and record.result.status == "failed"
-    return f"it failed: {record.result.error}" if failed and record.result else "its answers are lost"
+    return (
+        f"it failed: {record.result.error}" if failed and record.result else "its answers are lost"
+    )
 
 
 def given_up(state: SearchState) -> list[str]:
     """A line for each failed trial that is not tried any more."""
     return [
-        f"trial {r.trial} ({r.label}) failed {plural(state.tries[r.trial] + 1, 'time')} and is not tried again as things are: "
-        f"{r.result.error if r.result else ''}. Change what it fails of in the section execution (trial_timeout_minutes, workers, "
+        f"trial {r.trial} ({r.label}) failed {plural(state.tries[r.trial] + 1, 'time')} and is not "
+        "tried again as things are: "
+        f"{r.result.error if r.result else ''}. Change what it fails of in the section execution "
+        "(trial_timeout_minutes, workers, "
         "threads, retries, ...), and it is"
         for r in failures(state)
         if state.tries.get(r.trial, 0) >= MOST_TRIES
@@ -134,12 +152,18 @@ def given_up(state: SearchState) -> list[str]:
 
 
 def _is_needed(record: TrialRecord) -> bool:
-    return record.kind == "test" or (record.kind != "trial" and not record.spec.settings.augmentation)
+    return record.kind == "test" or (
+        record.kind != "trial" and not record.spec.settings.augmentation
+    )
 
 
 def _lost(records: Iterable[TrialRecord], run_dir: Path) -> list[TrialRecord]:
     """Trials whose answers are not there, or not as they were journaled."""
-    return [r for r in records if r.predictions_file and r.duplicate_of is None and not _is_there(r, run_dir)]
+    return [
+        r
+        for r in records
+        if r.predictions_file and r.duplicate_of is None and not _is_there(r, run_dir)
+    ]
 
 
 def _is_there(record: TrialRecord, run_dir: Path) -> bool:
@@ -151,7 +175,9 @@ def _is_there(record: TrialRecord, run_dir: Path) -> bool:
 
 
 def _text(changes: Changes) -> str:
-    return "; ".join(f"{k} was {_short(then)} and is now {_short(now)}" for k, (then, now) in changes.items())
+    return "; ".join(
+        f"{k} was {_short(then)} and is now {_short(now)}" for k, (then, now) in changes.items()
+    )
 
 
 def _short(value: Any) -> str:

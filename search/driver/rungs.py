@@ -12,7 +12,8 @@ FEWEST = 3  # settings below which a rank correlation says nothing
 
 
 def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, ...]:
-    """Spearman's correlation of scores between each rung and the next, over the settings that both have.
+    """Spearman's correlation of scores between each rung and the next, over the settings that both
+    have.
 
     Left out where fewer than three settings were promoted or all scores tie.
     """
@@ -33,7 +34,9 @@ def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, 
     return tuple(each.model_copy(update={"unit": unit}) for each in found if each is not None)
 
 
-def _correlation(low: int, high: int, by_views: dict[int, dict[str, float]]) -> RungCorrelation | None:
+def _correlation(
+    low: int, high: int, by_views: dict[int, dict[str, float]]
+) -> RungCorrelation | None:
     both = sorted(by_views[low].keys() & by_views[high].keys())
     rho = rank_agreement(*([by_views[views][setting] for setting in both] for views in (low, high)))
     if rho is None:
@@ -42,7 +45,8 @@ def _correlation(low: int, high: int, by_views: dict[int, dict[str, float]]) -> 
 
 
 def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's rank correlation; None for fewer than three pairs, or where all scores on a side tie."""
+    """Spearman's rank correlation; None for fewer than three pairs, or where all scores on a side
+    tie."""
     from scipy.stats import spearmanr
 
     if len(first) < FEWEST or len(set(first)) == 1 or len(set(second)) == 1:

@@ -1,6 +1,8 @@
-"""The search phase: asks the oracle for trials, has them run, and tells it the answers, all from one thread.
+"""The search phase: asks the oracle for trials, has them run, and tells it the answers, all from
+one thread.
 
-What runs a trial is the ledger's engine; whether a trial was run before is the ledger's business too.
+What runs a trial is the ledger's engine; whether a trial was run before is the ledger's business
+too.
 """
 
 from collections import deque
@@ -21,8 +23,8 @@ class _Asked:
 
 
 def run_trials(context: Context, controls: Controls) -> list[int]:
-    """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless `execution.order` is eager. Returns
-    the trials' numbers.
+    """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless
+    `execution.order` is eager. Returns the trials' numbers.
     """
     return SearchPhase(context, controls, build_oracle(context.config, context.space)).run()
 
@@ -48,7 +50,8 @@ class SearchPhase:
         return self.done
 
     def _next(self) -> _Asked:
-        """The trial to tell: the oldest, or, where the order is free, the first to have an answer."""
+        """The trial to tell: the oldest, or, where the order is free, the first to have an
+        answer."""
         if self.context.config.execution.order == "deterministic":
             return self.running.popleft()
         number = self.context.ledger.first_answered([asked.number for asked in self.running])

@@ -1,6 +1,8 @@
-"""One sitting of a search: opens the run directory, runs what is left to do, and leaves every file in it true.
+"""One sitting of a search: opens the run directory, runs what is left to do, and leaves every file
+in it true.
 
-`run_search` is the door for the command line and for Python. The search itself is `loop`; files made from its state `outputs`.
+`run_search` is the door for the command line and for Python. The search itself is `loop`; files
+made from its state `outputs`.
 """
 
 import threading
@@ -45,8 +47,8 @@ CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 
 @dataclass(frozen=True)
 class SearchResult:
-    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could not go on (`reason`); it can
-    be resumed too, once that is mended."""
+    """How a sitting ended. stopped: can be resumed. failed: no trial completed, or the search could
+    not go on (`reason`); it can be resumed too, once that is mended."""
 
     state: SearchState
     run_dir: Path
@@ -57,8 +59,9 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """fresh: start anew in a directory that holds another search. inline: run trials in this process. demo_leak: then score the
-    trials once more on augmented images, a mistake to learn from. stop: set to stop."""
+    """fresh: start anew in a directory that holds another search. inline: run trials in this
+    process. demo_leak: then score the trials once more on augmented images, a mistake to learn
+    from. stop: set to stop."""
 
     fresh: bool = False
     inline: bool = False
@@ -72,10 +75,12 @@ def run_search(
     progress: Any = None,
     options: SessionOptions | None = None,
 ) -> SearchResult:
-    """Runs or resumes the search of an experiment (as `load_config` takes it) in `run_dir`, by default runs/NAME.
+    """Runs or resumes the search of an experiment (as `load_config` takes it) in `run_dir`, by
+    default runs/NAME.
 
-    progress: as `terminal.Progress`; None is silent. Raises UserError for what the user can mend and StorageError where the disk
-    refuses, TypeError for arguments of another kind; whatever happens, the directory can be resumed.
+    progress: as `terminal.Progress`; None is silent. Raises UserError for what the user can mend
+    and StorageError where the disk refuses, TypeError for arguments of another kind; whatever
+    happens, the directory can be resumed.
     """
     _check_arguments(progress, options)
     config = load_config(experiment)
@@ -93,7 +98,8 @@ def run_search(
 def _check_arguments(progress: object, options: object) -> None:
     if not (progress is None or hasattr(progress, "message")):
         raise TypeError(
-            f"progress received {progress!r}; allowed: None, or what search.report.terminal's Progress has"
+            f"progress received {progress!r}; allowed: None, or what search.report.terminal's "
+            "Progress has"
         )
     if not (options is None or isinstance(options, SessionOptions)):
         raise TypeError(f"options received {options!r}; allowed: None or a SessionOptions")
@@ -108,7 +114,12 @@ class _Silent:
 
 class _Session:
     def __init__(
-        self, config: ExperimentConfig, run_dir: Path, progress: Any, options: SessionOptions, lock: RunLock
+        self,
+        config: ExperimentConfig,
+        run_dir: Path,
+        progress: Any,
+        options: SessionOptions,
+        lock: RunLock,
     ) -> None:
         self.config, self.run_dir, self.progress, self.options = config, run_dir, progress, options
         self.lock = lock
@@ -126,7 +137,9 @@ class _Session:
                 self.progress.message(log.warning)
             if log.state.opened is not None:
                 self.config = continued(log.state, self.config, self.run_dir)
-            if log.state.finished_at is not None and not (self.options.demo_leak and log.state.leak is None):
+            if log.state.finished_at is not None and not (
+                self.options.demo_leak and log.state.leak is None
+            ):
                 return self._show_finished(log)
             return self._search(log)
 
@@ -138,7 +151,8 @@ class _Session:
         return SearchResult(log.state, self.run_dir, "already finished", tracking=said)
 
     def _search(self, log: EventLog) -> SearchResult:
-        """One sitting. Whatever ends it, its end is written down first, then its workers are stopped, then files are touched."""
+        """One sitting. Whatever ends it, its end is written down first, then its workers are
+        stopped, then files are touched."""
         require_runnable(self.config)
         publisher = self._publisher()
         engine = self._engine(resources_of(self.config, self.run_dir))
@@ -152,7 +166,9 @@ class _Session:
             if ending.outcome == "finished":
                 said = publisher.end(log, stored_winner(state, self.run_dir), self.stop)
             elif is_ours:
-                said = publisher.stop(state, with_page=ending.outcome == "failed" and not self.stop.is_set())
+                said = publisher.stop(
+                    state, with_page=ending.outcome == "failed" and not self.stop.is_set()
+                )
         finally:
             engine.shutdown(wait=False)
             if ending.error is not None:
@@ -160,7 +176,8 @@ class _Session:
         return SearchResult(state, self.run_dir, ending.outcome, ending.reason, said)
 
     def _sit(self, log: EventLog, engine: Engine, publisher: Publisher) -> None:
-        """Everything between the opening of a sitting and its end. Raises Stopped, SearchFailed, or what went wrong."""
+        """Everything between the opening of a sitting and its end. Raises Stopped, SearchFailed, or
+        what went wrong."""
         self._say_what_bounds_workers()
         engine.warm_up()
         earlier = log.state.wall_seconds
@@ -181,9 +198,16 @@ class _Session:
         log.append("finished")
 
     def _ledger(
-        self, log: EventLog, engine: Engine, prepared: Prepared, resources: Resources, publisher: Publisher
+        self,
+        log: EventLog,
+        engine: Engine,
+        prepared: Prepared,
+        resources: Resources,
+        publisher: Publisher,
     ) -> Ledger:
-        ledger = Ledger(log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed)
+        ledger = Ledger(
+            log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed
+        )
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir, self.progress.message))
         ledger.listeners.append(SpentCheckpoints(resources))
@@ -199,7 +223,9 @@ class _Session:
         from search.report.preview import write_winner_sheet
 
         write_winner_sheet(log.state, prepared.dataset, self.run_dir)
-        build_winner(log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir)
+        build_winner(
+            log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir
+        )
 
     def _engine(self, resources: Resources) -> Engine:
         execution = self.config.execution
@@ -226,7 +252,8 @@ class _Session:
         workers, lookahead = self.config.execution.workers, self.config.search.lookahead
         if workers > lookahead:
             self.progress.message(
-                f"{workers} workers, but the search phase asks for only {lookahead} trials ahead (search.lookahead, part of "
+                f"{workers} workers, but the search phase asks for only {lookahead} trials ahead "
+                "(search.lookahead, part of "
                 "what makes a search repeatable); raise it to use them all"
             )
 
@@ -242,8 +269,10 @@ class _Session:
             log.append("opened", opened=opening(prepared, looks).model_dump(mode="json"))
         elif opened.dataset.digest != prepared.dataset.digest:
             raise UserError(
-                f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, now "
-                f"{prepared.dataset.digest[:12]}); restore them, choose another --run-dir, or start anew with {FRESH}"
+                f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, "
+                "now "
+                f"{prepared.dataset.digest[:12]}); restore them, choose another --run-dir, or "
+                f"start anew with {FRESH}"
             )
         else:
             for line in resume(log, self.config, self.run_dir):
@@ -260,4 +289,6 @@ class _Session:
         self.progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
 
     def _publisher(self) -> Publisher:
-        return Publisher(self.config.tracking, self.config.name, self.run_dir, self.progress.message)
+        return Publisher(
+            self.config.tracking, self.config.name, self.run_dir, self.progress.message
+        )

@@ -1,8 +1,10 @@
-"""The specs of a search's trials: which folds, seeds and views each phase uses, and what the controls are.
+"""The specs of a search's trials: which folds, seeds and views each phase uses, and what the
+controls are.
 
-Three parts of a search have folds, head seeds and views of their own, derived from the experiment's seed (`STREAMS`): what picks
-settings, what confirms them, and what the sealed test set scores. Inside a part trials share them, because they are compared in
-pairs: controls with trials (and with what `--demo-leak` scores again), ablations with the confirmation.
+Three parts of a search have folds, head seeds and views of their own, derived from the experiment's
+seed (`STREAMS`): what picks settings, what confirms them, and what the sealed test set scores.
+Inside a part trials share them, because they are compared in pairs: controls with trials (and with
+what `--demo-leak` scores again), ablations with the confirmation.
 """
 
 from dataclasses import dataclass
@@ -75,9 +77,11 @@ class SpecFactory:
     def control(self, augmentation: dict[str, Any]) -> Settings:
         return self.space.with_augmentation(augmentation)
 
-    def search(self, kind: Kind, label: str, settings: Settings, budget: Views | None = None) -> TrialSpec:
-        """A trial of the search phase, or one of its controls. budget: views, or epochs where the mode shares out those, if an
-        algorithm asks for fewer than all."""
+    def search(
+        self, kind: Kind, label: str, settings: Settings, budget: Views | None = None
+    ) -> TrialSpec:
+        """A trial of the search phase, or one of its controls. budget: views, or epochs where the
+        mode shares out those, if an algorithm asks for fewer than all."""
         evaluation = self.config.evaluation
         views, epochs = settings.training.views, None
         mode = mode_of(settings.training)
@@ -89,7 +93,8 @@ class SpecFactory:
         return self._spec(kind, label, settings, protocol.model_copy(update={"max_epochs": epochs}))
 
     def baseline(self) -> TrialSpec:
-        """No augmentation, which also tries every searched augmentation at its strongest, for the label-safety table."""
+        """No augmentation, which also tries every searched augmentation at its strongest, for the
+        label-safety table."""
         spec = self.search("control", NONE, self.control({}))
         return spec.model_copy(update={"probes": self.space.strongest()})
 
@@ -120,7 +125,9 @@ class SpecFactory:
         return Protocol(
             folds=folds,
             fold_seed=derive_seed(seed, phase, "folds"),
-            head_seeds=tuple(derive_seed(seed, phase, "head", number) for number in range(num_seeds)),
+            head_seeds=tuple(
+                derive_seed(seed, phase, "head", number) for number in range(num_seeds)
+            ),
             view_seed=derive_seed(seed, phase, "views"),
             views=views,
             objective=self.config.evaluation.objective,

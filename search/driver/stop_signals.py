@@ -1,4 +1,5 @@
-"""SIGINT and SIGTERM while a search runs: the first asks it to stop, the second ends the process. What stops is `ledger`'s."""
+"""SIGINT and SIGTERM while a search runs: the first asks it to stop, the second ends the process.
+What stops is `ledger`'s."""
 
 import os
 import signal
@@ -10,7 +11,8 @@ from typing import Any
 
 @contextmanager
 def stop_signals(say: Callable[[str], None], status: int) -> Iterator[threading.Event]:
-    """The event that the first signal sets; the second exits with `status` at once. Either can be resumed.
+    """The event that the first signal sets; the second exits with `status` at once. Either can be
+    resumed.
 
     say: told in a line what the first signal does. The handlers before are put back at the end.
     """

@@ -1,4 +1,5 @@
-"""`AugmentationTuner`: a whole search under the calls that KerasTuner's own tuners answer to, for Python.
+"""`AugmentationTuner`: a whole search under the calls that KerasTuner's own tuners answer to, for
+Python.
 
 The search itself is `session`'s; asking the oracle and telling it, `search_phase`'s.
 """
@@ -31,11 +32,13 @@ def tuner_class() -> Any:
     class AugmentationTuner(keras_tuner.engine.base_tuner.BaseTuner):
         """Searches augmentations for one experiment.
 
-        config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs or resumes the whole search in
-        `run_dir` (default runs/NAME): controls, trials, confirmation, ablation, test. `get_best_hyperparameters(n)` and
-        `results_summary()` are KerasTuner's own, over the trials of the search phase; with rungs over those of the fullest one,
-        since scores compare within a rung only. Values have the types that an experiment file gives them.
-        `get_best_models(n)` trains those trials on train + validation and returns models that take raw uint8 images.
+        config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs
+        or resumes the whole search in `run_dir` (default runs/NAME): controls, trials,
+        confirmation, ablation, test. `get_best_hyperparameters(n)` and `results_summary()` are
+        KerasTuner's own, over the trials of the search phase; with rungs over those of the fullest
+        one, since scores compare within a rung only. Values have the types that an experiment file
+        gives them. `get_best_models(n)` trains those trials on train + validation and returns
+        models that take raw uint8 images.
         """
 
         def __init__(self, config: Experiment, run_dir: str | Path | None = None) -> None:
@@ -44,9 +47,12 @@ def tuner_class() -> Any:
             self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
             self.result: SearchResult | None = None
             self._records: dict[str, TrialRecord] = {}
-            # "." is the run directory itself: the tuner keeps nothing of its own beside the journal.
+            # "." is the run directory itself: the tuner keeps nothing of its own beside the
+            # journal.
             super().__init__(
-                build_oracle(config, Space.of(config)), directory=str(self.run_dir), project_name="."
+                build_oracle(config, Space.of(config)),
+                directory=str(self.run_dir),
+                project_name=".",
             )
 
         def search(
@@ -56,8 +62,8 @@ def tuner_class() -> Any:
             options: "SessionOptions | None" = None,
             **fit_options: Any,
         ) -> "SearchResult":
-            """Runs or resumes the search. Raises UserError for what the user can mend, TypeError for what Keras's `fit` would take:
-            images and training are the experiment's."""
+            """Runs or resumes the search. Raises UserError for what the user can mend, TypeError
+            for what Keras's `fit` would take: images and training are the experiment's."""
             from search.driver.session import run_search
 
             _refuse_fit(fit_arguments, fit_options)
@@ -69,7 +75,8 @@ def tuner_class() -> Any:
             return self.result
 
         def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
-            """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()` has found any."""
+            """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()`
+            has found any."""
             self._refuse_count(num_trials)
             found: list[Any] = super().get_best_hyperparameters(num_trials)
             return found
@@ -81,7 +88,8 @@ def tuner_class() -> Any:
             return found
 
         def search_space_summary(self, extended: bool = False) -> None:
-            """KerasTuner's, with the values that an experiment file takes instead of the texts that its oracle holds."""
+            """KerasTuner's, with the values that an experiment file takes instead of the texts that
+            its oracle holds."""
             dimensions = Space.of(self.config).dimensions
             print(f"Search space summary\nDefault search space size: {len(dimensions)}")
             for name, dimension in dimensions.items():
@@ -90,15 +98,20 @@ def tuner_class() -> Any:
         def reload(self) -> None:
             """Raises UserError: there are no files of KerasTuner's to be read."""
             raise UserError(
-                f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; call search(), which reads a "
+                f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; "
+                "call search(), which reads a "
                 "finished one and goes on with another"
             )
 
         def _refuse_count(self, count: int) -> None:
             if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-                raise UserError(f"received {count!r} for how many of the best; allowed: whole numbers from 1")
+                raise UserError(
+                    f"received {count!r} for how many of the best; allowed: whole numbers from 1"
+                )
             if not any(record.status == "completed" for record in self._records.values()):
-                raise UserError(f"no completed trial of {self.run_dir} is known here; call search() first")
+                raise UserError(
+                    f"no completed trial of {self.run_dir} is known here; call search() first"
+                )
 
         def _adopt(self, record: TrialRecord) -> None:
             """Makes a trial of the journal one of the oracle's, for KerasTuner's own tables."""
@@ -112,7 +125,8 @@ def tuner_class() -> Any:
             self._records[trial.trial_id] = record
 
         def load_model(self, trial: Any) -> "keras.Model":
-            """A trial's setting trained on train + validation for as long as its heads took on average."""
+            """A trial's setting trained on train + validation for as long as its heads took on
+            average."""
             from search.driver.winner import train_model
 
             return train_model(self.config, self._records[trial.trial_id], self.run_dir)
@@ -127,7 +141,9 @@ def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     given = [f"{len(arguments)} positional arguments"] if arguments else []
     given += [f"{name}=" for name in options]
     raise TypeError(
-        f"search() received {', '.join(given)}; allowed: progress=, options=. Images and training are the experiment's: for arrays "
-        "np.savez('photos.npz', x_train=x, y_train=y), then dataset: {source: arrays, path: photos.npz, split: {validation: 0.2}}; "
+        f"search() received {', '.join(given)}; allowed: progress=, options=. Images and training "
+        "are the experiment's: for arrays "
+        "np.savez('photos.npz', x_train=x, y_train=y), then dataset: {source: arrays, path: "
+        "photos.npz, split: {validation: 0.2}}; "
         "for epochs and batch size training: {max_epochs: 60, batch_size: 32}"
     )

@@ -1,7 +1,8 @@
-"""The recommended model as one Keras file: raw uint8 images of any size in, class probabilities out.
+"""The recommended model as one Keras file: raw uint8 images of any size in, class probabilities
+out.
 
-It is one of the heads that the test phase trained on train + validation, put on the backbone it was trained on. Which setting
-is recommended is `conclusions`'; registering the file is `tracking`'s.
+It is one of the heads that the test phase trained on train + validation, put on the backbone it was
+trained on. Which setting is recommended is `conclusions`'; registering the file is `tracking`'s.
 """
 
 import io
@@ -37,12 +38,17 @@ EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for wh
 def final_record(state: SearchState) -> TrialRecord | None:
     """The final trial of what is recommended; None where there was no test phase."""
     label = state.evidence.chosen_label if state.evidence else None
-    finals = {record.label: record for record in state.of_kind("test") if record.status == "completed"}
+    finals = {
+        record.label: record for record in state.of_kind("test") if record.status == "completed"
+    }
     return finals.get(label or NONE)
 
 
-def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run_dir: Path) -> Winner | None:
-    """Writes the model and its class names into the run directory; None where nothing was trained to be one.
+def build_winner(
+    state: SearchState, dataset: Dataset, resources: Resources, run_dir: Path
+) -> Winner | None:
+    """Writes the model and its class names into the run directory; None where nothing was trained
+    to be one.
 
     Raises StorageError where the disk refuses.
     """
@@ -57,7 +63,9 @@ def build_winner(state: SearchState, dataset: Dataset, resources: Resources, run
         saved = beside.with_suffix(".keras")  # Keras refuses another ending
         model.save(saved)
         saved.replace(beside)
-    write_atomically(run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names")
+    write_atomically(
+        run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names"
+    )
     whites = {kind: scale.white for kind, scale in dataset.notes.scales.items()}
     write_atomically(run_dir / WHITES_FILE, json.dumps(whites) + "\n", "the scale of the images")
     example = io.BytesIO()
@@ -87,12 +95,16 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         class_names=tuple(class_names),
         example=example,
         registered_name=state.opened.name,
-        metadata={"recommended": record.label, "verdict": policy.model_dump(mode="json") if policy else None},
+        metadata={
+            "recommended": record.label,
+            "verdict": policy.model_dump(mode="json") if policy else None,
+        },
     )
 
 
 def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) -> "keras.Model":
-    """Any completed trial's setting, trained on train + validation for as long as its heads took on average."""
+    """Any completed trial's setting, trained on train + validation for as long as its heads took on
+    average."""
     from search.driver.prepare import prepare, resources_of
     from search.training.run_trial import train_spec
 
@@ -104,7 +116,9 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
     return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
 
 
-def _whole_model(settings: Settings, size: int, num_classes: int, weights: HeadWeights) -> "keras.Model":
+def _whole_model(
+    settings: Settings, size: int, num_classes: int, weights: HeadWeights
+) -> "keras.Model":
     """weights: as the trial's mode left them, the head's and perhaps those of the backbone."""
     import keras
 
@@ -113,7 +127,7 @@ def _whole_model(settings: Settings, size: int, num_classes: int, weights: HeadW
     shape = HeadShape(head[0].shape[0], settings.model.head_units, num_classes)
 
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
-    resized = keras.layers.Resizing(size, size, interpolation="bilinear", antialias=True, name="resize")(
-        images
-    )
+    resized = keras.layers.Resizing(
+        size, size, interpolation="bilinear", antialias=True, name="resize"
+    )(images)
     return keras.Model(images, plain_head(shape, head)(backbone(resized)), name="augsearch_model")

@@ -1,6 +1,7 @@
-"""How the work of a search is spread over its phases: trials, and augmented views of the whole data set for the backbone; or, where
-networks are trained, epochs of all heads. The one place that counts it, for the plan before a search, the time left in it and its
-deadline. Trains nothing and measures nothing.
+"""How the work of a search is spread over its phases: trials, and augmented views of the whole data
+set for the backbone; or, where networks are trained, epochs of all heads. The one place that counts
+it, for the plan before a search, the time left in it and its deadline. Trains nothing and measures
+nothing.
 """
 
 from dataclasses import dataclass
@@ -12,22 +13,20 @@ from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
 from search.training.modes import Views, budget_of, mode_of
 
-HEADS = (
-    3.0  # what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
-)
+# what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
+HEADS = 3.0
 FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
 BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
-REMOVED_SHARE = (
-    0.5  # a policy holds about so many of the searched augmentations; each is taken out in the ablation
-)
+# a policy holds about so many of the searched augmentations; each is taken out in the ablation
+REMOVED_SHARE = 0.5
 LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
 BEFORE_CONFIRMATION = ("controls", "search")
 
 
 @dataclass(frozen=True)
 class PhaseWork:
-    """trials: how many are trained. views: those that they compute together; no augmentation is one view. heads: what those of a
-    trial cost, in views.
+    """trials: how many are trained. views: those that they compute together; no augmentation is one
+    view. heads: what those of a trial cost, in views.
     """
 
     trials: float
@@ -41,7 +40,8 @@ class PhaseWork:
 
 @dataclass(frozen=True)
 class Workload:
-    """phases: in order. ladder: the views of each rung, lowest first; empty where there are none. dearest: a trial's work at most."""
+    """phases: in order. ladder: the views of each rung, lowest first; empty where there are none.
+    dearest: a trial's work at most."""
 
     phases: dict[str, PhaseWork]
     ladder: tuple[int, ...]
@@ -55,12 +55,14 @@ class Workload:
     @property
     def later(self) -> tuple[PhaseWork, ...]:
         """What comes after the search phase."""
-        return tuple(phase for name, phase in self.phases.items() if name not in BEFORE_CONFIRMATION)
+        return tuple(
+            phase for name, phase in self.phases.items() if name not in BEFORE_CONFIRMATION
+        )
 
     def of(self, record: TrialRecord) -> float:
-        """What one trial adds: its heads and its views, on a higher rung those alone that the rung below did not have (of
-        Hyperband's later brackets, which begin there, that is too little: a record does not say that it is the first of its
-        setting)."""
+        """What one trial adds: its heads and its views, on a higher rung those alone that the rung
+        below did not have (of Hyperband's later brackets, which begin there, that is too little: a
+        record does not say that it is the first of its setting)."""
         spec = record.spec
         if mode_of(spec.settings.training).budget == "epochs":
             heads = len(spec.protocol.head_seeds) * spec.protocol.folds
@@ -71,8 +73,8 @@ class Workload:
 
 
 def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> Workload:
-    """Every phase that this experiment goes through. removed_share: of the searched augmentations, those in the policy that the
-    ablation takes apart; a guess until it is chosen, 1 at most.
+    """Every phase that this experiment goes through. removed_share: of the searched augmentations,
+    those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most.
     """
     evaluation, space, ladder = config.evaluation, Space.of(config), views_ladder(config)
     if mode_of(space.corners()[0].training).budget == "epochs":
@@ -94,7 +96,8 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
             trials = searched + removed * (removed >= LARGE_POLICY)
             phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
-        # One fold. Nothing is recommended, and trained beside no augmentation, that was not confirmed.
+        # One fold. Nothing is recommended, and trained beside no augmentation, that was not
+        # confirmed.
         chosen = evaluation.confirm is not None
         phases["test"] = PhaseWork(1 + chosen, 1 + chosen * full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
@@ -103,7 +106,8 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
 def _epochs(
     config: ExperimentConfig, space: Space, ladder: tuple[int, ...], removed_share: float
 ) -> Workload:
-    """Counted in epochs of heads in place of views: every trial trains each of its heads through its budget."""
+    """Counted in epochs of heads in place of views: every trial trains each of its heads through
+    its budget."""
     evaluation, confirm = config.evaluation, config.evaluation.confirm
     training = space.with_augmentation({}).training
     full = float(mode_of(training).most(training))
@@ -123,12 +127,15 @@ def _epochs(
             trials = (1 + removed_share) * searched
             phases["ablation"] = PhaseWork(trials, trials * each, 0.0)
     if evaluation.test:
-        phases["test"] = PhaseWork(2, 2 * (confirm.seeds if confirm else evaluation.seeds) * full, 0.0)
+        phases["test"] = PhaseWork(
+            2, 2 * (confirm.seeds if confirm else evaluation.seeds) * full, 0.0
+        )
     return Workload(phases, ladder, heads * full)
 
 
 def new_views(views: Views, ladder: tuple[int, ...]) -> float:
-    """The views that a trial on this many has to compute, where the rung below it has computed its own."""
+    """The views that a trial on this many has to compute, where the rung below it has computed its
+    own."""
     if not isinstance(views, int):
         return float(FRESH_VIEWS)
     below = [lower for lower in ladder if lower < views] if views in ladder else []
@@ -136,9 +143,12 @@ def new_views(views: Views, ladder: tuple[int, ...]) -> float:
 
 
 def _search_work(config: ExperimentConfig, space: Space, full: float) -> PhaseWork:
-    """A promoted setting has the views of the round below; without rounds every trial has all views."""
+    """A promoted setting has the views of the round below; without rounds every trial has all
+    views."""
     trials, rounds = num_trials(config, space), rounds_of(config)
-    views = sum(each.size * (each.budget - each.below) for each in rounds) if rounds else trials * full
+    views = (
+        sum(each.size * (each.budget - each.below) for each in rounds) if rounds else trials * full
+    )
     return PhaseWork(trials, views)
 
 

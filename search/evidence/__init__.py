@@ -1,1 +1,2 @@
-"""From predictions to conclusions: effects with their intervals, the null floor, verdicts, power. NumPy and SciPy alone."""
+"""From predictions to conclusions: effects with their intervals, the null floor, verdicts, power.
+NumPy and SciPy alone."""

@@ -1,7 +1,8 @@
-"""Effects with their intervals: what a trial's predictions show against no augmentation, image by image.
+"""Effects with their intervals: what a trial's predictions show against no augmentation, image by
+image.
 
-Metrics of one trial, paired differences of two, and how sure they are. What to conclude from several
-effects is in `verdicts`, what the best of many would show by luck in `floor`.
+Metrics of one trial, paired differences of two, and how sure they are. What to conclude from
+several effects is in `verdicts`, what the best of many would show by luck in `floor`.
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,14 @@ from search.experiment.trial import Effect, Objective, Predictions
 NUM_RESAMPLES = 4000
 
 
-def metric_values(predictions: Predictions, labels: np.ndarray, num_classes: int) -> dict[str, float]:
+def metric_values(
+    predictions: Predictions, labels: np.ndarray, num_classes: int
+) -> dict[str, float]:
     """Every objective as it is reported (log-loss in nats, less is better), each a mean over seeds.
 
-    labels: int [images of the Dataset], looked up by `predictions.images`. Balanced accuracy is the mean
-    recall of those of the `num_classes` classes that have an image here. Raises ValueError for labels that
-    do not fit.
+    labels: int [images of the Dataset], looked up by `predictions.images`. Balanced accuracy is the
+    mean recall of those of the `num_classes` classes that have an image here. Raises ValueError for
+    labels that do not fit.
     """
     true = true_labels(predictions, labels)
     if true.size and int(true.max()) >= num_classes:
@@ -33,7 +36,8 @@ def metric_values(predictions: Predictions, labels: np.ndarray, num_classes: int
 
 
 def per_image(predictions: Predictions, labels: np.ndarray, objective: Objective) -> np.ndarray:
-    """float64 [seeds, n] whose mean is the objective, more being better: log-loss with its sign turned.
+    """float64 [seeds, n] whose mean is the objective, more being better: log-loss with its sign
+    turned.
 
     Raises ValueError for probabilities that are not numbers.
     """
@@ -50,11 +54,14 @@ def paired_difference(
     """
     alike = trial.predicted.shape == baseline.predicted.shape
     alike = (
-        alike and np.array_equal(trial.images, baseline.images) and np.array_equal(trial.fold, baseline.fold)
+        alike
+        and np.array_equal(trial.images, baseline.images)
+        and np.array_equal(trial.fold, baseline.fold)
     )
     if not alike:
         raise ValueError(
-            f"predictions of {trial.predicted.shape} and {baseline.predicted.shape} [seeds, images]: only trials "
+            f"predictions of {trial.predicted.shape} and {baseline.predicted.shape} [seeds, "
+            "images]: only trials "
             "on the same images, folds and seeds can be compared in pairs"
         )
     return per_image(trial, labels, objective) - per_image(baseline, labels, objective)
@@ -71,22 +78,22 @@ def paired_effect(
 ) -> Effect:
     """The mean paired difference, its bootstrap interval (percentiles) and a two-sided p-value.
 
-    Values are averaged over seeds for each image and differenced; images are drawn again inside each class.
-    Heads are drawn beside them from a normal distribution whose variance is itself drawn
-    (`HeadErrors.draw_variance`), because three seeds drawn with replacement take ten forms and hold two
-    thirds of the variance. With one seed the folds stand in for seeds. With one seed and one fold a head's
-    luck is assumed, not taken to be nought: see `spread.ASSUMED_HEAD_SPREAD`.
+    Values are averaged over seeds for each image and differenced; images are drawn again inside
+    each class. Heads are drawn beside them from a normal distribution whose variance is itself
+    drawn (`HeadErrors.draw_variance`), because three seeds drawn with replacement take ten forms
+    and hold two thirds of the variance. With one seed the folds stand in for seeds. With one seed
+    and one fold a head's luck is assumed, not taken to be nought: see `spread.ASSUMED_HEAD_SPREAD`.
 
-    Where the truth is known (`benchmarks/simulations.py`) 95 % intervals hold it 94 to 97 times in 100 with
-    5 folds; with a single fold of 341 images they are wider than need be: 96 to 98 with 1, 3 or 5 seeds,
-    above 99 with 2.
+    Where the truth is known (`benchmarks/simulations.py`) 95 % intervals hold it 94 to 97 times in
+    100 with 5 folds; with a single fold of 341 images they are wider than need be: 96 to 98 with 1,
+    3 or 5 seeds, above 99 with 2.
 
-    A variance of 1/n**2, spread over the seeds, is added: as much as one image more whose answer changed.
-    Without it no change among few images would be certainty (after Agresti and Min 2005, who add to the
-    discordant pairs).
+    A variance of 1/n**2, spread over the seeds, is added: as much as one image more whose answer
+    changed. Without it no change among few images would be certainty (after Agresti and Min 2005,
+    who add to the discordant pairs).
 
-    The p-value averages normal tails over the drawn variances: counting replicates cannot show the small
-    ones that correcting for many comparisons needs.
+    The p-value averages normal tails over the drawn variances: counting replicates cannot show the
+    small ones that correcting for many comparisons needs.
     """
     difference = paired_difference(trial, baseline, labels, objective)
     parts = strata(difference.mean(axis=0), true_labels(trial, labels))
@@ -96,7 +103,9 @@ def paired_effect(
     if heads.df:
         head_variance = heads.draw_variance(num_resamples, rng)
     else:
-        head_variance = np.full(num_resamples, assumed_head_variance(per_image(baseline, labels, objective)))
+        head_variance = np.full(
+            num_resamples, assumed_head_variance(per_image(baseline, labels, objective))
+        )
     moved = image_deviations(parts, num_resamples, rng)
     moved += np.sqrt(head_variance + lone_image) * rng.standard_normal(num_resamples)
     delta = float(difference.mean())
@@ -116,10 +125,11 @@ def effects_by_class(
     seed: int,
     level: float = 0.95,
 ) -> dict[str, Effect]:
-    """The effect on each class's own images: who gains, who loses. Classes without images are left out.
+    """The effect on each class's own images: who gains, who loses. Classes without images are left
+    out.
 
-    Within a class balanced accuracy is accuracy. Each interval is at `level`, not corrected for the many
-    classes.
+    Within a class balanced accuracy is accuracy. Each interval is at `level`, not corrected for the
+    many classes.
     """
     true = true_labels(trial, labels)
     effects = {}
@@ -132,17 +142,20 @@ def effects_by_class(
 
 
 def true_labels(predictions: Predictions, labels: np.ndarray) -> np.ndarray:
-    """int [n]: the class of each image scored, from `labels` [images of the Dataset]. ValueError if too few."""
+    """int [n]: the class of each image scored, from `labels` [images of the Dataset]. ValueError if
+    too few."""
     if predictions.images.size and int(predictions.images.max()) >= len(labels):
         last = int(predictions.images.max())
         raise ValueError(
-            f"predictions for image {last} but {len(labels)} labels; pass those of the whole Dataset"
+            f"predictions for image {last} but {len(labels)} labels; pass those of the whole "
+            "Dataset"
         )
     return labels[predictions.images]
 
 
 def _answer_variance(trial: Predictions, labels: np.ndarray, objective: Objective) -> float:
-    """What one image more, its answer changed, would add to the variance; 0 where all values change."""
+    """What one image more, its answer changed, would add to the variance; 0 where all values
+    change."""
     num_seeds, num_images = trial.predicted.shape
     changes = OBJECTIVES[objective].flip(true_labels(trial, labels))
     return float((changes**2).mean()) / num_images**2 / num_seeds

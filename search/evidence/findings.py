@@ -1,5 +1,6 @@
-"""What a search found out, as values: effects, verdicts, the null floor, the test. Computed in `evaluation` and `confirmation`,
-journaled, and read by the page, MLflow and the command line. Computes nothing itself.
+"""What a search found out, as values: effects, verdicts, the null floor, the test. Computed in
+`evaluation` and `confirmation`, journaled, and read by the page, MLflow and the command line.
+Computes nothing itself.
 """
 
 from typing import Any, Literal
@@ -14,9 +15,10 @@ VerdictName = Literal["HELPS", "HURTS", "NO EVIDENCE"]
 class Verdict(Frozen):
     """The answer about one augmentation or one policy.
 
-    effect, ci: against the comparison named by `basis`: "removed" compares the policy with the policy less this augmentation,
-    "alone" compares this augmentation alone with none, "policy" compares the whole policy with none. Accuracy units (0.01 is
-    a point). p_holm: corrected for everything compared at that stage.
+    effect, ci: against the comparison named by `basis`: "removed" compares the policy with the
+    policy less this augmentation, "alone" compares this augmentation alone with none, "policy"
+    compares the whole policy with none. Accuracy units (0.01 is a point). p_holm: corrected for
+    everything compared at that stage.
     """
 
     verdict: VerdictName
@@ -27,7 +29,8 @@ class Verdict(Frozen):
 
 
 class Confirmed(Frozen):
-    """One setting trained again on fresh seeds, folds and views. `source_trial` is the trial it comes from."""
+    """One setting trained again on fresh seeds, folds and views. `source_trial` is the trial it
+    comes from."""
 
     trial: int
     source_trial: int
@@ -37,7 +40,8 @@ class Confirmed(Frozen):
 
 
 class RungCorrelation(Frozen):
-    """Spearman's rank correlation of the same trials' scores between two numbers of views, or of epochs where `unit` says so."""
+    """Spearman's rank correlation of the same trials' scores between two numbers of views, or of
+    epochs where `unit` says so."""
 
     from_views: int
     to_views: int
@@ -47,9 +51,12 @@ class RungCorrelation(Frozen):
 
     @model_serializer(mode="wrap")
     def _without_views(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Journals from before there were epochs have no unit; verifying them compares what is dumped."""
+        """Journals from before there were epochs have no unit; verifying them compares what is
+        dumped."""
         content = dump(self)
-        return content if self.unit != "views" else {k: v for k, v in content.items() if k != "unit"}
+        return (
+            content if self.unit != "views" else {k: v for k, v in content.items() if k != "unit"}
+        )
 
 
 class Score(Frozen):
@@ -61,7 +68,8 @@ class Score(Frozen):
 
 
 class TestResult(Frozen):
-    """What the sealed test set said. `looks` counts how often it was opened in this run directory."""
+    """What the sealed test set said. `looks` counts how often it was opened in this run
+    directory."""
 
     __test__ = False  # not a test class, whatever pytest thinks of the name
 
@@ -76,7 +84,8 @@ class TestResult(Frozen):
 
 
 class LeakedScore(Frozen):
-    """A setting scored as it should be, on clean images, and as the mistake scores it, on augmented ones. Accuracies."""
+    """A setting scored as it should be, on clean images, and as the mistake scores it, on augmented
+    ones. Accuracies."""
 
     trial: int
     label: str
@@ -87,8 +96,8 @@ class LeakedScore(Frozen):
 
 
 class LeakDemo(Frozen):
-    """What augmenting the validation images does to a ranking. rho: Spearman's correlation of the two rankings; None where
-    it is not defined. Best first by the clean score."""
+    """What augmenting the validation images does to a ranking. rho: Spearman's correlation of the
+    two rankings; None where it is not defined. Best first by the clean score."""
 
     scores: tuple[LeakedScore, ...]
     rho: float | None
@@ -97,11 +106,13 @@ class LeakDemo(Frozen):
 class Evidence(Frozen):
     """All a search can say. Fields are filled as its phases end.
 
-    null_floor: what the best of the trials would show if none differed from no augmentation (95th percentile) in objective
-    units; null_floor_mean: the same, on average. None where the search phase has not ended.
+    null_floor: what the best of the trials would show if none differed from no augmentation (95th
+    percentile) in objective units; null_floor_mean: the same, on average. None where the search
+    phase has not ended.
     chosen_trial: the confirmed trial that is recommended; None recommends no augmentation.
-    verdicts: one an augmentation, from it alone at its strength in the best setting. removed: what taking it out of the chosen
-    policy costs. optimism: mean over trials of the optimistic score less the honest one.
+    verdicts: one an augmentation, from it alone at its strength in the best setting. removed: what
+    taking it out of the chosen policy costs. optimism: mean over trials of the optimistic score
+    less the honest one.
     """
 
     null_floor: float | None = None

@@ -1,7 +1,7 @@
 """The null floor: what the best of many trials would show if none differed from no augmentation.
 
-Works from the predictions of the search phase alone and trains nothing. A single trial's interval is in
-`evaluation`.
+Works from the predictions of the search phase alone and trains nothing. A single trial's interval
+is in `evaluation`.
 """
 
 import itertools
@@ -14,14 +14,14 @@ from search.evidence.objectives import OBJECTIVES
 from search.evidence.spread import HeadErrors, assumed_head_variance, head_errors
 from search.experiment.trial import Frozen, Objective, Predictions
 
-_MOST_UNITS = (
-    8192  # images flipped one by one; beyond, in groups: memory stays flat, the floor moves by about 1 %
-)
+# images flipped one by one; beyond, in groups: memory stays flat, the floor moves by about 1 %
+_MOST_UNITS = 8192
 _MOST_SIGNS = 4_000_000  # signs drawn at once, float32: 16 MB
 
 
 class NullFloor(Frozen):
-    """The best of `num_trials` effects if none were real, in the objective's units: its mean, its 95th percentile."""
+    """The best of `num_trials` effects if none were real, in the objective's units: its mean, its
+    95th percentile."""
 
     mean: float
     p95: float
@@ -39,24 +39,28 @@ def null_floor(
 ) -> NullFloor:
     """Flips the signs of the paired differences and takes the best trial's mean, `num_flips` times.
 
-    If nothing differed, trial and baseline could change places. For an image they do so in all trials
-    together: one sign an image, so that trials that err alike stay alike, and the baseline's own luck
-    counts once. But images scored by one head share its error and cannot change places alone. So the heads'
-    errors, as far as images do not explain them, are flipped beside them: one normal multiplier a head, the
-    same for all trials. The explained part is pooled over trials, each having few heads. With one seed and
-    one fold the spread of heads is assumed, as in `paired_effect`, half of it the baseline's. Each trial's
-    own effect is taken out first, so that one that hurts badly does not look like noise.
+    If nothing differed, trial and baseline could change places. For an image they do so in all
+    trials together: one sign an image, so that trials that err alike stay alike, and the baseline's
+    own luck counts once. But images scored by one head share its error and cannot change places
+    alone. So the heads' errors, as far as images do not explain them, are flipped beside them: one
+    normal multiplier a head, the same for all trials. The explained part is pooled over trials,
+    each having few heads. With one seed and one fold the spread of heads is assumed, as in
+    `paired_effect`, half of it the baseline's. Each trial's own effect is taken out first, so that
+    one that hurts badly does not look like noise.
 
-    trials: those the winner was picked from, in the same folds and seeds as `baseline`; an iterator is read
-    once. baselines: what each is compared with, where some had less to train with than others; None:
-    `baseline`, all of them. Raises ValueError where there are none, or for other images, folds or seeds.
+    trials: those the winner was picked from, in the same folds and seeds as `baseline`; an iterator
+    is read once. baselines: what each is compared with, where some had less to train with than
+    others; None: `baseline`, all of them. Raises ValueError where there are none, or for other
+    images, folds or seeds.
     """
     group = _groups(baseline)
     sums, heads = [], []
     for trial, own in zip(trials, baselines or itertools.repeat(baseline), strict=False):
         difference = paired_difference(trial, own, labels, objective)
         values = difference.mean(axis=0)
-        sums.append(np.bincount(group, weights=values - values.mean()).astype(np.float32) / len(values))
+        sums.append(
+            np.bincount(group, weights=values - values.mean()).astype(np.float32) / len(values)
+        )
         heads.append(head_errors(difference, baseline.fold))
     if not sums:
         raise ValueError("a null floor of no trials; give at least one")
@@ -80,7 +84,8 @@ def _groups(baseline: Predictions) -> np.ndarray:
 
 
 def _flipped(sums: np.ndarray, num_flips: int, rng: np.random.Generator) -> np.ndarray:
-    """float64 [num_flips, trials]: each trial's sum over its groups [trials, groups] under random signs."""
+    """float64 [num_flips, trials]: each trial's sum over its groups [trials, groups] under random
+    signs."""
     num_groups = sums.shape[1]
     rows = max(_MOST_SIGNS // num_groups, 1)
     parts = []
@@ -91,7 +96,10 @@ def _flipped(sums: np.ndarray, num_flips: int, rng: np.random.Generator) -> np.n
 
 
 def _head_part(heads: list[HeadErrors]) -> np.ndarray:
-    """float64 [heads, trials]: what each head adds to each trial's mean, less what images explain."""
+    """float64 [heads, trials]: what each head adds to each trial's mean, less what images
+    explain."""
     ratios = [h.raw_variance / h.image_noise for h in heads if h.image_noise > 0]
-    own_share = max(0.0, 1 - 1 / float(np.mean(ratios))) if ratios and any(ratios) else float(not ratios)
+    own_share = (
+        max(0.0, 1 - 1 / float(np.mean(ratios))) if ratios and any(ratios) else float(not ratios)
+    )
     return np.sqrt(own_share) * np.stack([h.contributions for h in heads], axis=1)

@@ -80,7 +80,9 @@ def _is_right(answers: Answers) -> np.ndarray:
 def _log_prob(answers: Answers) -> np.ndarray:
     values = np.maximum(answers.log_prob.astype(np.float64), _LEAST_LOG_PROB)
     if np.isnan(values).any():
-        raise ValueError("predictions hold NaN probabilities; such a trial has failed and has no effect")
+        raise ValueError(
+            "predictions hold NaN probabilities; such a trial has failed and has no effect"
+        )
     return values
 
 

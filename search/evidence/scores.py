@@ -1,4 +1,5 @@
-"""Plain figures of one set of predictions that the page shows: a confusion matrix, an interval of one accuracy."""
+"""Plain figures of one set of predictions that the page shows: a confusion matrix, an interval of
+one accuracy."""
 
 import numpy as np
 from scipy.stats import norm
@@ -9,8 +10,8 @@ from search.experiment.trial import Predictions
 def confusion_matrix(
     predictions: Predictions, labels: np.ndarray, num_classes: int
 ) -> tuple[tuple[int, ...], ...]:
-    """Images as the first seed's model answers them, which is the one that is kept; rows are true classes, columns the classes
-    given."""
+    """Images as the first seed's model answers them, which is the one that is kept; rows are true
+    classes, columns the classes given."""
     pairs = labels[predictions.images].astype(np.int64) * num_classes + predictions.predicted[0]
     counts = np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
     return tuple(tuple(row) for row in counts.tolist())
@@ -26,4 +27,6 @@ def wilson_interval(accuracy: float, num_images: int, level: float = 0.95) -> tu
         * np.sqrt(accuracy * (1 - accuracy) / num_images + z**2 / (4 * num_images**2))
     )
     low, high = float(centre - half), float(centre + half)
-    return max(0.0, min(low, accuracy)), min(1.0, max(high, accuracy))  # rounding leads a hair beyond
+    return max(0.0, min(low, accuracy)), min(
+        1.0, max(high, accuracy)
+    )  # rounding leads a hair beyond

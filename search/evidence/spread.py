@@ -1,9 +1,9 @@
 """How far heads differ by luck alone.
 
-A head is trained once a (seed, fold) and scores every image of its fold, so its luck is one error shared by
-all of them: more images do not average it away, only more heads do. This module separates that shared error
-from what the images account for. Images are resampled in `resampling`; intervals are made in `evaluation`,
-the null floor in `floor`, plans in `power`.
+A head is trained once a (seed, fold) and scores every image of its fold, so its luck is one error
+shared by all of them: more images do not average it away, only more heads do. This module separates
+that shared error from what the images account for. Images are resampled in `resampling`; intervals
+are made in `evaluation`, the null floor in `floor`, plans in `power`.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from math import sqrt
 
 import numpy as np
 
-# With a single head its luck cannot be told from the effect, so it is assumed: one standard deviation of the
-# difference of two heads' shared errors, over that of the objective between images. 0.02 is 0.7 points at an
-# accuracy of 0.84, the upper half of what heads on frozen features were seen to share.
+# With a single head its luck cannot be told from the effect, so it is assumed: one standard
+# deviation of the difference of two heads' shared errors, over that of the objective between
+# images. 0.02 is 0.7 points at an accuracy of 0.84, the upper half of what heads on frozen features
+# were seen to share.
 ASSUMED_HEAD_SPREAD = 0.02
 
 
@@ -21,9 +22,10 @@ ASSUMED_HEAD_SPREAD = 0.02
 class HeadErrors:
     """What single heads add to a mean difference.
 
-    contributions: float64 [num_heads]; their sum of squares estimates the variance of the mean difference
-    that comes from heads, plus `image_noise`, the part of it that resampled images account for already. df:
-    its degrees of freedom; 0 with a single head, where `contributions` is empty and nothing is known.
+    contributions: float64 [num_heads]; their sum of squares estimates the variance of the mean
+    difference that comes from heads, plus `image_noise`, the part of it that resampled images
+    account for already. df: its degrees of freedom; 0 with a single head, where `contributions` is
+    empty and nothing is known.
     """
 
     contributions: np.ndarray
@@ -39,12 +41,13 @@ class HeadErrors:
         return max(0.0, self.raw_variance - self.image_noise)
 
     def draw_variance(self, num_draws: int, rng: np.random.Generator) -> np.ndarray:
-        """float64 [num_draws]: the heads' variance, as unsure as few heads leave it (scaled inverse χ²).
+        """float64 [num_draws]: the heads' variance, as unsure as few heads leave it (scaled inverse
+        χ²).
 
-        What the images explain is taken off each draw. Where they explain nearly all of it, its size is
-        known from many images rather than from few heads, and counts as up to 12 more degrees of freedom (a
-        number tuned in simulation): without them few heads give intervals far too wide. Not with one degree
-        of freedom, where chance hides real differences too often.
+        What the images explain is taken off each draw. Where they explain nearly all of it, its
+        size is known from many images rather than from few heads, and counts as up to 12 more
+        degrees of freedom (a number tuned in simulation): without them few heads give intervals far
+        too wide. Not with one degree of freedom, where chance hides real differences too often.
         """
         raw, noise = self.raw_variance, self.image_noise
         if raw + noise == 0.0:
@@ -57,10 +60,10 @@ class HeadErrors:
 def head_errors(values: np.ndarray, fold: np.ndarray) -> HeadErrors:
     """Separates the heads' shared errors in `values` float64 [seeds, n], scored in `fold` int [n].
 
-    Two seeds or more: heads of one fold scored the same images, so what separates their means is their own
-    (one-way analysis of variance inside each fold). One seed: the spread of fold means beyond what their
-    images explain. A lasting difference between training sets that all seeds share cannot be told from the
-    images of its fold.
+    Two seeds or more: heads of one fold scored the same images, so what separates their means is
+    their own (one-way analysis of variance inside each fold). One seed: the spread of fold means
+    beyond what their images explain. A lasting difference between training sets that all seeds
+    share cannot be told from the images of its fold.
     """
     codes = np.unique(fold, return_inverse=True)[1]
     sizes = np.bincount(codes).astype(np.float64)

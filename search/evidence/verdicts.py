@@ -1,6 +1,8 @@
-"""What to conclude from effects: Holm's correction, HELPS / HURTS / NO EVIDENCE, the policy to recommend.
+"""What to conclude from effects: Holm's correction, HELPS / HURTS / NO EVIDENCE, the policy to
+recommend.
 
-Effects and their intervals come from `evaluation`; which trials are compared is the search's business.
+Effects and their intervals come from `evaluation`; which trials are compared is the search's
+business.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,11 +16,11 @@ SIGNIFICANCE = 0.05
 def holm(p_values: Sequence[float], num_searched: int | None = None) -> tuple[float, ...]:
     """p-values corrected for being several, in the order given (Holm 1979, through statsmodels).
 
-    num_searched: of how many trials these were picked as the best. Confirmation trains again but scores the
-    same images; a setting that suits these images by chance suits them twice, and picking the best picks
-    that chance too. So the correction is for everything searched, those not confirmed counting as p = 1:
-    what then passes is wrong in at most 5 % of searches however the few were picked. None: nothing was
-    picked, all that was compared is here.
+    num_searched: of how many trials these were picked as the best. Confirmation trains again but
+    scores the same images; a setting that suits these images by chance suits them twice, and
+    picking the best picks that chance too. So the correction is for everything searched, those not
+    confirmed counting as p = 1: what then passes is wrong in at most 5 % of searches however the
+    few were picked. None: nothing was picked, all that was compared is here.
     """
     from statsmodels.stats.multitest import multipletests  # two seconds to import
 
@@ -52,6 +54,7 @@ def verdict_of(confirmed: Confirmed) -> Verdict:
 
 
 def choose(confirmed: Iterable[Confirmed]) -> Confirmed | None:
-    """The largest confirmed effect that HELPS; None, which recommends no augmentation, where none does."""
+    """The largest confirmed effect that HELPS; None, which recommends no augmentation, where none
+    does."""
     helping = [c for c in confirmed if verdict_of(c).verdict == "HELPS"]
     return max(helping, key=lambda c: c.effect.delta, default=None)

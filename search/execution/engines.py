@@ -1,7 +1,7 @@
 """Where trials run: one record an engine.
 
-An engine takes specs and gives futures of outcomes. It knows no oracle, no journal and no order: whoever
-submits decides in which order outcomes are told.
+An engine takes specs and gives futures of outcomes. It knows no oracle, no journal and no order:
+whoever submits decides in which order outcomes are told.
 """
 
 import importlib.util
@@ -26,7 +26,9 @@ LOG_FOLDER = "logs"
 class RunTrial(Protocol):
     """What runs a trial, as `run_trial` does."""
 
-    def __call__(self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> Outcome: ...
+    def __call__(
+        self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None
+    ) -> Outcome: ...
 
 
 def _run_trial() -> RunTrial:
@@ -37,9 +39,10 @@ def _run_trial() -> RunTrial:
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one trial; shares of a GPU are allowed.
-    max_workers: trials at a time, of which Ray is told; None is as many as there is room for. cache_is_shared: every node uses the
-    driver's cache folder, by its path.
+    """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one
+    trial; shares of a GPU are allowed. max_workers: trials at a time, of which Ray is told; None is
+    as many as there is room for. cache_is_shared: every node uses the driver's cache folder, by its
+    path.
     """
 
     address: str = "auto"
@@ -53,10 +56,11 @@ class ClusterOptions:
 class EngineOptions:
     """What an engine is built from. An engine takes no notice of what does not concern it.
 
-    run: a function at the top of a module, which worker processes import. resources: of this machine in all;
-    an engine divides the threads between its workers. run_dir: logs go to its `logs`, and log paths are
-    relative to it. retries: attempts after the first, for failures that may pass. timeout_seconds: of one
-    attempt. warm_imports: what a worker imports ahead of its first trial, where installed. cluster: of engines with nodes.
+    run: a function at the top of a module, which worker processes import. resources: of this
+    machine in all; an engine divides the threads between its workers. run_dir: logs go to its
+    `logs`, and log paths are relative to it. retries: attempts after the first, for failures that
+    may pass. timeout_seconds: of one attempt. warm_imports: what a worker imports ahead of its
+    first trial, where installed. cluster: of engines with nodes.
     """
 
     resources: Resources
@@ -72,8 +76,9 @@ class EngineOptions:
 class Engine(Protocol):
     """What every engine does.
 
-    A future ends with an Outcome, failed or completed; cancelled; with StorageError where a disk must be
-    mended before any trial can go on; or with another exception, which is a fault of this program.
+    A future ends with an Outcome, failed or completed; cancelled; with StorageError where a disk
+    must be mended before any trial can go on; or with another exception, which is a fault of this
+    program.
     """
 
     def warm_up(self) -> None:
@@ -82,35 +87,41 @@ class Engine(Protocol):
     def use_dataset(self, dataset: Dataset, path: str | None) -> None:
         """To be called before the first `submit`.
 
-        path: where a machine must have the images to read them itself, empty where no such place is known; None where no
-        machine needs files for them.
+        path: where a machine must have the images to read them itself, empty where no such place is
+        known; None where no machine needs files for them.
         """
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
-        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after `shutdown`.
+        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after
+        `shutdown`.
 
-        on_epoch is called with what the trial reports, in whatever thread, a moment late, and once more from the first epoch
-        where the trial is attempted again. An engine that hears nothing of its trials does not call it.
+        on_epoch is called with what the trial reports, in whatever thread, a moment late, and once
+        more from the first epoch where the trial is attempted again. An engine that hears nothing
+        of its trials does not call it.
         """
 
     def cancel_running(self) -> None:
         """Cancels every trial that has not ended, running or waiting, and returns at once."""
 
     def shutdown(self, wait: bool) -> None:
-        """Returns when all workers are gone. wait: lets the submitted trials end first; else cancels them."""
+        """Returns when all workers are gone. wait: lets the submitted trials end first; else
+        cancels them."""
 
     def __enter__(self) -> "Engine": ...
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Shuts down; waits for the trials unless an exception is on its way."""
 
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package: what must be installed for it
-    beside this program.
+    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package:
+    what must be installed for it beside this program.
     """
 
     build: Callable[[EngineOptions], Engine]
@@ -124,12 +135,15 @@ def require_engine(name: str) -> None:
     package = ENGINES[name].package
     if package is not None and importlib.util.find_spec(package) is None:
         raise UserError(
-            f"execution.engine is {name}, and {package.capitalize()} is not installed; pip install 'augsearch[{package}]', or "
+            f"execution.engine is {name}, and {package.capitalize()} is not installed; pip install "
+            f"'augsearch[{package}]', or "
             "set engine: local"
         )
 
 
-def settle(future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None) -> None:
+def settle(
+    future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None
+) -> None:
     """Ends a future with what its last attempt gave, unless it has been cancelled meanwhile."""
     if not future.set_running_or_notify_cancel():
         return
@@ -174,7 +188,9 @@ class InlineEngine:
         attempts = 1
         run = partial(options.run, on_epoch=on_epoch)
         answer = guarded(run, spec, options.resources)
-        while isinstance(answer, Failure) and answer.kind == "machine" and attempts <= options.retries:
+        while (
+            isinstance(answer, Failure) and answer.kind == "machine" and attempts <= options.retries
+        ):
             attempts += 1
             answer = guarded(run, spec, options.resources)
         future: Future[Outcome] = Future()
@@ -191,7 +207,10 @@ class InlineEngine:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.shutdown(wait=error is None)
 
@@ -209,7 +228,9 @@ def _ray(options: EngineOptions) -> Engine:
 
 
 ENGINES: dict[str, EngineRecord] = {
-    "inline": EngineRecord(InlineEngine, isolates=False, summary="in the calling process, one at a time"),
+    "inline": EngineRecord(
+        InlineEngine, isolates=False, summary="in the calling process, one at a time"
+    ),
     "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
     "ray": EngineRecord(_ray, isolates=True, summary="as tasks of a Ray cluster", package="ray"),
 }

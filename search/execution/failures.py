@@ -1,7 +1,8 @@
-"""What can go wrong with a trial, named in one line and sorted by what to do about it. Starts nothing.
+"""What can go wrong with a trial, named in one line and sorted by what to do about it. Starts
+nothing.
 
-Importing this must stay cheap and load no numerical library: a worker does so before it sets its thread
-counts.
+Importing this must stay cheap and load no numerical library: a worker does so before it sets its
+thread counts.
 """
 
 import os
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 
 MAX_TRACEBACK_CHARACTERS = 20_000
 
-# By name, since TensorFlow is not imported here: it ran out of memory, or the device had a fault of its own.
+# By name, since TensorFlow is not imported here: it ran out of memory, or the device had a fault of
+# its own.
 _MACHINE_ERROR_NAMES = {"ResourceExhaustedError", "UnavailableError", "InternalError"}
-# By their words, where libraries raise errors of other kinds for it: no memory, threads, processes or open files left.
+# By their words, where libraries raise errors of other kinds for it: no memory, threads, processes
+# or open files left.
 _MACHINE_WORDS = re.compile(
-    r"can't (start|allocate)|cannot allocate|out of memory|insufficient memory|bad_alloc|failed to map segment|"
+    r"can't (start|allocate)|cannot allocate|out of memory|insufficient memory|bad_alloc|failed to "
+    r"map segment|"
     r"resource temporarily unavailable|too many open files|thread constructor failed",
     re.IGNORECASE,
 )
@@ -35,9 +39,9 @@ _MACHINE_WORDS = re.compile(
 class Failure:
     """Why a trial gave no result.
 
-    kind: "trial" would fail again the same way; "user" too, until the user mends it; "machine" may not, and is worth another
-    attempt; "storage" ends the search until somebody mends the disk. reason: one line. errno: of the operating system, for
-    "storage".
+    kind: "trial" would fail again the same way; "user" too, until the user mends it; "machine" may
+    not, and is worth another attempt; "storage" ends the search until somebody mends the disk.
+    reason: one line. errno: of the operating system, for "storage".
     """
 
     kind: Literal["trial", "user", "machine", "storage"]
@@ -49,7 +53,8 @@ class Failure:
 def guarded(
     run: "Callable[[TrialSpec, Resources], Outcome]", spec: "TrialSpec", resources: "Resources"
 ) -> "Outcome | Failure":
-    """Runs one trial; whatever it raises comes back as a Failure. BaseExceptions (Ctrl-C) pass through."""
+    """Runs one trial; whatever it raises comes back as a Failure. BaseExceptions (Ctrl-C) pass
+    through."""
     try:
         return run(spec, resources)
     except Exception as error:
@@ -69,7 +74,8 @@ def classify(error: BaseException) -> Failure:
 
 
 def is_lack(error: BaseException) -> bool:
-    """Whether the machine refused something (memory, threads, files), whatever the exception it comes as."""
+    """Whether the machine refused something (memory, threads, files), whatever the exception it
+    comes as."""
     names = {kind.__name__ for kind in type(error).__mro__}
     by_kind = isinstance(error, OSError | MemoryError | SystemError) or names & _MACHINE_ERROR_NAMES
     return bool(by_kind or _MACHINE_WORDS.search(str(error)))
@@ -83,7 +89,8 @@ def _storage_reason(error: BaseException) -> str:
 
 
 def describe_exit(code: int | None) -> str:
-    """How a worker process ended, for people. code: as multiprocessing gives it, minus a signal's number."""
+    """How a worker process ended, for people. code: as multiprocessing gives it, minus a signal's
+    number."""
     if code is None:
         return "the worker process disappeared"
     if code >= 0:
@@ -98,7 +105,8 @@ def describe_exit(code: int | None) -> str:
 
 
 def failure_streak(results: "Sequence[TrialResult]", limit: int) -> str | None:
-    """The one sentence to stop with, where the last `limit` results (in the order told) failed for one cause.
+    """The one sentence to stop with, where the last `limit` results (in the order told) failed for
+    one cause.
 
     A pure function of the results, so that a resumed search stops where an undisturbed one does.
     """

@@ -1,7 +1,9 @@
-"""The `local` engine: worker processes on this machine, each at a trial at a time, kept warm between trials.
+"""The `local` engine: worker processes on this machine, each at a trial at a time, kept warm
+between trials.
 
-A slot is a thread of the parent with at most one worker process. Whatever ends a worker (a crash, a time-out,
-a cancellation, having grown too large) ends nothing else: the slot goes on with a new one.
+A slot is a thread of the parent with at most one worker process. Whatever ends a worker (a crash, a
+time-out, a cancellation, having grown too large) ends nothing else: the slot goes on with a new
+one.
 """
 
 import contextlib
@@ -31,7 +33,8 @@ class _Job:
 
 
 class LocalEngine:
-    """See `engines.Engine`. Raises StorageError where logs cannot be written, TypeError for a bad `run`."""
+    """See `engines.Engine`. Raises StorageError where logs cannot be written, TypeError for a bad
+    `run`."""
 
     def __init__(self, options: EngineOptions) -> None:
         _refuse_unimportable(options)
@@ -42,7 +45,9 @@ class LocalEngine:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         slots = [_Slot(number, options, self._jobs) for number in range(1, options.workers + 1)]
         self._threads = [threading.Thread(target=slot.serve, daemon=True) for slot in slots]
-        self._lock = threading.Lock()  # over the three below: slots end trials while others submit and cancel
+        self._lock = (
+            threading.Lock()
+        )  # over the three below: slots end trials while others submit and cancel
         self._unfinished: set[Future[Outcome]] = set()
         self._started = self._closed = False
 
@@ -96,7 +101,10 @@ class LocalEngine:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.shutdown(wait=error is None)
 
@@ -104,7 +112,9 @@ class LocalEngine:
 class _Slot:
     """Takes jobs from the queue, one at a time, and has them done by a worker process."""
 
-    def __init__(self, number: int, options: EngineOptions, jobs: "queue.SimpleQueue[_Job | None]") -> None:
+    def __init__(
+        self, number: int, options: EngineOptions, jobs: "queue.SimpleQueue[_Job | None]"
+    ) -> None:
         self._number = number
         self._options = options
         self._jobs = jobs
@@ -150,7 +160,8 @@ class _Slot:
                 return self._attempt(job, attempt, again=True)
             return Failure("machine", str(error), self._log_since(offset))
         if isinstance(answer, Failure) and answer.kind == "machine":
-            self._drop_worker()  # another attempt begins in a fresh process, with its memory to itself
+            # another attempt begins in a fresh process, with its memory to itself
+            self._drop_worker()
         return answer
 
     def _warm_up(self) -> None:
@@ -184,7 +195,8 @@ class _Slot:
 def _refuse_unimportable(options: EngineOptions) -> None:
     if options.run.__module__ == "__main__":
         raise TypeError(
-            "run is defined in the main module, which workers do not import: put it into a module of its own"
+            "run is defined in the main module, which workers do not import: put it into a module "
+            "of its own"
         )
     try:
         pickle.dumps(options.run)

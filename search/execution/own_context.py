@@ -1,7 +1,9 @@
-"""How worker processes are started: spawned, and without the main module of whoever called the search.
+"""How worker processes are started: spawned, and without the main module of whoever called the
+search.
 
-A spawned process imports that module again, so that what it defines can be unpickled. Workers need none of it: what they run is in
-modules of its own. A script without `if __name__ == "__main__":` would begin a search of its own in every worker.
+A spawned process imports that module again, so that what it defines can be unpickled. Workers need
+none of it: what they run is in modules of its own. A script without `if __name__ == "__main__":`
+would begin a search of its own in every worker.
 """
 
 import threading
@@ -29,8 +31,8 @@ class OwnContext(context.SpawnContext):
 
 @contextmanager
 def _main_left_out() -> Iterator[None]:
-    """What a process started in this thread is told holds no main module; multiprocessing has no option for it. Other threads of the
-    program start theirs as ever."""
+    """What a process started in this thread is told holds no main module; multiprocessing has no
+    option for it. Other threads of the program start theirs as ever."""
     here = threading.get_ident()
     with _lock:
         given = spawn.get_preparation_data

@@ -16,15 +16,18 @@ CONNECT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Connection:
-    """ray: the module, connected. is_own: whether this connection was made here, and is to be closed here: a process has but one."""
+    """ray: the module, connected. is_own: whether this connection was made here, and is to be
+    closed here: a process has but one."""
 
     ray: ModuleType
     is_own: bool
 
 
 def connect(address: str) -> Connection:
-    """Connects to the cluster at `address`. Raises UserError where there is no Ray or no cluster."""
-    # Ray reports its use unless told not to, and starts a cluster of its own where a call comes after the end.
+    """Connects to the cluster at `address`. Raises UserError where there is no Ray or no
+    cluster."""
+    # Ray reports its use unless told not to, and starts a cluster of its own where a call comes
+    # after the end.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     require_engine("ray")
@@ -40,7 +43,10 @@ def connect(address: str) -> Connection:
         raise _no_cluster(address, str(error).strip().splitlines()[0][:200]) from error
     finally:
         if threading.current_thread() is threading.main_thread():
-            for number, handler in stops.items():  # Ray puts its own in their place, which exits at once
+            for (
+                number,
+                handler,
+            ) in stops.items():  # Ray puts its own in their place, which exits at once
                 signal.signal(number, handler)
     return Connection(ray, is_own=True)
 
@@ -58,6 +64,7 @@ def _refuse_silence(address: str) -> None:
 
 def _no_cluster(address: str, reason: str) -> UserError:
     return UserError(
-        f"execution.address is {address}: no Ray cluster answers ({reason}); start one with `ray start --head`, or set "
+        f"execution.address is {address}: no Ray cluster answers ({reason}); start one with `ray "
+        "start --head`, or set "
         "engine: local"
     )

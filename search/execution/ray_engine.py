@@ -1,7 +1,8 @@
-"""The `ray` engine: each trial a task of a Ray cluster. Placement, queueing, retries and the loss of nodes are Ray's.
+"""The `ray` engine: each trial a task of a Ray cluster. Placement, queueing, retries and the loss
+of nodes are Ray's.
 
-The oracle and the journal stay with the driver, this process; where it dies, Ray cancels its tasks, and the search resumes from its
-journal. What happens on a node is `ray_node`.
+The oracle and the journal stay with the driver, this process; where it dies, Ray cancels its tasks,
+and the search resumes from its journal. What happens on a node is `ray_node`.
 """
 
 import contextlib
@@ -28,7 +29,9 @@ from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
 
 _CANCELLED = Failure("trial", "cancelled")
-NODE_LOSSES = 3  # attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
+NODE_LOSSES = (
+    3  # attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
+)
 TRIALS_A_PROCESS = 200  # then Ray starts a fresh one: libraries leak
 LISTEN_SECONDS = 1.0
 CLEAN_SECONDS = 10.0
@@ -39,7 +42,8 @@ _Answer = tuple[Outcome | Failure | NoImages, dict[str, bytes]]
 class RayEngine:
     """See `engines.Engine`. Raises UserError where Ray is not installed or no cluster answers.
 
-    What is submitted is handed to Ray at once, which queues what it has no room for: that is the demand by which a cluster grows.
+    What is submitted is handed to Ray at once, which queues what it has no room for: that is the
+    demand by which a cluster grows.
     """
 
     def __init__(self, options: EngineOptions) -> None:
@@ -84,7 +88,8 @@ class RayEngine:
         )
 
     def use_dataset(self, dataset: Dataset, path: str | None) -> None:
-        """The images go through Ray's object store once a node asks for them that has nothing at `path`."""
+        """The images go through Ray's object store once a node asks for them that has nothing at
+        `path`."""
         self._dataset = dataset
         self._plan = replace(self._plan, digest=dataset.digest, path=path)
         self._plan_ref = self._ray.put(self._plan)
@@ -125,8 +130,11 @@ class RayEngine:
         answer = self._task.remote(spec, self._plan_ref)
         with self._lock:
             self._running[future] = spec, answer
-        # In Ray's own thread, which must not wait for Ray: what there is to do with it is `_listen`'s.
-        answer.future().add_done_callback(lambda task: self._answers.put((future, spec, attempt, task)))
+        # In Ray's own thread, which must not wait for Ray: what there is to do with it is
+        # `_listen`'s.
+        answer.future().add_done_callback(
+            lambda task: self._answers.put((future, spec, attempt, task))
+        )
         if future.cancelled():  # while this attempt was made, so that nobody has cancelled it
             self._ended(future)
 
@@ -137,7 +145,9 @@ class RayEngine:
             self._ray.cancel(answer, force=True)
         self._start()
 
-    def _answered(self, future: Future[Outcome], spec: TrialSpec, attempt: int, task: "Future[Any]") -> None:
+    def _answered(
+        self, future: Future[Outcome], spec: TrialSpec, attempt: int, task: "Future[Any]"
+    ) -> None:
         try:
             answer, files = self._received(spec.key, task)
             if isinstance(answer, NoImages):
@@ -172,14 +182,19 @@ class RayEngine:
             return None
         limit = self._options.timeout_seconds or 0
         return Failure(
-            "trial", f"the trial took longer than {limit:g} s, the limit execution.trial_timeout_minutes sets"
+            "trial",
+            f"the trial took longer than {limit:g} s, the limit execution.trial_timeout_minutes "
+            "sets",
         )
 
     def _lost(self, error: Exception) -> Failure:
-        """A crash or a lost node, after Ray has tried again as often as it may: not to be tried any more."""
+        """A crash or a lost node, after Ray has tried again as often as it may: not to be tried any
+        more."""
         lines = [line for line in str(error).splitlines() if line.strip()]
         if "ModuleNotFoundError" in lines[-1]:
-            return Failure("trial", f"{lines[-1]}; install the same augsearch on every node", str(error))
+            return Failure(
+                "trial", f"{lines[-1]}; install the same augsearch on every node", str(error)
+            )
         # Of an error raised on a node the last line says what it was; of a lost process the first.
         is_raised = isinstance(error, self._ray.exceptions.RayTaskError)
         reason = lines[-1] if is_raised else f"{type(error).__name__}: {lines[0]}"
@@ -192,7 +207,8 @@ class RayEngine:
             write_atomically(place, content, "what a trial leaves")
 
     def _listen(self) -> None:
-        """Hands on what trials say and answer, in one thread, until the engine is closed and nothing runs."""
+        """Hands on what trials say and answer, in one thread, until the engine is closed and
+        nothing runs."""
         while not (self._closed.is_set() and not self._snapshot()):
             try:
                 answered = self._answers.get(timeout=LISTEN_SECONDS)
@@ -255,6 +271,9 @@ class RayEngine:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.shutdown(wait=error is None)

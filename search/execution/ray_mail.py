@@ -1,4 +1,5 @@
-"""What running trials say to the driver while they run: an actor that keeps it, and the driver's end that takes it from there."""
+"""What running trials say to the driver while they run: an actor that keeps it, and the driver's
+end that takes it from there."""
 
 import contextlib
 from collections import Counter
@@ -36,13 +37,15 @@ class Mailbox:
 
 
 class Mail:
-    """The driver's end, for one thread. begun, late: how often, by the trial's key. listeners: by key, called by `take`."""
+    """The driver's end, for one thread. begun, late: how often, by the trial's key. listeners: by
+    key, called by `take`."""
 
     def __init__(self, ray: ModuleType) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._ray = ray
-        # On the driver's own machine: a box on a node would be lost with it, and what other nodes have said.
+        # On the driver's own machine: a box on a node would be lost with it, and what other nodes
+        # have said.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         options = {"num_cpus": 0, "max_restarts": -1, "scheduling_strategy": here}
         self.box = ray.remote(Mailbox).options(**options).remote()
@@ -52,7 +55,9 @@ class Mail:
 
     def take(self) -> None:
         """Hands on what has been said since the last call."""
-        with contextlib.suppress(self._ray.exceptions.RayError):  # where its process died, it is restarted
+        with contextlib.suppress(
+            self._ray.exceptions.RayError
+        ):  # where its process died, it is restarted
             for key, item in self._ray.get(self.box.take.remote()):
                 if isinstance(item, Begun):
                     self.begun[key] += 1

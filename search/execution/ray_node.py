@@ -1,7 +1,8 @@
-"""What runs on a node of a Ray cluster: one trial in one Ray task, with the images it needs and the node's own caches.
+"""What runs on a node of a Ray cluster: one trial in one Ray task, with the images it needs and the
+node's own caches.
 
-Sent to the nodes by name, so they need this package; imports no TensorFlow until the thread counts are set. The driver's side is
-`ray_engine`.
+Sent to the nodes by name, so they need this package; imports no TensorFlow until the thread counts
+are set. The driver's side is `ray_engine`.
 """
 
 import os
@@ -39,16 +40,19 @@ class Shared:
 
 @dataclass(frozen=True)
 class NoImages:
-    """The answer of a node that has nothing at the driver's path and was sent nothing: the trial was not attempted."""
+    """The answer of a node that has nothing at the driver's path and was sent nothing: the trial
+    was not attempted."""
 
 
 @dataclass(frozen=True)
 class NodePlan:
     """All that a task needs beside its spec.
 
-    run: as `engines.EngineOptions.run`. resources: the driver's; a node puts its own cache folder in, unless `cache_is_shared`.
-    search: names the search's folder in the cache. digest: of the images that a node must find; None for any. path: as
-    `Engine.use_dataset` has it. shared: the images, once they were sent. mail: the Mailbox.
+    run: as `engines.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
+    in, unless `cache_is_shared`.
+    search: names the search's folder in the cache. digest: of the images that a node must find;
+    None for any. path: as `Engine.use_dataset` has it. shared: the images, once they were sent.
+    mail: the Mailbox.
     """
 
     run: Callable[..., "Outcome"]
@@ -62,8 +66,11 @@ class NodePlan:
     mail: Any
 
 
-def run_on_node(spec: "TrialSpec", plan: NodePlan) -> "tuple[Outcome | Failure | NoImages, dict[str, bytes]]":
-    """One attempt at a trial: its answer, and the files it left beside the views (name -> content), for the driver to keep."""
+def run_on_node(
+    spec: "TrialSpec", plan: NodePlan
+) -> "tuple[Outcome | Failure | NoImages, dict[str, bytes]]":
+    """One attempt at a trial: its answer, and the files it left beside the views (name -> content),
+    for the driver to keep."""
     set_threads(plan.resources.num_threads, plan.resources.side_by_side)
     os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several trials share a GPU
     resources = node_resources(plan)
@@ -93,8 +100,8 @@ def node_resources(plan: NodePlan) -> "Resources":
 
 
 def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> bool:
-    """Sees to it that this node has the very images of the driver: those sent earlier, its own copy of the files, or those in
-    the object store. False where there are none of these.
+    """Sees to it that this node has the very images of the driver: those sent earlier, its own copy
+    of the files, or those in the object store. False where there are none of these.
 
     Raises UserError where the files are others than the driver's.
     """
@@ -113,8 +120,10 @@ def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> b
         found = dataset_of(spec.dataset, spec.dataset_seed, resources).digest
     if found != plan.digest:
         raise UserError(
-            f"{os.uname().nodename} has other images at {spec.dataset.path} (digest {found[:12]}, the driver's are "
-            f"{plan.digest[:12]}); mend that copy, or take it away: a node without images is sent the driver's"
+            f"{os.uname().nodename} has other images at {spec.dataset.path} (digest {found[:12]}, "
+            "the driver's are "
+            f"{plan.digest[:12]}); mend that copy, or take it away: a node without images is sent "
+            "the driver's"
         )
     return True
 
@@ -137,7 +146,8 @@ def _one_at_a_time(cache_dir: Path, digest: str) -> Iterator[None]:
 
 
 def _files_beside(views_dir: Path) -> dict[str, bytes]:
-    """What a trial left for good (a final head's weights), by its path below the search's folder; taken away from the node."""
+    """What a trial left for good (a final head's weights), by its path below the search's folder;
+    taken away from the node."""
     folder = views_dir.parent / "heads"
     found = {f"heads/{path.name}": path.read_bytes() for path in folder.glob("*.npz")}
     for name in found:
@@ -147,7 +157,8 @@ def _files_beside(views_dir: Path) -> dict[str, bytes]:
 
 @contextmanager
 def _time_limit(spec: "TrialSpec", plan: NodePlan) -> Iterator[None]:
-    """Ends this process where the trial takes too long: a trial that hangs in native code hears nothing else."""
+    """Ends this process where the trial takes too long: a trial that hangs in native code hears
+    nothing else."""
 
     def end() -> None:
         _tell(plan, spec, Late())
@@ -166,7 +177,8 @@ def _time_limit(spec: "TrialSpec", plan: NodePlan) -> Iterator[None]:
 
 @contextmanager
 def _reports(spec: "TrialSpec", plan: NodePlan) -> Iterator[OnEpoch]:
-    """Reports are sent and not waited for, but for the last one: all have arrived when the trial's answer does."""
+    """Reports are sent and not waited for, but for the last one: all have arrived when the trial's
+    answer does."""
     sent: list[Any] = []
 
     def report(epoch: EpochReport) -> None:
@@ -182,7 +194,8 @@ def _tell(plan: NodePlan, spec: "TrialSpec", item: Begun | Late) -> None:
 
 
 def _await(sent: list[Any]) -> None:
-    """Until what was said has arrived. Where it cannot, the trial goes on: its answer is what counts."""
+    """Until what was said has arrived. Where it cannot, the trial goes on: its answer is what
+    counts."""
     import ray
 
     with suppress(ray.exceptions.RayError):

@@ -1,5 +1,5 @@
-"""The way of a trial's reports from a worker process to its parent: lines of JSON in a pipe that neither side ever waits at. What is
-reported is `progress`; who starts workers, `worker_process`.
+"""The way of a trial's reports from a worker process to its parent: lines of JSON in a pipe that
+neither side ever waits at. What is reported is `progress`; who starts workers, `worker_process`.
 """
 
 import json
@@ -15,7 +15,8 @@ READ_BYTES = 65_536
 
 
 class ReportWriter:
-    """The worker's end, for one trial: what does not fit now goes with the next report, and what is never read is no loss."""
+    """The worker's end, for one trial: what does not fit now goes with the next report, and what is
+    never read is no loss."""
 
     def __init__(self, writer: Connection) -> None:
         self._file = writer.fileno()
@@ -23,7 +24,9 @@ class ReportWriter:
 
     def __call__(self, report: EpochReport) -> None:
         self._waiting += json.dumps(asdict(report)).encode() + b"\n"
-        with suppress(BlockingIOError, BrokenPipeError):  # full; or the parent is gone, and this process soon
+        with suppress(
+            BlockingIOError, BrokenPipeError
+        ):  # full; or the parent is gone, and this process soon
             self._waiting = self._waiting[os.write(self._file, self._waiting) :]
 
 

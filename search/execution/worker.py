@@ -1,7 +1,8 @@
-"""Inside a worker process: what it does at its start and for each trial. `worker_process` starts and ends it.
+"""Inside a worker process: what it does at its start and for each trial. `worker_process` starts
+and ends it.
 
-The imports at the top are the standard library's and `failures`: thread counts must be set before anything
-numerical is loaded.
+The imports at the top are the standard library's and `failures`: thread counts must be set before
+anything numerical is loaded.
 """
 
 import ctypes
@@ -29,12 +30,14 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ORPHAN_CHECK_SECONDS = 1.0
 
 
-# What `start` leaves to the trials of this process: there is no other way from a pool's initializer to its tasks.
+# What `start` leaves to the trials of this process: there is no other way from a pool's initializer
+# to its tasks.
 _to_parent: "list[Connection]" = []
 
 
 def start(log_path: Path, resources: "Resources", parent_pid: int, reports: "Connection") -> None:
-    """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads and reports to a pipe."""
+    """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads
+    and reports to a pipe."""
     die_with_parent(parent_pid)  # before anything that takes time
     from search.features.gpus import grow_memory
     from search.features.threads import set_threads
@@ -47,8 +50,8 @@ def start(log_path: Path, resources: "Resources", parent_pid: int, reports: "Con
 
 
 def warm(number: int, trial_module: str, modules: tuple[str, ...]) -> tuple[int, Failure | None]:
-    """Imports, ahead of the first trial, the module that runs trials and the installed ones of `modules`. number: the worker's,
-    from 1.
+    """Imports, ahead of the first trial, the module that runs trials and the installed ones of
+    `modules`. number: the worker's, from 1.
 
     Returns this process's id, and what went wrong.
     """
@@ -88,7 +91,8 @@ def run_attempt(
 
 
 def private_mb() -> float:
-    """Memory in RAM of this process alone, in MB: mapped files do not count. 0 where the system is silent."""
+    """Memory in RAM of this process alone, in MB: mapped files do not count. 0 where the system is
+    silent."""
     try:
         resident, shared = Path("/proc/self/statm").read_text().split()[1:3]
     except OSError:
@@ -97,7 +101,8 @@ def private_mb() -> float:
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """No worker outlives its parent, however that ended: the kernel sees to it, or else a thread looks."""
+    """No worker outlives its parent, however that ended: the kernel sees to it, or else a thread
+    looks."""
     if not _kernel_kills_orphans():
         threading.Thread(target=_exit_when_orphaned, args=(parent_pid,), daemon=True).start()
     if os.getppid() != parent_pid:  # it died before the request was made
@@ -118,8 +123,8 @@ def redirect_output(log_path: Path) -> None:
 def _kernel_kills_orphans() -> bool:
     if sys.platform != "linux":
         return False
-    # The signal comes when the parent's *thread* that started this process ends; that thread lives as long as
-    # its worker.
+    # The signal comes when the parent's *thread* that started this process ends; that thread lives
+    # as long as its worker.
     return bool(ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0)
 
 

@@ -1,6 +1,7 @@
 """A worker process as its parent sees it: started, given trials one at a time, watched, ended.
 
-Which trials, how often and what to make of a lost worker is `local_engine`; what happens inside is `worker`.
+Which trials, how often and what to make of a lost worker is `local_engine`; what happens inside is
+`worker`.
 """
 
 import multiprocessing
@@ -25,8 +26,9 @@ from search.execution.report_pipe import ReportPipe
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
 
-# A worker takes seconds to start, so it is replaced for cause: it has grown by so much since its first trial
-# (measured, real trials: 22 MB by the third, then none), or, where that is not measured, has run so many.
+# A worker takes seconds to start, so it is replaced for cause: it has grown by so much since its
+# first trial (measured, real trials: 22 MB by the third, then none), or, where that is not
+# measured, has run so many.
 MAX_GROWTH_MB = 500.0
 MAX_TRIALS_A_WORKER = 1000
 STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
@@ -56,8 +58,8 @@ class NotReplaced(OSError):
 
 
 class OneProcess:
-    """Our spawn context, for one process. A pool replaces a process that ended: one that starts while its pool is thrown
-    away finds half of it gone, and its traceback goes to the terminal."""
+    """Our spawn context, for one process. A pool replaces a process that ended: one that starts
+    while its pool is thrown away finds half of it gone, and its traceback goes to the terminal."""
 
     def __init__(self) -> None:
         self._context = OwnContext()
@@ -74,12 +76,12 @@ class OneProcess:
 
 
 class WorkerProcess:
-    """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it cannot start. number: from 1, of
-    those on this machine.
+    """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it
+    cannot start. number: from 1, of those on this machine.
 
-    To be made in a thread that lives as long as the worker (on Linux the worker dies with it) and may do
-    without SIGINT and SIGTERM. Pools of more share a pipe and its lock, and a process killed while it has the
-    lock stops all the others.
+    To be made in a thread that lives as long as the worker (on Linux the worker dies with it) and
+    may do without SIGINT and SIGTERM. Pools of more share a pipe and its lock, and a process killed
+    while it has the lock stops all the others.
     """
 
     def __init__(self, number: int, log: Path, options: EngineOptions) -> None:
@@ -95,7 +97,9 @@ class WorkerProcess:
             MemoryError,
             RuntimeError,
         ) as error:  # threads, memory, open files
-            raise WorkerLost(f"no worker process could be started: {error.__cause__ or error}") from error
+            raise WorkerLost(
+                f"no worker process could be started: {error.__cause__ or error}"
+            ) from error
 
     def _start(self, number: int, log: Path) -> None:
         """Leaves nothing behind where it cannot."""
@@ -124,13 +128,15 @@ class WorkerProcess:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it should be replaced before the next trial: libraries leak, and memory is shared."""
+        """Whether it should be replaced before the next trial: libraries leak, and memory is
+        shared."""
         return self._trials >= MAX_TRIALS_A_WORKER or self._last_mb - self._first_mb > MAX_GROWTH_MB
 
     def run(
         self, spec: TrialSpec, trial: Future[Outcome], attempt: int, on_epoch: OnEpoch | None = None
     ) -> Outcome | Failure:
-        """One attempt at a trial. `trial` is the future that others wait for, and may cancel. on_epoch is called in this thread.
+        """One attempt at a trial. `trial` is the future that others wait for, and may cancel.
+        on_epoch is called in this thread.
 
         Raises WorkerLost or TrialCancelled, after which this worker is only good for `end`.
         """
@@ -140,7 +146,10 @@ class WorkerProcess:
             return failure
         arguments = (self._options.run, spec, self._options.resources, attempt)
         limit = self._options.timeout_seconds
-        late = f"the trial took longer than {limit or 0:g} s, the limit execution.trial_timeout_minutes sets"
+        late = (
+            f"the trial took longer than {limit or 0:g} s, the limit "
+            "execution.trial_timeout_minutes sets"
+        )
         try:
             attempted = self._pool.schedule(worker.run_attempt, args=arguments)
         except RuntimeError as error:  # the pool has just noticed that its process is gone
@@ -167,7 +176,8 @@ class WorkerProcess:
         late: str,
         on_epoch: OnEpoch | None = None,
     ) -> Any:
-        """The answer, unless the trial is cancelled, the limit (in seconds) passes or the process is gone."""
+        """The answer, unless the trial is cancelled, the limit (in seconds) passes or the process
+        is gone."""
         changed = threading.Event()
         for future in (answer, trial):
             future.add_done_callback(lambda _: changed.set())
@@ -176,7 +186,8 @@ class WorkerProcess:
             self._pass_on(on_epoch)
             if time.monotonic() >= deadline:
                 raise WorkerLost(late)
-            # The pool reports a process that ended with an error, but not one that left with status 0.
+            # The pool reports a process that ended with an error, but not one that left with status
+            # 0.
             if not self.is_alive and not changed.wait(LOOK_SECONDS):
                 raise WorkerLost(describe_exit(0))
         self._pass_on(on_epoch)
@@ -199,10 +210,11 @@ class WorkerProcess:
 
 
 def _keep_signals_from_workers() -> None:
-    """Blocks SIGINT and SIGTERM in this thread; processes started from it inherit that from the very first.
+    """Blocks SIGINT and SIGTERM in this thread; processes started from it inherit that from the
+    very first.
 
-    Ctrl-C, or a batch system's SIGTERM to the whole group, is for the parent to answer: it lets a trial end,
-    or kills its worker.
+    Ctrl-C, or a batch system's SIGTERM to the whole group, is for the parent to answer: it lets a
+    trial end, or kills its worker.
     """
     if hasattr(signal, "pthread_sigmask"):
         resource_tracker.ensure_running()  # when that starts its process, it unblocks both again

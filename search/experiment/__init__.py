@@ -1,1 +1,2 @@
-"""What is asked: the experiment file, its search space, and the frozen values that a trial takes and gives."""
+"""What is asked: the experiment file, its search space, and the frozen values that a trial takes
+and gives."""

@@ -1,7 +1,9 @@
-"""Which values of an experiment file a begun search may go on with changed, and which make it another search.
+"""Which values of an experiment file a begun search may go on with changed, and which make it
+another search.
 
-What changes no number may change: limits, workers, memory, the tracker, where the same images now lie. What they change to is
-journaled by `session`; a run directory with any other difference holds another search.
+What changes no number may change: limits, workers, memory, the tracker, where the same images now
+lie. What they change to is journaled by `session`; a run directory with any other difference holds
+another search.
 """
 
 from collections.abc import Mapping
@@ -20,15 +22,19 @@ def may_change(key: str) -> bool:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> Changes:
-    """Every value that differs between two filled experiment files; the name, which changes nothing, left out."""
+    """Every value that differs between two filled experiment files; the name, which changes
+    nothing, left out."""
     before, after = _flat(then), _flat(now)
     names = [name for name in dict.fromkeys([*before, *after]) if name != "name"]
     return {n: (before.get(n), after.get(n)) for n in names if before.get(n) != after.get(n)}
 
 
 def changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A filled experiment file with each of the free values (`section.key` -> then, now) as it is now; others are left alone."""
-    result = {name: dict(part) if isinstance(part, Mapping) else part for name, part in config.items()}
+    """A filled experiment file with each of the free values (`section.key` -> then, now) as it is
+    now; others are left alone."""
+    result = {
+        name: dict(part) if isinstance(part, Mapping) else part for name, part in config.items()
+    }
     for key, (_, now) in changes.items():
         section, _, name = key.partition(".")
         if may_change(key) and isinstance(result.get(section), dict):

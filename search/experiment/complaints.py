@@ -1,6 +1,8 @@
-"""What is wrong with a value of an experiment file: what was received, what is allowed, how it is written in YAML.
+"""What is wrong with a value of an experiment file: what was received, what is allowed, how it is
+written in YAML.
 
-Pydantic finds the mistakes, and its schema says what is allowed. Its sentences, which are Python's, are not shown.
+Pydantic finds the mistakes, and its schema says what is allowed. Its sentences, which are Python's,
+are not shown.
 """
 
 import contextlib
@@ -43,17 +45,24 @@ def complaint(model: type[BaseModel], item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key{_nearest(model, item['loc'])}"
     if item["type"] == "missing":
-        return f"{where}: missing; it has no default; {_advice(path[-1], *_schema_at(model, path), None)}"
+        return (
+            f"{where}: missing; it has no default; "
+            f"{_advice(path[-1], *_schema_at(model, path), None)}"
+        )
     if item["type"] == "value_error":
         return _own_words(where, item["msg"].removeprefix("Value error, "))
     return f"{where}: {refusal(model, path, item['input'])}"
 
 
 def refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
-    """ "received 0; allowed: a whole number from 1 to 100; such as folds: 5". path: the setting's names in `model`."""
+    """ "received 0; allowed: a whole number from 1 to 100; such as folds: 5". path: the setting's
+    names in `model`."""
     schema, definitions = _schema_at(model, path)
     advice = _advice(path[-1], schema, definitions, received)
-    return f"received {written(_without_secrets(received))}; allowed: {_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
+    return (
+        f"received {written(_without_secrets(received))}; allowed: "
+        f"{_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
+    )
 
 
 def _without_secrets(value: Any) -> Any:
@@ -76,17 +85,23 @@ def number_hint(received: Any) -> str:
 
 
 def first_odd(value: Any, where: str = "") -> str:
-    """Names the first value that no YAML file of words, numbers, true, false, lists and mappings holds."""
+    """Names the first value that no YAML file of words, numbers, true, false, lists and mappings
+    holds."""
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         found = (first_odd(each, f"{where}.{key}" if where else str(key)) for key, each in items)
         return next(filter(None, found), "")
-    plain = value is None or isinstance(value, str | int) or (isinstance(value, float) and value - value == 0)
+    plain = (
+        value is None
+        or isinstance(value, str | int)
+        or (isinstance(value, float) and value - value == 0)
+    )
     return "" if plain else f"{where}: received {written(value)} ({type(value).__name__}); "
 
 
 def _own_words(where: str, message: str) -> str:
-    """A message of this project's own; where it opens with a setting of the section, under the setting's whole name."""
+    """A message of this project's own; where it opens with a setting of the section, under the
+    setting's whole name."""
     message = message.removeprefix(f"{where}: ")
     if not where:
         return message
@@ -106,7 +121,12 @@ def _allowed(schema: Schema, definitions: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "to below"}
+    words = {
+        "minimum": "from",
+        "exclusiveMinimum": "above",
+        "maximum": "to",
+        "exclusiveMaximum": "to below",
+    }
     return "".join(f" {word} {schema[key]:g}" for key, word in words.items() if key in schema)
 
 
@@ -114,11 +134,19 @@ def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str
     """How the setting is written, as near as possible to what was received."""
     options = schema.get("anyOf", [schema])
     kinds = {option.get("type") for option in options}
-    choices = [str(each) for option in options for each in option.get("enum", [option.get("const", "")])]
+    choices = [
+        str(each) for option in options for each in option.get("enum", [option.get("const", "")])
+    ]
     if isinstance(received, str) and (near := did_you_mean(received, filter(None, choices))):
         return near.removeprefix("; ")
-    if isinstance(received, str) and kinds & {"integer", "number"} and (hint := number_hint(received)):
-        return hint.removeprefix("; ") if "without quotes" in hint else f"one value, such as {key}: 1"
+    if (
+        isinstance(received, str)
+        and kinds & {"integer", "number"}
+        and (hint := number_hint(received))
+    ):
+        return (
+            hint.removeprefix("; ") if "without quotes" in hint else f"one value, such as {key}: 1"
+        )
     if isinstance(received, float) and received.is_integer() and "integer" in kinds:
         return f"write {key}: {received:.0f}"
     if received is False and "null" in kinds:
@@ -126,16 +154,23 @@ def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str
     takes_text = any(o.get("type") == "string" and not {"enum", "const"} & set(o) for o in options)
     if isinstance(received, bool) and takes_text:
         word = "yes" if received else "no"
-        return f'in quotes, such as {key}: "{word}": YAML reads yes, no, on and off as true and false'
+        return (
+            f'in quotes, such as {key}: "{word}": YAML reads yes, no, on and off as true and false'
+        )
     if isinstance(received, int | float) and takes_text:
         return f'write it in quotes, {key}: "{received}"'
     example = _example(schema, definitions, received)
-    one = "one value, " if isinstance(received, list | dict) and not isinstance(example, list | dict) else ""
+    one = (
+        "one value, "
+        if isinstance(received, list | dict) and not isinstance(example, list | dict)
+        else ""
+    )
     return "" if example is None else f"{one}such as {key}: {_flow(example)}"
 
 
 def _example(schema: Schema, definitions: Schema, received: Any) -> Any:
-    """A value that is allowed: the default, or one made of the schema; a section takes in the number received."""
+    """A value that is allowed: the default, or one made of the schema; a section takes in the
+    number received."""
     if "examples" in schema:
         return schema["examples"][0]
     section = next((each for each in schema.get("anyOf", [schema]) if "$ref" in each), None)
@@ -163,7 +198,9 @@ def _fits(schema: Schema, received: Any) -> bool:
     if isinstance(received, bool) or not isinstance(received, int | float):
         return False
     whole = schema.get("type") != "integer" or isinstance(received, int)
-    high: float = next((schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema), received)
+    high: float = next(
+        (schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema), received
+    )
     in_range = schema.get("minimum", 0) <= received <= high
     return whole and in_range and schema.get("type") in ("integer", "number")
 
@@ -181,7 +218,9 @@ def _schema_at(model: type[BaseModel], path: Sequence[str]) -> tuple[Schema, Sch
     for number, name in enumerate(path):
         place = place["properties"][name]
         if number < len(path) - 1:
-            place = _section(next(o for o in place.get("anyOf", [place]) if "$ref" in o), definitions)
+            place = _section(
+                next(o for o in place.get("anyOf", [place]) if "$ref" in o), definitions
+            )
     return place, definitions
 
 
@@ -191,7 +230,8 @@ def _section(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _known(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
-    """The part of pydantic's location that names settings: of a union it also names the member that was tried."""
+    """The part of pydantic's location that names settings: of a union it also names the member that
+    was tried."""
     found: list[str] = []
     for part in loc:
         try:
@@ -208,7 +248,9 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
     section = whole
     for name in parents:
         place = section["properties"][name]
-        section = _section(next(o for o in place.get("anyOf", [place]) if "$ref" in o), whole["$defs"])
+        section = _section(
+            next(o for o in place.get("anyOf", [place]) if "$ref" in o), whole["$defs"]
+        )
     names = list(section["properties"])
     if ":" in str(loc[-1]):
         return "; write a space after the colon"

@@ -1,7 +1,8 @@
 """The experiment file as one frozen, checked value, and how it is read.
 
-A section whose settings may be searched (`augmentation`, `model`, `training`) is kept as written; every value in it, and both
-ends of every range, has been checked by the type that a trial will use. Nothing here reads an image or imports TensorFlow.
+A section whose settings may be searched (`augmentation`, `model`, `training`) is kept as written;
+every value in it, and both ends of every range, has been checked by the type that a trial will use.
+Nothing here reads an image or imports TensorFlow.
 """
 
 import hashlib
@@ -28,7 +29,8 @@ Name = Annotated[
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
         examples=["clothing"],
         json_schema_extra={
-            "allowed": "1 to 100 letters, digits, dots, dashes and underscores, a letter or digit first"
+            "allowed": "1 to 100 letters, digits, dots, dashes and underscores, a letter or digit "
+            "first"
         },
     ),
 ]
@@ -42,7 +44,9 @@ def _check_augmentation(section: dict[str, Any]) -> dict[str, Any]:
 def _check_training(section: dict[str, Any]) -> dict[str, Any]:
     checked = TRAINING.check(section)
     return (
-        {**checked, "views": checked.get("views", "fresh")} if checked.get("mode") == "scratch" else checked
+        {**checked, "views": checked.get("views", "fresh")}
+        if checked.get("mode") == "scratch"
+        else checked
     )
 
 
@@ -57,9 +61,12 @@ def _one_of(value: Any, table: Iterable[str]) -> str:
 class SearchConfig(Frozen):
     """Which settings are tried, and when to stop.
 
-    lookahead: trials asked for ahead of the last answer. It bounds how many run at once, and it is part of what makes a search
-    repeatable: answers reach the algorithm in trial order with this lag, however many workers there are.
-    reduction: of halving and hyperband: one setting in so many is promoted. min_views: of halving: views of the lowest rung.
+    lookahead: trials asked for ahead of the last answer. It bounds how many run at once, and it is
+    part of what makes a search
+    repeatable: answers reach the algorithm in trial order with this lag, however many workers there
+    are.
+    reduction: of halving and hyperband: one setting in so many is promoted. min_views: of halving:
+    views of the lowest rung.
     """
 
     algorithm: str = "random"
@@ -78,7 +85,8 @@ class SearchConfig(Frozen):
 
 
 class ConfirmConfig(Frozen):
-    """The best `top` trials are trained again on fresh folds, `seeds` fresh seeds and fresh `views`."""
+    """The best `top` trials are trained again on fresh folds, `seeds` fresh seeds and fresh
+    `views`."""
 
     top: Annotated[int, Field(ge=1, le=100)] = 3
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -86,7 +94,8 @@ class ConfirmConfig(Frozen):
 
 
 class EvaluationConfig(Frozen):
-    """How a trial is scored. folds 1: the dataset's own validation split; more: stratified over train + validation."""
+    """How a trial is scored. folds 1: the dataset's own validation split; more: stratified over
+    train + validation."""
 
     folds: Annotated[int, Field(ge=1, le=100)] = 5
     seeds: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -97,7 +106,8 @@ class EvaluationConfig(Frozen):
 
 
 class TrackingConfig(Frozen):
-    """Where MLflow keeps the search; `uri: null` switches it off. `experiment` defaults to the experiment file's name."""
+    """Where MLflow keeps the search; `uri: null` switches it off. `experiment` defaults to the
+    experiment file's name."""
 
     uri: Annotated[str, AfterValidator(check_uri)] | None = "sqlite:///mlflow.db"
     experiment: str | None = None
@@ -111,14 +121,17 @@ class TrialShare(Frozen):
 
 
 class ExecutionConfig(Frozen):
-    """Where trials run and what they may use. Nothing here but `precision`, `feature_dtype` and `order` changes a number in the
-    result.
+    """Where trials run and what they may use. Nothing here but `precision`, `feature_dtype` and
+    `order` changes a number in the result.
 
-    feature_dtype: what a frozen backbone's features are kept in; float16 takes half the disk and is read in half the time.
-    order: how answers reach the search algorithm: in the order of the trials, so that the search repeats, or `eager`, as they come:
-    faster where trials differ in length, and another search each time (a resumed one keeps to what its journal says).
-    address, resources, max_workers: of engine `ray`: the cluster (`auto`: the one this machine is part of), what a trial takes of it,
-    and how many trials may run there at once, where that is less than there is room for.
+    feature_dtype: what a frozen backbone's features are kept in; float16 takes half the disk and is
+    read in half the time.
+    order: how answers reach the search algorithm: in the order of the trials, so that the search
+    repeats, or `eager`, as they come: faster where trials differ in length, and another search each
+    time (a resumed one keeps to what its journal says).
+    address, resources, max_workers: of engine `ray`: the cluster (`auto`: the one this machine is
+    part of), what a trial takes of it, and how many trials may run there at once, where that is
+    less than there is room for.
     """
 
     engine: str = "local"
@@ -176,7 +189,8 @@ class ExperimentConfig(Frozen):
 
     @property
     def filled(self) -> dict[str, Any]:
-        """The whole file as plain data with every default written out; reading it again gives this same config.
+        """The whole file as plain data with every default written out; reading it again gives this
+        same config.
 
         It is journaled and shown, so what may be secret in the tracking address is left out.
         """
@@ -189,7 +203,8 @@ class ExperimentConfig(Frozen):
 
     @property
     def hash(self) -> str:
-        """Of everything that the results depend on: the name, tracking and most of execution may change freely."""
+        """Of everything that the results depend on: the name, tracking and most of execution may
+        change freely."""
         data = self.filled
         execution = data.pop("execution")
         for part in ("name", "tracking"):
@@ -209,10 +224,12 @@ Experiment = str | Path | Mapping[str, Any] | ExperimentConfig
 
 
 def load_config(experiment: Experiment, overrides: str | Sequence[str] = ()) -> ExperimentConfig:
-    """An experiment from the path of its file, from what such a file holds as a mapping, or as it is.
+    """An experiment from the path of its file, from what such a file holds as a mapping, or as it
+    is.
 
-    overrides: `a.b=value` each, with values in YAML. A path inside a file is relative to the file; one in a mapping or an
-    override to the working directory. Raises UserError, and TypeError where `experiment` or `overrides` are none of these.
+    overrides: `a.b=value` each, with values in YAML. A path inside a file is relative to the file;
+    one in a mapping or an override to the working directory. Raises UserError, and TypeError where
+    `experiment` or `overrides` are none of these.
     """
     overrides = _texts(overrides)
     if isinstance(experiment, ExperimentConfig):
@@ -231,26 +248,32 @@ def _texts(overrides: object) -> Sequence[str]:
     if isinstance(listed, list | tuple) and all(isinstance(each, str) for each in listed):
         return listed
     raise TypeError(
-        f"overrides received {written(overrides)}; allowed: texts such as 'search.trials=30', one or a list of them"
+        f"overrides received {written(overrides)}; allowed: texts such as 'search.trials=30', one "
+        "or a list of them"
     )
 
 
 def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """The plain data of an experiment, and what errors call it."""
     if isinstance(experiment, Mapping):
-        data = {key: dict(part) if isinstance(part, Mapping) else part for key, part in experiment.items()}
+        data = {
+            key: dict(part) if isinstance(part, Mapping) else part
+            for key, part in experiment.items()
+        }
         resolve_paths(data, Path.cwd())
         return data, "the experiment"
     if not isinstance(experiment, str | Path):
         raise TypeError(
-            f"an experiment was given as {type(experiment).__name__}; allowed: the path of an experiment file (.yaml), "
+            f"an experiment was given as {type(experiment).__name__}; allowed: the path of an "
+            "experiment file (.yaml), "
             "a mapping of what such a file holds, or an ExperimentConfig"
         )
     path = Path(experiment).expanduser()
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
-            f"{path}: received {written(data)}; an experiment file is a mapping of keys to values, each written "
+            f"{path}: received {written(data)}; an experiment file is a mapping of keys to values, "
+            "each written "
             "key: value, with a space after the colon"
         )
     resolve_paths(data, path.resolve().parent)
@@ -284,14 +307,16 @@ def _plain(value: Any) -> Any:
 
 
 def resolve_paths(data: dict, base: Path) -> None:
-    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place. Raises UserError for an address."""
+    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place. Raises
+    UserError for an address."""
     for section, key in (("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")):
         part = data.get(section)
         value = part.get(key) if isinstance(part, dict) else None
         value = str(value) if isinstance(value, Path) else value
         if isinstance(value, str) and "://" in value:
             raise UserError(
-                f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and folders of this machine are "
+                f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and "
+                "folders of this machine are "
                 "read: download it, and write where it is"
             )
         if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
@@ -308,7 +333,8 @@ def _apply_override(data: dict, override: str) -> bool:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise UserError(
-                f"--set received {shown_override(override)!r}, but {parent} is a value, not a section"
+                f"--set received {shown_override(override)!r}, but {parent} is a value, not a "
+                "section"
             )
     place[last] = parse_yaml(text, f"--set {key}")
     return True

@@ -1,6 +1,8 @@
-"""A setting's searched values, as written in an experiment file: `{min, max[, step][, sampling]}` or `[a, b, ...]`.
+"""A setting's searched values, as written in an experiment file: `{min, max[, step][, sampling]}`
+or `[a, b, ...]`.
 
-Knows neither which settings exist nor KerasTuner; `config` reads with it and `space` hands it to the algorithms.
+Knows neither which settings exist nor KerasTuner; `config` reads with it and `space` hands it to
+the algorithms.
 """
 
 import json
@@ -70,9 +72,9 @@ Dimension = Range | Choices
 def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | None:
     """The dimension that `raw` describes, or None where `raw` is one fixed value.
 
-    accepts: whether a value is valid for this setting alone. It settles what a list of numbers means (a pair such as
-    `brightness_range: [0.8, 1.2]` is one value; `[[1, 1], [0.8, 1.2]]` are two) and whether a range is of whole numbers.
-    Raises ValueError saying what is wrong.
+    accepts: whether a value is valid for this setting alone. It settles what a list of numbers
+    means (a pair such as `brightness_range: [0.8, 1.2]` is one value; `[[1, 1], [0.8, 1.2]]` are
+    two) and whether a range is of whole numbers. Raises ValueError saying what is wrong.
     """
     if isinstance(raw, dict):
         return _parse_mapping(raw, accepts)
@@ -83,7 +85,8 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
         if each_is_valid:
             pair = written(raw)
             raise ValueError(
-                f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the two values, "
+                f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the "
+                "two values, "
                 f"{{choices: [{pair}, [1, 1]]}} for pairs"
             )
         return None
@@ -96,7 +99,8 @@ def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
     unknown = sorted(set(map(str, raw)) - set(RANGE_KEYS))
     if unknown or not {"min", "max"} <= set(raw):
         raise ValueError(
-            f"received {written(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log where wanted, "
+            f"received {written(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log "
+            "where wanted, "
             "or {choices: [A, B]}"
         )
     for key in ("min", "max", "step"):
@@ -121,11 +125,15 @@ def _range(raw: dict, integer: bool) -> Range:
     if sampling not in ("linear", "log"):
         raise ValueError(f"sampling: received {written(sampling)}; allowed: linear, log")
     if low == high:
-        raise ValueError(f"min and max are both {low}: one point is no range; write the value {low} itself")
+        raise ValueError(
+            f"min and max are both {low}: one point is no range; write the value {low} itself"
+        )
     if low > high:
         raise ValueError(f"min {low} is above max {high}; exchange them")
     if step is not None and not 0 < step <= high - low:
-        raise ValueError(f"step is {step}; it must be above 0 and at most max - min = {high - low:g}")
+        raise ValueError(
+            f"step is {step}; it must be above 0 and at most max - min = {high - low:g}"
+        )
     if integer and step is not None and step != int(step):
         raise ValueError(f"step is {step}; this setting takes whole numbers")
     if sampling == "log" and low <= 0:
@@ -138,12 +146,15 @@ def _range(raw: dict, integer: bool) -> Range:
 def _choices(values: Sequence[Any]) -> Choices:
     if len(values) < 2:
         raise ValueError(
-            f"received {written(list(values))}, which leaves nothing to choose; give two values or more, or the "
+            f"received {written(list(values))}, which leaves nothing to choose; give two values or "
+            "more, or the "
             "value without brackets"
         )
     seen = [json.dumps(value, sort_keys=True) for value in values]
     repeated = sorted({text for text in seen if seen.count(text) > 1})
     if repeated:
         received = f"received {written(list(values))}"
-        raise ValueError(f"{received}, in which {', '.join(repeated)} stands twice; list each value once")
+        raise ValueError(
+            f"{received}, in which {', '.join(repeated)} stands twice; list each value once"
+        )
     return Choices(tuple(values))

@@ -1,4 +1,5 @@
-"""A call of Keras's ImageDataGenerator in a text, as its arguments by name. The text is parsed and never run.
+"""A call of Keras's ImageDataGenerator in a text, as its arguments by name. The text is parsed and
+never run.
 
 What the arguments mean, and the experiment made of them, is `import_idg`'s part.
 """
@@ -17,9 +18,10 @@ LONGEST_TEXT = 100_000
 
 # Keras 3.15's parameters in their order, for values written without a name.
 PARAMETERS = (
-    "featurewise_center", "samplewise_center", "featurewise_std_normalization", "samplewise_std_normalization",
-    "zca_whitening", "zca_epsilon", "rotation_range", "width_shift_range", "height_shift_range", "brightness_range",
-    "shear_range", "zoom_range", "channel_shift_range", "fill_mode", "cval", "horizontal_flip", "vertical_flip", "rescale",
+    "featurewise_center", "samplewise_center", "featurewise_std_normalization",
+    "samplewise_std_normalization", "zca_whitening", "zca_epsilon", "rotation_range",
+    "width_shift_range", "height_shift_range", "brightness_range", "shear_range", "zoom_range",
+    "channel_shift_range", "fill_mode", "cval", "horizontal_flip", "vertical_flip", "rescale",
     "preprocessing_function", "data_format", "validation_split", "interpolation_order", "dtype",
 )  # fmt: skip
 
@@ -27,8 +29,9 @@ PARAMETERS = (
 def generator_calls(text: str) -> list[dict[str, Any]]:
     """The arguments of every ImageDataGenerator(...) in `text`, by name.
 
-    A value that an experiment file can use is a number, word, flag, None or list; of the others (a function, `1./255`) the
-    text is given. Raises UserError for text that is no Python code and for arguments that are not plain.
+    A value that an experiment file can use is a number, word, flag, None or list; of the others (a
+    function, `1./255`) the text is given. Raises UserError for text that is no Python code and for
+    arguments that are not plain.
     """
     return [_arguments(call) for call in _calls(text)]
 
@@ -43,13 +46,20 @@ def _calls(text: str) -> list[ast.Call]:
             f"this is not Python code ({' '.join(str(error).split())}); pass {CALLED}(...)"
         ) from error
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [call for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) == CALLED]
+    return [
+        call for call in calls if getattr(call.func, "attr", getattr(call.func, "id", "")) == CALLED
+    ]
 
 
 def _arguments(call: ast.Call) -> dict[str, Any]:
-    """The arguments by name. Values that are not needed (a function, `1./255`) need not be plain."""
-    if len(call.args) > len(PARAMETERS) or any(isinstance(value, ast.Starred) for value in call.args):
-        raise UserError(f"{CALLED} takes {len(PARAMETERS)} arguments without a name at most, and no *list")
+    """The arguments by name. Values that are not needed (a function, `1./255`) need not be
+    plain."""
+    if len(call.args) > len(PARAMETERS) or any(
+        isinstance(value, ast.Starred) for value in call.args
+    ):
+        raise UserError(
+            f"{CALLED} takes {len(PARAMETERS)} arguments without a name at most, and no *list"
+        )
     given = dict(zip(PARAMETERS, call.args, strict=False))
     for keyword in call.keywords:
         if keyword.arg is None:
@@ -82,7 +92,8 @@ def _value(name: str, node: ast.expr) -> Any:
         return _plain(node)
     except (ValueError, ArithmeticError) as error:
         raise UserError(
-            f"{name}={ast.unparse(node)[:LONGEST_VALUE]} is not a plain value; write the number itself"
+            f"{name}={ast.unparse(node)[:LONGEST_VALUE]} is not a plain value; write the number "
+            "itself"
         ) from error
 
 

@@ -1,6 +1,8 @@
-"""What an ImageDataGenerator's arguments meant there and mean here, where that differs: a line per argument.
+"""What an ImageDataGenerator's arguments meant there and mean here, where that differs: a line per
+argument.
 
-One function per argument that has something to say, in one table; a contract test sees to it that none is passed over.
+One function per argument that has something to say, in one table; a contract test sees to it that
+none is passed over.
 """
 
 import math
@@ -19,7 +21,8 @@ DEFAULTS = {
 }
 DROPPED = {
     "rescale": "the backbone scales pixels itself",
-    "preprocessing_function": "the backbone preprocesses itself; what it augments has to be written as a setting",
+    "preprocessing_function": "the backbone preprocesses itself; what it augments has to be "
+    "written as a setting",
     "featurewise_center": "it is no augmentation",
     "samplewise_center": "it is no augmentation",
     "featurewise_std_normalization": "it is no augmentation",
@@ -27,13 +30,15 @@ DROPPED = {
     "zca_whitening": "it is no augmentation",
     "zca_epsilon": "it is no augmentation",
     "interpolation_order": "pictures are read bilinearly, which is order 1",
-    "data_format": "arrays are read as [images, height, width, channels]; transpose them where channels come first",
+    "data_format": "arrays are read as [images, height, width, channels]; transpose them where "
+    "channels come first",
     "dtype": "pictures are kept as whole numbers of 0 to 255",
 }
 
 
 def remarks(arguments: Arguments, settings: Arguments) -> list[str]:
-    """A line for each argument that is left out or does something else than it seems to, or than it did.
+    """A line for each argument that is left out or does something else than it seems to, or than it
+    did.
 
     settings: the augmentations that the arguments switch on, as an experiment file writes them.
     """
@@ -47,11 +52,14 @@ def remarks(arguments: Arguments, settings: Arguments) -> list[str]:
 
 
 def _exchanged(settings: Arguments) -> list[str]:
-    width, height = (repr(settings.get(name)) for name in FRACTIONS)  # 2 px and 2.0 px are two things
+    width, height = (
+        repr(settings.get(name)) for name in FRACTIONS
+    )  # 2 px and 2.0 px are two things
     if width == height:
         return []
     return [
-        "Keras 3.15's width_shift_range moves pictures up and down and its height_shift_range sideways; here the names mean "
+        "Keras 3.15's width_shift_range moves pictures up and down and its height_shift_range "
+        "sideways; here the names mean "
         "what they say. Exchange the two to search around what was trained"
     ]
 
@@ -76,12 +84,14 @@ def _shift(name: str, arguments: Arguments) -> str:
         return ""
     if value <= -1:
         return (
-            f"{name}={value} moves pictures by up to {abs(value):g} times their {side} in Keras, which takes a negative number "
+            f"{name}={value} moves pictures by up to {abs(value):g} times their {side} in Keras, "
+            "which takes a negative number "
             f"for a fraction; here it is {abs(value):g} px"
         )
     if value == 1 and isinstance(value, int):
         return (
-            f"{name}=1 is left out: an int n draws from 0 to n-1, so nothing moves; 1.0 would be up to 1 px"
+            f"{name}=1 is left out: an int n draws from 0 to n-1, so nothing moves; 1.0 would be "
+            "up to 1 px"
         )
     return ""
 
@@ -90,7 +100,8 @@ def _listed_shift(name: str, value: list[Any], side: str) -> str:
     largest = max((abs(each) for each in value if _is_number(each)), default=0)
     unit = f"of the {side}" if largest < 1 else "px"
     said = (
-        f"{name}={value} moves each picture by one of these numbers or its negative, and by nothing between"
+        f"{name}={value} moves each picture by one of these numbers or its negative, and by "
+        "nothing between"
     )
     outside = (
         f" (in Keras by that many times the {side}, as none is 1 or more)"
@@ -98,7 +109,8 @@ def _listed_shift(name: str, value: list[Any], side: str) -> str:
         else ""
     )
     return (
-        f"{said}{outside}; here it moves by anything up to {largest:g} {unit}, which is another distribution"
+        f"{said}{outside}; here it moves by anything up to {largest:g} {unit}, which is another "
+        "distribution"
     )
 
 
@@ -107,7 +119,8 @@ def _grey_levels(name: str, arguments: Arguments) -> str:
     if not _is_number(value) or not 0 < abs(value) < 1:
         return ""
     return (
-        f"{name}={value} is in grey levels of 255, before any rescale, and hardly changes a picture; write "
+        f"{name}={value} is in grey levels of 255, before any rescale, and hardly changes a "
+        "picture; write "
         f"{255 * abs(value):.3g} if a share of them was meant"
     )
 
@@ -115,7 +128,10 @@ def _grey_levels(name: str, arguments: Arguments) -> str:
 def _brightness(name: str, arguments: Arguments) -> str:
     if arguments[name] is None:
         return ""
-    return f"{name} multiplies the pixels, as in today's Keras; older ones stretched each picture to the full range first"
+    return (
+        f"{name} multiplies the pixels, as in today's Keras; older ones stretched each picture to "
+        "the full range first"
+    )
 
 
 def _fill_value(name: str, arguments: Arguments) -> str:
@@ -125,7 +141,10 @@ def _fill_value(name: str, arguments: Arguments) -> str:
     if arguments.get("fill_mode", "nearest") != "constant":
         return f"{name}={value} changes nothing: only fill_mode 'constant' reads it"
     if 0 < value <= 1 or value != int(value):
-        return f"{name}={value} is a grey level of 0 to 255, before any rescale, and is rounded; white is 255"
+        return (
+            f"{name}={value} is a grey level of 0 to 255, before any rescale, and is rounded; "
+            "white is 255"
+        )
     return ""
 
 
@@ -133,7 +152,8 @@ def _validation(name: str, arguments: Arguments) -> str:
     if not arguments[name]:
         return ""
     return (
-        f"a generator with {name} augments its validation images too, and takes them by their order in each folder; here they "
+        f"a generator with {name} augments its validation images too, and takes them by their "
+        "order in each folder; here they "
         "stay clean and are drawn at random, class by class, so scores differ"
     )
 
@@ -151,4 +171,9 @@ NOTES: dict[str, Callable[[str, Arguments], str]] = {
     "cval": _fill_value,
     "validation_split": _validation,
 }
-SAME = ("zoom_range", "fill_mode", "horizontal_flip", "vertical_flip")  # mean here what they mean there
+SAME = (
+    "zoom_range",
+    "fill_mode",
+    "horizontal_flip",
+    "vertical_flip",
+)  # mean here what they mean there

@@ -27,36 +27,44 @@ SIGNLESS = (*FRACTIONS, "rotation_range", "shear_range", "channel_shift_range")
 
 @dataclass(frozen=True)
 class Imported:
-    """experiment: a file's text. remarks: what the file does not take over, a line each; in the file as comments too."""
+    """experiment: a file's text. remarks: what the file does not take over, a line each; in the
+    file as comments too."""
 
     experiment: str
     remarks: tuple[str, ...]
 
 
 def import_idg(text: str, data: str = "photos", name: str = "imported") -> Imported:
-    """The experiment file for `ImageDataGenerator(rotation_range=30, ...)`, an assignment of it or a snippet with one.
+    """The experiment file for `ImageDataGenerator(rotation_range=30, ...)`, an assignment of it or
+    a snippet with one.
 
-    data: the folder of images to be written into it. Raises UserError where there is no such call, more than one that
-    augments, an argument that is not plain, or nothing to search.
+    data: the folder of images to be written into it. Raises UserError where there is no such call,
+    more than one that augments, an argument that is not plain, or nothing to search.
     """
     calls = generator_calls(text)
     augmenting = [arguments for arguments in calls if _settings(arguments)]
     if len(augmenting) != 1:
-        why = "".join(f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments, {})))
+        why = "".join(
+            f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments, {}))
+        )
         what = f"none that augments{why}" if not augmenting else f"{len(augmenting)} that augment"
         raise UserError(
-            f"expected one call of {CALLED} that sets an augmentation; found {what}; pass that call alone"
+            f"expected one call of {CALLED} that sets an augmentation; found {what}; pass that "
+            "call alone"
         )
     (arguments,) = augmenting
     settings = _settings(arguments)
     said = remarks(arguments, settings)
-    searched = {key: dimension for key, value in settings.items() if (dimension := _around(key, value))}
+    searched = {
+        key: dimension for key, value in settings.items() if (dimension := _around(key, value))
+    }
     experiment = _experiment(arguments, searched, said, data, name)
     return Imported(experiment, tuple(said))
 
 
 def write_new(path: Path, experiment: str) -> Path:
-    """Writes a file that was not there. Raises UserError where it was, StorageError where the disk refuses."""
+    """Writes a file that was not there. Raises UserError where it was, StorageError where the disk
+    refuses."""
     if path.exists():
         raise UserError(f"{path} exists; choose another name, or remove it")
     write_atomically(path, experiment, "the experiment file")
@@ -64,7 +72,8 @@ def write_new(path: Path, experiment: str) -> Path:
 
 
 def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The augmentations that are on, as an experiment file writes them; raises UserError for a value out of range."""
+    """The augmentations that are on, as an experiment file writes them; raises UserError for a
+    value out of range."""
     found = {}
     for name, value in arguments.items():
         if name in AUGMENTATIONS:
@@ -92,7 +101,8 @@ def _spelled(name: str, value: Any) -> Any:
 def _furthest(name: str, shifts: list[Any]) -> float:
     if not shifts:
         raise UserError(
-            f"{name}: received [], from which nothing can be drawn; allowed: a number, or a list of numbers"
+            f"{name}: received [], from which nothing can be drawn; allowed: a number, or a list "
+            "of numbers"
         )
     return float(max(abs(_finite(name, each)) for each in shifts))
 
@@ -110,7 +120,8 @@ def _finite(name: str, value: Any) -> float:
 
 
 def _around(name: str, value: Any) -> Any:
-    """What is searched around one value: nothing, a half, as it was, one and a half, twice; as far as that is allowed."""
+    """What is searched around one value: nothing, a half, as it was, one and a half, twice; as far
+    as that is allowed."""
     if isinstance(value, bool):
         return [False, True]
     if isinstance(value, list):
@@ -120,9 +131,13 @@ def _around(name: str, value: Any) -> Any:
         # A range would run through the fractions below 1, which mean something else.
         kind = int if isinstance(value, int) else float
         pixels = {kind(value * part) for part in PARTS}
-        return {"choices": sorted(each for each in pixels if each == 0 or each > 1 or each == value)}
+        return {
+            "choices": sorted(each for each in pixels if each == 0 or each > 1 or each == value)
+        }
     steps = [round(value * part, 6) for part in PARTS]
-    last = max(step for step in steps if _allowed(name, step) and not (name in FRACTIONS and step >= 1))
+    last = max(
+        step for step in steps if _allowed(name, step) and not (name in FRACTIONS and step >= 1)
+    )
     return {"min": 0.0, "max": last, "step": steps[1]}
 
 
@@ -139,7 +154,9 @@ def _split(validation: Any) -> dict[str, float]:
 def _as_yaml(value: Any) -> str:
     """On one line."""
     return (
-        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000).split("\n...")[0].strip()
+        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+        .split("\n...")[0]
+        .strip()
     )
 
 
@@ -159,8 +176,12 @@ def _experiment(
     arguments: dict[str, Any], searched: dict[str, Any], said: list[str], data: str, name: str
 ) -> str:
     """The file's text, checked as any experiment file is."""
-    written = ", ".join(f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS)
-    options = {key: value for key, value in arguments.items() if key in AUGMENTATIONS and is_option(key)}
+    written = ", ".join(
+        f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS
+    )
+    options = {
+        key: value for key, value in arguments.items() if key in AUGMENTATIONS and is_option(key)
+    }
     split = f"split: {_as_yaml(_split(arguments.get('validation_split')))}"
     lines = [
         *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
@@ -169,13 +190,17 @@ def _experiment(
         "seed: 42",
         "dataset:",
         "  source: folder",
-        f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder a class; or train/, validation/ and test/ with a folder a "
+        f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder a class; or train/, "
+        "validation/ and test/ with a folder a "
         "class, without split",
         f"  {split}",
         "  image_size: 150",
         "augmentation:",
         *(f"  {key}: {_as_yaml(dimension)}" for key, dimension in searched.items()),
-        *(f"  {key}: {_as_yaml(AUGMENTATIONS[key].parse(value))}" for key, value in options.items()),
+        *(
+            f"  {key}: {_as_yaml(AUGMENTATIONS[key].parse(value))}"
+            for key, value in options.items()
+        ),
         "model:",
         "  backbone: efficientnet-lite0",
         "training:",

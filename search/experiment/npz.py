@@ -1,4 +1,5 @@
-"""Arrays in an .npz that somebody else may have written: the very names, types and number of dimensions asked for, or nothing.
+"""Arrays in an .npz that somebody else may have written: the very names, types and number of
+dimensions asked for, or nothing.
 
 Pickles are never read, and no member is unpacked beyond what it claims.
 """
@@ -15,9 +16,11 @@ import numpy as np
 from data.messages import shown
 from data.strict_zip import read_directory, read_entry
 
-# As `numpy.save` writes it. NumPy's own reader evaluates a literal and asks `numpy.dtype` what any text may mean.
+# As `numpy.save` writes it. NumPy's own reader evaluates a literal and asks `numpy.dtype` what any
+# text may mean.
 _HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][a-z][0-9]{1,2})', 'fortran_order': (True|False), 'shape': \(([0-9, ]{0,60})\), \} *\n",
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][a-z][0-9]{1,2})', 'fortran_order': (True|False), "
+    rb"'shape': \(([0-9, ]{0,60})\), \} *\n",
     re.DOTALL,
 )
 MOST_BYTES = 1 << 26  # of all arrays together: a million images under ten seeds
@@ -33,17 +36,22 @@ class Form(NamedTuple):
 def read_npz(
     content: bytes, forms: Mapping[str, Form], most_bytes: int = MOST_BYTES
 ) -> dict[str, np.ndarray]:
-    """The arrays, by name. Raises ValueError in one line that names the array where anything is not as asked for."""
+    """The arrays, by name. Raises ValueError in one line that names the array where anything is not
+    as asked for."""
     file = io.BytesIO(content)
     try:
         entries = read_directory(file, len(forms))
         names = [entry.name for entry in entries]
         if sorted(names) != sorted(f"{name}.npy" for name in forms):
-            raise ValueError(f"it holds {shown(', '.join(names))}; allowed are exactly {', '.join(forms)}")
+            raise ValueError(
+                f"it holds {shown(', '.join(names))}; allowed are exactly {', '.join(forms)}"
+            )
         if sum(entry.size for entry in entries) > most_bytes:
             raise ValueError(f"its arrays claim more than {most_bytes >> 20} MiB")
         return {
-            (name := entry.name.removesuffix(".npy")): _array(name, read_entry(file, entry), forms[name])
+            (name := entry.name.removesuffix(".npy")): _array(
+                name, read_entry(file, entry), forms[name]
+            )
             for entry in entries
         }
     except BadZipFile as error:
@@ -61,9 +69,12 @@ def _array(name: str, content: bytes, form: Form) -> np.ndarray:
     )
     if dtype != form.dtype or len(shape) != form.num_dimensions:
         raise ValueError(
-            f"{name} is {dtype} of {len(shape)} dimensions; allowed: {form.dtype} of {form.num_dimensions}"
+            f"{name} is {dtype} of {len(shape)} dimensions; allowed: {form.dtype} of "
+            f"{form.num_dimensions}"
         )
-    num_bytes = prod(shape) * np.dtype(dtype).itemsize  # of Python's integers, which do not wrap around
+    num_bytes = (
+        prod(shape) * np.dtype(dtype).itemsize
+    )  # of Python's integers, which do not wrap around
     if len(content) != len(header[0]) + num_bytes:
         raise ValueError(f"{name} has not as many values as its shape {shape} says")
     values = np.frombuffer(content, dtype, offset=len(header[0]))

@@ -1,8 +1,9 @@
 """Sections of an experiment file whose settings may each be one value, a range or a list.
 
-A `Section` is checked by the type a trial uses for the fixed value (`ModelSettings`, `TrainingSettings`), so that there is one
-table of names, types and bounds, not two that must agree. A section within a section (`training.finetune`) is dealt with under
-dotted names: `finetune.learning_rate`.
+A `Section` is checked by the type a trial uses for the fixed value (`ModelSettings`,
+`TrainingSettings`), so that there is one table of names, types and bounds, not two that must agree.
+A section within a section (`training.finetune`) is dealt with under dotted names:
+`finetune.learning_rate`.
 """
 
 import difflib
@@ -45,7 +46,8 @@ def _hint(name: str, value: Any) -> str:
 
 
 def check_section(section: dict[str, Any], accept: Accept) -> dict[str, Dimension]:
-    """The searched settings of a section. Raises ValueError naming the setting whose value or range is refused.
+    """The searched settings of a section. Raises ValueError naming the setting whose value or range
+    is refused.
 
     accept: raises ValueError where a fixed value is not valid for the named setting.
     """
@@ -141,7 +143,11 @@ def _inner_type(field: FieldInfo | None) -> type[Frozen] | None:
 
 
 def _canonical(value: Any) -> Any:
-    return [canonical_start(each) for each in value] if isinstance(value, list) else canonical_start(value)
+    return (
+        [canonical_start(each) for each in value]
+        if isinstance(value, list)
+        else canonical_start(value)
+    )
 
 
 MODEL = Section(ModelSettings)

@@ -1,4 +1,5 @@
-"""Seeds derived from seeds: one experiment seed gives every part of a search a stream of its own. Draws nothing itself."""
+"""Seeds derived from seeds: one experiment seed gives every part of a search a stream of its own.
+Draws nothing itself."""
 
 import hashlib
 
@@ -6,8 +7,8 @@ import hashlib
 def derive_seed(seed: int, *names: str | int) -> int:
     """A seed in [1, 2**31) that depends on `seed` and every name, and on nothing else.
 
-    Never 0, which KerasTuner takes to mean "random". Hashed, because KerasTuner's oracles give the same trials shifted by one
-    for seeds that are close together.
+    Never 0, which KerasTuner takes to mean "random". Hashed, because KerasTuner's oracles give the
+    same trials shifted by one for seeds that are close together.
     """
     text = "/".join([str(seed), *map(str, names)])
     digest = hashlib.sha256(text.encode()).digest()

@@ -1,6 +1,8 @@
-"""One point of the search space, every value fixed: the network, how it is trained, how its images are augmented.
+"""One point of the search space, every value fixed: the network, how it is trained, how its images
+are augmented.
 
-Frozen values with their bounds, and nothing that trains. What each `training.mode` does with them is `modes`.
+Frozen values with their bounds, and nothing that trains. What each `training.mode` does with them
+is `modes`.
 """
 
 import re
@@ -45,7 +47,8 @@ def _check_start(value: Any) -> Any:
     value = canonical_start(value)
     if isinstance(value, str) and value.startswith("last:") and not last_layers(value):
         raise ValueError(
-            f"{value!r} leaves no layer to train; allowed: `last: N` with N from 1, a layer's or block's name, or all"
+            f"{value!r} leaves no layer to train; allowed: `last: N` with N from 1, a layer's or "
+            "block's name, or all"
         )
     return value
 
@@ -53,14 +56,16 @@ def _check_start(value: Any) -> Any:
 class FinetuneSettings(Frozen):
     """The second phase of mode finetune.
 
-    start (written `from`): the first layer or block that trains, `last: N` layers, or `all`. max_epochs: None takes
-    `training.max_epochs`. batch_norm: `frozen` keeps the backbone's batch norms as they are, statistics and weights, and its
-    own dropout off; `train` trains both.
+    start (written `from`): the first layer or block that trains, `last: N` layers, or `all`.
+    max_epochs: None takes `training.max_epochs`. batch_norm: `frozen` keeps the backbone's batch
+    norms as they are, statistics and weights, and its own dropout off; `train` trains both.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    start: Annotated[str | None, Field(min_length=1, alias="from"), BeforeValidator(_check_start)] = None
+    start: Annotated[
+        str | None, Field(min_length=1, alias="from"), BeforeValidator(_check_start)
+    ] = None
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-4
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = 1.0
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -68,10 +73,11 @@ class FinetuneSettings(Frozen):
 
 
 class TrainingSettings(Frozen):
-    """How the network is trained. `views` is the number of augmented views an image, or `fresh`: a new one every epoch.
+    """How the network is trained. `views` is the number of augmented views an image, or `fresh`: a
+    new one every epoch.
 
-    weight_decay: decoupled, on kernels only. label_smoothing: share of the target spread over all classes. mixup, cutmix: the
-    alpha of Beta(alpha, alpha) from which shares are drawn; 0 is off.
+    weight_decay: decoupled, on kernels only. label_smoothing: share of the target spread over all
+    classes. mixup, cutmix: the alpha of Beta(alpha, alpha) from which shares are drawn; 0 is off.
     """
 
     mode: Literal["frozen", "finetune", "scratch"] = "frozen"
@@ -87,7 +93,8 @@ class TrainingSettings(Frozen):
 
 
 class Settings(Frozen):
-    """One point of the search space, every value fixed. `augmentation` holds only what changes something."""
+    """One point of the search space, every value fixed. `augmentation` holds only what changes
+    something."""
 
     augmentation: dict[str, Any]
     model: ModelSettings
@@ -100,8 +107,9 @@ def setting_key(settings: Settings) -> str:
     return settings.model_copy(update={"training": training}).model_dump_json()
 
 
-# Settings that came after the first journals were written. At their defaults they change nothing, so names of trials and of
-# experiments leave them out: what was journaled before them keeps its name.
+# Settings that came after the first journals were written. At their defaults they change nothing,
+# so names of trials and of experiments leave them out: what was journaled before them keeps its
+# name.
 _LATER = {
     name: field.default
     for name, field in TrainingSettings.model_fields.items()
@@ -116,5 +124,7 @@ def without_later_defaults(training: dict[str, Any]) -> dict[str, Any]:
         for name, value in _LATER.items()
     }
     return {
-        name: value for name, value in training.items() if name not in defaults or value != defaults[name]
+        name: value
+        for name, value in training.items()
+        if name not in defaults or value != defaults[name]
     }

@@ -1,6 +1,7 @@
 """The search space of an experiment, and its translation to KerasTuner's HyperParameters and back.
 
-Plain ranges only: no conditional scopes. What the values mean is `data.augmentations` and `trial`; which to try, `algorithms`.
+Plain ranges only: no conditional scopes. What the values mean is `data.augmentations` and `trial`;
+which to try, `algorithms`.
 """
 
 import json
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
     from search.experiment.config import ExperimentConfig
 
-SIGNIFICANT_DIGITS = 4  # of a searched float: finer differences mean nothing, and tables stay readable
+SIGNIFICANT_DIGITS = (
+    4  # of a searched float: finer differences mean nothing, and tables stay readable
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Space:
             "training": TRAINING.dimensions(config.training),
         }
         fixed = {
-            part: {k: v for k, v in raw.items() if k not in found[part]} for part, raw in sections.items()
+            part: {k: v for k, v in raw.items() if k not in found[part]}
+            for part, raw in sections.items()
         }
         names = [(name, part) for part, searched in found.items() for name in searched]
         return cls({name: found[part][name] for name, part in names}, dict(names), fixed)
@@ -70,14 +74,16 @@ class Space:
         return any(active({name: value}) for name, values in written.items() for value in values)
 
     def remarks(self) -> tuple[str, ...]:
-        """A sentence for each strength of an augmentation with two values, which may be meant as a range."""
+        """A sentence for each strength of an augmentation with two values, which may be meant as a
+        range."""
         pairs = {
             name: dimension.values
             for name, dimension in self.dimensions.items()
             if isinstance(dimension, Choices) and len(dimension.values) == 2
         }
         return tuple(
-            f"augmentation.{name}: only {values[0]:g} and {values[1]:g} are tried; for what lies between, write "
+            f"augmentation.{name}: only {values[0]:g} and {values[1]:g} are tried; for what lies "
+            "between, write "
             f"{{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
             for name, values in pairs.items()
             if self.section_of[name] == "augmentation"
@@ -99,30 +105,37 @@ class Space:
         )
 
     def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
-        """The experiment's model and training at their middle or first values, with this augmentation: for the controls."""
+        """The experiment's model and training at their middle or first values, with this
+        augmentation: for the controls."""
         middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
         return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
 
     def corners(self) -> tuple[Settings, Settings]:
-        """Every searched setting at its first extreme, and every one at its last; without augmentation."""
+        """Every searched setting at its first extreme, and every one at its last; without
+        augmentation."""
         both = [
-            {name: _extreme(dimension, at) for name, dimension in self.dimensions.items()} for at in (0, -1)
+            {name: _extreme(dimension, at) for name, dimension in self.dimensions.items()}
+            for at in (0, -1)
         ]
-        first, last = (self.settings(values).model_copy(update={"augmentation": {}}) for values in both)
+        first, last = (
+            self.settings(values).model_copy(update={"augmentation": {}}) for values in both
+        )
         return first, last
 
     def values_of(self, section: str, name: str) -> list[Any]:
-        """A setting of `model` or `training`: its fixed or default value, or both ends of its range, or all its choices."""
+        """A setting of `model` or `training`: its fixed or default value, or both ends of its
+        range, or all its choices."""
         if self.section_of.get(name) == section:
             return list(self.dimensions[name].extremes)
         kind = MODEL if section == "model" else TRAINING
         return [self.fixed[section].get(name, kind.flat(kind.type().model_dump(mode="json"))[name])]
 
     def strongest(self) -> dict[str, Any]:
-        """Each searched augmentation at the value that goes furthest from changing nothing, each fixed one as it is, and the
-        options they act with.
+        """Each searched augmentation at the value that goes furthest from changing nothing, each
+        fixed one as it is, and the options they act with.
 
-        A value that was meant to change something and does not (an int shift of 1) is among them, to be named.
+        A value that was meant to change something and does not (an int shift of 1) is among them,
+        to be named.
         """
         searched = {
             name: _strongest(dimension)
@@ -138,7 +151,8 @@ class Space:
         }
 
     def named_values(self, settings: Settings) -> dict[str, Any]:
-        """Every searched setting and every active augmentation under its own name, for tables and trackers."""
+        """Every searched setting and every active augmentation under its own name, for tables and
+        trackers."""
         given = {
             "augmentation": complete(settings.augmentation),
             "model": settings.model.model_dump(mode="json"),
@@ -148,7 +162,8 @@ class Space:
         return {**searched, **settings.augmentation}
 
     def typed_values(self, named: dict[str, Any]) -> dict[str, Any]:
-        """The searched settings among `named_values`, each of its own type: a flag is a bool, a pair a tuple."""
+        """The searched settings among `named_values`, each of its own type: a flag is a bool, a
+        pair a tuple."""
         return {name: _typed(dimension, named[name]) for name, dimension in self.dimensions.items()}
 
     def hyperparameters(self) -> "keras_tuner.HyperParameters":
@@ -168,12 +183,14 @@ def require_steps(space: Space) -> None:
     """Raises UserError where a grid has no step to count by."""
     if missing := space.without_step():
         raise UserError(
-            f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, step}} or a list"
+            f"search.algorithm grid needs a step for {', '.join(missing)}; write {{min, max, "
+            f"step}} or a list"
         )
 
 
 def _upper_end(name: str, value: float) -> str:
-    """As it is written for a range: a shift of 1 (int) moves nothing by itself, so that 1.0 is said."""
+    """As it is written for a range: a shift of 1 (int) moves nothing by itself, so that 1.0 is
+    said."""
     idle = not AUGMENTATIONS[name].is_on(AUGMENTATIONS[name].parse(value))
     return f"{float(value)}" if idle else f"{value:g}"
 
@@ -189,7 +206,11 @@ def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
         )
     else:
         parameters.Float(
-            name, float(dimension.minimum), float(dimension.maximum), step=dimension.step, sampling=sampling
+            name,
+            float(dimension.minimum),
+            float(dimension.maximum),
+            step=dimension.step,
+            sampling=sampling,
         )
 
 
@@ -219,7 +240,9 @@ def _extreme(dimension: Dimension, at: int) -> Any:
 
 def _strongest(dimension: Dimension) -> Any:
     values = dimension.extremes
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [
+        value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     return max(numbers, key=abs) if len(numbers) == len(values) else values[-1]
 
 

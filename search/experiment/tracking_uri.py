@@ -1,5 +1,5 @@
-"""Where runs are kept: which addresses are allowed, how one is shown without its secrets, and where the files of runs go. Talks to
-nothing and does not import MLflow.
+"""Where runs are kept: which addresses are allowed, how one is shown without its secrets, and where
+the files of runs go. Talks to nothing and does not import MLflow.
 """
 
 import contextlib
@@ -16,14 +16,24 @@ ALLOWED = "sqlite:///FILE, http(s)://HOST, postgresql://…, mysql://…, mssql:
 HIDDEN = "***"
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
-# Of Python's sqlite3 and of SQLite's file names. A `?` before anything else is part of the file's name.
+# Of Python's sqlite3 and of SQLite's file names. A `?` before anything else is part of the file's
+# name.
 SQLITE_OPTIONS = (
-    *("cache", "cached_statements", "check_same_thread", "detect_types", "immutable", "isolation_level"),
+    *(
+        "cache",
+        "cached_statements",
+        "check_same_thread",
+        "detect_types",
+        "immutable",
+        "isolation_level",
+    ),
     *("mode", "nolock", "psow", "timeout", "uri", "vfs"),
 )
 
-# Without the scheme before it: looking for one in a page with megabytes of base64 takes half a minute.
-# A password may hold any sign: after `user:`, where no port stands, all up to the last @ near by is taken for one.
+# Without the scheme before it: looking for one in a page with megabytes of base64 takes half a
+# minute.
+# A password may hold any sign: after `user:`, where no port stands, all up to the last @ near by is
+# taken for one.
 _PASSWORD = r"[^\s/@:\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|$))[^\n\"@]{0,200}(?=@)"
 _ADDRESS = re.compile(rf"://(?:{_PASSWORD})?[^\s\"'<>]*")
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]*\Z")
@@ -33,8 +43,9 @@ _SHORT = 4  # characters; a shorter secret is hidden where it stands as a word o
 
 
 def check_uri(uri: str) -> str:
-    """The same tracking URI. Raises UserError, which shows the right spelling, for one that MLflow could not keep runs at: a folder,
-    which MLflow 3 no longer writes to, and what names no store, host, file or port."""
+    """The same tracking URI. Raises UserError, which shows the right spelling, for one that MLflow
+    could not keep runs at: a folder, which MLflow 3 no longer writes to, and what names no store,
+    host, file or port."""
     scheme, separator, rest = uri.partition("://")
     kind = scheme.split("+")[0].lower()
     if kind == "sqlite" and separator:
@@ -45,7 +56,8 @@ def check_uri(uri: str) -> str:
         _check_host(uri, needs_host=True)
     elif kind.startswith("databricks") and re.search(r"\s", rest):
         raise UserError(
-            f"{shown_uri(uri)!r} has a space in the profile's name; write databricks or databricks://PROFILE"
+            f"{shown_uri(uri)!r} has a space in the profile's name; write databricks or "
+            "databricks://PROFILE"
         )
     elif kind not in SERVERS or kind in ("http", "https"):
         why, spelling = _mistake(uri, kind, rest)
@@ -54,7 +66,8 @@ def check_uri(uri: str) -> str:
 
 
 def checked_uri(uri: str) -> str:
-    """The tracking URI with which runs are sent, an sqlite file made absolute. Its secrets stay in it.
+    """The tracking URI with which runs are sent, an sqlite file made absolute. Its secrets stay in
+    it.
 
     Raises UserError as `check_uri`, and for one that was kept by a search, which keeps no secrets.
     """
@@ -64,7 +77,8 @@ def checked_uri(uri: str) -> str:
         raise UserError(f"tracking.uri: {error}") from None
     if HIDDEN in uri:
         raise UserError(
-            f"tracking.uri: {shown_uri(uri)!r} was written by a search, which keeps no secrets of an address; "
+            f"tracking.uri: {shown_uri(uri)!r} was written by a search, which keeps no secrets of "
+            "an address; "
             "write it out again, as in --set tracking.uri=… or, for sync, --uri …"
         )
     if (file := sqlite_file(uri)) is None:
@@ -74,10 +88,12 @@ def checked_uri(uri: str) -> str:
 
 
 def check_database(uri: str) -> None:
-    """Raises UserError where an sqlite address names what cannot be a database: a folder, a device, what cannot be written."""
+    """Raises UserError where an sqlite address names what cannot be a database: a folder, a device,
+    what cannot be written."""
     if (file := sqlite_file(uri)) is not None and (why := _no_database(file)):
         raise UserError(
-            f"tracking.uri: {shown_uri(uri)!r}: {why}; write another file, such as sqlite:///mlflow.db"
+            f"tracking.uri: {shown_uri(uri)!r}: {why}; write another file, such as "
+            "sqlite:///mlflow.db"
         )
 
 
@@ -93,11 +109,14 @@ def _no_database(file: Path) -> str:
         return f"{file} cannot be a file ({error.strerror})"
     if not parent.is_dir():
         return f"{parent} is no folder"
-    return "" if os.access(parent, os.W_OK | os.X_OK) else f"the folder {parent} cannot be written to"
+    return (
+        "" if os.access(parent, os.W_OK | os.X_OK) else f"the folder {parent} cannot be written to"
+    )
 
 
 def mlflow_uri(uri: str) -> str:
-    """As MLflow is given it: where a file's name holds `?` or `%41`, escaped as SQLAlchemy reads it."""
+    """As MLflow is given it: where a file's name holds `?` or `%41`, escaped as SQLAlchemy reads
+    it."""
     if _kind(uri) != "sqlite" or not re.search(r"\?|%[0-9A-Fa-f]{2}", uri):
         return uri
     from sqlalchemy import make_url
@@ -111,13 +130,14 @@ def mlflow_uri(uri: str) -> str:
         if make_url(spelling).database == path:
             return spelling
     raise UserError(
-        f"tracking.uri: {shown_uri(uri)!r} has a ? in a file's name, which needs SQLAlchemy 2.1; choose another name"
+        f"tracking.uri: {shown_uri(uri)!r} has a ? in a file's name, which needs SQLAlchemy 2.1; "
+        "choose another name"
     )
 
 
 def shown_uri(uri: str) -> str:
-    """One address, whatever is in it, without what may be secret: all between scheme and host, the value of every option, and
-    the fragment. Where the parts are in doubt more is hidden."""
+    """One address, whatever is in it, without what may be secret: all between scheme and host, the
+    value of every option, and the fragment. Where the parts are in doubt more is hidden."""
     scheme, separator, rest = uri.partition("://")
     if not separator or not _SCHEME.match(scheme):
         scheme, separator, rest = "", "", uri
@@ -125,13 +145,19 @@ def shown_uri(uri: str) -> str:
 
 
 def shown_override(text: str) -> str:
-    """What was written behind --set, wrongly, as one address: all up to its last @ is hidden but for the name before."""
+    """What was written behind --set, wrongly, as one address: all up to its last @ is hidden but
+    for the name before."""
     before, separator, rest = text.partition("://")
-    return f"{before}{shown_uri(f'x://{rest}')[1:]}" if separator and "@" not in before else shown_uri(text)
+    return (
+        f"{before}{shown_uri(f'x://{rest}')[1:]}"
+        if separator and "@" not in before
+        else shown_uri(text)
+    )
 
 
 def redacted(text: str) -> str:
-    """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or stored."""
+    """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or
+    stored."""
 
     def shown(found: re.Match[str]) -> str:
         before = _SCHEME.search(text[max(0, found.start() - _LONGEST_SCHEME) : found.start()])
@@ -141,7 +167,8 @@ def redacted(text: str) -> str:
 
 
 def without_secrets_of(text: str, uri: str) -> str:
-    """`text` that MLflow or a driver has written about this address: neither its secrets nor those of any other are in it."""
+    """`text` that MLflow or a driver has written about this address: neither its secrets nor those
+    of any other are in it."""
     for secret in sorted(secrets_of(uri), key=len, reverse=True):
         edge = r"(?<!\w){}(?!\w)" if len(secret) < _SHORT else "{}"
         text = re.sub(edge.format(re.escape(secret)), HIDDEN, text)
@@ -149,8 +176,8 @@ def without_secrets_of(text: str, uri: str) -> str:
 
 
 def secrets_of(uri: str) -> set[str]:
-    """Every string of an address that is not to be shown, as it is written and as a driver decodes it, and the secrets that MLflow
-    takes from the environment."""
+    """Every string of an address that is not to be shown, as it is written and as a driver decodes
+    it, and the secrets that MLflow takes from the environment."""
     found = {os.environ.get(name, "") for name in SECRET_VARIABLES}
     rest = uri.partition("://")[2] or uri
     if _kind(uri) == "sqlite" and rest.startswith("/"):
@@ -178,8 +205,8 @@ def is_database(uri: str) -> bool:
 def artifact_location(uri: str, run_dir: Path) -> str | None:
     """Where a new experiment's files go, as an absolute URI; None where a server decides.
 
-    Beside an sqlite file, so that a dashboard started in another directory finds them; beside the run
-    directory for other databases, which have no directory.
+    Beside an sqlite file, so that a dashboard started in another directory finds them; beside the
+    run directory for other databases, which have no directory.
     """
     if _kind(uri) not in DATABASES:
         return None
@@ -189,7 +216,8 @@ def artifact_location(uri: str, run_dir: Path) -> str | None:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The absolute file of an sqlite address, its options left out; None for every other address."""
+    """The absolute file of an sqlite address, its options left out; None for every other
+    address."""
     return Path(_sqlite_parts(uri)[0]).resolve() if _kind(uri) == "sqlite" else None
 
 
@@ -206,7 +234,9 @@ def _sqlite_parts(uri: str) -> tuple[str, str]:
 
 def _without_secrets(scheme: str, rest: str) -> str:
     """rest: what follows `scheme://`."""
-    if scheme.split("+")[0].lower() == "sqlite" and rest.startswith("/"):  # a path: an @ or a # is part of it
+    if scheme.split("+")[0].lower() == "sqlite" and rest.startswith(
+        "/"
+    ):  # a path: an @ or a # is part of it
         path, options = _sqlite_parts(f"://{rest}")
         return f"/{path}?{_hidden(options)}" if options else rest
     # A password may hold any sign, so that only the last @ is sure to end it.
@@ -229,7 +259,11 @@ def _read_by_sqlalchemy(uri: str) -> set[str]:
     with contextlib.suppress(ArgumentError, ValueError):  # no address, or no such port
         read = make_url(uri)
         values = (value if isinstance(value, tuple) else (value,) for value in read.query.values())
-        return {read.username or "", str(read.password or ""), *(each for group in values for each in group)}
+        return {
+            read.username or "",
+            str(read.password or ""),
+            *(each for group in values for each in group),
+        }
     return set()
 
 
@@ -237,7 +271,9 @@ def _check_sqlite(uri: str) -> None:
     rest = uri.partition("://")[2]
     path, options = _sqlite_parts(uri)
     if not rest.startswith("/") or path.rstrip("/") in ("", ":memory:"):
-        spelling = f"sqlite:///{rest}" if rest.strip("/") and "@" not in rest else "sqlite:///mlflow.db"
+        spelling = (
+            f"sqlite:///{rest}" if rest.strip("/") and "@" not in rest else "sqlite:///mlflow.db"
+        )
         spelling = "sqlite:///mlflow.db" if ":memory:" in spelling else shown_uri(spelling)
         raise UserError(f"{shown_uri(uri)!r} names no file; write {spelling}")
     names = [option.partition("=")[0] for option in options.split("&") if option]
@@ -258,7 +294,8 @@ def _check_host(uri: str, needs_host: bool) -> None:
     except ValueError as error:
         reason = "port" if "port" in str(error).lower() else "host"
         raise UserError(
-            f"{shown_uri(uri)!r} has no valid {reason}; write {scheme}://HOST:PORT, with a port from 0 to 65535"
+            f"{shown_uri(uri)!r} has no valid {reason}; write {scheme}://HOST:PORT, with a port "
+            "from 0 to 65535"
         ) from None
     if needs_host and not host:
         raise UserError(f"{shown_uri(uri)!r} names no host; write {scheme}://HOST:5000")

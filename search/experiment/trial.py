@@ -1,7 +1,9 @@
-"""What goes into a trial and what comes out of it: frozen values that travel as JSON, and nothing that trains.
+"""What goes into a trial and what comes out of it: frozen values that travel as JSON, and nothing
+that trains.
 
-`TrialSpec` holds all that a trial's numbers depend on; `Resources` holds what they do not (threads, caches). `TrialResult` and
-`Predictions` are what training gives back, `Effect` what evaluation makes of them, `TrialRecord` the row a search keeps.
+`TrialSpec` holds all that a trial's numbers depend on; `Resources` holds what they do not (threads,
+caches). `TrialResult` and `Predictions` are what training gives back, `Effect` what evaluation
+makes of them, `TrialRecord` the row a search keeps.
 """
 
 import hashlib
@@ -25,7 +27,13 @@ from search.experiment.settings import (
     without_later_defaults,
 )
 
-__all__ = ["Frozen", "ModelSettings", "Settings", "TrainingSettings", "setting_key"]  # found here too
+__all__ = [
+    "Frozen",
+    "ModelSettings",
+    "Settings",
+    "TrainingSettings",
+    "setting_key",
+]  # found here too
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
@@ -44,10 +52,14 @@ MOST_LOG_PROB = 1e-4  # 0 but for float32's rounding
 class Protocol(Frozen):
     """On which images, from which seeds and at what budget a setting is trained and scored.
 
-    folds: 1 trains on the training split and scores on the validation split; k > 1 is stratified k-fold over both together.
-    epochs: None stops early; a number trains train + validation for exactly that long and scores the test split.
-    head_epochs: of mode finetune with `epochs`: how long its first phase takes, `epochs` being the second's.
-    max_epochs: a rung's: training pauses there, on a schedule made for `training.max_epochs`; None is no rung.
+    folds: 1 trains on the training split and scores on the validation split; k > 1 is stratified
+    k-fold over both together.
+    epochs: None stops early; a number trains train + validation for exactly that long and scores
+    the test split.
+    head_epochs: of mode finetune with `epochs`: how long its first phase takes, `epochs` being the
+    second's.
+    max_epochs: a rung's: training pauses there, on a schedule made for `training.max_epochs`; None
+    is no rung.
     """
 
     folds: Annotated[int, Field(ge=1)]
@@ -62,12 +74,12 @@ class Protocol(Frozen):
 
 
 class TrialSpec(Frozen):
-    """All that a trial's numbers depend on. `kind` and `label` are for people and, like `probes`, are not part of the
-    key.
+    """All that a trial's numbers depend on. `kind` and `label` are for people and, like `probes`,
+    are not part of the key.
 
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
-    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on held-out images, and the options
-    that those act with.
+    probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on
+    held-out images, and the options that those act with.
     demo: a mistake that is made on purpose, to be shown; None in every trial of a search.
     """
 
@@ -84,10 +96,15 @@ class TrialSpec(Frozen):
 
     @property
     def key(self) -> str:
-        """Names the trial by its content: two specs with one key give the same result, so one of them is trained."""
+        """Names the trial by its content: two specs with one key give the same result, so one of
+        them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
         content["settings"]["training"] = without_later_defaults(content["settings"]["training"])
-        later = (("protocol", "head_epochs"), ("protocol", "max_epochs"), ("dataset", "limit_per_class"))
+        later = (
+            ("protocol", "head_epochs"),
+            ("protocol", "max_epochs"),
+            ("dataset", "limit_per_class"),
+        )
         for part, name in later:
             if content[part][name] is None:
                 del content[part][name]
@@ -99,9 +116,10 @@ class TrialSpec(Frozen):
 class Resources(Frozen):
     """What a trial may use. Changes how long it takes, never what comes out.
 
-    cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone: augmented features, deleted
-    as soon as the trial is over unless `keep_views` (a later rung may want more of the same). side_by_side: as
-    `features.threads.set_threads` has it. dataset_digest: of the images, where another machine may have sent them (`data.packed`).
+    cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone:
+    augmented features, deleted as soon as the trial is over unless `keep_views` (a later rung may
+    want more of the same). side_by_side: as `features.threads.set_threads` has it. dataset_digest:
+    of the images, where another machine may have sent them (`data.packed`).
     """
 
     cache_dir: Path
@@ -120,9 +138,11 @@ class Resources(Frozen):
 
 
 class Curve(Frozen):
-    """Means over the heads still training, one number an epoch. Heads that have stopped keep their last value.
+    """Means over the heads still training, one number an epoch. Heads that have stopped keep their
+    last value.
 
-    phases: of a trial that has several, each one's name and its number of epochs, in order; their numbers follow one another.
+    phases: of a trial that has several, each one's name and its number of epochs, in order; their
+    numbers follow one another.
     """
 
     loss: tuple[float, ...]
@@ -133,7 +153,9 @@ class Curve(Frozen):
 
     @property
     def values(self) -> dict[str, tuple[float, ...]]:
-        return {name: getattr(self, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        return {
+            name: getattr(self, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+        }
 
     @property
     def phase_of_epoch(self) -> tuple[str, ...]:
@@ -152,8 +174,9 @@ class TrialTiming(Frozen):
 
 
 class Probe(Frozen):
-    """One augmentation alone at one of its extremes (`at`, in the experiment file's unit), as the model trained without
-    augmentation sees it. Shares are of pixels (fill) and of images (unchanged); `remark` says what is wrong, if anything."""
+    """One augmentation alone at one of its extremes (`at`, in the experiment file's unit), as the
+    model trained without augmentation sees it. Shares are of pixels (fill) and of images
+    (unchanged); `remark` says what is wrong, if anything."""
 
     augmentation: str
     at: str
@@ -170,12 +193,15 @@ class Probe(Frozen):
 class TrialResult(Frozen):
     """What one trial measured.
 
-    metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored (honest); a mean over seeds.
-    optimistic_metrics: the same where each head's best epoch was chosen on the very images scored, as scripts report it.
-    best_epochs: an epoch (from 1, counted on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the
-    same of the first. validation_hash: of the clean validation pixels, before and after. path: how images came to what trains, where
-    there was a choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may succeed once that is
-    mended.
+    metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored
+    (honest); a mean over seeds.
+    optimistic_metrics: the same where each head's best epoch was chosen on the very images scored,
+    as scripts report it.
+    best_epochs: an epoch (from 1, counted on over the phases) a head, folds fastest.
+    head_best_epochs: of a trial in two phases, the same of the first. validation_hash: of the clean
+    validation pixels, before and after. path: how images came to what trains, where there was a
+    choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
+    succeed once that is mended.
     """
 
     status: Status
@@ -203,8 +229,9 @@ class TrialResult(Frozen):
 class Predictions:
     """Per-image answers of one trial.
 
-    images: int64 [n], positions in the Dataset, ascending. predicted: int16 [seeds, n], the class given. log_prob: float32
-    [seeds, n], natural logarithm of the probability given to the true class. fold: int16 [n], which fold scored the image.
+    images: int64 [n], positions in the Dataset, ascending. predicted: int16 [seeds, n], the class
+    given. log_prob: float32 [seeds, n], natural logarithm of the probability given to the true
+    class. fold: int16 [n], which fold scored the image.
     """
 
     images: np.ndarray
@@ -215,17 +242,25 @@ class Predictions:
     def to_bytes(self) -> bytes:
         """An .npz without pickles. The same arrays give the same bytes."""
         buffer = io.BytesIO()
-        np.savez(buffer, images=self.images, predicted=self.predicted, log_prob=self.log_prob, fold=self.fold)
+        np.savez(
+            buffer,
+            images=self.images,
+            predicted=self.predicted,
+            log_prob=self.log_prob,
+            fold=self.fold,
+        )
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Predictions":
-        """Raises ValueError in one line for anything else than what `to_bytes` gives, and for values that no trial has."""
+        """Raises ValueError in one line for anything else than what `to_bytes` gives, and for
+        values that no trial has."""
         found = cls(**read_npz(data, PREDICTION_FORMS))
         num_seeds, num_images = found.predicted.shape
-        if found.log_prob.shape != (num_seeds, num_images) or {len(found.images), len(found.fold)} != {
-            num_images
-        }:
+        if found.log_prob.shape != (num_seeds, num_images) or {
+            len(found.images),
+            len(found.fold),
+        } != {num_images}:
             raise ValueError("its arrays are not of the same images and seeds")
         if not num_seeds or not num_images:
             raise ValueError("it holds no answers")
@@ -244,7 +279,8 @@ def predictions_name(trial: int) -> str:
 
 
 class Effect(Frozen):
-    """A paired difference against no augmentation in the objective; for log-loss the sign is turned so that more is better."""
+    """A paired difference against no augmentation in the objective; for log-loss the sign is turned
+    so that more is better."""
 
     delta: float
     ci_low: float
@@ -278,13 +314,15 @@ class TrialRecord(Frozen):
 
     @property
     def trained(self) -> TrialResult | None:
-        """What was trained for this trial: None where it repeats another, whose answer it has and which cost it nothing."""
+        """What was trained for this trial: None where it repeats another, whose answer it has and
+        which cost it nothing."""
         return None if self.duplicate_of is not None else self.result
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an engine hands back for one spec: always a result, with predictions where it completed."""
+    """What an engine hands back for one spec: always a result, with predictions where it
+    completed."""
 
     result: TrialResult
     predictions: Predictions | None

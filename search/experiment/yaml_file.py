@@ -1,4 +1,5 @@
-"""Reads a YAML file that somebody else may have written: plain data only, no aliases, no repeated keys, of a sane size.
+"""Reads a YAML file that somebody else may have written: plain data only, no aliases, no repeated
+keys, of a sane size.
 
 Errors name the line. What the data mean is `config`'s affair.
 """
@@ -21,7 +22,9 @@ _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _EXPONENT = re.compile(
     r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"
 )  # 1e-3: a number in YAML 1.2, text in PyYAML's 1.1
-_ANOTHER_BASE = re.compile(r"[-+]?0[\d_]+|[-+]?[\d_]+(:[\d_]+)+(\.[\d_]*)?")  # 010 would be 8, and 1:30 be 90
+_ANOTHER_BASE = re.compile(
+    r"[-+]?0[\d_]+|[-+]?[\d_]+(:[\d_]+)+(\.[\d_]*)?"
+)  # 010 would be 8, and 1:30 be 90
 
 
 class _Dumper(yaml.SafeDumper):
@@ -29,7 +32,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses a repeated key, an alias, a number that is not finite or of another base.
+    """The safe loader, which also refuses a repeated key, an alias, a number that is not finite or
+    of another base.
 
     Numbers are those of YAML 1.2; a date is a text.
     """
@@ -62,7 +66,8 @@ class _Loader(yaml.SafeLoader):
 def _decimal(node: Any) -> None:
     if _ANOTHER_BASE.fullmatch(node.value):
         raise yaml.YAMLError(
-            f"line {node.start_mark.line + 1}: {node.value}, which YAML reads in another base; write a number without "
+            f"line {node.start_mark.line + 1}: {node.value}, which YAML reads in another base; "
+            "write a number without "
             f'leading zeros or colons, or quote the text: "{node.value}"'
         )
 
@@ -76,7 +81,9 @@ def _finite_float(loader: _Loader, node: Any) -> float:
     _decimal(node)
     value = yaml.SafeLoader.construct_yaml_float(loader, node)
     if not math.isfinite(value):
-        raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {node.value}; numbers must be finite")
+        raise yaml.YAMLError(
+            f"line {node.start_mark.line + 1}: {node.value}; numbers must be finite"
+        )
     return value
 
 
@@ -87,7 +94,9 @@ _Loader.yaml_implicit_resolvers = {
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _kind in (_Loader, _Dumper):
-    _kind.add_implicit_resolver(_FLOAT, re.compile(f"^(?:{_EXPONENT.pattern})$"), list("-+.0123456789"))
+    _kind.add_implicit_resolver(
+        _FLOAT, re.compile(f"^(?:{_EXPONENT.pattern})$"), list("-+.0123456789")
+    )
 
 
 def as_yaml(data: Any, **options: Any) -> str:
@@ -102,10 +111,14 @@ def read_yaml(path: Path) -> Any:
         if not path.is_file():
             raise UserError(f"{path} is not a file; give the path of an experiment file (.yaml)")
         if size > MAX_BYTES:
-            raise UserError(f"{path} holds {size} bytes; an experiment file has at most {MAX_BYTES}")
+            raise UserError(
+                f"{path} holds {size} bytes; an experiment file has at most {MAX_BYTES}"
+            )
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from error
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}); give the path of an experiment file (.yaml)"
@@ -115,7 +128,8 @@ def read_yaml(path: Path) -> Any:
 
 _ADVICE = {
     "'\\t'": "; indent with spaces, not tabs",
-    "mapping values are not allowed": "; indent the settings of a section alike, and quote a text with a colon",
+    "mapping values are not allowed": "; indent the settings of a section alike, and quote a text "
+    "with a colon",
     "could not find expected ':'": "; write a space after each colon, key: value",
 }
 
@@ -127,7 +141,13 @@ def parse_yaml(text: str, origin: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         advice = next((each for words, each in _ADVICE.items() if words in str(error.problem)), "")
-        raise UserError(f"{origin} is not a plain YAML file: {line}{error.problem}{advice}") from error
+        raise UserError(
+            f"{origin} is not a plain YAML file: {line}{error.problem}{advice}"
+        ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        problem = (
+            "nested too deeply"
+            if isinstance(error, RecursionError)
+            else " ".join(str(error).split())
+        )
         raise UserError(f"{origin} is not a plain YAML file: {problem}") from error

@@ -33,7 +33,8 @@ def write_albumentations(policy: Policy) -> Exported:
     return written(
         policy,
         "import albumentations as A\nimport cv2",
-        '# For uint8 images [height, width, 3]: augmentation(image=image)["image"]; for training alone\n'
+        '# For uint8 images [height, width, 3]: augmentation(image=image)["image"]; for training '
+        "alone\n"
         "augmentation = A.Compose(\n    [",
         [*steps, *steps_of(policy, STEPS)],
         "    ]\n)",
@@ -74,9 +75,16 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
 
 def _colour(name: str, changed: str) -> Writer:
     def write(policy: Policy, value: list[float]) -> Step:
-        ranges = {"brightness": (1, 1), "contrast": (1, 1), "saturation": (1, 1), changed: tuple(value)}
+        ranges = {
+            "brightness": (1, 1),
+            "contrast": (1, 1),
+            "saturation": (1, 1),
+            changed: tuple(value),
+        }
         arguments = [f"{key}={pair(*ends)}" for key, ends in ranges.items()]
-        remark = "What is not meant is switched off: ColorJitter changes everything if nothing is said"
+        remark = (
+            "What is not meant is switched off: ColorJitter changes everything if nothing is said"
+        )
         return Step((name,), call("A.ColorJitter", *arguments, "hue=(0, 0)", "p=1.0"), (remark,))
 
     return write
@@ -84,12 +92,16 @@ def _colour(name: str, changed: str) -> Writer:
 
 def _channel_shift(policy: Policy, levels: float) -> Step:
     limits = pair(-levels / 255, levels / 255)
-    code = call("A.RandomBrightnessContrast", f"brightness_limit={limits}", "contrast_limit=(0, 0)", "p=1.0")
+    code = call(
+        "A.RandomBrightnessContrast", f"brightness_limit={limits}", "contrast_limit=(0, 0)", "p=1.0"
+    )
     return Step(("channel_shift_range",), code, (f"{levels:g} of 255 levels, added",), (CUT_OFF,))
 
 
 def _cutout(policy: Policy, side: float) -> Step:
-    sides = [f"hole_{name}_range={(side, side)}" for name in ("height", "width")]  # an int would be pixels
+    sides = [
+        f"hole_{name}_range={(side, side)}" for name in ("height", "width")
+    ]  # an int would be pixels
     code = call("A.CoarseDropout", "num_holes_range=(1, 1)", *sides, "fill=127", "p=1.0")
     return Step(("cutout",), code, (), (CUT_INSIDE,))
 

@@ -1,4 +1,5 @@
-"""What an augmentation can be exported to: one record an exporter in one table, each with its own module but JSON."""
+"""What an augmentation can be exported to: one record an exporter in one table, each with its own
+module but JSON."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from search.export.torchvision_code import write_torchvision
 
 @dataclass(frozen=True)
 class Exporter:
-    """package: whose code it is; None for none. write: a policy to code that defines `augmentation`, or to JSON; raises
-    CannotExpress."""
+    """package: whose code it is; None for none. write: a policy to code that defines
+    `augmentation`, or to JSON; raises CannotExpress."""
 
     package: str | None
     write: Callable[[Policy], Exported]
@@ -44,7 +45,8 @@ EXPORTERS: dict[str, Exporter] = {
 
 
 def write(policy: Policy, to: str) -> Exported:
-    """The policy as code for `to`, a name of the table. Raises UserError where that cannot express all of it."""
+    """The policy as code for `to`, a name of the table. Raises UserError where that cannot express
+    all of it."""
     try:
         return EXPORTERS[to].write(policy)
     except CannotExpress as lacking:

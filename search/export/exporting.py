@@ -1,4 +1,5 @@
-"""What an exporter is given and gives back: a policy, steps with their remarks, and the code they make together.
+"""What an exporter is given and gives back: a policy, steps with their remarks, and the code they
+make together.
 
 The exporters themselves are in `export`'s table. Nothing here knows a library.
 """
@@ -13,15 +14,21 @@ from data.augmentations import active, complete
 SHIFTS = ("width_shift_range", "height_shift_range")
 AFFINE = ("rotation_range", *SHIFTS, "shear_range", "zoom_range")
 CUT_INSIDE = "cutout: the square stays inside the picture; ours may be cut off at the border"
-CUT_OFF = "channel_shift_range: levels are cut off at 0 and 255, not at the picture's own least and largest"
-LEANS = "shear_range: by the angle's tangent, leaving the height as it is; ours by its sine and cosine"
+CUT_OFF = (
+    "channel_shift_range: levels are cut off at 0 and 255, not at the picture's own least and "
+    "largest"
+)
+LEANS = (
+    "shear_range: by the angle's tangent, leaving the height as it is; ours by its sine and cosine"
+)
 WHOLE_PIXELS = "width_shift_range, height_shift_range: whole pixels, and not scaled by the zoom"
 WIDTH = 96  # of a comment, its indentation not counted
 
 
 @dataclass(frozen=True)
 class Policy:
-    """An augmentation to be exported. title: what it is, for the first comment. size: the side of the images, in pixels."""
+    """An augmentation to be exported. title: what it is, for the first comment. size: the side of
+    the images, in pixels."""
 
     title: str
     augmentation: dict[str, Any]
@@ -57,9 +64,9 @@ class Policy:
 class Step:
     """One step of the exported code.
 
-    names: the augmentations that it stands for. remarks: comments, on units for the most part. caveats: what comes out
-    differently; comments too, and told to whoever asked. lacks: what of it the library cannot express, and why; empty where it
-    can.
+    names: the augmentations that it stands for. remarks: comments, on units for the most part.
+    caveats: what comes out differently; comments too, and told to whoever asked. lacks: what of it
+    the library cannot express, and why; empty where it can.
     """
 
     names: tuple[str, ...]
@@ -95,7 +102,9 @@ def zoom_ends(value: float | list[float]) -> tuple[float, float]:
 
 def steps_of(policy: Policy, writers: Mapping[str, Writer]) -> list[Step]:
     """The steps of every augmentation that is on and that `writers` knows, in our order."""
-    return [writers[name](policy, value) for name, value in policy.active.items() if name in writers]
+    return [
+        writers[name](policy, value) for name, value in policy.active.items() if name in writers
+    ]
 
 
 def plain(name: str, code: str) -> Writer:
@@ -116,7 +125,8 @@ def missing(name: str, value: Any, why: str) -> Step:
 def unmoved(policy: Policy) -> tuple[str, ...]:
     """What cannot be expressed by shifts in whole pixels: those that round to none."""
     return tuple(
-        f"{name} {value} (it shifts by whole pixels, and this is {number(policy.shift_pixels(name))} px)"
+        f"{name} {value} (it shifts by whole pixels, and this is "
+        f"{number(policy.shift_pixels(name))} px)"
         for name, value in policy.active.items()
         if name in SHIFTS and round(policy.shift_pixels(name)) == 0
     )
@@ -142,10 +152,11 @@ def call(function: str, *arguments: str) -> str:
 def written(
     policy: Policy, head: str, opening: str, steps: Sequence[Step], closing: str, empty: str
 ) -> Exported:
-    """Code: a title, `head` (imports), `opening`, the steps a line each under their comments, `closing`.
+    """Code: a title, `head` (imports), `opening`, the steps a line each under their comments,
+    `closing`.
 
-    empty: stands for all of it but the head where the policy is no augmentation. Raises CannotExpress: code that leaves a part
-    out would train something else.
+    empty: stands for all of it but the head where the policy is no augmentation. Raises
+    CannotExpress: code that leaves a part out would train something else.
     """
     if lacks := [lack for step in steps for lack in step.lacks]:
         raise CannotExpress(lacks)

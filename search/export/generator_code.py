@@ -1,4 +1,5 @@
-"""The exporter to Keras's ImageDataGenerator, whose names, units and distributions are ours, but for one exchange."""
+"""The exporter to Keras's ImageDataGenerator, whose names, units and distributions are ours, but
+for one exchange."""
 
 from typing import Any
 
@@ -8,7 +9,8 @@ from search.export.exporting import Exported, Policy, Step, missing, written
 # What a person writes -> what moves pictures that way in Keras 3.15.
 EXCHANGED = {"width_shift_range": "height_shift_range", "height_shift_range": "width_shift_range"}
 EXCHANGE = (
-    "Exchanged on purpose: in Keras 3.15 ImageDataGenerator's {theirs} moves pictures {way}, as {ours} does in the "
+    "Exchanged on purpose: in Keras 3.15 ImageDataGenerator's {theirs} moves pictures {way}, as "
+    "{ours} does in the "
     "experiment file. Exchange them back where a later version has mended that"
 )
 WAYS = {"width_shift_range": "sideways", "height_shift_range": "up and down"}
@@ -18,9 +20,16 @@ OF_UNKNOWN = {option for name in UNKNOWN for option in AUGMENTATIONS[name].optio
 
 def write_generator(policy: Policy) -> Exported:
     head = "from tensorflow.keras.preprocessing.image import ImageDataGenerator"
-    steps = [_step(policy, name, value) for name, value in policy.active.items() if name not in OF_UNKNOWN]
+    steps = [
+        _step(policy, name, value)
+        for name, value in policy.active.items()
+        if name not in OF_UNKNOWN
+    ]
     remark = Step(
-        (), remarks=("For the training images alone: give the validation images one without arguments",)
+        (),
+        remarks=(
+            "For the training images alone: give the validation images one without arguments",
+        ),
     )
     return written(
         policy,

@@ -1,6 +1,8 @@
-"""The exporter to Keras's preprocessing layers: other units, four interpolations where ours has one.
+"""The exporter to Keras's preprocessing layers: other units, four interpolations where ours has
+one.
 
-A layer after another reads from the picture that the one before made, so layers in our order give our product of matrices.
+A layer after another reads from the picture that the one before made, so layers in our order give
+our product of matrices.
 """
 
 from math import radians, sin
@@ -29,7 +31,8 @@ def write_keras(policy: Policy) -> Exported:
     return written(
         policy,
         "import keras\nfrom keras import layers",
-        "# Levels 0..255. Only fit(), or a call with training=True, augments\naugmentation = keras.Sequential(\n    [",
+        "# Levels 0..255. Only fit(), or a call with training=True, augments\naugmentation = "
+        "keras.Sequential(\n    [",
         steps_of(policy, STEPS),
         '    ],\n    name="augmentation",\n)',
         "augmentation = layers.Identity()",
@@ -43,7 +46,9 @@ def _fill(policy: Policy) -> str:
 
 def _rotation(policy: Policy, degrees: float) -> Step:
     code = f"layers.RandomRotation({number(degrees / 360)}, {_fill(policy)}),"
-    return Step(("rotation_range",), code, (f"{number(degrees)} degrees: Keras counts in turns of 360",))
+    return Step(
+        ("rotation_range",), code, (f"{number(degrees)} degrees: Keras counts in turns of 360",)
+    )
 
 
 def _width_shift(policy: Policy, value: Any) -> Step:
@@ -57,16 +62,29 @@ def _height_shift(policy: Policy, value: Any) -> Step:
 
 
 def _shift(policy: Policy, name: str, factors: str) -> Step:
-    remark = f"{number(policy.shift_pixels(name))} px of {policy.size}: Keras counts in fractions of the side"
-    caveats = (f"{name}: any shift instead of whole pixels",) if policy.draws_whole_pixels(name) else ()
-    return Step((name,), f"layers.RandomTranslation({factors}, {_fill(policy)}),", (remark,), caveats)
+    remark = (
+        f"{number(policy.shift_pixels(name))} px of {policy.size}: Keras counts in fractions of "
+        "the side"
+    )
+    caveats = (
+        (f"{name}: any shift instead of whole pixels",) if policy.draws_whole_pixels(name) else ()
+    )
+    return Step(
+        (name,), f"layers.RandomTranslation({factors}, {_fill(policy)}),", (remark,), caveats
+    )
 
 
 def _shear(policy: Policy, degrees: float) -> Step:
     code = f"layers.RandomShear(x_factor=(0.0, {number(sin(radians(degrees)))}), {_fill(policy)}),"
-    caveat = "shear_range: Keras leans pictures about their corner, not their centre, and leaves their height as it is"
+    caveat = (
+        "shear_range: Keras leans pictures about their corner, not their centre, and leaves their "
+        "height as it is"
+    )
     return Step(
-        ("shear_range",), code, (f"{number(degrees)} degrees: Keras counts in sines, either way",), (caveat,)
+        ("shear_range",),
+        code,
+        (f"{number(degrees)} degrees: Keras counts in sines, either way",),
+        (caveat,),
     )
 
 
@@ -84,30 +102,42 @@ def _zoom(policy: Policy, value: float | list[float]) -> Step:
 
 
 def _vertical_flip(policy: Policy, value: bool) -> Step:
-    both = ('One layer for both would flip both ways at once ("horizontal_and_vertical" tosses one coin)',)
+    both = (
+        'One layer for both would flip both ways at once ("horizontal_and_vertical" tosses one '
+        "coin)",
+    )
     remarks = both if "horizontal_flip" in policy.active else ()
     return Step(("vertical_flip",), 'layers.RandomFlip("vertical"),', remarks)
 
 
 def _channel_shift(policy: Policy, levels: float) -> Step:
     code = f"layers.RandomBrightness({number(levels / 255)}, value_range=(0, 255)),"
-    return Step(("channel_shift_range",), code, (f"{number(levels)} of 255 levels, added",), (CUT_OFF,))
+    return Step(
+        ("channel_shift_range",), code, (f"{number(levels)} of 255 levels, added",), (CUT_OFF,)
+    )
 
 
 def _brightness(policy: Policy, value: list[float]) -> Step:
     low, high = (max(-1.0, min(1.0, (end - 1) * MID_LEVEL / 255)) for end in value)
     code = f"layers.RandomBrightness({pair(low, high)}, value_range=(0, 255)),"
-    caveat = "brightness_range: Keras adds where we multiply; the same for mid-grey, more for dark levels, less for light ones"
+    caveat = (
+        "brightness_range: Keras adds where we multiply; the same for mid-grey, more for dark "
+        "levels, less for light ones"
+    )
     return Step(("brightness_range",), code, (f"{value[0]:g} to {value[1]:g} times",), (caveat,))
 
 
 def _contrast(policy: Policy, value: list[float]) -> Step:
     less, more = 1 - value[0], value[1] - 1
     if less < 0 or less > more or more > 1:
-        # RandomContrast sorts its two factors: what takes away more than it adds, it would turn round.
-        return missing("contrast_range", value, "RandomContrast needs 0 <= 1 - low <= high - 1 <= 1")
+        # RandomContrast sorts its two factors: what takes away more than it adds, it would turn
+        # round.
+        return missing(
+            "contrast_range", value, "RandomContrast needs 0 <= 1 - low <= high - 1 <= 1"
+        )
     caveat = (
-        "contrast_range: about each channel's own mean, not about the mean luma, and not cut off at 0 and 255"
+        "contrast_range: about each channel's own mean, not about the mean luma, and not cut off "
+        "at 0 and 255"
     )
     return Step(
         ("contrast_range",),
@@ -121,14 +151,18 @@ def _saturation(policy: Policy, value: list[float]) -> Step:
     if value[1] > 2:
         return missing("saturation_range", value, "RandomColorDegeneration goes up to 2 times")
     code = f"layers.RandomColorDegeneration({pair(1 - value[1], 1 - value[0])}),"
-    remark = f"{value[0]:g} to {value[1]:g} times: this layer counts the way to grey, 1 less the factor"
+    remark = (
+        f"{value[0]:g} to {value[1]:g} times: this layer counts the way to grey, 1 less the factor"
+    )
     return Step(("saturation_range",), code, (remark,))
 
 
 def _cutout(policy: Policy, side: float) -> Step:
     area = number(side**2)
     code = f"layers.RandomErasing(factor=(1.0, 1.0), scale=({area}, {area}), fill_value=127),"
-    return Step(("cutout",), code, (f"{number(side)} of the side: Keras counts in areas",), (CUT_INSIDE,))
+    return Step(
+        ("cutout",), code, (f"{number(side)} of the side: Keras counts in areas",), (CUT_INSIDE,)
+    )
 
 
 def _policy(policy: Policy, value: str) -> Step:
@@ -138,6 +172,8 @@ def _policy(policy: Policy, value: str) -> Step:
     return missing("policy", value, why)
 
 
+# fill_mode and cval are arguments of the layers that move, policy_ops and policy_magnitude of the
+# policy.
 STEPS: dict[str, Writer] = {
     "rotation_range": _rotation,
     "width_shift_range": _width_shift,
@@ -152,4 +188,4 @@ STEPS: dict[str, Writer] = {
     "saturation_range": _saturation,
     "policy": _policy,
     "cutout": _cutout,
-}  # fill_mode and cval are arguments of the layers that move, policy_ops and policy_magnitude of the policy
+}

@@ -1,6 +1,8 @@
-"""The exporter to torchvision.transforms.v2: one affine transform, filled by padding ahead of it, then flips and colours.
+"""The exporter to torchvision.transforms.v2: one affine transform, filled by padding ahead of it,
+then flips and colours.
 
-Units read in torchvision 0.29's sources. It moves whole pixels, and turns and zooms before it shifts; ours shifts in between.
+Units read in torchvision 0.29's sources. It moves whole pixels, and turns and zooms before it
+shifts; ours shifts in between.
 """
 
 from collections.abc import Iterator
@@ -41,7 +43,8 @@ def write_torchvision(policy: Policy) -> Exported:
     return written(
         policy,
         "from torchvision.transforms import v2",
-        "# For uint8 tensors [3, height, width], for training alone\naugmentation = v2.Compose(\n    [",
+        "# For uint8 tensors [3, height, width], for training alone\naugmentation = v2.Compose(\n  "
+        "  [",
         [*steps, *steps_of(policy, STEPS)],
         "    ]\n)",
         "augmentation = v2.Identity()",
@@ -63,7 +66,8 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
     if any(shifts):
         values.append(f"translate={pair(*(min(shift / side, 1) for shift in shifts))}")
         remarks.append(
-            f"Shifts of {shifts[0]:g} and {shifts[1]:g} px, as fractions of the side, {side} px here"
+            f"Shifts of {shifts[0]:g} and {shifts[1]:g} px, as fractions of the side, {side} px "
+            "here"
         )
         caveats.append(WHOLE_PIXELS)
     if "zoom_range" in names:
@@ -71,25 +75,34 @@ def _affine(policy: Policy, names: tuple[str, ...]) -> Step:
         values.append(f"scale={pair(1 / high, 1 / low)}")
         remarks.append(f"Factors {low:g} to {high:g} upside down: above 1 the picture grows here")
         caveats.append(
-            "zoom_range: x and y zoomed alike, and spread evenly over the enlargement, not over the factor"
+            "zoom_range: x and y zoomed alike, and spread evenly over the enlargement, not over "
+            "the factor"
         )
     if "shear_range" in names:
         degrees = number(policy.full["shear_range"])
         values.append(f"shear=(-{degrees}, {degrees})")
         caveats.append(LEANS)
-    values += ["interpolation=v2.InterpolationMode.BILINEAR", f"fill={level if mode == 'constant' else 0}"]
+    values += [
+        "interpolation=v2.InterpolationMode.BILINEAR",
+        f"fill={level if mode == 'constant' else 0}",
+    ]
     lines = [call("v2.RandomAffine", *values)]
     if margin:
-        pads = [f'v2.Pad({width}, padding_mode="{PADDING[mode]}"),' for width in _pads(mode, margin, size)]
+        pads = [
+            f'v2.Pad({width}, padding_mode="{PADDING[mode]}"),'
+            for width in _pads(mode, margin, size)
+        ]
         lines = [*pads, *lines, f"v2.CenterCrop({size}),"]
         remarks.append(
-            f"fill_mode {mode}: RandomAffine fills with one level, so the picture is padded ahead of it"
+            f"fill_mode {mode}: RandomAffine fills with one level, so the picture is padded ahead "
+            "of it"
         )
     return Step(names, "\n".join(lines), tuple(remarks), tuple(caveats))
 
 
 def _margin(policy: Policy) -> int:
-    """How far beyond the picture the strongest transform reads, in pixels: it shifts, turns, leans and then zooms."""
+    """How far beyond the picture the strongest transform reads, in pixels: it shifts, turns, leans
+    and then zooms."""
     half = policy.size / 2
     across, down = (half + policy.shift_pixels(name) for name in SHIFTS)
     angle = radians(policy.full["rotation_range"])
@@ -100,7 +113,8 @@ def _margin(policy: Policy) -> int:
 
 
 def _turned(along: float, other: float, angle: float) -> float:
-    """The furthest along one axis that the corner of a rectangle comes, turned by up to `angle` either way."""
+    """The furthest along one axis that the corner of a rectangle comes, turned by up to `angle`
+    either way."""
     best = min(angle, atan2(other, along))
     return along * cos(best) + other * sin(best)
 
@@ -115,7 +129,10 @@ def _pads(mode: str, margin: int, size: int) -> Iterator[int]:
 
 def _too_far(policy: Policy, names: tuple[str, ...]) -> str:
     moved = ", ".join(f"{name} {policy.full[name]}" for name in names)
-    return f"{moved} with fill_mode {policy.fill[0]} (the picture would have to be padded by more than {MOST_PADDING} times its side)"
+    return (
+        f"{moved} with fill_mode {policy.fill[0]} (the picture would have to be padded by more "
+        f"than {MOST_PADDING} times its side)"
+    )
 
 
 def _colour(name: str, argument: str) -> Writer:
@@ -125,7 +142,9 @@ def _colour(name: str, argument: str) -> Writer:
 def _cutout(policy: Policy, value: float) -> Step:
     if round(value * policy.size) >= policy.size:
         return missing(
-            "cutout", value, "RandomErasing leaves a picture as it is rather than erase a whole side of it"
+            "cutout",
+            value,
+            "RandomErasing leaves a picture as it is rather than erase a whole side of it",
         )
     area = number(value**2)
     code = f"v2.RandomErasing(p=1.0, scale=({area}, {area}), ratio=(1.0, 1.0), value=127),"
@@ -135,7 +154,11 @@ def _cutout(policy: Policy, value: float) -> Step:
 def _published(policy: Policy, value: str) -> Step:
     ops, magnitude = policy.full["policy_ops"], policy.full["policy_magnitude"]
     trivial = value == "trivial_augment_wide"
-    code = "v2.TrivialAugmentWide()," if trivial else f"v2.RandAugment(num_ops={ops}, magnitude={magnitude}),"
+    code = (
+        "v2.TrivialAugmentWide(),"
+        if trivial
+        else f"v2.RandAugment(num_ops={ops}, magnitude={magnitude}),"
+    )
     return Step(("policy",), code)
 
 

@@ -1,8 +1,8 @@
 """The backbones: one record each, with its own preprocessing, sizes and way to ImageNet weights.
 
-A built model takes raw images (0..255, uint8 or float) and gives pooled features, so that whatever is saved
-from it takes what a camera gives. Reading weights from files is `weights`' part, running a backbone fast is
-`extractor`'.
+A built model takes raw images (0..255, uint8 or float) and gives pooled features, so that whatever
+is saved from it takes what a camera gives. Reading weights from files is `weights`' part, running a
+backbone fast is `extractor`'.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ NO_DOWNLOAD = "efficientnet-lite0"
 class Backbone:
     """One network. Sizes are the sides in pixels of its square images.
 
-    `build(inputs, image_size, weights, include_top)` makes the model from raw inputs [n, s, s, 3] to
-    features [n, d]; its `weights` is None for fresh ones or "imagenet" for a download. `load_torch` reads a
-    .pth file into the built model; `package_file` is where ImageNet weights lie that need no download.
+    `build(inputs, image_size, weights, include_top)` makes the model from raw inputs [n, s, s, 3]
+    to features [n, d]; its `weights` is None for fresh ones or "imagenet" for a download.
+    `load_torch` reads a .pth file into the built model; `package_file` is where ImageNet weights
+    lie that need no download.
     """
 
     name: str
@@ -94,16 +95,19 @@ def find_backbone(name: str) -> Backbone:
 
 
 def check_backbone(name: str, weights: str, image_size: int) -> None:
-    """Raises UserError for what is wrong before anything is built: name, size, weights that cannot exist."""
+    """Raises UserError for what is wrong before anything is built: name, size, weights that cannot
+    exist."""
     backbone = find_backbone(name)
     if image_size < backbone.smallest_size:
         raise UserError(
-            f"image_size {image_size} is too small for {name}: allowed is {backbone.smallest_size} or more; "
+            f"image_size {image_size} is too small for {name}: allowed is {backbone.smallest_size} "
+            "or more; "
             "raise dataset.image_size or choose another backbone"
         )
     if weights == "imagenet" and not backbone.has_imagenet:
         raise UserError(
-            f"{name} has no ImageNet weights; use `weights: random`, a file, or backbone {NO_DOWNLOAD}"
+            f"{name} has no ImageNet weights; use `weights: random`, a file, or backbone "
+            f"{NO_DOWNLOAD}"
         )
     file = _file_of(backbone, weights)
     if file is not None:
@@ -111,7 +115,8 @@ def check_backbone(name: str, weights: str, image_size: int) -> None:
 
 
 def weights_identity(name: str, weights: str, seed: int = 0) -> str:
-    """A hash, the same where `build_backbone` gives the same weights; nothing is built or downloaded."""
+    """A hash, the same where `build_backbone` gives the same weights; nothing is built or
+    downloaded."""
     backbone = find_backbone(name)
     file = _file_of(backbone, weights)
     if file is not None:
@@ -122,12 +127,13 @@ def weights_identity(name: str, weights: str, seed: int = 0) -> str:
 def build_backbone(
     name: str, weights: str, image_size: int, include_top: bool = False, seed: int = 0
 ) -> keras.Model:
-    """A Keras model from raw images [n, image_size, image_size, 3] (0..255, uint8 or float) to features
-    float32 [n, d], preprocessing inside; with `include_top`, to ImageNet probabilities [n, 1000].
+    """A Keras model from raw images [n, image_size, image_size, 3] (0..255, uint8 or float) to
+    features float32 [n, d], preprocessing inside; with `include_top`, to ImageNet probabilities [n,
+    1000].
 
-    `weights` is `imagenet`, `random` (the same for the same `seed`) or the path of a weights file. Raises
-    UserError for an unknown name, a size too small, weights that cannot be downloaded and files that do not
-    fit.
+    `weights` is `imagenet`, `random` (the same for the same `seed`) or the path of a weights file.
+    Raises UserError for an unknown name, a size too small, weights that cannot be downloaded and
+    files that do not fit.
     """
     import keras
 
@@ -135,7 +141,11 @@ def build_backbone(
     backbone = find_backbone(name)
     file = _file_of(backbone, weights)
     downloads = weights == "imagenet" and file is None
-    with _seeded(seed), _quiet(), _explained_download(name) if downloads else contextlib.nullcontext():
+    with (
+        _seeded(seed),
+        _quiet(),
+        _explained_download(name) if downloads else contextlib.nullcontext(),
+    ):
         inputs = keras.Input((image_size, image_size, 3), name="image")
         model = backbone.build(inputs, image_size, "imagenet" if downloads else None, include_top)
     if file is not None:
@@ -152,7 +162,8 @@ def _file_of(backbone: Backbone, weights: str) -> Path | None:
 
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Keras's initializers draw their seeds from Python's `random`, whose state is put back afterwards."""
+    """Keras's initializers draw their seeds from Python's `random`, whose state is put back
+    afterwards."""
     state = random.getstate()
     random.seed(seed)
     try:
@@ -163,7 +174,8 @@ def _seeded(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Download bars go to stderr, for stdout is for results; no word of sizes, for the weights fit any."""
+    """Download bars go to stderr, for stdout is for results; no word of sizes, for the weights fit
+    any."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
         warnings.filterwarnings("ignore", message="`input_shape` is undefined or non-square")
         yield
@@ -174,11 +186,17 @@ def _explained_download(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # Keras raises a bare Exception where the download fails, an OSError where the disk does, and a
-        # ValueError that speaks of the hash where something else came than was asked for.
-        if type(error) is not Exception and not isinstance(error, OSError) and "hash" not in str(error):
+        # Keras raises a bare Exception where the download fails, an OSError where the disk does,
+        # and a ValueError that speaks of the hash where something else came than was asked for.
+        if (
+            type(error) is not Exception
+            and not isinstance(error, OSError)
+            and "hash" not in str(error)
+        ):
             raise
         raise UserError(
-            f"the ImageNet weights of {name} could not be downloaded ({error}); connect to the network, give "
-            f"`weights: FILE` or `weights: random`, or use backbone {NO_DOWNLOAD}, which needs no download"
+            f"the ImageNet weights of {name} could not be downloaded ({error}); connect to the "
+            "network, give "
+            f"`weights: FILE` or `weights: random`, or use backbone {NO_DOWNLOAD}, which needs no "
+            "download"
         ) from error

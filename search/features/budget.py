@@ -1,4 +1,5 @@
-"""What `execution.disk_gb` allows kept views to take: the policy untouched for longest goes first."""
+"""What `execution.disk_gb` allows kept views to take: the policy untouched for longest goes
+first."""
 
 import contextlib
 import errno

@@ -1,7 +1,9 @@
-"""Features of images by a frozen backbone: which engine runs it, how precisely, and the proof that it may.
+"""Features of images by a frozen backbone: which engine runs it, how precisely, and the proof that
+it may.
 
-One record an engine in ENGINES, in the order in which they are tried: each stands in for the one before it.
-How an engine works is its own module's affair, and keeping features on disk is `store`'s.
+One record an engine in ENGINES, in the order in which they are tried: each stands in for the one
+before it. How an engine works is its own module's affair, and keeping features on disk is
+`store`'s.
 """
 
 from __future__ import annotations
@@ -28,16 +30,18 @@ from search.features.precision import resolve_precision
 if TYPE_CHECKING:
     import keras
 
-# The relative difference from Keras's features that is let pass. float32: engines sum in other orders, which
-# makes 1e-6 to 1e-5. bfloat16 keeps 8 bits of a number, which makes 0.05 on photographs in EfficientNet-Lite0.
-# One wrong image among the sixteen of a check already makes more than 0.1.
+# The relative difference from Keras's features that is let pass. float32: engines sum in other
+# orders, which makes 1e-6 to 1e-5. bfloat16 keeps 8 bits of a number, which makes 0.05 on
+# photographs in EfficientNet-Lite0. One wrong image among the sixteen of a check already makes more
+# than 0.1.
 TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.1}
 _CHECK_BATCH = 8
 _LOG = logging.getLogger(__name__)
 
 
 class Runner(Protocol):
-    """What an engine gives: features of fixed batches, written into the rows of `out` that they belong to."""
+    """What an engine gives: features of fixed batches, written into the rows of `out` that they
+    belong to."""
 
     batch_size: int
 
@@ -57,7 +61,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Engine:
-    """`build` raises whatever goes wrong; `package` must be installed; `has_bfloat16`: it can compute so."""
+    """`build` raises whatever goes wrong; `package` must be installed; `has_bfloat16`: it can
+    compute so."""
 
     name: str
     package: str
@@ -88,9 +93,9 @@ ENGINES: dict[str, Engine] = {
 class Extractor:
     """A frozen backbone ready to run. Not for two threads at once.
 
-    `output_shape` is that of one image's features, `dim` how many numbers they are. `weights` is a hash of
-    the network with its weights. `difference` is the relative difference from Keras on the images of
-    the check, and `fallback` why another engine than the first choice is used, if so.
+    `output_shape` is that of one image's features, `dim` how many numbers they are. `weights` is a
+    hash of the network with its weights. `difference` is the relative difference from Keras on the
+    images of the check, and `fallback` why another engine than the first choice is used, if so.
     """
 
     engine: str
@@ -118,18 +123,19 @@ class Extractor:
 
     @property
     def identity(self) -> str:
-        """A hash of all that the features depend on but the images, down to the engine's version."""
+        """A hash of all that the features depend on but the images, down to the engine's
+        version."""
         content = [self.weights, self.versioned_engine, self.precision, self.batch_size]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def extract(
         self, batches: Iterable[np.ndarray], num_images: int, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Features [num_images, *output_shape] of batches uint8 [b, s, s, 3], float32 unless `out` is
-        something else.
+        """Features [num_images, *output_shape] of batches uint8 [b, s, s, 3], float32 unless `out`
+        is something else.
 
-        The next batches are drawn while the last ones run, a few ahead at most. Raises ValueError if the
-        batches hold more or fewer images than `num_images`, or of another shape.
+        The next batches are drawn while the last ones run, a few ahead at most. Raises ValueError
+        if the batches hold more or fewer images than `num_images`, or of another shape.
         """
         shape = (num_images, *self.output_shape)
         if out is None:
@@ -154,7 +160,9 @@ class _Count:
         for batch in batches:
             self.images = batch.start + batch.num_images
             if self.images > limit:
-                raise ValueError(f"the batches hold more than the {limit} images that were announced")
+                raise ValueError(
+                    f"the batches hold more than the {limit} images that were announced"
+                )
             yield batch
 
 
@@ -168,11 +176,11 @@ def build_extractor(
 ) -> Extractor:
     """The fastest right way to run `model` [n, s, s, 3] -> [n, ...] on this machine.
 
-    engine: auto, or one of ENGINES; where it is absent, fails, or differs from Keras by more than TOLERANCE
-    on `check_images` (uint8 [k, s, s, 3]; noise if not given), the next one stands in, and one warning is
-    logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's, and TensorFlow's where its process gives each
-    operation one. cache_dir: where exported networks are kept; None keeps none. Raises UserError for an
-    engine or precision that cannot be had.
+    engine: auto, or one of ENGINES; where it is absent, fails, or differs from Keras by more than
+    TOLERANCE on `check_images` (uint8 [k, s, s, 3]; noise if not given), the next one stands in,
+    and one warning is logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's, and
+    TensorFlow's where its process gives each operation one. cache_dir: where exported networks are
+    kept; None keeps none. Raises UserError for an engine or precision that cannot be had.
     """
     wanted = resolve_precision(precision, engine)
     images = _noise(model.input_shape[1:]) if check_images is None else check_images
@@ -182,7 +190,8 @@ def build_extractor(
     for candidate in _candidates(engine):
         try:
             extractor = _checked(candidate, request, images, reference)
-        # An engine may fail in any way its packages know; the next one is tried, and the reason is told.
+        # An engine may fail in any way its packages know; the next one is tried, and the reason is
+        # told.
         except Exception as error:
             reasons.append(f"{candidate.name}: {_one_line(error)}")
             continue
@@ -190,20 +199,27 @@ def build_extractor(
             return extractor
         fallback = "; ".join(reasons)
         _LOG.warning(
-            "features are computed by %s in %s (%s)", extractor.engine, extractor.precision, fallback
+            "features are computed by %s in %s (%s)",
+            extractor.engine,
+            extractor.precision,
+            fallback,
         )
         return replace(extractor, fallback=fallback)
     raise RuntimeError(f"no engine can run this backbone ({'; '.join(reasons)})")
 
 
-def _checked(engine: Engine, request: Request, images: np.ndarray, reference: np.ndarray) -> Extractor:
+def _checked(
+    engine: Engine, request: Request, images: np.ndarray, reference: np.ndarray
+) -> Extractor:
     precision: Precision = request.precision if engine.has_bfloat16 else "float32"
     runner = engine.build(replace(request, precision=precision))
     shapes = reference.shape[1:], images.shape[1:]
     extractor = Extractor(engine.name, precision, request.identity, *shapes, 0.0, None, runner)
     difference = relative_difference(extractor.extract([images], len(images)), reference)
     if not difference <= TOLERANCE[precision]:
-        raise ArithmeticError(f"differs from Keras by {difference:.2g}, {TOLERANCE[precision]:g} is let pass")
+        raise ArithmeticError(
+            f"differs from Keras by {difference:.2g}, {TOLERANCE[precision]:g} is let pass"
+        )
     return replace(extractor, difference=difference)
 
 
@@ -252,7 +268,8 @@ def _noise(image_shape: tuple[int, ...]) -> np.ndarray:
 
 
 def model_identity(model: keras.Model) -> str:
-    """A hash of the architecture and every weight; what Keras happened to number its layers is left out."""
+    """A hash of the architecture and every weight; what Keras happened to number its layers is left
+    out."""
     text = model.to_json()
     for number, operation in enumerate(model.operations):
         text = text.replace(json.dumps(operation.name), f'"#{number}"')

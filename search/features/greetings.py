@@ -1,4 +1,5 @@
-"""TensorFlow's start-up messages, kept off the terminal: they come from C++ before any log level is heard."""
+"""TensorFlow's start-up messages, kept off the terminal: they come from C++ before any log level is
+heard."""
 
 import os
 import sys
@@ -8,7 +9,8 @@ from search.features.gpus import grow_memory
 
 
 def import_tensorflow_quietly() -> None:
-    """Imports TensorFlow with file descriptor 2 turned away; what it said is shown only if the import fails."""
+    """Imports TensorFlow with file descriptor 2 turned away; what it said is shown only if the
+    import fails."""
     if "tensorflow" in sys.modules:
         return
     grow_memory()

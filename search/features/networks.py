@@ -1,7 +1,8 @@
-"""How the networks that Keras has are made here: raw images in, pooled features out, preprocessing inside.
+"""How the networks that Keras has are made here: raw images in, pooled features out, preprocessing
+inside.
 
-The scalings are those of `keras.applications.imagenet_utils.preprocess_input`, by its names. Which network is
-offered under which name, and where its weights come from, is `backbones`' part.
+The scalings are those of `keras.applications.imagenet_utils.preprocess_input`, by its names. Which
+network is offered under which name, and where its weights come from, is `backbones`' part.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def subtract_mean_of_bgr(inputs: keras.KerasTensor) -> keras.KerasTensor:
     import keras
 
     bgr = keras.ops.flip(inputs, axis=-1)
-    return keras.layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68], name="preprocessing")(bgr)
+    return keras.layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68], name="preprocessing")(
+        bgr
+    )
 
 
 def inside(inputs: keras.KerasTensor) -> keras.KerasTensor:
@@ -71,7 +74,8 @@ def _application(
         input_shape=(image_size, image_size, 3),
         **options,
     )
-    # Made again: keras.applications wraps its input in a list, and warns at each call with a plain tensor.
+    # Made again: keras.applications wraps its input in a list, and warns at each call with a plain
+    # tensor.
     return keras.Model(inputs, model.output, name=model.name)
 
 

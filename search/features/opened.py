@@ -1,4 +1,5 @@
-"""What is expensive to open, kept by the process that runs trials under the values that made it: images, backbones, features."""
+"""What is expensive to open, kept by the process that runs trials under the values that made it:
+images, backbones, features."""
 
 import logging
 from functools import lru_cache
@@ -24,12 +25,14 @@ NUM_CHECK_IMAGES = 16  # real images on which an engine is compared with Keras b
 
 
 def dataset_of(config: DatasetConfig, seed: int, resources: Resources) -> Dataset:
-    """The decoded images, opened once a process: those sent to this machine, or those it can read itself."""
+    """The decoded images, opened once a process: those sent to this machine, or those it can read
+    itself."""
     return received(resources) or _read(config, seed, resources.cache_dir, resources.num_threads)
 
 
 def received(resources: Resources) -> Dataset | None:
-    """The images that were sent to this machine; None where there are none, or they are no longer what was sent (the log says)."""
+    """The images that were sent to this machine; None where there are none, or they are no longer
+    what was sent (the log says)."""
     digest = resources.dataset_digest
     if digest is None:
         return None
@@ -92,7 +95,8 @@ def _store(
 def extractor_of(
     dataset: Dataset, backbone: str, weights: str, precision: Precision, resources: Resources
 ) -> "Extractor":
-    """The frozen backbone, compiled once a process and compared with Keras on images of the dataset."""
+    """The frozen backbone, compiled once a process and compared with Keras on images of the
+    dataset."""
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
 
@@ -104,10 +108,13 @@ def extractor_of(
 def extractor_for(
     model: "keras.Model", dataset: Dataset, precision: Precision, resources: Resources
 ) -> "Extractor":
-    """Any frozen network from images to one tensor, compiled and compared with Keras on images of the dataset."""
+    """Any frozen network from images to one tensor, compiled and compared with Keras on images of
+    the dataset."""
     from search.features.extractor import build_extractor
 
-    spread = np.linspace(0, len(dataset.images) - 1, min(NUM_CHECK_IMAGES, len(dataset.images))).astype(int)
+    spread = np.linspace(
+        0, len(dataset.images) - 1, min(NUM_CHECK_IMAGES, len(dataset.images))
+    ).astype(int)
     return build_extractor(
         model,
         engine=resources.feature_engine,

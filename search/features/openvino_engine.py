@@ -1,5 +1,5 @@
-"""The frozen backbone through OpenVINO on a CPU: Keras's own export, kept on disk, and an asynchronous queue
-over it.
+"""The frozen backbone through OpenVINO on a CPU: Keras's own export, kept on disk, and an
+asynchronous queue over it.
 
 Whether OpenVINO is used at all, and whether its answers are good enough, is decided in `extractor`.
 """
@@ -23,7 +23,8 @@ from search.features.batches import FixedBatch
 if TYPE_CHECKING:
     import keras
 
-# Few images keep a network's activations in the cache of one core; 4 of 150 px are 5 % faster than 8: benchmarks/README.md.
+# Few images keep a network's activations in the cache of one core; 4 of 150 px are 5 % faster than
+# 8: benchmarks/README.md.
 BATCH_SIZE = 4
 _FILES = ("model.xml", "model.bin")
 _CHECKSUMS = "checksums"
@@ -33,9 +34,9 @@ PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 def import_openvino() -> ModuleType:
     """The module `openvino`, imported so that it reports its use to nobody.
 
-    On import and at each conversion it sends usage data to an analytics server, by default and from a forked
-    copy of this process, if its package `openvino_telemetry` can be imported; where it cannot, it uses a
-    stub of its own.
+    On import and at each conversion it sends usage data to an analytics server, by default and from
+    a forked copy of this process, if its package `openvino_telemetry` can be imported; where it
+    cannot, it uses a stub of its own.
     """
     if "openvino" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
@@ -47,7 +48,8 @@ def import_openvino() -> ModuleType:
 class OpenVinoRunner:
     """A compiled network with `num_threads` streams of one thread each.
 
-    One thread a stream: an image's features are then the same to the last bit whatever the number of threads.
+    One thread a stream: an image's features are then the same to the last bit whatever the number
+    of threads.
     """
 
     batch_size = BATCH_SIZE
@@ -57,8 +59,8 @@ class OpenVinoRunner:
         self._queue = import_openvino().AsyncInferQueue(compiled, 2 * num_streams)
 
     def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
-        """Writes the features of each batch into its rows of `out`, while the next batches are drawn from
-        the iterator.
+        """Writes the features of each batch into its rows of `out`, while the next batches are
+        drawn from the iterator.
         """
 
         def store(request: Any, rows: tuple[int, int]) -> None:
@@ -77,7 +79,8 @@ class OpenVinoRunner:
 def build_openvino(
     model: keras.Model, identity: str, precision: str, num_threads: int, cache_dir: Path | None
 ) -> OpenVinoRunner:
-    """Exports `model` (or finds it below `cache_dir` under `identity`) and compiles it for uint8 batches.
+    """Exports `model` (or finds it below `cache_dir` under `identity`) and compiles it for uint8
+    batches.
 
     Raises ImportError without OpenVINO, OSError where the disk refuses, and whatever conversion or
     compilation raises.
@@ -89,8 +92,8 @@ def build_openvino(
             network = core.read_model(_export(model, Path(folder)))
     else:
         network = core.read_model(_cached(model, cache_dir / "openvino" / identity))
-    # The conversion makes an output of every swish as well, by way of its custom gradient, and each costs a
-    # copy of that layer: EfficientNetV2B0 is a third faster without.
+    # The conversion makes an output of every swish as well, by way of its custom gradient, and each
+    # costs a copy of that layer: EfficientNetV2B0 is a third faster without.
     for extra in network.get_results()[1:]:
         network.remove_result(extra)
     steps = openvino.preprocess.PrePostProcessor(network)
@@ -101,7 +104,8 @@ def build_openvino(
         "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
         "NUM_STREAMS": num_threads,
         "INFERENCE_NUM_THREADS": num_threads,
-        # Pinned, the first streams of two processes would share the first core and leave the second idle.
+        # Pinned, the first streams of two processes would share the first core and leave the second
+        # idle.
         "ENABLE_CPU_PINNING": False,
     }
     return OpenVinoRunner(core.compile_model(network, "CPU", options), num_threads)

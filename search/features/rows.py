@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-RESIDENT_BYTES = 400_000_000  # more than this stays on the disk; two such arrays are held while heads train
+RESIDENT_BYTES = (
+    400_000_000  # more than this stays on the disk; two such arrays are held while heads train
+)
 BLOCK_BYTES = 64_000_000  # read at once of what stays there
 ABSENT = -1  # in `picked`: a row that there is no value for, which reads as NaN
 

@@ -1,7 +1,9 @@
-"""Features on disk: clean ones once a dataset and backbone, augmented ones once a (policy, view), each checked when read.
+"""Features on disk: clean ones once a dataset and backbone, augmented ones once a (policy, view),
+each checked when read.
 
-A file's name is the hash of everything that made it, and its last bytes are a checksum of the rest; what is stale is never
-found and what is damaged is made again. Computing features is `extractor`; which views a trial wants, `training`.
+A file's name is the hash of everything that made it, and its last bytes are a checksum of the rest;
+what is stale is never found and what is damaged is made again. Computing features is `extractor`;
+which views a trial wants, `training`.
 """
 
 import contextlib
@@ -32,16 +34,17 @@ from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureCost, Featu
 if TYPE_CHECKING:
     from search.features.extractor import Extractor
 
-BATCH = (
-    16  # images drawn at a time, two forward passes: they are still in the cache when the backbone reads them
-)
+# images drawn at a time, two forward passes: they are still in the cache when the backbone reads
+# them
+BATCH = 16
 _TRAILER = struct.Struct("<8sQ")
 _MARK = b"augfeat1"
 _LOG = logging.getLogger(__name__)
 
 
 class NotFinite(UserError):
-    """Features that are infinite or no number: beyond what float16 holds, or what the weights give for some picture."""
+    """Features that are infinite or no number: beyond what float16 holds, or what the weights give
+    for some picture."""
 
 
 IN_FLOAT32 = "set execution.feature_dtype to float32"
@@ -50,14 +53,16 @@ IN_FLOAT32 = "set execution.feature_dtype to float32"
 def refuse_not_finite(
     features: np.ndarray, of: str, names: Callable[[int], str], narrow: str = IN_FLOAT32
 ) -> None:
-    """Raises NotFinite. features: [n, ...]. of: the backbone. names: of the image in a row. narrow: what to do about float16."""
+    """Raises NotFinite. features: [n, ...]. of: the backbone. names: of the image in a row. narrow:
+    what to do about float16."""
     for start, block in FeatureRows(features).numbered_blocks():
         finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
         if not finite.all():
             image = names(start + int(np.argmin(finite)))
             if features.dtype == np.float16:
                 raise NotFinite(
-                    f"features of {of} do not fit in float16, which ends at 65504 (first for {image}); {narrow}"
+                    f"features of {of} do not fit in float16, which ends at 65504 (first for "
+                    f"{image}); {narrow}"
                 )
             raise NotFinite(
                 f"{of} gives infinite features or none (NaN), first for {image}; "
@@ -68,10 +73,11 @@ def refuse_not_finite(
 class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
-    identity: of the backbone, its weights and precision. engine: which engine with which version is expected to compute
-    (`extractor.expected_engine`); where another stands in, its features get names of their own. dtype: in which they are kept;
-    narrow: what to do where that is too narrow. `engine` says what computed, once something was. Whatever is given out is finite,
-    read or made; else NotFinite is raised.
+    identity: of the backbone, its weights and precision. engine: which engine with which version is
+    expected to compute (`extractor.expected_engine`); where another stands in, its features get
+    names of their own. dtype: in which they are kept;
+    narrow: what to do where that is too narrow. `engine` says what computed, once something was.
+    Whatever is given out is finite, read or made; else NotFinite is raised.
     """
 
     def __init__(
@@ -93,14 +99,18 @@ class FeatureStore:
         self._expected = engine
         self._clean_dir = resources.cache_dir / "features"
         self._views_dir = resources.views_dir
-        # One painter for two of the backbone's streams came nearest to the bare loop (benchmarks/README.md).
+        # One painter for two of the backbone's streams came nearest to the bare loop
+        # (benchmarks/README.md).
         self._num_painters = max(1, resources.num_threads // 2)
         self._budget = None if resources.disk_gb is None else resources.disk_gb * 1e9
         self._clean: FeatureRows | None = None  # as found: its cost is said once
-        self._checked: dict[Path, int] = {}  # files whose checksum was right, and when they were written
+        self._checked: dict[
+            Path, int
+        ] = {}  # files whose checksum was right, and when they were written
 
     def clean(self) -> FeatureRows:
-        """[n, d], or what else the extractor gives: every image of the dataset as it is, test images included."""
+        """[n, d], or what else the extractor gives: every image of the dataset as it is, test
+        images included."""
 
         def path() -> Path:
             return self._clean_dir / f"{_hash(self._identity)}.npy"
@@ -114,7 +124,9 @@ class FeatureStore:
         self._clean = FeatureRows(made.values)
         return made
 
-    def view(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int) -> FeatureRows:
+    def view(
+        self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int
+    ) -> FeatureRows:
         """[len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
 
         Mapped anew each time: a view that nobody holds takes no memory.
@@ -145,14 +157,23 @@ class FeatureStore:
 
         refuse_not_finite(features, self._backbone, name, self._narrow)
 
-    def _extract(self, extractor: "Extractor", batches: Iterable[np.ndarray], count: int) -> np.ndarray:
+    def _extract(
+        self, extractor: "Extractor", batches: Iterable[np.ndarray], count: int
+    ) -> np.ndarray:
         if self._dtype is np.float32:
             return extractor.extract(batches, count)
-        return extractor.extract(batches, count, np.empty((count, *extractor.output_shape), self._dtype))
+        return extractor.extract(
+            batches, count, np.empty((count, *extractor.output_shape), self._dtype)
+        )
 
     def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
         """Where the views of one policy are kept: those drawn from one seed together."""
-        content = [self._identity, dict(augmentation), seed, hashlib.sha256(rows.tobytes()).hexdigest()]
+        content = [
+            self._identity,
+            dict(augmentation),
+            seed,
+            hashlib.sha256(rows.tobytes()).hexdigest(),
+        ]
         return self._views_dir / str(seed) / _hash(json.dumps(content, sort_keys=True))
 
     def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
@@ -164,10 +185,13 @@ class FeatureStore:
         return f"{self._content}/{self._expected}"
 
     def _cached(
-        self, path: Callable[[], Path], batches: Callable[[], Iterator[np.ndarray]], rows: np.ndarray
+        self,
+        path: Callable[[], Path],
+        batches: Callable[[], Iterator[np.ndarray]],
+        rows: np.ndarray,
     ) -> FeatureRows:
-        """The features at `path()` of the images at `rows`, computed where they are not there; the path follows the engine that
-        really computes."""
+        """The features at `path()` of the images at `rows`, computed where they are not there; the
+        path follows the engine that really computes."""
         found, count = self._find(path(), rows), len(rows)
         if found is not None:
             return FeatureRows(found)
@@ -183,11 +207,17 @@ class FeatureStore:
         return FeatureRows(features, cost=cost)
 
     def _computed(
-        self, extractor: "Extractor", path: Path, batches: Callable[[], Iterator[np.ndarray]], count: int
+        self,
+        extractor: "Extractor",
+        path: Path,
+        batches: Callable[[], Iterator[np.ndarray]],
+        count: int,
     ) -> np.ndarray:
-        """Made in memory and kept where the disk allows; what memory should not hold goes to the disk as it is made.
+        """Made in memory and kept where the disk allows; what memory should not hold goes to the
+        disk as it is made.
 
-        Where the disk refuses, features are held in memory all the same; without the cache a later trial computes them again.
+        Where the disk refuses, features are held in memory all the same; without the cache a later
+        trial computes them again.
         """
         num_bytes = count * int(np.prod(extractor.output_shape)) * np.dtype(self._dtype).itemsize
         made: np.ndarray | None = None
@@ -218,7 +248,9 @@ class FeatureStore:
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
-            raise StorageError(errno.ENOENT, f"{path} was deleted as soon as it was written") from error
+            raise StorageError(
+                errno.ENOENT, f"{path} was deleted as soon as it was written"
+            ) from error
 
     def _find(self, path: Path, rows: np.ndarray) -> np.ndarray | None:
         try:
@@ -242,8 +274,11 @@ class FeatureStore:
             make_room(self._views_dir, self._budget, path.parent, num_bytes)
 
 
-def write_features(path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]) -> None:
-    """Writes blocks of rows, which together have this shape, beside and renames. Raises StorageError where the disk refuses."""
+def write_features(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]
+) -> None:
+    """Writes blocks of rows, which together have this shape, beside and renames. Raises
+    StorageError where the disk refuses."""
     make_folder(path.parent, "the features' folder")
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with replacing(path, "features") as beside, beside.open("wb") as file:
@@ -257,8 +292,8 @@ def write_features(path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: 
 
 
 def read_features(path: Path, check: bool = True) -> np.ndarray | None:
-    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is logged). Deleted by another worker
-    it stays readable once it is mapped; before, it is missing.
+    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is
+    logged). Deleted by another worker it stays readable once it is mapped; before, it is missing.
 
     check: reads all of it for its checksum; not needed again by whoever has checked this very file.
     """

@@ -1,7 +1,8 @@
-"""The frozen backbone through TensorFlow, as Keras has it: the slower engine, and right by definition.
+"""The frozen backbone through TensorFlow, as Keras has it: the slower engine, and right by
+definition.
 
-Never compiled by XLA: on a CPU that is more than ten times slower. Which of these is used is decided in
-`extractor`.
+Never compiled by XLA: on a CPU that is more than ten times slower. Which of these is used is
+decided in `extractor`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ _BATCHES_AHEAD = 2
 
 
 class TensorFlowRunner:
-    """A function from uint8 batches of a fixed size to features, `streams` of them at once. TensorFlow's threads are the process's
-    own setting.
+    """A function from uint8 batches of a fixed size to features, `streams` of them at once.
+    TensorFlow's threads are the process's own setting.
     """
 
     def __init__(self, forward: Callable[[Any], Any], batch_size: int, streams: int) -> None:
@@ -35,8 +36,8 @@ class TensorFlowRunner:
         self.batch_size = batch_size
 
     def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
-        """Writes the features of each batch into its rows of `out`, while the next batches are drawn from
-        the iterator.
+        """Writes the features of each batch into its rows of `out`, while the next batches are
+        drawn from the iterator.
         """
         pending: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._streams, thread_name_prefix="tensorflow") as thread:

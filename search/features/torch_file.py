@@ -1,9 +1,9 @@
-"""Reads the tensors of a legacy PyTorch weights file (.pth) without PyTorch and without running anything in
-it.
+"""Reads the tensors of a legacy PyTorch weights file (.pth) without PyTorch and without running
+anything in it.
 
-The file is four pickles (magic number, protocol, machine, state dict), a fifth with the storage keys, then
-the raw storages, each behind its length. What the tensors are called and where they go in a model belongs to
-the backbone, not here.
+The file is four pickles (magic number, protocol, machine, state dict), a fifth with the storage
+keys, then the raw storages, each behind its length. What the tensors are called and where they go
+in a model belongs to the backbone, not here.
 """
 
 import math
@@ -39,13 +39,15 @@ class _Tensor:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows four names and calls nothing else: any other global ends the reading before it is looked up."""
+    """Knows four names and calls nothing else: any other global ends the reading before it is
+    looked up."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            # A new function each time: a hostile file that sets attributes on it spoils only its own copy.
+            # A new function each time: a hostile file that sets attributes on it spoils only its
+            # own copy.
             return lambda *arguments: _Tensor(*arguments[:4])
         if module == "torch" and name in _STORAGE_TYPES:
             return _STORAGE_TYPES[name]
@@ -61,18 +63,22 @@ class _Unpickler(pickle.Unpickler):
 def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     """The file's tensors by name, contiguous, float32 or int64; sizes and strides are honoured.
 
-    Raises UserError if the file is not a legacy PyTorch state dict, is damaged or truncated, or refers to
-    anything but tensors.
+    Raises UserError if the file is not a legacy PyTorch state dict, is damaged or truncated, or
+    refers to anything but tensors.
     """
     try:
         with path.open("rb") as file:
             return _read(file, path.stat().st_size)
     except FileNotFoundError:
-        raise UserError(f"weights file {path} does not exist; give the path of an existing file") from None
-    # A damaged pickle can raise nearly anything; whatever it is, the file is what the user has to mend.
+        raise UserError(
+            f"weights file {path} does not exist; give the path of an existing file"
+        ) from None
+    # A damaged pickle can raise nearly anything; whatever it is, the file is what the user has to
+    # mend.
     except Exception as error:
         raise UserError(
-            f"weights file {path} cannot be read: {str(error) or type(error).__name__}; allowed is a "
+            f"weights file {path} cannot be read: {str(error) or type(error).__name__}; allowed is "
+            "a "
             "complete legacy PyTorch state dict of plain tensors; download or save it again"
         ) from error
 
@@ -80,14 +86,17 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
 def _read(file: BinaryIO, file_size: int) -> dict[str, np.ndarray]:
     if file.read(2) == b"PK":
         raise ValueError(
-            "it is a zip archive, PyTorch's newer format (save with _use_new_zipfile_serialization=False)"
+            "it is a zip archive, PyTorch's newer format (save with "
+            "_use_new_zipfile_serialization=False)"
         )
     file.seek(0)
     header = [_Unpickler(file).load() for _ in range(3)]
     if header[:2] != [MAGIC_NUMBER, PROTOCOL_VERSION] or header[2].get("little_endian") is not True:
         raise ValueError("its header is not PyTorch's")
     tensors = _Unpickler(file).load()
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, _Tensor) for tensor in tensors.values()):
+    if not isinstance(tensors, dict) or not all(
+        isinstance(tensor, _Tensor) for tensor in tensors.values()
+    ):
         raise ValueError("it is not a state dict")
     wanted = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     keys = _Unpickler(file).load()
@@ -107,7 +116,9 @@ def _read_storage(file: BinaryIO, storage: _Storage, file_size: int) -> np.ndarr
 
 
 def _strided(tensor: _Tensor, values: np.ndarray) -> np.ndarray:
-    sizes_are_valid = all(size > 0 for size in tensor.size) and all(stride >= 0 for stride in tensor.stride)
+    sizes_are_valid = all(size > 0 for size in tensor.size) and all(
+        stride >= 0 for stride in tensor.stride
+    )
     if not sizes_are_valid or len(tensor.size) != len(tensor.stride) or tensor.offset < 0:
         raise ValueError("a tensor's sizes or strides are impossible")
     steps = zip(tensor.size, tensor.stride, strict=True)

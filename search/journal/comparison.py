@@ -1,6 +1,8 @@
-"""What is recomputed held against what was written down: number by number, naming each place where they differ.
+"""What is recomputed held against what was written down: number by number, naming each place where
+they differ.
 
-Knows nothing of trials or searches; what is compared, and how far apart two numbers may be, decides the caller.
+Knows nothing of trials or searches; what is compared, and how far apart two numbers may be, decides
+the caller.
 """
 
 from collections.abc import Iterator
@@ -12,7 +14,8 @@ MISSING = object()
 
 
 class Difference(Frozen):
-    """where: a path into the journal or the run directory. what: both values, or what is wrong, in words."""
+    """where: a path into the journal or the run directory. what: both values, or what is wrong, in
+    words."""
 
     where: str
     what: str
@@ -36,7 +39,8 @@ class Comparison:
             self.differences.append(difference)
 
     def check(self, where: str, journaled: Any, recomputed: Any, slack: float = 0.0) -> None:
-        """Compares two values of JSON. `slack`: how far apart two numbers may be; words and flags must be equal.
+        """Compares two values of JSON. `slack`: how far apart two numbers may be; words and flags
+        must be equal.
 
         A list of numbers is named once, with how many of them differ.
         """

@@ -9,14 +9,17 @@ from search.journal.state import Replay, SearchState
 
 
 class EventLog:
-    """An open journal and its state. Raises JournalError where the file is damaged, StorageError where it cannot be written."""
+    """An open journal and its state. Raises JournalError where the file is damaged, StorageError
+    where it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path)
         self._replay = Replay(self._journal.events)
         self._past = self._journal.events
         self.num_events = len(self._past)
-        last = max((n for n, event in enumerate(self._past) if event["type"] == "retried"), default=-1)
+        last = max(
+            (n for n, event in enumerate(self._past) if event["type"] == "retried"), default=-1
+        )
         self._past = self._past[last + 1 :]
 
     @property
@@ -33,7 +36,8 @@ class EventLog:
 
     @property
     def cut_after(self) -> int | None:
-        """As `state.cut_after`, which costs what the state's trials cost to put together: asked for before each of them."""
+        """As `state.cut_after`, which costs what the state's trials cost to put together: asked for
+        before each of them."""
         return self._replay.cut_after
 
     def append(self, kind: str, /, **payload: Any) -> Event:
@@ -46,7 +50,8 @@ class EventLog:
         return event
 
     def holds(self, kind: str, key: str, value: Any) -> bool:
-        """Whether an event of an earlier sitting, since trials were last tried again, says just this."""
+        """Whether an event of an earlier sitting, since trials were last tried again, says just
+        this."""
         return any(event["type"] == kind and event.get(key) == value for event in self._past)
 
     def withdrawn(self, number: int) -> TrialRecord | None:

@@ -1,4 +1,5 @@
-"""What each event of a journal holds, as frozen types. What it does to a search's state is `state`; its line is `journal_file`'s."""
+"""What each event of a journal holds, as frozen types. What it does to a search's state is `state`;
+its line is `journal_file`'s."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -10,12 +11,15 @@ from data.notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.trial import Effect, Frozen, TrialRecord, TrialResult
 
-LATEST = 1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
+LATEST = (
+    1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
+)
 SEARCHED = ("augmentation", "model", "training")  # sections of an experiment file
 
 
 class DatasetSummary(Frozen):
-    """What a page or a tracker needs to know of the images. counts: images per class, for each split."""
+    """What a page or a tracker needs to know of the images. counts: images per class, for each
+    split."""
 
     digest: str
     image_size: int
@@ -41,10 +45,12 @@ class Opened(Frozen):
 
     @model_validator(mode="after")
     def _as_written(self) -> "Opened":
-        """The journal sorts keys, and what an algorithm proposes follows their order. A journal without `order` is taken to have
-        been written in the order of the table of augmentations."""
+        """The journal sorts keys, and what an algorithm proposes follows their order. A journal
+        without `order` is taken to have been written in the order of the table of augmentations."""
         order = self.order or tuple(AUGMENTATIONS)
-        parts = {part: _ordered(self.config[part], order) for part in SEARCHED if part in self.config}
+        parts = {
+            part: _ordered(self.config[part], order) for part in SEARCHED if part in self.config
+        }
         # The value is frozen for everybody else; it is still being made here.
         self.__dict__.update(config={**self.config, **parts}, space=_ordered(self.space, order))
         return self
@@ -54,11 +60,15 @@ def _ordered(section: Any, order: Sequence[str]) -> Any:
     """The names of `order` first, in that order; the others after them as they are."""
     if not isinstance(section, dict):
         return section
-    return {name: section[name] for name in dict.fromkeys([*(n for n in order if n in section), *section])}
+    return {
+        name: section[name]
+        for name in dict.fromkeys([*(n for n in order if n in section), *section])
+    }
 
 
 class Payload(Frozen):
-    """What an event holds beside its own fields (seq, type, crc), which the journal's file checks."""
+    """What an event holds beside its own fields (seq, type, crc), which the journal's file
+    checks."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -74,7 +84,8 @@ class Asked(Payload):
 
 
 class Told(Payload):
-    """predictions_file: only ever compared with the one name that a trial's answers have; what is written here is not opened."""
+    """predictions_file: only ever compared with the one name that a trial's answers have; what is
+    written here is not opened."""
 
     trial: Annotated[int, Field(ge=0)]
     result: TrialResult
@@ -115,15 +126,16 @@ class StoppedEvent(Payload):
 
 
 class Resumed(Payload):
-    """changed: `section.key` -> then and now; config_hash: of the config as it is now, where something changed."""
+    """changed: `section.key` -> then and now; config_hash: of the config as it is now, where
+    something changed."""
 
     changed: dict[str, tuple[Any, Any]] = {}
     config_hash: str = ""
 
 
 class Retried(Payload):
-    """From trial `first` on the search is gone through again; `trials` failed, or lost their answers. Of the others those that are
-    asked for again keep theirs (`Replay.withdrawn`)."""
+    """From trial `first` on the search is gone through again; `trials` failed, or lost their
+    answers. Of the others those that are asked for again keep theirs (`Replay.withdrawn`)."""
 
     first: Annotated[int, Field(ge=0)]
     trials: tuple[int, ...]
@@ -132,7 +144,9 @@ class Retried(Payload):
     def withdrawn(self, records: Mapping[int, TrialRecord]) -> dict[int, TrialRecord]:
         """The records from `first` on, those of `trials` without an answer."""
         found = {number: record for number, record in records.items() if number >= self.first}
-        return found | {n: found[n].model_copy(update={"result": None}) for n in self.trials if n in found}
+        return found | {
+            n: found[n].model_copy(update={"result": None}) for n in self.trials if n in found
+        }
 
 
 class Finished(Payload):

@@ -1,8 +1,9 @@
-"""The journal: an append-only file of events, one JSON object a line, on disk before anybody acts on it.
+"""The journal: an append-only file of events, one JSON object a line, on disk before anybody acts
+on it.
 
-A line is `{"crc":"89abcdef",` followed by the event's canonical JSON (sorted keys, ASCII, no spaces, no NaN)
-without its opening brace; the crc is zlib's CRC-32 of that canonical JSON. `seq` counts from 0. What the
-events mean is `state`; who may write is `lock`.
+A line is `{"crc":"89abcdef",` followed by the event's canonical JSON (sorted keys, ASCII, no
+spaces, no NaN) without its opening brace; the crc is zlib's CRC-32 of that canonical JSON. `seq`
+counts from 0. What the events mean is `state`; who may write is `lock`.
 """
 
 import contextlib
@@ -20,7 +21,8 @@ from data.files import StorageError, flush_folder, storage_error, storing
 
 Event = dict[str, Any]
 
-FRESH = "--fresh, which deletes the search kept there (its trials, page and model)"  # said with another way before it
+# said with another way before it
+FRESH = "--fresh, which deletes the search kept there (its trials, page and model)"
 
 _HEAD = b'{"crc":"'
 _BODY_STARTS = len(_HEAD) + 8 + len(b'",')
@@ -32,7 +34,8 @@ class JournalError(UserError):
 
 
 class Contents(NamedTuple):
-    """What a journal holds. sound_bytes: how much of the file that is; the rest is a torn last line."""
+    """What a journal holds. sound_bytes: how much of the file that is; the rest is a torn last
+    line."""
 
     events: tuple[Event, ...]
     warning: str | None
@@ -49,10 +52,12 @@ def read(path: Path) -> tuple[tuple[Event, ...], str | None]:
 
 
 def parse(content: bytes, path: Path) -> Contents:
-    """The events in a journal's bytes; `path` is for messages. Raises JournalError naming the damaged line.
+    """The events in a journal's bytes; `path` is for messages. Raises JournalError naming the
+    damaged line.
 
-    Torn, and so dropped, is only what a crash in the middle of a write can leave: a last line without its
-    end, or one where the disk has zeros instead of what was written. Its event was never acknowledged.
+    Torn, and so dropped, is only what a crash in the middle of a write can leave: a last line
+    without its end, or one where the disk has zeros instead of what was written. Its event was
+    never acknowledged.
     """
     *lines, rest = content.split(b"\n")
     events: list[Event] = []
@@ -71,7 +76,9 @@ def parse(content: bytes, path: Path) -> Contents:
     event = _decode(rest, len(events))
     if event is None:
         return Contents(tuple(events), _torn(path, len(lines) + 1), sound_bytes)
-    return Contents((*events, event), None, len(content))  # whole but for its newline: an editor took that
+    return Contents(
+        (*events, event), None, len(content)
+    )  # whole but for its newline: an editor took that
 
 
 def encode(event: Mapping[str, Any]) -> bytes:
@@ -80,15 +87,19 @@ def encode(event: Mapping[str, Any]) -> bytes:
     Raises ValueError for NaN or infinity, TypeError for what JSON cannot hold.
     """
     fields = {name: value for name, value in event.items() if name != "crc"}
-    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    body = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode(
+        "ascii"
+    )
     return _HEAD + b'%08x",' % zlib.crc32(body) + body[1:] + b"\n"
 
 
 class Journal:
-    """A journal open for appending, by one thread of one process that holds the run directory's lock.
+    """A journal open for appending, by one thread of one process that holds the run directory's
+    lock.
 
-    events: what it held when it was opened. warning: set where a torn last line was dropped, which is also
-    cut off the file. Raises JournalError where the file is damaged, StorageError where it cannot be written.
+    events: what it held when it was opened. warning: set where a torn last line was dropped, which
+    is also cut off the file. Raises JournalError where the file is damaged, StorageError where it
+    cannot be written.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -105,12 +116,13 @@ class Journal:
             self._mend_end()
 
     def append(self, kind: str, /, **payload: Any) -> Event:
-        """Adds an event of that type and returns it, just as a later reading will, once it is on the disk.
+        """Adds an event of that type and returns it, just as a later reading will, once it is on
+        the disk.
 
-        Raises ValueError or TypeError for what JSON cannot hold (NaN too) and JournalError where somebody
-        else has changed the file, with nothing written; StorageError where the disk refuses, with the event
-        taken back as far as the disk allows. After a StorageError nothing more is accepted: what the disk
-        holds is only known by opening the journal again.
+        Raises ValueError or TypeError for what JSON cannot hold (NaN too) and JournalError where
+        somebody else has changed the file, with nothing written; StorageError where the disk
+        refuses, with the event taken back as far as the disk allows. After a StorageError nothing
+        more is accepted: what the disk holds is only known by opening the journal again.
         """
         if clash := OWN_FIELDS & payload.keys():
             raise ValueError(f"an event's payload cannot be called {', '.join(sorted(clash))}")
@@ -140,7 +152,10 @@ class Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -151,7 +166,8 @@ class Journal:
         os.fsync(self._descriptor)
 
     def _mend_end(self) -> None:
-        """Cuts a torn last line off, gives a whole one its newline, flushes the file and its name to disk."""
+        """Cuts a torn last line off, gives a whole one its newline, flushes the file and its name
+        to disk."""
         if self._size < os.fstat(self._descriptor).st_size:
             os.ftruncate(self._descriptor, self._size)
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
@@ -161,17 +177,21 @@ class Journal:
 
     def _take_back(self) -> None:
         """Removes what a failed write left."""
-        with contextlib.suppress(OSError):  # a torn line remains then, and the next opening drops it
+        with contextlib.suppress(
+            OSError
+        ):  # a torn line remains then, and the next opening drops it
             os.ftruncate(self._descriptor, self._size)
             os.fsync(self._descriptor)
 
     def _check_unchanged(self) -> None:
-        """Writing after somebody else's lines, or into a removed file, would lose events without a word."""
+        """Writing after somebody else's lines, or into a removed file, would lose events without a
+        word."""
         found = os.fstat(self._descriptor)
         if found.st_nlink == 0 or found.st_size != self._size:
             change = "removed" if found.st_nlink == 0 else "changed by another process"
             raise JournalError(
-                f"the journal {self.path} was {change} during this search; nothing more is written to it. "
+                f"the journal {self.path} was {change} during this search; nothing more is written "
+                "to it. "
                 f"End the other process, then run the same command again"
             )
 
@@ -179,17 +199,22 @@ class Journal:
 def _load(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
-            raise JournalError(f"{path} is not a journal: a file is needed; choose another run directory")
+            raise JournalError(
+                f"{path} is not a journal: a file is needed; choose another run directory"
+            )
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise JournalError(f"{path} does not exist; name a directory that a search was run in") from error
+        raise JournalError(
+            f"{path} does not exist; name a directory that a search was run in"
+        ) from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise JournalError(f"cannot read the journal {path}: {reason}; make it readable") from error
 
 
 def _decode(line: bytes, expected_seq: int) -> Event | None:
-    """The event of a line without its newline, or None where the line is not exactly as it was written."""
+    """The event of a line without its newline, or None where the line is not exactly as it was
+    written."""
     if line[:_BODY_STARTS] != _HEAD + b'%08x",' % zlib.crc32(b"{" + line[_BODY_STARTS:]):
         return None
     try:
@@ -206,9 +231,12 @@ def _decoded(line: bytes) -> Event:
 
 
 def _is_event(event: Any) -> bool:
-    """Types are compared exactly, since True == 1 and 1.0 == 1 would let another writer's line pass."""
+    """Types are compared exactly, since True == 1 and 1.0 == 1 would let another writer's line
+    pass."""
     wanted = {"seq": (int,), "time": (int, float), "type": (str,)}
-    return isinstance(event, dict) and all(type(event.get(name)) in kinds for name, kinds in wanted.items())
+    return isinstance(event, dict) and all(
+        type(event.get(name)) in kinds for name, kinds in wanted.items()
+    )
 
 
 def _refuse_constant(name: str) -> float:
@@ -216,7 +244,9 @@ def _refuse_constant(name: str) -> float:
 
 
 def _torn(path: Path, number: int) -> str:
-    return f"the last line ({number}) of {path} is incomplete, as a crash leaves it, and is left out"
+    return (
+        f"the last line ({number}) of {path} is incomplete, as a crash leaves it, and is left out"
+    )
 
 
 def _damaged(path: Path, number: int, line: bytes, expected_seq: int) -> str:
@@ -227,6 +257,7 @@ def _damaged(path: Path, number: int, line: bytes, expected_seq: int) -> str:
     else:
         fault = f"it is not event {expected_seq}, which belongs there"
     return (
-        f"line {number} of {path} is damaged: {fault}. The journal is not changed. Restore it from a copy, "
+        f"line {number} of {path} is damaged: {fault}. The journal is not changed. Restore it from "
+        "a copy, "
         f"choose another --run-dir, or start again with {FRESH}"
     )

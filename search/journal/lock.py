@@ -4,10 +4,11 @@
 
 1. Another process has the kernel's lock on the file: it lives.
 2. Nobody is named in the file: the last owner released it.
-3. The owner was of this boot of this machine: it is dead where the kernel's lock could be had. Where the file
-   system has no such locks, it lives if its process does, started at the same moment.
-4. Any other owner is watched: it lives if the file is touched within twelve heartbeats. No two clocks are
-   compared, so machines whose clocks differ agree.
+3. The owner was of this boot of this machine: it is dead where the kernel's lock could be had.
+   Where the file system has no such locks, it lives if its process does, started at the same
+   moment.
+4. Any other owner is watched: it lives if the file is touched within twelve heartbeats. No two
+   clocks are compared, so machines whose clocks differ agree.
 
 Who holds the lock may write the run directory; what is written is no concern of this module.
 """
@@ -45,8 +46,9 @@ class LockedError(UserError):
 class Owner(BaseModel):
     """Who holds a lock.
 
-    boot: a mark of the machine's present boot. namespace: where the process number counts, since containers
-    on one machine number their own. started: a mark of the process's start, since numbers are used again.
+    boot: a mark of the machine's present boot. namespace: where the process number counts, since
+    containers on one machine number their own. started: a mark of the process's start, since
+    numbers are used again.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
@@ -68,12 +70,15 @@ class Owner(BaseModel):
 class RunLock:
     """`with RunLock(run_dir):` holds the directory.
 
-    Raises LockedError naming the owner, StorageError where the directory cannot be written. `notify` is told,
-    in one line, when another machine's owner has to be watched before going on.
+    Raises LockedError naming the owner, StorageError where the directory cannot be written.
+    `notify` is told, in one line, when another machine's owner has to be watched before going on.
     """
 
     def __init__(
-        self, run_dir: Path, heartbeat_seconds: float = 5.0, notify: Callable[[str], None] | None = None
+        self,
+        run_dir: Path,
+        heartbeat_seconds: float = 5.0,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         self.path = run_dir / LOCK_NAME
         self._run_dir = run_dir
@@ -96,7 +101,10 @@ class RunLock:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._released.set()
         self._heart.join()
@@ -112,7 +120,8 @@ class RunLock:
         """
         if fault := self._fault():
             raise LockedError(
-                f"{self._run_dir} no longer belongs to this search: {fault}. Nothing more is written; "
+                f"{self._run_dir} no longer belongs to this search: {fault}. Nothing more is "
+                "written; "
                 f"look at the other search before starting this one again"
             )
 
@@ -130,13 +139,18 @@ class RunLock:
         if owner.boot == _this_boot() and has_kernel_lock:
             return False
         started = process_start(owner.pid)
-        if (owner.boot, owner.namespace) == (_this_boot(), _this_namespace()) and started is not None:
+        if (owner.boot, owner.namespace) == (
+            _this_boot(),
+            _this_namespace(),
+        ) and started is not None:
             return started == owner.started
         return self._is_touched(owner)
 
     def _is_touched(self, owner: Owner) -> bool:
         patience = HEARTBEATS_UNTIL_DEAD * owner.heartbeat_seconds
-        self._notify(f"{self._run_dir} was left by {owner}; watching {patience:.0f} s whether it still lives")
+        self._notify(
+            f"{self._run_dir} was left by {owner}; watching {patience:.0f} s whether it still lives"
+        )
         before = _read_pulse(self.path)
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -156,8 +170,9 @@ class RunLock:
             heartbeat_seconds=self._heartbeat_seconds,
             token=self._token,
         )
-        # In place, not renamed: the kernel's lock is on this very file, and network file systems notice a
-        # touched file on opening it but may remember a renamed one's predecessor for a minute.
+        # In place, not renamed: the kernel's lock is on this very file, and network file systems
+        # notice a touched file on opening it but may remember a renamed one's predecessor for a
+        # minute.
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, owner.model_dump_json().encode(), 0)
         os.fsync(self._descriptor)
@@ -181,7 +196,8 @@ class RunLock:
 
 
 def process_start(pid: int) -> str | None:
-    """A mark that no other process with that number on this boot shares; "" where there is no such process.
+    """A mark that no other process with that number on this boot shares; "" where there is no such
+    process.
 
     None where this system cannot tell.
     """
@@ -232,7 +248,8 @@ def _read_owner(descriptor: int) -> Owner | None:
 
 
 def _read_pulse(path: Path) -> tuple[int, bytes]:
-    """Changes with every heartbeat and every new owner. Opening it anew makes a network file system ask."""
+    """Changes with every heartbeat and every new owner. Opening it anew makes a network file system
+    ask."""
     with path.open("rb") as file:
         return os.fstat(file.fileno()).st_mtime_ns, file.read()
 

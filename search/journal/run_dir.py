@@ -1,4 +1,5 @@
-"""What lies in a run directory, and emptying one for a fresh start without forgetting how often the test set was opened."""
+"""What lies in a run directory, and emptying one for a fresh start without forgetting how often the
+test set was opened."""
 
 import re
 import shutil
@@ -9,7 +10,8 @@ from search.journal.journal_file import JournalError, read
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
-PREVIOUS = "journal.previous.jsonl"  # of the search before a fresh start, until the new one has written down its looks
+# of the search before a fresh start, until the new one has written down its looks
+PREVIOUS = "journal.previous.jsonl"
 
 MADE_FILES = (
     "config.yaml",
@@ -30,7 +32,8 @@ MADE_FILES = (
 
 
 def empty_run_dir(run_dir: Path) -> None:
-    """Sets an earlier search's journal aside and deletes all else that it made. Killed anywhere, it can be done again.
+    """Sets an earlier search's journal aside and deletes all else that it made. Killed anywhere, it
+    can be done again.
 
     Touches nothing that a search did not make. Raises StorageError where the disk refuses.
     """
@@ -54,7 +57,9 @@ def earlier_looks(run_dir: Path) -> int:
         return 0
     try:
         return replay(read(previous)[0]).looks
-    except JournalError:  # a fresh start is the way out of a damaged journal, so count what can be read
+    except (
+        JournalError
+    ):  # a fresh start is the way out of a damaged journal, so count what can be read
         content = previous.read_bytes()
         counted = re.search(rb'"earlier_looks":(\d+)', content)
         return (int(counted[1]) if counted else 0) + (b'"type":"test"' in content)

@@ -1,4 +1,5 @@
-"""What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes them, `loop` acts on them."""
+"""What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes
+them, `loop` acts on them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -29,8 +30,8 @@ from search.journal.journal_file import JournalError
 
 
 class Cost(Frozen):
-    """What the trials of a search took, each training counted once. Seconds are summed over workers; images are passes of the
-    backbone."""
+    """What the trials of a search took, each training counted once. Seconds are summed over
+    workers; images are passes of the backbone."""
 
     trainings: int
     features_seconds: float
@@ -56,8 +57,8 @@ class Cost(Frozen):
 class SearchState(Frozen):
     """Everything known of a search at some moment. `records` are in the order of their numbers.
 
-    stopped: why the last sitting ended before the search did; has_failed: nobody asked for that. tries: how often each failed
-    trial was tried again in the surroundings it has now.
+    stopped: why the last sitting ended before the search did; has_failed: nobody asked for that.
+    tries: how often each failed trial was tried again in the surroundings it has now.
     """
 
     opened: Opened | None = None
@@ -70,7 +71,9 @@ class SearchState(Frozen):
     has_failed: bool = False
     tries: dict[int, int] = {}
     finished_at: float | None = None
-    is_shown: bool = False  # everything made from a finished search is there, in files and at MLflow
+    is_shown: bool = (
+        False  # everything made from a finished search is there, in files and at MLflow
+    )
     wall_seconds: float = 0.0
     phase_seconds: dict[str, float] = {}
 
@@ -81,7 +84,8 @@ class SearchState(Frozen):
 
     @property
     def safety(self) -> tuple[Probe, ...]:
-        """Label safety, as the search's own baseline measured it: a row an augmentation and extreme."""
+        """Label safety, as the search's own baseline measured it: a row an augmentation and
+        extreme."""
         baseline = self.baseline()
         result = baseline.result if baseline else None
         return result.probes if result else ()
@@ -95,19 +99,22 @@ class SearchState(Frozen):
 
     def baseline(self, kind: str = "control") -> TrialRecord | None:
         """No augmentation, of the search phase or of another phase."""
-        return next((r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None)
+        return next(
+            (r for r in self.records if r.kind == kind and not r.spec.settings.augmentation), None
+        )
 
 
 def fullest(records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Those of the highest rung that holds a completed one: scores can be compared within a rung only. All, where there are no
-    rungs."""
+    """Those of the highest rung that holds a completed one: scores can be compared within a rung
+    only. All, where there are no rungs."""
     every = tuple(records)
     top = max((record.rung or 0 for record in every if record.status == "completed"), default=0)
     return tuple(record for record in every if (record.rung or 0) == top)
 
 
 class Replay:
-    """Folds the journal's events, oldest first, into the state they describe; goes on as events are appended."""
+    """Folds the journal's events, oldest first, into the state they describe; goes on as events are
+    appended."""
 
     def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
         self._fields: dict[str, Any] = {"phase_seconds": {}, "tries": {}}
@@ -119,7 +126,8 @@ class Replay:
             self.fold(event)
 
     def fold(self, event: Mapping[str, Any]) -> None:
-        """Raises JournalError for an event that this version does not write: a journal must not be half understood."""
+        """Raises JournalError for an event that this version does not write: a journal must not be
+        half understood."""
         kind = event_type(event)
         try:
             payload = kind.payload.model_validate(event)
@@ -143,7 +151,8 @@ class Replay:
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
-    """The state that a whole journal describes. Raises JournalError for an event that this version does not write."""
+    """The state that a whole journal describes. Raises JournalError for an event that this version
+    does not write."""
     return Replay(events).state
 
 
@@ -152,7 +161,8 @@ def event_type(event: Mapping[str, Any]) -> "EventType":
     found = EVENTS.get(str(event.get("type")))
     if found is None:
         raise JournalError(
-            f"{place_of(event)}: this version knows no event of that type; use the version that wrote it"
+            f"{place_of(event)}: this version knows no event of that type; use the version that "
+            "wrote it"
         )
     return found
 
@@ -165,7 +175,9 @@ def first_fault(error: ValidationError) -> str:
     """The first mistake that pydantic found, in one line."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return shown(f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"])[:300]
+    return shown(
+        f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
+    )[:300]
 
 
 def _opened(fields: dict, records: dict, event: OpenedEvent) -> None:
@@ -178,7 +190,9 @@ def _asked(fields: dict, records: dict, event: Asked) -> None:
 
 def _told(fields: dict, records: dict, event: Told) -> None:
     if event.trial not in records:
-        raise JournalError(f"the journal tells the answer of trial {event.trial}, which was not asked")
+        raise JournalError(
+            f"the journal tells the answer of trial {event.trial}, which was not asked"
+        )
     names = ("result", "effect", "predictions_file", "predictions_sha256", "attempts")
     update = {name: getattr(event, name) for name in names}
     records[event.trial] = records[event.trial].model_copy(update={**update, "told_at": event.time})
@@ -216,10 +230,14 @@ def _resumed(fields: dict, records: dict, event: Resumed) -> None:
     if event.changed:
         opened = fields["opened"]
         config = changed(opened.config, event.changed)
-        fields["opened"] = opened.model_copy(update={"config": config, "config_hash": event.config_hash})
+        fields["opened"] = opened.model_copy(
+            update={"config": config, "config_hash": event.config_hash}
+        )
         fields["tries"] = {}
         if "dataset.path" in event.changed:
-            records |= {n: _at_path(record, config["dataset"]["path"]) for n, record in records.items()}
+            records |= {
+                n: _at_path(record, config["dataset"]["path"]) for n, record in records.items()
+            }
 
 
 def _at_path(record: TrialRecord, path: Any) -> TrialRecord:

@@ -1,5 +1,5 @@
-"""Contact sheets: a grid of pictures with headings, drawn with Pillow. Knows neither augmentations nor data
-sets; which pictures stand beside each other is `preview`'s choice.
+"""Contact sheets: a grid of pictures with headings, drawn with Pillow. Knows neither augmentations
+nor data sets; which pictures stand beside each other is `preview`'s choice.
 """
 
 import io
@@ -21,8 +21,8 @@ WINNER_SHEET = Path("previews") / "winner.png"  # in a run directory; the report
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a heading in bold, a label in the unit of the experiment file, uint8 pictures [rows, s, s,
-    3].
+    """One column: a heading in bold, a label in the unit of the experiment file, uint8 pictures
+    [rows, s, s, 3].
     """
 
     heading: str
@@ -31,10 +31,13 @@ class Column:
 
 
 def draw_sheet(
-    bands: Sequence[Sequence[Column]], row_names: Sequence[str], footers: Sequence[str] = (), tile: int = 128
+    bands: Sequence[Sequence[Column]],
+    row_names: Sequence[str],
+    footers: Sequence[str] = (),
+    tile: int = 128,
 ) -> bytes:
-    """A PNG of bands below each other, each a grid of `row_names` by its columns; `footers` are lines at the
-    bottom.
+    """A PNG of bands below each other, each a grid of `row_names` by its columns; `footers` are
+    lines at the bottom.
 
     tile: pixels a side at which each picture is shown, whatever its own size.
     """
@@ -42,7 +45,11 @@ def draw_sheet(
 
     widest = max(len(band) for band in bands)
     width = 2 * MARGIN + NAME_WIDTH + widest * (tile + GAP)
-    feet = [line for text in footers for line in _wrapped(shown(text, 1000), width - 2 * MARGIN, bold=False)]
+    feet = [
+        line
+        for text in footers
+        for line in _wrapped(shown(text, 1000), width - 2 * MARGIN, bold=False)
+    ]
     heights = [_heading_height(band, tile) + len(row_names) * (tile + GAP) + LINE for band in bands]
     sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights) + LINE * len(feet)), "white")
     pen = ImageDraw.Draw(sheet)
@@ -97,8 +104,8 @@ def _heading_lines(column: Column, tile: int) -> list[tuple[str, bool]]:
 
 
 def _wrapped(text: str, width: int, *, bold: bool) -> list[str]:
-    """The text in lines of at most `width` pixels, broken at spaces and underscores, within a word only if
-    it must.
+    """The text in lines of at most `width` pixels, broken at spaces and underscores, within a word
+    only if it must.
     """
     font, lines, line = _font(bold), [], ""
     for piece in text.replace(" ", " \n").replace("_", "_\n").split("\n"):

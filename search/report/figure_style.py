@@ -1,6 +1,6 @@
-"""How every figure looks: colours that colour-blind people tell apart (Okabe and Ito 2008), sizes at which
-text is readable where the figure is shown, rows of intervals, and the way from a Matplotlib figure to SVG or
-PNG. Knows nothing of searches.
+"""How every figure looks: colours that colour-blind people tell apart (Okabe and Ito 2008), sizes
+at which text is readable where the figure is shown, rows of intervals, and the way from a
+Matplotlib figure to SVG or PNG. Knows nothing of searches.
 """
 
 import io
@@ -12,7 +12,10 @@ from typing import Any
 
 BLUE, RED, GREY, INK, PALE = "#0072B2", "#C44E00", "#5F6B76", "#1F2933", "#D9DEE3"
 ORANGE, SKY, GREEN, PURPLE = "#E69F00", "#56B4E9", "#00805C", "#A3527D"
-WIDE, NARROW = 8.25, 3.6  # inches; at 96 to the inch a column on a desk (792 pixels), a telephone's (346)
+WIDE, NARROW = (
+    8.25,
+    3.6,
+)  # inches; at 96 to the inch a column on a desk (792 pixels), a telephone's (346)
 BODY = 9.5  # points, 12.7 pixels at the size shown
 
 STYLE: Any = {
@@ -36,15 +39,16 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.unicode_minus": True,
-    "svg.fonttype": "none",  # text stays text: sharp, and a sign our font lacks is taken from another
+    # text stays text: sharp, and a sign our font lacks is taken from another
+    "svg.fonttype": "none",
     "svg.hashsalt": "augsearch",  # the same figure gives the same bytes
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of an interval plot. `bold` rows are drawn larger; `hollow` ones are measured with less and
-    count less.
+    """One line of an interval plot. `bold` rows are drawn larger; `hollow` ones are measured with
+    less and count less.
     """
 
     label: str
@@ -81,8 +85,8 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def settled(figure: Any) -> Any:
-    """The figure with its layout worked out and fixed, so that saving it twice does not work it out four
-    times.
+    """The figure with its layout worked out and fixed, so that saving it twice does not work it out
+    four times.
     """
     with styled():
         figure.get_layout_engine().execute(figure)
@@ -93,14 +97,18 @@ def settled(figure: Any) -> Any:
 def to_svg(figure: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white"
+        )
     return buffer.getvalue()
 
 
 def to_png(figure: Any, dpi: int = 144) -> bytes:
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None}, facecolor="white")
+        figure.savefig(
+            buffer, format="png", dpi=dpi, metadata={"Software": None}, facecolor="white"
+        )
     return buffer.getvalue()
 
 
@@ -120,10 +128,18 @@ def draw_rows(axes: Any, rows: Sequence[Row], *, labels: bool = True) -> None:
         axes.plot([row.low, row.high], [place, place], color=row.color, linewidth=line, zorder=2)
         face = "white" if row.hollow else row.color
         axes.plot(
-            row.value, place, row.marker, color=row.color, markerfacecolor=face, markersize=size, zorder=3
+            row.value,
+            place,
+            row.marker,
+            color=row.color,
+            markerfacecolor=face,
+            markersize=size,
+            zorder=3,
         )
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)) if labels else [], [row.label for row in rows] if labels else [])
+    axes.set_yticks(
+        range(len(rows)) if labels else [], [row.label for row in rows] if labels else []
+    )
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color=PALE, linewidth=0.6)

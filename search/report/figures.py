@@ -1,6 +1,6 @@
-"""The table of figures, and their way to bytes: SVG for the page, PNG for trackers. How each is drawn stands
-in `figures_effects`, `figures_detail`, `figures_strength` and `figures_training`, how all look in
-`figure_style`.
+"""The table of figures, and their way to bytes: SVG for the page, PNG for trackers. How each is
+drawn stands in `figures_effects`, `figures_detail`, `figures_strength` and `figures_training`, how
+all look in `figure_style`.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,8 @@ from search.report.figures_training import (
 
 @dataclass(frozen=True)
 class FigureKind:
-    """draw(state, width in inches) gives a Matplotlib figure, or None where there is nothing to draw yet.
+    """draw(state, width in inches) gives a Matplotlib figure, or None where there is nothing to
+    draw yet.
 
     describe(state): what the figure shows, in words and numbers, for people who do not see it.
     """
@@ -67,5 +68,7 @@ def page_pictures(state: SearchState) -> dict[str, Picture]:
             wide, narrow = kind.draw(state, WIDE), kind.draw(state, NARROW)
         if wide is not None and narrow is not None:
             wide, narrow = settled(wide), settled(narrow)
-            drawn[name] = Picture(name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(state))
+            drawn[name] = Picture(
+                name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(state)
+            )
     return drawn

@@ -1,6 +1,6 @@
 """Figures of what lies under the answer: the effect on each class, and how well rungs agree. As in
-`figures_effects`, each takes a state and a width in inches and gives a Matplotlib figure, or None; beside
-each stands its text for ears.
+`figures_effects`, each takes a state and a width in inches and gives a Matplotlib figure, or None;
+beside each stands its text for ears.
 """
 
 import math
@@ -53,7 +53,10 @@ def classes_text(state: SearchState) -> str:
     ends = [*ordered[:3], *ordered[max(3, len(ordered) - 3) :]]
     parts = "; ".join(f"{name} {effect_text(effect, unit)}" for name, effect in ends)
     cut = f"the {MOST_CLASSES // 2} most and least of " if len(ordered) > MOST_CLASSES else ""
-    return f"Effect on each class with 95 % intervals, {cut}{len(ordered)} classes. Most and least: {parts}."
+    return (
+        f"Effect on each class with 95 % intervals, {cut}{len(ordered)} classes. Most and least: "
+        f"{parts}."
+    )
 
 
 def draw_rungs(state: SearchState, width: float) -> Any | None:
@@ -77,7 +80,8 @@ def rungs_text(state: SearchState) -> str:
 
 
 def rho_interval(rung: RungCorrelation) -> tuple[float, float]:
-    """A 95 % interval of Spearman's rho by Fisher's z with the standard error of Bonett and Wright (2000).
+    """A 95 % interval of Spearman's rho by Fisher's z with the standard error of Bonett and Wright
+    (2000).
 
     From three settings or fewer nothing is known: -1 to 1.
     """

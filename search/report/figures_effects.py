@@ -1,6 +1,6 @@
-"""Figures of effects with their intervals: the forest plot, trials against the null floor, classes, rungs.
-Each takes a state and a width in inches and gives a Matplotlib figure, or None where there is nothing to
-draw; beside each stands its text for ears.
+"""Figures of effects with their intervals: the forest plot, trials against the null floor, classes,
+rungs. Each takes a state and a width in inches and gives a Matplotlib figure, or None where there
+is nothing to draw; beside each stands its text for ears.
 """
 
 import math
@@ -43,8 +43,8 @@ MOST_LABELS, MOST_ROWS = 60, 300
 
 
 def draw_forest(state: SearchState, width: float) -> Any | None:
-    """One row an augmentation, the policy as a whole on top; the figures stand beside (wide) or below
-    (narrow) the names.
+    """One row an augmentation, the policy as a whole on top; the figures stand beside (wide) or
+    below (narrow) the names.
     """
     unit, rows = unit_of(state), _forest_rows(state)
     if not rows:
@@ -70,11 +70,18 @@ def forest_text(state: SearchState) -> str:
     evidence, unit = state.evidence, unit_of(state)
     if evidence is None:
         return ""
-    parts = [f"{name}: {v.verdict}, {verdict_text(v, unit)}" for name, v in evidence.verdicts.items()]
-    parts += [f"{name} {within_name(state)}: {verdict_text(v, unit)}" for name, v in evidence.removed.items()]
+    parts = [
+        f"{name}: {v.verdict}, {verdict_text(v, unit)}" for name, v in evidence.verdicts.items()
+    ]
+    parts += [
+        f"{name} {within_name(state)}: {verdict_text(v, unit)}"
+        for name, v in evidence.removed.items()
+    ]
     if evidence.policy:
         parts.insert(
-            0, f"{whole_name(state)}: {evidence.policy.verdict}, {verdict_text(evidence.policy, unit)}"
+            0,
+            f"{whole_name(state)}: {evidence.policy.verdict}, "
+            f"{verdict_text(evidence.policy, unit)}",
         )
     return f"Forest plot of effects with 95 % intervals. {'; '.join(parts)}."
 
@@ -85,7 +92,11 @@ def _forest_rows(state: SearchState) -> list[Row]:
         return []
     rows = []
     if (whole := evidence.policy) is not None:
-        rows.append(Row(whole_name(state), whole.effect, *whole.ci, *VERDICT_MARKS[whole.verdict], bold=True))
+        rows.append(
+            Row(
+                whole_name(state), whole.effect, *whole.ci, *VERDICT_MARKS[whole.verdict], bold=True
+            )
+        )
     for name, alone in sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect):
         rows.append(Row(shown(name, 24), alone.effect, *alone.ci, *VERDICT_MARKS[alone.verdict]))
         if (within := evidence.removed.get(name)) is not None:
@@ -104,12 +115,15 @@ def scaled(row: Row, unit: Unit) -> Row:
 
 def label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
     axes.set_xlabel(
-        f"{unit.name} of {unit.of}" if narrow else f"effect, {unit.name} of {unit.of} (95 % interval)"
+        f"{unit.name} of {unit.of}"
+        if narrow
+        else f"effect, {unit.name} of {unit.of} (95 % interval)"
     )
 
 
 def draw_floor(state: SearchState, width: float) -> Any | None:
-    """Measured trials and controls, best first, against zero and the null floor; of very many, some."""
+    """Measured trials and controls, best first, against zero and the null floor; of very many,
+    some."""
     unit, every = unit_of(state), floor_rows(state, 14 if is_narrow(width) else 44)
     if not every:
         return None
@@ -138,10 +152,17 @@ def floor_text(state: SearchState) -> str:
     trials = [record for record in measured if record.kind == "trial"]
     full = fullest(trials)  # of rungs below it the scores are not to be compared with these
     floor = state.evidence.null_floor if state.evidence else None
-    text = f"Effects of {len(trials)} trials and {len(measured) - len(trials)} controls with 95 % intervals."
+    text = (
+        f"Effects of {len(trials)} trials and {len(measured) - len(trials)} controls with 95 % "
+        "intervals."
+    )
     if floor is not None and trials:
         above = sum(r.effect is not None and r.effect.delta > floor for r in full)
-        among = "the trials" if len(full) == len(trials) else f"the {len(full)} trials of the fullest rung"
+        among = (
+            "the trials"
+            if len(full) == len(trials)
+            else f"the {len(full)} trials of the fullest rung"
+        )
         height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
         text += f" The null floor is {height}; {above} of {among} stand above it."
     best = max(full, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
@@ -149,13 +170,15 @@ def floor_text(state: SearchState) -> str:
 
 
 def measured_trials(state: SearchState) -> list[TrialRecord]:
-    """Trials and controls with an effect of their own: no augmentation and repeated settings are left out."""
+    """Trials and controls with an effect of their own: no augmentation and repeated settings are
+    left out."""
     records = [r for r in state.of_kind("control", "trial") if r.spec.settings.augmentation]
     return [r for r in records if r.effect is not None and r.duplicate_of is None]
 
 
 def floor_rows(state: SearchState, limit: int) -> list[Row]:
-    """Trials and controls as rows, best first; those that had less than the highest rung gives, hollow, below the others."""
+    """Trials and controls as rows, best first; those that had less than the highest rung gives,
+    hollow, below the others."""
     records = measured_trials(state)
     top = most_budget(records)
     records.sort(key=lambda r: (budget(r) < top, -(r.effect.delta if r.effect else 0)))
@@ -189,14 +212,21 @@ def _legend(axes: Any, rows: list[Row], unit: str) -> None:
 
     marks = {
         "trial": any(r.marker == "o" and not r.hollow for r in rows) and ("o", BLUE, BLUE),
-        f"trial, fewer {unit}": any(r.marker == "o" and r.hollow for r in rows) and ("o", BLUE, "white"),
+        f"trial, fewer {unit}": any(r.marker == "o" and r.hollow for r in rows)
+        and ("o", BLUE, "white"),
         "control": any(r.marker == CONTROL_MARK for r in rows) and (CONTROL_MARK, ORANGE, ORANGE),
     }
     handles = [
-        Line2D([], [], linestyle="", marker=mark[0], color=mark[1], markerfacecolor=mark[2], label=name)
+        Line2D(
+            [], [], linestyle="", marker=mark[0], color=mark[1], markerfacecolor=mark[2], label=name
+        )
         for name, mark in marks.items()
         if mark
     ]
     axes.figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.1, columnspacing=1.0
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(handles),
+        handletextpad=0.1,
+        columnspacing=1.0,
     )

@@ -1,6 +1,6 @@
-"""The figure of effect against each searched setting's strength: points with intervals, and a fitted band.
-Fits nothing that is used elsewhere; the other settings vary along with the one drawn, which is why the page
-calls the band a guide.
+"""The figure of effect against each searched setting's strength: points with intervals, and a
+fitted band. Fits nothing that is used elsewhere; the other settings vary along with the one drawn,
+which is why the page calls the band a guide.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,8 @@ def draw_strength(state: SearchState, width: float) -> Any | None:
     space = state.opened.space if state.opened else {}
     for axes, name in zip(grid.ravel(), names, strict=False):
         _draw_panel(axes, name, [r for r in trials if name in r.settings], unit, top)
-        # By how it is searched, not by what happened to be drawn: a range from 0 has small values too.
+        # By how it is searched, not by what happened to be drawn: a range from 0 has small values
+        # too.
         if space[name].get("sampling") == "log":
             axes.set_xscale("log")
     for axes in grid.ravel()[len(names) :]:
@@ -62,7 +63,11 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
         numbers and len(set(values)) >= FEWEST_PLACES
     )  # no line goes through two places: they are choices
     choices = [] if numeric else list(dict.fromkeys(map(value_text, sorted(values, key=_order))))
-    places = [float(v) for v in values] if numeric else [float(choices.index(value_text(v))) for v in values]
+    places = (
+        [float(v) for v in values]
+        if numeric
+        else [float(choices.index(value_text(v))) for v in values]
+    )
     full = [budget(record) == top for record in trials]
     axes.axhline(0, color=GREY, linewidth=1.0)
     _draw_points(axes, places, trials, full, unit)
@@ -95,16 +100,20 @@ def _draw_points(
         ends = [effect.ci_low * unit.factor, effect.ci_high * unit.factor]
         axes.plot([place, place], ends, color=BLUE, linewidth=0.9, alpha=0.55)
         face = BLUE if filled else "white"
-        axes.plot(place, effect.delta * unit.factor, "o", color=BLUE, markerfacecolor=face, markersize=4.5)
+        axes.plot(
+            place, effect.delta * unit.factor, "o", color=BLUE, markerfacecolor=face, markersize=4.5
+        )
 
 
-def fit_band(xs: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-    """Least squares through the points and the pointwise 95 % band of its mean: places, middle, low, high,
-    each [80].
+def fit_band(
+    xs: np.ndarray, ys: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Least squares through the points and the pointwise 95 % band of its mean: places, middle,
+    low, high, each [80].
 
-    A straight line, from 8 points and 4 places on a parabola. None where fewer than 4 points or 3 places
-    leave no spread to judge by. The band is t times the standard error of a regression's mean (any
-    textbook's formula).
+    A straight line, from 8 points and 4 places on a parabola. None where fewer than 4 points or 3
+    places leave no spread to judge by. The band is t times the standard error of a regression's
+    mean (any textbook's formula).
     """
     from scipy import stats
 
@@ -119,7 +128,9 @@ def fit_band(xs: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     variance = float(np.sum((ys - design @ coefficients) ** 2)) / freedom
     grid = np.linspace(xs.min(), xs.max(), 80)
     rows = np.vander((grid - middle) / half_range, degree + 1)
-    errors = np.sqrt(variance * np.einsum("ij,jk,ik->i", rows, np.linalg.inv(design.T @ design), rows))
+    errors = np.sqrt(
+        variance * np.einsum("ij,jk,ik->i", rows, np.linalg.inv(design.T @ design), rows)
+    )
     reach = stats.t.ppf(0.975, freedom) * errors
     fitted = rows @ coefficients
     return grid, fitted, fitted - reach, fitted + reach
@@ -136,7 +147,8 @@ def _draw_band(axes: Any, xs: np.ndarray, ys: np.ndarray) -> None:
 
 
 def _draw_means(axes: Any, xs: np.ndarray, ys: np.ndarray, choices: list[str]) -> None:
-    """The mean of each choice, with the 95 % interval of Student's t where there are points enough."""
+    """The mean of each choice, with the 95 % interval of Student's t where there are points
+    enough."""
     from scipy import stats
 
     limits = axes.get_ylim()
@@ -148,7 +160,9 @@ def _draw_means(axes: Any, xs: np.ndarray, ys: np.ndarray, choices: list[str]) -
         if len(chosen) >= FEWEST_FOR_BAND:
             reach = stats.t.ppf(0.975, len(chosen) - 1) * chosen.std(ddof=1) / np.sqrt(len(chosen))
             box = [chosen.mean() - reach, chosen.mean() + reach]
-            axes.fill_between([place - 0.28, place + 0.28], *box, color=BLUE, alpha=0.15, linewidth=0)
+            axes.fill_between(
+                [place - 0.28, place + 0.28], *box, color=BLUE, alpha=0.15, linewidth=0
+            )
     axes.set_xticks(range(len(choices)), [_tick(choice) for choice in choices])
     axes.set_xlim(-0.6, len(choices) - 0.4)
     axes.set_ylim(limits)
@@ -166,6 +180,10 @@ def strength_text(state: SearchState) -> str:
         full = fullest(r for r in trials if r.effect and name in r.settings)
         points = [(r.effect.delta, r.settings[name]) for r in full if r.effect]
         best = max(points, key=lambda point: point[0])
-        parts.append(f"{name} best at {value_text(best[1])} ({amount_text(best[0], unit)} {unit.name})")
-    opening = f"Effect against strength, a panel a setting, {len(trials)} trials with 95 % intervals."
+        parts.append(
+            f"{name} best at {value_text(best[1])} ({amount_text(best[0], unit)} {unit.name})"
+        )
+    opening = (
+        f"Effect against strength, a panel a setting, {len(trials)} trials with 95 % intervals."
+    )
     return f"{opening} {'; '.join(parts)}."

@@ -1,6 +1,6 @@
-"""Figures of what was trained: learning curves, effect against a setting's strength, the confusion matrix,
-where the time went. Each takes a state and a width in inches and gives a Matplotlib figure, or None; beside
-each stands its text for ears.
+"""Figures of what was trained: learning curves, effect against a setting's strength, the confusion
+matrix, where the time went. Each takes a state and a width in inches and gives a Matplotlib figure,
+or None; beside each stands its text for ears.
 """
 
 import math
@@ -16,12 +16,15 @@ from search.report.wording import chosen_record, record_of, seconds_text, settin
 
 
 def curve_records(state: SearchState) -> list[tuple[str, TrialRecord]]:
-    """No augmentation, and the recommended setting (else the best trial), as far as they have curves."""
+    """No augmentation, and the recommended setting (else the best trial), as far as they have
+    curves."""
     chosen = chosen_record(state)
     best = record_of(state, state.evidence.best_trial) if state.evidence else None
     baseline = state.baseline("confirm" if chosen else "control") or state.baseline()
     pairs = [("no augmentation", baseline), ("recommended" if chosen else "best", chosen or best)]
-    return [(name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss]
+    return [
+        (name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss
+    ]
 
 
 def draw_curves(state: SearchState, width: float) -> Any | None:
@@ -53,7 +56,9 @@ def _draw_curve_pair(pair: Any, title: str, record: TrialRecord) -> None:
         "loss": (result.curve.loss, result.curve.val_loss),
     }
     for axes, (measure, (train, validation)) in zip(pair, curves.items(), strict=True):
-        axes.plot(epochs, train, color=ORANGE, linewidth=1.6, linestyle=(0, (5, 1.5)), label="training")
+        axes.plot(
+            epochs, train, color=ORANGE, linewidth=1.6, linestyle=(0, (5, 1.5)), label="training"
+        )
         axes.plot(epochs, validation, color=BLUE, linewidth=1.8, label="validation (clean)")
         _mark_stop(axes, result.best_epochs)
         _mark_phases(axes, result.curve)
@@ -68,20 +73,30 @@ def _mark_stop(axes: Any, best_epochs: tuple[int, ...]) -> None:
     if not best_epochs:
         return
     axes.axvspan(
-        min(best_epochs), max(best_epochs), color=GREY, alpha=0.15, linewidth=0, label="kept, all heads"
+        min(best_epochs),
+        max(best_epochs),
+        color=GREY,
+        alpha=0.15,
+        linewidth=0,
+        label="kept, all heads",
     )
     median = statistics.median_low(best_epochs)
-    axes.axvline(median, color=INK, linewidth=1.3, linestyle=(0, (2, 2)), label="epoch kept (median)")
+    axes.axvline(
+        median, color=INK, linewidth=1.3, linestyle=(0, (2, 2)), label="epoch kept (median)"
+    )
 
 
 def _mark_phases(axes: Any, curve: Curve) -> None:
-    """Where one phase of a trial follows another, with their names at the foot: curves go up and down at the top."""
+    """Where one phase of a trial follows another, with their names at the foot: curves go up and
+    down at the top."""
     start = 0
     for name, epochs in curve.phases if len(curve.phases) > 1 else ():
         if start:
             axes.axvline(start + 0.5, color=GREY, linewidth=1.0)
         place = (start + 0.5 + epochs / 2, 0.03)
-        axes.text(*place, name, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=INK)
+        axes.text(
+            *place, name, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=INK
+        )
         start += epochs
 
 
@@ -98,20 +113,26 @@ def curves_text(state: SearchState) -> str:
         if result is None or result.curve is None:
             continue
         epochs = result.best_epochs
-        kept = f"weights kept from epoch {min(epochs)} to {max(epochs)}" if epochs else "no epoch kept"
+        kept = (
+            f"weights kept from epoch {min(epochs)} to {max(epochs)}" if epochs else "no epoch kept"
+        )
         phases = " then ".join(f"{epochs} of {phase}" for phase, epochs in result.curve.phases)
         parts.append(f"{name}: {phases or len(result.curve.loss)} epochs, {kept}")
-    return f"Learning curves of training and clean validation, means over heads. {'; '.join(parts)}."
+    return (
+        f"Learning curves of training and clean validation, means over heads. {'; '.join(parts)}."
+    )
 
 
 def draw_confusion(state: SearchState, width: float) -> Any | None:
-    """The test images by true and given class; shade is the share of the true class, the number counts
-    images.
+    """The test images by true and given class; shade is the share of the true class, the number
+    counts images.
     """
     if state.test is None or state.opened is None or not state.test.confusion:
         return None
     counts = np.array(state.test.confusion)
-    names = [shown(name, 12 if is_narrow(width) else 18) for name in state.opened.dataset.class_names]
+    names = [
+        shown(name, 12 if is_narrow(width) else 18) for name in state.opened.dataset.class_names
+    ]
     side = min(width, 6.4 if len(counts) > 6 else 4.6)
     figure = new_figure(side, side * 0.98)
     axes = figure.add_subplot()
@@ -129,7 +150,15 @@ def draw_confusion(state: SearchState, width: float) -> Any | None:
 def _write_counts(axes: Any, counts: np.ndarray, shares: np.ndarray, size: float) -> None:
     for row, column in zip(*np.nonzero(counts), strict=True):
         color = "white" if shares[row, column] > 0.55 else INK
-        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, fontsize=size)
+        axes.text(
+            column,
+            row,
+            str(counts[row, column]),
+            ha="center",
+            va="center",
+            color=color,
+            fontsize=size,
+        )
 
 
 def _label_classes(axes: Any, names: list[str], cell_points: float) -> None:
@@ -149,24 +178,36 @@ def confusion_text(state: SearchState) -> str:
     counts, names = np.array(state.test.confusion), state.opened.dataset.class_names
     right = int(np.trace(counts))
     wrong = counts - np.diag(np.diag(counts))
-    worst = [divmod(int(place), len(names)) for place in np.argsort(-wrong, axis=None, kind="stable")[:3]]
-    parts = [f"{names[t]} taken for {names[g]} {wrong[t, g]} times" for t, g in worst if wrong[t, g]]
+    worst = [
+        divmod(int(place), len(names)) for place in np.argsort(-wrong, axis=None, kind="stable")[:3]
+    ]
+    parts = [
+        f"{names[t]} taken for {names[g]} {wrong[t, g]} times" for t, g in worst if wrong[t, g]
+    ]
     tail = f" Most often: {'; '.join(parts)}." if parts else ""
     return f"{confusion_note(state)} {right:,} are right.{tail}"
 
 
 def confusion_note(state: SearchState) -> str:
-    """What the confusion matrix counts. Journals of earlier versions hold the answers of every seed's model."""
+    """What the confusion matrix counts. Journals of earlier versions hold the answers of every
+    seed's model."""
     if state.test is None:
         return ""
     answers, images = sum(map(sum, state.test.confusion)), state.test.num_images
     if answers == images:
-        return f"Confusion matrix of the model that is kept, one of those trained: {images:,} test images."
-    return f"Confusion matrix of every model that was trained: {answers:,} answers on {images:,} test images."
+        return (
+            f"Confusion matrix of the model that is kept, one of those trained: {images:,} test "
+            "images."
+        )
+    return (
+        f"Confusion matrix of every model that was trained: {answers:,} answers on {images:,} test "
+        "images."
+    )
 
 
 def time_parts(state: SearchState) -> list[tuple[str, float, str]]:
-    """Name, seconds and colour of each bar: the phases, then what the trials' own time was spent on."""
+    """Name, seconds and colour of each bar: the phases, then what the trials' own time was spent
+    on."""
     phases = [(name, seconds, BLUE) for name, seconds in state.phase_seconds.items()]
     cost = state.cost
     if not cost.total_seconds:
@@ -187,7 +228,9 @@ def draw_time(state: SearchState, width: float) -> Any | None:
     figure = new_figure(width, 0.3 + 0.27 * len(parts))
     axes = figure.add_subplot()
     seconds = [part[1] for part in parts]
-    bars = axes.barh([part[0] for part in parts], seconds, color=[part[2] for part in parts], height=0.68)
+    bars = axes.barh(
+        [part[0] for part in parts], seconds, color=[part[2] for part in parts], height=0.68
+    )
     axes.bar_label(bars, [seconds_text(value) for value in seconds], padding=4)
     axes.set_xlim(0, max(seconds) * (1.4 if is_narrow(width) else 1.18) or 1)
     axes.invert_yaxis()

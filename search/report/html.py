@@ -1,5 +1,5 @@
-"""The report page: one HTML file that opens anywhere and answers whether augmentation helps. Puts text,
-tables and figures into the template; what they say is in `sections`, `tables` and `figures`.
+"""The report page: one HTML file that opens anywhere and answers whether augmentation helps. Puts
+text, tables and figures into the template; what they say is in `sections`, `tables` and `figures`.
 Needs the state, and shows pictures of the run directory where they are there.
 """
 
@@ -38,7 +38,8 @@ def write_report(state: SearchState, run_dir: Path) -> Path:
 
 
 def render_report(state: SearchState, run_dir: Path, pictures: Mapping[str, Picture]) -> str:
-    """The page as HTML with `figures.page_pictures`. The same state and pictures give the same text."""
+    """The page as HTML with `figures.page_pictures`. The same state and pictures give the same
+    text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -82,8 +83,8 @@ def _data_uri(content: bytes, kind: str) -> str:
 
 
 def _sheet(path: Path) -> str | None:
-    """The contact sheet for the page; one that is too heavy to mail is made lighter. None where there is
-    none.
+    """The contact sheet for the page; one that is too heavy to mail is made lighter. None where
+    there is none.
     """
     if not path.is_file():
         return None
@@ -94,7 +95,8 @@ def _sheet(path: Path) -> str | None:
 
 
 def _lighter(content: bytes) -> bytes:
-    """A JPEG of at most MOST_SHEET_BYTES: full size at first, then smaller by a quarter until it fits."""
+    """A JPEG of at most MOST_SHEET_BYTES: full size at first, then smaller by a quarter until it
+    fits."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as opened:

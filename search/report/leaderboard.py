@@ -1,5 +1,6 @@
-"""The leaderboard: a search's trials as a table and as the `trials.csv` of a run directory, one row a
-trial and a column a setting. Made from the state alone; ranks nothing and does not say what the numbers mean.
+"""The leaderboard: a search's trials as a table and as the `trials.csv` of a run directory, one row
+a trial and a column a setting. Made from the state alone; ranks nothing and does not say what the
+numbers mean.
 """
 
 import json
@@ -16,7 +17,17 @@ from search.journal.state import SearchState
 if TYPE_CHECKING:
     import pandas as pd
 
-FIXED_COLUMNS = ("trial", "kind", "status", "score", "delta", "ci_low", "ci_high", "seconds", "best_epoch")
+FIXED_COLUMNS = (
+    "trial",
+    "kind",
+    "status",
+    "score",
+    "delta",
+    "ci_low",
+    "ci_high",
+    "seconds",
+    "best_epoch",
+)
 KINDS = (
     "control",
     "trial",
@@ -27,16 +38,19 @@ DECIMALS = {"score": 6, "delta": 6, "ci_low": 6, "ci_high": 6, "seconds": 3}
 
 
 def leaderboard(state: SearchState) -> "pd.DataFrame":
-    """One row a trial in the order of their numbers; `FIXED_COLUMNS`, then the settings of `setting_names`.
+    """One row a trial in the order of their numbers; `FIXED_COLUMNS`, then the settings of
+    `setting_names`.
 
-    score, delta and interval are in the objective's units (0.01 is a percentage point) and empty where a
-    trial failed or still runs, seconds where it repeats another. best_epoch is the median over the trial's heads. A setting a trial
-    does not have is empty.
+    score, delta and interval are in the objective's units (0.01 is a percentage point) and empty
+    where a trial failed or still runs, seconds where it repeats another. best_epoch is the median
+    over the trial's heads. A setting a trial does not have is empty.
     """
     import pandas as pd
 
     names = setting_names(state)
-    rows = [{**_measured(r), **{n: r.settings.get(n) for n in names}} for r in state.of_kind(*KINDS)]
+    rows = [
+        {**_measured(r), **{n: r.settings.get(n) for n in names}} for r in state.of_kind(*KINDS)
+    ]
     table = pd.DataFrame(rows, columns=[*FIXED_COLUMNS, *names], dtype=object)
     for column in DECIMALS:
         table[column] = table[column].astype("float64")
@@ -46,10 +60,13 @@ def leaderboard(state: SearchState) -> "pd.DataFrame":
 
 
 def trials_csv(state: SearchState) -> str:
-    """`trials.csv`: the leaderboard with fixed decimals, so that the same journal gives the same bytes."""
+    """`trials.csv`: the leaderboard with fixed decimals, so that the same journal gives the same
+    bytes."""
     table = leaderboard(state)
     for column, digits in DECIMALS.items():
-        table[column] = table[column].map(lambda value, digits=digits: _decimal(value, digits)).astype(object)
+        table[column] = (
+            table[column].map(lambda value, digits=digits: _decimal(value, digits)).astype(object)
+        )
     for name in setting_names(state):
         table[name] = table[name].map(_setting_cell).astype(object)
     return table.to_csv(index=False, lineterminator="\n")
@@ -65,20 +82,23 @@ def write_leaderboard(state: SearchState, run_dir: Path) -> Path:
 
 
 def setting_names(state: SearchState) -> list[str]:
-    """The columns after the fixed ones: what is searched, in the experiment file's order, then the others."""
+    """The columns after the fixed ones: what is searched, in the experiment file's order, then the
+    others."""
     used = {name for record in state.of_kind(*KINDS) for name in record.settings}
     searched = [name for name in (state.opened.space if state.opened else {}) if name in used]
     return searched + sorted(used - set(searched) - set(FIXED_COLUMNS))
 
 
 def best_epoch(record: TrialRecord) -> int | None:
-    """The median epoch (from 1) whose weights a trial's heads kept; the lower one of two in the middle."""
+    """The median epoch (from 1) whose weights a trial's heads kept; the lower one of two in the
+    middle."""
     epochs = record.result.best_epochs if record.result else ()
     return statistics.median_low(epochs) if epochs else None
 
 
 def num_scored(record: TrialRecord, dataset: DatasetSummary) -> int:
-    """How many images a trial is scored on: the validation split, or all that its folds go through."""
+    """How many images a trial is scored on: the validation split, or all that its folds go
+    through."""
     protocol = record.spec.protocol
     splits = (
         ["test"]
@@ -95,7 +115,8 @@ def accuracy_interval(
 ) -> tuple[float, float] | None:
     """Wilson's 95 % interval (1927) of a trial's accuracy, as a share of the images scored.
 
-    Seeds are repeats on the same images, so they do not add to the count. optimistic: of `optimistic_metrics`.
+    Seeds are repeats on the same images, so they do not add to the count. optimistic: of
+    `optimistic_metrics`.
     """
     from search.evidence.scores import wilson_interval
 

@@ -1,5 +1,5 @@
-"""Rich's live display of a search: one bar over the phase's trials, one within the present trial. What they
-say is `terminal`'s.
+"""Rich's live display of a search: one bar over the phase's trials, one within the present trial.
+What they say is `terminal`'s.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,15 @@ class LiveBars:
         self._live.start()
         self._total = total
         done = f"0/{total}" if total else ""
-        self._live.reset(self._phase, description=name, total=total or None, visible=True, done=done, left="")
+        self._live.reset(
+            self._phase, description=name, total=total or None, visible=True, done=done, left=""
+        )
         self._live.update(self._trial, visible=False)
 
     def trial(self, label: str) -> None:
-        self._live.reset(self._trial, description=f"  {label}", total=None, visible=True, done="", left="")
+        self._live.reset(
+            self._trial, description=f"  {label}", total=None, visible=True, done="", left=""
+        )
 
     def within(self, fraction: float, text: str, left: str) -> None:
         self._live.update(
@@ -40,7 +44,10 @@ class LiveBars:
 
     def told(self, told: int, left: str) -> None:
         self._live.update(
-            self._phase, completed=told, done=f"{told}/{self._total}" if self._total else f"{told}", left=left
+            self._phase,
+            completed=told,
+            done=f"{told}/{self._total}" if self._total else f"{told}",
+            left=left,
         )
         self._live.update(self._trial, visible=False)
 

@@ -1,5 +1,5 @@
-"""The report page as one value: everything on it that is text, section by section, and the commands it
-names. The sentences are in `sections`, the tables in `tables`; how it looks is the template's
+"""The report page as one value: everything on it that is text, section by section, and the commands
+it names. The sentences are in `sections`, the tables in `tables`; how it looks is the template's
 business.
 """
 
@@ -44,7 +44,14 @@ from search.report.tables import (
     verdict_rows,
     version_rows,
 )
-from search.report.wording import answer, chosen_record, settings_of, unit_of, whole_name, within_name
+from search.report.wording import (
+    answer,
+    chosen_record,
+    settings_of,
+    unit_of,
+    whole_name,
+    within_name,
+)
 
 Rows = Sequence[tuple[str, ...]]
 
@@ -97,8 +104,8 @@ class Page:
 
 
 def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
-    """The page of a state. `run_dir` is only named in commands; `curves` says which settings the curves are
-    of.
+    """The page of a state. `run_dir` is only named in commands; `curves` says which settings the
+    curves are of.
     """
     unit, opened = unit_of(state), state.opened
     # an absolute path would tell everybody who gets the page how this machine is laid out
@@ -172,8 +179,8 @@ def _use(state: SearchState) -> list[str]:
         return [f"Train with {settings_of(chosen)}."]
     if evidence and evidence.confirmed:
         return [
-            "Train without augmentation: no setting was shown to help, so there is no policy to export."
-            + (" The model trained so, on your images:" if state.test is not None else "")
+            "Train without augmentation: no setting was shown to help, so there is no policy to "
+            "export." + (" The model trained so, on your images:" if state.test is not None else "")
         ]
     return ["There is no recommendation to use yet."]
 

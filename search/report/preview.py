@@ -1,6 +1,6 @@
 """Which pictures a person should see before trusting an augmentation: clean images beside each
-augmentation's extremes and beside samples, drawn exactly as a trial would draw them. The pictures are
-painted by `data`, the sheet by `contact_sheet`.
+augmentation's extremes and beside samples, drawn exactly as a trial would draw them. The pictures
+are painted by `data`, the sheet by `contact_sheet`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,8 @@ COLUMNS_A_BAND = 8
 
 
 def write_preview(config: "ExperimentConfig", path: Path) -> Path:
-    """Opens the experiment's images, writes its preview as PNG, beside and renamed, and returns the path.
+    """Opens the experiment's images, writes its preview as PNG, beside and renamed, and returns the
+    path.
 
     Raises UserError for what is wrong with the images, StorageError where the disk refuses.
     """
@@ -46,11 +47,11 @@ def write_preview(config: "ExperimentConfig", path: Path) -> Path:
 def preview_sheet(
     dataset: Dataset, config: "ExperimentConfig", num_rows: int = 4, num_samples: int = 4
 ) -> bytes:
-    """A PNG for an experiment file: clean images, every augmentation alone at its extremes, and settings
-    drawn at random.
+    """A PNG for an experiment file: clean images, every augmentation alone at its extremes, and
+    settings drawn at random.
 
-    The extremes are those of the ends of a searched range, of every choice, and of a fixed value; they are
-    labelled in the units of the experiment file.
+    The extremes are those of the ends of a searched range, of every choice, and of a fixed value;
+    they are labelled in the units of the experiment file.
     """
     picks = pick_images(dataset, num_rows, config.seed)
     space = Space.of(config)
@@ -81,14 +82,16 @@ def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[l
 def trial_sheet(
     dataset: Dataset, spec: TrialSpec, num_rows: int = 3, num_samples: int = 5, tile: int = 112
 ) -> bytes:
-    """A PNG of one trial: clean training images, and the first views of them on which that very trial was
-    trained.
+    """A PNG of one trial: clean training images, and the first views of them on which that very
+    trial was trained.
     """
     picks = pick_images(dataset, num_rows, spec.dataset_seed)
     settings = spec.settings.augmentation
     columns = [
         Column(
-            f"sample {view + 1}", "", augment(dataset.images, picks, settings, spec.protocol.view_seed, view)
+            f"sample {view + 1}",
+            "",
+            augment(dataset.images, picks, settings, spec.protocol.view_seed, view),
         )
         for view in range(num_samples)
     ]
@@ -109,11 +112,14 @@ def write_trial_sheet(record: TrialRecord, dataset: Dataset, run_dir: Path) -> P
 
 
 def write_winner_sheet(state: SearchState, dataset: Dataset, run_dir: Path) -> Path | None:
-    """Writes the contact sheet that the report shows: of the recommended setting, else of the best trial.
+    """Writes the contact sheet that the report shows: of the recommended setting, else of the best
+    trial.
 
     Returns its path, or None where no trial has an answer yet. Raises StorageError.
     """
-    best = chosen_record(state) or (record_of(state, state.evidence.best_trial) if state.evidence else None)
+    best = chosen_record(state) or (
+        record_of(state, state.evidence.best_trial) if state.evidence else None
+    )
     if best is None:
         return None
     path = run_dir / WINNER_SHEET
@@ -123,14 +129,16 @@ def write_winner_sheet(state: SearchState, dataset: Dataset, run_dir: Path) -> P
 
 
 def pick_images(dataset: Dataset, num_rows: int, seed: int) -> np.ndarray:
-    """Positions of training images (of any split where there are none), int64 [at most num_rows]: classes in
-    turn, spread over all of them, and inside a class drawn from the seed.
+    """Positions of training images (of any split where there are none), int64 [at most num_rows]:
+    classes in turn, spread over all of them, and inside a class drawn from the seed.
     """
     from_split = dataset.indices(TRAIN)
     pool = from_split if len(from_split) else np.arange(len(dataset.labels))
     order = np.random.default_rng(derive_seed(seed, "preview")).permutation(pool)
     labels = dataset.labels[order]
-    turn = np.empty(len(order), np.int64)  # 0 for the first image drawn of its class, 1 for the second
+    turn = np.empty(
+        len(order), np.int64
+    )  # 0 for the first image drawn of its class, 1 for the second
     for label in np.unique(labels):
         turn[labels == label] = np.arange((labels == label).sum())
     ranked = order[np.lexsort((labels, turn))]
@@ -142,14 +150,20 @@ def pick_images(dataset: Dataset, num_rows: int, seed: int) -> np.ndarray:
 
 def _augmentation_values(space: Space) -> dict[str, Sequence[Any]]:
     """Every augmentation of the experiment with the values whose ends are drawn."""
-    searched = {n: d.extremes for n, d in space.dimensions.items() if space.section_of[n] == "augmentation"}
+    searched = {
+        n: d.extremes for n, d in space.dimensions.items() if space.section_of[n] == "augmentation"
+    }
     fixed = {name: (value,) for name, value in space.fixed["augmentation"].items()}
-    return {name: {**searched, **fixed}[name] for name in AUGMENTATIONS if name in searched or name in fixed}
+    return {
+        name: {**searched, **fixed}[name]
+        for name in AUGMENTATIONS
+        if name in searched or name in fixed
+    }
 
 
 def _ends(name: str, values: Sequence[Any], options: Mapping[str, Any]) -> list[Extreme]:
-    """The distinct ends over all values, the last (strongest) values' first; none where there are too many
-    to draw.
+    """The distinct ends over all values, the last (strongest) values' first; none where there are
+    too many to draw.
     """
     found: dict[str, Extreme] = {}
     for value in reversed(values):
@@ -158,7 +172,9 @@ def _ends(name: str, values: Sequence[Any], options: Mapping[str, Any]) -> list[
     return list(found.values()) if len(found) <= MOST_ENDS else []
 
 
-def _end_column(dataset: Dataset, picks: np.ndarray, end: Extreme, options: Mapping[str, Any]) -> Column:
+def _end_column(
+    dataset: Dataset, picks: np.ndarray, end: Extreme, options: Mapping[str, Any]
+) -> Column:
     pictures = augment_to(dataset.images, picks, end, options)
     label = end.label.removeprefix(end.name).strip()
     unchanged = bool((pictures == dataset.images[picks]).all())
@@ -183,8 +199,11 @@ def _drawn_value(dimension: Dimension, rng: np.random.Generator) -> Any:
     return round(value) if dimension.integer else float(f"{value:.3g}")
 
 
-def _bands(dataset: Dataset, picks: np.ndarray, groups: Sequence[Sequence[Column]]) -> list[list[Column]]:
-    """Columns in bands that fit a screen, each opening with the clean images; a group stays together."""
+def _bands(
+    dataset: Dataset, picks: np.ndarray, groups: Sequence[Sequence[Column]]
+) -> list[list[Column]]:
+    """Columns in bands that fit a screen, each opening with the clean images; a group stays
+    together."""
     clean = Column("clean", "", np.asarray(dataset.images[picks]))
     bands: list[list[Column]] = []
     for group in groups:

@@ -1,6 +1,6 @@
-"""The sentences of the report page: the facts on top, what is missing and why, what stands beside the
-figures. Made from the state alone and knowing no HTML. Tables are in `tables`, the answer itself in
-`wording`.
+"""The sentences of the report page: the facts on top, what is missing and why, what stands beside
+the figures. Made from the state alone and knowing no HTML. Tables are in `tables`, the answer
+itself in `wording`.
 """
 
 from search.experiment.trial import setting_key
@@ -26,7 +26,9 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
     """The few figures under the answer, each with its interval where it is a measurement."""
     found = []
     baseline = state.baseline("confirm") or state.baseline()
-    interval = accuracy_interval(baseline, state.opened.dataset) if baseline and state.opened else None
+    interval = (
+        accuracy_interval(baseline, state.opened.dataset) if baseline and state.opened else None
+    )
     if interval and baseline and baseline.result:
         accuracy = baseline.result.metrics["accuracy"]
         found.append(("accuracy without augmentation", percent_text(accuracy, interval)))
@@ -36,7 +38,10 @@ def facts(state: SearchState) -> list[tuple[str, str]]:
     if state.opened:
         counts = state.opened.dataset.counts.values()
         found.append(
-            ("images, classes", f"{sum(map(sum, counts)):,}, {len(state.opened.dataset.class_names)}")
+            (
+                "images, classes",
+                f"{sum(map(sum, counts)):,}, {len(state.opened.dataset.class_names)}",
+            )
         )
     found.append(("time", seconds_text(state.wall_seconds)))
     return found
@@ -49,7 +54,8 @@ def _num_settings(state: SearchState) -> int:
 
 
 def notices(state: SearchState) -> list[str]:
-    """What a reader must know before trusting the page: what failed, what was stopped, what is not there."""
+    """What a reader must know before trusting the page: what failed, what was stopped, what is not
+    there."""
     return [*_unfinished(state), *_untrusted(state)]
 
 
@@ -59,13 +65,15 @@ def _unfinished(state: SearchState) -> list[str]:
     if state.stopped and state.finished_at is None:
         what = "could not go on" if state.has_failed else "was stopped"
         said.append(
-            f"This search {what} ({state.stopped}) and can be resumed; the page shows what it knew then."
+            f"This search {what} ({state.stopped}) and can be resumed; the page shows what it knew "
+            "then."
         )
     elif state.finished_at is None:
         said.append("This search has not ended; the page shows what it knows so far.")
     if state.cut_after is not None:
         said.append(
-            f"The time ran out (search.max_hours) when {_count(state.cut_after, 'trial')} had been begun."
+            f"The time ran out (search.max_hours) when {_count(state.cut_after, 'trial')} had been "
+            "begun."
         )
     if not (evidence and evidence.confirmed):
         off = "it was switched off (evaluation.confirm: null)"
@@ -81,25 +89,32 @@ def _untrusted(state: SearchState) -> list[str]:
         best = record_of(state, evidence.best_trial)
         gains = best is not None and best.effect is not None and best.effect.delta > 0
         said.append(
-            "The best trial of the search phase stands below the null floor: luck alone often shows as much."
+            "The best trial of the search phase stands below the null floor: luck alone often "
+            "shows as much."
             if gains
             else "No trial of the search phase was better than no augmentation."
         )
     failed = sum(record.status == "failed" for record in state.records)
     if failed:
         said.append(
-            f"{_count(failed, 'trial')} failed and count in no figure; the reasons stand below the trials."
+            f"{_count(failed, 'trial')} failed and count in no figure; the reasons stand below the "
+            "trials."
         )
     hashes = {
-        r.trial: r.result.validation_hash for r in state.records if r.result and r.result.validation_hash
+        r.trial: r.result.validation_hash
+        for r in state.records
+        if r.result and r.result.validation_hash
     }
     touched = [trial for trial, (before, after) in hashes.items() if before != after]
     if touched:
         said.append(
-            f"The validation images changed during trials {_list(touched)}: do not trust their scores."
+            f"The validation images changed during trials {_list(touched)}: do not trust their "
+            "scores."
         )
     if state.test and state.test.looks > 1:
-        said.append(f"The test set was opened {state.test.looks} times; only the first look was unbiased.")
+        said.append(
+            f"The test set was opened {state.test.looks} times; only the first look was unbiased."
+        )
     return said
 
 
@@ -122,7 +137,10 @@ def no_verdicts(state: SearchState) -> str | None:
         return None
     config = state.opened.config.get("evaluation") or {} if state.opened else {}
     if state.finished_at is not None and config.get("ablation") is False:
-        return "There is no verdict an augmentation: ablation was switched off (evaluation.ablation: false)."
+        return (
+            "There is no verdict an augmentation: ablation was switched off (evaluation.ablation: "
+            "false)."
+        )
     if evidence and evidence.confirmed:
         return "There is no verdict an augmentation yet: the ablation has not been run."
     return "There are no verdicts: they need a confirmed search."
@@ -144,19 +162,22 @@ def floor_text(state: SearchState) -> str:
     count = _num_settings(state)
     floor = amount_text(evidence.null_floor, unit, signed=False)
     text = (
-        f"If none of the {count:,} settings tried differed from no augmentation, the best of them would still show "
+        f"If none of the {count:,} settings tried differed from no augmentation, the best of them "
+        "would still show "
         f"up to {floor} {unit.name} in 95 of 100 searches: that is the null floor."
     )
     if best is None:
         return text
     where = "below" if evidence.best_is_below_floor else "above"
     return (
-        f"{text} The best trial, #{best.trial}, shows {effect_text(best.effect, unit)} and stands {where} it."
+        f"{text} The best trial, #{best.trial}, shows {effect_text(best.effect, unit)} and stands "
+        f"{where} it."
     )
 
 
 def fresh_text(state: SearchState) -> str:
-    """What confirmation draws anew: with one fold the images scored are always the validation split's."""
+    """What confirmation draws anew: with one fold the images scored are always the validation
+    split's."""
     config = (state.opened.config.get("evaluation") or {}) if state.opened else {}
     return "fresh seeds and views" if config.get("folds") == 1 else "fresh seeds, folds and views"
 
@@ -167,13 +188,16 @@ def stopping_lines(state: SearchState) -> list[str]:
     if evidence and evidence.optimism is not None:
         much = amount_text(evidence.optimism, unit, signed=False)
         lines.append(
-            "Each head's epoch is chosen on other images than those it is scored on. Chosen on the same "
-            f"images, as scripts do, the scores would have looked {much} {unit.name} better on average."
+            "Each head's epoch is chosen on other images than those it is scored on. Chosen on the "
+            "same "
+            f"images, as scripts do, the scores would have looked {much} {unit.name} better on "
+            "average."
         )
     cut = [r.trial for r in state.of_kind(*KINDS) if r.trained is not None and heads_cut(r)]
     if cut:
         lines.append(
-            f"Heads of {_count(len(cut), 'trial')} were still improving at max_epochs: {_list(cut)}."
+            f"Heads of {_count(len(cut), 'trial')} were still improving at max_epochs: "
+            f"{_list(cut)}."
         )
     return lines
 
@@ -185,13 +209,18 @@ def test_lines(state: SearchState) -> list[str]:
         if config.get("test") is False:
             return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
         sizes = state.opened.dataset.counts.get("test", ()) if state.opened else ()
-        return ["The test set has not been opened." if sum(sizes) else "The data has no test images."]
+        return [
+            "The test set has not been opened." if sum(sizes) else "The data has no test images."
+        ]
     opened = "once" if test.looks == 1 else f"{test.looks} times"
     lines = [
-        f"{test.num_images:,} images, opened {opened}, by models trained on training and validation images."
+        f"{test.num_images:,} images, opened {opened}, by models trained on training and "
+        "validation images."
     ]
     if test.effect:
-        lines.append(f"Effect of the recommended setting: {effect_text(test.effect, unit_of(state))}.")
+        lines.append(
+            f"Effect of the recommended setting: {effect_text(test.effect, unit_of(state))}."
+        )
     else:
         lines.append("No augmentation is recommended, so there is nothing to compare it with.")
     return lines
@@ -206,7 +235,9 @@ def test_score_rows(state: SearchState) -> list[tuple[str, ...]]:
         settings = settings_of(chosen) if chosen else state.test.chosen.label
         named.append((settings, state.test.chosen))
     return [
-        (n, percent_text(s.metrics["accuracy"], s.accuracy_ci)) for n, s in named if "accuracy" in s.metrics
+        (n, percent_text(s.metrics["accuracy"], s.accuracy_ci))
+        for n, s in named
+        if "accuracy" in s.metrics
     ]
 
 
@@ -214,10 +245,16 @@ def leak_text(state: SearchState) -> str | None:
     """What the demonstration of `--demo-leak` showed, where it was run."""
     if state.leak is None:
         return None
-    agreement = "" if state.leak.rho is None else f" The rank correlation of the two is {state.leak.rho:.2f}."
+    agreement = (
+        ""
+        if state.leak.rho is None
+        else f" The rank correlation of the two is {state.leak.rho:.2f}."
+    )
     return (
-        "The same settings, scored as they should be, on clean images, and by the mistake of many scripts, on validation "
-        f"images that are augmented too. The second column is shown on purpose and used nowhere.{agreement}"
+        "The same settings, scored as they should be, on clean images, and by the mistake of many "
+        "scripts, on validation "
+        "images that are augmented too. The second column is shown on purpose and used "
+        f"nowhere.{agreement}"
     )
 
 
@@ -228,7 +265,9 @@ def data_lines(state: SearchState) -> list[str]:
     lines = [f"Images are seen by the model at {dataset.image_size} x {dataset.image_size} pixels."]
     said = dataset.notes.lines()
     return (
-        [*lines, *(f"{line}." for line in said)] if said else [*lines, "Nothing was converted or left out."]
+        [*lines, *(f"{line}." for line in said)]
+        if said
+        else [*lines, "Nothing was converted or left out."]
     )
 
 
@@ -239,7 +278,8 @@ def cost_text(state: SearchState) -> str:
     repeats = sum(record.duplicate_of is not None for record in state.records)
     again = f" {_count(repeats, 'trial')} repeated another and cost nothing." if repeats else ""
     return (
-        f"{seconds_text(state.wall_seconds)} for {_count(cost.trainings, 'training')}{what}.{again} "
+        f"{seconds_text(state.wall_seconds)} for "
+        f"{_count(cost.trainings, 'training')}{what}.{again} "
         f"{cost.images:,} images went through the backbone, and {cost.heads:,} heads were trained."
     )
 

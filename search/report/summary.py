@@ -1,4 +1,5 @@
-"""`summary.json`: what a search found, for programs. From the state alone, under names that stay."""
+"""`summary.json`: what a search found, for programs. From the state alone, under names that
+stay."""
 
 from typing import Any
 
@@ -11,9 +12,11 @@ from search.report.wording import answer, chosen_record, record_of
 
 
 def summarize(state: SearchState) -> dict[str, Any]:
-    """The JSON object of `summary.json`. Differences are in the objective's units (0.01 is a point).
+    """The JSON object of `summary.json`. Differences are in the objective's units (0.01 is a
+    point).
 
-    Every key is there from the start, null or empty while it is not known: a script may look without asking.
+    Every key is there from the start, null or empty while it is not known: a script may look
+    without asking.
     """
     evidence = state.evidence or Evidence()
     return {
@@ -48,7 +51,8 @@ def _identity(state: SearchState) -> dict[str, Any]:
 
 
 def _controls(state: SearchState) -> dict[str, Any]:
-    """By name. With rungs there is one of each name at every budget, and the one with all of it is meant."""
+    """By name. With rungs there is one of each name at every budget, and the one with all of it is
+    meant."""
     controls, baseline = state.of_kind("control"), state.baseline()
     full = {r.label: r for r in sorted(controls, key=lambda r: (r is baseline, r.rung or 0))}
     return {r.label: _trial(full[r.label], state) for r in controls}
@@ -63,7 +67,11 @@ def _status(state: SearchState) -> str:
 def _effect(effect: Effect | None) -> dict[str, Any] | None:
     if effect is None:
         return None
-    return {"effect": effect.delta, "ci": [effect.ci_low, effect.ci_high], "p_value": effect.p_value}
+    return {
+        "effect": effect.delta,
+        "ci": [effect.ci_low, effect.ci_high],
+        "p_value": effect.p_value,
+    }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -116,9 +124,12 @@ def _confirmed(state: SearchState, confirmed: Confirmed) -> dict[str, Any]:
 
 
 def _policy(state: SearchState, evidence: Evidence) -> dict[str, Any]:
-    """What is recommended: `settings` are empty where that is no augmentation, null while nothing is."""
+    """What is recommended: `settings` are empty where that is no augmentation, null while nothing
+    is."""
     chosen = chosen_record(state)
-    settled = bool(evidence.confirmed) or (state.finished_at is not None and evidence.best_trial is not None)
+    settled = bool(evidence.confirmed) or (
+        state.finished_at is not None and evidence.best_trial is not None
+    )
     verdict = (
         _verdict(evidence.policy)
         if evidence.policy

@@ -1,6 +1,6 @@
-"""The tables of the report page as rows of text: verdicts, confirmed settings, trials, failures, classes,
-versions. Made from the state alone and knowing no HTML; escaping is the template's business. Sentences are
-in `sections`.
+"""The tables of the report page as rows of text: verdicts, confirmed settings, trials, failures,
+classes, versions. Made from the state alone and knowing no HTML; escaping is the template's
+business. Sentences are in `sections`.
 """
 
 import math
@@ -41,7 +41,8 @@ class VerdictRow:
 
 @dataclass(frozen=True)
 class Cell:
-    """key: what a column is sorted by where the text alone does not tell. kind: how the page treats it."""
+    """key: what a column is sorted by where the text alone does not tell. kind: how the page treats
+    it."""
 
     text: str
     key: float | None = None
@@ -66,7 +67,11 @@ def verdict_rows(state: SearchState) -> list[VerdictRow]:
     within = {name: verdict_text(v, unit, named=False) for name, v in evidence.removed.items()}
     return [
         VerdictRow(
-            name, v.verdict, verdict_text(v, unit, named=False), p_text(v.p_holm), within.get(name, "")
+            name,
+            v.verdict,
+            verdict_text(v, unit, named=False),
+            p_text(v.p_holm),
+            within.get(name, ""),
         )
         for name, v in [*policy, *ordered]
     ]
@@ -79,7 +84,8 @@ def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
         record, source = record_of(state, confirmed.trial), record_of(state, confirmed.source_trial)
         name = _what(record, _control_labels(state)) if record else confirmed.label
         then = (
-            f"#{confirmed.source_trial}: {effect_text(source.effect if source else None, unit, named=False)}"
+            f"#{confirmed.source_trial}: "
+            f"{effect_text(source.effect if source else None, unit, named=False)}"
         )
         chosen = evidence is not None and evidence.chosen_trial == confirmed.trial
         rows.append(
@@ -95,14 +101,22 @@ def confirmed_rows(state: SearchState) -> list[tuple[str, ...]]:
 
 
 def trial_table(state: SearchState) -> TrialTable:
-    """Every record but the test's, in the order of their numbers. A very long table holds the best trials alone and says so."""
+    """Every record but the test's, in the order of their numbers. A very long table holds the best
+    trials alone and says so."""
     records = state.of_kind("control", "trial", "confirm", "ablation")
     shown = _worth_showing(records)
     names = [name for name in setting_names(state) if name != "views"]
     unit = unit_of(state)
     controls = _control_labels(state)
     rung_epochs = any(record.spec.protocol.max_epochs is not None for record in records)
-    before = ("trial", "kind", f"effect (95 %), {unit.name}", "what", "accuracy (95 %)", "optimistic")
+    before = (
+        "trial",
+        "kind",
+        f"effect (95 %), {unit.name}",
+        "what",
+        "accuracy (95 %)",
+        "optimistic",
+    )
     rows = tuple(
         (
             *_measured_cells(state, record, controls),
@@ -118,7 +132,8 @@ def trial_table(state: SearchState) -> TrialTable:
 
 
 def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """At most MOST_TRIALS, in their order: what is no trial first, then trials of the highest rung, the best of them first."""
+    """At most MOST_TRIALS, in their order: what is no trial first, then trials of the highest rung,
+    the best of them first."""
 
     def worth(record: TrialRecord) -> tuple[bool, int, float]:
         effect = record.effect.delta if record.effect else -math.inf
@@ -142,7 +157,8 @@ def _control_labels(state: SearchState) -> set[str]:
 
 
 def _what(record: TrialRecord, controls: set[str]) -> str:
-    """The settings; before them the name of a control or of what an ablation took out. Trials have no names but numbers."""
+    """The settings; before them the name of a control or of what an ablation took out. Trials have
+    no names but numbers."""
     settings = settings_of(record)
     named = record.kind == "ablation" or record.label in controls
     return f"{record.label}: {settings}" if named and record.label != settings else settings
@@ -160,7 +176,9 @@ def _spent_cells(record: TrialRecord) -> Iterator[Cell]:
     epoch = best_epoch(record)
     yield Cell("" if epoch is None else str(epoch))
     yield _cut_cell(record)
-    yield Cell(f"{timing.total_seconds:.1f} s" if timing else "", timing.total_seconds if timing else None)
+    yield Cell(
+        f"{timing.total_seconds:.1f} s" if timing else "", timing.total_seconds if timing else None
+    )
     yield Cell(record.status if record.duplicate_of is None else f"same as #{record.duplicate_of}")
 
 
@@ -182,7 +200,9 @@ def _accuracy_cell(state: SearchState, record: TrialRecord) -> Cell:
 
 def _optimistic_cell(state: SearchState, record: TrialRecord) -> Cell:
     """The accuracy of the epochs that were best on the very images scored, as scripts report it."""
-    interval = accuracy_interval(record, state.opened.dataset, optimistic=True) if state.opened else None
+    interval = (
+        accuracy_interval(record, state.opened.dataset, optimistic=True) if state.opened else None
+    )
     if interval is None or record.result is None:
         return Cell("")
     accuracy = record.result.optimistic_metrics["accuracy"]
@@ -203,7 +223,9 @@ def _setting_cell(record: TrialRecord, name: str) -> Cell:
         return Cell("", kind="setting")
     number = isinstance(value, int | float) and not isinstance(value, bool)
     shows = visible_value(name, value, record.spec.dataset.image_size)
-    return Cell("0" if shows is None else value_text(shows), float(value) if number else None, "setting")
+    return Cell(
+        "0" if shows is None else value_text(shows), float(value) if number else None, "setting"
+    )
 
 
 def failure_rows(state: SearchState) -> list[tuple[str, ...]]:
@@ -228,12 +250,16 @@ def class_rows(state: SearchState) -> list[tuple[str, ...]]:
         dataset.counts.get(split, ()) or (0,) * len(dataset.class_names)
         for split in ("train", "validation", "test")
     ]
-    rows = [(name, *map(str, counts)) for name, *counts in zip(dataset.class_names, *columns, strict=True)]
+    rows = [
+        (name, *map(str, counts))
+        for name, *counts in zip(dataset.class_names, *columns, strict=True)
+    ]
     return [*rows[:MOST_CLASSES], ("all", *(str(sum(counts)) for counts in columns))]
 
 
 def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Headings and rows of the label-safety measurements: an augmentation at one of its extremes a row."""
+    """Headings and rows of the label-safety measurements: an augmentation at one of its extremes a
+    row."""
     rows: list[tuple[str, ...]] = [
         (
             probe.augmentation,
@@ -262,18 +288,23 @@ def safety_table(state: SearchState) -> tuple[tuple[str, ...], list[tuple[str, .
 
 
 def leak_rows(state: SearchState) -> list[tuple[str, ...]]:
-    """Each setting's accuracy on clean and, by mistake, on augmented images, the best on clean images first."""
+    """Each setting's accuracy on clean and, by mistake, on augmented images, the best on clean
+    images first."""
     rows: list[tuple[str, ...]] = []
     for score in state.leak.scores if state.leak else ():
         record = record_of(state, score.trial)
         name = _what(record, _control_labels(state)) if record else score.label
-        clean, leaked = percent_text(score.clean, score.clean_ci), percent_text(score.leaked, score.leaked_ci)
+        clean, leaked = (
+            percent_text(score.clean, score.clean_ci),
+            percent_text(score.leaked, score.leaked_ci),
+        )
         rows.append((name, clean, leaked))
     return rows
 
 
 def version_rows(state: SearchState) -> list[tuple[str, str]]:
-    """Everything that names what was used: hashes first, then the environment, nested values by their own names."""
+    """Everything that names what was used: hashes first, then the environment, nested values by
+    their own names."""
     if state.opened is None:
         return []
     opened = state.opened

@@ -1,6 +1,6 @@
-"""What a person sees in a terminal while a search runs, and at its end. All of it goes to stderr: bars where
-there is a terminal, plain lines where there is none or NO_COLOR is set. Reads records and states, and
-decides nothing.
+"""What a person sees in a terminal while a search runs, and at its end. All of it goes to stderr:
+bars where there is a terminal, plain lines where there is none or NO_COLOR is set. Reads records
+and states, and decides nothing.
 """
 
 import os
@@ -54,9 +54,12 @@ def is_plain(console: "Console") -> bool:
 
 
 class Progress:
-    """Bars over the trials of a phase and within a trial, the time left, and a line for every trial that ended."""
+    """Bars over the trials of a phase and within a trial, the time left, and a line for every trial
+    that ended."""
 
-    def __init__(self, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console or stderr_console()
         self._clock = clock
         self._bars = None if is_plain(self._console) else live_bars(self._console)
@@ -75,16 +78,18 @@ class Progress:
     def expect(
         self, plan: Mapping[str, float], work: Callable[[TrialRecord], float], workers: int = 1
     ) -> None:
-        """What is to come, so that the time left is that of the whole search; without it, that of the present phase.
+        """What is to come, so that the time left is that of the whole search; without it, that of
+        the present phase.
 
-        plan: the work of each phase, in order. work: what one trial counts, in the plan's unit (see `workload`). workers: trials
-        at a time.
+        plan: the work of each phase, in order. work: what one trial counts, in the plan's unit (see
+        `workload`). workers: trials at a time.
         """
         self._work = work
         self._left = TimeLeft(plan, self._clock, workers)
 
     def phase(self, name: str, total_trials: int | None) -> None:
-        """A phase begins. `total_trials` is None where all of its trials are started before the first is told."""
+        """A phase begins. `total_trials` is None where all of its trials are started before the
+        first is told."""
         self._phase, self._total, self._told = name, total_trials or 0, 0
         self._running.clear()
         self._left.enter(name, total_trials)
@@ -94,7 +99,8 @@ class Progress:
             self._bars.begin(name, self._total)
 
     def trial_started(self, record: TrialRecord) -> None:
-        """A trial was handed over. One that has its answer (an earlier sitting's, another trial's) costs nothing."""
+        """A trial was handed over. One that has its answer (an earlier sitting's, another trial's)
+        costs nothing."""
         if record.result is not None or record.duplicate_of is not None:
             self._left.skip(self._work(record))
             return
@@ -103,14 +109,16 @@ class Progress:
         self._show_running()
 
     def trial_progress(self, fraction: float, text: str) -> None:
-        """Within the trial that is due next: `fraction` of it is done (0 to 1), and what it is doing."""
+        """Within the trial that is due next: `fraction` of it is done (0 to 1), and what it is
+        doing."""
         due = next(iter(self._running.values()), None)
         self._left.within(fraction * self._work(due) if due else 0.0)
         if self._bars is not None:
             self._bars.within(fraction, text, self._time_left())
 
     def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
-        """A running trial has finished an epoch; the bar shows the trial that is due next. A log hears of a long one now and then."""
+        """A running trial has finished an epoch; the bar shows the trial that is due next. A log
+        hears of a long one now and then."""
         if record.trial != next(iter(self._running), None):
             return
         text = f"epoch {report.epoch}/{report.max_epochs}"
@@ -195,7 +203,9 @@ def _print_verdicts(state: SearchState, console: "Console") -> None:
     table = Table("", "verdict", effect, box=None, padding=(0, 2, 0, 0), header_style="")
     for row in rows:
         style = "" if is_plain(console) else VERDICT_STYLES[row.verdict]
-        table.add_row(Text(row.name), Text(row.verdict, style=style), Text(row.effect.replace("−", "-")))
+        table.add_row(
+            Text(row.name), Text(row.verdict, style=style), Text(row.effect.replace("−", "-"))
+        )
     say(console, "")
     console.print(table)
     say(console, "")
@@ -210,7 +220,10 @@ def _print_leak(state: SearchState, console: "Console") -> None:
     say(console, "The same settings scored on clean images, and by mistake on augmented ones:")
     table = Table("", "clean", "augmented", box=None, padding=(0, 2, 0, 0), header_style="")
     for row in state.leak.scores:
-        clean, leaked = percent_text(row.clean, row.clean_ci), percent_text(row.leaked, row.leaked_ci)
+        clean, leaked = (
+            percent_text(row.clean, row.clean_ci),
+            percent_text(row.leaked, row.leaked_ci),
+        )
         table.add_row(Text(shown(row.label, LABEL_WIDTH)), clean, leaked)
     console.print(table)
     if state.leak.rho is not None:
@@ -220,9 +233,16 @@ def _print_leak(state: SearchState, console: "Console") -> None:
 
 def _places(result: "SearchResult") -> list[tuple[str, str]]:
     """Where to look next: only what is there."""
-    files = {"page": "report.html", "trials": "trials.csv", "pictures": str(WINNER_SHEET), "model": "model"}
+    files = {
+        "page": "report.html",
+        "trials": "trials.csv",
+        "pictures": str(WINNER_SHEET),
+        "model": "model",
+    }
     found = [
-        (name, str(result.run_dir / file)) for name, file in files.items() if (result.run_dir / file).exists()
+        (name, str(result.run_dir / file))
+        for name, file in files.items()
+        if (result.run_dir / file).exists()
     ]
     if result.tracking:
         found.append(("MLflow", redacted(result.tracking)))

@@ -1,4 +1,5 @@
-"""How long a search will still take, from how long its trials have taken. Counts work and time; shows nothing."""
+"""How long a search will still take, from how long its trials have taken. Counts work and time;
+shows nothing."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,13 +10,16 @@ ENOUGH_REPORTED = 3  # epochs, more or less, before a first trial tells a pace
 class TimeLeft:
     """An estimate that follows a search through its phases.
 
-    plan: the work of each phase, in order, in any one unit. The pace is a mean over trials of seconds a unit of work, of the
-    present phase where it has some, else of the search so far; the very first trial, in which everything is compiled, counts
-    only while it is the only one, and the slowest of three or more does not. Phases that are not in the plan are not counted.
-    `clock` gives seconds; workers: trials at a time.
+    plan: the work of each phase, in order, in any one unit. The pace is a mean over trials of
+    seconds a unit of work, of the present phase where it has some, else of the search so far; the
+    very first trial, in which everything is compiled, counts only while it is the only one, and the
+    slowest of three or more does not. Phases that are not in the plan are not counted. `clock`
+    gives seconds; workers: trials at a time.
     """
 
-    def __init__(self, plan: Mapping[str, float], clock: Callable[[], float], workers: int = 1) -> None:
+    def __init__(
+        self, plan: Mapping[str, float], clock: Callable[[], float], workers: int = 1
+    ) -> None:
         self._plan, self._clock, self._workers = dict(plan), clock, workers
         self._phase = ""
         self._paces: list[tuple[str, float]] = []
@@ -27,7 +31,8 @@ class TimeLeft:
         ] = []  # the first and the last within the running trial: when, work done
 
     def enter(self, phase: str, trials: int | None) -> None:
-        """A phase begins. trials: how many it will have at the most; None: those that are begun at once."""
+        """A phase begins. trials: how many it will have at the most; None: those that are begun at
+        once."""
         self._phase, self._trials, self._started = phase, trials, 0
         self._begun, self._done, self._since, self._reports = 0.0, 0.0, self._clock(), []
 
@@ -51,7 +56,9 @@ class TimeLeft:
         """A trial has ended. seconds: how long it trained; None where that is not known."""
         self._done += work
         if seconds is not None and work > 0:
-            self._paces.append((self._phase, (not self._paces and self._reported_pace()) or seconds / work))
+            self._paces.append(
+                (self._phase, (not self._paces and self._reported_pace()) or seconds / work)
+            )
         self._since, self._reports = self._clock(), []
 
     def seconds(self) -> float | None:
@@ -76,11 +83,16 @@ class TimeLeft:
         return (_usual(here) if len(here) >= FEWEST_OF_A_PHASE else overall), overall
 
     def _reported_pace(self) -> float | None:
-        """Of the running trial since its first report, when all is compiled; None before it has told enough."""
+        """Of the running trial since its first report, when all is compiled; None before it has
+        told enough."""
         if not self._reports:
             return None
         (begun, first), (now, last) = self._reports[0], self._reports[-1]
-        return (now - begun) / (last - first) if last >= ENOUGH_REPORTED * first > 0 and now > begun else None
+        return (
+            (now - begun) / (last - first)
+            if last >= ENOUGH_REPORTED * first > 0 and now > begun
+            else None
+        )
 
     def _unstarted(self) -> float:
         """Work of the present phase that has not been begun."""
@@ -90,7 +102,9 @@ class TimeLeft:
         if self._trials is None or self._started >= self._trials:
             return 0.0
         share = self._begun / self._started
-        return max(planned - self._begun, 0.0) if planned else share * (self._trials - self._started)
+        return (
+            max(planned - self._begun, 0.0) if planned else share * (self._trials - self._started)
+        )
 
     def _coming(self) -> list[str]:
         phases = list(self._plan)

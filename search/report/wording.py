@@ -1,5 +1,6 @@
-"""How a search is said in words: amounts with intervals, settings, the answer in one sentence. The page,
-the terminal and the trackers speak through it. Draws nothing and knows no format (HTML, Markdown).
+"""How a search is said in words: amounts with intervals, settings, the answer in one sentence. The
+page, the terminal and the trackers speak through it. Draws nothing and knows no format (HTML,
+Markdown).
 """
 
 import json
@@ -21,7 +22,8 @@ UNITS = {name: objective.unit for name, objective in OBJECTIVES.items()}
 
 
 def unit_of(state: SearchState) -> Unit:
-    """The unit of the search's objective; a state without records is taken by its experiment file."""
+    """The unit of the search's objective; a state without records is taken by its experiment
+    file."""
     if state.records:
         return UNITS[state.records[0].spec.protocol.objective]
     config = state.opened.config if state.opened else {}
@@ -37,8 +39,11 @@ def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | 
 
 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
-    """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; a decimal more if one rounds to 0."""
-    bounds_vanish = any(bound and not round(bound * unit.factor, unit.digits) for bound in (low, high))
+    """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; a decimal more if one rounds
+    to 0."""
+    bounds_vanish = any(
+        bound and not round(bound * unit.factor, unit.digits) for bound in (low, high)
+    )
     digits = unit.digits + bounds_vanish
     middle = f" {unit.name}" if named else ""
     ends = (amount_text(bound, unit, signed=False, digits=digits) for bound in (low, high))
@@ -82,12 +87,15 @@ def value_text(value: Any) -> str:
 def settings_text(augmentation: Mapping[str, Any], size: int) -> str:
     """An augmentation as a list for people: "rotation_range 15, zoom_range 0.1, horizontal_flip".
 
-    Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing are left out.
+    Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
+    are left out.
     """
     return ", ".join(_setting_texts(visible(augmentation, size))) or _nothing(augmentation, size)
 
 
-def short_settings_text(augmentation: Mapping[str, Any], size: int, limit: int | None = None) -> str:
+def short_settings_text(
+    augmentation: Mapping[str, Any], size: int, limit: int | None = None
+) -> str:
     """The same for labels, without the ending "_range": "rotation 15, zoom 0.1, horizontal_flip".
 
     limit: the most signs; settings that go beyond it are counted, whole: "rotation 15 and 2 more".
@@ -98,7 +106,9 @@ def short_settings_text(augmentation: Mapping[str, Any], size: int, limit: int |
     whole = ", ".join(texts) or _nothing(augmentation, size)
     if limit is None or len(whole) <= limit:
         return whole
-    shortened = (f"{', '.join(texts[:n])} and {len(texts) - n} more" for n in range(len(texts) - 1, 0, -1))
+    shortened = (
+        f"{', '.join(texts[:n])} and {len(texts) - n} more" for n in range(len(texts) - 1, 0, -1)
+    )
     return next((text for text in shortened if len(text) <= limit), f"{len(texts)} settings")
 
 
@@ -109,11 +119,15 @@ def settings_of(record: TrialRecord) -> str:
 
 def short_settings_of(record: TrialRecord, limit: int | None = None) -> str:
     """`short_settings_text` of a trial's augmentation, at the size of its images."""
-    return short_settings_text(record.spec.settings.augmentation, record.spec.dataset.image_size, limit)
+    return short_settings_text(
+        record.spec.settings.augmentation, record.spec.dataset.image_size, limit
+    )
 
 
 def _setting_texts(shown: Mapping[str, Any]) -> list[str]:
-    return [name if value is True else f"{name} {value_text(value)}" for name, value in shown.items()]
+    return [
+        name if value is True else f"{name} {value_text(value)}" for name, value in shown.items()
+    ]
 
 
 def _nothing(augmentation: Mapping[str, Any], size: int) -> str:
@@ -121,9 +135,11 @@ def _nothing(augmentation: Mapping[str, Any], size: int) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with control and unassigned signs, which neither XML nor a terminal should see, replaced."""
+    """The text with control and unassigned signs, which neither XML nor a terminal should see,
+    replaced."""
     return "".join(
-        sign if sign in "\n\t" or unicodedata.category(sign) not in _UNPRINTABLE else "�" for sign in text
+        sign if sign in "\n\t" or unicodedata.category(sign) not in _UNPRINTABLE else "�"
+        for sign in text
     )
 
 
@@ -137,7 +153,8 @@ def shown(text: str, limit: int = 28) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """A duration for people: "42 s", "3 min 5 s", "2 h 10 min". Below ten seconds with one decimal."""
+    """A duration for people: "42 s", "3 min 5 s", "2 h 10 min". Below ten seconds with one
+    decimal."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = math.floor(seconds + 0.5)
@@ -154,7 +171,8 @@ def record_of(state: SearchState, trial: int | None) -> TrialRecord | None:
 
 
 def whole_name(state: SearchState) -> str:
-    """Of the setting whose effect stands above the single augmentations': the recommended one, else the best confirmed."""
+    """Of the setting whose effect stands above the single augmentations': the recommended one, else
+    the best confirmed."""
     evidence = state.evidence
     if evidence is None or evidence.chosen_trial is not None or not evidence.confirmed:
         return "policy as a whole"
@@ -170,13 +188,15 @@ def _best_confirmed(evidence: Evidence, state: SearchState) -> tuple[Confirmed, 
 
 
 def within_name(state: SearchState) -> str:
-    """Where an augmentation was taken out to see what it adds: the recommended policy, else the best confirmed of the search."""
+    """Where an augmentation was taken out to see what it adds: the recommended policy, else the
+    best confirmed of the search."""
     recommended = state.evidence is not None and state.evidence.chosen_trial is not None
     return "in the policy" if recommended else "in the best searched"
 
 
 def chosen_record(state: SearchState) -> TrialRecord | None:
-    """The record of the recommended setting; None where no augmentation is recommended, or nothing yet."""
+    """The record of the recommended setting; None where no augmentation is recommended, or nothing
+    yet."""
     return record_of(state, state.evidence.chosen_trial) if state.evidence else None
 
 
@@ -197,7 +217,8 @@ def answer(state: SearchState) -> str:
         best, name = _best_confirmed(evidence, state)
         return (
             "No augmentation is the recommendation: nothing tried was shown to help; "
-            f"the best confirmed setting{f' ({name})' if name else ''} shows {effect_text(best.effect, unit)}."
+            f"the best confirmed setting{f' ({name})' if name else ''} shows "
+            f"{effect_text(best.effect, unit)}."
         )
     confirmed = next(c for c in evidence.confirmed if c.trial == chosen.trial)
     used = settings_of(chosen)
@@ -210,26 +231,37 @@ def _no_answer_yet(state: SearchState) -> str:
     if state.finished_at is not None:
         if not completed:
             return "No answer: the search ended and no trial was completed."
-        return f"No answer: the search ended, and none of its {_trials(len(completed))} changed a picture; try more of them."
+        return (
+            f"No answer: the search ended, and none of its {_trials(len(completed))} changed a "
+            "picture; try more of them."
+        )
     if state.stopped:
         done = _trials(len(completed))
-        go_on = "mend that, and run it again to go on" if state.has_failed else "run it again to go on"
+        go_on = (
+            "mend that, and run it again to go on" if state.has_failed else "run it again to go on"
+        )
         return f"No answer yet: {_stop_text(state)} after {done}; {go_on}."
     return f"No answer yet: the search is under way, with {_trials(len(completed))} completed."
 
 
 def _stop_text(state: SearchState) -> str:
-    return f"the search {'could not go on' if state.has_failed else 'was stopped'} ({state.stopped})"
+    return (
+        f"the search {'could not go on' if state.has_failed else 'was stopped'} ({state.stopped})"
+    )
 
 
 def _unconfirmed(state: SearchState) -> str:
-    evidence, best = state.evidence, record_of(state, state.evidence.best_trial if state.evidence else None)
+    evidence, best = (
+        state.evidence,
+        record_of(state, state.evidence.best_trial if state.evidence else None),
+    )
     assert evidence is not None
     shown = effect_text(best.effect if best else None, unit_of(state))
     if not confirmation_asked(state):
         place = "below" if evidence.best_is_below_floor else "above"
         return (
-            f"No recommendation: confirmation was switched off; the best trial showed {shown}, {place} the "
+            f"No recommendation: confirmation was switched off; the best trial showed {shown}, "
+            f"{place} the "
             "null floor, and the best of many looks better than it is."
         )
     if state.finished_at is not None:

@@ -1,5 +1,6 @@
-"""The trials' runs in MLflow: opened at a trial's first epoch, completed when it is told, made anew where another sender left them
-open. What is in the store is remembered in `Known`; when to send is `tracker`'s.
+"""The trials' runs in MLflow: opened at a trial's first epoch, completed when it is told, made anew
+where another sender left them open. What is in the store is remembered in `Known`; when to send is
+`tracker`'s.
 """
 
 from collections.abc import Set
@@ -20,9 +21,11 @@ ENDED = ("FINISHED", "FAILED")  # MLflow's words for a trial that was told
 
 @dataclass
 class Child:
-    """A trial's run in the store. outcome: its status and when it ended, as `trial_outcome` has them.
+    """A trial's run in the store. outcome: its status and when it ended, as `trial_outcome` has
+    them.
 
-    epochs: those sent while the trial runs, by this very sender; None where it is not known which points the run has.
+    epochs: those sent while the trial runs, by this very sender; None where it is not known which
+    points the run has.
     """
 
     run_id: str
@@ -33,7 +36,8 @@ class Child:
 
 @dataclass
 class Known:
-    """What this sitting knows to be in the store. Thrown away after a failure, and looked up again."""
+    """What this sitting knows to be in the store. Thrown away after a failure, and looked up
+    again."""
 
     parent_id: str
     status: str
@@ -47,7 +51,9 @@ class Known:
 
     @property
     def ended_trials(self) -> frozenset[int]:
-        return frozenset(trial for trial, child in self.children.items() if child.outcome[0] in ENDED)
+        return frozenset(
+            trial for trial, child in self.children.items() if child.outcome[0] in ENDED
+        )
 
     def add_children(self, store: Store, runs: list[FoundRun]) -> None:
         for run in runs:
@@ -58,7 +64,8 @@ class Known:
                 self.children[run.trial] = child
 
     def drop_others(self, store: Store, trials: Set[int]) -> None:
-        """Deletes the runs of trials that are none of the search any more, since an earlier one was tried again."""
+        """Deletes the runs of trials that are none of the search any more, since an earlier one was
+        tried again."""
         for number in self.children.keys() - trials:
             store.delete(self.children.pop(number).run_id)
 
@@ -67,7 +74,9 @@ def send_running(store: Store, known: Known, state: SearchState, trial: RunningT
     """The epochs heard of since the last time; with the first of them, the run."""
     number = trial.record.trial
     child = known.children.get(number)
-    if child is not None and child.epochs is None:  # of a sitting that was killed, or whose line dropped
+    if (
+        child is not None and child.epochs is None
+    ):  # of a sitting that was killed, or whose line dropped
         store.delete(child.run_id)
         child = None
     params = {}
@@ -79,17 +88,21 @@ def send_running(store: Store, known: Known, state: SearchState, trial: RunningT
     sent = child.epochs or set()
     new = sorted(trial.points.keys() - sent)
     if new:
-        store.write(child.run_id, [point for epoch in new for point in trial.points[epoch]], params, {})
+        store.write(
+            child.run_id, [point for epoch in new for point in trial.points[epoch]], params, {}
+        )
     child.epochs = sent.union(new)
 
 
 def send_ended(
     store: Store, known: Known, state: SearchState, record: TrialRecord, preview: Path | None
 ) -> None:
-    """All of a trial that has ended, less the epochs that its run has already. preview: its contact sheet, if there is one."""
+    """All of a trial that has ended, less the epochs that its run has already. preview: its contact
+    sheet, if there is one."""
     child, outcome = known.children.get(record.trial), trial_outcome(record)
     if child is not None and child.epochs is None and child.outcome != outcome:
-        # Left open by a sender that died, or the trial was run again: made anew, so no point is doubled.
+        # Left open by a sender that died, or the trial was run again: made anew, so no point is
+        # doubled.
         store.delete(child.run_id)
         child = None
     if child is None or child.epochs is not None:

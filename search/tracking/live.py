@@ -1,5 +1,5 @@
-"""Trials that run, as the tracker hears of them: taken in by the search's thread, which never waits, and given out to the thread that
-sends. What becomes of them in MLflow is `tracker`'s.
+"""Trials that run, as the tracker hears of them: taken in by the search's thread, which never
+waits, and given out to the thread that sends. What becomes of them in MLflow is `tracker`'s.
 """
 
 import queue
@@ -14,14 +14,16 @@ from search.training.progress import EpochReport
 
 @dataclass
 class RunningTrial:
-    """points: of every epoch heard of so far, by epoch: what is sent again where a run has to be made anew."""
+    """points: of every epoch heard of so far, by epoch: what is sent again where a run has to be
+    made anew."""
 
     record: TrialRecord
     points: dict[int, tuple[Point, ...]] = field(default_factory=dict)
 
 
 class LiveTrials:
-    """`hear` and `tell` may be called in any thread; `running` and `ended` in the one that sends."""
+    """`hear` and `tell` may be called in any thread; `running` and `ended` in the one that
+    sends."""
 
     def __init__(self) -> None:
         self._heard: queue.SimpleQueue[tuple[TrialRecord, EpochReport, int]] = queue.SimpleQueue()
@@ -48,11 +50,14 @@ class LiveTrials:
             if record.trial not in self._over:
                 trial = self._running.setdefault(record.trial, RunningTrial(record))
                 values = curve_point_values(report)
-                trial.points[report.epoch] = tuple(Point(k, v, at, report.epoch) for k, v in values.items())
+                trial.points[report.epoch] = tuple(
+                    Point(k, v, at, report.epoch) for k, v in values.items()
+                )
         return list(self._running.values())
 
     def settle(self) -> None:
-        """Nothing could be sent: keeps the curves of what runs, and leaves what has ended to the next state, which holds it."""
+        """Nothing could be sent: keeps the curves of what runs, and leaves what has ended to the
+        next state, which holds it."""
         self.running()
         self.ended()
 

@@ -1,5 +1,6 @@
-"""The only module that imports MLflow: one experiment of one store, through MLflow's client alone, so that
-no active run and no global address is touched. What is written comes as values; when, decides `tracker`.
+"""The only module that imports MLflow: one experiment of one store, through MLflow's client alone,
+so that no active run and no global address is touched. What is written comes as values; when,
+decides `tracker`.
 """
 
 import getpass
@@ -25,7 +26,8 @@ from search.tracking.log_secrets import hide_in_logs
 from search.tracking.sqlite_store import make_whole
 from search.tracking.values import SEARCH_TAG, TRIAL_TAG, DatasetRow, Point, RunRow, Winner
 
-# MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has set stays.
+# MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has
+# set stays.
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -34,8 +36,14 @@ ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "PGCONNECT_TIMEOUT": "10",
 }
-KIND_TAG, KIND = "mlflow.experimentKind", "custom_model_development"  # else the dashboard guesses, and asks
-METRICS_PER_BATCH, OTHERS_PER_BATCH = 800, 100  # MLflow takes 1000 values a call, 100 params, 100 tags
+KIND_TAG, KIND = (
+    "mlflow.experimentKind",
+    "custom_model_development",
+)  # else the dashboard guesses, and asks
+METRICS_PER_BATCH, OTHERS_PER_BATCH = (
+    800,
+    100,
+)  # MLflow takes 1000 values a call, 100 params, 100 tags
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy")
 
@@ -64,7 +72,8 @@ class LoggedWinner:
 
 
 class Store:
-    """One experiment at a checked URI, made if it is missing. Every method may raise what MLflow raises."""
+    """One experiment at a checked URI, made if it is missing. Every method may raise what MLflow
+    raises."""
 
     def __init__(self, uri: str, experiment: str, run_dir: Path) -> None:
         for name, value in ENVIRONMENT.items():
@@ -107,7 +116,11 @@ class Store:
         return str(run.info.run_id)
 
     def write(
-        self, run_id: str, points: Sequence[Point], params: Mapping[str, str], tags: Mapping[str, str]
+        self,
+        run_id: str,
+        points: Sequence[Point],
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
     ) -> None:
         """In as few calls as MLflow's limits allow; almost always one."""
         from mlflow.entities import Metric, Param, RunTag
@@ -147,7 +160,8 @@ class Store:
         self._client.log_inputs(run_id, datasets=inputs)
 
     def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        """Credentials in a text file's addresses are replaced on the way; the file itself stays as it is."""
+        """Credentials in a text file's addresses are replaced on the way; the file itself stays as
+        it is."""
         if path.suffix in TEXT_FILES:
             text = path.read_text(encoding="utf-8")
             if (clean := redacted(text)) != text:
@@ -158,8 +172,11 @@ class Store:
     def log_text(self, run_id: str, text: str, name: str) -> None:
         self._client.log_text(run_id, text, name)
 
-    def log_winner(self, run_id: str, winner: Winner, tags: Mapping[str, str], about: str) -> LoggedWinner:
-        """Stores and registers the model, once a search: a second call finds the first one's version.
+    def log_winner(
+        self, run_id: str, winner: Winner, tags: Mapping[str, str], about: str
+    ) -> LoggedWinner:
+        """Stores and registers the model, once a search: a second call finds the first one's
+        version.
 
         tags and about (Markdown) are shown with the version in the registry.
         """
@@ -184,14 +201,16 @@ class Store:
                     raise
         if found.lifecycle_stage != "active":
             raise UserError(
-                f"the MLflow experiment {name!r} is deleted; restore it there, or choose another name"
+                f"the MLflow experiment {name!r} is deleted; restore it there, or choose another "
+                "name"
             )
         if KIND_TAG not in found.tags:
             self._client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
         return str(found.experiment_id)
 
     def _stored_model(self, run_id: str) -> Any:
-        """The model an earlier sitting stored whole. One it left half-way is deleted, and stays among the run's outputs."""
+        """The model an earlier sitting stored whole. One it left half-way is deleted, and stays
+        among the run's outputs."""
         outputs = self._client.get_run(run_id).outputs
         for output in outputs.model_outputs if outputs else ():
             model = self._logged_model(output.model_id)
@@ -226,7 +245,9 @@ class Store:
             self._client.log_model_artifacts(model.model_id, str(path))
         return self._client.finalize_logged_model(model.model_id, "READY")
 
-    def _register(self, name: str, run_id: str, model: Any, tags: Mapping[str, str], about: str) -> str:
+    def _register(
+        self, name: str, run_id: str, model: Any, tags: Mapping[str, str], about: str
+    ) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -235,20 +256,27 @@ class Store:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         version = self._client.create_model_version(
-            name, model.artifact_location, run_id, dict(tags), description=about, model_id=model.model_id
+            name,
+            model.artifact_location,
+            run_id,
+            dict(tags),
+            description=about,
+            model_id=model.model_id,
         )
         return str(version.version)
 
 
 def _ask_once() -> None:
-    """MLflow asks a database that does not answer ten times, for minutes; `sender` asks again by itself."""
+    """MLflow asks a database that does not answer ten times, for minutes; `sender` asks again by
+    itself."""
     from mlflow.store.db import utils
 
     utils.MAX_RETRY_COUNT = 1
 
 
 def _make_tables(uri: str) -> None:
-    """MLflow makes the tables of a new database on its first call: 40 migrations, each committed on its own."""
+    """MLflow makes the tables of a new database on its first call: 40 migrations, each committed on
+    its own."""
     from mlflow import MlflowClient
 
     given = mlflow_uri(uri)
@@ -277,7 +305,8 @@ def _user_tag() -> dict[str, str]:
 
 
 def _save_model(path: Path, run_id: str, model: Any, winner: Winner) -> None:
-    """An MLflow model folder at `path`: the Keras model, signature, example, class names, what it needs."""
+    """An MLflow model folder at `path`: the Keras model, signature, example, class names, what it
+    needs."""
     import keras
     import mlflow.keras
     import numpy as np
@@ -304,6 +333,7 @@ def _save_model(path: Path, run_id: str, model: Any, winner: Winner) -> None:
 
 
 def _requirements() -> list[str]:
-    """Pinned to what is installed; named here, because MLflow would find them by loading the model again."""
+    """Pinned to what is installed; named here, because MLflow would find them by loading the model
+    again."""
     installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
     return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]

@@ -1,5 +1,6 @@
-"""A search's description in Markdown, which the MLflow dashboard shows as the run's page: the answer first,
-then the tables it rests on. Words come from `wording`; the figures and the long tables are on `report.html`.
+"""A search's description in Markdown, which the MLflow dashboard shows as the run's page: the
+answer first, then the tables it rests on. Words come from `wording`; the figures and the long
+tables are on `report.html`.
 """
 
 import html
@@ -29,7 +30,8 @@ BASES = {"removed": "policy without it", "alone": "alone, against none", "policy
 
 
 def describe(state: SearchState) -> str:
-    """The page. Sections that would make it longer than a tag may be are left out, the last ones first."""
+    """The page. Sections that would make it longer than a tag may be are left out, the last ones
+    first."""
     sections = [f"**{_escaped(answer(state))}**"]
     for section in (_verdicts, _floor, _confirmed, _trials, _test, _cost, _by_class, _data):
         text = section(state)
@@ -72,7 +74,8 @@ def _floor(state: SearchState) -> str:
     floor = amount_text(evidence.null_floor, unit, signed=False)
     side = "below" if evidence.best_is_below_floor else "above"
     return (
-        f"**Null floor:** if no trial differed from no augmentation, the best of them would still show up to "
+        "**Null floor:** if no trial differed from no augmentation, the best of them would still "
+        "show up to "
         f"{floor} {unit.name}. The best trial is {side} it."
     )
 
@@ -102,7 +105,9 @@ def _trials(state: SearchState) -> str:
     if not done:
         return ""
     unit = unit_of(state)
-    rows = [(str(r.trial), _escaped(r.label), effect_text(r.effect, unit), _settings(r)) for r in done]
+    rows = [
+        (str(r.trial), _escaped(r.label), effect_text(r.effect, unit), _settings(r)) for r in done
+    ]
     columns = ("trial", "label", "effect (95 % interval)", "augmentation")
     less = len(state.of_kind("trial")) > len(trials)
     what = "Trials of the fullest rung" if less else "Trials of the search"
@@ -122,14 +127,21 @@ def _test(state: SearchState) -> str:
         for s in scores
     ]
     looks = "opened once" if test.looks == 1 else f"opened {test.looks} times"
-    text = f"### Test set ({test.num_images} images, {looks})\n" + _table(("trained with", "accuracy"), rows)
-    return text + (f"\n\nDifference: {effect_text(test.effect, unit_of(state))}." if test.effect else "")
+    text = f"### Test set ({test.num_images} images, {looks})\n" + _table(
+        ("trained with", "accuracy"), rows
+    )
+    return text + (
+        f"\n\nDifference: {effect_text(test.effect, unit_of(state))}." if test.effect else ""
+    )
 
 
 def _cost(state: SearchState) -> str:
     phases = ", ".join(f"{name} {seconds_text(s)}" for name, s in state.phase_seconds.items())
     where = f" ({phases})" if phases else ""
-    return f"**Cost:** {seconds_text(state.wall_seconds)}{where}; {state.cost.images} images through the backbone."
+    return (
+        f"**Cost:** {seconds_text(state.wall_seconds)}{where}; {state.cost.images} images through "
+        "the backbone."
+    )
 
 
 def _by_class(state: SearchState) -> str:
@@ -138,9 +150,12 @@ def _by_class(state: SearchState) -> str:
     unit = unit_of(state)
     effects = sorted(state.evidence.by_class.items(), key=lambda item: -abs(item[1].delta))
     rows = [
-        (_escaped(name), interval_text(e.delta, e.ci_low, e.ci_high, unit)) for name, e in effects[:MAX_ROWS]
+        (_escaped(name), interval_text(e.delta, e.ci_low, e.ci_high, unit))
+        for name, e in effects[:MAX_ROWS]
     ]
-    return "### Effect by class, the largest first\n" + _table(("class", "effect (95 % interval)"), rows)
+    return "### Effect by class, the largest first\n" + _table(
+        ("class", "effect (95 % interval)"), rows
+    )
 
 
 def _data(state: SearchState) -> str:
@@ -150,7 +165,8 @@ def _data(state: SearchState) -> str:
     sizes = ", ".join(f"{split} {sum(counts)}" for split, counts in data.counts.items())
     size = f"{data.image_size} x {data.image_size}"
     return (
-        f"**Data:** {sizes} images of {size} pixels, {len(data.class_names)} classes, digest `{data.digest}`."
+        f"**Data:** {sizes} images of {size} pixels, {len(data.class_names)} classes, digest "
+        f"`{data.digest}`."
     )
 
 

@@ -1,5 +1,5 @@
-"""What MLflow is told of a whole search: its run, the parent of the trials', and its two datasets. A pure
-function of the state, so that sending again sends the same. Trials are in `of_trial`.
+"""What MLflow is told of a whole search: its run, the parent of the trials', and its two datasets.
+A pure function of the state, so that sending again sends the same. Trials are in `of_trial`.
 """
 
 import json
@@ -19,13 +19,15 @@ MAX_DIGEST = 36
 
 
 def search_row(state: SearchState) -> RunRow:
-    """The parent run. What stands before a slash in a metric's name makes a group of charts in the dashboard."""
+    """The parent run. What stands before a slash in a metric's name makes a group of charts in the
+    dashboard."""
     opened = opened_of(state)
     told = [record for record in state.records if record.result is not None]
     last = max([r.told_at or 0.0 for r in told] + [state.finished_at or 0.0, opened.started_at])
     status = _search_status(state)
     found, progress = {**_evidence_values(state), **_test_values(state)}, _progress_values(state)
-    # What is found has no course: at step 0 the dashboard draws a bar, else a line of a single point.
+    # What is found has no course: at step 0 the dashboard draws a bar, else a line of a single
+    # point.
     steps = [
         *((key, value, 0) for key, value in found.items()),
         *((k, v, len(told)) for k, v in progress.items()),
@@ -37,7 +39,9 @@ def search_row(state: SearchState) -> RunRow:
         ended=None if status == "RUNNING" else milliseconds(last),
         tags=_search_tags(state),
         params=texts(_search_params(opened)),
-        points=tuple(Point(k, float(v), milliseconds(last), step) for k, v, step in steps if v is not None),
+        points=tuple(
+            Point(k, float(v), milliseconds(last), step) for k, v, step in steps if v is not None
+        ),
     )
 
 
@@ -53,12 +57,19 @@ def dataset_rows(state: SearchState) -> tuple[DatasetRow, ...]:
     for split, context in (("train", "training"), ("validation", "validation")):
         counts = data.counts.get(split, ())
         classes = dict(zip(data.class_names, counts, strict=False))
-        profile = {"num_images": sum(counts), "num_classes": len(data.class_names), "images_a_class": classes}
+        profile = {
+            "num_images": sum(counts),
+            "num_classes": len(data.class_names),
+            "images_a_class": classes,
+        }
         rows.append(
             DatasetRow(
-                name=f"{opened.name} {split}",  # a name of its own: MLflow takes each dataset once a run
+                # a name of its own: MLflow takes each dataset once a run
+                name=f"{opened.name} {split}",
                 digest=data.digest[:MAX_DIGEST],
-                source=redacted(json.dumps({"uri": config.get("path") or config.get("source", "")})),
+                source=redacted(
+                    json.dumps({"uri": config.get("path") or config.get("source", "")})
+                ),
                 schema=json.dumps(schema),
                 profile=json.dumps(profile, ensure_ascii=False),
                 context=context,
@@ -73,7 +84,8 @@ def opened_of(state: SearchState) -> Opened:
 
 
 def _search_status(state: SearchState) -> str:
-    """FAILED where a search could not go on, or ended and no trial was completed: nothing can be read from it."""
+    """FAILED where a search could not go on, or ended and no trial was completed: nothing can be
+    read from it."""
     if state.finished_at is None:
         return "RUNNING" if not state.stopped else "FAILED" if state.has_failed else "KILLED"
     return "FINISHED" if any(r.status == "completed" for r in state.of_kind("trial")) else "FAILED"
@@ -100,7 +112,8 @@ def _search_tags(state: SearchState) -> dict[str, str]:
 
 
 def _search_params(opened: Opened) -> dict[str, Any]:
-    """Every setting of the experiment file but the tracker's own, one level deep: `model.backbone`."""
+    """Every setting of the experiment file but the tracker's own, one level deep:
+    `model.backbone`."""
     params: dict[str, Any] = {}
     for section, content in opened.config.items():
         if isinstance(content, Mapping) and section != "tracking":
@@ -165,7 +178,11 @@ def _score_values(prefix: str, score: Score) -> dict[str, float | None]:
 
 def _verdict_values(name: str, verdict: Verdict) -> dict[str, float | None]:
     low, high = verdict.ci
-    return {f"effect/{name}": verdict.effect, f"effect/{name}_ci_low": low, f"effect/{name}_ci_high": high}
+    return {
+        f"effect/{name}": verdict.effect,
+        f"effect/{name}_ci_low": low,
+        f"effect/{name}_ci_high": high,
+    }
 
 
 def _effect_values(prefix: str, effect: Effect | None) -> dict[str, float | None]:

@@ -1,5 +1,6 @@
-"""What MLflow is told of a trial: its run, with every setting, its curves and its result. A pure function of
-the record, so that sending again sends the same. The search's own run is in `of_search`.
+"""What MLflow is told of a trial: its run, with every setting, its curves and its result. A pure
+function of the record, so that sending again sends the same. The search's own run is in
+`of_search`.
 """
 
 from collections.abc import Iterator
@@ -32,8 +33,11 @@ def running_row(search_id: str, record: TrialRecord) -> RunRow:
 
 
 def curve_point_values(report: EpochReport) -> dict[str, float]:
-    """The four points of an epoch, by the name that MLflow has them under: with its phase, where a trial has several."""
-    values = {name: getattr(report, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+    """The four points of an epoch, by the name that MLflow has them under: with its phase, where a
+    trial has several."""
+    values = {
+        name: getattr(report, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
+    }
     return {_curve_name(name, report.phase): value for name, value in values.items()}
 
 
@@ -78,7 +82,8 @@ def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult | None)
 
 
 def _trial_params(record: TrialRecord) -> dict[str, Any]:
-    """The network, its training and the protocol, then whatever was searched or active, by its own name."""
+    """The network, its training and the protocol, then whatever was searched or active, by its own
+    name."""
     settings, protocol = record.spec.settings, record.spec.protocol
     return {
         **settings.model.model_dump(),
@@ -93,10 +98,11 @@ def _trial_params(record: TrialRecord) -> dict[str, Any]:
 
 
 def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
-    """`final_` keeps the scores apart from the curve of the same name, whose last epoch is not the best.
+    """`final_` keeps the scores apart from the curve of the same name, whose last epoch is not the
+    best.
 
-    Effects in points, because the dashboard shows two decimals. No slashes here: it would draw such groups of charts above the
-    curves.
+    Effects in points, because the dashboard shows two decimals. No slashes here: it would draw such
+    groups of charts above the curves.
     """
     effect, factor = record.effect, UNITS[record.spec.protocol.objective].factor
     timing = record.trained.timing if record.trained else None
@@ -119,7 +125,8 @@ def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
 
 
 def _curve_points(record: TrialRecord, result: TrialResult) -> Iterator[Point]:
-    """A point an epoch, spread evenly over the trial's time: the times come from the record alone."""
+    """A point an epoch, spread evenly over the trial's time: the times come from the record
+    alone."""
     if result.curve is None:
         return
     begun, ended = record.asked_at, record.told_at or record.asked_at
@@ -131,5 +138,6 @@ def _curve_points(record: TrialRecord, result: TrialResult) -> Iterator[Point]:
 
 
 def _curve_name(name: str, phase: str) -> str:
-    """One axis of epochs for all phases. A dot, because a slash would draw these charts above the others."""
+    """One axis of epochs for all phases. A dot, because a slash would draw these charts above the
+    others."""
     return f"{name}.{phase}" if phase else name

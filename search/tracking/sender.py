@@ -1,6 +1,6 @@
-"""Sending off the critical path: one background thread that always sends the newest state, and what is said
-when it could not. Knows nothing of MLflow; `project` is any function that sends a state, or None for what is heard of running
-trials alone, and says whether it could.
+"""Sending off the critical path: one background thread that always sends the newest state, and what
+is said when it could not. Knows nothing of MLflow; `project` is any function that sends a state, or
+None for what is heard of running trials alone, and says whether it could.
 """
 
 import re
@@ -19,10 +19,14 @@ REASONS = (
     (r"timed out|timeout", "no answer in time"),
     (
         r"\b401\b|unauthorized|\b403\b|forbidden|permission_denied",
-        "access denied; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        "access denied; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+        "MLFLOW_TRACKING_TOKEN",
     ),
     (r"database is locked", "the database is locked by another program"),
-    (r"out-of-date database schema", "the database is of another MLflow version; run `mlflow db upgrade`"),
+    (
+        r"out-of-date database schema",
+        "the database is of another MLflow version; run `mlflow db upgrade`",
+    ),
 )
 
 REST_SECONDS = 1.0
@@ -48,7 +52,8 @@ class TrackingStatus:
     def __str__(self) -> str:
         if self.unsent:
             return (
-                f"{_trials(self.unsent)} not sent to MLflow at {self.where}: {self.reason or 'still sending'}"
+                f"{_trials(self.unsent)} not sent to MLflow at {self.where}: "
+                f"{self.reason or 'still sending'}"
             )
         rest = f"; the rest was not sent: {self.reason}" if self.reason else ""
         return f"{_trials(self.sent)} in MLflow at {self.where}{rest}"
@@ -70,10 +75,12 @@ def reason_of(error: Exception, uri: str = "") -> str:
 
 
 class Sender:
-    """A thread that calls `project` with the newest state submitted, and tries again where that failed.
+    """A thread that calls `project` with the newest state submitted, and tries again where that
+    failed.
 
-    Holds one state at most: a slow server makes it skip states, never pile them up. A state holds all the
-    trials before it, so that skipping loses nothing. After each attempt it rests: trials may end by the hundred a second.
+    Holds one state at most: a slow server makes it skip states, never pile them up. A state holds
+    all the trials before it, so that skipping loses nothing. After each attempt it rests: trials
+    may end by the hundred a second.
     """
 
     def __init__(
@@ -106,7 +113,8 @@ class Sender:
             self._changed.notify()
 
     def close(self, timeout: float) -> bool:
-        """Tries once more to send what is waiting; whether the thread ended within `timeout` seconds."""
+        """Tries once more to send what is waiting; whether the thread ended within `timeout`
+        seconds."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -119,12 +127,15 @@ class Sender:
                 state, self._pending, self._nudged = self._pending, None, False
             sent = self._project(state)
             with self._changed:
-                self._not_before = time.monotonic() + (self._rest_seconds if sent else self._retry_seconds)
+                self._not_before = time.monotonic() + (
+                    self._rest_seconds if sent else self._retry_seconds
+                )
                 if not sent and not self._closing:
                     self._put_back(state)
 
     def _wait(self) -> bool:
-        """Waits for something to send whose turn has come. False when closing and nothing is waiting."""
+        """Waits for something to send whose turn has come. False when closing and nothing is
+        waiting."""
         with self._changed:
             while not self._closing:
                 wait = self._not_before - time.monotonic()

@@ -1,4 +1,5 @@
-"""A new sqlite store put in place whole: MLflow cannot go on with one whose making was interrupted. What is in it is MLflow's."""
+"""A new sqlite store put in place whole: MLflow cannot go on with one whose making was interrupted.
+What is in it is MLflow's."""
 
 import contextlib
 import glob
@@ -14,10 +15,11 @@ STALE_SECONDS = 600.0  # making one takes 5 to 15 s
 
 
 def make_whole(path: Path, make: Callable[[str], None]) -> None:
-    """Has `make(uri)` make a store beside `path` and puts it there at one instant. Does nothing where there is a file already.
+    """Has `make(uri)` make a store beside `path` and puts it there at one instant. Does nothing
+    where there is a file already.
 
-    Of two that do this at once the first one's store stays. Raises OSError at once where nothing can be written (MLflow would try
-    again for minutes), and what `make` raises.
+    Of two that do this at once the first one's store stays. Raises OSError at once where nothing
+    can be written (MLflow would try again for minutes), and what `make` raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.new-"
@@ -37,7 +39,8 @@ def make_whole(path: Path, make: Callable[[str], None]) -> None:
 
 
 def _put(beside: Path, path: Path) -> None:
-    """Never over another's file: a link, which fails where there is one; a rename where the file system has no links."""
+    """Never over another's file: a link, which fails where there is one; a rename where the file
+    system has no links."""
     try:
         os.link(beside, path)
     except FileExistsError:

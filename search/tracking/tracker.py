@@ -1,5 +1,6 @@
-"""MLflow as a projection of the journal: what is missing there is sent, what is there is left alone, so that
-sending twice changes nothing. Decides what is sent and when; `mlflow_store` does the talking.
+"""MLflow as a projection of the journal: what is missing there is sent, what is there is left
+alone, so that sending twice changes nothing. Decides what is sent and when; `mlflow_store` does the
+talking.
 """
 
 import threading
@@ -22,23 +23,36 @@ from search.training.progress import EpochReport
 __all__ = ["LoggedWinner", "Tracker", "TrackingStatus", "Winner"]
 
 WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
-ARTIFACTS = ("config.yaml", "environment.json", "trials.csv", "summary.json", "winner.json", "report.html")
+ARTIFACTS = (
+    "config.yaml",
+    "environment.json",
+    "trials.csv",
+    "summary.json",
+    "winner.json",
+    "report.html",
+)
 
 
 class Tracker:
     """One search's projection onto one MLflow store.
 
-    `submit`, `submit_winner` and the trial methods, which the ledger calls, are for the running search: they return at once, and a
-    background thread sends. `project` sends now, for `sync`. None of them raises for anything MLflow does: the status says what
-    was not sent, and why.
+    `submit`, `submit_winner` and the trial methods, which the ledger calls, are for the running
+    search: they return at once, and a background thread sends. `project` sends now, for `sync`.
+    None of them raises for anything MLflow does: the status says what was not sent, and why.
 
-    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the winner's contact
-    sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI or from MLflow's environment
-    variables, and are neither shown nor stored.
+    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the
+    winner's contact sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI
+    or from MLflow's environment variables, and are neither shown nor stored.
     """
 
     def __init__(
-        self, uri: str, experiment: str, run_dir: Path, *, retry_seconds: float = 15.0, page_size: int = 1000
+        self,
+        uri: str,
+        experiment: str,
+        run_dir: Path,
+        *,
+        retry_seconds: float = 15.0,
+        page_size: int = 1000,
     ) -> None:
         """Raises UserError for a URI that MLflow cannot keep runs at. Connects to nothing yet."""
         self._uri = checked_uri(uri)
@@ -46,16 +60,22 @@ class Tracker:
         self._run_dir = run_dir
         self._retry_seconds = retry_seconds
         self._page_size = page_size
-        self._lock = threading.Lock()  # one writer: the background thread, or whoever calls `project`
+        self._lock = (
+            threading.Lock()
+        )  # one writer: the background thread, or whoever calls `project`
         self._sender: Sender | None = None
         self._store: Store | None = None
         self._known: Known | None = None
         self._newest: SearchState | None = None
         self._live = LiveTrials()
         self._winner: tuple[SearchState, Winner] | None = None
-        self._sent: frozenset[int] = frozenset()  # replaced, never changed: `status` is read meanwhile
+        self._sent: frozenset[int] = (
+            frozenset()
+        )  # replaced, never changed: `status` is read meanwhile
         self._reason: str | None = None
-        self._winner_reason: str | None = None  # kept apart: the next state that is sent does not mend it
+        self._winner_reason: str | None = (
+            None  # kept apart: the next state that is sent does not mend it
+        )
 
     @property
     def status(self) -> TrackingStatus:
@@ -95,7 +115,8 @@ class Tracker:
             self._sender.nudge()
 
     def close(self, timeout: float = 30.0) -> TrackingStatus:
-        """Sends what is waiting, for at most `timeout` seconds. The tracker may be used again afterwards."""
+        """Sends what is waiting, for at most `timeout` seconds. The tracker may be used again
+        afterwards."""
         if self._sender is not None:
             ended = self._sender.close(timeout)
             self._sender = None
@@ -109,14 +130,19 @@ class Tracker:
         self._send(state)
         return self.status
 
-    def log_winner(self, state: SearchState, winner: Winner) -> tuple[LoggedWinner | None, TrackingStatus]:
-        """Stores and registers the winning model, once a search. Imports TensorFlow. None if it failed."""
+    def log_winner(
+        self, state: SearchState, winner: Winner
+    ) -> tuple[LoggedWinner | None, TrackingStatus]:
+        """Stores and registers the winning model, once a search. Imports TensorFlow. None if it
+        failed."""
         self._newest = state
         logged: list[LoggedWinner] = []
 
         def send(store: Store) -> None:
             known = self._look_up(store, state)
-            tags = {key: value for key, value in search_row(state).tags.items() if key in WINNER_TAGS}
+            tags = {
+                key: value for key, value in search_row(state).tags.items() if key in WINNER_TAGS
+            }
             about = describe_winner(state, winner.class_names)
             logged.append(store.log_winner(known.parent_id, winner, tags, about))
 
@@ -142,7 +168,9 @@ class Tracker:
                     self._store = Store(self._uri, self._experiment, self._run_dir)
                 send(self._store)
                 self._reason = None
-            except Exception as error:  # whatever MLflow and its drivers raise must not reach the search
+            except (
+                Exception
+            ) as error:  # whatever MLflow and its drivers raise must not reach the search
                 self._reason = reason_of(error, self._uri)
                 self._store = self._known = None
                 self._live.settle()
@@ -170,7 +198,8 @@ class Tracker:
                 send_running(store, known, state, trial)
 
     def _look_up(self, store: Store, state: SearchState) -> Known:
-        """The runs of this search, asked for once a sitting; the parent is made if it is missing."""
+        """The runs of this search, asked for once a sitting; the parent is made if it is
+        missing."""
         if self._known is None:
             found = store.find(opened_of(state).search_id, self._page_size)
             parent = next((run for run in found if run.trial is None), None)
@@ -182,7 +211,9 @@ class Tracker:
             self._sent = self._sent | (known.ended_trials & told)
         return self._known
 
-    def _send_ended(self, store: Store, known: Known, state: SearchState, record: TrialRecord) -> None:
+    def _send_ended(
+        self, store: Store, known: Known, state: SearchState, record: TrialRecord
+    ) -> None:
         preview = self._run_dir / "previews" / f"{record.trial}.png"
         send_ended(store, known, state, record, preview if preview.is_file() else None)
         self._sent = self._sent | {record.trial}
@@ -210,7 +241,9 @@ class Tracker:
             known.status, known.ended = row.status, row.ended
 
     def _files(self) -> Iterator[tuple[Path, str | None]]:
-        yield from ((self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file())
+        yield from (
+            (self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file()
+        )
         yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
         if (sheet := self._run_dir / WINNER_SHEET).is_file():
             yield sheet, "figures"
@@ -218,7 +251,13 @@ class Tracker:
 
 def _known_parent(run: FoundRun) -> Known:
     return Known(
-        run.run_id, run.status, run.ended, run.has_inputs, {**run.tags}, {**run.params}, {**run.metrics}
+        run.run_id,
+        run.status,
+        run.ended,
+        run.has_inputs,
+        {**run.tags},
+        {**run.params},
+        {**run.metrics},
     )
 
 

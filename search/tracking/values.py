@@ -1,5 +1,6 @@
-"""The values MLflow is sent: a run, a point of a metric, a dataset, the winning model; and how any setting
-becomes text that MLflow takes. Filled by `of_search` and `of_trial`. Does not import MLflow.
+"""The values MLflow is sent: a run, a point of a metric, a dataset, the winning model; and how any
+setting becomes text that MLflow takes. Filled by `of_search` and `of_trial`. Does not import
+MLflow.
 """
 
 import json
@@ -59,8 +60,8 @@ class DatasetRow:
 class Winner:
     """The winning model, to be logged and registered.
 
-    model_path: a saved `.keras` file that takes raw uint8 [n, h, w, 3] images of any size and gives class
-    probabilities [n, classes]. example: such images, one or few.
+    model_path: a saved `.keras` file that takes raw uint8 [n, h, w, 3] images of any size and gives
+    class probabilities [n, classes]. example: such images, one or few.
     """
 
     model_path: Path
@@ -72,7 +73,9 @@ class Winner:
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """As an experiment file writes them, without credentials, and no longer than MLflow takes."""
-    texts = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items()}
+    texts = {
+        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items()
+    }
     return {key: redacted(text)[:MAX_VALUE] for key, text in texts.items()}
 
 

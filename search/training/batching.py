@@ -78,7 +78,12 @@ class Batching:
             start += len(inputs)
 
     def _batch(
-        self, inputs: np.ndarray, rows: np.ndarray, seed: int, epoch: int, dropout: np.random.Generator
+        self,
+        inputs: np.ndarray,
+        rows: np.ndarray,
+        seed: int,
+        epoch: int,
+        dropout: np.random.Generator,
     ) -> Batch:
         labels = self.labels[rows].astype(np.int32)
         targets = np.eye(self.num_classes, dtype=np.float32)[labels]
@@ -109,7 +114,9 @@ def mix(
     cuts = which < 0.5 if mixing.mixup and mixing.cutmix else np.full(len(which), mixing.cutmix > 0)
     alpha = np.where(cuts, mixing.cutmix, mixing.mixup)
     share = betaincinv(alpha, alpha, level)
-    own = np.repeat(share[:, None, None], images.shape[1], axis=1) * np.ones((1, 1, images.shape[2]))
+    own = np.repeat(share[:, None, None], images.shape[1], axis=1) * np.ones(
+        (1, 1, images.shape[2])
+    )
     own[cuts] = ~_boxes(share[cuts], across[cuts], down[cuts], images.shape[1])
     weight = own[..., None].astype(np.float32)
     return _blend(images, weight), own.mean(axis=(1, 2)).astype(np.float32)

@@ -67,11 +67,15 @@ def cut(backbone: keras.Model, start: str) -> Cut:
         return Cut(None, backbone, trained, "every layer trains")
     tensor = _tensor_below(backbone, backbone.layers[first].name)
     if tensor is None:
-        return Cut(None, backbone, trained, f"no single tensor lies below {backbone.layers[first].name}")
+        return Cut(
+            None, backbone, trained, f"no single tensor lies below {backbone.layers[first].name}"
+        )
     import keras
 
     prefix = keras.Model(backbone.inputs[0], tensor, name=f"{backbone.name}-prefix")
-    return Cut(prefix, keras.Model(tensor, backbone.output, name=f"{backbone.name}-suffix"), trained)
+    return Cut(
+        prefix, keras.Model(tensor, backbone.output, name=f"{backbone.name}-suffix"), trained
+    )
 
 
 def why_whole(cut: CutSummary, training: TrainingSettings) -> str | None:
@@ -122,7 +126,12 @@ def prefix_store(trial: LoadedTrial) -> FeatureStore:
 
 @lru_cache(maxsize=2)
 def _prefix_store(
-    dataset: Dataset, backbone: str, weights: str, start: str, precision: Precision, resources: Resources
+    dataset: Dataset,
+    backbone: str,
+    weights: str,
+    start: str,
+    precision: Precision,
+    resources: Resources,
 ) -> FeatureStore:
     from search.features.backbones import build_backbone, weights_identity
     from search.features.extractor import expected_engine
@@ -152,7 +161,8 @@ def say_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str |
     if needed <= available:
         return None
     line = (
-        f"the frozen prefix's outputs take {needed / 1e9:.3g} GB and {available / 1e9:.3g} GB may be kept in "
+        f"the frozen prefix's outputs take {needed / 1e9:.3g} GB and {available / 1e9:.3g} GB may "
+        "be kept in "
         f"{trial.resources.views_dir}: those that do not fit are computed again "
         "every epoch; free the disk, raise "
         "execution.disk_gb, or lower training.views"
@@ -167,7 +177,9 @@ def stored_bytes(output_shape: tuple[int, ...], num_images: int, num_views: int)
 
 def room(resources: Resources) -> float:
     """Bytes that may be kept below `views_dir`."""
-    folder = next(each for each in (resources.views_dir, *resources.views_dir.parents) if each.exists())
+    folder = next(
+        each for each in (resources.views_dir, *resources.views_dir.parents) if each.exists()
+    )
     free = float(shutil.disk_usage(folder).free)
     return free if resources.disk_gb is None else min(free, resources.disk_gb * 1e9)
 

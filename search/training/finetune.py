@@ -50,7 +50,9 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     def start(head: int) -> HeadState:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
-    second = train_phase(trial, network, start, way.feed, _second_phase(trial, len(first.curve.loss)))
+    second = train_phase(
+        trial, network, start, way.feed, _second_phase(trial, len(first.curve.loss))
+    )
     return Trained(
         heads=_joined(first, second),
         answer=answer_by(network, second.weights, way.inputs),

@@ -76,7 +76,9 @@ def _answers(
         trial.dataset, model.backbone, model.weights, trial.spec.precision, trial.resources
     )
     features = extractor.extract([pictures], len(pictures)).reshape(len(pictures), -1)
-    refuse_not_finite(features, model.backbone, lambda row: f"picture {row} of the label-safety check")
+    refuse_not_finite(
+        features, model.backbone, lambda row: f"picture {row} of the label-safety check"
+    )
     return np.array([_answer(features[i], weights[number]) for i, number in enumerate(head)])
 
 

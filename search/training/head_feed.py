@@ -9,12 +9,15 @@ import numpy as np
 
 from search.experiment.trial import ModelSettings
 
-BLOCK_ROWS = 65_536  # of all heads together in one part of an epoch; at most 336 MB of 1280 features
+BLOCK_ROWS = (
+    65_536  # of all heads together in one part of an epoch; at most 336 MB of 1280 features
+)
 
 
 @dataclass(frozen=True)
 class HeadTask:
-    """One head: positions (rows of the feature arrays) it trains on and is scored on, and its seed."""
+    """One head: positions (rows of the feature arrays) it trains on and is scored on, and its
+    seed."""
 
     train: np.ndarray
     validate: np.ndarray
@@ -73,7 +76,9 @@ def _generator(task: HeadTask, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=[task.seed, stream]))
 
 
-def _draw_epoch(task: HeadTask, num_steps: int, batch_size: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw_epoch(
+    task: HeadTask, num_steps: int, batch_size: int, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
     order = _generator(task, 2 * epoch + 1).permutation(task.train)
     order = order[: num_steps * batch_size].astype(np.int32)
     weight = np.zeros(num_steps * batch_size, np.float32)
@@ -82,7 +87,9 @@ def _draw_epoch(task: HeadTask, num_steps: int, batch_size: int, epoch: int) -> 
     return rows.reshape(num_steps, batch_size), weight.reshape(num_steps, batch_size)
 
 
-def _draw_kept(generator: np.random.Generator, shape: tuple[int, ...], dropout: float) -> np.ndarray:
+def _draw_kept(
+    generator: np.random.Generator, shape: tuple[int, ...], dropout: float
+) -> np.ndarray:
     # 16 random bits a unit: the rate is exact to 1/65536, at a quarter of the cost of doubles.
     bits = generator.integers(0, 2**16, shape, dtype=np.uint16)
     return bits >= round(dropout * 2**16)

@@ -50,7 +50,9 @@ class HeadScores:
     stops, and the last epoch counts.
     """
 
-    def __init__(self, labels: list[np.ndarray], objective: Objective, patience: int | None) -> None:
+    def __init__(
+        self, labels: list[np.ndarray], objective: Objective, patience: int | None
+    ) -> None:
         self._score = OBJECTIVES[objective].score
         self._patience = patience
         self._heads = [_new_head(each) for each in labels]
@@ -95,7 +97,9 @@ class HeadScores:
             return _given(state.last_answer)
         chosen_on_first, chosen_on_second = (_given(half.answer) for half in state.halves)
         pairs = zip(chosen_on_second, chosen_on_first, strict=True)
-        predicted, log_prob = (np.where(state.halves[0].choosing, second, first) for second, first in pairs)
+        predicted, log_prob = (
+            np.where(state.halves[0].choosing, second, first) for second, first in pairs
+        )
         return predicted, log_prob
 
 

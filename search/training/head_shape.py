@@ -48,7 +48,8 @@ def initial_weights(shape: HeadShape, seed: int) -> HeadWeights:
 
 
 def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> "keras.Model":
-    """One head as an ordinary Keras model: features [n, dim] -> class probabilities [n, classes]."""
+    """One head as an ordinary Keras model: features [n, dim] -> class probabilities [n,
+    classes]."""
     import keras
 
     inputs = keras.Input((shape.dim,), name="features")

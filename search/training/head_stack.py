@@ -46,7 +46,9 @@ class StackState:
         """Fresh weights for each head's seed, and a fresh optimizer."""
         heads = [initial_weights(shape, seed) for seed in seeds]
         weights = [np.stack(parts) for parts in zip(*heads, strict=True)]
-        weights = [each if each.ndim == 3 else each[:, None] for each in weights]  # biases: [heads, 1, out]
+        weights = [
+            each if each.ndim == 3 else each[:, None] for each in weights
+        ]  # biases: [heads, 1, out]
         return cls((*weights, *(np.zeros_like(each) for each in weights * 2)), 0.0)
 
     @classmethod
@@ -73,9 +75,12 @@ class Stack:
 
         self.shape = shape
         self.model = stacked_model(shape.kernels)
-        sizes = [size for fan_in, fan_out in shape.kernels for size in ((fan_in, fan_out), (1, fan_out))]
+        sizes = [
+            size for fan_in, fan_out in shape.kernels for size in ((fan_in, fan_out), (1, fan_out))
+        ]
         self._variables, *self._moments = (
-            [tf.Variable(tf.zeros((0, *size)), shape=(None, *size)) for size in sizes] for _ in range(3)
+            [tf.Variable(tf.zeros((0, *size)), shape=(None, *size)) for size in sizes]
+            for _ in range(3)
         )
         self._step = tf.Variable(0.0)
         self._adam = Adam(self._variables, self._moments, self._step, self._variables[::2])
@@ -127,7 +132,8 @@ class Stack:
     def train_epoch(
         self, features: FeatureRows, labels: np.ndarray, feeds: "Iterable[EpochFeed]", rates: Rates
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One pass over the feeds. Returns the mean loss and accuracy of each head, float [heads]."""
+        """One pass over the feeds. Returns the mean loss and accuracy of each head, float
+        [heads]."""
         parts = [self._train_part(features, labels, feed, rates) for feed in feeds]
         sums = (np.concatenate(steps) for steps in zip(*parts, strict=True))
         # fsum is exact, so that a head's loss does not depend on where parts end.
@@ -137,7 +143,8 @@ class Stack:
     def _train_part(
         self, features: FeatureRows, labels: np.ndarray, feed: "EpochFeed", rates: Rates
     ) -> list[np.ndarray]:
-        """Sums over the images of each batch, float32 [steps, heads]: loss, right answers, images."""
+        """Sums over the images of each batch, float32 [steps, heads]: loss, right answers,
+        images."""
         values, held = features.holding(feed.rows)
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
@@ -154,13 +161,20 @@ class Stack:
         """
         longest = max(map(len, rows))
         length = min(PREDICT_ROWS, longest)
-        padded = np.stack([np.resize(each, -(-longest // length) * length) for each in rows]).astype(np.int32)
+        padded = np.stack(
+            [np.resize(each, -(-longest // length) * length) for each in rows]
+        ).astype(np.int32)
         parts = [
             self._predict_part(features, labels, padded[:, at : at + length])
             for at in range(0, padded.shape[1], length)
         ]
-        predicted, log_prob = (np.concatenate([p[i].numpy() for p in parts], axis=1) for i in range(2))
-        return [(predicted[h, : len(r)].astype(np.int16), log_prob[h, : len(r)]) for h, r in enumerate(rows)]
+        predicted, log_prob = (
+            np.concatenate([p[i].numpy() for p in parts], axis=1) for i in range(2)
+        )
+        return [
+            (predicted[h, : len(r)].astype(np.int16), log_prob[h, : len(r)])
+            for h, r in enumerate(rows)
+        ]
 
     def _predict_part(self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray) -> Any:
         values, held = features.holding(rows)
@@ -180,12 +194,18 @@ class Stack:
         )
         for step in tf.range(tf.shape(rows)[0]):
             inputs = tf.gather(features, rows[step])
-            logits, gradients = self._gradients(inputs, mask[step], truth[step], share[step], smoothed)
+            logits, gradients = self._gradients(
+                inputs, mask[step], truth[step], share[step], smoothed
+            )
             said = said.write(step, logits)
             self._adam.apply(gradients, learning_rate, weight_decay if decays else None)
         logits = said.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
-        of_images = CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight, right * weight, weight
+        of_images = (
+            CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight,
+            right * weight,
+            weight,
+        )
         return [tf.reduce_sum(values, axis=2) for values in of_images]
 
     def _gradients(

@@ -93,7 +93,12 @@ class StackedHeads:
         self, plan: HeadPlan, lanes: "Lanes", view_of_epoch: FeaturesOf, scored: FeatureRows
     ) -> None:
         self.states: dict[int, HeadState] = {}
-        self._plan, self._lanes, self._view_of_epoch, self._scored = plan, lanes, view_of_epoch, scored
+        self._plan, self._lanes, self._view_of_epoch, self._scored = (
+            plan,
+            lanes,
+            view_of_epoch,
+            scored,
+        )
         self._active = list(range(len(plan.tasks)))
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
@@ -156,7 +161,9 @@ class Lanes:
         [heads].
         """
         _ = features.resident  # read here once, for all lanes
-        parts = self._in_each(lambda stack, heads: stack.train_epoch(features, labels, feeds(heads), rates))
+        parts = self._in_each(
+            lambda stack, heads: stack.train_epoch(features, labels, feeds(heads), rates)
+        )
         loss, accuracy = (np.concatenate(each) for each in zip(*parts, strict=True))
         return loss, accuracy
 

@@ -40,7 +40,8 @@ def check_modes(space: "Space") -> None:
     """
     if "mode" in space.dimensions:
         raise UserError(
-            "training.mode cannot be searched: modes are compared by a search each; write one of them"
+            "training.mode cannot be searched: modes are compared by a search each; write one of "
+            "them"
         )
     for settings in space.corners():
         mode_of(settings.training).check(settings.model, settings.training)

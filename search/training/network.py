@@ -86,7 +86,9 @@ class Network:
         import tensorflow as tf
 
         self.body, self.shape, self._as_training = body, shape, as_training
-        for layer in body.layers:  # a batch norm below those that train must not move its statistics
+        for (
+            layer
+        ) in body.layers:  # a batch norm below those that train must not move its statistics
             layer.trainable = layer.name in trained
         self._head = [tf.Variable(np.zeros(size, np.float32)) for size in _head_sizes(shape)]
         training = _trained_variables(body, trained, as_training)
@@ -100,7 +102,9 @@ class Network:
         self._dropout = _dropout_states(body) if as_training else []
         self._moving = [*_statistics(body, trained), *self._dropout] if as_training else []
         self._fresh_body = [v.numpy() for v in self._body_variables]
-        self._train = tf.function(self._train_graph, reduce_retracing=True, jit_compile=compiled_by_xla)
+        self._train = tf.function(
+            self._train_graph, reduce_retracing=True, jit_compile=compiled_by_xla
+        )
         self._predict = tf.function(self._predict_graph, reduce_retracing=True)
 
     @property
@@ -112,7 +116,9 @@ class Network:
         """Weights that train, head included."""
         return sum(int(np.prod(variable.shape)) for variable in self._trained)
 
-    def start(self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None) -> HeadState:
+    def start(
+        self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None
+    ) -> HeadState:
         """The state before the first step: this head on the body as it was built, or with the
         weights `body`.
         """
@@ -135,7 +141,13 @@ class Network:
 
     @property
     def _variables(self) -> list[Any]:
-        return [*self._body_variables, *self._head, *self._moments[0], *self._moments[1], self._step]
+        return [
+            *self._body_variables,
+            *self._head,
+            *self._moments[0],
+            *self._moments[1],
+            self._step,
+        ]
 
     @staticmethod
     def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
@@ -163,7 +175,9 @@ class Network:
         rates = np.float32(learning_rate), np.float32(weight_decay) if weight_decay else None
         return self._train(batch.inputs, batch.targets, batch.kept, batch.labels, *rates)
 
-    def predict(self, batches: Iterable[np.ndarray], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(
+        self, batches: Iterable[np.ndarray], labels: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The class given, int16 [v], and the log-probability of the label, float32 [v]."""
         logits = [self._predict(batch) for batch in batches]
         log_probs = np.concatenate([part.numpy() for part in logits])
@@ -182,7 +196,9 @@ class Network:
 
     def gradients(self, batch: Batch) -> list[np.ndarray]:
         """Of the mean loss over a batch, for each variable that trains, the body's first."""
-        return [np.asarray(each) for each in self._gradients(batch.inputs, batch.targets, batch.kept)[0]]
+        return [
+            np.asarray(each) for each in self._gradients(batch.inputs, batch.targets, batch.kept)[0]
+        ]
 
     def _gradients(self, inputs: Any, targets: Any, kept: Any) -> tuple[list[Any], Any, Any]:
         import tensorflow as tf
@@ -224,7 +240,11 @@ def _trained_variables(body: keras.Model, trained: frozenset[str], as_training: 
 def _of_batch_norms(layer: keras.Layer) -> set[int]:
     import keras
 
-    inner = [each for each in layer._flatten_layers() if isinstance(each, keras.layers.BatchNormalization)]
+    inner = [
+        each
+        for each in layer._flatten_layers()
+        if isinstance(each, keras.layers.BatchNormalization)
+    ]
     return {id(variable) for each in inner for variable in each.variables}
 
 

@@ -56,7 +56,9 @@ class Phase:
         return protocol.epochs or min(protocol.max_epochs or self.max_epochs, self.max_epochs)
 
 
-def train_phase(trial: LoadedTrial, network: Network, start: Start, feed: Feed, phase: Phase) -> TrainedHeads:
+def train_phase(
+    trial: LoadedTrial, network: Network, start: Start, feed: Feed, phase: Phase
+) -> TrainedHeads:
     """Trains every head of the trial through the phase, from its checkpoint if it has one."""
     training, protocol = trial.spec.settings.training, trial.spec.protocol
     plan = RunPlan(
@@ -71,10 +73,14 @@ def train_phase(trial: LoadedTrial, network: Network, start: Start, feed: Feed, 
         phase=phase.name,
         reported_before=phase.reported_before,
     )
-    schedule = Schedule(phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay)
+    schedule = Schedule(
+        phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay
+    )
     batching = _batching(trial, feed, phase.needs_company)
     heads = NetworkHeads(network, start, batching, feed, schedule, plan)
-    return train(heads, plan, Checkpoint(checkpoint_file(trial.spec, trial.resources)), trial.on_epoch)
+    return train(
+        heads, plan, Checkpoint(checkpoint_file(trial.spec, trial.resources)), trial.on_epoch
+    )
 
 
 def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
@@ -112,7 +118,9 @@ class NetworkHeads:
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         for head in heads:
             task = self._plan.tasks[head]
-            self._network.resume(self.states.pop(head) if head in self.states else self._start(head))
+            self._network.resume(
+                self.states.pop(head) if head in self.states else self._start(head)
+            )
             loss, accuracy = self._one_pass(epoch, task)
             scored = self._feed.scored_batches(task.validate, PREDICT_BATCH)
             answers = self._network.predict(scored, self._plan.labels[task.validate])
@@ -121,11 +129,16 @@ class NetworkHeads:
 
     def _one_pass(self, epoch: int, task: HeadTask) -> tuple[float, float]:
         """Mean loss and accuracy of one epoch of training."""
-        steps, seed = self._batching.num_steps(len(task.train)), derive_seed(task.seed, self._plan.phase)
+        steps, seed = (
+            self._batching.num_steps(len(task.train)),
+            derive_seed(task.seed, self._plan.phase),
+        )
         sums = []
         for number, batch in enumerate(self._batching.epoch(task.train, seed, epoch)):
             rate = self._schedule.rate(epoch * steps + number, steps)
-            sums.append((*self._network.train(batch, rate, self._schedule.weight_decay), len(batch.labels)))
+            sums.append(
+                (*self._network.train(batch, rate, self._schedule.weight_decay), len(batch.labels))
+            )
         loss, right, count = (float(sum(float(each[part]) for each in sums)) for part in range(3))
         return loss / count, right / count
 
@@ -158,11 +171,15 @@ class NetworkShape:
         return cls(model.backbone, model.weights, image_size, ALL, True, True, head)
 
     @classmethod
-    def above(cls, settings: Settings, image_size: int, num_classes: int, uncut: bool) -> "NetworkShape":
+    def above(
+        cls, settings: Settings, image_size: int, num_classes: int, uncut: bool
+    ) -> "NetworkShape":
         """What `finetune.from` names and all above it."""
         model, finetune = settings.model, settings.training.finetune
         head, as_training = (model.head_units, num_classes), finetune.batch_norm == "train"
-        return cls(model.backbone, model.weights, image_size, str(finetune.start), uncut, as_training, head)
+        return cls(
+            model.backbone, model.weights, image_size, str(finetune.start), uncut, as_training, head
+        )
 
 
 @lru_cache(maxsize=2)
@@ -180,7 +197,9 @@ def network_of(shape: NetworkShape) -> Network:
     return Network(body, parts.trained, head, shape.as_training, fast.compiled_by_xla)
 
 
-def put_body(backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]) -> HeadWeights:
+def put_body(
+    backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]
+) -> HeadWeights:
     """The weights are those of the whole backbone or of its suffix, whichever was run, then the
     head's.
     """
@@ -201,7 +220,9 @@ def answer_by(
         for number in np.unique(head):
             network.put(weights[number])
             rows = np.flatnonzero(head == number)
-            batches = (given[rows[at : at + PREDICT_BATCH]] for at in range(0, len(rows), PREDICT_BATCH))
+            batches = (
+                given[rows[at : at + PREDICT_BATCH]] for at in range(0, len(rows), PREDICT_BATCH)
+            )
             found[rows] = network.predict(batches, np.zeros(len(rows), np.int64))[0]
         return found
 

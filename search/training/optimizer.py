@@ -25,8 +25,8 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Adam:
-    """Keras's Adam over some variables, with their first and second moments. step: a float variable,
-    how many were taken. kernels: the variables that decay.
+    """Keras's Adam over some variables, with their first and second moments. step: a float
+    variable, how many were taken. kernels: the variables that decay.
     """
 
     variables: Sequence[Any]
@@ -35,9 +35,9 @@ class Adam:
     kernels: Sequence[Any]
 
     def apply(self, gradients: Sequence[Any], learning_rate: Any, weight_decay: Any | None) -> None:
-        """One step, in one pass over the weights instead of a dozen. weight_decay: None leaves it out
-        of the graph; else kernels first shrink by the share learning_rate * weight_decay, apart from
-        their gradients.
+        """One step, in one pass over the weights instead of a dozen. weight_decay: None leaves it
+        out of the graph; else kernels first shrink by the share learning_rate * weight_decay, apart
+        from their gradients.
 
         I. Loshchilov and F. Hutter, "Decoupled weight decay regularization"
         (https://arxiv.org/abs/1711.05101), as Keras's AdamW does.
@@ -46,11 +46,15 @@ class Adam:
         if weight_decay is not None:
             for kernel in self.kernels:
                 kernel.assign_sub(learning_rate * weight_decay * kernel)
-        for variable, *moments, gradient in zip(self.variables, *self.moments, gradients, strict=True):
+        for variable, *moments, gradient in zip(
+            self.variables, *self.moments, gradients, strict=True
+        ):
             _apply(variable, moments, self.step, gradient, learning_rate)
 
 
-def _apply(variable: Any, moments: Sequence[Any], step: Any, gradient: Any, learning_rate: Any) -> None:
+def _apply(
+    variable: Any, moments: Sequence[Any], step: Any, gradient: Any, learning_rate: Any
+) -> None:
     import tensorflow as tf
 
     first, second = moments
@@ -68,7 +72,9 @@ def _apply(variable: Any, moments: Sequence[Any], step: Any, gradient: Any, lear
     )
 
 
-def warm_cosine(step: int, steps_an_epoch: int, max_epochs: int, warmup_epochs: float, peak: float) -> float:
+def warm_cosine(
+    step: int, steps_an_epoch: int, max_epochs: int, warmup_epochs: float, peak: float
+) -> float:
     """The rate at `step` (from 0): a line up to `peak` over the warm-up, then half a cosine down to
     0 at the end of `max_epochs`.
 
@@ -79,4 +85,8 @@ def warm_cosine(step: int, steps_an_epoch: int, max_epochs: int, warmup_epochs: 
     if step < warmup:
         return peak * min(1.0, (step + 1) / warmup)
     whole = max_epochs * steps_an_epoch - warmup
-    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / whole))) if whole > 0 else 0.0
+    return (
+        peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / whole)))
+        if whole > 0
+        else 0.0
+    )

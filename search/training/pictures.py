@@ -107,7 +107,8 @@ class ImageFeed:
 
 
 class StoredFeed:
-    """What a store keeps of the pictures, [b, ...]. cost: of all that it has been asked for so far."""
+    """What a store keeps of the pictures, [b, ...]. cost: of all that it has been asked for so
+    far."""
 
     def __init__(self, store: FeatureStore, pictures: AugmentedPictures, scored: Scored) -> None:
         self._store, self._pictures = store, pictures

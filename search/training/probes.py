@@ -1,7 +1,8 @@
-"""Label safety: what the model trained without augmentation makes of images at each augmentation's extremes.
+"""Label safety: what the model trained without augmentation makes of images at each augmentation's
+extremes.
 
-An augmentation at whose extreme the model is lost may have changed what the picture shows; a person should look. How far the
-pictures themselves change is `data.safety`.
+An augmentation at whose extreme the model is lost may have changed what the picture shows; a person
+should look. How far the pictures themselves change is `data.safety`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,10 +29,11 @@ def probe_extremes(
     folds: Sequence[HeadTask],
     wanted: Mapping[str, Any],
 ) -> tuple[Probe, ...]:
-    """For each wanted augmentation (name -> strongest value), each of its extremes alone, with its options among `wanted`.
+    """For each wanted augmentation (name -> strongest value), each of its extremes alone, with its
+    options among `wanted`.
 
-    folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is answered by a head that has not
-    seen it. answer: theirs, by their places in `folds`.
+    folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is
+    answered by a head that has not seen it. answer: theirs, by their places in `folds`.
     """
     rows = [_spread(task.validate, -(-NUM_IMAGES // len(folds))) for task in folds]
     images = np.concatenate([pool[each] for each in rows])
@@ -52,7 +54,12 @@ def probe_extremes(
             pictures = augment_to(dataset.images, images, extreme, settings)
             found.append(
                 _probe(
-                    name, measured.get(extreme.label), extreme.label, accuracy(pictures), clean, len(images)
+                    name,
+                    measured.get(extreme.label),
+                    extreme.label,
+                    accuracy(pictures),
+                    clean,
+                    len(images),
                 )
             )
     return tuple(found)
@@ -64,7 +71,12 @@ def _spread(rows: np.ndarray, count: int) -> np.ndarray:
 
 
 def _probe(
-    name: str, measured: LabelSafety | None, label: str, accuracy: float, clean: float, num_images: int
+    name: str,
+    measured: LabelSafety | None,
+    label: str,
+    accuracy: float,
+    clean: float,
+    num_images: int,
 ) -> Probe:
     return Probe(
         augmentation=name,

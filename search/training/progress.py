@@ -26,4 +26,6 @@ class EpochReport:
     phase: str = ""
 
 
-OnEpoch = Callable[[EpochReport], None]  # called in the process and thread that trains; must not raise
+OnEpoch = Callable[
+    [EpochReport], None
+]  # called in the process and thread that trains; must not raise

@@ -65,7 +65,9 @@ class TrainedTrial:
     trial: LoadedTrial
 
 
-def train_spec(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> TrainedTrial:
+def train_spec(
+    spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None
+) -> TrainedTrial:
     """Trains one setting and keeps its heads. Raises TrialFailure or UserError where there can be
     no result.
     """
@@ -126,11 +128,17 @@ def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], trial: LoadedTr
         predicted[head // num_folds, rows] = classes
         log_prob[head // num_folds, rows] = log_probs
     scored = trial.fold >= 0
-    return Predictions(trial.pool[scored], predicted[:, scored], log_prob[:, scored], trial.fold[scored])
+    return Predictions(
+        trial.pool[scored], predicted[:, scored], log_prob[:, scored], trial.fold[scored]
+    )
 
 
 def _result(
-    spec: TrialSpec, dataset: Dataset, heads: TrainedHeads, honest: Predictions, optimistic: Predictions
+    spec: TrialSpec,
+    dataset: Dataset,
+    heads: TrainedHeads,
+    honest: Predictions,
+    optimistic: Predictions,
 ) -> TrialResult:
     labels = np.asarray(dataset.labels)
     metrics = metric_values(honest, labels, len(dataset.class_names))

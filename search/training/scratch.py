@@ -23,11 +23,15 @@ WARMUP_EPOCHS = 1.0
 
 def train_scratch(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite."""
-    shape = NetworkShape.whole(trial.spec.settings.model, trial.spec.dataset.image_size, trial.num_classes)
+    shape = NetworkShape.whole(
+        trial.spec.settings.model, trial.spec.dataset.image_size, trial.num_classes
+    )
     network = network_of(shape)
     feed = ImageFeed(trial.pictures, trial.scored)
     before = hash_of_scored(trial, feed)
-    heads = train_phase(trial, network, lambda head: _start(trial, network, head), feed, _phase(trial))
+    heads = train_phase(
+        trial, network, lambda head: _start(trial, network, head), feed, _phase(trial)
+    )
     return Trained(
         heads=heads,
         answer=answer_by(network, heads.weights, lambda pictures: pictures),

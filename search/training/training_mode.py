@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import keras
 
 Views = int | Literal["fresh"]
-# Pictures uint8 [k, s, s, 3] and the head that answers for each, int [k] -> the class given, int [k].
+# Pictures uint8 [k, s, s, 3] and the head that answers for each, int [k] -> the class given, int
+# [k].
 Classify = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -69,18 +70,23 @@ class LoadedTrial:
 
     @property
     def keeps_weights(self) -> bool:
-        """Whether somebody will ask for the weights: the final model, or the label-safety probes."""
+        """Whether somebody will ask for the weights: the final model, or the label-safety
+        probes."""
         return self.spec.protocol.epochs is not None or bool(self.spec.probes)
 
 
-def load_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None) -> LoadedTrial:
+def load_trial(
+    spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None
+) -> LoadedTrial:
     """The trial with its images, of which those that are scored are clean. Raises UserError where
     the data cannot be read.
     """
     dataset = dataset_of(spec.dataset, spec.dataset_seed, resources)
     pool = pool_rows(dataset, spec.protocol)
     tasks, fold = head_tasks(dataset, pool, spec.protocol)
-    return LoadedTrial(spec, resources, dataset, pool, tasks, fold, CleanPictures(dataset, pool), on_epoch)
+    return LoadedTrial(
+        spec, resources, dataset, pool, tasks, fold, CleanPictures(dataset, pool), on_epoch
+    )
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,12 @@ class _Run:
         improved = self.scores.add(head, self.epoch, predicted, log_prob)
         if improved and self.plan.keeps_weights:
             self.best[head] = self.trainer.weights(head)
-        return reached.loss, reached.accuracy, val_loss, float((predicted == self.labels[head]).mean())
+        return (
+            reached.loss,
+            reached.accuracy,
+            val_loss,
+            float((predicted == self.labels[head]).mean()),
+        )
 
     def _refuse_divergence(self, head: int, which: str, loss: float) -> None:
         plan = self.plan
@@ -183,7 +188,10 @@ class _Run:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that `restore` needs."""
-        found = {"curves": np.array(self.curves), "keeps_weights": np.array(self.plan.keeps_weights)}
+        found = {
+            "curves": np.array(self.curves),
+            "keeps_weights": np.array(self.plan.keeps_weights),
+        }
         for head, answers in enumerate(self.answers):
             found[f"predicted/{head}"] = np.array([each[0] for each in answers])
             found[f"log_prob/{head}"] = np.array([each[1] for each in answers])
@@ -223,7 +231,9 @@ class _Run:
             best_epochs=tuple(self.scores.best_epoch(head) + 1 for head in heads),
             cut_by_max_epochs=tuple(not self.scores.stopped(head) for head in heads),
             weights=tuple(self.best[head] for head in heads) if self.plan.keeps_weights else (),
-            curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
+            curve=Curve(
+                **{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}
+            ),
         )
 
 

@@ -1,4 +1,5 @@
-"""The answers that a search's trials left, where they are of just the images, folds, seeds and classes that each trial's spec scores.
+"""The answers that a search's trials left, where they are of just the images, folds, seeds and
+classes that each trial's spec scores.
 
 Read from their files again each time: together they may be more than memory should hold.
 """
@@ -25,7 +26,8 @@ class Answers(Mapping[int, Predictions]):
         self._scored: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
 
     def take(self, record: TrialRecord) -> Predictions:
-        """Raises JournalError where its file is not the one that was journaled, or cannot be of this trial."""
+        """Raises JournalError where its file is not the one that was journaled, or cannot be of
+        this trial."""
         found = self._read(record)
         if fault := self._fault(found, record.spec.protocol):
             path = self._run_dir / predictions_name(record.trial)
@@ -48,7 +50,9 @@ class Answers(Mapping[int, Predictions]):
     def _read(self, record: TrialRecord) -> Predictions:
         path = self._run_dir / predictions_name(record.trial)
         if not path.resolve().is_relative_to(self._run_dir.resolve()):
-            raise JournalError(f"{path} is a link that leads out of its folder; put the file itself there")
+            raise JournalError(
+                f"{path} is a link that leads out of its folder; put the file itself there"
+            )
         return read_predictions(record, self._run_dir)
 
     def _fault(self, found: Predictions, protocol: Protocol) -> str | None:
@@ -60,7 +64,10 @@ class Answers(Mapping[int, Predictions]):
         if not np.array_equal(found.images, images) or not np.array_equal(found.fold, fold):
             return "they are not of the images and folds that its spec scores"
         if len(found.predicted) != len(protocol.head_seeds):
-            return f"they are of {len(found.predicted)} seeds, and its spec has {len(protocol.head_seeds)}"
+            return (
+                f"they are of {len(found.predicted)} seeds, and its spec has "
+                f"{len(protocol.head_seeds)}"
+            )
         if found.predicted.max() >= num_classes:
             return f"class {found.predicted.max()} is given where there are {num_classes}"
         return None

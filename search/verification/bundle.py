@@ -1,5 +1,6 @@
-"""`bundle`: a finished search as one zip to hand in. Journal, predictions and contact sheet are taken as they are; config, tables
-and page are made again from the journal, so that whoever has the zip can make them again too. The zip itself is `bundle_file`'s.
+"""`bundle`: a finished search as one zip to hand in. Journal, predictions and contact sheet are
+taken as they are; config, tables and page are made again from the journal, so that whoever has the
+zip can make them again too. The zip itself is `bundle_file`'s.
 """
 
 import tempfile
@@ -39,8 +40,9 @@ class Bundled(Frozen):
 def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
     """Bundles a finished search.
 
-    Raises UserError where there is none, where it did not finish or its files are not those that were journaled, and for a name
-    that is empty or does not print; StorageError where the disk refuses.
+    Raises UserError where there is none, where it did not finish or its files are not those that
+    were journaled, and for a name that is empty or does not print; StorageError where the disk
+    refuses.
     """
     try:
         student = check_student(student.strip())
@@ -48,17 +50,23 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         raise UserError(f"--student {error}") from error
     run = open_sound_run(run_dir)
     if run.state.finished_at is None:
-        raise UserError(f"{run_dir} holds a search that did not finish; run it to its end, then bundle it")
+        raise UserError(
+            f"{run_dir} holds a search that did not finish; run it to its end, then bundle it"
+        )
     files = {JOURNAL: (run_dir / JOURNAL).read_bytes()}
     for record in run.state.records:
         if record.predictions_file:
             read_predictions(record, run_dir)
             files[record.predictions_file] = (run_dir / record.predictions_file).read_bytes()
     sheet = run_dir / SHEET
-    files |= {SHEET: read_regular(sheet, most_bytes(SHEET), within=run_dir)} if sheet.is_file() else {}
+    files |= (
+        {SHEET: read_regular(sheet, most_bytes(SHEET), within=run_dir)} if sheet.is_file() else {}
+    )
     files |= projections(run.state, files.get(SHEET))
     version = run.opened.environment.get("packages", {}).get("augsearch", "")
-    manifest = Manifest(student=student, search_id=run.opened.search_id, augsearch=version, files={})
+    manifest = Manifest(
+        student=student, search_id=run.opened.search_id, augsearch=version, files={}
+    )
     make_folder(out.parent, "the bundle's folder")
     write_bundle(out, manifest, files)
     return Bundled(
@@ -71,7 +79,8 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
 
 
 def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:
-    """Every file of a bundle that follows from the journal and the contact sheet (a PNG), by name."""
+    """Every file of a bundle that follows from the journal and the contact sheet (a PNG), by
+    name."""
     with tempfile.TemporaryDirectory(prefix="augsearch-bundle-") as name:
         # The page names its folder in commands: it is called as the search is.
         folder = Path(name) / (state.opened.name if state.opened else "search")

@@ -1,5 +1,6 @@
-"""The file format of a bundle: a zip of known names with a manifest of their hashes, written the same every time and read with
-distrust. Extracts only what it knows, unpickles nothing, follows no path. What the files say is `grading`'s business.
+"""The file format of a bundle: a zip of known names with a manifest of their hashes, written the
+same every time and read with distrust. Extracts only what it knows, unpickles nothing, follows no
+path. What the files say is `grading`'s business.
 """
 
 import hashlib
@@ -48,14 +49,22 @@ KINDS = (
     (stat.S_ISBLK, "a device"),
 )
 ABSENT = "it is not in the bundle, or not whole"
-WRITTEN_AT = (1980, 1, 1, 0, 0, 0)  # of every file in every bundle: the same search gives the same bytes
+WRITTEN_AT = (
+    1980,
+    1,
+    1,
+    0,
+    0,
+    0,
+)  # of every file in every bundle: the same search gives the same bytes
 
 
 def check_student(name: str) -> str:
     """Raises ValueError for a name that a table of names could not show."""
     if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
         raise ValueError(
-            f"received {name[:LONGEST_NAME]!r}; allowed: a name of 1 to {LONGEST_NAME} printable letters"
+            f"received {name[:LONGEST_NAME]!r}; allowed: a name of 1 to {LONGEST_NAME} printable "
+            "letters"
         )
     return name
 
@@ -66,7 +75,8 @@ class FileHash(Frozen):
 
 
 class Manifest(Frozen):
-    """Who hands in which search, and the hash of every other file. What it says of the student is a claim."""
+    """Who hands in which search, and the hash of every other file. What it says of the student is a
+    claim."""
 
     format: Literal[1] = 1
     student: Annotated[str, AfterValidator(check_student)]
@@ -77,7 +87,8 @@ class Manifest(Frozen):
 
 @dataclass(frozen=True)
 class Opened:
-    """A bundle that was read: the sound and known files by name, and in words whatever is wrong with it."""
+    """A bundle that was read: the sound and known files by name, and in words whatever is wrong
+    with it."""
 
     manifest: Manifest | None
     files: Mapping[str, bytes]
@@ -93,23 +104,31 @@ def hash_of(content: bytes) -> FileHash:
 
 
 def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Writes the zip beside and renames it. Raises UserError for what `read_bundle` would refuse, StorageError where the disk does."""
-    sealed = manifest.model_copy(update={"files": {name: hash_of(files[name]) for name in sorted(files)}})
+    """Writes the zip beside and renames it. Raises UserError for what `read_bundle` would refuse,
+    StorageError where the disk does."""
+    sealed = manifest.model_copy(
+        update={"files": {name: hash_of(files[name]) for name in sorted(files)}}
+    )
     text = json.dumps(sealed.model_dump(mode="json"), indent=2) + "\n"
     for name, hashed in sealed.files.items():
         if hashed.num_bytes > most_bytes(name):
             raise UserError(
-                f"{name} has {hashed.num_bytes} bytes, and a bundle holds at most {most_bytes(name)} of it; hand in the run directory"
+                f"{name} has {hashed.num_bytes} bytes, and a bundle holds at most "
+                f"{most_bytes(name)} of it; hand in the run directory"
             )
     if len(files) >= MOST_FILES or sum(map(len, files.values())) > MOST_BYTES - MOST_FILE_BYTES:
         raise UserError(
-            f"a bundle holds at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB; hand in the run directory"
+            f"a bundle holds at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB; hand in the "
+            "run directory"
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in [(MANIFEST, text.encode()), *sorted(files.items())]:
             entry = zipfile.ZipInfo(name, WRITTEN_AT)
-            entry.create_system, entry.external_attr = 3, 0o100644 << 16  # a plain file, on every system
+            entry.create_system, entry.external_attr = (
+                3,
+                0o100644 << 16,
+            )  # a plain file, on every system
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, content)
     write_atomically(path, buffer.getvalue(), "the bundle")
@@ -125,7 +144,8 @@ def most_bytes(name: str) -> int:
 def read_bundle(path: Path) -> Opened:
     """Reads a bundle and checks it against its own manifest.
 
-    Raises UserError where the file is missing or is no bundle at all; everything else that is wrong is a difference.
+    Raises UserError where the file is missing or is no bundle at all; everything else that is wrong
+    is a difference.
     """
     found: list[Difference] = []
     try:
@@ -133,7 +153,9 @@ def read_bundle(path: Path) -> Opened:
         with path.open("rb") as file:
             files = dict(_contents(file, _entries(file, found), found))
     except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{shown(path.name)} cannot be read as a bundle: {shown(str(error))}") from error
+        raise UserError(
+            f"{shown(path.name)} cannot be read as a bundle: {shown(str(error))}"
+        ) from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
         found += _against_manifest(manifest, files, {each.where for each in found})
@@ -141,7 +163,8 @@ def read_bundle(path: Path) -> Opened:
 
 
 def _need_content(path: Path) -> None:
-    """Raises UserError for what could be no bundle, unopened: a FIFO would be waited for. Raises OSError where it is missing."""
+    """Raises UserError for what could be no bundle, unopened: a FIFO would be waited for. Raises
+    OSError where it is missing."""
     found = path.stat()
     kind = next((word for is_so, word in KINDS if is_so(found.st_mode)), None)
     if kind is None and found.st_size == 0:
@@ -158,7 +181,8 @@ def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
     entries = read_directory(file, MOST_FILES)
     if sum(entry.size for entry in entries) > MOST_BYTES:
         raise zipfile.BadZipFile(
-            f"it holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB, which no search leaves"
+            f"it holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB, which no search "
+            "leaves"
         )
     for entry in entries:
         if not (is_known(entry.name) or entry.name == MANIFEST):
@@ -173,7 +197,9 @@ def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
     return list(known.values())
 
 
-def _contents(file: BinaryIO, entries: list[Entry], found: list[Difference]) -> Iterator[tuple[str, bytes]]:
+def _contents(
+    file: BinaryIO, entries: list[Entry], found: list[Difference]
+) -> Iterator[tuple[str, bytes]]:
     for entry in entries:
         try:
             content = read_entry(file, entry)
@@ -185,7 +211,8 @@ def _contents(file: BinaryIO, entries: list[Entry], found: list[Difference]) -> 
 
 
 def _check_picture(content: bytes) -> None:
-    """Raises BadImage for what is not a whole PNG: Pillow opens other formats too, one of them with another program."""
+    """Raises BadImage for what is not a whole PNG: Pillow opens other formats too, one of them with
+    another program."""
     if not content.startswith(b"\x89PNG\r\n\x1a\n"):
         raise BadImage("not a PNG")
     with quiet_pillow():

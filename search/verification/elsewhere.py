@@ -1,9 +1,11 @@
 """Trials trained again on another machine, held against the answers that were handed in.
 
-Another machine gives features that differ in their last digits. Most heads follow the old ones all the same, answer by answer;
-some part from them in training and end as another epoch or another seed would. So an honest difference is none, or tiny, or a
-draw that falls either way. Forged answers fall one way. What is allowed is told by the answers trained here and by bounds of our
-own (`benchmarks/forging.py` measures both kinds of error); the answers handed in, which may be forged, have no say in it.
+Another machine gives features that differ in their last digits. Most heads follow the old ones all
+the same, answer by answer; some part from them in training and end as another epoch or another seed
+would. So an honest difference is none, or tiny, or a draw that falls either way. Forged answers
+fall one way. What is allowed is told by the answers trained here and by bounds of our own
+(`benchmarks/forging.py` measures both kinds of error); the answers handed in, which may be forged,
+have no say in it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,16 +21,17 @@ from search.experiment.trial import Frozen, Objective, Predictions
 
 LEAST_P_VALUE = 0.001  # of all tests of one bundle together
 
-# Of the difference of two heads' luck, over the standard deviation of the objective between images. Heads on frozen features
-# that parted showed at most 0.036, networks trained as a whole NETWORK.
+# Of the difference of two heads' luck, over the standard deviation of the objective between images.
+# Heads on frozen features that parted showed at most 0.036, networks trained as a whole NETWORK.
 HEAD_SPREAD = {"frozen": 0.04, "finetune": 0.12, "scratch": 0.12}
 
 FOLLOWS = 0.01  # a head follows where nine in ten of its log-probabilities are this near
-STRAYS = 0.1  # and strays in an answer whose log-probability is farther than this and a hundred times the ninth decile
+# and strays in an answer whose log-probability is farther than this and a hundred times the ninth
+# decile
+STRAYS = 0.1
 MOST_STRAYS = 3  # in a trial; none in 600 honest heads
-MOST_MOVED = (
-    1.5  # times the answers in which two unlike heads differ; honest heads stayed below 1.0 of a trial's
-)
+# times the answers in which two unlike heads differ; honest heads stayed below 1.0 of a trial's
+MOST_MOVED = 1.5
 LARGE_MOVE = 1.0  # of a log-probability: not an image on the border between two classes
 
 
@@ -76,8 +79,8 @@ class Pair:
 
 
 def contradictions(answers: Predictions, labels: np.ndarray, num_classes: int) -> int:
-    """Answers whose class and log-probability cannot both be: the class given is the likeliest, and only the likeliest can hold
-    more than half. labels: int [images of the Dataset]."""
+    """Answers whose class and log-probability cannot both be: the class given is the likeliest, and
+    only the likeliest can hold more than half. labels: int [images of the Dataset]."""
     right = answers.predicted == labels[answers.images]
     rounding = 1e-3  # of float32 and of ties between classes
     too_low = right & (answers.log_prob < -np.log(num_classes) - rounding)
@@ -88,17 +91,26 @@ def contradictions(answers: Predictions, labels: np.ndarray, num_classes: int) -
 def findings(
     pairs: Sequence[Pair], labels: np.ndarray, objective: Objective, claim: tuple[int, int] | None
 ) -> list[Finding]:
-    """What other trainings than these would have to explain; of honest bundles one in a thousand has any.
+    """What other trainings than these would have to explain; of honest bundles one in a thousand
+    has any.
 
-    claim: the numbers of a setting and of the baseline that its effect is against. Pairs that are not alike are left out.
+    claim: the numbers of a setting and of the baseline that its effect is against. Pairs that are
+    not alike are left out.
     """
     pairs = [pair for pair in pairs if pair.alike]
     if len({pair.repeats for pair in pairs}) == 2:
         return [_does_not_repeat(pair, pairs) for pair in pairs if not pair.repeats]
     found = [
-        Finding(trial=pair.trial, what=what) for pair in pairs for what in _strays_and_moves(pair, pairs)
+        Finding(trial=pair.trial, what=what)
+        for pair in pairs
+        for what in _strays_and_moves(pair, pairs)
     ]
-    tests = [test for pair in pairs if not pair.repeats for test in _tests(pair, pairs, labels, objective)]
+    tests = [
+        test
+        for pair in pairs
+        if not pair.repeats
+        for test in _tests(pair, pairs, labels, objective)
+    ]
     tests += _effect_test(pairs, labels, objective, claim)
     for test in tests:
         if test.p_value < LEAST_P_VALUE / len(tests):
@@ -112,7 +124,8 @@ def _does_not_repeat(pair: Pair, pairs: Sequence[Pair]) -> Finding:
     return Finding(
         trial=pair.trial,
         what=(
-            f"trial {other} repeats here to the last bit, so that this one must too; {pair.num_answers_apart} of its "
+            f"trial {other} repeats here to the last bit, so that this one must too; "
+            f"{pair.num_answers_apart} of its "
             f"{pair.again.predicted.size} answers and {apart} log-probabilities differ"
         ),
     )
@@ -121,13 +134,17 @@ def _does_not_repeat(pair: Pair, pairs: Sequence[Pair]) -> Finding:
 def _strays_and_moves(pair: Pair, pairs: Sequence[Pair]) -> Iterator[str]:
     strays = num_strays(pair)
     if strays > MOST_STRAYS:
-        yield f"{strays} answers are far from those trained again, among others of the same heads that are all but equal"
+        yield (
+            f"{strays} answers are far from those trained again, among others of the same heads "
+            "that are all but equal"
+        )
     unlike, size = answers_between_heads(pair, pairs), pair.again.predicted.size
     if unlike is not None:
         most = MOST_MOVED * unlike * size
         if pair.num_answers_apart > most + 4 * sqrt(most) + MOST_STRAYS:
             yield (
-                f"{pair.num_answers_apart} of {size} answers differ when it is trained again; heads of other seeds or settings "
+                f"{pair.num_answers_apart} of {size} answers differ when it is trained again; "
+                "heads of other seeds or settings "
                 f"differ in {unlike * size:.0f}"
             )
 
@@ -144,7 +161,8 @@ def num_strays(pair: Pair) -> int:
 
 
 def answers_between_heads(pair: Pair, pairs: Sequence[Pair]) -> float | None:
-    """The share of answers in which heads trained here differ: of two seeds of one trial, or of two trials. None: one head alone."""
+    """The share of answers in which heads trained here differ: of two seeds of one trial, or of two
+    trials. None: one head alone."""
     seeds = combinations(pair.again.predicted, 2)
     shares = [float((ours != theirs).mean()) for ours, theirs in seeds]
     if not shares:
@@ -164,8 +182,11 @@ class _Test:
     p_value: float
 
 
-def _tests(pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Objective) -> Iterator[_Test]:
-    """Whether answers moved more one way than the other: all; each seed's; those far from any border; whole images.
+def _tests(
+    pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Objective
+) -> Iterator[_Test]:
+    """Whether answers moved more one way than the other: all; each seed's; those far from any
+    border; whole images.
 
     Each is symmetrical in what was handed in and what was trained again, as honest differences are.
     """
@@ -175,13 +196,18 @@ def _tests(pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Obj
     whole = np.where((np.sign(moved) == np.sign(moved[0])).all(axis=0), moved, 0.0)
     subsets = [("", moved), (", in answers that moved far", far)]
     if len(moved) > 1:
-        subsets += [(f", in seed {number} alone", row[None]) for number, row in enumerate(moved, start=1)]
+        subsets += [
+            (f", in seed {number} alone", row[None]) for number, row in enumerate(moved, start=1)
+        ]
         subsets += [(", in images whose every seed moved", whole)]
     for words, values in subsets:
         variance = heads * len(moved) / len(values)
         p_value = _p_value(values.mean(axis=0), variance, 1 / len(values))
         delta = -float(values.mean())
-        words = f"trained again its {objective} moves by {delta:+.4f}{words}, and chance gives that once in {_once(p_value)}"
+        words = (
+            f"trained again its {objective} moves by {delta:+.4f}{words}, and chance gives that "
+            f"once in {_once(p_value)}"
+        )
         yield _Test(pair.trial, words, p_value)
 
 
@@ -198,7 +224,8 @@ def _effect_test(
     variance = sum(_head_variance(pair, pairs, labels, objective) for pair in (ours, baseline))
     p_value = _p_value(moved.mean(axis=0), variance, 1 / len(moved))
     words = (
-        f"its effect is {-float(moved.mean()):+.4f} away from the one handed in when both are trained again, and chance gives "
+        f"its effect is {-float(moved.mean()):+.4f} away from the one handed in when both are "
+        "trained again, and chance gives "
         f"that once in {_once(p_value)}"
     )
     yield _Test(ours.trial, words, p_value)
@@ -209,9 +236,11 @@ def _moved(pair: Pair, labels: np.ndarray, objective: Objective) -> np.ndarray:
     return per_image(pair.handed_in, labels, objective) - per_image(pair.again, labels, objective)
 
 
-def _head_variance(pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Objective) -> float:
-    """Of the mean difference, from the luck that all images of a head share: our own bound, more where the seeds trained here
-    show more, less where heads did not part."""
+def _head_variance(
+    pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Objective
+) -> float:
+    """Of the mean difference, from the luck that all images of a head share: our own bound, more
+    where the seeds trained here show more, less where heads did not part."""
     values = per_image(pair.again, labels, objective)
     unlike = answers_between_heads(pair, pairs)
     apart = pair.num_answers_apart / pair.again.predicted.size
@@ -222,7 +251,8 @@ def _head_variance(pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, object
 
 
 def _p_value(moved: np.ndarray, head_variance: float, unit: float) -> float:
-    """Two-sided, of a mean of `moved` float64 [n] that falls either way. unit: the least that one image can move."""
+    """Two-sided, of a mean of `moved` float64 [n] that falls either way. unit: the least that one
+    image can move."""
     from scipy.special import ndtr  # half a second to import
 
     variance = (float((moved**2).sum()) + unit**2) / len(moved) ** 2 + head_variance

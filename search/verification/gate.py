@@ -1,8 +1,8 @@
-"""The one way in for a journal that came from elsewhere. Behind it every value has its type and lies in a range that means
-something, and the events are of one search (`story`).
+"""The one way in for a journal that came from elsewhere. Behind it every value has its type and
+lies in a range that means something, and the events are of one search (`story`).
 
-Raises JournalError for the first thing that is not so. What is true is another question: `verify` finds that out by computing it
-again. What a config asks of the grader's machine is `limits`'.
+Raises JournalError for the first thing that is not so. What is true is another question: `verify`
+finds that out by computing it again. What a config asks of the grader's machine is `limits`'.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,9 @@ def read_journal(run_dir: Path, name: str) -> tuple[tuple[Event, ...], str | Non
     except UserError as error:
         raise JournalError(str(error)) from error
     except OSError as error:
-        raise JournalError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from error
+        raise JournalError(
+            f"cannot read {name}: {(error.strerror or str(error)).lower()}"
+        ) from error
     for what, count, most in (
         ("lines", content.count(b"\n"), MOST_EVENTS),
         ("lists and mappings", content.count(b"[") + content.count(b"{"), MOST_CONTAINERS),
@@ -53,7 +55,8 @@ def read_journal(run_dir: Path, name: str) -> tuple[tuple[Event, ...], str | Non
 
 
 def _check_event(event: Event, line: bytes) -> None:
-    """The line is just what this event is written as, and each of its fields has the type that it is written with."""
+    """The line is just what this event is written as, and each of its fields has the type that it
+    is written with."""
     place = place_of(event)
     for value, depth in _values(event):
         if fault := _fault_of(value, depth):

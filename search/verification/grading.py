@@ -1,5 +1,6 @@
-"""A bundle graded: its files against its manifest, what follows from its journal made again, one trial and the confirmation
-trained again. Prints nothing (`grading_text`); which of many are copies is `submission`'s.
+"""A bundle graded: its files against its manifest, what follows from its journal made again, one
+trial and the confirmation trained again. Prints nothing (`grading_text`); which of many are copies
+is `submission`'s.
 """
 
 import importlib.metadata
@@ -34,13 +35,16 @@ from search.verification.verify import Verification, open_sound_run, verify_run
 
 Say = Callable[[str], None]
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
-PAINTERS = ("matplotlib", "pillow")  # another version of these paints the same picture with other bytes
+PAINTERS = (
+    "matplotlib",
+    "pillow",
+)  # another version of these paints the same picture with other bytes
 
 
 class Extent(Frozen):
-    """What is trained again. trial: its number; None takes the recommended one's confirmation, else the best trial. With it
-    come no augmentation and the best setting, as they were confirmed, and one drawn by lot. train: False trains nothing and
-    recomputes the rest.
+    """What is trained again. trial: its number; None takes the recommended one's confirmation, else
+    the best trial. With it come no augmentation and the best setting, as they were confirmed, and
+    one drawn by lot. train: False trains nothing and recomputes the rest.
     """
 
     trial: int | None = None
@@ -48,8 +52,8 @@ class Extent(Frozen):
 
 
 class Grade(Frozen):
-    """One bundle. differences: of its files and of its search. remarks: what could not be compared here. problem: why it could
-    not be graded to the end.
+    """One bundle. differences: of its files and of its search. remarks: what could not be compared
+    here. problem: why it could not be graded to the end.
     """
 
     file: str
@@ -65,8 +69,8 @@ class Grade(Frozen):
 
 
 class Grades(Frozen):
-    """Of a folder, in the order of the files' names, and what is handed in under two names. others: names in it that are no .zip,
-    which nobody graded."""
+    """Of a folder, in the order of the files' names, and what is handed in under two names. others:
+    names in it that are no .zip, which nobody graded."""
 
     grades: tuple[Grade, ...]
     copies: tuple[Copy, ...]
@@ -74,7 +78,9 @@ class Grades(Frozen):
 
     @property
     def same(self) -> bool:
-        return all(grade.same for grade in self.grades) and not any(copy.certain for copy in self.copies)
+        return all(grade.same for grade in self.grades) and not any(
+            copy.certain for copy in self.copies
+        )
 
 
 def grade(
@@ -84,18 +90,18 @@ def grade(
     say: Say = lambda _: None,
     weights: Path | None = None,
 ) -> Grade:
-    """Grades one bundle. data: where the images are; a bundle holds none. weights: the file that its search began from, if it did.
+    """Grades one bundle. data: where the images are; a bundle holds none. weights: the file that
+    its search began from, if it did.
 
-    Raises UserError where it is no bundle, for what the grader can mend, and, so that no bundle ends the grading of others, for
-    whatever else goes wrong; what is wrong inside is a difference.
+    Raises UserError where it is no bundle, for what the grader can mend, and, so that no bundle
+    ends the grading of others, for whatever else goes wrong; what is wrong inside is a difference.
     """
     try:
         return _graded(path, extent, data, say, weights)
     except (UserError, StorageError):
         raise
-    except (
-        Exception
-    ) as error:  # a fault of this program that `gate` should have kept from it: it is said, with its name
+    # a fault of this program that `gate` should have kept from it: it is said, with its name
+    except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UserError(f"{shown(path.name)} could not be graded: {shown(reason)[:300]}") from error
 
@@ -130,11 +136,19 @@ def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Pa
         numbers += () if drawn is None else (drawn,)
         verification = verify_run(folder, placed, numbers, say, folder / "cache")
         say("making the tables and the page again")
-        lot = f"trial {drawn} was drawn by lot to be trained again beside those that the answer rests on"
+        lot = (
+            f"trial {drawn} was drawn by lot to be trained again beside those that the answer "
+            "rests on"
+        )
         remarks = [lot] if drawn in {each.trial for each in verification.trained} else []
         differences += _made_again(run, bundle.files, remarks)
-        if not {each.where.partition(":")[0] for each in verification.differences} & {"dataset", "weights"}:
-            differences += _sheet_again(placed, bundle.files.get(SHEET), verification.exact, folder, remarks)
+        if not {each.where.partition(":")[0] for each in verification.differences} & {
+            "dataset",
+            "weights",
+        }:
+            differences += _sheet_again(
+                placed, bundle.files.get(SHEET), verification.exact, folder, remarks
+            )
     differences += [
         each.model_copy(update={"what": each.what.replace(f"{folder}/", "")})
         for each in verification.differences
@@ -155,7 +169,8 @@ def grade_many(
     say: Say = lambda _: None,
     weights: Path | None = None,
 ) -> Grades:
-    """Grades every .zip of a folder, however that is spelled. Raises UserError where there is none."""
+    """Grades every .zip of a folder, however that is spelled. Raises UserError where there is
+    none."""
     every = sorted(folder.iterdir())
     paths = [path for path in every if path.suffix.lower() == ".zip"]
     others = [shown(path.name) for path in every if path not in paths]
@@ -182,7 +197,8 @@ def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
 
 
 def _laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
-    """Writes what a search is opened from, and gives the rest back; of answers, which may be large, only the names.
+    """Writes what a search is opened from, and gives the rest back; of answers, which may be large,
+    only the names.
 
     `read_bundle` lets no other names through.
     """
@@ -190,15 +206,20 @@ def _laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
     for name, content in files.items():
         if name == JOURNAL or PREDICTIONS.fullmatch(name):
             (folder / name).write_bytes(content)
-    return {name: b"" if PREDICTIONS.fullmatch(name) else content for name, content in files.items()}
+    return {
+        name: b"" if PREDICTIONS.fullmatch(name) else content for name, content in files.items()
+    }
 
 
 class _Readable(Mapping[int, Predictions]):
-    """The answers of trials that can be read, each from its file when it is asked for: together they may be more than memory should
-    hold. What is wrong with the others is found when they are checked."""
+    """The answers of trials that can be read, each from its file when it is asked for: together
+    they may be more than memory should hold. What is wrong with the others is found when they are
+    checked."""
 
     def __init__(self, state: SearchState, folder: Path) -> None:
-        self._records = {record.trial: record for record in state.records if record.predictions_file}
+        self._records = {
+            record.trial: record for record in state.records if record.predictions_file
+        }
         self._folder = folder
 
     def __getitem__(self, number: int) -> Predictions:
@@ -215,7 +236,8 @@ class _Readable(Mapping[int, Predictions]):
 
 
 def _strange_names(state: SearchState) -> Iterator[Difference]:
-    """A journal may name any file of the grader's machine; only what `bundle` packs is ever opened."""
+    """A journal may name any file of the grader's machine; only what `bundle` packs is ever
+    opened."""
     for record in state.records:
         name = record.predictions_file
         if name not in (None, predictions_name(record.trial)):
@@ -231,12 +253,15 @@ def _placed(run: Run, data: Path | None, weights: Path | None) -> Run:
         return relocated(run, None, weights, of_others=True)
     if data is None:
         last = shortened(Path(str(dataset.path)).name, 60)
-        raise UserError(f"a bundle holds no images; say where they are with --data (the search read {last})")
+        raise UserError(
+            f"a bundle holds no images; say where they are with --data (the search read {last})"
+        )
     return relocated(run, data, weights, of_others=True)
 
 
 def _made_again(run: Run, files: Mapping[str, bytes], remarks: list[str]) -> Iterator[Difference]:
-    """Config, environment, tables, winner and page as the journal gives them, against those of the bundle."""
+    """Config, environment, tables, winner and page as the journal gives them, against those of the
+    bundle."""
     made = projections(run.state, files.get(SHEET))
     kept = {JOURNAL, SHEET, *(record.predictions_file for record in run.state.records)}
     for name in sorted({*made, *files} - kept):
@@ -253,7 +278,8 @@ def _made_again(run: Run, files: Mapping[str, bytes], remarks: list[str]) -> Ite
 
 
 def _apart(ours: bytes, theirs: bytes, with_pictures: bool) -> str | None:
-    """The first line that differs, in words; None where only pictures do and those are not compared."""
+    """The first line that differs, in words; None where only pictures do and those are not
+    compared."""
     first, second = (content.decode(errors="replace") for content in (ours, theirs))
     if PICTURE.sub("", first) == PICTURE.sub("", second):
         return "a picture is not the one that the journal gives" if with_pictures else None

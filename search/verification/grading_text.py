@@ -1,4 +1,5 @@
-"""Grades in words: one bundle as a few lines, many as a table. Text from a bundle is made printable first; it comes from others."""
+"""Grades in words: one bundle as a few lines, many as a table. Text from a bundle is made printable
+first; it comes from others."""
 
 from collections.abc import Sequence
 
@@ -21,36 +22,55 @@ def describe_grade(grade: Grade) -> str:
     if (handed_in := grade.submission) is not None:
         lines += [
             f"  student   {shown(handed_in.student, 100)} (as the bundle says)",
-            f"  search    {shown(handed_in.experiment, 60)}, seed {handed_in.seed}, question {shown(handed_in.question)}",
+            f"  search    {shown(handed_in.experiment, 60)}, seed {handed_in.seed}, question "
+            f"{shown(handed_in.question)}",
             f"  trials    {_trials(handed_in)}",
             f"  answer    {shown(handed_in.answer, 400)}",
         ]
     if grade.verification is not None:
         said = describe(grade.verification.model_copy(update={"differences": ()})).splitlines()
-        lines += [f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])]
+        lines += [
+            f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])
+        ]
     lines += [f"  {shown(remark, 300)}" for remark in grade.remarks]
     return "\n".join([*lines, *_difference_lines(grade.differences, _checked(grade))])
 
 
 def _trials(handed_in: Submission) -> str:
     failed = (
-        f"{handed_in.num_failed} failed, trained again on request (--trial)" if handed_in.num_failed else ""
+        f"{handed_in.num_failed} failed, trained again on request (--trial)"
+        if handed_in.num_failed
+        else ""
     )
-    parts = (str(handed_in.num_trials), failed, "cut short by its time (max_hours)" if handed_in.cut else "")
+    parts = (
+        str(handed_in.num_trials),
+        failed,
+        "cut short by its time (max_hours)" if handed_in.cut else "",
+    )
     return ", ".join(filter(None, parts))
 
 
 def _checked(grade: Grade) -> str:
-    """What a bundle without differences was found to be; that it is as it was handed in only where no number moved."""
+    """What a bundle without differences was found to be; that it is as it was handed in only where
+    no number moved."""
     verification = grade.verification
     trained = bool(verification and verification.trained)
     if verification is None or verification.repeated:
-        return f"every file, every number recomputed{' and every trial trained again' * trained} is as it was handed in"
+        return (
+            f"every file, every number recomputed{' and every trial trained again' * trained} is "
+            "as it was handed in"
+        )
     if not trained:
-        return "every file is as it was handed in, and the numbers recomputed within what another machine may change"
-    apart = ", BUT THE EFFECT HANDED IN IS NOT THE ONE TRAINED HERE (above)" * _effect_is_apart(grade)
+        return (
+            "every file is as it was handed in, and the numbers recomputed within what another "
+            "machine may change"
+        )
+    apart = ", BUT THE EFFECT HANDED IN IS NOT THE ONE TRAINED HERE (above)" * _effect_is_apart(
+        grade
+    )
     return (
-        f"{verification.num_answers_apart} answers differ from those handed in where trials were trained again, which is no "
+        f"{verification.num_answers_apart} answers differ from those handed in where trials were "
+        "trained again, which is no "
         f"more than another machine may change{apart}"
     )
 
@@ -78,11 +98,13 @@ def describe_grades(grades: Grades) -> str:
     rows = [HEADINGS, *(_row(grade) for grade in grades.grades)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
     for copy in grades.copies:
         first, second = (
-            f"{shown(s, 40)} ({shown(f, 40)})" for s, f in zip(copy.students, copy.files, strict=True)
+            f"{shown(s, 40)} ({shown(f, 40)})"
+            for s, f in zip(copy.students, copy.files, strict=True)
         )
         lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
     if grades.others:
@@ -97,7 +119,11 @@ def _row(grade: Grade) -> tuple[str, ...]:
     handed_in = grade.submission
     first = grade.differences[0] if grade.differences else None
     more = f" (and {len(grade.differences) - 1} more)" if len(grade.differences) > 1 else ""
-    wrong = shown(f"{first.where}: {first.what}", 90) + more if first else shown(grade.problem or "none", 90)
+    wrong = (
+        shown(f"{first.where}: {first.what}", 90) + more
+        if first
+        else shown(grade.problem or "none", 90)
+    )
     if handed_in is None:
         return ("?", shown(grade.file), *["?"] * (len(HEADINGS) - 4), "no", wrong)
     return (

@@ -1,4 +1,5 @@
-"""How much a bundle may ask of the grader's machine: of its config before anything is opened, of its images before one is decoded."""
+"""How much a bundle may ask of the grader's machine: of its config before anything is opened, of
+its images before one is decoded."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,7 +16,12 @@ from search.verification.reopening import Run
 
 MOST_PIXELS = 100_000_000  # of one picture: the default of dataset.max_pixels
 MOST_TRIALS, MOST_HEADS, MOST_HEAD_UNITS = 10_000, 500, 25_000
-MOST_HEAD_WORK, MOST_VIEW_PIXELS, MOST_NETWORK_PIXELS, MOST_BATCH_PIXELS = 4 * 10**9, 10**12, 10**13, 1 << 25
+MOST_HEAD_WORK, MOST_VIEW_PIXELS, MOST_NETWORK_PIXELS, MOST_BATCH_PIXELS = (
+    4 * 10**9,
+    10**12,
+    10**13,
+    1 << 25,
+)
 MOST_DECODED_BYTES = 1 << 31
 
 
@@ -28,11 +34,13 @@ class Asked(NamedTuple):
 
 
 def check_config(run: Run) -> None:
-    """Raises UserError where one trial of the config is more than a course's, by numbers far above those of any honest one."""
+    """Raises UserError where one trial of the config is more than a course's, by numbers far above
+    those of any honest one."""
     for asked in _amounts(run):
         if asked.amount > asked.most:
             raise UserError(
-                f"its config asks for {asked.amount:,.0f} {asked.what}; graded are at most {asked.most:,.0f}"
+                f"its config asks for {asked.amount:,.0f} {asked.what}; graded are at most "
+                f"{asked.most:,.0f}"
             )
 
 
@@ -52,14 +60,18 @@ def _amounts(run: Run) -> Iterator[Asked]:
     yield Asked("trials (search.trials)", config.search.trials, MOST_TRIALS)
     yield Asked("pixels of one picture (dataset.max_pixels)", dataset.max_pixels, MOST_PIXELS)
     yield Asked("heads per trial (folds x seeds)", heads, MOST_HEADS)
-    yield Asked("units in the heads of a trial (folds x seeds x head_units)", heads * units, MOST_HEAD_UNITS)
+    yield Asked(
+        "units in the heads of a trial (folds x seeds x head_units)", heads * units, MOST_HEAD_UNITS
+    )
     yield Asked(
         "image-epochs per trial (images x folds x seeds x max_epochs)",
         images * heads * epochs,
         MOST_HEAD_WORK,
     )
     yield Asked(
-        "augmented pixels per trial (images x views x image_size^2)", pixels * views, MOST_VIEW_PIXELS
+        "augmented pixels per trial (images x views x image_size^2)",
+        pixels * views,
+        MOST_VIEW_PIXELS,
     )
     if config.training.get("mode", "frozen") != "frozen":
         batch = max(space.values_of("training", "batch_size")) * dataset.image_size**2
@@ -76,10 +88,12 @@ def _number(views: Any, epochs: int) -> int:
 
 
 def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> bool:
-    """Whether the images can be those of the search, from their listing alone; what differs is noted. Decodes nothing.
+    """Whether the images can be those of the search, from their listing alone; what differs is
+    noted. Decodes nothing.
 
-    The listing still holds copies and files that turn out damaged; those that the search left out, it named. Raises UserError
-    where decoding them would take more than `MOST_DECODED_BYTES` and was not done before.
+    The listing still holds copies and files that turn out damaged; those that the search left out,
+    it named. Raises UserError where decoding them would take more than `MOST_DECODED_BYTES` and was
+    not done before.
     """
     then, config = run.opened.dataset, run.config.dataset
     listing, is_decoded = find_images(config, resources.cache_dir)
@@ -98,8 +112,10 @@ def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> b
     num_bytes = int(here.sum()) * config.image_size**2 * 3
     if num_bytes > MOST_DECODED_BYTES and not is_decoded:
         raise UserError(
-            f"its images at image_size {config.image_size} take {num_bytes / 1e9:.1f} GB, and more than "
-            f"{MOST_DECODED_BYTES / 1e9:.1f} GB are not decoded at a bundle's word; run `check` on an experiment file "
+            f"its images at image_size {config.image_size} take {num_bytes / 1e9:.1f} GB, and more "
+            "than "
+            f"{MOST_DECODED_BYTES / 1e9:.1f} GB are not decoded at a bundle's word; run `check` on "
+            "an experiment file "
             "of your own with these images at that size, then verify again"
         )
     return True

@@ -1,7 +1,8 @@
-"""A search once more with the journal's answers in place of training: everything that follows from them is computed again.
+"""A search once more with the journal's answers in place of training: everything that follows from
+them is computed again.
 
-The same trials must be asked for, with the same effects, evidence, verdicts and test result. Training one trial again is
-`verify`'s part.
+The same trials must be asked for, with the same effects, evidence, verdicts and test result.
+Training one trial again is `verify`'s part.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,22 +27,37 @@ from search.journal.journal_file import read as read_journal
 from search.journal.state import SearchState
 from search.training.progress import OnEpoch
 
-CONCLUSIONS = ("evidence", "test", "leak")  # event types whose content follows from the trials' answers
+CONCLUSIONS = (
+    "evidence",
+    "test",
+    "leak",
+)  # event types whose content follows from the trials' answers
 SUMMATION = 1e-9  # elsewhere, of metrics: means of the journaled predictions, whatever the machine
-TOLD = {"result", "effect", "attempts", "predictions_file", "predictions_sha256", "asked_at", "told_at"}
+TOLD = {
+    "result",
+    "effect",
+    "attempts",
+    "predictions_file",
+    "predictions_sha256",
+    "asked_at",
+    "told_at",
+}
 
 
 def rehearse(
     prepared: Prepared, state: SearchState, predictions: Mapping[int, Predictions], folder: Path
 ) -> tuple[Event, ...]:
-    """The events of a search in `folder` that is given the answers of `state`; it ends where they end."""
+    """The events of a search in `folder` that is given the answers of `state`; it ends where they
+    end."""
     journal = folder / "journal.jsonl"
     with closing(EventLog(journal)) as log:
         log.append("opened", opened=state.opened.model_dump(mode="json") if state.opened else None)
         if state.cut_after is not None:  # the clock decided that, and cannot be asked again
             log.append("cut", after=state.cut_after)
         labels = np.asarray(prepared.dataset.labels)
-        ledger = Ledger(log, _Answers(state.records, predictions), folder, labels, prepared.config.seed)
+        ledger = Ledger(
+            log, _Answers(state.records, predictions), folder, labels, prepared.config.seed
+        )
         unhurried = prepared.config.model_copy(
             update={"search": prepared.config.search.model_copy(update={"max_hours": None})}
         )
@@ -62,7 +78,8 @@ def rehearse(
 def compare_rehearsal(
     journaled: Iterable[Event], again: Iterable[Event], comparison: Comparison, slack: float
 ) -> None:
-    """Every trial asked for, every effect, every conclusion. An interrupted search may have got less far."""
+    """Every trial asked for, every effect, every conclusion. An interrupted search may have got
+    less far."""
     ours, theirs = standing(journaled), list(again)
     finished = any(event["type"] == "finished" for event in ours)
     if not _compare_trials(_trials(ours), _trials(theirs), finished, comparison, slack):
@@ -71,7 +88,8 @@ def compare_rehearsal(
         first, second = _distinct(ours, kind), _distinct(theirs, kind)
         if len(first) > len(second) or (finished and len(first) < len(second)):
             comparison.note(
-                kind, f"{len(first)} times in the journal, {len(second)} times in the search repeated"
+                kind,
+                f"{len(first)} times in the journal, {len(second)} times in the search repeated",
             )
         for number, (value, repeated) in enumerate(zip(first, second, strict=False), start=1):
             where = kind if number == len(first) else f"{kind} ({number} of {len(first)})"
@@ -79,8 +97,8 @@ def compare_rehearsal(
 
 
 def standing(events: Iterable[Event]) -> list[Event]:
-    """The events of trials and conclusions that hold, oldest first: without those that a later `retried` withdrew, and with the
-    images where they are now."""
+    """The events of trials and conclusions that hold, oldest first: without those that a later
+    `retried` withdrew, and with the images where they are now."""
     held: list[Event] = []
     path: dict[str, Any] = {}
     for event in events:
@@ -105,13 +123,16 @@ def _moved(event: Event, path: Mapping[str, Any]) -> Event:
 def compare_again(
     journaled: Sequence[Event], again: Sequence[Event], slack: float, comparison: Comparison
 ) -> list[str]:
-    """The same on another machine, within `slack`; says in words how many numbers make use of it. slack: 0 on the same one."""
+    """The same on another machine, within `slack`; says in words how many numbers make use of it.
+    slack: 0 on the same one."""
     compare_rehearsal(journaled, again, comparison, slack)
     if not slack:
         return []
     strict = Comparison()
     compare_rehearsal(journaled, again, strict, SUMMATION)
-    within = {each.where for each in strict.differences} - {each.where for each in comparison.differences}
+    within = {each.where for each in strict.differences} - {
+        each.where for each in comparison.differences
+    }
     if not within:
         return []
     first = ", ".join(sorted(within)[:3])
@@ -120,7 +141,9 @@ def compare_again(
 
 def specs_asked(events: Iterable[Event]) -> list[tuple[int, TrialSpec]]:
     """What each trial's number stands for, in the order asked."""
-    records = (TrialRecord.model_validate(event["record"]) for event in events if event["type"] == "asked")
+    records = (
+        TrialRecord.model_validate(event["record"]) for event in events if event["type"] == "asked"
+    )
     return [(record.trial, record.spec) for record in records]
 
 
@@ -131,11 +154,14 @@ def _compare_trials(
     comparison: Comparison,
     slack: float,
 ) -> bool:
-    """Whether the search repeated gets as far as the journal; what it does not get to is named once."""
+    """Whether the search repeated gets as far as the journal; what it does not get to is named
+    once."""
     for number, trial in ours.items():
         where = f"trial {number}"
         if number not in theirs:
-            comparison.note(where, "the search repeated with the journal's answers does not ask for it")
+            comparison.note(
+                where, "the search repeated with the journal's answers does not ask for it"
+            )
             return False
         comparison.check(where, trial.asked, theirs[number].asked, slack)
         if trial.told is not None:
@@ -148,7 +174,9 @@ def _compare_trials(
             comparison.check(where, trial.told, told, slack)
     extra = [number for number in theirs if number not in ours]
     if extra and finished:
-        comparison.note(f"trial {extra[0]}", "the search repeated asks for it; the journal does not have it")
+        comparison.note(
+            f"trial {extra[0]}", "the search repeated asks for it; the journal does not have it"
+        )
     return True
 
 
@@ -175,13 +203,18 @@ def _trials(events: list[Event]) -> dict[int, _Trial]:
 def _distinct(events: list[Event], kind: str) -> list[Any]:
     """The conclusions of a kind in order; one that a resumed search repeated counts once."""
     values = [event[kind] for event in events if event["type"] == kind]
-    return [value for number, value in enumerate(values) if number == 0 or value != values[number - 1]]
+    return [
+        value for number, value in enumerate(values) if number == 0 or value != values[number - 1]
+    ]
 
 
 class _Answers:
-    """An engine that trains nothing: it answers a spec as the journal does, and stops the search where it does not."""
+    """An engine that trains nothing: it answers a spec as the journal does, and stops the search
+    where it does not."""
 
-    def __init__(self, records: Iterable[TrialRecord], predictions: Mapping[int, Predictions]) -> None:
+    def __init__(
+        self, records: Iterable[TrialRecord], predictions: Mapping[int, Predictions]
+    ) -> None:
         self._records: dict[str, TrialRecord] = {}
         for record in records:
             self._records.setdefault(record.spec.key, record)

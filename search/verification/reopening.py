@@ -1,4 +1,5 @@
-"""A journaled search opened again, here and now: its events, config and images, and what differs from then.
+"""A journaled search opened again, here and now: its events, config and images, and what differs
+from then.
 
 Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 """
@@ -57,7 +58,8 @@ class Run:
 
 
 def open_run(run_dir: Path) -> Run:
-    """Raises UserError where there is no search, JournalError (one too) where its journal is damaged."""
+    """Raises UserError where there is no search, JournalError (one too) where its journal is
+    damaged."""
     path = run_dir / JOURNAL
     if not path.exists():
         raise UserError(f"{run_dir} holds no {JOURNAL}; name a directory that a search was run in")
@@ -65,40 +67,49 @@ def open_run(run_dir: Path) -> Run:
     return run_of(events, warning)
 
 
-def relocated(run: Run, data: Path | None, weights: Path | None = None, of_others: bool = False) -> Run:
-    """The same as it would be with the images at `data`, None being where the source finds them itself, and its weights file at
-    `weights`, where it began from one.
+def relocated(
+    run: Run, data: Path | None, weights: Path | None = None, of_others: bool = False
+) -> Run:
+    """The same as it would be with the images at `data`, None being where the source finds them
+    itself, and its weights file at `weights`, where it began from one.
 
-    of_others: leaves out what else a config says of the machine and changes no number: folders, addresses, threads. A path from
-    elsewhere is not for this machine. Raises UserError where it began from several files, and, of others, where `weights` is missing.
+    of_others: leaves out what else a config says of the machine and changes no number: folders,
+    addresses, threads. A path from elsewhere is not for this machine. Raises UserError where it
+    began from several files, and, of others, where `weights` is missing.
     """
     path = str(data.resolve()) if data is not None else None
     place = _Place(path, _weights_files(run.config, weights, of_others), of_others)
     return run_of(tuple(place.moved(event) for event in run.events), run.warning)
 
 
-def _weights_files(config: ExperimentConfig, weights: Path | None, needed: bool) -> tuple[str, str] | None:
-    """What a config calls its weights file, and the path that stands for it here; None where nothing is to be replaced."""
+def _weights_files(
+    config: ExperimentConfig, weights: Path | None, needed: bool
+) -> tuple[str, str] | None:
+    """What a config calls its weights file, and the path that stands for it here; None where
+    nothing is to be replaced."""
     named = {each for _, each in backbones_of(config)}
     files = named - OWN_WEIGHTS
     if not files or (weights is None and not needed):
         return None
     if len(named) > 1:
         raise UserError(
-            "it searches over weights files; only a search that begins from one file can be verified elsewhere"
+            "it searches over weights files; only a search that begins from one file can be "
+            "verified elsewhere"
         )
     (old,) = files
     if weights is None:
         name = shown(Path(old).name[-60:])
         raise UserError(
-            f"it needs weights FILE: the search began from one called {name}; say where yours is with --weights"
+            f"it needs weights FILE: the search began from one called {name}; say where yours is "
+            "with --weights"
         )
     return old, str(weights.resolve())
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a search's images and weights are now. weights: what the journal calls the file, and what it is called here."""
+    """Where a search's images and weights are now. weights: what the journal calls the file, and
+    what it is called here."""
 
     data: str | None
     weights: tuple[str, str] | None
@@ -109,7 +120,11 @@ class _Place:
             opened = event["opened"]
             return {
                 **event,
-                "opened": {**opened, "config": self._config(opened["config"]), **self._hashes(opened)},
+                "opened": {
+                    **opened,
+                    "config": self._config(opened["config"]),
+                    **self._hashes(opened),
+                },
             }
         if event["type"] == "asked":
             spec = event["record"]["spec"]
@@ -118,7 +133,10 @@ class _Place:
             return {**event, "record": {**event["record"], "spec": spec}}
         if event["type"] == "resumed":
             changes = event.get("changed", {})
-            return {**event, "changed": {key: each for key, each in changes.items() if self._keeps(key)}}
+            return {
+                **event,
+                "changed": {key: each for key, each in changes.items() if self._keeps(key)},
+            }
         return event
 
     def _keeps(self, key: str) -> bool:
@@ -133,7 +151,9 @@ class _Place:
             config["model"] = self._model(config["model"])
         if self.of_others:
             execution = config.get("execution", {})
-            config["execution"] = {name: value for name, value in execution.items() if name in COMPUTING}
+            config["execution"] = {
+                name: value for name, value in execution.items() if name in COMPUTING
+            }
             config["tracking"] = {"uri": None}
         return config
 
@@ -158,15 +178,16 @@ class _Place:
 
 
 def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
-    """Views go to `folder`, so that none is found ready; decoded images and clean features may be."""
+    """Views go to `folder`, so that none is found ready; decoded images and clean features may
+    be."""
     resources = resources_of(config, folder)
     cache_dir = resources.cache_dir if resources.cache_dir.exists() else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
 
 
 def with_own_cache(config: ExperimentConfig, resources: Resources, folder: Path) -> Resources:
-    """The same where the images were decoded before; else they and their features go to `folder`, and the rest of the cache is
-    shared."""
+    """The same where the images were decoded before; else they and their features go to `folder`,
+    and the rest of the cache is shared."""
     if find_images(config.dataset, resources.cache_dir)[1]:
         return resources
     if not folder.exists():
@@ -178,22 +199,32 @@ def with_own_cache(config: ExperimentConfig, resources: Resources, folder: Path)
 
 
 def prepare_again(run: Run, resources: Resources) -> Prepared:
-    """As the search prepared itself, in the precision that it resolved then. Raises UserError as `prepare` does."""
+    """As the search prepared itself, in the precision that it resolved then. Raises UserError as
+    `prepare` does."""
     config = run.config
     prepared = prepare(config, resources)
     precision = run.opened.environment.get("precision", prepared.precision)
-    return replace(prepared, precision=precision, specs=SpecFactory(config, prepared.space, precision))
+    return replace(
+        prepared, precision=precision, specs=SpecFactory(config, prepared.space, precision)
+    )
 
 
 def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -> tuple[str, ...]:
-    """Compares images, weights and space; returns in words what else of machine and versions is not as it was."""
+    """Compares images, weights and space; returns in words what else of machine and versions is not
+    as it was."""
     here, then = describe_environment(prepared), run.opened.environment
     comparison.check("weights", then.get("weights"), here["weights"])
     summary = prepared.summary.model_dump(mode="json")
     comparison.check("dataset", run.opened.dataset.model_dump(mode="json"), summary)
     comparison.check("space", run.opened.space, prepared.space.as_json())
     before, now = ({**each, **each.get("packages", {})} for each in (then, here))
-    names = ["python", "processor", "gpus", "cores", *{**then.get("packages", {}), **here["packages"]}]
+    names = [
+        "python",
+        "processor",
+        "gpus",
+        "cores",
+        *{**then.get("packages", {}), **here["packages"]},
+    ]
     return tuple(
         f"{name} {before.get(name, 'absent')}, here {now.get(name, 'absent')}"
         for name in names
@@ -204,5 +235,7 @@ def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -
 def run_of(events: tuple[Event, ...], warning: str | None) -> Run:
     state = replay(events)
     if state.opened is None:
-        raise UserError("this search was stopped before its first event; there is nothing in it yet")
+        raise UserError(
+            "this search was stopped before its first event; there is nothing in it yet"
+        )
     return Run(events, state, state.opened, warning)

@@ -1,4 +1,5 @@
-"""Journaled trials trained again: which, and how far they come out apart. What else `verify` compares is not here."""
+"""Journaled trials trained again: which, and how far they come out apart. What else `verify`
+compares is not here."""
 
 import secrets
 from collections.abc import Collection, Sequence
@@ -24,8 +25,9 @@ NOT_COMPARED = {"timing", "log_path", "traceback", "feature_engine"}
 class Apart(Frozen):
     """The largest differences between a journaled trial and the same trained again.
 
-    score: in the objective's unit. answers: the share of images, over all seeds, that were given another class; num_answers of
-    them. log_prob: of any image. curve: of any number of any curve, over the epochs that both have.
+    score: in the objective's unit. answers: the share of images, over all seeds, that were given
+    another class; num_answers of them. log_prob: of any image. curve: of any number of any curve,
+    over the epochs that both have.
     """
 
     score: float
@@ -43,16 +45,20 @@ class Apart(Frozen):
         if not self.differs:
             return "no number differs"
         return (
-            f"score {self.score:.3g}, {self.num_answers} answers ({self.answers:.2%}), at most {self.log_prob:.3g} in a "
+            f"score {self.score:.3g}, {self.num_answers} answers ({self.answers:.2%}), at most "
+            f"{self.log_prob:.3g} in a "
             f"log-probability and {self.curve:.3g} in a learning curve apart"
         )
 
 
 def claimed_trials(state: SearchState) -> tuple[int, int] | None:
-    """The trials whose difference is what the search says for itself: the setting it ends with, as it was confirmed, and no
-    augmentation; where nothing was confirmed, of the search phase. None: it says nothing yet."""
+    """The trials whose difference is what the search says for itself: the setting it ends with, as
+    it was confirmed, and no augmentation; where nothing was confirmed, of the search phase. None:
+    it says nothing yet."""
     evidence = state.evidence
-    confirmed = max(evidence.confirmed, key=lambda c: c.effect.delta, default=None) if evidence else None
+    confirmed = (
+        max(evidence.confirmed, key=lambda c: c.effect.delta, default=None) if evidence else None
+    )
     best = evidence.chosen_trial if evidence else None
     best = confirmed.trial if best is None and confirmed else best
     baseline = state.baseline("confirm" if confirmed else "control")
@@ -63,7 +69,8 @@ def claimed_trials(state: SearchState) -> tuple[int, int] | None:
 
 
 def chosen_trial(state: SearchState, trial: int | None = None) -> int:
-    """The trial to train again; of one that repeats another, that other. Raises UserError where there is none such."""
+    """The trial to train again; of one that repeats another, that other. Raises UserError where
+    there is none such."""
     records = {record.trial: record for record in state.records}
     if trial is None:
         evidence = state.evidence
@@ -73,15 +80,18 @@ def chosen_trial(state: SearchState, trial: int | None = None) -> int:
         raise UserError(f"there is no trial {trial}; allowed: 0 to {len(records) - 1}")
     record = records[trial]
     if record.result is None:
-        raise UserError(f"trial {trial} is {record.status} and has no numbers to compare; choose another")
+        raise UserError(
+            f"trial {trial} is {record.status} and has no numbers to compare; choose another"
+        )
     return record.trial if record.duplicate_of is None else record.duplicate_of
 
 
 def drawn_trial(state: SearchState, others: Collection[int]) -> int | None:
-    """One more that was trained and completed, drawn where nobody can foresee it; None where all such are among `others`.
+    """One more that was trained and completed, drawn where nobody can foresee it; None where all
+    such are among `others`.
 
-    Whoever makes answers up can make those of the two claimed trials look like another machine's; of a trial drawn here they
-    would have to have done it in all.
+    Whoever makes answers up can make those of the two claimed trials look like another machine's;
+    of a trial drawn here they would have to have done it in all.
     """
     left = [
         record.trial
@@ -96,7 +106,8 @@ def drawn_trial(state: SearchState, others: Collection[int]) -> int | None:
 
 @dataclass(frozen=True)
 class TrainedAgain:
-    """journaled: what was handed in; None where it is said to have failed. again, apart: None where it fails here."""
+    """journaled: what was handed in; None where it is said to have failed. again, apart: None where
+    it fails here."""
 
     record: TrialRecord
     result: TrialResult
@@ -105,7 +116,9 @@ class TrainedAgain:
     apart: Apart | None = None
 
 
-def train_again(record: TrialRecord, journaled: Predictions | None, resources: Resources) -> TrainedAgain:
+def train_again(
+    record: TrialRecord, journaled: Predictions | None, resources: Resources
+) -> TrainedAgain:
     """Trains the trial of `record`. Judges nothing: that is `judge`, once all are trained."""
     from search.training.run_trial import run_trial
 
@@ -128,8 +141,9 @@ def judge(
     elsewhere: bool,
     comparison: Comparison,
 ) -> None:
-    """Whether each completes as journaled, and with the same numbers: to the last digit, or, elsewhere, where the answers repeat to
-    the last bit; else as far as another machine's may differ. labels, claim: as `elsewhere.findings` has them.
+    """Whether each completes as journaled, and with the same numbers: to the last digit, or,
+    elsewhere, where the answers repeat to the last bit; else as far as another machine's may
+    differ. labels, claim: as `elsewhere.findings` has them.
     """
     pairs, objective = [], trained[0].record.spec.protocol.objective if trained else "accuracy"
     for each in trained:
@@ -149,7 +163,8 @@ def judge(
 
 
 class EffectHere(Frozen):
-    """The claimed effect of a trial, from the answers trained here alone, beside the one handed in."""
+    """The claimed effect of a trial, from the answers trained here alone, beside the one handed
+    in."""
 
     trial: int
     objective: str
@@ -160,13 +175,17 @@ class EffectHere(Frozen):
     def is_apart(self) -> bool:
         """Whether what was handed in lies outside the interval of what was trained here."""
         return (
-            self.handed_in is not None and not self.here.ci_low <= self.handed_in.delta <= self.here.ci_high
+            self.handed_in is not None
+            and not self.here.ci_low <= self.handed_in.delta <= self.here.ci_high
         )
 
     @property
     def words(self) -> str:
         said = f"; {_interval(self.handed_in)} was handed in" if self.handed_in is not None else ""
-        return f"trained here, trial {self.trial} has an effect of {_interval(self.here)} in {self.objective}{said}"
+        return (
+            f"trained here, trial {self.trial} has an effect of {_interval(self.here)} in "
+            f"{self.objective}{said}"
+        )
 
 
 def effect_here(
@@ -181,7 +200,9 @@ def effect_here(
         return None
     objective = ours.record.spec.protocol.objective
     here = paired_effect(ours.again, baseline.again, labels, objective, derive_seed(seed, "verify"))
-    return EffectHere(trial=ours.record.trial, objective=objective, here=here, handed_in=ours.record.effect)
+    return EffectHere(
+        trial=ours.record.trial, objective=objective, here=here, handed_in=ours.record.effect
+    )
 
 
 def _interval(effect: Effect) -> str:
@@ -209,25 +230,36 @@ def _numbers(result: TrialResult) -> dict[str, Any]:
     return result.model_dump(mode="json", exclude=NOT_COMPARED)
 
 
-def _compare_answers(where: str, journaled: Predictions, again: Predictions, comparison: Comparison) -> None:
+def _compare_answers(
+    where: str, journaled: Predictions, again: Predictions, comparison: Comparison
+) -> None:
     for name in ("images", "fold", "predicted", "log_prob"):
         ours, theirs = getattr(journaled, name), getattr(again, name)
         comparison.num_compared += ours.size
         if ours.shape != theirs.shape:
             comparison.note(
-                where, f"predictions: {name} is {list(ours.shape)}, trained again {list(theirs.shape)}"
+                where,
+                f"predictions: {name} is {list(ours.shape)}, trained again {list(theirs.shape)}",
             )
         elif (different := int((ours != theirs).sum())) > 0:
-            comparison.note(where, f"predictions: {different} of {ours.size} values of {name} differ")
+            comparison.note(
+                where, f"predictions: {different} of {ours.size} values of {name} differ"
+            )
 
 
-def _apart(ours: TrialResult, theirs: TrialResult, journaled: Predictions, again: Predictions) -> Apart:
+def _apart(
+    ours: TrialResult, theirs: TrialResult, journaled: Predictions, again: Predictions
+) -> Apart:
     alike = journaled.predicted.shape == again.predicted.shape
     return Apart(
         score=abs((ours.score or 0.0) - (theirs.score or 0.0)),
         answers=float((journaled.predicted != again.predicted).mean()) if alike else 1.0,
-        num_answers=int((journaled.predicted != again.predicted).sum()) if alike else again.predicted.size,
-        log_prob=float(np.abs(journaled.log_prob - again.log_prob).max(initial=0.0)) if alike else 0.0,
+        num_answers=int((journaled.predicted != again.predicted).sum())
+        if alike
+        else again.predicted.size,
+        log_prob=float(np.abs(journaled.log_prob - again.log_prob).max(initial=0.0))
+        if alike
+        else 0.0,
         curve=_curves_apart(ours, theirs),
     )
 

@@ -1,6 +1,8 @@
-"""What no search writes into its journal, whatever came out of it: told from the journal and its config alone.
+"""What no search writes into its journal, whatever came out of it: told from the journal and its
+config alone.
 
-Numbers that follow from answers are `rehearsal`'s; the answers themselves `elsewhere`'s and `retraining`'s.
+Numbers that follow from answers are `rehearsal`'s; the answers themselves `elsewhere`'s and
+`retraining`'s.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +19,15 @@ from search.verification.rehearsal import standing
 from search.verification.reopening import JOURNAL, Run
 
 START_SECONDS = 120.0  # the longest a sitting took before its first event, and clocks differ
-MEASURED = ("score", "metrics", "optimistic_metrics", "best_epochs", "curve", "validation_hash", "num_heads")
+MEASURED = (
+    "score",
+    "metrics",
+    "optimistic_metrics",
+    "best_epochs",
+    "curve",
+    "validation_hash",
+    "num_heads",
+)
 
 
 def unsound(run: Run) -> Iterator[Difference]:
@@ -35,14 +45,19 @@ def unfinished(state: SearchState) -> Iterator[Difference]:
     if state.finished_at is None:
         why = f": {state.stopped}" if state.stopped else ""
         yield Difference(
-            where=JOURNAL, what=f"the search did not finish{why}; only finished searches are bundled"
+            where=JOURNAL,
+            what=f"the search did not finish{why}; only finished searches are bundled",
         )
 
 
 def _unlike_config(run: Run) -> Iterator[Difference]:
     comparison, config, opened = Comparison(), run.config, run.opened
-    fixed = {name: value for part in Space.of(config).fixed.values() for name, value in part.items()}
-    written = {name: fixed.get(name) for name in opened.fixed}  # the config has every default beside
+    fixed = {
+        name: value for part in Space.of(config).fixed.values() for name, value in part.items()
+    }
+    written = {
+        name: fixed.get(name) for name in opened.fixed
+    }  # the config has every default beside
     comparison.check("fixed", opened.fixed, written)
     comparison.check("name", opened.name, config.name)
     wanted, used = config.execution.precision, opened.environment.get("precision")
@@ -52,18 +67,23 @@ def _unlike_config(run: Run) -> Iterator[Difference]:
 
 
 def _said_twice(events: Iterable[Event]) -> Iterator[Difference]:
-    """events: those that stand. A failed trial may be told again; nothing else is asked for or told twice."""
+    """events: those that stand. A failed trial may be told again; nothing else is asked for or told
+    twice."""
     asked: set[int] = set()
     completed: set[int] = set()
     for event in events:
         if event["type"] == "asked":
             number = event["record"]["trial"]
             if number in asked:
-                yield Difference(where=f"trial {number}", what="it is asked for twice in the journal")
+                yield Difference(
+                    where=f"trial {number}", what="it is asked for twice in the journal"
+                )
             asked.add(number)
         elif event["type"] == "told":
             if event["trial"] in completed:
-                yield Difference(where=f"trial {event['trial']}", what="it has two answers in the journal")
+                yield Difference(
+                    where=f"trial {event['trial']}", what="it has two answers in the journal"
+                )
             if event["result"]["status"] == "completed":
                 completed.add(event["trial"])
 
@@ -84,7 +104,8 @@ def _unsound_failure(record: TrialRecord) -> str | None:
 
 
 class _Sitting(NamedTuple):
-    """began: at this time of day. earlier: seconds of the sittings before. prepared: seconds before its first event."""
+    """began: at this time of day. earlier: seconds of the sittings before. prepared: seconds before
+    its first event."""
 
     began: float = 0.0
     earlier: float = 0.0
@@ -92,7 +113,8 @@ class _Sitting(NamedTuple):
 
 
 def _unsound_cuts(events: Iterable[Event]) -> Iterator[Difference]:
-    """Each cut must come when the time of its own sitting was over; a later one may lift it by a higher limit, and be cut again."""
+    """Each cut must come when the time of its own sitting was over; a later one may lift it by a
+    higher limit, and be cut again."""
     told, sitting, limit = Replay(), _Sitting(), None
     for event in events:
         what = None
@@ -121,7 +143,8 @@ def _unsound_lift(cut_after: int | None, then: float | None, now: float | None) 
         return "the search is said to have more time, and had not been cut"
     if then is not None and now is not None and now <= then:
         return (
-            f"the search went on after its cut with a limit of {now:g} hours, which is no more than {then:g}"
+            f"the search went on after its cut with a limit of {now:g} hours, which is no more "
+            f"than {then:g}"
         )
     return None
 

@@ -1,5 +1,6 @@
-"""Whether the events of a journal are those of one search: in order, speaking of trials that were asked and of names that exist, and
-saying the same wherever the journal says a thing twice. Each event's own types were checked before (`gate`).
+"""Whether the events of a journal are those of one search: in order, speaking of trials that were
+asked and of names that exist, and saying the same wherever the journal says a thing twice. Each
+event's own types were checked before (`gate`).
 """
 
 import json
@@ -26,12 +27,14 @@ LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
 METRICS = set(OBJECTIVES)
-# Of each type: what a search that was resumed every hour of a week and asked for as many trials as are graded stays below.
+# Of each type: what a search that was resumed every hour of a week and asked for as many trials as
+# are graded stays below.
 MOST_OF_TYPE = {"asked": 12_000, "resumed": 300, "retried": 300}
 
 
 def check_story(events: Sequence[Event]) -> None:
-    """Whether the events follow one another as those of one search do, and speak of one search. Raises JournalError."""
+    """Whether the events follow one another as those of one search do, and speak of one search.
+    Raises JournalError."""
     counts = Counter(event["type"] for event in events)
     for kind, most in MOST_OF_TYPE.items():
         if counts[kind] > most:
@@ -41,7 +44,9 @@ def check_story(events: Sequence[Event]) -> None:
     story = _Story()
     for number, event in enumerate(events):
         if (event["type"] == "opened") != (number == 0):
-            raise JournalError(f"{place_of(event)}: a journal begins with `opened`, and has it once")
+            raise JournalError(
+                f"{place_of(event)}: a journal begins with `opened`, and has it once"
+            )
         check = _CHECKS.get(event["type"])
         if check is not None:
             try:
@@ -84,10 +89,13 @@ def _check_opened(story: _Story, event: Event) -> None:
     story.opened, story.config = opened, parse_config(opened.config, "the journaled config")
     story.space = Space.of(story.config)
     _need(
-        opened.name == story.config.name, f"name is {opened.name!r}, and {story.config.name!r} in its config"
+        opened.name == story.config.name,
+        f"name is {opened.name!r}, and {story.config.name!r} in its config",
     )
     fixed = {name: value for part in story.space.fixed.values() for name, value in part.items()}
-    _need(_spelled(opened.space) == _spelled(story.space.as_json()), "space is not that of its config")
+    _need(
+        _spelled(opened.space) == _spelled(story.space.as_json()), "space is not that of its config"
+    )
     strange = [
         name
         for name, value in opened.fixed.items()
@@ -111,7 +119,10 @@ def _check_summary(opened: Opened, config: ExperimentConfig) -> None:
     )
     _need(set(summary.counts) == set(SPLIT_NAMES), f"counts are not of {', '.join(SPLIT_NAMES)}")
     counts = [count for split in summary.counts.values() for count in split]
-    _need(all(len(split) == num_classes for split in summary.counts.values()), "counts are not one per class")
+    _need(
+        all(len(split) == num_classes for split in summary.counts.values()),
+        "counts are not one per class",
+    )
     _need(min(counts) >= 0 and 0 < sum(counts) <= MOST_IMAGES, "counts are not numbers of images")
     _need(summary.image_size == config.dataset.image_size, "image_size is not that of its config")
 
@@ -132,9 +143,16 @@ def _check_environment(environment: dict[str, Any]) -> None:
 
 def _check_asked(story: _Story, event: Event) -> None:
     record = TrialRecord.model_validate(event["record"])
-    told = (record.result, record.effect, record.predictions_file, record.predictions_sha256, record.told_at)
+    told = (
+        record.result,
+        record.effect,
+        record.predictions_file,
+        record.predictions_sha256,
+        record.told_at,
+    )
     _need(
-        record.trial == len(story.records), f"trial {record.trial} is asked where {len(story.records)} is due"
+        record.trial == len(story.records),
+        f"trial {record.trial} is asked where {len(story.records)} is due",
     )
     _need(told == (None,) * len(told), "it holds an answer already")
     _need(
@@ -149,7 +167,8 @@ def _check_asked(story: _Story, event: Event) -> None:
             f"it repeats trial {record.duplicate_of}, which does not come before it",
         )
         _need(
-            story.records[record.duplicate_of].duplicate_of is None, "it repeats a trial that repeats another"
+            story.records[record.duplicate_of].duplicate_of is None,
+            "it repeats a trial that repeats another",
         )
     _check_spec(story, record)
     story.records.append(record)
@@ -193,7 +212,9 @@ def _check_told(story: _Story, event: Event) -> None:
             result.metrics.keys() >= METRICS and result.score is not None,
             "a completed trial has a score and metrics",
         )
-        _need(result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics")
+        _need(
+            result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics"
+        )
         _need(
             result.curve is not None and result.timing is not None and bool(result.best_epochs),
             "a completed trial has a curve, a timing and best_epochs",
@@ -213,7 +234,8 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
         "best_epochs are no epochs",
     )
     _need(
-        0 <= result.num_heads <= LARGEST_COUNT and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
+        0 <= result.num_heads <= LARGEST_COUNT
+        and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
         "num_heads is no number of heads",
     )
     if result.timing is not None:
@@ -248,7 +270,10 @@ def _check_evidence(story: _Story, event: Event) -> None:
         story.need_trial(each.source_trial)
     for name in (*found.verdicts, *found.removed):
         _need_augmentation(name)
-    _need(found.by_class.keys() <= set(story.opened.dataset.class_names), "by_class names other classes")
+    _need(
+        found.by_class.keys() <= set(story.opened.dataset.class_names),
+        "by_class names other classes",
+    )
 
 
 def _check_test(story: _Story, event: Event) -> None:
@@ -259,7 +284,8 @@ def _check_test(story: _Story, event: Event) -> None:
         "num_images or looks is no such number",
     )
     _need(
-        len(found.confusion) == num_classes and all(len(row) == num_classes for row in found.confusion),
+        len(found.confusion) == num_classes
+        and all(len(row) == num_classes for row in found.confusion),
         "confusion is not of its classes",
     )
     _need(
@@ -296,16 +322,23 @@ def _check_resumed(story: _Story, event: Event) -> None:
         _need(_spelled(then) != _spelled(now), f"{key} is said to have changed, and has not")
     config = changed(story.config.filled, resumed.changed)
     story.config = parse_config(config, "the config as it was changed")
-    _need(story.config.hash == resumed.config_hash, "config_hash is not that of the config as changed")
+    _need(
+        story.config.hash == resumed.config_hash, "config_hash is not that of the config as changed"
+    )
 
 
 def _check_retried(story: _Story, event: Event) -> None:
     """It goes back to a trial that was asked; those from there on are asked again."""
     retried = Retried.model_validate(event)
     known = range(retried.first, len(story.records))
-    _need(retried.first <= len(story.records), f"it goes back to trial {retried.first}, which was not asked")
+    _need(
+        retried.first <= len(story.records),
+        f"it goes back to trial {retried.first}, which was not asked",
+    )
     _need(bool(retried.trials) or retried.lifts_cut, "it tries nothing again")
-    _need(all(n in known for n in retried.trials), "its trials are not of those that it goes back to")
+    _need(
+        all(n in known for n in retried.trials), "its trials are not of those that it goes back to"
+    )
     del story.records[retried.first :]
 
 

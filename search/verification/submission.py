@@ -1,6 +1,8 @@
-"""Who hands in which search, in the few words of a table, and which trials of several are one training under two names.
+"""Who hands in which search, in the few words of a table, and which trials of several are one
+training under two names.
 
-Judges nothing else: whether a search is what it says is `grading`'s. Marks of trials are `fingerprints`'.
+Judges nothing else: whether a search is what it says is `grading`'s. Marks of trials are
+`fingerprints`'.
 """
 
 import hashlib
@@ -14,12 +16,20 @@ from pydantic import Field
 from search.experiment.config import parse_config
 from search.experiment.trial import Frozen, Predictions, TrialRecord
 from search.journal.state import SearchState
-from search.report.wording import answer, chosen_record, effect_text, record_of, short_settings_of, unit_of
+from search.report.wording import (
+    answer,
+    chosen_record,
+    effect_text,
+    record_of,
+    short_settings_of,
+    unit_of,
+)
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, Index, fingerprints
 
 BEST_WIDTH = 36  # signs: what the table of many has room for
-# Of a config: what changes no number, and the seed. All else is the question; a field that is new is, too.
+# Of a config: what changes no number, and the seed. All else is the question; a field that is new
+# is, too.
 FREE = (
     *("name", "seed", "dataset.path", "tracking.uri", "tracking.experiment"),
     *(
@@ -35,10 +45,11 @@ FREE = (
 
 
 class Submission(Frozen):
-    """student: as the manifest claims. question: names the config but for the seed and where things are; who answered the same
-    one has the same. best: the recommended setting, else the best confirmed, else the best trial; delta: its effect, in words.
-    num_trials, num_failed: of all phases; those that failed are trained again only on request. cut: whether time ran out.
-    journal: the hash of what two searches never share. prints: of its trials.
+    """student: as the manifest claims. question: names the config but for the seed and where things
+    are; who answered the same one has the same. best: the recommended setting, else the best
+    confirmed, else the best trial; delta: its effect, in words. num_trials, num_failed: of all
+    phases; those that failed are trained again only on request. cut: whether time ran out. journal:
+    the hash of what two searches never share. prints: of its trials.
     """
 
     student: str
@@ -58,8 +69,9 @@ class Submission(Frozen):
 
 
 class Copy(Frozen):
-    """Two files that share something, the later one first. certain: two students have what no two searches share; else it may be
-    honest. num_shared of the num_trials that the later one trained."""
+    """Two files that share something, the later one first. certain: two students have what no
+    two searches share; else it may be honest. num_shared of the num_trials that the later one
+    trained."""
 
     files: tuple[str, str]
     students: tuple[str, str]
@@ -72,7 +84,8 @@ class Copy(Frozen):
 def submission_of(
     manifest: Manifest, state: SearchState, journal: bytes, answers: Mapping[int, Predictions]
 ) -> Submission:
-    """state: of a journal that was opened. answers: by number of trial, where they could be read."""
+    """state: of a journal that was opened. answers: by number of trial, where they could be
+    read."""
     assert state.opened is not None
     config = parse_config(state.opened.config, "the journaled config").filled
     best = _best(state)
@@ -96,7 +109,8 @@ def submission_of(
 
 
 def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ...]:
-    """Each file beside every earlier one that was first to hold its journal, its search or some of its trials.
+    """Each file beside every earlier one that was first to hold its journal, its search or some of
+    its trials.
 
     Under one student's name it is a note: handed in twice, or a file handed on as it was.
     """
@@ -105,7 +119,9 @@ def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ..
     index, firsts = Index(), dict[str, str]()
     for file, ours in submissions:
         shared = _trials_shared(ours, index)
-        for earlier in sorted({*shared, *(firsts[h] for h in (ours.journal, ours.search_id) if h in firsts)}):
+        for earlier in sorted(
+            {*shared, *(firsts[h] for h in (ours.journal, ours.search_id) if h in firsts)}
+        ):
             found.append(_copy(file, ours, earlier, seen[earlier], shared.get(earlier, [])))
         seen[file] = ours
         index.add(file, ours.prints)
@@ -123,7 +139,9 @@ def _trials_shared(ours: Submission, index: Index) -> dict[str, list[bool]]:
     return shared
 
 
-def _copy(file: str, ours: Submission, earlier: str, theirs: Submission, honest: list[bool]) -> Copy:
+def _copy(
+    file: str, ours: Submission, earlier: str, theirs: Submission, honest: list[bool]
+) -> Copy:
     what, certain = _what(ours, theirs, earlier, honest)
     if _folded(ours.student) == _folded(theirs.student):
         what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
@@ -137,7 +155,9 @@ def _copy(file: str, ours: Submission, earlier: str, theirs: Submission, honest:
     )
 
 
-def _what(ours: Submission, theirs: Submission, earlier: str, honest: list[bool]) -> tuple[str, bool]:
+def _what(
+    ours: Submission, theirs: Submission, earlier: str, honest: list[bool]
+) -> tuple[str, bool]:
     count = f"{len(honest)} of {len(ours.prints)} trials are those of {earlier}"
     if ours.journal == theirs.journal:
         return "the same journal", True
@@ -146,7 +166,8 @@ def _what(ours: Submission, theirs: Submission, earlier: str, honest: list[bool]
     if all(honest):
         return f"{count}, as one seed gives for one setting on one kind of machine", False
     return (
-        f"{count}; no two searches share {'them' if not any(honest) else f'{honest.count(False)} of these'}",
+        f"{count}; no two searches share "
+        f"{'them' if not any(honest) else f'{honest.count(False)} of these'}",
         True,
     )
 
@@ -161,7 +182,8 @@ def _best(state: SearchState) -> TrialRecord | None:
 
 
 def question(config: dict[str, Any]) -> dict[str, Any]:
-    """Of a filled config, under dotted names: all that another answer could come of. A file of weights goes by its own name."""
+    """Of a filled config, under dotted names: all that another answer could come of. A file of
+    weights goes by its own name."""
     asked = {name: value for name, value in dotted(config) if name not in FREE}
     weights = asked.get("model.weights")
     return asked | ({"model.weights": Path(weights).name} if isinstance(weights, str) else {})

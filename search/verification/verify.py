@@ -1,8 +1,9 @@
-"""Whether a run directory holds what its search would find again: files against hashes, numbers against what they follow from,
-and one trial against training it once more.
+"""Whether a run directory holds what its search would find again: files against hashes, numbers
+against what they follow from, and one trial against training it once more.
 
-On the machine and versions of the search every number must be the same to the last digit. Elsewhere what follows from the
-journaled predictions may move by `SLACK`, which is said where it does; what trials trained again may do there is `elsewhere`'s.
+On the machine and versions of the search every number must be the same to the last digit. Elsewhere
+what follows from the journaled predictions may move by `SLACK`, which is said where it does; what
+trials trained again may do there is `elsewhere`'s.
 """
 
 import tempfile
@@ -46,15 +47,16 @@ from search.verification.retraining import (
 )
 from search.verification.soundness import unsound
 
-SLACK = 0.001  # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
+# elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
+SLACK = 0.001
 TOLERANCE = "the same within what another machine may change"
 
 Say = Callable[[str], None]
 
 
 class Retrained(Frozen):
-    """A trial trained again. apart: how far it is from the journaled one; None where one of the two failed. error: why it failed
-    here."""
+    """A trial trained again. apart: how far it is from the journaled one; None where one of the two
+    failed. error: why it failed here."""
 
     trial: int
     label: str
@@ -63,9 +65,10 @@ class Retrained(Frozen):
 
 
 class Verification(Frozen):
-    """trial: the one trained again; None where it did not come to that. exact: same machine and versions, else `changed` says
-    what is not. apart: how far the trial trained again is from the journaled one. also: other trials trained again. effect: the
-    claimed one, where the trials of the claim were trained again and moved. remarks: what else was found out, and is no difference.
+    """trial: the one trained again; None where it did not come to that. exact: same machine and
+    versions, else `changed` says what is not. apart: how far the trial trained again is from the
+    journaled one. also: other trials trained again. effect: the claimed one, where the trials of
+    the claim were trained again and moved. remarks: what else was found out, and is no difference.
     """
 
     trial: int | None = None
@@ -100,7 +103,8 @@ class Verification(Frozen):
 
     @property
     def repeated(self) -> bool:
-        """Whether every number recomputed or trained again is, to the last digit, as it was handed in."""
+        """Whether every number recomputed or trained again is, to the last digit, as it was handed
+        in."""
         apart = any(each.apart is not None and each.apart.differs for each in self.trained)
         return not (self.differences or self.remarks or apart)
 
@@ -114,9 +118,10 @@ def verify(
 ) -> Verification:
     """Checks a run directory and trains one of its trials again.
 
-    trial: its number; by default the recommended setting's confirmation, else the best trial. data, weights: where the images and
-    the weights file are now, if not where they were. say: told in a line what is being done. Raises UserError for what the user
-    can mend; damage to the directory is a difference.
+    trial: its number; by default the recommended setting's confirmation, else the best trial. data,
+    weights: where the images and the weights file are now, if not where they were. say: told in a
+    line what is being done. Raises UserError for what the user can mend; damage to the directory is
+    a difference.
     """
     try:
         run = open_sound_run(run_dir)
@@ -132,8 +137,8 @@ def verify(
 def open_sound_run(run_dir: Path) -> Run:
     """A run directory that may come from elsewhere: its journal is let through by `gate` alone.
 
-    Raises UserError where there is no search, JournalError (one too) where the journal is not one that a search writes, or its
-    config is not the one that was run.
+    Raises UserError where there is no search, JournalError (one too) where the journal is not one
+    that a search writes, or its config is not the one that was run.
     """
     if not (run_dir / JOURNAL).exists():
         raise UserError(f"{run_dir} holds no {JOURNAL}; name a directory that a search was run in")
@@ -150,7 +155,9 @@ def describe(verification: Verification) -> str:
     """For people: what was compared, and what differs."""
     lines = [verification.warning] if verification.warning else []
     if verification.changed:
-        lines.append(f"not the machine and versions of the search: {'; '.join(verification.changed)}")
+        lines.append(
+            f"not the machine and versions of the search: {'; '.join(verification.changed)}"
+        )
     for each in verification.trained:
         words = each.apart.words if each.apart else f"it fails here: {shown(each.error or '')}"
         if each.apart or each.error:
@@ -162,7 +169,10 @@ def describe(verification: Verification) -> str:
     count = len(verification.differences)
     lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
     return "\n".join(
-        [*lines, *(f"  {shown(each.where)}: {shown(each.what)}" for each in verification.differences)]
+        [
+            *lines,
+            *(f"  {shown(each.where)}: {shown(each.what)}" for each in verification.differences),
+        ]
     )
 
 
@@ -175,7 +185,8 @@ def verify_run(
 ) -> Verification:
     """The run as it was opened, with the trials of those numbers trained again: one, more or none.
 
-    own_cache: a folder for images that were not decoded before; None decodes them into the grader's cache.
+    own_cache: a folder for images that were not decoded before; None decodes them into the grader's
+    cache.
     """
     comparison = Comparison()
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
@@ -191,13 +202,16 @@ def verify_run(
             return _verification(comparison, changed)
         for difference in unsound(run):
             comparison.note(difference.where, difference.what)
-        predictions = _check_trials(run.state, run_dir, prepared, SUMMATION if changed else 0.0, comparison)
+        predictions = _check_trials(
+            run.state, run_dir, prepared, SUMMATION if changed else 0.0, comparison
+        )
         _check_answers(predictions, prepared, comparison)
         say(f"repeating the search with the answers of its {len(predictions)} trained trials")
         again = rehearse(prepared, run.state, predictions, folder)
         remarks = compare_again(run.events, again, SLACK if changed else 0.0, comparison)
         trained = []
-        # Where another spec is asked for there is a difference already; only what the config asks for is trained.
+        # Where another spec is asked for there is a difference already; only what the config asks
+        # for is trained.
         asked = {(spec.key, number) for number, spec in specs_asked(again)}
         for record in (r for n in numbers for r in run.state.records if r.trial == n):
             answered = record.trial in predictions or record.status == "failed"
@@ -224,7 +238,10 @@ def _check_answers(
     labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
     for number, answers in predictions.items():
         if count := contradictions(answers, labels, num_classes):
-            what = f"{count} of {answers.predicted.size} answers give a class that their log-probability rules out"
+            what = (
+                f"{count} of {answers.predicted.size} answers give a class that their "
+                "log-probability rules out"
+            )
             comparison.note(f"trial {number}", what)
 
 
@@ -240,7 +257,8 @@ def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verificat
 def _check_trials(
     state: SearchState, run_dir: Path, prepared: Prepared, slack: float, comparison: Comparison
 ) -> Answers:
-    """Every trained trial's predictions against their hash and its metrics against them; the sound ones."""
+    """Every trained trial's predictions against their hash and its metrics against them; the sound
+    ones."""
     labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
     found = Answers(run_dir, prepared.dataset)
     results: dict[int, Any] = {}
