@@ -90,8 +90,8 @@ def test_mutants_reach_every_part_of_grading(watched: list[Line]) -> None:
 
 
 def test_grading_a_mutant_takes_no_more_memory_than_is_promised(watched: list[Line]) -> None:
-    """Beside what a process holds that has graded one."""
-    assert watched[1]["held_bytes"] + max(line["taken_bytes"] for line in watched) < MOST_BYTES
+    """However many it graded before."""
+    assert max(line["held_bytes"] + line["taken_bytes"] for line in watched) < MOST_BYTES
 
 
 def test_a_process_that_grades_many_grows_slowly(watched: list[Line]) -> None:
