@@ -20,9 +20,13 @@ from search.verification.bundle import make_bundle
 COUNT = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "2000")) // 10
 EVERY = 10 if "AUGSEARCH_FUZZ_EXAMPLES" in os.environ else 25
 MOST_BYTES = 2 << 30  # docs/grading.md promises as much
-MOST_GROWTH_BYTES = 3 << 20  # per bundle; one in ten of them graded whole
+MOST_GROWTH_BYTES = 256 << 20  # over all of them: what a process holds that has graded one varies
 MOST_SECONDS = 60.0  # of one bundle, where other tests run beside it
+GRADING_SECONDS = 60 + 30 * COUNT
 Line = dict[str, Any]
+
+# The first test waits for all of it, longer than others may take.
+pytestmark = pytest.mark.timeout(GRADING_SECONDS + 300)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def watched(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
         [sys.executable, str(program), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60 + 30 * COUNT,
+        timeout=GRADING_SECONDS,
         env={**os.environ, "PYTHONPATH": search_path},
         check=False,
     )
@@ -94,6 +98,5 @@ def test_grading_a_mutant_takes_no_more_memory_than_is_promised(watched: list[Li
     assert max(line["held_bytes"] + line["taken_bytes"] for line in watched) < MOST_BYTES
 
 
-def test_a_process_that_grades_many_grows_slowly(watched: list[Line]) -> None:
-    grown = watched[-1]["held_bytes"] - watched[1]["held_bytes"]
-    assert grown / len(watched) < MOST_GROWTH_BYTES
+def test_a_process_that_grades_many_does_not_grow(watched: list[Line]) -> None:
+    assert watched[-1]["held_bytes"] - watched[1]["held_bytes"] < MOST_GROWTH_BYTES
