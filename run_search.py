@@ -309,14 +309,17 @@ def import_idg(
     out: Annotated[
         Path | None, typer.Option(help="The file to write [default: standard output].")
     ] = None,
-    data: Annotated[str, typer.Option(help="The folder of images to write into it.")] = "photos",
+    data: Annotated[
+        str, typer.Option(help="The folder of images, seen from here, to write into it.")
+    ] = "photos",
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
     with errors_as_status(as_json=False):
         from search.experiment.import_idg import import_idg as read_code
-        from search.experiment.import_idg import write_new
+        from search.experiment.import_idg import named_from, write_new
 
-        imported = read_code(code, data, out.stem if out else "imported")
+        folder = named_from(out, data) if out else data
+        imported = read_code(code, folder, out.stem if out else "imported")
         for remark in imported.remarks:
             say(f"note: {remark}")
         typer.echo(

@@ -96,7 +96,8 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
         what = mutant(sound, number, planted, path) if number else "left alone"
         held = resident_bytes()
         Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
-        start, watch.found, watch.is_on = time.monotonic(), [], True
+        start, worked = time.monotonic(), time.process_time()
+        watch.found, watch.is_on = [], True
         result = graded(path, number % every == 0)
         watch.is_on = False
         left = [
@@ -108,6 +109,7 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
             "number": number,
             "what": what,
             "seconds": seconds,
+            "processor_seconds": time.process_time() - worked,
             "did": watch.found,
             "left": left,
             "held_bytes": held,

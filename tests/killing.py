@@ -5,13 +5,14 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -100,12 +101,14 @@ Moment = Callable[[], bool]  # whether it has come
 class Kill:
     """SIGKILL to the searching process, so long after a moment has come. watch: called as the
     process starts. may_be_missed: the moment may pass between two looks, and the search end soon
-    after."""
+    after. afresh: a folder below the place that is removed before: what an earlier search, killed a
+    little later than it should be, left there would not be written again."""
 
     name: str
     watch: Callable[[Place], Moment]
     delay_seconds: float = 0.0
     may_be_missed: bool = False
+    afresh: str | None = None
 
 
 def at_start(seconds: float) -> Kill:
@@ -122,7 +125,12 @@ def lines(count: int, delay_seconds: float = 0.0) -> Kill:
     return Kill(f"{delay_seconds:.2g} s after {count} more lines", watch, delay_seconds)
 
 
-def appears(pattern: str, delay_seconds: float = 0.0, may_be_missed: bool = False) -> Kill:
+def appears(
+    pattern: str,
+    delay_seconds: float = 0.0,
+    may_be_missed: bool = False,
+    afresh: str | None = None,
+) -> Kill:
     """Once there is such a file that was not there at the start; names that start with .tmp- are of
     files being written."""
 
@@ -130,12 +138,38 @@ def appears(pattern: str, delay_seconds: float = 0.0, may_be_missed: bool = Fals
         before = set(place.folder.glob(pattern))
         return lambda: any(path not in before for path in place.folder.glob(pattern))
 
-    return Kill(f"{delay_seconds:.2g} s after {pattern}", watch, delay_seconds, may_be_missed)
+    name = f"{delay_seconds:.2g} s after {pattern}"
+    return Kill(name, watch, delay_seconds, may_be_missed, afresh)
+
+
+def written(folder: str, delay_seconds: float = 0.0, afresh: bool = False) -> Kill:
+    """Once a file is being written in such a folder; or is there, where it was renamed between two
+    looks. A file written anew is another one than before, by its inode."""
+
+    def found(place: Place) -> set[tuple[str, int]]:
+        each = place.folder.glob(f"{folder}/")
+        return {(file.path, file.inode()) for path in each for file in entries(path)}
+
+    def watch(place: Place) -> Moment:
+        before = found(place)
+        return lambda: not found(place) <= before
+
+    name = f"{delay_seconds:.2g} s after writing in {folder}"
+    return Kill(name, watch, delay_seconds, afresh=folder if afresh else None)
+
+
+def entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """Of a folder that may go at any moment."""
+    with suppress(OSError), os.scandir(folder) as found:
+        return list(found)
+    return []
 
 
 def kill_at(place: Place, kill: Kill) -> str | None:
     """Starts the search and kills it at the moment. Says where it was; None where it ended
     before."""
+    if kill.afresh is not None:
+        shutil.rmtree(place.folder / kill.afresh, ignore_errors=True)
     moment = kill.watch(place)
     process = place.start()
     began = time.monotonic()

@@ -20,9 +20,14 @@ from search.verification.bundle import make_bundle
 COUNT = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "2000")) // 10
 EVERY = 10 if "AUGSEARCH_FUZZ_EXAMPLES" in os.environ else 25
 MOST_BYTES = 2 << 30  # docs/grading.md promises as much
-MOST_GROWTH_BYTES = 3 << 20  # per bundle; one in ten of them graded whole
-MOST_SECONDS = 60.0  # of one bundle, where other tests run beside it
+MOST_GROWTH_BYTES = 256 << 20  # over all of them: what a process holds that has graded one varies
+MOST_PROCESSOR_SECONDS = 60.0  # of one bundle
+MOST_SECONDS = 600.0  # of the clock: 67 were seen for one of 3, on 2 cores with 25 at work
+GRADING_SECONDS = 60 + 30 * COUNT
 Line = dict[str, Any]
+
+# The first test waits for all of it, longer than others may take.
+pytestmark = pytest.mark.timeout(GRADING_SECONDS + 300)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,7 @@ def watched(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
         [sys.executable, str(program), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60 + 30 * COUNT,
+        timeout=GRADING_SECONDS,
         env={**os.environ, "PYTHONPATH": search_path},
         check=False,
     )
@@ -54,6 +59,7 @@ def test_mutants_end_with_a_status_and_lines(watched: list[Line]) -> None:
         # The last resort of `grade` was not needed: the gate knew what was wrong.
         assert "could not be graded" not in line["stderr"], line
         assert "Traceback" not in line["stdout"] + line["stderr"], line
+        assert line["processor_seconds"] < MOST_PROCESSOR_SECONDS, line
         assert line["seconds"] < MOST_SECONDS, line
         found = json.loads(line["stdout"])
         if line["status"] == 2:
@@ -90,10 +96,9 @@ def test_mutants_reach_every_part_of_grading(watched: list[Line]) -> None:
 
 
 def test_grading_a_mutant_takes_no_more_memory_than_is_promised(watched: list[Line]) -> None:
-    """Beside what a process holds that has graded one."""
-    assert watched[1]["held_bytes"] + max(line["taken_bytes"] for line in watched) < MOST_BYTES
+    """However many it graded before."""
+    assert max(line["held_bytes"] + line["taken_bytes"] for line in watched) < MOST_BYTES
 
 
-def test_a_process_that_grades_many_grows_slowly(watched: list[Line]) -> None:
-    grown = watched[-1]["held_bytes"] - watched[1]["held_bytes"]
-    assert grown / len(watched) < MOST_GROWTH_BYTES
+def test_a_process_that_grades_many_does_not_grow(watched: list[Line]) -> None:
+    assert watched[-1]["held_bytes"] - watched[1]["held_bytes"] < MOST_GROWTH_BYTES

@@ -307,7 +307,39 @@ def test_what_is_no_plain_call_is_refused_in_one_line_and_never_run(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_written_once_and_named_after_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("out", "data", "written"),
+    [
+        ("mine.yaml", "pictures", "pictures"),
+        ("elsewhere/mine.yaml", "pictures", "../pictures"),
+        ("elsewhere/mine.yaml", "elsewhere/pictures", "pictures"),
+        ("link/mine.yaml", "./pictures", "../../pictures"),
+        ("../mine.yaml", "pictures", "{here}/pictures"),
+        ("elsewhere/mine.yaml", "{tmp}/pictures", "{tmp}/pictures"),
+        ("elsewhere/mine.yaml", "~/pictures", "~/pictures"),
+    ],
+)
+def test_the_folder_named_is_the_folder_read_wherever_the_file_is(
+    out: str, data: str, written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    (here / "elsewhere" / "below").mkdir(parents=True)
+    (here / "link").symlink_to(here / "elsewhere" / "below")
+    monkeypatch.chdir(here)
+    data, written = (each.format(here="here", tmp=tmp_path) for each in (data, written))
+    code = "ImageDataGenerator(rotation_range=30)"
+    assert (
+        CliRunner().invoke(app, ["import-idg", code, "--out", out, "--data", data]).exit_code == 0
+    )
+    assert yaml.safe_load((here / out).read_text())["dataset"]["path"] == written
+    seen_from_here = (here / Path(data).expanduser()).resolve()
+    assert load_config(here / out).dataset.path == str(seen_from_here)
+
+
+def test_a_file_is_written_once_and_named_after_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     out = tmp_path / "mine.yaml"
     call = [
         "import-idg",

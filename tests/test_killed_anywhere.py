@@ -22,6 +22,7 @@ from killing import (
     leftovers,
     lines,
     runs_in_mlflow,
+    written,
 )
 
 RUN = "runs/small"
@@ -31,19 +32,19 @@ STARTING = [
     at_start(s) for s in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.3, 1.6, 2, 2.5, 3, 3.5, 4, 5, 6)
 ]
 CACHING = [
-    appears("cache/decoded/.tmp-*"),
-    appears("cache/decoded/.tmp-*", 0.05),
-    appears("cache/decoded/*.images"),
+    written("cache/decoded", afresh=True),
+    written("cache/decoded", 0.05, afresh=True),  # the images are often whole by then
+    appears("cache/decoded/[!.]*", afresh="cache/decoded"),
     lines(1),
-    appears("cache/openvino/.tmp-*"),
-    appears("cache/openvino/.tmp-*", 0.2),
-    appears("cache/openvino/*.*"),
-    appears("cache/features/.tmp-*"),
-    appears("cache/features/*.npy"),
-    appears(f"{RUN}/views/*/*/.tmp-*"),
-    appears(f"{RUN}/views/*/*/*.npy"),
-    appears(f"{RUN}/predictions/.tmp-*"),
-    appears(f"{RUN}/previews/.tmp-*"),
+    written("cache/openvino", afresh=True),
+    written("cache/openvino", 0.2, afresh=True),
+    appears("cache/openvino/[!.]*", afresh="cache/openvino"),
+    written("cache/features", afresh=True),
+    appears("cache/features/[!.]*", afresh="cache/features"),
+    written(f"{RUN}/views/*/*"),
+    appears(f"{RUN}/views/*/*/[!.]*"),
+    written(f"{RUN}/predictions"),
+    written(f"{RUN}/previews"),
 ]
 SENDING = [
     *(appears(".mlflow.db.new-*", s) for s in (0.0, 0.3, 0.6, 0.9)),

@@ -7,8 +7,12 @@ trained on. Which setting is recommended is `conclusions`'; registering the file
 
 import io
 import json
+import os
+import resource
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +20,9 @@ from data.dataset import Dataset
 from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
 from search.driver.specs import NONE, Epochs
+from search.execution.engines import LOG_FOLDER
+from search.execution.own_context import OwnContext
+from search.execution.worker import die_with_parent, redirect_output
 from search.experiment.trial import Resources, Settings, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState
@@ -56,13 +63,10 @@ def build_winner(
     path = heads_file(record.spec, resources) if record else None
     if record is None or path is None or not path.exists() or state.opened is None:
         return None
-    size = record.spec.dataset.image_size
-    model = _whole_model(record.spec.settings, size, len(dataset.class_names), load_head(path))
+    settings, size = record.spec.settings, record.spec.dataset.image_size
     make_folder(run_dir / "model", "the model's folder")
-    with replacing(run_dir / MODEL_FILE, "the winning model") as beside:
-        saved = beside.with_suffix(".keras")  # Keras refuses another ending
-        model.save(saved)
-        saved.replace(beside)
+    num_classes = len(dataset.class_names)
+    _with_room(run_dir, _save_model, settings, size, num_classes, path, run_dir / MODEL_FILE)
     write_atomically(
         run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names"
     )
@@ -72,6 +76,40 @@ def build_winner(
     np.save(example, np.asarray(dataset.images[:2]), allow_pickle=False)
     write_atomically(run_dir / EXAMPLE_FILE, example.getvalue(), "the model's example")
     return stored_winner(state, run_dir)
+
+
+def _with_room(run_dir: Path, function: Callable[..., None], *arguments: Any) -> None:
+    """Calls it here, or in a process of its own where address space is limited (`ulimit -v`): in
+    this one little may be left, and TensorFlow aborts a process in which it cannot start its
+    threads. Raises UserError where that one has too little, too."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return function(*arguments)
+    log = make_folder(run_dir / LOG_FOLDER, "the logs") / "winner.log"
+    try:
+        with ProcessPoolExecutor(1, OwnContext(), _begin, (log, os.getpid())) as pool:
+            pool.submit(function, *arguments).result()
+    except (RuntimeError, MemoryError) as error:  # a broken pool is a RuntimeError
+        raise UserError(
+            f"the winning model could not be built ({type(error).__name__}; {log} says more): "
+            f"address space is limited to {limit >> 10} kB (ulimit -v). Raise the limit and run "
+            "the same command again; no trial is trained again"
+        ) from error
+
+
+def _begin(log: Path, parent_pid: int) -> None:
+    die_with_parent(parent_pid)
+    redirect_output(log)
+
+
+def _save_model(
+    settings: Settings, size: int, num_classes: int, heads: Path, model_file: Path
+) -> None:
+    model = _whole_model(settings, size, num_classes, load_head(heads))
+    with replacing(model_file, "the winning model") as beside:
+        saved = beside.with_suffix(".keras")  # Keras refuses another ending
+        model.save(saved)
+        saved.replace(beside)
 
 
 def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:

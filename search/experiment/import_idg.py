@@ -4,6 +4,7 @@ Reading the call is `idg_call`; experiment files are `config`'s.
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -60,6 +61,14 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
     }
     experiment = _experiment(arguments, searched, said, data, name)
     return Imported(experiment, tuple(said))
+
+
+def named_from(out: Path, data: str) -> str:
+    """A folder as a file at `out` must write it: its paths are relative to itself, and what is
+    given here to the working directory."""
+    if Path(data).expanduser().is_absolute() or "://" in data:
+        return data
+    return Path(os.path.relpath(data, out.parent.resolve())).as_posix()
 
 
 def write_new(path: Path, experiment: str) -> Path:
