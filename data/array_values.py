@@ -7,8 +7,8 @@ What values of more than 8 bits mean is `bit_depth`, for arrays and files alike.
 import numpy as np
 
 from data.bit_depth import check_bounds
-from data.class_order import in_order
 from data.errors import BadImage, UserError
+from data.labels import class_order
 from data.messages import first_of, plural, shown
 from data.splits import SPLIT_NAMES, split_number
 
@@ -54,7 +54,7 @@ def to_classes(
     if class_names is None:
         distinct, numbers = np.unique(flat, return_inverse=True)
         found = [_text(name) for name in distinct]
-        place = {name: number for number, name in enumerate(in_order(found))}
+        place = {name: number for number, name in enumerate(class_order(found))}
         places = np.array([place[name] for name in found], np.int32)
         return places[numbers.reshape(-1)], tuple(map(shown, place))
     names = tuple(shown(_text(name)) for name in class_names.reshape(-1))

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from data.class_order import in_order
 from data.errors import UserError
-from data.labels import without_labels
+from data.labels import class_order, without_labels
 from data.listing import FileTable, Listing, reason_of
 from data.litter import is_litter
 from data.messages import did_you_mean, first_of, shown
@@ -58,11 +57,11 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
         classes = _folders(root, folder, table, SPLIT_NAMES[split]) if folder else tops
         _refuse_repeated(root, folder, classes)
         class_names.update(classes)
-        for name in in_order(classes):
+        for name in class_order(classes):
             start = f"{folder}/{name}" if folder else name
             for file in _files(root, start, table):
                 table.add(file, name, split)
-    return table.listing(in_order(class_names), draw, config)
+    return table.listing(class_order(class_names), draw, config)
 
 
 def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list[str]:
@@ -171,7 +170,7 @@ def _shared(below: Mapping[str, set[str]]) -> list[str]:
     """The names that stand below two or more folders, where they are more than half of all names
     there."""
     counts = Counter(name for names in below.values() for name in names)
-    shared = in_order(name for name, count in counts.items() if count > 1)
+    shared = class_order(name for name, count in counts.items() if count > 1)
     return shared if 2 * len(shared) > len(counts) else []
 
 

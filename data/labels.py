@@ -1,8 +1,7 @@
-"""What may be wrong with labels: images that have none, classes that are written in two ways, cells
-with several labels.
+"""Labels by their names alone: the order of the classes, whatever source they come from, and what
+may be wrong with them (none, one class written in two ways, several in one cell).
 
-Looks at names alone. Which images they belong to, and what a dataset needs of its classes, is
-`checks`.
+Which images they belong to, and what a dataset needs of its classes, is `checks`.
 """
 
 import codecs
@@ -16,7 +15,6 @@ from hashlib import sha256
 
 import numpy as np
 
-from data.class_order import WHOLE_NUMBER
 from data.listing import Listing
 from data.messages import first_of, plural
 from data.notes import LeftOut
@@ -230,3 +228,20 @@ def _read_kept(
     read: Callable[[int], bytes | np.ndarray], kept: np.ndarray, position: int
 ) -> bytes | np.ndarray:
     return read(int(kept[position]))
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Whole numbers first, by value; then names as text, in which digits count as numbers: a2
+    before a10."""
+    return sorted(names, key=_class_key)
+
+
+def _class_key(name: str) -> tuple[int, list[int | str], str]:
+    if WHOLE_NUMBER.fullmatch(name):
+        return 0, [int(name)], name
+    parts = _DIGITS.split(name)  # text and digits in turn, text first
+    return 1, [int(part) if place % 2 else part for place, part in enumerate(parts)], name

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.class_order import in_order
 from data.csv_file import Csv, cell_of, read_csv
 from data.csv_paths import Nearest, advice, column_sentence, near
 from data.errors import UserError
-from data.labels import is_missing, no_label
+from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
 from data.messages import FIRST, did_you_mean, first_of, shown
 from data.settings import DatasetConfig
@@ -66,7 +65,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
     _explain(path, config, table, missing, len(rows))
     declared = sorted({_split(path, row) for row in rows}) if places[2] is not None else None
     draw = settle(declared or None, config.split, shown(str(path)))
-    listing = table.listing(in_order({label for label, _ in seen.values()}), draw, config)
+    listing = table.listing(class_order({label for label, _ in seen.values()}), draw, config)
     return replace(listing, remarks=_remarks(cells, config))
 
 
