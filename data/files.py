@@ -4,6 +4,9 @@ new.
 Everything is written beside its place, flushed to disk and renamed; every failure becomes one
 `StorageError` that a person can act on. What is written is no concern of this module; the
 append-only journal is `search.journal.journal_file`.
+
+Reading files that somebody else may have put there: regular ones, and never more than was agreed
+on.
 """
 
 import contextlib
@@ -11,9 +14,12 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from data.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -228,3 +234,24 @@ def _concerns(error: OSError, path: Path) -> bool:
     named = Path(error.filename)
     is_near = named.parent == path.parent or named == path or named in path.parents
     return is_near or any(part.startswith(TEMPORARY_PREFIX) for part in named.parts)
+
+
+def read_regular(path: Path, most_bytes: int, within: Path | None = None) -> bytes:
+    """The file's content. within: a folder that no link may lead out of.
+
+    Raises UserError for what is no regular file (a FIFO, a device), is larger than `most_bytes` or
+    lies elsewhere; OSError where it cannot be read.
+    """
+    if within is not None and not path.resolve().is_relative_to(within.resolve()):
+        raise UserError(f"{path} is a link that leads out of {within}; put the file itself there")
+    # Opening a FIFO would wait for somebody to write into it.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UserError(f"{path} is no regular file; restore it")
+        content = file.read(min(most_bytes, os.fstat(descriptor).st_size) + 1)
+    if len(content) > most_bytes:
+        raise UserError(f"{path} has more than {most_bytes} bytes; a search leaves fewer")
+    return content

@@ -17,7 +17,7 @@ from bundle_mutants import Files, _events, _journal, _sealed, files_of
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from data.reading import read_regular
+from data.files import read_regular
 from data.strict_zip import read_directory, read_entry
 from run_search import BAD_INPUT, DIFFERENT, app
 from search.experiment.config import parse_config

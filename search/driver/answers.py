@@ -5,8 +5,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from data.errors import UserError
+from data.files import read_regular
 from data.messages import shown
-from data.reading import read_regular
 from search.experiment.npz import MOST_BYTES
 from search.experiment.trial import Outcome, Predictions, TrialRecord, predictions_name
 from search.journal.journal_file import FRESH, JournalError

@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import make_folder
-from data.reading import read_regular
+from data.files import make_folder, read_regular
 from search.driver.answers import read_predictions
 from search.driver.outputs import write_outputs
 from search.experiment.trial import Frozen

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import UserError
+from data.files import read_regular
 from data.messages import shown
-from data.reading import read_regular
 from search.journal.journal_file import Event, JournalError, encode, parse
 from search.journal.state import event_type, first_fault, place_of
 from search.verification.story import check_story
