@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.csv_file import Csv, cell_of, read_csv
-from data.csv_paths import Nearest, advice, column_sentence, near
+from data.csv_file import Csv, Nearest, advice, cell_of, column_sentence, near, read_csv
 from data.errors import UserError
 from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
