@@ -1,5 +1,4 @@
-"""The `arrays` source (an .npz of images and labels) and `digits` (scikit-learn's), which needs no
-file.
+"""The `arrays` source: an .npz of images and labels.
 
 Finds the arrays by the names people save them under. Nothing is ever unpickled. What may be in them
 is `array_values`, what their numbers mean `bit_depth`.
@@ -68,23 +67,6 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
         read=_reader(parts),
         fingerprint=fingerprint,
         draw=settle(np.unique(splits).tolist() if has_splits else None, config.split, where),
-    )
-
-
-def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return Listing(
-        names=tuple(f"digit {number:04d}" for number in range(len(images))),
-        labels=bunch.target.astype(np.int32),
-        splits=np.full(len(images), TRAIN, np.int8),
-        class_names=tuple(str(name) for name in bunch.target_names),
-        read=images.__getitem__,
-        fingerprint=sha256(images.tobytes()).hexdigest(),
-        draw=settle(None, config.split, "digits"),
     )
 
 

@@ -95,7 +95,9 @@ def cell_of(cells: Sequence[str], place: int) -> str:
 MOST_FILES = 200_000  # looked at below a folder
 MOST_NAMES = 5_000  # compared letter by letter
 QUOTES = " \t\"'`“”‘’"
-ALLOWED_PATHS = "allowed: paths of files below the csv's folder, written from that folder on, with /"
+ALLOWED_PATHS = (
+    "allowed: paths of files below the csv's folder, written from that folder on, with /"
+)
 
 
 class Nearest:

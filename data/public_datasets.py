@@ -1,9 +1,12 @@
-"""A data set that is downloaded once: fetch an archive over HTTP, extract it without leaving its
-folder, check its content, and only then give it its name. Which archives there are is written where
-they are used.
+"""Data sets that everybody has: the sources `digits` (scikit-learn's, which needs no file) and
+`clothing` (clothing-dataset-small, 3781 photographs in 10 classes, CC0), found or downloaded once.
+
+`clothing` looks at `dataset.path`, the variable AUGSEARCH_CLOTHING and the cache, in this order. A
+download is extracted without leaving its folder and checked, and only then gets its name.
 """
 
 import http.client
+import os
 import shutil
 import stat
 import tempfile
@@ -17,10 +20,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from data.errors import UserError
 from data.files import new_folder
-from data.listing import reason_of
+from data.folder import list_folder
+from data.listing import Listing, reason_of
 from data.messages import shown
+from data.settings import DatasetConfig
+from data.splits import TRAIN, settle
 
 CHUNK_BYTES = 1 << 20
 
@@ -40,6 +48,58 @@ class Archive:
     max_bytes: int
     max_files: int
     advice: str
+
+
+CLOTHING_VARIABLE = "AUGSEARCH_CLOTHING"
+CLOTHING = Archive(
+    name="clothing-dataset-small",
+    url="https://github.com/alexeygrigorev/clothing-dataset-small/archive/refs/heads/master.zip",
+    folders=("train", "validation", "test"),
+    content_sha256="297dce0c2b9b4e3533abd57bbad296ae5ed3f93712356f067ca5739ca915bef5",
+    max_bytes=400_000_000,
+    max_files=10_000,
+    advice=(
+        "get it with `git clone https://github.com/alexeygrigorev/clothing-dataset-small` "
+        f"and set dataset.path (or {CLOTHING_VARIABLE}) to the folder"
+    ),
+)
+
+
+def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    return Listing(
+        names=tuple(f"digit {number:04d}" for number in range(len(images))),
+        labels=bunch.target.astype(np.int32),
+        splits=np.full(len(images), TRAIN, np.int8),
+        class_names=tuple(str(name) for name in bunch.target_names),
+        read=images.__getitem__,
+        fingerprint=sha256(images.tobytes()).hexdigest(),
+        draw=settle(None, config.split, "digits"),
+    )
+
+
+def list_clothing(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """List the photographs with the splits they come with. Raises UserError where they can neither
+    be found nor fetched.
+    """
+    return list_folder(
+        config.model_copy(update={"path": str(_found(config, cache_dir, CLOTHING))}), cache_dir
+    )
+
+
+def _found(config: DatasetConfig, cache_dir: Path, archive: Archive) -> Path:
+    if config.path is not None:
+        return Path(config.path)
+    named = os.environ.get(CLOTHING_VARIABLE)
+    if not named:
+        return fetch(archive, cache_dir)
+    if not Path(named).is_dir():
+        raise UserError(f"{CLOTHING_VARIABLE} is {named}, which is not a folder; {archive.advice}")
+    return Path(named).absolute()
 
 
 def fetch(
