@@ -23,7 +23,7 @@ BITS = (8, 10, 12, 14, 16)
 # Hot pixels and markers reach the end of any range: so many of an image's values, rounded up, do
 # not count.
 UNCOUNTED = 1000
-EXPECTED = (
+EXPECTED_VALUES = (
     "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per "
     "channel"
 )
@@ -63,7 +63,23 @@ def check_bounds(values: np.ndarray) -> None:
     """
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= (255 if values.dtype.kind == "f" else 65535)):
-        raise BadImage(f"values from {low:g} to {high:g}; {EXPECTED}")
+        raise BadImage(f"values from {low:g} to {high:g}; {EXPECTED_VALUES}")
+
+
+def check_value_range(images: np.ndarray, what: str) -> None:
+    """Raise UserError unless the values can become 8 bits, judged over the whole
+    array."""
+    if images.dtype.kind not in "biuf":
+        raise UserError(
+            f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or "
+            "0..255"
+        )
+    if images.dtype in (np.uint8, bool) or not images.size:
+        return
+    try:
+        check_bounds(images)
+    except BadImage as error:
+        raise UserError(f"{what} has {error}") from error
 
 
 def level_of(values: np.ndarray) -> Level:
