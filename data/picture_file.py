@@ -16,8 +16,8 @@ from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from data.bit_depth import deep_values, is_negative, read_deep, tiff_size
 from data.containers import check_jpeg, check_png, jpeg_versions, png_versions
-from data.deep_pixels import deep_values, is_negative, read_deep, tiff_size
 from data.errors import BadImage
 
 # Pillow knows some forty formats, one of which starts Ghostscript; trust the ones people train on.
