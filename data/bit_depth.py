@@ -1,9 +1,9 @@
-"""Pixels of more than 8 bits per channel: read from files whole, and brought to 8 bits by one scale for
-a whole dataset, by what is used of the range.
+"""Pixels of more than 8 bits per channel: read from files whole, and brought to 8 bits by one scale
+for a whole dataset, by what is used of the range.
 
 A scale of each image's own would make a dark picture bright; the file's 16 bits say nothing, since
-cameras and scanners store 10, 12 or 14 bits in them. Pillow reads grey ones whole; colour it cuts to
-the high byte, and floats in colour not at all: OpenCV reads those.
+cameras and scanners store 10, 12 or 14 bits in them. Pillow reads grey ones whole; colour it cuts
+to the high byte, and floats in colour not at all: OpenCV reads those.
 """
 
 from collections import defaultdict

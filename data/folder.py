@@ -16,8 +16,8 @@ from typing import NamedTuple
 from data.errors import UserError
 from data.labels import class_order, without_labels
 from data.listing import FileTable, Listing, reason_of
-from data.litter import is_litter
 from data.messages import did_you_mean, first_of, shown
+from data.image_files import is_litter
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
 from data.splits import SPLIT_NAMES, TRAIN, settle, split_number

@@ -1,8 +1,8 @@
-"""A picture file opened: its format told by its bytes, JPEG and PNG checked for being whole and stripped
-of what surrounds the picture, its header checked, its turn read, nothing scaled yet.
+"""A picture file opened: its format told by its bytes, JPEG and PNG checked for being whole and
+stripped of what surrounds the picture, its header checked, its turn read, nothing scaled yet.
 
-A film behind the picture, Exif, profiles, texts: none of that is ever a reason to refuse it. Colours
-and sizes are `decode`.
+A film behind the picture, Exif, profiles, texts: none of that is ever a reason to refuse it.
+Colours and sizes are `decode`.
 """
 
 import re

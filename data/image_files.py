@@ -1,15 +1,17 @@
-"""Images named on a command line: files, folders and patterns, read one by one; a bad one is a
-value, not an end.
+"""Which files are pictures that somebody means: what lies beside pictures everywhere and is passed
+over (hidden files, edits, films, notes, what file managers, disks, archives and unfinished
+downloads leave behind), and the images named on a command line, read one by one.
 
 Labels and splits belong to `sources`; nothing here knows them.
 """
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -17,7 +19,6 @@ from data.bit_depth import Whites
 from data.decode import decode_image
 from data.errors import BadImage
 from data.listing import HEADER_BYTES, KINDS, MAX_BYTES_A_PIXEL, reason_of
-from data.litter import is_litter
 from data.messages import shown
 from data.settings import DatasetConfig
 
@@ -95,3 +96,85 @@ def _content(name: str) -> bytes:
             f"{status.st_size} bytes, more than a picture of {MAX_PIXELS} pixels could need"
         )
     return Path(name).read_bytes()
+
+
+# Lower case. A name that begins with a dot (.DS_Store, ._photo.jpg, .git, .thumbnails) is litter
+# too.
+LITTER = frozenset(
+    {
+        "thumbs.db",  # Windows: thumbnails, folder settings, wastebasket
+        "thumbs.db:encryptable",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "found.000",
+        "icon\r",  # macOS: folder icons, the other half of zipped files, mounted disks
+        "__macosx",
+        "desktop db",
+        "desktop df",
+        "network trash folder",
+        "temporary items",
+        "thevolumesettingsfolder",
+        "picasa.ini",  # picture managers
+        "picasaoriginals",
+        "zbthumbnail.info",
+        "@eadir",  # network disks (Synology, QNAP)
+        "@__thumb",
+        "@recycle",
+        "@recently-snapshot",
+        "@tmp",
+        "@sharebin",
+        "#recycle",
+        "#snapshot",
+        "lost+found",  # Linux: what a repair of the disk found
+        "__pycache__",
+        "photothumb.db",  # picture managers: thumbnails, catalogues, edits
+        "bridgecache.bct",
+        "bridgecachet.bct",
+        "pspbrwse.jbf",
+        "captureone",
+        "_gsdata_",  # GoodSync
+        "readme",
+        "readme.md",
+        "readme.txt",
+        "license",
+        "license.md",
+        "license.txt",
+        "labels.txt",
+        "classes.txt",
+    }
+)
+SUFFIXES = frozenset(
+    {".xmp", ".aae", ".pp3", ".dop", ".lrdata", ".json", ".xml"}  # edits and notes beside a picture
+    | {".mov", ".mp4", ".m4v"}  # the films of phones' live photos
+    | {
+        ".crdownload",
+        ".part",
+        ".partial",
+        ".download",
+        ".opdownload",
+        ".filepart",
+        ".aria2",
+    }  # unfinished
+)
+PATTERN = re.compile(
+    r"albumart(_\{.*\}.*|small)\.jpg"  # Windows Media Player
+    r"|synofile_thumb_.*|.*@syno(eastream|resource)"  # Synology
+    # streams of Windows, as files
+    r"|.*zone\.identifier|.*:(afp_\w+|encryptable|smartscreen|com\.\w+\..*)"
+    r"|~\$.*|.*\.\w+~"  # locks of office programs, copies of editors
+    r"|\.trash-.*",  # Linux's wastebaskets
+    re.IGNORECASE,
+)
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name, without the path above it, is to be passed over."""
+    return (
+        name.startswith(".")
+        or name.lower() in LITTER
+        or PurePath(name).suffix.lower() in SUFFIXES
+        or PATTERN.fullmatch(name) is not None
+    )
