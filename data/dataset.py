@@ -15,7 +15,6 @@ import numpy as np
 import PIL
 
 from data.checks import Inspection, check
-from data.copies import first_copies
 from data.errors import UserError
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, remarks, without_missing
@@ -24,7 +23,16 @@ from data.messages import first_of, shown
 from data.notes import Converted, DataNotes, LeftOut, Scale
 from data.settings import DatasetConfig
 from data.sources import SOURCES
-from data.splits import LEFT_OUT, SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits, limit_training
+from data.splits import (
+    LEFT_OUT,
+    SPLIT_NAMES,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    draw_splits,
+    first_copies,
+    limit_training,
+)
 from data.store_format import MAGIC, StoredImages
 
 __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset", "open_dataset"]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import UserError
+from data.image_files import is_litter
 from data.labels import class_order, without_labels
 from data.listing import FileTable, Listing, reason_of
 from data.messages import did_you_mean, first_of, shown
-from data.image_files import is_litter
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
-from data.splits import SPLIT_NAMES, TRAIN, settle, split_number
+from data.splits import SPLIT_NAMES, TRAIN, splits_to_draw, split_number
 
 HIDDEN = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"
@@ -46,7 +46,7 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
     table = FileTable(root)
     tops = _folders(root, "", table)
     splits = _split_folders(root, tops)
-    draw = settle(list(splits) or None, config.split, _described(root, tops, splits))
+    draw = splits_to_draw(list(splits) or None, config.split, _described(root, tops, splits))
     if splits:
         for name in sorted(set(tops) - set(splits.values())):
             table.note(BESIDE, name)

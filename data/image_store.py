@@ -17,12 +17,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from data.bit_depth import Level, Whites, check_ranges, scales_of
-from data.copies import DIGEST_BYTES, find_contradictions, find_leaks, first_copies
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
 from data.files import make_folder, replacing, sweep_leftovers
 from data.listing import Listing, reason_of
-from data.splits import SPLIT_NAMES
+from data.splits import DIGEST_BYTES, SPLIT_NAMES, find_contradictions, find_leaks, first_copies
 from data.store_format import StoredImages, append_record, read_store
 
 Progress = Callable[[int, int], None]

@@ -28,7 +28,7 @@ from data.folder import list_folder
 from data.listing import Listing, reason_of
 from data.messages import shown
 from data.settings import DatasetConfig
-from data.splits import TRAIN, settle
+from data.splits import TRAIN, splits_to_draw
 
 CHUNK_BYTES = 1 << 20
 
@@ -78,7 +78,7 @@ def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
         class_names=tuple(str(name) for name in bunch.target_names),
         read=images.__getitem__,
         fingerprint=sha256(images.tobytes()).hexdigest(),
-        draw=settle(None, config.split, "digits"),
+        draw=splits_to_draw(None, config.split, "digits"),
     )
 
 

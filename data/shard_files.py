@@ -12,9 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from data.errors import UserError
+from data.image_files import is_litter
 from data.listing import reason_of
 from data.messages import first_of, shown
-from data.image_files import is_litter
 from data.notes import Converted
 from data.splits import split_number
 

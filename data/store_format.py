@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from data.copies import DIGEST_BYTES
 from data.listing import reason_of
 from data.notes import Scale
+from data.splits import DIGEST_BYTES
 
 MAGIC = b"augimg-3"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic

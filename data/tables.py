@@ -18,7 +18,7 @@ from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
 from data.messages import FIRST, did_you_mean, first_of, shown
 from data.settings import DatasetConfig
-from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, settle, split_number
+from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, splits_to_draw, split_number
 
 DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+)")
 
@@ -63,7 +63,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
             missing.append(row)
     _explain(path, config, table, missing, len(rows))
     declared = sorted({_split(path, row) for row in rows}) if places[2] is not None else None
-    draw = settle(declared or None, config.split, shown(str(path)))
+    draw = splits_to_draw(declared or None, config.split, shown(str(path)))
     listing = table.listing(class_order({label for label, _ in seen.values()}), draw, config)
     return replace(listing, remarks=_remarks(cells, config))
 

@@ -23,7 +23,7 @@ from data.listing import Listing, reason_of
 from data.messages import LONGEST_VALUE, first_of, plural, shown
 from data.settings import DatasetConfig
 from data.shard_files import NAME_FILES, Shards, find_shards, records
-from data.splits import TRAIN, settle
+from data.splits import TRAIN, splits_to_draw
 
 KEYS = (("image/encoded", "image/class/label"), ("image", "label"))  # of the image, of its label
 FEATURE_KINDS = {
@@ -70,7 +70,7 @@ def list_tfrecord(config: DatasetConfig, cache_dir: Path) -> Listing:
         read=reader.read,
         found=shards.found,
         fingerprint=shards.fingerprint,
-        draw=settle(declared, config.split, shown(str(path))),
+        draw=splits_to_draw(declared, config.split, shown(str(path))),
     )
 
 
