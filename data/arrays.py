@@ -22,7 +22,7 @@ from data.labels import class_order, without_labels
 from data.listing import Listing, reason_of
 from data.messages import first_of, plural, shown
 from data.settings import DatasetConfig
-from data.splits import ALIASES, SPLIT_NAMES, TRAIN, splits_to_draw, split_number
+from data.splits import ALIASES, SPLIT_NAMES, TRAIN, split_number, splits_to_draw
 
 ARRAY_NAMES = (
     "images and labels (with splits and class_names if there are any), "
@@ -66,7 +66,9 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
         class_names=class_names,
         read=_reader(parts),
         fingerprint=fingerprint,
-        draw=splits_to_draw(np.unique(splits).tolist() if has_splits else None, config.split, where),
+        draw=splits_to_draw(
+            np.unique(splits).tolist() if has_splits else None, config.split, where
+        ),
     )
 
 

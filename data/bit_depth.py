@@ -17,9 +17,9 @@ import numpy as np
 from PIL import TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
+from data.dataset_notes import Scale
 from data.errors import BadImage, UserError
 from data.messages import plural
-from data.notes import Scale
 
 Kind = Literal["whole numbers", "floats"]
 Whites = Mapping[str, float]  # the value that becomes 255, by kind

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from data.dataset_notes import LeftOut
 from data.errors import UserError
 from data.labels import NO_LABEL, folded, without_labels
 from data.messages import first_of, plural
-from data.notes import LeftOut
 from data.splits import SPLIT_NAMES, TRAIN
 
 # One image trains on nothing but itself, and cannot be in both halves of a cross-validation.

@@ -15,12 +15,12 @@ import numpy as np
 import PIL
 
 from data.checks import Inspection, check
+from data.dataset_notes import Converted, DataNotes, LeftOut, Scale
 from data.errors import UserError
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, remarks, without_missing
 from data.listing import Listing
 from data.messages import first_of, shown
-from data.notes import Converted, DataNotes, LeftOut, Scale
 from data.settings import DatasetConfig
 from data.sources import SOURCES
 from data.splits import (

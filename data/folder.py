@@ -20,7 +20,7 @@ from data.listing import FileTable, Listing, reason_of
 from data.messages import did_you_mean, first_of, shown
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
-from data.splits import SPLIT_NAMES, TRAIN, splits_to_draw, split_number
+from data.splits import SPLIT_NAMES, TRAIN, split_number, splits_to_draw
 
 HIDDEN = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"

@@ -15,9 +15,9 @@ from hashlib import sha256
 
 import numpy as np
 
+from data.dataset_notes import LeftOut
 from data.listing import Listing
 from data.messages import first_of, plural
-from data.notes import LeftOut
 from data.splits import split_number
 
 # What pandas, numpy and R write, or read, for a missing value.

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data.dataset_notes import Converted, LeftOut
 from data.messages import shown
-from data.notes import Converted, LeftOut
 from data.settings import DatasetConfig, Split
 
 KINDS = {

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import Dataset, dataset_digest
+from data.dataset_notes import DataNotes
 from data.files import make_folder, new_folder, sweep_leftovers
-from data.notes import DataNotes
 from data.store_format import pixels_match
 
 BLOCK_BYTES = 1 << 26

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from data.dataset_notes import Converted
 from data.errors import UserError
 from data.image_files import is_litter
 from data.listing import reason_of
 from data.messages import first_of, shown
-from data.notes import Converted
 from data.splits import split_number
 
 NAME_FILES = ("label.labels.txt", "labels.txt", "classes.txt")

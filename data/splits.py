@@ -35,7 +35,9 @@ def split_number(name: str) -> int | None:
     return ALIASES.get(name.strip().lower())
 
 
-def splits_to_draw(declared: Sequence[int] | None, wanted: Split | None, where: str) -> Split | None:
+def splits_to_draw(
+    declared: Sequence[int] | None, wanted: Split | None, where: str
+) -> Split | None:
     """What has to be drawn from train, given the splits a source has (None: it has no splits at
     all).
 

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from data.dataset_notes import Scale
 from data.listing import reason_of
-from data.notes import Scale
 from data.splits import DIGEST_BYTES
 
 MAGIC = b"augimg-3"  # changes with the layout, and with how an image is decoded

@@ -18,7 +18,7 @@ from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
 from data.messages import FIRST, did_you_mean, first_of, shown
 from data.settings import DatasetConfig
-from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, splits_to_draw, split_number
+from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, split_number, splits_to_draw
 
 DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+)")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from data.checks import CHECKS, Inspection, check
+from data.dataset_notes import LeftOut
 from data.errors import UserError
-from data.notes import LeftOut
 
 TRUNCATED = LeftOut(name="train/cat/1.png", reason="damaged: truncated")
 

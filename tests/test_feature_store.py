@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from data.dataset import Dataset
-from data.notes import DataNotes
+from data.dataset_notes import DataNotes
 from search.experiment.trial import Resources
 from search.features import rows as rows_module
 from search.features import store as store_module

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.dataset import SPLIT_NAMES, find_images
+from data.dataset_notes import DataNotes
 from data.errors import UserError
-from data.notes import DataNotes
 from search.experiment.space import Space
 from search.experiment.trial import Resources
 from search.journal.comparison import Comparison
