@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.head_rates import CLASSES, DIM, NUM_IMAGES, UNITS
 from benchmarks.machine import describe_machine
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 
 HEADS, SHOWN = 8, 14
 STEP = "while/body/"  # how TensorFlow names what is in the loop over steps
@@ -25,7 +25,7 @@ STEP = "while/body/"  # how TensorFlow names what is in the loop over steps
 
 def main() -> int:
     set_threads(1, side_by_side=True)
-    from search.features.greetings import import_tensorflow_quietly
+    from search.features.devices import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     with tempfile.TemporaryDirectory() as folder:

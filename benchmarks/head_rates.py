@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 
 NUM_IMAGES, DIM, UNITS, CLASSES, FOLDS, SEEDS = 3409, 1280, 100, 10, 5, 3
 EPOCHS = 5  # the first of them compiles and is left out

@@ -15,8 +15,8 @@ import pytest
 from tiny_networks import noise, tiny_model
 
 from data.errors import UserError
+from search.features import devices
 from search.features import extractor as features
-from search.features import precision
 from search.features.backbones import build_backbone
 from search.features.batches import fixed_batches
 from search.features.extractor import (
@@ -265,7 +265,7 @@ def test_openvino_is_imported_without_its_telemetry() -> None:
 def test_precision_follows_the_processor(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], asked: str, expected: str
 ) -> None:
-    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset(flags))
     assert features.resolve_precision(asked) == expected
 
 
@@ -280,18 +280,18 @@ def test_precision_follows_the_processor(
 def test_a_precision_that_cannot_be_had_is_refused(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], asked: str, engine: str
 ) -> None:
-    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset(flags))
     with pytest.raises(UserError, match="allowed"):
         features.resolve_precision(asked, engine)
 
 
 def test_auto_is_float32_on_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset({"amx_bf16"}))
     assert features.resolve_precision("auto", "tensorflow") == "float32"
 
 
 @pytest.mark.skipif(
-    not precision.processor_flags() & precision.BFLOAT16_FLAGS,
+    not devices.processor_flags() & devices.BFLOAT16_FLAGS,
     reason="no bfloat16 on this processor",
 )
 def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:

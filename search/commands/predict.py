@@ -13,7 +13,7 @@ from data.errors import UserError
 from data.image_files import NamedImage, read_named
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WHITES_FILE
 from search.experiment.trial import Frozen
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 
 if TYPE_CHECKING:
     import keras

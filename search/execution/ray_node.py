@@ -19,7 +19,7 @@ from data.errors import UserError
 from data.files import StorageError, make_folder
 from search.execution.failures import Failure, classify, guarded
 from search.execution.ray_mail import Begun, Late
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 from search.training.progress import EpochReport, OnEpoch
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ from data.errors import UserError
 from search.experiment.trial import Precision
 from search.features import openvino_engine, tensorflow_engine
 from search.features.batches import FixedBatch, fixed_batches
-from search.features.gpus import sees_gpu
-from search.features.precision import resolve_precision
+from search.features.devices import resolve_precision, sees_gpu
 
 if TYPE_CHECKING:
     import keras

@@ -12,7 +12,7 @@ from data.dataset import Dataset, open_dataset
 from data.packed import open_packed, packed_folder
 from data.settings import DatasetConfig
 from search.experiment.trial import FeatureDtype, ModelSettings, Precision, Resources
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 from search.features.store import FeatureStore
 
 if TYPE_CHECKING:

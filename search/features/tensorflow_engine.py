@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.features.batches import FixedBatch
-from search.features.gpus import sees_gpu
-from search.features.threads import operations_at_once
+from search.features.devices import operations_at_once, sees_gpu
 
 if TYPE_CHECKING:
     import keras

@@ -24,7 +24,7 @@ from data.dataset import Dataset
 from data.errors import UserError
 from search.experiment.settings import TrainingSettings, last_layers
 from search.experiment.trial import Precision, Resources, TrialSpec
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 from search.features.opened import extractor_for
 from search.features.store import FeatureStore
 from search.training.training_mode import LoadedTrial

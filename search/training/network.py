@@ -47,7 +47,7 @@ class Acceleration:
 
 
 def acceleration(capability: tuple[int, int] | None) -> Acceleration:
-    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for
+    """capability: as `devices.compute_capability`. Cards before BFLOAT16_FROM have no units for
     bfloat16.
     """
     if capability is None:

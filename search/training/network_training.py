@@ -16,8 +16,8 @@ import numpy as np
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings
 from search.experiment.trial import Protocol
-from search.features import gpus
-from search.features.greetings import import_tensorflow_quietly
+from search.features import devices
+from search.features.devices import import_tensorflow_quietly
 from search.training.batching import Batching, Mixing
 from search.training.cutting import ALL, cut
 from search.training.head_feed import HeadTask
@@ -188,7 +188,7 @@ def network_of(shape: NetworkShape) -> Network:
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
 
-    fast = acceleration(gpus.compute_capability())
+    fast = acceleration(devices.compute_capability())
     with built_in(fast.dtype):
         whole = build_backbone(shape.backbone, shape.weights, shape.image_size)
         parts = cut(whole, shape.start)
