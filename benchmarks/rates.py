@@ -82,7 +82,7 @@ class _BareLoop:
     thrown away."""
 
     def __init__(self, model: Any, precision: Precision) -> None:
-        from search.features.openvino_engine import PRECISION_HINTS, import_openvino
+        from search.features.runners import PRECISION_HINTS, import_openvino
 
         openvino = import_openvino()
         with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,11 @@
-"""The frozen backbone through OpenVINO on a CPU: Keras's own export, kept on disk, and an
-asynchronous queue over it.
+"""Two ways to run a frozen backbone over images: through OpenVINO on a CPU (Keras's own export,
+kept on disk, and an asynchronous queue over it), and through TensorFlow as Keras has it, which is
+slower and right by definition.
 
-Whether OpenVINO is used at all, and whether its answers are good enough, is decided in `extractor`.
+Both take batches of one fixed size, cut at multiples of it counted from the first image: what an
+image shares a batch with, and with it the last bit of its features, does not depend on how the
+stream was cut before. Which of the two runs, and whether its answers are good enough, is decided in
+`extractor`.
 """
 
 from __future__ import annotations
@@ -10,23 +14,64 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from data.files import new_folder
-from search.features.batches import FixedBatch
+from search.features.devices import operations_at_once, sees_gpu
 
 if TYPE_CHECKING:
     import keras
 
+
+class FixedBatch(NamedTuple):
+    """`images` uint8 [size, h, w, c], of which the first `num_images` are images `start`, `start` +
+    1 ... of the stream.
+    """
+
+    start: int
+    num_images: int
+    images: np.ndarray
+
+
+def fixed_batches(
+    batches: Iterable[np.ndarray], size: int, image_shape: tuple[int, ...]
+) -> Iterator[FixedBatch]:
+    """The images of `runners` (uint8 [b, h, w, c], any b) in batches of `size`; the last is filled
+    up with zeros.
+
+    Raises ValueError for images of another type or shape than `image_shape`.
+    """
+    start = 0
+    rest = np.empty((0, *image_shape), np.uint8)
+    for images in batches:
+        if images.dtype != np.uint8 or images.shape[1:] != image_shape:
+            raise ValueError(
+                f"images are {images.dtype} {images.shape[1:]}; the extractor takes uint8 "
+                f"{image_shape}"
+            )
+        images = np.concatenate([rest, images]) if len(rest) else np.ascontiguousarray(images)
+        whole = len(images) // size * size
+        for first in range(0, whole, size):
+            yield FixedBatch(start + first, size, images[first : first + size])
+        start += whole
+        rest = images[whole:]
+    if len(rest):
+        padded = np.zeros((size, *image_shape), np.uint8)
+        padded[: len(rest)] = rest
+        yield FixedBatch(start, len(rest), padded)
+
+
 # Few images keep a network's activations in the cache of one core; 4 of 150 px are 5 % faster than
 # 8: benchmarks/README.md.
-BATCH_SIZE = 4
-_FILES = ("model.xml", "model.bin")
+OPENVINO_BATCH_SIZE = 4
+_OPENVINO_FILES = ("model.xml", "model.bin")
 _CHECKSUMS = "checksums"
 PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -52,7 +97,7 @@ class OpenVinoRunner:
     of threads.
     """
 
-    batch_size = BATCH_SIZE
+    batch_size = OPENVINO_BATCH_SIZE
 
     def __init__(self, compiled: Any, num_streams: int) -> None:
         # Two requests a stream: one runs while the next one's images are being copied in.
@@ -99,7 +144,7 @@ def build_openvino(
     steps = openvino.preprocess.PrePostProcessor(network)
     steps.input().tensor().set_element_type(openvino.Type.u8)
     network = steps.build()
-    network.reshape([BATCH_SIZE, *model.input_shape[1:]])
+    network.reshape([OPENVINO_BATCH_SIZE, *model.input_shape[1:]])
     options = {
         "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
         "NUM_STREAMS": num_threads,
@@ -112,8 +157,8 @@ def build_openvino(
 
 
 def _export(model: keras.Model, folder: Path) -> Path:
-    model.export(str(folder / _FILES[0]), format="openvino", verbose=False)
-    return folder / _FILES[0]
+    model.export(str(folder / _OPENVINO_FILES[0]), format="openvino", verbose=False)
+    return folder / _OPENVINO_FILES[0]
 
 
 def _cached(model: keras.Model, folder: Path) -> Path:
@@ -125,7 +170,7 @@ def _cached(model: keras.Model, folder: Path) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
         if not _is_intact(folder):
             raise OSError(f"{folder} does not read back as it was written; check the disk")
-    return folder / _FILES[0]
+    return folder / _OPENVINO_FILES[0]
 
 
 def _is_intact(folder: Path) -> bool:
@@ -137,7 +182,64 @@ def _is_intact(folder: Path) -> bool:
 
 def _checksums(folder: Path) -> str:
     lines = []
-    for name in _FILES:
+    for name in _OPENVINO_FILES:
         with (folder / name).open("rb") as file:
             lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()} {name}\n")
     return "".join(lines)
+
+
+CPU_BATCH_SIZE = 32
+GPU_BATCH_SIZE = 128
+_BATCHES_AHEAD = 2
+
+
+class TensorFlowRunner:
+    """A function from uint8 batches of a fixed size to features, `streams` of them at once.
+    TensorFlow's threads are the process's own setting.
+    """
+
+    def __init__(self, forward: Callable[[Any], Any], batch_size: int, streams: int) -> None:
+        self._forward, self._streams = forward, streams
+        self.batch_size = batch_size
+
+    def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
+        """Writes the features of each batch into its rows of `out`, while the next batches are
+        drawn from the iterator.
+        """
+        pending: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(self._streams, thread_name_prefix="tensorflow") as thread:
+            for batch in batches:
+                pending.append(thread.submit(self._store, batch, out))
+                if len(pending) >= self._streams + _BATCHES_AHEAD:
+                    pending.popleft().result()
+            while pending:
+                pending.popleft().result()
+
+    def _store(self, batch: FixedBatch, out: np.ndarray) -> None:
+        features = np.asarray(self._forward(batch.images))
+        out[batch.start : batch.start + batch.num_images] = features[: batch.num_images]
+
+
+def build_tensorflow(model: keras.Model, num_threads: int) -> TensorFlowRunner:
+    batch_size = _batch_size()
+    return TensorFlowRunner(_graph(model, batch_size), batch_size, _streams(num_threads))
+
+
+def _graph(model: keras.Model, batch_size: int) -> Any:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([batch_size, *model.input_shape[1:]], tf.uint8)]
+
+    @tf.function(input_signature=signature, jit_compile=False)
+    def forward(images: Any) -> Any:
+        return model(tf.cast(images, tf.float32), training=False)
+
+    return forward
+
+
+def _streams(num_threads: int) -> int:
+    return 1 if sees_gpu() else operations_at_once(num_threads)
+
+
+def _batch_size() -> int:
+    return GPU_BATCH_SIZE if sees_gpu() else CPU_BATCH_SIZE
