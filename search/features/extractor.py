@@ -1,8 +1,8 @@
 """Features of images by a frozen backbone: which engine runs it, how precisely, and the proof that
 it may.
 
-One record an engine in FEATURE_ENGINES, in the order in which they are tried: each stands in for the one
-before it. How an engine works is its own module's affair, and keeping features on disk is
+One record an engine in FEATURE_ENGINES, in the order in which they are tried: each stands in for
+the one before it. How an engine works is its own module's affair, and keeping features on disk is
 `store`'s.
 """
 
@@ -174,11 +174,12 @@ def build_extractor(
 ) -> Extractor:
     """The fastest right way to run `model` [n, s, s, 3] -> [n, ...] on this machine.
 
-    engine: auto, or one of FEATURE_ENGINES; where it is absent, fails, or differs from Keras by more than
-    ALLOWED_DIFFERENCE on `check_images` (uint8 [k, s, s, 3]; noise if not given), the next one stands in,
-    and one warning is logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's, and
-    TensorFlow's where its process gives each operation one. cache_dir: where exported networks are
-    kept; None keeps none. Raises UserError for an engine or precision that cannot be had.
+    engine: auto, or one of FEATURE_ENGINES; where it is absent, fails, or differs from Keras by
+    more than ALLOWED_DIFFERENCE on `check_images` (uint8 [k, s, s, 3]; noise if not given), the
+    next one stands in, and one warning is logged. precision: float32, bfloat16 or auto.
+    num_threads: OpenVINO's, and TensorFlow's where its process gives each operation one. cache_dir:
+    where exported networks are kept; None keeps none. Raises UserError for an engine or precision
+    that cannot be had.
     """
     wanted = resolve_precision(precision, engine)
     images = _noise(model.input_shape[1:]) if check_images is None else check_images
