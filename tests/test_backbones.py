@@ -118,7 +118,7 @@ def test_a_saved_backbone_loads_without_our_code() -> None:
     """Turning the channels is an operation of Keras, not a Lambda."""
     import keras
 
-    from search.features.networks import subtract_mean_of_bgr
+    from search.features.backbones import subtract_mean_of_bgr
 
     inputs = keras.Input((4, 4, 3))
     model = keras.Model(inputs, subtract_mean_of_bgr(inputs))
