@@ -53,7 +53,7 @@ def _profile_an_epoch(folder: Path) -> None:
     import tensorflow as tf
 
     from search.experiment.trial import ModelSettings
-    from search.features.rows import as_rows
+    from search.features.feature_rows import as_rows
     from search.training.head_feed import HeadTask, epoch_feeds
     from search.training.head_shape import HeadShape
     from search.training.head_stack import Rates, Stack, StackState

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from search.experiment.trial import ModelSettings, TrainingSettings
-from search.features import rows
+from search.features import feature_rows
 from search.training import head_feed
 from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
 from search.training.head_scores import HeadScores
@@ -206,7 +206,7 @@ def test_features_read_from_the_disk_in_parts_train_the_same_heads(
 ) -> None:
     tasks = _tasks()
     resident = _train(tasks)
-    monkeypatch.setattr(rows, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(feature_rows, "RESIDENT_BYTES", 0)
     monkeypatch.setattr(head_feed, "BLOCK_ROWS", 96)
     in_parts = _train(tasks)
     assert _bits(in_parts) == _bits(resident)

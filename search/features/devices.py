@@ -135,7 +135,7 @@ BFLOAT16_FLAGS = FAST_BFLOAT16_FLAGS | {"avx512_bf16"}
 
 
 def resolve_precision(precision: str, engine: str = "auto") -> Precision:
-    """`devices` (float32, bfloat16 or auto) as this machine will compute with `engine`.
+    """`precision` (float32, bfloat16 or auto) as this machine will compute with `engine`.
 
     auto is bfloat16 only where OpenVINO runs on a processor that gains by it, and else float32.
     Raises UserError for bfloat16 that this processor or engine has not: another machine's table is

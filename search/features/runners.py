@@ -43,7 +43,7 @@ class FixedBatch(NamedTuple):
 def fixed_batches(
     batches: Iterable[np.ndarray], size: int, image_shape: tuple[int, ...]
 ) -> Iterator[FixedBatch]:
-    """The images of `runners` (uint8 [b, h, w, c], any b) in batches of `size`; the last is filled
+    """The images of `batches` (uint8 [b, h, w, c], any b) in batches of `size`; the last is filled
     up with zeros.
 
     Raises ValueError for images of another type or shape than `image_shape`.

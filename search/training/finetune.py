@@ -14,8 +14,8 @@ import numpy as np
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
-from search.features.rows import FeatureCost
-from search.features.store import FeatureStore, NotFinite
+from search.features.feature_rows import FeatureCost, NotFinite
+from search.features.store import FeatureStore
 from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
 from search.training.head_shape import HeadState

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from search.features.rows import FeatureRows
+from search.features.feature_rows import FeatureRows
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
 from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
 from search.training.optimizer import Adam

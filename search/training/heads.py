@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from search.experiment.trial import ModelSettings, Objective, TrainingSettings
-from search.features.rows import FeatureRows, as_rows
+from search.features.feature_rows import FeatureRows, as_rows
 from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of

@@ -1,6 +1,6 @@
 """What trials leave on the disk for those that go on with it, and who deletes it once nobody will:
 a long training's checkpoint, a final head, the views of the search phase. Which views a full disk
-gives up is `features.budget`.
+gives up is `features.feature_rows.make_room`.
 """
 
 import io
