@@ -189,7 +189,7 @@ def test_a_trial_killed_between_epochs_ends_as_an_undisturbed_one(tmp_path: Path
 
 def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Path) -> None:
     from search.features.backbones import build_backbone
-    from search.features.opened import dataset_of
+    from search.features.process_cache import dataset_of
     from search.training.head_shape import HeadShape, plain_head
     from search.training.modes import MODES
     from search.training.run_trial import train_spec

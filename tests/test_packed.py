@@ -22,7 +22,7 @@ from data.packed import (
     unpack,
 )
 from search.experiment.trial import Resources
-from search.features.opened import received
+from search.features.process_cache import received
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
-from search.features.opened import dataset_of
+from search.features.process_cache import dataset_of
 from search.verification.reopening import Run, open_run
 
 Answered = tuple[TrialRecord, Predictions]

@@ -108,7 +108,7 @@ def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> b
     if plan.digest is None:
         return True
     from data.packed import unpack
-    from search.features.opened import dataset_of, received
+    from search.features.process_cache import dataset_of, received
 
     # The first trial of a node decodes or fetches the images, and the others wait for it.
     with _one_at_a_time(resources.cache_dir, plan.digest):

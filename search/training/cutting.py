@@ -25,7 +25,7 @@ from data.errors import UserError
 from search.experiment.settings import TrainingSettings, last_layers
 from search.experiment.trial import Precision, Resources, TrialSpec
 from search.features.devices import import_tensorflow_quietly
-from search.features.opened import extractor_for
+from search.features.process_cache import extractor_for
 from search.features.store import FeatureStore
 from search.training.training_mode import LoadedTrial
 
@@ -41,7 +41,7 @@ _Tensor = tuple[str, int, int]  # operation, its node, which of the node's outpu
 
 
 @dataclass(frozen=True)
-class Cut:
+class BackboneCut:
     """A backbone in two. prefix: images -> the tensor; None where the whole network runs, for the
     `reason` given. suffix: the tensor (or images) -> pooled features. trained: names of the layers
     that train, all of them in the suffix.
@@ -53,7 +53,7 @@ class Cut:
     reason: str | None = None
 
 
-def cut(backbone: keras.Model, start: str) -> Cut:
+def cut(backbone: keras.Model, start: str) -> BackboneCut:
     """Cuts `backbone` so that as much as can be of what stands before `start` is in the prefix.
 
     start: `all`, `last: N` layers, or the name of a layer or block. Where no single tensor lies
@@ -64,16 +64,16 @@ def cut(backbone: keras.Model, start: str) -> Cut:
     first = _first_trained(backbone, start)
     trained = frozenset(layer.name for layer in backbone.layers[first:])
     if not any(layer.trainable_weights for layer in backbone.layers[:first]):
-        return Cut(None, backbone, trained, "every layer trains")
+        return BackboneCut(None, backbone, trained, "every layer trains")
     tensor = _tensor_below(backbone, backbone.layers[first].name)
     if tensor is None:
-        return Cut(
+        return BackboneCut(
             None, backbone, trained, f"no single tensor lies below {backbone.layers[first].name}"
         )
     import keras
 
     prefix = keras.Model(backbone.inputs[0], tensor, name=f"{backbone.name}-prefix")
-    return Cut(
+    return BackboneCut(
         prefix, keras.Model(tensor, backbone.output, name=f"{backbone.name}-suffix"), trained
     )
 
@@ -150,13 +150,13 @@ def _prefix_store(
     return FeatureStore(dataset, extractor, identity, engine, resources, np.float16, narrow)
 
 
-def say_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:
+def warn_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:
     """Logs and returns a line where the outputs will not all be kept."""
     views = trial.spec.protocol.views
     num_views = views if isinstance(views, int) and trial.spec.settings.augmentation else 0
     needed, available = (
         stored_bytes(output_shape, len(trial.pictures.trained), num_views),
-        room(trial.resources),
+        free_bytes(trial.resources),
     )
     if needed <= available:
         return None
@@ -175,7 +175,7 @@ def stored_bytes(output_shape: tuple[int, ...], num_images: int, num_views: int)
     return int(np.prod(output_shape)) * BYTES * num_images * num_views
 
 
-def room(resources: Resources) -> float:
+def free_bytes(resources: Resources) -> float:
     """Bytes that may be kept below `views_dir`."""
     folder = next(
         each for each in (resources.views_dir, *resources.views_dir.parents) if each.exists()

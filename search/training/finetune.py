@@ -16,7 +16,7 @@ from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.feature_rows import FeatureCost, NotFinite
 from search.features.store import FeatureStore
-from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
+from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
 from search.training.head_shape import HeadState
 from search.training.network import Network
@@ -130,7 +130,7 @@ def _stored_way(trial: LoadedTrial) -> _Way:
     store = prefix_store(trial)
     feed = StoredFeed(store, trial.pictures, trial.scored)
     shape = feed.scored.shape[1:]
-    say_if_too_large(trial, shape)
+    warn_if_too_large(trial, shape)
     text, layer = "x".join(map(str, shape)), cut_of(trial.spec).cut_after
     description = f"prefix kept up to {layer} ({text}, float16)"
     return _Way(feed, store.of_pictures, description, lambda: feed.cost)

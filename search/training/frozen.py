@@ -11,7 +11,7 @@ from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.features.devices import operations_at_once, sees_gpu
 from search.features.feature_rows import refuse_not_finite
-from search.features.opened import extractor_of, store_of
+from search.features.process_cache import extractor_of, store_of
 from search.features.store import FeatureStore
 from search.training.head_shape import HeadWeights
 from search.training.heads import HeadPlan, train_heads

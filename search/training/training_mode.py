@@ -13,7 +13,7 @@ from data.dataset import Dataset
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Resources, TrialSpec
 from search.features.feature_rows import NO_COST, FeatureCost
-from search.features.opened import dataset_of
+from search.features.process_cache import dataset_of
 from search.training.folds import head_tasks, pool_rows
 from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadWeights
