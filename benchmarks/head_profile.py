@@ -54,9 +54,9 @@ def _profile_an_epoch(folder: Path) -> None:
 
     from search.experiment.trial import ModelSettings
     from search.features.feature_rows import as_rows
-    from search.training.head_feed import HeadTask, epoch_feeds
     from search.training.head_shape import HeadShape
     from search.training.head_stack import Rates, Stack, StackState
+    from search.training.head_tasks import HeadTask, epoch_feeds
 
     random = np.random.default_rng(0)
     features = as_rows(random.standard_normal((NUM_IMAGES, DIM), np.float32))

@@ -16,7 +16,7 @@ from data.settings import DatasetConfig
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import parse_config
 from search.experiment.trial import Protocol
-from search.training.folds import head_tasks, pool_rows, stratified_folds
+from search.training.head_tasks import head_tasks, pool_rows, stratified_folds
 
 
 @pytest.fixture(scope="module")

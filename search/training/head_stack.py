@@ -19,7 +19,7 @@ from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
 from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
-    from search.training.head_feed import EpochFeed
+    from search.training.head_tasks import EpochFeed
 
 PREDICT_ROWS = 1024
 

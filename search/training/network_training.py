@@ -20,8 +20,8 @@ from search.features import devices
 from search.features.devices import import_tensorflow_quietly
 from search.training.batching import Batching, Mixing
 from search.training.cutting import ALL, cut
-from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
+from search.training.head_tasks import HeadTask
 from search.training.network import Network, acceleration, built_in
 from search.training.optimizer import Schedule
 from search.training.pictures import Feed, digest_of

@@ -16,7 +16,7 @@ from data.extremes import augment_to, extremes
 from data.safety import LabelSafety, label_safety
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import Probe
-from search.training.head_feed import HeadTask
+from search.training.head_tasks import HeadTask
 from search.training.training_mode import Classify
 
 NUM_IMAGES = 256  # an accuracy good to about 2 points, for a warning

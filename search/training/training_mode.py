@@ -14,9 +14,8 @@ from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Resources, TrialSpec
 from search.features.feature_rows import NO_COST, FeatureCost
 from search.features.process_cache import dataset_of
-from search.training.folds import head_tasks, pool_rows
-from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadWeights
+from search.training.head_tasks import HeadTask, head_tasks, pool_rows
 from search.training.pictures import AugmentedPictures, CleanPictures, Scored
 from search.training.progress import OnEpoch
 from search.training.training_run import TrainedHeads

@@ -14,7 +14,7 @@ from data.dataset import Dataset
 from search.driver.answers import read_predictions
 from search.experiment.trial import Predictions, Protocol, TrialRecord, predictions_name
 from search.journal.journal_file import JournalError
-from search.training.folds import scored_images
+from search.training.head_tasks import scored_images
 
 
 class Answers(Mapping[int, Predictions]):
