@@ -26,7 +26,7 @@ from search.experiment.trial import Frozen
 from search.journal.comparison import Difference
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
-from search.verification.gate import MOST_BYTES as MOST_JOURNAL_BYTES
+from search.verification.foreign_runs import MOST_BYTES as MOST_JOURNAL_BYTES
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"

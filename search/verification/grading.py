@@ -26,7 +26,7 @@ from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
-from search.verification.limits import check_config
+from search.verification.foreign_runs import check_config
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources, with_own_cache
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.soundness import unfinished
@@ -100,7 +100,7 @@ def grade(
         return _graded(path, extent, data, say, weights)
     except (UserError, StorageError):
         raise
-    # a fault of this program that `gate` should have kept from it: it is said, with its name
+    # a fault of this program that `foreign_runs` should have kept out: it is said, with its name
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UserError(f"{shown(path.name)} could not be graded: {shown(reason)[:300]}") from error

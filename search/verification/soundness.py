@@ -1,7 +1,7 @@
 """What no search writes into its journal, whatever came out of it: told from the journal and its
 config alone.
 
-Numbers that follow from answers are `rehearsal`'s; the answers themselves `elsewhere`'s and
+Numbers that follow from answers are `rehearsal`'s; the answers themselves `retrained_answers`'s and
 `retraining`'s.
 """
 

@@ -3,7 +3,7 @@ against what they follow from, and one trial against training it once more.
 
 On the machine and versions of the search every number must be the same to the last digit. Elsewhere
 what follows from the journaled predictions may move by `SLACK`, which is said where it does; what
-trials trained again may do there is `elsewhere`'s.
+trials trained again may do there is `retrained_answers`'s.
 """
 
 import tempfile
@@ -22,9 +22,7 @@ from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
 from search.verification.answers import Answers
-from search.verification.elsewhere import contradictions
-from search.verification.gate import read_journal
-from search.verification.limits import compare_listing
+from search.verification.foreign_runs import compare_listing, read_journal
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
     JOURNAL,
@@ -36,6 +34,7 @@ from search.verification.reopening import (
     scratch_resources,
     with_own_cache,
 )
+from search.verification.retrained_answers import contradictions
 from search.verification.retraining import (
     Apart,
     EffectHere,
@@ -135,7 +134,7 @@ def verify(
 
 
 def open_sound_run(run_dir: Path) -> Run:
-    """A run directory that may come from elsewhere: its journal is let through by `gate` alone.
+    """A run directory that may come from elsewhere: its journal comes in by `foreign_runs` alone.
 
     Raises UserError where there is no search, JournalError (one too) where the journal is not one
     that a search writes, or its config is not the one that was run.
