@@ -26,10 +26,10 @@ from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
+from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources, with_own_cache
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
-from search.verification.soundness import unfinished
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import Verification, open_sound_run, verify_run
 

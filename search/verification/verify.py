@@ -21,7 +21,7 @@ from search.experiment.trial import Frozen, Predictions
 from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
-from search.verification.answers import Answers
+from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing, read_journal
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
@@ -44,7 +44,6 @@ from search.verification.retraining import (
     judge,
     train_again,
 )
-from search.verification.soundness import unsound
 
 # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
 SLACK = 0.001
@@ -255,11 +254,11 @@ def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verificat
 
 def _check_trials(
     state: SearchState, run_dir: Path, prepared: Prepared, slack: float, comparison: Comparison
-) -> Answers:
+) -> JournaledAnswers:
     """Every trained trial's predictions against their hash and its metrics against them; the sound
     ones."""
     labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
-    found = Answers(run_dir, prepared.dataset)
+    found = JournaledAnswers(run_dir, prepared.dataset)
     results: dict[int, Any] = {}
     for record in state.records:
         where = f"trial {record.trial}"
