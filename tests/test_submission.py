@@ -19,7 +19,6 @@ from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
-from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.reopening import open_run
 from search.verification.submission import (
     FREE,
@@ -29,6 +28,7 @@ from search.verification.submission import (
     question,
     submission_of,
 )
+from search.verification.verification_text import describe_grade, describe_grades
 
 # Every other field of an experiment file: each may change a number. A field that is new is one of
 # these unless it is in FREE.

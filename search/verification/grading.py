@@ -1,44 +1,31 @@
 """A bundle graded: its files against its manifest, what follows from its journal made again, one
-trial and the confirmation trained again. Prints nothing (`grading_text`); which of many are copies
-is `submission`'s.
+trial and the confirmation trained again. Prints nothing (`verification_text`); which of many are
+copies is `submission`'s.
 """
 
-import importlib.metadata
-import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import zip_longest
 from pathlib import Path
 
-from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import StorageError
 from data.messages import shown
 from data.sources import SOURCES
 from search.driver.answers import read_predictions
-from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
-from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
-from search.verification.bundle import projections
-from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
+from search.verification.bundle import differences_made_again, sheet_differences
+from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources, with_own_cache
+from search.verification.reopening import JOURNAL, Run, relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.submission import Copy, Submission, find_copies, submission_of
-from search.verification.verify import Verification, open_sound_run, verify_run
-
-Say = Callable[[str], None]
-PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
-PAINTERS = (
-    "matplotlib",
-    "pillow",
-)  # another version of these paints the same picture with other bytes
+from search.verification.verify import OnStep, Verification, open_sound_run, verify_run
 
 
 class Extent(Frozen):
@@ -87,7 +74,7 @@ def grade(
     path: Path,
     extent: Extent,
     data: Path | None = None,
-    say: Say = lambda _: None,
+    say: OnStep = lambda _: None,
     weights: Path | None = None,
 ) -> Grade:
     """Grades one bundle. data: where the images are; a bundle holds none. weights: the file that
@@ -106,7 +93,9 @@ def grade(
         raise UserError(f"{shown(path.name)} could not be graded: {shown(reason)[:300]}") from error
 
 
-def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Path | None) -> Grade:
+def _graded(
+    path: Path, extent: Extent, data: Path | None, say: OnStep, weights: Path | None
+) -> Grade:
     bundle, file = read_bundle(path), shown(path.name)
     manifest = bundle.manifest
     if manifest is None or JOURNAL not in bundle.files:
@@ -141,12 +130,12 @@ def _graded(path: Path, extent: Extent, data: Path | None, say: Say, weights: Pa
             "rests on"
         )
         remarks = [lot] if drawn in {each.trial for each in verification.trained} else []
-        differences += _made_again(run, bundle.files, remarks)
+        differences += differences_made_again(run, bundle.files, remarks)
         if not {each.where.partition(":")[0] for each in verification.differences} & {
             "dataset",
             "weights",
         }:
-            differences += _sheet_again(
+            differences += sheet_differences(
                 placed, bundle.files.get(SHEET), verification.exact, folder, remarks
             )
     differences += [
@@ -166,7 +155,7 @@ def grade_many(
     folder: Path,
     extent: Extent,
     data: Path | None = None,
-    say: Say = lambda _: None,
+    say: OnStep = lambda _: None,
     weights: Path | None = None,
 ) -> Grades:
     """Grades every .zip of a folder, however that is spelled. Raises UserError where there is
@@ -257,72 +246,3 @@ def _placed(run: Run, data: Path | None, weights: Path | None) -> Run:
             f"a bundle holds no images; say where they are with --data (the search read {last})"
         )
     return relocated(run, data, weights, of_others=True)
-
-
-def _made_again(run: Run, files: Mapping[str, bytes], remarks: list[str]) -> Iterator[Difference]:
-    """Config, environment, tables, winner and page as the journal gives them, against those of the
-    bundle."""
-    made = projections(run.state, files.get(SHEET))
-    kept = {JOURNAL, SHEET, *(record.predictions_file for record in run.state.records)}
-    for name in sorted({*made, *files} - kept):
-        if name not in files:
-            yield Difference(where=name, what=ABSENT)
-        elif name not in made:
-            yield Difference(where=name, what="the journal gives no such file")
-        elif files[name] != made[name]:
-            repainted = _repainted(run) if name == PAGE else None
-            remarks += [repainted] if repainted else []
-            apart = _apart(files[name], made[name], with_pictures=repainted is None)
-            if apart is not None:
-                yield Difference(where=name, what=apart)
-
-
-def _apart(ours: bytes, theirs: bytes, with_pictures: bool) -> str | None:
-    """The first line that differs, in words; None where only pictures do and those are not
-    compared."""
-    first, second = (content.decode(errors="replace") for content in (ours, theirs))
-    if PICTURE.sub("", first) == PICTURE.sub("", second):
-        return "a picture is not the one that the journal gives" if with_pictures else None
-    return _first_line_apart(PICTURE.sub("", first), PICTURE.sub("", second))
-
-
-def _first_line_apart(ours: str, theirs: str) -> str:
-    pairs = zip_longest(ours.splitlines(), theirs.splitlines(), fillvalue="")
-    for number, (one, other) in enumerate(pairs, start=1):
-        if one != other:
-            one, other = (shortened(line.strip(), 70) for line in (one, other))
-            return f"line {number}: {one!r}, and the journal gives {other!r}"
-    return "its line ends are not those that the journal gives"
-
-
-def _repainted(run: Run) -> str | None:
-    """Why pictures cannot be compared byte by byte; None where they can."""
-    then = run.opened.environment.get("packages", {})
-    here = {name: importlib.metadata.version(name) for name in PAINTERS}
-    other = [
-        f"{n} {shortened(str(then.get(n, 'absent')))}, here {here[n]}"
-        for n in PAINTERS
-        if then.get(n) != here[n]
-    ]
-    return f"pictures are not compared: {'; '.join(other)}" if other else None
-
-
-def _sheet_again(
-    run: Run, sheet: bytes | None, exact: bool, folder: Path, remarks: list[str]
-) -> Iterator[Difference]:
-    """The contact sheet painted again from the grader's images."""
-    if sheet is None:
-        yield Difference(where=SHEET, what="it is not in the bundle; a finished search has one")
-        return
-    if not exact or _repainted(run):
-        why = _repainted(run) or "another machine may paint it otherwise"
-        remarks.append(
-            f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
-        )
-        return
-    resources = with_own_cache(run.config, scratch_resources(run.config, folder), folder / "cache")
-    seed = derive_seed(run.config.seed, "split")
-    dataset = open_dataset(run.config.dataset, resources.cache_dir, seed, resources.num_threads)
-    path = write_winner_sheet(run.state, dataset, folder)
-    if path is None or path.read_bytes() != sheet:
-        yield Difference(where=SHEET, what="it is not the one that the images and the journal give")

@@ -47,9 +47,8 @@ from search.verification.retraining import (
 
 # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
 SLACK = 0.001
-TOLERANCE = "the same within what another machine may change"
 
-Say = Callable[[str], None]
+OnStep = Callable[[str], None]  # told in a line what is being done
 
 
 class Retrained(Frozen):
@@ -111,7 +110,7 @@ def verify(
     run_dir: Path,
     trial: int | None = None,
     data: Path | None = None,
-    say: Say = lambda _: None,
+    say: OnStep = lambda _: None,
     weights: Path | None = None,
 ) -> Verification:
     """Checks a run directory and trains one of its trials again.
@@ -149,36 +148,11 @@ def open_sound_run(run_dir: Path) -> Run:
     return run
 
 
-def describe(verification: Verification) -> str:
-    """For people: what was compared, and what differs."""
-    lines = [verification.warning] if verification.warning else []
-    if verification.changed:
-        lines.append(
-            f"not the machine and versions of the search: {'; '.join(verification.changed)}"
-        )
-    for each in verification.trained:
-        words = each.apart.words if each.apart else f"it fails here: {shown(each.error or '')}"
-        if each.apart or each.error:
-            lines.append(f"trial {each.trial} ({shown(each.label)}) trained again: {words}")
-    lines += verification.remarks
-    if verification.same:
-        how = "the same to the last digit" if verification.repeated else TOLERANCE
-        return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
-    count = len(verification.differences)
-    lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
-    return "\n".join(
-        [
-            *lines,
-            *(f"  {shown(each.where)}: {shown(each.what)}" for each in verification.differences),
-        ]
-    )
-
-
 def verify_run(
     run_dir: Path,
     run: Run,
     numbers: Sequence[int],
-    say: Say = lambda _: None,
+    say: OnStep = lambda _: None,
     own_cache: Path | None = None,
 ) -> Verification:
     """The run as it was opened, with the trials of those numbers trained again: one, more or none.
