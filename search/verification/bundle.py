@@ -19,6 +19,7 @@ from search.driver.outputs import write_outputs
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen
 from search.journal.comparison import Difference
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
@@ -34,7 +35,7 @@ from search.verification.bundle_file import (
     most_bytes,
     write_bundle,
 )
-from search.verification.reopening import JOURNAL, Run, scratch_resources, with_own_cache
+from search.verification.reopening import Run, scratch_resources, with_own_cache
 from search.verification.verify import open_sound_run
 
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")

@@ -26,10 +26,11 @@ from search.experiment.trial import (
 )
 from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import Event, JournalError
+from search.journal.run_dir import JOURNAL
 from search.journal.state import Replay, SearchState
 from search.training.head_tasks import scored_images
 from search.verification.rehearsal import standing
-from search.verification.reopening import JOURNAL, Run
+from search.verification.reopening import Run
 
 START_SECONDS = 120.0  # the longest a sitting took before its first event, and clocks differ
 MEASURED = (

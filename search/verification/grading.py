@@ -16,13 +16,14 @@ from search.driver.answers import read_predictions
 from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.report.wording import shown as shortened
 from search.verification.bundle import differences_made_again, sheet_differences
 from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.reopening import JOURNAL, Run, relocated
+from search.verification.reopening import Run, relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import OnStep, Verification, open_sound_run, verify_run

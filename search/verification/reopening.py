@@ -26,9 +26,9 @@ from search.journal.comparison import Comparison
 from search.journal.events import Opened
 from search.journal.journal_file import Event, JournalError
 from search.journal.journal_file import read as read_journal
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState, replay
 
-JOURNAL = "journal.jsonl"
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
 COMPUTING = (
     "precision",
