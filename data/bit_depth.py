@@ -17,11 +17,11 @@ import numpy as np
 from PIL import TiffImagePlugin
 from PIL.ImageFile import ImageFile
 
-from data.dataset_notes import Scale
+from data.dataset_notes import DepthScale
 from data.errors import BadImage, UserError
 from data.messages import plural
 
-Kind = Literal["whole numbers", "floats"]
+NumberKind = Literal["whole numbers", "floats"]
 Whites = Mapping[str, float]  # the value that becomes 255, by kind
 
 BITS = (8, 10, 12, 14, 16)
@@ -45,7 +45,7 @@ FAINT = 16  # an image below this part of the white has fewer than 16 of the 256
 class Level:
     """How far up an image's values go: all but one in UNCOUNTED are at most `value`."""
 
-    kind: Kind
+    kind: NumberKind
     value: float
 
     @property
@@ -103,7 +103,7 @@ def eight_bits(values: np.ndarray, white: float) -> np.ndarray:
     return np.rint(values.astype(np.float64) * (255 / white)).clip(0, 255).astype(np.uint8)
 
 
-def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, Scale]:
+def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, DepthScale]:
     """The scale of each kind among the images, (name, level) each."""
     by_kind: dict[str, list[tuple[str, Level]]] = defaultdict(list)
     for name, level in levels:
@@ -111,7 +111,9 @@ def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, Scale]:
     return {kind: _scale(named) for kind, named in sorted(by_kind.items())}
 
 
-def check_ranges(levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, Scale]) -> None:
+def check_ranges(
+    levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, DepthScale]
+) -> None:
     """Raise UserError where most images of a split would come out nearly black: they are of another
     range than the highest. levels: (split, name, level) of each image of more than 8 bits per
     channel.
@@ -137,10 +139,12 @@ def _is_faint(value: float, white: float) -> bool:
     return value * FAINT <= white * 256 / 255  # 16 of 255 is faint: sklearn's digits end there
 
 
-def _scale(named: list[tuple[str, Level]]) -> Scale:
+def _scale(named: list[tuple[str, Level]]) -> DepthScale:
     name, highest = max(named, key=lambda each: each[1].value)
     faint = sum(_is_faint(level.value, highest.white) for _, level in named)
-    return Scale(white=highest.white, count=len(named), level=highest.value, name=name, faint=faint)
+    return DepthScale(
+        white=highest.white, count=len(named), level=highest.value, name=name, faint=faint
+    )
 
 
 SAMPLE_FORMAT, SIGNED = 339, 2  # TIFF 6.0, section 19

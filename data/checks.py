@@ -87,7 +87,7 @@ class Inspection:
         return [self.class_names[number] for number in np.flatnonzero(chosen)]
 
 
-def check(inspection: Inspection) -> None:
+def check_dataset(inspection: Inspection) -> None:
     """Raise UserError, in one line, with everything that is wrong."""
     problems = [problem for find in CHECKS for problem in find(inspection)]
     if len(problems) == 1:

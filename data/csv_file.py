@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from data.errors import UserError
-from data.listing import KINDS, reason_of
+from data.listing import NOT_A_FILE, reason_of
 from data.messages import shown
 
 ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
@@ -71,7 +71,9 @@ def _text(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise UserError(f"{where} is {KINDS.get(stat.S_IFMT(mode), 'not a file')}; give a .csv")
+            raise UserError(
+                f"{where} is {NOT_A_FILE.get(stat.S_IFMT(mode), 'not a file')}; give a .csv"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{where} cannot be read: {reason_of(error)}") from error

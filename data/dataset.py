@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from data.checks import Inspection, check
-from data.dataset_notes import Converted, DataNotes, LeftOut, Scale
+from data.checks import Inspection, check_dataset
+from data.dataset_notes import Converted, DataNotes, DepthScale, LeftOut
 from data.errors import UserError
 from data.image_store import Decoder, open_store
-from data.labels import is_missing, remarks, without_missing
+from data.labels import is_missing, label_remarks, without_missing
 from data.listing import Listing
 from data.messages import first_of, shown
 from data.settings import DatasetConfig
@@ -101,7 +101,7 @@ def open_dataset(
         (_with_class(listing, one), _with_class(listing, other))
         for one, other in stored.contradictions
     )
-    check(_inspection(labels, splits, listing, config, bad, leaks, contradictions))
+    check_dataset(_inspection(labels, splits, listing, config, bad, leaks, contradictions))
     splits = limit_training(splits, labels, config.limit_per_class, seed)
     return Dataset(
         images=stored.images,
@@ -155,7 +155,7 @@ def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     """Raise for all that can be known without decoding, taking every image for distinct."""
     each = np.arange(len(listing.labels))
     splits = draw_splits(listing.labels, listing.splits, listing.draw, seed, each)
-    check(_inspection(listing.labels, splits, listing, config, listing.problems, (), ()))
+    check_dataset(_inspection(listing.labels, splits, listing, config, listing.problems, (), ()))
 
 
 def _inspection(
@@ -217,7 +217,7 @@ def dataset_digest(
     splits: np.ndarray,
     class_names: tuple[str, ...],
     size: int,
-    scales: Mapping[str, Scale],
+    scales: Mapping[str, DepthScale],
 ) -> str:
     """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size:
     in pixels a side; scales: of images of more than 8 bits per channel, by kind.
@@ -250,7 +250,7 @@ def _notes(
     ]
     counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
     return DataNotes(
-        labels=listing.remarks + remarks(listing.class_names, counts),
+        labels=listing.remarks + label_remarks(listing.class_names, counts),
         found=dict(listing.found),
         converted={
             conversion: Converted(count=count, first=tuple(names[position] for position in first))

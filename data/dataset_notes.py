@@ -29,7 +29,7 @@ class Converted(_Frozen):
     first: tuple[str, ...]
 
 
-class Scale(_Frozen):
+class DepthScale(_Frozen):
     """How images of more than 8 bits per channel became 8: a value v is 255 v / white, and at most
     255.
 
@@ -69,7 +69,7 @@ class DataNotes(_Frozen):
     labels: tuple[str, ...] = ()
     found: dict[str, Converted] = {}
     converted: dict[str, Converted] = {}
-    scales: dict[str, Scale] = {}
+    scales: dict[str, DepthScale] = {}
     left_out: tuple[LeftOut, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
 

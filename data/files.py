@@ -22,6 +22,7 @@ from pathlib import Path
 from data.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
+LEFTOVER_SECONDS = 6 * 3600.0  # no data set takes longer to write: what is older was left behind
 
 _CAUSES = {
     errno.ENOSPC: ("the disk is full", "free some space"),

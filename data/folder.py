@@ -22,7 +22,7 @@ from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
 from data.splits import SPLIT_NAMES, TRAIN, split_number, splits_to_draw
 
-HIDDEN = "passed over, hidden or left behind by a program"
+PASSED_OVER = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"
 DEEPER = "taken from folders below that of their class"
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
@@ -226,7 +226,7 @@ def _children(root: Path, folder: str, table: FileTable) -> list[_Child]:
     found = _entries(root / folder)
     for child in found:
         if is_litter(child.name):
-            table.note(HIDDEN, f"{folder}/{child.name}" if folder else child.name)
+            table.note(PASSED_OVER, f"{folder}/{child.name}" if folder else child.name)
     return [child for child in found if not is_litter(child.name)]
 
 

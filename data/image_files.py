@@ -18,7 +18,7 @@ import numpy as np
 from data.bit_depth import Whites
 from data.decode import decode_image
 from data.errors import BadImage
-from data.listing import HEADER_BYTES, KINDS, MAX_BYTES_A_PIXEL, reason_of
+from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, reason_of
 from data.messages import shown
 from data.settings import DatasetConfig
 
@@ -90,7 +90,7 @@ def _read(name: str, size: int, whites: Whites) -> NamedImage:
 def _content(name: str) -> bytes:
     status = Path(name).stat()  # before opening: that would wait for a FIFO's writer for ever
     if not stat.S_ISREG(status.st_mode):
-        raise BadImage(KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
+        raise BadImage(NOT_A_FILE.get(stat.S_IFMT(status.st_mode), "not a file"))
     if status.st_size > MAX_BYTES_A_PIXEL * MAX_PIXELS + HEADER_BYTES:
         raise BadImage(
             f"{status.st_size} bytes, more than a picture of {MAX_PIXELS} pixels could need"

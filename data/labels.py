@@ -21,7 +21,7 @@ from data.messages import first_of, plural
 from data.splits import split_number
 
 # What pandas, numpy and R write, or read, for a missing value.
-MISSING = frozenset(
+MISSING_LABELS = frozenset(
     {
         "",
         "nan",
@@ -54,7 +54,7 @@ _JOINER = re.compile(r"[\s_-]*(?:(?<![^\W_])and(?![^\W_])|[/+&])[\s_-]*|[\s_-]+"
 def is_missing(label: str) -> bool:
     """Whether a cell is how a missing label is written ("", "nan", "None", "NA", …)."""
     seen = "".join(sign for sign in _read(label) if unicodedata.category(sign) != "Cf")
-    return seen.strip().strip("\"'") in MISSING
+    return seen.strip().strip("\"'") in MISSING_LABELS
 
 
 def no_label(label: str) -> str:
@@ -102,7 +102,7 @@ def without_missing(listing: Listing) -> Listing:
     )
 
 
-def remarks(class_names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
+def label_remarks(class_names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
     """A sentence for each thing to look at again: it may be meant. counts: images of each class."""
     sizes = dict(zip(class_names, counts, strict=True))
     return (
@@ -194,7 +194,7 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
         (
             lambda name: (
                 (name == "-1" and not _are_signs(sizes))
-                or name.strip().casefold() in {each.casefold() for each in MISSING}
+                or name.strip().casefold() in {each.casefold() for each in MISSING_LABELS}
             ),
             "which is how a missing label may be written: leave these images out if they have none",
         ),

@@ -19,14 +19,14 @@ from data.dataset_notes import Converted, LeftOut
 from data.messages import shown
 from data.settings import DatasetConfig, Split
 
-KINDS = {
+NOT_A_FILE = {
     stat.S_IFIFO: "a FIFO, not a file",
     stat.S_IFDIR: "a folder, not a file",
     stat.S_IFSOCK: "a socket, not a file",
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
-ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 # Uncompressed 16-bit RGBA takes 8 bytes a pixel; a file larger than that (and its headers) holds
 # something else.
 MAX_BYTES_A_PIXEL = 8
@@ -79,9 +79,9 @@ class FileTable:
             status = Path(self.root, name).stat()
         except (OSError, ValueError) as error:
             self.refuse(name, reason_of(error))
-            return isinstance(error, OSError) and error.errno not in ABSENT
+            return isinstance(error, OSError) and error.errno not in NO_SUCH_FILE
         if not stat.S_ISREG(status.st_mode):
-            self.refuse(name, KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
+            self.refuse(name, NOT_A_FILE.get(stat.S_IFMT(status.st_mode), "not a file"))
             return True
         self.names.append(name)
         self.splits.append(split)

@@ -16,11 +16,10 @@ import numpy as np
 
 from data.dataset import Dataset, dataset_digest
 from data.dataset_notes import DataNotes
-from data.files import make_folder, new_folder, sweep_leftovers
+from data.files import LEFTOVER_SECONDS, make_folder, new_folder, sweep_leftovers
 from data.store_format import pixels_match
 
-BLOCK_BYTES = 1 << 26
-LEFTOVER_SECONDS = 6 * 3600.0
+SENT_BYTES = 1 << 26
 IMAGES, DIGESTS, LABELS, SPLITS, ABOUT = (
     "images.npy",
     "digests.npy",
@@ -59,8 +58,8 @@ def parcel_of(dataset: Dataset) -> Parcel:
 
 
 def blocks_of(dataset: Dataset) -> Iterator[np.ndarray]:
-    """The pixels in order, uint8 [k, s, s, 3], at most BLOCK_BYTES a block."""
-    rows = max(1, BLOCK_BYTES // max(1, dataset.images[:1].nbytes))
+    """The pixels in order, uint8 [k, s, s, 3], at most SENT_BYTES a block."""
+    rows = max(1, SENT_BYTES // max(1, dataset.images[:1].nbytes))
     for start in range(0, len(dataset.images), rows):
         yield np.asarray(dataset.images[start : start + rows])
 

@@ -40,7 +40,7 @@ UPRIGHT = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureFile:
     """What one file holds. image: its header, pixels not yet read; None where Pillow has no such
     format.
 
@@ -56,7 +56,7 @@ class Picture:
     is_negative: bool = False
 
 
-def open_picture(data: bytes, max_pixels: int) -> Picture:
+def open_picture(data: bytes, max_pixels: int) -> PictureFile:
     """Raises BadImage for what is no picture, is cut short, or has more than `max_pixels`
     pixels."""
     if not data:
@@ -74,7 +74,7 @@ def open_picture(data: bytes, max_pixels: int) -> Picture:
     values = deep_values(image, data)
     if name == "TIFF":  # which Pillow, and OpenCV too, turns when it reads the pixels
         turn = None
-    return Picture(image, values, changes, turn, values is not None and is_negative(image))
+    return PictureFile(image, values, changes, turn, values is not None and is_negative(image))
 
 
 def is_named_as_picture(name: str) -> bool:
@@ -130,7 +130,7 @@ def _first_that_opens(
     raise failure
 
 
-def _foreign_tiff(data: bytes, max_pixels: int) -> Picture:
+def _foreign_tiff(data: bytes, max_pixels: int) -> PictureFile:
     """Floats and signed numbers in colour, and floats of 64 bits. Raises BadImage where OpenCV
     fails too."""
     size = tiff_size(data)
@@ -140,7 +140,7 @@ def _foreign_tiff(data: bytes, max_pixels: int) -> Picture:
         raise BadImage(
             "a kind of TIFF that is not read; save it with 8 or 16 bits per channel, or as PNG"
         )
-    return Picture(None, values, (), None)
+    return PictureFile(None, values, (), None)
 
 
 def _orientation(image: ImageFile) -> int:
@@ -166,7 +166,7 @@ JPEG_START, JPEG_END, SCAN = 0xD8, 0xD9, 0xDA
 # What may stand between the first scan and the end: tables, further scans, notes (B.2).
 AFTER_SCAN = frozenset({0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xDF, 0xFE, *range(0xE0, 0xF0)})
 # JFIF's and Adobe's say how colours are meant; the others (Exif, profiles, comments) are notes.
-NOTES = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
+JPEG_NOTES = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
 EXIF = 0xE1
 # The least bytes, marker included, of what says how colours are meant: JFIF (T.871, 10.1) and
 # Adobe's. What is shorter says nothing.
@@ -207,7 +207,7 @@ def jpeg_versions(data: bytes) -> Iterator[bytes]:
         kept = [
             data[s.start : s.end]
             for s in _segments(data)
-            if s.marker not in NOTES - useful and s.end - s.start >= SHORTEST.get(s.marker, 0)
+            if s.marker not in JPEG_NOTES - useful and s.end - s.start >= SHORTEST.get(s.marker, 0)
         ]
         yield data[:2] + b"".join(kept)
 

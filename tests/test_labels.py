@@ -18,13 +18,13 @@ from shards import write_shard
 
 from data.dataset import list_images
 from data.errors import UserError
-from data.labels import is_missing, remarks
+from data.labels import is_missing, label_remarks
 from data.messages import shown
 from data.settings import DatasetConfig
 
 
 def said(*names: str) -> str:
-    return " / ".join(remarks([shown(name) for name in names], [3] * len(names)))
+    return " / ".join(label_remarks([shown(name) for name in names], [3] * len(names)))
 
 
 @pytest.mark.parametrize(

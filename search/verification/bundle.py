@@ -24,7 +24,7 @@ from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
 from search.verification.bundle_file import (
-    ABSENT,
+    NOT_IN_BUNDLE,
     OPTIONAL,
     PAGE,
     REQUIRED,
@@ -119,7 +119,7 @@ def differences_made_again(
     kept = {JOURNAL, SHEET, *(record.predictions_file for record in run.state.records)}
     for name in sorted({*made, *files} - kept):
         if name not in files:
-            yield Difference(where=name, what=ABSENT)
+            yield Difference(where=name, what=NOT_IN_BUNDLE)
         elif name not in made:
             yield Difference(where=name, what="the journal gives no such file")
         elif files[name] != made[name]:

@@ -28,7 +28,7 @@ from search.journal.state import event_type, first_fault, place_of
 from search.verification.event_checks import check_events
 from search.verification.reopening import Run
 
-MOST_BYTES, MOST_EVENTS = 1 << 25, 100_000  # some four thousand trials of sixty epochs
+MOST_JOURNAL_BYTES, MOST_EVENTS = 1 << 25, 100_000  # some four thousand trials of sixty epochs
 # Of JSON: a mapping of one takes eight bytes to write and some three hundred to hold.
 MOST_CONTAINERS, MOST_VALUES = 500_000, 1_500_000
 MOST_DEPTH, MOST_TEXT = 24, 100_000
@@ -38,7 +38,7 @@ LARGEST_WHOLE, LARGEST = 2**53, 3.5e38  # what a float64 counts exactly, and wha
 def read_journal(run_dir: Path, name: str) -> tuple[tuple[Event, ...], str | None]:
     """Every event, and a warning where a torn last line was left out. Raises JournalError."""
     try:
-        content = read_regular(run_dir / name, MOST_BYTES, within=run_dir)
+        content = read_regular(run_dir / name, MOST_JOURNAL_BYTES, within=run_dir)
     except UserError as error:
         raise JournalError(str(error)) from error
     except OSError as error:
