@@ -6,6 +6,8 @@ Where they are few they stay in memory; where they are many they are read from t
 needed. What is read does not depend on which of the two it is.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import logging
@@ -16,12 +18,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.errors import UserError
 from data.files import StorageError, make_folder, replacing
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 RESIDENT_BYTES = (
     400_000_000  # more than this stays on the disk; two such arrays are held while heads train
@@ -40,7 +46,7 @@ class FeatureCost:
     seconds: float = 0.0
     images: int = 0
 
-    def __add__(self, other: "FeatureCost") -> "FeatureCost":
+    def __add__(self, other: FeatureCost) -> FeatureCost:
         return FeatureCost(self.seconds + other.seconds, self.images + other.images)
 
 
@@ -85,7 +91,7 @@ class FeatureRows:
         return self[rows].astype(np.float32, copy=False)
 
     @cached_property
-    def resident(self) -> Any:
+    def resident(self) -> tf.Tensor | None:
         """All rows as a float32 tensor, made once; None where that would be too much to hold."""
         if 4 * int(np.prod(self.shape)) > RESIDENT_BYTES:
             return None
@@ -98,7 +104,7 @@ class FeatureRows:
     def _is_whole(self) -> bool:
         return self.picked is None or np.array_equal(self.picked, np.arange(len(self.values)))
 
-    def holding(self, rows: np.ndarray) -> tuple[Any, np.ndarray | None]:
+    def holding(self, rows: np.ndarray) -> tuple[np.ndarray | tf.Tensor, np.ndarray | None]:
         """Values in float32, an array or a tensor, that hold at least these rows (of any shape),
         and which of all rows they are; None: all of them, in order.
         """
@@ -118,7 +124,7 @@ class FeatureRows:
             yield start, self[np.arange(start, min(start + num_rows, len(self)))]
 
 
-def as_rows(features: "np.ndarray | FeatureRows") -> FeatureRows:
+def as_rows(features: np.ndarray | FeatureRows) -> FeatureRows:
     return features if isinstance(features, FeatureRows) else FeatureRows(features)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from search.features.devices import operations_at_once, sees_gpu
 
 if TYPE_CHECKING:
     import keras
+    import openvino
+    import tensorflow as tf
 
 
 class FixedBatch(NamedTuple):
@@ -99,7 +101,7 @@ class OpenVinoRunner:
 
     batch_size = OPENVINO_BATCH_SIZE
 
-    def __init__(self, compiled: Any, num_streams: int) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, num_streams: int) -> None:
         # Two requests a stream: one runs while the next one's images are being copied in.
         self._queue = import_openvino().AsyncInferQueue(compiled, 2 * num_streams)
 
@@ -108,7 +110,7 @@ class OpenVinoRunner:
         drawn from the iterator.
         """
 
-        def store(request: Any, rows: tuple[int, int]) -> None:
+        def store(request: openvino.InferRequest, rows: tuple[int, int]) -> None:
             start, count = rows
             out[start : start + count] = request.get_output_tensor(0).data[:count]
 
@@ -198,7 +200,9 @@ class TensorFlowRunner:
     TensorFlow's threads are the process's own setting.
     """
 
-    def __init__(self, forward: Callable[[Any], Any], batch_size: int, streams: int) -> None:
+    def __init__(
+        self, forward: Callable[[np.ndarray], tf.Tensor], batch_size: int, streams: int
+    ) -> None:
         self._forward, self._streams = forward, streams
         self.batch_size = batch_size
 
@@ -225,13 +229,13 @@ def build_tensorflow(model: keras.Model, num_threads: int) -> TensorFlowRunner:
     return TensorFlowRunner(_graph(model, batch_size), batch_size, _streams(num_threads))
 
 
-def _graph(model: keras.Model, batch_size: int) -> Any:
+def _graph(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], tf.Tensor]:
     import tensorflow as tf
 
     signature = [tf.TensorSpec([batch_size, *model.input_shape[1:]], tf.uint8)]
 
     @tf.function(input_signature=signature, jit_compile=False)
-    def forward(images: Any) -> Any:
+    def forward(images: tf.Tensor) -> tf.Tensor:
         return model(tf.cast(images, tf.float32), training=False)
 
     return forward

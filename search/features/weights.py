@@ -63,7 +63,7 @@ def _refuse_code(path: Path) -> None:
         )
 
 
-def _holds_lambda(node: Any) -> bool:
+def _holds_lambda(node: object) -> bool:
     if isinstance(node, dict):
         return node.get("class_name") in ("Lambda", "__lambda__") or any(
             map(_holds_lambda, node.values())
@@ -155,7 +155,7 @@ class _Unpickler(pickle.Unpickler):
             return _STORAGE_TYPES[name]
         raise pickle.UnpicklingError(f"it refers to {module}.{name}")
 
-    def persistent_load(self, pid: Any) -> _Storage:
+    def persistent_load(self, pid: tuple[str, str, str, str, int, object]) -> _Storage:
         kind, dtype, key, _device, num_values, view = pid
         if kind != "storage" or view is not None or dtype not in _STORAGE_TYPES.values():
             raise pickle.UnpicklingError("it holds something other than plain tensors")

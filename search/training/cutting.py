@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -223,7 +223,7 @@ def _nearest(start: str, names: list[str]) -> str:
     return f"; the nearest are {', '.join(near)}" if near else ""
 
 
-def _tensor_below(backbone: keras.Model, first: str) -> Any | None:
+def _tensor_below(backbone: keras.Model, first: str) -> keras.KerasTensor | None:
     """The last tensor before operation `first` that alone carries what comes after; None where only
     the image does.
     """
@@ -241,7 +241,7 @@ def _tensor_below(backbone: keras.Model, first: str) -> Any | None:
     return None
 
 
-def _tensors_in(node: Any) -> Iterator[_Tensor]:
+def _tensors_in(node: object) -> Iterator[_Tensor]:
     """What a serialized `inbound_nodes` takes in."""
     if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
         name, number, output = node["config"]["keras_history"]

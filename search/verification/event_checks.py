@@ -344,7 +344,7 @@ def _check_retried(so_far: _SearchSoFar, event: Event) -> None:
     del so_far.records[retried.first :]
 
 
-def _spelled(value: Any) -> str:
+def _spelled(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 

@@ -98,7 +98,7 @@ def _values(event: Event) -> Iterator[tuple[Any, int]]:
             open_ones.pop()
 
 
-def _fault_of(value: Any, depth: int) -> str | None:
+def _fault_of(value: object, depth: int) -> str | None:
     if depth > MOST_DEPTH:
         return f"its values are nested more than {MOST_DEPTH} deep"
     if isinstance(value, str):
@@ -182,7 +182,7 @@ def _amounts(run: Run) -> Iterator[Demand]:
         )
 
 
-def _number(views: Any, epochs: int) -> int:
+def _number(views: int | str, epochs: int) -> int:
     return epochs if views == "fresh" else int(views)
 
 

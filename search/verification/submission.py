@@ -200,5 +200,5 @@ def _folded(student: str) -> str:
     return " ".join(student.casefold().split())
 
 
-def _hash(value: Any) -> str:
+def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
