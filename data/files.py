@@ -158,18 +158,6 @@ def _put_folder(beside: Path, place: Path) -> None:
             raise
 
 
-def reserve(path: Path, num_bytes: int) -> None:
-    """Creates a file of that size with its blocks allocated. Raises OSError.
-
-    A sparse file mapped into memory kills the process (SIGBUS) when the disk fills up under it.
-    """
-    with path.open("wb") as file:
-        if num_bytes and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, num_bytes)
-        else:
-            file.truncate(num_bytes)
-
-
 def flush_to_disk(path: Path) -> None:
     """Returns once the file's content has reached the disk."""
     descriptor = os.open(path, os.O_RDWR)

@@ -1,4 +1,5 @@
-"""The backbones: one record each, with its own preprocessing, sizes and way to ImageNet weights.
+"""The backbones: one record each, with its own preprocessing, least size and way to ImageNet
+weights.
 
 A built model takes raw images (0..255, uint8 or float) and gives pooled features, so that whatever
 is saved from it takes what a camera gives. The scalings are those of
@@ -111,7 +112,7 @@ NO_DOWNLOAD = "efficientnet-lite0"
 
 @dataclass(frozen=True)
 class Backbone:
-    """One network. Sizes are the sides in pixels of its square images.
+    """One network. smallest_size: the least side in pixels of its square images.
 
     `build(inputs, image_size, weights, include_top)` makes the model from raw inputs [n, s, s, 3]
     to features [n, d]; its `weights` is None for fresh ones or "imagenet" for a download.
@@ -121,7 +122,6 @@ class Backbone:
 
     name: str
     smallest_size: int
-    default_size: int
     build: Build
     load_torch: Callable[[keras.Model, Path], None] | None = None
     package_file: Callable[[], Path] | None = None
@@ -134,25 +134,24 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "efficientnet-lite0",
             32,
-            224,
             build_lite0,
             load_torch=load_torch_weights,
             package_file=package_file,
         ),
-        Backbone("small-cnn", 8, 150, build_small_cnn, has_imagenet=False),
-        Backbone("xception", 71, 299, application("Xception", scale_to_one)),
-        Backbone("mobilenet-v2", 32, 224, application("MobileNetV2", scale_to_one)),
-        Backbone("mobilenet-v3-small", 32, 224, application("MobileNetV3Small", inside)),
-        Backbone("mobilenet-v3-large", 32, 224, application("MobileNetV3Large", inside)),
-        Backbone("efficientnet-v2-b0", 32, 224, application("EfficientNetV2B0", inside)),
-        Backbone("efficientnet-v2-s", 32, 384, application("EfficientNetV2S", inside)),
-        Backbone("resnet50", 32, 224, application("ResNet50", subtract_mean_of_bgr)),
-        Backbone("resnet50-v2", 32, 224, application("ResNet50V2", scale_to_one)),
-        Backbone("densenet121", 32, 224, application("DenseNet121", standardize)),
-        Backbone("nasnet-mobile", 32, 224, application("NASNetMobile", scale_to_one)),
-        Backbone("inception-v3", 75, 299, application("InceptionV3", scale_to_one)),
-        Backbone("vgg16", 32, 224, application("VGG16", subtract_mean_of_bgr)),
-        Backbone("convnext-tiny", 32, 224, application("ConvNeXtTiny", inside)),
+        Backbone("small-cnn", 8, build_small_cnn, has_imagenet=False),
+        Backbone("xception", 71, application("Xception", scale_to_one)),
+        Backbone("mobilenet-v2", 32, application("MobileNetV2", scale_to_one)),
+        Backbone("mobilenet-v3-small", 32, application("MobileNetV3Small", inside)),
+        Backbone("mobilenet-v3-large", 32, application("MobileNetV3Large", inside)),
+        Backbone("efficientnet-v2-b0", 32, application("EfficientNetV2B0", inside)),
+        Backbone("efficientnet-v2-s", 32, application("EfficientNetV2S", inside)),
+        Backbone("resnet50", 32, application("ResNet50", subtract_mean_of_bgr)),
+        Backbone("resnet50-v2", 32, application("ResNet50V2", scale_to_one)),
+        Backbone("densenet121", 32, application("DenseNet121", standardize)),
+        Backbone("nasnet-mobile", 32, application("NASNetMobile", scale_to_one)),
+        Backbone("inception-v3", 75, application("InceptionV3", scale_to_one)),
+        Backbone("vgg16", 32, application("VGG16", subtract_mean_of_bgr)),
+        Backbone("convnext-tiny", 32, application("ConvNeXtTiny", inside)),
     )
 }
 

@@ -111,11 +111,6 @@ class Network:
     def _body_variables(self) -> list[tf.Variable]:
         return self._trained[: len(self._trained) - len(self._head)] + self._moving
 
-    @property
-    def num_trained(self) -> int:
-        """Weights that train, head included."""
-        return sum(int(np.prod(variable.shape)) for variable in self._trained)
-
     def start(
         self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None
     ) -> HeadState:
