@@ -95,13 +95,7 @@ def open_dataset(
     labels = listing.labels[stored.positions]
     copy_of = first_copies(stored.digests)
     splits = draw_splits(labels, listing.splits[stored.positions], listing.draw, seed, copy_of)
-    bad = _bad_files(listing, stored)
-    leaks = tuple((listing.names[left], listing.names[kept]) for left, kept in stored.leaks)
-    contradictions = tuple(
-        (_with_class(listing, one), _with_class(listing, other))
-        for one, other in stored.contradictions
-    )
-    check_dataset(_inspection(labels, splits, listing, config, bad, leaks, contradictions))
+    check_dataset(_inspection(labels, splits, listing, config, stored))
     splits = limit_training(splits, labels, config.limit_per_class, seed)
     return Dataset(
         images=stored.images,
@@ -112,7 +106,7 @@ def open_dataset(
         digest=dataset_digest(
             stored.digests, labels, splits, listing.class_names, config.image_size, stored.scales
         ),
-        notes=_notes(listing, stored, labels, copy_of, bad),
+        notes=_notes(listing, stored, labels, copy_of),
         groups=copy_of if len(np.unique(copy_of)) < len(copy_of) else None,
     )
 
@@ -155,7 +149,7 @@ def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     """Raise for all that can be known without decoding, taking every image for distinct."""
     each = np.arange(len(listing.labels))
     splits = draw_splits(listing.labels, listing.splits, listing.draw, seed, each)
-    check_dataset(_inspection(listing.labels, splits, listing, config, listing.problems, (), ()))
+    check_dataset(_inspection(listing.labels, splits, listing, config, None))
 
 
 def _inspection(
@@ -163,15 +157,24 @@ def _inspection(
     splits: np.ndarray,
     listing: Listing,
     config: DatasetConfig,
-    bad: tuple[LeftOut, ...],
-    leaks: tuple[tuple[str, str], ...],
-    contradictions: tuple[tuple[str, str], ...],
+    stored: StoredImages | None,
 ) -> Inspection:
+    """stored: None before anything was decoded."""
     required = {TRAIN, *np.unique(listing.splits).tolist()}
     if listing.draw is not None:
         required |= {VALIDATION} if listing.draw.validation else set()
         required |= {TEST} if listing.draw.test else set()
     skips = config.on_bad_file == "skip"
+    bad, names = listing.problems, listing.names
+    leaks: tuple[tuple[str, str], ...] = ()
+    contradictions: tuple[tuple[str, str], ...] = ()
+    if stored is not None:
+        bad = _bad_files(listing, stored)
+        leaks = tuple((names[left], names[kept]) for left, kept in stored.leaks)
+        contradictions = tuple(
+            (_with_class(listing, one), _with_class(listing, other))
+            for one, other in stored.contradictions
+        )
     return Inspection(
         labels,
         splits,
@@ -236,7 +239,6 @@ def _notes(
     stored: StoredImages,
     labels: np.ndarray,
     copy_of: np.ndarray,
-    bad: tuple[LeftOut, ...],
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))
@@ -257,7 +259,7 @@ def _notes(
             for conversion, (count, first) in stored.converted.items()
         },
         scales=stored.scales,
-        left_out=(*bad, *contradictory, *leaking),
+        left_out=(*_bad_files(listing, stored), *contradictory, *leaking),
         duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
     )
 

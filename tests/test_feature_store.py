@@ -23,7 +23,7 @@ from search.features.feature_rows import (
     read_features,
     write_features,
 )
-from search.features.store import FeatureStore
+from search.features.store import FeatureStore, KeptNumbers
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 
@@ -265,7 +265,7 @@ def _bright_store(folder: Path, extractor: Any, dtype: type[np.floating]) -> Fea
         "brightnet/x",
         "fake 1",
         _resources(folder),
-        dtype,  # type: ignore[arg-type, return-value]
+        KeptNumbers(dtype),
     )
 
 

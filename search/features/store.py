@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,20 @@ DRAWN_BATCH = 16
 _LOG = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class KeptNumbers:
+    """In which numbers features are kept, and what to do where those are too narrow."""
+
+    dtype: type[np.floating] = np.float32
+    advice: str = IN_FLOAT32
+
+
 class FeatureStore:
     """Features of one dataset by one extractor, cached below `cache_dir`.
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is
     expected to compute (`extractor.expected_engine`); where another stands in, its features get
-    names of their own. dtype: in which they are kept;
-    narrow: what to do where that is too narrow. `engine` says what computed, once something was.
+    names of their own. `engine` says what computed, once something was.
     Whatever is given out is finite, read or made; else NotFinite is raised.
     """
 
@@ -63,13 +71,12 @@ class FeatureStore:
         identity: str,
         engine: str,
         resources: Resources,
-        dtype: type[np.floating] = np.float32,
-        narrow: str = IN_FLOAT32,
+        numbers: KeptNumbers = KeptNumbers(),
     ) -> None:
         self.dataset = dataset
         self.engine: str | None = None
         self._build = build_extractor
-        self._dtype, self._narrow = dtype, narrow
+        self._dtype, self._advice = numbers.dtype, numbers.advice
         self._backbone = identity.partition("/")[0]
         self._content = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
         self._expected = engine
@@ -126,14 +133,14 @@ class FeatureStore:
     def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
         found = self._extract(self._build(), iter([pictures]), len(pictures))
-        refuse_not_finite(found, self._backbone, lambda row: f"picture {row}", self._narrow)
+        refuse_not_finite(found, self._backbone, lambda row: f"picture {row}", self._advice)
         return found
 
     def _refuse_not_finite(self, features: np.ndarray, rows: np.ndarray) -> None:
         def name(row: int) -> str:
             return self.dataset.names[int(rows[row])]
 
-        refuse_not_finite(features, self._backbone, name, self._narrow)
+        refuse_not_finite(features, self._backbone, name, self._advice)
 
     def _extract(
         self, extractor: "Extractor", batches: Iterable[np.ndarray], count: int

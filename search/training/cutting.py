@@ -26,7 +26,7 @@ from search.experiment.settings import TrainingSettings, last_layers
 from search.experiment.trial import Precision, Resources, TrialSpec
 from search.features.devices import import_tensorflow_quietly
 from search.features.process_cache import extractor_for
-from search.features.store import FeatureStore
+from search.features.store import FeatureStore, KeptNumbers
 from search.training.training_mode import LoadedTrial
 
 if TYPE_CHECKING:
@@ -146,8 +146,9 @@ def _prefix_store(
     layer = prefix.layers[-1].name
     identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}/up to {layer}/float16"
     engine = expected_engine(resources.feature_engine)
-    narrow = "write training.views: fresh, or another layer in training.finetune.from"
-    return FeatureStore(dataset, extractor, identity, engine, resources, np.float16, narrow)
+    advice = "write training.views: fresh, or another layer in training.finetune.from"
+    numbers = KeptNumbers(np.float16, advice)
+    return FeatureStore(dataset, extractor, identity, engine, resources, numbers)
 
 
 def warn_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:

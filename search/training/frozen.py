@@ -58,9 +58,7 @@ def train_frozen_heads(
 
 
 def frozen_store(trial: LoadedTrial) -> FeatureStore:
-    spec = trial.spec
-    numbers = spec.precision, spec.feature_dtype
-    return store_of(spec.dataset, spec.dataset_seed, spec.settings.model, *numbers, trial.resources)
+    return store_of(trial.spec, trial.resources)
 
 
 def forget_frozen(trial: LoadedTrial) -> None:
