@@ -2,7 +2,7 @@
 one sentence about the whole column. Mends nothing.
 
 Looks below the csv's folder, and below the folder above it where nothing is there. What the columns
-mean is `tables`.
+mean is `csv_source`.
 """
 
 import csv
