@@ -220,7 +220,7 @@ def _are_signs(names: Iterable[str]) -> bool:
 
 
 def _read(name: str) -> str:
-    """The name with what `messages.shown` escaped as it was."""
+    """The name with what `messages.plain` escaped as it was."""
     return _ESCAPE.sub(lambda found: codecs.decode(found[0], "unicode_escape"), name)
 
 
