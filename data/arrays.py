@@ -20,7 +20,7 @@ from data.bit_depth import check_value_range
 from data.errors import UserError
 from data.labels import class_order, without_labels
 from data.listing import Listing, reason_of
-from data.messages import first_of, plain, plural
+from data.messages import escaped, first_of, plural
 from data.settings import DatasetConfig
 from data.splits import ALIASES, SPLIT_NAMES, TRAIN, split_number, splits_to_draw
 
@@ -49,7 +49,7 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
     and labels.
     """
     path = Path(config.path or "")
-    where = f"dataset.path: {plain(str(path))}"
+    where = f"dataset.path: {escaped(str(path))}"
     fingerprint = _fingerprint(path, where)
     arrays = _load(path, where)
     parts = _parts(arrays, where)
@@ -77,7 +77,7 @@ def _fingerprint(path: Path, where: str) -> str:
         status = path.stat()
     except OSError as error:
         raise UserError(f"{where} cannot be read: {reason_of(error)}") from error
-    text = f"{plain(str(path))}\0{status.st_size} {status.st_mtime_ns}"
+    text = f"{escaped(str(path))}\0{status.st_size} {status.st_mtime_ns}"
     return sha256(text.encode()).hexdigest()
 
 
@@ -125,7 +125,7 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
             if x.format(alias) in arrays
         ]
     if not keys:
-        found = first_of([plain(name) for name in arrays]) or "none"
+        found = first_of([escaped(name) for name in arrays]) or "none"
         raise UserError(f"{where} has the arrays {found}; expected {ARRAY_NAMES}")
     splits = [split for _, _, split in keys]
     if len(set(splits)) < len(splits):
@@ -214,8 +214,8 @@ def to_classes(
         found = [_text(name) for name in distinct]
         place = {name: number for number, name in enumerate(class_order(found))}
         places = np.array([place[name] for name in found], np.int32)
-        return places[numbers.reshape(-1)], tuple(map(plain, place))
-    names = tuple(plain(_text(name)) for name in class_names.reshape(-1))
+        return places[numbers.reshape(-1)], tuple(map(escaped, place))
+    names = tuple(escaped(_text(name)) for name in class_names.reshape(-1))
     if flat.dtype.kind not in "biu" or (
         len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < len(names)
     ):
@@ -231,7 +231,7 @@ def to_splits(values: np.ndarray, what: str) -> np.ndarray:
     by_name = distinct.dtype.kind in "US"
     numbers = [split_number(_text(value)) if by_name else value for value in distinct]
     if distinct.dtype.kind not in "USiu" or not all(number in (0, 1, 2) for number in numbers):
-        received = ", ".join(plain(_text(value)) for value in distinct[:5])
+        received = ", ".join(escaped(_text(value)) for value in distinct[:5])
         allowed = ", ".join(f"{number} or {name}" for number, name in enumerate(SPLIT_NAMES))
         raise UserError(f"{what} holds {received}; allowed: {allowed}")
     return np.array(numbers, np.int8)[where.reshape(-1)]

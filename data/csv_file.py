@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from data.errors import UserError
 from data.listing import NOT_A_FILE, reason_of
-from data.messages import plain
+from data.messages import escaped
 
 ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
@@ -59,7 +59,7 @@ def read_csv(path: Path) -> Csv:
         header = tuple(name.strip() for name in next(reader, []))
         lines = tuple((reader.line_num, tuple(cells)) for cells in reader if cells)
     except csv.Error as error:
-        what = f"dataset.path: {plain(str(path))} is not a csv in UTF-8: {reason_of(error)}"
+        what = f"dataset.path: {escaped(str(path))} is not a csv in UTF-8: {reason_of(error)}"
         raise UserError(
             f"{what} (up to line {reader.line_num}); close every quote, and {AS_UTF8}"
         ) from error
@@ -67,7 +67,7 @@ def read_csv(path: Path) -> Csv:
 
 
 def _text(path: Path) -> str:
-    where = f"dataset.path: {plain(str(path))}"
+    where = f"dataset.path: {escaped(str(path))}"
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -156,7 +156,7 @@ def column_sentence(
     """Of the paths that lead to no file: how many, the first of them, and what to do."""
     exist = "file does" if len(missing) == 1 else "files do"
     said = f"column {column}: {len(missing):,} of {num_rows:,} {exist} not exist"
-    return f"{said}; the first, line {lines[0]}, is '{plain(missing[0])}'; {what_to_do}"
+    return f"{said}; the first, line {lines[0]}, is '{escaped(missing[0])}'; {what_to_do}"
 
 
 def advice(missing: Sequence[str], nearest: Nearest) -> str:
@@ -166,26 +166,28 @@ def advice(missing: Sequence[str], nearest: Nearest) -> str:
         above = Nearest(nearest.folder.parent).of(missing[0])
         if above is not None and above[1] == 1:
             return (
-                f"there is {plain(above[0])} in the folder above the csv's, "
+                f"there is {escaped(above[0])} in the folder above the csv's, "
                 f"{nearest.folder.parent}: put the csv there "
                 "and write that"
             )
-        example = f", such as {plain(nearest.example)}" if nearest.example else "; there is no file"
+        example = (
+            f", such as {escaped(nearest.example)}" if nearest.example else "; there is no file"
+        )
         return f"no file below {nearest.folder} has such a name; {ALLOWED_PATHS}{example}"
     path, equally = found
     many = f" (one of {equally} so called)" if equally > 1 else ""
     mended = sum(nearest.so_called(each) is not None for each in missing)
     count = f", and likewise for {mended:,} of them" if mended > 1 else ""
     return (
-        f"the nearest is {plain(path)}{many}: write that, {_difference(missing[0], path)}{count}; "
-        f"{ALLOWED_PATHS}"
+        f"the nearest is {escaped(path)}{many}: write that, {_difference(missing[0], path)}{count}"
+        f"; {ALLOWED_PATHS}"
     )
 
 
 def near(received: str, nearest: Nearest) -> str:
     """ "; the nearest is a/b.jpg", or nothing where no file is."""
     found = nearest.of(received)
-    return "" if found is None else f"; the nearest is {plain(found[0])}"
+    return "" if found is None else f"; the nearest is {escaped(found[0])}"
 
 
 def _difference(received: str, path: str) -> str:

@@ -20,7 +20,7 @@ from data.errors import UserError
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, label_remarks, without_missing
 from data.listing import Listing
-from data.messages import first_of, plain
+from data.messages import escaped, first_of
 from data.settings import DatasetConfig
 from data.sources import SOURCES
 from data.splits import (
@@ -139,7 +139,7 @@ def _refuse_repeated_names(listing: Listing, config: DatasetConfig) -> None:
         if len(found) > 1
     ]
     if twice:
-        where = plain(config.path or config.source)
+        where = escaped(config.path or config.source)
         raise UserError(
             f"{where}: classes of the same name: {first_of(twice)}; give each a name of its own"
         )

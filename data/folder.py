@@ -17,7 +17,7 @@ from data.errors import UserError
 from data.image_files import is_litter
 from data.labels import class_order, without_labels
 from data.listing import FileTable, Listing, reason_of
-from data.messages import did_you_mean, first_of, plain
+from data.messages import did_you_mean, escaped, first_of
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
 from data.splits import SPLIT_NAMES, TRAIN, split_number, splits_to_draw
@@ -73,7 +73,7 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
     try:
         children = _children(root, folder, table)
     except OSError as error:
-        reason, shown_path = reason_of(error), plain(str(root / folder))
+        reason, shown_path = reason_of(error), escaped(str(root / folder))
         raise UserError(
             f"dataset.path: {shown_path} cannot be read as a folder: {reason}"
         ) from error
@@ -82,11 +82,11 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
             table.note(BESIDE, f"{folder}/{child.name}" if folder else child.name)
     names = [child.name for child in children if child.is_folder]
     if not names and not children and split:
-        raise UserError(f"dataset.path: {plain(str(root / folder))} is empty; fill or remove it")
+        raise UserError(f"dataset.path: {escaped(str(root / folder))} is empty; fill or remove it")
     if not names:
         unlabelled = f"{without_labels(split)}; " if split else ""
         raise UserError(
-            f"dataset.path: {plain(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}"
+            f"dataset.path: {escaped(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}"
         )
     return names
 
@@ -104,7 +104,7 @@ def _split_folders(root: Path, tops: list[str]) -> dict[int, str]:
     for split, name in named:
         if split in splits:
             raise UserError(
-                f"{plain(str(root))} has both {splits[split]} and {name}; keep one "
+                f"{escaped(str(root))} has both {splits[split]} and {name}; keep one "
                 f"{SPLIT_NAMES[split]}"
             )
         splits[split] = name
@@ -118,12 +118,12 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
         others = [name for name in tops if name not in splits.values()]
         missing = [name for number, name in enumerate(SPLIT_NAMES) if number not in splits]
         hints = "".join(
-            f"; {plain(name)}: {hint[2:]}"
+            f"; {escaped(name)}: {hint[2:]}"
             for name in others
             for meant in [SPLIT_NAMES[split] for split in _spoken_of(name)] or [name]
             if (hint := did_you_mean(meant, missing))
         )
-    return f"{plain(str(root))} (found: {first_of([plain(name) for name in tops])}{hints})"
+    return f"{escaped(str(root))} (found: {first_of([escaped(name) for name in tops])}{hints})"
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
@@ -155,8 +155,8 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
     if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(
             f"the folders of {_described(root, tops, {})} hold only folders, of the same names "
-            f"({first_of([plain(name) for name in shared])}), as splits do: rename them to train, "
-            "validation and test; "
+            f"({first_of([escaped(name) for name in shared])}), as splits do: rename them to "
+            "train, validation and test; "
             "where they are classes, move them all into a folder train"
         )
 
@@ -178,8 +178,8 @@ def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:
     """Archives often repeat their top folder: train/train/cat."""
     if folder and len(classes) == 1 and classes[0].lower() == folder.lower():
         raise UserError(
-            f"{plain(str(root / folder))} holds only a folder {plain(classes[0])}; move what is in "
-            "it one level up"
+            f"{escaped(str(root / folder))} holds only a folder {escaped(classes[0])}; move what is "
+            "in it one level up"
         )
 
 

@@ -19,7 +19,7 @@ from data.bit_depth import Whites
 from data.decode import decode_image
 from data.errors import BadImage
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, reason_of
-from data.messages import plain
+from data.messages import escaped
 from data.settings import DatasetConfig
 
 MAX_PIXELS = DatasetConfig().max_pixels
@@ -37,7 +37,7 @@ class NamedImage:
     @property
     def complaint(self) -> str:
         """One line for people."""
-        return f"{plain(self.name)}: {self.reason}"
+        return f"{escaped(self.name)}: {self.reason}"
 
 
 def read_named(names: Iterable[str], size: int, whites: Whites) -> Iterator[NamedImage]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset_notes import Converted, LeftOut
-from data.messages import plain
+from data.messages import escaped
 from data.settings import DatasetConfig, Split
 
 NOT_A_FILE = {
@@ -90,11 +90,11 @@ class FileTable:
         return True
 
     def refuse(self, name: str, reason: str) -> None:
-        self.problems.append(LeftOut(name=plain(name), reason=reason))
+        self.problems.append(LeftOut(name=escaped(name), reason=reason))
 
     def note(self, what: str, name: str) -> None:
         """Count what was done with a file or folder: `what` is the rest of the sentence."""
-        self._found.setdefault(what, []).append(plain(name))
+        self._found.setdefault(what, []).append(escaped(name))
 
     def listing(
         self, class_names: Sequence[str], draw: Split | None, config: DatasetConfig
@@ -102,10 +102,10 @@ class FileTable:
         numbers = {name: number for number, name in enumerate(class_names)}
         max_bytes = MAX_BYTES_A_PIXEL * config.max_pixels + HEADER_BYTES
         return Listing(
-            names=tuple(plain(name) for name in self.names),
+            names=tuple(escaped(name) for name in self.names),
             labels=np.array([numbers[name] for name in self._classes], np.int32),
             splits=np.array(self.splits, np.int8),
-            class_names=tuple(plain(name) for name in class_names),
+            class_names=tuple(escaped(name) for name in class_names),
             read=partial(_read_file, self.root, self.names, max_bytes),
             fingerprint=self._fingerprint(),
             draw=draw,

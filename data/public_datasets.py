@@ -26,7 +26,7 @@ from data.errors import UserError
 from data.files import new_folder
 from data.folder import list_folder
 from data.listing import Listing, reason_of
-from data.messages import plain
+from data.messages import escaped
 from data.settings import DatasetConfig
 from data.splits import TRAIN, splits_to_draw
 
@@ -222,8 +222,8 @@ def _inside(member: zipfile.ZipInfo, archive: Archive) -> Path:
     )
     if is_link or unsafe or len(parts) < 2:
         raise UserError(
-            f"{archive.url} is refused: {plain(member.filename)} is a link or leaves the archive's "
-            "folder"
+            f"{archive.url} is refused: {escaped(member.filename)} is a link or leaves the "
+            "archive's folder"
         )
     return Path(*parts[1:])
 

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
 from data.files import write_atomically
-from data.messages import plain
+from data.messages import escaped
 from data.strict_zip import Entry, read_directory, read_entry
 from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from search.experiment.trial import Frozen
@@ -157,7 +157,7 @@ def read_bundle(path: Path) -> BundleContents:
             files = dict(_contents(file, _entries(file, found), found))
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{plain(path.name)} cannot be read as a bundle: {plain(str(error))}"
+            f"{escaped(path.name)} cannot be read as a bundle: {escaped(str(error))}"
         ) from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
@@ -177,7 +177,7 @@ def _need_content(path: Path) -> None:
             f"of {found.st_size / 1e9:.1f} GB; the largest bundle has {MOST_BUNDLE_BYTES / 1e9:.1f}"
         )
     if kind is not None:
-        raise UserError(f"{plain(path.name)} is {kind}; name a .zip that `bundle` made")
+        raise UserError(f"{escaped(path.name)} is {kind}; name a .zip that `bundle` made")
 
 
 def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
@@ -191,7 +191,7 @@ def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
         )
     for entry in entries:
         if not (is_known(entry.name) or entry.name == MANIFEST):
-            found.append(Difference(where=plain(entry.name), what="no bundle holds such a file"))
+            found.append(Difference(where=escaped(entry.name), what="no bundle holds such a file"))
         elif entry.name in known:
             found.append(Difference(where=entry.name, what="it is in the bundle twice"))
         elif entry.size > most_bytes(entry.name):
@@ -212,7 +212,7 @@ def _contents(
                 _check_picture(content)
             yield entry.name, content
         except (zipfile.BadZipFile, BadImage) as error:
-            found.append(Difference(where=entry.name, what=f"it is damaged: {plain(str(error))}"))
+            found.append(Difference(where=entry.name, what=f"it is damaged: {escaped(str(error))}"))
 
 
 def _check_picture(content: bytes) -> None:
@@ -228,7 +228,7 @@ def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Man
     if content is None:
         if found:  # named already: damaged, or too large
             return None
-        raise UserError(f"{plain(path.name)} has no {MANIFEST}; it was not made by `bundle`")
+        raise UserError(f"{escaped(path.name)} has no {MANIFEST}; it was not made by `bundle`")
     try:
         return Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
@@ -244,7 +244,7 @@ def _against_manifest(
         if name in named:
             continue
         if name not in files:
-            yield Difference(where=plain(name), what=NOT_IN_BUNDLE)
+            yield Difference(where=escaped(name), what=NOT_IN_BUNDLE)
         elif name not in manifest.files:
             yield Difference(where=name, what="the manifest does not list it")
         elif hash_of(files[name]) != manifest.files[name]:

@@ -11,7 +11,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS, complete
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
-from data.messages import plain
+from data.messages import escaped
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.evidence.objectives import OBJECTIVES
@@ -53,7 +53,7 @@ def check_events(events: Sequence[Event]) -> None:
                 check(so_far, event)
             except UserError as error:
                 raise JournalError(
-                    f"{place_of(event)}: {' '.join(plain(str(error)).split())[:400]}"
+                    f"{place_of(event)}: {' '.join(escaped(str(error)).split())[:400]}"
                 ) from error
 
 
@@ -259,7 +259,7 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
 
 def _need_augmentation(name: str) -> None:
     """Raises UserError for the name of no augmentation."""
-    _need(name in AUGMENTATIONS, f"{plain(name[:40])!r} is no augmentation")
+    _need(name in AUGMENTATIONS, f"{escaped(name[:40])!r} is no augmentation")
 
 
 def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:

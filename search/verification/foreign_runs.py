@@ -19,7 +19,7 @@ from data.dataset import SPLIT_NAMES, find_images
 from data.dataset_notes import DataNotes
 from data.errors import UserError
 from data.files import read_regular
-from data.messages import plain
+from data.messages import escaped
 from search.experiment.space import Space
 from search.experiment.trial import Resources
 from search.journal.comparison import Comparison
@@ -105,7 +105,7 @@ def _fault_of(value: object, depth: int) -> str | None:
         if len(value) > MOST_TEXT:
             return f"a text of {len(value)} letters; allowed: {MOST_TEXT}"
         if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in value):
-            return f"{plain(value[:40])!r} is no text"
+            return f"{escaped(value[:40])!r} is no text"
     if isinstance(value, int | float) and not isinstance(value, bool):
         most = LARGEST_WHOLE if isinstance(value, int) else LARGEST
         if not abs(value) <= most:

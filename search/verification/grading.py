@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.files import StorageError
-from data.messages import plain
+from data.messages import escaped
 from data.sources import SOURCES
 from search.driver.answers import read_predictions
 from search.experiment.trial import Frozen, Predictions, predictions_name
@@ -91,13 +91,15 @@ def grade(
     # a fault of this program that `foreign_runs` should have kept out: it is said, with its name
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UserError(f"{plain(path.name)} could not be graded: {plain(reason)[:300]}") from error
+        raise UserError(
+            f"{escaped(path.name)} could not be graded: {escaped(reason)[:300]}"
+        ) from error
 
 
 def _graded(
     path: Path, extent: Extent, data: Path | None, say: OnStep, weights: Path | None
 ) -> Grade:
-    bundle, file = read_bundle(path), plain(path.name)
+    bundle, file = read_bundle(path), escaped(path.name)
     manifest = bundle.manifest
     if manifest is None or JOURNAL not in bundle.files:
         return Grade(file=file, differences=bundle.differences)
@@ -163,16 +165,16 @@ def grade_many(
     none."""
     every = sorted(folder.iterdir())
     paths = [path for path in every if path.suffix.lower() == ".zip"]
-    others = [plain(path.name) for path in every if path not in paths]
+    others = [escaped(path.name) for path in every if path not in paths]
     if not paths:
         raise UserError(f"{folder} holds no .zip; name the folder that the bundles are in")
     grades = []
     for number, path in enumerate(paths, start=1):
-        say(f"{plain(path.name)} ({number} of {len(paths)})")
+        say(f"{escaped(path.name)} ({number} of {len(paths)})")
         try:
             grades.append(grade(path, extent, data, say, weights))
         except (UserError, OSError) as error:
-            grades.append(Grade(file=plain(path.name), problem=" ".join(str(error).split())))
+            grades.append(Grade(file=escaped(path.name), problem=" ".join(str(error).split())))
     handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
     return Grades(grades=tuple(grades), copies=find_copies(handed_in), others=tuple(others))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from data.dataset import find_images
 from data.errors import UserError
-from data.messages import plain
+from data.messages import escaped
 from search.driver.prepare import (
     Prepared,
     backbones_of,
@@ -98,7 +98,7 @@ def _weights_files(
         )
     (old,) = files
     if weights is None:
-        name = plain(Path(old).name[-60:])
+        name = escaped(Path(old).name[-60:])
         raise UserError(
             f"it needs weights FILE: the search began from one called {name}; say where yours is "
             "with --weights"

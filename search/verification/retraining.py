@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from data.messages import plain
+from data.messages import escaped
 from search.evidence.evaluation import paired_effect
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
@@ -214,7 +214,7 @@ def _changed_status(trained: TrainedAgain) -> str | None:
     if trained.again is None and trained.journaled is not None:
         return f"completed in the journal; trained again it failed: {trained.result.error}"
     if trained.again is not None and trained.journaled is None and result is not None:
-        why, score = plain(str(result.error)), trained.result.score
+        why, score = escaped(str(result.error)), trained.result.score
         return f"failed in the journal ({why}); trained again it completes, with a score of {score}"
     return None
 

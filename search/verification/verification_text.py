@@ -3,7 +3,7 @@ from a bundle is made printable first; it comes from others."""
 
 from collections.abc import Sequence
 
-from data.messages import plain
+from data.messages import escaped
 from search.journal.comparison import Difference
 from search.report.wording import shown
 from search.verification.grading import Grade, Grades
@@ -26,9 +26,9 @@ def describe_verification(verification: Verification) -> str:
             f"not the machine and versions of the search: {'; '.join(verification.changed)}"
         )
     for each in verification.trained:
-        words = each.apart.words if each.apart else f"it fails here: {plain(each.error or '')}"
+        words = each.apart.words if each.apart else f"it fails here: {escaped(each.error or '')}"
         if each.apart or each.error:
-            lines.append(f"trial {each.trial} ({plain(each.label)}) trained again: {words}")
+            lines.append(f"trial {each.trial} ({escaped(each.label)}) trained again: {words}")
     lines += verification.remarks
     if verification.same:
         how = "the same to the last digit" if verification.repeated else WITHIN_TOLERANCE
@@ -38,7 +38,10 @@ def describe_verification(verification: Verification) -> str:
     return "\n".join(
         [
             *lines,
-            *(f"  {plain(each.where)}: {plain(each.what)}" for each in verification.differences),
+            *(
+                f"  {escaped(each.where)}: {escaped(each.what)}"
+                for each in verification.differences
+            ),
         ]
     )
 

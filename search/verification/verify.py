@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from data.messages import plain
+from data.messages import escaped
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
@@ -188,7 +188,7 @@ def verify_run(
         for record in (r for n in numbers for r in run.state.records if r.trial == n):
             answered = record.trial in predictions or record.status == "failed"
             if answered and (record.spec.key, record.trial) in asked:
-                say(f"training trial {record.trial} ({plain(record.label)}) again")
+                say(f"training trial {record.trial} ({escaped(record.label)}) again")
                 trained.append(train_again(record, predictions.get(record.trial), resources))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
