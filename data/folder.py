@@ -178,8 +178,8 @@ def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:
     """Archives often repeat their top folder: train/train/cat."""
     if folder and len(classes) == 1 and classes[0].lower() == folder.lower():
         raise UserError(
-            f"{escaped(str(root / folder))} holds only a folder {escaped(classes[0])}; move what is "
-            "in it one level up"
+            f"{escaped(str(root / folder))} holds only a folder {escaped(classes[0])}; move what "
+            "is in it one level up"
         )
 
 
