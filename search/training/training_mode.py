@@ -109,7 +109,7 @@ class Mode:
     """train: a trial to what it learnt. forget: deletes what the trial kept on disk for itself.
     put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
     those of the head. check: raises UserError for settings that do not go together. side_by_side:
-    how it uses processors, as `features.threads.set_threads` has it. budget: what successive
+    how it uses processors, as `features.devices.set_threads` has it. budget: what successive
     halving shares out; most: all of that.
     """
 
