@@ -226,12 +226,12 @@ def dataset_digest(
     in pixels a side; scales: of images of more than 8 bits per channel, by kind.
     """
     whites = {kind: scale.white for kind, scale in scales.items()}
-    whole = sha256(
+    digest = sha256(
         json.dumps([size, class_names, whites] if whites else [size, class_names]).encode()
     )
     for part in (digests, labels.astype("<i4"), splits):
-        whole.update(part.tobytes())
-    return whole.hexdigest()
+        digest.update(part.tobytes())
+    return digest.hexdigest()
 
 
 def _notes(

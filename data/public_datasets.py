@@ -131,14 +131,14 @@ def fetch(
 def content_checksum(folder: Path, folders: Sequence[str]) -> str:
     """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by
     path."""
-    whole = sha256()
+    digest = sha256()
     names = sorted(
         path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name)
     )
     for name in names:
         file_digest = sha256((folder / name).read_bytes()).hexdigest()
-        whole.update(f"{name}\0{file_digest}\n".encode())
-    return whole.hexdigest()
+        digest.update(f"{name}\0{file_digest}\n".encode())
+    return digest.hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -181,10 +181,10 @@ def build_extractor(
     where exported networks are kept; None keeps none. Raises UserError for an engine or precision
     that cannot be had.
     """
-    wanted = resolve_precision(precision, engine)
+    resolved = resolve_precision(precision, engine)
     images = _noise(model.input_shape[1:]) if check_images is None else check_images
     reference = _by_keras(model, images)
-    request = Request(model, model_identity(model), wanted, num_threads, cache_dir)
+    request = Request(model, model_identity(model), resolved, num_threads, cache_dir)
     reasons: list[str] = []
     for candidate in _candidates(engine):
         try:

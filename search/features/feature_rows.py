@@ -110,8 +110,8 @@ class FeatureRows:
         """
         if self.resident is not None:
             return self.resident, None
-        wanted = np.unique(rows)
-        return self.take(wanted), wanted
+        distinct = np.unique(rows)
+        return self.take(distinct), distinct
 
     def blocks(self) -> Iterator[np.ndarray]:
         """All rows in order, a bounded number at a time, as they are kept."""

@@ -59,11 +59,11 @@ def fixed_batches(
                 f"{image_shape}"
             )
         images = np.concatenate([rest, images]) if len(rest) else np.ascontiguousarray(images)
-        whole = len(images) // size * size
-        for first in range(0, whole, size):
+        num_full = len(images) // size * size
+        for first in range(0, num_full, size):
             yield FixedBatch(start + first, size, images[first : first + size])
-        start += whole
-        rest = images[whole:]
+        start += num_full
+        rest = images[num_full:]
     if len(rest):
         padded = np.zeros((size, *image_shape), np.uint8)
         padded[: len(rest)] = rest

@@ -200,9 +200,9 @@ def _read(file: BinaryIO, file_size: int) -> dict[str, np.ndarray]:
         isinstance(tensor, _Tensor) for tensor in tensors.values()
     ):
         raise ValueError("it is not a state dict")
-    wanted = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     keys = _Unpickler(file).load()
-    values = {key: _read_storage(file, wanted[key], file_size) for key in keys}
+    values = {key: _read_storage(file, storages[key], file_size) for key in keys}
     return {name: _strided(tensor, values[tensor.storage.key]) for name, tensor in tensors.items()}
 
 

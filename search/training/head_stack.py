@@ -199,7 +199,7 @@ class Stack:
         count = tf.reduce_sum(weight, axis=2)
         share = weight / count[:, :, None]  # of an image in the mean loss of its batch
         smoothed = smoothing if smooths else None
-        said = tf.TensorArray(
+        logits_of_steps = tf.TensorArray(
             tf.float32, tf.shape(rows)[0], element_shape=(None, *rows.shape[2:], self.shape.classes)
         )
         for step in tf.range(tf.shape(rows)[0]):
@@ -207,9 +207,9 @@ class Stack:
             logits, gradients = self._gradients(
                 inputs, mask[step], truth[step], share[step], smoothed
             )
-            said = said.write(step, logits)
+            logits_of_steps = logits_of_steps.write(step, logits)
             self._adam.apply(gradients, learning_rate, weight_decay if decays else None)
-        logits = said.stack()
+        logits = logits_of_steps.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = (
             CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight,

@@ -34,10 +34,10 @@ def pool_rows(dataset: Dataset, protocol: Protocol) -> np.ndarray:
     on the validation images too, which would be many more.
     """
     splits = np.asarray(dataset.splits)
-    wanted = [TRAIN, VALIDATION]
+    usable = [TRAIN, VALIDATION]
     if protocol.epochs is not None:
-        wanted = [TRAIN, TEST] if dataset.limited else [TRAIN, VALIDATION, TEST]
-    return np.flatnonzero(np.isin(splits, wanted)).astype(np.int64)
+        usable = [TRAIN, TEST] if dataset.limited else [TRAIN, VALIDATION, TEST]
+    return np.flatnonzero(np.isin(splits, usable)).astype(np.int64)
 
 
 def head_tasks(

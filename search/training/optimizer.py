@@ -99,9 +99,9 @@ def warm_cosine(
     warmup = min(warmup_epochs, max_epochs) * steps_an_epoch
     if step < warmup:
         return peak * min(1.0, (step + 1) / warmup)
-    whole = max_epochs * steps_an_epoch - warmup
+    after_warmup = max_epochs * steps_an_epoch - warmup
     return (
-        peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / whole)))
-        if whole > 0
+        peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / after_warmup)))
+        if after_warmup > 0
         else 0.0
     )

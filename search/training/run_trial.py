@@ -170,10 +170,10 @@ def probe_extremes(
     answer: Classify,
     pool: np.ndarray,
     folds: Sequence[HeadTask],
-    wanted: Mapping[str, Any],
+    strongest: Mapping[str, Any],
 ) -> tuple[Probe, ...]:
-    """For each wanted augmentation (name -> strongest value), each of its extremes alone, with its
-    options among `wanted`.
+    """For each augmentation (name -> strongest value), each of its extremes alone, with its
+    options among `strongest`.
 
     folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is
     answered by a head that has not seen it. answer: theirs, by their places in `folds`.
@@ -188,10 +188,10 @@ def probe_extremes(
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
-    for name, value in wanted.items():
+    for name, value in strongest.items():
         if is_option(name):
             continue
-        settings = alone(name, wanted)
+        settings = alone(name, strongest)
         measured = {each.label: each for each in label_safety(dataset.images, settings)}
         for extreme in extremes(name, value, settings):
             pictures = augment_to(dataset.images, images, extreme, settings)

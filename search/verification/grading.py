@@ -184,8 +184,8 @@ def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
     if not extent.train:
         return ()
     best, baseline = claimed_trials(state) or (None, None)
-    wanted = [extent.trial, *((baseline, best) if baseline is not None else ())]
-    return tuple(dict.fromkeys(chosen_trial(state, number) for number in wanted))
+    asked = [extent.trial, *((baseline, best) if baseline is not None else ())]
+    return tuple(dict.fromkeys(chosen_trial(state, number) for number in asked))
 
 
 def _laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
