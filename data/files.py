@@ -89,16 +89,14 @@ def make_folder(path: Path, what: str) -> Path:
     return path
 
 
-def write_atomically(
-    path: Path, content: bytes | str, what: str | None = None, kept: str = "the file as it was"
-) -> None:
+def write_atomically(path: Path, content: bytes | str, what: str | None = None) -> None:
     """Replaces a file's content (text as UTF-8) at one instant: readers and crashes see the old or
     the new.
 
     Raises StorageError.
     """
     data = content.encode() if isinstance(content, str) else content
-    with replacing(path, what, kept) as temporary:
+    with replacing(path, what) as temporary:
         temporary.write_bytes(data)
 
 

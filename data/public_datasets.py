@@ -31,6 +31,7 @@ from data.settings import DatasetConfig
 from data.splits import TRAIN, splits_to_draw
 
 CHUNK_BYTES = 1 << 20
+MOST_SECONDS = 1800.0  # of one download, which may trickle
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,7 @@ def _found(config: DatasetConfig, cache_dir: Path, archive: Archive) -> Path:
     return Path(named).absolute()
 
 
-def fetch(
-    archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_seconds: float = 1800
-) -> Path:
+def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30) -> Path:
     """The extracted and checked folder, below `cache_dir`; downloaded if it is not there yet.
 
     Raises UserError, with the archive's advice, where there is no network or the content is not
@@ -117,7 +116,7 @@ def fetch(
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=cache_dir) as scratch:
             packed = Path(scratch, "archive.zip")
-            _download(archive, packed, timeout_seconds, max_seconds)
+            _download(archive, packed, timeout_seconds)
             with new_folder(target, f"the images of {archive.name}") as unpacked:
                 _extract(archive, packed, unpacked)
                 _check_content(archive, unpacked)
@@ -145,10 +144,10 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _download(archive: Archive, target: Path, timeout_seconds: float, max_seconds: float) -> None:
+def _download(archive: Archive, target: Path, timeout_seconds: float) -> None:
     """Raises UserError where the network fails, for a body over `max_bytes` or a trickle over
-    `max_seconds`."""
-    deadline = time.monotonic() + max_seconds
+    `MOST_SECONDS`."""
+    deadline = time.monotonic() + MOST_SECONDS
     num_bytes = 0
     try:
         request = urllib.request.Request(archive.url, headers={"User-Agent": "augsearch"})
@@ -160,7 +159,7 @@ def _download(archive: Archive, target: Path, timeout_seconds: float, max_second
                 num_bytes += len(chunk)
                 if num_bytes > archive.max_bytes or time.monotonic() > deadline:
                     raise TimeoutError(
-                        f"stopped after {num_bytes} bytes, over {max_seconds:g} s or the size "
+                        f"stopped after {num_bytes} bytes, over {MOST_SECONDS:g} s or the size "
                         "expected"
                     )
                 file.write(chunk)
