@@ -1,12 +1,9 @@
-"""Writing files so that a crash, a full disk or a refused permission leaves the old content or the
-new.
+"""Files on a disk that may refuse, and files from elsewhere.
 
-Everything is written beside its place, flushed to disk and renamed; every failure becomes one
-`StorageError` that a person can act on. What is written is no concern of this module; the
-append-only journal is `search.journal.journal_file`.
-
-Reading files that somebody else may have put there: regular ones, and never more than was agreed
-on.
+Writing leaves the old content or the new, whatever a crash, a full disk or a permission does:
+everything is written beside its place, flushed to disk and renamed; every failure becomes one
+`StorageError` that a person can act on. Reading takes regular files only, and never more than was
+agreed on. The append-only journal is `search.journal.journal_file`.
 """
 
 import contextlib

@@ -106,14 +106,9 @@ def _graded(
     with tempfile.TemporaryDirectory(prefix="augsearch-grade-") as name:
         folder = Path(name) / "bundle"
         bundle = replace(bundle, files=_laid_out(bundle.files, folder))
-        try:
-            run = open_sound_run(folder)
-        except JournalError as error:
-            what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
-            damaged = Difference(where=JOURNAL, what=what)
-            return Grade(file=file, differences=(*bundle.differences, damaged))
-        except UserError as error:
-            raise UserError(f"{file}: {error}") from error
+        run = _opened(folder, file)
+        if isinstance(run, Difference):
+            return Grade(file=file, differences=(*bundle.differences, run))
         answers = _Readable(run.state, folder)
         submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
         graded = Grade(file=file, submission=submission)
@@ -128,11 +123,7 @@ def _graded(
         numbers += () if drawn is None else (drawn,)
         verification = verify_run(folder, placed, numbers, say, folder / "cache")
         say("making the tables and the page again")
-        lot = (
-            f"trial {drawn} was drawn by lot to be trained again beside those that the answer "
-            "rests on"
-        )
-        remarks = [lot] if drawn in {each.trial for each in verification.trained} else []
+        remarks = [_lot(drawn)] if drawn in {each.trial for each in verification.trained} else []
         differences += differences_made_again(run, bundle.files, remarks)
         if not {each.where.partition(":")[0] for each in verification.differences} & {
             "dataset",
@@ -151,6 +142,25 @@ def _graded(
             "remarks": tuple(remarks),
             "verification": verification,
         }
+    )
+
+
+def _opened(folder: Path, file: str) -> Run | Difference:
+    """The run that a bundle was laid out as, or why its journal is none. Raises UserError for what
+    the grader can mend.
+    """
+    try:
+        return open_sound_run(folder)
+    except JournalError as error:
+        what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
+        return Difference(where=JOURNAL, what=what)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
+
+
+def _lot(drawn: int | None) -> str:
+    return (
+        f"trial {drawn} was drawn by lot to be trained again beside those that the answer rests on"
     )
 
 
