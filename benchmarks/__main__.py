@@ -27,7 +27,7 @@ from benchmarks.searches import run_one_trial, run_search_from
 from benchmarks.table import Figures, rows_of, show
 from benchmarks.task import Task, clothing_task, digits_task
 from search.experiment.trial import Precision
-from search.features.precision import BFLOAT16_FLAGS, processor_flags
+from search.features.devices import BFLOAT16_FLAGS, processor_flags
 
 
 def main() -> int:

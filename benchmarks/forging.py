@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.simulations import CLOTHING, Share
 from benchmarks.world import Images, Stage, World
 from search.experiment.trial import Predictions
-from search.verification.elsewhere import Pair, contradictions, findings
+from search.verification.retrained_answers import RetrainedPair, contradictions, findings
 
 DESIGNS = ((2, 1), (5, 2), (5, 3))
 POINTS = (1, 2, 3, 4, 5)
@@ -172,7 +172,7 @@ def graded(
         forged = BASELINE if form == "baseline down" else BEST
         handed_in[forged] = FORMS[form](honest[forged], points / 100, rng)
     pairs = [
-        Pair(number, "frozen", ours.answers, again.answers)
+        RetrainedPair(number, "frozen", ours.answers, again.answers)
         for number, (ours, again) in enumerate(zip(handed_in, trained, strict=True))
     ]
     contradicted = any(contradictions(p.handed_in, images.labels, world.num_classes) for p in pairs)

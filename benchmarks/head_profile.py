@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.head_rates import CLASSES, DIM, NUM_IMAGES, UNITS
 from benchmarks.machine import describe_machine
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 
 HEADS, SHOWN = 8, 14
 STEP = "while/body/"  # how TensorFlow names what is in the loop over steps
@@ -25,7 +25,7 @@ STEP = "while/body/"  # how TensorFlow names what is in the loop over steps
 
 def main() -> int:
     set_threads(1, side_by_side=True)
-    from search.features.greetings import import_tensorflow_quietly
+    from search.features.devices import import_tensorflow_quietly
 
     import_tensorflow_quietly()
     with tempfile.TemporaryDirectory() as folder:
@@ -53,10 +53,10 @@ def _profile_an_epoch(folder: Path) -> None:
     import tensorflow as tf
 
     from search.experiment.trial import ModelSettings
-    from search.features.rows import as_rows
-    from search.training.head_feed import HeadTask, epoch_feeds
+    from search.features.feature_rows import as_rows
     from search.training.head_shape import HeadShape
     from search.training.head_stack import Rates, Stack, StackState
+    from search.training.head_tasks import HeadTask, epoch_feeds
 
     random = np.random.default_rng(0)
     features = as_rows(random.standard_normal((NUM_IMAGES, DIM), np.float32))

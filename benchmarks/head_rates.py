@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 
 NUM_IMAGES, DIM, UNITS, CLASSES, FOLDS, SEEDS = 3409, 1280, 100, 10, 5, 3
 EPOCHS = 5  # the first of them compiles and is left out
@@ -58,7 +58,7 @@ def _parts(fold: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _stacked(features: np.ndarray, labels: np.ndarray, num_lanes: int) -> float:
     from search.experiment.trial import ModelSettings, TrainingSettings
-    from search.training.head_feed import HeadTask
+    from search.training.head_tasks import HeadTask
     from search.training.heads import HeadPlan, train_heads
 
     tasks = tuple(HeadTask(*_parts(fold), seed) for seed in range(SEEDS) for fold in range(FOLDS))

@@ -43,7 +43,7 @@ def feature_rates(task: Task, precision: Precision) -> Rates:
     from data.views import augmented_batches
     from search.features.backbones import build_backbone
     from search.features.extractor import build_extractor
-    from search.features.store import BATCH as DRAWN
+    from search.features.store import DRAWN_BATCH as DRAWN
 
     dataset = open_dataset(task.experiment().dataset, task.cache_dir, 1)
     rows = np.arange(min(IMAGES_A_ROUND, len(dataset.images)))
@@ -82,7 +82,7 @@ class _BareLoop:
     thrown away."""
 
     def __init__(self, model: Any, precision: Precision) -> None:
-        from search.features.openvino_engine import PRECISION_HINTS, import_openvino
+        from search.features.runners import PRECISION_HINTS, import_openvino
 
         openvino = import_openvino()
         with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from benchmarks.memory import watched_memory
 from benchmarks.task import MIDDLE, Task
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""The `arrays` source (an .npz of images and labels) and `digits` (scikit-learn's), which needs no
-file.
+"""The `arrays` source: an .npz of images and labels, found by the names people save them under, and
+labels of any usual kind to class numbers. Nothing is ever unpickled.
 
-Finds the arrays by the names people save them under. Nothing is ever unpickled. What may be in them
-is `array_values`, what their numbers mean `bit_depth`.
+What the numbers of the images mean is `bit_depth`.
 """
 
 import bisect
@@ -17,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data.array_values import check_images, check_range, to_classes, to_splits
+from data.bit_depth import check_value_range
 from data.errors import UserError
-from data.labels import without_labels
+from data.labels import class_order, without_labels
 from data.listing import Listing, reason_of
-from data.messages import first_of, shown
+from data.messages import escaped, first_of, plural
 from data.settings import DatasetConfig
-from data.splits import ALIASES, SPLIT_NAMES, TRAIN, settle
+from data.splits import ALIASES, SPLIT_NAMES, TRAIN, split_number, splits_to_draw
 
-EXPECTED = (
+ARRAY_NAMES = (
     "images and labels (with splits and class_names if there are any), "
     "or x_train, y_train, x_validation, y_validation, x_test, y_test"
 )
@@ -50,7 +49,7 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
     and labels.
     """
     path = Path(config.path or "")
-    where = f"dataset.path: {shown(str(path))}"
+    where = f"dataset.path: {escaped(str(path))}"
     fingerprint = _fingerprint(path, where)
     arrays = _load(path, where)
     parts = _parts(arrays, where)
@@ -67,24 +66,9 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
         class_names=class_names,
         read=_reader(parts),
         fingerprint=fingerprint,
-        draw=settle(np.unique(splits).tolist() if has_splits else None, config.split, where),
-    )
-
-
-def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return Listing(
-        names=tuple(f"digit {number:04d}" for number in range(len(images))),
-        labels=bunch.target.astype(np.int32),
-        splits=np.full(len(images), TRAIN, np.int8),
-        class_names=tuple(str(name) for name in bunch.target_names),
-        read=images.__getitem__,
-        fingerprint=sha256(images.tobytes()).hexdigest(),
-        draw=settle(None, config.split, "digits"),
+        draw=splits_to_draw(
+            np.unique(splits).tolist() if has_splits else None, config.split, where
+        ),
     )
 
 
@@ -93,7 +77,7 @@ def _fingerprint(path: Path, where: str) -> str:
         status = path.stat()
     except OSError as error:
         raise UserError(f"{where} cannot be read: {reason_of(error)}") from error
-    text = f"{shown(str(path))}\0{status.st_size} {status.st_mtime_ns}"
+    text = f"{escaped(str(path))}\0{status.st_size} {status.st_mtime_ns}"
     return sha256(text.encode()).hexdigest()
 
 
@@ -102,7 +86,9 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":  # np.load would take an .npy, and try a pickle
-                raise UserError(f"{where} is not an .npz; expected one (numpy.savez) of {EXPECTED}")
+                raise UserError(
+                    f"{where} is not an .npz; expected one (numpy.savez) of {ARRAY_NAMES}"
+                )
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
                 return {str(name).lower(): arrays[name] for name in arrays}
@@ -139,8 +125,8 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
             if x.format(alias) in arrays
         ]
     if not keys:
-        found = first_of([shown(name) for name in arrays]) or "none"
-        raise UserError(f"{where} has the arrays {found}; expected {EXPECTED}")
+        found = first_of([escaped(name) for name in arrays]) or "none"
+        raise UserError(f"{where} has the arrays {found}; expected {ARRAY_NAMES}")
     splits = [split for _, _, split in keys]
     if len(set(splits)) < len(splits):
         raise UserError(
@@ -152,10 +138,10 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
 def _part(arrays: Mapping[str, np.ndarray], x: str, y: str, split: int | None, where: str) -> _Part:
     if y not in arrays:
         unlabelled = f"{without_labels(SPLIT_NAMES[split])}; " if split else ""
-        raise UserError(f"{where} has {x} but no {y}; {unlabelled}expected {EXPECTED}")
+        raise UserError(f"{where} has {x} but no {y}; {unlabelled}expected {ARRAY_NAMES}")
     images, labels = arrays[x], arrays[y]
-    check_images(images, f"{where}: {x}")
-    check_range(images, f"{where}: {x}")
+    check_image_shape(images, f"{where}: {x}")
+    check_value_range(images, f"{where}: {x}")
     if labels.ndim == 0 or len(labels) != len(images):
         raise UserError(
             f"{where}: {x} has shape {list(images.shape)} and {y} {list(labels.shape)}; one label "
@@ -199,3 +185,106 @@ def _read_array(arrays: Sequence[np.ndarray], starts: Sequence[int], position: i
     part = bisect.bisect_right(starts, position) - 1
     image: np.ndarray = arrays[part][position - starts[part]]
     return image
+
+
+def check_image_shape(images: np.ndarray, what: str) -> None:
+    """Raise UserError unless the array is [n, h, w] or [n, h, w, 1, 3 or 4], with every side at
+    least 1."""
+    if (
+        images.ndim not in (3, 4)
+        or (images.ndim == 4 and images.shape[3] not in (1, 3, 4))
+        or 0 in images.shape[1:]
+    ):
+        raise UserError(
+            f"{what} has shape {list(images.shape)}; expected [n, h, w] or [n, h, w, 1, 3 or 4]"
+        )
+
+
+def to_classes(
+    labels: np.ndarray, class_names: np.ndarray | None, what: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels int32 [n] and the names of the classes, from numbers, text or one-hot rows.
+
+    Without `class_names` the classes are the distinct labels, in the order of `class_order`. Raises
+    UserError for decimals (which are values, not classes) and for numbers that have no name.
+    """
+    flat = _one_a_row(labels, what)
+    if class_names is None:
+        distinct, numbers = np.unique(flat, return_inverse=True)
+        found = [_text(name) for name in distinct]
+        place = {name: number for number, name in enumerate(class_order(found))}
+        places = np.array([place[name] for name in found], np.int32)
+        return places[numbers.reshape(-1)], tuple(map(escaped, place))
+    names = tuple(escaped(_text(name)) for name in class_names.reshape(-1))
+    if flat.dtype.kind not in "biu" or (
+        len(flat) and not 0 <= int(flat.min()) <= int(flat.max()) < len(names)
+    ):
+        raise UserError(
+            f"{what}: with class_names, labels must be whole numbers of 0..{len(names) - 1}"
+        )
+    return flat.astype(np.int32), names
+
+
+def to_splits(values: np.ndarray, what: str) -> np.ndarray:
+    """Split numbers int8 [n] from 0, 1, 2 or from names. Raises UserError for anything else."""
+    distinct, where = np.unique(values.reshape(-1), return_inverse=True)
+    by_name = distinct.dtype.kind in "US"
+    numbers = [split_number(_text(value)) if by_name else value for value in distinct]
+    if distinct.dtype.kind not in "USiu" or not all(number in (0, 1, 2) for number in numbers):
+        received = ", ".join(escaped(_text(value)) for value in distinct[:5])
+        allowed = ", ".join(f"{number} or {name}" for number, name in enumerate(SPLIT_NAMES))
+        raise UserError(f"{what} holds {received}; allowed: {allowed}")
+    return np.array(numbers, np.int8)[where.reshape(-1)]
+
+
+def _one_a_row(labels: np.ndarray, what: str) -> np.ndarray:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    elif labels.ndim == 2 and labels.dtype.kind in "biuf" and _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
+    if labels.ndim != 1:
+        raise UserError(
+            f"{what} has shape {list(labels.shape)}; expected [n], or one-hot rows [n, "
+            f"classes]{_row_hint(labels)}"
+        )
+    if labels.dtype.kind == "f":
+        _refuse_decimals(labels, what)
+    if labels.dtype.kind not in "biuUS":
+        raise UserError(f"{what} is of {labels.dtype}; expected whole numbers or text")
+    return labels
+
+
+def _refuse_decimals(labels: np.ndarray, what: str) -> None:
+    missing = np.flatnonzero(np.isnan(labels))
+    if len(missing):
+        rows = first_of([str(row) for row in missing.tolist()])
+        raise UserError(
+            f"{what} has no value (nan) for {plural(len(missing), 'image')}, counted from 0: "
+            f"{rows}; label or remove "
+            "them, and save whole numbers"
+        )
+    first = labels[0] if len(labels) else 0.0
+    raise UserError(
+        f"{what} holds decimals ({first}, ...); classes are whole numbers or names: save 1, not 1.0"
+    )
+
+
+def _row_hint(labels: np.ndarray) -> str:
+    """What is wrong with rows of 0 and 1 that are not one-hot; empty for other labels."""
+    if (
+        labels.ndim != 2
+        or labels.dtype.kind not in "biuf"
+        or not ((labels == 0) | (labels == 1)).all()
+    ):
+        return ""
+    ones = labels.sum(axis=1)
+    wrong = first_of([str(row) for row in np.flatnonzero(ones != 1).tolist()])
+    return f"; rows {wrong} have several labels or none: an image has one label"
+
+
+def _is_one_hot(labels: np.ndarray) -> bool:
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

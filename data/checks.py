@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
+from data.dataset_notes import LeftOut
 from data.errors import UserError
 from data.labels import NO_LABEL, folded, without_labels
 from data.messages import first_of, plural
-from data.notes import LeftOut
 from data.splits import SPLIT_NAMES, TRAIN
 
 # One image trains on nothing but itself, and cannot be in both halves of a cross-validation.
@@ -87,7 +87,7 @@ class Inspection:
         return [self.class_names[number] for number in np.flatnonzero(chosen)]
 
 
-def check(inspection: Inspection) -> None:
+def check_dataset(inspection: Inspection) -> None:
     """Raise UserError, in one line, with everything that is wrong."""
     problems = [problem for find in CHECKS for problem in find(inspection)]
     if len(problems) == 1:

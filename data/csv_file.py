@@ -1,18 +1,27 @@
-"""A csv file as its cells: one way of reading, and what is said of a file that is no csv in UTF-8.
+"""A csv file as its cells, and why the paths in it lead to no files: the nearest file to each, and
+one sentence about the whole column. Mends nothing.
 
-What the columns mean is `tables`.
+Looks below the csv's folder, and below the folder above it where nothing is there. What the columns
+mean is `csv_source`.
 """
 
 import csv
+import difflib
 import io
+import os
+import re
 import stat
-from collections.abc import Sequence
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from data.errors import UserError
-from data.listing import KINDS, reason_of
-from data.messages import shown
+from data.listing import NOT_A_FILE, reason_of
+from data.messages import escaped
 
 ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
@@ -50,7 +59,7 @@ def read_csv(path: Path) -> Csv:
         header = tuple(name.strip() for name in next(reader, []))
         lines = tuple((reader.line_num, tuple(cells)) for cells in reader if cells)
     except csv.Error as error:
-        what = f"dataset.path: {shown(str(path))} is not a csv in UTF-8: {reason_of(error)}"
+        what = f"dataset.path: {escaped(str(path))} is not a csv in UTF-8: {reason_of(error)}"
         raise UserError(
             f"{what} (up to line {reader.line_num}); close every quote, and {AS_UTF8}"
         ) from error
@@ -58,11 +67,13 @@ def read_csv(path: Path) -> Csv:
 
 
 def _text(path: Path) -> str:
-    where = f"dataset.path: {shown(str(path))}"
+    where = f"dataset.path: {escaped(str(path))}"
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise UserError(f"{where} is {KINDS.get(stat.S_IFMT(mode), 'not a file')}; give a .csv")
+            raise UserError(
+                f"{where} is {NOT_A_FILE.get(stat.S_IFMT(mode), 'not a file')}; give a .csv"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{where} cannot be read: {reason_of(error)}") from error
@@ -81,3 +92,166 @@ def _text(path: Path) -> str:
 
 def cell_of(cells: Sequence[str], place: int) -> str:
     return cells[place].strip() if place < len(cells) else ""
+
+
+MOST_FILES = 200_000  # looked at below a folder
+MOST_NAMES = 5_000  # compared letter by letter
+QUOTES = " \t\"'`“”‘’"
+ALLOWED_PATHS = (
+    "allowed: paths of files below the csv's folder, written from that folder on, with /"
+)
+
+
+class Nearest:
+    """The files below a folder, found by names that are nearly theirs: without extension, in
+    another case or folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        """Folded name, with and without its extension -> paths from the folder on."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in _files(self.folder):
+            name = _folded(PurePosixPath(path).name)
+            for key in dict.fromkeys((name, name.rpartition(".")[0] or name)):
+                found[key].append(path)
+        return found
+
+    @property
+    def example(self) -> str:
+        """Some picture's path; empty where there is no file."""
+        paths = (
+            path for paths in self._by_name.values() for path in paths if not path.endswith(".csv")
+        )
+        return min(paths, default="")
+
+    def of(self, received: str) -> tuple[str, int] | None:
+        """The nearest file and how many are equally near; None where none has a like name."""
+        found = self.so_called(received)
+        if found is not None:
+            return found
+        name = _parts(received)[-1]
+        names = [key for key, _ in zip(self._by_name, range(MOST_NAMES), strict=False)]
+        like = difflib.get_close_matches(name, names, 1, cutoff=0.8)
+        return (self._by_name[like[0]][0], 1) if like else None
+
+    def so_called(self, received: str) -> tuple[str, int] | None:
+        """The same, where the file's name is equal but for its extension and case."""
+        parts = _parts(received)
+        close = self._by_name.get(parts[-1]) or self._by_name.get(
+            parts[-1].rpartition(".")[0] or parts[-1]
+        )
+        if not close:
+            return None
+        shared = {path: _shared_folders(parts, _folded(path).split("/")) for path in close}
+        nearest = sorted(path for path, count in shared.items() if count == max(shared.values()))
+        return nearest[0], len(nearest)
+
+
+def column_sentence(
+    column: str, lines: Sequence[int], missing: Sequence[str], num_rows: int, what_to_do: str
+) -> str:
+    """Of the paths that lead to no file: how many, the first of them, and what to do."""
+    exist = "file does" if len(missing) == 1 else "files do"
+    said = f"column {column}: {len(missing):,} of {num_rows:,} {exist} not exist"
+    return f"{said}; the first, line {lines[0]}, is '{escaped(missing[0])}'; {what_to_do}"
+
+
+def advice(missing: Sequence[str], nearest: Nearest) -> str:
+    """What to write instead of the first of some paths, and how many of them it would mend."""
+    found = nearest.of(missing[0])
+    if found is None:
+        above = Nearest(nearest.folder.parent).of(missing[0])
+        if above is not None and above[1] == 1:
+            return (
+                f"there is {escaped(above[0])} in the folder above the csv's, "
+                f"{nearest.folder.parent}: put the csv there "
+                "and write that"
+            )
+        example = (
+            f", such as {escaped(nearest.example)}" if nearest.example else "; there is no file"
+        )
+        return f"no file below {nearest.folder} has such a name; {ALLOWED_PATHS}{example}"
+    path, equally = found
+    many = f" (one of {equally} so called)" if equally > 1 else ""
+    mended = sum(nearest.so_called(each) is not None for each in missing)
+    count = f", and likewise for {mended:,} of them" if mended > 1 else ""
+    return (
+        f"the nearest is {escaped(path)}{many}: write that, {_difference(missing[0], path)}{count}"
+        f"; {ALLOWED_PATHS}"
+    )
+
+
+def near(received: str, nearest: Nearest) -> str:
+    """ "; the nearest is a/b.jpg", or nothing where no file is."""
+    found = nearest.of(received)
+    return "" if found is None else f"; the nearest is {escaped(found[0])}"
+
+
+def _difference(received: str, path: str) -> str:
+    """In words, what a path has that the file's own has not, and the reverse."""
+    plain = _plain(received)
+    stem = PurePosixPath(path).name.rpartition(".")[0]
+    found = (
+        ("://" in received, "the picture downloaded, not its address"),
+        ("\\" in received, "with / for \\"),
+        (_is_absolute(received), "from the csv's folder on"),
+        (received.strip(QUOTES) != received, "without quotes or spaces around it"),
+        (PurePosixPath(plain).name.casefold() == stem.casefold(), "with its extension"),
+        (
+            _folded(PurePosixPath(plain).suffix) != _folded(PurePosixPath(path).suffix)
+            and PurePosixPath(plain).suffix != ""
+            and PurePosixPath(plain).stem.casefold() == stem.casefold(),
+            "with the extension that the file has",
+        ),
+        (
+            _folded(plain).endswith(_folded(path)) and not plain.endswith(path),
+            "upper and lower case as the file has it",
+        ),
+        (path.count("/") > plain.strip("/").count("/"), "with the folders above it"),
+    )
+    return ", ".join(words for is_so, words in found if is_so) or "letter by letter"
+
+
+def _parts(received: str) -> list[str]:
+    return _folded(_plain(received)).strip("/").split("/")
+
+
+def _is_absolute(received: str) -> bool:
+    return received.startswith(("/", "\\", "~")) or re.match(r"[A-Za-z]:", received) is not None
+
+
+def _plain(received: str) -> str:
+    """A path with / between its parts, without quotes around it, an address's host, a drive, `./`
+    or `~`."""
+    text = received.strip(QUOTES)
+    if "://" in text:
+        text = unquote(urlsplit(text).path)
+    text = re.sub(r"^[A-Za-z]:|^~", "", text.replace("\\", "/"))
+    return re.sub(r"^(\./)+", "", text)
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _shared_folders(ours: Sequence[str], theirs: Sequence[str]) -> int:
+    """How many folders just above the file have the same names."""
+    pairs = zip(reversed(ours[:-1]), reversed(theirs[:-1]), strict=False)
+    return next(
+        (count for count, (a, b) in enumerate(pairs) if a != b), min(len(ours), len(theirs)) - 1
+    )
+
+
+def _files(folder: Path) -> Iterable[str]:
+    left = MOST_FILES
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(place, name).relative_to(folder).as_posix()
+        left -= len(names)
+        if left < 0:
+            return

@@ -14,17 +14,25 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from data.checks import Inspection, check
-from data.copies import first_copies
+from data.checks import Inspection, check_dataset
+from data.dataset_notes import Converted, DataNotes, DepthScale, LeftOut
 from data.errors import UserError
 from data.image_store import Decoder, open_store
-from data.labels import is_missing, remarks, without_missing
+from data.labels import is_missing, label_remarks, without_missing
 from data.listing import Listing
-from data.messages import first_of, shown
-from data.notes import Converted, DataNotes, LeftOut, Scale
+from data.messages import escaped, first_of
 from data.settings import DatasetConfig
 from data.sources import SOURCES
-from data.splits import LEFT_OUT, SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits, limit_training
+from data.splits import (
+    LEFT_OUT,
+    SPLIT_NAMES,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    draw_splits,
+    first_copies,
+    limit_training,
+)
 from data.store_format import MAGIC, StoredImages
 
 __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset", "open_dataset"]
@@ -87,13 +95,7 @@ def open_dataset(
     labels = listing.labels[stored.positions]
     copy_of = first_copies(stored.digests)
     splits = draw_splits(labels, listing.splits[stored.positions], listing.draw, seed, copy_of)
-    bad = _bad_files(listing, stored)
-    leaks = tuple((listing.names[left], listing.names[kept]) for left, kept in stored.leaks)
-    contradictions = tuple(
-        (_with_class(listing, one), _with_class(listing, other))
-        for one, other in stored.contradictions
-    )
-    check(_inspection(labels, splits, listing, config, bad, leaks, contradictions))
+    check_dataset(_inspection(labels, splits, listing, config, stored))
     splits = limit_training(splits, labels, config.limit_per_class, seed)
     return Dataset(
         images=stored.images,
@@ -104,7 +106,7 @@ def open_dataset(
         digest=dataset_digest(
             stored.digests, labels, splits, listing.class_names, config.image_size, stored.scales
         ),
-        notes=_notes(listing, stored, labels, copy_of, bad),
+        notes=_notes(listing, stored, labels, copy_of),
         groups=copy_of if len(np.unique(copy_of)) < len(copy_of) else None,
     )
 
@@ -137,7 +139,7 @@ def _refuse_repeated_names(listing: Listing, config: DatasetConfig) -> None:
         if len(found) > 1
     ]
     if twice:
-        where = shown(config.path or config.source)
+        where = escaped(config.path or config.source)
         raise UserError(
             f"{where}: classes of the same name: {first_of(twice)}; give each a name of its own"
         )
@@ -147,7 +149,7 @@ def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     """Raise for all that can be known without decoding, taking every image for distinct."""
     each = np.arange(len(listing.labels))
     splits = draw_splits(listing.labels, listing.splits, listing.draw, seed, each)
-    check(_inspection(listing.labels, splits, listing, config, listing.problems, (), ()))
+    check_dataset(_inspection(listing.labels, splits, listing, config, None))
 
 
 def _inspection(
@@ -155,15 +157,24 @@ def _inspection(
     splits: np.ndarray,
     listing: Listing,
     config: DatasetConfig,
-    bad: tuple[LeftOut, ...],
-    leaks: tuple[tuple[str, str], ...],
-    contradictions: tuple[tuple[str, str], ...],
+    stored: StoredImages | None,
 ) -> Inspection:
+    """stored: None before anything was decoded."""
     required = {TRAIN, *np.unique(listing.splits).tolist()}
     if listing.draw is not None:
         required |= {VALIDATION} if listing.draw.validation else set()
         required |= {TEST} if listing.draw.test else set()
     skips = config.on_bad_file == "skip"
+    bad, names = listing.problems, listing.names
+    leaks: tuple[tuple[str, str], ...] = ()
+    contradictions: tuple[tuple[str, str], ...] = ()
+    if stored is not None:
+        bad = _bad_files(listing, stored)
+        leaks = tuple((names[left], names[kept]) for left, kept in stored.leaks)
+        contradictions = tuple(
+            (_with_class(listing, one), _with_class(listing, other))
+            for one, other in stored.contradictions
+        )
     return Inspection(
         labels,
         splits,
@@ -209,18 +220,18 @@ def dataset_digest(
     splits: np.ndarray,
     class_names: tuple[str, ...],
     size: int,
-    scales: Mapping[str, Scale],
+    scales: Mapping[str, DepthScale],
 ) -> str:
     """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size:
     in pixels a side; scales: of images of more than 8 bits per channel, by kind.
     """
     whites = {kind: scale.white for kind, scale in scales.items()}
-    whole = sha256(
+    digest = sha256(
         json.dumps([size, class_names, whites] if whites else [size, class_names]).encode()
     )
     for part in (digests, labels.astype("<i4"), splits):
-        whole.update(part.tobytes())
-    return whole.hexdigest()
+        digest.update(part.tobytes())
+    return digest.hexdigest()
 
 
 def _notes(
@@ -228,7 +239,6 @@ def _notes(
     stored: StoredImages,
     labels: np.ndarray,
     copy_of: np.ndarray,
-    bad: tuple[LeftOut, ...],
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))
@@ -242,14 +252,14 @@ def _notes(
     ]
     counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
     return DataNotes(
-        labels=listing.remarks + remarks(listing.class_names, counts),
+        labels=listing.remarks + label_remarks(listing.class_names, counts),
         found=dict(listing.found),
         converted={
             conversion: Converted(count=count, first=tuple(names[position] for position in first))
             for conversion, (count, first) in stored.converted.items()
         },
         scales=stored.scales,
-        left_out=(*bad, *contradictory, *leaking),
+        left_out=(*_bad_files(listing, stored), *contradictory, *leaking),
         duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
     )
 

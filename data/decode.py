@@ -17,7 +17,7 @@ from PIL import Image
 
 from data.bit_depth import Level, Whites, eight_bits, level_of
 from data.errors import BadImage
-from data.picture_file import Picture, check_pixels, open_picture
+from data.picture_file import PictureFile, check_pixels, open_picture
 
 # A JPEG may be decoded at a half, a quarter or an eighth of its size. Kept twice as large as
 # needed, the antialiasing filter still does the last halving, and the result differs little from a
@@ -96,7 +96,7 @@ def decode_image(
     return Decoded(np.asarray(square), opened.changes + changes, level)
 
 
-def _of_array(pixels: np.ndarray) -> Picture:
+def _of_array(pixels: np.ndarray) -> PictureFile:
     channels = pixels.shape[2] if pixels.ndim == 3 else 1
     if (
         pixels.dtype.kind not in "biuf"
@@ -108,11 +108,13 @@ def _of_array(pixels: np.ndarray) -> Picture:
             f"an array of {pixels.dtype} {list(pixels.shape)}; expected numbers [h, w] or [h, w, "
             "1, 3 or 4]"
         )
-    return Picture(None, pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels, (), None)
+    return PictureFile(
+        None, pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels, (), None
+    )
 
 
 def _eight_bit_image(
-    opened: Picture, size: int, whites: Whites | None
+    opened: PictureFile, size: int, whites: Whites | None
 ) -> tuple[Image.Image, Level | None]:
     """The image with 8 bits per channel, and the level where it had more."""
     values = opened.values

@@ -1,9 +1,9 @@
-"""Writing files so that a crash, a full disk or a refused permission leaves the old content or the
-new.
+"""Files on a disk that may refuse, and files from elsewhere.
 
-Everything is written beside its place, flushed to disk and renamed; every failure becomes one
-`StorageError` that a person can act on. What is written is no concern of this module; the
-append-only journal is `search.journal.journal_file`.
+Writing leaves the old content or the new, whatever a crash, a full disk or a permission does:
+everything is written beside its place, flushed to disk and renamed; every failure becomes one
+`StorageError` that a person can act on. Reading takes regular files only, and never more than was
+agreed on. The append-only journal is `search.journal.journal_file`.
 """
 
 import contextlib
@@ -11,11 +11,15 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from data.errors import UserError
+
 TEMPORARY_PREFIX = ".tmp-"
+LEFTOVER_SECONDS = 6 * 3600.0  # no data set takes longer to write: what is older was left behind
 
 _CAUSES = {
     errno.ENOSPC: ("the disk is full", "free some space"),
@@ -82,16 +86,14 @@ def make_folder(path: Path, what: str) -> Path:
     return path
 
 
-def write_atomically(
-    path: Path, content: bytes | str, what: str | None = None, kept: str = "the file as it was"
-) -> None:
+def write_atomically(path: Path, content: bytes | str, what: str | None = None) -> None:
     """Replaces a file's content (text as UTF-8) at one instant: readers and crashes see the old or
     the new.
 
     Raises StorageError.
     """
     data = content.encode() if isinstance(content, str) else content
-    with replacing(path, what, kept) as temporary:
+    with replacing(path, what) as temporary:
         temporary.write_bytes(data)
 
 
@@ -149,18 +151,6 @@ def _put_folder(beside: Path, place: Path) -> None:
     except OSError:
         if not place.is_dir():
             raise
-
-
-def reserve(path: Path, num_bytes: int) -> None:
-    """Creates a file of that size with its blocks allocated. Raises OSError.
-
-    A sparse file mapped into memory kills the process (SIGBUS) when the disk fills up under it.
-    """
-    with path.open("wb") as file:
-        if num_bytes and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, num_bytes)
-        else:
-            file.truncate(num_bytes)
 
 
 def flush_to_disk(path: Path) -> None:
@@ -228,3 +218,24 @@ def _concerns(error: OSError, path: Path) -> bool:
     named = Path(error.filename)
     is_near = named.parent == path.parent or named == path or named in path.parents
     return is_near or any(part.startswith(TEMPORARY_PREFIX) for part in named.parts)
+
+
+def read_regular(path: Path, most_bytes: int, within: Path | None = None) -> bytes:
+    """The file's content. within: a folder that no link may lead out of.
+
+    Raises UserError for what is no regular file (a FIFO, a device), is larger than `most_bytes` or
+    lies elsewhere; OSError where it cannot be read.
+    """
+    if within is not None and not path.resolve().is_relative_to(within.resolve()):
+        raise UserError(f"{path} is a link that leads out of {within}; put the file itself there")
+    # Opening a FIFO would wait for somebody to write into it.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UserError(f"{path} is no regular file; restore it")
+        content = file.read(min(most_bytes, os.fstat(descriptor).st_size) + 1)
+    if len(content) > most_bytes:
+        raise UserError(f"{path} has more than {most_bytes} bytes; a search leaves fewer")
+    return content

@@ -13,17 +13,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from data.class_order import in_order
 from data.errors import UserError
-from data.labels import without_labels
+from data.image_files import is_litter
+from data.labels import class_order, without_labels
 from data.listing import FileTable, Listing, reason_of
-from data.litter import is_litter
-from data.messages import did_you_mean, first_of, shown
+from data.messages import did_you_mean, escaped, first_of
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
-from data.splits import SPLIT_NAMES, TRAIN, settle, split_number
+from data.splits import SPLIT_NAMES, TRAIN, split_number, splits_to_draw
 
-HIDDEN = "passed over, hidden or left behind by a program"
+PASSED_OVER = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"
 DEEPER = "taken from folders below that of their class"
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
@@ -47,7 +46,7 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
     table = FileTable(root)
     tops = _folders(root, "", table)
     splits = _split_folders(root, tops)
-    draw = settle(list(splits) or None, config.split, _described(root, tops, splits))
+    draw = splits_to_draw(list(splits) or None, config.split, _described(root, tops, splits))
     if splits:
         for name in sorted(set(tops) - set(splits.values())):
             table.note(BESIDE, name)
@@ -58,11 +57,11 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
         classes = _folders(root, folder, table, SPLIT_NAMES[split]) if folder else tops
         _refuse_repeated(root, folder, classes)
         class_names.update(classes)
-        for name in in_order(classes):
+        for name in class_order(classes):
             start = f"{folder}/{name}" if folder else name
             for file in _files(root, start, table):
                 table.add(file, name, split)
-    return table.listing(in_order(class_names), draw, config)
+    return table.listing(class_order(class_names), draw, config)
 
 
 def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list[str]:
@@ -74,7 +73,7 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
     try:
         children = _children(root, folder, table)
     except OSError as error:
-        reason, shown_path = reason_of(error), shown(str(root / folder))
+        reason, shown_path = reason_of(error), escaped(str(root / folder))
         raise UserError(
             f"dataset.path: {shown_path} cannot be read as a folder: {reason}"
         ) from error
@@ -83,11 +82,11 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
             table.note(BESIDE, f"{folder}/{child.name}" if folder else child.name)
     names = [child.name for child in children if child.is_folder]
     if not names and not children and split:
-        raise UserError(f"dataset.path: {shown(str(root / folder))} is empty; fill or remove it")
+        raise UserError(f"dataset.path: {escaped(str(root / folder))} is empty; fill or remove it")
     if not names:
         unlabelled = f"{without_labels(split)}; " if split else ""
         raise UserError(
-            f"dataset.path: {shown(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}"
+            f"dataset.path: {escaped(str(root / folder))} holds no folders; {unlabelled}{LAYOUTS}"
         )
     return names
 
@@ -105,7 +104,7 @@ def _split_folders(root: Path, tops: list[str]) -> dict[int, str]:
     for split, name in named:
         if split in splits:
             raise UserError(
-                f"{shown(str(root))} has both {splits[split]} and {name}; keep one "
+                f"{escaped(str(root))} has both {splits[split]} and {name}; keep one "
                 f"{SPLIT_NAMES[split]}"
             )
         splits[split] = name
@@ -119,12 +118,12 @@ def _described(root: Path, tops: list[str], splits: dict[int, str]) -> str:
         others = [name for name in tops if name not in splits.values()]
         missing = [name for number, name in enumerate(SPLIT_NAMES) if number not in splits]
         hints = "".join(
-            f"; {shown(name)}: {hint[2:]}"
+            f"; {escaped(name)}: {hint[2:]}"
             for name in others
             for meant in [SPLIT_NAMES[split] for split in _spoken_of(name)] or [name]
             if (hint := did_you_mean(meant, missing))
         )
-    return f"{shown(str(root))} (found: {first_of([shown(name) for name in tops])}{hints})"
+    return f"{escaped(str(root))} (found: {first_of([escaped(name) for name in tops])}{hints})"
 
 
 def _refuse_nested(root: Path, tops: list[str]) -> None:
@@ -156,8 +155,8 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
     if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(
             f"the folders of {_described(root, tops, {})} hold only folders, of the same names "
-            f"({first_of([shown(name) for name in shared])}), as splits do: rename them to train, "
-            "validation and test; "
+            f"({first_of([escaped(name) for name in shared])}), as splits do: rename them to "
+            "train, validation and test; "
             "where they are classes, move them all into a folder train"
         )
 
@@ -171,7 +170,7 @@ def _shared(below: Mapping[str, set[str]]) -> list[str]:
     """The names that stand below two or more folders, where they are more than half of all names
     there."""
     counts = Counter(name for names in below.values() for name in names)
-    shared = in_order(name for name, count in counts.items() if count > 1)
+    shared = class_order(name for name, count in counts.items() if count > 1)
     return shared if 2 * len(shared) > len(counts) else []
 
 
@@ -179,8 +178,8 @@ def _refuse_repeated(root: Path, folder: str, classes: list[str]) -> None:
     """Archives often repeat their top folder: train/train/cat."""
     if folder and len(classes) == 1 and classes[0].lower() == folder.lower():
         raise UserError(
-            f"{shown(str(root / folder))} holds only a folder {shown(classes[0])}; move what is in "
-            "it one level up"
+            f"{escaped(str(root / folder))} holds only a folder {escaped(classes[0])}; move what "
+            "is in it one level up"
         )
 
 
@@ -227,7 +226,7 @@ def _children(root: Path, folder: str, table: FileTable) -> list[_Child]:
     found = _entries(root / folder)
     for child in found:
         if is_litter(child.name):
-            table.note(HIDDEN, f"{folder}/{child.name}" if folder else child.name)
+            table.note(PASSED_OVER, f"{folder}/{child.name}" if folder else child.name)
     return [child for child in found if not is_litter(child.name)]
 
 

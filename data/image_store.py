@@ -17,19 +17,17 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from data.bit_depth import Level, Whites, check_ranges, scales_of
-from data.copies import DIGEST_BYTES, find_contradictions, find_leaks, first_copies
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
-from data.files import make_folder, replacing, sweep_leftovers
+from data.files import LEFTOVER_SECONDS, make_folder, replacing, sweep_leftovers
 from data.listing import Listing, reason_of
-from data.splits import SPLIT_NAMES
+from data.splits import DIGEST_BYTES, SPLIT_NAMES, find_contradictions, find_leaks, first_copies
 from data.store_format import StoredImages, append_record, read_store
 
-Progress = Callable[[int, int], None]
+OnDecoded = Callable[[int, int], None]
 
 AHEAD = 8  # images a thread that may be decoded before the first of them is written
 NUM_FIRST = 3
-LEFTOVER_SECONDS = 6 * 3600.0
 
 
 class _Outcome(NamedTuple):
@@ -109,7 +107,7 @@ class _Log:
             entry.extend([position] if len(entry) <= NUM_FIRST else [])
 
 
-def open_store(path: Path, decoder: Decoder, progress: Progress | None) -> StoredImages:
+def open_store(path: Path, decoder: Decoder, progress: OnDecoded | None) -> StoredImages:
     """The decoded images from the file at `path`, which is made, or made again, where it has to be.
 
     It is made again where it is damaged, and where a file that could not be read now can (a
@@ -126,7 +124,7 @@ def open_store(path: Path, decoder: Decoder, progress: Progress | None) -> Store
     return stored
 
 
-def _build(path: Path, decoder: Decoder, progress: Progress | None) -> None:
+def _build(path: Path, decoder: Decoder, progress: OnDecoded | None) -> None:
     folder = make_folder(path.parent, "the decoded images")
     sweep_leftovers(folder, LEFTOVER_SECONDS)
     image_bytes = decoder.size * decoder.size * 3
@@ -161,7 +159,7 @@ def _check_room(folder: Path, num_bytes: int) -> None:
         )
 
 
-def _write_pixels(file: BinaryIO, decoder: Decoder, progress: Progress | None) -> _Log:
+def _write_pixels(file: BinaryIO, decoder: Decoder, progress: OnDecoded | None) -> _Log:
     """Append the pixels of every good image, in the listing's order."""
     log, num_images = _Log(), len(decoder.listing.names)
     for position, outcome in enumerate(decoder.decode_all(range(num_images))):
@@ -174,7 +172,7 @@ def _write_pixels(file: BinaryIO, decoder: Decoder, progress: Progress | None) -
 
 
 def _scale_alike(
-    file: BinaryIO, decoder: Decoder, log: _Log, progress: Progress | None
+    file: BinaryIO, decoder: Decoder, log: _Log, progress: OnDecoded | None
 ) -> dict[str, Any]:
     """Decode again what was scaled by a range of its own and not by that of the whole data set.
 

@@ -1,8 +1,7 @@
-"""What may be wrong with labels: images that have none, classes that are written in two ways, cells
-with several labels.
+"""Labels by their names alone: the order of the classes, whatever source they come from, and what
+may be wrong with them (none, one class written in two ways, several in one cell).
 
-Looks at names alone. Which images they belong to, and what a dataset needs of its classes, is
-`checks`.
+Which images they belong to, and what a dataset needs of its classes, is `checks`.
 """
 
 import codecs
@@ -16,14 +15,13 @@ from hashlib import sha256
 
 import numpy as np
 
-from data.class_order import WHOLE_NUMBER
+from data.dataset_notes import LeftOut
 from data.listing import Listing
 from data.messages import first_of, plural
-from data.notes import LeftOut
 from data.splits import split_number
 
 # What pandas, numpy and R write, or read, for a missing value.
-MISSING = frozenset(
+MISSING_LABELS = frozenset(
     {
         "",
         "nan",
@@ -56,7 +54,7 @@ _JOINER = re.compile(r"[\s_-]*(?:(?<![^\W_])and(?![^\W_])|[/+&])[\s_-]*|[\s_-]+"
 def is_missing(label: str) -> bool:
     """Whether a cell is how a missing label is written ("", "nan", "None", "NA", …)."""
     seen = "".join(sign for sign in _read(label) if unicodedata.category(sign) != "Cf")
-    return seen.strip().strip("\"'") in MISSING
+    return seen.strip().strip("\"'") in MISSING_LABELS
 
 
 def no_label(label: str) -> str:
@@ -104,7 +102,7 @@ def without_missing(listing: Listing) -> Listing:
     )
 
 
-def remarks(class_names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
+def label_remarks(class_names: Sequence[str], counts: Sequence[int]) -> tuple[str, ...]:
     """A sentence for each thing to look at again: it may be meant. counts: images of each class."""
     sizes = dict(zip(class_names, counts, strict=True))
     return (
@@ -196,7 +194,7 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
         (
             lambda name: (
                 (name == "-1" and not _are_signs(sizes))
-                or name.strip().casefold() in {each.casefold() for each in MISSING}
+                or name.strip().casefold() in {each.casefold() for each in MISSING_LABELS}
             ),
             "which is how a missing label may be written: leave these images out if they have none",
         ),
@@ -222,7 +220,7 @@ def _are_signs(names: Iterable[str]) -> bool:
 
 
 def _read(name: str) -> str:
-    """The name with what `messages.shown` escaped as it was."""
+    """The name with what `messages.plain` escaped as it was."""
     return _ESCAPE.sub(lambda found: codecs.decode(found[0], "unicode_escape"), name)
 
 
@@ -230,3 +228,20 @@ def _read_kept(
     read: Callable[[int], bytes | np.ndarray], kept: np.ndarray, position: int
 ) -> bytes | np.ndarray:
     return read(int(kept[position]))
+
+
+_DIGITS = re.compile(r"([0-9]+)")
+WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Whole numbers first, by value; then names as text, in which digits count as numbers: a2
+    before a10."""
+    return sorted(names, key=_class_key)
+
+
+def _class_key(name: str) -> tuple[int, list[int | str], str]:
+    if WHOLE_NUMBER.fullmatch(name):
+        return 0, [int(name)], name
+    parts = _DIGITS.split(name)  # text and digits in turn, text first
+    return 1, [int(part) if place % 2 else part for place, part in enumerate(parts)], name

@@ -15,18 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from data.messages import shown
-from data.notes import Converted, LeftOut
+from data.dataset_notes import Converted, LeftOut
+from data.messages import escaped
 from data.settings import DatasetConfig, Split
 
-KINDS = {
+NOT_A_FILE = {
     stat.S_IFIFO: "a FIFO, not a file",
     stat.S_IFDIR: "a folder, not a file",
     stat.S_IFSOCK: "a socket, not a file",
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
-ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 # Uncompressed 16-bit RGBA takes 8 bytes a pixel; a file larger than that (and its headers) holds
 # something else.
 MAX_BYTES_A_PIXEL = 8
@@ -79,9 +79,9 @@ class FileTable:
             status = Path(self.root, name).stat()
         except (OSError, ValueError) as error:
             self.refuse(name, reason_of(error))
-            return isinstance(error, OSError) and error.errno not in ABSENT
+            return isinstance(error, OSError) and error.errno not in NO_SUCH_FILE
         if not stat.S_ISREG(status.st_mode):
-            self.refuse(name, KINDS.get(stat.S_IFMT(status.st_mode), "not a file"))
+            self.refuse(name, NOT_A_FILE.get(stat.S_IFMT(status.st_mode), "not a file"))
             return True
         self.names.append(name)
         self.splits.append(split)
@@ -90,11 +90,11 @@ class FileTable:
         return True
 
     def refuse(self, name: str, reason: str) -> None:
-        self.problems.append(LeftOut(name=shown(name), reason=reason))
+        self.problems.append(LeftOut(name=escaped(name), reason=reason))
 
     def note(self, what: str, name: str) -> None:
         """Count what was done with a file or folder: `what` is the rest of the sentence."""
-        self._found.setdefault(what, []).append(shown(name))
+        self._found.setdefault(what, []).append(escaped(name))
 
     def listing(
         self, class_names: Sequence[str], draw: Split | None, config: DatasetConfig
@@ -102,10 +102,10 @@ class FileTable:
         numbers = {name: number for number, name in enumerate(class_names)}
         max_bytes = MAX_BYTES_A_PIXEL * config.max_pixels + HEADER_BYTES
         return Listing(
-            names=tuple(shown(name) for name in self.names),
+            names=tuple(escaped(name) for name in self.names),
             labels=np.array([numbers[name] for name in self._classes], np.int32),
             splits=np.array(self.splits, np.int8),
-            class_names=tuple(shown(name) for name in class_names),
+            class_names=tuple(escaped(name) for name in class_names),
             read=partial(_read_file, self.root, self.names, max_bytes),
             fingerprint=self._fingerprint(),
             draw=draw,

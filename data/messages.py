@@ -12,7 +12,7 @@ FIRST = 10
 LONGEST_VALUE = 80
 
 
-def shown(name: str) -> str:
+def escaped(name: str) -> str:
     """The name on one line: what does not print (newlines, undecodable bytes of a file name) is
     escaped.
 
@@ -25,11 +25,11 @@ def shown(name: str) -> str:
     )
 
 
-def written(value: object) -> str:
+def literal(value: object) -> str:
     """A value as an experiment file writes it (true, null, "text"), on one line and cut where it is
     long."""
     try:
-        text = shown(json.dumps(value, ensure_ascii=False))
+        text = escaped(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError):
         text = _unlike_a_file(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
@@ -38,7 +38,7 @@ def written(value: object) -> str:
 def _unlike_a_file(value: object) -> str:
     """A value of no kind that a file holds, on one line."""
     try:
-        return shown(str(value))
+        return escaped(str(value))
     except ValueError:  # Python writes no int of more than 4300 digits
         return "a number of thousands of digits"
 

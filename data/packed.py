@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import Dataset, dataset_digest
-from data.files import make_folder, new_folder, sweep_leftovers
-from data.notes import DataNotes
+from data.dataset_notes import DataNotes
+from data.files import LEFTOVER_SECONDS, make_folder, new_folder, sweep_leftovers
+from data.splits import DIGEST_BYTES
 from data.store_format import pixels_match
 
-BLOCK_BYTES = 1 << 26
-LEFTOVER_SECONDS = 6 * 3600.0
+SENT_BYTES = 1 << 26
 IMAGES, DIGESTS, LABELS, SPLITS, ABOUT = (
     "images.npy",
     "digests.npy",
@@ -59,8 +59,8 @@ def parcel_of(dataset: Dataset) -> Parcel:
 
 
 def blocks_of(dataset: Dataset) -> Iterator[np.ndarray]:
-    """The pixels in order, uint8 [k, s, s, 3], at most BLOCK_BYTES a block."""
-    rows = max(1, BLOCK_BYTES // max(1, dataset.images[:1].nbytes))
+    """The pixels in order, uint8 [k, s, s, 3], at most SENT_BYTES a block."""
+    rows = max(1, SENT_BYTES // max(1, dataset.images[:1].nbytes))
     for start in range(0, len(dataset.images), rows):
         yield np.asarray(dataset.images[start : start + rows])
 
@@ -89,19 +89,23 @@ def unpack(parcel: Parcel, blocks: Iterable[np.ndarray], cache_dir: Path) -> Non
 
 
 def _write_images(path: Path, parcel: Parcel, blocks: Iterable[np.ndarray]) -> np.ndarray:
-    """Writes the pixels and returns their digests, uint8 [n, 32]."""
-    images = np.lib.format.open_memmap(path, "w+", np.uint8, parcel.shape)
-    digests = np.zeros((parcel.shape[0], 32), np.uint8)
-    row = 0
-    for block in blocks:
-        images[row : row + len(block)] = block
-        for image in block:
-            digests[row] = np.frombuffer(sha256(image.data).digest(), np.uint8)
-            row += 1
-    if row != parcel.shape[0]:
-        raise ValueError(f"{row} of {parcel.shape[0]} images arrived")
-    images.flush()
-    return digests
+    """Writes the pixels and returns their digests, uint8 [n, 32].
+
+    Not through a memory map, which a disk that fills up would turn into the end of the process
+    (SIGBUS).
+    """
+    digests: list[bytes] = []
+    header = {"descr": "|u1", "fortran_order": False, "shape": parcel.shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            if block.dtype != np.uint8 or block.shape[1:] != parcel.shape[1:]:
+                raise ValueError(f"a block of {block.dtype} {block.shape[1:]} arrived")
+            file.write(np.ascontiguousarray(block).data)
+            digests += [sha256(np.ascontiguousarray(image).data).digest() for image in block]
+    if len(digests) != parcel.shape[0]:
+        raise ValueError(f"{len(digests)} of {parcel.shape[0]} images arrived")
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, DIGEST_BYTES)
 
 
 def _write_rest(folder: Path, parcel: Parcel) -> None:

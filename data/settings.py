@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from data.messages import did_you_mean, written
+from data.messages import did_you_mean, literal
 
 
 class Split(BaseModel):
@@ -58,5 +58,5 @@ class DatasetConfig(BaseModel):
 
         if not isinstance(value, str) or value not in SOURCES:
             hint = did_you_mean(str(value), SOURCES)
-            raise ValueError(f"received {written(value)}; allowed: {', '.join(SOURCES)}{hint}")
+            raise ValueError(f"received {literal(value)}; allowed: {', '.join(SOURCES)}{hint}")
         return value

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from data.dataset_notes import Converted
 from data.errors import UserError
+from data.image_files import is_litter
 from data.listing import reason_of
-from data.litter import is_litter
-from data.messages import first_of, shown
-from data.notes import Converted
+from data.messages import escaped, first_of
 from data.splits import split_number
 
 NAME_FILES = ("label.labels.txt", "labels.txt", "classes.txt")
@@ -57,27 +57,29 @@ def find_shards(path: Path) -> Shards:
         files = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
     except OSError as error:
         raise UserError(
-            f"dataset.path: {shown(str(path))} cannot be read: {reason_of(error)}"
+            f"dataset.path: {escaped(str(path))} cannot be read: {reason_of(error)}"
         ) from error
     found = [file for file in files if _is_shard(file)]
     if not found:
         raise UserError(
-            f"dataset.path: {shown(str(path))} holds no TFRecord shards (NAME.tfrecord, NAME.tfrec "
-            "or "
+            f"dataset.path: {escaped(str(path))} holds no TFRecord shards (NAME.tfrecord, "
+            "NAME.tfrec or "
             "NAME-00000-of-00010, each with .gz or without)"
         )
     splits = tuple(_split_of(name) for name in found)
     if None in splits and len(set(splits)) > 1:
         named = first_of(
-            [shown(str(n)) for n, split in zip(found, splits, strict=True) if split is None]
+            [escaped(str(n)) for n, split in zip(found, splits, strict=True) if split is None]
         )
         raise UserError(
-            f"dataset.path: {shown(str(path))}: some shards name their split and some do not "
+            f"dataset.path: {escaped(str(path))}: some shards name their split and some do not "
             f"({named}); write train, "
             "validation or test into every name"
         )
     others = [
-        shown(str(file)) for file in files if file not in set(found) and file.name not in NAME_FILES
+        escaped(str(file))
+        for file in files
+        if file not in set(found) and file.name not in NAME_FILES
     ]
     passed = (
         {"passed over beside the shards": Converted(count=len(others), first=tuple(others[:3]))}

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from data.arrays import list_arrays, list_digits
-from data.clothing import list_clothing
+from data.arrays import list_arrays
+from data.csv_source import list_csv
 from data.folder import list_folder
 from data.listing import Listing
+from data.public_datasets import list_clothing, list_digits
 from data.settings import DatasetConfig
-from data.tables import list_csv
 from data.tfrecord import list_tfrecord
 
 

@@ -1,8 +1,10 @@
-"""Training, validation and test: their numbers, the names people give them, and the seeded
-stratified draw.
+"""Training, validation and test: their numbers, the names people give them, the seeded stratified
+draw, and copies: the same image more than once, in two classes or in two splits.
 
-A source declares the splits it has; `settle` decides what is left to draw, `draw_splits` draws it.
-Folds of a cross-validation are the search's business.
+A source declares the splits it has; `splits_to_draw` decides what is left to draw, `draw_splits`
+draws it. Copies are found by digests of the decoded pixels: a picture saved again under another
+name or in another lossless format is one; one that was cropped or compressed again is not. Folds of
+a cross-validation are the search's business.
 """
 
 from collections.abc import Sequence
@@ -33,7 +35,9 @@ def split_number(name: str) -> int | None:
     return ALIASES.get(name.strip().lower())
 
 
-def settle(declared: Sequence[int] | None, wanted: Split | None, where: str) -> Split | None:
+def splits_to_draw(
+    declared: Sequence[int] | None, wanted: Split | None, where: str
+) -> Split | None:
     """What has to be drawn from train, given the splits a source has (None: it has no splits at
     all).
 
@@ -126,3 +130,52 @@ def _ranks_in_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarr
 
 def _allot(counts: np.ndarray, fraction: float) -> np.ndarray:
     return np.maximum(np.rint(counts * fraction).astype(np.int64), 1) * (fraction > 0)
+
+
+DIGEST_BYTES = 32
+
+
+def first_copies(digests: np.ndarray) -> np.ndarray:
+    """int64 [n]: the position of the first image with the same digest; its own for most.
+
+    digests: uint8 [n, 32].
+    """
+    raw = digests.tobytes()
+    first: dict[bytes, int] = {}
+    keys = (raw[start : start + DIGEST_BYTES] for start in range(0, len(raw), DIGEST_BYTES))
+    return np.fromiter(
+        (first.setdefault(key, place) for place, key in enumerate(keys)), np.int64, len(digests)
+    )
+
+
+def find_contradictions(copy_of: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Pairs int64 [k, 2] of (an image, a copy of it in another class): every image whose copies
+    disagree.
+
+    copy_of int64 [n] is `first_copies`; labels int32 [n].
+    """
+    disagreeing = np.flatnonzero(labels != labels[copy_of])
+    groups, places = np.unique(copy_of[disagreeing], return_index=True)
+    other = np.full(len(labels), -1, np.int64)
+    other[groups] = disagreeing[places]
+    pairs = np.flatnonzero(other[copy_of] >= 0)
+    firsts = copy_of[pairs]
+    partners = np.where(labels[pairs] == labels[firsts], other[firsts], firsts)
+    return np.stack([pairs, partners], axis=1)
+
+
+def find_leaks(copy_of: np.ndarray, splits: np.ndarray) -> np.ndarray:
+    """Pairs int64 [k, 2] of (an image, its copy in a later split), of which the first must not be
+    used.
+
+    Test outranks validation, which outranks train: what is measured on stays whole. copy_of int64
+    [n] is `first_copies`; splits int8 [n].
+    """
+    best = splits.copy()
+    np.maximum.at(best, copy_of, splits)
+    top = np.flatnonzero(splits == best[copy_of])
+    groups, places = np.unique(copy_of[top], return_index=True)
+    keeper = np.full(len(splits), -1, np.int64)
+    keeper[groups] = top[places]
+    leaking = np.flatnonzero(splits < best[copy_of])
+    return np.stack([leaking, keeper[copy_of[leaking]]], axis=1)

@@ -15,16 +15,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from data.copies import DIGEST_BYTES
+from data.dataset_notes import DepthScale
 from data.listing import reason_of
-from data.notes import Scale
+from data.splits import DIGEST_BYTES
 
 MAGIC = b"augimg-3"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
 CHECKED_BYTES = (
     1 << 29
 )  # so many bytes of pixels are checked at opening, spread evenly over larger files
-BLOCK = 256  # images a thread checks at a time
+CHECKED_AT_ONCE = 256  # images a thread checks at a time
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class StoredImages:
     leaks: tuple[tuple[int, int], ...]
     contradictions: tuple[tuple[int, int], ...]
     converted: dict[str, tuple[int, tuple[int, ...]]]
-    scales: dict[str, Scale]
+    scales: dict[str, DepthScale]
 
 
 def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
         converted={
             name: (entry[0], tuple(entry[1:])) for name, entry in record["converted"].items()
         },
-        scales={kind: Scale.model_validate(scale) for kind, scale in record["scales"].items()},
+        scales={kind: DepthScale.model_validate(scale) for kind, scale in record["scales"].items()},
     )
 
 
@@ -128,7 +128,7 @@ def pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> b
     pixels = np.asarray(images)  # a memory map's own indexing is slow
     num_checked = min(len(pixels), max(1, CHECKED_BYTES // pixels[0].nbytes))
     rows = np.unique(np.linspace(0, len(pixels) - 1, num_checked).astype(np.int64))
-    blocks = np.array_split(rows, -(-len(rows) // BLOCK))
+    blocks = np.array_split(rows, -(-len(rows) // CHECKED_AT_ONCE))
 
     def matches(block: np.ndarray) -> bool:
         return all(

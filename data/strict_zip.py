@@ -14,7 +14,7 @@ from io import SEEK_END
 from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile
 
-from data.messages import shown
+from data.messages import escaped
 
 _END = struct.Struct("<4s4H2LH")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
@@ -48,7 +48,7 @@ def read_directory(file: BinaryIO, most_entries: int) -> list[Entry]:
     end = 0
     for header, entry in sorted(found, key=lambda each: each[0]):
         if header != end:
-            raise BadZipFile(f"{shown(entry.name)} does not begin where the entry before it ends")
+            raise BadZipFile(f"{escaped(entry.name)} does not begin where the entry before it ends")
         end = entry.start + entry.packed_size
     if end != place:
         raise BadZipFile("its directory does not begin where its last entry ends")
@@ -150,7 +150,7 @@ def _start(file: BinaryIO, header: int, expected: tuple[int, int, bytes]) -> int
     _, _, flags, method, *_, name_bytes, extra_bytes = _LOCAL.unpack(local)
     if (flags, method, file.read(name_bytes)) != expected:
         raise BadZipFile(
-            f"the header of {shown(expected[2].decode('utf-8', 'backslashreplace'))} contradicts "
+            f"the header of {escaped(expected[2].decode('utf-8', 'backslashreplace'))} contradicts "
             "the directory"
         )
     return header + _LOCAL.size + name_bytes + extra_bytes

@@ -20,10 +20,10 @@ import numpy as np
 from data.errors import UserError
 from data.files import make_folder, write_atomically
 from data.listing import Listing, reason_of
-from data.messages import LONGEST_VALUE, first_of, plural, shown
+from data.messages import LONGEST_VALUE, escaped, first_of, plural
 from data.settings import DatasetConfig
 from data.shard_files import NAME_FILES, Shards, find_shards, records
-from data.splits import TRAIN, settle
+from data.splits import TRAIN, splits_to_draw
 
 KEYS = (("image/encoded", "image/class/label"), ("image", "label"))  # of the image, of its label
 FEATURE_KINDS = {
@@ -70,7 +70,7 @@ def list_tfrecord(config: DatasetConfig, cache_dir: Path) -> Listing:
         read=reader.read,
         found=shards.found,
         fingerprint=shards.fingerprint,
-        draw=settle(declared, config.split, shown(str(path))),
+        draw=splits_to_draw(declared, config.split, escaped(str(path))),
     )
 
 
@@ -95,7 +95,7 @@ def _read_index(shards: Shards) -> _Index:
     columns = [np.array(list(_labels(shards.root / name)), np.int64) for name in shards.names]
     label = np.concatenate(columns)
     if not len(label):
-        raise UserError(f"dataset.path: the shards in {shown(str(shards.root))} hold no record")
+        raise UserError(f"dataset.path: the shards in {escaped(str(shards.root))} hold no record")
     lengths = [len(column) for column in columns]
     shard = np.repeat(np.arange(len(columns), dtype=np.int32), lengths)
     number = np.concatenate([np.arange(length, dtype=np.int64) for length in lengths])
@@ -109,18 +109,18 @@ def _labels(path: Path) -> Iterator[int]:
     number = 0
     try:
         for record in records(path):
-            yield _parsed(record, f"{shown(str(path))}, record {number}")[1]
+            yield _parsed(record, f"{escaped(str(path))}, record {number}")[1]
             number += 1
     except tf.errors.OpError as error:
         raise UserError(
-            f"{shown(str(path))} is damaged after {plural(number, 'record')} ({_reason(error)}); "
+            f"{escaped(str(path))} is damaged after {plural(number, 'record')} ({_reason(error)}); "
             "write it again"
         ) from error
     if (
         not number and path.stat().st_size > MOST_OF_NOTHING
     ):  # TensorFlow takes a bad GZIP header for the end
         raise UserError(
-            f"{shown(str(path))} is damaged after 0 records (it holds none); write it again"
+            f"{escaped(str(path))} is damaged after 0 records (it holds none); write it again"
         )
 
 
@@ -150,7 +150,7 @@ def _parsed(record: bytes, where: str) -> tuple[bytes, int]:
                 return image[0], int(label[0])
     pair = next((keys for keys in KEYS if set(keys) <= set(features)), None)
     if pair is None:
-        found = f"found {first_of([shown(name) for name in sorted(features)]) or 'nothing'}"
+        found = f"found {first_of([escaped(name) for name in sorted(features)]) or 'nothing'}"
     else:
         found = _received(*((key, features[key]) for key in pair))
     wanted = " or ".join(f"{image} (bytes) with {label} (a whole number)" for image, label in KEYS)
@@ -171,14 +171,14 @@ def _received(image: tuple[str, Any], label: tuple[str, Any]) -> str:
     if kind == "bytes_list":
         return (
             f"{name} is text "
-            f"('{shown(values[0].decode('utf-8', 'backslashreplace'))[:LONGEST_VALUE]}')"
+            f"('{escaped(values[0].decode('utf-8', 'backslashreplace'))[:LONGEST_VALUE]}')"
         )
     return f"{name} is a {noun[0]} ({values[0]:g})"
 
 
 def _names(shards: Shards, index: _Index) -> tuple[str, ...]:
     """`shard:number`, numbered within each shard."""
-    names = [shown(name) for name in shards.names]
+    names = [escaped(name) for name in shards.names]
     pairs = zip(index.shard.tolist(), index.number.tolist(), strict=True)
     return tuple(f"{names[shard]}:{number:06d}" for shard, number in pairs)
 
@@ -192,11 +192,11 @@ def _class_names(root: Path, numbers: np.ndarray) -> tuple[str, ...]:
             lines = _lines(file)
             if numbers.min() < 0 or numbers.max() >= len(lines):
                 raise UserError(
-                    f"{shown(str(file))} names {len(lines)} classes, but labels run from "
+                    f"{escaped(str(file))} names {len(lines)} classes, but labels run from "
                     f"{numbers.min()} to {numbers.max()}"
                     f"{UNLABELLED if numbers.min() < 0 else ''}"
                 )
-            return tuple(shown(lines[number]) for number in numbers.tolist())
+            return tuple(escaped(lines[number]) for number in numbers.tolist())
     return tuple(str(number) for number in numbers.tolist())
 
 
@@ -205,8 +205,8 @@ def _lines(file: Path) -> list[str]:
         return file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{shown(str(file))} cannot be read as names in UTF-8: {reason_of(error)}; save it as "
-            "UTF-8"
+            f"{escaped(str(file))} cannot be read as names in UTF-8: {reason_of(error)}; save it "
+            "as UTF-8"
         ) from error
 
 

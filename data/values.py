@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from typing import Protocol, TypeGuard
 
 from data.errors import UserError
-from data.messages import written
+from data.messages import literal
 
 Value = float | int | bool | str | list[float]
 Bounds = tuple[float, float] | tuple[bool, ...] | tuple[str, ...]
@@ -212,7 +212,7 @@ def parse_value(name: str, form: Form, value: object) -> Value:
     try:
         return parse(value)
     except ValueError as error:
-        raise UserError(f"{name}: received {written(value)}; allowed: {form.allowed}") from error
+        raise UserError(f"{name}: received {literal(value)}; allowed: {form.allowed}") from error
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 from pictures import encoded, picture
 
-from data.archives import Archive, content_checksum, fetch
-from data.clothing import CLOTHING, VARIABLE
 from data.dataset import list_images
 from data.errors import UserError
+from data.public_datasets import CLOTHING, CLOTHING_VARIABLE, Archive, content_checksum, fetch
 from data.settings import DatasetConfig
 
 FOLDERS = ("train/hat", "train/shoe", "test/hat", "test/shoe")
@@ -211,28 +210,29 @@ def test_clothing_is_looked_for_at_its_path_then_by_the_variable_then_in_the_cac
 ) -> None:
     made, cache = tmp_path / "made", tmp_path / "cache"
     (made / "test").rename(made / "validation")
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(CLOTHING_VARIABLE, raising=False)
     (cache / CLOTHING.name).parent.mkdir()
     (cache / CLOTHING.name).symlink_to(made)
     assert len(list_images(DatasetConfig(source="clothing"), cache).names) == 4
-    monkeypatch.setenv(VARIABLE, str(made))
+    monkeypatch.setenv(CLOTHING_VARIABLE, str(made))
     assert len(list_images(DatasetConfig(source="clothing"), tmp_path / "none").names) == 4
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(CLOTHING_VARIABLE, str(tmp_path / "nowhere"))
     assert (
         len(list_images(DatasetConfig(source="clothing", path=str(made)), tmp_path / "none").names)
         == 4
     )
     with pytest.raises(
-        UserError, match=f"{VARIABLE} is .*nowhere, which is not a folder; get it with `git clone"
+        UserError,
+        match=f"{CLOTHING_VARIABLE} is .*nowhere, which is not a folder; get it with",
     ):
         list_images(DatasetConfig(source="clothing"), cache)
 
 
 def test_the_pinned_checksum_is_that_of_the_photographs() -> None:
     beside = Path(__file__).parents[2] / "shared" / "datasets" / "clothing"
-    folder = Path(os.environ.get(VARIABLE) or beside)
+    folder = Path(os.environ.get(CLOTHING_VARIABLE) or beside)
     if not folder.is_dir():
-        pytest.skip(f"clothing-dataset-small is neither at {VARIABLE} nor at {beside}")
+        pytest.skip(f"clothing-dataset-small is neither at {CLOTHING_VARIABLE} nor at {beside}")
     assert content_checksum(folder, CLOTHING.folders) == CLOTHING.content_sha256
     listing = list_images(DatasetConfig(source="clothing", path=str(folder)), folder)
     assert [int((listing.splits == split).sum()) for split in (0, 1, 2)] == [3068, 341, 372]

@@ -13,7 +13,7 @@ from data.augmentations import AUGMENTATIONS, alone, complete, draw, is_identity
 from data.draws import unit_draws
 from data.errors import UserError
 from data.extremes import augment_to, extremes
-from data.messages import written
+from data.messages import literal
 from data.records import Augmentation
 from data.safety import label_safety
 from data.values import Choice, Flag, Pair
@@ -120,7 +120,7 @@ def test_a_value_that_means_nothing_is_refused_with_what_is_allowed(
     with pytest.raises(UserError) as refusal:
         complete({record.name: value})
     message = str(refusal.value)
-    assert message.startswith(f"{record.name}: received {written(value)}; allowed: ")
+    assert message.startswith(f"{record.name}: received {literal(value)}; allowed: ")
     assert message.endswith(record.form.allowed)
     assert "\n" not in message
 

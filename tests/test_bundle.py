@@ -33,10 +33,10 @@ from search.verification.bundle_file import (
     write_bundle,
 )
 from search.verification.grading import Extent, Grade, grade, grade_many
-from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import open_run, prepare_again, scratch_resources
 from search.verification.retraining import Apart, EffectHere, claimed_trials, drawn_trial
+from search.verification.verification_text import describe_grade, describe_grades
 from search.verification.verify import Verification, verify_run
 
 UNTRAINED = Extent(train=False)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from data.checks import CHECKS, Inspection, check
+from data.checks import CHECKS, Inspection, check_dataset
+from data.dataset_notes import LeftOut
 from data.errors import UserError
-from data.notes import LeftOut
 
 TRUNCATED = LeftOut(name="train/cat/1.png", reason="damaged: truncated")
 
@@ -36,7 +36,7 @@ def inspection(
 
 def message(seen: Inspection) -> str:
     with pytest.raises(UserError) as caught:
-        check(seen)
+        check_dataset(seen)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -58,8 +58,8 @@ def test_every_check_bears_a_dataset_without_images_or_classes(find: object) -> 
 
 
 def test_a_sound_dataset_passes() -> None:
-    check(SOUND)
-    check(inspection([[2, 0, 0], [2, 0, 0]], required=(0,)))
+    check_dataset(SOUND)
+    check_dataset(inspection([[2, 0, 0], [2, 0, 0]], required=(0,)))
 
 
 def test_unusable_files_are_listed_with_their_reasons() -> None:
@@ -84,7 +84,9 @@ def test_leaks_are_named_in_pairs() -> None:
 
 
 def test_what_was_left_out_on_request_is_no_error() -> None:
-    check(inspection([[2, 1, 1], [2, 1, 1]], bad=(TRUNCATED,), leaks=(("a", "b"),), skips=True))
+    check_dataset(
+        inspection([[2, 1, 1], [2, 1, 1]], bad=(TRUNCATED,), leaks=(("a", "b"),), skips=True)
+    )
 
 
 def test_no_image_is_told_with_how_many_were_left_out() -> None:
@@ -114,7 +116,7 @@ def test_a_class_only_in_validation_is_refused() -> None:
 
 def test_a_class_missing_from_a_required_split_is_refused() -> None:
     assert "1 class has no image in test: c1" in message(inspection([[2, 1, 1], [9, 1, 0]]))
-    check(inspection([[2, 1, 0], [9, 1, 0]], required=(0, 1)))
+    check_dataset(inspection([[2, 1, 0], [9, 1, 0]], required=(0, 1)))
 
 
 def test_a_class_with_one_training_image_is_refused() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pictures import csv_config, folder_config, opened, write_folders
 
-from data.csv_paths import Nearest
+from data.csv_file import Nearest
 from data.dataset import list_images
 from data.errors import UserError
 

@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_sessions import tiny_config
 from typer.testing import CliRunner
 
-from data.named_files import NamedImage
+from data.image_files import NamedImage
 from run_search import app
 from search.commands.predict import Answer, predict
 from search.driver.session import SearchResult, SessionOptions, run_search

@@ -16,7 +16,7 @@ from search.driver.session import SessionOptions, run_search
 from search.experiment.config import parse_config
 from search.experiment.trial import TrialRecord
 from search.features import store
-from search.features.budget import make_room
+from search.features.feature_rows import make_room
 
 
 def _policy(views: Path, name: str, num_bytes: int, age: int) -> Path:

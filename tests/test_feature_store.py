@@ -12,12 +12,18 @@ import numpy as np
 import pytest
 
 from data.dataset import Dataset
-from data.notes import DataNotes
+from data.dataset_notes import DataNotes
 from search.experiment.trial import Resources
-from search.features import rows as rows_module
+from search.features import feature_rows as rows_module
 from search.features import store as store_module
-from search.features.rows import ABSENT, FeatureRows
-from search.features.store import FeatureStore, NotFinite, read_features, write_features
+from search.features.feature_rows import (
+    ABSENT_ROW,
+    FeatureRows,
+    NotFinite,
+    read_features,
+    write_features,
+)
+from search.features.store import FeatureStore, KeptNumbers
 
 FEATURES = np.arange(600, dtype=np.float32).reshape(20, 30)
 
@@ -137,7 +143,7 @@ def test_what_memory_should_not_hold_is_written_as_it_is_made(
     kept = _store(tmp_path / "small", CountingExtractor("1"), "fake 1").clean().values
     monkeypatch.setattr(store_module, "RESIDENT_BYTES", 100)
     monkeypatch.setattr(store_module, "BLOCK_BYTES", 12)
-    monkeypatch.setattr(store_module, "BATCH", 4)
+    monkeypatch.setattr(store_module, "DRAWN_BATCH", 4)
     streamed = _store(tmp_path / "large", CountingExtractor("1"), "fake 1").clean().values
     assert isinstance(streamed, np.memmap)
     np.testing.assert_array_equal(streamed, kept)
@@ -165,7 +171,7 @@ def test_a_row_without_a_value_reads_as_nan(
 ) -> None:
     monkeypatch.setattr(rows_module, "RESIDENT_BYTES", resident_bytes)
     values = np.arange(6, dtype=np.float16).reshape(2, 3)
-    held, _ = FeatureRows(values, np.array([1, ABSENT])).holding(np.array([0, 1]))
+    held, _ = FeatureRows(values, np.array([1, ABSENT_ROW])).holding(np.array([0, 1]))
     np.testing.assert_array_equal(held, [[3, 4, 5], [np.nan] * 3])
     np.testing.assert_array_equal(values, np.arange(6).reshape(2, 3))
 
@@ -259,7 +265,7 @@ def _bright_store(folder: Path, extractor: Any, dtype: type[np.floating]) -> Fea
         "brightnet/x",
         "fake 1",
         _resources(folder),
-        dtype,  # type: ignore[arg-type, return-value]
+        KeptNumbers(dtype),
     )
 
 

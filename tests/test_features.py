@@ -15,18 +15,17 @@ import pytest
 from tiny_networks import noise, tiny_model
 
 from data.errors import UserError
+from search.features import devices
 from search.features import extractor as features
-from search.features import precision
 from search.features.backbones import build_backbone
-from search.features.batches import fixed_batches
 from search.features.extractor import (
-    ENGINES,
-    Engine,
+    FEATURE_ENGINES,
     Extractor,
+    FeatureEngine,
     build_extractor,
     relative_difference,
 )
-from search.features.openvino_engine import import_openvino
+from search.features.runners import fixed_batches, import_openvino
 
 SIZE = 32
 FAST = ("openvino", "tensorflow")
@@ -76,7 +75,7 @@ def test_other_images_than_announced_are_refused(images: np.ndarray) -> None:
 # Engines.
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", FEATURE_ENGINES)
 def test_every_engine_gives_kerass_features(
     lite0: Any, extractor_of: Callable[[str], Extractor], engine: str
 ) -> None:
@@ -197,7 +196,7 @@ def test_without_openvino_tensorflow_stands_in_and_says_so_once(
     assert len(caplog.records) == 1
 
 
-def wrong_by(factor: float) -> Engine:
+def wrong_by(factor: float) -> FeatureEngine:
     """An engine whose features are Keras's times a factor."""
 
     class Wrong:
@@ -211,14 +210,14 @@ def wrong_by(factor: float) -> Engine:
                 rows = slice(batch.start, batch.start + batch.num_images)
                 out[rows] = factor * np.asarray(self.model(batch.images))[: batch.num_images]
 
-    return Engine("openvino", "openvino", True, lambda request: Wrong(request.model))
+    return FeatureEngine("openvino", "openvino", True, lambda request: Wrong(request.model))
 
 
 @pytest.mark.parametrize("factor", [1.01, np.nan])
 def test_an_engine_that_differs_from_keras_is_not_used(
     monkeypatch: pytest.MonkeyPatch, factor: float
 ) -> None:
-    monkeypatch.setitem(ENGINES, "openvino", wrong_by(factor))
+    monkeypatch.setitem(FEATURE_ENGINES, "openvino", wrong_by(factor))
     extractor = build_extractor(tiny_model(), "openvino", check_images=noise(5, 8))
     assert extractor.engine == "tensorflow"
     assert extractor.fallback is not None
@@ -228,7 +227,7 @@ def test_an_engine_that_differs_from_keras_is_not_used(
 def test_an_engine_within_tolerance_is_used_and_its_difference_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(ENGINES, "openvino", wrong_by(1.0001))
+    monkeypatch.setitem(FEATURE_ENGINES, "openvino", wrong_by(1.0001))
     extractor = build_extractor(tiny_model(), "openvino")
     assert extractor.engine == "openvino"
     assert extractor.difference == pytest.approx(1e-4, rel=0.01)
@@ -265,7 +264,7 @@ def test_openvino_is_imported_without_its_telemetry() -> None:
 def test_precision_follows_the_processor(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], asked: str, expected: str
 ) -> None:
-    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset(flags))
     assert features.resolve_precision(asked) == expected
 
 
@@ -280,21 +279,21 @@ def test_precision_follows_the_processor(
 def test_a_precision_that_cannot_be_had_is_refused(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], asked: str, engine: str
 ) -> None:
-    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset(flags))
     with pytest.raises(UserError, match="allowed"):
         features.resolve_precision(asked, engine)
 
 
 def test_auto_is_float32_on_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "processor_flags", lambda: frozenset({"amx_bf16"}))
+    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset({"amx_bf16"}))
     assert features.resolve_precision("auto", "tensorflow") == "float32"
 
 
 @pytest.mark.skipif(
-    not precision.processor_flags() & precision.BFLOAT16_FLAGS,
+    not devices.processor_flags() & devices.BFLOAT16_FLAGS,
     reason="no bfloat16 on this processor",
 )
 def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:
     extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)
     assert extractor.precision == "bfloat16"
-    assert 1e-4 < extractor.difference < features.TOLERANCE["bfloat16"]
+    assert 1e-4 < extractor.difference < features.ALLOWED_DIFFERENCE["bfloat16"]

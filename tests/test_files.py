@@ -15,7 +15,6 @@ from data.files import (
     is_storage_failure,
     make_folder,
     replacing,
-    reserve,
     storing,
     sweep_leftovers,
     write_atomically,
@@ -121,15 +120,8 @@ def test_space_for_a_mapped_file_is_refused_before_it_is_mapped(small_disk: Path
         pytest.raises(StorageError, match="disk is full"),
         replacing(small_disk / "images.bin") as temporary,
     ):
-        reserve(temporary, 10_000_000)
+        temporary.write_bytes(bytes(10_000_000))
     assert list(small_disk.iterdir()) == []
-
-
-def test_reserved_space_is_as_large_as_asked(tmp_path: Path) -> None:
-    reserve(tmp_path / "some", 10_000)
-    reserve(tmp_path / "none", 0)
-    assert (tmp_path / "some").stat().st_size == 10_000
-    assert (tmp_path / "none").stat().st_size == 0
 
 
 def test_a_read_only_file_system_is_named_as_such(tmp_path: Path) -> None:

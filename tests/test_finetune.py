@@ -13,7 +13,7 @@ from finetuning import finetune_config, scratch_spec, spec_of
 from search.experiment.trial import Outcome, TrialRecord
 from search.training.progress import EpochReport
 from search.training.run_trial import run_trial
-from search.training.trial_files import Checkpoint, SpentCheckpoints, checkpoint_file
+from search.training.trial_files import Checkpoint, CheckpointSweeper, checkpoint_file
 
 ROOT = Path(__file__).parent.parent
 
@@ -139,9 +139,9 @@ def test_a_checkpoint_goes_when_its_trial_is_told(folder: Path) -> None:
     path = checkpoint_file(spec, resources)
     Checkpoint(path).save({"curves": np.zeros(1)})
     record = TrialRecord(trial=1, kind="trial", label="x", settings={}, spec=spec)
-    SpentCheckpoints(resources.model_copy(update={"keep_views": True})).trial_told(record)
+    CheckpointSweeper(resources.model_copy(update={"keep_views": True})).trial_told(record)
     assert path.exists()
-    SpentCheckpoints(resources).trial_told(record)
+    CheckpointSweeper(resources).trial_told(record)
     assert not path.exists()
 
 
@@ -189,7 +189,7 @@ def test_a_trial_killed_between_epochs_ends_as_an_undisturbed_one(tmp_path: Path
 
 def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Path) -> None:
     from search.features.backbones import build_backbone
-    from search.features.opened import dataset_of
+    from search.features.process_cache import dataset_of
     from search.training.head_shape import HeadShape, plain_head
     from search.training.modes import MODES
     from search.training.run_trial import train_spec

@@ -68,10 +68,11 @@ def test_the_winning_model_takes_raw_images_and_has_learnt_layers_of_the_backbon
 
 @pytest.mark.slow
 def test_verifying_trains_a_fine_tuned_trial_to_the_same_digits(finetuned_run: Path) -> None:
-    from search.verification.verify import describe, verify
+    from search.verification.verification_text import describe_verification
+    from search.verification.verify import verify
 
     found = verify(finetuned_run, trial=0)
-    assert found.same, describe(found)
+    assert found.same, describe_verification(found)
     assert found.apart is not None
     assert found.apart.words == "no number differs"
 

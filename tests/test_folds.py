@@ -10,13 +10,13 @@ from pictures import folder_config, opened, write_folders
 from sklearn.model_selection import StratifiedKFold
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
+from data.dataset_notes import DataNotes
 from data.errors import UserError
-from data.notes import DataNotes
 from data.settings import DatasetConfig
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import parse_config
 from search.experiment.trial import Protocol
-from search.training.folds import head_tasks, pool_rows, stratified_folds
+from search.training.head_tasks import head_tasks, pool_rows, stratified_folds
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,12 @@ import pytest
 from benchmarks.forging import IMITATED, MEASURED, SAME, Machine, shares
 from benchmarks.world import World
 from search.experiment.trial import Predictions
-from search.verification.elsewhere import Pair, contradictions, findings, num_strays
+from search.verification.retrained_answers import (
+    RetrainedPair,
+    contradictions,
+    findings,
+    num_strays,
+)
 
 SMALL = World(num_images=800)
 
@@ -73,9 +78,13 @@ def test_strays_are_counted_in_heads_that_follow_and_in_no_others() -> None:
     right, log_prob = np.ones(100, bool), np.full(100, -0.2)
     moved = log_prob.copy()
     moved[:5] = -0.6
-    assert num_strays(Pair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 5
+    assert (
+        num_strays(RetrainedPair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 5
+    )
     moved[5:20] = -0.3  # more than one in ten: this head has parted
-    assert num_strays(Pair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 0
+    assert (
+        num_strays(RetrainedPair(0, "frozen", answers(right, moved), answers(right, log_prob))) == 0
+    )
 
 
 def test_more_answers_moved_than_unlike_heads_differ_in_is_a_finding() -> None:
@@ -83,7 +92,7 @@ def test_more_answers_moved_than_unlike_heads_differ_in_is_a_finding() -> None:
     right, log_prob = rng.random(1000) < 0.8, np.full(1000, -0.69)
     other = right ^ (rng.random(1000) < 0.05)
     forged = right ^ (rng.random(1000) < 0.2)
-    base = Pair(0, "frozen", answers(other, log_prob - 0.02), answers(other, log_prob))
-    best = Pair(1, "frozen", answers(forged, log_prob - 0.02), answers(right, log_prob))
+    base = RetrainedPair(0, "frozen", answers(other, log_prob - 0.02), answers(other, log_prob))
+    best = RetrainedPair(1, "frozen", answers(forged, log_prob - 0.02), answers(right, log_prob))
     found = findings([base, best], np.ones(1000, int), "accuracy", (1, 0))
     assert any("heads of other seeds or settings differ in" in each.what for each in found)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search.features.gpus import (
+from search.features.devices import (
     GROWTH_VARIABLE,
     card_of,
     compute_capability,
@@ -71,7 +71,7 @@ def test_a_trial_goes_all_of_a_card_s_way_but_for_its_speed(
     """In bfloat16 and compiled by XLA, as with a card, which this machine only believes it has."""
     from finetuning import scratch_spec
 
-    from search.features import gpus
+    from search.features import devices
     from search.training.network_training import network_of
     from search.training.run_trial import run_trial
 
@@ -81,8 +81,8 @@ def test_a_trial_goes_all_of_a_card_s_way_but_for_its_speed(
         update={"settings": spec.settings.model_copy(update={"training": training})}
     )
     here = run_trial(spec, resources).result
-    monkeypatch.setattr(gpus, "sees_gpu", lambda: True)
-    monkeypatch.setattr(gpus, "compute_capability", lambda: (8, 0))
+    monkeypatch.setattr(devices, "sees_gpu", lambda: True)
+    monkeypatch.setattr(devices, "compute_capability", lambda: (8, 0))
     network_of.cache_clear()
     try:
         there = run_trial(

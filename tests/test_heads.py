@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from search.experiment.trial import ModelSettings, TrainingSettings
-from search.features import rows
-from search.training import head_feed
-from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
+from search.features import feature_rows
+from search.training import head_tasks
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadShape, initial_weights, plain_head
+from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
 from search.training.heads import HeadPlan, train_heads
 from search.training.progress import EpochReport
 from search.training.training_run import TrainedHeads, TrialFailure
@@ -87,7 +87,7 @@ def test_heads_in_several_lanes_are_the_same_to_the_bit(num_lanes: int) -> None:
 def test_lanes_that_read_in_other_parts_report_the_same_curve(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 300)
+    monkeypatch.setattr(head_tasks, "BLOCK_ROWS", 300)
     features, plan = _odd_plan()
     in_one, in_two = (
         train_heads(lambda epoch: features, features, plan, num_lanes=lanes) for lanes in (1, 2)
@@ -192,7 +192,7 @@ def test_parts_of_an_epoch_are_the_whole_of_it(monkeypatch: pytest.MonkeyPatch) 
     tasks = [HeadTask(np.arange(210), np.arange(210, 240), seed) for seed in (3, 4)]
     arguments = (tasks, 30, 7, ModelSettings(head_units=5, dropout=0.3), 1)
     (whole,) = epoch_feeds(*arguments)
-    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 60)
+    monkeypatch.setattr(head_tasks, "BLOCK_ROWS", 60)
     parts = list(epoch_feeds(*arguments))
     assert len(parts) == 8
     for name in ("rows", "weight", "keep"):
@@ -206,8 +206,8 @@ def test_features_read_from_the_disk_in_parts_train_the_same_heads(
 ) -> None:
     tasks = _tasks()
     resident = _train(tasks)
-    monkeypatch.setattr(rows, "RESIDENT_BYTES", 0)
-    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 96)
+    monkeypatch.setattr(feature_rows, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(head_tasks, "BLOCK_ROWS", 96)
     in_parts = _train(tasks)
     assert _bits(in_parts) == _bits(resident)
 

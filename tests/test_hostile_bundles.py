@@ -17,7 +17,7 @@ from bundle_mutants import Files, _events, _journal, _sealed, files_of
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from data.reading import read_regular
+from data.files import read_regular
 from data.strict_zip import read_directory, read_entry
 from run_search import BAD_INPUT, DIFFERENT, app
 from search.experiment.config import parse_config
@@ -25,12 +25,12 @@ from search.experiment.npz import Form, read_npz
 from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison
 from search.journal.journal_file import JournalError
-from search.verification import gate, limits
+from search.verification import foreign_runs
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import SHEET, read_bundle
+from search.verification.event_checks import check_events
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.reopening import open_run, relocated, scratch_resources
-from search.verification.story import check_story
 from search.verification.verify import verify
 
 UNTRAINED = Extent(train=False)
@@ -288,17 +288,17 @@ def test_counts_are_compared_and_decoding_is_bounded_before_an_image_is_decoded(
     monkeypatch.setattr("data.dataset.open_store", never)
     run = relocated(open_run(finished_run), None, of_others=True)
     resources = scratch_resources(run.config, tmp_path).model_copy(update={"cache_dir": tmp_path})
-    assert limits.compare_listing(run, resources, Comparison())
-    monkeypatch.setattr(limits, "MOST_DECODED_BYTES", 1000)
+    assert foreign_runs.compare_listing(run, resources, Comparison())
+    monkeypatch.setattr(foreign_runs, "MOST_DECODED_BYTES", 1000)
     with pytest.raises(UserError, match="are not decoded at a bundle's word"):
-        limits.compare_listing(run, resources, Comparison())
+        foreign_runs.compare_listing(run, resources, Comparison())
     counts = {
         name: tuple(2 * each for each in split) for name, split in run.opened.dataset.counts.items()
     }
     summary = run.opened.dataset.model_copy(update={"counts": counts})
     run.__dict__["opened"] = run.opened.model_copy(update={"dataset": summary})
     comparison = Comparison()
-    assert not limits.compare_listing(run, resources, comparison)
+    assert not foreign_runs.compare_listing(run, resources, comparison)
     assert comparison.differences[0].where == "dataset: counts"
 
 
@@ -378,7 +378,7 @@ def test_a_file_is_read_no_further_than_agreed(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_empty_lists_is_refused_unparsed(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_bytes(b"[" * (gate.MOST_CONTAINERS + 1))
+    (tmp_path / "journal.jsonl").write_bytes(b"[" * (foreign_runs.MOST_CONTAINERS + 1))
     result = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert result.exit_code == DIFFERENT
     assert "lists and mappings, which no search leaves" in result.stdout
@@ -400,7 +400,7 @@ def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kin
     with pytest.raises(
         JournalError, match=f"the journal holds 20000 `{kind}` events; a search leaves at most"
     ):
-        check_story(events)
+        check_events(events)
 
 
 def resumed_with(sound: Files, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
@@ -433,4 +433,4 @@ def test_what_a_sitting_changed_was_so_before_and_is_other_now(
     sound: Files, tmp_path: Path, changed: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(JournalError, match=reason):
-        gate.read_journal(resumed_with(sound, tmp_path, changed, "0" * 16), "journal.jsonl")
+        foreign_runs.read_journal(resumed_with(sound, tmp_path, changed, "0" * 16), "journal.jsonl")

@@ -18,13 +18,13 @@ from shards import write_shard
 
 from data.dataset import list_images
 from data.errors import UserError
-from data.labels import is_missing, remarks
-from data.messages import shown
+from data.labels import is_missing, label_remarks
+from data.messages import escaped
 from data.settings import DatasetConfig
 
 
 def said(*names: str) -> str:
-    return " / ".join(remarks([shown(name) for name in names], [3] * len(names)))
+    return " / ".join(label_remarks([escaped(name) for name in names], [3] * len(names)))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_name_of_several_words_is_one_label(names: tuple[str, ...]) -> None:
     ["", " ", "nan", "NaN", "None", "NA", "N/A", "<NA>", "null", "NaT", "'nan'", "nan\u200b "],
 )
 def test_what_libraries_write_for_nothing_is_missing(cell: str) -> None:
-    assert is_missing(shown(cell))
+    assert is_missing(escaped(cell))
 
 
 @pytest.mark.parametrize("cell", ["0", "no", "Nan dog", "Nathan", "false", "-"])

@@ -9,8 +9,8 @@ import pytest
 
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import parse_config
-from search.features import rows, store
-from search.training import head_feed
+from search.features import feature_rows, store
+from search.training import head_tasks
 from search.training.run_trial import TrainedTrial, train_spec
 
 EXPERIMENT: dict[str, Any] = {
@@ -39,10 +39,10 @@ def test_features_that_stay_on_the_disk_give_the_trial_that_features_in_memory_d
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = _trained(tmp_path / "held")
-    for module in (rows, store):
+    for module in (feature_rows, store):
         monkeypatch.setattr(module, "RESIDENT_BYTES", 0)
         monkeypatch.setattr(module, "BLOCK_BYTES", 4096)
-    monkeypatch.setattr(head_feed, "BLOCK_ROWS", 300)
+    monkeypatch.setattr(head_tasks, "BLOCK_ROWS", 300)
     on_disk = _trained(tmp_path / "on disk")
     assert on_disk.result.validation_hash == held.result.validation_hash
     np.testing.assert_allclose(

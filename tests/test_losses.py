@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 from search.training.losses import LOSSES, Loss, log_prob_of_labels
 
 HEADS, BATCH, CLASSES = 3, 7, 5

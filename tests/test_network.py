@@ -125,7 +125,7 @@ def test_weights_put_into_another_network_give_its_answers() -> None:
 def test_a_cpu_is_given_neither_xla_nor_mixed_precision() -> None:
     import keras
 
-    from search.features.gpus import sees_gpu
+    from search.features.devices import sees_gpu
 
     assert acceleration(None) == Acceleration(False, "float32")
     if not sees_gpu():

@@ -10,8 +10,8 @@ from test_network import SHAPE, _body
 
 from search.training.batching import Batching
 from search.training.cutting import cut
-from search.training.head_feed import HeadTask
 from search.training.head_shape import initial_weights
+from search.training.head_tasks import HeadTask
 from search.training.network import Network
 from search.training.network_training import NetworkHeads
 from search.training.optimizer import Schedule, warm_cosine

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from disks import mounted
 from pictures import SPLIT_COUNTS, folder_config, write_folders
 from PIL import Image
 
 from data import files
 from data.dataset import Dataset, open_dataset
+from data.files import StorageError
 from data.packed import (
     DIGESTS,
     IMAGES,
@@ -22,7 +24,7 @@ from data.packed import (
     unpack,
 )
 from search.experiment.trial import Resources
-from search.features.opened import received
+from search.features.process_cache import received
 
 
 @pytest.fixture
@@ -122,3 +124,15 @@ def test_it_is_permitted_as_any_new_folder(dataset: Dataset, tmp_path: Path) -> 
     (tmp_path / "plain").mkdir()
     place = packed_folder(tmp_path / "there", dataset.digest)
     assert place.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path: Path) -> None:
+    """Written through a memory map, it was a SIGBUS."""
+    write_folders(tmp_path / "data", SPLIT_COUNTS)
+    config = folder_config(tmp_path / "data", image_size=64)
+    large = open_dataset(config, tmp_path / "cache", seed=1)
+    with (
+        mounted(tmp_path / "small", f"size={large.images.nbytes // 2}") as folder,
+        pytest.raises(StorageError, match="the disk is full"),
+    ):
+        unpack(parcel_of(large), blocks_of(large), folder)

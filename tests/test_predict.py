@@ -174,7 +174,7 @@ def test_the_model_of_a_real_search_answers_as_its_test_phase_did(
     finished_run: Path, tmp_path: Path
 ) -> None:
     from search.experiment.trial import Predictions, Resources
-    from search.features.opened import dataset_of
+    from search.features.process_cache import dataset_of
     from search.verification.reopening import open_run
 
     run = open_run(finished_run)

@@ -9,7 +9,7 @@ from PIL import Image
 from states import make_state
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
-from data.notes import DataNotes
+from data.dataset_notes import DataNotes
 from data.views import augment
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space

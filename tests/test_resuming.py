@@ -30,9 +30,9 @@ from search.driver.session import SearchResult
 from search.experiment.config import ExperimentConfig
 from search.journal.comparison import Comparison
 from search.journal.state import SearchState
+from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal, rehearse
 from search.verification.reopening import prepare_again, scratch_resources
-from search.verification.soundness import unsound
 from search.verification.verify import open_sound_run
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.errors import UserError
 from data.extremes import augment_to, extremes
 from data.safety import LabelSafety, label_safety
-from search.training.probes import probe_extremes
+from search.training.run_trial import probe_extremes
 
 
 @pytest.fixture(scope="module")

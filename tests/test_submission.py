@@ -19,19 +19,19 @@ from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
-from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.reopening import open_run
 from search.verification.submission import (
-    FREE,
+    FREE_SETTINGS,
     Copy,
     Submission,
     find_copies,
     question,
     submission_of,
 )
+from search.verification.verification_text import describe_grade, describe_grades
 
 # Every other field of an experiment file: each may change a number. A field that is new is one of
-# these unless it is in FREE.
+# these unless it is in FREE_SETTINGS.
 ASKED = {
     *("augmentation", "model", "training"),
     *(
@@ -76,8 +76,8 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_field_is_either_part_of_the_question_or_free() -> None:
-    assert set(fields(ExperimentConfig)) == ASKED | set(FREE)
-    assert not ASKED & set(FREE)
+    assert set(fields(ExperimentConfig)) == ASKED | set(FREE_SETTINGS)
+    assert not ASKED & set(FREE_SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -9,26 +9,31 @@ from tiny_networks import noise, tiny_model
 
 from search.driver.prepare import resources_of
 from search.experiment.config import ExperimentConfig
+from search.features.devices import (
+    OPERATION_THREADS,
+    PROCESS_THREADS,
+    operations_at_once,
+    set_threads,
+)
 from search.features.extractor import build_extractor
-from search.features.threads import OF_OPERATION, OF_PROCESS, operations_at_once, set_threads
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (OF_OPERATION, *OF_PROCESS):
+    for name in (OPERATION_THREADS, *PROCESS_THREADS):
         monkeypatch.setenv(name, "7")
 
 
 def test_side_by_side_gives_each_operation_one_thread() -> None:
     set_threads(3, side_by_side=True)
-    assert os.environ[OF_OPERATION] == "1"
-    assert {os.environ[name] for name in OF_PROCESS} == {"3"}
+    assert os.environ[OPERATION_THREADS] == "1"
+    assert {os.environ[name] for name in PROCESS_THREADS} == {"3"}
     assert operations_at_once(3) == 3
 
 
 def test_otherwise_one_operation_has_all_threads() -> None:
     set_threads(3, side_by_side=False)
-    assert {os.environ[name] for name in (OF_OPERATION, *OF_PROCESS)} == {"3"}
+    assert {os.environ[name] for name in (OPERATION_THREADS, *PROCESS_THREADS)} == {"3"}
     assert operations_at_once(3) == 1
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data.errors import UserError
 from search.features.backbones import build_backbone
-from search.features.torch_file import MAGIC_NUMBER, PROTOCOL_VERSION, read_torch_file
+from search.features.weights import MAGIC_NUMBER, PROTOCOL_VERSION, read_torch_file
 
 
 class Storage:

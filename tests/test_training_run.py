@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadState, HeadWeights
+from search.training.head_tasks import HeadTask
 from search.training.progress import EpochReport
 from search.training.training_run import HeadEpoch, RunPlan, TrialFailure, train
 from search.training.trial_files import Checkpoint

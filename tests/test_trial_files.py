@@ -7,7 +7,7 @@ import pytest
 from states import make_state
 
 from search.experiment.trial import Kind, Resources, TrialRecord
-from search.training.trial_files import SpentViews
+from search.training.trial_files import ViewSweeper
 
 SEARCHED, CONFIRMED = 11, 22
 
@@ -24,7 +24,7 @@ def _record(kind: Kind, view_seed: int, told: bool = False) -> TrialRecord:
 def _left_after(views: Path, record: TrialRecord) -> set[str]:
     for seed in (SEARCHED, CONFIRMED):
         (views / str(seed) / "policy").mkdir(parents=True)
-    SpentViews(Resources(cache_dir=views, views_dir=views)).trial_started(record)
+    ViewSweeper(Resources(cache_dir=views, views_dir=views)).trial_started(record)
     return {folder.name for folder in views.iterdir()}
 
 

@@ -17,9 +17,9 @@ from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison
 from search.journal.journal_file import encode, read
 from search.journal.state import replay
+from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal
 from search.verification.reopening import open_run, relocated
-from search.verification.soundness import unsound
 from search.verification.verify import Verification, verify
 
 Event = dict[str, Any]

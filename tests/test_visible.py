@@ -6,7 +6,7 @@ import pytest
 
 from data.augmentations import AUGMENTATIONS
 from data.extremes import augment_to, extremes
-from data.visible import visible, visible_value
+from data.rounding import visible_settings, visible_value
 
 STEPPED = {name: record for name, record in AUGMENTATIONS.items() if record.step is not None}
 SIZE = 96
@@ -71,9 +71,9 @@ def test_what_is_no_number_stays_as_it_is() -> None:
         "fill_mode": "wrap",
         "rotation_range": "odd",
     }
-    assert visible(settings, 150) == settings
-    assert visible({"mine.py:fog": 0.00001}, 150) == {"mine.py:fog": 0.00001}
+    assert visible_settings(settings, 150) == settings
+    assert visible_settings({"mine.py:fog": 0.00001}, 150) == {"mine.py:fog": 0.00001}
 
 
 def test_whole_pixels_stay_whole() -> None:
-    assert visible({"width_shift_range": 7}, 150) == {"width_shift_range": 7}
+    assert visible_settings({"width_shift_range": 7}, 150) == {"width_shift_range": 7}

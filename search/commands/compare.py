@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from data.errors import UserError
-from data.messages import shown
+from data.messages import escaped
 from search.driver.ledger import read_predictions
 from search.driver.prepare import resources_of
 from search.driver.specs import NONE
@@ -19,7 +19,7 @@ from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
-from search.features.opened import dataset_of
+from search.features.process_cache import dataset_of
 from search.verification.reopening import Run, open_run
 
 Answered = tuple[TrialRecord, Predictions]
@@ -76,7 +76,7 @@ def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[Pair]
 
 def describe_comparison(found: RunComparison) -> str:
     """A few lines for people."""
-    names = " and ".join(shown(name) for name in found.names)
+    names = " and ".join(escaped(name) for name in found.names)
     return "\n".join([names, *map(_describe_pair, found.pairs)])
 
 
@@ -113,7 +113,7 @@ def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders
     for run, record, folder in zip(runs, records, folders, strict=True):
         if record is None or record.predictions_file is None:
             raise UserError(
-                f"{shown(run.opened.name)} has no answers on a test set; let it finish with "
+                f"{escaped(run.opened.name)} has no answers on a test set; let it finish with "
                 "evaluation.test on"
             )
         found.append((record, read_predictions(record, folder)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from data.augmentations import active
 from data.errors import UserError
-from data.messages import did_you_mean, shown
+from data.messages import did_you_mean, escaped
 from search.driver.outputs import winner_of
 from search.export.exporters import EXPORTERS, write
 from search.export.exporting import Exported, Policy
@@ -30,7 +30,7 @@ def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
 
 def policy_of(state: SearchState, trial: int | None = None) -> Policy:
     """What is to be exported. Raises UserError as `export` does."""
-    name = shown(state.opened.name) if state.opened else "?"
+    name = escaped(state.opened.name) if state.opened else "?"
     size = state.opened.dataset.image_size if state.opened else 0
     images = f"for images of {size} pixels a side"
     if trial is not None:

@@ -1,5 +1,5 @@
 """Classes and probabilities by a run's winning model. Finding and reading the images is
-`data.named_files`."""
+`data.image_files`."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,10 +10,10 @@ import numpy as np
 
 from data.decode import quiet_pillow
 from data.errors import UserError
-from data.named_files import NamedImage, read_named
+from data.image_files import NamedImage, read_named
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WHITES_FILE
 from search.experiment.trial import Frozen
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 
 if TYPE_CHECKING:
     import keras

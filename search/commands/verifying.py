@@ -30,7 +30,7 @@ def verified(
     """Raises UserError for what the user can mend, and where `many` or not `train` do not go with
     what `path` is."""
     from search.verification.grading import Extent, grade, grade_many
-    from search.verification.grading_text import describe_grade, describe_grades
+    from search.verification.verification_text import describe_grade, describe_grades
 
     if many and not path.is_dir():
         raise UserError(f"--many received {path}; allowed: a folder of bundles")
@@ -58,9 +58,12 @@ def verified(
 def _run_directory(
     path: Path, trial: int | None, data: Path | None, say: Say, weights: Path | None
 ) -> Verified:
-    from search.verification.verify import describe, verify
+    from search.verification.verification_text import describe_verification
+    from search.verification.verify import verify
 
     found = verify(path, trial, data, say, weights)
     return Verified(
-        found.same, describe(found), {"same": found.same, **found.model_dump(mode="json")}
+        found.same,
+        describe_verification(found),
+        {"same": found.same, **found.model_dump(mode="json")},
     )

@@ -25,7 +25,7 @@ from search.driver.hyperband import first_bracket, hyperband_oracle_class, plan_
 from search.evidence.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space, require_steps
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 from search.training.modes import mode_of
 
 if TYPE_CHECKING:

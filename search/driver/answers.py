@@ -5,8 +5,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from data.errors import UserError
-from data.messages import shown
-from data.reading import read_regular
+from data.files import read_regular
+from data.messages import escaped
 from search.experiment.npz import MOST_BYTES
 from search.experiment.trial import Outcome, Predictions, TrialRecord, predictions_name
 from search.journal.journal_file import FRESH, JournalError
@@ -46,7 +46,7 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
     """
     path = run_dir / predictions_name(record.trial)
     if record.predictions_file != predictions_name(record.trial):
-        named = shown(str(record.predictions_file)[:60])
+        named = escaped(str(record.predictions_file)[:60])
         raise JournalError(
             f"trial {record.trial} names {named}, which no search writes; the journal was changed"
         )

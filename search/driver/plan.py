@@ -19,7 +19,7 @@ from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Frozen, Objective, Resources
-from search.features.opened import extractor_of
+from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.journal_file import read
 from search.journal.state import replay

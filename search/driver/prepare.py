@@ -26,7 +26,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_database, checked_uri
 from search.experiment.trial import ModelSettings, Precision, Resources
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 from search.journal.events import DatasetSummary
 
 PACKAGES = (
@@ -198,7 +198,7 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
     """Versions, machine and hashes, for `environment.json`. Nothing of the user's environment
     variables."""
     from search.features.backbones import weights_identity
-    from search.features.gpus import names_of_cards
+    from search.features.devices import names_of_cards
 
     cards = names_of_cards()
     return {

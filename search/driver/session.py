@@ -38,7 +38,7 @@ from search.journal.lock import LockedError, RunLock
 from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.journal.state import SearchState
 from search.report.sheets import TrialSheets
-from search.training.trial_files import SpentCheckpoints, SpentViews
+from search.training.trial_files import CheckpointSweeper, ViewSweeper
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")
@@ -210,9 +210,9 @@ class _Session:
         )
         ledger.stop, ledger.still_ours = self.stop, self.lock.verify
         ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir, self.progress.message))
-        ledger.listeners.append(SpentCheckpoints(resources))
+        ledger.listeners.append(CheckpointSweeper(resources))
         if not self.options.demo_leak:  # which wants the same views once more
-            ledger.listeners.append(SpentViews(resources))
+            ledger.listeners.append(ViewSweeper(resources))
         if publisher.tracker is not None:
             publisher.tracker.submit(log.state)
             ledger.listeners.append(publisher.tracker)

@@ -14,7 +14,7 @@ from search.driver.algorithms import build_oracle
 from search.experiment.config import Experiment, load_config
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
-from search.features.greetings import import_tensorflow_quietly
+from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
 
 if TYPE_CHECKING:

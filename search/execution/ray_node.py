@@ -19,7 +19,7 @@ from data.errors import UserError
 from data.files import StorageError, make_folder
 from search.execution.failures import Failure, classify, guarded
 from search.execution.ray_mail import Begun, Late
-from search.features.threads import set_threads
+from search.features.devices import set_threads
 from search.training.progress import EpochReport, OnEpoch
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> b
     if plan.digest is None:
         return True
     from data.packed import unpack
-    from search.features.opened import dataset_of, received
+    from search.features.process_cache import dataset_of, received
 
     # The first trial of a node decodes or fetches the images, and the others wait for it.
     with _one_at_a_time(resources.cache_dir, plan.digest):

@@ -39,8 +39,7 @@ def start(log_path: Path, resources: "Resources", parent_pid: int, reports: "Con
     """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads
     and reports to a pipe."""
     die_with_parent(parent_pid)  # before anything that takes time
-    from search.features.gpus import grow_memory
-    from search.features.threads import set_threads
+    from search.features.devices import grow_memory, set_threads
 
     _to_parent[:] = [reports]
     redirect_output(log_path)
@@ -61,7 +60,7 @@ def warm(number: int, trial_module: str, modules: tuple[str, ...]) -> tuple[int,
             if importlib.util.find_spec(name) is not None:
                 importlib.import_module(name)
         if "tensorflow" in sys.modules:
-            from search.features.gpus import use_one_card
+            from search.features.devices import use_one_card
 
             use_one_card(number)
     except Exception as error:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from data.messages import did_you_mean, written
+from data.messages import did_you_mean, literal
 from data.values import is_number
 from search.experiment.tracking_uri import shown_uri
 
@@ -60,7 +60,7 @@ def refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
     schema, definitions = _schema_at(model, path)
     advice = _advice(path[-1], schema, definitions, received)
     return (
-        f"received {written(_without_secrets(received))}; allowed: "
+        f"received {literal(_without_secrets(received))}; allowed: "
         f"{_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
     )
 
@@ -96,7 +96,7 @@ def first_odd(value: Any, where: str = "") -> str:
         or isinstance(value, str | int)
         or (isinstance(value, float) and value - value == 0)
     )
-    return "" if plain else f"{where}: received {written(value)} ({type(value).__name__}); "
+    return "" if plain else f"{where}: received {literal(value)} ({type(value).__name__}); "
 
 
 def _own_words(where: str, message: str) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from data.errors import UserError
-from data.messages import did_you_mean, written
+from data.messages import did_you_mean, literal
 from data.settings import DatasetConfig
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
@@ -54,7 +54,7 @@ def _one_of(value: Any, table: Iterable[str]) -> str:
     allowed = list(table)
     if value not in allowed:
         hint = did_you_mean(str(value), allowed)
-        raise ValueError(f"received {written(value)}; allowed: {', '.join(allowed)}{hint}")
+        raise ValueError(f"received {literal(value)}; allowed: {', '.join(allowed)}{hint}")
     return str(value)
 
 
@@ -248,7 +248,7 @@ def _texts(overrides: object) -> Sequence[str]:
     if isinstance(listed, list | tuple) and all(isinstance(each, str) for each in listed):
         return listed
     raise TypeError(
-        f"overrides received {written(overrides)}; allowed: texts such as 'search.trials=30', one "
+        f"overrides received {literal(overrides)}; allowed: texts such as 'search.trials=30', one "
         "or a list of them"
     )
 
@@ -272,7 +272,7 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
-            f"{path}: received {written(data)}; an experiment file is a mapping of keys to values, "
+            f"{path}: received {literal(data)}; an experiment file is a mapping of keys to values, "
             "each written "
             "key: value, with a space after the colon"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.messages import written
+from data.messages import literal
 from data.values import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
@@ -83,7 +83,7 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
     each_is_valid = bool(raw) and all(accepts(value) for value in raw)
     if accepts(raw):
         if each_is_valid:
-            pair = written(raw)
+            pair = literal(raw)
             raise ValueError(
                 f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the "
                 "two values, "
@@ -99,7 +99,7 @@ def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
     unknown = sorted(set(map(str, raw)) - set(RANGE_KEYS))
     if unknown or not {"min", "max"} <= set(raw):
         raise ValueError(
-            f"received {written(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log "
+            f"received {literal(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log "
             "where wanted, "
             "or {choices: [A, B]}"
         )
@@ -116,14 +116,14 @@ def _check_number(key: str, value: Any) -> None:
     if key == "step" and value is None:
         return
     if not is_number(value):
-        raise ValueError(f"{key}: received {written(value)}; allowed: a number, such as {key}: 1")
+        raise ValueError(f"{key}: received {literal(value)}; allowed: a number, such as {key}: 1")
 
 
 def _range(raw: dict, integer: bool) -> Range:
     low, high, step = raw["min"], raw["max"], raw.get("step")
     sampling = raw.get("sampling", "linear")
     if sampling not in ("linear", "log"):
-        raise ValueError(f"sampling: received {written(sampling)}; allowed: linear, log")
+        raise ValueError(f"sampling: received {literal(sampling)}; allowed: linear, log")
     if low == high:
         raise ValueError(
             f"min and max are both {low}: one point is no range; write the value {low} itself"
@@ -146,14 +146,14 @@ def _range(raw: dict, integer: bool) -> Range:
 def _choices(values: Sequence[Any]) -> Choices:
     if len(values) < 2:
         raise ValueError(
-            f"received {written(list(values))}, which leaves nothing to choose; give two values or "
+            f"received {literal(list(values))}, which leaves nothing to choose; give two values or "
             "more, or the "
             "value without brackets"
         )
     seen = [json.dumps(value, sort_keys=True) for value in values]
     repeated = sorted({text for text in seen if seen.count(text) > 1})
     if repeated:
-        received = f"received {written(list(values))}"
+        received = f"received {literal(list(values))}"
         raise ValueError(
             f"{received}, in which {', '.join(repeated)} stands twice; list each value once"
         )

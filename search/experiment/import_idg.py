@@ -15,7 +15,7 @@ import yaml
 from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import write_atomically
-from data.messages import written
+from data.messages import literal
 from data.values import is_number
 from search.experiment.config import parse_config
 from search.experiment.idg_call import CALLED, generator_calls
@@ -118,13 +118,13 @@ def _furthest(name: str, shifts: list[Any]) -> float:
 
 def _flag(name: str, value: Any) -> bool:
     if value not in (True, False, None):  # 1 and 0 are among them
-        raise UserError(f"{name}: received {written(value)}; allowed: True or False")
+        raise UserError(f"{name}: received {literal(value)}; allowed: True or False")
     return bool(value)
 
 
 def _finite(name: str, value: Any) -> float:
     if not is_number(value):
-        raise UserError(f"{name}: received {written(value)} in a list; allowed: numbers")
+        raise UserError(f"{name}: received {literal(value)} in a list; allowed: numbers")
     return value
 
 
@@ -155,7 +155,7 @@ def _split(validation: Any) -> dict[str, float]:
     share = 0.15 if validation in (None, 0) else validation
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
         raise UserError(
-            f"validation_split: received {written(validation)}; allowed: a number between 0 and 1"
+            f"validation_split: received {literal(validation)}; allowed: a number between 0 and 1"
         )
     return {"validation": share, "test": 0.15 if share <= 0.8 else round((1 - share) / 2, 6)}
 

@@ -13,7 +13,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from data.messages import shown
+from data.messages import escaped
 from data.strict_zip import read_directory, read_entry
 
 # As `numpy.save` writes it. NumPy's own reader evaluates a literal and asks `numpy.dtype` what any
@@ -44,7 +44,7 @@ def read_npz(
         names = [entry.name for entry in entries]
         if sorted(names) != sorted(f"{name}.npy" for name in forms):
             raise ValueError(
-                f"it holds {shown(', '.join(names))}; allowed are exactly {', '.join(forms)}"
+                f"it holds {escaped(', '.join(names))}; allowed are exactly {', '.join(forms)}"
             )
         if sum(entry.size for entry in entries) > most_bytes:
             raise ValueError(f"its arrays claim more than {most_bytes >> 20} MiB")

@@ -118,7 +118,7 @@ class Resources(Frozen):
 
     cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone:
     augmented features, deleted as soon as the trial is over unless `keep_views` (a later rung may
-    want more of the same). side_by_side: as `features.threads.set_threads` has it. dataset_digest:
+    want more of the same). side_by_side: as `features.devices.set_threads` has it. dataset_digest:
     of the images, where another machine may have sent them (`data.packed`).
     """
 

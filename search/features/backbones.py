@@ -1,8 +1,10 @@
-"""The backbones: one record each, with its own preprocessing, sizes and way to ImageNet weights.
+"""The backbones: one record each, with its own preprocessing, least size and way to ImageNet
+weights.
 
 A built model takes raw images (0..255, uint8 or float) and gives pooled features, so that whatever
-is saved from it takes what a camera gives. Reading weights from files is `weights`' part, running a
-backbone fast is `extractor`'.
+is saved from it takes what a camera gives. The scalings are those of
+`keras.applications.imagenet_utils.preprocess_input`, by its names. Reading weights from files is
+`weights`' part, running a backbone fast is `extractor`'.
 """
 
 from __future__ import annotations
@@ -14,32 +16,103 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import UserError
 from search.features.lite0 import build_lite0, load_torch_weights, package_file
-from search.features.networks import (
-    application,
-    build_small_cnn,
-    inside,
-    scale_to_one,
-    standardize,
-    subtract_mean_of_bgr,
-)
 from search.features.weights import check_file, file_identity, load_file, text_identity
 
 if TYPE_CHECKING:
     import keras
 
-    from search.features.networks import Build
+    Preprocess = Callable[[keras.KerasTensor], keras.KerasTensor]
+    Build = Callable[[keras.KerasTensor, int, str | None, bool], keras.Model]
+    import keras
+
+
+def scale_to_one(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """0..255 to -1..1: keras.applications' mode "tf"."""
+    from keras import layers
+
+    return layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(inputs)
+
+
+def standardize(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """0..1, less ImageNet's mean, over its standard deviation, each channel apart: mode "torch"."""
+    from keras import layers
+
+    means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    scale = [1 / 255 / deviation for deviation in deviations]
+    offset = [-mean / deviation for mean, deviation in zip(means, deviations, strict=True)]
+    return layers.Rescaling(scale, offset=offset, name="preprocessing")(inputs)
+
+
+def subtract_mean_of_bgr(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Channels turned to blue, green, red, less ImageNet's mean: mode "caffe"."""
+    import keras
+
+    bgr = keras.ops.flip(inputs, axis=-1)
+    return keras.layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68], name="preprocessing")(
+        bgr
+    )
+
+
+def inside(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Nothing: keras.applications builds these with their preprocessing inside."""
+    return inputs
+
+
+def application(constructor: str, preprocess: Preprocess) -> Build:
+    """The builder of a network of `keras.applications`, by the name of its constructor."""
+    return partial(_application, constructor=constructor, preprocess=preprocess)
+
+
+def _application(
+    inputs: keras.KerasTensor,
+    image_size: int,
+    weights: str | None,
+    include_top: bool,
+    *,
+    constructor: str,
+    preprocess: Preprocess,
+) -> keras.Model:
+    import keras
+
+    options = {} if include_top else {"pooling": "avg"}
+    model = getattr(keras.applications, constructor)(
+        weights=weights,
+        include_top=include_top,
+        input_tensor=preprocess(inputs),
+        input_shape=(image_size, image_size, 3),
+        **options,
+    )
+    # Made again: keras.applications wraps its input in a list, and warns at each call with a plain
+    # tensor.
+    return keras.Model(inputs, model.output, name=model.name)
+
+
+def build_small_cnn(
+    inputs: keras.KerasTensor, _size: int, _weights: str | None, include_top: bool
+) -> keras.Model:
+    import keras
+    from keras import layers
+
+    if include_top:
+        raise ValueError("small-cnn has no ImageNet top")
+    x = layers.Rescaling(1 / 255, name="preprocessing")(inputs)
+    x = layers.Conv2D(32, 3, activation="relu", name="conv")(x)
+    x = layers.MaxPooling2D(2, name="pool")(x)
+    return keras.Model(inputs, layers.Flatten(name="flatten")(x), name="small-cnn")
+
 
 NO_DOWNLOAD = "efficientnet-lite0"
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """One network. Sizes are the sides in pixels of its square images.
+    """One network. smallest_size: the least side in pixels of its square images.
 
     `build(inputs, image_size, weights, include_top)` makes the model from raw inputs [n, s, s, 3]
     to features [n, d]; its `weights` is None for fresh ones or "imagenet" for a download.
@@ -49,7 +122,6 @@ class Backbone:
 
     name: str
     smallest_size: int
-    default_size: int
     build: Build
     load_torch: Callable[[keras.Model, Path], None] | None = None
     package_file: Callable[[], Path] | None = None
@@ -62,25 +134,24 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "efficientnet-lite0",
             32,
-            224,
             build_lite0,
             load_torch=load_torch_weights,
             package_file=package_file,
         ),
-        Backbone("small-cnn", 8, 150, build_small_cnn, has_imagenet=False),
-        Backbone("xception", 71, 299, application("Xception", scale_to_one)),
-        Backbone("mobilenet-v2", 32, 224, application("MobileNetV2", scale_to_one)),
-        Backbone("mobilenet-v3-small", 32, 224, application("MobileNetV3Small", inside)),
-        Backbone("mobilenet-v3-large", 32, 224, application("MobileNetV3Large", inside)),
-        Backbone("efficientnet-v2-b0", 32, 224, application("EfficientNetV2B0", inside)),
-        Backbone("efficientnet-v2-s", 32, 384, application("EfficientNetV2S", inside)),
-        Backbone("resnet50", 32, 224, application("ResNet50", subtract_mean_of_bgr)),
-        Backbone("resnet50-v2", 32, 224, application("ResNet50V2", scale_to_one)),
-        Backbone("densenet121", 32, 224, application("DenseNet121", standardize)),
-        Backbone("nasnet-mobile", 32, 224, application("NASNetMobile", scale_to_one)),
-        Backbone("inception-v3", 75, 299, application("InceptionV3", scale_to_one)),
-        Backbone("vgg16", 32, 224, application("VGG16", subtract_mean_of_bgr)),
-        Backbone("convnext-tiny", 32, 224, application("ConvNeXtTiny", inside)),
+        Backbone("small-cnn", 8, build_small_cnn, has_imagenet=False),
+        Backbone("xception", 71, application("Xception", scale_to_one)),
+        Backbone("mobilenet-v2", 32, application("MobileNetV2", scale_to_one)),
+        Backbone("mobilenet-v3-small", 32, application("MobileNetV3Small", inside)),
+        Backbone("mobilenet-v3-large", 32, application("MobileNetV3Large", inside)),
+        Backbone("efficientnet-v2-b0", 32, application("EfficientNetV2B0", inside)),
+        Backbone("efficientnet-v2-s", 32, application("EfficientNetV2S", inside)),
+        Backbone("resnet50", 32, application("ResNet50", subtract_mean_of_bgr)),
+        Backbone("resnet50-v2", 32, application("ResNet50V2", scale_to_one)),
+        Backbone("densenet121", 32, application("DenseNet121", standardize)),
+        Backbone("nasnet-mobile", 32, application("NASNetMobile", scale_to_one)),
+        Backbone("inception-v3", 75, application("InceptionV3", scale_to_one)),
+        Backbone("vgg16", 32, application("VGG16", subtract_mean_of_bgr)),
+        Backbone("convnext-tiny", 32, application("ConvNeXtTiny", inside)),
     )
 }
 

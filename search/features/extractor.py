@@ -1,8 +1,8 @@
 """Features of images by a frozen backbone: which engine runs it, how precisely, and the proof that
 it may.
 
-One record an engine in ENGINES, in the order in which they are tried: each stands in for the one
-before it. How an engine works is its own module's affair, and keeping features on disk is
+One record an engine in FEATURE_ENGINES, in the order in which they are tried: each stands in for
+the one before it. How an engine works is its own module's affair, and keeping features on disk is
 `store`'s.
 """
 
@@ -22,10 +22,8 @@ import numpy as np
 
 from data.errors import UserError
 from search.experiment.trial import Precision
-from search.features import openvino_engine, tensorflow_engine
-from search.features.batches import FixedBatch, fixed_batches
-from search.features.gpus import sees_gpu
-from search.features.precision import resolve_precision
+from search.features.devices import resolve_precision, sees_gpu
+from search.features.runners import FixedBatch, build_openvino, build_tensorflow, fixed_batches
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 # orders, which makes 1e-6 to 1e-5. bfloat16 keeps 8 bits of a number, which makes 0.05 on
 # photographs in EfficientNet-Lite0. One wrong image among the sixteen of a check already makes more
 # than 0.1.
-TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.1}
+ALLOWED_DIFFERENCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.1}
 _CHECK_BATCH = 8
 _LOG = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Engine:
+class FeatureEngine:
     """`build` raises whatever goes wrong; `package` must be installed; `has_bfloat16`: it can
     compute so."""
 
@@ -71,20 +69,20 @@ class Engine:
 
 
 def _openvino(request: Request) -> Runner:
-    return openvino_engine.build_openvino(
+    return build_openvino(
         request.model, request.identity, request.precision, request.num_threads, request.cache_dir
     )
 
 
 def _tensorflow(request: Request) -> Runner:
-    return tensorflow_engine.build_tensorflow(request.model, request.num_threads)
+    return build_tensorflow(request.model, request.num_threads)
 
 
-ENGINES: dict[str, Engine] = {
+FEATURE_ENGINES: dict[str, FeatureEngine] = {
     engine.name: engine
     for engine in (
-        Engine("openvino", "openvino", True, _openvino),
-        Engine("tensorflow", "tensorflow", False, _tensorflow),
+        FeatureEngine("openvino", "openvino", True, _openvino),
+        FeatureEngine("tensorflow", "tensorflow", False, _tensorflow),
     )
 }
 
@@ -119,7 +117,7 @@ class Extractor:
     @property
     def versioned_engine(self) -> str:
         """The engine with the version of its package, such as `openvino 2026.4.0`."""
-        return _versioned(ENGINES[self.engine])
+        return _versioned(FEATURE_ENGINES[self.engine])
 
     @property
     def identity(self) -> str:
@@ -176,16 +174,17 @@ def build_extractor(
 ) -> Extractor:
     """The fastest right way to run `model` [n, s, s, 3] -> [n, ...] on this machine.
 
-    engine: auto, or one of ENGINES; where it is absent, fails, or differs from Keras by more than
-    TOLERANCE on `check_images` (uint8 [k, s, s, 3]; noise if not given), the next one stands in,
-    and one warning is logged. precision: float32, bfloat16 or auto. num_threads: OpenVINO's, and
-    TensorFlow's where its process gives each operation one. cache_dir: where exported networks are
-    kept; None keeps none. Raises UserError for an engine or precision that cannot be had.
+    engine: auto, or one of FEATURE_ENGINES; where it is absent, fails, or differs from Keras by
+    more than ALLOWED_DIFFERENCE on `check_images` (uint8 [k, s, s, 3]; noise if not given), the
+    next one stands in, and one warning is logged. precision: float32, bfloat16 or auto.
+    num_threads: OpenVINO's, and TensorFlow's where its process gives each operation one. cache_dir:
+    where exported networks are kept; None keeps none. Raises UserError for an engine or precision
+    that cannot be had.
     """
-    wanted = resolve_precision(precision, engine)
+    resolved = resolve_precision(precision, engine)
     images = _noise(model.input_shape[1:]) if check_images is None else check_images
     reference = _by_keras(model, images)
-    request = Request(model, model_identity(model), wanted, num_threads, cache_dir)
+    request = Request(model, model_identity(model), resolved, num_threads, cache_dir)
     reasons: list[str] = []
     for candidate in _candidates(engine):
         try:
@@ -209,30 +208,30 @@ def build_extractor(
 
 
 def _checked(
-    engine: Engine, request: Request, images: np.ndarray, reference: np.ndarray
+    engine: FeatureEngine, request: Request, images: np.ndarray, reference: np.ndarray
 ) -> Extractor:
     precision: Precision = request.precision if engine.has_bfloat16 else "float32"
     runner = engine.build(replace(request, precision=precision))
     shapes = reference.shape[1:], images.shape[1:]
     extractor = Extractor(engine.name, precision, request.identity, *shapes, 0.0, None, runner)
     difference = relative_difference(extractor.extract([images], len(images)), reference)
-    if not difference <= TOLERANCE[precision]:
+    if not difference <= ALLOWED_DIFFERENCE[precision]:
         raise ArithmeticError(
-            f"differs from Keras by {difference:.2g}, {TOLERANCE[precision]:g} is let pass"
+            f"differs from Keras by {difference:.2g}, {ALLOWED_DIFFERENCE[precision]:g} is let pass"
         )
     return replace(extractor, difference=difference)
 
 
-def _candidates(engine: str) -> list[Engine]:
+def _candidates(engine: str) -> list[FeatureEngine]:
     """The engines to try, in order."""
-    names = list(ENGINES)
+    names = list(FEATURE_ENGINES)
     if engine == "auto":
         first = names.index("tensorflow" if sees_gpu() else "openvino")
     elif engine in names:
         first = names.index(engine)
     else:
         raise UserError(f"engine {engine!r} is not known; allowed: auto, {', '.join(names)}")
-    return [ENGINES[name] for name in names[first:]]
+    return [FEATURE_ENGINES[name] for name in names[first:]]
 
 
 def expected_engine(engine: str) -> str:
@@ -245,7 +244,7 @@ def expected_engine(engine: str) -> str:
     raise RuntimeError(f"no package is installed that could run a backbone (asked for {engine})")
 
 
-def _versioned(engine: Engine) -> str:
+def _versioned(engine: FeatureEngine) -> str:
     return f"{engine.name} {importlib.metadata.version(engine.package)}"
 
 

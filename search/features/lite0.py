@@ -3,7 +3,7 @@
 
 The architecture is EfficientNet-B0 without squeeze-and-excitation, with ReLU6 and an unscaled stem
 and head (M. Tan and Q. Le, https://arxiv.org/abs/1905.11946; the Lite variants are from the TPU
-repository's efficientnet/lite). Reading the file is `torch_file`'s part; choosing a backbone is
+repository's efficientnet/lite). Reading the file is `weights`'s part; choosing a backbone is
 `backbones`'.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from data.errors import UserError
-from search.features.torch_file import read_torch_file
+from search.features.weights import read_torch_file
 
 if TYPE_CHECKING:
     import keras

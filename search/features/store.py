@@ -14,60 +14,45 @@ import json
 import logging
 import os
 import shutil
-import struct
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.dataset import Dataset
-from data.errors import UserError
-from data.files import StorageError, make_folder, replacing
+from data.files import StorageError
 from data.views import augmented_batches, clean_batches
 from search.experiment.trial import Resources
-from search.features.budget import make_room
-from search.features.rows import BLOCK_BYTES, RESIDENT_BYTES, FeatureCost, FeatureRows
+from search.features.feature_rows import (
+    BLOCK_BYTES,
+    IN_FLOAT32,
+    RESIDENT_BYTES,
+    FeatureCost,
+    FeatureRows,
+    make_room,
+    read_features,
+    refuse_not_finite,
+    write_features,
+)
 
 if TYPE_CHECKING:
     from search.features.extractor import Extractor
 
 # images drawn at a time, two forward passes: they are still in the cache when the backbone reads
 # them
-BATCH = 16
-_TRAILER = struct.Struct("<8sQ")
-_MARK = b"augfeat1"
+DRAWN_BATCH = 16
 _LOG = logging.getLogger(__name__)
 
 
-class NotFinite(UserError):
-    """Features that are infinite or no number: beyond what float16 holds, or what the weights give
-    for some picture."""
+@dataclass(frozen=True)
+class KeptNumbers:
+    """In which numbers features are kept, and what to do where those are too narrow."""
 
-
-IN_FLOAT32 = "set execution.feature_dtype to float32"
-
-
-def refuse_not_finite(
-    features: np.ndarray, of: str, names: Callable[[int], str], narrow: str = IN_FLOAT32
-) -> None:
-    """Raises NotFinite. features: [n, ...]. of: the backbone. names: of the image in a row. narrow:
-    what to do about float16."""
-    for start, block in FeatureRows(features).numbered_blocks():
-        finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
-        if not finite.all():
-            image = names(start + int(np.argmin(finite)))
-            if features.dtype == np.float16:
-                raise NotFinite(
-                    f"features of {of} do not fit in float16, which ends at 65504 (first for "
-                    f"{image}); {narrow}"
-                )
-            raise NotFinite(
-                f"{of} gives infinite features or none (NaN), first for {image}; "
-                "use other model.weights, or leave that image out"
-            )
+    dtype: type[np.floating] = np.float32
+    advice: str = IN_FLOAT32
 
 
 class FeatureStore:
@@ -75,8 +60,7 @@ class FeatureStore:
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is
     expected to compute (`extractor.expected_engine`); where another stands in, its features get
-    names of their own. dtype: in which they are kept;
-    narrow: what to do where that is too narrow. `engine` says what computed, once something was.
+    names of their own. `engine` says what computed, once something was.
     Whatever is given out is finite, read or made; else NotFinite is raised.
     """
 
@@ -87,13 +71,12 @@ class FeatureStore:
         identity: str,
         engine: str,
         resources: Resources,
-        dtype: type[np.floating] = np.float32,
-        narrow: str = IN_FLOAT32,
+        numbers: KeptNumbers = KeptNumbers(),
     ) -> None:
         self.dataset = dataset
         self.engine: str | None = None
         self._build = build_extractor
-        self._dtype, self._narrow = dtype, narrow
+        self._dtype, self._advice = numbers.dtype, numbers.advice
         self._backbone = identity.partition("/")[0]
         self._content = f"{dataset.digest}/{dataset.images.shape[1]}/{identity}"
         self._expected = engine
@@ -116,7 +99,9 @@ class FeatureStore:
             return self._clean_dir / f"{_hash(self._identity)}.npy"
 
         def batches() -> Iterator[np.ndarray]:
-            return clean_batches(self.dataset.images, np.arange(len(self.dataset.images)), BATCH)
+            return clean_batches(
+                self.dataset.images, np.arange(len(self.dataset.images)), DRAWN_BATCH
+            )
 
         if self._clean is not None:
             return self._clean
@@ -140,7 +125,7 @@ class FeatureStore:
 
         def batches() -> Iterator[np.ndarray]:
             return augmented_batches(
-                self.dataset.images, rows, augmentation, seed, view, BATCH, self._num_painters
+                self.dataset.images, rows, augmentation, seed, view, DRAWN_BATCH, self._num_painters
             )
 
         return self._cached(path, batches, rows)
@@ -148,14 +133,14 @@ class FeatureStore:
     def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """[k, d] of any pictures, uint8 [k, s, s, 3]; neither kept nor counted."""
         found = self._extract(self._build(), iter([pictures]), len(pictures))
-        refuse_not_finite(found, self._backbone, lambda row: f"picture {row}", self._narrow)
+        refuse_not_finite(found, self._backbone, lambda row: f"picture {row}", self._advice)
         return found
 
     def _refuse_not_finite(self, features: np.ndarray, rows: np.ndarray) -> None:
         def name(row: int) -> str:
             return self.dataset.names[int(rows[row])]
 
-        refuse_not_finite(features, self._backbone, name, self._narrow)
+        refuse_not_finite(features, self._backbone, name, self._advice)
 
     def _extract(
         self, extractor: "Extractor", batches: Iterable[np.ndarray], count: int
@@ -237,12 +222,17 @@ class FeatureStore:
     ) -> np.ndarray:
         """[count, d], mapped. Raises StorageError where the disk refuses."""
         shape = (count, *extractor.output_shape)
-        length = max(1, BLOCK_BYTES // (4 * int(np.prod(extractor.output_shape))) // BATCH) * BATCH
+        length = (
+            max(1, BLOCK_BYTES // (4 * int(np.prod(extractor.output_shape))) // DRAWN_BATCH)
+            * DRAWN_BATCH
+        )
 
         def blocks() -> Iterator[np.ndarray]:
             for start in range(0, count, length):
                 size = min(length, count - start)
-                yield self._extract(extractor, itertools.islice(batches, -(-size // BATCH)), size)
+                yield self._extract(
+                    extractor, itertools.islice(batches, -(-size // DRAWN_BATCH)), size
+                )
 
         write_features(path, shape, np.dtype(self._dtype), blocks())
         try:
@@ -266,53 +256,12 @@ class FeatureStore:
         self._checked[path] = written
         if self._budget is not None:
             with contextlib.suppress(FileNotFoundError):
-                os.utime(path.parent)  # `budget` drops what was used longest ago
+                os.utime(path.parent)  # `make_room` drops what was used longest ago
         return found
 
     def _make_room(self, path: Path, num_bytes: int) -> None:
         if self._budget is not None and path.parent != self._clean_dir:
             make_room(self._views_dir, self._budget, path.parent, num_bytes)
-
-
-def write_features(
-    path: Path, shape: tuple[int, ...], dtype: np.dtype, blocks: Iterable[np.ndarray]
-) -> None:
-    """Writes blocks of rows, which together have this shape, beside and renames. Raises
-    StorageError where the disk refuses."""
-    make_folder(path.parent, "the features' folder")
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    with replacing(path, "features") as beside, beside.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        checksum = 0
-        for block in blocks:
-            content = np.ascontiguousarray(block).data.cast("B")
-            checksum = zlib.crc32(content, checksum)
-            file.write(content)
-        file.write(_TRAILER.pack(_MARK, checksum))
-
-
-def read_features(path: Path, check: bool = True) -> np.ndarray | None:
-    """The array, memory-mapped; None where the file is missing, cut short or damaged (which is
-    logged). Deleted by another worker it stays readable once it is mapped; before, it is missing.
-
-    check: reads all of it for its checksum; not needed again by whoever has checked this very file.
-    """
-    try:
-        features = np.load(path, mmap_mode="r", allow_pickle=False)
-        with path.open("rb") as file:
-            file.seek(-_TRAILER.size, 2)
-            mark, checksum = _TRAILER.unpack(file.read())
-        if mark == _MARK and (
-            not check or checksum == zlib.crc32(np.ascontiguousarray(features).data.cast("B"))
-        ):
-            return features
-        problem = "its checksum does not match"
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        problem = str(error)
-    _LOG.warning("%s is damaged (%s) and is made again", path, problem)
-    return None
 
 
 def _hash(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from data.augmentations import AUGMENTATIONS
-from data.notes import DataNotes
+from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.trial import Effect, Frozen, TrialRecord, TrialResult
 

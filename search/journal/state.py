@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from data.messages import shown
+from data.messages import escaped
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.changes import changed
 from search.experiment.trial import Frozen, Probe, TrialRecord
@@ -168,14 +168,14 @@ def event_type(event: Mapping[str, Any]) -> "EventType":
 
 
 def place_of(event: Mapping[str, Any]) -> str:
-    return f"event {event.get('seq')} of the journal ({shown(str(event.get('type'))[:40])})"
+    return f"event {event.get('seq')} of the journal ({escaped(str(event.get('type'))[:40])})"
 
 
 def first_fault(error: ValidationError) -> str:
     """The first mistake that pydantic found, in one line."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
-    return shown(
+    return escaped(
         f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
     )[:300]
 

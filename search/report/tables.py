@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from data.visible import visible_value
+from data.rounding import visible_value
 from search.evidence.verdicts import verdict_of
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState

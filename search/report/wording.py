@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from data.visible import visible
+from data.rounding import visible_settings
 from search.evidence.findings import Confirmed, Evidence, Verdict
 from search.evidence.objectives import OBJECTIVES, Unit
 from search.experiment.trial import Effect, TrialRecord
@@ -90,7 +90,9 @@ def settings_text(augmentation: Mapping[str, Any], size: int) -> str:
     Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
     are left out.
     """
-    return ", ".join(_setting_texts(visible(augmentation, size))) or _nothing(augmentation, size)
+    return ", ".join(_setting_texts(visible_settings(augmentation, size))) or _nothing(
+        augmentation, size
+    )
 
 
 def short_settings_text(
@@ -101,7 +103,10 @@ def short_settings_text(
     limit: the most signs; settings that go beyond it are counted, whole: "rotation 15 and 2 more".
     """
     texts = _setting_texts(
-        {name.removesuffix("_range"): value for name, value in visible(augmentation, size).items()}
+        {
+            name.removesuffix("_range"): value
+            for name, value in visible_settings(augmentation, size).items()
+        }
     )
     whole = ", ".join(texts) or _nothing(augmentation, size)
     if limit is None or len(whole) <= limit:

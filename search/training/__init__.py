@@ -1,8 +1,7 @@
 """One trial, from its spec to its result (`run_trial`), in flats.
 
-Modes: `frozen`, `finetune` and `scratch`, by the table in `modes`; `training_mode` is their
-boundary.
-Stacked heads on kept features: `heads`, with `head_feed`, `head_shape`, `head_stack`. Networks on
+Modes, by the table in `modes`: `frozen` and those of `network_modes`; `training_mode` is their
+boundary. Stacked heads on kept features: `heads`, with `head_shape` and `head_stack`. Networks on
 pictures: `network_training`, with `batching`, `network`, `cutting`. Over both one run over epochs
 (`training_run`, `head_scores`); under both `pictures`, `losses`, `optimizer`, `trial_files`. A
 guest: `leak`.

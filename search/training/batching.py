@@ -7,7 +7,6 @@ the images are (pixels or a frozen prefix's outputs) is `pictures`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -122,16 +121,9 @@ def mix(
     return _blend(images, weight), own.mean(axis=(1, 2)).astype(np.float32)
 
 
-def _blend(images: Any, weight: np.ndarray) -> Any:
-    """Each image and the one before it, in the shares of `weight` [b, s, s, 1]; those that a GPU
-    painted stay there.
-    """
-    if isinstance(images, np.ndarray):
-        return images * weight + np.roll(images, 1, axis=0) * (1 - weight)
-    import tensorflow as tf
-
-    levels = tf.cast(images, tf.float32)
-    return levels * weight + tf.roll(levels, 1, axis=0) * (1 - weight)
+def _blend(images: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Each image and the one before it, in the shares of `weight` [b, s, s, 1]."""
+    return images * weight + np.roll(images, 1, axis=0) * (1 - weight)
 
 
 def _boxes(share: np.ndarray, across: np.ndarray, down: np.ndarray, size: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,9 +24,9 @@ from data.dataset import Dataset
 from data.errors import UserError
 from search.experiment.settings import TrainingSettings, last_layers
 from search.experiment.trial import Precision, Resources, TrialSpec
-from search.features.greetings import import_tensorflow_quietly
-from search.features.opened import extractor_for
-from search.features.store import FeatureStore
+from search.features.devices import import_tensorflow_quietly
+from search.features.process_cache import extractor_for
+from search.features.store import FeatureStore, KeptNumbers
 from search.training.training_mode import LoadedTrial
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _Tensor = tuple[str, int, int]  # operation, its node, which of the node's outpu
 
 
 @dataclass(frozen=True)
-class Cut:
+class BackboneCut:
     """A backbone in two. prefix: images -> the tensor; None where the whole network runs, for the
     `reason` given. suffix: the tensor (or images) -> pooled features. trained: names of the layers
     that train, all of them in the suffix.
@@ -53,7 +53,7 @@ class Cut:
     reason: str | None = None
 
 
-def cut(backbone: keras.Model, start: str) -> Cut:
+def cut(backbone: keras.Model, start: str) -> BackboneCut:
     """Cuts `backbone` so that as much as can be of what stands before `start` is in the prefix.
 
     start: `all`, `last: N` layers, or the name of a layer or block. Where no single tensor lies
@@ -64,16 +64,16 @@ def cut(backbone: keras.Model, start: str) -> Cut:
     first = _first_trained(backbone, start)
     trained = frozenset(layer.name for layer in backbone.layers[first:])
     if not any(layer.trainable_weights for layer in backbone.layers[:first]):
-        return Cut(None, backbone, trained, "every layer trains")
+        return BackboneCut(None, backbone, trained, "every layer trains")
     tensor = _tensor_below(backbone, backbone.layers[first].name)
     if tensor is None:
-        return Cut(
+        return BackboneCut(
             None, backbone, trained, f"no single tensor lies below {backbone.layers[first].name}"
         )
     import keras
 
     prefix = keras.Model(backbone.inputs[0], tensor, name=f"{backbone.name}-prefix")
-    return Cut(
+    return BackboneCut(
         prefix, keras.Model(tensor, backbone.output, name=f"{backbone.name}-suffix"), trained
     )
 
@@ -146,17 +146,18 @@ def _prefix_store(
     layer = prefix.layers[-1].name
     identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}/up to {layer}/float16"
     engine = expected_engine(resources.feature_engine)
-    narrow = "write training.views: fresh, or another layer in training.finetune.from"
-    return FeatureStore(dataset, extractor, identity, engine, resources, np.float16, narrow)
+    advice = "write training.views: fresh, or another layer in training.finetune.from"
+    numbers = KeptNumbers(np.float16, advice)
+    return FeatureStore(dataset, extractor, identity, engine, resources, numbers)
 
 
-def say_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:
+def warn_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:
     """Logs and returns a line where the outputs will not all be kept."""
     views = trial.spec.protocol.views
     num_views = views if isinstance(views, int) and trial.spec.settings.augmentation else 0
     needed, available = (
         stored_bytes(output_shape, len(trial.pictures.trained), num_views),
-        room(trial.resources),
+        free_bytes(trial.resources),
     )
     if needed <= available:
         return None
@@ -175,7 +176,7 @@ def stored_bytes(output_shape: tuple[int, ...], num_images: int, num_views: int)
     return int(np.prod(output_shape)) * BYTES * num_images * num_views
 
 
-def room(resources: Resources) -> float:
+def free_bytes(resources: Resources) -> float:
     """Bytes that may be kept below `views_dir`."""
     folder = next(
         each for each in (resources.views_dir, *resources.views_dir.parents) if each.exists()
@@ -223,7 +224,7 @@ def _nearest(start: str, names: list[str]) -> str:
     return f"; the nearest are {', '.join(near)}" if near else ""
 
 
-def _tensor_below(backbone: keras.Model, first: str) -> Any | None:
+def _tensor_below(backbone: keras.Model, first: str) -> keras.KerasTensor | None:
     """The last tensor before operation `first` that alone carries what comes after; None where only
     the image does.
     """
@@ -241,7 +242,7 @@ def _tensor_below(backbone: keras.Model, first: str) -> Any | None:
     return None
 
 
-def _tensors_in(node: Any) -> Iterator[_Tensor]:
+def _tensors_in(node: object) -> Iterator[_Tensor]:
     """What a serialized `inbound_nodes` takes in."""
     if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
         name, number, output = node["config"]["keras_history"]

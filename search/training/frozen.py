@@ -9,10 +9,10 @@ import numpy as np
 
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
-from search.features.gpus import sees_gpu
-from search.features.opened import extractor_of, store_of
-from search.features.store import FeatureStore, refuse_not_finite
-from search.features.threads import operations_at_once
+from search.features.devices import operations_at_once, sees_gpu
+from search.features.feature_rows import refuse_not_finite
+from search.features.process_cache import extractor_of, store_of
+from search.features.store import FeatureStore
 from search.training.head_shape import HeadWeights
 from search.training.heads import HeadPlan, train_heads
 from search.training.pictures import StoredFeed, digest_of
@@ -58,9 +58,7 @@ def train_frozen_heads(
 
 
 def frozen_store(trial: LoadedTrial) -> FeatureStore:
-    spec = trial.spec
-    numbers = spec.precision, spec.feature_dtype
-    return store_of(spec.dataset, spec.dataset_seed, spec.settings.model, *numbers, trial.resources)
+    return store_of(trial.spec, trial.resources)
 
 
 def forget_frozen(trial: LoadedTrial) -> None:

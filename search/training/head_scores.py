@@ -76,10 +76,6 @@ class HeadScores:
         state = self._heads[head]
         return self._patience is not None and state.last_epoch - state.whole.epoch >= self._patience
 
-    @property
-    def all_stopped(self) -> bool:
-        return all(self.stopped(head) for head in range(len(self._heads)))
-
     def best_epoch(self, head: int) -> int:
         """From 0; the last one where nothing was chosen."""
         state = self._heads[head]

@@ -5,15 +5,18 @@ Every operation of the stacked model gives each head the same bits wherever it i
 whatever is beside it.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def initial_weights(shape: HeadShape, seed: int) -> HeadWeights:
     return tuple(weights)
 
 
-def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> "keras.Model":
+def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> keras.Model:
     """One head as an ordinary Keras model: features [n, dim] -> class probabilities [n,
     classes]."""
     import keras
@@ -63,7 +66,7 @@ def plain_head(shape: HeadShape, weights: HeadWeights, dropout: float = 0.0) -> 
     return model
 
 
-def stacked_model(kernels: Sequence[tuple[int, int]]) -> "keras.Model":
+def stacked_model(kernels: Sequence[tuple[int, int]]) -> keras.Model:
     """Features [heads, batch, in], a dropout mask, and each layer's kernel [heads, in, out] and
     bias [heads, 1, out] -> logits.
 
@@ -87,14 +90,16 @@ def stacked_model(kernels: Sequence[tuple[int, int]]) -> "keras.Model":
 
 
 @lru_cache(maxsize=1)
-def _stacked_dense_class() -> Any:
+def _stacked_dense_class() -> type[keras.Layer]:
     import keras
     import tensorflow as tf
 
     @tf.custom_gradient
-    def add_bias(values: Any, bias: Any) -> Any:
+    def add_bias(
+        values: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
         # A sum's order depends on where in the stack a head is; a product's does not.
-        def gradient(upstream: Any) -> Any:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return upstream, tf.matmul(tf.ones_like(upstream[:, :, :1]), upstream, transpose_a=True)
 
         return values + bias, gradient
@@ -106,7 +111,7 @@ def _stacked_dense_class() -> Any:
             super().__init__()
             self.activation = keras.activations.get(activation)
 
-        def call(self, inputs: Any, kernel: Any, bias: Any) -> Any:
+        def call(self, inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
             return self.activation(add_bias(keras.ops.matmul(inputs, kernel), bias))
 
     return StackedDense

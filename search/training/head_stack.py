@@ -5,21 +5,27 @@ for each trial. Nothing here decides when to stop or what is best; `heads` share
 several stacks.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from search.features.rows import FeatureRows
+from search.features.feature_rows import FeatureRows
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
 from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
 from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
-    from search.training.head_feed import EpochFeed
+    import tensorflow as tf
+
+    from search.training.head_tasks import EpochFeed
+
+    _Tensors = tuple[tf.Tensor, ...]
 
 PREDICT_ROWS = 1024
 
@@ -42,7 +48,7 @@ class StackState:
     steps: float
 
     @classmethod
-    def fresh(cls, shape: HeadShape, seeds: Sequence[int]) -> "StackState":
+    def fresh(cls, shape: HeadShape, seeds: Sequence[int]) -> StackState:
         """Fresh weights for each head's seed, and a fresh optimizer."""
         heads = [initial_weights(shape, seed) for seed in seeds]
         weights = [np.stack(parts) for parts in zip(*heads, strict=True)]
@@ -52,17 +58,17 @@ class StackState:
         return cls((*weights, *(np.zeros_like(each) for each in weights * 2)), 0.0)
 
     @classmethod
-    def joined(cls, states: "Sequence[StackState]") -> "StackState":
+    def joined(cls, states: Sequence[StackState]) -> StackState:
         """The heads of all, in order. All have taken as many steps."""
         arrays = zip(*(state.arrays for state in states), strict=True)
         return cls(tuple(np.concatenate(parts) for parts in arrays), states[0].steps)
 
-    def __getitem__(self, heads: slice | np.ndarray) -> "StackState":
+    def __getitem__(self, heads: slice | np.ndarray) -> StackState:
         return StackState(tuple(each[heads] for each in self.arrays), self.steps)
 
 
 @lru_cache(maxsize=128)  # a lane a processor, a shape a backbone and width
-def stack_of(lane: int, shape: HeadShape) -> "Stack":
+def stack_of(lane: int, shape: HeadShape) -> Stack:
     """The stack of a lane, compiled at its first use in a process."""
     return Stack(shape)
 
@@ -85,9 +91,9 @@ class Stack:
         self._step = tf.Variable(0.0)
         self._adam = Adam(self._variables, self._moments, self._step, self._variables[::2])
         self._predict = tf.function(self._predict_graph, input_signature=self._data(None))
-        self._train_graphs: dict[tuple[int, bool, bool], Any] = {}
+        self._train_graphs: dict[tuple[int, bool, bool], Callable[..., list[tf.Tensor]]] = {}
 
-    def _data(self, *rows: int | None) -> list[Any]:
+    def _data(self, *rows: int | None) -> list[tf.TensorSpec]:
         """What features, labels and rows [..., heads, batch] are to a graph, whatever their
         numbers.
         """
@@ -96,7 +102,7 @@ class Stack:
         features = tf.TensorSpec((None, self.shape.dim), tf.float32)
         return [features, tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, *rows), tf.int32)]
 
-    def _train(self, batch: int, decays: bool, smooths: bool) -> Any:
+    def _train(self, batch: int, decays: bool, smooths: bool) -> Callable[..., list[tf.Tensor]]:
         """The graph of an epoch. What a setting leaves out is not in it: not one operation more."""
         import tensorflow as tf
 
@@ -121,7 +127,7 @@ class Stack:
         return StackState(tuple(v.numpy() for v in self._all_variables), float(self._step.numpy()))
 
     @property
-    def _all_variables(self) -> list[Any]:
+    def _all_variables(self) -> list[tf.Variable]:
         return [*self._variables, *self._moments[0], *self._moments[1]]
 
     def weights(self, head: int) -> HeadWeights:
@@ -130,7 +136,7 @@ class Stack:
         return tuple(each if i % 2 == 0 else each[0] for i, each in enumerate(values))
 
     def train_epoch(
-        self, features: FeatureRows, labels: np.ndarray, feeds: "Iterable[EpochFeed]", rates: Rates
+        self, features: FeatureRows, labels: np.ndarray, feeds: Iterable[EpochFeed], rates: Rates
     ) -> tuple[np.ndarray, np.ndarray]:
         """One pass over the feeds. Returns the mean loss and accuracy of each head, float
         [heads]."""
@@ -141,7 +147,7 @@ class Stack:
         return loss / total, correct / total
 
     def _train_part(
-        self, features: FeatureRows, labels: np.ndarray, feed: "EpochFeed", rates: Rates
+        self, features: FeatureRows, labels: np.ndarray, feed: EpochFeed, rates: Rates
     ) -> list[np.ndarray]:
         """Sums over the images of each batch, float32 [steps, heads]: loss, right answers,
         images."""
@@ -176,11 +182,15 @@ class Stack:
             for h, r in enumerate(rows)
         ]
 
-    def _predict_part(self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray) -> Any:
+    def _predict_part(
+        self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray
+    ) -> _Tensors:
         values, held = features.holding(rows)
         return self._predict(values, _labels(labels, held), _local(rows, held))
 
-    def _train_graph(self, decays: bool, smooths: bool, data: Any, masks: Any, numbers: Any) -> Any:
+    def _train_graph(
+        self, decays: bool, smooths: bool, data: _Tensors, masks: _Tensors, numbers: _Tensors
+    ) -> list[tf.Tensor]:
         import tensorflow as tf
 
         (features, labels, rows), (weight, keep) = data, masks
@@ -189,7 +199,7 @@ class Stack:
         count = tf.reduce_sum(weight, axis=2)
         share = weight / count[:, :, None]  # of an image in the mean loss of its batch
         smoothed = smoothing if smooths else None
-        said = tf.TensorArray(
+        logits_of_steps = tf.TensorArray(
             tf.float32, tf.shape(rows)[0], element_shape=(None, *rows.shape[2:], self.shape.classes)
         )
         for step in tf.range(tf.shape(rows)[0]):
@@ -197,9 +207,9 @@ class Stack:
             logits, gradients = self._gradients(
                 inputs, mask[step], truth[step], share[step], smoothed
             )
-            said = said.write(step, logits)
+            logits_of_steps = logits_of_steps.write(step, logits)
             self._adam.apply(gradients, learning_rate, weight_decay if decays else None)
-        logits = said.stack()
+        logits = logits_of_steps.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = (
             CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight,
@@ -209,8 +219,13 @@ class Stack:
         return [tf.reduce_sum(values, axis=2) for values in of_images]
 
     def _gradients(
-        self, inputs: Any, mask: Any, truth: Any, share: Any, smoothing: Any
-    ) -> tuple[Any, list[Any]]:
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor,
+        truth: tf.Tensor,
+        share: tf.Tensor,
+        smoothing: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The logits of a step's batches, and for each variable the gradient of each head's mean
         loss.
         """
@@ -222,7 +237,7 @@ class Stack:
         # Heads share no weight: the gradient of the sum is each head's own gradient.
         return logits, tape.gradient(losses, self._variables, output_gradients=share)
 
-    def _predict_graph(self, features: Any, labels: Any, rows: Any) -> Any:
+    def _predict_graph(self, features: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> _Tensors:
         import tensorflow as tf
 
         logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])

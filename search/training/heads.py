@@ -14,10 +14,10 @@ from typing import TypeVar
 import numpy as np
 
 from search.experiment.trial import ModelSettings, Objective, TrainingSettings
-from search.features.rows import FeatureRows, as_rows
-from search.training.head_feed import EpochFeed, HeadTask, epoch_feeds
+from search.features.feature_rows import FeatureRows, as_rows
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
+from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
 from search.training.progress import OnEpoch
 from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
 

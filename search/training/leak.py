@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from search.features.rows import FeatureRows
+from search.features.feature_rows import FeatureRows
 from search.features.store import FeatureStore
 from search.training.pictures import AugmentedPictures
 from search.training.training_mode import LoadedTrial

@@ -11,9 +11,8 @@ from data.errors import UserError
 from search.experiment.settings import TrainingSettings
 from search.experiment.trial import TrialSpec
 from search.training.cutting import cut_summary
-from search.training.finetune import FINETUNE
 from search.training.frozen import FROZEN
-from search.training.scratch import SCRATCH
+from search.training.network_modes import FINETUNE, SCRATCH
 from search.training.training_mode import Mode, Views
 
 if TYPE_CHECKING:

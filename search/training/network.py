@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 
@@ -47,7 +48,7 @@ class Acceleration:
 
 
 def acceleration(capability: tuple[int, int] | None) -> Acceleration:
-    """capability: as `gpus.compute_capability`. Cards before BFLOAT16_FROM have no units for
+    """capability: as `devices.compute_capability`. Cards before BFLOAT16_FROM have no units for
     bfloat16.
     """
     if capability is None:
@@ -86,9 +87,8 @@ class Network:
         import tensorflow as tf
 
         self.body, self.shape, self._as_training = body, shape, as_training
-        for (
-            layer
-        ) in body.layers:  # a batch norm below those that train must not move its statistics
+        for layer in body.layers:
+            # A batch norm below those that train must not move its statistics.
             layer.trainable = layer.name in trained
         self._head = [tf.Variable(np.zeros(size, np.float32)) for size in _head_sizes(shape)]
         training = _trained_variables(body, trained, as_training)
@@ -108,13 +108,8 @@ class Network:
         self._predict = tf.function(self._predict_graph, reduce_retracing=True)
 
     @property
-    def _body_variables(self) -> list[Any]:
+    def _body_variables(self) -> list[tf.Variable]:
         return self._trained[: len(self._trained) - len(self._head)] + self._moving
-
-    @property
-    def num_trained(self) -> int:
-        """Weights that train, head included."""
-        return sum(int(np.prod(variable.shape)) for variable in self._trained)
 
     def start(
         self, head: HeadWeights, seed: int, body: Sequence[np.ndarray] | None = None
@@ -140,7 +135,7 @@ class Network:
         self._assign(self._variables, state)
 
     @property
-    def _variables(self) -> list[Any]:
+    def _variables(self) -> list[tf.Variable]:
         return [
             *self._body_variables,
             *self._head,
@@ -150,7 +145,7 @@ class Network:
         ]
 
     @staticmethod
-    def _assign(variables: Sequence[Any], values: Sequence[np.ndarray]) -> None:
+    def _assign(variables: Sequence[tf.Variable], values: Sequence[np.ndarray]) -> None:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
@@ -168,7 +163,9 @@ class Network:
         self.body.set_weights(list(weights[:at]))
         self._assign(self._head, weights[at:])
 
-    def train(self, batch: Batch, learning_rate: float, weight_decay: float) -> tuple[Any, Any]:
+    def train(
+        self, batch: Batch, learning_rate: float, weight_decay: float
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """One step. The sum of the losses and the number of right answers, as tensors: nobody waits
         for them.
         """
@@ -185,8 +182,14 @@ class Network:
         return log_probs.argmax(axis=1).astype(np.int16), truth
 
     def _train_graph(
-        self, inputs: Any, targets: Any, kept: Any, labels: Any, rate: Any, weight_decay: Any
-    ) -> Any:
+        self,
+        inputs: tf.Tensor,
+        targets: tf.Tensor,
+        kept: tf.Tensor,
+        labels: tf.Tensor,
+        rate: tf.Tensor,
+        weight_decay: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow as tf
 
         gradients, losses, logits = self._gradients(inputs, targets, kept)
@@ -200,7 +203,9 @@ class Network:
             np.asarray(each) for each in self._gradients(batch.inputs, batch.targets, batch.kept)[0]
         ]
 
-    def _gradients(self, inputs: Any, targets: Any, kept: Any) -> tuple[list[Any], Any, Any]:
+    def _gradients(
+        self, inputs: tf.Tensor, targets: tf.Tensor, kept: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
@@ -209,12 +214,12 @@ class Network:
             loss = tf.reduce_mean(losses)
         return tape.gradient(loss, self._trained), losses, logits
 
-    def _predict_graph(self, inputs: Any) -> Any:
+    def _predict_graph(self, inputs: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
         return tf.nn.log_softmax(self._logits(inputs, 1.0, False))
 
-    def _logits(self, inputs: Any, kept: Any, training: bool) -> Any:
+    def _logits(self, inputs: tf.Tensor, kept: tf.Tensor | float, training: bool) -> tf.Tensor:
         import tensorflow as tf
 
         hidden = tf.cast(self.body(tf.cast(inputs, tf.float32), training=training), tf.float32)
@@ -227,9 +232,11 @@ def _head_sizes(shape: HeadShape) -> list[tuple[int, ...]]:
     return [size for kernel in shape.kernels for size in (kernel, kernel[1:])]
 
 
-def _trained_variables(body: keras.Model, trained: frozenset[str], as_training: bool) -> list[Any]:
+def _trained_variables(
+    body: keras.Model, trained: frozenset[str], as_training: bool
+) -> list[keras.Variable]:
     """Of the layers named, in order; those of batch norms only where they train."""
-    found: list[Any] = []
+    found: list[keras.Variable] = []
     for layer in body.layers:
         if layer.name in trained:
             frozen = set() if as_training else _of_batch_norms(layer)
@@ -248,13 +255,13 @@ def _of_batch_norms(layer: keras.Layer) -> set[int]:
     return {id(variable) for each in inner for variable in each.variables}
 
 
-def _statistics(body: keras.Model, trained: frozenset[str]) -> list[Any]:
+def _statistics(body: keras.Model, trained: frozenset[str]) -> list[tf.Variable]:
     """What moves of itself in the layers named: means and variances of batch norms."""
     layers = [layer for layer in body.layers if layer.name in trained]
     return [v.value for layer in layers for v in layer.weights if not v.trainable]
 
 
-def _dropout_states(body: keras.Model) -> list[Any]:
+def _dropout_states(body: keras.Model) -> list[tf.Variable]:
     """Keras's seed generators, whose state moves at each call; in the order of the layers."""
     weights = {id(variable) for variable in body.weights}
     return [v.value for v in body.variables if id(v) not in weights]

@@ -16,12 +16,12 @@ import numpy as np
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings
 from search.experiment.trial import Protocol
-from search.features import gpus
-from search.features.greetings import import_tensorflow_quietly
+from search.features import devices
+from search.features.devices import import_tensorflow_quietly
 from search.training.batching import Batching, Mixing
 from search.training.cutting import ALL, cut
-from search.training.head_feed import HeadTask
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
+from search.training.head_tasks import HeadTask
 from search.training.network import Network, acceleration, built_in
 from search.training.optimizer import Schedule
 from search.training.pictures import Feed, digest_of
@@ -37,7 +37,7 @@ Start = Callable[[int], HeadState]  # a head's number -> its state before the fi
 
 
 @dataclass(frozen=True)
-class Phase:
+class NetworkPhase:
     """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate.
     max_epochs: of the schedule. needs_company: as in `Batching`. reported_before: epochs of the
     phases before, for whoever watches.
@@ -57,9 +57,11 @@ class Phase:
 
 
 def train_phase(
-    trial: LoadedTrial, network: Network, start: Start, feed: Feed, phase: Phase
-) -> TrainedHeads:
-    """Trains every head of the trial through the phase, from its checkpoint if it has one."""
+    trial: LoadedTrial, network: Network, start: Start, feed: Feed, phase: NetworkPhase
+) -> tuple[TrainedHeads, tuple[str, str]]:
+    """Trains every head of the trial through the phase, from its checkpoint if it has one. Returns
+    them, and the hash of what they are scored on, before and after.
+    """
     training, protocol = trial.spec.settings.training, trial.spec.protocol
     plan = RunPlan(
         tasks=trial.tasks,
@@ -78,9 +80,10 @@ def train_phase(
     )
     batching = _batching(trial, feed, phase.needs_company)
     heads = NetworkHeads(network, start, batching, feed, schedule, plan)
-    return train(
-        heads, plan, Checkpoint(checkpoint_file(trial.spec, trial.resources)), trial.on_epoch
-    )
+    checkpoint = Checkpoint(checkpoint_file(trial.spec, trial.resources))
+    before = _hash_of_scored(trial, feed)
+    trained = train(heads, plan, checkpoint, trial.on_epoch)
+    return trained, (before, _hash_of_scored(trial, feed))
 
 
 def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
@@ -97,6 +100,12 @@ def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
         mixing=Mixing(training.mixup, training.cutmix),
         needs_company=needs_company,
     )
+
+
+def _hash_of_scored(trial: LoadedTrial, feed: Feed) -> str:
+    """Of what the validation images are to the network, all that any head is scored on."""
+    rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
+    return digest_of(feed.scored_batches(rows, PREDICT_BATCH))
 
 
 class NetworkHeads:
@@ -188,7 +197,7 @@ def network_of(shape: NetworkShape) -> Network:
     import_tensorflow_quietly()
     from search.features.backbones import build_backbone
 
-    fast = acceleration(gpus.compute_capability())
+    fast = acceleration(devices.compute_capability())
     with built_in(fast.dtype):
         whole = build_backbone(shape.backbone, shape.weights, shape.image_size)
         parts = cut(whole, shape.start)
@@ -227,9 +236,3 @@ def answer_by(
         return found
 
     return answer
-
-
-def hash_of_scored(trial: LoadedTrial, feed: Feed) -> str:
-    """Of what the validation images are to the network, all that any head is scored on."""
-    rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
-    return digest_of(feed.scored_batches(rows, PREDICT_BATCH))

@@ -2,10 +2,16 @@
 kernel, and the learning rate over the steps. What is trained is not known here.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's own defaults for Adam
 
@@ -29,12 +35,17 @@ class Adam:
     variable, how many were taken. kernels: the variables that decay.
     """
 
-    variables: Sequence[Any]
-    moments: Sequence[Sequence[Any]]
-    step: Any
-    kernels: Sequence[Any]
+    variables: Sequence[tf.Variable]
+    moments: Sequence[Sequence[tf.Variable]]
+    step: tf.Variable
+    kernels: Sequence[tf.Variable]
 
-    def apply(self, gradients: Sequence[Any], learning_rate: Any, weight_decay: Any | None) -> None:
+    def apply(
+        self,
+        gradients: Sequence[tf.Tensor],
+        learning_rate: tf.Tensor,
+        weight_decay: tf.Tensor | None,
+    ) -> None:
         """One step, in one pass over the weights instead of a dozen. weight_decay: None leaves it
         out of the graph; else kernels first shrink by the share learning_rate * weight_decay, apart
         from their gradients.
@@ -53,7 +64,11 @@ class Adam:
 
 
 def _apply(
-    variable: Any, moments: Sequence[Any], step: Any, gradient: Any, learning_rate: Any
+    variable: tf.Variable,
+    moments: Sequence[tf.Variable],
+    step: tf.Variable,
+    gradient: tf.Tensor,
+    learning_rate: tf.Tensor,
 ) -> None:
     import tensorflow as tf
 
@@ -84,9 +99,9 @@ def warm_cosine(
     warmup = min(warmup_epochs, max_epochs) * steps_an_epoch
     if step < warmup:
         return peak * min(1.0, (step + 1) / warmup)
-    whole = max_epochs * steps_an_epoch - warmup
+    after_warmup = max_epochs * steps_an_epoch - warmup
     return (
-        peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / whole)))
-        if whole > 0
+        peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / after_warmup)))
+        if after_warmup > 0
         else 0.0
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.views import augmented_batches, clean_batches
-from search.features.rows import ABSENT, FeatureRows
+from search.features.feature_rows import ABSENT_ROW, FeatureRows
 from search.features.store import FeatureStore
 
 
@@ -75,7 +75,7 @@ class AugmentedPictures:
         if not self.augmentation:
             return store.view(self.pool, {}, self.seed, view)
         found = store.view(self.pool[self.trained], self.augmentation, self.seed, view)
-        places = np.full(len(self.pool), ABSENT)
+        places = np.full(len(self.pool), ABSENT_ROW)
         places[self.trained] = np.arange(len(self.trained))
         return FeatureRows(found.values, places, found.cost)
 

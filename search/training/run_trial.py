@@ -1,19 +1,28 @@
 """`run_trial`: from a spec to its result, a pure function of values. No tuner, no tracker, no
 global inside.
 
-Here the parts meet that every training mode shares: which images are trained on and scored, and the
-scores of the answers. How a mode trains is its own module's, by the table in `modes`.
+Here the parts meet that every training mode shares: which images are trained on and scored, the
+scores of the answers, and label safety: what the model trained without augmentation makes of images
+at each augmentation's extremes. An augmentation at whose extreme the model is lost may have changed
+what the picture shows; a person should look. How far the pictures themselves change is
+`data.safety`; how a mode trains is its own module's, by the table in `modes`.
 """
 
 import time
 import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from data.augmentations import alone, is_option
 from data.dataset import Dataset
 from data.errors import UserError
+from data.extremes import augment_to, extremes
+from data.safety import LabelSafety, label_safety
 from search.evidence.evaluation import metric_values
+from search.evidence.scores import wilson_interval
 from search.experiment.trial import (
     Outcome,
     Predictions,
@@ -23,10 +32,11 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
+from search.training.head_tasks import HeadTask
 from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
-from search.training.training_mode import LoadedTrial, Trained, load_trial
+from search.training.training_mode import Classify, LoadedTrial, Trained, load_trial
 from search.training.training_run import TrainedHeads, TrialFailure
 from search.training.trial_files import CLIMBING, heads_file, save_head
 
@@ -110,8 +120,6 @@ def _load(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Lo
 def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
     if not trial.spec.probes:
         return ()
-    from search.training.probes import probe_extremes
-
     one_seed = trial.tasks[: trial.spec.protocol.folds]
     return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
 
@@ -151,4 +159,77 @@ def _result(
         num_heads=len(heads.best_epochs),
         heads_cut_by_max_epochs=sum(heads.cut_by_max_epochs) if spec.protocol.epochs is None else 0,
         curve=heads.curve,
+    )
+
+
+NUM_PROBE_IMAGES = 256  # an accuracy good to about 2 points, for a warning
+
+
+def probe_extremes(
+    dataset: Dataset,
+    answer: Classify,
+    pool: np.ndarray,
+    folds: Sequence[HeadTask],
+    strongest: Mapping[str, Any],
+) -> tuple[Probe, ...]:
+    """For each augmentation (name -> strongest value), each of its extremes alone, with its
+    options among `strongest`.
+
+    folds: the heads of one seed, each with the rows of `pool` it did not train on: an image is
+    answered by a head that has not seen it. answer: theirs, by their places in `folds`.
+    """
+    rows = [_spread(task.validate, -(-NUM_PROBE_IMAGES // len(folds))) for task in folds]
+    images = np.concatenate([pool[each] for each in rows])
+    truth = np.asarray(dataset.labels)[images]
+    heads = np.repeat(np.arange(len(folds)), [len(each) for each in rows])
+
+    def accuracy(pictures: np.ndarray) -> float:
+        return float((answer(pictures, heads) == truth).mean())
+
+    clean = accuracy(np.asarray(dataset.images[images]))
+    found = []
+    for name, value in strongest.items():
+        if is_option(name):
+            continue
+        settings = alone(name, strongest)
+        measured = {each.label: each for each in label_safety(dataset.images, settings)}
+        for extreme in extremes(name, value, settings):
+            pictures = augment_to(dataset.images, images, extreme, settings)
+            found.append(
+                _probe(
+                    name,
+                    measured.get(extreme.label),
+                    extreme.label,
+                    accuracy(pictures),
+                    clean,
+                    len(images),
+                )
+            )
+    return tuple(found)
+
+
+def _spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """Evenly spread, because files come class by class."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
+
+
+def _probe(
+    name: str,
+    measured: LabelSafety | None,
+    label: str,
+    accuracy: float,
+    clean: float,
+    num_images: int,
+) -> Probe:
+    return Probe(
+        augmentation=name,
+        at=label,
+        accuracy=accuracy,
+        accuracy_ci=wilson_interval(accuracy, num_images),
+        clean_accuracy=clean,
+        clean_accuracy_ci=wilson_interval(clean, num_images),
+        fill_share=measured.fill_share if measured else 0.0,
+        mean_shift_pixels=measured.mean_shift_pixels if measured else 0.0,
+        unchanged_share=measured.unchanged_share if measured else 0.0,
+        remark=measured.remark if measured else "",
     )

@@ -12,11 +12,10 @@ import numpy as np
 from data.dataset import Dataset
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Resources, TrialSpec
-from search.features.opened import dataset_of
-from search.features.rows import NO_COST, FeatureCost
-from search.training.folds import head_tasks, pool_rows
-from search.training.head_feed import HeadTask
+from search.features.feature_rows import NO_COST, FeatureCost
+from search.features.process_cache import dataset_of
 from search.training.head_shape import HeadWeights
+from search.training.head_tasks import HeadTask, head_tasks, pool_rows
 from search.training.pictures import AugmentedPictures, CleanPictures, Scored
 from search.training.progress import OnEpoch
 from search.training.training_run import TrainedHeads
@@ -110,7 +109,7 @@ class Mode:
     """train: a trial to what it learnt. forget: deletes what the trial kept on disk for itself.
     put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
     those of the head. check: raises UserError for settings that do not go together. side_by_side:
-    how it uses processors, as `features.threads.set_threads` has it. budget: what successive
+    how it uses processors, as `features.devices.set_threads` has it. budget: what successive
     halving shares out; most: all of that.
     """
 

@@ -10,9 +10,9 @@ from typing import Protocol
 import numpy as np
 
 from search.experiment.trial import Curve, Objective
-from search.training.head_feed import HeadTask
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadState, HeadWeights
+from search.training.head_tasks import HeadTask
 from search.training.progress import EpochReport, OnEpoch
 from search.training.trial_files import Checkpoint
 

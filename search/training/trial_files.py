@@ -1,6 +1,6 @@
 """What trials leave on the disk for those that go on with it, and who deletes it once nobody will:
 a long training's checkpoint, a final head, the views of the search phase. Which views a full disk
-gives up is `features.budget`.
+gives up is `features.feature_rows.make_room`.
 """
 
 import io
@@ -90,7 +90,7 @@ def load_head(path: Path) -> HeadWeights:
         return tuple(arrays[f"arr_{number}"] for number in range(len(arrays.files)))
 
 
-class SpentCheckpoints:
+class CheckpointSweeper:
     """Deletes a trial's checkpoint once it has been told, unless a higher rung may want it."""
 
     def __init__(self, resources: Resources) -> None:
@@ -107,7 +107,7 @@ class SpentCheckpoints:
             checkpoint_file(record.spec, self._resources).unlink(missing_ok=True)
 
 
-class SpentViews:
+class ViewSweeper:
     """Deletes the views of the search phase once a trial of a later one, which draws its own, is
     asked for.
     """

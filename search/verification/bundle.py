@@ -1,20 +1,32 @@
-"""`bundle`: a finished search as one zip to hand in. Journal, predictions and contact sheet are
-taken as they are; config, tables and page are made again from the journal, so that whoever has the
-zip can make them again too. The zip itself is `bundle_file`'s.
+"""`bundle`: a finished search as one zip to hand in, and what follows from the journal in such a
+zip made again and compared. Journal, predictions and contact sheet are taken as they are; config,
+tables and page are made again from the journal, so that whoever has the zip can make them again
+too. The zip itself is `bundle_file`'s.
 """
 
+import importlib.metadata
+import re
 import tempfile
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 
+from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import make_folder
-from data.reading import read_regular
+from data.files import make_folder, read_regular
 from search.driver.answers import read_predictions
 from search.driver.outputs import write_outputs
+from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen
+from search.journal.comparison import Difference
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
+from search.report.preview import write_winner_sheet
+from search.report.wording import shown as shortened
 from search.verification.bundle_file import (
+    NOT_IN_BUNDLE,
     OPTIONAL,
+    PAGE,
     REQUIRED,
     SHEET,
     Manifest,
@@ -23,8 +35,14 @@ from search.verification.bundle_file import (
     most_bytes,
     write_bundle,
 )
-from search.verification.reopening import JOURNAL
+from search.verification.reopening import Run, scratch_resources, with_own_cache
 from search.verification.verify import open_sound_run
+
+PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
+PAINTERS = (
+    "matplotlib",
+    "pillow",
+)  # another version of these paints the same picture with other bytes
 
 
 class Bundled(Frozen):
@@ -90,3 +108,74 @@ def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:
         write_outputs(state, folder)
         made = [each for each in (*REQUIRED, *OPTIONAL) if each not in (JOURNAL, SHEET)]
         return {each: (folder / each).read_bytes() for each in made if (folder / each).exists()}
+
+
+def differences_made_again(
+    run: Run, files: Mapping[str, bytes], remarks: list[str]
+) -> Iterator[Difference]:
+    """Config, environment, tables, winner and page as the journal gives them, against those of the
+    bundle."""
+    made = projections(run.state, files.get(SHEET))
+    kept = {JOURNAL, SHEET, *(record.predictions_file for record in run.state.records)}
+    for name in sorted({*made, *files} - kept):
+        if name not in files:
+            yield Difference(where=name, what=NOT_IN_BUNDLE)
+        elif name not in made:
+            yield Difference(where=name, what="the journal gives no such file")
+        elif files[name] != made[name]:
+            repainted = _repainted(run) if name == PAGE else None
+            remarks += [repainted] if repainted else []
+            apart = _apart(files[name], made[name], with_pictures=repainted is None)
+            if apart is not None:
+                yield Difference(where=name, what=apart)
+
+
+def _apart(ours: bytes, theirs: bytes, with_pictures: bool) -> str | None:
+    """The first line that differs, in words; None where only pictures do and those are not
+    compared."""
+    first, second = (content.decode(errors="replace") for content in (ours, theirs))
+    if PICTURE.sub("", first) == PICTURE.sub("", second):
+        return "a picture is not the one that the journal gives" if with_pictures else None
+    return _first_line_apart(PICTURE.sub("", first), PICTURE.sub("", second))
+
+
+def _first_line_apart(ours: str, theirs: str) -> str:
+    pairs = zip_longest(ours.splitlines(), theirs.splitlines(), fillvalue="")
+    for number, (one, other) in enumerate(pairs, start=1):
+        if one != other:
+            one, other = (shortened(line.strip(), 70) for line in (one, other))
+            return f"line {number}: {one!r}, and the journal gives {other!r}"
+    return "its line ends are not those that the journal gives"
+
+
+def _repainted(run: Run) -> str | None:
+    """Why pictures cannot be compared byte by byte; None where they can."""
+    then = run.opened.environment.get("packages", {})
+    here = {name: importlib.metadata.version(name) for name in PAINTERS}
+    other = [
+        f"{n} {shortened(str(then.get(n, 'absent')))}, here {here[n]}"
+        for n in PAINTERS
+        if then.get(n) != here[n]
+    ]
+    return f"pictures are not compared: {'; '.join(other)}" if other else None
+
+
+def sheet_differences(
+    run: Run, sheet: bytes | None, exact: bool, folder: Path, remarks: list[str]
+) -> Iterator[Difference]:
+    """The contact sheet painted again from the grader's images."""
+    if sheet is None:
+        yield Difference(where=SHEET, what="it is not in the bundle; a finished search has one")
+        return
+    if not exact or _repainted(run):
+        why = _repainted(run) or "another machine may paint it otherwise"
+        remarks.append(
+            f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
+        )
+        return
+    resources = with_own_cache(run.config, scratch_resources(run.config, folder), folder / "cache")
+    seed = derive_seed(run.config.seed, "split")
+    dataset = open_dataset(run.config.dataset, resources.cache_dir, seed, resources.num_threads)
+    path = write_winner_sheet(run.state, dataset, folder)
+    if path is None or path.read_bytes() != sheet:
+        yield Difference(where=SHEET, what="it is not the one that the images and the journal give")

@@ -19,14 +19,14 @@ from pydantic import AfterValidator, Field, ValidationError
 from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
 from data.files import write_atomically
-from data.messages import shown
+from data.messages import escaped
 from data.strict_zip import Entry, read_directory, read_entry
 from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from search.experiment.trial import Frozen
 from search.journal.comparison import Difference
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
-from search.verification.gate import MOST_BYTES as MOST_JOURNAL_BYTES
+from search.verification.foreign_runs import MOST_JOURNAL_BYTES
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"
@@ -34,21 +34,21 @@ PAGE = "report.html"
 REQUIRED = ("journal.jsonl", "config.yaml", "environment.json", "trials.csv", "summary.json", PAGE)
 OPTIONAL = ("winner.json", SHEET)
 PREDICTIONS = re.compile(r"predictions/\d{5,9}\.npz")
-MOST_FILES, MOST_BYTES, MOST_FILE_BYTES = (
+MOST_FILES, MOST_BUNDLE_BYTES, MOST_FILE_BYTES = (
     20_000,
     1 << 30,
     1 << 24,
 )  # a zip bomb is larger; a page of ten thousand trials is not
 MOST_SHEET_PIXELS = 20_000_000
 LONGEST_NAME = 100
-KINDS = (
+_FILE_KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-ABSENT = "it is not in the bundle, or not whole"
+NOT_IN_BUNDLE = "it is not in the bundle, or not whole"
 WRITTEN_AT = (
     1980,
     1,
@@ -86,7 +86,7 @@ class Manifest(Frozen):
 
 
 @dataclass(frozen=True)
-class Opened:
+class BundleContents:
     """A bundle that was read: the sound and known files by name, and in words whatever is wrong
     with it."""
 
@@ -116,10 +116,13 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
                 f"{name} has {hashed.num_bytes} bytes, and a bundle holds at most "
                 f"{most_bytes(name)} of it; hand in the run directory"
             )
-    if len(files) >= MOST_FILES or sum(map(len, files.values())) > MOST_BYTES - MOST_FILE_BYTES:
+    if (
+        len(files) >= MOST_FILES
+        or sum(map(len, files.values())) > MOST_BUNDLE_BYTES - MOST_FILE_BYTES
+    ):
         raise UserError(
-            f"a bundle holds at most {MOST_FILES} files and {MOST_BYTES >> 20} MiB; hand in the "
-            "run directory"
+            f"a bundle holds at most {MOST_FILES} files and {MOST_BUNDLE_BYTES >> 20} MiB; hand in "
+            "the run directory"
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -141,7 +144,7 @@ def most_bytes(name: str) -> int:
     return MOST_PREDICTIONS_BYTES if PREDICTIONS.fullmatch(name) else MOST_FILE_BYTES
 
 
-def read_bundle(path: Path) -> Opened:
+def read_bundle(path: Path) -> BundleContents:
     """Reads a bundle and checks it against its own manifest.
 
     Raises UserError where the file is missing or is no bundle at all; everything else that is wrong
@@ -154,39 +157,41 @@ def read_bundle(path: Path) -> Opened:
             files = dict(_contents(file, _entries(file, found), found))
     except (OSError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{shown(path.name)} cannot be read as a bundle: {shown(str(error))}"
+            f"{escaped(path.name)} cannot be read as a bundle: {escaped(str(error))}"
         ) from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
         found += _against_manifest(manifest, files, {each.where for each in found})
-    return Opened(manifest, files, tuple(found))
+    return BundleContents(manifest, files, tuple(found))
 
 
 def _need_content(path: Path) -> None:
     """Raises UserError for what could be no bundle, unopened: a FIFO would be waited for. Raises
     OSError where it is missing."""
     found = path.stat()
-    kind = next((word for is_so, word in KINDS if is_so(found.st_mode)), None)
+    kind = next((word for is_so, word in _FILE_KINDS if is_so(found.st_mode)), None)
     if kind is None and found.st_size == 0:
         kind = "empty"
-    elif kind is None and found.st_size > MOST_BYTES:
-        kind = f"of {found.st_size / 1e9:.1f} GB; the largest bundle has {MOST_BYTES / 1e9:.1f}"
+    elif kind is None and found.st_size > MOST_BUNDLE_BYTES:
+        kind = (
+            f"of {found.st_size / 1e9:.1f} GB; the largest bundle has {MOST_BUNDLE_BYTES / 1e9:.1f}"
+        )
     if kind is not None:
-        raise UserError(f"{shown(path.name)} is {kind}; name a .zip that `bundle` made")
+        raise UserError(f"{escaped(path.name)} is {kind}; name a .zip that `bundle` made")
 
 
 def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
     """The entries worth reading: each known name once, none too large."""
     known: dict[str, Entry] = {}
     entries = read_directory(file, MOST_FILES)
-    if sum(entry.size for entry in entries) > MOST_BYTES:
+    if sum(entry.size for entry in entries) > MOST_BUNDLE_BYTES:
         raise zipfile.BadZipFile(
-            f"it holds more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB, which no search "
-            "leaves"
+            f"it holds more than {MOST_FILES} files or {MOST_BUNDLE_BYTES >> 20} MiB, which no "
+            "search leaves"
         )
     for entry in entries:
         if not (is_known(entry.name) or entry.name == MANIFEST):
-            found.append(Difference(where=shown(entry.name), what="no bundle holds such a file"))
+            found.append(Difference(where=escaped(entry.name), what="no bundle holds such a file"))
         elif entry.name in known:
             found.append(Difference(where=entry.name, what="it is in the bundle twice"))
         elif entry.size > most_bytes(entry.name):
@@ -207,7 +212,7 @@ def _contents(
                 _check_picture(content)
             yield entry.name, content
         except (zipfile.BadZipFile, BadImage) as error:
-            found.append(Difference(where=entry.name, what=f"it is damaged: {shown(str(error))}"))
+            found.append(Difference(where=entry.name, what=f"it is damaged: {escaped(str(error))}"))
 
 
 def _check_picture(content: bytes) -> None:
@@ -223,7 +228,7 @@ def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Man
     if content is None:
         if found:  # named already: damaged, or too large
             return None
-        raise UserError(f"{shown(path.name)} has no {MANIFEST}; it was not made by `bundle`")
+        raise UserError(f"{escaped(path.name)} has no {MANIFEST}; it was not made by `bundle`")
     try:
         return Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
@@ -239,7 +244,7 @@ def _against_manifest(
         if name in named:
             continue
         if name not in files:
-            yield Difference(where=shown(name), what=ABSENT)
+            yield Difference(where=escaped(name), what=NOT_IN_BUNDLE)
         elif name not in manifest.files:
             yield Difference(where=name, what="the manifest does not list it")
         elif hash_of(files[name]) != manifest.files[name]:

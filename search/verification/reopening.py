@@ -10,7 +10,7 @@ from typing import Any
 
 from data.dataset import find_images
 from data.errors import UserError
-from data.messages import shown
+from data.messages import escaped
 from search.driver.prepare import (
     Prepared,
     backbones_of,
@@ -26,9 +26,9 @@ from search.journal.comparison import Comparison
 from search.journal.events import Opened
 from search.journal.journal_file import Event, JournalError
 from search.journal.journal_file import read as read_journal
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState, replay
 
-JOURNAL = "journal.jsonl"
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
 COMPUTING = (
     "precision",
@@ -98,7 +98,7 @@ def _weights_files(
         )
     (old,) = files
     if weights is None:
-        name = shown(Path(old).name[-60:])
+        name = escaped(Path(old).name[-60:])
         raise UserError(
             f"it needs weights FILE: the search began from one called {name}; say where yours is "
             "with --weights"

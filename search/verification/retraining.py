@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from data.messages import shown
+from data.messages import escaped
 from search.evidence.evaluation import paired_effect
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
 from search.journal.comparison import Comparison
 from search.journal.state import SearchState
-from search.verification.elsewhere import Pair, findings
+from search.verification.retrained_answers import RetrainedPair, findings
 
 # How long it took, and what says how it came about rather than what came out.
 NOT_COMPARED = {"timing", "log_path", "traceback", "feature_engine"}
@@ -143,7 +143,7 @@ def judge(
 ) -> None:
     """Whether each completes as journaled, and with the same numbers: to the last digit, or,
     elsewhere, where the answers repeat to the last bit; else as far as another machine's may
-    differ. labels, claim: as `elsewhere.findings` has them.
+    differ. labels, claim: as `retrained_answers.findings` has them.
     """
     pairs, objective = [], trained[0].record.spec.protocol.objective if trained else "accuracy"
     for each in trained:
@@ -152,7 +152,7 @@ def judge(
         if each.journaled is None or each.again is None:
             continue
         mode = each.record.spec.settings.training.mode
-        pair = Pair(each.record.trial, mode, each.journaled, each.again)
+        pair = RetrainedPair(each.record.trial, mode, each.journaled, each.again)
         if not elsewhere or pair.repeats or not pair.alike:
             _compare(each, pair, comparison)
         else:
@@ -214,12 +214,12 @@ def _changed_status(trained: TrainedAgain) -> str | None:
     if trained.again is None and trained.journaled is not None:
         return f"completed in the journal; trained again it failed: {trained.result.error}"
     if trained.again is not None and trained.journaled is None and result is not None:
-        why, score = shown(str(result.error)), trained.result.score
+        why, score = escaped(str(result.error)), trained.result.score
         return f"failed in the journal ({why}); trained again it completes, with a score of {score}"
     return None
 
 
-def _compare(trained: TrainedAgain, pair: Pair, comparison: Comparison) -> None:
+def _compare(trained: TrainedAgain, pair: RetrainedPair, comparison: Comparison) -> None:
     where = f"trial {pair.trial}"
     if trained.record.result is not None:
         comparison.check(where, _numbers(trained.record.result), _numbers(trained.result))

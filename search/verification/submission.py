@@ -30,7 +30,7 @@ from search.verification.fingerprints import Fingerprint, Index, fingerprints
 BEST_WIDTH = 36  # signs: what the table of many has room for
 # Of a config: what changes no number, and the seed. All else is the question; a field that is new
 # is, too.
-FREE = (
+FREE_SETTINGS = (
     *("name", "seed", "dataset.path", "tracking.uri", "tracking.experiment"),
     *(
         "execution.engine",
@@ -184,7 +184,7 @@ def _best(state: SearchState) -> TrialRecord | None:
 def question(config: dict[str, Any]) -> dict[str, Any]:
     """Of a filled config, under dotted names: all that another answer could come of. A file of
     weights goes by its own name."""
-    asked = {name: value for name, value in dotted(config) if name not in FREE}
+    asked = {name: value for name, value in dotted(config) if name not in FREE_SETTINGS}
     weights = asked.get("model.weights")
     return asked | ({"model.weights": Path(weights).name} if isinstance(weights, str) else {})
 
@@ -200,5 +200,5 @@ def _folded(student: str) -> str:
     return " ".join(student.casefold().split())
 
 
-def _hash(value: Any) -> str:
+def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

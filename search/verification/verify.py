@@ -3,7 +3,7 @@ against what they follow from, and one trial against training it once more.
 
 On the machine and versions of the search every number must be the same to the last digit. Elsewhere
 what follows from the journaled predictions may move by `SLACK`, which is said where it does; what
-trials trained again may do there is `elsewhere`'s.
+trials trained again may do there is `retrained_answers`'s.
 """
 
 import tempfile
@@ -14,20 +14,18 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from data.messages import shown
+from data.messages import escaped
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
 from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import JournalError
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
-from search.verification.answers import Answers
-from search.verification.elsewhere import contradictions
-from search.verification.gate import read_journal
-from search.verification.limits import compare_listing
+from search.verification.consistency import JournaledAnswers, unsound
+from search.verification.foreign_runs import compare_listing, read_journal
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
-    JOURNAL,
     Run,
     compare_surroundings,
     prepare_again,
@@ -36,6 +34,7 @@ from search.verification.reopening import (
     scratch_resources,
     with_own_cache,
 )
+from search.verification.retrained_answers import contradictions
 from search.verification.retraining import (
     Apart,
     EffectHere,
@@ -45,13 +44,11 @@ from search.verification.retraining import (
     judge,
     train_again,
 )
-from search.verification.soundness import unsound
 
 # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
 SLACK = 0.001
-TOLERANCE = "the same within what another machine may change"
 
-Say = Callable[[str], None]
+OnStep = Callable[[str], None]  # told in a line what is being done
 
 
 class Retrained(Frozen):
@@ -113,7 +110,7 @@ def verify(
     run_dir: Path,
     trial: int | None = None,
     data: Path | None = None,
-    say: Say = lambda _: None,
+    say: OnStep = lambda _: None,
     weights: Path | None = None,
 ) -> Verification:
     """Checks a run directory and trains one of its trials again.
@@ -135,7 +132,7 @@ def verify(
 
 
 def open_sound_run(run_dir: Path) -> Run:
-    """A run directory that may come from elsewhere: its journal is let through by `gate` alone.
+    """A run directory that may come from elsewhere: its journal comes in by `foreign_runs` alone.
 
     Raises UserError where there is no search, JournalError (one too) where the journal is not one
     that a search writes, or its config is not the one that was run.
@@ -151,36 +148,11 @@ def open_sound_run(run_dir: Path) -> Run:
     return run
 
 
-def describe(verification: Verification) -> str:
-    """For people: what was compared, and what differs."""
-    lines = [verification.warning] if verification.warning else []
-    if verification.changed:
-        lines.append(
-            f"not the machine and versions of the search: {'; '.join(verification.changed)}"
-        )
-    for each in verification.trained:
-        words = each.apart.words if each.apart else f"it fails here: {shown(each.error or '')}"
-        if each.apart or each.error:
-            lines.append(f"trial {each.trial} ({shown(each.label)}) trained again: {words}")
-    lines += verification.remarks
-    if verification.same:
-        how = "the same to the last digit" if verification.repeated else TOLERANCE
-        return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
-    count = len(verification.differences)
-    lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
-    return "\n".join(
-        [
-            *lines,
-            *(f"  {shown(each.where)}: {shown(each.what)}" for each in verification.differences),
-        ]
-    )
-
-
 def verify_run(
     run_dir: Path,
     run: Run,
     numbers: Sequence[int],
-    say: Say = lambda _: None,
+    say: OnStep = lambda _: None,
     own_cache: Path | None = None,
 ) -> Verification:
     """The run as it was opened, with the trials of those numbers trained again: one, more or none.
@@ -216,7 +188,7 @@ def verify_run(
         for record in (r for n in numbers for r in run.state.records if r.trial == n):
             answered = record.trial in predictions or record.status == "failed"
             if answered and (record.spec.key, record.trial) in asked:
-                say(f"training trial {record.trial} ({shown(record.label)}) again")
+                say(f"training trial {record.trial} ({escaped(record.label)}) again")
                 trained.append(train_again(record, predictions.get(record.trial), resources))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
@@ -256,11 +228,11 @@ def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verificat
 
 def _check_trials(
     state: SearchState, run_dir: Path, prepared: Prepared, slack: float, comparison: Comparison
-) -> Answers:
+) -> JournaledAnswers:
     """Every trained trial's predictions against their hash and its metrics against them; the sound
     ones."""
     labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
-    found = Answers(run_dir, prepared.dataset)
+    found = JournaledAnswers(run_dir, prepared.dataset)
     results: dict[int, Any] = {}
     for record in state.records:
         where = f"trial {record.trial}"

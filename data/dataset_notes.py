@@ -29,7 +29,7 @@ class Converted(_Frozen):
     first: tuple[str, ...]
 
 
-class Scale(_Frozen):
+class DepthScale(_Frozen):
     """How images of more than 8 bits per channel became 8: a value v is 255 v / white, and at most
     255.
 
@@ -45,15 +45,15 @@ class Scale(_Frozen):
 
     def line(self, kind: str) -> str:
         """One sentence. kind: "whole numbers" or "floats"."""
-        said = (
+        text = (
             f"{plural(self.count, 'image')} of more than 8 bits per channel ({kind}): v became 255 "
             "v / "
             f"{self.white:g}, as the highest, {self.name}, goes up to {self.level:g}"
         )
         if not self.faint:
-            return said
+            return text
         return (
-            f"{said}; {self.faint} of them use less than a sixteenth of that: are they of another "
+            f"{text}; {self.faint} of them use less than a sixteenth of that: are they of another "
             "range?"
         )
 
@@ -69,35 +69,37 @@ class DataNotes(_Frozen):
     labels: tuple[str, ...] = ()
     found: dict[str, Converted] = {}
     converted: dict[str, Converted] = {}
-    scales: dict[str, Scale] = {}
+    scales: dict[str, DepthScale] = {}
     left_out: tuple[LeftOut, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """One sentence a kind of note, for a terminal or a page; empty when there is nothing to
         say."""
-        said = list(self.labels)
-        said += [
+        lines = list(self.labels)
+        lines += [
             f"{plural(how.count, 'file or folder', 'files and folders')} {what}: "
             f"{first_of(how.first, 3, how.count)}"
             for what, how in sorted(self.found.items())
         ]
-        said += [
+        lines += [
             f"{plural(how.count, 'image')} converted ({reason}): "
             f"{first_of(how.first, 3, how.count)}"
             for reason, how in sorted(self.converted.items())
         ]
-        said += [scale.line(kind) for kind, scale in sorted(self.scales.items())]
+        lines += [scale.line(kind) for kind, scale in sorted(self.scales.items())]
         if self.left_out:
             names = [f"{item.name} ({item.reason})" for item in self.left_out]
-            said.append(f"{plural(len(names), 'file')} left out: {first_of(names)}")
+            lines.append(f"{plural(len(names), 'file')} left out: {first_of(names)}")
         if self.duplicates:
             pairs = [
                 f"{name} = {same}" if name != same else _listed(name, 1 + again)
                 for (name, same), again in Counter(self.duplicates).items()
             ]
-            said.append(f"{plural(len(pairs), 'copy', 'copies')} within a split: {first_of(pairs)}")
-        return tuple(said)
+            lines.append(
+                f"{plural(len(pairs), 'copy', 'copies')} within a split: {first_of(pairs)}"
+            )
+        return tuple(lines)
 
 
 def _listed(name: str, times: int) -> str:

@@ -1,22 +1,36 @@
-"""What no search writes into its journal, whatever came out of it: told from the journal and its
-config alone.
+"""What no search writes, whatever came out of it: a journal that contradicts its config or itself,
+told from the two alone, and answers that are not of the images, folds, seeds and classes that their
+trial's spec scores.
 
-Numbers that follow from answers are `rehearsal`'s; the answers themselves `elsewhere`'s and
-`retraining`'s.
+Numbers that follow from answers are `rehearsal`'s; whether the answers are of the models that they
+are said to be of, `retrained_answers`' and `retraining`'s.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from data.dataset import Dataset
+from search.driver.answers import read_predictions
 from search.driver.pacing import Deadline
 from search.experiment.config import parse_config
 from search.experiment.space import Space
-from search.experiment.trial import TrialRecord, TrialResult
+from search.experiment.trial import (
+    Predictions,
+    Protocol,
+    TrialRecord,
+    TrialResult,
+    predictions_name,
+)
 from search.journal.comparison import Comparison, Difference
-from search.journal.journal_file import Event
+from search.journal.journal_file import Event, JournalError
+from search.journal.run_dir import JOURNAL
 from search.journal.state import Replay, SearchState
+from search.training.head_tasks import scored_images
 from search.verification.rehearsal import standing
-from search.verification.reopening import JOURNAL, Run
+from search.verification.reopening import Run
 
 START_SECONDS = 120.0  # the longest a sitting took before its first event, and clocks differ
 MEASURED = (
@@ -167,3 +181,59 @@ def _unsound_cut(state: SearchState, cut: Event, sitting: _Sitting) -> str | Non
         return None
     hours = (sitting.earlier + elapsed) / 3600
     return f"the search was cut after {hours:.2g} of {limit:g} hours, when there was time for more"
+
+
+class JournaledAnswers(Mapping[int, Predictions]):
+    """Sound answers by the trial's number; `take` adds a trial to them."""
+
+    def __init__(self, run_dir: Path, dataset: Dataset) -> None:
+        self._run_dir, self._dataset = run_dir, dataset
+        self._records: dict[int, TrialRecord] = {}
+        self._scored: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray]] = {}
+
+    def take(self, record: TrialRecord) -> Predictions:
+        """Raises JournalError where its file is not the one that was journaled, or cannot be of
+        this trial."""
+        found = self._read(record)
+        if fault := self._fault(found, record.spec.protocol):
+            path = self._run_dir / predictions_name(record.trial)
+            raise JournalError(f"{path} holds no predictions of this data set: {fault}")
+        self._records[record.trial] = record
+        return found
+
+    def __getitem__(self, number: int) -> Predictions:
+        return self._read(self._records[number])
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._records
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def _read(self, record: TrialRecord) -> Predictions:
+        path = self._run_dir / predictions_name(record.trial)
+        if not path.resolve().is_relative_to(self._run_dir.resolve()):
+            raise JournalError(
+                f"{path} is a link that leads out of its folder; put the file itself there"
+            )
+        return read_predictions(record, self._run_dir)
+
+    def _fault(self, found: Predictions, protocol: Protocol) -> str | None:
+        key = (protocol.folds, protocol.fold_seed, protocol.epochs is None)
+        if key not in self._scored:
+            self._scored[key] = scored_images(self._dataset, protocol)
+        images, fold = self._scored[key]
+        num_classes = len(self._dataset.class_names)
+        if not np.array_equal(found.images, images) or not np.array_equal(found.fold, fold):
+            return "they are not of the images and folds that its spec scores"
+        if len(found.predicted) != len(protocol.head_seeds):
+            return (
+                f"they are of {len(found.predicted)} seeds, and its spec has "
+                f"{len(protocol.head_seeds)}"
+            )
+        if found.predicted.max() >= num_classes:
+            return f"class {found.predicted.max()} is given where there are {num_classes}"
+        return None

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.class_order import in_order
-from data.csv_file import Csv, cell_of, read_csv
-from data.csv_paths import Nearest, advice, column_sentence, near
+from data.csv_file import Csv, Nearest, advice, cell_of, column_sentence, near, read_csv
 from data.errors import UserError
-from data.labels import is_missing, no_label
+from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
-from data.messages import FIRST, did_you_mean, first_of, shown
+from data.messages import FIRST, did_you_mean, escaped, first_of
 from data.settings import DatasetConfig
-from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, settle, split_number
+from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, split_number, splits_to_draw
 
 DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+)")
 
@@ -58,15 +56,15 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
         label = _label(path, row)
         if seen.setdefault(name, (label, split)) != (label, split):
             raise UserError(
-                f"{_at(path, row)}: {shown(name)} stands above with another label or split; keep "
+                f"{_at(path, row)}: {escaped(name)} stands above with another label or split; keep "
                 "one"
             )
         if not table.add(name, label, split):
             missing.append(row)
     _explain(path, config, table, missing, len(rows))
     declared = sorted({_split(path, row) for row in rows}) if places[2] is not None else None
-    draw = settle(declared or None, config.split, shown(str(path)))
-    listing = table.listing(in_order({label for label, _ in seen.values()}), draw, config)
+    draw = splits_to_draw(declared or None, config.split, escaped(str(path)))
+    listing = table.listing(class_order({label for label, _ in seen.values()}), draw, config)
     return replace(listing, remarks=_remarks(cells, config))
 
 
@@ -79,13 +77,14 @@ def _columns(path: Path, cells: Csv, config: DatasetConfig) -> list[int | None]:
         wanted = getattr(config, key)
         if names.count(wanted) > 1:
             raise UserError(
-                f"{shown(str(path))} has {names.count(wanted)} columns called {wanted!r}; keep one"
+                f"{escaped(str(path))} has {names.count(wanted)} columns called {wanted!r}; "
+                "keep one"
             )
         if wanted not in names and (key != "split_column" or key in config.model_fields_set):
-            listed = first_of([shown(repr(name)) for name in names]) or "none"
+            listed = first_of([escaped(repr(name)) for name in names]) or "none"
             hint = _column_hint(path, cells, key, wanted)
             raise UserError(
-                f"{shown(str(path))} has no column {wanted!r} (dataset.{key}); columns: "
+                f"{escaped(str(path))} has no column {wanted!r} (dataset.{key}); columns: "
                 f"{listed}{hint}"
             )
         places.append(names.index(wanted) if wanted in names else None)
@@ -101,8 +100,8 @@ def _column_hint(path: Path, cells: Csv, key: str, wanted: str) -> str:
         return f"; the first line must name the columns, such as {wanted},… above the first picture"
     if key == "label_column" and (one_hot := cells.one_hot()):
         return (
-            f"; {first_of(list(map(shown, one_hot)))} are one-hot: write one column {wanted} with "
-            "the class's name in it"
+            f"; {first_of(list(map(escaped, one_hot)))} are one-hot: write one column {wanted} "
+            "with the class's name in it"
         )
     return did_you_mean(wanted, names) or f"; write dataset.{key}: NAME of the column that holds it"
 
@@ -110,7 +109,7 @@ def _column_hint(path: Path, cells: Csv, key: str, wanted: str) -> str:
 def _row(
     path: Path, header: Sequence[str], line: int, cells: Sequence[str], places: list[int | None]
 ) -> _Row:
-    where = f"{shown(str(path))}, line {line}"
+    where = f"{escaped(str(path))}, line {line}"
     needed = max(place for place in places if place is not None)
     if len(cells) <= needed:
         raise UserError(f"{where}: {len(cells)} columns, expected {needed + 1} or more")
@@ -125,7 +124,7 @@ def _row(
 
 
 def _at(path: Path, row: _Row) -> str:
-    return f"{shown(str(path))}, line {row.line}"
+    return f"{escaped(str(path))}, line {row.line}"
 
 
 def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str]:
@@ -142,7 +141,7 @@ def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str
     ]
     if not outside:
         return names
-    received = shown(outside[0].path) or "an empty path"
+    received = escaped(outside[0].path) or "an empty path"
     count = f" (column {config.path_column}: {len(outside):,} of {len(rows):,} rows)"
     hint = (
         f"; {advice([outside[0].path], Nearest(path.parent))}"
@@ -170,8 +169,8 @@ def _explain(
         lines, paths = [row.line for row in missing], [row.path for row in missing]
         what_to_do = _other_column(path, config) or advice(paths, nearest)
         said = column_sentence(config.path_column, lines, paths, num_rows, what_to_do)
-        raise UserError(f"{shown(str(path))}: {said}")
-    named = {shown(os.path.normpath(row.path)): row for row in missing[:FIRST]}
+        raise UserError(f"{escaped(str(path))}: {said}")
+    named = {escaped(os.path.normpath(row.path)): row for row in missing[:FIRST]}
     table.problems = [
         item.model_copy(
             update={"reason": f"line {row.line}: {item.reason}{near(row.path, nearest)}"}
@@ -192,7 +191,7 @@ def _refuse_folders(
         _other_column(path, config) or "write the path of a picture in every row, such as img/0.jpg"
     )
     raise UserError(
-        f"{shown(str(path))}: column {config.path_column}: {shown(names[0])} is a folder (line "
+        f"{escaped(str(path))}: column {config.path_column}: {escaped(names[0])} is a folder (line "
         f"{rows[0].line}), as all "
         f"{len(rows):,} are; {what_to_do}"
     )
@@ -209,13 +208,14 @@ def _other_column(path: Path, config: DatasetConfig) -> str:
             if value and "\0" not in value and (path.parent / value).is_file()
         ]
         if name != config.path_column and values and len(fit) == len(values):
-            return f"column {shown(name)} does hold files: write dataset.path_column: {shown(name)}"
+            column = escaped(name)
+            return f"column {column} does hold files: write dataset.path_column: {column}"
     return ""
 
 
 def _without_label(row: _Row, split: int) -> str:
     advice = "; leave the row out, and use `predict` on the picture" if split == TEST else ""
-    return f"line {row.line}: {no_label(shown(row.label))}{advice}"
+    return f"line {row.line}: {no_label(escaped(row.label))}{advice}"
 
 
 def _label(path: Path, row: _Row) -> str:
@@ -244,7 +244,7 @@ def _remarks(cells: Csv, config: DatasetConfig) -> tuple[str, ...]:
     if config.label_column not in one_hot:
         return ()
     return (
-        f"columns {first_of(list(map(shown, one_hot)))} are one-hot, and dataset.label_column "
+        f"columns {first_of(list(map(escaped, one_hot)))} are one-hot, and dataset.label_column "
         f"reads {config.label_column} "
         "alone, as classes 0 and 1; an image has one label: write one column with the class's name "
         "in it",

@@ -1,19 +1,49 @@
-"""Grades in words: one bundle as a few lines, many as a table. Text from a bundle is made printable
-first; it comes from others."""
+"""What was verified in words: a run directory or one bundle as a few lines, many as a table. Text
+from a bundle is made printable first; it comes from others."""
 
 from collections.abc import Sequence
 
+from data.messages import escaped
 from search.journal.comparison import Difference
 from search.report.wording import shown
 from search.verification.grading import Grade, Grades
 from search.verification.submission import BEST_WIDTH, Submission
-from search.verification.verify import describe
+from search.verification.verify import Verification
 
 HEADINGS = (
     *("student", "file", "question", "seed", "verdict", "best", "delta", "failed", "verified"),
     "differences",
 )
+WITHIN_TOLERANCE = "the same within what another machine may change"
 MOST_LISTED, MOST_NAMED = 20, 5
+
+
+def describe_verification(verification: Verification) -> str:
+    """For people: what was compared, and what differs."""
+    lines = [verification.warning] if verification.warning else []
+    if verification.changed:
+        lines.append(
+            f"not the machine and versions of the search: {'; '.join(verification.changed)}"
+        )
+    for each in verification.trained:
+        words = each.apart.words if each.apart else f"it fails here: {escaped(each.error or '')}"
+        if each.apart or each.error:
+            lines.append(f"trial {each.trial} ({escaped(each.label)}) trained again: {words}")
+    lines += verification.remarks
+    if verification.same:
+        how = "the same to the last digit" if verification.repeated else WITHIN_TOLERANCE
+        return "\n".join([*lines, f"{verification.num_compared} values compared: {how}"])
+    count = len(verification.differences)
+    lines.append(f"{count} {'difference' if count == 1 else 'differences'}:")
+    return "\n".join(
+        [
+            *lines,
+            *(
+                f"  {escaped(each.where)}: {escaped(each.what)}"
+                for each in verification.differences
+            ),
+        ]
+    )
 
 
 def describe_grade(grade: Grade) -> str:
@@ -28,7 +58,9 @@ def describe_grade(grade: Grade) -> str:
             f"  answer    {shown(handed_in.answer, 400)}",
         ]
     if grade.verification is not None:
-        said = describe(grade.verification.model_copy(update={"differences": ()})).splitlines()
+        said = describe_verification(
+            grade.verification.model_copy(update={"differences": ()})
+        ).splitlines()
         lines += [
             f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])
         ]

@@ -12,7 +12,7 @@ from data.augmentations import AUGMENTATIONS
 from data.records import Settings
 
 
-def visible(settings: Settings, size: int) -> dict[str, Any]:
+def visible_settings(settings: Settings, size: int) -> dict[str, Any]:
     """The settings as they show in pictures of `size` pixels a side: rounded, and without those
     that change nothing.
 

@@ -1,9 +1,12 @@
-"""A data set that is downloaded once: fetch an archive over HTTP, extract it without leaving its
-folder, check its content, and only then give it its name. Which archives there are is written where
-they are used.
+"""Data sets that everybody has: the sources `digits` (scikit-learn's, which needs no file) and
+`clothing` (clothing-dataset-small, 3781 photographs in 10 classes, CC0), found or downloaded once.
+
+`clothing` looks at `dataset.path`, the variable AUGSEARCH_CLOTHING and the cache, in this order. A
+download is extracted without leaving its folder and checked, and only then gets its name.
 """
 
 import http.client
+import os
 import shutil
 import stat
 import tempfile
@@ -17,12 +20,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from data.errors import UserError
 from data.files import new_folder
-from data.listing import reason_of
-from data.messages import shown
+from data.folder import list_folder
+from data.listing import Listing, reason_of
+from data.messages import escaped
+from data.settings import DatasetConfig
+from data.splits import TRAIN, splits_to_draw
 
 CHUNK_BYTES = 1 << 20
+MOST_SECONDS = 1800.0  # of one download, which may trickle
 
 
 @dataclass(frozen=True)
@@ -42,9 +51,59 @@ class Archive:
     advice: str
 
 
-def fetch(
-    archive: Archive, cache_dir: Path, timeout_seconds: float = 30, max_seconds: float = 1800
-) -> Path:
+CLOTHING_VARIABLE = "AUGSEARCH_CLOTHING"
+CLOTHING = Archive(
+    name="clothing-dataset-small",
+    url="https://github.com/alexeygrigorev/clothing-dataset-small/archive/refs/heads/master.zip",
+    folders=("train", "validation", "test"),
+    content_sha256="297dce0c2b9b4e3533abd57bbad296ae5ed3f93712356f067ca5739ca915bef5",
+    max_bytes=400_000_000,
+    max_files=10_000,
+    advice=(
+        "get it with `git clone https://github.com/alexeygrigorev/clothing-dataset-small` "
+        f"and set dataset.path (or {CLOTHING_VARIABLE}) to the folder"
+    ),
+)
+
+
+def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    return Listing(
+        names=tuple(f"digit {number:04d}" for number in range(len(images))),
+        labels=bunch.target.astype(np.int32),
+        splits=np.full(len(images), TRAIN, np.int8),
+        class_names=tuple(str(name) for name in bunch.target_names),
+        read=images.__getitem__,
+        fingerprint=sha256(images.tobytes()).hexdigest(),
+        draw=splits_to_draw(None, config.split, "digits"),
+    )
+
+
+def list_clothing(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """List the photographs with the splits they come with. Raises UserError where they can neither
+    be found nor fetched.
+    """
+    return list_folder(
+        config.model_copy(update={"path": str(_found(config, cache_dir, CLOTHING))}), cache_dir
+    )
+
+
+def _found(config: DatasetConfig, cache_dir: Path, archive: Archive) -> Path:
+    if config.path is not None:
+        return Path(config.path)
+    named = os.environ.get(CLOTHING_VARIABLE)
+    if not named:
+        return fetch(archive, cache_dir)
+    if not Path(named).is_dir():
+        raise UserError(f"{CLOTHING_VARIABLE} is {named}, which is not a folder; {archive.advice}")
+    return Path(named).absolute()
+
+
+def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30) -> Path:
     """The extracted and checked folder, below `cache_dir`; downloaded if it is not there yet.
 
     Raises UserError, with the archive's advice, where there is no network or the content is not
@@ -57,7 +116,7 @@ def fetch(
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=cache_dir) as scratch:
             packed = Path(scratch, "archive.zip")
-            _download(archive, packed, timeout_seconds, max_seconds)
+            _download(archive, packed, timeout_seconds)
             with new_folder(target, f"the images of {archive.name}") as unpacked:
                 _extract(archive, packed, unpacked)
                 _check_content(archive, unpacked)
@@ -71,24 +130,24 @@ def fetch(
 def content_checksum(folder: Path, folders: Sequence[str]) -> str:
     """sha256 over "path, NUL, sha256 of the file, newline" of every file below `folders`, sorted by
     path."""
-    whole = sha256()
+    digest = sha256()
     names = sorted(
         path.relative_to(folder).as_posix() for name in folders for path in _files(folder / name)
     )
     for name in names:
         file_digest = sha256((folder / name).read_bytes()).hexdigest()
-        whole.update(f"{name}\0{file_digest}\n".encode())
-    return whole.hexdigest()
+        digest.update(f"{name}\0{file_digest}\n".encode())
+    return digest.hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file())
 
 
-def _download(archive: Archive, target: Path, timeout_seconds: float, max_seconds: float) -> None:
+def _download(archive: Archive, target: Path, timeout_seconds: float) -> None:
     """Raises UserError where the network fails, for a body over `max_bytes` or a trickle over
-    `max_seconds`."""
-    deadline = time.monotonic() + max_seconds
+    `MOST_SECONDS`."""
+    deadline = time.monotonic() + MOST_SECONDS
     num_bytes = 0
     try:
         request = urllib.request.Request(archive.url, headers={"User-Agent": "augsearch"})
@@ -100,7 +159,7 @@ def _download(archive: Archive, target: Path, timeout_seconds: float, max_second
                 num_bytes += len(chunk)
                 if num_bytes > archive.max_bytes or time.monotonic() > deadline:
                     raise TimeoutError(
-                        f"stopped after {num_bytes} bytes, over {max_seconds:g} s or the size "
+                        f"stopped after {num_bytes} bytes, over {MOST_SECONDS:g} s or the size "
                         "expected"
                     )
                 file.write(chunk)
@@ -162,8 +221,8 @@ def _inside(member: zipfile.ZipInfo, archive: Archive) -> Path:
     )
     if is_link or unsafe or len(parts) < 2:
         raise UserError(
-            f"{archive.url} is refused: {shown(member.filename)} is a link or leaves the archive's "
-            "folder"
+            f"{archive.url} is refused: {escaped(member.filename)} is a link or leaves the "
+            "archive's folder"
         )
     return Path(*parts[1:])
 

@@ -1,6 +1,6 @@
 """Whether the events of a journal are those of one search: in order, speaking of trials that were
 asked and of names that exist, and saying the same wherever the journal says a thing twice. Each
-event's own types were checked before (`gate`).
+event's own types were checked before (`foreign_runs`).
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS, complete
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
-from data.messages import shown
+from data.messages import escaped
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.evidence.objectives import OBJECTIVES
@@ -32,7 +32,7 @@ METRICS = set(OBJECTIVES)
 MOST_OF_TYPE = {"asked": 12_000, "resumed": 300, "retried": 300}
 
 
-def check_story(events: Sequence[Event]) -> None:
+def check_events(events: Sequence[Event]) -> None:
     """Whether the events follow one another as those of one search do, and speak of one search.
     Raises JournalError."""
     counts = Counter(event["type"] for event in events)
@@ -41,7 +41,7 @@ def check_story(events: Sequence[Event]) -> None:
             raise JournalError(
                 f"the journal holds {counts[kind]} `{kind}` events; a search leaves at most {most}"
             )
-    story = _Story()
+    so_far = _SearchSoFar()
     for number, event in enumerate(events):
         if (event["type"] == "opened") != (number == 0):
             raise JournalError(
@@ -50,14 +50,14 @@ def check_story(events: Sequence[Event]) -> None:
         check = _CHECKS.get(event["type"])
         if check is not None:
             try:
-                check(story, event)
+                check(so_far, event)
             except UserError as error:
                 raise JournalError(
-                    f"{place_of(event)}: {' '.join(shown(str(error)).split())[:400]}"
+                    f"{place_of(event)}: {' '.join(escaped(str(error)).split())[:400]}"
                 ) from error
 
 
-class _Story:
+class _SearchSoFar:
     """What was said so far."""
 
     opened: Opened
@@ -79,22 +79,23 @@ def _need(fact: bool, otherwise: str) -> None:
         raise UserError(otherwise)
 
 
-def _check_opened(story: _Story, event: Event) -> None:
+def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
     opened = replay([event]).opened
     assert opened is not None
     _need(
         len(json.dumps(opened.config)) <= MOST_CONFIG_BYTES,
         f"its config has more than {MOST_CONFIG_BYTES} bytes",
     )
-    story.opened, story.config = opened, parse_config(opened.config, "the journaled config")
-    story.space = Space.of(story.config)
+    so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
+    so_far.space = Space.of(so_far.config)
     _need(
-        opened.name == story.config.name,
-        f"name is {opened.name!r}, and {story.config.name!r} in its config",
+        opened.name == so_far.config.name,
+        f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
     )
-    fixed = {name: value for part in story.space.fixed.values() for name, value in part.items()}
+    fixed = {name: value for part in so_far.space.fixed.values() for name, value in part.items()}
     _need(
-        _spelled(opened.space) == _spelled(story.space.as_json()), "space is not that of its config"
+        _spelled(opened.space) == _spelled(so_far.space.as_json()),
+        "space is not that of its config",
     )
     strange = [
         name
@@ -102,7 +103,7 @@ def _check_opened(story: _Story, event: Event) -> None:
         if name not in fixed or _spelled(value) != _spelled(fixed[name])
     ]
     _need(not strange, f"fixed is not that of its config: {', '.join(strange[:3])}")
-    _check_summary(opened, story.config)
+    _check_summary(opened, so_far.config)
     _check_environment(opened.environment)
 
 
@@ -141,7 +142,7 @@ def _check_environment(environment: dict[str, Any]) -> None:
     )
 
 
-def _check_asked(story: _Story, event: Event) -> None:
+def _check_asked(so_far: _SearchSoFar, event: Event) -> None:
     record = TrialRecord.model_validate(event["record"])
     told = (
         record.result,
@@ -151,8 +152,8 @@ def _check_asked(story: _Story, event: Event) -> None:
         record.told_at,
     )
     _need(
-        record.trial == len(story.records),
-        f"trial {record.trial} is asked where {len(story.records)} is due",
+        record.trial == len(so_far.records),
+        f"trial {record.trial} is asked where {len(so_far.records)} is due",
     )
     _need(told == (None,) * len(told), "it holds an answer already")
     _need(
@@ -167,26 +168,26 @@ def _check_asked(story: _Story, event: Event) -> None:
             f"it repeats trial {record.duplicate_of}, which does not come before it",
         )
         _need(
-            story.records[record.duplicate_of].duplicate_of is None,
+            so_far.records[record.duplicate_of].duplicate_of is None,
             "it repeats a trial that repeats another",
         )
-    _check_spec(story, record)
-    story.records.append(record)
+    _check_spec(so_far, record)
+    so_far.records.append(record)
 
 
-def _check_spec(story: _Story, record: TrialRecord) -> None:
-    spec, evaluation = record.spec, story.config.evaluation
+def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
+    spec, evaluation = record.spec, so_far.config.evaluation
     protocol, model = spec.protocol, spec.settings.model
     for name, value in spec.probes.items():
         complete({name: value})
-    named = story.space.named_values(spec.settings)
+    named = so_far.space.named_values(spec.settings)
     _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
     _need(
-        (model.backbone, model.weights) in backbones_of(story.config),
+        (model.backbone, model.weights) in backbones_of(so_far.config),
         "spec.settings.model is none that the config asks for",
     )
     _need(
-        spec.settings.training.mode == story.config.training.get("mode", "frozen"),
+        spec.settings.training.mode == so_far.config.training.get("mode", "frozen"),
         "spec.settings.training.mode is not that of the config",
     )
     _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
@@ -202,10 +203,10 @@ def _check_spec(story: _Story, record: TrialRecord) -> None:
         )
 
 
-def _check_told(story: _Story, event: Event) -> None:
+def _check_told(so_far: _SearchSoFar, event: Event) -> None:
     told = Told.model_validate(event)
-    story.need_trial(told.trial)
-    record, result = story.records[told.trial], told.result
+    so_far.need_trial(told.trial)
+    record, result = so_far.records[told.trial], told.result
     completed = result.status == "completed"
     if completed:
         _need(
@@ -224,7 +225,7 @@ def _check_told(story: _Story, event: Event) -> None:
         trained == (told.predictions_file is not None),
         "a trial has predictions where it was trained and completed, and only there",
     )
-    _check_result(result, story.config)
+    _check_result(result, so_far.config)
 
 
 def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
@@ -258,27 +259,27 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
 
 def _need_augmentation(name: str) -> None:
     """Raises UserError for the name of no augmentation."""
-    _need(name in AUGMENTATIONS, f"{shown(name[:40])!r} is no augmentation")
+    _need(name in AUGMENTATIONS, f"{escaped(name[:40])!r} is no augmentation")
 
 
-def _check_evidence(story: _Story, event: Event) -> None:
+def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
     found = Evidence.model_validate(event["evidence"])
     for number in (found.best_trial, found.chosen_trial):
-        story.need_trial(number)
+        so_far.need_trial(number)
     for each in found.confirmed:
-        story.need_trial(each.trial)
-        story.need_trial(each.source_trial)
+        so_far.need_trial(each.trial)
+        so_far.need_trial(each.source_trial)
     for name in (*found.verdicts, *found.removed):
         _need_augmentation(name)
     _need(
-        found.by_class.keys() <= set(story.opened.dataset.class_names),
+        found.by_class.keys() <= set(so_far.opened.dataset.class_names),
         "by_class names other classes",
     )
 
 
-def _check_test(story: _Story, event: Event) -> None:
+def _check_test(so_far: _SearchSoFar, event: Event) -> None:
     found = TestResult.model_validate(event["test"])
-    num_classes = len(story.opened.dataset.class_names)
+    num_classes = len(so_far.opened.dataset.class_names)
     _need(
         0 <= found.num_images <= MOST_IMAGES and 1 <= found.looks <= LARGEST_COUNT,
         "num_images or looks is no such number",
@@ -300,12 +301,12 @@ def _check_test(story: _Story, event: Event) -> None:
     )
 
 
-def _check_leak(story: _Story, event: Event) -> None:
+def _check_leak(so_far: _SearchSoFar, event: Event) -> None:
     for score in LeakDemo.model_validate(event["leak"]).scores:
-        story.need_trial(score.trial)
+        so_far.need_trial(score.trial)
 
 
-def _check_resumed(story: _Story, event: Event) -> None:
+def _check_resumed(so_far: _SearchSoFar, event: Event) -> None:
     """What a later sitting changed is of what may change, and gives a config again."""
     resumed = Resumed.model_validate(event)
     barred = [key for key in resumed.changed if not may_change(key)]
@@ -314,39 +315,40 @@ def _check_resumed(story: _Story, event: Event) -> None:
         _need(not resumed.config_hash, "it has a config_hash, and changes nothing")
         return
     for key, (then, now) in resumed.changed.items():
-        before = value_of(story.config.filled, key)
+        before = value_of(so_far.config.filled, key)
         _need(
             _spelled(then) == _spelled(before),
             f"{key} is said to have been {_spelled(then)[:60]}, and was {_spelled(before)[:60]}",
         )
         _need(_spelled(then) != _spelled(now), f"{key} is said to have changed, and has not")
-    config = changed(story.config.filled, resumed.changed)
-    story.config = parse_config(config, "the config as it was changed")
+    config = changed(so_far.config.filled, resumed.changed)
+    so_far.config = parse_config(config, "the config as it was changed")
     _need(
-        story.config.hash == resumed.config_hash, "config_hash is not that of the config as changed"
+        so_far.config.hash == resumed.config_hash,
+        "config_hash is not that of the config as changed",
     )
 
 
-def _check_retried(story: _Story, event: Event) -> None:
+def _check_retried(so_far: _SearchSoFar, event: Event) -> None:
     """It goes back to a trial that was asked; those from there on are asked again."""
     retried = Retried.model_validate(event)
-    known = range(retried.first, len(story.records))
+    known = range(retried.first, len(so_far.records))
     _need(
-        retried.first <= len(story.records),
+        retried.first <= len(so_far.records),
         f"it goes back to trial {retried.first}, which was not asked",
     )
     _need(bool(retried.trials) or retried.lifts_cut, "it tries nothing again")
     _need(
         all(n in known for n in retried.trials), "its trials are not of those that it goes back to"
     )
-    del story.records[retried.first :]
+    del so_far.records[retried.first :]
 
 
-def _spelled(value: Any) -> str:
+def _spelled(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-_CHECKS: dict[str, Callable[[_Story, Event], None]] = {
+_CHECKS: dict[str, Callable[[_SearchSoFar, Event], None]] = {
     "opened": _check_opened,
     "asked": _check_asked,
     "told": _check_told,

@@ -43,7 +43,7 @@ class Finding(Frozen):
 
 
 @dataclass(frozen=True)
-class Pair:
+class RetrainedPair:
     """One trial's answers, as handed in and as trained again. mode: of training."""
 
     trial: int
@@ -89,7 +89,10 @@ def contradictions(answers: Predictions, labels: np.ndarray, num_classes: int) -
 
 
 def findings(
-    pairs: Sequence[Pair], labels: np.ndarray, objective: Objective, claim: tuple[int, int] | None
+    pairs: Sequence[RetrainedPair],
+    labels: np.ndarray,
+    objective: Objective,
+    claim: tuple[int, int] | None,
 ) -> list[Finding]:
     """What other trainings than these would have to explain; of honest bundles one in a thousand
     has any.
@@ -118,7 +121,7 @@ def findings(
     return found
 
 
-def _does_not_repeat(pair: Pair, pairs: Sequence[Pair]) -> Finding:
+def _does_not_repeat(pair: RetrainedPair, pairs: Sequence[RetrainedPair]) -> Finding:
     other = next(each.trial for each in pairs if each.repeats)
     apart = int((pair.log_prob_apart > 0).sum())
     return Finding(
@@ -131,7 +134,7 @@ def _does_not_repeat(pair: Pair, pairs: Sequence[Pair]) -> Finding:
     )
 
 
-def _strays_and_moves(pair: Pair, pairs: Sequence[Pair]) -> Iterator[str]:
+def _strays_and_moves(pair: RetrainedPair, pairs: Sequence[RetrainedPair]) -> Iterator[str]:
     strays = num_strays(pair)
     if strays > MOST_STRAYS:
         yield (
@@ -149,7 +152,7 @@ def _strays_and_moves(pair: Pair, pairs: Sequence[Pair]) -> Iterator[str]:
             )
 
 
-def num_strays(pair: Pair) -> int:
+def num_strays(pair: RetrainedPair) -> int:
     """Answers far from those trained again, in heads that otherwise follow."""
     apart, strays = pair.log_prob_apart, 0
     for fold in np.unique(pair.again.fold):
@@ -160,7 +163,7 @@ def num_strays(pair: Pair) -> int:
     return strays
 
 
-def answers_between_heads(pair: Pair, pairs: Sequence[Pair]) -> float | None:
+def answers_between_heads(pair: RetrainedPair, pairs: Sequence[RetrainedPair]) -> float | None:
     """The share of answers in which heads trained here differ: of two seeds of one trial, or of two
     trials. None: one head alone."""
     seeds = combinations(pair.again.predicted, 2)
@@ -183,7 +186,7 @@ class _Test:
 
 
 def _tests(
-    pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Objective
+    pair: RetrainedPair, pairs: Sequence[RetrainedPair], labels: np.ndarray, objective: Objective
 ) -> Iterator[_Test]:
     """Whether answers moved more one way than the other: all; each seed's; those far from any
     border; whole images.
@@ -212,7 +215,10 @@ def _tests(
 
 
 def _effect_test(
-    pairs: Sequence[Pair], labels: np.ndarray, objective: Objective, claim: tuple[int, int] | None
+    pairs: Sequence[RetrainedPair],
+    labels: np.ndarray,
+    objective: Objective,
+    claim: tuple[int, int] | None,
 ) -> Iterator[_Test]:
     by_trial = {pair.trial: pair for pair in pairs}
     if claim is None or any(number not in by_trial for number in claim):
@@ -231,13 +237,13 @@ def _effect_test(
     yield _Test(ours.trial, words, p_value)
 
 
-def _moved(pair: Pair, labels: np.ndarray, objective: Objective) -> np.ndarray:
+def _moved(pair: RetrainedPair, labels: np.ndarray, objective: Objective) -> np.ndarray:
     """float64 [seeds, n]: how much better each answer is as handed in."""
     return per_image(pair.handed_in, labels, objective) - per_image(pair.again, labels, objective)
 
 
 def _head_variance(
-    pair: Pair, pairs: Sequence[Pair], labels: np.ndarray, objective: Objective
+    pair: RetrainedPair, pairs: Sequence[RetrainedPair], labels: np.ndarray, objective: Objective
 ) -> float:
     """Of the mean difference, from the luck that all images of a head share: our own bound, more
     where the seeds trained here show more, less where heads did not part."""

@@ -11,9 +11,9 @@ import numpy as np
 from data.dataset import Dataset, open_dataset
 from data.packed import open_packed, packed_folder
 from data.settings import DatasetConfig
-from search.experiment.trial import FeatureDtype, ModelSettings, Precision, Resources
-from search.features.greetings import import_tensorflow_quietly
-from search.features.store import FeatureStore
+from search.experiment.trial import FeatureDtype, Precision, Resources, TrialSpec
+from search.features.devices import import_tensorflow_quietly
+from search.features.store import FeatureStore, KeptNumbers
 
 if TYPE_CHECKING:
     import keras
@@ -54,32 +54,27 @@ def _read(config: DatasetConfig, seed: int, cache_dir: Path, num_threads: int) -
 _received = lru_cache(maxsize=4)(open_packed)
 
 
-def store_of(
-    config: DatasetConfig,
-    seed: int,
-    model: ModelSettings,
-    precision: Precision,
-    dtype: FeatureDtype,
-    resources: Resources,
-) -> FeatureStore:
-    """The features of a dataset by a backbone, opened once a process."""
-    return _store(config, seed, model.backbone, model.weights, precision, dtype, resources)
+def store_of(spec: TrialSpec, resources: Resources) -> FeatureStore:
+    """The features of a trial's dataset by its backbone, opened once a process."""
+    model = spec.settings.model
+    network, numbers = (model.backbone, model.weights), (spec.precision, spec.feature_dtype)
+    return _store(spec.dataset, spec.dataset_seed, network, numbers, resources)
 
 
 @lru_cache(maxsize=4)
 def _store(
     config: DatasetConfig,
     seed: int,
-    backbone: str,
-    weights: str,
-    precision: Precision,
-    dtype: FeatureDtype,
+    network: tuple[str, str],
+    numbers: tuple[Precision, FeatureDtype],
     resources: Resources,
 ) -> FeatureStore:
+    """network: backbone and weights. numbers: computed in, and kept in."""
     from search.features.backbones import weights_identity
     from search.features.extractor import expected_engine
 
     dataset = dataset_of(config, seed, resources)
+    (backbone, weights), (precision, dtype) = network, numbers
 
     def extractor() -> "Extractor":
         return extractor_of(dataset, backbone, weights, precision, resources)
@@ -88,7 +83,8 @@ def _store(
     if dtype != "float32":
         identity += f"/{dtype}"
     engine = expected_engine(resources.feature_engine)
-    return FeatureStore(dataset, extractor, identity, engine, resources, dtype=getattr(np, dtype))
+    kept = KeptNumbers(getattr(np, dtype))
+    return FeatureStore(dataset, extractor, identity, engine, resources, kept)
 
 
 @lru_cache(maxsize=4)

@@ -1,9 +1,10 @@
-"""Mode finetune: heads as in mode frozen, then each of them with the upper part of the backbone,
-which is unfrozen.
+"""The modes that train networks. Finetune: heads as in mode frozen, then each of them with the
+upper part of the backbone, which is unfrozen. Scratch: the whole network from random weights of
+each head's own seed, on a new view every epoch.
 
-Where the frozen part can be cut off at one tensor its outputs are computed once a view and only the
-rest runs; else the whole network runs over the painted images. Which of the two is `prefixes`'
-decision.
+Where the frozen part of a backbone can be cut off at one tensor its outputs are computed once a
+view and only the rest runs; else the whole network runs over the painted images. Which of the two
+is `cutting`'s decision.
 """
 
 from collections.abc import Callable
@@ -14,17 +15,16 @@ import numpy as np
 from data.errors import UserError
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
-from search.features.rows import FeatureCost
-from search.features.store import FeatureStore, NotFinite
-from search.training.cutting import cut_of, prefix_store, say_if_too_large, why_whole
+from search.features.feature_rows import FeatureCost, NotFinite
+from search.features.store import FeatureStore
+from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
-from search.training.head_shape import HeadState
+from search.training.head_shape import HeadState, initial_weights
 from search.training.network import Network
 from search.training.network_training import (
+    NetworkPhase,
     NetworkShape,
-    Phase,
     answer_by,
-    hash_of_scored,
     network_of,
     put_body,
     train_phase,
@@ -35,6 +35,7 @@ from search.training.training_mode import LoadedTrial, Mode, Trained
 from search.training.training_run import CURVES, TrainedHeads
 
 HEAD, SECOND = "head", "finetune"  # the phases
+SCRATCH_WARMUP_EPOCHS = 1.0
 
 
 def train_finetune(trial: LoadedTrial) -> Trained:
@@ -45,18 +46,16 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     first, cost = _first_phase(trial, store)
     way = _way(trial)
     network = _network(trial, uncut=way.reason is not None)
-    before = hash_of_scored(trial, way.feed)
 
     def start(head: int) -> HeadState:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
-    second = train_phase(
-        trial, network, start, way.feed, _second_phase(trial, len(first.curve.loss))
-    )
+    phase = _second_phase(trial, len(first.curve.loss))
+    second, validation_hash = train_phase(trial, network, start, way.feed, phase)
     return Trained(
         heads=_joined(first, second),
         answer=answer_by(network, second.weights, way.inputs),
-        validation_hash=(before, hash_of_scored(trial, way.feed)),
+        validation_hash=validation_hash,
         cost=cost + way.cost(),
         engine=store.engine,
         path=way.description,
@@ -88,9 +87,9 @@ def _as_first_phase(on_epoch: OnEpoch | None, epochs_after: int) -> OnEpoch | No
     return report
 
 
-def _second_phase(trial: LoadedTrial, epochs_before: int) -> Phase:
+def _second_phase(trial: LoadedTrial, epochs_before: int) -> NetworkPhase:
     training = trial.spec.settings.training
-    return Phase(
+    return NetworkPhase(
         name=SECOND,
         learning_rate=training.finetune.learning_rate,
         learning_rate_setting="training.finetune.learning_rate",
@@ -130,7 +129,7 @@ def _stored_way(trial: LoadedTrial) -> _Way:
     store = prefix_store(trial)
     feed = StoredFeed(store, trial.pictures, trial.scored)
     shape = feed.scored.shape[1:]
-    say_if_too_large(trial, shape)
+    warn_if_too_large(trial, shape)
     text, layer = "x".join(map(str, shape)), cut_of(trial.spec).cut_after
     description = f"prefix kept up to {layer} ({text}, float16)"
     return _Way(feed, store.of_pictures, description, lambda: feed.cost)
@@ -145,14 +144,14 @@ def _joined(first: TrainedHeads, second: TrainedHeads) -> TrainedHeads:
     return replace(second, best_epochs=best_epochs, curve=curve)
 
 
-def _forget(trial: LoadedTrial) -> None:
+def _forget_views(trial: LoadedTrial) -> None:
     """Deletes what both phases kept of the trial's views."""
     forget_frozen(trial)
     if why_whole(cut_of(trial.spec), trial.spec.settings.training) is None:
         trial.pictures.forget(prefix_store(trial))
 
 
-def _check(model: ModelSettings, training: TrainingSettings) -> None:
+def _check_finetune(model: ModelSettings, training: TrainingSettings) -> None:
     if training.finetune.start is None:
         raise UserError(
             "training.mode finetune needs training.finetune.from: the name of a layer or "
@@ -174,10 +173,79 @@ def _most_epochs(training: TrainingSettings) -> int:
 FINETUNE = Mode(
     name="finetune",
     train=train_finetune,
-    forget=_forget,
+    forget=_forget_views,
     put=put_body,
-    check=_check,
+    check=_check_finetune,
     side_by_side=False,
     budget="epochs",
     most=_most_epochs,
+)
+
+
+def train_scratch(trial: LoadedTrial) -> Trained:
+    """Raises TrialFailure where a loss is not finite."""
+    shape = NetworkShape.whole(
+        trial.spec.settings.model, trial.spec.dataset.image_size, trial.num_classes
+    )
+    network = network_of(shape)
+    feed = ImageFeed(trial.pictures, trial.scored)
+
+    def start(head: int) -> HeadState:
+        return _random_start(trial, network, head)
+
+    heads, validation_hash = train_phase(trial, network, start, feed, _scratch_phase(trial))
+    return Trained(
+        heads=heads,
+        answer=answer_by(network, heads.weights, lambda pictures: pictures),
+        validation_hash=validation_hash,
+        path="whole network: every layer trains",
+    )
+
+
+def _random_start(trial: LoadedTrial, network: Network, head: int) -> HeadState:
+    from search.features.backbones import build_backbone
+
+    model, seed = trial.spec.settings.model, trial.tasks[head].seed
+    body = build_backbone(model.backbone, "random", trial.spec.dataset.image_size, seed=seed)
+    return network.start(initial_weights(network.shape, seed), seed, body.get_weights())
+
+
+def _scratch_phase(trial: LoadedTrial) -> NetworkPhase:
+    settings = trial.spec.settings
+    return NetworkPhase(
+        name="scratch",
+        learning_rate=settings.model.learning_rate,
+        learning_rate_setting="model.learning_rate",
+        warmup_epochs=SCRATCH_WARMUP_EPOCHS,
+        max_epochs=settings.training.max_epochs,
+        needs_company=True,
+    )
+
+
+def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
+    if model.weights != "random":
+        raise UserError(
+            f"model.weights is {model.weights}, and training.mode scratch begins at random "
+            "weights; write `weights: random`, or "
+            "use mode finetune"
+        )
+    if training.batch_size == 1:
+        raise UserError(
+            "training.batch_size is 1, and batch norms that train need two images or more; raise it"
+        )
+
+
+def _forget_nothing(trial: LoadedTrial) -> None:
+    """Its pictures are painted as they are wanted."""
+
+
+SCRATCH = Mode(
+    name="scratch",
+    train=train_scratch,
+    forget=_forget_nothing,
+    put=put_body,
+    check=_check_scratch,
+    side_by_side=False,
+    budget="epochs",
+    most=lambda training: training.max_epochs,
 )

@@ -1,0 +1,171 @@
+"""What a process computes on: TensorFlow started without its chatter, graphics processors and how
+processes share them, how many threads the numerical libraries use, and in which numbers a frozen
+backbone computes.
+
+TensorFlow would take the whole memory of every card for the first process that asks. Here each
+takes what it needs as it needs it, and each worker process uses one card, in turn. float32 is the
+default: it agrees between machines and engines to about one part in 100 000, bfloat16 to 5 in 100.
+
+Nothing numerical is imported at the top: worker processes begin with this module, and thread counts
+must be set before any numerical library is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from data.errors import UserError
+
+if TYPE_CHECKING:
+    from search.experiment.trial import Precision
+
+# Heard by TensorFlow in any process, however its devices are set up, if it is there before the
+# first tensor is.
+GROWTH_VARIABLE = "TF_FORCE_GPU_ALLOW_GROWTH"
+
+_Card = TypeVar("_Card")
+
+
+def grow_memory() -> None:
+    """Makes TensorFlow take a card's memory as it is needed, unless the user's environment says
+    otherwise."""
+    os.environ.setdefault(GROWTH_VARIABLE, "true")
+
+
+def sees_gpu() -> bool:
+    """Whether TensorFlow has a graphics processor to run on."""
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """NVIDIA's version of what the card can do, such as (8, 0); (0, 0) for a card that does not
+    say; None without a card."""
+    import tensorflow as tf
+
+    cards = tf.config.get_visible_devices("GPU")
+    if not cards:
+        return None
+    major, minor = tf.config.experimental.get_device_details(cards[0]).get(
+        "compute_capability", (0, 0)
+    )
+    return int(major), int(minor)
+
+
+def names_of_cards() -> str | None:
+    """The cards of this machine, as their makers call them; None without one."""
+    import tensorflow as tf
+
+    cards = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(card) for card in cards]
+    return ", ".join(each.get("device_name", "unnamed") for each in details) or None
+
+
+def card_of(worker: int, cards: Sequence[_Card]) -> _Card | None:
+    """The card for a worker, numbered from 1: workers are dealt out evenly. None where there is
+    none."""
+    return cards[(worker - 1) % len(cards)] if cards else None
+
+
+def use_one_card(worker: int) -> None:
+    """Hides from this process every card but its own. To be called before the first tensor is
+    made."""
+    import tensorflow as tf
+
+    card = card_of(worker, tf.config.list_physical_devices("GPU"))
+    if card is not None:
+        tf.config.set_visible_devices(card, "GPU")
+
+
+def import_tensorflow_quietly() -> None:
+    """Imports TensorFlow with file descriptor 2 turned away; what it said is shown only if the
+    import fails."""
+    if "tensorflow" in sys.modules:
+        return
+    grow_memory()
+    sys.stderr.flush()
+    shown = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            aside.seek(0)
+            os.write(shown, aside.read())
+            raise
+        finally:
+            os.dup2(shown, 2)
+            os.close(shown)
+
+
+OPERATION_THREADS = "TF_NUM_INTRAOP_THREADS"
+PROCESS_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+
+
+def set_threads(num_threads: int, side_by_side: bool) -> None:
+    """side_by_side: one thread for each of TensorFlow's operations, and `num_threads` operations at
+    once; otherwise all threads share one operation."""
+    os.environ.update(dict.fromkeys(PROCESS_THREADS, str(num_threads)))
+    os.environ[OPERATION_THREADS] = "1" if side_by_side else str(num_threads)
+
+
+def operations_at_once(num_threads: int) -> int:
+    """How many operations of TensorFlow this process should run at once to use `num_threads`
+    processors."""
+    return num_threads if os.environ.get(OPERATION_THREADS) == "1" else 1
+
+
+# AMX has units for it. With avx512_bf16 alone it is a loss (0.6 to 0.7 times the speed of float32
+# on the Xeon it was measured on, every convolution slower), so that `auto` leaves it.
+FAST_BFLOAT16_FLAGS = frozenset({"amx_bf16"})
+BFLOAT16_FLAGS = FAST_BFLOAT16_FLAGS | {"avx512_bf16"}
+
+
+def resolve_precision(precision: str, engine: str = "auto") -> Precision:
+    """`precision` (float32, bfloat16 or auto) as this machine will compute with `engine`.
+
+    auto is bfloat16 only where OpenVINO runs on a processor that gains by it, and else float32.
+    Raises UserError for bfloat16 that this processor or engine has not: another machine's table is
+    not to change silently.
+    """
+    if precision == "float32":
+        return "float32"
+    flags = processor_flags()
+    computes = engine in ("auto", "openvino") and bool(flags & BFLOAT16_FLAGS) and not sees_gpu()
+    if precision == "auto":
+        installed = importlib.util.find_spec("openvino") is not None
+        return "bfloat16" if computes and installed and flags & FAST_BFLOAT16_FLAGS else "float32"
+    if precision != "bfloat16":
+        raise UserError(f"precision {precision!r} is not known; allowed: float32, bfloat16, auto")
+    if not computes:
+        raise UserError(
+            f"precision bfloat16 with engine {engine} cannot be had here: allowed only with "
+            "OpenVINO on a "
+            "processor that computes in it; use float32 or auto"
+        )
+    return "bfloat16"
+
+
+@functools.lru_cache(maxsize=1)
+def processor_flags() -> frozenset[str]:
+    """What the processor can do, by Linux's names; empty where that is not told."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(
+        word for line in lines if line.startswith("flags") for word in line.split()[2:]
+    )

@@ -1,0 +1,249 @@
+"""Two ways to run a frozen backbone over images: through OpenVINO on a CPU (Keras's own export,
+kept on disk, and an asynchronous queue over it), and through TensorFlow as Keras has it, which is
+slower and right by definition.
+
+Both take batches of one fixed size, cut at multiples of it counted from the first image: what an
+image shares a batch with, and with it the last bit of its features, does not depend on how the
+stream was cut before. Which of the two runs, and whether its answers are good enough, is decided in
+`extractor`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from data.files import new_folder
+from search.features.devices import operations_at_once, sees_gpu
+
+if TYPE_CHECKING:
+    import keras
+    import openvino
+    import tensorflow as tf
+
+
+class FixedBatch(NamedTuple):
+    """`images` uint8 [size, h, w, c], of which the first `num_images` are images `start`, `start` +
+    1 ... of the stream.
+    """
+
+    start: int
+    num_images: int
+    images: np.ndarray
+
+
+def fixed_batches(
+    batches: Iterable[np.ndarray], size: int, image_shape: tuple[int, ...]
+) -> Iterator[FixedBatch]:
+    """The images of `batches` (uint8 [b, h, w, c], any b) in batches of `size`; the last is filled
+    up with zeros.
+
+    Raises ValueError for images of another type or shape than `image_shape`.
+    """
+    start = 0
+    rest = np.empty((0, *image_shape), np.uint8)
+    for images in batches:
+        if images.dtype != np.uint8 or images.shape[1:] != image_shape:
+            raise ValueError(
+                f"images are {images.dtype} {images.shape[1:]}; the extractor takes uint8 "
+                f"{image_shape}"
+            )
+        images = np.concatenate([rest, images]) if len(rest) else np.ascontiguousarray(images)
+        num_full = len(images) // size * size
+        for first in range(0, num_full, size):
+            yield FixedBatch(start + first, size, images[first : first + size])
+        start += num_full
+        rest = images[num_full:]
+    if len(rest):
+        padded = np.zeros((size, *image_shape), np.uint8)
+        padded[: len(rest)] = rest
+        yield FixedBatch(start, len(rest), padded)
+
+
+# Few images keep a network's activations in the cache of one core; 4 of 150 px are 5 % faster than
+# 8: benchmarks/README.md.
+OPENVINO_BATCH_SIZE = 4
+_OPENVINO_FILES = ("model.xml", "model.bin")
+_CHECKSUMS = "checksums"
+PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+def import_openvino() -> ModuleType:
+    """The module `openvino`, imported so that it reports its use to nobody.
+
+    On import and at each conversion it sends usage data to an analytics server, by default and from
+    a forked copy of this process, if its package `openvino_telemetry` can be imported; where it
+    cannot, it uses a stub of its own.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    import openvino
+
+    return openvino
+
+
+class OpenVinoRunner:
+    """A compiled network with `num_threads` streams of one thread each.
+
+    One thread a stream: an image's features are then the same to the last bit whatever the number
+    of threads.
+    """
+
+    batch_size = OPENVINO_BATCH_SIZE
+
+    def __init__(self, compiled: openvino.CompiledModel, num_streams: int) -> None:
+        # Two requests a stream: one runs while the next one's images are being copied in.
+        self._queue = import_openvino().AsyncInferQueue(compiled, 2 * num_streams)
+
+    def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
+        """Writes the features of each batch into its rows of `out`, while the next batches are
+        drawn from the iterator.
+        """
+
+        def store(request: openvino.InferRequest, rows: tuple[int, int]) -> None:
+            start, count = rows
+            out[start : start + count] = request.get_output_tensor(0).data[:count]
+
+        self._queue.set_callback(store)
+        try:
+            for batch in batches:
+                self._queue.start_async({0: batch.images}, (batch.start, batch.num_images))
+        finally:
+            # Also after an error: no request may write to `out` once the caller has it back.
+            self._queue.wait_all()
+
+
+def build_openvino(
+    model: keras.Model, identity: str, precision: str, num_threads: int, cache_dir: Path | None
+) -> OpenVinoRunner:
+    """Exports `model` (or finds it below `cache_dir` under `identity`) and compiles it for uint8
+    batches.
+
+    Raises ImportError without OpenVINO, OSError where the disk refuses, and whatever conversion or
+    compilation raises.
+    """
+    openvino = import_openvino()
+    core = openvino.Core()
+    if cache_dir is None:
+        with tempfile.TemporaryDirectory() as folder:
+            network = core.read_model(_export(model, Path(folder)))
+    else:
+        network = core.read_model(_cached(model, cache_dir / "openvino" / identity))
+    # The conversion makes an output of every swish as well, by way of its custom gradient, and each
+    # costs a copy of that layer: EfficientNetV2B0 is a third faster without.
+    for extra in network.get_results()[1:]:
+        network.remove_result(extra)
+    steps = openvino.preprocess.PrePostProcessor(network)
+    steps.input().tensor().set_element_type(openvino.Type.u8)
+    network = steps.build()
+    network.reshape([OPENVINO_BATCH_SIZE, *model.input_shape[1:]])
+    options = {
+        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+        "NUM_STREAMS": num_threads,
+        "INFERENCE_NUM_THREADS": num_threads,
+        # Pinned, the first streams of two processes would share the first core and leave the second
+        # idle.
+        "ENABLE_CPU_PINNING": False,
+    }
+    return OpenVinoRunner(core.compile_model(network, "CPU", options), num_threads)
+
+
+def _export(model: keras.Model, folder: Path) -> Path:
+    model.export(str(folder / _OPENVINO_FILES[0]), format="openvino", verbose=False)
+    return folder / _OPENVINO_FILES[0]
+
+
+def _cached(model: keras.Model, folder: Path) -> Path:
+    """The network's file in `folder`, exported now if it is missing or damaged."""
+    if not _is_intact(folder):
+        with new_folder(folder, "an exported network") as made:
+            _export(model, made)
+            (made / _CHECKSUMS).write_text(_checksums(made))
+            shutil.rmtree(folder, ignore_errors=True)
+        if not _is_intact(folder):
+            raise OSError(f"{folder} does not read back as it was written; check the disk")
+    return folder / _OPENVINO_FILES[0]
+
+
+def _is_intact(folder: Path) -> bool:
+    try:
+        return (folder / _CHECKSUMS).read_text() == _checksums(folder)
+    except (FileNotFoundError, UnicodeDecodeError):
+        return False
+
+
+def _checksums(folder: Path) -> str:
+    lines = []
+    for name in _OPENVINO_FILES:
+        with (folder / name).open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()} {name}\n")
+    return "".join(lines)
+
+
+CPU_BATCH_SIZE = 32
+GPU_BATCH_SIZE = 128
+_BATCHES_AHEAD = 2
+
+
+class TensorFlowRunner:
+    """A function from uint8 batches of a fixed size to features, `streams` of them at once.
+    TensorFlow's threads are the process's own setting.
+    """
+
+    def __init__(
+        self, forward: Callable[[np.ndarray], tf.Tensor], batch_size: int, streams: int
+    ) -> None:
+        self._forward, self._streams = forward, streams
+        self.batch_size = batch_size
+
+    def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
+        """Writes the features of each batch into its rows of `out`, while the next batches are
+        drawn from the iterator.
+        """
+        pending: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(self._streams, thread_name_prefix="tensorflow") as thread:
+            for batch in batches:
+                pending.append(thread.submit(self._store, batch, out))
+                if len(pending) >= self._streams + _BATCHES_AHEAD:
+                    pending.popleft().result()
+            while pending:
+                pending.popleft().result()
+
+    def _store(self, batch: FixedBatch, out: np.ndarray) -> None:
+        features = np.asarray(self._forward(batch.images))
+        out[batch.start : batch.start + batch.num_images] = features[: batch.num_images]
+
+
+def build_tensorflow(model: keras.Model, num_threads: int) -> TensorFlowRunner:
+    batch_size = _batch_size()
+    return TensorFlowRunner(_graph(model, batch_size), batch_size, _streams(num_threads))
+
+
+def _graph(model: keras.Model, batch_size: int) -> Callable[[np.ndarray], tf.Tensor]:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([batch_size, *model.input_shape[1:]], tf.uint8)]
+
+    @tf.function(input_signature=signature, jit_compile=False)
+    def forward(images: tf.Tensor) -> tf.Tensor:
+        return model(tf.cast(images, tf.float32), training=False)
+
+    return forward
+
+
+def _streams(num_threads: int) -> int:
+    return 1 if sees_gpu() else operations_at_once(num_threads)
+
+
+def _batch_size() -> int:
+    return GPU_BATCH_SIZE if sees_gpu() else CPU_BATCH_SIZE

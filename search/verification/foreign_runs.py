@@ -1,0 +1,220 @@
+"""A run that came from elsewhere: the one way in for its journal, and how much it may ask of the
+grader's machine.
+
+Behind `read_journal` every value has its type and lies in a range that means something, and the
+events are of one search (`event_checks`). What is true is another question: `verify` finds that out
+by computing it again. A config is held against the limits before anything is opened, a listing
+before an image is decoded.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import ValidationError
+
+from data.dataset import SPLIT_NAMES, find_images
+from data.dataset_notes import DataNotes
+from data.errors import UserError
+from data.files import read_regular
+from data.messages import escaped
+from search.experiment.space import Space
+from search.experiment.trial import Resources
+from search.journal.comparison import Comparison
+from search.journal.journal_file import Event, JournalError, encode, parse
+from search.journal.state import event_type, first_fault, place_of
+from search.verification.event_checks import check_events
+from search.verification.reopening import Run
+
+MOST_JOURNAL_BYTES, MOST_EVENTS = 1 << 25, 100_000  # some four thousand trials of sixty epochs
+# Of JSON: a mapping of one takes eight bytes to write and some three hundred to hold.
+MOST_CONTAINERS, MOST_VALUES = 500_000, 1_500_000
+MOST_DEPTH, MOST_TEXT = 24, 100_000
+LARGEST_WHOLE, LARGEST = 2**53, 3.5e38  # what a float64 counts exactly, and what float32 reaches
+
+
+def read_journal(run_dir: Path, name: str) -> tuple[tuple[Event, ...], str | None]:
+    """Every event, and a warning where a torn last line was left out. Raises JournalError."""
+    try:
+        content = read_regular(run_dir / name, MOST_JOURNAL_BYTES, within=run_dir)
+    except UserError as error:
+        raise JournalError(str(error)) from error
+    except OSError as error:
+        raise JournalError(
+            f"cannot read {name}: {(error.strerror or str(error)).lower()}"
+        ) from error
+    for what, count, most in (
+        ("lines", content.count(b"\n"), MOST_EVENTS),
+        ("lists and mappings", content.count(b"[") + content.count(b"{"), MOST_CONTAINERS),
+        ("values", content.count(b","), MOST_VALUES),
+    ):
+        if count > most:
+            raise JournalError(f"{name} holds more than {most} {what}, which no search leaves")
+    contents = parse(content, run_dir / name)
+    at = 0
+    for event in contents.events:
+        end = content.find(b"\n", at)
+        line = content[at : end if end >= 0 else None]
+        _check_event(event, line)
+        at += len(line) + 1
+    check_events(contents.events)
+    return contents.events, contents.warning
+
+
+def _check_event(event: Event, line: bytes) -> None:
+    """The line is just what this event is written as, and each of its fields has the type that it
+    is written with."""
+    place = place_of(event)
+    for value, depth in _values(event):
+        if fault := _fault_of(value, depth):
+            raise JournalError(f"{place}: {fault}")
+    try:
+        written = encode(event)
+    except ValueError as error:
+        raise JournalError(f"{place}: it holds a number that JSON does not know") from error
+    if written.rstrip(b"\n") != line:
+        raise JournalError(f"{place}: it is not spelled as a journal spells it")
+    try:
+        event_type(event).payload.model_validate_json(line, strict=True)
+    except ValidationError as error:
+        raise JournalError(f"{place}: {first_fault(error)}") from error
+
+
+def _values(event: Event) -> Iterator[tuple[Any, int]]:
+    """Every value and key within, with its depth; without recursion, which depth could exhaust."""
+    open_ones: list[Iterator[Any]] = [iter((event,))]
+    while open_ones:
+        for value in open_ones[-1]:
+            yield value, len(open_ones) - 1
+            if isinstance(value, dict):
+                open_ones.append(chain.from_iterable(value.items()))
+                break
+            if isinstance(value, list):
+                open_ones.append(iter(value))
+                break
+        else:
+            open_ones.pop()
+
+
+def _fault_of(value: object, depth: int) -> str | None:
+    if depth > MOST_DEPTH:
+        return f"its values are nested more than {MOST_DEPTH} deep"
+    if isinstance(value, str):
+        if len(value) > MOST_TEXT:
+            return f"a text of {len(value)} letters; allowed: {MOST_TEXT}"
+        if any("\ud800" <= letter <= "\udfff" or letter == "\0" for letter in value):
+            return f"{escaped(value[:40])!r} is no text"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        most = LARGEST_WHOLE if isinstance(value, int) else LARGEST
+        if not abs(value) <= most:
+            return f"a number beyond {most:g}"
+    return None
+
+
+MOST_PIXELS = 100_000_000  # of one picture: the default of dataset.max_pixels
+MOST_TRIALS, MOST_HEADS, MOST_HEAD_UNITS = 10_000, 500, 25_000
+MOST_HEAD_WORK, MOST_VIEW_PIXELS, MOST_NETWORK_PIXELS, MOST_BATCH_PIXELS = (
+    4 * 10**9,
+    10**12,
+    10**13,
+    1 << 25,
+)
+MOST_DECODED_BYTES = 1 << 31
+
+
+class Demand(NamedTuple):
+    """An amount that a config asks for, and the most that is graded."""
+
+    what: str
+    amount: float
+    most: float
+
+
+def check_config(run: Run) -> None:
+    """Raises UserError where one trial of the config is more than a course's, by numbers far above
+    those of any honest one."""
+    for asked in _amounts(run):
+        if asked.amount > asked.most:
+            raise UserError(
+                f"its config asks for {asked.amount:,.0f} {asked.what}; graded are at most "
+                f"{asked.most:,.0f}"
+            )
+
+
+def _amounts(run: Run) -> Iterator[Demand]:
+    config, space = run.config, Space.of(run.config)
+    evaluation, dataset = config.evaluation, config.dataset
+    confirm = evaluation.confirm
+    images = sum(map(sum, run.opened.dataset.counts.values()))
+    pixels = images * dataset.image_size**2
+    heads = evaluation.folds * max(evaluation.seeds, confirm.seeds if confirm else 0)
+    units = max(*space.values_of("model", "head_units"), len(run.opened.dataset.class_names))
+    epochs = max(space.values_of("training", "max_epochs"))
+    second = max(each or epochs for each in space.values_of("training", "finetune.max_epochs"))
+    epochs += second if config.training.get("mode") == "finetune" else 0
+    views = max(_number(value, epochs) for value in space.values_of("training", "views"))
+    views = max(views, confirm.views if confirm else 1)
+    yield Demand("trials (search.trials)", config.search.trials, MOST_TRIALS)
+    yield Demand("pixels of one picture (dataset.max_pixels)", dataset.max_pixels, MOST_PIXELS)
+    yield Demand("heads per trial (folds x seeds)", heads, MOST_HEADS)
+    yield Demand(
+        "units in the heads of a trial (folds x seeds x head_units)", heads * units, MOST_HEAD_UNITS
+    )
+    yield Demand(
+        "image-epochs per trial (images x folds x seeds x max_epochs)",
+        images * heads * epochs,
+        MOST_HEAD_WORK,
+    )
+    yield Demand(
+        "augmented pixels per trial (images x views x image_size^2)",
+        pixels * views,
+        MOST_VIEW_PIXELS,
+    )
+    if config.training.get("mode", "frozen") != "frozen":
+        batch = max(space.values_of("training", "batch_size")) * dataset.image_size**2
+        yield Demand("pixels in a batch (batch_size x image_size^2)", batch, MOST_BATCH_PIXELS)
+        yield Demand(
+            "trained pixels per trial (images x folds x seeds x max_epochs x image_size^2)",
+            pixels * heads * epochs,
+            MOST_NETWORK_PIXELS,
+        )
+
+
+def _number(views: int | str, epochs: int) -> int:
+    return epochs if views == "fresh" else int(views)
+
+
+def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> bool:
+    """Whether the images can be those of the search, from their listing alone; what differs is
+    noted. Decodes nothing.
+
+    The listing still holds copies and files that turn out damaged; those that the search left out,
+    it named. Raises UserError where decoding them would take more than `MOST_DECODED_BYTES` and was
+    not done before.
+    """
+    then, config = run.opened.dataset, run.config.dataset
+    listing, is_decoded = find_images(config, resources.cache_dir)
+    before = comparison.num_compared, len(comparison.differences)
+    comparison.check("dataset: class_names", list(then.class_names), list(listing.class_names))
+    if len(comparison.differences) > before[1]:
+        return False
+    here = np.bincount(listing.labels, minlength=len(listing.class_names))
+    kept = np.array([then.counts[name] for name in SPLIT_NAMES], np.int64).sum(axis=0)
+    left_out = len(DataNotes.model_validate(then.notes).left_out)
+    too_few, too_many = (kept > here).any(), here.sum() > kept.sum() + left_out
+    if too_few or (too_many and config.limit_per_class is None):
+        what = f"{kept.sum()} images were used and {left_out} left out; here are {here.sum()}"
+        comparison.note("dataset: counts", f"{what}, or other numbers per class")
+        return False
+    num_bytes = int(here.sum()) * config.image_size**2 * 3
+    if num_bytes > MOST_DECODED_BYTES and not is_decoded:
+        raise UserError(
+            f"its images at image_size {config.image_size} take {num_bytes / 1e9:.1f} GB, and more "
+            "than "
+            f"{MOST_DECODED_BYTES / 1e9:.1f} GB are not decoded at a bundle's word; run `check` on "
+            "an experiment file "
+            "of your own with these images at that size, then verify again"
+        )
+    return True
