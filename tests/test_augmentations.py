@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data.augmentation_record import Augmentation
 from data.augmentations import AUGMENTATIONS, alone, complete, draw, is_identity
 from data.draws import unit_draws
 from data.errors import UserError
-from data.extremes import augment_to, extremes
+from data.extremes import augment_to, extremes, label_safety
 from data.messages import written
-from data.records import Augmentation
-from data.safety import label_safety
-from data.values import Choice, Flag, Pair
+from data.value_forms import Choice, Flag, NumberPair
 from data.views import augment
 
 EVERY = pytest.mark.parametrize("record", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
@@ -52,7 +51,7 @@ def strong(record: Augmentation) -> Any:
     """A value that must show: the top of the bounds, halved where it is a number."""
     if isinstance(record.form, Flag | Choice):
         return record.bounds[-1]
-    return [0.0, 0.5] if isinstance(record.form, Pair) else float(record.bounds[1]) / 2
+    return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(record.bounds[1]) / 2
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +91,7 @@ def test_a_parsed_value_is_json_and_parses_to_itself(record: Augmentation) -> No
 @EVERY
 def test_both_bounds_are_allowed(record: Augmentation) -> None:
     low, high = record.bounds[0], record.bounds[-1]
-    values = [[low, high], [high, high]] if isinstance(record.form, Pair) else [low, high]
+    values = [[low, high], [high, high]] if isinstance(record.form, NumberPair) else [low, high]
     assert all(record.name in complete({record.name: value}) for value in values)
 
 

@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from data.errors import UserError
-from data.extremes import augment_to, extremes
-from data.safety import LabelSafety, label_safety
+from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from search.training.probes import probe_extremes
 
 

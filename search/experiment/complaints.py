@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from data.messages import did_you_mean, written
-from data.values import is_number
+from data.value_forms import is_number
 from search.experiment.tracking_uri import shown_uri
 
 Schema = dict[str, Any]

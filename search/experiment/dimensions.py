@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.messages import written
-from data.values import is_number
+from data.value_forms import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 

@@ -15,7 +15,7 @@ from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import written
-from data.values import is_number
+from data.value_forms import is_number
 from search.experiment.config import parse_config
 from search.experiment.idg_call import CALLED, generator_calls
 from search.experiment.idg_notes import FRACTIONS, remarks

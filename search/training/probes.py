@@ -2,7 +2,7 @@
 extremes.
 
 An augmentation at whose extreme the model is lost may have changed what the picture shows; a person
-should look. How far the pictures themselves change is `data.safety`.
+should look. How far the pictures themselves change is `data.extremes`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,7 @@ import numpy as np
 
 from data.augmentations import alone, is_option
 from data.dataset import Dataset
-from data.extremes import augment_to, extremes
-from data.safety import LabelSafety, label_safety
+from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import Probe
 from search.training.head_feed import HeadTask
