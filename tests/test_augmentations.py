@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up_records import INVERT
 from numpy.typing import NDArray
 
 from data.augmentation_record import Augmentation
@@ -17,11 +18,13 @@ from data.extremes import augment_to, extremes, label_safety
 from data.messages import written
 from data.value_forms import Choice, Flag, NumberPair
 from data.views import augment
+from search.export.exporters import LIBRARIES
 
-EVERY = pytest.mark.parametrize("record", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
+RECORDS = [*AUGMENTATIONS.values(), INVERT]
+EVERY = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
 DRAWN = pytest.mark.parametrize(
     "record",
-    [r for r in AUGMENTATIONS.values() if r.kind != "option"],
+    [r for r in RECORDS if r.kind != "option"],
     ids=lambda record: record.name,
 )
 # Given once: a stream that changes changes everybody's pictures. A new augmentation takes the next
@@ -52,6 +55,11 @@ def strong(record: Augmentation) -> Any:
     if isinstance(record.form, Flag | Choice):
         return record.bounds[-1]
     return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(record.bounds[1]) / 2
+
+
+@pytest.fixture(autouse=True)
+def _added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUGMENTATIONS, INVERT.name, INVERT)
 
 
 @pytest.fixture(scope="module")
@@ -239,3 +247,43 @@ def test_taken_alone_it_keeps_the_options_it_acts_with(
     assert set(only) == {record.name, *record.options}
     wanted = augment(images, range(8), {**OTHER_OPTIONS, record.name: setting[record.name]}, 3, 0)
     assert (augment(images, range(8), only, 3, 0) == wanted).all()
+
+
+@EVERY
+def test_a_record_says_what_it_is_for_and_has_examples_that_are_allowed(
+    record: Augmentation,
+) -> None:
+    assert record.about.endswith(".")
+    assert record.examples
+    assert all(record.parse(value) == value for value in record.examples)
+
+
+@EVERY
+def test_an_option_shows_at_its_examples(record: Augmentation, images: NDArray[np.uint8]) -> None:
+    settings = [{**record.shown_with, record.name: value} for value in record.examples]
+    shown = {augment(images, range(8), each, 1, 0).tobytes() for each in settings}
+    assert len(shown) == len(record.examples)
+
+
+@EVERY
+def test_what_it_is_exported_to_is_known(record: Augmentation) -> None:
+    assert set(record.exports) <= set(LIBRARIES)
+    moved_once = {name for name, library in LIBRARIES.items() if library.affine}
+    assert record.motion is None or not moved_once & set(record.exports)
+
+
+@DRAWN
+def test_a_motion_is_as_far_as_a_matrix_goes(record: Augmentation) -> None:
+    """Fitted to the matrices of both ends: the largest angle, shift and factor."""
+    if record.motion is None:
+        return
+    assert record.matrix is not None
+    value, ends = record.parse(record.examples[-1]), np.array(record.ends(strong(record)))
+    matrices = record.matrix(record.numbers(ends, 24, complete({record.name: value})))
+    motion = record.motion(value, 24)
+    assert np.abs(matrices[:, 0, 2]).max() == pytest.approx(motion.across)
+    assert np.abs(matrices[:, 1, 2]).max() == pytest.approx(motion.down)
+    angle = np.degrees(np.arcsin(np.abs(matrices[:, 0, 1]).max()))
+    assert angle == pytest.approx(motion.degrees + motion.lean)
+    if motion.factors != (1, 1):
+        assert sorted(matrices[:, 0, 0]) == pytest.approx(list(motion.factors))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.augmentations import alone, is_option
+from data.augmentations import AUGMENTATIONS, alone, is_option
 from data.dataset import Dataset
 from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from search.evidence.scores import wilson_interval
@@ -44,12 +44,12 @@ def probe_extremes(
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
-    for name, value in wanted.items():
-        if is_option(name):
+    for name in AUGMENTATIONS:  # in their order, which a journal does not keep
+        if name not in wanted or is_option(name):
             continue
         settings = alone(name, wanted)
         measured = {each.label: each for each in label_safety(dataset.images, settings)}
-        for extreme in extremes(name, value, settings):
+        for extreme in extremes(name, wanted[name], settings):
             pictures = augment_to(dataset.images, images, extreme, settings)
             found.append(
                 _probe(
