@@ -17,7 +17,8 @@ from search.evidence.evaluation import paired_effect, per_image
 from search.evidence.findings import Confirmed
 from search.evidence.floor import null_floor
 from search.evidence.verdicts import choose, holm, verdict
-from search.experiment.trial import Objective, Predictions
+from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.trial import Predictions
 
 CLOTHING = World()
 ONE_SPLIT = World(num_images=341)
@@ -234,7 +235,7 @@ def _rows() -> Iterator[tuple[str, str]]:
             f"interval holds 0, {folds} x {seeds}",
             str(coverage(1000, CLOTHING, folds, seeds, "accuracy")),
         )
-    objectives: tuple[Objective, ...] = ("accuracy", "balanced_accuracy", "log_loss")
+    objectives = tuple(OBJECTIVES)
     for objective in objectives:
         share = coverage(1000, CLOTHING, 5, 3, objective, 0.015)
         yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", str(share)

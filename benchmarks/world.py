@@ -13,8 +13,8 @@ from math import sqrt
 
 import numpy as np
 
-from search.evidence.objectives import OBJECTIVES
-from search.experiment.trial import Objective, Predictions
+from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.trial import Predictions
 
 
 @dataclass(frozen=True)

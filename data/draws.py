@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 # Images that one generator call covers: enough to hide its set-up, few enough for scattered
 # indices.
-BLOCK = 1024
+BLOCK_IMAGES = 1024
 NUMBERS = 4  # one Philox 4x64 output block an image
 
 
@@ -35,19 +35,19 @@ def unit_draws(
         )
     key = _key(seed, stream, view)
     draws = np.empty((positions.size, NUMBERS))
-    blocks = positions // BLOCK
+    blocks = positions // BLOCK_IMAGES
     for block in np.unique(blocks):
         here = blocks == block
-        draws[here] = _block(key, int(block))[positions[here] - block * BLOCK]
+        draws[here] = _block(key, int(block))[positions[here] - block * BLOCK_IMAGES]
     return draws
 
 
 def _block(key: int, block: int) -> NDArray[np.float64]:
-    """The draws of images block * BLOCK onwards, [BLOCK, 4]: NumPy's Philox adds one to its counter
+    """The draws of a block of images, [BLOCK_IMAGES, 4]: NumPy's Philox adds one to its counter
     every four outputs.
     """
-    generator = np.random.Generator(np.random.Philox(key=key, counter=block * BLOCK))
-    return generator.random((BLOCK, NUMBERS))
+    generator = np.random.Generator(np.random.Philox(key=key, counter=block * BLOCK_IMAGES))
+    return generator.random((BLOCK_IMAGES, NUMBERS))
 
 
 def _key(seed: int, stream: int, view: int) -> int:

@@ -2,8 +2,8 @@
 product, and the one warp.
 
 Coordinates are (x, y) = (column, row) in pixels, the first pixel's centre at 0. A matrix maps an
-output pixel to the place in the input it is read from, as in ImageDataGenerator. Draws come from
-`augmentations`; colours are `colour`'s.
+output pixel to the place in the input it is read from, as in ImageDataGenerator. Which of them an
+augmentation uses, and what it draws for them, is `moves`.
 """
 
 from collections.abc import Sequence

@@ -19,17 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.operations import OPERATIONS, TOP, Operation, Scale
-
-Floats = NDArray[np.float64]
-Images = NDArray[np.uint8]
+from data.augmentation_record import (
+    LAST,
+    Augmentation,
+    CodeStep,
+    SettingToWrite,
+    Units,
+    lacking,
+)
+from data.geometry import Floats, Images
+from data.operations import OPERATIONS, TOP, Operation, StrengthRange
+from data.value_forms import Choice, Whole
 
 TRIVIAL_AUGMENT_WIDE = "trivial_augment_wide"
 RAND_AUGMENT = "rand_augment"
 POLICIES = ("none", TRIVIAL_AUGMENT_WIDE, RAND_AUGMENT)
-MOST_OPS = (
-    8  # one 53-bit draw yields eight choices of fourteen, each uniform to one part in a million
-)
+# One 53-bit draw yields eight choices of fourteen, each uniform to one part in a million.
+MOST_OPS = 8
 
 
 def apply_policy(images: Images, drawn: Floats) -> None:
@@ -69,12 +75,12 @@ def policy_matrices(drawn: Floats, size: int) -> Floats:
     return np.stack([_path(numbers, size) for numbers in drawn.tolist()])[:, :2, :]
 
 
-def policy_ends(policy: str) -> tuple[tuple[float, float, float, float], ...]:
+def policy_ends(policy: str) -> tuple[Units, ...]:
     """Uniform draws that show each operation alone at the ends of its range: strongest, strongest
     reflected, weakest.
     """
-    top, reflected = np.nextafter(1, 0), 0.75
-    found = []
+    reflected = 0.75
+    found: list[Units] = []
     for position, operation in enumerate(OPERATIONS):
         # The tiny part past the operation's own digit makes every later digit 0: the identity.
         choice = (position + 1e-9) / len(OPERATIONS)
@@ -89,7 +95,7 @@ def policy_ends(policy: str) -> tuple[tuple[float, float, float, float], ...]:
             for magnitude, flipped in reversed(ends)
         }
         found += [
-            (choice, float(top) if magnitude else 0.0, reflected if flipped else 0.0, 0.0)
+            (choice, LAST if magnitude else 0.0, reflected if flipped else 0.0, 0.0)
             for strength, (magnitude, flipped) in shown.items()
             if operation.name != "identity" and strength != operation.neutral
         ]
@@ -110,11 +116,11 @@ def describe_policy(drawn: Floats, policy: str) -> str:
     )
 
 
-def _scale(operation: Operation, policy: str) -> Scale:
+def _scale(operation: Operation, policy: str) -> StrengthRange:
     return operation.rand if policy == RAND_AUGMENT else operation.wide
 
 
-def _words(operation: Operation, strength: float, scale: Scale) -> str:
+def _words(operation: Operation, strength: float, scale: StrengthRange) -> str:
     if not operation.unit:
         return operation.name
     number = f"{strength:+.3g}" if scale.mirror == 0 else f"{strength:.3g}"
@@ -151,3 +157,66 @@ def _path(numbers: list[float], size: int) -> Floats:
         if matrix is not None:
             total = total @ np.vstack([np.reshape(matrix(strength, size), (2, 3)), [0, 0, 1]])
     return np.linalg.inv(corner) @ total @ corner
+
+
+def _keras(setting: SettingToWrite) -> CodeStep:
+    if setting.value == TRIVIAL_AUGMENT_WIDE:
+        return setting.refused("Keras has no such layer")
+    return setting.refused(
+        "Keras's RandAugment draws once for a whole batch and has other operations and ranges"
+    )
+
+
+def _torchvision(setting: SettingToWrite) -> CodeStep:
+    if setting.value == TRIVIAL_AUGMENT_WIDE:
+        return CodeStep("v2.TrivialAugmentWide(),")
+    ops, magnitude = (setting.settings[option] for option in OPTIONS)
+    return CodeStep(f"v2.RandAugment(num_ops={ops}, magnitude={magnitude}),")
+
+
+POLICY_OPTIONS: tuple[Augmentation, ...] = (
+    Augmentation(
+        name="policy_ops",
+        stream=16,
+        identity=2,
+        form=Whole(1, MOST_OPS),
+        unit="operations an image",
+        about="Operations in a row, for `policy: rand_augment`.",
+        examples=(1, 2, 4),
+        shown_with={"policy": RAND_AUGMENT},
+    ),
+    Augmentation(
+        name="policy_magnitude",
+        stream=17,
+        identity=10,
+        form=Whole(0, TOP),
+        unit="of 30",
+        about="Their strength, for `policy: rand_augment`.",
+        examples=(5, 10, 25),
+        shown_with={"policy": RAND_AUGMENT},
+    ),
+)
+OPTIONS = tuple(option.name for option in POLICY_OPTIONS)
+
+POLICY = Augmentation(
+    name="policy",
+    stream=12,
+    identity="none",
+    form=Choice(POLICIES),
+    about="A published recipe: one operation drawn from many (TrivialAugment, wide), or a few at "
+    "one strength (RandAugment).",
+    examples=(TRIVIAL_AUGMENT_WIDE, RAND_AUGMENT),
+    options=OPTIONS,
+    drawn_with=OPTIONS,
+    reads_options=lambda value: bool(value == RAND_AUGMENT),
+    draw=draw_policy,
+    paint=apply_policy,
+    moves=policy_matrices,
+    ends=policy_ends,
+    words=describe_policy,
+    exports={
+        "keras": _keras,
+        "torchvision": _torchvision,
+        "albumentations": lacking("Albumentations has none of the published policies"),
+    },
+)

@@ -8,11 +8,11 @@ kept.
 import math
 from typing import Any
 
+from data.augmentation_record import AugmentationValues
 from data.augmentations import AUGMENTATIONS
-from data.records import Settings
 
 
-def visible_settings(settings: Settings, size: int) -> dict[str, Any]:
+def visible_settings(settings: AugmentationValues, size: int) -> dict[str, Any]:
     """The settings as they show in pictures of `size` pixels a side: rounded, and without those
     that change nothing.
 

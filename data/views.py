@@ -2,7 +2,7 @@
 threads.
 
 The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows
-one by name but the fill.
+one by name.
 """
 
 from collections import deque
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import geometry
+from data.augmentation_record import AugmentationValues
 from data.augmentations import AUGMENTATIONS, active, complete, draw
 from data.draws import unit_draws
 from data.geometry import Fill, Floats, Images
-from data.records import Settings
+from data.moves import fill_of
 
 Picks = NDArray[np.int64]
 Indices = Sequence[int] | Picks
@@ -27,7 +28,7 @@ BATCHES_AHEAD = 2  # a thread, painted and not yet asked for
 
 
 @dataclass(frozen=True)
-class Plan:
+class PicturePlan:
     """k pictures, drawn and not yet painted: where each reads from (matrices [k, 2, 3], or None)
     and the numbers of each paint.
     """
@@ -36,13 +37,15 @@ class Plan:
     fill: Fill
     paints: tuple[tuple[Callable[[Images, Floats], None], Floats], ...]
 
-    def part(self, start: int, stop: int) -> "Plan":
+    def part(self, start: int, stop: int) -> "PicturePlan":
         matrices = None if self.matrices is None else self.matrices[start:stop]
         paints = tuple((apply, numbers[start:stop]) for apply, numbers in self.paints)
-        return Plan(matrices, self.fill, paints)
+        return PicturePlan(matrices, self.fill, paints)
 
 
-def make_plan(settings: Settings, size: int, units: Callable[[int], Floats]) -> Plan:
+def plan_pictures(
+    settings: AugmentationValues, size: int, units: Callable[[int], Floats]
+) -> PicturePlan:
     """The plan for images of `size` pixels a side; `units`: a record's stream -> uniform draws [k,
     4]."""
     values = active(settings)  # a fill that nothing shows must not choose how the warp is computed
@@ -50,32 +53,33 @@ def make_plan(settings: Settings, size: int, units: Callable[[int], Floats]) -> 
     drawn = [(AUGMENTATIONS[name], found) for name, found in numbers.items()]
     parts = [record.matrix(found) for record, found in drawn if record.matrix]
     paints = [(record.paint, found) for record, found in drawn if record.paint]
-    full = complete(values)
-    fill = Fill(str(full["fill_mode"]), int(full["cval"]))  # type: ignore[arg-type]
-    return Plan(geometry.fold(parts, size) if parts else None, fill, tuple(paints))
+    matrices = geometry.fold(parts, size) if parts else None
+    return PicturePlan(matrices, fill_of(complete(values)), tuple(paints))
 
 
 def clean_batches(images: Images, indices: Indices, batch_size: int) -> Iterator[Images]:
     """The images as they are, uint8 [b, s, s, 3], in the order of `indices`; the last may be
     smaller."""
-    picks = check_images(images, indices, batch_size)
+    picks = check_picks(images, indices, batch_size)
     return (images[picks[start : start + batch_size]] for start in range(0, len(picks), batch_size))
 
 
-def augment(images: Images, indices: Indices, settings: Settings, seed: int, view: int) -> Images:
+def augment(
+    images: Images, indices: Indices, settings: AugmentationValues, seed: int, view: int
+) -> Images:
     """View `view` of the images at `indices`, uint8 [k, s, s, 3]. Raises UserError where the
     settings are not allowed.
     """
-    picks = check_images(images, indices)
+    picks = check_picks(images, indices)
     return paint(
-        images, picks, make_plan(settings, images.shape[1], _from_counter(seed, view, picks))
+        images, picks, plan_pictures(settings, images.shape[1], _from_counter(seed, view, picks))
     )
 
 
 def augmented_batches(
     images: Images,
     indices: Indices,
-    settings: Settings,
+    settings: AugmentationValues,
     seed: int,
     view: int,
     batch_size: int,
@@ -89,7 +93,7 @@ def augmented_batches(
     the first batch is asked for.
     """
     values = active(settings)
-    picks = check_images(images, indices, batch_size)
+    picks = check_picks(images, indices, batch_size)
     if num_threads < 1:
         raise ValueError(f"num_threads is {num_threads}; it must be at least 1")
     if not values:
@@ -99,7 +103,7 @@ def augmented_batches(
     )
 
 
-def paint(images: Images, picks: Picks, plan: Plan) -> Images:
+def paint(images: Images, picks: Picks, plan: PicturePlan) -> Images:
     """The pictures of a plan, uint8 [k, s, s, 3]: one warp an image, then each paint on the whole
     batch."""
     geometry.single_threaded()
@@ -115,7 +119,7 @@ def paint(images: Images, picks: Picks, plan: Plan) -> Images:
 
 
 def painted_ahead(
-    images: Images, jobs: Iterator[tuple[Picks, Plan]], num_threads: int
+    images: Images, jobs: Iterator[tuple[Picks, PicturePlan]], num_threads: int
 ) -> Iterator[Images]:
     """Paints jobs (indices, plan) in order on a pool of threads, at most BATCHES_AHEAD a thread
     ahead."""
@@ -133,7 +137,7 @@ def painted_ahead(
                 future.cancel()
 
 
-def check_images(images: Images, indices: Indices, batch_size: int = 1) -> Picks:
+def check_picks(images: Images, indices: Indices, batch_size: int = 1) -> Picks:
     """The indices as int64 [k]. Raises ValueError where images, indices or batch size cannot be
     painted."""
     square = images.ndim == 4 and images.shape[1] == images.shape[2] and images.shape[3] == 3
@@ -150,13 +154,13 @@ def check_images(images: Images, indices: Indices, batch_size: int = 1) -> Picks
 
 
 def _jobs(
-    size: int, picks: Picks, settings: Settings, seed: int, view: int, batch_size: int
-) -> Iterator[tuple[Picks, Plan]]:
+    size: int, picks: Picks, settings: AugmentationValues, seed: int, view: int, batch_size: int
+) -> Iterator[tuple[Picks, PicturePlan]]:
     """The batches' indices and plans, drawn a chunk of whole batches at a time."""
     step = max(1, CHUNK // batch_size) * batch_size
     for first in range(0, len(picks), step):
         chunk = picks[first : first + step]
-        plan = make_plan(settings, size, _from_counter(seed, view, chunk))
+        plan = plan_pictures(settings, size, _from_counter(seed, view, chunk))
         for start in range(0, len(chunk), batch_size):
             yield chunk[start : start + batch_size], plan.part(start, start + batch_size)
 

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from search.export.exporters import write
-from search.export.exporting import Exported, Policy
+from search.export.exporters import Exported, Policy, write
 
 Floats = NDArray[np.floating]
 Apply = Callable[[NDArray[Any]], Floats]

@@ -26,7 +26,7 @@ from scipy import stats
 from data.augmentations import AUGMENTATIONS, draw
 from data.draws import unit_draws
 from data.geometry import FILL_MODES, source_coordinates
-from data.views import augment, make_plan
+from data.views import augment, plan_pictures
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings(
@@ -113,7 +113,9 @@ def keras_parameters(drawn: dict[str, NDArray[np.float64]], image: int) -> dict[
 def on_the_edge(settings: dict[str, Any], size: int, count: int) -> NDArray[np.bool_]:
     """Pixels [count, size, size] that are read within 1e-9 of a place where constant and wrap
     jump."""
-    plan = make_plan(settings, size, lambda stream: unit_draws(SEED, stream, 0, np.arange(count)))
+    plan = plan_pictures(
+        settings, size, lambda stream: unit_draws(SEED, stream, 0, np.arange(count))
+    )
     found = np.zeros((count, size, size), bool)
     if plan.matrices is None:
         return found

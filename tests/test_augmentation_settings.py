@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.augmentations import AUGMENTATIONS, active, complete, idle
 from data.errors import UserError
-from data.values import Zoom
+from data.value_forms import Zoom
 from data.views import augment
 
 

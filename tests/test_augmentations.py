@@ -7,22 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_up_records import INVERT
 from numpy.typing import NDArray
 
+from data.augmentation_record import Augmentation
 from data.augmentations import AUGMENTATIONS, alone, complete, draw, is_identity
 from data.draws import unit_draws
 from data.errors import UserError
-from data.extremes import augment_to, extremes
+from data.extremes import augment_to, extremes, label_safety
 from data.messages import literal
-from data.records import Augmentation
-from data.safety import label_safety
-from data.values import Choice, Flag, Pair
+from data.value_forms import Choice, Flag, NumberPair
 from data.views import augment
+from search.export.exporters import LIBRARIES
 
-EVERY = pytest.mark.parametrize("record", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
+RECORDS = [*AUGMENTATIONS.values(), INVERT]
+EVERY = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
 DRAWN = pytest.mark.parametrize(
     "record",
-    [r for r in AUGMENTATIONS.values() if r.kind != "option"],
+    [r for r in RECORDS if r.kind != "option"],
     ids=lambda record: record.name,
 )
 # Given once: a stream that changes changes everybody's pictures. A new augmentation takes the next
@@ -52,7 +54,12 @@ def strong(record: Augmentation) -> Any:
     """A value that must show: the top of the bounds, halved where it is a number."""
     if isinstance(record.form, Flag | Choice):
         return record.bounds[-1]
-    return [0.0, 0.5] if isinstance(record.form, Pair) else float(record.bounds[1]) / 2
+    return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(record.bounds[1]) / 2
+
+
+@pytest.fixture(autouse=True)
+def _added(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(AUGMENTATIONS, INVERT.name, INVERT)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +99,7 @@ def test_a_parsed_value_is_json_and_parses_to_itself(record: Augmentation) -> No
 @EVERY
 def test_both_bounds_are_allowed(record: Augmentation) -> None:
     low, high = record.bounds[0], record.bounds[-1]
-    values = [[low, high], [high, high]] if isinstance(record.form, Pair) else [low, high]
+    values = [[low, high], [high, high]] if isinstance(record.form, NumberPair) else [low, high]
     assert all(record.name in complete({record.name: value}) for value in values)
 
 
@@ -240,3 +247,43 @@ def test_taken_alone_it_keeps_the_options_it_acts_with(
     assert set(only) == {record.name, *record.options}
     wanted = augment(images, range(8), {**OTHER_OPTIONS, record.name: setting[record.name]}, 3, 0)
     assert (augment(images, range(8), only, 3, 0) == wanted).all()
+
+
+@EVERY
+def test_a_record_says_what_it_is_for_and_has_examples_that_are_allowed(
+    record: Augmentation,
+) -> None:
+    assert record.about.endswith(".")
+    assert record.examples
+    assert all(record.parse(value) == value for value in record.examples)
+
+
+@EVERY
+def test_an_option_shows_at_its_examples(record: Augmentation, images: NDArray[np.uint8]) -> None:
+    settings = [{**record.shown_with, record.name: value} for value in record.examples]
+    escaped = {augment(images, range(8), each, 1, 0).tobytes() for each in settings}
+    assert len(escaped) == len(record.examples)
+
+
+@EVERY
+def test_what_it_is_exported_to_is_known(record: Augmentation) -> None:
+    assert set(record.exports) <= set(LIBRARIES)
+    moved_once = {name for name, library in LIBRARIES.items() if library.affine}
+    assert record.motion is None or not moved_once & set(record.exports)
+
+
+@DRAWN
+def test_a_motion_is_as_far_as_a_matrix_goes(record: Augmentation) -> None:
+    """Fitted to the matrices of both ends: the largest angle, shift and factor."""
+    if record.motion is None:
+        return
+    assert record.matrix is not None
+    value, ends = record.parse(record.examples[-1]), np.array(record.ends(strong(record)))
+    matrices = record.matrix(record.numbers(ends, 24, complete({record.name: value})))
+    motion = record.motion(value, 24)
+    assert np.abs(matrices[:, 0, 2]).max() == pytest.approx(motion.across)
+    assert np.abs(matrices[:, 1, 2]).max() == pytest.approx(motion.down)
+    angle = np.degrees(np.arcsin(np.abs(matrices[:, 0, 1]).max()))
+    assert angle == pytest.approx(motion.degrees + motion.lean)
+    if motion.factors != (1, 1):
+        assert sorted(matrices[:, 0, 0]) == pytest.approx(list(motion.factors))

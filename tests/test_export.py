@@ -33,11 +33,11 @@ from typer.testing import CliRunner
 from data.augmentations import AUGMENTATIONS
 from data.draws import unit_draws
 from data.errors import UserError
-from data.views import augment, make_plan
+from data.moves import most_pixels
+from data.views import augment, plan_pictures
 from run_search import BAD_INPUT, DONE, app
 from search.commands.export_run import export
-from search.export.exporters import EXPORTERS, targets_of
-from search.export.exporting import Policy
+from search.export.exporters import EXPORTERS, Policy, targets_of
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings(
@@ -79,7 +79,7 @@ def fitted(pictures: Floats) -> Floats:
 
 
 def ours(augmentation: dict[str, Any]) -> Floats:
-    plan = make_plan(
+    plan = plan_pictures(
         augmentation, SIZE, lambda stream: unit_draws(SEED, stream, 0, np.arange(COUNT))
     )
     assert plan.matrices is not None
@@ -408,7 +408,7 @@ def test_a_shift_of_whole_pixels_moves_and_reaches_its_end(
     line = ramp[None, :] if name.startswith("width") else ramp[:, None]
     image = np.repeat(np.broadcast_to(line, (SIZE, SIZE))[..., None], 3, axis=-1)
     moved = library(augmentation)(np.repeat(image[None], 150, axis=0))[:, SIZE // 2, SIZE // 2, 0]
-    end = min(round(Policy("A test", augmentation, SIZE).shift_pixels(name)), SIZE // 2)
+    end = min(round(most_pixels(shift, SIZE)), SIZE // 2)
     assert 1 <= np.abs(moved.astype(int) - 100 - SIZE // 2).max() <= end
     assert np.abs(moved.astype(int) - 100 - SIZE // 2).max() >= 0.9 * end - 1
 

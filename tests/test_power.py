@@ -5,8 +5,8 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Spread, advise, assumed_spread, detectable_effect, measured_spread
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Predictions
 
 IMAGES_ONLY = Spread(image=0.1, noise=0, head=0)

@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from data.errors import UserError
-from data.extremes import augment_to, extremes
-from data.safety import LabelSafety, label_safety
+from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from search.training.run_trial import probe_extremes
 
 
@@ -169,3 +168,20 @@ def test_the_model_is_tried_on_pictures_painted_with_the_experiments_options(
     assert all(
         (pictures[:, 0, 0] == 200).all() for pictures in seen[1:]
     )  # the first are the clean ones
+
+
+def test_the_model_is_tried_in_the_same_order_however_the_settings_are_kept(
+    images: NDArray[np.uint8],
+) -> None:
+    """A journal sorts names: a trial made again from it is compared probe by probe."""
+    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int))
+    fold: Any = SimpleNamespace(validate=np.arange(5))
+    wanted = {"rotation_range": 45, "horizontal_flip": True}
+    first, again = (
+        probe_extremes(
+            dataset, lambda pictures, _: np.zeros(len(pictures)), np.arange(5), [fold], settings
+        )
+        for settings in (wanted, dict(sorted(wanted.items())))
+    )
+    assert first == again
+    assert first[0].augmentation == "rotation_range"

@@ -16,7 +16,7 @@ from data.geometry import Fill
 from data.views import (
     BATCHES_AHEAD,
     CHUNK,
-    Plan,
+    PicturePlan,
     augment,
     augmented_batches,
     clean_batches,
@@ -191,10 +191,10 @@ def test_cutout_is_a_grey_square_cut_off_at_the_border(images: Images) -> None:
 # The pool.
 
 
-def counted_jobs(seen: list[int], number: int) -> Iterator[tuple[NDArray[np.int64], Plan]]:
+def counted_jobs(seen: list[int], number: int) -> Iterator[tuple[NDArray[np.int64], PicturePlan]]:
     for job in range(number):
         seen.append(job)
-        yield np.array([job]), Plan(None, Fill(), ())
+        yield np.array([job]), PicturePlan(None, Fill(), ())
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -225,7 +225,8 @@ def test_a_reader_that_goes_away_has_nothing_more_painted(images: Images) -> Non
         time.sleep(0.05)
 
     jobs = (
-        (np.array([0]), Plan(None, Fill(), ((slow, np.full((1, 1), job)),))) for job in range(10)
+        (np.array([0]), PicturePlan(None, Fill(), ((slow, np.full((1, 1), job)),)))
+        for job in range(10)
     )
     reader = painted_ahead(images, jobs, 1)
     next(reader)
@@ -238,7 +239,7 @@ def test_batches_come_in_order_when_the_first_is_the_slowest(images: Images) -> 
         time.sleep(float(numbers[0, 0]))
 
     jobs = [
-        (np.array([i]), Plan(None, Fill(), ((slow, np.array([[0.05 if i == 0 else 0.0]])),)))
+        (np.array([i]), PicturePlan(None, Fill(), ((slow, np.array([[0.05 if i == 0 else 0.0]])),)))
         for i in range(6)
     ]
     np.testing.assert_array_equal(
@@ -250,7 +251,7 @@ def test_what_fails_in_a_thread_is_raised_to_the_reader(images: Images) -> None:
     def broken(batch: Images, numbers: NDArray[np.float64]) -> None:
         raise RuntimeError("broken paint")
 
-    plan = Plan(None, Fill(), ((broken, np.zeros((1, 1))),))
+    plan = PicturePlan(None, Fill(), ((broken, np.zeros((1, 1))),))
     with pytest.raises(RuntimeError, match="broken paint"):
         list(painted_ahead(images, iter([(np.array([0]), plan)]), 2))
     assert not threads_of_the_pool()

@@ -4,8 +4,8 @@ import pytest
 from state_variants import with_evaluation, without_recommendation
 from states import make_state
 
+from search.experiment.objectives import OBJECTIVES
 from search.report.wording import (
-    UNITS,
     amount_text,
     answer,
     interval_text,
@@ -18,7 +18,7 @@ from search.report.wording import (
     within_name,
 )
 
-POINTS = UNITS["accuracy"]
+POINTS = OBJECTIVES["accuracy"].unit
 
 
 def test_a_hundredth_is_a_point() -> None:
@@ -43,7 +43,8 @@ def test_a_bound_that_would_round_to_zero_gets_a_decimal_more() -> None:
 
 
 def test_log_loss_is_told_in_nats() -> None:
-    assert interval_text(0.0214, 0.01, 0.03, UNITS["log_loss"]) == "+0.021 nats (0.010 to 0.030)"
+    nats = OBJECTIVES["log_loss"].unit
+    assert interval_text(0.0214, 0.01, 0.03, nats) == "+0.021 nats (0.010 to 0.030)"
 
 
 def test_settings_are_told_in_the_units_of_the_experiment_file() -> None:

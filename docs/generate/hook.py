@@ -25,8 +25,8 @@ def _is_there(docs: Path, page: Any) -> bool:
 def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File
 
+    from data.augmentations import AUGMENTATIONS
     from docs.generate.pictures import (
-        STRENGTHS,
         augmentation_sheet,
         floor_picture,
         interval_picture,
@@ -39,7 +39,7 @@ def on_files(files: Any, config: Any) -> Any:
         "pictures/luck.svg": luck_picture(),
         "pictures/intervals.svg": interval_picture(),
         "pictures/floor.svg": floor_picture(),
-        **{f"pictures/{name}.png": augmentation_sheet(name) for name in STRENGTHS},
+        **{f"pictures/{name}.png": augmentation_sheet(name) for name in AUGMENTATIONS},
     }
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from data.augmentations import AUGMENTATIONS
+from data.augmentations import AUGMENTATIONS, is_option
 from data.extremes import augment_to, extremes
 from data.views import augment
 from search.evidence.evaluation import paired_effect
@@ -27,25 +27,7 @@ from search.report.figure_style import (
 )
 
 SIDE = 120  # seven of them fill the column of a page
-STRENGTHS = {
-    "rotation_range": (10, 30, 90),
-    "width_shift_range": (0.05, 0.1, 0.3),
-    "height_shift_range": (0.05, 0.1, 0.3),
-    "shear_range": (5, 15, 45),
-    "zoom_range": (0.1, 0.3, 0.5),
-    "horizontal_flip": (True,),
-    "vertical_flip": (True,),
-    "channel_shift_range": (10, 40, 100),
-    "brightness_range": ([0.9, 1.1], [0.7, 1.3], [0.3, 1.7]),
-    "contrast_range": ([0.9, 1.1], [0.7, 1.3], [0.3, 1.7]),
-    "saturation_range": ([0.8, 1.2], [0.5, 1.5], [0.0, 3.0]),
-    "policy": ("trivial_augment_wide", "rand_augment"),
-    "cutout": (0.1, 0.25, 0.5),
-    "fill_mode": ("nearest", "reflect", "wrap"),
-    "cval": (0, 127, 255),
-    "policy_ops": (1, 2, 4),
-    "policy_magnitude": (5, 10, 25),
-}
+MOST_ENDS = 6  # beyond, draws show an augmentation better
 SEED = 4
 TYPICAL = 0  # a draw of equal trials whose best shows about what the best of them shows on average
 
@@ -66,7 +48,7 @@ def augmentation_sheet(name: str) -> bytes:
     are no ends."""
     image = photograph()
     columns = [Column("clean", "", image)]
-    for value in STRENGTHS[name]:
+    for value in AUGMENTATIONS[name].examples:
         columns += _columns(name, value, image)
     return _without_names(draw_sheet([columns], [""], tile=SIDE))
 
@@ -83,19 +65,16 @@ def _without_names(sheet: bytes) -> bytes:
 
 
 def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
-    settings = {name: value}
-    if AUGMENTATIONS[name].kind == "option":
-        shows: dict[str, Any] = (
-            {"policy": "rand_augment"} if name.startswith("policy") else {"rotation_range": 40}
-        )
-        shows |= {"fill_mode": "constant"} if name == "cval" else {}
-        return [Column(str(value), "", augment(image, [0], {**shows, **settings}, SEED, 0))]
-    if name == "policy":
+    settings = {**AUGMENTATIONS[name].shown_with, name: value}
+    if is_option(name):
+        return [Column(str(value), "", augment(image, [0], settings, SEED, 0))]
+    ends = extremes(name, value)
+    if len(ends) > MOST_ENDS:
         drawn = [augment(image, [0], settings, SEED, view) for view in range(2)]
         return [Column(str(value), f"draw {number}", each) for number, each in enumerate(drawn, 1)]
     return [
         Column(end.label.removeprefix(name).strip(), "", augment_to(image, [0], end))
-        for end in extremes(name, value)[:2]
+        for end in ends[:2]
     ]
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from data.augmentations import AUGMENTATIONS
 from data.sources import SOURCES
-from docs.generate.words import AUGMENTATION_WORDS, CHOICE_WORDS, WORDS
+from docs.generate.words import CHOICE_WORDS, WORDS
 from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
@@ -165,7 +165,7 @@ def _augmentations() -> str:
         unit = f" Unit: {record.unit}." if record.unit else ""
         parts += [
             f"### {name}",
-            f"{AUGMENTATION_WORDS[name]}{unit} Allowed: {record.form.allowed}. Default: "
+            f"{record.about}{unit} Allowed: {record.form.allowed}. Default: "
             f"`{_as_written(record.identity)}`.",
             f"![{name}, weak to strong](pictures/{name}.png)",
         ]

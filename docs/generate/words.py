@@ -1,5 +1,5 @@
-"""What each setting, augmentation, algorithm and engine is for, in a sentence. Names, bounds and
-defaults are the schema's."""
+"""What each setting, algorithm and engine is for, in a sentence. Names, bounds and defaults are the
+schema's; an augmentation's sentence is in its record."""
 
 WORDS = {
     "name": "Names the run directory and the MLflow experiment.",
@@ -89,28 +89,6 @@ WORDS = {
     "resources.gpu": "Graphics processors a trial.",
     "execution.cache_dir": "Where decoded images and clean features are kept.",
     "execution.disk_gb": "The most that views may take on the disk.",
-}
-
-AUGMENTATION_WORDS = {
-    "rotation_range": "Turns by an angle up to this, either way.",
-    "width_shift_range": "Moves sideways by up to this, either way.",
-    "height_shift_range": "Moves up or down by up to this.",
-    "shear_range": "Slants by an angle up to this, either way.",
-    "zoom_range": "Scales width and height, each by its own factor from this range.",
-    "horizontal_flip": "Mirrors left and right.",
-    "vertical_flip": "Turns upside down, mirrored.",
-    "channel_shift_range": "Adds one number up to this, of either sign, to all colours.",
-    "brightness_range": "Multiplies all colours by one factor from this range.",
-    "contrast_range": "Moves colours away from their mean, or towards it, by a factor from this "
-    "range.",
-    "saturation_range": "Moves colours away from grey, or towards it, by a factor from this range.",
-    "policy": "A published recipe: one operation drawn from many (TrivialAugment, wide), or a few "
-    "at one strength (RandAugment).",
-    "cutout": "Covers one square in mid-grey.",
-    "fill_mode": "What is shown where a picture was moved away.",
-    "cval": "The colour of `fill_mode: constant`.",
-    "policy_ops": "Operations in a row, for `policy: rand_augment`.",
-    "policy_magnitude": "Their strength, for `policy: rand_augment`.",
 }
 
 CHOICE_WORDS = {

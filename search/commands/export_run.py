@@ -8,8 +8,7 @@ from data.augmentations import active
 from data.errors import UserError
 from data.messages import did_you_mean, escaped
 from search.driver.outputs import winner_of
-from search.export.exporters import EXPORTERS, write
-from search.export.exporting import Exported, Policy
+from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.state import SearchState
 from search.verification.reopening import open_run
 

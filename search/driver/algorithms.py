@@ -22,7 +22,7 @@ from search.driver.halving import (
     synchronous,
 )
 from search.driver.hyperband import first_bracket, hyperband_oracle_class, plan_hyperband
-from search.evidence.objectives import OBJECTIVES
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space, require_steps
 from search.features.devices import import_tensorflow_quietly

@@ -12,9 +12,9 @@ from search.driver.specs import NONE, Epochs
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Confirmed, Evidence, Score, TestResult, Verdict
 from search.evidence.floor import NullFloor, null_floor
-from search.evidence.objectives import OBJECTIVES
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.evidence.verdicts import choose, holm, verdict
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Settings, setting_key
 

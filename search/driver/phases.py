@@ -13,9 +13,9 @@ from data.augmentations import alone as taken_alone
 from search.driver.algorithms import views_ladder
 from search.driver.ledger import Ledger
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
-from search.evidence.objectives import OBJECTIVES
 from search.execution.failures import failure_streak
 from search.experiment.config import ExperimentConfig
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import Kind, Settings, TrialRecord, TrialSpec, setting_key
 from search.training.modes import budget_of, mode_of

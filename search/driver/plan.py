@@ -15,10 +15,10 @@ from search.driver.costs import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
-from search.evidence.objectives import OBJECTIVES
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Frozen, Objective, Resources
+from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.trial import Frozen, Resources
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.journal_file import read

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.evidence.objectives import OBJECTIVES, Answers
 from search.evidence.resampling import image_deviations, image_variance, strata
 from search.evidence.spread import assumed_head_variance, head_errors
-from search.experiment.trial import Effect, Objective, Predictions
+from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
+from search.experiment.trial import Effect, Predictions
 
 NUM_RESAMPLES = 4000
 
@@ -41,7 +41,9 @@ def per_image(predictions: Predictions, labels: np.ndarray, objective: Objective
 
     Raises ValueError for probabilities that are not numbers.
     """
-    answers = Answers(predictions.predicted, predictions.log_prob, true_labels(predictions, labels))
+    answers = ImageAnswers(
+        predictions.predicted, predictions.log_prob, true_labels(predictions, labels)
+    )
     return OBJECTIVES[objective].parts(answers)
 
 

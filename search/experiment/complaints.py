@@ -1,8 +1,8 @@
 """What is wrong with a value of an experiment file: what was received, what is allowed, how it is
-written in YAML.
+literal in YAML.
 
 Pydantic finds the mistakes, and its schema says what is allowed. Its sentences, which are Python's,
-are not shown.
+are not escaped.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from data.messages import did_you_mean, literal
-from data.values import is_number
+from data.value_forms import is_number
 from search.experiment.tracking_uri import shown_uri
 
 Schema = dict[str, Any]
@@ -79,7 +79,7 @@ def number_hint(received: Any) -> str:
     if not isinstance(received, str):
         return ""
     if found := _RANGE.fullmatch(received):
-        return f"; a range is written {{min: {found[1]}, max: {found[2]}}}"
+        return f"; a range is literal {{min: {found[1]}, max: {found[2]}}}"
     meant = _as_number(received)
     return "" if meant is None else f"; write {meant}, without quotes"
 
@@ -131,7 +131,7 @@ def _bounds(schema: Schema) -> str:
 
 
 def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str:
-    """How the setting is written, as near as possible to what was received."""
+    """How the setting is literal, as near as possible to what was received."""
     options = schema.get("anyOf", [schema])
     kinds = {option.get("type") for option in options}
     choices = [

@@ -17,10 +17,11 @@ from data.errors import UserError
 from data.messages import did_you_mean, literal
 from data.settings import DatasetConfig
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
+from search.experiment.objectives import Objective
 from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section
 from search.experiment.settings import without_later_defaults
 from search.experiment.tracking_uri import check_uri, shown_override, shown_uri
-from search.experiment.trial import FeatureDtype, Frozen, Objective, Precision
+from search.experiment.trial import FeatureDtype, Frozen, Precision
 from search.experiment.yaml_file import parse_yaml, read_yaml
 
 Name = Annotated[

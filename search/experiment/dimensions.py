@@ -1,4 +1,4 @@
-"""A setting's searched values, as written in an experiment file: `{min, max[, step][, sampling]}`
+"""A setting's searched values, as literal in an experiment file: `{min, max[, step][, sampling]}`
 or `[a, b, ...]`.
 
 Knows neither which settings exist nor KerasTuner; `config` reads with it and `space` hands it to
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.messages import literal
-from data.values import is_number
+from data.value_forms import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 
@@ -50,7 +50,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """A list of values, in the order written."""
+    """A list of values, in the order literal."""
 
     values: tuple[Any, ...]
 

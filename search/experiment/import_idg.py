@@ -16,12 +16,12 @@ from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import literal
-from data.values import is_number
+from data.value_forms import is_number
 from search.experiment.config import parse_config
 from search.experiment.idg_call import CALLED, generator_calls
 from search.experiment.idg_notes import FRACTIONS, remarks
 
-PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
+PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength literal: around it, and down to nothing
 PAIRS = ("zoom_range", "brightness_range")
 SIGNLESS = (*FRACTIONS, "rotation_range", "shear_range", "channel_shift_range")
 
@@ -39,7 +39,7 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
     """The experiment file for `ImageDataGenerator(rotation_range=30, ...)`, an assignment of it or
     a snippet with one.
 
-    data: the folder of images to be written into it. Raises UserError where there is no such call,
+    data: the folder of images to be literal into it. Raises UserError where there is no such call,
     more than one that augments, an argument that is not plain, or nothing to search.
     """
     calls = generator_calls(text)
@@ -185,7 +185,7 @@ def _experiment(
     arguments: dict[str, Any], searched: dict[str, Any], said: list[str], data: str, name: str
 ) -> str:
     """The file's text, checked as any experiment file is."""
-    written = ", ".join(
+    literal = ", ".join(
         f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS
     )
     options = {
@@ -193,7 +193,7 @@ def _experiment(
     }
     split = f"split: {_as_yaml(_split(arguments.get('validation_split')))}"
     lines = [
-        *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
+        *_comment(f"Searches around {CALLED}({literal}): each from nothing to twice as strong."),
         *(line for remark in said for line in _comment(f"Note: {remark}.")),
         f"name: {json.dumps(name, ensure_ascii=False)}",
         "seed: 42",

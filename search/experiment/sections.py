@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from data.augmentations import AUGMENTATIONS, complete
 from data.errors import UserError
 from data.messages import did_you_mean
-from data.values import Choice, Flag, Pair
+from data.value_forms import Choice, Flag, NumberPair
 from search.experiment.complaints import number_hint, refusal
 from search.experiment.dimensions import Dimension, parse_dimension
 from search.experiment.settings import Frozen, ModelSettings, TrainingSettings, canonical_start
@@ -38,7 +38,7 @@ def _hint(name: str, value: Any) -> str:
     form = AUGMENTATIONS[name].form if name in AUGMENTATIONS else None
     if isinstance(form, Flag):
         return "; [false, true] searches both"
-    if isinstance(form, Pair):
+    if isinstance(form, NumberPair):
         return "; [[1, 1], [0.8, 1.2]] searches two pairs"
     if isinstance(form, Choice):
         return did_you_mean(str(value), form.options)

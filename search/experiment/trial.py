@@ -18,6 +18,7 @@ from pydantic import Field
 
 from data.settings import DatasetConfig
 from search.experiment.npz import Form, read_npz
+from search.experiment.objectives import Objective
 from search.experiment.settings import (
     Frozen,
     ModelSettings,
@@ -37,7 +38,6 @@ __all__ = [
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
-Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
 Precision = Literal["float32", "bfloat16"]
 FeatureDtype = Literal["float32", "float16"]
 PREDICTION_FORMS = {

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from search.experiment.tracking_uri import redacted
 from search.experiment.yaml_file import as_yaml
-from search.export.exporters import targets_of
-from search.export.exporting import Policy
+from search.export.exporters import Policy, targets_of
 from search.journal.state import SearchState
 from search.report.budgets import budget_unit, hollow_text, rungs_text
 from search.report.figures_training import confusion_note

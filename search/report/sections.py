@@ -120,14 +120,9 @@ def _untrusted(state: SearchState) -> list[str]:
 
 def how_to_read(state: SearchState) -> str:
     unit = unit_of(state)
-    sizes = {
-        "accuracy": "a point is one image in a hundred",
-        "balanced accuracy": "a point is one image in a hundred of every class",
-    }
-    size = sizes.get(unit.of, "positive is better")
     return (
         f"Effects are paired differences of {unit.of} against no augmentation, image by image, "
-        f"in {unit.name} ({size}); the range in brackets is the 95 % interval."
+        f"in {unit.name} ({unit.meaning}); the range in brackets is the 95 % interval."
     )
 
 

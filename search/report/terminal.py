@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.tracking_uri import mlflow_uri, redacted
 from search.experiment.trial import TrialRecord
 from search.journal.journal_file import FRESH
@@ -18,7 +19,6 @@ from search.report.live_bars import live_bars
 from search.report.tables import verdict_rows
 from search.report.time_left import TimeLeft
 from search.report.wording import (
-    UNITS,
     answer,
     effect_text,
     percent_text,
@@ -268,6 +268,6 @@ def _outcome(record: TrialRecord) -> str:
         return f"{_label(record)}: failed: {result.error}"
     timing = record.trained.timing if record.trained else None
     took = f", {seconds_text(timing.total_seconds)}" if timing else ""
-    unit = UNITS[record.spec.protocol.objective]
+    unit = OBJECTIVES[record.spec.protocol.objective].unit
     measured = effect_text(record.effect, unit) if record.effect else "trained"
     return f"{_label(record)}: {measured}{took}"

@@ -11,23 +11,20 @@ from typing import Any
 
 from data.rounding import visible_settings
 from search.evidence.findings import Confirmed, Evidence, Verdict
-from search.evidence.objectives import OBJECTIVES, Unit
+from search.experiment.objectives import OBJECTIVES, Unit
 from search.experiment.trial import Effect, TrialRecord
 from search.journal.state import SearchState
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 
 
-UNITS = {name: objective.unit for name, objective in OBJECTIVES.items()}
-
-
 def unit_of(state: SearchState) -> Unit:
     """The unit of the search's objective; a state without records is taken by its experiment
     file."""
     if state.records:
-        return UNITS[state.records[0].spec.protocol.objective]
+        return OBJECTIVES[state.records[0].spec.protocol.objective].unit
     config = state.opened.config if state.opened else {}
-    return UNITS[(config.get("evaluation") or {}).get("objective", "accuracy")]
+    return OBJECTIVES[(config.get("evaluation") or {}).get("objective", "accuracy")].unit
 
 
 def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | None = None) -> str:

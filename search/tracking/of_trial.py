@@ -6,9 +6,9 @@ function of the record, so that sending again sends the same. The search's own r
 from collections.abc import Iterator
 from typing import Any
 
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.leaderboard import best_epoch
-from search.report.wording import UNITS
 from search.tracking.values import SEARCH_TAG, TRIAL_TAG, Point, RunRow, milliseconds, texts
 from search.training.progress import EpochReport
 
@@ -104,7 +104,7 @@ def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
     Effects in points, because the dashboard shows two decimals. No slashes here: it would draw such
     groups of charts above the curves.
     """
-    effect, factor = record.effect, UNITS[record.spec.protocol.objective].factor
+    effect, factor = record.effect, OBJECTIVES[record.spec.protocol.objective].unit.factor
     timing = record.trained.timing if record.trained else None
     values: dict[str, float | None] = {
         "score": result.score,

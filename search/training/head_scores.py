@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from search.evidence.objectives import OBJECTIVES, Answers
-from search.experiment.trial import Objective
+from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
 
 _Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 [v]
 
@@ -65,7 +64,7 @@ class HeadScores:
         if self.stopped(head):
             return False
         state.last_epoch, state.last_answer = epoch, (predicted, log_prob)
-        answers = Answers(predicted, log_prob, state.labels)
+        answers = ImageAnswers(predicted, log_prob, state.labels)
         improved = False
         for best in (*state.halves, state.whole):
             improved = best.offer(epoch, self._score(answers, best.choosing), state.last_answer)

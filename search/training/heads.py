@@ -13,7 +13,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from search.experiment.trial import ModelSettings, Objective, TrainingSettings
+from search.experiment.objectives import Objective
+from search.experiment.trial import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of

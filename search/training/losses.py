@@ -31,21 +31,33 @@ def log_prob_of_labels(logits: Any, labels: Any) -> Any:
     return -_cross_entropy_of_labels(logits, labels, None)
 
 
-def _cross_entropy_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
-    """Worked out on batches rounded up to PACKET images: what is left over at the end of an array
-    goes another way through the processor, with other last bits.
+def in_packets(of_labels: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """`Loss.of_labels` from one that need not keep an image's bits: it is given batches rounded up
+    to PACKET images. What is left over at the end of an array goes another way through the
+    processor, with other last bits.
     """
+
+    def rounded_up(logits: Any, labels: Any, smoothing: Any) -> Any:
+        import tensorflow as tf
+
+        images = labels.shape[-1] if labels.shape[-1] is not None else tf.shape(labels)[-1]
+        if not isinstance(images, int) or images % PACKET:
+            rest = [[0, 0]] * (len(labels.shape) - 1) + [[0, -images % PACKET]]
+            labels, logits = tf.pad(labels, rest), tf.pad(logits, [*rest, [0, 0]])
+        return of_labels(logits, labels, smoothing)[..., :images]
+
+    return rounded_up
+
+
+@in_packets
+def _cross_entropy_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
     import tensorflow as tf
 
-    images = labels.shape[-1] if labels.shape[-1] is not None else tf.shape(labels)[-1]
-    if not isinstance(images, int) or images % PACKET:
-        rest = [[0, 0]] * (len(labels.shape) - 1) + [[0, -images % PACKET]]
-        labels, logits = tf.pad(labels, rest), tf.pad(logits, [*rest, [0, 0]])
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    if smoothing is not None:
-        spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
-        losses = (1 - smoothing) * losses + smoothing * spread
-    return losses[..., :images]
+    if smoothing is None:
+        return losses
+    spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+    return (1 - smoothing) * losses + smoothing * spread
 
 
 def _cross_entropy_of_targets(logits: Any, targets: Any) -> Any:

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from data.augmentations import alone, is_option
+from data.augmentations import AUGMENTATIONS, alone, is_option
 from data.dataset import Dataset
 from data.errors import UserError
-from data.extremes import augment_to, extremes
-from data.safety import LabelSafety, label_safety
+from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import (
@@ -188,12 +187,12 @@ def probe_extremes(
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
-    for name, value in strongest.items():
-        if is_option(name):
+    for name in AUGMENTATIONS:  # in their order, which a journal does not keep
+        if name not in strongest or is_option(name):
             continue
         settings = alone(name, strongest)
         measured = {each.label: each for each in label_safety(dataset.images, settings)}
-        for extreme in extremes(name, value, settings):
+        for extreme in extremes(name, strongest[name], settings):
             pictures = augment_to(dataset.images, images, extreme, settings)
             found.append(
                 _probe(

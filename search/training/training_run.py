@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from search.experiment.trial import Curve, Objective
+from search.experiment.objectives import Objective
+from search.experiment.trial import Curve
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask

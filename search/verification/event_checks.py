@@ -14,9 +14,9 @@ from data.errors import UserError
 from data.messages import escaped
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.evidence.objectives import OBJECTIVES
 from search.experiment.changes import changed, may_change, value_of
 from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Opened, Resumed, Retried, Told

@@ -2,23 +2,26 @@
 
 An objective is a figure of a set of answers. It says its score, by which the best epoch is chosen,
 and each image's part in it, from which intervals are made: the parts' mean is the score. A figure
-that is no mean (F1, AUC) gives, as parts, itself plus each image's influence on it.
+that is no mean (F1, AUC) gives, as parts, itself plus each image's influence on it, which is how
+fast the figure moves as the image gains weight (Hampel 1974).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, log
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import AfterValidator, Field
+from pydantic.config import JsonDict
 
-from search.experiment.trial import Objective
+from data.messages import did_you_mean, literal
 
 _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0
 
 
 @dataclass(frozen=True)
-class Answers:
+class ImageAnswers:
     """What some images were answered. predicted: int [..., n], the class given. log_prob: float
     [..., n], natural logarithm of the probability of the true class. true: int [n].
     """
@@ -30,14 +33,15 @@ class Answers:
 
 @dataclass(frozen=True)
 class Unit:
-    """How an objective's differences are shown: times `factor`, with `digits` decimals, called
-    `name`; `of` follows an amount of them in a sentence.
+    """How an objective's differences are escaped: times `factor`, with `digits` decimals, called
+    `name`; `of` follows an amount of them in a sentence, `meaning` tells what one of them is.
     """
 
     factor: float
     digits: int
     name: str
     of: str
+    meaning: str = "positive is better"
 
 
 @dataclass(frozen=True)
@@ -46,15 +50,15 @@ class ObjectiveRecord:
 
     parts: float64 [..., n], more being better. ValueError where answers allow none. score: the mean
     part of the images in a mask bool [n], before any is doubted: answers may hold NaN. flip:
-    float64 [n], by how much an image's part changes where its answer does; zeros where every answer
-    moves a little. direction: of the figure as it is reported, where parts always say that more is
-    better. best: what no reported figure exceeds. bounds: of a difference. words: its name in a
-    sentence.
+    float64 [n], by how much an image's part changes where its answer does (about, in a figure that
+    is no mean); zeros where every answer moves a little. direction: of the figure as it is
+    reported, where parts always say that more is better. best: what no reported figure exceeds.
+    bounds: of a difference. words: its name in a sentence.
     """
 
-    name: Objective
-    parts: Callable[[Answers], np.ndarray]
-    score: Callable[[Answers, np.ndarray], float]
+    name: str
+    parts: Callable[[ImageAnswers], np.ndarray]
+    score: Callable[[ImageAnswers, np.ndarray], float]
     flip: Callable[[np.ndarray], np.ndarray]
     direction: Literal["max", "min"]
     best: float
@@ -73,11 +77,11 @@ class ObjectiveRecord:
         return 1 if self.direction == "max" else -1
 
 
-def _is_right(answers: Answers) -> np.ndarray:
+def _is_right(answers: ImageAnswers) -> np.ndarray:
     return (answers.predicted == answers.true).astype(np.float64)
 
 
-def _log_prob(answers: Answers) -> np.ndarray:
+def _log_prob(answers: ImageAnswers) -> np.ndarray:
     values = np.maximum(answers.log_prob.astype(np.float64), _LEAST_LOG_PROB)
     if np.isnan(values).any():
         raise ValueError(
@@ -96,11 +100,11 @@ def _by_class(true: np.ndarray) -> np.ndarray:
     return len(true) / (np.count_nonzero(counts) * counts[true])
 
 
-def _mean_right(answers: Answers, chosen: np.ndarray) -> float:
+def _mean_right(answers: ImageAnswers, chosen: np.ndarray) -> float:
     return _weighted(chosen.astype(np.float64), _is_right(answers))
 
 
-def _mean_recall(answers: Answers, chosen: np.ndarray) -> float:
+def _mean_recall(answers: ImageAnswers, chosen: np.ndarray) -> float:
     true = answers.true
     weight = chosen.astype(np.float64)
     if chosen.any():
@@ -109,7 +113,7 @@ def _mean_recall(answers: Answers, chosen: np.ndarray) -> float:
     return _weighted(weight, _is_right(answers))
 
 
-def _mean_log_prob(answers: Answers, chosen: np.ndarray) -> float:
+def _mean_log_prob(answers: ImageAnswers, chosen: np.ndarray) -> float:
     return _weighted(chosen.astype(np.float64), answers.log_prob.astype(np.float64))
 
 
@@ -128,7 +132,7 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             direction="max",
             best=1.0,
             bounds=(-1.0, 1.0),
-            unit=Unit(100.0, 1, "points", "accuracy"),
+            unit=Unit(100.0, 1, "points", "accuracy", "a point is one image in a hundred"),
             words="accuracy",
         ),
         ObjectiveRecord(
@@ -139,7 +143,13 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             direction="max",
             best=1.0,
             bounds=(-1.0, 1.0),
-            unit=Unit(100.0, 1, "points", "balanced accuracy"),
+            unit=Unit(
+                100.0,
+                1,
+                "points",
+                "balanced accuracy",
+                "a point is one image in a hundred of every class",
+            ),
             words="balanced accuracy",
         ),
         ObjectiveRecord(
@@ -155,3 +165,18 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
         ),
     )
 }
+
+
+def known_objective(name: str) -> str:
+    """The name, if the table has it. Raises ValueError with the nearest name and all of them."""
+    if name not in OBJECTIVES:
+        allowed = f"allowed: {', '.join(OBJECTIVES)}{did_you_mean(name, OBJECTIVES)}"
+        raise ValueError(f"received {literal(name)}; {allowed}")
+    return name
+
+
+def _names(schema: JsonDict) -> None:
+    schema["enum"] = list(OBJECTIVES)
+
+
+Objective = Annotated[str, AfterValidator(known_objective), Field(json_schema_extra=_names)]

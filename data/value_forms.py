@@ -2,24 +2,21 @@
 parses, or says what it allows.
 
 Forms know ranges and types; which augmentation has which form, and what the number does, is in
-`augmentations`.
+the augmentation's record.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Protocol, TypeGuard
-
-from data.errors import UserError
-from data.messages import literal
 
 Value = float | int | bool | str | list[float]
 Bounds = tuple[float, float] | tuple[bool, ...] | tuple[str, ...]
 WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
 
 
-class Form(Protocol):
+class ValueForm(Protocol):
     """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`:
     {min, max} can search it.
     """
@@ -109,7 +106,7 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Pair:
+class NumberPair:
     """Two numbers from `low` to `high`, the lesser first; null is `neutral` twice
     (ImageDataGenerator's)."""
 
@@ -144,7 +141,7 @@ class Zoom:
     """
 
     number: Number = Number(0.0, 0.99)
-    pair: Pair = Pair(0.01, 10.0, 1.0)
+    pair: NumberPair = NumberPair(0.01, 10.0, 1.0)
     numeric: bool = True
 
     @property
@@ -203,16 +200,6 @@ class Choice:
         if not isinstance(value, str) or value not in self.options:
             raise ValueError("not an option")
         return value
-
-
-def parse_value(name: str, form: Form, value: object) -> Value:
-    """`value` in canonical spelling. Raises UserError saying what `name` received and what it
-    allows."""
-    parse: Callable[[object], Value] = form.parse
-    try:
-        return parse(value)
-    except ValueError as error:
-        raise UserError(f"{name}: received {literal(value)}; allowed: {form.allowed}") from error
 
 
 def is_number(value: object) -> TypeGuard[float]:
