@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from data.errors import UserError
-from search.experiment.config import ExperimentConfig, load_config, parse_config
+from search.driver.experiment_file import load_config, parse_config
+from search.experiment.config import ExperimentConfig
+from search.experiment.dimensions import Range
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 MINIMAL: dict[str, Any] = {
@@ -84,7 +86,7 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
     path = _write(tmp_path, yaml.safe_dump(MINIMAL))
     config = load_config(path, ["augmentation.zoom_range={min: 0.0, max: 0.5}", "search.trials=7"])
     assert config.search.trials == 7
-    assert config.augmentation["zoom_range"] == {"min": 0.0, "max": 0.5}
+    assert config.space.dimensions["zoom_range"] == Range(0.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_numbers_of_numpy_and_paths_are_taken_as_a_file_would_hold_them(tmp_path
     config = load_config({**MINIMAL, **changed, "augmentation": {"rotation_range": np.float64(10)}})
     assert (config.seed, config.execution.workers) == (3, 2)
     assert config.execution.cache_dir == str(tmp_path)
-    assert type(config.augmentation["rotation_range"]) is float
+    assert type(config.space.fixed["augmentation"]["rotation_range"]) is float
 
 
 @pytest.mark.parametrize(

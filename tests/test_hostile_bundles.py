@@ -20,7 +20,7 @@ from data.errors import UserError
 from data.reading import read_regular
 from data.strict_zip import read_directory, read_entry
 from run_search import BAD_INPUT, DIFFERENT, app
-from search.experiment.config import parse_config
+from search.driver.experiment_file import parse_config
 from search.experiment.npz import Form, read_npz
 from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison

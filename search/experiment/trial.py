@@ -9,11 +9,13 @@ makes of them, `TrialRecord` the row a search keeps.
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import platformdirs
 from pydantic import Field
 
 from data.settings import DatasetConfig
@@ -24,7 +26,6 @@ from search.experiment.settings import (
     Settings,
     TrainingSettings,
     setting_key,
-    without_later_defaults,
 )
 
 __all__ = [
@@ -99,18 +100,15 @@ class TrialSpec(Frozen):
         """Names the trial by its content: two specs with one key give the same result, so one of
         them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
-        content["settings"]["training"] = without_later_defaults(content["settings"]["training"])
-        later = (
-            ("protocol", "head_epochs"),
-            ("protocol", "max_epochs"),
-            ("dataset", "limit_per_class"),
-        )
-        for part, name in later:
-            if content[part][name] is None:
-                del content[part][name]
-        if content["feature_dtype"] == "float32":
-            del content["feature_dtype"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def default_cache_dir() -> Path:
+    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
+    return Path(
+        os.environ.get("AUGSEARCH_CACHE")
+        or platformdirs.user_cache_dir("augsearch", appauthor=False)
+    )
 
 
 class Resources(Frozen):

@@ -9,7 +9,6 @@ import numpy as np
 from data.dataset import SPLIT_NAMES, find_images
 from data.errors import UserError
 from data.notes import DataNotes
-from search.experiment.space import Space
 from search.experiment.trial import Resources
 from search.journal.comparison import Comparison
 from search.verification.reopening import Run
@@ -45,7 +44,7 @@ def check_config(run: Run) -> None:
 
 
 def _amounts(run: Run) -> Iterator[Asked]:
-    config, space = run.config, Space.of(run.config)
+    config, space = run.config, run.config.space
     evaluation, dataset = config.evaluation, config.dataset
     confirm = evaluation.confirm
     images = sum(map(sum, run.opened.dataset.counts.values()))
@@ -54,7 +53,7 @@ def _amounts(run: Run) -> Iterator[Asked]:
     units = max(*space.values_of("model", "head_units"), len(run.opened.dataset.class_names))
     epochs = max(space.values_of("training", "max_epochs"))
     second = max(each or epochs for each in space.values_of("training", "finetune.max_epochs"))
-    epochs += second if config.training.get("mode") == "finetune" else 0
+    epochs += second if space.mode == "finetune" else 0
     views = max(_number(value, epochs) for value in space.values_of("training", "views"))
     views = max(views, confirm.views if confirm else 1)
     yield Asked("trials (search.trials)", config.search.trials, MOST_TRIALS)
@@ -73,7 +72,7 @@ def _amounts(run: Run) -> Iterator[Asked]:
         pixels * views,
         MOST_VIEW_PIXELS,
     )
-    if config.training.get("mode", "frozen") != "frozen":
+    if space.mode != "frozen":
         batch = max(space.values_of("training", "batch_size")) * dataset.image_size**2
         yield Asked("pixels in a batch (batch_size x image_size^2)", batch, MOST_BATCH_PIXELS)
         yield Asked(

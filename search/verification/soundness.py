@@ -8,9 +8,8 @@ Numbers that follow from answers are `rehearsal`'s; the answers themselves `else
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from search.driver.experiment_file import parse_config
 from search.driver.pacing import Deadline
-from search.experiment.config import parse_config
-from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import Event
@@ -52,9 +51,7 @@ def unfinished(state: SearchState) -> Iterator[Difference]:
 
 def _unlike_config(run: Run) -> Iterator[Difference]:
     comparison, config, opened = Comparison(), run.config, run.opened
-    fixed = {
-        name: value for part in Space.of(config).fixed.values() for name, value in part.items()
-    }
+    fixed = config.space.fixed_by_name
     written = {
         name: fixed.get(name) for name in opened.fixed
     }  # the config has every default beside

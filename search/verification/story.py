@@ -12,11 +12,11 @@ from data.augmentations import AUGMENTATIONS, complete
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
 from data.messages import shown
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.evidence.objectives import OBJECTIVES
-from search.experiment.changes import changed, may_change, value_of
-from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.config import ExperimentConfig, by_place, changed, may_change
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Opened, Resumed, Retried, Told
@@ -87,12 +87,12 @@ def _check_opened(story: _Story, event: Event) -> None:
         f"its config has more than {MOST_CONFIG_BYTES} bytes",
     )
     story.opened, story.config = opened, parse_config(opened.config, "the journaled config")
-    story.space = Space.of(story.config)
+    story.space = story.config.space
     _need(
         opened.name == story.config.name,
         f"name is {opened.name!r}, and {story.config.name!r} in its config",
     )
-    fixed = {name: value for part in story.space.fixed.values() for name, value in part.items()}
+    fixed = story.space.fixed_by_name
     _need(
         _spelled(opened.space) == _spelled(story.space.as_json()), "space is not that of its config"
     )
@@ -186,7 +186,7 @@ def _check_spec(story: _Story, record: TrialRecord) -> None:
         "spec.settings.model is none that the config asks for",
     )
     _need(
-        spec.settings.training.mode == story.config.training.get("mode", "frozen"),
+        spec.settings.training.mode == story.space.mode,
         "spec.settings.training.mode is not that of the config",
     )
     _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
@@ -314,7 +314,7 @@ def _check_resumed(story: _Story, event: Event) -> None:
         _need(not resumed.config_hash, "it has a config_hash, and changes nothing")
         return
     for key, (then, now) in resumed.changed.items():
-        before = value_of(story.config.filled, key)
+        before = dict(by_place(story.config.filled)).get(key)
         _need(
             _spelled(then) == _spelled(before),
             f"{key} is said to have been {_spelled(then)[:60]}, and was {_spelled(before)[:60]}",

@@ -1,6 +1,6 @@
 """An experiment file that searches around the settings of Keras's ImageDataGenerator.
 
-Reading the call is `idg_call`; experiment files are `config`'s.
+Reading the call is `idg_call`; where its arguments meant something else, `idg_differences`.
 """
 
 import json
@@ -16,9 +16,9 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import written
 from data.values import is_number
-from search.experiment.config import parse_config
-from search.experiment.idg_call import CALLED, generator_calls
-from search.experiment.idg_notes import FRACTIONS, remarks
+from search.commands.idg_call import CALLED, generator_calls
+from search.commands.idg_differences import FRACTIONS, remarks
+from search.driver.experiment_file import parse_config
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
 PAIRS = ("zoom_range", "brightness_range")
