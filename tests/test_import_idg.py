@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.commands.idg_call import PARAMETERS
-from search.commands.idg_differences import DROPPED, NOTES, SAME
+from search.commands.idg_differences import DIFFERENCES, DROPPED, SAME
 from search.commands.import_idg import import_idg
 from search.driver.experiment_file import load_config
 from search.experiment.config import ExperimentConfig
@@ -215,7 +215,7 @@ def test_what_means_the_same_comes_without_a_note(arguments: str) -> None:
 
 
 def test_no_argument_is_passed_over_in_silence() -> None:
-    assert set(PARAMETERS) == {*DROPPED, *NOTES, *SAME}
+    assert set(PARAMETERS) == {*DROPPED, *DIFFERENCES, *SAME}
 
 
 @pytest.mark.parametrize(

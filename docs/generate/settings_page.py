@@ -12,7 +12,7 @@ from docs.generate.words import AUGMENTATION_WORDS, CHOICE_WORDS
 from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
-from search.experiment.dimensions import SEARCHED
+from search.experiment.dimensions import SEARCHED_TITLE
 from search.features.backbones import BACKBONES, Backbone
 
 ON_ITS_OWN = "augmentation"  # which has a picture for each
@@ -89,7 +89,7 @@ def _allowed(field: dict[str, Any]) -> str:
     if "allowed" in field:
         return f"`{field['allowed']}`"
     if "anyOf" in field:
-        options = (o for o in field["anyOf"] if not o.get("title", "").startswith(SEARCHED))
+        options = (o for o in field["anyOf"] if not o.get("title", "").startswith(SEARCHED_TITLE))
         return " or ".join(_allowed(each) for each in options)
     if "enum" in field:
         return ", ".join(f"`{each}`" for each in field["enum"])

@@ -17,7 +17,7 @@ from data.files import write_atomically
 from data.messages import written
 from data.values import is_number
 from search.commands.idg_call import CALLED, generator_calls
-from search.commands.idg_differences import FRACTIONS, remarks
+from search.commands.idg_differences import FRACTIONS, what_differs
 from search.driver.experiment_file import parse_config
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
@@ -45,7 +45,7 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
     augmenting = [arguments for arguments in calls if _settings(arguments)]
     if len(augmenting) != 1:
         why = "".join(
-            f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments, {}))
+            f" ({'; '.join(said)})" for arguments in calls if (said := what_differs(arguments, {}))
         )
         what = f"none that augments{why}" if not augmenting else f"{len(augmenting)} that augment"
         raise UserError(
@@ -54,7 +54,7 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
         )
     (arguments,) = augmenting
     settings = _settings(arguments)
-    said = remarks(arguments, settings)
+    said = what_differs(arguments, settings)
     searched = {
         key: dimension for key, value in settings.items() if (dimension := _around(key, value))
     }

@@ -33,10 +33,12 @@ TABLES: dict[str, Iterable[str]] = {
     "engine": ENGINES,
 }
 
-Experiment = str | Path | Mapping[str, Any] | ExperimentConfig
+ExperimentLike = str | Path | Mapping[str, Any] | ExperimentConfig
 
 
-def load_config(experiment: Experiment, overrides: str | Sequence[str] = ()) -> ExperimentConfig:
+def load_config(
+    experiment: ExperimentLike, overrides: str | Sequence[str] = ()
+) -> ExperimentConfig:
     """An experiment from the path of its file, from what such a file holds as a mapping, or as it
     is.
 

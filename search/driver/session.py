@@ -19,7 +19,7 @@ from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
 from search.driver.ending import Outcome, ending_of, write_down
-from search.driver.experiment_file import Experiment, load_config
+from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.ledger import Ledger, Stopped
 from search.driver.loop import SearchLoop
 from search.driver.opening import opening
@@ -71,7 +71,7 @@ class SessionOptions:
 
 
 def run_search(
-    experiment: Experiment,
+    experiment: ExperimentLike,
     run_dir: str | Path | None = None,
     progress: Any = None,
     options: SessionOptions | None = None,

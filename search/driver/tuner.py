@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from search.driver.algorithms import build_oracle
-from search.driver.experiment_file import Experiment, load_config
+from search.driver.experiment_file import ExperimentLike, load_config
 from search.experiment.trial import TrialRecord
 from search.features.greetings import import_tensorflow_quietly
 from search.journal.state import fullest
@@ -40,7 +40,7 @@ def tuner_class() -> Any:
         models that take raw uint8 images.
         """
 
-        def __init__(self, config: Experiment, run_dir: str | Path | None = None) -> None:
+        def __init__(self, config: ExperimentLike, run_dir: str | Path | None = None) -> None:
             config = load_config(config)
             self.config = config
             self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from data.messages import did_you_mean, written
 from data.values import is_number
-from search.experiment.dimensions import SEARCHED
+from search.experiment.dimensions import SEARCHED_TITLE
 from search.experiment.tracking_uri import shown_uri
 
 Schema = dict[str, Any]
@@ -124,7 +124,7 @@ def _allowed(schema: Schema, definitions: Schema) -> str:
 def _options(schema: Schema) -> list[Schema]:
     """What one value may be, what is searched left out."""
     options = schema.get("anyOf", [schema])
-    return [each for each in options if not each.get("title", "").startswith(SEARCHED)]
+    return [each for each in options if not each.get("title", "").startswith(SEARCHED_TITLE)]
 
 
 def _bounds(schema: Schema) -> str:

@@ -16,7 +16,7 @@ from data.values import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 SAMPLING = ("linear", "log")
-SEARCHED = "searched: "  # how the titles of their schemas begin
+SEARCHED_TITLE = "searched: "  # how the titles of their schemas begin
 
 
 @dataclass(frozen=True)
@@ -192,12 +192,12 @@ def searched_schemas(fixed: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if "enum" not in number
     ]
     choices = _mapping_schema("values", {"choices": listed}, ["choices"])
-    return [*ranges, {"title": f"{SEARCHED}values", **listed}, choices]
+    return [*ranges, {"title": f"{SEARCHED_TITLE}values", **listed}, choices]
 
 
 def _mapping_schema(title: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {
-        "title": f"{SEARCHED}{title}",
+        "title": f"{SEARCHED_TITLE}{title}",
         "type": "object",
         "properties": properties,
         "required": required,

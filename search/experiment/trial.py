@@ -19,7 +19,7 @@ import platformdirs
 from pydantic import Field
 
 from data.settings import DatasetConfig
-from search.experiment.npz import Form, read_npz
+from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.settings import (
     Frozen,
     ModelSettings,
@@ -42,10 +42,10 @@ Objective = Literal["accuracy", "balanced_accuracy", "log_loss"]
 Precision = Literal["float32", "bfloat16"]
 FeatureDtype = Literal["float32", "float16"]
 PREDICTION_FORMS = {
-    "images": Form("<i8", 1),
-    "predicted": Form("<i2", 2),
-    "log_prob": Form("<f4", 2),
-    "fold": Form("<i2", 1),
+    "images": ArrayForm("<i8", 1),
+    "predicted": ArrayForm("<i2", 2),
+    "log_prob": ArrayForm("<f4", 2),
+    "fold": ArrayForm("<i2", 1),
 }
 MOST_LOG_PROB = 1e-4  # 0 but for float32's rounding
 
