@@ -129,7 +129,7 @@ def test_what_no_search_takes_does_not_fit(key: str, value: Any, schema: dict[st
 
 def test_every_setting_that_may_be_searched_is_described_and_offers_an_example_that_fits() -> None:
     definitions = experiment_schema()["$defs"]
-    sections = ("AugmentationSection", "ModelSection", "TrainingSection", "FinetuneSettings")
+    sections = ("AugmentationSection", "ModelSection", "TrainingSection", "FinetuneSection")
     for name in sections:
         assert definitions[name]["additionalProperties"] is False
         assert all(each["description"] for each in definitions[name]["properties"].values())

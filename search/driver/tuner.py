@@ -92,7 +92,7 @@ def tuner_class() -> Any:
             dimensions = self.config.space.dimensions
             print(f"Search space summary\nDefault search space size: {len(dimensions)}")
             for name, dimension in dimensions.items():
-                print(f"{name} ({type(dimension).__name__})\n{dimension.as_json()}")
+                print(f"{name} ({type(dimension).__name__})\n{dimension.as_written()}")
 
         def reload(self) -> None:
             """Raises UserError: there are no files of KerasTuner's to be read."""

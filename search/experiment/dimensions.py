@@ -47,14 +47,6 @@ class Range:
         sampling = {"sampling": "log"} if self.log else {}
         return {"min": self.minimum, "max": self.maximum, **step, **sampling}
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "min": self.minimum,
-            "max": self.maximum,
-            "step": self.step,
-            "sampling": "log" if self.log else "linear",
-        }
-
 
 @dataclass(frozen=True)
 class Choices:
@@ -73,9 +65,6 @@ class Choices:
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""
         return {"choices": list(self.values)}
-
-    def as_json(self) -> dict[str, Any]:
-        return self.as_written()
 
 
 Dimension = Range | Choices

@@ -153,7 +153,9 @@ def _section_of(
     for name, field in kind.model_fields.items():
         marks, default, annotation = [*field.metadata], field.default, field.annotation
         if isinstance(default, Frozen):
-            annotation = _section_of(type(default).__name__, type(default))
+            annotation = _section_of(
+                type(default).__name__.replace("Settings", "Section"), type(default)
+            )
             default = annotation()
         elif not any(isinstance(mark, NotSearched) for mark in marks):
             marks.append(_Searchable())

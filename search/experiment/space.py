@@ -182,7 +182,7 @@ class Space:
         return parameters
 
     def as_json(self) -> dict[str, Any]:
-        return {name: dimension.as_json() for name, dimension in self.dimensions.items()}
+        return {name: dimension.as_written() for name, dimension in self.dimensions.items()}
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
