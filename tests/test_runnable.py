@@ -86,6 +86,6 @@ def test_something_is_tried_where_a_value_changes_pictures(
 
 def test_the_range_that_is_advised_for_two_values_moves_pictures() -> None:
     searched = {"width_shift_range": [0, 1], "rotation_range": [0, 20], "shear_range": [0, 0.0]}
-    shift, turn = load_config({**EXPERIMENT, "augmentation": searched}).space.remarks()
+    turn, shift = load_config({**EXPERIMENT, "augmentation": searched}).space.remarks()
     assert shift.endswith("write {min: 0, max: 1.0}")
     assert turn.endswith("write {min: 0, max: 20}")
