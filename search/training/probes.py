@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from data.augmentations import alone, is_option
+from data.augmentations import AUGMENTATIONS, alone, is_option
 from data.dataset import Dataset
 from data.extremes import augment_to, extremes
 from data.safety import LabelSafety, label_safety
@@ -45,10 +45,9 @@ def probe_extremes(
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
-    for name, value in wanted.items():
-        if is_option(name):
-            continue
-        settings = alone(name, wanted)
+    # In the table's order: a journal gives a spec's names back sorted.
+    for name in (name for name in AUGMENTATIONS if name in wanted and not is_option(name)):
+        value, settings = wanted[name], alone(name, wanted)
         measured = {each.label: each for each in label_safety(dataset.images, settings)}
         for extreme in extremes(name, value, settings):
             pictures = augment_to(dataset.images, images, extreme, settings)
