@@ -78,9 +78,8 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
     two) and whether a range is of whole numbers. Raises ValueError saying what is wrong.
     """
     if isinstance(raw, dict):
-        # {last: 0} is a value of a setting that takes such, right or wrong.
-        is_value = accepts(raw) or not {*RANGE_KEYS, "choices"} & {*raw}
-        return None if raw and is_value else _parse_mapping(raw, accepts)
+        # {last: 0} is a value, and a wrong one, of a setting that takes {last: 1}.
+        return None if accepts(dict.fromkeys(raw, 1)) else _parse_mapping(raw, accepts)
     if not isinstance(raw, list):
         return None
     each_is_valid = bool(raw) and all(accepts(value) for value in raw)
