@@ -96,8 +96,8 @@ def run(
     from search.driver.stop_signals import stop_signals
 
     with errors_as_status(as_json), stop_signals(say, STOPPED) as stop:
+        from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
-        from search.experiment.config import load_config
         from search.report.terminal import Progress
 
         config = load_config(experiment, overrides)
@@ -140,8 +140,8 @@ def _print_result(result: "SearchResult", as_json: bool) -> None:
 def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
     with errors_as_status(as_json):
+        from search.driver.experiment_file import load_config
         from search.driver.plan import describe_plan, make_plan
-        from search.experiment.config import load_config
 
         plan = make_plan(load_config(experiment, overrides))
         for line in plan.dataset.notes.lines():
@@ -160,7 +160,7 @@ def preview(
 ) -> None:
     """Draws each augmentation at its extremes, and samples, beside the clean image."""
     with errors_as_status(as_json):
-        from search.experiment.config import load_config
+        from search.driver.experiment_file import load_config
         from search.report.preview import write_preview
 
         config = load_config(experiment, overrides)
@@ -315,8 +315,8 @@ def import_idg(
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
     with errors_as_status(as_json=False):
-        from search.experiment.import_idg import import_idg as read_code
-        from search.experiment.import_idg import named_from, write_new
+        from search.commands.import_idg import import_idg as read_code
+        from search.commands.import_idg import named_from, write_new
 
         folder = named_from(out, data) if out else data
         imported = read_code(code, folder, out.stem if out else "imported")
@@ -331,9 +331,9 @@ def import_idg(
 @app.command()
 def schema() -> None:
     """Prints the JSON Schema of an experiment file."""
-    from search.experiment.config import ExperimentConfig
+    from search.driver.experiment_file import experiment_schema
 
-    typer.echo(json.dumps(ExperimentConfig.model_json_schema(), indent=2))
+    typer.echo(json.dumps(experiment_schema(), indent=2))
 
 
 if __name__ == "__main__":

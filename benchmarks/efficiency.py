@@ -167,10 +167,9 @@ def efficiency(way: Way, workers: int, work: Work) -> float:
     from search.driver.search_phase import run_trials
     from search.driver.specs import NONE, SpecFactory
     from search.experiment.config import ExperimentConfig
-    from search.experiment.space import Space
 
     config = ExperimentConfig.model_validate(_experiment(way, workers, work))
-    space = Space.of(config)
+    space = config.space
     ledger: Any = SimulatedLedger(workers, work)
     context = Context(
         config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False

@@ -90,7 +90,7 @@ def _always(value: Any) -> bool:
 class Augmentation:
     """One setting of an experiment file: an augmentation, or an option of some.
 
-    How it is literal: `form` parses it, `identity` (in canonical spelling) changes nothing, `unit`,
+    How it is written: `form` parses it, `identity` (in canonical spelling) changes nothing, `unit`,
     `about` (a sentence) and `examples` (weak to strong) are for people.
 
     How it is drawn: `stream` numbers its random draws: given once, never changed, never reused.

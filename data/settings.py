@@ -3,21 +3,64 @@
 Reads no file: that is `sources` and `dataset`.
 """
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from data.messages import did_you_mean, literal
+
+
+@dataclass(frozen=True)
+class NameIn:
+    """Marks a text as a name in one of the tables that stand above: whoever knows them gives all,
+    by the name of each, as the context of validation. Without them any name passes.
+    """
+
+    table: str
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "table": self.table}
+
+    def _check(self, value: object, info: ValidationInfo) -> object:
+        if info.context is None or (isinstance(value, str) and value in info.context[self.table]):
+            return value
+        names = list(info.context[self.table])
+        hint = did_you_mean(str(value), names)
+        raise ValueError(f"received {literal(value)}; allowed: {', '.join(names)}{hint}")
+
+
+SECTION = ConfigDict(
+    frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+)
 
 
 class Split(BaseModel):
     """Fractions of the images set aside, stratified by class and drawn from the experiment's
     seed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = SECTION
 
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    """Share of all images."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.15
+    """Share of all images."""
 
     @model_validator(mode="after")
     def _leaves_training_images(self) -> "Split":
@@ -29,34 +72,29 @@ class Split(BaseModel):
 
 
 class DatasetConfig(BaseModel):
-    """Where the labelled images are and how they are read.
+    """Where the labelled images are and how they are read."""
 
-    `path` is a folder, a .csv or an .npz, by `source`. `split` draws the splits that the source
-    does not have itself. `image_size` is the side in pixels of the square image the model sees.
-    `max_pixels` is the most a picture may have before it is resized: more is refused without being
-    decoded. `limit_per_class` keeps so many training images of each class, drawn from the
-    experiment's seed; validation and test stay whole.
-    """
+    model_config = SECTION
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    source: str = "folder"
+    source: Annotated[str, NameIn("source")] = "folder"
+    """Where the images come from; see the table of sources."""
     path: str | None = None
+    """A folder, a .csv or an .npz; relative to the experiment file."""
     split: Split | None = None
+    """Shares set aside for validation and test, stratified by class; only where the source has
+    no splits."""
     on_bad_file: Literal["stop", "skip"] = "stop"
+    """What to do with a file that cannot be read, or is in two splits or classes; `skip` leaves
+    it out."""
     image_size: Annotated[int, Field(ge=8, le=2048)] = 150
-    max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
+    """Pixels a side of the square picture that the model sees."""
+    max_pixels: Annotated[int, Field(ge=1)] = 100000000
+    """A larger picture is refused without being decoded."""
     limit_per_class: Annotated[int, Field(ge=2)] | None = None
+    """Keeps only so many training images a class."""
     path_column: str = "path"
+    """The csv's column of file names."""
     label_column: str = "label"
+    """The csv's column of classes."""
     split_column: str = "split"
-
-    @field_validator("source", mode="before")
-    @classmethod
-    def _known_source(cls, value: object) -> str:
-        from data.sources import SOURCES
-
-        if not isinstance(value, str) or value not in SOURCES:
-            hint = did_you_mean(str(value), SOURCES)
-            raise ValueError(f"received {literal(value)}; allowed: {', '.join(SOURCES)}{hint}")
-        return value
+    """The csv's column of splits, if it has one."""

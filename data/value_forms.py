@@ -9,10 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 Value = float | int | bool | str | list[float]
 Bounds = tuple[float, float] | tuple[bool, ...] | tuple[str, ...]
+Searched = dict[str, float] | list[Any]
 WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
 
 
@@ -29,6 +30,16 @@ class ValueForm(Protocol):
 
     @property
     def allowed(self) -> str: ...
+
+    @property
+    def searched(self) -> Searched:
+        """How it is searched, as an example."""
+        ...
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of a value."""
+        ...
 
     def parse(self, value: object) -> Value:
         """The value in its one canonical spelling. Raises ValueError where it is not allowed."""
@@ -51,6 +62,14 @@ class Number:
     def allowed(self) -> str:
         return f"a number from {self.low:g} to {self.high:g}"
 
+    @property
+    def searched(self) -> Searched:
+        return {"min": self.low, "max": float(f"{self.low + (self.high - self.low) / 4:.2g}")}
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": self.low, "maximum": self.high}
+
     def parse(self, value: object) -> float:
         return _between(_real(value), self.low, self.high)
 
@@ -72,6 +91,15 @@ class Whole:
     @property
     def allowed(self) -> str:
         return f"a {'' if self.rounds else 'whole '}number from {self.low} to {self.high}"
+
+    @property
+    def searched(self) -> Searched:
+        return {"min": self.low, "max": self.low + (self.high - self.low) // 2}
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        kind = "number" if self.rounds else "integer"
+        return {"type": kind, "minimum": self.low, "maximum": self.high}
 
     def parse(self, value: object) -> int:
         number = _between(_real(value), self.low, self.high)
@@ -100,6 +128,14 @@ class Shift:
             "an int n draws whole pixels from -(n-1) to n-1)"
         )
 
+    @property
+    def searched(self) -> Searched:
+        return {"min": 0.0, "max": 0.2}
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number", "minimum": 0, "maximum": WIDEST_SHIFT}
+
     def parse(self, value: object) -> float | int:
         number = _between(_real(value), 0, WIDEST_SHIFT)
         return int(number) if isinstance(value, Integral) and number > 0 else number
@@ -122,6 +158,16 @@ class NumberPair:
     @property
     def allowed(self) -> str:
         return f"a pair [a, b] with {self.low:g} <= a <= b <= {self.high:g}"
+
+    @property
+    def searched(self) -> Searched:
+        return [[self.neutral, self.neutral], [0.8, 1.2]]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        number = {"type": "number", "minimum": self.low, "maximum": self.high}
+        pair = {"type": "array", "items": number, "minItems": 2, "maxItems": 2}
+        return {"anyOf": [pair, {"type": "null"}]}
 
     def parse(self, value: object) -> list[float]:
         if value is None:
@@ -152,6 +198,14 @@ class Zoom:
     def allowed(self) -> str:
         return f"{self.number.allowed} (z means [1-z, 1+z]), or {self.pair.allowed}"
 
+    @property
+    def searched(self) -> Searched:
+        return {"min": 0.0, "max": 0.3}
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"anyOf": [self.number.schema, self.pair.schema["anyOf"][0]]}
+
     def parse(self, value: object) -> float | list[float]:
         if not _is_pair(value):
             return self.number.parse(value)
@@ -175,6 +229,14 @@ class Flag:
     def allowed(self) -> str:
         return "true or false"
 
+    @property
+    def searched(self) -> Searched:
+        return [False, True]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
     def parse(self, value: object) -> bool:
         if not isinstance(value, bool):
             raise ValueError("not a flag")
@@ -195,6 +257,14 @@ class Choice:
     @property
     def allowed(self) -> str:
         return ", ".join(self.options)
+
+    @property
+    def searched(self) -> Searched:
+        return list(self.options[:2])
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.options)}
 
     def parse(self, value: object) -> str:
         if not isinstance(value, str) or value not in self.options:

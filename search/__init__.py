@@ -14,10 +14,14 @@ def __getattr__(name: str) -> Any:
         from search.driver.tuner import tuner_class
 
         return tuner_class()
-    if name in ("ExperimentConfig", "load_config"):
-        from search.experiment import config
+    if name == "ExperimentConfig":
+        from search.experiment.config import ExperimentConfig
 
-        return getattr(config, name)
+        return ExperimentConfig
+    if name == "load_config":
+        from search.driver.experiment_file import load_config
+
+        return load_config
     if name == "run_search":
         from search.driver.session import run_search
 

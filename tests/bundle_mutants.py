@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from search.experiment.config import parse_config
+from search.driver.experiment_file import parse_config
 from search.experiment.trial import Predictions
 from search.journal.journal_file import parse
 from search.verification.bundle_file import MANIFEST, Manifest, write_bundle

@@ -68,8 +68,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     it."""
     from small_search import EXPERIMENT
 
+    from search.driver.experiment_file import parse_config
     from search.driver.session import SessionOptions, run_search
-    from search.experiment.config import parse_config
 
     folder = tmp_path_factory.mktemp("finished")
     experiment = {

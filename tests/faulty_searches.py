@@ -10,8 +10,9 @@ import pytest
 import small_search
 from stand_ins import answer
 
+from search.driver.experiment_file import parse_config
 from search.driver.session import SearchResult, SessionOptions, run_search
-from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
 from search.training.progress import OnEpoch
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import prepare, resources_of
-from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources, TrialSpec
 
 TRAINING: dict[str, Any] = {

@@ -12,8 +12,8 @@ from data.errors import UserError
 from search.driver import bayesian
 from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, rounds_of, views_ladder
 from search.driver.bayesian import most_telling
-from search.experiment.config import ExperimentConfig, parse_config
-from search.experiment.space import Space
+from search.driver.experiment_file import parse_config
+from search.experiment.config import ExperimentConfig
 
 TRIALS = 6
 EXPERIMENT: dict[str, Any] = {
@@ -39,7 +39,7 @@ def _config(algorithm: str, seed: int = 0, **search: Any) -> ExperimentConfig:
 
 def _proposals(config: ExperimentConfig, score: Any = None) -> list[dict[str, Any]]:
     """Everything an algorithm asks for, answered at once; `score` of the values, more is better."""
-    oracle = build_oracle(config, Space.of(config))
+    oracle = build_oracle(config, config.space)
     score = score or (lambda values: -values["rotation_range"])
     asked: list[dict[str, Any]] = []
     while len(asked) < 10 * TRIALS:
@@ -61,12 +61,12 @@ def algorithm(request: pytest.FixtureRequest) -> str:
 
 def test_it_ends_after_no_more_trials_than_it_says(algorithm: str) -> None:
     config = _config(algorithm)
-    assert 1 <= len(_proposals(config)) <= num_trials(config, Space.of(config))
+    assert 1 <= len(_proposals(config)) <= num_trials(config, config.space)
 
 
 def test_every_proposal_is_a_setting_that_a_trial_accepts(algorithm: str) -> None:
     config = _config(algorithm)
-    space = Space.of(config)
+    space = config.space
     for values in _proposals(config):
         settings = space.settings(values)
         assert 0 <= settings.augmentation.get("rotation_range", 0) <= 30
@@ -109,7 +109,7 @@ def test_every_budget_is_a_rung_of_the_ladder_and_is_asked_for_as_planned(
 
 def test_a_failed_trial_does_not_end_the_search(algorithm: str) -> None:
     config = _config(algorithm)
-    oracle = build_oracle(config, Space.of(config))
+    oracle = build_oracle(config, config.space)
     for number in range(4):
         trial = oracle.create_trial(f"trial-{number}")
         assert trial.status == "RUNNING"
@@ -123,18 +123,18 @@ def test_a_grid_over_a_range_without_step_says_what_to_write() -> None:
         {**EXPERIMENT, "augmentation": augmentation, "search": {"algorithm": "grid"}}, "test"
     )
     with pytest.raises(UserError, match="needs a step for rotation_range"):
-        build_oracle(config, Space.of(config))
+        build_oracle(config, config.space)
 
 
 def test_a_grid_counts_its_combinations() -> None:
-    assert Space.of(_config("grid")).num_combinations == 4 * 5 * 2 * 2 * 3 * 2
+    assert _config("grid").space.num_combinations == 4 * 5 * 2 * 2 * 3 * 2
 
 
 def test_sharing_out_views_needs_a_number_of_views() -> None:
     search = {"algorithm": "halving"}
     config = parse_config({**EXPERIMENT, "training": {"views": "fresh"}, "search": search}, "test")
     with pytest.raises(UserError, match="needs a number"):
-        build_oracle(config, Space.of(config))
+        build_oracle(config, config.space)
 
 
 def test_the_bayesian_oracle_is_fitted_on_what_runs_the_best_and_the_latest() -> None:

@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
+from search.driver.experiment_file import parse_config
 from search.evidence.evaluation import metric_values
-from search.experiment.config import parse_config
 from search.experiment.trial import Effect, Predictions
 from search.journal.journal_file import Event, encode, parse, read
 from search.journal.state import replay

@@ -11,10 +11,10 @@ from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.errors import UserError
 from data.settings import DatasetConfig
 from data.views import clean_batches
+from search.driver.experiment_file import parse_config
 from search.driver.leak import leaked_spec
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
-from search.experiment.config import parse_config
 from search.experiment.trial import Settings, TrialSpec
 from search.features.store import FeatureStore
 from search.training.pictures import CleanPictures

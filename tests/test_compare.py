@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.commands.compare import Pair, RunComparison, compare, describe_comparison
+from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
-from search.experiment.config import parse_config
 
 
 @pytest.fixture(scope="module")

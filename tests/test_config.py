@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from data.errors import UserError
-from search.experiment.config import ExperimentConfig, load_config, parse_config
+from search.driver.experiment_file import load_config, parse_config
+from search.experiment.config import ExperimentConfig
+from search.experiment.dimensions import Range
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 MINIMAL: dict[str, Any] = {
@@ -84,7 +86,7 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
     path = _write(tmp_path, yaml.safe_dump(MINIMAL))
     config = load_config(path, ["augmentation.zoom_range={min: 0.0, max: 0.5}", "search.trials=7"])
     assert config.search.trials == 7
-    assert config.augmentation["zoom_range"] == {"min": 0.0, "max": 0.5}
+    assert config.space.dimensions["zoom_range"] == Range(0.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +200,7 @@ def test_numbers_of_numpy_and_paths_are_taken_as_a_file_would_hold_them(tmp_path
     config = load_config({**MINIMAL, **changed, "augmentation": {"rotation_range": np.float64(10)}})
     assert (config.seed, config.execution.workers) == (3, 2)
     assert config.execution.cache_dir == str(tmp_path)
-    assert type(config.augmentation["rotation_range"]) is float
+    assert type(config.space.fixed["augmentation"]["rotation_range"]) is float
 
 
 @pytest.mark.parametrize(
@@ -274,3 +276,47 @@ def test_overrides_that_are_no_texts_are_refused(overrides: Any) -> None:
         TypeError, match=r"overrides received .*; allowed: texts such as 'search.trials=30'"
     ):
         load_config(MINIMAL, overrides)
+
+
+def test_the_order_in_which_a_file_is_written_decides_nothing() -> None:
+    searched = {"zoom_range": [0.0, 0.1, 0.2], "rotation_range": {"min": 0, "max": 20}}
+    model = {"dropout": [0.1, 0.2], "learning_rate": [0.001, 0.01]}
+    first = parse_config({**MINIMAL, "augmentation": searched, "model": model}, "x")
+    turned = [dict(reversed(list(section.items()))) for section in (searched, model)]
+    second = parse_config({**MINIMAL, "augmentation": turned[0], "model": turned[1]}, "x")
+    assert (first.hash, list(first.space.dimensions)) == (
+        second.hash,
+        ["rotation_range", "zoom_range", "dropout", "learning_rate"],
+    )
+    assert first.space == second.space
+    assert parse_config(first.filled, "x").space.dimensions == first.space.dimensions
+
+
+def test_a_config_made_in_python_is_checked_by_the_tables_when_it_is_used() -> None:
+    unknown = ExperimentConfig.model_validate({**MINIMAL, "search": {"algorithm": "baysian"}})
+    with pytest.raises(UserError, match=r"search\.algorithm: .*did you mean 'bayesian'\?"):
+        load_config(unknown)
+    config = ExperimentConfig.model_validate(MINIMAL)
+    assert load_config(config) == config
+
+
+def test_names_and_numbers_that_are_wrong_have_a_line_each() -> None:
+    data = _changed("search", {"algorithm": "genetic", "trials": 0})
+    data |= {"model": {"backbone": ["small-cnn", "vgg61"]}, "training": {"mode": "frosen"}}
+    with pytest.raises(UserError) as caught:
+        parse_config(data, "x")
+    assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
+        "model.backbone",
+        "training.mode",
+        "search.algorithm",
+        "search.trials",
+    ]
+
+
+@pytest.mark.parametrize("mode", ["frozen", "scratch"])
+def test_a_network_from_scratch_sees_new_views_every_epoch_unless_told(mode: str) -> None:
+    model = {"backbone": "small-cnn", "weights": "random"}
+    config = parse_config({**_changed("training.mode", mode), "model": model}, "x")
+    assert config.space.values_of("training", "views") == ["fresh" if mode == "scratch" else 16]
+    told = parse_config({**_changed("training", {"mode": mode, "views": 3}), "model": model}, "x")
+    assert told.space.values_of("training", "views") == [3]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from data.errors import UserError
-from search.experiment.config import load_config, parse_config
+from search.driver.experiment_file import load_config, parse_config
 
 EXAMPLES = int(os.environ.get("AUGSEARCH_FUZZ_EXAMPLES", "300"))
 CHOSEN_BY_HAND = "AUGSEARCH_FUZZ_EXAMPLES" in os.environ

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from data.files import StorageError
+from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
-from search.experiment.config import parse_config
 from search.experiment.trial import TrialRecord
 from search.features import store
 from search.features.feature_rows import make_room

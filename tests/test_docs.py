@@ -21,7 +21,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from search.experiment.config import ExperimentConfig, load_config, parse_config
+from search.driver.experiment_file import load_config, parse_config
+from search.experiment.config import ExperimentConfig
 
 ROOT = Path(__file__).parent.parent
 FIRST = ("docs/tutorial.md", "README.md")  # the others use the runs that these make

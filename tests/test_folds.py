@@ -13,8 +13,8 @@ from data.dataset import TEST, TRAIN, VALIDATION, Dataset, open_dataset
 from data.dataset_notes import DataNotes
 from data.errors import UserError
 from data.settings import DatasetConfig
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import prepare, resources_of
-from search.experiment.config import parse_config
 from search.experiment.trial import Protocol
 from search.training.head_tasks import head_tasks, pool_rows, stratified_folds
 

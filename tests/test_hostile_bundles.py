@@ -20,8 +20,8 @@ from data.errors import UserError
 from data.files import read_regular
 from data.strict_zip import read_directory, read_entry
 from run_search import BAD_INPUT, DIFFERENT, app
-from search.experiment.config import parse_config
-from search.experiment.npz import Form, read_npz
+from search.driver.experiment_file import parse_config
+from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.trial import Predictions
 from search.journal.comparison import Comparison
 from search.journal.journal_file import JournalError
@@ -172,7 +172,7 @@ def test_a_directory_longer_than_its_files_is_refused_unread() -> None:
         read_directory(io.BytesIO(content), 1)
 
 
-FORMS = {"a": Form("<i2", 1)}
+FORMS = {"a": ArrayForm("<i2", 1)}
 
 
 def npy(header: bytes, values: bytes) -> bytes:

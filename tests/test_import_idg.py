@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.experiment.config import ExperimentConfig, load_config
+from search.commands.idg_call import PARAMETERS
+from search.commands.idg_differences import DIFFERENCES, DROPPED, SAME
+from search.commands.import_idg import import_idg
+from search.driver.experiment_file import load_config
+from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Choices, Range
-from search.experiment.idg_call import PARAMETERS
-from search.experiment.idg_notes import DROPPED, NOTES, SAME
-from search.experiment.import_idg import import_idg
 from search.experiment.space import Space
 
 COURSE = """
@@ -38,7 +39,7 @@ def searched(text: str) -> dict[str, Any]:
 def space_of(tmp_path: Path, text: str) -> tuple[ExperimentConfig, Space]:
     (tmp_path / "experiment.yaml").write_text(import_idg(text).experiment)
     config = load_config(tmp_path / "experiment.yaml")
-    return config, Space.of(config)
+    return config, config.space
 
 
 def values(dimension: Range | Choices) -> list[Any]:
@@ -214,7 +215,7 @@ def test_what_means_the_same_comes_without_a_note(arguments: str) -> None:
 
 
 def test_no_argument_is_passed_over_in_silence() -> None:
-    assert set(PARAMETERS) == {*DROPPED, *NOTES, *SAME}
+    assert set(PARAMETERS) == {*DROPPED, *DIFFERENCES, *SAME}
 
 
 @pytest.mark.parametrize(

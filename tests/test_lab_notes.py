@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search.experiment.config import load_config
+from search.driver.experiment_file import load_config
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 FILES = sorted(FOLDER.glob("*.yaml"))

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import prepare, resources_of
-from search.experiment.config import parse_config
 from search.features import feature_rows, store
 from search.training import head_tasks
 from search.training.run_trial import TrainedTrial, train_spec

@@ -2,6 +2,7 @@
 through a whole search, the page, previews, exports and statistics, with no other edit."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +17,31 @@ from data.rounding import visible_settings
 from docs.generate.pictures import augmentation_sheet
 from docs.generate.settings_page import settings_page
 from search.commands.export_run import export
+from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
 from search.evidence.evaluation import metric_values, paired_difference, paired_effect
 from search.evidence.floor import null_floor
 from search.evidence.power import advise, measured_spread
 from search.evidence.resampling import image_variance, strata
-from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.space import Space
+from search.experiment.sections import augmentation_section
 from search.experiment.trial import Predictions
 from search.export.exporters import Policy, targets_of, write
 from search.report.preview import write_preview
 
 
 @pytest.fixture(autouse=True)
-def _added(monkeypatch: pytest.MonkeyPatch) -> None:
+def _added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if both had stood in their tables when the experiment's type was made from them."""
     monkeypatch.setitem(AUGMENTATIONS, INVERT.name, INVERT)
     monkeypatch.setitem(OBJECTIVES, MACRO_F1.name, MACRO_F1)
+    field = ExperimentConfig.model_fields["augmentation"]
+    with monkeypatch.context() as patch:
+        patch.setattr(field, "annotation", augmentation_section())
+        ExperimentConfig.model_rebuild(force=True)
+        yield
+    ExperimentConfig.model_rebuild(force=True)
 
 
 def _config(folder: Path) -> ExperimentConfig:
@@ -64,7 +73,7 @@ def test_a_whole_search_goes_over_them(tmp_path: Path) -> None:
 
 
 def test_an_augmentation_is_searched_shown_and_exported_or_refused(tmp_path: Path) -> None:
-    space = Space.of(_config(tmp_path))
+    space = _config(tmp_path).space
     assert space.strongest()["invert"] == 1
     assert write_preview(_config(tmp_path), tmp_path / "sheet.png").stat().st_size > 0
     assert visible_settings({"invert": 0.123456}, 150) == {"invert": 0.12}

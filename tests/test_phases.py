@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from states import make_record
 
+from search.driver.experiment_file import parse_config
 from search.driver.phases import Confirmation, Context, best_trials, run_ablation, run_controls
 from search.driver.specs import SpecFactory
-from search.experiment.config import ExperimentConfig, parse_config
-from search.experiment.space import Space
+from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialSpec
 
 OPTIONS = {"fill_mode": "constant", "cval": 200, "policy_ops": 3, "policy_magnitude": 25}
@@ -49,7 +49,7 @@ def context_of(records: list[TrialRecord], **sections: Any) -> Context:
         "augmentation": AUGMENTATION,
     }
     config: ExperimentConfig = parse_config({**data, **sections}, "test")
-    space = Space.of(config)
+    space = config.space
     ledger: Any = Ledger(records)
     return Context(
         config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False

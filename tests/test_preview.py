@@ -11,8 +11,8 @@ from states import make_state
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
 from data.dataset_notes import DataNotes
 from data.views import augment
-from search.experiment.config import ExperimentConfig, parse_config
-from search.experiment.space import Space
+from search.driver.experiment_file import parse_config
+from search.experiment.config import ExperimentConfig
 from search.report.contact_sheet import GAP, MARGIN, NAME_WIDTH, WINNER_SHEET, Column, draw_sheet
 from search.report.preview import (
     extreme_columns,
@@ -53,7 +53,7 @@ def experiment(augmentation: dict) -> ExperimentConfig:
 
 
 def labels_of(dataset: Dataset, augmentation: dict) -> list[list[tuple[str, str]]]:
-    groups = extreme_columns(dataset, np.array([0, 1]), Space.of(experiment(augmentation)))
+    groups = extreme_columns(dataset, np.array([0, 1]), experiment(augmentation).space)
     return [[(column.heading, column.label) for column in group] for group in groups]
 
 

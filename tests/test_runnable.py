@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
+from search.driver.experiment_file import load_config
 from search.driver.plan import make_plan
 from search.driver.session import SessionOptions, run_search
 from search.execution import engines
-from search.experiment.config import load_config
-from search.experiment.space import Space
 
 EXPERIMENT: dict[str, Any] = {
     "name": "never",
@@ -82,11 +81,11 @@ def test_a_fresh_start_that_cannot_run_loses_nothing(tmp_path: Path) -> None:
 def test_something_is_tried_where_a_value_changes_pictures(
     augmentation: dict[str, Any], augments: bool
 ) -> None:
-    assert Space.of(load_config({**EXPERIMENT, "augmentation": augmentation})).augments == augments
+    assert load_config({**EXPERIMENT, "augmentation": augmentation}).space.augments == augments
 
 
 def test_the_range_that_is_advised_for_two_values_moves_pictures() -> None:
     searched = {"width_shift_range": [0, 1], "rotation_range": [0, 20], "shear_range": [0, 0.0]}
-    shift, turn = Space.of(load_config({**EXPERIMENT, "augmentation": searched})).remarks()
+    turn, shift = load_config({**EXPERIMENT, "augmentation": searched}).space.remarks()
     assert shift.endswith("write {min: 0, max: 1.0}")
     assert turn.endswith("write {min: 0, max: 20}")

@@ -151,6 +151,16 @@ def test_a_value_that_is_not_allowed_is_refused(images: NDArray[np.uint8]) -> No
         label_safety(images, {"rotation_range": "much"})
 
 
+def test_probes_come_in_the_order_of_the_table_whatever_a_journal_made_of_it(
+    images: NDArray[np.uint8],
+) -> None:
+    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int))
+    fold: Any = SimpleNamespace(validate=np.arange(5))
+    wanted = {"horizontal_flip": True, "rotation_range": 45.0}
+    probes = probe_extremes(dataset, lambda pictures, heads: heads, np.arange(5), [fold], wanted)
+    assert [each.augmentation for each in probes] == ["rotation_range"] * 2 + ["horizontal_flip"]
+
+
 def test_the_model_is_tried_on_pictures_painted_with_the_experiments_options(
     images: NDArray[np.uint8],
 ) -> None:

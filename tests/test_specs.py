@@ -6,10 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
+from search.driver.experiment_file import parse_config
 from search.driver.leak import leaked_spec
 from search.driver.specs import STREAMS, Epochs, SpecFactory
-from search.experiment.config import parse_config
-from search.experiment.space import Space
 from search.experiment.trial import Kind, TrialSpec
 
 EXPERIMENT: dict[str, Any] = {
@@ -28,7 +27,7 @@ TOGETHER = [
 
 def specs() -> dict[str, TrialSpec]:
     config = parse_config(EXPERIMENT, "test")
-    factory = SpecFactory(config, Space.of(config), "float32")
+    factory = SpecFactory(config, config.space, "float32")
     settings = factory.control({"rotation_range": 20})
     trial = factory.search("trial", "1", settings)
     return {

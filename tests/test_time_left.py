@@ -5,8 +5,8 @@ import pytest
 from clocks import Clock
 from recorded_searches import CLOTHING, QUICKSTART, Recording, Told
 
+from search.driver.experiment_file import parse_config
 from search.driver.workload import BASELINE, HEADS, new_views, workload
-from search.experiment.config import parse_config
 from search.report.time_left import TimeLeft
 
 

@@ -7,7 +7,7 @@ from states import COURSE, STARTED_AT, make_record, make_state
 
 from data.errors import UserError
 from search.experiment.tracking_uri import (
-    HIDDEN,
+    MASK,
     artifact_location,
     check_uri,
     checked_uri,
@@ -259,7 +259,7 @@ def test_what_a_driver_says_is_free_of_the_secrets_of_its_address(uri, said):
     assert "hunter2" not in text
     assert "hun@ter2" not in text
     assert "hun%40ter2" not in text
-    assert HIDDEN in text
+    assert MASK in text
 
 
 @pytest.mark.parametrize("uri", ["./mlruns", "mlruns", "file:///tmp/mlruns", "/tmp/mlruns"])

@@ -13,8 +13,8 @@ import pytest
 from data.dataset import Dataset, open_dataset
 from data.errors import UserError
 from search.driver import winner
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import resources_of
-from search.experiment.config import parse_config
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Resources
 from search.journal.journal_file import read

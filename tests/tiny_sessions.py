@@ -5,8 +5,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from search.driver.experiment_file import parse_config
 from search.driver.session import SearchResult, SessionOptions, run_search
-from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.config import ExperimentConfig
 
 EXPERIMENT: dict[str, Any] = {
     "name": "tiny",

@@ -8,18 +8,15 @@ from pydantic import BaseModel
 
 from data.augmentations import AUGMENTATIONS
 from data.sources import SOURCES
-from docs.generate.words import CHOICE_WORDS, WORDS
+from docs.generate.words import CHOICE_WORDS
 from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
-from search.experiment.settings import ModelSettings, TrainingSettings
+from search.experiment.dimensions import SEARCHED_TITLE
 from search.features.backbones import BACKBONES, Backbone
 
-SETTINGS_OF = {
-    "model": ModelSettings,
-    "training": TrainingSettings,
-}  # kept as written, checked by these
-SEARCHED = ("model", "training")
+ON_ITS_OWN = "augmentation"  # which has a picture for each
+MAY_BE_SEARCHED = ("model", "training")
 INTRODUCTION = """# Every setting
 
 Made from the schema when these pages are built; `python run_search.py schema` prints it for
@@ -37,12 +34,12 @@ CREDIT = (
 
 def settings_page() -> str:
     """The page as Markdown; pictures are named as `hook` adds them."""
-    top = _table("", ExperimentConfig, only=("name", "seed"))
+    top = _table(ExperimentConfig, only=("name", "seed"))
     parts = [INTRODUCTION, "## The file", top, _augmentations()]
     for title, model in _sections("", ExperimentConfig):
         name = title.rpartition(".")[2]
-        note = "Each may be searched.\n" if name in SEARCHED else ""
-        parts += [f"## {title}", _about(model), note, _table(name, model), _choices(name)]
+        note = "Each may be searched.\n" if name in MAY_BE_SEARCHED else ""
+        parts += [f"## {title}", _about(model), note, _table(model), _choices(name)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -51,8 +48,8 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[Bas
     checks it."""
     for name, field in model.model_fields.items():
         here = f"{path}.{name}" if path else name
-        for part in (SETTINGS_OF.get(here), field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
+        for part in (field.annotation, *get_args(field.annotation)):
+            if here != ON_ITS_OWN and isinstance(part, type) and issubclass(part, BaseModel):
                 yield here, part
                 yield from _sections(here, part)
 
@@ -63,14 +60,12 @@ def _about(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split()).partition(". ")[0].rstrip(".") + "."
 
 
-def _table(section: str, model: Any, only: tuple[str, ...] | None = None) -> str:
+def _table(model: Any, only: tuple[str, ...] | None = None) -> str:
     schema = model.model_json_schema()
     rows = ["| setting | allowed | default | |", "| --- | --- | --- | --- |"]
     for name, field in schema["properties"].items():
         if only is None or name in only:
-            words = field.get("description") or WORDS.get(
-                f"{section}.{name}" if section else name, ""
-            )
+            words = field.get("description", "").replace("\n", " ")
             rows.append(
                 f"| `{name}` | {_allowed(field)} | {_default(name, field, schema)} | {words} |"
             )
@@ -91,8 +86,11 @@ def _as_written(value: Any) -> str:
 
 
 def _allowed(field: dict[str, Any]) -> str:
+    if "allowed" in field:
+        return f"`{field['allowed']}`"
     if "anyOf" in field:
-        return " or ".join(_allowed(each) for each in field["anyOf"])
+        options = (o for o in field["anyOf"] if not o.get("title", "").startswith(SEARCHED_TITLE))
+        return " or ".join(_allowed(each) for each in options)
     if "enum" in field:
         return ", ".join(f"`{each}`" for each in field["enum"])
     if "const" in field:

@@ -166,7 +166,7 @@ def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
 
 def _most(config: "ExperimentConfig") -> int:
     """All of the budget: views, or epochs where the training mode shares out those."""
-    first, last = (settings.training for settings in Space.of(config).corners())
+    first, last = (settings.training for settings in config.space.corners())
     mode = mode_of(first)
     most, other = mode.most(first), mode.most(last)
     if most != other:

@@ -22,6 +22,10 @@ def opening(prepared: Prepared, earlier_looks: int) -> Opened:
         dataset=prepared.summary,
         earlier_looks=earlier_looks,
         space=space.as_json(),
-        fixed={name: value for part in space.fixed.values() for name, value in part.items()},
-        order=(*config.augmentation, *config.model, *config.training),
+        fixed=space.fixed_by_name,
+        order=tuple(
+            name
+            for part in (config.augmentation, config.model, config.training)
+            for name in part.written
+        ),
     )

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
@@ -25,7 +24,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_database, checked_uri
-from search.experiment.trial import ModelSettings, Precision, Resources
+from search.experiment.trial import Precision, Resources, default_cache_dir
 from search.features.devices import import_tensorflow_quietly
 from search.journal.events import DatasetSummary
 
@@ -92,17 +91,9 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
         views_dir=run_dir / "views",
         keep_views=ALGORITHMS[config.search.algorithm].budget_key is not None,
         num_threads=execution.threads or available_cores(),
-        side_by_side=MODES[config.training.get("mode", "frozen")].side_by_side,
+        side_by_side=MODES[config.space.mode].side_by_side,
         feature_engine=execution.feature_engine,
         disk_gb=execution.disk_gb,
-    )
-
-
-def default_cache_dir() -> Path:
-    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
-    return Path(
-        os.environ.get("AUGSEARCH_CACHE")
-        or platformdirs.user_cache_dir("augsearch", appauthor=False)
     )
 
 
@@ -118,7 +109,7 @@ def require_runnable(config: ExperimentConfig) -> None:
     """What `check` and `run` refuse alike before they read an image. Raises UserError where no
     trial would change a picture, for an engine that is not installed and for an address of MLflow's
     that cannot be used."""
-    if not Space.of(config).augments:
+    if not config.space.augments:
         raise UserError(
             "augmentation: nothing that would be tried changes a picture; write what is to be "
             "searched, such as "
@@ -142,7 +133,7 @@ def prepare(
     from search.features.extractor import resolve_precision
     from search.training.modes import check_networks
 
-    space = Space.of(config)
+    space = config.space
     build_oracle(config, space)
     for backbone, weights in backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
@@ -179,19 +170,12 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
 
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
     """Every pair of backbone and weights that a trial of the experiment may use."""
-    space = Space.of(config)
-    model = space.fixed["model"]
-    given = {
-        name: [model[name]] if name in model else [default]
-        for name, default in _MODEL_DEFAULTS.items()
-    }
-    for name in given:
-        if name in space.dimensions and space.section_of[name] == "model":
-            given[name] = list(space.dimensions[name].extremes)
-    return [(backbone, weights) for backbone in given["backbone"] for weights in given["weights"]]
-
-
-_MODEL_DEFAULTS = {name: getattr(ModelSettings(), name) for name in ("backbone", "weights")}
+    space = config.space
+    return [
+        (backbone, weights)
+        for backbone in space.values_of("model", "backbone")
+        for weights in space.values_of("model", "weights")
+    ]
 
 
 def describe_environment(prepared: Prepared) -> dict[str, Any]:

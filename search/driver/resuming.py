@@ -1,7 +1,7 @@
 """How a search goes on in a directory where it was begun: with which config, and which of its
 trials are tried again.
 
-What may change between two sittings is `experiment.changes`; acting on the answers is `session`.
+What may change between two sittings is `experiment.config`; acting on the answers is `session`.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 from data.errors import UserError
 from data.messages import plural
 from search.driver.answers import read_predictions
-from search.experiment.changes import Changes, differences, may_change
-from search.experiment.config import ExperimentConfig, parse_config
+from search.driver.experiment_file import parse_config
+from search.experiment.config import Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
 from search.journal.event_log import EventLog
 from search.journal.events import Opened, Retried

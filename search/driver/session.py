@@ -19,6 +19,7 @@ from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
 from search.driver.ending import Outcome, ending_of, write_down
+from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.ledger import Ledger, Stopped
 from search.driver.loop import SearchLoop
 from search.driver.opening import opening
@@ -30,7 +31,7 @@ from search.driver.resuming import continued, resume
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import workload
 from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
-from search.experiment.config import Experiment, ExperimentConfig, load_config
+from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
 from search.journal.event_log import EventLog
 from search.journal.journal_file import FRESH
@@ -70,7 +71,7 @@ class SessionOptions:
 
 
 def run_search(
-    experiment: Experiment,
+    experiment: ExperimentLike,
     run_dir: str | Path | None = None,
     progress: Any = None,
     options: SessionOptions | None = None,

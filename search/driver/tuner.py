@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from search.driver.algorithms import build_oracle
-from search.experiment.config import Experiment, load_config
-from search.experiment.space import Space
+from search.driver.experiment_file import ExperimentLike, load_config
 from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
@@ -41,7 +40,7 @@ def tuner_class() -> Any:
         models that take raw uint8 images.
         """
 
-        def __init__(self, config: Experiment, run_dir: str | Path | None = None) -> None:
+        def __init__(self, config: ExperimentLike, run_dir: str | Path | None = None) -> None:
             config = load_config(config)
             self.config = config
             self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
@@ -50,7 +49,7 @@ def tuner_class() -> Any:
             # "." is the run directory itself: the tuner keeps nothing of its own beside the
             # journal.
             super().__init__(
-                build_oracle(config, Space.of(config)),
+                build_oracle(config, config.space),
                 directory=str(self.run_dir),
                 project_name=".",
             )
@@ -68,7 +67,7 @@ def tuner_class() -> Any:
 
             _refuse_fit(fit_arguments, fit_options)
             self.result = run_search(self.config, self.run_dir, progress, options)
-            self.oracle = build_oracle(self.config, Space.of(self.config))
+            self.oracle = build_oracle(self.config, self.config.space)
             self._records = {}
             for record in fullest(self.result.state.of_kind("trial")):
                 self._adopt(record)
@@ -90,10 +89,10 @@ def tuner_class() -> Any:
         def search_space_summary(self, extended: bool = False) -> None:
             """KerasTuner's, with the values that an experiment file takes instead of the texts that
             its oracle holds."""
-            dimensions = Space.of(self.config).dimensions
+            dimensions = self.config.space.dimensions
             print(f"Search space summary\nDefault search space size: {len(dimensions)}")
             for name, dimension in dimensions.items():
-                print(f"{name} ({type(dimension).__name__})\n{dimension.as_json()}")
+                print(f"{name} ({type(dimension).__name__})\n{dimension.as_written()}")
 
         def reload(self) -> None:
             """Raises UserError: there are no files of KerasTuner's to be read."""
@@ -116,9 +115,9 @@ def tuner_class() -> Any:
         def _adopt(self, record: TrialRecord) -> None:
             """Makes a trial of the journal one of the oracle's, for KerasTuner's own tables."""
             trial = keras_tuner.engine.trial.Trial(
-                hyperparameters=Space.of(self.config).hyperparameters(), trial_id=str(record.trial)
+                hyperparameters=self.config.space.hyperparameters(), trial_id=str(record.trial)
             )
-            trial.hyperparameters.values |= Space.of(self.config).typed_values(record.settings)
+            trial.hyperparameters.values |= self.config.space.typed_values(record.settings)
             trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
             trial.score = record.result.score if record.result else None
             self.oracle.trials[trial.trial_id] = trial

@@ -76,7 +76,7 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     """Every phase that this experiment goes through. removed_share: of the searched augmentations,
     those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most.
     """
-    evaluation, space, ladder = config.evaluation, Space.of(config), views_ladder(config)
+    evaluation, space, ladder = config.evaluation, config.space, views_ladder(config)
     if mode_of(space.corners()[0].training).budget == "epochs":
         return _epochs(config, space, ladder, removed_share)
     full = _full_views(space)

@@ -87,7 +87,7 @@ def run_on_node(
 
 
 def node_resources(plan: NodePlan) -> "Resources":
-    from search.driver.prepare import default_cache_dir
+    from search.experiment.trial import default_cache_dir
 
     cache = plan.resources.cache_dir if plan.cache_is_shared else default_cache_dir()
     return plan.resources.model_copy(

@@ -1,5 +1,5 @@
 """What is wrong with a value of an experiment file: what was received, what is allowed, how it is
-literal in YAML.
+written in YAML.
 
 Pydantic finds the mistakes, and its schema says what is allowed. Its sentences, which are Python's,
 are not escaped.
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from data.messages import did_you_mean, literal
 from data.value_forms import is_number
+from search.experiment.dimensions import SEARCHED_TITLE
 from search.experiment.tracking_uri import shown_uri
 
 Schema = dict[str, Any]
@@ -51,10 +52,10 @@ def complaint(model: type[BaseModel], item: Any) -> str:
         )
     if item["type"] == "value_error":
         return _own_words(where, item["msg"].removeprefix("Value error, "))
-    return f"{where}: {refusal(model, path, item['input'])}"
+    return f"{where}: {_refusal(model, path, item['input'])}"
 
 
-def refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
+def _refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
     """ "received 0; allowed: a whole number from 1 to 100; such as folds: 5". path: the setting's
     names in `model`."""
     schema, definitions = _schema_at(model, path)
@@ -79,7 +80,7 @@ def number_hint(received: Any) -> str:
     if not isinstance(received, str):
         return ""
     if found := _RANGE.fullmatch(received):
-        return f"; a range is literal {{min: {found[1]}, max: {found[2]}}}"
+        return f"; a range is written {{min: {found[1]}, max: {found[2]}}}"
     meant = _as_number(received)
     return "" if meant is None else f"; write {meant}, without quotes"
 
@@ -112,12 +113,18 @@ def _allowed(schema: Schema, definitions: Schema) -> str:
     if "allowed" in schema:
         return str(schema["allowed"])
     if "anyOf" in schema:
-        return " or ".join(_allowed(each, definitions) for each in schema["anyOf"])
+        return " or ".join(_allowed(each, definitions) for each in _options(schema))
     if "$ref" in schema:
         return f"a section of {', '.join(_section(schema, definitions)['properties'])}"
     if "enum" in schema or "const" in schema:
         return ", ".join(map(str, schema.get("enum", [schema.get("const")])))
     return _KINDS.get(schema.get("type", ""), "a value") + _bounds(schema)
+
+
+def _options(schema: Schema) -> list[Schema]:
+    """What one value may be, what is searched left out."""
+    options = schema.get("anyOf", [schema])
+    return [each for each in options if not each.get("title", "").startswith(SEARCHED_TITLE)]
 
 
 def _bounds(schema: Schema) -> str:
@@ -131,8 +138,8 @@ def _bounds(schema: Schema) -> str:
 
 
 def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str:
-    """How the setting is literal, as near as possible to what was received."""
-    options = schema.get("anyOf", [schema])
+    """How the setting is written, as near as possible to what was received."""
+    options = _options(schema)
     kinds = {option.get("type") for option in options}
     choices = [
         str(each) for option in options for each in option.get("enum", [option.get("const", "")])
@@ -173,12 +180,12 @@ def _example(schema: Schema, definitions: Schema, received: Any) -> Any:
     number received."""
     if "examples" in schema:
         return schema["examples"][0]
-    section = next((each for each in schema.get("anyOf", [schema]) if "$ref" in each), None)
+    section = next((each for each in _options(schema) if "$ref" in each), None)
     if section is not None:
         return _section_example(_section(section, definitions), definitions, received)
     if schema.get("default") not in (None, {}):
         return schema["default"]
-    numbers = [o for o in schema.get("anyOf", [schema]) if o.get("type") in ("integer", "number")]
+    numbers = [o for o in _options(schema) if o.get("type") in ("integer", "number")]
     return max(numbers[0].get("minimum", 1), 1) if numbers else None
 
 
@@ -218,9 +225,7 @@ def _schema_at(model: type[BaseModel], path: Sequence[str]) -> tuple[Schema, Sch
     for number, name in enumerate(path):
         place = place["properties"][name]
         if number < len(path) - 1:
-            place = _section(
-                next(o for o in place.get("anyOf", [place]) if "$ref" in o), definitions
-            )
+            place = _section(next(o for o in _options(place) if "$ref" in o), definitions)
     return place, definitions
 
 
@@ -243,14 +248,13 @@ def _known(model: type[BaseModel], loc: Sequence[Any]) -> list[str]:
 
 
 def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
-    parents = [str(part) for part in loc[:-1]]
-    whole = _schema(model)
-    section = whole
-    for name in parents:
-        place = section["properties"][name]
-        section = _section(
-            next(o for o in place.get("anyOf", [place]) if "$ref" in o), whole["$defs"]
-        )
+    *parents, _ = map(str, loc)
+    place, definitions = _schema_at(model, parents)
+    section = (
+        place
+        if "properties" in place
+        else _section(next(o for o in _options(place) if "$ref" in o), definitions)
+    )
     names = list(section["properties"])
     if ":" in str(loc[-1]):
         return "; write a space after the colon"

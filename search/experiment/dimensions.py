@@ -1,7 +1,7 @@
-"""A setting's searched values, as literal in an experiment file: `{min, max[, step][, sampling]}`
-or `[a, b, ...]`.
+"""A setting's searched values, as written in an experiment file: `{min, max[, step][, sampling]}`,
+`[a, b, ...]` or `{choices: [a, b, ...]}`.
 
-Knows neither which settings exist nor KerasTuner; `config` reads with it and `space` hands it to
+Knows neither which settings exist nor KerasTuner; `sections` reads with it and `space` hands it to
 the algorithms.
 """
 
@@ -15,6 +15,8 @@ from data.messages import literal
 from data.value_forms import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
+SAMPLING = ("linear", "log")
+SEARCHED_TITLE = "searched: "  # how the titles of their schemas begin
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,16 @@ class Range:
         step = self.step or (1 if self.integer else None)
         return None if step is None else math.floor((self.maximum - self.minimum) / step + 1e-9) + 1
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "min": self.minimum,
-            "max": self.maximum,
-            "step": self.step,
-            "sampling": "log" if self.log else "linear",
-        }
+    def as_written(self) -> dict[str, Any]:
+        """As an experiment file has it."""
+        step = {} if self.step is None else {"step": self.step}
+        sampling = {"sampling": "log"} if self.log else {}
+        return {"min": self.minimum, "max": self.maximum, **step, **sampling}
 
 
 @dataclass(frozen=True)
 class Choices:
-    """A list of values, in the order literal."""
+    """A list of values, in the order written."""
 
     values: tuple[Any, ...]
 
@@ -62,7 +62,8 @@ class Choices:
     def num_values(self) -> int:
         return len(self.values)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_written(self) -> dict[str, Any]:
+        """As an experiment file has it."""
         return {"choices": list(self.values)}
 
 
@@ -77,7 +78,8 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
     two) and whether a range is of whole numbers. Raises ValueError saying what is wrong.
     """
     if isinstance(raw, dict):
-        return _parse_mapping(raw, accepts)
+        # {last: 0} is a value, and a wrong one, of a setting that takes {last: 1}.
+        return None if accepts(dict.fromkeys(raw, 1)) else _parse_mapping(raw, accepts)
     if not isinstance(raw, list):
         return None
     each_is_valid = bool(raw) and all(accepts(value) for value in raw)
@@ -122,7 +124,7 @@ def _check_number(key: str, value: Any) -> None:
 def _range(raw: dict, integer: bool) -> Range:
     low, high, step = raw["min"], raw["max"], raw.get("step")
     sampling = raw.get("sampling", "linear")
-    if sampling not in ("linear", "log"):
+    if sampling not in SAMPLING:
         raise ValueError(f"sampling: received {literal(sampling)}; allowed: linear, log")
     if low == high:
         raise ValueError(
@@ -158,3 +160,36 @@ def _choices(values: Sequence[Any]) -> Choices:
             f"{received}, in which {', '.join(repeated)} stands twice; list each value once"
         )
     return Choices(tuple(values))
+
+
+def searched_schemas(fixed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The JSON Schemas of what `parse_dimension` reads. fixed: those of one value, any of which it
+    may be."""
+    value = {"anyOf": fixed} if len(fixed) > 1 else fixed[0]
+    listed = {"type": "array", "items": value, "minItems": 2, "uniqueItems": True}
+    numbers = [each for each in fixed if each.get("type") in ("integer", "number")]
+    ranges = [
+        _mapping_schema(
+            "a range",
+            {
+                **dict.fromkeys(("min", "max"), number),
+                "step": {"type": [number["type"], "null"], "exclusiveMinimum": 0},
+                "sampling": {"enum": list(SAMPLING)},
+            },
+            ["min", "max"],
+        )
+        for number in numbers
+        if "enum" not in number
+    ]
+    choices = _mapping_schema("values", {"choices": listed}, ["choices"])
+    return [*ranges, {"title": f"{SEARCHED_TITLE}values", **listed}, choices]
+
+
+def _mapping_schema(title: str, properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {
+        "title": f"{SEARCHED_TITLE}{title}",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }

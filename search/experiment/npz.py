@@ -26,7 +26,7 @@ _HEADER = re.compile(
 MOST_BYTES = 1 << 26  # of all arrays together: a million images under ten seeds
 
 
-class Form(NamedTuple):
+class ArrayForm(NamedTuple):
     """What an array must be. dtype: as NumPy spells it, byte order included."""
 
     dtype: str
@@ -34,7 +34,7 @@ class Form(NamedTuple):
 
 
 def read_npz(
-    content: bytes, forms: Mapping[str, Form], most_bytes: int = MOST_BYTES
+    content: bytes, forms: Mapping[str, ArrayForm], most_bytes: int = MOST_BYTES
 ) -> dict[str, np.ndarray]:
     """The arrays, by name. Raises ValueError in one line that names the array where anything is not
     as asked for."""
@@ -58,7 +58,7 @@ def read_npz(
         raise ValueError(f"it is damaged: {error}") from error
 
 
-def _array(name: str, content: bytes, form: Form) -> np.ndarray:
+def _array(name: str, content: bytes, form: ArrayForm) -> np.ndarray:
     header = _HEADER.match(content)
     if header is None or len(header[0]) != 10 + int.from_bytes(header[1], "little"):
         raise ValueError(f"{name} has no header that NumPy writes for such an array")

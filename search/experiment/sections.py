@@ -1,154 +1,204 @@
-"""Sections of an experiment file whose settings may each be one value, a range or a list.
+"""The sections of an experiment file whose settings may each be fixed or searched: `augmentation`,
+`model` and `training`.
 
-A `Section` is checked by the type a trial uses for the fixed value (`ModelSettings`,
-`TrainingSettings`), so that there is one table of names, types and bounds, not two that must agree.
-A section within a section (`training.finetune`) is dealt with under dotted names:
-`finetune.learning_rate`.
+Each is a frozen type with a field per setting, made from the one table that defines it: the
+augmentations' records, `ModelSettings`, `TrainingSettings`. A field holds a value of the setting's
+own type, a Range or Choices of it.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    create_model,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
-from data.augmentations import AUGMENTATIONS, complete
-from data.errors import UserError
-from data.messages import did_you_mean
-from data.value_forms import Choice, Flag, NumberPair
-from search.experiment.complaints import number_hint, refusal
-from search.experiment.dimensions import Dimension, parse_dimension
-from search.experiment.settings import Frozen, ModelSettings, TrainingSettings, canonical_start
+from data.augmentation_record import Augmentation
+from data.augmentations import AUGMENTATIONS
+from data.messages import did_you_mean, literal
+from data.value_forms import Choice, Flag, NumberPair, Value
+from search.experiment.complaints import number_hint
+from search.experiment.dimensions import (
+    Choices,
+    Range,
+    parse_dimension,
+    searched_schemas,
+)
+from search.experiment.settings import (
+    Frozen,
+    ModelSettings,
+    NotSearched,
+    TrainingSettings,
+)
 
-Accept = Callable[[str, Any], None]
+Setting = Value | None | Range | Choices
 
 
-def accept_augmentation(name: str, value: Any) -> None:
-    """Raises UserError where a fixed value is not valid for the named augmentation."""
-    try:
-        complete({name: value})
-    except UserError as error:
-        raise UserError(f"{error}{_hint(name, value)}") from error
+class Section(Frozen):
+    """Settings as they were written; the others stand at their defaults. No order is kept: the
+    table's is the one in which an algorithm is told of them."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    @property
+    def written(self) -> dict[str, Setting]:
+        """Every setting that was written, those of a section within under dotted names."""
+        found: dict[str, Setting] = {}
+        for name, field in type(self).model_fields.items():
+            if name in self.model_fields_set:
+                key, value = field.alias or name, getattr(self, name)
+                inner = value.written if isinstance(value, Section) else None
+                found |= {key: value} if inner is None else _dotted(key, inner)
+        return found
 
 
-def _hint(name: str, value: Any) -> str:
-    """How an augmentation of that form is written, or searched."""
-    form = AUGMENTATIONS[name].form if name in AUGMENTATIONS else None
+def _dotted(outer: str, inner: dict[str, Any]) -> dict[str, Any]:
+    return {f"{outer}.{name}": value for name, value in inner.items()}
+
+
+class _Searchable:
+    """Marks the type of a setting: what is written is a value of it, a Range or Choices."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            _read,
+            handler(source),
+            serialization=core_schema.plain_serializer_function_ser_schema(_as_written),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        fixed = handler(schema)
+        options = fixed.get("anyOf", [fixed])
+        return {"anyOf": [*options, *searched_schemas(options)]}
+
+
+def _read(raw: Any, parse: ValidatorFunctionWrapHandler) -> Setting:
+    """parse: a fixed value. Raises ValueError, as it does, saying what is wrong."""
+
+    def accepts(value: Any) -> bool:
+        try:
+            parse(value)
+        except ValidationError:
+            return False
+        return True
+
+    dimension = parse_dimension(raw, accepts)
+    if dimension is None:
+        fixed: Setting = parse(raw)
+        return fixed
+    parsed = [parse(value) for value in dimension.extremes]
+    if isinstance(dimension, Choices) and any(isinstance(each, dict) for each in dimension.values):
+        return Choices(tuple(parsed))  # {last: 2} has a text of its own
+    return dimension
+
+
+def _as_written(value: Setting) -> Any:
+    return value.as_written() if isinstance(value, Range | Choices) else value
+
+
+@dataclass(frozen=True)
+class _ValueOf:
+    """Marks the fixed value of an augmentation: as its record parses it."""
+
+    record: Augmentation
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._parse)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self.record.form.schema)
+
+    def _parse(self, value: object) -> Value:
+        form = self.record.form
+        try:
+            parsed: Value = form.parse(value)
+        except ValueError as error:
+            raise ValueError(
+                f"received {literal(value)}; allowed: {form.allowed}{_hint(form, value)}"
+            ) from error
+        return parsed
+
+
+def _hint(form: Any, value: object) -> str:
+    """How a value of that form is written, or searched."""
     if isinstance(form, Flag):
         return "; [false, true] searches both"
     if isinstance(form, NumberPair):
         return "; [[1, 1], [0.8, 1.2]] searches two pairs"
-    if isinstance(form, Choice):
-        return did_you_mean(str(value), form.options)
-    return number_hint(value) if form else ""
-
-
-def check_section(section: dict[str, Any], accept: Accept) -> dict[str, Dimension]:
-    """The searched settings of a section. Raises ValueError naming the setting whose value or range
-    is refused.
-
-    accept: raises ValueError where a fixed value is not valid for the named setting.
-    """
-    found: dict[str, Dimension] = {}
-    for name, raw in section.items():
-        dimension = _read(name, raw, accept)
-        for value in [raw] if dimension is None else dimension.extremes:
-            accept(name, value)
-        if dimension is not None:
-            found[name] = dimension
-    return found
-
-
-def _read(name: str, raw: Any, accept: Accept) -> Dimension | None:
-    def accepts(value: Any) -> bool:
-        try:
-            accept(name, value)
-        except ValueError:
-            return False
-        return True
-
-    try:
-        return parse_dimension(raw, accepts)
-    except ValueError as error:
-        raise UserError(f"{name}: {error}") from error
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section checked by a settings type."""
-
-    type: type[Frozen]
-
-    @property
-    def names(self) -> list[str]:
-        """Every setting, those of a section within it under dotted names."""
-        return list(self.flat(self.type().model_dump(mode="json")))
-
-    def accept(self, name: str, value: Any) -> None:
-        if name not in self.names:
-            close = difflib.get_close_matches(name, self.names, 1)
-            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(self.names)}"
-            raise UserError(f"{name}: unknown key; {hint}")
-        try:
-            self.type.model_validate(nested({name: value}), strict=True)
-        except ValidationError as error:
-            own = [
-                item["msg"].removeprefix("Value error, ")
-                for item in error.errors()
-                if "ctx" in item and "error" in item["ctx"]
-            ]
-            reason = own[0] if own else refusal(self.type, name.split("."), value)
-            raise UserError(f"{name}: {reason}") from error
-
-    def dimensions(self, section: dict[str, Any]) -> dict[str, Dimension]:
-        return check_section(self.flat(section), self.accept)
-
-    def check(self, section: dict[str, Any]) -> dict[str, Any]:
-        self.dimensions(section)
-        return nested(self.flat(section))
-
-    def filled(self, section: dict[str, Any]) -> dict[str, Any]:
-        """The section with every default written out, in the type's order."""
-        return nested({**self.flat(self.type().model_dump(mode="json")), **self.flat(section)})
-
-    def flat(self, section: dict[str, Any]) -> dict[str, Any]:
-        """Setting -> value, with dotted names for the settings of a section within this one."""
-        found: dict[str, Any] = {}
-        for name, value in section.items():
-            inner = _inner_type(self.type.model_fields.get(name))
-            if inner is None:
-                found[name] = value
-            elif not isinstance(value, dict):
-                raise UserError(f"{name}: {refusal(self.type, [name], value)}")
-            else:
-                found |= {f"{name}.{key}": _canonical(each) for key, each in value.items()}
-        return found
-
-
-def nested(flat: dict[str, Any]) -> dict[str, Any]:
-    """The reverse of `Section.flat`."""
-    section: dict[str, Any] = {}
-    for name, value in flat.items():
-        outer, _, inner = name.rpartition(".")
-        place = section.setdefault(outer, {}) if outer else section
-        place[inner] = value
-    return section
-
-
-def _inner_type(field: FieldInfo | None) -> type[Frozen] | None:
-    kind = field.annotation if field else None
-    return kind if isinstance(kind, type) and issubclass(kind, Frozen) else None
-
-
-def _canonical(value: Any) -> Any:
     return (
-        [canonical_start(each) for each in value]
-        if isinstance(value, list)
-        else canonical_start(value)
+        did_you_mean(str(value), form.options) if isinstance(form, Choice) else number_hint(value)
     )
 
 
-MODEL = Section(ModelSettings)
-TRAINING = Section(TrainingSettings)
+def _augmentation_field(record: Augmentation) -> tuple[Any, Any]:
+    unit = f"In {record.unit}. " if record.unit else ""
+    identity = f"Nothing changes at {literal(record.identity)}."
+    words = f"{record.about} {unit}Allowed: {record.form.allowed}. {identity}"
+    field = Field(default=record.identity, description=words, examples=[record.form.searched])
+    return Annotated[Any, _ValueOf(record), _Searchable()], field
+
+
+def _section_of(
+    title: str, kind: type[Frozen], prepare: Callable[[Any], Any] | None = None
+) -> type[Section]:
+    """The section whose fixed values are those of `kind`. prepare: what was written, before it is
+    read."""
+    fields: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        marks, default, annotation = [*field.metadata], field.default, field.annotation
+        if isinstance(default, Frozen):
+            annotation = _section_of(
+                type(default).__name__.replace("Settings", "Section"), type(default)
+            )
+            default = annotation()
+        elif not any(isinstance(mark, NotSearched) for mark in marks):
+            marks.append(_Searchable())
+        words = Field(default=default, alias=field.alias, description=field.description)
+        fields[name] = (Annotated[annotation, *marks] if marks else annotation, words)
+    before: dict[str, Any] = {"before": model_validator(mode="before")(prepare)} if prepare else {}
+    return create_model(
+        title, __base__=Section, __doc__=kind.__doc__, __validators__=before, **fields
+    )
+
+
+def _fresh_views_from_scratch(data: Any) -> Any:
+    """A network that trains from its first weights sees new pictures every epoch, unless the file
+    says otherwise."""
+    is_scratch = isinstance(data, dict) and data.get("mode") == "scratch"
+    return {"views": "fresh", **data} if is_scratch else data
+
+
+def augmentation_section() -> type[Section]:
+    """The section with a field per record of AUGMENTATIONS."""
+    fields: dict[str, Any] = {
+        name: _augmentation_field(record) for name, record in AUGMENTATIONS.items()
+    }
+    words = "Each augmentation by its name: a strength fixed, or searched."
+    return create_model("AugmentationSection", __base__=Section, __doc__=words, **fields)
+
+
+if TYPE_CHECKING:
+    AugmentationSection: TypeAlias = Section
+    ModelSection: TypeAlias = Section
+    TrainingSection: TypeAlias = Section
+else:
+    AugmentationSection = augmentation_section()
+    ModelSection = _section_of("ModelSection", ModelSettings)
+    TrainingSection = _section_of("TrainingSection", TrainingSettings, _fresh_views_from_scratch)

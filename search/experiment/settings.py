@@ -1,14 +1,27 @@
 """One point of the search space, every value fixed: the network, how it is trained, how its images
 are augmented.
 
-Frozen values with their bounds, and nothing that trains. What each `training.mode` does with them
-is `modes`.
+Frozen values with their bounds and words, and nothing that trains. What each `training.mode` does
+with them is `modes`; a section of an experiment file, where each may be searched, is made of them
+in `sections`.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from data.messages import literal
+from data.settings import NameIn
 
 
 class Frozen(BaseModel):
@@ -17,24 +30,48 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class ModelSettings(Frozen):
+class Described(Frozen):
+    """A section of settings: the text below each is its description in the schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True)
+class NotSearched:
+    """Marks a setting that has one value in a search. reason: why."""
+
+    reason: str
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._check, handler(source))
+
+    def _check(self, value: object) -> object:
+        if isinstance(value, list | dict):
+            raise ValueError(
+                f"received {literal(value)}; allowed: one value, which cannot be searched: "
+                f"{self.reason}"
+            )
+        return value
+
+
+class ModelSettings(Described):
     """The network: a backbone's pooled features, then dense, dropout, dense."""
 
-    backbone: str = "efficientnet-lite0"
+    backbone: Annotated[str, NameIn("backbone")] = "efficientnet-lite0"
+    """The network whose features are used; see the table of backbones."""
     weights: str = "imagenet"
+    """`imagenet`, `random`, or a weights file."""
     head_units: Annotated[int, Field(ge=0, le=8192)] = 100
+    """Units of the dense layer on top; 0 for none."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """Share of them that is dropped in training."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.001
+    """Adam's, for the head."""
 
 
 _LAST = re.compile(r"last:\s*(\d+)")
-
-
-def canonical_start(value: Any) -> Any:
-    """`{last: N}` as the text `last: N`, which is how it is kept; anything else as it is."""
-    if isinstance(value, dict) and set(value) == {"last"}:
-        return f"last: {value['last']}"
-    return value
 
 
 def last_layers(start: str) -> int | None:
@@ -44,7 +81,9 @@ def last_layers(start: str) -> int | None:
 
 
 def _check_start(value: Any) -> Any:
-    value = canonical_start(value)
+    """`{last: N}` becomes the text `last: N`, which is how it is kept."""
+    if isinstance(value, dict) and set(value) == {"last"}:
+        value = f"last: {value['last']}"
     if isinstance(value, str) and value.startswith("last:") and not last_layers(value):
         raise ValueError(
             f"{value!r} leaves no layer to train; allowed: `last: N` with N from 1, a layer's or "
@@ -53,43 +92,67 @@ def _check_start(value: Any) -> Any:
     return value
 
 
-class FinetuneSettings(Frozen):
-    """The second phase of mode finetune.
+_NULL = {"type": "null"}
+_LAST_SCHEMA = {
+    "type": "object",
+    "properties": {"last": {"type": "integer", "minimum": 1}},
+    "required": ["last"],
+    "additionalProperties": False,
+    "allowed": "{last: N}",
+}
 
-    start (written `from`): the first layer or block that trains, `last: N` layers, or `all`.
-    max_epochs: None takes `training.max_epochs`. batch_norm: `frozen` keeps the backbone's batch
-    norms as they are, statistics and weights, and its own dropout off; `train` trains both.
-    """
+
+class FinetuneSettings(Described):
+    """The second phase of mode finetune."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
     start: Annotated[
-        str | None, Field(min_length=1, alias="from"), BeforeValidator(_check_start)
+        str | None,
+        Field(min_length=1, alias="from"),
+        BeforeValidator(_check_start),
+        WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, _LAST_SCHEMA, _NULL]}),
     ] = None
+    """The first layer or block that trains, `last: N`, or `all`."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-4
+    """Adam's, for this phase."""
     warmup_epochs: Annotated[float, Field(ge=0, le=1000)] = 1.0
+    """Epochs over which it rises to that."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Those of training by default."""
     batch_norm: Literal["frozen", "train"] = "frozen"
+    """`frozen` keeps the backbone's batch norms as they are, statistics and weights, and its
+    own dropout off; `train` trains them too."""
 
 
-class TrainingSettings(Frozen):
-    """How the network is trained. `views` is the number of augmented views an image, or `fresh`: a
-    new one every epoch.
+class TrainingSettings(Described):
+    """How the network is trained."""
 
-    weight_decay: decoupled, on kernels only. label_smoothing: share of the target spread over all
-    classes. mixup, cutmix: the alpha of Beta(alpha, alpha) from which shares are drawn; 0 is off.
-    """
-
-    mode: Literal["frozen", "finetune", "scratch"] = "frozen"
+    mode: Annotated[str, NameIn("mode"), NotSearched("modes are compared by a search each")] = (
+        "frozen"
+    )
+    """`frozen` trains a head on the backbone's features; `finetune` then its upper part too;
+    `scratch` all of it, from random weights."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """A head stops here at the latest."""
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """A head stops after so many epochs without improvement on its clean validation images."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Images a step."""
     views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
+    """Augmented pictures made of each image; `fresh` makes a new one every epoch. Few views are
+    biased against augmentation."""
     finetune: FinetuneSettings = FinetuneSettings()
+    """The second phase of mode `finetune`."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Adam's decoupled weight decay, on kernels only."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the target spread over all classes."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Mixes pairs of pictures; the alpha of its Beta distribution, 0 is off."""
     cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Pastes a part of one picture into another; the alpha of its Beta distribution, 0 is
+    off."""
 
 
 class Settings(Frozen):
@@ -105,26 +168,3 @@ def setting_key(settings: Settings) -> str:
     """Names a setting whatever its number of views."""
     training = settings.training.model_copy(update={"views": 1})
     return settings.model_copy(update={"training": training}).model_dump_json()
-
-
-# Settings that came after the first journals were written. At their defaults they change nothing,
-# so names of trials and of experiments leave them out: what was journaled before them keeps its
-# name.
-_LATER = {
-    name: field.default
-    for name, field in TrainingSettings.model_fields.items()
-    if name in ("mode", "finetune", "weight_decay", "label_smoothing", "mixup", "cutmix")
-}
-
-
-def without_later_defaults(training: dict[str, Any]) -> dict[str, Any]:
-    """A dumped `training` section without those later settings that stand at their defaults."""
-    defaults = {
-        name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-        for name, value in _LATER.items()
-    }
-    return {
-        name: value
-        for name, value in training.items()
-        if name not in defaults or value != defaults[name]
-    }

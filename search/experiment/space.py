@@ -1,7 +1,7 @@
 """The search space of an experiment, and its translation to KerasTuner's HyperParameters and back.
 
-Plain ranges only: no conditional scopes. What the values mean is `data.augmentations` and `trial`;
-which to try, `algorithms`.
+Plain ranges only: no conditional scopes. What the values mean is `data.augmentations` and
+`settings`; which to try, `algorithms`.
 """
 
 import json
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from data.augmentations import AUGMENTATIONS, active, complete, is_option
 from data.errors import UserError
-from search.experiment.dimensions import Choices, Dimension
-from search.experiment.sections import MODEL, TRAINING, accept_augmentation, check_section, nested
+from search.experiment.dimensions import Choices, Dimension, Range
+from search.experiment.sections import Section
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 
 if TYPE_CHECKING:
     import keras_tuner
-
-    from search.experiment.config import ExperimentConfig
 
 SIGNIFICANT_DIGITS = (
     4  # of a searched float: finer differences mean nothing, and tables stay readable
@@ -27,31 +25,39 @@ SIGNIFICANT_DIGITS = (
 
 @dataclass(frozen=True)
 class Space:
-    """What is searched (`dimensions`) and what is not (`fixed`), by section."""
+    """What is searched (`dimensions`) and what is not (`fixed`, as far as it was written), by
+    section; in the order of the tables that define the settings."""
 
     dimensions: dict[str, Dimension]
     section_of: dict[str, str]
     fixed: dict[str, dict[str, Any]]
 
     @classmethod
-    def of(cls, config: "ExperimentConfig") -> "Space":
-        """Raises UserError where two sections search a setting of the same name."""
-        sections = {
-            "augmentation": config.augmentation,
-            "model": config.model,
-            "training": TRAINING.flat(config.training),
-        }
-        found = {
-            "augmentation": check_section(config.augmentation, accept_augmentation),
-            "model": MODEL.dimensions(config.model),
-            "training": TRAINING.dimensions(config.training),
+    def of(cls, **sections: Section) -> "Space":
+        """sections: `augmentation`, `model` and `training`."""
+        written = {part: section.written for part, section in sections.items()}
+        searched = {
+            (name, part): value
+            for part, settings in written.items()
+            for name, value in settings.items()
+            if isinstance(value, Range | Choices)
         }
         fixed = {
-            part: {k: v for k, v in raw.items() if k not in found[part]}
-            for part, raw in sections.items()
+            part: {name: value for name, value in settings.items() if (name, part) not in searched}
+            for part, settings in written.items()
         }
-        names = [(name, part) for part, searched in found.items() for name in searched]
-        return cls({name: found[part][name] for name, part in names}, dict(names), fixed)
+        dimensions = {name: value for (name, _), value in searched.items()}
+        return cls(dimensions, dict(list(searched)), fixed)
+
+    @property
+    def mode(self) -> str:
+        """`training.mode`, which is never searched."""
+        return str(self.fixed["training"].get("mode", TrainingSettings().mode))
+
+    @property
+    def fixed_by_name(self) -> dict[str, Any]:
+        """What is not searched, whatever its section."""
+        return {name: value for part in self.fixed.values() for name, value in part.items()}
 
     @property
     def num_combinations(self) -> int | None:
@@ -101,7 +107,7 @@ class Space:
         return Settings(
             augmentation=active(parts["augmentation"]),
             model=ModelSettings.model_validate(parts["model"]),
-            training=TrainingSettings.model_validate(nested(parts["training"])),
+            training=TrainingSettings.model_validate(_nested(parts["training"])),
         )
 
     def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
@@ -127,8 +133,8 @@ class Space:
         range, or all its choices."""
         if self.section_of.get(name) == section:
             return list(self.dimensions[name].extremes)
-        kind = MODEL if section == "model" else TRAINING
-        return [self.fixed[section].get(name, kind.flat(kind.type().model_dump(mode="json"))[name])]
+        defaults = (ModelSettings if section == "model" else TrainingSettings)()
+        return [self.fixed[section].get(name, _flat(defaults.model_dump(mode="json"))[name])]
 
     def strongest(self) -> dict[str, Any]:
         """Each searched augmentation at the value that goes furthest from changing nothing, each
@@ -156,7 +162,7 @@ class Space:
         given = {
             "augmentation": complete(settings.augmentation),
             "model": settings.model.model_dump(mode="json"),
-            "training": TRAINING.flat(settings.training.model_dump(mode="json")),
+            "training": _flat(settings.training.model_dump(mode="json")),
         }
         searched = {name: given[part][name] for name, part in self.section_of.items()}
         return {**searched, **settings.augmentation}
@@ -176,7 +182,28 @@ class Space:
         return parameters
 
     def as_json(self) -> dict[str, Any]:
-        return {name: dimension.as_json() for name, dimension in self.dimensions.items()}
+        return {name: dimension.as_written() for name, dimension in self.dimensions.items()}
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Setting -> value, with dotted names for the settings of a section within."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = _flat(value) if isinstance(value, dict) else None
+        found |= (
+            {name: value} if inner is None else {f"{name}.{key}": v for key, v in inner.items()}
+        )
+    return found
+
+
+def _nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """The reverse of `_flat`."""
+    section: dict[str, Any] = {}
+    for name, value in settings.items():
+        outer, _, inner = name.rpartition(".")
+        place = section.setdefault(outer, {}) if outer else section
+        place[inner] = value
+    return section
 
 
 def require_steps(space: Space) -> None:

@@ -12,8 +12,10 @@ from data.errors import UserError
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc")
-ALLOWED = "sqlite:///FILE, http(s)://HOST, postgresql://…, mysql://…, mssql://… or databricks"
-HIDDEN = "***"
+ALLOWED_ADDRESSES = (
+    "sqlite:///FILE, http(s)://HOST, postgresql://…, mysql://…, mssql://… or databricks"
+)
+MASK = "***"
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
 # Of Python's sqlite3 and of SQLite's file names. A `?` before anything else is part of the file's
@@ -61,7 +63,9 @@ def check_uri(uri: str) -> str:
         )
     elif kind not in SERVERS or kind in ("http", "https"):
         why, spelling = _mistake(uri, kind, rest)
-        raise UserError(f"{shown_uri(uri)!r} is {why}; allowed: {ALLOWED}; write {spelling}")
+        raise UserError(
+            f"{shown_uri(uri)!r} is {why}; allowed: {ALLOWED_ADDRESSES}; write {spelling}"
+        )
     return uri
 
 
@@ -75,7 +79,7 @@ def checked_uri(uri: str) -> str:
         check_uri(uri)
     except UserError as error:
         raise UserError(f"tracking.uri: {error}") from None
-    if HIDDEN in uri:
+    if MASK in uri:
         raise UserError(
             f"tracking.uri: {shown_uri(uri)!r} was written by a search, which keeps no secrets of "
             "an address; "
@@ -171,7 +175,7 @@ def without_secrets_of(text: str, uri: str) -> str:
     of any other are in it."""
     for secret in sorted(secrets_of(uri), key=len, reverse=True):
         edge = r"(?<!\w){}(?!\w)" if len(secret) < _SHORT else "{}"
-        text = re.sub(edge.format(re.escape(secret)), HIDDEN, text)
+        text = re.sub(edge.format(re.escape(secret)), MASK, text)
     return redacted(text)
 
 
@@ -195,7 +199,7 @@ def secrets_of(uri: str) -> set[str]:
     found |= {unquote_plus(each) for each in found}
     # odbc_connect is a list of its own: DRIVER=…;UID=…;PWD=…
     found |= {part.partition("=")[2] for each in found if ";" in each for part in each.split(";")}
-    return found - {"", HIDDEN}
+    return found - {"", MASK}
 
 
 def is_database(uri: str) -> bool:
@@ -244,12 +248,12 @@ def _without_secrets(scheme: str, rest: str) -> str:
     rest, hash_sign, fragment = rest.partition("#")
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path
-    shown = f"{HIDDEN if credentials else ''}{at}{rest}{semicolon}{_hidden(parameters)}"
-    return f"{shown}{question}{_hidden(options)}{hash_sign}{HIDDEN if fragment else ''}"
+    shown = f"{MASK if credentials else ''}{at}{rest}{semicolon}{_hidden(parameters)}"
+    return f"{shown}{question}{_hidden(options)}{hash_sign}{MASK if fragment else ''}"
 
 
 def _hidden(options: str) -> str:
-    return re.sub(r"([^&;=]*=)?[^&;]+", lambda item: f"{item[1] or ''}{HIDDEN}", options)
+    return re.sub(r"([^&;=]*=)?[^&;]+", lambda item: f"{item[1] or ''}{MASK}", options)
 
 
 def _read_by_sqlalchemy(uri: str) -> set[str]:

@@ -9,15 +9,17 @@ makes of them, `TrialRecord` the row a search keeps.
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import platformdirs
 from pydantic import Field
 
 from data.settings import DatasetConfig
-from search.experiment.npz import Form, read_npz
+from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.objectives import Objective
 from search.experiment.settings import (
     Frozen,
@@ -25,7 +27,6 @@ from search.experiment.settings import (
     Settings,
     TrainingSettings,
     setting_key,
-    without_later_defaults,
 )
 
 __all__ = [
@@ -41,10 +42,10 @@ Status = Literal["completed", "failed"]
 Precision = Literal["float32", "bfloat16"]
 FeatureDtype = Literal["float32", "float16"]
 PREDICTION_FORMS = {
-    "images": Form("<i8", 1),
-    "predicted": Form("<i2", 2),
-    "log_prob": Form("<f4", 2),
-    "fold": Form("<i2", 1),
+    "images": ArrayForm("<i8", 1),
+    "predicted": ArrayForm("<i2", 2),
+    "log_prob": ArrayForm("<f4", 2),
+    "fold": ArrayForm("<i2", 1),
 }
 MOST_LOG_PROB = 1e-4  # 0 but for float32's rounding
 
@@ -99,18 +100,15 @@ class TrialSpec(Frozen):
         """Names the trial by its content: two specs with one key give the same result, so one of
         them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
-        content["settings"]["training"] = without_later_defaults(content["settings"]["training"])
-        later = (
-            ("protocol", "head_epochs"),
-            ("protocol", "max_epochs"),
-            ("dataset", "limit_per_class"),
-        )
-        for part, name in later:
-            if content[part][name] is None:
-                del content[part][name]
-        if content["feature_dtype"] == "float32":
-            del content["feature_dtype"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def default_cache_dir() -> Path:
+    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
+    return Path(
+        os.environ.get("AUGSEARCH_CACHE")
+        or platformdirs.user_cache_dir("augsearch", appauthor=False)
+    )
 
 
 class Resources(Frozen):

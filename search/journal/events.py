@@ -41,7 +41,7 @@ class Opened(Frozen):
     earlier_looks: int = 0  # at the test set, by searches this directory held before
     space: dict[str, Any]  # what is searched: name -> {"min", "max", "step"} or {"choices"}
     fixed: dict[str, Any]
-    order: tuple[str, ...] = ()  # of the searched sections' settings, as written
+    order: tuple[str, ...] = ()  # of the settings that were written: that of their tables
 
     @model_validator(mode="after")
     def _as_written(self) -> "Opened":

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from data.messages import escaped
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.changes import changed
+from search.experiment.config import changed
 from search.experiment.trial import Frozen, Probe, TrialRecord
 from search.journal.events import (
     Asked,

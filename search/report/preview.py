@@ -54,7 +54,7 @@ def preview_sheet(
     they are labelled in the units of the experiment file.
     """
     picks = pick_images(dataset, num_rows, config.seed)
-    space = Space.of(config)
+    space = config.space
     groups = extreme_columns(dataset, picks, space)
     drawn = [_drawn_setting(space, config.seed, number) for number in range(num_samples)]
     samples = [

@@ -5,18 +5,13 @@ What is trained on and scored is the same for all of them and is `run_trial`'s; 
 a module of its own.
 """
 
-from typing import TYPE_CHECKING
-
-from data.errors import UserError
 from search.experiment.settings import TrainingSettings
+from search.experiment.space import Space
 from search.experiment.trial import TrialSpec
 from search.training.cutting import cut_summary
 from search.training.frozen import FROZEN
 from search.training.network_modes import FINETUNE, SCRATCH
 from search.training.training_mode import Mode, Views
-
-if TYPE_CHECKING:
-    from search.experiment.space import Space
 
 MODES: dict[str, Mode] = {mode.name: mode for mode in (FROZEN, FINETUNE, SCRATCH)}
 
@@ -33,24 +28,17 @@ def budget_of(spec: TrialSpec) -> Views:
     return spec.protocol.max_epochs or mode.most(spec.settings.training)
 
 
-def check_modes(space: "Space") -> None:
-    """Raises UserError where the mode is searched, or some setting of the space does not go with
-    it.
-    """
-    if "mode" in space.dimensions:
-        raise UserError(
-            "training.mode cannot be searched: modes are compared by a search each; write one of "
-            "them"
-        )
+def check_modes(space: Space) -> None:
+    """Raises UserError where some setting of the space does not go with its mode."""
     for settings in space.corners():
         mode_of(settings.training).check(settings.model, settings.training)
 
 
-def check_networks(space: "Space", image_size: int) -> None:
+def check_networks(space: Space, image_size: int) -> None:
     """Raises UserError where a backbone of the space has no such layer as `finetune.from` names.
     Builds networks.
     """
     for backbone in space.values_of("model", "backbone"):
         for start in space.values_of("training", "finetune.from"):
-            if start is not None and space.values_of("training", "mode") == ["finetune"]:
+            if start is not None and space.mode == "finetune":
                 cut_summary(backbone, image_size, start)

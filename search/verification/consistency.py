@@ -14,9 +14,8 @@ import numpy as np
 
 from data.dataset import Dataset
 from search.driver.answers import read_predictions
+from search.driver.experiment_file import parse_config
 from search.driver.pacing import Deadline
-from search.experiment.config import parse_config
-from search.experiment.space import Space
 from search.experiment.trial import (
     Predictions,
     Protocol,
@@ -66,9 +65,7 @@ def unfinished(state: SearchState) -> Iterator[Difference]:
 
 def _unlike_config(run: Run) -> Iterator[Difference]:
     comparison, config, opened = Comparison(), run.config, run.opened
-    fixed = {
-        name: value for part in Space.of(config).fixed.values() for name, value in part.items()
-    }
+    fixed = config.space.fixed_by_name
     written = {
         name: fixed.get(name) for name in opened.fixed
     }  # the config has every default beside

@@ -12,10 +12,10 @@ from data.augmentations import AUGMENTATIONS, complete
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
 from data.messages import escaped
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.changes import changed, may_change, value_of
-from search.experiment.config import ExperimentConfig, parse_config
+from search.experiment.config import ExperimentConfig, by_place, changed, may_change
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
@@ -87,12 +87,12 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
         f"its config has more than {MOST_CONFIG_BYTES} bytes",
     )
     so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
-    so_far.space = Space.of(so_far.config)
+    so_far.space = so_far.config.space
     _need(
         opened.name == so_far.config.name,
         f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
     )
-    fixed = {name: value for part in so_far.space.fixed.values() for name, value in part.items()}
+    fixed = so_far.space.fixed_by_name
     _need(
         _spelled(opened.space) == _spelled(so_far.space.as_json()),
         "space is not that of its config",
@@ -187,7 +187,7 @@ def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
         "spec.settings.model is none that the config asks for",
     )
     _need(
-        spec.settings.training.mode == so_far.config.training.get("mode", "frozen"),
+        spec.settings.training.mode == so_far.space.mode,
         "spec.settings.training.mode is not that of the config",
     )
     _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
@@ -315,7 +315,7 @@ def _check_resumed(so_far: _SearchSoFar, event: Event) -> None:
         _need(not resumed.config_hash, "it has a config_hash, and changes nothing")
         return
     for key, (then, now) in resumed.changed.items():
-        before = value_of(so_far.config.filled, key)
+        before = dict(by_place(so_far.config.filled)).get(key)
         _need(
             _spelled(then) == _spelled(before),
             f"{key} is said to have been {_spelled(then)[:60]}, and was {_spelled(before)[:60]}",

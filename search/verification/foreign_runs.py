@@ -20,7 +20,6 @@ from data.dataset_notes import DataNotes
 from data.errors import UserError
 from data.files import read_regular
 from data.messages import escaped
-from search.experiment.space import Space
 from search.experiment.trial import Resources
 from search.journal.comparison import Comparison
 from search.journal.journal_file import Event, JournalError, encode, parse
@@ -144,7 +143,7 @@ def check_config(run: Run) -> None:
 
 
 def _amounts(run: Run) -> Iterator[Demand]:
-    config, space = run.config, Space.of(run.config)
+    config, space = run.config, run.config.space
     evaluation, dataset = config.evaluation, config.dataset
     confirm = evaluation.confirm
     images = sum(map(sum, run.opened.dataset.counts.values()))
@@ -153,7 +152,7 @@ def _amounts(run: Run) -> Iterator[Demand]:
     units = max(*space.values_of("model", "head_units"), len(run.opened.dataset.class_names))
     epochs = max(space.values_of("training", "max_epochs"))
     second = max(each or epochs for each in space.values_of("training", "finetune.max_epochs"))
-    epochs += second if config.training.get("mode") == "finetune" else 0
+    epochs += second if space.mode == "finetune" else 0
     views = max(_number(value, epochs) for value in space.values_of("training", "views"))
     views = max(views, confirm.views if confirm else 1)
     yield Demand("trials (search.trials)", config.search.trials, MOST_TRIALS)
@@ -172,7 +171,7 @@ def _amounts(run: Run) -> Iterator[Demand]:
         pixels * views,
         MOST_VIEW_PIXELS,
     )
-    if config.training.get("mode", "frozen") != "frozen":
+    if space.mode != "frozen":
         batch = max(space.values_of("training", "batch_size")) * dataset.image_size**2
         yield Demand("pixels in a batch (batch_size x image_size^2)", batch, MOST_BATCH_PIXELS)
         yield Demand(

@@ -11,17 +11,17 @@ from typing import Any
 from data.dataset import find_images
 from data.errors import UserError
 from data.messages import escaped
+from search.driver.experiment_file import parse_config
 from search.driver.prepare import (
     Prepared,
     backbones_of,
-    default_cache_dir,
     describe_environment,
     prepare,
     resources_of,
 )
 from search.driver.specs import SpecFactory
-from search.experiment.config import ExperimentConfig, parse_config
-from search.experiment.trial import Resources
+from search.experiment.config import ExperimentConfig
+from search.experiment.trial import Resources, default_cache_dir
 from search.journal.comparison import Comparison
 from search.journal.events import Opened
 from search.journal.journal_file import Event, JournalError

@@ -7,13 +7,14 @@ Judges nothing else: whether a search is what it says is `grading`'s. Marks of t
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from search.experiment.config import parse_config
+from search.driver.experiment_file import parse_config
+from search.experiment.config import by_place, is_asked
 from search.experiment.trial import Frozen, Predictions, TrialRecord
 from search.journal.state import SearchState
 from search.report.wording import (
@@ -28,20 +29,6 @@ from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, Index, fingerprints
 
 BEST_WIDTH = 36  # signs: what the table of many has room for
-# Of a config: what changes no number, and the seed. All else is the question; a field that is new
-# is, too.
-FREE_SETTINGS = (
-    *("name", "seed", "dataset.path", "tracking.uri", "tracking.experiment"),
-    *(
-        "execution.engine",
-        "execution.address",
-        "execution.max_workers",
-        "execution.workers",
-        "execution.threads",
-    ),
-    *("execution.resources.cpu", "execution.resources.gpu"),
-    *("execution.retries", "execution.cache_dir", "execution.disk_gb"),
-)
 
 
 class Submission(Frozen):
@@ -184,16 +171,9 @@ def _best(state: SearchState) -> TrialRecord | None:
 def question(config: dict[str, Any]) -> dict[str, Any]:
     """Of a filled config, under dotted names: all that another answer could come of. A file of
     weights goes by its own name."""
-    asked = {name: value for name, value in dotted(config) if name not in FREE_SETTINGS}
+    asked = {key: value for key, value in by_place(config) if is_asked(key)}
     weights = asked.get("model.weights")
     return asked | ({"model.weights": Path(weights).name} if isinstance(weights, str) else {})
-
-
-def dotted(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value of a config with its place; a searched range is one value."""
-    for name, value in section.items():
-        inner = prefix in ("", "execution.") and isinstance(value, dict)
-        yield from dotted(value, f"{prefix}{name}.") if inner else [(f"{prefix}{name}", value)]
 
 
 def _folded(student: str) -> str:

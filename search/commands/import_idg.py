@@ -1,6 +1,6 @@
 """An experiment file that searches around the settings of Keras's ImageDataGenerator.
 
-Reading the call is `idg_call`; experiment files are `config`'s.
+Reading the call is `idg_call`; where its arguments meant something else, `idg_differences`.
 """
 
 import json
@@ -17,11 +17,11 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import literal
 from data.value_forms import is_number
-from search.experiment.config import parse_config
-from search.experiment.idg_call import CALLED, generator_calls
-from search.experiment.idg_notes import FRACTIONS, remarks
+from search.commands.idg_call import CALLED, generator_calls
+from search.commands.idg_differences import FRACTIONS, what_differs
+from search.driver.experiment_file import parse_config
 
-PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength literal: around it, and down to nothing
+PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
 PAIRS = ("zoom_range", "brightness_range")
 SIGNLESS = (*FRACTIONS, "rotation_range", "shear_range", "channel_shift_range")
 
@@ -39,14 +39,14 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
     """The experiment file for `ImageDataGenerator(rotation_range=30, ...)`, an assignment of it or
     a snippet with one.
 
-    data: the folder of images to be literal into it. Raises UserError where there is no such call,
+    data: the folder of images to be written into it. Raises UserError where there is no such call,
     more than one that augments, an argument that is not plain, or nothing to search.
     """
     calls = generator_calls(text)
     augmenting = [arguments for arguments in calls if _settings(arguments)]
     if len(augmenting) != 1:
         why = "".join(
-            f" ({'; '.join(said)})" for arguments in calls if (said := remarks(arguments, {}))
+            f" ({'; '.join(said)})" for arguments in calls if (said := what_differs(arguments, {}))
         )
         what = f"none that augments{why}" if not augmenting else f"{len(augmenting)} that augment"
         raise UserError(
@@ -55,7 +55,7 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
         )
     (arguments,) = augmenting
     settings = _settings(arguments)
-    said = remarks(arguments, settings)
+    said = what_differs(arguments, settings)
     searched = {
         key: dimension for key, value in settings.items() if (dimension := _around(key, value))
     }
@@ -185,7 +185,7 @@ def _experiment(
     arguments: dict[str, Any], searched: dict[str, Any], said: list[str], data: str, name: str
 ) -> str:
     """The file's text, checked as any experiment file is."""
-    literal = ", ".join(
+    written = ", ".join(
         f"{key}={value!r}" for key, value in arguments.items() if key in AUGMENTATIONS
     )
     options = {
@@ -193,7 +193,7 @@ def _experiment(
     }
     split = f"split: {_as_yaml(_split(arguments.get('validation_split')))}"
     lines = [
-        *_comment(f"Searches around {CALLED}({literal}): each from nothing to twice as strong."),
+        *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
         *(line for remark in said for line in _comment(f"Note: {remark}.")),
         f"name: {json.dumps(name, ensure_ascii=False)}",
         "seed: 42",

@@ -36,7 +36,7 @@ DROPPED = {
 }
 
 
-def remarks(arguments: Arguments, settings: Arguments) -> list[str]:
+def what_differs(arguments: Arguments, settings: Arguments) -> list[str]:
     """A line for each argument that is left out or does something else than it seems to, or than it
     did.
 
@@ -47,7 +47,11 @@ def remarks(arguments: Arguments, settings: Arguments) -> list[str]:
         for name, why in DROPPED.items()
         if arguments.get(name, "None") not in (*HARMLESS, *DEFAULTS.get(name, ()))
     ]
-    noted = [said for name in arguments if name in NOTES and (said := NOTES[name](name, arguments))]
+    noted = [
+        said
+        for name in arguments
+        if name in DIFFERENCES and (said := DIFFERENCES[name](name, arguments))
+    ]
     return [*left_out, *noted, *_exchanged(settings)]
 
 
@@ -162,7 +166,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-NOTES: dict[str, Callable[[str, Arguments], str]] = {
+DIFFERENCES: dict[str, Callable[[str, Arguments], str]] = {
     "rotation_range": _angle,
     "shear_range": _angle,
     **dict.fromkeys(FRACTIONS, _shift),

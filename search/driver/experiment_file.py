@@ -1,0 +1,174 @@
+"""An experiment file, read and checked: the one room that knows every table which the file names
+things of.
+
+What the file holds is `experiment.config`'s; here stand reading, overrides, paths, and the checks
+that need the tables. Nothing here reads an image or imports TensorFlow.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from data.errors import UserError
+from data.messages import literal
+from data.sources import SOURCES
+from search.driver.algorithms import ALGORITHMS
+from search.execution.engines import ENGINES
+from search.experiment.complaints import TOO_DEEP, complaint, first_odd
+from search.experiment.config import ExperimentConfig
+from search.experiment.tracking_uri import shown_override, shown_uri
+from search.experiment.yaml_file import parse_yaml, read_yaml
+from search.features.backbones import BACKBONES
+from search.training.modes import MODES, check_modes
+
+# What a setting that is marked with `NameIn` may name.
+TABLES: dict[str, Iterable[str]] = {
+    "source": SOURCES,
+    "backbone": BACKBONES,
+    "mode": MODES,
+    "algorithm": ALGORITHMS,
+    "engine": ENGINES,
+}
+
+ExperimentLike = str | Path | Mapping[str, Any] | ExperimentConfig
+
+
+def load_config(
+    experiment: ExperimentLike, overrides: str | Sequence[str] = ()
+) -> ExperimentConfig:
+    """An experiment from the path of its file, from what such a file holds as a mapping, or as it
+    is.
+
+    overrides: `a.b=value` each, with values in YAML. A path inside a file is relative to the file;
+    one in a mapping or an override to the working directory. Raises UserError, and TypeError where
+    `experiment` or `overrides` are none of these.
+    """
+    overrides = _texts(overrides)
+    if isinstance(experiment, ExperimentConfig):
+        experiment = {**experiment.filled, "tracking": experiment.tracking.model_dump(mode="json")}
+    data, origin = _read(experiment)
+    for override in overrides:
+        _apply_override(data, override)
+        resolve_paths(data, Path.cwd())
+    return parse_config(data, origin)
+
+
+def _texts(overrides: object) -> Sequence[str]:
+    listed = [overrides] if isinstance(overrides, str) else overrides
+    if isinstance(listed, list | tuple) and all(isinstance(each, str) for each in listed):
+        return listed
+    raise TypeError(
+        f"overrides received {literal(overrides)}; allowed: texts such as 'search.trials=30', one "
+        "or a list of them"
+    )
+
+
+def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The plain data of an experiment, and what errors call it."""
+    if isinstance(experiment, Mapping):
+        data = {
+            key: dict(part) if isinstance(part, Mapping) else part
+            for key, part in experiment.items()
+        }
+        resolve_paths(data, Path.cwd())
+        return data, "the experiment"
+    if not isinstance(experiment, str | Path):
+        raise TypeError(
+            f"an experiment was given as {type(experiment).__name__}; allowed: the path of an "
+            "experiment file (.yaml), "
+            "a mapping of what such a file holds, or an ExperimentConfig"
+        )
+    path = Path(experiment).expanduser()
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise UserError(
+            f"{path}: received {literal(data)}; an experiment file is a mapping of keys to values, "
+            "each literal "
+            "key: value, with a space after the colon"
+        )
+    resolve_paths(data, path.resolve().parent)
+    return data, str(path)
+
+
+def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
+    """Checks plain data. Raises UserError with one line for each mistake."""
+    try:
+        text = json.dumps(data, allow_nan=False, default=_plain)
+        config = ExperimentConfig.model_validate_json(text, strict=True, context=TABLES)
+    except ValidationError as error:
+        lines = (f"{origin}: {complaint(ExperimentConfig, item)}" for item in error.errors())
+        raise UserError("\n".join(dict.fromkeys(lines))) from error
+    except RecursionError as error:
+        raise UserError(f"{origin}: {TOO_DEEP}") from error
+    except (TypeError, ValueError) as error:
+        what = first_odd(data) or f"{error}; "
+        raise UserError(
+            f"{origin}: {what}only words, numbers, true, false, lists and mappings are allowed"
+        ) from error
+    try:
+        check_modes(config.space)
+    except UserError as error:
+        raise UserError(f"{origin}: {error}") from error
+    return config
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number or array, and a path, as an experiment file would hold them."""
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def resolve_paths(data: dict, base: Path) -> None:
+    """Makes the dataset's path, a weights file's and the cache folder's absolute, in place. Raises
+    UserError for an address."""
+    for section, key in (("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")):
+        part = data.get(section)
+        value = part.get(key) if isinstance(part, dict) else None
+        value = str(value) if isinstance(value, Path) else value
+        if isinstance(value, str) and "://" in value:
+            raise UserError(
+                f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and "
+                "folders of this machine are "
+                "read: download it, and write where it is"
+            )
+        if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
+            part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]
+
+
+def _apply_override(data: dict, override: str) -> bool:
+    key, separator, text = override.partition("=")
+    if not separator or not all(key.split(".")):
+        raise UserError(f"--set received {shown_override(override)!r}; write a.b=value")
+    *parents, last = key.split(".")
+    place = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise UserError(
+                f"--set received {shown_override(override)!r}, but {parent} is a value, not a "
+                "section"
+            )
+    place[last] = parse_yaml(text, f"--set {key}")
+    return True
+
+
+def experiment_schema() -> dict[str, Any]:
+    """The JSON Schema of an experiment file, for editors: every section, every name of a table."""
+    schema = _named(ExperimentConfig.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _named(schema: Any) -> Any:
+    """The schema with the names of its table in place of each `table`."""
+    if isinstance(schema, list):
+        return [_named(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    names = {"enum": list(TABLES[schema["table"]])} if isinstance(schema.get("table"), str) else {}
+    return {key: _named(value) for key, value in schema.items() if key != "table"} | names
