@@ -172,7 +172,7 @@ def preview(
 def report(directory: Directory, as_json: AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with errors_as_status(as_json):
-        from search.driver.outputs import write_outputs
+        from search.driver.publishing import write_outputs
         from search.journal.journal_file import read
         from search.journal.state import replay
 

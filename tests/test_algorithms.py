@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from search.driver import bayesian
-from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, rounds_of, views_ladder
-from search.driver.bayesian import most_telling
+from search.driver import oracles
+from search.driver.algorithms import ALGORITHMS, budget_ladder, build_oracle, num_trials, rounds_of
+from search.driver.oracles import most_telling
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
 
@@ -96,10 +96,10 @@ def test_every_budget_is_a_rung_of_the_ladder_and_is_asked_for_as_planned(
     config = _config(algorithm, trials=trials)
     key = ALGORITHMS[algorithm].budget_key
     if key is None:
-        assert views_ladder(config) == ()
+        assert budget_ladder(config) == ()
         return
     budgets = [values[key] for values in _proposals(config)]
-    assert set(budgets) == set(views_ladder(config))
+    assert set(budgets) == set(budget_ladder(config))
     assert max(budgets) == 16
     planned = Counter[int]()
     for each in rounds_of(config):
@@ -150,5 +150,5 @@ def test_the_bayesian_oracle_is_fitted_on_what_runs_the_best_and_the_latest() ->
 
 
 def test_a_long_bayesian_search_goes_on_proposing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bayesian, "MOST_FITTED", 6)
+    monkeypatch.setattr(oracles, "MOST_FITTED", 6)
     assert len(_proposals(_config("bayesian", trials=15))) == 15

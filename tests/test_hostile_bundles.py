@@ -23,11 +23,11 @@ from run_search import BAD_INPUT, DIFFERENT, app
 from search.experiment.config import parse_config
 from search.experiment.npz import Form, read_npz
 from search.experiment.trial import Predictions
-from search.journal.comparison import Comparison
 from search.journal.journal_file import JournalError
 from search.verification import gate, limits
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import SHEET, read_bundle
+from search.verification.comparison import Comparison
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.reopening import open_run, relocated, scratch_resources
 from search.verification.story import check_story

@@ -1,12 +1,15 @@
 """What the phases ask for, over a ledger that only writes it down."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from states import make_record
 
-from search.driver.phases import Confirmation, Context, best_trials, run_ablation, run_controls
+from data.dataset import Dataset
+from search.driver.phases import Context, Known, best_trials, run_ablation, run_controls
+from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
+from search.evidence.findings import Evidence
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialSpec
@@ -26,11 +29,9 @@ class Ledger:
     def __init__(self, records: list[TrialRecord]) -> None:
         self.records = records
 
-    def ask(
-        self, kind: Any, label: str, spec: TrialSpec, settings: Any, rung: int | None = None
-    ) -> int:
+    def ask(self, spec: TrialSpec, settings: Any, rung: int | None = None) -> int:
         made = make_record(
-            len(self.records), kind, label, spec.settings.augmentation, 0.0, rung=rung
+            len(self.records), spec.kind, spec.label, spec.settings.augmentation, 0.0, rung=rung
         )
         self.records.append(made.model_copy(update={"spec": spec}))
         return len(self.records) - 1
@@ -51,9 +52,9 @@ def context_of(records: list[TrialRecord], **sections: Any) -> Context:
     config: ExperimentConfig = parse_config({**data, **sections}, "test")
     space = Space.of(config)
     ledger: Any = Ledger(records)
-    return Context(
-        config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False
-    )
+    specs, unread = SpecFactory(config, space, "float32"), cast("Dataset", None)
+    prepared = Prepared(config, space, specs, unread, "float32")
+    return Context(prepared, ledger, lambda asked: False)
 
 
 def settings(augmentation: dict[str, Any]) -> Any:
@@ -63,9 +64,12 @@ def settings(augmentation: dict[str, Any]) -> Any:
 def asked_by_ablation(policy: dict[str, Any], others: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Label -> augmentation of what is trained to take `policy` apart, `others` being a trial
     beside it."""
-    context = context_of([make_record(0, "trial", "1", others, 0.01)])
-    searched = ["rotation_range", "horizontal_flip", "policy"]
-    run_ablation(context, Confirmation(0, {}), settings(policy), searched)
+    records = [
+        make_record(0, "trial", "1", others, 0.01),
+        make_record(1, "confirm", "1", policy, 0.01),
+    ]
+    context = context_of(records)
+    run_ablation(context, Known(evidence=Evidence(chosen_trial=1)))
     return {
         r.label: r.spec.settings.augmentation
         for r in context.ledger.records
@@ -111,9 +115,9 @@ def test_where_epochs_are_shared_out_every_rung_has_a_baseline_of_its_own(algori
         training=training,
         model={"backbone": "small-cnn", "weights": "random"},
     )
-    controls = run_controls(context)
-    assert list(controls.by_views) == [1, 3, 9]
-    for budget, numbers in controls.by_views.items():
+    controls = run_controls(context, Known()).controls
+    assert list(controls.by_budget) == [1, 3, 9]
+    for budget, numbers in controls.by_budget.items():
         for label, number in numbers.items():
             record = context.ledger.record(number)
             assert record.label == label

@@ -14,9 +14,9 @@ from small_search import EXPERIMENT
 from data.errors import UserError
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import Predictions, TrialRecord
-from search.journal.comparison import Difference
 from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
+from search.verification.comparison import Difference
 from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
 from search.verification.grading_text import describe_grade, describe_grades

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
-from search.driver.answers import read_predictions
 from search.driver.costs import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
@@ -22,6 +21,7 @@ from search.experiment.trial import Frozen, Objective, Resources
 from search.features.opened import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.journal_file import read
+from search.journal.run_dir import read_predictions
 from search.journal.state import replay
 
 PROBE_IMAGES = 64

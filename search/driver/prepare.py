@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
-from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials
+from search.driver.algorithms import algorithm_of, build_oracle, num_trials
 from search.driver.specs import SpecFactory
-from search.execution.engines import require_engine
+from search.execution.engines import default_cache_dir, require_engine
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
@@ -62,8 +61,17 @@ class Prepared:
         return num_trials(self.config, self.space)
 
     @property
-    def has_test(self) -> bool:
-        return bool((np.asarray(self.dataset.splits) == TEST).any())
+    def is_confirmed(self) -> bool:
+        return self.config.evaluation.confirm is not None
+
+    @property
+    def is_ablated(self) -> bool:
+        return self.is_confirmed and self.config.evaluation.ablation
+
+    @property
+    def is_tested(self) -> bool:
+        splits = np.asarray(self.dataset.splits)
+        return self.config.evaluation.test and bool((splits == TEST).any())
 
     @property
     def summary(self) -> DatasetSummary:
@@ -90,19 +98,11 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
     return Resources(
         cache_dir=Path(execution.cache_dir) if execution.cache_dir else default_cache_dir(),
         views_dir=run_dir / "views",
-        keep_views=ALGORITHMS[config.search.algorithm].budget_key is not None,
+        keep_views=algorithm_of(config).budget_key is not None,
         num_threads=execution.threads or available_cores(),
         side_by_side=MODES[config.training.get("mode", "frozen")].side_by_side,
         feature_engine=execution.feature_engine,
         disk_gb=execution.disk_gb,
-    )
-
-
-def default_cache_dir() -> Path:
-    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
-    return Path(
-        os.environ.get("AUGSEARCH_CACHE")
-        or platformdirs.user_cache_dir("augsearch", appauthor=False)
     )
 
 

@@ -5,13 +5,16 @@ whoever submits decides in which order outcomes are told.
 """
 
 import importlib.util
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Self
+
+import platformdirs
 
 from data.dataset import Dataset
 from data.errors import UserError
@@ -19,6 +22,9 @@ from data.files import StorageError
 from search.execution.failures import Failure, guarded
 from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
 from search.training.progress import OnEpoch
+
+if TYPE_CHECKING:
+    from search.experiment.config import ExecutionConfig
 
 LOG_FOLDER = "logs"
 
@@ -71,6 +77,25 @@ class EngineOptions:
     timeout_seconds: float | None = None
     warm_imports: tuple[str, ...] = ("tensorflow", "keras", "cv2")
     cluster: ClusterOptions = ClusterOptions()
+
+    @classmethod
+    def of(cls, execution: "ExecutionConfig", resources: Resources, run_dir: Path) -> Self:
+        """As an experiment's `execution` section asks."""
+        minutes = execution.trial_timeout_minutes
+        return cls(
+            resources=resources,
+            run_dir=run_dir,
+            workers=execution.workers,
+            retries=execution.retries,
+            timeout_seconds=minutes * 60 if minutes else None,
+            cluster=ClusterOptions(
+                address=execution.address,
+                cpu=execution.resources.cpu,
+                gpu=execution.resources.gpu,
+                max_workers=execution.max_workers,
+                cache_is_shared=execution.cache_dir is not None,
+            ),
+        )
 
 
 class Engine(Protocol):
@@ -139,6 +164,14 @@ def require_engine(name: str) -> None:
             f"'augsearch[{package}]', or "
             "set engine: local"
         )
+
+
+def default_cache_dir() -> Path:
+    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
+    return Path(
+        os.environ.get("AUGSEARCH_CACHE")
+        or platformdirs.user_cache_dir("augsearch", appauthor=False)
+    )
 
 
 def settle(

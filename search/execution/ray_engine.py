@@ -22,8 +22,7 @@ from data.dataset import Dataset
 from data.files import make_folder, write_atomically
 from search.execution.engines import EngineOptions, settle
 from search.execution.failures import Failure
-from search.execution.ray_connection import connect
-from search.execution.ray_mail import Mail
+from search.execution.ray_cluster import Mail, connect
 from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search, run_on_node
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch

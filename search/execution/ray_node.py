@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.files import StorageError, make_folder
+from search.execution.engines import default_cache_dir
 from search.execution.failures import Failure, classify, guarded
-from search.execution.ray_mail import Begun, Late
+from search.execution.ray_cluster import Begun, Late
 from search.features.threads import set_threads
 from search.training.progress import EpochReport, OnEpoch
 
@@ -87,8 +88,6 @@ def run_on_node(
 
 
 def node_resources(plan: NodePlan) -> "Resources":
-    from search.driver.prepare import default_cache_dir
-
     cache = plan.resources.cache_dir if plan.cache_is_shared else default_cache_dir()
     return plan.resources.model_copy(
         update={

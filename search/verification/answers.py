@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from data.dataset import Dataset
-from search.driver.answers import read_predictions
 from search.experiment.trial import Predictions, Protocol, TrialRecord, predictions_name
 from search.journal.journal_file import JournalError
+from search.journal.run_dir import read_predictions
 from search.training.folds import scored_images
 
 

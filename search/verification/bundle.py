@@ -9,9 +9,9 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import make_folder
 from data.reading import read_regular
-from search.driver.answers import read_predictions
-from search.driver.outputs import write_outputs
+from search.driver.publishing import write_outputs
 from search.experiment.trial import Frozen
+from search.journal.run_dir import read_predictions
 from search.journal.state import SearchState
 from search.verification.bundle_file import (
     OPTIONAL,

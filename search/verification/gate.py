@@ -16,7 +16,7 @@ from data.errors import UserError
 from data.messages import shown
 from data.reading import read_regular
 from search.journal.journal_file import Event, JournalError, encode, parse
-from search.journal.state import event_type, first_fault, place_of
+from search.journal.state import first_fault, payload_of, place_of
 from search.verification.story import check_story
 
 MOST_BYTES, MOST_EVENTS = 1 << 25, 100_000  # some four thousand trials of sixty epochs
@@ -68,7 +68,7 @@ def _check_event(event: Event, line: bytes) -> None:
     if written.rstrip(b"\n") != line:
         raise JournalError(f"{place}: it is not spelled as a journal spells it")
     try:
-        event_type(event).payload.model_validate_json(line, strict=True)
+        payload_of(event).model_validate_json(line, strict=True)
     except ValidationError as error:
         raise JournalError(f"{place}: {first_fault(error)}") from error
 

@@ -16,16 +16,16 @@ from data.errors import UserError
 from data.files import StorageError
 from data.messages import shown
 from data.sources import SOURCES
-from search.driver.answers import read_predictions
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen, Predictions, predictions_name
-from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
+from search.journal.run_dir import read_predictions
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
+from search.verification.comparison import Difference
 from search.verification.limits import check_config
 from search.verification.reopening import JOURNAL, Run, relocated, scratch_resources, with_own_cache
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial

@@ -3,8 +3,8 @@ first; it comes from others."""
 
 from collections.abc import Sequence
 
-from search.journal.comparison import Difference
 from search.report.wording import shown
+from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
 from search.verification.submission import BEST_WIDTH, Submission
 from search.verification.verify import describe

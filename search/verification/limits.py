@@ -11,7 +11,7 @@ from data.errors import UserError
 from data.notes import DataNotes
 from search.experiment.space import Space
 from search.experiment.trial import Resources
-from search.journal.comparison import Comparison
+from search.verification.comparison import Comparison
 from search.verification.reopening import Run
 
 MOST_PIXELS = 100_000_000  # of one picture: the default of dataset.max_pixels

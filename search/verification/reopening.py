@@ -14,19 +14,19 @@ from data.messages import shown
 from search.driver.prepare import (
     Prepared,
     backbones_of,
-    default_cache_dir,
     describe_environment,
     prepare,
     resources_of,
 )
 from search.driver.specs import SpecFactory
+from search.execution.engines import default_cache_dir
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import Resources
-from search.journal.comparison import Comparison
 from search.journal.events import Opened
 from search.journal.journal_file import Event, JournalError
 from search.journal.journal_file import read as read_journal
 from search.journal.state import SearchState, replay
+from search.verification.comparison import Comparison
 
 JOURNAL = "journal.jsonl"
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file

@@ -8,13 +8,13 @@ Numbers that follow from answers are `rehearsal`'s; the answers themselves `else
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from search.driver.pacing import Deadline
+from search.driver.workload import Deadline
 from search.experiment.config import parse_config
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
-from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import Event
 from search.journal.state import Replay, SearchState
+from search.verification.comparison import Comparison, Difference
 from search.verification.rehearsal import standing
 from search.verification.reopening import JOURNAL, Run
 

@@ -18,10 +18,10 @@ from data.messages import shown
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
-from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
 from search.verification.answers import Answers
+from search.verification.comparison import Comparison, Difference
 from search.verification.elsewhere import contradictions
 from search.verification.gate import read_journal
 from search.verification.limits import compare_listing
