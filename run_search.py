@@ -33,6 +33,7 @@ from search.commands.command_line import (
     errors_as_status,
     escape_what_cannot_be_written,
     say,
+    stop_signals,
 )
 
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    from search.driver.stop_signals import stop_signals
-
     with errors_as_status(as_json), stop_signals(say, STOPPED) as stop:
         from search.driver.session import SessionOptions, run_search
         from search.experiment.config import load_config
@@ -140,7 +139,7 @@ def _print_result(result: "SearchResult", as_json: bool) -> None:
 def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
     with errors_as_status(as_json):
-        from search.driver.plan import describe_plan, make_plan
+        from search.commands.check import describe_plan, make_plan
         from search.experiment.config import load_config
 
         plan = make_plan(load_config(experiment, overrides))

@@ -89,6 +89,18 @@ def test_it_writes_nothing_to_the_disk(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_says_what_it_does(algorithm: str) -> None:
+    record = ALGORITHMS[algorithm]
+    assert record.name == algorithm
+    assert record.summary[0].islower()
+    assert not record.summary.endswith(".")
+
+
+def test_a_budget_is_shared_out_in_rounds_or_not_at_all(algorithm: str) -> None:
+    config = _config(algorithm)
+    assert bool(rounds_of(config)) == (ALGORITHMS[algorithm].budget_key is not None)
+
+
 @pytest.mark.parametrize("trials", [TRIALS, 20])
 def test_every_budget_is_a_rung_of_the_ladder_and_is_asked_for_as_planned(
     algorithm: str, trials: int

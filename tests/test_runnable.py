@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from search.driver.plan import make_plan
+from search.commands.check import make_plan
 from search.driver.session import SessionOptions, run_search
 from search.execution import engines
 from search.experiment.config import load_config

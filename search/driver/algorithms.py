@@ -43,21 +43,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """One way to choose what is tried next.
-
-    oracle: its class, made on first use. options: what that is built with beside what every oracle
-    has (`build_oracle`); raises UserError where the space or the training does not fit. budget_key:
-    where a proposal carries the budget that it wants; None where every trial gets all of it.
-    rounds: what is asked for at each budget, in order, so that each is a rung with controls of its
-    own; none where there is but one budget. most_trials: asked for at most, where there are no
-    rounds.
-    """
+    """One way to choose what is tried next."""
 
     name: str
-    oracle: Callable[[], type]
+    summary: str  # what it does, for the table of settings
+    oracle: Callable[[], type]  # its class, made on first use
+    # What the oracle is built with beside what every one has (`build_oracle`); raises UserError
+    # where the space or the training does not fit.
     options: Callable[[ExperimentConfig, Space], dict[str, Any]] = lambda config, space: {}
+    # Where a proposal carries the budget that it wants; None: every trial gets all of it.
     budget_key: str | None = None
+    # What is asked for at each budget, in order, so that each is a rung with controls of its own;
+    # none where there is but one budget.
     rounds: Callable[[ExperimentConfig], tuple[Round, ...]] = lambda config: ()
+    # How many trials it asks for at most, where there are no rounds.
     most_trials: Callable[[ExperimentConfig, Space], int] = lambda config, _: config.search.trials
 
 
@@ -123,18 +122,15 @@ def _hyperband_rounds(config: ExperimentConfig) -> tuple[Round, ...]:
     return plan_hyperband(config.search.trials, _most(config), config.search.reduction)
 
 
-def _halving(name: str, rule: Rule) -> Algorithm:
+def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
     def options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
         plan = _halving_plan(config)
         return {"plan": plan, "rule": rule, "max_trials": sum(plan.sizes)}
 
-    return Algorithm(
-        name,
-        halving_oracle_class,
-        options,
-        VIEWS_KEY,
-        lambda config: _halving_plan(config).rounds,
-    )
+    def rounds(config: ExperimentConfig) -> tuple[Round, ...]:
+        return _halving_plan(config).rounds
+
+    return Algorithm(name, summary, halving_oracle_class, options, VIEWS_KEY, rounds)
 
 
 def _halving_plan(config: ExperimentConfig) -> HalvingPlan:
@@ -164,13 +160,39 @@ def _most(config: ExperimentConfig) -> int:
 ALGORITHMS: dict[str, Algorithm] = {
     record.name: record
     for record in (
-        Algorithm("random", random_oracle_class),
-        Algorithm("grid", grid_oracle_class, _grid_options, most_trials=_grid_trials),
-        Algorithm("bayesian", bayesian_oracle_class),
+        Algorithm("random", "draws each setting at random", random_oracle_class),
         Algorithm(
-            "hyperband", hyperband_oracle_class, _hyperband_options, EPOCHS_KEY, _hyperband_rounds
+            name="grid",
+            summary="goes through every combination; ranges need a `step`",
+            oracle=grid_oracle_class,
+            options=_grid_options,
+            most_trials=_grid_trials,
         ),
-        _halving("halving", synchronous),
-        _halving("asynchronous_halving", asynchronous),
+        Algorithm(
+            name="bayesian",
+            summary="models the scores so far (a Gaussian process) and tries where a better one is "
+            "likely",
+            oracle=bayesian_oracle_class,
+        ),
+        Algorithm(
+            name="hyperband",
+            summary="many settings with few views, the best again with more; several brackets, as "
+            "many as `search.trials` pay for",
+            oracle=hyperband_oracle_class,
+            options=_hyperband_options,
+            budget_key=EPOCHS_KEY,
+            rounds=_hyperband_rounds,
+        ),
+        _halving(
+            "halving",
+            synchronous,
+            "many settings with few views (few epochs where the backbone trains), the best of them "
+            "again with more",
+        ),
+        _halving(
+            "asynchronous_halving",
+            asynchronous,
+            "the same, promoting a setting as soon as it has earned it: for many workers",
+        ),
     )
 }

@@ -262,8 +262,10 @@ def _ray(options: EngineOptions) -> Engine:
 
 ENGINES: dict[str, EngineRecord] = {
     "inline": EngineRecord(
-        InlineEngine, isolates=False, summary="in the calling process, one at a time"
+        InlineEngine, isolates=False, summary="in this process, one at a time: for debugging"
     ),
     "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
-    "ray": EngineRecord(_ray, isolates=True, summary="as tasks of a Ray cluster", package="ray"),
+    "ray": EngineRecord(
+        _ray, isolates=True, summary="on a Ray cluster: see [Cluster](cluster.md)", package="ray"
+    ),
 }

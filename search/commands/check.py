@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
-from search.driver.costs import NetworkCost, images_a_view, network_cost
+from search.commands.network_cost import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
