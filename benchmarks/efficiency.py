@@ -163,7 +163,7 @@ def times_of(run_dir: Path) -> tuple[TrialTime, ...]:
 def efficiency(way: Way, workers: int, work: Work) -> float:
     """The share of the workers' time that is spent in trials, from the first asked for to the last
     told."""
-    from search.driver.phases import Context, Known, run_confirmation, run_controls
+    from search.driver.phases import Context, Knowledge, run_confirmation, run_controls
     from search.driver.prepare import Prepared
     from search.driver.search_phase import run_trials
     from search.driver.specs import SpecFactory
@@ -177,9 +177,9 @@ def efficiency(way: Way, workers: int, work: Work) -> float:
     prepared = Prepared(config, space, SpecFactory(config, space, "float32"), unread, "float32")
     context = Context(prepared, ledger, lambda asked: False)
     if way.whole:
-        run_confirmation(context, run_trials(context, run_controls(context, Known())))
+        run_confirmation(context, run_trials(context, run_controls(context, Knowledge())))
     else:
-        run_trials(context, Known())
+        run_trials(context, Knowledge())
     return float(ledger.work / (workers * ledger.now))
 
 

@@ -196,16 +196,16 @@ def _split() -> Iterator[dict[str, Spent]]:
     """The parts of the search phase, known once it is over."""
     from search.driver.ledger import Ledger
     from search.driver.publishing import Showing
-    from search.driver.search_phase import SearchPhase
+    from search.driver.search_phase import AskAndTell
     from search.execution.engines import InlineEngine
     from search.journal.state import EventLog
     from search.report.sheets import TrialSheets
     from search.tracking.tracker import Tracker
 
     parts, found = Parts(), dict[str, Spent]()
-    run = SearchPhase.run
+    run = AskAndTell.run
 
-    def measured(self: SearchPhase) -> list[int]:
+    def measured(self: AskAndTell) -> list[int]:
         parts.spent.clear()
         try:
             return run(self)
@@ -213,8 +213,8 @@ def _split() -> Iterator[dict[str, Spent]]:
             found.update(parts.spent)
 
     wrapped = {
-        (SearchPhase, "ask"): "ask",
-        (SearchPhase, "tell"): "tell",
+        (AskAndTell, "ask"): "ask",
+        (AskAndTell, "tell"): "tell",
         (EventLog, "append"): "journal",
         (Ledger, "effect"): "effect",
         (Ledger, "_write_predictions"): "file",
@@ -223,12 +223,12 @@ def _split() -> Iterator[dict[str, Spent]]:
         (Tracker, "trial_told"): "MLflow",
         (InlineEngine, "submit"): "stand-in",
     }
-    SearchPhase.run = measured  # type: ignore[method-assign]
+    AskAndTell.run = measured  # type: ignore[method-assign]
     try:
         with parts.wrapping(wrapped):
             yield found
     finally:
-        SearchPhase.run = run  # type: ignore[method-assign]
+        AskAndTell.run = run  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from data.files import StorageError
 from run_search import app
 from search.commands.command_line import BAD_INPUT, DONE
 from search.driver.session import SearchResult, SessionOptions, run_search
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import TrialRecord

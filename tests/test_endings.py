@@ -30,7 +30,8 @@ from tiny_sessions import table_of
 
 from data.files import StorageError
 from search.driver.session import SearchResult
-from search.execution.engines import ENGINES, EngineOptions, EngineRecord, InlineEngine
+from search.execution.engine import EngineOptions
+from search.execution.engines import ENGINES, EngineRecord, InlineEngine
 from search.journal.lock import LockedError
 from search.journal.state import EventLog
 from search.report.summary import summarize

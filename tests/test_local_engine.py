@@ -20,7 +20,7 @@ from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
 from search.execution import worker_process
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.execution.worker import private_mb
 
@@ -297,7 +297,7 @@ def test_a_trial_submitted_while_the_engine_shuts_down_ends(tmp_path: Path) -> N
 WITHOUT_GUARD = """
 import pathlib, sys
 from stand_ins import make_spec, resources_in, run
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 
 folder = pathlib.Path("here")

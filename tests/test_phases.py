@@ -6,7 +6,7 @@ import pytest
 from states import make_record
 
 from data.dataset import Dataset
-from search.driver.phases import Context, Known, best_trials, run_ablation, run_controls
+from search.driver.phases import Context, Knowledge, best_trials, run_ablation, run_controls
 from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
 from search.evidence.findings import Evidence
@@ -69,7 +69,7 @@ def asked_by_ablation(policy: dict[str, Any], others: dict[str, Any]) -> dict[st
         make_record(1, "confirm", "1", policy, 0.01),
     ]
     context = context_of(records)
-    run_ablation(context, Known(evidence=Evidence(chosen_trial=1)))
+    run_ablation(context, Knowledge(evidence=Evidence(chosen_trial=1)))
     return {
         r.label: r.spec.settings.augmentation
         for r in context.ledger.records
@@ -115,7 +115,7 @@ def test_where_epochs_are_shared_out_every_rung_has_a_baseline_of_its_own(algori
         training=training,
         model={"backbone": "small-cnn", "weights": "random"},
     )
-    controls = run_controls(context, Known()).controls
+    controls = run_controls(context, Knowledge()).controls
     assert list(controls.by_budget) == [1, 3, 9]
     for budget, numbers in controls.by_budget.items():
         for label, number in numbers.items():

@@ -19,7 +19,7 @@ from ray_cluster import RayCluster, ray_cluster
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.packed import open_packed, packed_folder
-from search.execution.engines import ClusterOptions, EngineOptions
+from search.execution.engine import ClusterOptions, EngineOptions
 from search.execution.ray_cluster import connect
 from search.execution.ray_engine import RayEngine
 

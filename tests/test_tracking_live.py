@@ -15,7 +15,7 @@ from stand_ins import make_spec, resources_in, run
 from states import make_state
 
 from search.driver.ledger import Ledger, Stopped, Surroundings
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.trial import TrialRecord
 from search.journal.state import EventLog

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from search.driver.phases import Context, Known, best_trials, policy_to_ablate
+from search.driver.phases import Context, Knowledge, best_trials, policy_to_ablate
 from search.driver.specs import NONE
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import (
@@ -31,7 +31,7 @@ from search.training.modes import budget_of, mode_of
 FEWEST = 3  # settings below which a rank correlation says nothing
 
 
-def after_search(context: Context, known: Known) -> Evidence:
+def after_search(context: Context, known: Knowledge) -> Evidence:
     """The best trial, and what the best would show if none differed from no augmentation."""
     record = context.ledger.record
     completed = [n for n in known.trials if record(n).status == "completed"]
@@ -51,7 +51,7 @@ def after_search(context: Context, known: Known) -> Evidence:
     return known.evidence.model_copy(update=updates)
 
 
-def _floor(context: Context, known: Known, completed: list[int]) -> NullFloor:
+def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloor:
     """Of each setting once, at the most of the budget that it had, against no augmentation at as
     much."""
     ledger, controls = context.ledger, known.controls
@@ -68,7 +68,7 @@ def _floor(context: Context, known: Known, completed: list[int]) -> NullFloor:
     )
 
 
-def after_confirmation(context: Context, known: Known) -> Evidence:
+def after_confirmation(context: Context, known: Knowledge) -> Evidence:
     """The effects on fresh folds, seeds and views, and the policy they recommend, if any."""
     record, candidates = context.ledger.record, known.confirmation.candidates
     effects = {n: effect for n in candidates if (effect := record(n).effect) is not None}
@@ -108,7 +108,7 @@ def _num_searched(context: Context) -> int:
     return len({setting_key(r.spec.settings) for r in records if r.status == "completed"})
 
 
-def after_ablation(context: Context, known: Known) -> Evidence:
+def after_ablation(context: Context, known: Knowledge) -> Evidence:
     """One verdict an augmentation, corrected for all that was compared at this stage."""
     ledger, ablation = context.ledger, known.ablation
     alone = {
@@ -129,7 +129,7 @@ def after_ablation(context: Context, known: Known) -> Evidence:
     )
 
 
-def after_test(context: Context, known: Known) -> TestResult:
+def after_test(context: Context, known: Knowledge) -> TestResult:
     """The sealed test set's answer, on as many models as there are seeds."""
     ledger, finals = context.ledger, known.finals
     chosen = next((label for label in finals if label != NONE), None)

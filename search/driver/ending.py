@@ -8,7 +8,7 @@ from typing import Literal
 from data.files import StorageError
 from search.driver.ledger import Stopped
 from search.driver.phases import SearchFailed
-from search.execution.engines import Engine
+from search.execution.engine import Engine
 from search.execution.failures import in_a_line
 from search.journal.journal_file import JournalError
 from search.journal.lock import LockedError

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from search.driver.conclusions import rank_agreement
 from search.driver.ledger import Ledger
-from search.driver.phases import Context, Known
+from search.driver.phases import Context, Knowledge
 from search.evidence.findings import LeakDemo, LeakedScore
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import TrialSpec
 from search.journal.state import fullest
 
 
-def run_leak(context: Context, known: Known) -> Known:
+def run_leak(context: Context, known: Knowledge) -> Knowledge:
     """Controls and trials of the fullest rung, scored on augmented images."""
     records = map(context.ledger.record, known.trials)
     again = fullest(record for record in records if record.status == "completed")
@@ -33,7 +33,7 @@ def leaked_spec(spec: TrialSpec) -> TrialSpec:
     return spec.model_copy(update={"kind": "leak", "probes": {}, "demo": "leak"})
 
 
-def after_leak(context: Context, known: Known) -> LeakDemo:
+def after_leak(context: Context, known: Knowledge) -> LeakDemo:
     """The clean and the leaked accuracy of each setting, and how far the two rankings agree."""
     ledger = context.ledger
     scores = [

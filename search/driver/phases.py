@@ -68,13 +68,13 @@ class Context:
         """Raises SearchFailed where a trial failed that the search cannot go on without."""
         record = self.tell(number, baseline)
         if record.status != "completed":
-            raise SearchFailed(f"{what} failed: {reason_of(record)}")
+            raise SearchFailed(f"{what} failed: {failure_of(record)}")
 
 
 BASELINE_FAILED = "no augmentation, which all is compared with,"
 
 
-def reason_of(record: TrialRecord) -> str:
+def failure_of(record: TrialRecord) -> str:
     return record.result.error or "no reason was given" if record.result else "it has no result"
 
 
@@ -116,7 +116,7 @@ class Ablation:
 
 
 @dataclass(frozen=True)
-class Known:
+class Knowledge:
     """What the phases so far hand to the next: numbers of their trials, and what was concluded.
 
     controls, confirmation, ablation: empty before their phase; trial 0 is always no augmentation.
@@ -133,7 +133,7 @@ class Known:
     evidence: Evidence = field(default_factory=Evidence)
 
 
-def run_controls(context: Context, known: Known) -> Known:
+def run_controls(context: Context, known: Knowledge) -> Knowledge:
     """No augmentation first (trial 0), then the other controls, at every budget that trials are
     compared at."""
     ladder: tuple[Budget, ...] = budget_ladder(context.config) or (None,)
@@ -166,7 +166,7 @@ def _baseline_at(context: Context, full: int, rung: int, ladder: tuple[Budget, .
     return context.ask(context.specs.search("control", NONE, settings, budget), rung)
 
 
-def run_confirmation(context: Context, known: Known) -> Known:
+def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
     """The best `top` settings and the controls again, on fresh folds, seeds and views."""
     confirm = context.config.evaluation.confirm
     sources = [
@@ -211,7 +211,7 @@ def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
     return [number for _, number in ranked[:top]]
 
 
-def run_ablation(context: Context, known: Known) -> Known:
+def run_ablation(context: Context, known: Knowledge) -> Knowledge:
     """Each augmentation of the policy taken out, and each searched one alone at its strength in the
     policy or in the best trial."""
     policy, searched = policy_to_ablate(context, known), searched_augmentations(context)
@@ -230,7 +230,7 @@ def run_ablation(context: Context, known: Known) -> Known:
     return replace(known, ablation=Ablation(removed, alone))
 
 
-def policy_to_ablate(context: Context, known: Known) -> Settings:
+def policy_to_ablate(context: Context, known: Knowledge) -> Settings:
     """The chosen policy; where none is, the best confirmed one of the search; where there is none,
     no augmentation."""
     chosen = known.evidence.chosen_trial
@@ -271,7 +271,7 @@ def _best_with(context: Context, name: str) -> Settings | None:
     return context.ledger.record(best[0]).spec.settings if best else None
 
 
-def run_test(context: Context, known: Known) -> Known:
+def run_test(context: Context, known: Knowledge) -> Knowledge:
     """No augmentation, and the chosen policy, each for as long as it took before: trained on train
     + validation, scored on the test split."""
     kind, chosen = "confirm" if known.evidence.confirmed else "control", known.evidence.chosen_trial

@@ -19,7 +19,8 @@ from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
 from search.driver.specs import SpecFactory
-from search.execution.engines import default_cache_dir, require_engine
+from search.execution.engine import default_cache_dir
+from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from search.driver.algorithms import algorithm_of, budget_ladder, build_oracle
-from search.driver.phases import Budget, Context, Controls, Known, SearchFailed, reason_of
+from search.driver.phases import Budget, Context, Controls, Knowledge, SearchFailed, failure_of
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -25,19 +25,19 @@ class _Proposed:
     budget: Budget
 
 
-def run_trials(context: Context, known: Known) -> Known:
+def run_trials(context: Context, known: Knowledge) -> Knowledge:
     """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless
     `execution.order` is eager. Raises SearchFailed where no trial completed, before anything is
     confirmed, or the test set opened, for nothing.
     """
     oracle = build_oracle(context.config, context.space)
-    trials = SearchPhase(context, known.controls, oracle).run()
+    trials = AskAndTell(context, known.controls, oracle).run()
     records = [context.ledger.record(number) for number in trials]
     if any(record.status == "completed" for record in records):
         return replace(known, trials=tuple(trials))
     hours = context.config.search.max_hours
     if records:
-        why = f"the last one failed: {reason_of(records[-1])}"
+        why = f"the last one failed: {failure_of(records[-1])}"
     elif context.out_of_time(0):
         why = (
             f"search.max_hours ({hours}) left no time for one; raise it, or write null for no limit"
@@ -47,7 +47,7 @@ def run_trials(context: Context, known: Known) -> Known:
     raise SearchFailed(f"no trial completed: {why}")
 
 
-class SearchPhase:
+class AskAndTell:
     """Asks, submits and tells."""
 
     def __init__(self, context: Context, controls: Controls, oracle: "keras_tuner.Oracle") -> None:

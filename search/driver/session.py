@@ -26,7 +26,7 @@ from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.opening import continued, open_search
 from search.driver.phases import (
     Context,
-    Known,
+    Knowledge,
     run_ablation,
     run_confirmation,
     run_controls,
@@ -38,7 +38,8 @@ from search.driver.search_phase import run_trials
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import Deadline, workload
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.execution.engines import ENGINES, Engine, EngineOptions
+from search.execution.engine import Engine, EngineOptions
+from search.execution.engines import ENGINES
 from search.experiment.config import Experiment, ExperimentConfig, load_config
 from search.experiment.trial import Resources
 from search.journal.lock import RunLock
@@ -53,27 +54,29 @@ CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 
 
 @dataclass(frozen=True)
-class Phase:
+class SearchPhase:
     """One part of a search. run: asks for its trials and has them told, from what is known so far.
     conclude: what follows, one value, journaled as an event of type `event`. is_due: whether an
     experiment has this phase. num_trials: as far as it is known before."""
 
     name: str
-    run: Callable[[Context, Known], Known]
+    run: Callable[[Context, Knowledge], Knowledge]
     event: Literal["evidence", "test", "leak"] | None = None
-    conclude: Callable[[Context, Known], Evidence | TestResult | LeakDemo] | None = None
+    conclude: Callable[[Context, Knowledge], Evidence | TestResult | LeakDemo] | None = None
     is_due: Callable[[Prepared], bool] = lambda prepared: True
     num_trials: Callable[[Prepared], int | None] = lambda prepared: None
 
 
 PHASES = (
-    Phase("controls", run_controls),
-    Phase("search", run_trials, "evidence", after_search, num_trials=lambda p: p.num_trials),
-    Phase("confirm", run_confirmation, "evidence", after_confirmation, lambda p: p.is_confirmed),
-    Phase("ablation", run_ablation, "evidence", after_ablation, lambda p: p.is_ablated),
-    Phase("test", run_test, "test", after_test, lambda p: p.is_tested),
+    SearchPhase("controls", run_controls),
+    SearchPhase("search", run_trials, "evidence", after_search, num_trials=lambda p: p.num_trials),
+    SearchPhase(
+        "confirm", run_confirmation, "evidence", after_confirmation, lambda p: p.is_confirmed
+    ),
+    SearchPhase("ablation", run_ablation, "evidence", after_ablation, lambda p: p.is_ablated),
+    SearchPhase("test", run_test, "test", after_test, lambda p: p.is_tested),
 )
-WITH_LEAK = (*PHASES, Phase("leak", run_leak, "leak", after_leak))  # a guest, for the course
+WITH_LEAK = (*PHASES, SearchPhase("leak", run_leak, "leak", after_leak))  # a guest, for the course
 
 
 def run_phases(
@@ -81,14 +84,14 @@ def run_phases(
     log: EventLog,
     progress: Any,
     show: Callable[[], None],
-    phases: tuple[Phase, ...] = PHASES,
+    phases: tuple[SearchPhase, ...] = PHASES,
 ) -> None:
     """Every phase that is due, in order; each conclusion is journaled once. Run again on the
     journal of an interrupted search it does the same. show: called after each.
 
     Raises Stopped where it was asked to stop, SearchFailed where it cannot go on.
     """
-    known = Known()
+    known = Knowledge()
     for phase in phases:
         if not phase.is_due(context.prepared):
             continue

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from data.errors import UserError
-from search.execution.engines import require_engine
+from search.execution.engine import require_package
 from search.training.progress import EpochReport, OnEpoch
 
 CONNECT_SECONDS = 10.0
@@ -36,7 +36,7 @@ def connect(address: str) -> ClusterConnection:
     # after the end.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
-    require_engine("ray")
+    require_package("ray", "ray")
     import ray
 
     if ray.is_initialized():

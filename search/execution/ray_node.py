@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.files import StorageError, make_folder
-from search.execution.engines import default_cache_dir
+from search.execution.engine import default_cache_dir
 from search.execution.failures import Failure, classify, guarded
 from search.execution.ray_cluster import Begun, Late
 from search.features.threads import set_threads
@@ -49,7 +49,7 @@ class NoImages:
 class NodePlan:
     """All that a task needs beside its spec.
 
-    run: as `engines.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
+    run: as `engine.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
     in, unless `cache_is_shared`.
     search: names the search's folder in the cache. digest: of the images that a node must find;
     None for any. path: as `Engine.use_dataset` has it. shared: the images, once they were sent.

@@ -26,7 +26,7 @@ from search.execution.failures import Failure, classify, guarded
 from search.training.progress import EpochReport
 
 if TYPE_CHECKING:
-    from search.execution.engines import RunTrial
+    from search.execution.engine import RunTrial
     from search.experiment.trial import Outcome, Resources, TrialSpec
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

@@ -24,7 +24,7 @@ from typing import Any
 import pebble
 
 from search.execution import worker
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.failures import Failure, describe_exit
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch

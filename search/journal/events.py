@@ -109,7 +109,7 @@ class OpenedEvent(Payload):
         draft.fields["opened"] = self.opened
 
 
-class Asked(Payload):
+class AskedEvent(Payload):
     record: TrialRecord
 
     def fold(self, draft: Draft) -> None:
@@ -252,7 +252,7 @@ class Shown(Payload):
 
 EVENTS: dict[str, type[Payload]] = {
     "opened": OpenedEvent,
-    "asked": Asked,
+    "asked": AskedEvent,
     "told": Told,
     "evidence": EvidenceEvent,
     "test": TestEvent,

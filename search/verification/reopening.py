@@ -19,7 +19,7 @@ from search.driver.prepare import (
     resources_of,
 )
 from search.driver.specs import SpecFactory
-from search.execution.engines import default_cache_dir
+from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.trial import Resources
 from search.journal.events import Opened
