@@ -63,8 +63,10 @@ def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> No
     )  # an empty last cell
     assert [words for words in WORDS.values() if words not in page] == []
     assert list(AUGMENTATION_WORDS) == list(AUGMENTATIONS)
-    for name, record in [*ALGORITHMS.items(), *ENGINES.items()]:
-        assert f"| `{name}` | {record.summary[0].upper()}{record.summary[1:]}. |" in page
+    summaries = {name: record.summary for name, record in ALGORITHMS.items()}
+    summaries |= {name: record.summary for name, record in ENGINES.items()}
+    for name, summary in summaries.items():
+        assert f"| `{name}` | {summary[0].upper()}{summary[1:]}. |" in page
 
 
 def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.messages import plural
@@ -24,9 +24,11 @@ from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import earlier_looks, forget_previous, read_predictions
 from search.journal.state import EventLog, SearchState
 
-MOST_TRIES = (
-    3  # how often a failed trial is tried again while the values that may change stay as they are
-)
+if TYPE_CHECKING:
+    from search.report.terminal import Progress
+
+# how often a failed trial is tried again while the values that may change stay as they are
+MOST_TRIES = 3
 VALUE_CHARACTERS = 60
 
 
@@ -58,7 +60,11 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
 
 
 def open_search(
-    config: ExperimentConfig, run_dir: Path, log: EventLog, progress: Any, stop: threading.Event
+    config: ExperimentConfig,
+    run_dir: Path,
+    log: EventLog,
+    progress: "Progress",
+    stop: threading.Event,
 ) -> Prepared:
     """The images and the first event of a sitting. Raises UserError for what the user can mend,
     Stopped where it was asked to stop meanwhile."""

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -47,6 +47,9 @@ from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
 from search.report.sheets import TrialSheets
 from search.training.trial_files import SpentCheckpoints, SpentViews
+
+if TYPE_CHECKING:
+    from search.report.terminal import Progress
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")
@@ -82,7 +85,7 @@ WITH_LEAK = (*PHASES, SearchPhase("leak", run_leak, "leak", after_leak))  # a gu
 def run_phases(
     context: Context,
     log: EventLog,
-    progress: Any,
+    progress: "Progress",
     show: Callable[[], None],
     phases: tuple[SearchPhase, ...] = PHASES,
 ) -> None:
@@ -157,7 +160,7 @@ def run_search(
     _check_arguments(progress, options)
     config = load_config(experiment)
     run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
-    options, progress = options or SessionOptions(), progress or Unwatched()
+    options, progress = options or SessionOptions(), progress or unwatched()
     make_folder(run_dir, "the run directory")
     with RunLock(run_dir, notify=progress.message) as lock:
         sweep_leftovers(run_dir, 0)
@@ -188,9 +191,12 @@ def _check_arguments(progress: object, options: object) -> None:
         raise TypeError(f"options received {options!r}; allowed: None or a SessionOptions")
 
 
-class Unwatched:
+def unwatched() -> "Progress":
     """Progress that nobody watches."""
+    return cast("Progress", _Silent())
 
+
+class _Silent:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: None
 
@@ -201,7 +207,7 @@ class _Sitting:
 
     config: ExperimentConfig
     run_dir: Path
-    progress: Any
+    progress: "Progress"
     options: SessionOptions
     lock: RunLock
     log: EventLog

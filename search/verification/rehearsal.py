@@ -17,7 +17,7 @@ import numpy as np
 from search.driver.ledger import Ledger, Stopped
 from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
-from search.driver.session import PHASES, WITH_LEAK, Unwatched, run_phases
+from search.driver.session import PHASES, WITH_LEAK, run_phases, unwatched
 from search.experiment.trial import Outcome, Predictions, TrialRecord, TrialSpec
 from search.journal.journal_file import Event
 from search.journal.journal_file import read as read_journal
@@ -61,7 +61,7 @@ def rehearse(
         )
         leaked = state.leak is not None or bool(state.of_kind("leak"))
         with suppress(Stopped, SearchFailed):
-            run_phases(context, log, Unwatched(), lambda: None, WITH_LEAK if leaked else PHASES)
+            run_phases(context, log, unwatched(), lambda: None, WITH_LEAK if leaked else PHASES)
     return read_journal(journal)[0]
 
 
