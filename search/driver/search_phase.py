@@ -97,8 +97,7 @@ class AskAndTell:
         return True
 
     def tell(self, asked: _Proposed) -> None:
-        """Waits for the answer and gives it to the oracle: completed with its score (cut short or
-        not), or failed."""
+        """Waits for the answer and gives it to the oracle: completed, with its score, or failed."""
         record = self.context.tell(asked.number, self.controls.baseline(asked.budget))
         if record.result is not None and record.status == "completed":
             self.oracle.update_trial(asked.proposal.trial_id, {"score": record.result.score})
