@@ -121,25 +121,20 @@ class Ledger:
         self._num_asked += 1
         first = self._first_with_key.setdefault(spec.key, number)
         if number not in self._log.records:
-            repeated = first if first != number else None
-            record = TrialRecord(
-                trial=number,
-                kind=spec.kind,
-                label=spec.label,
-                settings=settings,
-                spec=spec,
-                rung=rung,
-                duplicate_of=repeated,
+            self._write_asked(
+                TrialRecord(
+                    trial=number,
+                    kind=spec.kind,
+                    label=spec.label,
+                    settings=settings,
+                    spec=spec,
+                    rung=rung,
+                    duplicate_of=first if first != number else None,
+                )
             )
-            self._log.append("asked", record=record.model_dump(mode="json", exclude_defaults=True))
         record = self.record(number)
         if record.spec.key != spec.key:
-            raise JournalError(
-                f"{self._log.path}: trial {number} is not the one this search asks for "
-                f"({record.label} against {spec.label}); the journal was changed or made by "
-                "another version; go on with the version that began it, choose another "
-                f"--run-dir, or start anew with {FRESH}"
-            )
+            raise self._another_search(record, spec)
         if record.result is None and record.duplicate_of is None:
             self._futures[number] = self._kept_answer(record) or self._engine.submit(
                 spec, functools.partial(self._on_epoch, number)
@@ -214,6 +209,18 @@ class Ledger:
         seed = derive_seed(self._seed, "bootstrap", *pair)
         return paired_effect(
             self.predictions(number), self.predictions(baseline), self._labels, objective, seed
+        )
+
+    def _write_asked(self, record: TrialRecord) -> None:
+        content = record.model_dump(mode="json", exclude_defaults=True)
+        self._log.append("asked", record=content)
+
+    def _another_search(self, record: TrialRecord, spec: TrialSpec) -> JournalError:
+        return JournalError(
+            f"{self._log.path}: trial {record.trial} is not the one this search asks for "
+            f"({record.label} against {spec.label}); the journal was changed or made by another "
+            "version; go on with the version that began it, choose another --run-dir, or start "
+            f"anew with {FRESH}"
         )
 
     def _source(self, number: int) -> int:
