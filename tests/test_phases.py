@@ -96,6 +96,14 @@ def test_one_that_the_policy_lacks_takes_options_and_strength_from_one_trial() -
     assert asked["rotation_range alone"] == trial
 
 
+def test_an_ablation_asks_in_one_order_whatever_the_order_of_the_policy() -> None:
+    """A search that was resumed has its policy from the journal, which sorts names."""
+    policy = {"rotation_range": 20.0, "horizontal_flip": True, "policy": "rand_augment"}
+    again = dict(sorted(policy.items()))
+    assert list(again) != list(policy)
+    assert list(asked_by_ablation(again, again)) == list(asked_by_ablation(policy, policy))
+
+
 def test_the_baseline_tries_every_augmentation_with_the_experiments_options() -> None:
     probes = context_of([]).specs.baseline().probes
     assert probes == {

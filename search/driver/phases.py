@@ -216,7 +216,7 @@ def run_ablation(context: Context, known: Knowledge) -> Knowledge:
     policy or in the best trial."""
     policy, searched = policy_to_ablate(context, known), searched_augmentations(context)
     removed, alone = {}, {}
-    for name in policy.augmentation:
+    for name in active(policy.augmentation):  # in table order: a journal sorts what it holds
         if name in searched:
             rest = {key: value for key, value in policy.augmentation.items() if key != name}
             removed[name] = _ask_ablation(context, f"without {name}", policy, rest)
