@@ -33,6 +33,7 @@ from search.commands.command_line import (
     errors_as_status,
     escape_what_cannot_be_written,
     say,
+    stop_signals,
 )
 
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    from search.driver.stop_signals import stop_signals
-
     with errors_as_status(as_json), stop_signals(say, STOPPED) as stop:
         from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
@@ -140,8 +139,8 @@ def _print_result(result: "SearchResult", as_json: bool) -> None:
 def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
     with errors_as_status(as_json):
+        from search.commands.check import describe_plan, make_plan
         from search.driver.experiment_file import load_config
-        from search.driver.plan import describe_plan, make_plan
 
         plan = make_plan(load_config(experiment, overrides))
         for line in plan.dataset.notes.lines():
@@ -172,7 +171,7 @@ def preview(
 def report(directory: Directory, as_json: AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with errors_as_status(as_json):
-        from search.driver.outputs import write_outputs
+        from search.driver.publishing import write_outputs
         from search.journal.journal_file import read
         from search.journal.state import replay
 

@@ -163,22 +163,22 @@ def times_of(run_dir: Path) -> tuple[TrialTime, ...]:
 def efficiency(way: Way, workers: int, work: Work) -> float:
     """The share of the workers' time that is spent in trials, from the first asked for to the last
     told."""
-    from search.driver.phases import Context, Controls, run_confirmation, run_controls
+    from search.driver.phases import Context, Knowledge, run_confirmation, run_controls
+    from search.driver.prepare import Prepared
     from search.driver.search_phase import run_trials
-    from search.driver.specs import NONE, SpecFactory
+    from search.driver.specs import SpecFactory
     from search.experiment.config import ExperimentConfig
 
     config = ExperimentConfig.model_validate(_experiment(way, workers, work))
     space = config.space
     ledger: Any = SimulatedLedger(workers, work)
-    context = Context(
-        config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False
-    )
+    unread: Any = None
+    prepared = Prepared(config, space, SpecFactory(config, space, "float32"), unread, "float32")
+    context = Context(prepared, ledger, lambda asked: False)
     if way.whole:
-        controls = run_controls(context)
-        run_confirmation(context, controls, run_trials(context, controls))
+        run_confirmation(context, run_trials(context, run_controls(context, Knowledge())))
     else:
-        run_trials(context, Controls({None: {NONE: 0}}))
+        run_trials(context, Knowledge())
     return float(ledger.work / (workers * ledger.now))
 
 
@@ -214,13 +214,18 @@ class SimulatedLedger:
         self._ends: list[float] = []
         self._first_with_key: dict[str, int] = {}
 
-    def ask(self, kind: Any, label: str, spec: Any, settings: Any, rung: int | None = None) -> int:
+    def ask(self, spec: Any, settings: Any, rung: int | None = None) -> int:
         from search.experiment.trial import TrialRecord
 
         number = len(self._records)
         self._records.append(
             TrialRecord(
-                trial=number, kind=kind, label=label, settings=settings, spec=spec, rung=rung
+                trial=number,
+                kind=spec.kind,
+                label=spec.label,
+                settings=settings,
+                spec=spec,
+                rung=rung,
             )
         )
         first = self._first_with_key.setdefault(spec.key, number)

@@ -38,7 +38,7 @@ def measure_overhead(together: int, searched: int) -> Overhead:
 
 def _engine_seconds(together: int) -> tuple[float, float]:
     """The median of one trial at a time, and what each of many submitted together takes."""
-    from search.execution.engines import ClusterOptions, EngineOptions
+    from search.execution.engine import ClusterOptions, EngineOptions
     from search.execution.ray_engine import RayEngine
     from search.experiment.trial import Resources
 

@@ -194,41 +194,41 @@ def _made(write: Callable[..., Path], result: Any) -> tuple[float, int]:
 @contextmanager
 def _split() -> Iterator[dict[str, Spent]]:
     """The parts of the search phase, known once it is over."""
-    from search.driver import loop
     from search.driver.ledger import Ledger
-    from search.driver.search_phase import SearchPhase
+    from search.driver.publishing import Showing
+    from search.driver.search_phase import AskAndTell
     from search.execution.engines import InlineEngine
-    from search.journal.event_log import EventLog
+    from search.journal.state import EventLog
     from search.report.sheets import TrialSheets
     from search.tracking.tracker import Tracker
 
     parts, found = Parts(), dict[str, Spent]()
-    run_trials = loop.run_trials
+    run = AskAndTell.run
 
-    def measured(context: Any, controls: Any) -> list[int]:
+    def measured(self: AskAndTell) -> list[int]:
         parts.spent.clear()
         try:
-            return run_trials(context, controls)
+            return run(self)
         finally:
             found.update(parts.spent)
 
     wrapped = {
-        (SearchPhase, "ask"): "ask",
-        (SearchPhase, "tell"): "tell",
+        (AskAndTell, "ask"): "ask",
+        (AskAndTell, "tell"): "tell",
         (EventLog, "append"): "journal",
         (Ledger, "effect"): "effect",
         (Ledger, "_write_predictions"): "file",
         (TrialSheets, "trial_told"): "sheets",
-        (loop.SearchLoop, "show"): "tables",
+        (Showing, "now"): "tables",
         (Tracker, "trial_told"): "MLflow",
         (InlineEngine, "submit"): "stand-in",
     }
-    loop.run_trials = measured
+    AskAndTell.run = measured  # type: ignore[method-assign]
     try:
         with parts.wrapping(wrapped):
             yield found
     finally:
-        loop.run_trials = run_trials
+        AskAndTell.run = run  # type: ignore[method-assign]
 
 
 @contextmanager

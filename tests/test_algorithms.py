@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
-from search.driver import bayesian
-from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials, rounds_of, views_ladder
-from search.driver.bayesian import most_telling
+from search.driver import oracles
+from search.driver.algorithms import ALGORITHMS, budget_ladder, build_oracle, num_trials, rounds_of
 from search.driver.experiment_file import parse_config
+from search.driver.oracles import most_telling
 from search.experiment.config import ExperimentConfig
 
 TRIALS = 6
@@ -89,6 +89,18 @@ def test_it_writes_nothing_to_the_disk(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_says_what_it_does(algorithm: str) -> None:
+    record = ALGORITHMS[algorithm]
+    assert record.name == algorithm
+    assert record.summary[0].islower()
+    assert not record.summary.endswith(".")
+
+
+def test_a_budget_is_shared_out_in_rounds_or_not_at_all(algorithm: str) -> None:
+    config = _config(algorithm)
+    assert bool(rounds_of(config)) == (ALGORITHMS[algorithm].budget_key is not None)
+
+
 @pytest.mark.parametrize("trials", [TRIALS, 20])
 def test_every_budget_is_a_rung_of_the_ladder_and_is_asked_for_as_planned(
     algorithm: str, trials: int
@@ -96,10 +108,10 @@ def test_every_budget_is_a_rung_of_the_ladder_and_is_asked_for_as_planned(
     config = _config(algorithm, trials=trials)
     key = ALGORITHMS[algorithm].budget_key
     if key is None:
-        assert views_ladder(config) == ()
+        assert budget_ladder(config) == ()
         return
     budgets = [values[key] for values in _proposals(config)]
-    assert set(budgets) == set(views_ladder(config))
+    assert set(budgets) == set(budget_ladder(config))
     assert max(budgets) == 16
     planned = Counter[int]()
     for each in rounds_of(config):
@@ -150,5 +162,5 @@ def test_the_bayesian_oracle_is_fitted_on_what_runs_the_best_and_the_latest() ->
 
 
 def test_a_long_bayesian_search_goes_on_proposing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bayesian, "MOST_FITTED", 6)
+    monkeypatch.setattr(oracles, "MOST_FITTED", 6)
     assert len(_proposals(_config("bayesian", trials=15))) == 15

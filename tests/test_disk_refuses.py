@@ -20,7 +20,7 @@ from run_search import app
 from search.commands.command_line import BAD_INPUT, DONE
 from search.driver.experiment_file import parse_config
 from search.driver.session import SearchResult, SessionOptions, run_search
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord

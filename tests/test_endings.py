@@ -30,9 +30,10 @@ from tiny_sessions import table_of
 
 from data.files import StorageError
 from search.driver.session import SearchResult
-from search.execution.engines import ENGINES, EngineOptions, EngineRecord, InlineEngine
-from search.journal.event_log import EventLog
+from search.execution.engine import EngineOptions
+from search.execution.engines import ENGINES, EngineRecord, InlineEngine
 from search.journal.lock import LockedError
+from search.journal.state import EventLog
 from search.report.summary import summarize
 from search.report.terminal import print_closing
 
@@ -158,7 +159,7 @@ def test_a_stop_gives_the_same_result_in_every_phase_and_is_gone_on_from(
         if step == "decoding":
             stop.set()
         if step == "winner":
-            patch.setattr("search.driver.session.SearchLoop.show", lambda loop: stop.set())
+            patch.setattr("search.driver.publishing.Publisher.show", lambda *_: stop.set())
         folder = tmp_path if step == "decoding" else cache  # where nothing is decoded yet
         result = sit(config_of(folder), run_dir, progress, stop=stop)
     assert (result.outcome, result.reason) == ("stopped", "asked to stop")
@@ -219,7 +220,7 @@ def test_figures_without_memory_cost_a_line_and_are_drawn_the_next_time(
     run_dir, heard = tmp_path / "a run", Heard()
     with monkeypatch.context() as patch:
         patch.setattr(
-            "search.driver.outputs.write_report", lambda *arguments: raising(MemoryError())()
+            "search.driver.publishing.write_report", lambda *arguments: raising(MemoryError())()
         )
         assert sit(config_of(cache), run_dir, heard).outcome == "finished"
     (line,) = (m for m in heard.messages if "could not make" in m)

@@ -11,7 +11,8 @@ import pytest
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
-from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
+from search.execution.engine import ClusterOptions, Engine, EngineOptions
+from search.execution.engines import ENGINES
 from search.experiment.trial import Outcome
 from search.training.progress import EpochReport
 

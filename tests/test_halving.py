@@ -5,11 +5,11 @@ from typing import Any
 import keras_tuner
 import pytest
 
-from search.driver.halving import (
+from search.driver.oracles import halving_oracle_class
+from search.driver.rounds import (
     HalvingPlan,
     Rule,
     asynchronous,
-    halving_oracle_class,
     plan_halving,
     synchronous,
 )

@@ -23,11 +23,11 @@ from run_search import BAD_INPUT, DIFFERENT, app
 from search.driver.experiment_file import parse_config
 from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.trial import Predictions
-from search.journal.comparison import Comparison
 from search.journal.journal_file import JournalError
 from search.verification import foreign_runs
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import SHEET, read_bundle
+from search.verification.comparison import Comparison
 from search.verification.event_checks import check_events
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.reopening import open_run, relocated, scratch_resources

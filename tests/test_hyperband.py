@@ -4,8 +4,7 @@ bracket."""
 import keras_tuner
 import pytest
 
-from search.driver.halving import Round
-from search.driver.hyperband import first_bracket, plan_hyperband
+from search.driver.rounds import Round, first_bracket, plan_hyperband
 
 
 def test_twenty_trials_pay_for_the_most_aggressive_bracket_and_a_part_of_the_next() -> None:

@@ -19,8 +19,8 @@ from processes import announced, is_running, wait_until
 from stand_ins import make_spec, resources_in, run
 
 from data.files import StorageError
-from search.execution import own_context, worker_process
-from search.execution.engines import EngineOptions
+from search.execution import worker_process
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.execution.worker import private_mb
 
@@ -297,7 +297,7 @@ def test_a_trial_submitted_while_the_engine_shuts_down_ends(tmp_path: Path) -> N
 WITHOUT_GUARD = """
 import pathlib, sys
 from stand_ins import make_spec, resources_in, run
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 
 folder = pathlib.Path("here")
@@ -332,18 +332,18 @@ def test_another_thread_s_processes_import_the_main_module_as_ever() -> None:
     from multiprocessing import spawn
 
     seen: list[bool] = []
-    with own_context._main_left_out():
-        mine = own_context._MAIN[1] in spawn.get_preparation_data("x")
+    with worker_process._main_left_out():
+        mine = worker_process._MAIN[1] in spawn.get_preparation_data("x")
         thread = threading.Thread(
             target=lambda: seen.append(
-                bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x")))
+                bool(set(worker_process._MAIN) & set(spawn.get_preparation_data("x")))
             )
         )
         thread.start()
         thread.join()
     assert (mine, seen) == (
         False,
-        [bool(set(own_context._MAIN) & set(spawn.get_preparation_data("x")))],
+        [bool(set(worker_process._MAIN) & set(spawn.get_preparation_data("x")))],
     )
 
 

@@ -11,7 +11,8 @@ from stand_ins import answer
 
 from search.driver.experiment_file import parse_config
 from search.driver.session import run_search
-from search.execution.engines import ENGINES, EngineOptions, EngineRecord
+from search.execution.engine import EngineOptions
+from search.execution.engines import ENGINES, EngineRecord
 from search.execution.local_engine import LocalEngine
 from search.execution.worker import private_mb
 from search.experiment.trial import TrialRecord

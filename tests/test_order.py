@@ -9,7 +9,7 @@ from stand_ins import complete, make_spec, resources_in
 
 from search.driver.ledger import Ledger
 from search.experiment.trial import Outcome, TrialSpec
-from search.journal.event_log import EventLog
+from search.journal.state import EventLog
 from search.training.progress import OnEpoch
 
 
@@ -35,7 +35,7 @@ def _ledger(folder: Path, engine: HandEngine) -> Ledger:
 
 def _ask(ledger: Ledger, count: int = 3) -> list[int]:
     specs = [make_spec(f"complete {number}", view_seed=number) for number in range(count)]
-    return [ledger.ask("trial", spec.label, spec, {}) for spec in specs]
+    return [ledger.ask(spec, {}) for spec in specs]
 
 
 def test_the_first_to_have_an_answer_is_told_first(tmp_path: Path) -> None:
@@ -68,10 +68,9 @@ def test_a_setting_that_was_told_before_needs_no_waiting(tmp_path: Path) -> None
     _ask(ledger, 1)
     engine.answer("complete 0", tmp_path)
     ledger.tell(0)
-    again = make_spec("complete 0", view_seed=0)
     numbers = [
-        ledger.ask("trial", label, spec, {})
-        for label, spec in (("new", make_spec("complete 9", 9)), ("again", again))
+        ledger.ask(spec, {})
+        for spec in (make_spec("complete 9", 9), make_spec("complete 0", view_seed=0))
     ]
     assert ledger.first_answered(numbers) == numbers[1]
 

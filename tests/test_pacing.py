@@ -10,9 +10,8 @@ from states import make_state
 
 from search.driver import session
 from search.driver.experiment_file import parse_config
-from search.driver.pacing import Deadline, Pace
 from search.driver.session import SessionOptions, run_search
-from search.driver.workload import Workload, workload
+from search.driver.workload import Deadline, Pace, Workload, workload
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.state import SearchState

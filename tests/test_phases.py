@@ -1,13 +1,22 @@
 """What the phases ask for, over a ledger that only writes it down."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from states import make_record
 
+from data.dataset import Dataset
 from search.driver.experiment_file import parse_config
-from search.driver.phases import Confirmation, Context, best_trials, run_ablation, run_controls
+from search.driver.phases import (
+    Context,
+    Knowledge,
+    best_trials,
+    run_ablation,
+    run_controls,
+)
+from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
+from search.evidence.findings import Evidence
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialSpec
 
@@ -26,11 +35,9 @@ class Ledger:
     def __init__(self, records: list[TrialRecord]) -> None:
         self.records = records
 
-    def ask(
-        self, kind: Any, label: str, spec: TrialSpec, settings: Any, rung: int | None = None
-    ) -> int:
+    def ask(self, spec: TrialSpec, settings: Any, rung: int | None = None) -> int:
         made = make_record(
-            len(self.records), kind, label, spec.settings.augmentation, 0.0, rung=rung
+            len(self.records), spec.kind, spec.label, spec.settings.augmentation, 0.0, rung=rung
         )
         self.records.append(made.model_copy(update={"spec": spec}))
         return len(self.records) - 1
@@ -51,9 +58,9 @@ def context_of(records: list[TrialRecord], **sections: Any) -> Context:
     config: ExperimentConfig = parse_config({**data, **sections}, "test")
     space = config.space
     ledger: Any = Ledger(records)
-    return Context(
-        config, space, SpecFactory(config, space, "float32"), ledger, lambda asked: False
-    )
+    specs, unread = SpecFactory(config, space, "float32"), cast("Dataset", None)
+    prepared = Prepared(config, space, specs, unread, "float32")
+    return Context(prepared, ledger, lambda asked: False)
 
 
 def settings(augmentation: dict[str, Any]) -> Any:
@@ -63,9 +70,12 @@ def settings(augmentation: dict[str, Any]) -> Any:
 def asked_by_ablation(policy: dict[str, Any], others: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Label -> augmentation of what is trained to take `policy` apart, `others` being a trial
     beside it."""
-    context = context_of([make_record(0, "trial", "1", others, 0.01)])
-    searched = ["rotation_range", "horizontal_flip", "policy"]
-    run_ablation(context, Confirmation(0, {}), settings(policy), searched)
+    records = [
+        make_record(0, "trial", "1", others, 0.01),
+        make_record(1, "confirm", "1", policy, 0.01),
+    ]
+    context = context_of(records)
+    run_ablation(context, Knowledge(evidence=Evidence(chosen_trial=1)))
     return {
         r.label: r.spec.settings.augmentation
         for r in context.ledger.records
@@ -92,6 +102,14 @@ def test_one_that_the_policy_lacks_takes_options_and_strength_from_one_trial() -
     assert asked["rotation_range alone"] == trial
 
 
+def test_an_ablation_asks_in_one_order_whatever_the_order_of_the_policy() -> None:
+    """A search that was resumed has its policy from the journal, which sorts names."""
+    policy = {"rotation_range": 20.0, "horizontal_flip": True, "policy": "rand_augment"}
+    again = dict(sorted(policy.items()))
+    assert list(again) != list(policy)
+    assert list(asked_by_ablation(again, again)) == list(asked_by_ablation(policy, policy))
+
+
 def test_the_baseline_tries_every_augmentation_with_the_experiments_options() -> None:
     probes = context_of([]).specs.baseline().probes
     assert probes == {
@@ -111,9 +129,9 @@ def test_where_epochs_are_shared_out_every_rung_has_a_baseline_of_its_own(algori
         training=training,
         model={"backbone": "small-cnn", "weights": "random"},
     )
-    controls = run_controls(context)
-    assert list(controls.by_views) == [1, 3, 9]
-    for budget, numbers in controls.by_views.items():
+    controls = run_controls(context, Knowledge()).controls
+    assert list(controls.by_budget) == [1, 3, 9]
+    for budget, numbers in controls.by_budget.items():
         for label, number in numbers.items():
             record = context.ledger.record(number)
             assert record.label == label

@@ -19,8 +19,8 @@ from ray_cluster import RayCluster, ray_cluster
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.packed import open_packed, packed_folder
-from search.execution.engines import ClusterOptions, EngineOptions
-from search.execution.ray_connection import connect
+from search.execution.engine import ClusterOptions, EngineOptions
+from search.execution.ray_cluster import connect
 from search.execution.ray_engine import RayEngine
 
 SETTLE_SECONDS = 8.0  # a process of a trial is up long before

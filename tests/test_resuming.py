@@ -24,12 +24,12 @@ from pictures import write_folders
 from tiny_sessions import table_of
 
 from data.errors import UserError
-from search.driver.answers import read_predictions
-from search.driver.resuming import MOST_TRIES
+from search.driver.opening import MOST_TRIES
 from search.driver.session import SearchResult
 from search.experiment.config import ExperimentConfig
-from search.journal.comparison import Comparison
+from search.journal.run_dir import read_predictions
 from search.journal.state import SearchState
+from search.verification.comparison import Comparison
 from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal, rehearse
 from search.verification.reopening import prepare_again, scratch_resources
@@ -215,7 +215,7 @@ def test_a_search_cut_short_before_it_was_stopped_asks_for_more_when_the_limit_i
     faults.raised["test: no augmentation"] = OUT_OF_MEMORY
     told: list[int] = []
     with monkeypatch.context() as patched:
-        patched.setattr("search.driver.pacing.Deadline.passed", lambda self: len(told) >= 4)
+        patched.setattr("search.driver.workload.Deadline.passed", lambda self: len(told) >= 4)
         short = config_of(cache, search={"trials": 4, "max_hours": 1.0})
         first = sit(short, run_dir, Heard(told.append))
     assert len(first.state.of_kind("trial")) < 4

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
+from search.commands.check import make_plan
 from search.driver.experiment_file import load_config
-from search.driver.plan import make_plan
 from search.driver.session import SessionOptions, run_search
-from search.execution import engines
+from search.execution import engine
 
 EXPERIMENT: dict[str, Any] = {
     "name": "never",
@@ -45,9 +45,9 @@ EXPERIMENT: dict[str, Any] = {
 def test_check_and_run_refuse_the_same(
     changes: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed = engines.importlib.util.find_spec
+    installed = engine.importlib.util.find_spec
     monkeypatch.setattr(
-        engines.importlib.util, "find_spec", lambda name: None if name == "ray" else installed(name)
+        engine.importlib.util, "find_spec", lambda name: None if name == "ray" else installed(name)
     )
     config = load_config({**EXPERIMENT, **changes})
     with pytest.raises(UserError, match=message) as by_check:

@@ -5,14 +5,12 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from states import make_state
 
 from benchmarks.parts import Parts
-from search.driver import loop as loop_module
-from search.driver.loop import SHOW_SECONDS, SHOW_SHARE, SearchLoop
-from search.driver.pacing import Deadline
+from search.driver.publishing import SHOW_SECONDS, SHOW_SHARE, Showing
+from search.driver.session import out_of_time
 
 
 class Clock:
@@ -37,40 +35,29 @@ class CountingLog:
         return None
 
 
-def _loop(log: CountingLog, on_state: Any) -> SearchLoop:
-    dataset = SimpleNamespace(labels=np.zeros(1, int), class_names=("a",))
-    prepared: Any = SimpleNamespace(config=None, space=None, specs=None, dataset=dataset)
-    ledger: Any = SimpleNamespace(listeners=[])
-    progress = SimpleNamespace(trial_told=lambda record: None)
-    unhurried = Deadline.__new__(Deadline)
-    unhurried.told = lambda record: None  # type: ignore[method-assign]
-    unhurried.passed = lambda: False  # type: ignore[method-assign]
-    return SearchLoop(prepared, log, ledger, progress, on_state, unhurried)  # type: ignore[arg-type]
-
-
 def test_asking_for_a_trial_puts_no_state_together() -> None:
-    log = CountingLog()
-    loop = _loop(log, lambda state: None)
-    assert not any(loop._out_of_time(number) for number in range(100))
+    log: Any = CountingLog()
+    unhurried: Any = SimpleNamespace(passed=lambda: False)
+    assert not any(out_of_time(log, unhurried, number) for number in range(100))
     assert log.states == 0
 
 
-def test_tables_that_take_long_are_made_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, log, taken = Clock(), CountingLog(), 2.0
-    monkeypatch.setattr(loop_module, "time", clock)
+def test_tables_that_take_long_are_made_seldom() -> None:
+    clock, taken = Clock(), 2.0
+    log: Any = CountingLog()
 
     def show(state: Any) -> None:
         clock.now += taken
 
-    loop, record = _loop(log, show), make_state().records[0]
+    showing, record = Showing(log, show, clock.monotonic), make_state().records[0]
     for _ in range(3000):
         clock.now += 0.2
-        loop.trial_told(record)
+        showing.told(record)
     assert 3 <= log.states <= 1 + SHOW_SHARE * clock.now / taken
     taken, before = 0.01, log.states
     for _ in range(3000):
         clock.now += 0.2
-        loop.trial_told(record)
+        showing.told(record)
     assert log.states - before == pytest.approx(600 / SHOW_SECONDS, rel=0.25)
 
 

@@ -189,7 +189,7 @@ def test_worker_processes_give_the_table_of_the_calling_process(
 def test_the_page_and_the_table_are_made_again_from_the_journal(
     finished: SearchResult, tmp_path: Path
 ) -> None:
-    from search.driver.outputs import write_outputs
+    from search.driver.publishing import write_outputs
     from search.journal.journal_file import read
     from search.journal.state import replay
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 CODE = f"""
 import sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from search.driver.stop_signals import stop_signals
+from search.commands.command_line import stop_signals
 with stop_signals(lambda line: print(line, flush=True), 75) as stop:
     print("ready", flush=True)
     stop.wait()

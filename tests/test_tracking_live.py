@@ -14,11 +14,11 @@ from processes import wait_until
 from stand_ins import make_spec, resources_in, run
 from states import make_state
 
-from search.driver.ledger import Ledger, Stopped
-from search.execution.engines import EngineOptions
+from search.driver.ledger import Ledger, Stopped, Surroundings
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.trial import TrialRecord
-from search.journal.event_log import EventLog
+from search.journal.state import EventLog
 from search.tracking.live import LiveTrials
 from search.tracking.tracker import Tracker
 from search.training.progress import EpochReport
@@ -178,17 +178,17 @@ def test_an_epoch_shows_within_ten_seconds_of_its_end(mlflow_uri, run_dir):
     with closing(EventLog(run_dir / "journal.jsonl")) as log, engine:
         log.append("opened", opened=make_state().opened.model_dump(mode="json"))
         tracker.submit(log.state)
-        ledger = Ledger(log, engine, run_dir, np.zeros(4, int), seed=1)
-        ledger.listeners.append(tracker)
+        around = Surroundings((tracker,))
+        ledger = Ledger(log, engine, run_dir, np.zeros(4, int), 1, around)
 
         def watch() -> None:
             assert wait_until(lambda: _has_an_epoch(mlflow_uri), 40)
             shown.append(time.time())
-            ledger.stop.set()
+            around.stop.set()
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        number = ledger.ask("trial", "slow", make_spec("epochs 1 60"), {})
+        number = ledger.ask(make_spec("epochs 1 60"), {})
         with pytest.raises(Stopped):
             ledger.tell(number)
         watcher.join()

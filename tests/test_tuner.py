@@ -167,7 +167,7 @@ def test_scores_of_unlike_budgets_are_not_ranked_together(
 ) -> None:
     state = make_state("search")  # its trials stand on two rungs in turn
     monkeypatch.setattr(
-        "search.driver.session.run_search", lambda *given: SimpleNamespace(state=state)
+        "search.driver.tuner.run_search", lambda *given: SimpleNamespace(state=state)
     )
     parts: dict[str, Any] = SPACE
     space = {name: part.get("choices", part) for name, part in parts.items()}

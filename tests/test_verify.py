@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
 from search.experiment.trial import Predictions
-from search.journal.comparison import Comparison
 from search.journal.journal_file import encode, read
 from search.journal.state import replay
+from search.verification.comparison import Comparison
 from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal
 from search.verification.reopening import open_run, relocated

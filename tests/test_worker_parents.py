@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 sys.path[:0] = [{tests!r}, {root!r}]
 from stand_ins import make_spec, resources_in, run
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from data.augmentations import AUGMENTATIONS
 from data.sources import SOURCES
-from docs.generate.words import CHOICE_WORDS
 from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
@@ -139,9 +138,13 @@ def _choices(section: str) -> str:
         )
     if section in ("search", "execution"):
         title, table = ("algorithm", ALGORITHMS) if section == "search" else ("engine", ENGINES)
-        rows = [f"| `{name}` | {CHOICE_WORDS[title][name]} |" for name in table]
+        rows = [f"| `{name}` | {_sentence(record.summary)} |" for name, record in table.items()]
         return "\n".join([f"| {title} | does |", "| --- | --- |", *rows])
     return ""
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[0].upper()}{summary[1:]}."
 
 
 def _where_weights_are(backbone: Backbone) -> str:

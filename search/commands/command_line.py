@@ -1,13 +1,16 @@
-"""What the commands of `run_search.py` share: option types, exit statuses, and errors turned into
-one line. Imports Typer alone."""
+"""What the commands of `run_search.py` share: option types, exit statuses, errors turned into one
+line, and what SIGINT and SIGTERM do. Imports Typer alone."""
 
 import io
 import json
+import os
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,3 +95,26 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")
     raise typer.Exit(BAD_INPUT)
+
+
+@contextmanager
+def stop_signals(say: Callable[[str], None], status: int) -> Iterator[threading.Event]:
+    """The event that the first signal sets; the second exits with `status` at once. Either can be
+    resumed.
+
+    say: told in a line what the first signal does. The handlers before are put back at the end.
+    """
+    stop = threading.Event()
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            os._exit(status)
+        stop.set()
+        say("stopping; the search can be resumed with the same command (again: stop at once)")
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

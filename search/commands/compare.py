@@ -12,7 +12,6 @@ import numpy as np
 
 from data.errors import UserError
 from data.messages import escaped
-from search.driver.ledger import read_predictions
 from search.driver.prepare import resources_of
 from search.driver.specs import NONE
 from search.driver.winner import final_record
@@ -20,6 +19,7 @@ from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
 from search.features.process_cache import dataset_of
+from search.journal.run_dir import read_predictions
 from search.verification.reopening import Run, open_run
 
 Answered = tuple[TrialRecord, Predictions]

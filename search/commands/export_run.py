@@ -7,7 +7,7 @@ from typing import Any
 from data.augmentations import active
 from data.errors import UserError
 from data.messages import did_you_mean, escaped
-from search.driver.outputs import winner_of
+from search.driver.publishing import winner_of
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.state import SearchState
 from search.verification.reopening import open_run

@@ -1,27 +1,36 @@
-"""The search algorithms: one record each, building a KerasTuner oracle that is asked and told from
-one thread.
+"""The search algorithms: one record each, which names its KerasTuner oracle, what that is built
+with and how it shares out a budget. A contract over the table tests a record once it exists.
 
-An oracle here keeps nothing on disk: an interrupted search replays the journal into a fresh one.
-How trials are run and told is `loop`.
+An oracle is asked and told from one thread and keeps nothing on disk: an interrupted search replays
+its journal into a fresh one. The oracles are `oracles`; who asks them is `search_phase`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from search.driver.bayesian import bayesian_oracle_class
-from search.driver.halving import (
+from search.driver.oracles import (
+    EPOCHS_KEY,
+    VIEWS_KEY,
+    bayesian_oracle_class,
+    grid_oracle_class,
+    halving_oracle_class,
+    hyperband_oracle_class,
+    in_memory,
+    random_oracle_class,
+)
+from search.driver.rounds import (
     HalvingPlan,
     Round,
     Rule,
     asynchronous,
-    halving_oracle_class,
+    first_bracket,
     plan_halving,
+    plan_hyperband,
     synchronous,
 )
-from search.driver.hyperband import first_bracket, hyperband_oracle_class, plan_hyperband
+from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space, require_steps
@@ -31,140 +40,105 @@ from search.training.modes import mode_of
 if TYPE_CHECKING:
     import keras_tuner
 
-    from search.experiment.config import ExperimentConfig
-
-VIEWS_KEY = "tuner/views"
-
 
 @dataclass(frozen=True)
 class Algorithm:
-    """build: the oracle. budget_key: where a proposal carries the budget that it wants; every
-    algorithm that has one says its rounds, so that each budget is a rung with controls of its own.
-    None where every trial gets all of it. count: the most trials it asks for, where it has no
-    rounds."""
+    """One way to choose what is tried next."""
 
     name: str
-    build: Callable[["ExperimentConfig", Space, Any], "keras_tuner.Oracle"]
+    summary: str  # what it does, for the table of settings
+    oracle: Callable[[], type]  # its class, made on first use
+    # What the oracle is built with beside what every one has (`build_oracle`); raises UserError
+    # where the space or the training does not fit.
+    options: Callable[[ExperimentConfig, Space], dict[str, Any]] = lambda config, space: {}
+    # Where a proposal carries the budget that it wants; None: every trial gets all of it.
     budget_key: str | None = None
-    rounds: Callable[["ExperimentConfig"], tuple[Round, ...]] | None = None
-    count: Callable[["ExperimentConfig", Space], int] = lambda config, space: config.search.trials
+    # What is asked for at each budget, in order, so that each is a rung with controls of its own;
+    # none where there is but one budget.
+    rounds: Callable[[ExperimentConfig], tuple[Round, ...]] = lambda config: ()
+    # How many trials it asks for at most, where there are no rounds.
+    most_trials: Callable[[ExperimentConfig, Space], int] = lambda config, _: config.search.trials
 
 
-def build_oracle(config: "ExperimentConfig", space: Space) -> "keras_tuner.Oracle":
+def algorithm_of(config: ExperimentConfig) -> Algorithm:
+    return ALGORITHMS[config.search.algorithm]
+
+
+def build_oracle(config: ExperimentConfig, space: Space) -> "keras_tuner.Oracle":
     """A fresh oracle for the experiment. Raises UserError where the algorithm does not fit the
     space or the training."""
     import_tensorflow_quietly()
     import keras_tuner
 
+    algorithm = algorithm_of(config)
     direction = OBJECTIVES[config.evaluation.objective].direction
-    oracle = ALGORITHMS[config.search.algorithm].build(
-        config, space, keras_tuner.Objective("score", direction)
-    )
+    options = {
+        "objective": keras_tuner.Objective("score", direction),
+        "max_trials": config.search.trials,
+        "hyperparameters": space.hyperparameters(),
+        "seed": derive_seed(config.seed, "oracle", algorithm.name),
+    }
+    oracle = in_memory(algorithm.oracle())(**options | algorithm.options(config, space))
     oracle.verbose = 0
     return oracle
 
 
-def views_ladder(config: "ExperimentConfig") -> tuple[int, ...]:
+def num_trials(config: ExperimentConfig, space: Space) -> int:
+    """The most trials the search phase can ask for, promotions included."""
+    rounds = rounds_of(config)
+    if rounds:
+        return sum(each.size for each in rounds)
+    return algorithm_of(config).most_trials(config, space)
+
+
+def rounds_of(config: ExperimentConfig) -> tuple[Round, ...]:
+    """What an algorithm asks for at each budget, in order; empty where there is but one budget."""
+    return algorithm_of(config).rounds(config)
+
+
+def budget_ladder(config: ExperimentConfig) -> tuple[int, ...]:
     """The budgets (views or epochs) at which trials of this experiment are compared, lowest first;
     empty where there is but one."""
     return tuple(sorted({each.budget for each in rounds_of(config)}))
 
 
-def rounds_of(config: "ExperimentConfig") -> tuple[Round, ...]:
-    """What an algorithm asks for at each budget, in order; empty where there is but one budget."""
-    rounds = ALGORITHMS[config.search.algorithm].rounds
-    return rounds(config) if rounds else ()
-
-
-def num_trials(config: "ExperimentConfig", space: Space) -> int:
-    """The most trials the search phase can ask for, promotions included."""
-    rounds = rounds_of(config)
-    return (
-        sum(r.size for r in rounds)
-        if rounds
-        else ALGORITHMS[config.search.algorithm].count(config, space)
-    )
-
-
-@lru_cache(maxsize=8)
-def _in_memory(oracle_class: type) -> type:
-    """The oracle without its own files: they are not written atomically, and the journal is the
-    truth."""
-
-    class InMemory(oracle_class):
-        def save(self) -> None:
-            return None
-
-        def _save_trial(self, trial: Any) -> None:
-            return None
-
-        def _check_consecutive_failures(self) -> None:
-            """Counted by the search itself, which can say the cause; here it would go through every
-            trial at each end."""
-
-    InMemory.__name__ = InMemory.__qualname__ = oracle_class.__name__
-    return InMemory
-
-
-def _common(config: "ExperimentConfig", space: Space, objective: Any) -> dict[str, Any]:
-    return {
-        "objective": objective,
-        "max_trials": config.search.trials,
-        "hyperparameters": space.hyperparameters(),
-        "seed": derive_seed(config.seed, "oracle", config.search.algorithm),
-    }
-
-
-def _random(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    from keras_tuner.oracles import RandomSearchOracle
-
-    return _in_memory(RandomSearchOracle)(**_common(config, space, objective))
-
-
-def _grid(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    from keras_tuner.oracles import GridSearchOracle
-
+def _grid_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
     require_steps(space)
-    return _in_memory(GridSearchOracle)(**_common(config, space, objective))
+    return {}
 
 
-def _bayesian(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    return _in_memory(bayesian_oracle_class())(**_common(config, space, objective))
-
-
-def _hyperband(config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    options = _common(config, space, objective)
-    trials, most, reduction = options.pop("max_trials"), _most(config), config.search.reduction
-    bracket = first_bracket(trials, most, reduction)
-    oracle = _in_memory(hyperband_oracle_class())(
-        bracket, max_epochs=most, factor=reduction, **options
-    )
-    oracle.max_trials = trials
-    return oracle
-
-
-def _hyperband_rounds(config: "ExperimentConfig") -> tuple[Round, ...]:
-    return plan_hyperband(config.search.trials, _most(config), config.search.reduction)
-
-
-def _grid_count(config: "ExperimentConfig", space: Space) -> int:
+def _grid_trials(config: ExperimentConfig, space: Space) -> int:
     combinations = space.num_combinations
     return config.search.trials if combinations is None else min(config.search.trials, combinations)
 
 
-def _halving(rule: Rule, config: "ExperimentConfig", space: Space, objective: Any) -> Any:
-    plan = _halving_plan(config)
-    options = _common(config, space, objective) | {"max_trials": sum(plan.sizes)}
-    return _in_memory(halving_oracle_class())(plan=plan, rule=rule, **options)
+def _hyperband_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
+    most, reduction = _most(config), config.search.reduction
+    bracket = first_bracket(config.search.trials, most, reduction)
+    return {"bracket": bracket, "max_epochs": most, "factor": reduction}
 
 
-def _halving_plan(config: "ExperimentConfig") -> HalvingPlan:
-    return plan_halving(
-        config.search.trials, _most(config), config.search.min_views, config.search.reduction
-    )
+def _hyperband_rounds(config: ExperimentConfig) -> tuple[Round, ...]:
+    return plan_hyperband(config.search.trials, _most(config), config.search.reduction)
 
 
-def _most(config: "ExperimentConfig") -> int:
+def _halving(name: str, rule: Rule, summary: str) -> Algorithm:
+    def options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
+        plan = _halving_plan(config)
+        return {"plan": plan, "rule": rule, "max_trials": sum(plan.sizes)}
+
+    def rounds(config: ExperimentConfig) -> tuple[Round, ...]:
+        return _halving_plan(config).rounds
+
+    return Algorithm(name, summary, halving_oracle_class, options, VIEWS_KEY, rounds)
+
+
+def _halving_plan(config: ExperimentConfig) -> HalvingPlan:
+    search = config.search
+    return plan_halving(search.trials, _most(config), search.min_views, search.reduction)
+
+
+def _most(config: ExperimentConfig) -> int:
     """All of the budget: views, or epochs where the training mode shares out those."""
     first, last = (settings.training for settings in config.space.corners())
     mode = mode_of(first)
@@ -186,18 +160,39 @@ def _most(config: "ExperimentConfig") -> int:
 ALGORITHMS: dict[str, Algorithm] = {
     record.name: record
     for record in (
-        Algorithm("random", _random),
-        Algorithm("grid", _grid, count=_grid_count),
-        Algorithm("bayesian", _bayesian),
-        Algorithm("hyperband", _hyperband, "tuner/epochs", _hyperband_rounds),
-        *(
-            Algorithm(
-                name,
-                partial(_halving, rule),
-                VIEWS_KEY,
-                lambda config: _halving_plan(config).rounds,
-            )
-            for name, rule in (("halving", synchronous), ("asynchronous_halving", asynchronous))
+        Algorithm("random", "draws each setting at random", random_oracle_class),
+        Algorithm(
+            name="grid",
+            summary="goes through every combination; ranges need a `step`",
+            oracle=grid_oracle_class,
+            options=_grid_options,
+            most_trials=_grid_trials,
+        ),
+        Algorithm(
+            name="bayesian",
+            summary="models the scores so far (a Gaussian process) and tries where a better one is "
+            "likely",
+            oracle=bayesian_oracle_class,
+        ),
+        Algorithm(
+            name="hyperband",
+            summary="many settings with few views, the best again with more; several brackets, as "
+            "many as `search.trials` pay for",
+            oracle=hyperband_oracle_class,
+            options=_hyperband_options,
+            budget_key=EPOCHS_KEY,
+            rounds=_hyperband_rounds,
+        ),
+        _halving(
+            "halving",
+            synchronous,
+            "many settings with few views (few epochs where the backbone trains), the best of them "
+            "again with more",
+        ),
+        _halving(
+            "asynchronous_halving",
+            asynchronous,
+            "the same, promoting a setting as soon as it has earned it: for many workers",
         ),
     )
 }

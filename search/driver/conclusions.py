@@ -1,221 +1,180 @@
-"""From trials to evidence: which effects, which floor, which verdicts, and what is recommended. The
-statistics are `evaluation`, `floor` and `verdicts`; here the right trials are put into them.
+"""From trials to evidence: which effects, which floor, which verdicts, and what is recommended. One
+value a phase, for the journal. The statistics are `evaluation`, `floor` and `verdicts`; here the
+right trials are put into them.
 """
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
-from data.augmentations import is_option
-from data.dataset import Dataset
-from search.driver.phases import Ablation, Confirmation, Context, Controls, best_trials
-from search.driver.rungs import rank_correlations
-from search.driver.specs import NONE, Epochs
+from search.driver.phases import Context, Knowledge, best_trials, policy_to_ablate
+from search.driver.specs import NONE
 from search.evidence.evaluation import effects_by_class
-from search.evidence.findings import Confirmed, Evidence, Score, TestResult, Verdict
+from search.evidence.findings import (
+    Confirmed,
+    Evidence,
+    RungCorrelation,
+    Score,
+    TestResult,
+    Verdict,
+)
 from search.evidence.floor import NullFloor, null_floor
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.evidence.verdicts import choose, holm, verdict
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Settings, setting_key
+from search.experiment.trial import Effect, TrialRecord, setting_key
+from search.training.modes import budget_of, mode_of
+
+FEWEST = 3  # settings below which a rank correlation says nothing
 
 
-class Conclusions:
-    """Grows one `Evidence` as the phases of a search end."""
-
-    def __init__(self, context: Context, dataset: Dataset) -> None:
-        self._context, self._ledger = context, context.ledger
-        self._labels = np.asarray(dataset.labels)
-        self._class_names = dataset.class_names
-        self._evidence = Evidence()
-
-    def after_search(self, controls: Controls, trials: list[int]) -> Evidence:
-        """The best trial, and what the best would show if none differed from no augmentation."""
-        completed = [n for n in trials if self._ledger.record(n).status == "completed"]
-        best = best_trials(self._context, trials, 1)
-        updates: dict = {
-            "rung_correlations": rank_correlations([self._ledger.record(n) for n in completed]),
-            "optimism": self._optimism([*controls.full.values(), *completed]),
+def after_search(context: Context, known: Knowledge) -> Evidence:
+    """The best trial, and what the best would show if none differed from no augmentation."""
+    record = context.ledger.record
+    completed = [n for n in known.trials if record(n).status == "completed"]
+    best = best_trials(context, known.trials, 1)
+    updates: dict = {
+        "rung_correlations": rank_correlations(map(record, completed)),
+        "optimism": _optimism(context, [*known.controls.full.values(), *completed]),
+    }
+    if best:
+        floor, effect = _floor(context, known, completed), record(best[0]).effect
+        updates |= {
+            "null_floor": floor.p95,
+            "null_floor_mean": floor.mean,
+            "best_trial": best[0],
+            "best_is_below_floor": effect is None or effect.delta <= floor.p95,
         }
-        if best:
-            floor = self._floor(controls, completed)
-            effect = self._ledger.record(best[0]).effect
-            updates |= {
-                "null_floor": floor.p95,
-                "null_floor_mean": floor.mean,
-                "best_trial": best[0],
-                "best_is_below_floor": effect is None or effect.delta <= floor.p95,
-            }
-        return self._update(updates)
+    return known.evidence.model_copy(update=updates)
 
-    def _floor(self, controls: Controls, completed: list[int]) -> NullFloor:
-        """Of each setting once, at the most of the budget that it had, against no augmentation at
-        as much."""
-        records = sorted(map(self._ledger.record, completed), key=lambda record: record.rung or 0)
-        tried = list({setting_key(record.spec.settings): record for record in records}.values())
-        return null_floor(
-            # one at a time: all are too many
-            (self._ledger.predictions(record.trial) for record in tried),
-            self._ledger.predictions(controls.full[NONE]),
-            self._labels,
-            self._context.config.evaluation.objective,
-            derive_seed(self._context.config.seed, "floor"),
-            baselines=(self._ledger.predictions(controls.beside(record.spec)) for record in tried),
+
+def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloor:
+    """Of each setting once, at the most of the budget that it had, against no augmentation at as
+    much."""
+    ledger, controls = context.ledger, known.controls
+    records = sorted(map(ledger.record, completed), key=lambda record: record.rung or 0)
+    tried = list({setting_key(record.spec.settings): record for record in records}.values())
+    return null_floor(
+        # one at a time: all are too many
+        (ledger.predictions(record.trial) for record in tried),
+        ledger.predictions(controls.full[NONE]),
+        _labels(context),
+        context.config.evaluation.objective,
+        derive_seed(context.config.seed, "floor"),
+        baselines=(ledger.predictions(controls.beside(record.spec)) for record in tried),
+    )
+
+
+def after_confirmation(context: Context, known: Knowledge) -> Evidence:
+    """The effects on fresh folds, seeds and views, and the policy they recommend, if any."""
+    record, candidates = context.ledger.record, known.confirmation.candidates
+    effects = {n: effect for n in candidates if (effect := record(n).effect) is not None}
+    corrected = holm([effect.p_value for effect in effects.values()], _num_searched(context))
+    confirmed = tuple(
+        Confirmed(
+            trial=number,
+            source_trial=candidates[number],
+            label=record(number).label,
+            effect=effect,
+            p_holm=p_value,
         )
-
-    def after_confirmation(self, confirmation: Confirmation) -> Evidence:
-        """The effects on fresh folds, seeds and views, and the policy they recommend, if any."""
-        numbers = [n for n in confirmation.candidates if self._ledger.record(n).effect is not None]
-        effects = [self._effect(n) for n in numbers]
-        corrected = holm([effect.p_value for effect in effects], self._num_searched())
-        confirmed = tuple(
-            Confirmed(
-                trial=number,
-                source_trial=confirmation.candidates[number],
-                label=self._ledger.record(number).label,
-                effect=effect,
-                p_holm=p_value,
-            )
-            for number, effect, p_value in zip(numbers, effects, corrected, strict=True)
-        )
-        chosen = choose(confirmed)
-        shown = chosen or max(confirmed, key=lambda c: c.effect.delta, default=None)
-        by_class = self._by_class(shown.trial, confirmation.baseline) if shown else {}
-        return self._update(
-            {
-                "confirmed": confirmed,
-                "chosen_trial": chosen.trial if chosen else None,
-                "chosen_label": chosen.label if chosen else NONE,
-                "policy": verdict(shown.effect, shown.p_holm, "policy") if shown else None,
-                "by_class": by_class,
-            }
-        )
-
-    def _num_searched(self) -> int:
-        """Different settings that the confirmed ones were picked from, controls included: picking
-        must be paid for."""
-        records = [
-            r
-            for r in self._ledger.records
-            if r.kind in ("control", "trial") and r.spec.settings.augmentation
-        ]
-        return len({setting_key(r.spec.settings) for r in records if r.status == "completed"})
-
-    def policy_to_ablate(self, confirmation: Confirmation) -> Settings:
-        """The chosen policy; where none is, the best confirmed one of the search; where there is
-        none, no augmentation."""
-        chosen = self._evidence.chosen_trial
-        if chosen is None:
-            kinds = {
-                n: self._ledger.record(source).kind for n, source in confirmation.candidates.items()
-            }
-            searched = [c for c in self._evidence.confirmed if kinds[c.trial] == "trial"]
-            best = max(searched, key=lambda c: c.effect.delta, default=None)
-            chosen = best.trial if best else confirmation.baseline
-        return self._ledger.record(chosen).spec.settings
-
-    def searched_augmentations(self) -> list[str]:
-        """The augmentations a verdict is asked for: those that some trial may switch on."""
-        space = self._context.space
-        searched = [name for name, part in space.section_of.items() if part == "augmentation"]
-        fixed = self._context.specs.control(space.fixed["augmentation"]).augmentation
-        return [name for name in [*searched, *fixed] if not is_option(name)]
-
-    def after_ablation(self, confirmation: Confirmation, ablation: Ablation) -> Evidence:
-        """One verdict an augmentation, corrected for all that was compared at this stage."""
-        alone = {
-            name: self._effect(n)
-            for name, n in ablation.alone.items()
-            if self._ledger.record(n).effect
+        for (number, effect), p_value in zip(effects.items(), corrected, strict=True)
+    )
+    chosen = choose(confirmed)
+    shown = chosen or max(confirmed, key=lambda c: c.effect.delta, default=None)
+    by_class = _by_class(context, shown.trial, known.confirmation.baseline) if shown else {}
+    return known.evidence.model_copy(
+        update={
+            "confirmed": confirmed,
+            "chosen_trial": chosen.trial if chosen else None,
+            "chosen_label": chosen.label if chosen else NONE,
+            "policy": verdict(shown.effect, shown.p_holm, "policy") if shown else None,
+            "by_class": by_class,
         }
-        policy = self._policy_trial(confirmation)
-        removed = {
-            name: self._ledger.effect(policy, n)
-            for name, n in ablation.removed.items()
-            if policy is not None and self._ledger.record(n).status == "completed"
-        }
-        return self._update(
-            {"verdicts": _verdicts(alone, "alone"), "removed": _verdicts(removed, "removed")}
-        )
+    )
 
-    def _policy_trial(self, confirmation: Confirmation) -> int | None:
-        settings = self.policy_to_ablate(confirmation)
-        same = (
-            n for n in confirmation.candidates if self._ledger.record(n).spec.settings == settings
-        )
-        return next(same, None)
 
-    def final_choices(self) -> dict[str, tuple[Settings, Epochs]]:
-        """What is trained for the test set: no augmentation, and the chosen policy; each for as
-        long as it took before."""
-        chosen = self._evidence.chosen_trial
-        kind = "confirm" if self._evidence.confirmed else "control"
-        baseline = next(
-            r.trial
-            for r in self._ledger.records
-            if r.kind == kind and not r.spec.settings.augmentation
-        )
-        choices = {NONE: self._final(baseline)}
-        if chosen is not None:
-            choices[self._ledger.record(chosen).label] = self._final(chosen)
-        return choices
+def _num_searched(context: Context) -> int:
+    """Different settings that the confirmed ones were picked from, controls included: picking must
+    be paid for."""
+    records = [
+        r
+        for r in context.ledger.records
+        if r.kind in ("control", "trial") and r.spec.settings.augmentation
+    ]
+    return len({setting_key(r.spec.settings) for r in records if r.status == "completed"})
 
-    def _final(self, number: int) -> tuple[Settings, Epochs]:
-        record = self._ledger.record(number)
-        return record.spec.settings, Epochs.of(record.result)
 
-    def test_result(self, numbers: dict[str, int], looks: int) -> TestResult:
-        """The sealed test set's answer, on as many models as there are seeds."""
-        scores = {label: self._score(label, number) for label, number in numbers.items()}
-        chosen = next((label for label in numbers if label != NONE), None)
-        shown = numbers[chosen or NONE]
-        predictions = self._ledger.predictions(shown)
-        return TestResult(
-            looks=looks,
-            num_images=len(predictions.images),
-            none=scores[NONE],
-            chosen=scores[chosen] if chosen else None,
-            effect=self._ledger.effect(numbers[chosen], numbers[NONE]) if chosen else None,
-            confusion=confusion_matrix(predictions, self._labels, len(self._class_names)),
-        )
+def after_ablation(context: Context, known: Knowledge) -> Evidence:
+    """One verdict an augmentation, corrected for all that was compared at this stage."""
+    ledger, ablation = context.ledger, known.ablation
+    alone = {
+        name: effect
+        for name, number in ablation.alone.items()
+        if (effect := ledger.record(number).effect) is not None
+    }
+    settings, candidates = policy_to_ablate(context, known), known.confirmation.candidates
+    same = (n for n in candidates if ledger.record(n).spec.settings == settings)
+    policy = next(same, None)
+    removed = {
+        name: ledger.effect(policy, number)
+        for name, number in ablation.removed.items()
+        if policy is not None and ledger.record(number).status == "completed"
+    }
+    return known.evidence.model_copy(
+        update={"verdicts": _verdicts(alone, "alone"), "removed": _verdicts(removed, "removed")}
+    )
 
-    def _score(self, label: str, number: int) -> Score:
-        result = self._ledger.record(number).result
-        metrics = result.metrics if result else {}
-        num_images = len(self._ledger.predictions(number).images)
-        return Score(
-            label=label,
-            metrics=metrics,
-            accuracy_ci=wilson_interval(metrics["accuracy"], num_images),
-        )
 
-    def _by_class(self, number: int, baseline: int) -> dict[str, Effect]:
-        config = self._context.config
-        pair = self._ledger.predictions(number), self._ledger.predictions(baseline)
-        seed = derive_seed(config.seed, "bootstrap", "classes")
-        return effects_by_class(
-            *pair, self._labels, self._class_names, config.evaluation.objective, seed
-        )
+def after_test(context: Context, known: Knowledge) -> TestResult:
+    """The sealed test set's answer, on as many models as there are seeds."""
+    ledger, finals = context.ledger, known.finals
+    chosen = next((label for label in finals if label != NONE), None)
+    predictions = ledger.predictions(finals[chosen or NONE])
+    num_classes = len(context.prepared.dataset.class_names)
+    return TestResult(
+        looks=context.earlier_looks + 1,
+        num_images=len(predictions.images),
+        none=_score(context, NONE, finals[NONE]),
+        chosen=_score(context, chosen, finals[chosen]) if chosen else None,
+        effect=ledger.effect(finals[chosen], finals[NONE]) if chosen else None,
+        confusion=confusion_matrix(predictions, _labels(context), num_classes),
+    )
 
-    def _effect(self, number: int) -> Effect:
-        effect = self._ledger.record(number).effect
-        if effect is None:
-            raise ValueError(f"trial {number} has no effect")
-        return effect
 
-    def _optimism(self, numbers: list[int]) -> float | None:
-        objective = self._context.config.evaluation.objective
-        sign = OBJECTIVES[objective].sign
-        results = [self._ledger.record(n).result for n in numbers]
-        gaps = [
-            sign * (r.optimistic_metrics[objective] - r.metrics[objective])
-            for r in results
-            if r and r.metrics
-        ]
-        return float(np.mean(gaps)) if gaps else None
+def _score(context: Context, label: str, number: int) -> Score:
+    result = context.ledger.record(number).result
+    metrics = result.metrics if result else {}
+    num_images = len(context.ledger.predictions(number).images)
+    interval = wilson_interval(metrics["accuracy"], num_images)
+    return Score(label=label, metrics=metrics, accuracy_ci=interval)
 
-    def _update(self, fields: dict) -> Evidence:
-        self._evidence = self._evidence.model_copy(update=fields)
-        return self._evidence
+
+def _by_class(context: Context, number: int, baseline: int) -> dict[str, Effect]:
+    config, ledger = context.config, context.ledger
+    pair = ledger.predictions(number), ledger.predictions(baseline)
+    seed = derive_seed(config.seed, "bootstrap", "classes")
+    names = context.prepared.dataset.class_names
+    return effects_by_class(*pair, _labels(context), names, config.evaluation.objective, seed)
+
+
+def _labels(context: Context) -> np.ndarray:
+    return np.asarray(context.prepared.dataset.labels)
+
+
+def _optimism(context: Context, numbers: list[int]) -> float | None:
+    objective = context.config.evaluation.objective
+    sign = OBJECTIVES[objective].sign
+    results = [context.ledger.record(n).result for n in numbers]
+    gaps = [
+        sign * (r.optimistic_metrics[objective] - r.metrics[objective])
+        for r in results
+        if r and r.metrics
+    ]
+    return float(np.mean(gaps)) if gaps else None
 
 
 def _verdicts(effects: dict[str, Effect], basis: str) -> dict[str, Verdict]:
@@ -224,3 +183,46 @@ def _verdicts(effects: dict[str, Effect], basis: str) -> dict[str, Verdict]:
         name: verdict(effect, p_value, basis)
         for (name, effect), p_value in zip(effects.items(), corrected, strict=True)
     }
+
+
+def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, ...]:
+    """Spearman's correlation of scores between each rung and the next, over the settings that both
+    have.
+
+    Left out where fewer than three settings were promoted or all scores tie.
+    """
+    by_views: dict[int, dict[str, float]] = {}
+    units: set[Literal["views", "epochs"]] = set()
+    for record in records:
+        views = budget_of(record.spec)
+        if (
+            record.rung is not None
+            and record.result
+            and record.result.score is not None
+            and isinstance(views, int)
+        ):
+            by_views.setdefault(views, {})[setting_key(record.spec.settings)] = record.result.score
+            units.add(mode_of(record.spec.settings.training).budget)
+    found = [_correlation(low, high, by_views) for low, high in pairwise(sorted(by_views))]
+    unit = units.pop() if units else "views"
+    return tuple(each.model_copy(update={"unit": unit}) for each in found if each is not None)
+
+
+def _correlation(
+    low: int, high: int, by_views: dict[int, dict[str, float]]
+) -> RungCorrelation | None:
+    both = sorted(by_views[low].keys() & by_views[high].keys())
+    rho = rank_agreement(*([by_views[views][setting] for setting in both] for views in (low, high)))
+    if rho is None:
+        return None
+    return RungCorrelation(from_views=low, to_views=high, rho=rho, num_trials=len(both))
+
+
+def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rank correlation; None for fewer than three pairs, or where all scores on a side
+    tie."""
+    from scipy.stats import spearmanr
+
+    if len(first) < FEWEST or len(set(first)) == 1 or len(set(second)) == 1:
+        return None
+    return float(spearmanr(first, second).statistic)

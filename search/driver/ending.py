@@ -1,4 +1,4 @@
-"""How a sitting of a search ended, whatever ended it: decided here, and written down once."""
+"""How a sitting of a search ended, whatever ended it: decided here, and written down here, once."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,53 +8,57 @@ from typing import Literal
 from data.files import StorageError
 from search.driver.ledger import Stopped
 from search.driver.phases import SearchFailed
-from search.journal.event_log import EventLog
+from search.execution.engine import Engine
+from search.execution.failures import in_a_line
 from search.journal.journal_file import JournalError
-from search.journal.state import SearchState
+from search.journal.lock import LockedError
+from search.journal.state import EventLog, SearchState
 
-Outcome = Literal["finished", "already finished", "stopped", "failed"]
-REASON_CHARACTERS = 500
+SittingOutcome = Literal["finished", "already finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
 class Ending:
-    """stopped: somebody asked for it. failed: the search could not go on. error: what is raised
-    once all is put away: the user or the machine has something to mend, or this program has a
-    fault."""
+    """stopped: somebody asked for it. failed: the search could not go on. is_ours: it had begun and
+    nobody took the directory over, so that its files may be touched. error: what is raised once all
+    is put away: the user or the machine has something to mend, or this program has a fault."""
 
-    outcome: Outcome
+    outcome: SittingOutcome
+    state: SearchState
+    is_ours: bool = True
     reason: str | None = None
     error: BaseException | None = None
 
 
-def ending_of(sitting: Callable[[], None]) -> Ending:
-    """Runs a sitting to its end, and raises nothing."""
+def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
+    """Runs a search to the end of a sitting, decides what end that is, and writes it down: here and
+    nowhere else. What still runs is cancelled at once. Raises nothing."""
+    events = log.num_events
+    outcome: SittingOutcome = "failed"
+    error: BaseException | None = None
     try:
-        sitting()
+        search()
+        log.append("finished")
+        return Ending("finished", log.state)
     except Stopped:
-        return Ending("stopped", "asked to stop")
-    except SearchFailed as error:
-        return Ending("failed", str(error))
-    except KeyboardInterrupt as error:
-        return Ending("stopped", "interrupted", error)
-    except BaseException as error:
-        return Ending("failed", in_a_line(error), error)
-    return Ending("finished")
+        outcome, reason = "stopped", "asked to stop"
+    except SearchFailed as failure:  # no trial completed, or none can be compared with anything
+        reason = str(failure)
+    except KeyboardInterrupt as pressed:
+        outcome, reason, error = "stopped", "interrupted", pressed
+    except BaseException as raised:
+        reason, error = in_a_line(raised), raised
+    finally:
+        engine.cancel_running()
+    is_ours = log.num_events > events and not isinstance(error, LockedError)
+    state = _stopped(log, reason, outcome == "failed") if is_ours else log.state
+    return Ending(outcome, state, is_ours, reason, error)
 
 
-def write_down(ending: Ending, log: EventLog) -> SearchState:
-    """Journals why a sitting that has begun ended before its search, and returns the state with it;
-    where the disk refuses the journal too, only that: the page and the tracker still say so."""
-    if log.state.finished_at is not None and ending.outcome == "finished":
-        return log.state
-    failed = ending.outcome == "failed"
+def _stopped(log: EventLog, reason: str, failed: bool) -> SearchState:
+    """The state once the journal says why; where the disk refuses the journal too, it says so
+    itself, for the page and the tracker."""
     with contextlib.suppress(StorageError, JournalError):
-        log.append("stopped", reason=ending.reason, failed=failed)
+        log.append("stopped", reason=reason, failed=failed)
         return log.state
-    return log.state.model_copy(update={"stopped": ending.reason, "has_failed": failed})
-
-
-def in_a_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:REASON_CHARACTERS]
-    named = text if isinstance(error, ValueError | OSError) and text else ""
-    return named or (f"{type(error).__name__}: {text}" if text else type(error).__name__)
+    return log.state.model_copy(update={"stopped": reason, "has_failed": failed})

@@ -1,14 +1,119 @@
-"""The first event of a search: what it was asked to do, where, on which images. Written by
-`session`, read by everybody."""
+"""How a search is opened: begun, or gone on with in a directory where it was begun; with which
+config, and which of its trials are tried again. What may change between two sittings is
+`experiment.changes`.
+"""
 
+import json
+import threading
 import time
 import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from search.driver.prepare import Prepared, describe_environment
-from search.journal.events import Opened
+from data.errors import UserError
+from data.messages import plural
+from search.driver.experiment_file import parse_config
+from search.driver.ledger import Stopped
+from search.driver.prepare import Prepared, describe_environment, prepare, resources_of
+from search.driver.publishing import write_outputs
+from search.experiment.config import Changes, ExperimentConfig, differences, may_change
+from search.experiment.trial import TrialRecord
+from search.journal.events import Opened, Retried
+from search.journal.journal_file import FRESH, JournalError
+from search.journal.run_dir import earlier_looks, forget_previous, read_predictions
+from search.journal.state import EventLog, SearchState
+
+if TYPE_CHECKING:
+    from search.report.terminal import Progress
+
+# how often a failed trial is tried again while the values that may change stay as they are
+MOST_TRIES = 3
+VALUE_CHARACTERS = 60
 
 
-def opening(prepared: Prepared, earlier_looks: int) -> Opened:
+def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> ExperimentConfig:
+    """The config that the search of `state` goes on with: as it was begun, but for what of `config`
+    may differ.
+
+    Raises UserError where `config` is of another search, naming each value that differs.
+    """
+    assert state.opened is not None, "a search goes on once it was begun"
+    begun = _begun_config(state.opened, run_dir)
+    fixed = {k: v for k, v in differences(begun.filled, config.filled).items() if not may_change(k)}
+    if fixed:
+        raise UserError(
+            f"{run_dir} holds a search of another config ({state.opened.name}): {_text(fixed)}. "
+            "Restore "
+            f"{'that' if len(fixed) == 1 else 'those'}, choose another --run-dir, or start anew "
+            f"with {FRESH}"
+        )
+    hours = config.search.max_hours if may_set_hours(state, config) else begun.search.max_hours
+    return begun.model_copy(
+        update={
+            "tracking": config.tracking,
+            "execution": config.execution,
+            "search": begun.search.model_copy(update={"max_hours": hours}),
+            "dataset": begun.dataset.model_copy(update={"path": config.dataset.path}),
+        }
+    )
+
+
+def open_search(
+    config: ExperimentConfig,
+    run_dir: Path,
+    log: EventLog,
+    progress: "Progress",
+    stop: threading.Event,
+) -> Prepared:
+    """The images and the first event of a sitting. Raises UserError for what the user can mend,
+    Stopped where it was asked to stop meanwhile."""
+
+    def on_images(done: int, total: int) -> None:
+        if stop.is_set():
+            raise Stopped
+        progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
+
+    start, workers, lookahead = time.monotonic(), config.execution.workers, config.search.lookahead
+    if workers > lookahead:
+        progress.message(
+            f"{workers} workers, but the search phase asks for only {lookahead} trials ahead "
+            "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
+        )
+    progress.phase("prepare", None)
+    prepared = prepare(config, resources_of(config, run_dir), on_images)
+    for line in prepared.dataset.notes.lines():
+        progress.message(line)
+    for line in _begin_or_resume(log, prepared, run_dir):
+        progress.message(line)
+    log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
+    write_outputs(log.state, run_dir, with_report=False)
+    return prepared
+
+
+def _begin_or_resume(log: EventLog, prepared: Prepared, run_dir: Path) -> list[str]:
+    """Journals that a search begins, or goes on: the first event of every sitting. Returns what
+    there is to say of it, a line each.
+
+    Raises UserError where the search of this directory was begun on other images.
+    """
+    opened, digest = log.state.opened, prepared.dataset.digest
+    lines: list[str] = []
+    if opened is None:
+        first = _opening(prepared, earlier_looks(run_dir))
+        log.append("opened", opened=first.model_dump(mode="json"))
+    elif opened.dataset.digest == digest:
+        lines = _resume(log, prepared.config, run_dir)
+    else:
+        raise UserError(
+            f"{run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, now "
+            f"{digest[:12]}); restore them, choose another --run-dir, or start anew with {FRESH}"
+        )
+    forget_previous(run_dir)
+    return lines
+
+
+def _opening(prepared: Prepared, earlier_looks: int) -> Opened:
     """Of a search that begins now. earlier_looks: at the test set, by searches that the directory
     held before."""
     config, space = prepared.config, prepared.space
@@ -29,3 +134,135 @@ def opening(prepared: Prepared, earlier_looks: int) -> Opened:
             for name in part.written
         ),
     )
+
+
+def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]:
+    """Journals that a search goes on, what differs from the sitting before, and which trials are
+    tried again; a line for people on each."""
+    before = log.state
+    assert before.opened is not None, "a search goes on once it was begun"
+    changes = differences(_begun_config(before.opened, run_dir).filled, config.filled)
+    more_time = lifts_cut(before, config)
+    log.append("resumed", **({"changed": changes, "config_hash": config.hash} if changes else {}))
+    lines = [
+        f"going on with another value: {_text({key: values})}" for key, values in changes.items()
+    ]
+    lines += given_up(log.state)
+    if retried := what_to_retry(log.state, run_dir, more_time):
+        again = [record for record in log.state.records if record.trial in retried.trials]
+        lines += [f"trying trial {r.trial} ({r.label}) again: {_why(r)}" for r in again]
+        log.append("retried", **retried.model_dump(mode="json", exclude={"time"}))
+    return lines
+
+
+def _begun_config(opened: Opened, run_dir: Path) -> ExperimentConfig:
+    """As it is journaled. Raises UserError where another version of this program wrote it."""
+    try:
+        config = parse_config(opened.config, "the journaled config")
+    except UserError as error:
+        reason = str(error)
+    else:
+        if config.hash == opened.config_hash:
+            return config
+        reason = "this version reads its config otherwise"
+    raise UserError(
+        f"{run_dir} holds a search begun by another version of this program ({reason}); go on with "
+        "that version, choose another "
+        f"--run-dir, or start anew with {FRESH}"
+    )
+
+
+def may_set_hours(state: SearchState, config: ExperimentConfig) -> bool:
+    """Not where the time had run out, unless the limit is raised before the test set was opened:
+    then the search goes on."""
+    return state.cut_after is None or lifts_cut(state, config)
+
+
+def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
+    """Whether `config` gives a search whose time ran out more of it. After the test set was opened
+    nothing is decided again."""
+    if state.cut_after is None or state.test is not None or state.opened is None:
+        return False
+    then, now = state.opened.config["search"].get("max_hours"), config.search.max_hours
+    return then is not None and (now is None or now > then)
+
+
+def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retried | None:
+    """None where all stays as it is. more_time: `lifts_cut`, as it was before the search was
+    resumed."""
+    failed = [r for r in failures(state) if state.tries.get(r.trial, 0) < MOST_TRIES]
+    trials = sorted({r.trial for r in [*failed, *_lost(state.records, run_dir)]})
+    starts = trials[:1]
+    if more_time:
+        later = (r.trial for r in state.records if r.kind not in ("control", "trial"))
+        starts.append(next(later, len(state.records)))
+    if not starts:
+        return None
+    return Retried(first=min(starts), trials=tuple(trials), lifts_cut=more_time)
+
+
+def failures(state: SearchState) -> list[TrialRecord]:
+    """Failed trials that are worth another try: what failed them may pass, or the search cannot go
+    on without them.
+
+    None once the test set was opened, or the search is finished: nothing is decided again after
+    that.
+    """
+    if state.test is not None or state.finished_at is not None:
+        return []
+    failed = [r for r in state.records if r.result and r.result.status == "failed"]
+    return [r for r in failed if (r.result and r.result.may_pass) or _is_needed(r)]
+
+
+def _why(record: TrialRecord) -> str:
+    failed = record.result is not None and record.result.status == "failed"
+    return (
+        f"it failed: {record.result.error}" if failed and record.result else "its answers are lost"
+    )
+
+
+def given_up(state: SearchState) -> list[str]:
+    """A line for each failed trial that is not tried any more."""
+    return [
+        f"trial {r.trial} ({r.label}) failed {plural(state.tries[r.trial] + 1, 'time')} and is not "
+        "tried again as things are: "
+        f"{r.result.error if r.result else ''}. Change what it fails of in the section execution "
+        "(trial_timeout_minutes, workers, "
+        "threads, retries, ...), and it is"
+        for r in failures(state)
+        if state.tries.get(r.trial, 0) >= MOST_TRIES
+    ]
+
+
+def _is_needed(record: TrialRecord) -> bool:
+    return record.kind == "test" or (
+        record.kind != "trial" and not record.spec.settings.augmentation
+    )
+
+
+def _lost(records: Iterable[TrialRecord], run_dir: Path) -> list[TrialRecord]:
+    """Trials whose answers are not there, or not as they were journaled."""
+    return [
+        r
+        for r in records
+        if r.predictions_file and r.duplicate_of is None and not _is_there(r, run_dir)
+    ]
+
+
+def _is_there(record: TrialRecord, run_dir: Path) -> bool:
+    try:
+        read_predictions(record, run_dir)
+    except JournalError:
+        return False
+    return True
+
+
+def _text(changes: Changes) -> str:
+    return "; ".join(
+        f"{k} was {_short(then)} and is now {_short(now)}" for k, (then, now) in changes.items()
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= VALUE_CHARACTERS else text[: VALUE_CHARACTERS - 3] + "..."

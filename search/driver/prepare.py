@@ -17,14 +17,15 @@ import numpy as np
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
-from search.driver.algorithms import ALGORITHMS, build_oracle, num_trials
+from search.driver.algorithms import algorithm_of, build_oracle, num_trials
 from search.driver.specs import SpecFactory
+from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_database, checked_uri
-from search.experiment.trial import Precision, Resources, default_cache_dir
+from search.experiment.trial import Precision, Resources
 from search.features.devices import import_tensorflow_quietly
 from search.journal.events import DatasetSummary
 
@@ -61,8 +62,17 @@ class Prepared:
         return num_trials(self.config, self.space)
 
     @property
-    def has_test(self) -> bool:
-        return bool((np.asarray(self.dataset.splits) == TEST).any())
+    def is_confirmed(self) -> bool:
+        return self.config.evaluation.confirm is not None
+
+    @property
+    def is_ablated(self) -> bool:
+        return self.is_confirmed and self.config.evaluation.ablation
+
+    @property
+    def is_tested(self) -> bool:
+        splits = np.asarray(self.dataset.splits)
+        return self.config.evaluation.test and bool((splits == TEST).any())
 
     @property
     def summary(self) -> DatasetSummary:
@@ -89,7 +99,7 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
     return Resources(
         cache_dir=Path(execution.cache_dir) if execution.cache_dir else default_cache_dir(),
         views_dir=run_dir / "views",
-        keep_views=ALGORITHMS[config.search.algorithm].budget_key is not None,
+        keep_views=algorithm_of(config).budget_key is not None,
         num_threads=execution.threads or available_cores(),
         side_by_side=MODES[config.space.mode].side_by_side,
         feature_engine=execution.feature_engine,

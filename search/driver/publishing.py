@@ -1,20 +1,24 @@
 """What is made from a search's state for people, kept true as it changes: the files of the run
-directory, and MLflow's runs."""
+directory, any of which can be made again from the journal, and MLflow's runs."""
 
+import json
 import shlex
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.files import StorageError
-from search.driver.ending import in_a_line
-from search.driver.outputs import write_outputs
-from search.execution.failures import is_lack
+from data.files import StorageError, write_atomically
+from search.execution.failures import in_a_line, is_lack
 from search.experiment.config import TrackingConfig
-from search.journal.event_log import EventLog
-from search.journal.state import SearchState
+from search.experiment.trial import TrialRecord
+from search.experiment.yaml_file import as_yaml
+from search.journal.state import EventLog, SearchState
+from search.report.html import write_report
+from search.report.leaderboard import write_leaderboard
+from search.report.summary import summarize
 
 if TYPE_CHECKING:
     from search.tracking.tracker import Tracker, TrackingStatus
@@ -22,6 +26,74 @@ if TYPE_CHECKING:
 
 # For what MLflow has not been sent yet; `sync` sends the rest.
 FLUSH_SECONDS, STOP_SECONDS, REGISTER_SECONDS = 20.0, 3.0, 60.0
+SHOW_SECONDS = 5.0  # how often a running search shows its state, at most
+# and how much of its time that takes, at most: a table of ten thousand trials is a second's work
+SHOW_SHARE = 0.02
+
+
+def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -> None:
+    """trials.csv and summary.json, the config, the environment and the winner's settings; the page
+    where it is asked for.
+
+    Raises StorageError where the disk refuses.
+    """
+    if state.opened is None:
+        return
+    write_atomically(run_dir / "config.yaml", as_yaml(state.opened.config), "the config")
+    write_atomically(
+        run_dir / "environment.json", _json(state.opened.environment), "the environment"
+    )
+    write_leaderboard(state, run_dir)
+    write_atomically(run_dir / "summary.json", _json(summarize(state)), "the summary")
+    winner = winner_of(state)
+    if winner is not None:
+        write_atomically(run_dir / "winner.json", _json(winner), "the winner")
+    if with_report:
+        write_report(state, run_dir)
+
+
+def winner_of(state: SearchState) -> dict | None:
+    """The recommended settings, once they are known: no augmentation is a recommendation too."""
+    evidence = state.evidence
+    if evidence is None or evidence.chosen_label is None:
+        return None
+    record = next(
+        (r for r in state.records if r.trial == evidence.chosen_trial), state.baseline("confirm")
+    )
+    if record is None:
+        return None
+    return {
+        "label": evidence.chosen_label,
+        "trial": record.trial,
+        **record.spec.settings.model_dump(mode="json"),
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=False, allow_nan=False) + "\n"
+
+
+class Showing:
+    """Has a search's state shown as its trials are told, and takes little of its time for it."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        show: Callable[[SearchState], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log, self._show, self._clock = log, show, clock
+        self._next = 0.0
+
+    def now(self) -> None:
+        start = self._clock()
+        self._show(self._log.state)
+        ended = self._clock()
+        self._next = ended + max(SHOW_SECONDS, (ended - start) / SHOW_SHARE)
+
+    def told(self, record: TrialRecord) -> None:
+        if self._clock() > self._next:
+            self.now()
 
 
 class Publisher:

@@ -6,37 +6,55 @@ too.
 """
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from search.driver.algorithms import ALGORITHMS, build_oracle, views_ladder
-from search.driver.phases import Context, Controls
+from search.driver.algorithms import algorithm_of, budget_ladder, build_oracle
+from search.driver.phases import Budget, Context, Controls, Knowledge, SearchFailed, failure_of
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Proposed:
     """A trial that was asked for and has no answer yet."""
 
     number: int
-    proposal: Any
-    views: Any
+    proposal: "keras_tuner.engine.trial.Trial"
+    budget: Budget
 
 
-def run_trials(context: Context, controls: Controls) -> list[int]:
+def run_trials(context: Context, known: Knowledge) -> Knowledge:
     """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless
-    `execution.order` is eager. Returns the trials' numbers.
+    `execution.order` is eager. Raises SearchFailed where no trial completed, before anything is
+    confirmed, or the test set opened, for nothing.
     """
-    return SearchPhase(context, controls, build_oracle(context.config, context.space)).run()
+    oracle = build_oracle(context.config, context.space)
+    trials = AskAndTell(context, known.controls, oracle).run()
+    records = [context.ledger.record(number) for number in trials]
+    if any(record.status == "completed" for record in records):
+        return replace(known, trials=tuple(trials))
+    hours = context.config.search.max_hours
+    if records:
+        why = f"the last one failed: {failure_of(records[-1])}"
+    elif context.out_of_time(0):
+        why = (
+            f"search.max_hours ({hours}) left no time for one; raise it, or write null for no limit"
+        )
+    else:
+        why = "there was nothing to try"
+    raise SearchFailed(f"no trial completed: {why}")
 
 
-class SearchPhase:
+class AskAndTell:
     """Asks, submits and tells."""
 
-    def __init__(self, context: Context, controls: Controls, oracle: Any) -> None:
+    def __init__(self, context: Context, controls: Controls, oracle: "keras_tuner.Oracle") -> None:
         self.context, self.controls, self.oracle = context, controls, oracle
-        self.ladder = views_ladder(context.config)
-        self.budget_key = ALGORITHMS[context.config.search.algorithm].budget_key
-        self.running: deque[_Asked] = deque()
+        self.ladder = budget_ladder(context.config)
+        self.budget_key = algorithm_of(context.config).budget_key
+        self.running: deque[_Proposed] = deque()
         self.done: list[int] = []
         self.open_to_more = True
 
@@ -49,7 +67,7 @@ class SearchPhase:
                 self.tell(self._next())
         return self.done
 
-    def _next(self) -> _Asked:
+    def _next(self) -> _Proposed:
         """The trial to tell: the oldest, or, where the order is free, the first to have an
         answer."""
         if self.context.config.execution.order == "deterministic":
@@ -71,19 +89,18 @@ class SearchPhase:
             self.open_to_more = proposal.status == "IDLE" and bool(self.running)
             return False
         values = proposal.hyperparameters.values
-        views = values.get(self.budget_key) if self.budget_key else None
+        budget = values.get(self.budget_key) if self.budget_key else None
         settings = self.context.space.settings(values)
-        spec = self.context.specs.search("trial", f"trial {number + 1}", settings, views)
-        rung = self.ladder.index(views) if views in self.ladder else None
-        self.running.append(_Asked(self.context.ask("trial", spec, rung), proposal, views))
+        spec = self.context.specs.search("trial", f"trial {number + 1}", settings, budget)
+        rung = self.ladder.index(budget) if budget in self.ladder else None
+        self.running.append(_Proposed(self.context.ask(spec, rung), proposal, budget))
         return True
 
-    def tell(self, asked: _Asked) -> None:
-        """Waits for an answer and gives it to the oracle."""
-        record = self.context.tell(asked.number, self.controls.baseline(asked.views))
-        result = record.result
-        if result is not None and result.status == "completed":
-            self.oracle.update_trial(asked.proposal.trial_id, {"score": result.score})
+    def tell(self, asked: _Proposed) -> None:
+        """Waits for the answer and gives it to the oracle: completed, with its score, or failed."""
+        record = self.context.tell(asked.number, self.controls.baseline(asked.budget))
+        if record.result is not None and record.status == "completed":
+            self.oracle.update_trial(asked.proposal.trial_id, {"score": record.result.score})
             asked.proposal.status = "COMPLETED"
         else:
             asked.proposal.status = "FAILED"

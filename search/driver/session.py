@@ -1,49 +1,124 @@
-"""One sitting of a search: opens the run directory, runs what is left to do, and leaves every file
-in it true.
+"""A whole search on one screen: opened, its phases in order (`PHASES`), closed.
 
-`run_search` is the door for the command line and for Python. The search itself is `loop`; files
-made from its state `outputs`.
+`run_search` is the door for the command line and for Python. A sitting ends in one of the ways that
+`ending` tells apart and writes down; run again, the search goes on from its journal and trains only
+what was not told. What each phase asks for is `phases` and `search_phase`; what its answers mean
+`conclusions`; how trials are asked and told `ledger`; files and MLflow are `publishing`'s.
 """
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from data.errors import UserError
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
-from search.driver.ending import Outcome, ending_of, write_down
+from search.driver.conclusions import after_ablation, after_confirmation, after_search, after_test
+from search.driver.ending import SittingOutcome, ended
 from search.driver.experiment_file import ExperimentLike, load_config
-from search.driver.ledger import Ledger, Stopped
-from search.driver.loop import SearchLoop
-from search.driver.opening import opening
-from search.driver.outputs import write_outputs
-from search.driver.pacing import Deadline
-from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
-from search.driver.publishing import Publisher
-from search.driver.resuming import continued, resume
+from search.driver.leak import after_leak, run_leak
+from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
+from search.driver.opening import continued, open_search
+from search.driver.phases import (
+    Context,
+    Knowledge,
+    run_ablation,
+    run_confirmation,
+    run_controls,
+    run_test,
+)
+from search.driver.prepare import Prepared, require_runnable, resources_of
+from search.driver.publishing import Publisher, Showing
+from search.driver.search_phase import run_trials
 from search.driver.winner import build_winner, stored_winner
-from search.driver.workload import workload
-from search.execution.engines import ENGINES, ClusterOptions, Engine, EngineOptions
+from search.driver.workload import Deadline, workload
+from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.execution.engine import Engine, EngineOptions
+from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
-from search.journal.event_log import EventLog
-from search.journal.journal_file import FRESH
-from search.journal.lock import LockedError, RunLock
-from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
-from search.journal.state import SearchState
+from search.journal.lock import RunLock
+from search.journal.run_dir import JOURNAL, empty_run_dir
+from search.journal.state import EventLog, SearchState
 from search.report.sheets import TrialSheets
 from search.training.trial_files import CheckpointSweeper, ViewSweeper
+
+if TYPE_CHECKING:
+    from search.report.terminal import Progress
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
 CACHES = ("features", "openvino")
 CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
+
+
+@dataclass(frozen=True)
+class SearchPhase:
+    """One part of a search. run: asks for its trials and has them told, from what is known so far.
+    conclude: what follows, one value, journaled as an event of type `event`. is_due: whether an
+    experiment has this phase. num_trials: as far as it is known before."""
+
+    name: str
+    run: Callable[[Context, Knowledge], Knowledge]
+    event: Literal["evidence", "test", "leak"] | None = None
+    conclude: Callable[[Context, Knowledge], Evidence | TestResult | LeakDemo] | None = None
+    is_due: Callable[[Prepared], bool] = lambda prepared: True
+    num_trials: Callable[[Prepared], int | None] = lambda prepared: None
+
+
+PHASES = (
+    SearchPhase("controls", run_controls),
+    SearchPhase("search", run_trials, "evidence", after_search, num_trials=lambda p: p.num_trials),
+    SearchPhase(
+        "confirm", run_confirmation, "evidence", after_confirmation, lambda p: p.is_confirmed
+    ),
+    SearchPhase("ablation", run_ablation, "evidence", after_ablation, lambda p: p.is_ablated),
+    SearchPhase("test", run_test, "test", after_test, lambda p: p.is_tested),
+)
+WITH_LEAK = (*PHASES, SearchPhase("leak", run_leak, "leak", after_leak))  # a guest, for the course
+
+
+def run_phases(
+    context: Context,
+    log: EventLog,
+    progress: "Progress",
+    show: Callable[[], None],
+    phases: tuple[SearchPhase, ...] = PHASES,
+) -> None:
+    """Every phase that is due, in order; each conclusion is journaled once. Run again on the
+    journal of an interrupted search it does the same. show: called after each.
+
+    Raises Stopped where it was asked to stop, SearchFailed where it cannot go on.
+    """
+    known = Knowledge()
+    for phase in phases:
+        if not phase.is_due(context.prepared):
+            continue
+        progress.phase(phase.name, phase.num_trials(context.prepared))
+        with _timed(phase.name, log, show):
+            known = phase.run(context, known)
+            if phase.conclude is not None and phase.event is not None:
+                conclusion = phase.conclude(context, known)
+                log.conclude(phase.event, conclusion)
+                if isinstance(conclusion, Evidence):
+                    known = replace(known, evidence=conclusion)
+
+
+@contextmanager
+def _timed(name: str, log: EventLog, show: Callable[[], None]) -> Iterator[None]:
+    """Journals what a phase took, where anything happened in it."""
+    start, events = time.monotonic(), log.num_events
+    try:
+        yield
+    finally:
+        if log.num_events > events:
+            log.append("phase", phase=name, seconds=round(time.monotonic() - start, 3))
+        show()
 
 
 @dataclass(frozen=True)
@@ -53,7 +128,7 @@ class SearchResult:
 
     state: SearchState
     run_dir: Path
-    outcome: Outcome
+    outcome: SittingOutcome
     reason: str | None = None
     tracking: str | None = None
 
@@ -86,14 +161,25 @@ def run_search(
     _check_arguments(progress, options)
     config = load_config(experiment)
     run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
-    options = options or SessionOptions()
+    options, progress = options or SessionOptions(), progress or unwatched()
     make_folder(run_dir, "the run directory")
-    progress = progress or _Silent()
     with RunLock(run_dir, notify=progress.message) as lock:
         sweep_leftovers(run_dir, 0)
         for part in CACHES:
             sweep_leftovers(resources_of(config, run_dir).cache_dir / part, CACHE_LEFTOVER_SECONDS)
-        return _Session(config, run_dir, progress, options, lock).run()
+        if options.fresh:
+            require_runnable(config)  # before anything is lost
+            empty_run_dir(run_dir)
+        with closing(EventLog(run_dir / JOURNAL)) as log:
+            if log.warning:
+                progress.message(log.warning)
+            if log.state.opened is not None:
+                config = continued(log.state, config, run_dir)
+            stop = options.stop or threading.Event()
+            sitting = _Sitting(config, run_dir, progress, options, lock, log, stop)
+            lacks_leak = options.demo_leak and log.state.leak is None
+            is_over = log.state.finished_at is not None and not lacks_leak
+            return _show_finished(sitting) if is_over else _sit(sitting)
 
 
 def _check_arguments(progress: object, options: object) -> None:
@@ -106,190 +192,125 @@ def _check_arguments(progress: object, options: object) -> None:
         raise TypeError(f"options received {options!r}; allowed: None or a SessionOptions")
 
 
-class _Silent:
+def unwatched() -> "Progress":
     """Progress that nobody watches."""
+    return cast("Progress", _Silent())
 
+
+class _Silent:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: None
 
 
-class _Session:
-    def __init__(
-        self,
-        config: ExperimentConfig,
-        run_dir: Path,
-        progress: Any,
-        options: SessionOptions,
-        lock: RunLock,
-    ) -> None:
-        self.config, self.run_dir, self.progress, self.options = config, run_dir, progress, options
-        self.lock = lock
-        self.started = time.monotonic()
-        self.stop = options.stop or threading.Event()
-        self.has_begun = False  # this sitting's first event is journaled
+@dataclass(frozen=True)
+class _Sitting:
+    """What one sitting of a search is given, in a directory that is its own."""
 
-    def run(self) -> SearchResult:
-        if self.options.fresh:
-            require_runnable(self.config)  # before anything is lost
-            empty_run_dir(self.run_dir)
-        log = EventLog(self.run_dir / JOURNAL)
-        with closing(log):
-            if log.warning:
-                self.progress.message(log.warning)
-            if log.state.opened is not None:
-                self.config = continued(log.state, self.config, self.run_dir)
-            if log.state.finished_at is not None and not (
-                self.options.demo_leak and log.state.leak is None
-            ):
-                return self._show_finished(log)
-            return self._search(log)
+    config: ExperimentConfig
+    run_dir: Path
+    progress: "Progress"
+    options: SessionOptions
+    lock: RunLock
+    log: EventLog
+    stop: threading.Event
 
-    def _show_finished(self, log: EventLog) -> SearchResult:
-        """The search is over: what it was killed before writing, or could not send, follows."""
-        said = None
-        if not (log.state.is_shown and (self.run_dir / "report.html").exists()):
-            said = self._publisher().end(log, stored_winner(log.state, self.run_dir), self.stop)
-        return SearchResult(log.state, self.run_dir, "already finished", tracking=said)
+    @property
+    def resources(self) -> Resources:
+        return resources_of(self.config, self.run_dir)
 
-    def _search(self, log: EventLog) -> SearchResult:
-        """One sitting. Whatever ends it, its end is written down first, then its workers are
-        stopped, then files are touched."""
-        require_runnable(self.config)
-        publisher = self._publisher()
-        engine = self._engine(resources_of(self.config, self.run_dir))
-        ending = ending_of(lambda: self._sit(log, engine, publisher))
-        engine.cancel_running()  # at once: nobody waits for what still runs
-        said = None
-        is_ours = self.has_begun and not isinstance(ending.error, LockedError)
-        try:
-            state = write_down(ending, log) if is_ours else log.state
-            engine.shutdown(wait=False)
-            if ending.outcome == "finished":
-                said = publisher.end(log, stored_winner(state, self.run_dir), self.stop)
-            elif is_ours:
-                said = publisher.stop(
-                    state, with_page=ending.outcome == "failed" and not self.stop.is_set()
-                )
-        finally:
-            engine.shutdown(wait=False)
-            if ending.error is not None:
-                raise ending.error
-        return SearchResult(state, self.run_dir, ending.outcome, ending.reason, said)
+    def publisher(self) -> Publisher:
+        tracking, say = self.config.tracking, self.progress.message
+        return Publisher(tracking, self.config.name, self.run_dir, say)
 
-    def _sit(self, log: EventLog, engine: Engine, publisher: Publisher) -> None:
-        """Everything between the opening of a sitting and its end. Raises Stopped, SearchFailed, or
-        what went wrong."""
-        self._say_what_bounds_workers()
-        engine.warm_up()
-        earlier = log.state.wall_seconds
-        resources = resources_of(self.config, self.run_dir)
-        prepared = self._prepare(log, resources)
-        engine.use_dataset(prepared.dataset, path_to_images(self.config.dataset))
-        work = workload(self.config)
-        self.progress.expect(work.plan, work.of, self.config.execution.workers)
-        deadline = Deadline(self.config, earlier, self.started)
-        for record in log.state.records:
-            deadline.told(record)
-        ledger = self._ledger(log, engine, prepared, resources, publisher)
-        show, leak = publisher.show, self.options.demo_leak
-        SearchLoop(prepared, log, ledger, self.progress, show, deadline, leak).run()
-        if self.stop.is_set():
-            raise Stopped
-        self._write_winner(log, prepared)
-        log.append("finished")
 
-    def _ledger(
-        self,
-        log: EventLog,
-        engine: Engine,
-        prepared: Prepared,
-        resources: Resources,
-        publisher: Publisher,
-    ) -> Ledger:
-        ledger = Ledger(
-            log, engine, self.run_dir, np.asarray(prepared.dataset.labels), self.config.seed
-        )
-        ledger.stop, ledger.still_ours = self.stop, self.lock.verify
-        ledger.listeners.append(TrialSheets(prepared.dataset, self.run_dir, self.progress.message))
-        ledger.listeners.append(CheckpointSweeper(resources))
-        if not self.options.demo_leak:  # which wants the same views once more
-            ledger.listeners.append(ViewSweeper(resources))
-        if publisher.tracker is not None:
-            publisher.tracker.submit(log.state)
-            ledger.listeners.append(publisher.tracker)
-        return ledger
+def _show_finished(sitting: _Sitting) -> SearchResult:
+    """The search is over: what it was killed before writing, or could not send, follows."""
+    log, run_dir, said = sitting.log, sitting.run_dir, None
+    if not (log.state.is_shown and (run_dir / "report.html").exists()):
+        winner = stored_winner(log.state, run_dir)
+        said = sitting.publisher().end(log, winner, sitting.stop)
+    return SearchResult(log.state, run_dir, "already finished", tracking=said)
 
-    def _write_winner(self, log: EventLog, prepared: Prepared) -> None:
-        """What a finished search leaves beside its figures: the winner's pictures and its model."""
-        from search.report.preview import write_winner_sheet
 
-        write_winner_sheet(log.state, prepared.dataset, self.run_dir)
-        build_winner(
-            log.state, prepared.dataset, resources_of(self.config, self.run_dir), self.run_dir
-        )
+def _sit(sitting: _Sitting) -> SearchResult:
+    """One sitting. Whatever ends it, its end is written down first, then its workers are stopped,
+    then files are touched."""
+    require_runnable(sitting.config)
+    publisher, execution = sitting.publisher(), sitting.config.execution
+    name = "inline" if sitting.options.inline else execution.engine
+    options = EngineOptions.of(execution, sitting.resources, sitting.run_dir)
+    engine, said = ENGINES[name].build(options), None
+    ending = ended(lambda: _search(sitting, engine, publisher), sitting.log, engine)
+    try:
+        engine.shutdown(wait=False)
+        if ending.outcome == "finished":
+            winner = stored_winner(ending.state, sitting.run_dir)
+            said = publisher.end(sitting.log, winner, sitting.stop)
+        elif ending.is_ours:
+            with_page = ending.outcome == "failed" and not sitting.stop.is_set()
+            said = publisher.stop(ending.state, with_page)
+    finally:
+        if ending.error is not None:
+            raise ending.error
+    return SearchResult(ending.state, sitting.run_dir, ending.outcome, ending.reason, said)
 
-    def _engine(self, resources: Resources) -> Engine:
-        execution = self.config.execution
-        name = "inline" if self.options.inline else execution.engine
-        timeout = execution.trial_timeout_minutes
-        return ENGINES[name].build(
-            EngineOptions(
-                resources=resources,
-                run_dir=self.run_dir,
-                workers=execution.workers,
-                retries=execution.retries,
-                timeout_seconds=timeout * 60 if timeout else None,
-                cluster=ClusterOptions(
-                    address=execution.address,
-                    cpu=execution.resources.cpu,
-                    gpu=execution.resources.gpu,
-                    max_workers=execution.max_workers,
-                    cache_is_shared=execution.cache_dir is not None,
-                ),
-            )
-        )
 
-    def _say_what_bounds_workers(self) -> None:
-        workers, lookahead = self.config.execution.workers, self.config.search.lookahead
-        if workers > lookahead:
-            self.progress.message(
-                f"{workers} workers, but the search phase asks for only {lookahead} trials ahead "
-                "(search.lookahead, part of "
-                "what makes a search repeatable); raise it to use them all"
-            )
+def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
+    """The search itself: opened, its phases, closed. Raises Stopped, SearchFailed, or what went
+    wrong."""
+    config, log, resources = sitting.config, sitting.log, sitting.resources
+    deadline = Deadline(config, log.state.wall_seconds, time.monotonic())
+    engine.warm_up()
+    prepared = open_search(config, sitting.run_dir, log, sitting.progress, sitting.stop)
+    engine.use_dataset(prepared.dataset, path_to_images(config.dataset))
+    work = workload(config)
+    sitting.progress.expect(work.plan, work.of, config.execution.workers)
+    for record in log.state.records:
+        deadline.told(record)
 
-    def _prepare(self, log: EventLog, resources: Resources) -> Prepared:
-        self.progress.phase("prepare", None)
-        start = time.monotonic()
-        prepared = prepare(self.config, resources, self._on_images)
-        for line in prepared.dataset.notes.lines():
-            self.progress.message(line)
-        opened = log.state.opened
-        if opened is None:
-            looks = earlier_looks(self.run_dir)
-            log.append("opened", opened=opening(prepared, looks).model_dump(mode="json"))
-        elif opened.dataset.digest != prepared.dataset.digest:
-            raise UserError(
-                f"{self.run_dir} was begun on other images (digest {opened.dataset.digest[:12]}, "
-                "now "
-                f"{prepared.dataset.digest[:12]}); restore them, choose another --run-dir, or "
-                f"start anew with {FRESH}"
-            )
-        else:
-            for line in resume(log, self.config, self.run_dir):
-                self.progress.message(line)
-        self.has_begun = True
-        forget_previous(self.run_dir)
-        log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
-        write_outputs(log.state, self.run_dir, with_report=False)
-        return prepared
+    showing = Showing(log, publisher.show)
+    listeners = _listeners(sitting, prepared, publisher)
+    heard = (*listeners, sitting.progress, OnTold(deadline.told), OnTold(showing.told))
+    around = Surroundings(heard, sitting.stop, sitting.lock.verify)
+    labels = np.asarray(prepared.dataset.labels)
+    ledger = Ledger(log, engine, sitting.run_dir, labels, config.seed, around)
+    looks = log.state.opened.earlier_looks if log.state.opened else 0
+    context = Context(prepared, ledger, partial(out_of_time, log, deadline), looks)
+    phases = WITH_LEAK if sitting.options.demo_leak else PHASES
+    run_phases(context, log, sitting.progress, showing.now, phases)
 
-    def _on_images(self, done: int, total: int) -> None:
-        if self.stop.is_set():
-            raise Stopped
-        self.progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
+    if sitting.stop.is_set():
+        raise Stopped
+    _write_winner(log.state, prepared, resources, sitting.run_dir)
 
-    def _publisher(self) -> Publisher:
-        return Publisher(
-            self.config.tracking, self.config.name, self.run_dir, self.progress.message
-        )
+
+def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> list[Listener]:
+    """Who hears of trials beside the terminal and the clock."""
+    resources, say = sitting.resources, sitting.progress.message
+    heard: list[Listener] = [
+        TrialSheets(prepared.dataset, sitting.run_dir, say),
+        CheckpointSweeper(resources),
+    ]
+    if not sitting.options.demo_leak:  # which wants the same views once more
+        heard.append(ViewSweeper(resources))
+    if publisher.tracker is not None:
+        publisher.tracker.submit(sitting.log.state)
+        heard.append(publisher.tracker)
+    return heard
+
+
+def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:
+    """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
+    if log.cut_after is None and deadline.passed():
+        log.append("cut", after=asked)
+    return log.cut_after is not None and asked >= log.cut_after
+
+
+def _write_winner(
+    state: SearchState, prepared: Prepared, resources: Resources, run_dir: Path
+) -> None:
+    """What a finished search leaves beside its figures: the winner's pictures and its model."""
+    from search.report.preview import write_winner_sheet
+
+    write_winner_sheet(state, prepared.dataset, run_dir)
+    build_winner(state, prepared.dataset, resources, run_dir)

@@ -1,7 +1,5 @@
 """`AugmentationTuner`: a whole search under the calls that KerasTuner's own tuners answer to, for
-Python.
-
-The search itself is `session`'s; asking the oracle and telling it, `search_phase`'s.
+Python. Nothing of the search is here: it is `session`'s.
 """
 
 from functools import lru_cache
@@ -12,125 +10,122 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from search.driver.algorithms import build_oracle
 from search.driver.experiment_file import ExperimentLike, load_config
+from search.driver.session import SearchResult, SessionOptions, run_search
 from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
 
 if TYPE_CHECKING:
     import keras
-
-    from search.driver.session import SearchResult, SessionOptions
+    import keras_tuner
 
 
 @lru_cache(maxsize=1)
-def tuner_class() -> Any:
-    """The class, made on first use: its base imports TensorFlow."""
+def tuner_class() -> type:
+    """`TunerCalls` as one of KerasTuner's tuners, made on first use: their base imports
+    TensorFlow."""
     import_tensorflow_quietly()
-    import keras_tuner
+    from keras_tuner.engine.base_tuner import BaseTuner
 
-    class AugmentationTuner(keras_tuner.engine.base_tuner.BaseTuner):
-        """Searches augmentations for one experiment.
+    return type("AugmentationTuner", (TunerCalls, BaseTuner), {"__doc__": TunerCalls.__doc__})
 
-        config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs
-        or resumes the whole search in `run_dir` (default runs/NAME): controls, trials,
-        confirmation, ablation, test. `get_best_hyperparameters(n)` and `results_summary()` are
-        KerasTuner's own, over the trials of the search phase; with rungs over those of the fullest
-        one, since scores compare within a rung only. Values have the types that an experiment file
-        gives them. `get_best_models(n)` trains those trials on train + validation and returns
-        models that take raw uint8 images.
-        """
 
-        def __init__(self, config: ExperimentLike, run_dir: str | Path | None = None) -> None:
-            config = load_config(config)
-            self.config = config
-            self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
-            self.result: SearchResult | None = None
-            self._records: dict[str, TrialRecord] = {}
-            # "." is the run directory itself: the tuner keeps nothing of its own beside the
-            # journal.
-            super().__init__(
-                build_oracle(config, config.space),
-                directory=str(self.run_dir),
-                project_name=".",
-            )
+class TunerCalls:
+    """Searches augmentations for one experiment.
 
-        def search(
-            self,
-            *fit_arguments: Any,
-            progress: Any = None,
-            options: "SessionOptions | None" = None,
-            **fit_options: Any,
-        ) -> "SearchResult":
-            """Runs or resumes the search. Raises UserError for what the user can mend, TypeError
-            for what Keras's `fit` would take: images and training are the experiment's."""
-            from search.driver.session import run_search
+    config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs
+    or resumes the whole search in `run_dir` (default runs/NAME): controls, trials,
+    confirmation, ablation, test. `get_best_hyperparameters(n)` and `results_summary()` are
+    KerasTuner's own, over the trials of the search phase; with rungs over those of the fullest
+    one, since scores compare within a rung only. Values have the types that an experiment file
+    gives them. `get_best_models(n)` trains those trials on train + validation and returns
+    models that take raw uint8 images.
+    """
 
-            _refuse_fit(fit_arguments, fit_options)
-            self.result = run_search(self.config, self.run_dir, progress, options)
-            self.oracle = build_oracle(self.config, self.config.space)
-            self._records = {}
-            for record in fullest(self.result.state.of_kind("trial")):
-                self._adopt(record)
-            return self.result
+    oracle: "keras_tuner.Oracle"
 
-        def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
-            """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()`
-            has found any."""
-            self._refuse_count(num_trials)
-            found: list[Any] = super().get_best_hyperparameters(num_trials)
-            return found
+    def __init__(self, config: ExperimentLike, run_dir: str | Path | None = None) -> None:
+        config = load_config(config)
+        self.config = config
+        self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
+        self.result: SearchResult | None = None
+        self._records: dict[str, TrialRecord] = {}
+        # "." is the run directory itself: the tuner keeps nothing of its own beside the journal.
+        oracle = build_oracle(config, config.space)
+        super().__init__(oracle, directory=str(self.run_dir), project_name=".")  # type: ignore[call-arg]
 
-        def get_best_models(self, num_models: int = 1) -> "list[keras.Model]":
-            """Raises UserError as `get_best_hyperparameters`."""
-            self._refuse_count(num_models)
-            found: list[keras.Model] = super().get_best_models(num_models)
-            return found
+    def search(
+        self,
+        *fit_arguments: Any,
+        progress: Any = None,
+        options: SessionOptions | None = None,
+        **fit_options: Any,
+    ) -> SearchResult:
+        """Runs or resumes the search. Raises UserError for what the user can mend, TypeError
+        for what Keras's `fit` would take: images and training are the experiment's."""
+        _refuse_fit(fit_arguments, fit_options)
+        self.result = run_search(self.config, self.run_dir, progress, options)
+        self.oracle = build_oracle(self.config, self.config.space)
+        self._records = {}
+        for record in fullest(self.result.state.of_kind("trial")):
+            self._adopt(record)
+        return self.result
 
-        def search_space_summary(self, extended: bool = False) -> None:
-            """KerasTuner's, with the values that an experiment file takes instead of the texts that
-            its oracle holds."""
-            dimensions = self.config.space.dimensions
-            print(f"Search space summary\nDefault search space size: {len(dimensions)}")
-            for name, dimension in dimensions.items():
-                print(f"{name} ({type(dimension).__name__})\n{dimension.as_written()}")
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
+        """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()`
+        has found any."""
+        self._refuse_count(num_trials)
+        return [trial.hyperparameters for trial in self.oracle.get_best_trials(num_trials)]
 
-        def reload(self) -> None:
-            """Raises UserError: there are no files of KerasTuner's to be read."""
+    def get_best_models(self, num_models: int = 1) -> "list[keras.Model]":
+        """Raises UserError as `get_best_hyperparameters`."""
+        self._refuse_count(num_models)
+        return [self.load_model(trial) for trial in self.oracle.get_best_trials(num_models)]
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """KerasTuner's, with the values that an experiment file takes instead of the texts that
+        its oracle holds."""
+        dimensions = self.config.space.dimensions
+        print(f"Search space summary\nDefault search space size: {len(dimensions)}")
+        for name, dimension in dimensions.items():
+            print(f"{name} ({type(dimension).__name__})\n{dimension.as_written()}")
+
+    def reload(self) -> None:
+        """Raises UserError: there are no files of KerasTuner's to be read."""
+        raise UserError(
+            f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; "
+            "call search(), which reads a "
+            "finished one and goes on with another"
+        )
+
+    def _refuse_count(self, count: int) -> None:
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise UserError(
-                f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; "
-                "call search(), which reads a "
-                "finished one and goes on with another"
+                f"received {count!r} for how many of the best; allowed: whole numbers from 1"
+            )
+        if not any(record.status == "completed" for record in self._records.values()):
+            raise UserError(
+                f"no completed trial of {self.run_dir} is known here; call search() first"
             )
 
-        def _refuse_count(self, count: int) -> None:
-            if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-                raise UserError(
-                    f"received {count!r} for how many of the best; allowed: whole numbers from 1"
-                )
-            if not any(record.status == "completed" for record in self._records.values()):
-                raise UserError(
-                    f"no completed trial of {self.run_dir} is known here; call search() first"
-                )
+    def _adopt(self, record: TrialRecord) -> None:
+        """Makes a trial of the journal one of the oracle's, for KerasTuner's own tables."""
+        from keras_tuner.engine.trial import Trial
 
-        def _adopt(self, record: TrialRecord) -> None:
-            """Makes a trial of the journal one of the oracle's, for KerasTuner's own tables."""
-            trial = keras_tuner.engine.trial.Trial(
-                hyperparameters=self.config.space.hyperparameters(), trial_id=str(record.trial)
-            )
-            trial.hyperparameters.values |= self.config.space.typed_values(record.settings)
-            trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
-            trial.score = record.result.score if record.result else None
-            self.oracle.trials[trial.trial_id] = trial
-            self._records[trial.trial_id] = record
+        space = self.config.space
+        trial = Trial(hyperparameters=space.hyperparameters(), trial_id=str(record.trial))
+        trial.hyperparameters.values |= space.typed_values(record.settings)
+        trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
+        trial.score = record.result.score if record.result else None
+        self.oracle.trials[trial.trial_id] = trial
+        self._records[trial.trial_id] = record
 
-        def load_model(self, trial: Any) -> "keras.Model":
-            """A trial's setting trained on train + validation for as long as its heads took on
-            average."""
-            from search.driver.winner import train_model
+    def load_model(self, trial: Any) -> "keras.Model":
+        """A trial's setting trained on train + validation for as long as its heads took on
+        average."""
+        from search.driver.winner import train_model
 
-            return train_model(self.config, self._records[trial.trial_id], self.run_dir)
-
-    return AugmentationTuner
+        return train_model(self.config, self._records[trial.trial_id], self.run_dir)
 
 
 def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:

@@ -20,9 +20,9 @@ from data.dataset import Dataset
 from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
 from search.driver.specs import NONE, Epochs
-from search.execution.engines import LOG_FOLDER
-from search.execution.own_context import OwnContext
+from search.execution.engine import LOG_FOLDER
 from search.execution.worker import die_with_parent, redirect_output
+from search.execution.worker_process import OwnContext
 from search.experiment.trial import Resources, Settings, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState

@@ -1,12 +1,14 @@
 """How the work of a search is spread over its phases: trials, and augmented views of the whole data
 set for the backbone; or, where networks are trained, epochs of all heads. The one place that counts
-it, for the plan before a search, the time left in it and its deadline. Trains nothing and measures
-nothing.
+it, for the plan before a search, the time left in it and its deadline (`search.max_hours`), which
+leaves the time to confirm the best found so far. Trains nothing.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from search.driver.algorithms import num_trials, rounds_of, views_ladder
+from search.driver.algorithms import budget_ladder, num_trials, rounds_of
 from search.driver.specs import CONTROLS
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
@@ -76,7 +78,7 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     """Every phase that this experiment goes through. removed_share: of the searched augmentations,
     those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most.
     """
-    evaluation, space, ladder = config.evaluation, config.space, views_ladder(config)
+    evaluation, space, ladder = config.evaluation, config.space, budget_ladder(config)
     if mode_of(space.corners()[0].training).budget == "epochs":
         return _epochs(config, space, ladder, removed_share)
     full = _full_views(space)
@@ -156,3 +158,59 @@ def _full_views(space: Space) -> float:
     """The views of an ordinary trial; the middle of a searched range."""
     views = space.with_augmentation({}).training.views
     return float(views) if isinstance(views, int) else float(FRESH_VIEWS)
+
+
+class Pace:
+    """What a unit of work takes, from the trials told so far that were trained and augmented; kept
+    up trial by trial, since it is asked for before each one."""
+
+    def __init__(self, work: Workload) -> None:
+        self._work = work
+        self._seconds = self._amount = 0.0
+        self._counted: set[int] = set()
+
+    def told(self, record: TrialRecord) -> None:
+        """Counts a trial once, however often it is told."""
+        timing = record.trained.timing if record.trained else None
+        if timing is None or not record.spec.settings.augmentation:
+            return
+        if record.trial not in self._counted:
+            self._counted.add(record.trial)
+            self._seconds += timing.total_seconds
+            self._amount += self._work.of(record)
+
+    @property
+    def seconds_a_view(self) -> float:
+        """0 before the first trial."""
+        return self._seconds / self._amount if self._counted else 0.0
+
+
+class Deadline:
+    """earlier_seconds: of wall time that earlier sittings took. It is told of every trial, of
+    earlier sittings too."""
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        earlier_seconds: float,
+        started: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        hours = config.search.max_hours
+        self._limit = None if hours is None else hours * 3600 - earlier_seconds
+        self._work = workload(config, removed_share=1.0)  # the ablation at its longest
+        self._pace = Pace(self._work)
+        self._workers = config.execution.workers
+        self._started, self._clock = started, clock
+
+    def told(self, record: TrialRecord) -> None:
+        self._pace.told(record)
+
+    def passed(self) -> bool:
+        """Whether another trial would leave too little time for what comes after the search
+        phase."""
+        if self._limit is None:
+            return False
+        after = sum(phase.amount for phase in self._work.later) / self._workers
+        needed = self._pace.seconds_a_view * (self._work.dearest + after)
+        return self._clock() - self._started + needed > self._limit

@@ -1,121 +1,20 @@
 """Where trials run: one record an engine.
 
-An engine takes specs and gives futures of outcomes. It knows no oracle, no journal and no order:
-whoever submits decides in which order outcomes are told.
+What an engine is, is `engine`; each that takes more than a screen has a module of its own,
+imported when it is built.
 """
 
-import importlib.util
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 from data.dataset import Dataset
-from data.errors import UserError
-from data.files import StorageError
+from search.execution.engine import Engine, EngineOptions, require_package, resolve
 from search.execution.failures import Failure, guarded
-from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
+from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
-
-LOG_FOLDER = "logs"
-
-
-class RunTrial(Protocol):
-    """What runs a trial, as `run_trial` does."""
-
-    def __call__(
-        self, spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = None
-    ) -> Outcome: ...
-
-
-def _run_trial() -> RunTrial:
-    from search.training.run_trial import run_trial
-
-    return run_trial
-
-
-@dataclass(frozen=True)
-class ClusterOptions:
-    """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one
-    trial; shares of a GPU are allowed. max_workers: trials at a time, of which Ray is told; None is
-    as many as there is room for. cache_is_shared: every node uses the driver's cache folder, by its
-    path.
-    """
-
-    address: str = "auto"
-    cpu: float = 1
-    gpu: float = 0
-    max_workers: int | None = None
-    cache_is_shared: bool = False
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """What an engine is built from. An engine takes no notice of what does not concern it.
-
-    run: a function at the top of a module, which worker processes import. resources: of this
-    machine in all; an engine divides the threads between its workers. run_dir: logs go to its
-    `logs`, and log paths are relative to it. retries: attempts after the first, for failures that
-    may pass. timeout_seconds: of one attempt. warm_imports: what a worker imports ahead of its
-    first trial, where installed. cluster: of engines with nodes.
-    """
-
-    resources: Resources
-    run_dir: Path
-    run: RunTrial = field(default_factory=_run_trial)
-    workers: int = 1
-    retries: int = 1
-    timeout_seconds: float | None = None
-    warm_imports: tuple[str, ...] = ("tensorflow", "keras", "cv2")
-    cluster: ClusterOptions = ClusterOptions()
-
-
-class Engine(Protocol):
-    """What every engine does.
-
-    A future ends with an Outcome, failed or completed; cancelled; with StorageError where a disk
-    must be mended before any trial can go on; or with another exception, which is a fault of this
-    program.
-    """
-
-    def warm_up(self) -> None:
-        """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
-
-    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
-        """To be called before the first `submit`.
-
-        path: where a machine must have the images to read them itself, empty where no such place is
-        known; None where no machine needs files for them.
-        """
-
-    def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
-        """Runs a trial once there is room, in the order submitted. Raises RuntimeError after
-        `shutdown`.
-
-        on_epoch is called with what the trial reports, in whatever thread, a moment late, and once
-        more from the first epoch where the trial is attempted again. An engine that hears nothing
-        of its trials does not call it.
-        """
-
-    def cancel_running(self) -> None:
-        """Cancels every trial that has not ended, running or waiting, and returns at once."""
-
-    def shutdown(self, wait: bool) -> None:
-        """Returns when all workers are gone. wait: lets the submitted trials end first; else
-        cancels them."""
-
-    def __enter__(self) -> "Engine": ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Shuts down; waits for the trials unless an exception is on its way."""
 
 
 @dataclass(frozen=True)
@@ -128,41 +27,6 @@ class EngineRecord:
     isolates: bool
     summary: str
     package: str | None = None
-
-
-def require_engine(name: str) -> None:
-    """Raises UserError where the engine's package is not installed."""
-    package = ENGINES[name].package
-    if package is not None and importlib.util.find_spec(package) is None:
-        raise UserError(
-            f"execution.engine is {name}, and {package.capitalize()} is not installed; pip install "
-            f"'augsearch[{package}]', or "
-            "set engine: local"
-        )
-
-
-def settle(
-    future: Future[Outcome], answer: Outcome | Failure, attempts: int, log_path: str | None
-) -> None:
-    """Ends a future with what its last attempt gave, unless it has been cancelled meanwhile."""
-    if not future.set_running_or_notify_cancel():
-        return
-    if not isinstance(answer, Failure):
-        result = answer.result
-        if result.status == "failed" and result.log_path is None:
-            result = result.model_copy(update={"log_path": log_path})
-        future.set_result(replace(answer, result=result, attempts=attempts))
-    elif answer.kind == "storage":
-        future.set_exception(StorageError(answer.errno, answer.reason))
-    else:
-        result = TrialResult(
-            status="failed",
-            error=answer.reason,
-            may_pass=answer.kind != "trial",
-            traceback=answer.traceback,
-            log_path=log_path,
-        )
-        future.set_result(Outcome(result, None, attempts))
 
 
 class InlineEngine:
@@ -194,7 +58,7 @@ class InlineEngine:
             attempts += 1
             answer = guarded(run, spec, options.resources)
         future: Future[Outcome] = Future()
-        settle(future, answer, attempts, log_path=None)
+        resolve(future, answer, attempts, log_path=None)
         return future
 
     def cancel_running(self) -> None:
@@ -229,8 +93,17 @@ def _ray(options: EngineOptions) -> Engine:
 
 ENGINES: dict[str, EngineRecord] = {
     "inline": EngineRecord(
-        InlineEngine, isolates=False, summary="in the calling process, one at a time"
+        InlineEngine, isolates=False, summary="in this process, one at a time: for debugging"
     ),
     "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
-    "ray": EngineRecord(_ray, isolates=True, summary="as tasks of a Ray cluster", package="ray"),
+    "ray": EngineRecord(
+        _ray, isolates=True, summary="on a Ray cluster: see [Cluster](cluster.md)", package="ray"
+    ),
 }
+
+
+def require_engine(name: str) -> None:
+    """Raises UserError where the engine's package is not installed."""
+    package = ENGINES[name].package
+    if package is not None:
+        require_package(name, package)

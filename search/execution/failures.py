@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
 
 MAX_TRACEBACK_CHARACTERS = 20_000
+REASON_CHARACTERS = 500
 
 # By name, since TensorFlow is not imported here: it ran out of memory, or the device had a fault of
 # its own.
@@ -71,6 +72,14 @@ def classify(error: BaseException) -> Failure:
     if isinstance(error, UserError):
         return Failure("user", reason, trace)
     return Failure("machine" if is_lack(error) else "trial", reason, trace)
+
+
+def in_a_line(error: BaseException) -> str:
+    """What went wrong, for people; with the exception's name where its text was not written for
+    them."""
+    text = " ".join(str(error).split())[:REASON_CHARACTERS]
+    named = text if isinstance(error, ValueError | OSError) and text else ""
+    return named or (f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
 def is_lack(error: BaseException) -> bool:

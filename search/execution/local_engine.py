@@ -16,7 +16,7 @@ from types import TracebackType
 
 from data.dataset import Dataset
 from data.files import make_folder, storing
-from search.execution.engines import LOG_FOLDER, EngineOptions, settle
+from search.execution.engine import LOG_FOLDER, EngineOptions, resolve
 from search.execution.failures import MAX_TRACEBACK_CHARACTERS, Failure
 from search.execution.worker_process import TrialCancelled, WorkerLost, WorkerProcess
 from search.experiment.trial import Outcome, TrialSpec
@@ -33,7 +33,7 @@ class _Job:
 
 
 class LocalEngine:
-    """See `engines.Engine`. Raises StorageError where logs cannot be written, TypeError for a bad
+    """See `engine.Engine`. Raises StorageError where logs cannot be written, TypeError for a bad
     `run`."""
 
     def __init__(self, options: EngineOptions) -> None:
@@ -145,7 +145,7 @@ class _Slot:
         if self._worker is not None and self._worker.is_spent:
             self._drop_worker()
             self._warm_up()
-        settle(job.future, answer, attempts, self._log_path)
+        resolve(job.future, answer, attempts, self._log_path)
 
     def _attempt(self, job: _Job, attempt: int, again: bool = False) -> Outcome | Failure:
         offset = self._log.stat().st_size if self._log.exists() else 0

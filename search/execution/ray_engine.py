@@ -20,10 +20,9 @@ from typing import Any
 
 from data.dataset import Dataset
 from data.files import make_folder, write_atomically
-from search.execution.engines import EngineOptions, settle
+from search.execution.engine import EngineOptions, resolve
 from search.execution.failures import Failure
-from search.execution.ray_connection import connect
-from search.execution.ray_mail import Mail
+from search.execution.ray_cluster import Mail, connect
 from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search, run_on_node
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
@@ -40,7 +39,7 @@ _Answer = tuple[Outcome | Failure | NoImages, dict[str, bytes]]
 
 
 class RayEngine:
-    """See `engines.Engine`. Raises UserError where Ray is not installed or no cluster answers.
+    """See `engine.Engine`. Raises UserError where Ray is not installed or no cluster answers.
 
     What is submitted is handed to Ray at once, which queues what it has no room for: that is the
     demand by which a cluster grows.
@@ -162,7 +161,7 @@ class RayEngine:
             attempts = max(attempt, self._mail.begun[spec.key])
             self._mail.forget(spec.key)
             self._keep(files)
-            settle(future, answer, attempts, None)
+            resolve(future, answer, attempts, None)
         except BaseException as error:  # the future is the only way to whoever waits
             if not future.done():
                 future.set_exception(error)

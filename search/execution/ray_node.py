@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from data.files import StorageError, make_folder
 from search.execution.failures import Failure, classify, guarded
-from search.execution.ray_mail import Begun, Late
+from search.execution.ray_cluster import Begun, Late
 from search.features.devices import set_threads
 from search.training.progress import EpochReport, OnEpoch
 
@@ -48,7 +48,7 @@ class NoImages:
 class NodePlan:
     """All that a task needs beside its spec.
 
-    run: as `engines.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
+    run: as `engine.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
     in, unless `cache_is_shared`.
     search: names the search's folder in the cache. digest: of the images that a node must find;
     None for any. path: as `Engine.use_dataset` has it. shared: the images, once they were sent.
@@ -87,7 +87,7 @@ def run_on_node(
 
 
 def node_resources(plan: NodePlan) -> "Resources":
-    from search.experiment.trial import default_cache_dir
+    from search.execution.engine import default_cache_dir
 
     cache = plan.resources.cache_dir if plan.cache_is_shared else default_cache_dir()
     return plan.resources.model_copy(

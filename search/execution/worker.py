@@ -1,8 +1,7 @@
-"""Inside a worker process: what it does at its start and for each trial. `worker_process` starts
-and ends it.
+"""Inside a worker process: what it does at its start and for each trial, and the pipe by which it
+reports to its parent. `worker_process` starts and ends it.
 
-The imports at the top are the standard library's and `failures`: thread counts must be set before
-anything numerical is loaded.
+The imports at the top load nothing numerical: thread counts must be set before.
 """
 
 import ctypes
@@ -10,32 +9,37 @@ import faulthandler
 import functools
 import importlib
 import importlib.util
+import json
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
+from dataclasses import asdict
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from search.execution.failures import Failure, classify, guarded
+from search.training.progress import EpochReport
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
-    from search.execution.engines import RunTrial
+    from search.execution.engine import RunTrial
     from search.experiment.trial import Outcome, Resources, TrialSpec
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ORPHAN_CHECK_SECONDS = 1.0
+READ_BYTES = 65_536
 
 
 # What `start` leaves to the trials of this process: there is no other way from a pool's initializer
 # to its tasks.
-_to_parent: "list[Connection]" = []
+_to_parent: list[Connection] = []
 
 
-def start(log_path: Path, resources: "Resources", parent_pid: int, reports: "Connection") -> None:
+def start(log_path: Path, resources: "Resources", parent_pid: int, reports: Connection) -> None:
     """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads
     and reports to a pipe."""
     die_with_parent(parent_pid)  # before anything that takes time
@@ -72,8 +76,6 @@ def run_attempt(
     run: "RunTrial", spec: "TrialSpec", resources: "Resources", attempt: int
 ) -> "tuple[Outcome | Failure, float]":
     """One attempt at a trial, and the memory (as `private_mb`) that this process then holds."""
-    from search.execution.report_pipe import ReportWriter
-
     answer: Outcome | Failure
     try:
         when = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -131,3 +133,49 @@ def _exit_when_orphaned(parent_pid: int) -> None:
     while os.getppid() == parent_pid:
         time.sleep(_ORPHAN_CHECK_SECONDS)
     os._exit(1)
+
+
+class ReportWriter:
+    """The worker's end, for one trial, of a pipe that neither side waits at: lines of JSON. What
+    does not fit now goes with the next report, and what is never read is no loss."""
+
+    def __init__(self, writer: Connection) -> None:
+        self._file = writer.fileno()
+        self._waiting = b"\n"  # ends a line that an earlier trial may have left cut
+
+    def __call__(self, report: EpochReport) -> None:
+        self._waiting += json.dumps(asdict(report)).encode() + b"\n"
+        with suppress(
+            BlockingIOError, BrokenPipeError
+        ):  # full; or the parent is gone, and this process soon
+            self._waiting = self._waiting[os.write(self._file, self._waiting) :]
+
+
+class ReportPipe:
+    """The parent's end. `writer` travels to the worker process, when that is started."""
+
+    def __init__(self) -> None:
+        self._reader, self.writer = multiprocessing.get_context("spawn").Pipe(duplex=False)
+        for end in (self._reader, self.writer):
+            os.set_blocking(end.fileno(), False)
+        self._rest = b""
+
+    def read(self) -> list[EpochReport]:
+        """What has arrived since the last call; returns at once."""
+        with suppress(BlockingIOError):
+            while part := os.read(self._reader.fileno(), READ_BYTES):
+                self._rest += part
+        *lines, self._rest = self._rest.split(b"\n")
+        return [report for line in lines if (report := _parsed(line)) is not None]
+
+    def close(self) -> None:
+        self._reader.close()
+        self.writer.close()
+
+
+def _parsed(line: bytes) -> EpochReport | None:
+    """None for an empty line, and for one whose writer was killed or cut it off."""
+    try:
+        return EpochReport(**json.loads(line))
+    except (ValueError, TypeError):
+        return None

@@ -1,5 +1,9 @@
 """A worker process as its parent sees it: started, given trials one at a time, watched, ended.
 
+It is spawned without the main module of whoever called the search. A spawned process imports that
+module again, so that what it defines can be unpickled; workers need none of it. A script without
+`if __name__ == "__main__":` would begin a search of its own in every worker.
+
 Which trials, how often and what to make of a lost worker is `local_engine`; what happens inside is
 `worker`.
 """
@@ -9,20 +13,19 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
-from multiprocessing import resource_tracker
+from contextlib import ExitStack, contextmanager
+from multiprocessing import context, resource_tracker, spawn
 from pathlib import Path
 from typing import Any
 
 import pebble
 
 from search.execution import worker
-from search.execution.engines import EngineOptions
+from search.execution.engine import EngineOptions
 from search.execution.failures import Failure, describe_exit
-from search.execution.own_context import OwnContext
-from search.execution.report_pipe import ReportPipe
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
 
@@ -33,6 +36,9 @@ MAX_GROWTH_MB = 500.0
 MAX_TRIALS_A_WORKER = 1000
 STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
 LOOK_SECONDS = 0.5  # how often a worker that says nothing is looked for
+
+_MAIN = ("init_main_from_name", "init_main_from_path")
+_spawning = threading.Lock()
 
 # Workers do not listen to SIGTERM (see _keep_signals_from_workers): waiting for that is lost time.
 pebble.CONSTS.term_timeout = 0.2
@@ -51,6 +57,40 @@ class WorkerLost(Exception):
     def __init__(self, reason: str, was_idle: bool = False) -> None:
         super().__init__(reason)
         self.was_idle = was_idle
+
+
+class _WorkerProcess(context.SpawnProcess):
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:
+        with _main_left_out():
+            return context.SpawnProcess._Popen(process_obj)
+
+
+class OwnContext(context.SpawnContext):
+    """As multiprocessing's `spawn`, but for the main module."""
+
+    Process = _WorkerProcess
+
+
+@contextmanager
+def _main_left_out() -> Iterator[None]:
+    """What a process started in this thread is told holds no main module; multiprocessing has no
+    option for it. Other threads of the program start theirs as ever."""
+    here = threading.get_ident()
+    with _spawning:
+        given = spawn.get_preparation_data
+
+        def prepared(name: str) -> dict[str, Any]:
+            data = given(name)
+            if threading.get_ident() == here:
+                data = {key: value for key, value in data.items() if key not in _MAIN}
+            return data
+
+        spawn.get_preparation_data = prepared
+        try:
+            yield
+        finally:
+            spawn.get_preparation_data = given
 
 
 class NotReplaced(OSError):
@@ -105,7 +145,7 @@ class WorkerProcess:
         """Leaves nothing behind where it cannot."""
         options = self._options
         with ExitStack() as undo:
-            self._reports = ReportPipe()
+            self._reports = worker.ReportPipe()
             undo.callback(self._reports.close)
             _keep_signals_from_workers()
             self._pool = pebble.ProcessPool(

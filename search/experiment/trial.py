@@ -9,13 +9,11 @@ makes of them, `TrialRecord` the row a search keeps.
 import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import platformdirs
 from pydantic import Field
 
 from data.settings import DatasetConfig
@@ -101,14 +99,6 @@ class TrialSpec(Frozen):
         them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-
-
-def default_cache_dir() -> Path:
-    """AUGSEARCH_CACHE, or where this system keeps a user's caches."""
-    return Path(
-        os.environ.get("AUGSEARCH_CACHE")
-        or platformdirs.user_cache_dir("augsearch", appauthor=False)
-    )
 
 
 class Resources(Frozen):

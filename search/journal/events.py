@@ -1,7 +1,9 @@
-"""What each event of a journal holds, as frozen types. What it does to a search's state is `state`;
-its line is `journal_file`'s."""
+"""The events of a journal, one record a type (`EVENTS`): what it holds, as a frozen value, and what
+it does to the state of a search. The state itself is `state`; an event's line `journal_file`'s.
+"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -9,7 +11,9 @@ from pydantic import ConfigDict, Field, model_validator
 from data.augmentations import AUGMENTATIONS
 from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.experiment.config import changed
 from search.experiment.trial import Effect, Frozen, TrialRecord, TrialResult
+from search.journal.journal_file import JournalError
 
 LATEST = (
     1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
@@ -66,6 +70,25 @@ def _ordered(section: Any, order: Sequence[str]) -> Any:
     }
 
 
+@dataclass
+class Draft:
+    """The state of a search while events are folded into it.
+
+    fields: of `SearchState`, as far as they are known. withdrawn: records as they stood when a
+    trial before them was to be tried again. concluded: what phases have concluded, kind and value,
+    and what holds of it.
+    """
+
+    fields: dict[str, Any] = field(default_factory=lambda: {"phase_seconds": {}, "tries": {}})
+    records: dict[int, TrialRecord] = field(default_factory=dict)
+    withdrawn: dict[int, TrialRecord] = field(default_factory=dict)
+    concluded: list[tuple[str, Frozen]] = field(default_factory=list)
+
+    def conclude(self, kind: str, value: Frozen) -> None:
+        self.fields[kind] = value
+        self.concluded.append((kind, value))
+
+
 class Payload(Frozen):
     """What an event holds beside its own fields (seq, type, crc), which the journal's file
     checks."""
@@ -74,13 +97,24 @@ class Payload(Frozen):
 
     time: Annotated[float, Field(ge=0, le=LATEST)] = 0.0
 
+    def fold(self, draft: Draft) -> None:
+        """What the event does to the state. Raises JournalError where it cannot follow."""
+        raise NotImplementedError
+
 
 class OpenedEvent(Payload):
     opened: Opened
 
+    def fold(self, draft: Draft) -> None:
+        draft.fields["opened"] = self.opened
 
-class Asked(Payload):
+
+class AskedEvent(Payload):
     record: TrialRecord
+
+    def fold(self, draft: Draft) -> None:
+        asked = self.record.model_copy(update={"asked_at": self.time})
+        draft.records[self.record.trial] = asked
 
 
 class Told(Payload):
@@ -94,9 +128,21 @@ class Told(Payload):
     predictions_file: str | None = None
     predictions_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
+    def fold(self, draft: Draft) -> None:
+        if self.trial not in draft.records:
+            raise JournalError(
+                f"the journal tells the answer of trial {self.trial}, which was not asked"
+            )
+        names = ("result", "effect", "predictions_file", "predictions_sha256", "attempts")
+        update = {name: getattr(self, name) for name in names} | {"told_at": self.time}
+        draft.records[self.trial] = draft.records[self.trial].model_copy(update=update)
+
 
 class EvidenceEvent(Payload):
     evidence: Evidence
+
+    def fold(self, draft: Draft) -> None:
+        draft.conclude("evidence", self.evidence)
 
 
 class TestEvent(Payload):
@@ -104,18 +150,32 @@ class TestEvent(Payload):
 
     test: TestResult
 
+    def fold(self, draft: Draft) -> None:
+        draft.conclude("test", self.test)
+
 
 class LeakEvent(Payload):
     leak: LeakDemo
 
+    def fold(self, draft: Draft) -> None:
+        draft.conclude("leak", self.leak)
 
-class Phase(Payload):
+
+class PhaseEnded(Payload):
     phase: Annotated[str, Field(max_length=40)]
     seconds: Annotated[float, Field(ge=0, le=LATEST)]
 
+    def fold(self, draft: Draft) -> None:
+        seconds, fields = draft.fields["phase_seconds"], draft.fields
+        seconds[self.phase] = seconds.get(self.phase, 0.0) + self.seconds
+        fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + self.seconds
 
-class Cut(Payload):
+
+class OutOfTime(Payload):
     after: Annotated[int, Field(ge=0)]
+
+    def fold(self, draft: Draft) -> None:
+        draft.fields["cut_after"] = self.after
 
 
 class StoppedEvent(Payload):
@@ -123,6 +183,9 @@ class StoppedEvent(Payload):
 
     reason: str
     failed: bool = False
+
+    def fold(self, draft: Draft) -> None:
+        draft.fields |= {"stopped": self.reason, "has_failed": self.failed}
 
 
 class Resumed(Payload):
@@ -132,22 +195,73 @@ class Resumed(Payload):
     changed: dict[str, tuple[Any, Any]] = {}
     config_hash: str = ""
 
+    def fold(self, draft: Draft) -> None:
+        draft.fields |= {"stopped": None, "has_failed": False, "is_shown": False}
+        if not self.changed:
+            return
+        opened = draft.fields["opened"]
+        config = changed(opened.config, self.changed)
+        update = {"config": config, "config_hash": self.config_hash}
+        draft.fields |= {"opened": opened.model_copy(update=update), "tries": {}}
+        if "dataset.path" in self.changed:
+            path = config["dataset"]["path"]
+            draft.records |= {n: _at_path(record, path) for n, record in draft.records.items()}
+
+
+def _at_path(record: TrialRecord, path: Any) -> TrialRecord:
+    """The record with its images at a path: they moved, and are the same."""
+    dataset = record.spec.dataset.model_copy(update={"path": path})
+    return record.model_copy(update={"spec": record.spec.model_copy(update={"dataset": dataset})})
+
 
 class Retried(Payload):
-    """From trial `first` on the search is gone through again; `trials` failed, or lost their
-    answers. Of the others those that are asked for again keep theirs (`Replay.withdrawn`)."""
+    """From trial `first` on the search is gone through again, and concluded again; `trials` failed,
+    or lost their answers. Of the others those that are asked for again keep theirs
+    (`Draft.withdrawn`)."""
 
     first: Annotated[int, Field(ge=0)]
     trials: tuple[int, ...]
     lifts_cut: bool = False
 
-    def withdrawn(self, records: Mapping[int, TrialRecord]) -> dict[int, TrialRecord]:
-        """The records from `first` on, those of `trials` without an answer."""
-        found = {number: record for number, record in records.items() if number >= self.first}
-        return found | {
-            n: found[n].model_copy(update={"result": None}) for n in self.trials if n in found
-        }
+    def fold(self, draft: Draft) -> None:
+        withdrawn = {n: record for n, record in draft.records.items() if n >= self.first}
+        for number in withdrawn:
+            del draft.records[number]
+        for number in self.trials:
+            if number in withdrawn:
+                withdrawn[number] = withdrawn[number].model_copy(update={"result": None})
+            draft.fields["tries"][number] = draft.fields["tries"].get(number, 0) + 1
+        draft.withdrawn |= withdrawn
+        draft.fields["evidence"] = None
+        draft.concluded = [each for each in draft.concluded if each[0] != "evidence"]
+        if self.lifts_cut:
+            draft.fields["cut_after"] = None
 
 
 class Finished(Payload):
-    """Nothing else."""
+    def fold(self, draft: Draft) -> None:
+        draft.fields |= {"finished_at": self.time, "stopped": None, "has_failed": False}
+
+
+class Shown(Payload):
+    """Everything made from a finished search is there."""
+
+    def fold(self, draft: Draft) -> None:
+        draft.fields["is_shown"] = True
+
+
+EVENTS: dict[str, type[Payload]] = {
+    "opened": OpenedEvent,
+    "asked": AskedEvent,
+    "told": Told,
+    "evidence": EvidenceEvent,
+    "test": TestEvent,
+    "leak": LeakEvent,
+    "phase": PhaseEnded,
+    "cut": OutOfTime,
+    "stopped": StoppedEvent,
+    "resumed": Resumed,
+    "retried": Retried,
+    "finished": Finished,
+    "shown": Shown,
+}

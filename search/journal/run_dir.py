@@ -1,12 +1,17 @@
-"""What lies in a run directory, and emptying one for a fresh start without forgetting how often the
-test set was opened."""
+"""What lies in a run directory: per-image answers of trials, read again; and emptying one for a
+fresh start without forgetting how often the test set was opened."""
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
 
-from data.files import storing
-from search.journal.journal_file import JournalError, read
+from data.errors import UserError
+from data.files import read_regular, storing
+from data.messages import escaped
+from search.experiment.npz import MOST_BYTES
+from search.experiment.trial import Predictions, TrialRecord, predictions_name
+from search.journal.journal_file import FRESH, JournalError, read
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
@@ -28,6 +33,10 @@ MADE_FILES = (
     "model",
     "previews",
     "figures",
+)
+LOST_ANSWERS = (
+    "restore it; an unfinished search trains that trial again when it is resumed; or start anew "
+    f"with {FRESH}"
 )
 
 
@@ -68,3 +77,30 @@ def earlier_looks(run_dir: Path) -> int:
 def forget_previous(run_dir: Path) -> None:
     """Once its looks are in the new journal."""
     (run_dir / PREVIOUS).unlink(missing_ok=True)
+
+
+def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
+    """The per-image answers that a trial left. Raises JournalError where the file is not the one
+    that was journaled.
+
+    Only the one name that such a file has is ever opened, and only as far as such a file can be
+    long.
+    """
+    path = run_dir / predictions_name(record.trial)
+    if record.predictions_file != predictions_name(record.trial):
+        named = escaped(str(record.predictions_file)[:60])
+        raise JournalError(
+            f"trial {record.trial} names {named}, which no search writes; the journal was changed"
+        )
+    try:
+        content = read_regular(path, MOST_BYTES)
+    except OSError as error:
+        raise JournalError(f"{path} cannot be read ({error.strerror}); {LOST_ANSWERS}") from error
+    except UserError as error:
+        raise JournalError(f"{error}; {LOST_ANSWERS}") from error
+    if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
+        raise JournalError(f"{path} is not the file that was journaled; {LOST_ANSWERS}")
+    try:
+        return Predictions.from_bytes(content)
+    except ValueError as error:
+        raise JournalError(f"{path} holds no predictions: {error}; {LOST_ANSWERS}") from error

@@ -1,32 +1,20 @@
-"""What the journal says, as one frozen value. `replay` folds events into it; `journal_file` writes
-them, `loop` acts on them."""
+"""What the journal says, as one frozen value, and the open journal together with it: the one record
+of what was asked, told and concluded. What each event does to the state is `events`; its line is
+`journal_file`'s.
+"""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
 from data.messages import escaped
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.config import changed
 from search.experiment.trial import Frozen, Probe, TrialRecord
-from search.journal.events import (
-    Asked,
-    Cut,
-    EvidenceEvent,
-    Finished,
-    LeakEvent,
-    Opened,
-    OpenedEvent,
-    Payload,
-    Phase,
-    Resumed,
-    Retried,
-    StoppedEvent,
-    TestEvent,
-    Told,
-)
-from search.journal.journal_file import JournalError
+from search.journal.events import EVENTS, Draft, Opened, Payload
+from search.journal.journal_file import Journal, JournalError
 
 
 class Cost(Frozen):
@@ -117,37 +105,52 @@ class Replay:
     appended."""
 
     def __init__(self, events: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._fields: dict[str, Any] = {"phase_seconds": {}, "tries": {}}
-        self._records: dict[int, TrialRecord] = {}
-        self.withdrawn: dict[
-            int, TrialRecord
-        ] = {}  # as they stood when a trial before them was to be tried again
+        self._draft = Draft()
         for event in events:
             self.fold(event)
 
     def fold(self, event: Mapping[str, Any]) -> None:
         """Raises JournalError for an event that this version does not write: a journal must not be
         half understood."""
-        kind = event_type(event)
         try:
-            payload = kind.payload.model_validate(event)
+            payload = payload_of(event).model_validate(event)
         except ValidationError as error:
             raise JournalError(f"{place_of(event)}: {first_fault(error)}") from error
-        if isinstance(payload, Retried):
-            self.withdrawn |= payload.withdrawn(self._records)
-        kind.fold(self._fields, self._records, payload)
+        payload.fold(self._draft)
+
+    @property
+    def records(self) -> Mapping[int, TrialRecord]:
+        """Trials by their number, as they stand; it follows what is folded."""
+        return MappingProxyType(self._draft.records)
+
+    @property
+    def withdrawn(self) -> Mapping[int, TrialRecord]:
+        """As they stood when a trial before them was to be tried again."""
+        return MappingProxyType(self._draft.withdrawn)
 
     @property
     def cut_after(self) -> int | None:
-        return self._fields.get("cut_after")
+        """As `state.cut_after`, which costs what the state's trials cost to put together: asked for
+        before each of them."""
+        cut: int | None = self._draft.fields.get("cut_after")
+        return cut
 
     @property
     def state(self) -> SearchState:
-        fields = {**self._fields, "phase_seconds": dict(self._fields["phase_seconds"])}
-        fields["tries"] = dict(self._fields["tries"])
+        """As it is now, whatever is folded later."""
+        fields, records = self._draft.fields, self._draft.records
+        copies = {name: dict(fields[name]) for name in ("phase_seconds", "tries")}
         return SearchState.model_construct(
-            records=tuple(self._records[n] for n in sorted(self._records)), **fields
+            records=tuple(records[n] for n in sorted(records)), **{**fields, **copies}
         )
+
+    def holds(self, kind: str, value: Frozen) -> bool:
+        """Whether a phase has concluded just this. The test set and the leak have one answer."""
+        held = [each for of_kind, each in self._draft.concluded if of_kind == kind]
+        if kind != "evidence":
+            return bool(held)
+        content = value.model_dump(mode="json")
+        return any(each.model_dump(mode="json") == content for each in held)
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
@@ -156,8 +159,32 @@ def replay(events: Iterable[Mapping[str, Any]]) -> SearchState:
     return Replay(events).state
 
 
-def event_type(event: Mapping[str, Any]) -> "EventType":
-    """The record of the event's type. Raises JournalError for a type of another version."""
+class EventLog(Replay):
+    """An open journal and its state, kept in step as events are appended. Raises JournalError where
+    the file is damaged, StorageError where it cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._journal = Journal(path)
+        super().__init__(self._journal.events)
+        self.path, self.warning = path, self._journal.warning
+        self.num_events = len(self._journal.events)
+
+    def append(self, kind: str, /, **payload: Any) -> None:
+        """On the disk before it returns, and then part of the state."""
+        self.fold(self._journal.append(kind, **payload))
+        self.num_events += 1
+
+    def conclude(self, kind: str, value: Frozen) -> None:
+        """Writes down what a phase concluded, unless the journal has it."""
+        if not self.holds(kind, value):
+            self.append(kind, **{kind: value.model_dump(mode="json")})
+
+    def close(self) -> None:
+        self._journal.close()
+
+
+def payload_of(event: Mapping[str, Any]) -> type[Payload]:
+    """What an event of that type holds. Raises JournalError for a type of another version."""
     found = EVENTS.get(str(event.get("type")))
     if found is None:
         raise JournalError(
@@ -178,112 +205,3 @@ def first_fault(error: ValidationError) -> str:
     return escaped(
         f"{where}: {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
     )[:300]
-
-
-def _opened(fields: dict, records: dict, event: OpenedEvent) -> None:
-    fields["opened"] = event.opened
-
-
-def _asked(fields: dict, records: dict, event: Asked) -> None:
-    records[event.record.trial] = event.record.model_copy(update={"asked_at": event.time})
-
-
-def _told(fields: dict, records: dict, event: Told) -> None:
-    if event.trial not in records:
-        raise JournalError(
-            f"the journal tells the answer of trial {event.trial}, which was not asked"
-        )
-    names = ("result", "effect", "predictions_file", "predictions_sha256", "attempts")
-    update = {name: getattr(event, name) for name in names}
-    records[event.trial] = records[event.trial].model_copy(update={**update, "told_at": event.time})
-
-
-def _evidence(fields: dict, records: dict, event: EvidenceEvent) -> None:
-    fields["evidence"] = event.evidence
-
-
-def _test(fields: dict, records: dict, event: TestEvent) -> None:
-    fields["test"] = event.test
-
-
-def _leak(fields: dict, records: dict, event: LeakEvent) -> None:
-    fields["leak"] = event.leak
-
-
-def _phase(fields: dict, records: dict, event: Phase) -> None:
-    seconds = fields["phase_seconds"]
-    seconds[event.phase] = seconds.get(event.phase, 0.0) + event.seconds
-    fields["wall_seconds"] = fields.get("wall_seconds", 0.0) + event.seconds
-
-
-def _cut(fields: dict, records: dict, event: Cut) -> None:
-    fields["cut_after"] = event.after
-
-
-def _stopped(fields: dict, records: dict, event: StoppedEvent) -> None:
-    fields["stopped"], fields["has_failed"] = event.reason, event.failed
-
-
-def _resumed(fields: dict, records: dict, event: Resumed) -> None:
-    fields["stopped"], fields["has_failed"] = None, False
-    fields["is_shown"] = False
-    if event.changed:
-        opened = fields["opened"]
-        config = changed(opened.config, event.changed)
-        fields["opened"] = opened.model_copy(
-            update={"config": config, "config_hash": event.config_hash}
-        )
-        fields["tries"] = {}
-        if "dataset.path" in event.changed:
-            records |= {
-                n: _at_path(record, config["dataset"]["path"]) for n, record in records.items()
-            }
-
-
-def _at_path(record: TrialRecord, path: Any) -> TrialRecord:
-    """The record with its images at a path: they moved, and are the same."""
-    dataset = record.spec.dataset.model_copy(update={"path": path})
-    return record.model_copy(update={"spec": record.spec.model_copy(update={"dataset": dataset})})
-
-
-def _retried(fields: dict, records: dict, event: Retried) -> None:
-    for number in event.withdrawn(records):
-        del records[number]
-    for number in event.trials:
-        fields["tries"][number] = fields["tries"].get(number, 0) + 1
-    fields["evidence"] = None
-    if event.lifts_cut:
-        fields["cut_after"] = None
-
-
-def _finished(fields: dict, records: dict, event: Finished) -> None:
-    fields["finished_at"] = event.time
-    fields["stopped"], fields["has_failed"] = None, False
-
-
-def _shown(fields: dict, records: dict, event: Payload) -> None:
-    fields["is_shown"] = True
-
-
-class EventType(NamedTuple):
-    """What an event of one type holds, and what it does to the fields and records of the state."""
-
-    payload: type[Payload]
-    fold: Callable[[dict, dict, Any], None]
-
-
-EVENTS = {
-    "opened": EventType(OpenedEvent, _opened),
-    "asked": EventType(Asked, _asked),
-    "told": EventType(Told, _told),
-    "evidence": EventType(EvidenceEvent, _evidence),
-    "test": EventType(TestEvent, _test),
-    "leak": EventType(LeakEvent, _leak),
-    "phase": EventType(Phase, _phase),
-    "cut": EventType(Cut, _cut),
-    "stopped": EventType(StoppedEvent, _stopped),
-    "resumed": EventType(Resumed, _resumed),
-    "retried": EventType(Retried, _retried),
-    "finished": EventType(Finished, _finished),
-    "shown": EventType(Payload, _shown),
-}

@@ -14,12 +14,10 @@ from pathlib import Path
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import make_folder, read_regular
-from search.driver.answers import read_predictions
-from search.driver.outputs import write_outputs
+from search.driver.publishing import write_outputs
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen
-from search.journal.comparison import Difference
-from search.journal.run_dir import JOURNAL
+from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
 from search.report.wording import shown as shortened
@@ -35,6 +33,7 @@ from search.verification.bundle_file import (
     most_bytes,
     write_bundle,
 )
+from search.verification.comparison import Difference
 from search.verification.reopening import Run, scratch_resources, with_own_cache
 from search.verification.verify import open_sound_run
 

@@ -23,9 +23,9 @@ from data.messages import escaped
 from data.strict_zip import Entry, read_directory, read_entry
 from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from search.experiment.trial import Frozen
-from search.journal.comparison import Difference
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
+from search.verification.comparison import Difference
 from search.verification.foreign_runs import MOST_JOURNAL_BYTES
 
 MANIFEST = "manifest.json"

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from data.dataset import Dataset
-from search.driver.answers import read_predictions
 from search.driver.experiment_file import parse_config
-from search.driver.pacing import Deadline
+from search.driver.workload import Deadline
 from search.experiment.trial import (
     Predictions,
     Protocol,
@@ -23,11 +22,11 @@ from search.experiment.trial import (
     TrialResult,
     predictions_name,
 )
-from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import Event, JournalError
-from search.journal.run_dir import JOURNAL
+from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import Replay, SearchState
 from search.training.head_tasks import scored_images
+from search.verification.comparison import Comparison, Difference
 from search.verification.rehearsal import standing
 from search.verification.reopening import Run
 

@@ -21,9 +21,9 @@ from data.errors import UserError
 from data.files import read_regular
 from data.messages import escaped
 from search.experiment.trial import Resources
-from search.journal.comparison import Comparison
 from search.journal.journal_file import Event, JournalError, encode, parse
-from search.journal.state import event_type, first_fault, place_of
+from search.journal.state import first_fault, payload_of, place_of
+from search.verification.comparison import Comparison
 from search.verification.event_checks import check_events
 from search.verification.reopening import Run
 
@@ -76,7 +76,7 @@ def _check_event(event: Event, line: bytes) -> None:
     if written.rstrip(b"\n") != line:
         raise JournalError(f"{place}: it is not spelled as a journal spells it")
     try:
-        event_type(event).payload.model_validate_json(line, strict=True)
+        payload_of(event).model_validate_json(line, strict=True)
     except ValidationError as error:
         raise JournalError(f"{place}: {first_fault(error)}") from error
 

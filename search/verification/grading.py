@@ -15,15 +15,14 @@ from data.errors import UserError
 from data.files import StorageError
 from data.messages import escaped
 from data.sources import SOURCES
-from search.driver.answers import read_predictions
 from search.experiment.trial import Frozen, Predictions, predictions_name
-from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
-from search.journal.run_dir import JOURNAL
+from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shown as shortened
 from search.verification.bundle import differences_made_again, sheet_differences
 from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
+from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
 from search.verification.reopening import Run, relocated

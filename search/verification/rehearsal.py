@@ -5,7 +5,7 @@ The same trials must be asked for, with the same effects, evidence, verdicts and
 Training one trial again is `verify`'s part.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -15,17 +15,15 @@ from typing import Any
 import numpy as np
 
 from search.driver.ledger import Ledger, Stopped
-from search.driver.loop import SearchLoop
-from search.driver.pacing import Deadline
-from search.driver.phases import SearchFailed
+from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
+from search.driver.session import PHASES, WITH_LEAK, run_phases, unwatched
 from search.experiment.trial import Outcome, Predictions, TrialRecord, TrialSpec
-from search.journal.comparison import Comparison
-from search.journal.event_log import EventLog
 from search.journal.journal_file import Event
 from search.journal.journal_file import read as read_journal
-from search.journal.state import SearchState
+from search.journal.state import EventLog, SearchState
 from search.training.progress import OnEpoch
+from search.verification.comparison import Comparison
 
 CONCLUSIONS = (
     "evidence",
@@ -55,23 +53,15 @@ def rehearse(
         if state.cut_after is not None:  # the clock decided that, and cannot be asked again
             log.append("cut", after=state.cut_after)
         labels = np.asarray(prepared.dataset.labels)
-        ledger = Ledger(
-            log, _Answers(state.records, predictions), folder, labels, prepared.config.seed
+        engine = _Answers(state.records, predictions)
+        ledger = Ledger(log, engine, folder, labels, prepared.config.seed)
+        cut, looks = state.cut_after, state.opened.earlier_looks if state.opened else 0
+        context = Context(
+            prepared, ledger, lambda asked: cut is not None and asked >= cut, earlier_looks=looks
         )
-        unhurried = prepared.config.model_copy(
-            update={"search": prepared.config.search.model_copy(update={"max_hours": None})}
-        )
-        loop = SearchLoop(
-            prepared,
-            log,
-            ledger,
-            _Unwatched(),
-            lambda _: None,
-            Deadline(unhurried, 0.0, 0.0),
-            demo_leak=state.leak is not None or bool(state.of_kind("leak")),
-        )
+        leaked = state.leak is not None or bool(state.of_kind("leak"))
         with suppress(Stopped, SearchFailed):
-            loop.run()
+            run_phases(context, log, unwatched(), lambda: None, WITH_LEAK if leaked else PHASES)
     return read_journal(journal)[0]
 
 
@@ -233,10 +223,3 @@ class _Answers:
             answers = self._predictions.get(record.trial)
             future.set_result(Outcome(record.result, answers, record.attempts))
         return future
-
-
-class _Unwatched:
-    """Progress that nobody sees."""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments, **named: None

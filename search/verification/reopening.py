@@ -20,14 +20,15 @@ from search.driver.prepare import (
     resources_of,
 )
 from search.driver.specs import SpecFactory
+from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Resources, default_cache_dir
-from search.journal.comparison import Comparison
+from search.experiment.trial import Resources
 from search.journal.events import Opened
 from search.journal.journal_file import Event, JournalError
 from search.journal.journal_file import read as read_journal
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState, replay
+from search.verification.comparison import Comparison
 
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
 COMPUTING = (

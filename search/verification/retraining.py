@@ -14,8 +14,8 @@ from search.evidence.evaluation import paired_effect
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
-from search.journal.comparison import Comparison
 from search.journal.state import SearchState
+from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings
 
 # How long it took, and what says how it came about rather than what came out.

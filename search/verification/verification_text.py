@@ -4,8 +4,8 @@ from a bundle is made printable first; it comes from others."""
 from collections.abc import Sequence
 
 from data.messages import escaped
-from search.journal.comparison import Difference
 from search.report.wording import shown
+from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
 from search.verification.submission import BEST_WIDTH, Submission
 from search.verification.verify import Verification

@@ -18,10 +18,10 @@ from data.messages import escaped
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
-from search.journal.comparison import Comparison, Difference
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
+from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing, read_journal
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked

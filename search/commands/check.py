@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
-from search.driver.answers import read_predictions
-from search.driver.costs import NetworkCost, images_a_view, network_cost
+from search.commands.network_cost import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import CONTROLS
 from search.driver.workload import workload
@@ -22,6 +21,7 @@ from search.experiment.trial import Frozen, Resources
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.journal_file import read
+from search.journal.run_dir import read_predictions
 from search.journal.state import replay
 
 PROBE_IMAGES = 64
@@ -34,7 +34,7 @@ TYPICAL_EPOCHS = (
 )
 
 
-class Plan(Frozen):
+class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; seconds are an
     estimate."""
 
@@ -57,7 +57,7 @@ class Plan(Frozen):
     remarks: tuple[str, ...] = ()
 
 
-def make_plan(config: ExperimentConfig) -> Plan:
+def make_plan(config: ExperimentConfig) -> SearchPlan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises
     UserError."""
     require_runnable(config)
@@ -75,7 +75,7 @@ def make_plan(config: ExperimentConfig) -> Plan:
     if network is not None:
         images = network.images
     learning = fits * _seconds_a_head(prepared, pool) if network is None else network.seconds
-    return Plan(
+    return SearchPlan(
         name=config.name,
         dataset=prepared.summary,
         controls=round(work.phases["controls"].trials),
@@ -169,7 +169,7 @@ def _seconds_a_head(prepared: Prepared, pool: int) -> float:
     return epochs * HEAD_SECONDS * pool * 1280 * max(1, settings.model.head_units) / HEAD_WORK
 
 
-def describe_plan(plan: Plan) -> str:
+def describe_plan(plan: SearchPlan) -> str:
     """The plan for people, in a dozen lines."""
     counts = ", ".join(
         f"{sum(numbers)} {split}" for split, numbers in plan.dataset.counts.items() if sum(numbers)
@@ -195,7 +195,7 @@ def describe_plan(plan: Plan) -> str:
     )
 
 
-def _describe_networks(plan: Plan) -> list[str]:
+def _describe_networks(plan: SearchPlan) -> list[str]:
     """Where networks are trained: how many, for how long, and which way images come to them."""
     network = plan.network
     if network is None:

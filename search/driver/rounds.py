@@ -1,21 +1,21 @@
-"""Successive halving over views, as a KerasTuner oracle: many settings at few views, the best of
-them at more.
+"""How trials of an algorithm share out a budget (views of each image, or epochs), told before any
+of them: successive halving and Hyperband. Pure; the oracles that go by it are `oracles`.
 
-A promoted setting keeps its views, so a promotion costs only the views it adds (Jamieson and
-Talwalkar 2016, with views of each image in the place of epochs). Few views are biased against
-augmentation, so scores are compared within a rung only. When a setting is promoted is a rule: once
-its rung is told (`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
+Halving over views: many settings at few views, the best of them at more. A promoted setting keeps
+its views, so a promotion costs only the views it adds (Jamieson and Talwalkar 2016, with views of
+each image in the place of epochs). Few views are biased against augmentation, so scores are
+compared within a rung only. When a setting is promoted is a rule: once its rung is told
+(`synchronous`), or as soon as enough of it is (`asynchronous`, Li et al. 2020).
+
+Hyperband: brackets of successive halving, each begun with more of the budget than the one before
+(Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar 2018). KerasTuner's oracle proposes them; sizes
+and budgets here are its own.
 """
 
-import bisect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Literal
-
-VIEWS_KEY = "tuner/views"
-SOURCE_KEY = "tuner/trial_id"
+from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -109,62 +109,40 @@ def _is_closed(plan: HalvingPlan, rungs: Sequence[Rung], number: int) -> bool:
     return number > 0 and not rungs[number - 1].waiting and _is_closed(plan, rungs, number - 1)
 
 
-@dataclass
-class _Standing:
-    """How far a rung is, kept up to date trial by trial. waiting: (score, less being better;
-    trial), the best first."""
+def plan_hyperband(num_trials: int, most: int, reduction: int) -> tuple[Round, ...]:
+    """The rounds that `num_trials` pay for, in order. The first bracket is the most aggressive one
+    that they pay for in full, so that some setting always gets all of the budget.
+    """
+    paid: list[Round] = []
+    for bracket in range(first_bracket(num_trials, most, reduction), -1, -1):
+        for one in _bracket(bracket, most, reduction):
+            left = num_trials - sum(each.size for each in paid)
+            if left > 0:
+                paid.append(Round(one.budget, one.below, min(one.size, left)))
+    return tuple(paid)
 
-    asked: int = 0
-    running: int = 0
-    waiting: list[tuple[float, str]] = field(default_factory=list)
 
-    @property
-    def rung(self) -> Rung:
-        return Rung(self.asked, self.running, len(self.waiting))
+def first_bracket(num_trials: int, most: int, reduction: int) -> int:
+    """The number of the bracket to begin with: how often its settings are halved."""
+    brackets = range(_num_brackets(most, reduction) - 1, 0, -1)
+    sizes = {
+        bracket: sum(each.size for each in _bracket(bracket, most, reduction))
+        for bracket in brackets
+    }
+    return next((bracket for bracket in brackets if sizes[bracket] <= num_trials), 0)
 
 
-@lru_cache(maxsize=1)
-def halving_oracle_class() -> Any:
-    import keras_tuner
+def _bracket(bracket: int, most: int, reduction: int) -> list[Round]:
+    last_size = math.ceil(1 + math.log(most, reduction)) / (bracket + 1)
+    budgets = [math.ceil(most / reduction ** (bracket - number)) for number in range(bracket + 1)]
+    sizes = [
+        math.ceil(last_size * reduction ** (bracket - number)) for number in range(bracket + 1)
+    ]
+    return [Round(*each) for each in zip(budgets, [0, *budgets], sizes, strict=False)]
 
-    class HalvingOracle(keras_tuner.Oracle):
-        """Proposes random settings for the lowest rung and the best of each rung for the next, as
-        its rule says."""
 
-        def __init__(self, plan: HalvingPlan, rule: Rule = synchronous, **options: Any) -> None:
-            super().__init__(**options)
-            self.plan, self.rule = plan, rule
-            self.standings = [_Standing() for _ in plan.views]
-            self._rung_of: dict[str, int] = {}
-
-        def populate_space(self, trial_id: str) -> dict[str, Any]:
-            """The next proposal; IDLE while the rule waits for answers."""
-            rung = self.rule(self.plan, [standing.rung for standing in self.standings])
-            if not isinstance(rung, int):
-                return {"status": "IDLE" if rung == "wait" else "STOPPED"}
-            source = self.trials[self.standings[rung - 1].waiting[0][1]] if rung else None
-            values = dict(source.hyperparameters.values) if source else self._random_values()
-            if values is None:  # nothing new is left to draw
-                self.standings[0].asked = self.plan.sizes[0]
-                return self.populate_space(trial_id)
-            if source:
-                self.standings[rung - 1].waiting.pop(0)
-            self._rung_of[trial_id] = rung
-            self.standings[rung].asked += 1
-            self.standings[rung].running += 1
-            budget = {
-                VIEWS_KEY: self.plan.views[rung],
-                SOURCE_KEY: source.trial_id if source else None,
-            }
-            return {"status": "RUNNING", "values": {**values, **budget}}
-
-        def end_trial(self, trial: Any) -> None:
-            super().end_trial(trial)
-            standing = self.standings[self._rung_of[trial.trial_id]]
-            standing.running -= 1
-            ended = self.trials[trial.trial_id]
-            if ended.status == "COMPLETED":
-                sign = -1 if self.objective.direction == "max" else 1
-                bisect.insort(standing.waiting, (sign * ended.score, trial.trial_id))
-
-    return HalvingOracle
+def _num_brackets(most: int, reduction: int) -> int:
+    brackets, budget = 0, float(most)
+    while budget >= 1:
+        budget, brackets = budget / reduction, brackets + 1
+    return brackets

@@ -1,0 +1,167 @@
+"""KerasTuner's oracles as this search has them: halving, its Bayesian one with a bound on what a
+proposal costs, Hyperband from the bracket that is paid for, and none of them with files.
+
+Each class is made on first use, since its base imports TensorFlow. Which algorithm takes which is
+`algorithms`; how a budget is shared out, `rounds`.
+"""
+
+import bisect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from search.driver.rounds import HalvingPlan, Rule, Rung, synchronous
+
+VIEWS_KEY = "tuner/views"
+EPOCHS_KEY = "tuner/epochs"  # KerasTuner's own
+SOURCE_KEY = "tuner/trial_id"
+# Trials that a Gaussian process is fitted on at most. KerasTuner refits it on every trial there is,
+# which grows with the third power of their number.
+MOST_FITTED = 100
+
+
+@lru_cache(maxsize=8)
+def in_memory(oracle_class: type) -> type:
+    """The oracle without its own files: they are not written atomically, and the journal is the
+    truth."""
+
+    class InMemory(oracle_class):
+        def save(self) -> None:
+            return None
+
+        def _save_trial(self, trial: Any) -> None:
+            return None
+
+        def _check_consecutive_failures(self) -> None:
+            """Counted by the search itself, which can say the cause; here it would go through every
+            trial at each end."""
+
+    InMemory.__name__ = InMemory.__qualname__ = oracle_class.__name__
+    return InMemory
+
+
+def random_oracle_class() -> Any:
+    from keras_tuner.oracles import RandomSearchOracle
+
+    return RandomSearchOracle
+
+
+def grid_oracle_class() -> Any:
+    from keras_tuner.oracles import GridSearchOracle
+
+    return GridSearchOracle
+
+
+def most_telling(
+    trials: Mapping[str, Any], ongoing: set[str], sign: int, most: int
+) -> dict[str, Any]:
+    """About `most` of the trials, in their order: all that run, the best half of the rest by `sign`
+    x score, the latest half."""
+    told = [trial for trial in trials.values() if trial.trial_id not in ongoing]
+    if len(told) <= most:
+        return dict(trials)
+    scored = [trial for trial in told if trial.status == "COMPLETED"]
+    best = sorted(scored, key=lambda trial: -sign * trial.score)[: most // 2]
+    kept = {trial.trial_id for trial in (*best, *told[-(most - most // 2) :])} | ongoing
+    return {trial_id: trial for trial_id, trial in trials.items() if trial_id in kept}
+
+
+@lru_cache(maxsize=1)
+def bayesian_oracle_class() -> Any:
+    from keras_tuner.oracles import BayesianOptimizationOracle
+
+    class BoundedBayesianOracle(BayesianOptimizationOracle):
+        """Proposes as KerasTuner's does until there are more than MOST_FITTED trials."""
+
+        trials: dict[str, Any]
+
+        def _vectorize_trials(self) -> Any:
+            everything = self.trials
+            ongoing = {trial.trial_id for trial in self.ongoing_trials.values()}
+            sign = 1 if self.objective.direction == "max" else -1
+            self.trials = most_telling(everything, ongoing, sign, MOST_FITTED)
+            try:
+                return super()._vectorize_trials()
+            finally:
+                self.trials = everything
+
+    return BoundedBayesianOracle
+
+
+@dataclass
+class _Standing:
+    """How far a rung is, kept up to date trial by trial. waiting: (score, less being better;
+    trial), the best first."""
+
+    asked: int = 0
+    running: int = 0
+    waiting: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def rung(self) -> Rung:
+        return Rung(self.asked, self.running, len(self.waiting))
+
+
+@lru_cache(maxsize=1)
+def halving_oracle_class() -> Any:
+    import keras_tuner
+
+    class HalvingOracle(keras_tuner.Oracle):
+        """Proposes random settings for the lowest rung and the best of each rung for the next, as
+        its rule says."""
+
+        def __init__(self, plan: HalvingPlan, rule: Rule = synchronous, **options: Any) -> None:
+            super().__init__(**options)
+            self.plan, self.rule = plan, rule
+            self.standings = [_Standing() for _ in plan.views]
+            self._rung_of: dict[str, int] = {}
+
+        def populate_space(self, trial_id: str) -> dict[str, Any]:
+            """The next proposal; IDLE while the rule waits for answers."""
+            rung = self.rule(self.plan, [standing.rung for standing in self.standings])
+            if not isinstance(rung, int):
+                return {"status": "IDLE" if rung == "wait" else "STOPPED"}
+            source = self.trials[self.standings[rung - 1].waiting[0][1]] if rung else None
+            values = dict(source.hyperparameters.values) if source else self._random_values()
+            if values is None:  # nothing new is left to draw
+                self.standings[0].asked = self.plan.sizes[0]
+                return self.populate_space(trial_id)
+            if source:
+                self.standings[rung - 1].waiting.pop(0)
+            self._rung_of[trial_id] = rung
+            self.standings[rung].asked += 1
+            self.standings[rung].running += 1
+            budget = {
+                VIEWS_KEY: self.plan.views[rung],
+                SOURCE_KEY: source.trial_id if source else None,
+            }
+            return {"status": "RUNNING", "values": {**values, **budget}}
+
+        def end_trial(self, trial: Any) -> None:
+            super().end_trial(trial)
+            standing = self.standings[self._rung_of[trial.trial_id]]
+            standing.running -= 1
+            ended = self.trials[trial.trial_id]
+            if ended.status == "COMPLETED":
+                sign = -1 if self.objective.direction == "max" else 1
+                bisect.insort(standing.waiting, (sign * ended.score, trial.trial_id))
+
+    return HalvingOracle
+
+
+@lru_cache(maxsize=1)
+def hyperband_oracle_class() -> Any:
+    from keras_tuner.oracles import HyperbandOracle
+
+    class FromBracket(HyperbandOracle):
+        """KerasTuner's oracle, begun at a bracket that its trials pay for in full."""
+
+        def __init__(self, bracket: int, max_trials: int, **options: Any) -> None:
+            super().__init__(**options)
+            self.max_trials = max_trials
+            self._brackets: list[Any] = []
+            self._current_bracket = bracket
+            self._start_new_bracket()
+
+    return FromBracket
