@@ -7,9 +7,10 @@ from pathlib import Path
 from data.files import write_atomically
 from search.experiment.yaml_file import as_yaml
 from search.journal.state import SearchState
-from search.report.html import write_report
-from search.report.leaderboard import write_leaderboard
+from search.report.page import write_report
 from search.report.summary import summarize
+from search.report.trial_tables import write_trials
+from search.report.view import SearchView
 
 
 def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -> None:
@@ -24,13 +25,14 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     write_atomically(
         run_dir / "environment.json", _json(state.opened.environment), "the environment"
     )
-    write_leaderboard(state, run_dir)
-    write_atomically(run_dir / "summary.json", _json(summarize(state)), "the summary")
+    view = SearchView(state)
+    write_trials(view, run_dir)
+    write_atomically(run_dir / "summary.json", _json(summarize(view)), "the summary")
     winner = winner_of(state)
     if winner is not None:
         write_atomically(run_dir / "winner.json", _json(winner), "the winner")
     if with_report:
-        write_report(state, run_dir)
+        write_report(view, run_dir)
 
 
 def winner_of(state: SearchState) -> dict | None:

@@ -15,10 +15,12 @@ from search.execution.failures import is_lack
 from search.experiment.config import TrackingConfig
 from search.journal.event_log import EventLog
 from search.journal.state import SearchState
+from search.report.time_left import ExpectedWork
 
 if TYPE_CHECKING:
-    from search.tracking.tracker import Tracker, TrackingStatus
-    from search.tracking.values import Winner
+    from search.tracking.mlflow_values import Winner
+    from search.tracking.sender import TrackingStatus
+    from search.tracking.tracker import Tracker
 
 # For what MLflow has not been sent yet; `sync` sends the rest.
 FLUSH_SECONDS, STOP_SECONDS, REGISTER_SECONDS = 20.0, 3.0, 60.0
@@ -35,6 +37,11 @@ class Publisher:
     ) -> None:
         self.run_dir, self._say = run_dir, say
         self.tracker = _tracker_of(tracking, name, run_dir)
+
+    def expect(self, expected: ExpectedWork) -> None:
+        """What the search has before it."""
+        if self.tracker is not None:
+            self.tracker.expect(expected)
 
     def show(self, state: SearchState) -> None:
         """The tables as they stand. Not the page, which takes seconds to draw and which `report`

@@ -37,7 +37,8 @@ from search.journal.journal_file import FRESH
 from search.journal.lock import LockedError, RunLock
 from search.journal.run_dir import JOURNAL, earlier_looks, empty_run_dir, forget_previous
 from search.journal.state import SearchState
-from search.report.sheets import TrialSheets
+from search.report.preview import TrialSheets
+from search.report.time_left import ExpectedWork
 from search.training.trial_files import SpentCheckpoints, SpentViews
 
 # Folders of the cache that others may be writing to; decoding sweeps its own.
@@ -185,7 +186,9 @@ class _Session:
         prepared = self._prepare(log, resources)
         engine.use_dataset(prepared.dataset, path_to_images(self.config.dataset))
         work = workload(self.config)
-        self.progress.expect(work.plan, work.of, self.config.execution.workers)
+        workers = self.config.execution.workers
+        self.progress.expect(work.plan, work.of, workers)
+        publisher.expect(ExpectedWork(work.plan, work.of, workers))
         deadline = Deadline(self.config, earlier, self.started)
         for record in log.state.records:
             deadline.told(record)

@@ -11,12 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from search.report.wording import shown
+from search.experiment.trial import TrialRecord
+from search.report.wording import shortened
 
 GAP, MARGIN, NAME_WIDTH, TEXT_SIZE, LINE = 6, 12, 104, 13, 17
 INK, SOFT = (31, 41, 51), (82, 96, 109)
 MOST_HEADING_LINES = 5
 WINNER_SHEET = Path("previews") / "winner.png"  # in a run directory; the report shows it
+
+
+def trial_sheet_name(record: TrialRecord) -> Path:
+    """Of the contact sheet of one trial, in a run directory; trackers show it with the trial."""
+    return WINNER_SHEET.parent / f"{record.trial}.png"
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def draw_sheet(
     feet = [
         line
         for text in footers
-        for line in _wrapped(shown(text, 1000), width - 2 * MARGIN, bold=False)
+        for line in _wrapped(shortened(text, 1000), width - 2 * MARGIN, bold=False)
     ]
     heights = [_heading_height(band, tile) + len(row_names) * (tile + GAP) + LINE for band in bands]
     sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights) + LINE * len(feet)), "white")
@@ -70,7 +76,9 @@ def _draw_band(
 ) -> None:
     below = top + _heading_height(band, tile)
     for row, name in enumerate(names):
-        for number, line in enumerate(_wrapped(shown(name, 40), NAME_WIDTH - GAP, bold=False)[:4]):
+        for number, line in enumerate(
+            _wrapped(shortened(name, 40), NAME_WIDTH - GAP, bold=False)[:4]
+        ):
             down = below + row * (tile + GAP) + tile // 2 - LINE + number * LINE
             pen.text((MARGIN, down), line, fill=INK, font=_font(bold=False))
     for number, column in enumerate(band):
@@ -98,8 +106,8 @@ def _heading_height(band: Sequence[Column], tile: int) -> int:
 
 
 def _heading_lines(column: Column, tile: int) -> list[tuple[str, bool]]:
-    heading = [(line, True) for line in _wrapped(shown(column.heading, 60), tile, bold=True)]
-    label = [(line, False) for line in _wrapped(shown(column.label, 90), tile, bold=False)]
+    heading = [(line, True) for line in _wrapped(shortened(column.heading, 60), tile, bold=True)]
+    label = [(line, False) for line in _wrapped(shortened(column.label, 90), tile, bold=False)]
     return (heading + label)[:MOST_HEADING_LINES]
 
 

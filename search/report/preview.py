@@ -3,45 +3,34 @@ augmentation's extremes and beside samples, drawn exactly as a trial would draw 
 are painted by `data`, the sheet by `contact_sheet`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.augmentations import AUGMENTATIONS, active, options_of
-from data.dataset import TRAIN, Dataset, open_dataset
+from data.dataset import TRAIN, Dataset
 from data.extremes import Extreme, augment_to, extremes
-from data.files import make_folder, write_atomically
+from data.files import StorageError, make_folder, write_atomically
 from data.views import augment
+from search.execution.failures import is_lack
 from search.experiment.dimensions import Choices, Dimension
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialSpec
 from search.journal.state import SearchState
-from search.report.contact_sheet import WINNER_SHEET, Column, draw_sheet
-from search.report.wording import chosen_record, record_of, settings_text
+from search.report.contact_sheet import WINNER_SHEET, Column, draw_sheet, trial_sheet_name
+from search.report.view import SearchView
+from search.report.wording import settings_text
+from search.training.progress import EpochReport
 
 if TYPE_CHECKING:
     from search.experiment.config import ExperimentConfig
 
+MOST_SHEETS = 100  # trials whose contact sheets are drawn, at about a second each
 MOST_ENDS = 6  # a published policy has dozens of operation ends; its samples show it better
 COLUMNS_A_BAND = 8
-
-
-def write_preview(config: "ExperimentConfig", path: Path) -> Path:
-    """Opens the experiment's images, writes its preview as PNG, beside and renamed, and returns the
-    path.
-
-    Raises UserError for what is wrong with the images, StorageError where the disk refuses.
-    """
-    from search.driver.prepare import resources_of
-
-    resources = resources_of(config, path.parent)
-    seed = derive_seed(config.seed, "split")
-    dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
-    write_atomically(path, preview_sheet(dataset, config), "the preview")
-    return path
 
 
 def preview_sheet(
@@ -105,7 +94,7 @@ def trial_sheet(
 
 def write_trial_sheet(record: TrialRecord, dataset: Dataset, run_dir: Path) -> Path:
     """Writes `previews/<trial>.png`, which trackers show with the trial. Raises StorageError."""
-    path = run_dir / WINNER_SHEET.parent / f"{record.trial}.png"
+    path = run_dir / trial_sheet_name(record)
     make_folder(path.parent, "the contact sheets' folder")
     write_atomically(path, trial_sheet(dataset, record.spec), "a contact sheet")
     return path
@@ -117,15 +106,41 @@ def write_winner_sheet(state: SearchState, dataset: Dataset, run_dir: Path) -> P
 
     Returns its path, or None where no trial has an answer yet. Raises StorageError.
     """
-    best = chosen_record(state) or (
-        record_of(state, state.evidence.best_trial) if state.evidence else None
-    )
+    view = SearchView(state)
+    best = view.chosen or view.best
     if best is None:
         return None
     path = run_dir / WINNER_SHEET
     make_folder(path.parent, "the contact sheet's folder")
     write_atomically(path, trial_sheet(dataset, best.spec, num_rows=4), "the contact sheet")
     return path
+
+
+class TrialSheets:
+    """A listener that draws the contact sheet of each trial told, for the tracker to show beside
+    its figures. say: told of one that the machine refuses to draw."""
+
+    def __init__(self, dataset: Dataset, run_dir: Path, say: Callable[[str], None]) -> None:
+        self.dataset, self.run_dir, self._say = dataset, run_dir, say
+
+    def trial_started(self, record: TrialRecord) -> None:
+        """Nothing to draw yet."""
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """Nor yet."""
+
+    def trial_told(self, record: TrialRecord) -> None:
+        path = self.run_dir / trial_sheet_name(record)
+        is_drawn = record.kind in ("control", "trial") and record.trial <= MOST_SHEETS
+        is_drawn = is_drawn and record.status == "completed" and not path.exists()
+        if not is_drawn or not record.spec.settings.augmentation:
+            return
+        try:
+            write_trial_sheet(record, self.dataset, self.run_dir)
+        except Exception as error:
+            if isinstance(error, StorageError) or not is_lack(error):
+                raise
+            self._say(f"no contact sheet of trial {record.trial}: {type(error).__name__}: {error}")
 
 
 def pick_images(dataset: Dataset, num_rows: int, seed: int) -> np.ndarray:

@@ -9,7 +9,6 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,17 @@ from search.experiment.tracking_uri import (
     redacted,
     sqlite_file,
 )
-from search.tracking.log_secrets import hide_in_logs
-from search.tracking.sqlite_store import make_whole
-from search.tracking.values import SEARCH_TAG, TRIAL_TAG, DatasetRow, Point, RunRow, Winner
+from search.tracking.mlflow_values import (
+    SEARCH_TAG,
+    TRIAL_TAG,
+    DatasetRow,
+    FoundRun,
+    LoggedWinner,
+    Point,
+    RunRow,
+    Winner,
+)
+from search.tracking.store_guards import hide_in_logs, make_whole
 
 # MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has
 # set stays.
@@ -46,29 +53,6 @@ METRICS_PER_BATCH, OTHERS_PER_BATCH = (
 )  # MLflow takes 1000 values a call, 100 params, 100 tags
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
 REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy")
-
-
-@dataclass(frozen=True)
-class FoundRun:
-    """A run of the search as it stands in the store. trial: None for the search's own run."""
-
-    run_id: str
-    trial: int | None
-    status: str
-    ended: int | None
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    has_inputs: bool
-
-
-@dataclass(frozen=True)
-class LoggedWinner:
-    """Where the winning model is: `models:/name/version`, for `mlflow models serve -m`."""
-
-    uri: str
-    name: str
-    version: str
 
 
 class Store:

@@ -23,7 +23,7 @@ from search.journal.comparison import Difference
 from search.journal.journal_file import JournalError
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
-from search.report.wording import shown as shortened
+from search.report.wording import shortened
 from search.verification.bundle import projections
 from search.verification.bundle_file import ABSENT, PAGE, PREDICTIONS, SHEET, read_bundle
 from search.verification.limits import check_config

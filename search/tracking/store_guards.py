@@ -1,15 +1,19 @@
-"""A new sqlite store put in place whole: MLflow cannot go on with one whose making was interrupted.
-What is in it is MLflow's."""
+"""What MLflow does not see to at a store itself: a new sqlite file is put in place whole, since
+MLflow cannot go on with one whose making was interrupted; and what MLflow and its drivers log is
+free of the secrets of the store's address."""
 
 import contextlib
 import glob
+import logging
 import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.files import flush_folder, flush_to_disk
+from search.experiment.tracking_uri import without_secrets_of
 
 STALE_SECONDS = 600.0  # making one takes 5 to 15 s
 
@@ -56,3 +60,31 @@ def _sweep(folder: Path, prefix: str) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process was sweeping too
             if time.time() - left.stat().st_mtime > STALE_SECONDS:
                 left.unlink()
+
+
+@dataclass(frozen=True)
+class WithoutSecrets:
+    """A logging filter that lets everything through, the secrets of `uri` hidden in message and
+    traceback."""
+
+    uri: str
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_secrets_of(record.getMessage(), self.uri), ()
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = without_secrets_of(trace, self.uri)
+        return True
+
+
+def hide_in_logs(uri: str) -> None:
+    """For every handler that a record of MLflow's, or of what it imports, may come to. Asking twice
+    is asking once."""
+    handlers = [
+        *logging.getLogger("mlflow").handlers,
+        *logging.getLogger().handlers,
+        logging.lastResort,
+    ]
+    for handler in handlers:
+        if handler is not None:
+            handler.addFilter(WithoutSecrets(uri))
