@@ -201,7 +201,7 @@ def _split() -> Iterator[dict[str, Spent]]:
     from search.driver.search_phase import SearchPhase
     from search.execution.engines import InlineEngine
     from search.journal.event_log import EventLog
-    from search.report.sheets import TrialSheets
+    from search.report.preview import TrialSheets
     from search.tracking.tracker import Tracker
 
     parts, found = Parts(), dict[str, Spent]()

@@ -35,7 +35,7 @@ from data.draws import unit_draws
 from data.errors import UserError
 from data.views import augment, make_plan
 from run_search import BAD_INPUT, DONE, app
-from search.commands.export_run import export
+from search.commands.single_run import export
 from search.export.exporters import EXPORTERS, targets_of
 from search.export.exporting import Policy
 

@@ -11,6 +11,7 @@ from states import make_state
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
 from data.notes import DataNotes
 from data.views import augment
+from search.commands.single_run import write_preview
 from search.experiment.config import ExperimentConfig, parse_config
 from search.experiment.space import Space
 from search.report.contact_sheet import GAP, MARGIN, NAME_WIDTH, WINNER_SHEET, Column, draw_sheet
@@ -19,7 +20,6 @@ from search.report.preview import (
     pick_images,
     preview_sheet,
     trial_sheet,
-    write_preview,
     write_trial_sheet,
     write_winner_sheet,
 )

@@ -108,7 +108,7 @@ def _policy(view: SearchView) -> dict[str, Any]:
     nothing: dict[str, Any] | None = {} if settled else None
     unknown = dict.fromkeys(("verdict", "effect", "ci", "p_holm", "basis"))
     return {
-        "trial": view.evidence.chosen_trial,
+        "trial": view.chosen.trial if view.chosen else None,
         "label": view.evidence.chosen_label,
         "settings": view.chosen.spec.settings.augmentation if view.chosen else nothing,
         **(view.policy.as_json if view.policy else unknown),

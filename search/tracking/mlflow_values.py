@@ -93,6 +93,21 @@ class FoundRun:
     metrics: Mapping[str, float]
     has_inputs: bool
 
+    @classmethod
+    def of(cls, run: Any) -> "FoundRun":
+        """Of a run as MLflow gives it."""
+        trial = run.data.tags.get(TRIAL_TAG)
+        return cls(
+            run_id=run.info.run_id,
+            trial=None if trial is None else int(trial),
+            status=run.info.status,
+            ended=run.info.end_time,
+            tags=run.data.tags,
+            params=run.data.params,
+            metrics=run.data.metrics,
+            has_inputs=bool(run.inputs and run.inputs.dataset_inputs),
+        )
+
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """As an experiment file writes them, without credentials, and no longer than MLflow takes."""

@@ -1,8 +1,10 @@
 """What MLflow does not see to at a store itself: a new sqlite file is put in place whole, since
-MLflow cannot go on with one whose making was interrupted; and what MLflow and its drivers log is
-free of the secrets of the store's address."""
+MLflow cannot go on with one whose making was interrupted; what MLflow and its drivers log is free
+of the secrets of the store's address; nothing waits for minutes or calls home. Does not import
+MLflow."""
 
 import contextlib
+import getpass
 import glob
 import logging
 import os
@@ -10,12 +12,30 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from data.files import flush_folder, flush_to_disk
 from search.experiment.tracking_uri import without_secrets_of
 
+# MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has
+# set stays.
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "PGCONNECT_TIMEOUT": "10",
+}
+REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy")
 STALE_SECONDS = 600.0  # making one takes 5 to 15 s
+
+
+def set_defaults() -> None:
+    """`ENVIRONMENT`, before MLflow is imported."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def make_whole(path: Path, make: Callable[[str], None]) -> None:
@@ -88,3 +108,17 @@ def hide_in_logs(uri: str) -> None:
     for handler in handlers:
         if handler is not None:
             handler.addFilter(WithoutSecrets(uri))
+
+
+def user_tag() -> dict[str, str]:
+    try:
+        return {"mlflow.user": getpass.getuser()}
+    except (KeyError, OSError):  # a container's user without a name
+        return {}
+
+
+def requirements() -> list[str]:
+    """Pinned to what is installed; named here, because MLflow would find them by loading the model
+    again."""
+    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
+    return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]
