@@ -58,6 +58,13 @@ def test_settings_are_told_in_the_units_of_the_experiment_file() -> None:
     )
 
 
+def test_settings_stand_in_one_order_whoever_tells_of_them() -> None:
+    """A journal has them sorted, an algorithm as it drew them."""
+    drawn = {"zoom_range": 0.1, "FILE.py:own": 2, "rotation_range": 15, "fill_mode": "wrap"}
+    texts = {settings_text(dict(items), 150) for items in (drawn.items(), sorted(drawn.items()))}
+    assert texts == {"rotation_range 15, zoom_range 0.1, FILE.py:own 2, fill_mode wrap"}
+
+
 def test_no_settings_are_no_augmentation() -> None:
     assert settings_text({}, 150) == "no augmentation"
 

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from data.augmentations import AUGMENTATIONS
 from data.visible import visible
 from search.evidence.findings import Verdict
 from search.evidence.objectives import OBJECTIVES, Unit
@@ -83,7 +84,8 @@ def settings_text(augmentation: Mapping[str, Any], size: int) -> str:
     Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
     are left out.
     """
-    return ", ".join(_setting_texts(visible(augmentation, size))) or _nothing(augmentation, size)
+    texts = [f"{name}{text}" for name, text in _setting_texts(augmentation, size).items()]
+    return ", ".join(texts) or _nothing(augmentation, size)
 
 
 def short_settings_text(
@@ -93,9 +95,10 @@ def short_settings_text(
 
     limit: the most signs; settings that go beyond it are counted, whole: "rotation 15 and 2 more".
     """
-    texts = _setting_texts(
-        {name.removesuffix("_range"): value for name, value in visible(augmentation, size).items()}
-    )
+    texts = [
+        f"{name.removesuffix('_range')}{text}"
+        for name, text in _setting_texts(augmentation, size).items()
+    ]
     whole = ", ".join(texts) or _nothing(augmentation, size)
     if limit is None or len(whole) <= limit:
         return whole
@@ -142,10 +145,17 @@ def what_text(record: TrialRecord) -> str:
     return f"{record.label}: {settings}" if named else settings
 
 
-def _setting_texts(settings: Mapping[str, Any]) -> list[str]:
-    return [
-        name if value is True else f"{name} {value_text(value)}" for name, value in settings.items()
-    ]
+def _setting_texts(augmentation: Mapping[str, Any], size: int) -> dict[str, str]:
+    """By name, in one order whichever they came in (a journal sorts them, an algorithm does not):
+    strengths, what is on or off, words; each in the order of the table of augmentations."""
+    seen, places = visible(augmentation, size), list(AUGMENTATIONS)
+
+    def rank(name: str) -> tuple[bool, bool, int, str]:
+        place = places.index(name) if name in AUGMENTATIONS else len(places)
+        return isinstance(seen[name], str), seen[name] is True, place, name
+
+    ordered = sorted(seen, key=rank)
+    return {name: "" if seen[name] is True else f" {value_text(seen[name])}" for name in ordered}
 
 
 def _nothing(augmentation: Mapping[str, Any], size: int) -> str:
