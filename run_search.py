@@ -51,7 +51,7 @@ def _main(
 
 @app.command("run")
 def _run(
-    experiment: cli.Experiment,
+    experiment: cli.ExperimentFile,
     run_dir: cli.RunDir = None,
     overrides: cli.Overrides = [],  # noqa: B006 - Typer reads the default and copies it
     fresh: cli.Fresh = False,
@@ -85,7 +85,7 @@ def _run(
 
 @app.command("check")
 def _check(
-    experiment: cli.Experiment,
+    experiment: cli.ExperimentFile,
     overrides: cli.Overrides = [],  # noqa: B006
     as_json: cli.AsJson = False,
 ) -> None:
@@ -102,7 +102,7 @@ def _check(
 
 @app.command("preview")
 def _preview(
-    experiment: cli.Experiment,
+    experiment: cli.ExperimentFile,
     out: cli.Sheet = None,
     overrides: cli.Overrides = [],  # noqa: B006
     as_json: cli.AsJson = False,

@@ -35,7 +35,7 @@ def test_every_sum_counts_a_repeated_trial_once() -> None:
     points = {point.key: point.value for point in search_row(SearchView(state)).points}
     assert points["images_extracted"] == once
     assert points["heads_trained"] == cost.heads
-    assert f"{once} images through the backbone" in describe(SearchView(state))
+    assert f"{once:,} images went through the backbone" in describe(SearchView(state))
     within = sum(
         seconds for name, seconds, _ in time_parts(SearchView(state)) if name.startswith("trials:")
     )

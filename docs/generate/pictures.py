@@ -12,7 +12,7 @@ from data.views import augment
 from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor
 from search.experiment.trial import Predictions
-from search.report.contact_sheet import NAME_WIDTH, Column, draw_sheet
+from search.report.contact_sheet import NAME_WIDTH, SheetColumn, draw_sheet
 from search.report.figure_style import (
     BLUE,
     GREY,
@@ -65,7 +65,7 @@ def augmentation_sheet(name: str) -> bytes:
     """A PNG: the photograph clean, and at the two ends of each strength, or a few draws where there
     are no ends."""
     image = photograph()
-    columns = [Column("clean", "", image)]
+    columns = [SheetColumn("clean", "", image)]
     for value in STRENGTHS[name]:
         columns += _columns(name, value, image)
     return _without_names(draw_sheet([columns], [""], tile=SIDE))
@@ -82,19 +82,21 @@ def _without_names(sheet: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
+def _columns(name: str, value: object, image: np.ndarray) -> list[SheetColumn]:
     settings = {name: value}
     if AUGMENTATIONS[name].kind == "option":
         shows: dict[str, Any] = (
             {"policy": "rand_augment"} if name.startswith("policy") else {"rotation_range": 40}
         )
         shows |= {"fill_mode": "constant"} if name == "cval" else {}
-        return [Column(str(value), "", augment(image, [0], {**shows, **settings}, SEED, 0))]
+        return [SheetColumn(str(value), "", augment(image, [0], {**shows, **settings}, SEED, 0))]
     if name == "policy":
         drawn = [augment(image, [0], settings, SEED, view) for view in range(2)]
-        return [Column(str(value), f"draw {number}", each) for number, each in enumerate(drawn, 1)]
+        return [
+            SheetColumn(str(value), f"draw {number}", each) for number, each in enumerate(drawn, 1)
+        ]
     return [
-        Column(end.label.removeprefix(name).strip(), "", augment_to(image, [0], end))
+        SheetColumn(end.label.removeprefix(name).strip(), "", augment_to(image, [0], end))
         for end in extremes(name, value)[:2]
     ]
 

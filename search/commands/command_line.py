@@ -19,7 +19,7 @@ STATUS_OF_OUTCOME = {
     "failed": NOTHING_COMPLETED,
 }
 
-Experiment = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
+ExperimentFile = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="A.B=VALUE", help="Changes a value of the experiment file."),

@@ -2,7 +2,6 @@
 run directory; bundles are verified here too. Each is one function; how it is called and what is
 printed is `run_search.py`'s."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +26,11 @@ from search.journal.state import SearchState, replay
 from search.report.preview import preview_sheet
 from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
-from search.verification.grading import Extent, Grade, Grades, grade, grade_many
+from search.verification.grading import Extent, Grade, Grades, Say, grade, grade_many
 from search.verification.grading_text import describe_grade, describe_grades
 from search.verification.reopening import Run, open_run
 from search.verification.verify import Verification, verify
 from search.verification.verify import describe as describe_verification
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

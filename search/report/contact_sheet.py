@@ -26,7 +26,7 @@ def trial_sheet_name(record: TrialRecord) -> Path:
 
 
 @dataclass(frozen=True)
-class Column:
+class SheetColumn:
     """One column: a heading in bold, a label in the unit of the experiment file, uint8 pictures
     [rows, s, s, 3].
     """
@@ -37,7 +37,7 @@ class Column:
 
 
 def draw_sheet(
-    bands: Sequence[Sequence[Column]],
+    bands: Sequence[Sequence[SheetColumn]],
     row_names: Sequence[str],
     footers: Sequence[str] = (),
     tile: int = 128,
@@ -72,7 +72,7 @@ def draw_sheet(
 
 
 def _draw_band(
-    sheet: Any, pen: Any, band: Sequence[Column], names: Sequence[str], top: int, tile: int
+    sheet: Any, pen: Any, band: Sequence[SheetColumn], names: Sequence[str], top: int, tile: int
 ) -> None:
     below = top + _heading_height(band, tile)
     for row, name in enumerate(names):
@@ -101,11 +101,11 @@ def _scaled(picture: np.ndarray, tile: int) -> Any:
     )
 
 
-def _heading_height(band: Sequence[Column], tile: int) -> int:
+def _heading_height(band: Sequence[SheetColumn], tile: int) -> int:
     return max(len(_heading_lines(column, tile)) for column in band) * LINE + 2 * GAP
 
 
-def _heading_lines(column: Column, tile: int) -> list[tuple[str, bool]]:
+def _heading_lines(column: SheetColumn, tile: int) -> list[tuple[str, bool]]:
     heading = [(line, True) for line in _wrapped(shortened(column.heading, 60), tile, bold=True)]
     label = [(line, False) for line in _wrapped(shortened(column.label, 90), tile, bold=False)]
     return (heading + label)[:MOST_HEADING_LINES]

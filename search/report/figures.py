@@ -55,7 +55,7 @@ FIGURES: dict[str, FigureKind] = {
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """One figure of a page, drawn twice so that its text is readable in a wide and a narrow column.
 
     png: the wide one at 144 dots an inch, for trackers. text: what it shows, in words.
@@ -68,7 +68,7 @@ class Picture:
     text: str
 
 
-def page_pictures(view: SearchView) -> dict[str, Picture]:
+def page_pictures(view: SearchView) -> dict[str, PagePicture]:
     """Every figure that has something to show, by name."""
     drawn = {}
     for name, kind in FIGURES.items():
@@ -76,7 +76,7 @@ def page_pictures(view: SearchView) -> dict[str, Picture]:
             wide, narrow = kind.draw(view, WIDE), kind.draw(view, NARROW)
         if wide is not None and narrow is not None:
             wide, narrow = settled(wide), settled(narrow)
-            drawn[name] = Picture(
+            drawn[name] = PagePicture(
                 name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(view)
             )
     return drawn

@@ -20,7 +20,7 @@ from search.export.exporting import Policy
 from search.report import sentences, tables
 from search.report.answer import answer
 from search.report.contact_sheet import WINNER_SHEET
-from search.report.figures import Picture, page_pictures
+from search.report.figures import PagePicture, page_pictures
 from search.report.figures_training import curve_note
 from search.report.table_model import Table
 from search.report.trial_tables import trial_table
@@ -77,7 +77,7 @@ def write_report(view: SearchView, run_dir: Path) -> Path:
     return path
 
 
-def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, Picture]) -> str:
+def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePicture]) -> str:
     """The page as HTML with `figures.page_pictures`. The same view and pictures give the same
     text. `run_dir` is only named in commands."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -155,7 +155,7 @@ def _printable(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
-def _embedded(pictures: Mapping[str, Picture]) -> dict[str, dict[str, str]]:
+def _embedded(pictures: Mapping[str, PagePicture]) -> dict[str, dict[str, str]]:
     return {
         name: {
             "wide": _data_uri(picture.wide_svg, "image/svg+xml"),

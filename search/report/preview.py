@@ -20,7 +20,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialSpec
 from search.journal.state import SearchState
-from search.report.contact_sheet import WINNER_SHEET, Column, draw_sheet, trial_sheet_name
+from search.report.contact_sheet import WINNER_SHEET, SheetColumn, draw_sheet, trial_sheet_name
 from search.report.view import SearchView
 from search.report.wording import settings_text
 from search.training.progress import EpochReport
@@ -47,7 +47,9 @@ def preview_sheet(
     groups = extreme_columns(dataset, picks, space)
     drawn = [_drawn_setting(space, config.seed, number) for number in range(num_samples)]
     samples = [
-        Column(f"sample {number}", "", augment(dataset.images, picks, setting, config.seed, number))
+        SheetColumn(
+            f"sample {number}", "", augment(dataset.images, picks, setting, config.seed, number)
+        )
         for number, setting in enumerate(drawn, 1)
     ]
     footers = [
@@ -58,7 +60,7 @@ def preview_sheet(
     return draw_sheet(bands, _row_names(dataset, picks), footers)
 
 
-def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[Column]]:
+def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[SheetColumn]]:
     """A group of columns an augmentation: it alone, at each end of each of its values."""
     values = _augmentation_values(space)
     options = options_of(space.strongest())
@@ -77,7 +79,7 @@ def trial_sheet(
     picks = pick_images(dataset, num_rows, spec.dataset_seed)
     settings = spec.settings.augmentation
     columns = [
-        Column(
+        SheetColumn(
             f"sample {view + 1}",
             "",
             augment(dataset.images, picks, settings, spec.protocol.view_seed, view),
@@ -189,11 +191,11 @@ def _ends(name: str, values: Sequence[Any], options: Mapping[str, Any]) -> list[
 
 def _end_column(
     dataset: Dataset, picks: np.ndarray, end: Extreme, options: Mapping[str, Any]
-) -> Column:
+) -> SheetColumn:
     pictures = augment_to(dataset.images, picks, end, options)
     label = end.label.removeprefix(end.name).strip()
     unchanged = bool((pictures == dataset.images[picks]).all())
-    return Column(end.name, f"{label} (changes nothing)" if unchanged else label, pictures)
+    return SheetColumn(end.name, f"{label} (changes nothing)" if unchanged else label, pictures)
 
 
 def _drawn_setting(space: Space, seed: int, number: int) -> dict[str, Any]:
@@ -215,12 +217,12 @@ def _drawn_value(dimension: Dimension, rng: np.random.Generator) -> Any:
 
 
 def _bands(
-    dataset: Dataset, picks: np.ndarray, groups: Sequence[Sequence[Column]]
-) -> list[list[Column]]:
+    dataset: Dataset, picks: np.ndarray, groups: Sequence[Sequence[SheetColumn]]
+) -> list[list[SheetColumn]]:
     """Columns in bands that fit a screen, each opening with the clean images; a group stays
     together."""
-    clean = Column("clean", "", np.asarray(dataset.images[picks]))
-    bands: list[list[Column]] = []
+    clean = SheetColumn("clean", "", np.asarray(dataset.images[picks]))
+    bands: list[list[SheetColumn]] = []
     for group in groups:
         if group and (not bands or len(bands[-1]) + len(group) > COLUMNS_A_BAND + 1):
             bands.append([clean])

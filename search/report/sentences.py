@@ -134,18 +134,11 @@ def sheet_text(view: SearchView) -> str:
     return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
 
 
-def floor_height(view: SearchView) -> str | None:
-    """The null floor in its unit, "0.7 points"; None before the search phase has ended."""
-    floor = view.evidence.null_floor
-    return (
-        None if floor is None else f"{amount_text(floor, view.unit, signed=False)} {view.unit.name}"
-    )
-
-
 def floor_sentence(view: SearchView) -> str:
-    height, best = floor_height(view), view.best
-    if height is None:
+    floor, unit, best = view.evidence.null_floor, view.unit, view.best
+    if floor is None:
         return "The null floor is measured when the search phase has ended."
+    height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
     text = (
         f"If none of the {view.num_settings:,} settings tried differed from no augmentation, the "
         f"best of them would still show up to {height} in 95 of 100 searches: that is the null "

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 MARKDOWN = {"verdict": "**{}**", "strong": "**{}**", "code": "`{}`"}
 
 
@@ -23,12 +23,12 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column(Generic[Item]):
+class Column(Generic[_Item]):
     """One column: its heading, and what it says of an item. kind: how it is set (number, verdict,
     strong, code, setting, long); numbers stand to the right."""
 
     header: str
-    value: Callable[[Item], Cell | str]
+    value: Callable[[_Item], Cell | str]
     unit: str = ""
     kind: str = ""
 
@@ -36,7 +36,7 @@ class Column(Generic[Item]):
     def heading(self) -> str:
         return f"{self.header}, {self.unit}" if self.unit else self.header
 
-    def cell(self, item: Item) -> Cell:
+    def cell(self, item: _Item) -> Cell:
         value = self.value(item)
         return value if isinstance(value, Cell) else Cell(value)
 
@@ -60,8 +60,8 @@ class Table:
     def of(
         cls,
         name: str,
-        columns: Sequence[Column[Item]],
-        items: Iterable[Item],
+        columns: Sequence[Column[_Item]],
+        items: Iterable[_Item],
         left_out: int = 0,
     ) -> "Table":
         headings = tuple(Heading(column.heading, column.kind) for column in columns)

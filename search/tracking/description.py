@@ -1,11 +1,12 @@
 """A search's description in Markdown, which the MLflow dashboard shows as the run's page: the
-answer first, then the tables it rests on. Figures and long tables are on `report.html`.
+answer first, then the page's own tables and sentences, as far as a tag holds them. Figures and long
+tables are on `report.html`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from search.report.answer import answer
-from search.report.sentences import floor_height, looks_text
+from search.report.sentences import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
     best_trials_table,
@@ -15,7 +16,6 @@ from search.report.tables import (
     verdict_table,
 )
 from search.report.view import SearchView
-from search.report.wording import effect_text, seconds_text
 
 MAX_CHARACTERS = 5000  # a tag of MLflow holds 8000, one of older servers 5000
 
@@ -24,8 +24,7 @@ def describe(view: SearchView) -> str:
     """The page. Sections that would make it longer than a tag may be are left out, the last ones
     first."""
     said = [f"**{escaped_markdown(answer(view))}**"]
-    for section in SECTIONS:
-        text = section(view)
+    for text in _sections(view):
         if text and sum(len(s) + 2 for s in said) + len(text) < MAX_CHARACTERS - 100:
             said.append(text)
     said.append("The figures and every trial are in the artifact `report.html`.")
@@ -44,72 +43,20 @@ def describe_winner(view: SearchView, class_names: Sequence[str]) -> str:
     )
 
 
-def _verdicts(view: SearchView) -> str:
-    if not view.augmentations:
-        return ""
-    return _section("Which augmentations help", verdict_table(view, compared=True))
-
-
-def _floor(view: SearchView) -> str:
-    height = floor_height(view)
-    if height is None:
-        return ""
-    side = "below" if view.evidence.best_is_below_floor else "above"
-    return (
-        "**Null floor:** if no trial differed from no augmentation, the best of them would still "
-        f"show up to {height}. The best trial is {side} it."
-    )
-
-
-def _confirmed(view: SearchView) -> str:
-    return _section("Confirmed on fresh seeds", confirmed_table(view))
-
-
-def _trials(view: SearchView) -> str:
+def _sections(view: SearchView) -> Iterator[str]:
+    if view.augmentations:
+        yield _table("Which augmentations help", verdict_table(view, compared=True))
+    yield escaped_markdown(floor_sentence(view))
+    yield _table("Confirmed on fresh seeds", confirmed_table(view))
     less = len(view.of_kind("trial")) > len(view.ranked_trials)
     what = "Trials of the fullest rung" if less else "Trials of the search"
-    return _section(f"{what}, the best first", best_trials_table(view))
+    yield _table(f"{what}, the best first", best_trials_table(view))
+    if view.test:
+        yield f"### Test set\n{' '.join(test_lines(view))}\n\n{as_markdown(test_table(view))}"
+    yield escaped_markdown(cost_text(view))
+    yield _table("Effect by class, the largest first", by_class_table(view))
+    yield escaped_markdown(" ".join(data_lines(view)))
 
 
-def _test(view: SearchView) -> str:
-    test = view.test
-    if test is None:
-        return ""
-    title = f"Test set ({test.num_images} images, {looks_text(test.looks)})"
-    effect = effect_text(test.effect, view.unit)
-    return _section(title, test_table(view)) + (f"\n\nDifference: {effect}." if test.effect else "")
-
-
-def _cost(view: SearchView) -> str:
-    phases = ", ".join(f"{name} {seconds_text(s)}" for name, s in view.phase_seconds.items())
-    where = f" ({phases})" if phases else ""
-    return (
-        f"**Cost:** {seconds_text(view.wall_seconds)}{where}; {view.cost.images} images through "
-        "the backbone."
-    )
-
-
-def _by_class(view: SearchView) -> str:
-    return _section("Effect by class, the largest first", by_class_table(view))
-
-
-def _data(view: SearchView) -> str:
-    if view.opened is None:
-        return ""
-    data = view.opened.dataset
-    sizes = ", ".join(f"{split} {sum(counts)}" for split, counts in data.counts.items())
-    size = f"{data.image_size} x {data.image_size}"
-    return (
-        f"**Data:** {sizes} images of {size} pixels, {len(data.class_names)} classes, digest "
-        f"`{data.digest}`."
-    )
-
-
-def _section(title: str, table: Table) -> str:
+def _table(title: str, table: Table) -> str:
     return f"### {title}\n{as_markdown(table)}" if table.rows else ""
-
-
-SECTIONS: tuple[Callable[[SearchView], str], ...] = (
-    *(_verdicts, _floor, _confirmed, _trials),
-    *(_test, _cost, _by_class, _data),
-)
