@@ -1,47 +1,29 @@
 """The command line of augsearch, and nothing else: it reads arguments, calls `search`, prints, and
-chooses the exit status.
+chooses the exit status. Options are described in `search.commands.command_line`.
 
 Everything heavy is imported inside a command: `--help` answers without TensorFlow or MLflow.
 """
 
-import json
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+import search.commands.command_line as cli
 from search.commands.command_line import (
     BAD_INPUT,
     DIFFERENT,
     DONE,
-    NOTHING_COMPLETED,
     STOPPED,
-    AsJson,
-    Checked,
-    Data,
-    Directory,
-    Experiment,
-    Many,
-    NoTrain,
-    Overrides,
-    RunDir,
-    TrialNumber,
-    Weights,
     errors_as_status,
-    escape_what_cannot_be_written,
-    say,
     stop_signals,
 )
 
-if TYPE_CHECKING:
-    from search.driver.session import SearchResult
-
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "3"
-)  # TensorFlow's greetings are not this program's messages
+# TensorFlow's greetings are not this program's messages.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
 
@@ -55,7 +37,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"augsearch {__version__}")
         raise typer.Exit
@@ -64,79 +46,54 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Finds which image augmentations help on your data, how strongly to set them, and whether the
     gain is real."""
 
 
-@app.command()
-def run(
-    experiment: Experiment,
-    run_dir: RunDir = None,
-    overrides: Overrides = [],  # noqa: B006 - Typer reads the default and copies it
-    fresh: Annotated[
-        bool,
-        typer.Option(
-            "--fresh", help="Start anew: deletes the search kept there, its trials, page and model."
-        ),
-    ] = False,
-    inline: Annotated[
-        bool, typer.Option("--inline", help="Run trials in this process, for debugging.")
-    ] = False,
-    demo_leak: Annotated[
-        bool,
-        typer.Option(
-            "--demo-leak", help="Then score on augmented images too, to see what that mistake does."
-        ),
-    ] = False,
-    as_json: AsJson = False,
+@app.command("run")
+def _run(
+    experiment: cli.ExperimentFile,
+    run_dir: cli.RunDir = None,
+    overrides: cli.Overrides = [],  # noqa: B006 - Typer reads the default and copies it
+    fresh: cli.Fresh = False,
+    inline: cli.Inline = False,
+    demo_leak: cli.DemoLeak = False,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    with errors_as_status(as_json), stop_signals(say, STOPPED) as stop:
+    with errors_as_status(as_json), stop_signals(cli.say, STOPPED) as stop:
         from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
-        from search.report.terminal import Progress
+        from search.report.summary import summarize
+        from search.report.terminal import Progress, print_closing
+        from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
-        where = run_dir or Path("runs") / config.name
+        options = SessionOptions(fresh, inline, demo_leak, stop)
         progress = Progress()
         try:
-            result = run_search(
-                config, where, progress, SessionOptions(fresh, inline, demo_leak, stop)
-            )
+            found = run_search(config, run_dir or Path("runs") / config.name, progress, options)
         finally:
             progress.close()
-        _print_result(result, as_json)
-    raise typer.Exit(_status(result))
+        if as_json:
+            where = {"outcome": found.outcome, "run_dir": str(found.run_dir)}
+            cli.show(as_json, {**summarize(SearchView(found.state)), **where}, "")
+        print_closing(found)
+    raise typer.Exit(cli.STATUS_OF_OUTCOME[found.outcome])
 
 
-def _status(result: "SearchResult") -> int:
-    return {
-        "finished": DONE,
-        "already finished": DONE,
-        "stopped": STOPPED,
-        "failed": NOTHING_COMPLETED,
-    }[result.outcome]
-
-
-def _print_result(result: "SearchResult", as_json: bool) -> None:
-    from search.report.summary import summarize
-    from search.report.terminal import print_closing
-
-    if as_json:
-        summary = {
-            **summarize(result.state),
-            "outcome": result.outcome,
-            "run_dir": str(result.run_dir),
-        }
-        typer.echo(json.dumps(summary, allow_nan=False))
-    print_closing(result)
-
-
-@app.command()
-def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = False) -> None:  # noqa: B006
+@app.command("check")
+def _check(
+    experiment: cli.ExperimentFile,
+    overrides: cli.Overrides = [],  # noqa: B006
+    as_json: cli.AsJson = False,
+) -> None:
     """Checks an experiment file and its images and prints the plan. Trains nothing."""
     with errors_as_status(as_json):
         from search.commands.check import describe_plan, make_plan
@@ -144,197 +101,155 @@ def check(experiment: Experiment, overrides: Overrides = [], as_json: AsJson = F
 
         plan = make_plan(load_config(experiment, overrides))
         for line in plan.dataset.notes.lines():
-            say(line)
-        typer.echo(json.dumps(plan.model_dump(mode="json")) if as_json else describe_plan(plan))
+            cli.say(line)
+        cli.show(as_json, plan.model_dump(mode="json"), describe_plan(plan))
 
 
-@app.command()
-def preview(
-    experiment: Experiment,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The picture to write [default: NAME-preview.png].")
-    ] = None,
-    overrides: Overrides = [],  # noqa: B006
-    as_json: AsJson = False,
+@app.command("preview")
+def _preview(
+    experiment: cli.ExperimentFile,
+    out: cli.Sheet = None,
+    overrides: cli.Overrides = [],  # noqa: B006
+    as_json: cli.AsJson = False,
 ) -> None:
     """Draws each augmentation at its extremes, and samples, beside the clean image."""
     with errors_as_status(as_json):
+        from search.commands.single_run import write_preview
         from search.driver.experiment_file import load_config
-        from search.report.preview import write_preview
 
         config = load_config(experiment, overrides)
         path = write_preview(config, out or Path(f"{config.name}-preview.png"))
-        typer.echo(json.dumps({"preview": str(path)}) if as_json else str(path))
+        cli.show(as_json, {"preview": str(path)}, str(path))
 
 
-@app.command()
-def report(directory: Directory, as_json: AsJson = False) -> None:
+@app.command("report")
+def _report(directory: cli.Directory, as_json: cli.AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with errors_as_status(as_json):
-        from search.driver.publishing import write_outputs
-        from search.journal.journal_file import read
-        from search.journal.state import replay
+        from search.commands.single_run import remake_outputs
 
-        events, warning = read(directory / "journal.jsonl")
-        if warning:
-            typer.echo(warning, err=True)
-        write_outputs(replay(events), directory)
-        path = directory / "report.html"
-        typer.echo(json.dumps({"report": str(path)}) if as_json else str(path))
+        if warning := remake_outputs(directory):
+            cli.say(warning)
+        path = str(directory / "report.html")
+        cli.show(as_json, {"report": path}, path)
 
 
-@app.command()
-def verify(
-    path: Checked,
-    trial: TrialNumber = None,
-    data: Data = None,
-    weights: Weights = None,
-    many: Many = False,
-    no_train: NoTrain = False,
-    as_json: AsJson = False,
+@app.command("verify")
+def _verify(
+    path: cli.Checked,
+    trial: cli.TrialNumber = None,
+    data: cli.Data = None,
+    weights: cli.Weights = None,
+    many: cli.Many = False,
+    no_train: cli.NoTrain = False,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Trains one trial again and recomputes all that follows from the others; compares every number
     and file."""
     with errors_as_status(as_json):
-        from search.commands.verifying import verified
+        from search.commands.single_run import verified
+        from search.verification.grading import Extent
 
-        found = verified(path, trial, data, many, not no_train, say, weights)
-        typer.echo(json.dumps(found.as_json) if as_json else found.text)
+        extent = Extent(trial=trial, train=not no_train)
+        found = verified(path, extent, many, data, weights, cli.say)
+        cli.show(as_json, found.as_json, found.text)
     raise typer.Exit(DONE if found.same else DIFFERENT)
 
 
-@app.command()
-def compare(
-    first: Directory,
-    second: Annotated[Path, typer.Argument(help="Another run directory, over the same images.")],
-    as_json: AsJson = False,
-) -> None:
+@app.command("compare")
+def _compare(first: cli.Directory, second: cli.OtherDirectory, as_json: cli.AsJson = False) -> None:
     """Compares two finished searches over the same images, out of fold and on the test set: modes,
     backbones, sizes of head."""
     with errors_as_status(as_json):
-        from search.commands.compare import compare as compared
-        from search.commands.compare import describe_comparison
+        from search.commands.compare import compare, describe_comparison
 
-        found = compared(first, second)
-        typer.echo(
-            json.dumps(found.model_dump(mode="json")) if as_json else describe_comparison(found)
-        )
+        found = compare(first, second)
+        cli.show(as_json, found.model_dump(mode="json"), describe_comparison(found))
 
 
-@app.command()
-def bundle(
-    directory: Directory,
-    student: Annotated[str, typer.Option("--student", help="Whose work it is.")],
-    out: Annotated[Path, typer.Option("--out", help="The zip to write.")],
-    as_json: AsJson = False,
+@app.command("bundle")
+def _bundle(
+    directory: cli.Directory, student: cli.Student, out: cli.Zip, as_json: cli.AsJson = False
 ) -> None:
     """Packs a finished search into one zip to hand in, which `verify` checks without it."""
     with errors_as_status(as_json):
         from search.verification.bundle import make_bundle
 
         made = make_bundle(directory, student, out)
-        typer.echo(
-            json.dumps(made.model_dump(mode="json"))
-            if as_json
-            else f"{made.path}  sha256 {made.sha256}"
-        )
+        cli.show(as_json, made.model_dump(mode="json"), f"{made.path}  sha256 {made.sha256}")
 
 
-@app.command()
-def predict(
-    directory: Directory,
-    images: Annotated[
-        list[str], typer.Argument(help="Files, folders and patterns such as 'photos/**/*.jpg'.")
-    ],
-) -> None:
+@app.command("predict")
+def _predict(directory: cli.Directory, images: cli.Images) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object a line."""
     failed = False
     with errors_as_status(as_json=False):
-        from search.commands.predict import Answer
-        from search.commands.predict import predict as answers
+        from search.commands.predict import Answer, predict
 
-        for each in answers(directory, images):
+        for each in predict(directory, images):
             if isinstance(each, Answer):
                 typer.echo(each.line)
             else:
                 failed = True
-                say(each.complaint)
+                cli.say(each.complaint)
     raise typer.Exit(BAD_INPUT if failed else DONE)
 
 
-@app.command()
-def sync(
-    directory: Directory,
-    uri: Annotated[
-        str | None, typer.Option(help="Where to, if not where the search sent itself.")
-    ] = None,
-    as_json: AsJson = False,
+@app.command("sync")
+def _sync(
+    directory: cli.Directory, uri: cli.TrackingUri = None, as_json: cli.AsJson = False
 ) -> None:
     """Sends a search to MLflow again; what is there already is left alone."""
     with errors_as_status(as_json):
-        from search.commands.sync import sync as send
+        from search.commands.single_run import sync
 
-        status = send(directory, uri)
-        typer.echo(
-            json.dumps({"where": status.where, "sent": status.sent}) if as_json else str(status)
-        )
+        status = sync(directory, uri)
+        cli.show(as_json, {"where": status.where, "sent": status.sent}, str(status))
 
 
-@app.command()
-def export(
-    directory: Directory,
-    to: Annotated[
-        str, typer.Option(help="json, keras, imagedatagenerator, torchvision or albumentations.")
-    ],
-    trial: TrialNumber = None,
-    as_json: AsJson = False,
+@app.command("export")
+def _export(
+    directory: cli.Directory,
+    to: cli.Target,
+    trial: cli.TrialNumber = None,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Prints the recommended augmentation, or a trial's, as code for use elsewhere."""
     with errors_as_status(as_json):
-        from search.commands.export_run import export as write
+        from search.commands.single_run import export
 
-        exported = write(directory, to, trial)
+        exported = export(directory, to, trial)
         for caveat in exported.caveats:
-            say(f"differs: {caveat}")
-        typer.echo(json.dumps(asdict(exported)) if as_json else exported.code, nl=as_json)
+            cli.say(f"differs: {caveat}")
+        cli.show(as_json, asdict(exported), exported.code, newline=False)
 
 
 @app.command("import-idg")
-def import_idg(
-    code: Annotated[
-        str,
-        typer.Argument(help="'ImageDataGenerator(rotation_range=30, ...)', parsed and never run."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="The file to write [default: standard output].")
-    ] = None,
-    data: Annotated[
-        str, typer.Option(help="The folder of images, seen from here, to write into it.")
-    ] = "photos",
+def _import_idg(
+    code: cli.Code, out: cli.WrittenFile = None, data: cli.PhotoFolder = "photos"
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
     with errors_as_status(as_json=False):
-        from search.commands.import_idg import import_idg as read_code
-        from search.commands.import_idg import named_from, write_new
+        from search.commands.import_idg import import_idg, named_from, write_new
 
         folder = named_from(out, data) if out else data
-        imported = read_code(code, folder, out.stem if out else "imported")
+        imported = import_idg(code, folder, out.stem if out else "imported")
         for remark in imported.remarks:
-            say(f"note: {remark}")
-        typer.echo(
-            imported.experiment if out is None else write_new(out, imported.experiment),
-            nl=out is not None,
-        )
+            cli.say(f"note: {remark}")
+        written = imported.experiment if out is None else write_new(out, imported.experiment)
+        typer.echo(written, nl=out is not None)
 
 
-@app.command()
-def schema() -> None:
+@app.command("schema")
+def _schema() -> None:
     """Prints the JSON Schema of an experiment file."""
+    import json
+
     from search.driver.experiment_file import experiment_schema
 
     typer.echo(json.dumps(experiment_schema(), indent=2))
 
 
 if __name__ == "__main__":
-    escape_what_cannot_be_written()
+    cli.escape_what_cannot_be_written()
     sys.exit(app())

@@ -128,8 +128,8 @@ def our_search(
     SQLite file."""
     from search import run_search
     from search.experiment.config import ExperimentConfig
-    from search.report.html import write_report
-    from search.report.leaderboard import write_leaderboard
+    from search.report.page import write_report
+    from search.report.trial_tables import write_trials
 
     labels = (np.arange(images) % NUM_CLASSES).astype(np.int32)
     algorithm, _, with_mlflow = name.partition(", ")
@@ -145,7 +145,7 @@ def our_search(
         result = run_search(ExperimentConfig.model_validate(experiment), Path(folder) / "run")
         if result.outcome != "finished":
             raise RuntimeError(f"the search ended as {result.outcome}: {result.reason}")
-        csv, page = (_made(write, result) for write in (write_leaderboard, write_report))
+        csv, page = (_made(write, result) for write in (write_trials, write_report))
         said = (
             f"{result.tracking}; {_sent_again(result, Path(folder), count)}" if with_mlflow else ""
         )
@@ -186,8 +186,10 @@ def flush_seconds(folder: Path | None, times: int = 50) -> float:
 
 
 def _made(write: Callable[..., Path], result: Any) -> tuple[float, int]:
+    from search.report.view import SearchView
+
     start = time.perf_counter()
-    path = write(result.state, result.run_dir)
+    path = write(SearchView(result.state), result.run_dir)
     return time.perf_counter() - start, path.stat().st_size
 
 
@@ -199,7 +201,7 @@ def _split() -> Iterator[dict[str, Spent]]:
     from search.driver.search_phase import AskAndTell
     from search.execution.engines import InlineEngine
     from search.journal.state import EventLog
-    from search.report.sheets import TrialSheets
+    from search.report.preview import TrialSheets
     from search.tracking.tracker import Tracker
 
     parts, found = Parts(), dict[str, Spent]()

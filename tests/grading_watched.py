@@ -135,7 +135,7 @@ def graded(path: Path, to_the_end: bool) -> dict[str, Any]:
     with ExitStack() as stack:
         if not to_the_end:
             stack.enter_context(patch("search.verification.verify.rehearse", lambda *_: ()))
-            stack.enter_context(patch("search.report.html.page_pictures", lambda *_: {}))
+            stack.enter_context(patch("search.report.page.page_pictures", lambda *_: {}))
         done = CliRunner().invoke(app, ["verify", str(path), "--no-train", "--json"])
     crash = (
         repr(done.exception)

@@ -4,7 +4,7 @@ its tables."""
 import sqlite3
 from pathlib import Path
 
-from search.tracking.values import PARENT_TAG
+from search.tracking.mlflow_values import PARENT_TAG
 
 
 def mlflow_client(uri: str):

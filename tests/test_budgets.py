@@ -8,15 +8,21 @@ from state_variants import with_evaluation
 from states import make_record, make_state
 
 from search.journal.state import SearchState, fullest
-from search.report.budgets import heads_cut, hollow_text, rungs_text
 from search.report.figures import FIGURES
 from search.report.figures_effects import floor_rows
-from search.report.page import build_page
-from search.report.sections import fresh_text, stopping_lines
+from search.report.measures import heads_cut
+from search.report.sentences import (
+    fresh_text,
+    hollow_text,
+    notices,
+    rungs_sentence,
+    stopping_lines,
+)
 from search.report.summary import summarize
-from search.report.tables import trial_table
-from search.tracking.note import describe
-from search.tracking.of_trial import trial_row
+from search.report.trial_tables import trial_table
+from search.report.view import SearchView
+from search.tracking.description import describe
+from search.tracking.trial_run import trial_row
 
 STRENGTHS: tuple[dict[str, float], ...] = (
     {},
@@ -73,17 +79,17 @@ def _with_epochs(record: Any, epochs: int | None, mode: str) -> Any:
     ],
 )
 def test_the_page_says_what_trials_were_judged_on(state: SearchState, words: str) -> None:
-    assert words in rungs_text(state)
+    assert words in rungs_sentence(SearchView(state))
 
 
-def test_a_search_over_epochs_speaks_of_epochs(tmp_path: Any) -> None:
+def test_a_search_over_epochs_speaks_of_epochs() -> None:
     state = state_of(1, 9, mode="scratch")
-    page = build_page(state, tmp_path, "")
-    assert page.budget == "epochs"
-    table = trial_table(state)
+    view = SearchView(state)
+    assert view.budget_unit == "epochs"
+    table = trial_table(view)
     given = table.headings.index("epochs given")
     assert [row[given].text for row in table.rows[1:]] == ["1"] * 4 + ["9"] * 4
-    assert "views" not in page.rungs
+    assert "views" not in rungs_sentence(view)
     assert trial_row("x", state.records[1]).params["rung_epochs"] == "1"
 
 
@@ -93,26 +99,28 @@ def test_heads_that_a_rung_paused_were_not_cut_by_max_epochs() -> None:
         record.result and record.result.heads_cut_by_max_epochs for record in state.records[1:]
     )
     assert [heads_cut(record) for record in state.records[1:]] == [0] * 8
-    assert "Heads of 1 trial were still improving at max_epochs: #0." in stopping_lines(state)
+    assert "Heads of 1 trial were still improving at max_epochs: #0." in stopping_lines(
+        SearchView(state)
+    )
 
 
 def test_only_the_fullest_rung_is_ranked() -> None:
     state = make_state("search")  # trials 3 to 8 stand on two rungs in turn
     kept = [record.trial for record in fullest(state.of_kind("trial"))]
     assert kept == [3, 5, 7]
-    note = describe(state)
+    note = describe(SearchView(state))
     assert "Trials of the fullest rung, the best first" in note
     assert "| 4 |" not in note
     assert "of the 3 trials of the fullest rung stand above it. Best: trial" in FIGURES[
         "floor"
-    ].describe(state)
+    ].describe(SearchView(state))
 
 
 def test_a_control_s_name_means_the_one_with_all_of_the_budget() -> None:
     base = make_state("search")
     full = [r.model_copy(update={"rung": 1}) if r.trial in (1, 2) else r for r in base.records]
     state = base.model_copy(update={"records": tuple(full)})
-    names = list(summarize(state)["controls"])
+    names = list(summarize(SearchView(state))["controls"])
     low = [
         make_record(
             90 + n,
@@ -126,30 +134,29 @@ def test_a_control_s_name_means_the_one_with_all_of_the_budget() -> None:
         for n, record in enumerate(state.of_kind("control"))
     ]
     more = state.model_copy(update={"records": (*state.records, *low)})
-    assert summarize(more)["controls"] == summarize(state)["controls"]
-    assert list(summarize(more)["controls"]) == names
+    assert summarize(SearchView(more))["controls"] == summarize(SearchView(state))["controls"]
+    assert list(summarize(SearchView(more))["controls"]) == names
 
 
-def test_with_one_fold_the_images_confirmed_on_are_not_fresh(tmp_path: Any) -> None:
-    assert fresh_text(make_state()) == "fresh seeds, folds and views"
+def test_with_one_fold_the_images_confirmed_on_are_not_fresh() -> None:
+    assert fresh_text(SearchView(make_state())) == "fresh seeds, folds and views"
     one = with_evaluation(make_state("search"), folds=1)
-    assert fresh_text(one) == "fresh seeds and views"
-    assert any(
-        "confirmed on fresh seeds and views:" in each
-        for each in build_page(one, tmp_path, "").notices
-    )
+    assert fresh_text(SearchView(one)) == "fresh seeds and views"
+    assert any("confirmed on fresh seeds and views:" in each for each in notices(SearchView(one)))
 
 
 def test_trials_on_less_stand_below_those_on_all_of_the_budget() -> None:
-    hollow = [row.hollow for row in floor_rows(make_state("search"), 14)]
+    hollow = [row.hollow for row in floor_rows(SearchView(make_state("search")), 14)]
     assert hollow == sorted(hollow)
     assert any(hollow)
 
 
 def test_hollow_marks_are_explained_where_there_are_some() -> None:
-    assert hollow_text(make_state()).startswith("; hollow ones were trained on fewer views")
+    assert hollow_text(SearchView(make_state())).startswith(
+        "; hollow ones were trained on fewer views"
+    )
     full = [r for r in make_state().records if r.rung != 0]
-    assert hollow_text(make_state().model_copy(update={"records": tuple(full)})) == ""
+    assert hollow_text(SearchView(make_state().model_copy(update={"records": tuple(full)}))) == ""
 
 
 def test_heads_of_a_repeated_trial_are_not_counted_as_cut_again() -> None:
@@ -159,4 +166,4 @@ def test_heads_of_a_repeated_trial_are_not_counted_as_cut_again() -> None:
     alone, both = (
         state.model_copy(update={"records": (*others, *rs)}) for rs in ([first], [first, repeated])
     )
-    assert stopping_lines(both) == stopping_lines(alone)
+    assert stopping_lines(SearchView(both)) == stopping_lines(SearchView(alone))

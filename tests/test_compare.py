@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.commands.compare import Pair, RunComparison, compare, describe_comparison
+from search.commands.compare import ComparedPair, RunComparison, compare, describe_comparison
 from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
 
@@ -28,7 +28,7 @@ def larger_head(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) ->
     )
 
 
-def _by_name(found: RunComparison) -> dict[str, Pair]:
+def _by_name(found: RunComparison) -> dict[str, ComparedPair]:
     return {pair.what: pair for pair in found.pairs}
 
 

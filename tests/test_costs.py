@@ -1,16 +1,19 @@
 """What a search cost: each training counted once, wherever the sum is shown."""
 
+import io
+
+import pandas as pd
 from states import make_state
 
 from search.journal.state import SearchState
 from search.report.figures_training import time_parts
-from search.report.leaderboard import leaderboard
-from search.report.sections import cost_text
+from search.report.sentences import cost_text
 from search.report.summary import summarize
-from search.report.tables import trial_table
-from search.tracking.note import describe
-from search.tracking.of_search import search_row
-from search.tracking.of_trial import trial_row
+from search.report.trial_tables import trial_table, trials_csv
+from search.report.view import SearchView
+from search.tracking.description import describe
+from search.tracking.search_run import search_row
+from search.tracking.trial_run import trial_row
 
 
 def with_a_repeat() -> SearchState:
@@ -25,36 +28,38 @@ def test_every_sum_counts_a_repeated_trial_once() -> None:
     state, once = with_a_repeat(), 17 * 22_992
     cost = state.cost
     assert (cost.trainings, cost.images) == (17, once)
-    timing = summarize(state)["timing"]
+    timing = summarize(SearchView(state))["timing"]
     assert timing["images_extracted"] == once
     assert timing["trials_seconds"] == cost.total_seconds
     assert timing["features_seconds"] + timing["heads_seconds"] <= cost.total_seconds + 1e-9
-    points = {point.key: point.value for point in search_row(state).points}
+    points = {point.key: point.value for point in search_row(SearchView(state)).points}
     assert points["images_extracted"] == once
     assert points["heads_trained"] == cost.heads
-    assert f"{once} images through the backbone" in describe(state)
-    within = sum(seconds for name, seconds, _ in time_parts(state) if name.startswith("trials:"))
+    assert f"{once:,} images went through the backbone" in describe(SearchView(state))
+    within = sum(
+        seconds for name, seconds, _ in time_parts(SearchView(state)) if name.startswith("trials:")
+    )
     assert abs(within - cost.total_seconds) < 1e-9
 
 
 def test_the_page_says_what_was_trained_and_what_was_not() -> None:
-    text = cost_text(with_a_repeat())
+    text = cost_text(SearchView(with_a_repeat()))
     assert "17 trainings (controls, trials, confirmation, ablation, test)" in text
     assert "1 trial repeated another and cost nothing." in text
     assert f"{17 * 22_992:,} images" in text
-    assert "confirmation" not in cost_text(make_state("search"))
+    assert "confirmation" not in cost_text(SearchView(make_state("search")))
 
 
 def test_a_repeated_trial_shows_no_time_of_its_own() -> None:
     state = with_a_repeat()
-    board = leaderboard(state)
+    board = pd.read_csv(io.StringIO(trials_csv(SearchView(state))))
     assert board.loc[board.trial == 5, "seconds"].isna().all()
     assert board.seconds.sum() == sum(
         r.trained.timing.total_seconds
         for r in state.of_kind("control", "trial", "confirm", "ablation")
         if r.trained and r.trained.timing
     )
-    table = trial_table(state)
+    table = trial_table(SearchView(state))
     assert table.rows[5][table.headings.index("time")].text == ""
     sent = {point.key for point in trial_row("x", state.records[5]).points}
     assert not sent & {"seconds", "features_seconds", "images_extracted"}

@@ -15,7 +15,8 @@ from data.image_files import NamedImage
 from run_search import app
 from search.commands.predict import Answer, predict
 from search.driver.session import SearchResult, SessionOptions, run_search
-from search.report.sections import data_lines
+from search.report.sentences import data_lines
+from search.report.view import SearchView
 
 EVALUATION = {"folds": 2, "seeds": 1, "confirm": None}
 SAID = (
@@ -87,9 +88,11 @@ def test_a_run_says_what_was_done_to_the_pictures(searched: tuple[SearchResult, 
 def test_the_page_says_the_same(searched: tuple[SearchResult, list[str]]) -> None:
     result, heard = searched
     assert [
-        line for line in data_lines(result.state)[1:] if line.removesuffix(".") not in heard
+        line
+        for line in data_lines(SearchView(result.state))[1:]
+        if line.removesuffix(".") not in heard
     ] == []
-    assert len(data_lines(result.state)) == 1 + len(SAID)
+    assert len(data_lines(SearchView(result.state))) == 1 + len(SAID)
 
 
 def test_check_says_the_same(

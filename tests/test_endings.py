@@ -36,6 +36,7 @@ from search.journal.lock import LockedError
 from search.journal.state import EventLog
 from search.report.summary import summarize
 from search.report.terminal import print_closing
+from search.report.view import SearchView
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
@@ -165,7 +166,7 @@ def test_a_stop_gives_the_same_result_in_every_phase_and_is_gone_on_from(
     assert (result.outcome, result.reason) == ("stopped", "asked to stop")
     assert "asked to stop" in closing_of(result)
     assert "run it again to go on" in closing_of(result)
-    assert summarize(result.state)["status"] in ("stopped", "unfinished")
+    assert summarize(SearchView(result.state))["status"] in ("stopped", "unfinished")
     assert sit(config_of(cache), run_dir).outcome == "finished"
     assert table_of(run_dir) == table_of(expected.run_dir)
 

@@ -36,7 +36,7 @@ from data.errors import UserError
 from data.moves import most_pixels
 from data.views import augment, plan_pictures
 from run_search import BAD_INPUT, DONE, app
-from search.commands.export_run import export
+from search.commands.single_run import export
 from search.export.exporters import EXPORTERS, Policy, targets_of
 
 # Keras 3.15 calls SciPy by its old name.

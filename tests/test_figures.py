@@ -29,10 +29,16 @@ from search.report.figure_style import (
     to_svg,
 )
 from search.report.figures import FIGURES
-from search.report.figures_detail import rho_interval
-from search.report.figures_effects import MOST_ROWS, draw_floor, draw_forest, floor_rows
+from search.report.figures_effects import (
+    MOST_ROWS,
+    draw_floor,
+    draw_forest,
+    floor_rows,
+    rho_interval,
+)
 from search.report.figures_strength import draw_strength, fit_band
 from search.report.figures_training import curves_text, draw_curves
+from search.report.view import SearchView
 
 DRAWN_AT_THE_END = set(FIGURES)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -60,7 +66,7 @@ def test_every_figure_of_a_finished_search_is_drawn(
     name: str, width: float, finished: SearchState
 ) -> None:
     with styled():
-        figure = FIGURES[name].draw(finished, width)
+        figure = FIGURES[name].draw(SearchView(finished), width)
     assert figure is not None
     assert figure.get_figwidth() <= width
     assert figure.axes
@@ -74,29 +80,29 @@ def test_learning_curves_name_the_phases_of_a_trial(finished: SearchState) -> No
     phased = record.model_copy(update={"result": record.result.model_copy(update={"curve": curve})})
     records = (*finished.records[:9], phased, *finished.records[10:])
     state = finished.model_copy(update={"records": records})
-    axes = axes_of(draw_curves(state, WIDE))
+    axes = axes_of(draw_curves(SearchView(state), WIDE))
     assert [text.get_text() for text in axes[0].texts] == ["head", "finetune"]
     assert 4.5 in [line.get_xdata()[0] for line in axes[0].lines]
-    assert "4 of head then 8 of finetune epochs" in curves_text(state)
-    assert not axes_of(draw_curves(finished, WIDE))[0].texts
+    assert "4 of head then 8 of finetune epochs" in curves_text(SearchView(state))
+    assert not axes_of(draw_curves(SearchView(finished), WIDE))[0].texts
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_search_that_was_only_opened_has_none_but_the_time(name: str) -> None:
-    drawn = FIGURES[name].draw(make_state("opened"), WIDE)
+    drawn = FIGURES[name].draw(SearchView(make_state("opened")), WIDE)
     assert (drawn is not None) == (name == "time")
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_described_in_words_and_numbers(name: str, finished: SearchState) -> None:
-    text = FIGURES[name].describe(finished)
+    text = FIGURES[name].describe(SearchView(finished))
     assert len(text) > 40
     assert any(sign.isdigit() for sign in text)
 
 
 def test_hostile_names_become_text_of_a_valid_svg() -> None:
     with styled():
-        figure = FIGURES["confusion"].draw(hostile(), WIDE)
+        figure = FIGURES["confusion"].draw(SearchView(hostile()), WIDE)
     texts = texts_of(to_svg(figure))
     assert any(text.startswith("<script>") for text in texts)
     assert "${7}" in texts  # not read as mathematics
@@ -105,14 +111,14 @@ def test_hostile_names_become_text_of_a_valid_svg() -> None:
 def test_the_same_figure_gives_the_same_bytes(finished: SearchState) -> None:
     def svg() -> bytes:
         with styled():
-            return to_svg(draw_forest(finished, NARROW))
+            return to_svg(draw_forest(SearchView(finished), NARROW))
 
     assert svg() == svg()
 
 
 def test_a_png_is_drawn_at_144_dots_an_inch(finished: SearchState) -> None:
     with styled():
-        content = to_png(draw_forest(finished, WIDE))
+        content = to_png(draw_forest(SearchView(finished), WIDE))
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     assert int.from_bytes(content[16:20], "big") == round(WIDE * 144)
 
@@ -120,7 +126,7 @@ def test_a_png_is_drawn_at_144_dots_an_inch(finished: SearchState) -> None:
 def test_drawing_leaves_matplotlib_as_it_was(finished: SearchState) -> None:
     before = dict(matplotlib.rcParams)
     with styled():
-        to_svg(FIGURES["time"].draw(finished, NARROW))
+        to_svg(FIGURES["time"].draw(SearchView(finished), NARROW))
     assert dict(matplotlib.rcParams) == before
 
 
@@ -128,7 +134,8 @@ def test_pyplot_and_its_global_figures_are_not_imported() -> None:
     code = (
         "import sys; sys.path[:0] = ['.', 'tests']\n"
         "from states import make_state\nfrom search.report.figures import FIGURES\n"
-        "assert FIGURES['forest'].draw(make_state(), 5.0) is not None\n"
+        "from search.report.view import SearchView\n"
+        "assert FIGURES['forest'].draw(SearchView(make_state()), 5.0) is not None\n"
         "print('matplotlib.pyplot' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -137,19 +144,19 @@ def test_pyplot_and_its_global_figures_are_not_imported() -> None:
 
 def test_the_forest_writes_each_effect_with_its_interval(finished: SearchState) -> None:
     with styled():
-        texts = texts_of(to_svg(draw_forest(finished, WIDE)))
+        texts = texts_of(to_svg(draw_forest(SearchView(finished), WIDE)))
     assert "+1.2 (0.7 to 1.7)" in texts
     assert "−2.3 (−2.8 to −1.8)" in texts
 
 
 def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -> None:
     with styled():
-        texts = texts_of(to_svg(draw_forest(without_recommendation(), WIDE)))
+        texts = texts_of(to_svg(draw_forest(SearchView(without_recommendation()), WIDE)))
     assert texts[texts.index("zoom_range") + 1] == "in the best searched"
 
 
 def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:
-    rows = floor_rows(finished, 14)
+    rows = floor_rows(SearchView(finished), 14)
     assert [row.label for row in rows] == [
         "#3",
         "#5",
@@ -163,12 +170,16 @@ def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchS
 
 
 def test_trials_on_fewer_views_are_hollow(finished: SearchState) -> None:
-    assert [row.label for row in floor_rows(finished, 14) if row.hollow] == ["#6", "#8", "#4"]
+    assert [row.label for row in floor_rows(SearchView(finished), 14) if row.hollow] == [
+        "#6",
+        "#8",
+        "#4",
+    ]
 
 
 def test_of_thousands_of_trials_some_are_drawn_and_the_number_is_told() -> None:
     with styled():
-        figure = draw_floor(with_many_trials(2000), NARROW)
+        figure = draw_floor(SearchView(with_many_trials(2000)), NARROW)
     assert figure is not None
     axes = figure.axes[0]
     assert axes.get_ylabel().startswith("best first, 30")
@@ -255,7 +266,9 @@ def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
     state = make_state("search")
     names = ["rotation_range", "vertical_flip"]
     panels = {
-        axes.get_title(): axes for axes in axes_of(draw_strength(state, WIDE)) if axes.get_title()
+        axes.get_title(): axes
+        for axes in axes_of(draw_strength(SearchView(state), WIDE))
+        if axes.get_title()
     }
     assert set(names) <= set(panels)
     assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == [
@@ -272,7 +285,7 @@ def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
             )
         }
     )
-    panels = {axes.get_title(): axes for axes in axes_of(draw_strength(two, WIDE))}
+    panels = {axes.get_title(): axes for axes in axes_of(draw_strength(SearchView(two), WIDE))}
     assert [label.get_text() for label in panels["rotation_range"].get_xticklabels()] == ["0", "15"]
 
 
@@ -287,7 +300,7 @@ def test_a_setting_s_axis_is_as_it_was_searched_whatever_was_drawn(sampling: str
         record.model_copy(update={"settings": {**record.settings, name: 0.001 * 4**place}})
         for place, record in enumerate(state.records)
     )
-    figure = draw_strength(state.model_copy(update={"records": records}), 7.2)
+    figure = draw_strength(SearchView(state.model_copy(update={"records": records})), 7.2)
     assert figure is not None
     panel = next(axes for axes in figure.axes if axes.get_title().startswith(name[:8]))
     assert panel.get_xscale() == sampling

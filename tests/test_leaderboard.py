@@ -9,14 +9,17 @@ from states import make_state
 
 from search.journal.events import DatasetSummary
 from search.journal.state import SearchState
-from search.report.leaderboard import (
-    FIXED_COLUMNS,
-    accuracy_interval,
-    leaderboard,
-    num_scored,
-    trials_csv,
-    write_leaderboard,
+from search.report.measures import num_scored
+from search.report.trial_tables import trials_csv, write_trials
+from search.report.view import SearchView
+
+FIXED_COLUMNS = (
+    *("trial", "kind", "status", "score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"),
 )
+
+
+def leaderboard(state: SearchState) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(trials_csv(SearchView(state))))
 
 
 def changed(state: SearchState, trial: int, **updates: object) -> SearchState:
@@ -35,14 +38,14 @@ def dataset_of(state: SearchState) -> DatasetSummary:
 
 
 def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchState) -> None:
-    header = trials_csv(finished).splitlines()[0].split(",")
+    header = trials_csv(SearchView(finished)).splitlines()[0].split(",")
     assert tuple(header[:9]) == FIXED_COLUMNS
     assert header[9:13] == list(finished.opened.space)  # type: ignore[union-attr]
     assert header[13:] == sorted(header[13:])
 
 
 def test_a_row_in_full(finished: SearchState) -> None:
-    row = trials_csv(finished).splitlines()[4]
+    row = trials_csv(SearchView(finished)).splitlines()[4]
     assert (
         row
         == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,15,0.1,0.1,false,,,,16"
@@ -62,7 +65,8 @@ def test_the_same_search_on_another_day_differs_in_seconds_alone(finished: Searc
 
     again = finished.model_copy(update={"records": tuple(map(slower, finished.records))})
     first, second = (
-        pd.read_csv(io.StringIO(trials_csv(state)), dtype=str) for state in (finished, again)
+        pd.read_csv(io.StringIO(trials_csv(SearchView(state))), dtype=str)
+        for state in (finished, again)
     )
     assert (second["seconds"] == "99.500").all()
     pd.testing.assert_frame_equal(first.drop(columns="seconds"), second.drop(columns="seconds"))
@@ -88,14 +92,14 @@ def test_settings_are_written_as_in_the_experiment_file(finished: SearchState) -
         "policy": "a,b",
     }
     table = pd.read_csv(
-        io.StringIO(trials_csv(changed(finished, 3, settings=settings))), dtype=str
+        io.StringIO(trials_csv(SearchView(changed(finished, 3, settings=settings)))), dtype=str
     ).set_index("trial")
     cells = table.loc["3", ["rotation_range", "brightness_range", "vertical_flip", "policy"]]
     assert list(cells) == ["0.3", "[0.8, 1.2]", "true", "a,b"]
 
 
 def test_a_search_that_was_only_opened_has_a_header() -> None:
-    assert trials_csv(make_state("opened")).strip() == ",".join(FIXED_COLUMNS)
+    assert trials_csv(SearchView(make_state("opened"))).strip() == ",".join(FIXED_COLUMNS)
 
 
 def test_the_best_epoch_is_the_lower_median_over_heads(finished: SearchState) -> None:
@@ -120,10 +124,15 @@ def test_the_interval_of_an_accuracy_is_wilson_s(finished: SearchState) -> None:
         update={"counts": {"train": (6,), "validation": (4,)}}
     )
     result = finished.records[3].result.model_copy(update={"metrics": {"accuracy": 0.8}})  # type: ignore[union-attr]
-    interval = accuracy_interval(finished.records[3].model_copy(update={"result": result}), dataset)
-    assert interval == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    opened = finished.opened.model_copy(update={"dataset": dataset})  # type: ignore[union-attr]
+    state = changed(finished, 3, result=result).model_copy(update={"opened": opened})
+    accuracy = SearchView(state).accuracy(state.records[3])
+    assert accuracy is not None
+    assert accuracy[1] == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
 def test_it_is_written_into_the_run_directory(tmp_path: Path, finished: SearchState) -> None:
-    assert write_leaderboard(finished, tmp_path).read_text() == trials_csv(finished)
+    assert write_trials(SearchView(finished), tmp_path).read_text() == trials_csv(
+        SearchView(finished)
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["trials.csv"]

@@ -16,7 +16,7 @@ from data.errors import UserError
 from data.rounding import visible_settings
 from docs.generate.pictures import augmentation_sheet
 from docs.generate.settings_page import settings_page
-from search.commands.export_run import export
+from search.commands.single_run import export, write_preview
 from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
 from search.evidence.evaluation import metric_values, paired_difference, paired_effect
@@ -28,7 +28,6 @@ from search.experiment.objectives import OBJECTIVES
 from search.experiment.sections import augmentation_section
 from search.experiment.trial import Predictions
 from search.export.exporters import Policy, targets_of, write
-from search.report.preview import write_preview
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from PIL import Image
 from state_variants import HOSTILE_NAMES, SCRIPT, hostile
 
 from search.report.contact_sheet import WINNER_SHEET
-from search.report.html import write_report
+from search.report.page import write_report
+from search.report.view import SearchView
 
 WIDTHS = (390, 1440)
 EFFECT = "effect (95 %), points"
@@ -23,7 +24,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("hostile")
     (run_dir / WINNER_SHEET).parent.mkdir()
     Image.fromarray(np.full((300, 800, 3), 200, np.uint8)).save(run_dir / WINNER_SHEET)
-    return write_report(hostile(), run_dir)
+    return write_report(SearchView(hostile()), run_dir)
 
 
 @pytest.fixture(params=WIDTHS)

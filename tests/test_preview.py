@@ -11,15 +11,22 @@ from states import make_state
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
 from data.dataset_notes import DataNotes
 from data.views import augment
+from search.commands.single_run import write_preview
 from search.driver.experiment_file import parse_config
 from search.experiment.config import ExperimentConfig
-from search.report.contact_sheet import GAP, MARGIN, NAME_WIDTH, WINNER_SHEET, Column, draw_sheet
+from search.report.contact_sheet import (
+    GAP,
+    MARGIN,
+    NAME_WIDTH,
+    WINNER_SHEET,
+    SheetColumn,
+    draw_sheet,
+)
 from search.report.preview import (
     extreme_columns,
     pick_images,
     preview_sheet,
     trial_sheet,
-    write_preview,
     write_trial_sheet,
     write_winner_sheet,
 )
@@ -101,7 +108,9 @@ def test_a_trial_s_sheet_shows_the_very_views_it_was_trained_on(dataset: Dataset
 
 def test_small_pictures_are_enlarged_in_whole_pixels() -> None:
     picture = np.array([[[0, 0, 0], [255, 0, 0]], [[0, 255, 0], [0, 0, 255]]], np.uint8)
-    sheet = np.asarray(opened(draw_sheet([[Column("clean", "", picture[None])]], ["a"], tile=8)))
+    sheet = np.asarray(
+        opened(draw_sheet([[SheetColumn("clean", "", picture[None])]], ["a"], tile=8))
+    )
     colours = {tuple(colour) for colour in sheet.reshape(-1, 3).tolist()}
     assert {(255, 0, 0), (0, 255, 0), (0, 0, 255)} <= colours
     assert not {(128, 0, 0), (127, 0, 0), (0, 128, 0), (0, 127, 0)} & colours

@@ -20,11 +20,12 @@ from states import PHASES, Phase, make_state
 from search.evidence.findings import LeakDemo, LeakedScore
 from search.experiment.trial import Probe
 from search.journal.state import SearchState
-from search.report import tables
+from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
-from search.report.html import render_report, write_report
-from search.report.sections import facts
-from search.report.tables import trial_table
+from search.report.page import render_report, write_report
+from search.report.sentences import facts
+from search.report.trial_tables import trial_table
+from search.report.view import SearchView
 
 HEADINGS = [
     "Which augmentations help",
@@ -70,7 +71,7 @@ class Reader(HTMLParser):
 
 def read(state: SearchState, run_dir: Path = Path("runs/digits")) -> Reader:
     """The page without its figures, which take most of the time."""
-    return Reader(render_report(state, run_dir, {}))
+    return Reader(render_report(SearchView(state), run_dir, {}))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("digits")
     (run_dir / WINNER_SHEET).parent.mkdir()
     Image.fromarray(np.full((40, 60, 3), 128, np.uint8)).save(run_dir / WINNER_SHEET)
-    write_report(make_state(), run_dir)
+    write_report(SearchView(make_state()), run_dir)
     return run_dir
 
 
@@ -129,8 +130,8 @@ def test_the_answer_stands_on_top() -> None:
 
 
 def test_the_same_state_gives_the_same_page() -> None:
-    assert render_report(make_state(), Path("runs/a"), {}) == render_report(
-        make_state(), Path("runs/a"), {}
+    assert render_report(SearchView(make_state()), Path("runs/a"), {}) == render_report(
+        SearchView(make_state()), Path("runs/a"), {}
     )
 
 
@@ -246,7 +247,7 @@ def test_trials_cut_by_max_epochs_and_the_optimism_are_told() -> None:
 
 def test_the_table_of_trials_has_both_scores_and_the_heads_that_were_cut() -> None:
     state = make_state()
-    table = trial_table(state)
+    table = trial_table(SearchView(state))
     row = dict(zip(table.headings, table.rows[3], strict=True))
     result = state.records[3].result
     assert result is not None
@@ -266,7 +267,7 @@ def test_without_a_policy_to_export_the_page_still_says_how_to_use_the_model() -
 
 
 def test_names_of_people_s_files_are_text() -> None:
-    page = render_report(hostile(), Path("runs/x"), {})
+    page = render_report(SearchView(hostile()), Path("runs/x"), {})
     reader = Reader(page)
     assert SCRIPT not in page
     assert SCRIPT in reader.text
@@ -292,7 +293,9 @@ def test_credentials_of_a_server_do_not_reach_the_page() -> None:
     opened = state.opened.model_copy(
         update={"config": config, "environment": {"tracking": "postgresql://me:s3cret@host/db"}}
     )
-    page = render_report(state.model_copy(update={"opened": opened}), Path("runs/x"), {})
+    page = render_report(
+        SearchView(state.model_copy(update={"opened": opened})), Path("runs/x"), {}
+    )
     assert "s3cret" not in page
     assert "mlflow.example/path" in page
 
@@ -304,7 +307,7 @@ def test_a_run_directory_with_spaces_is_quoted_in_commands() -> None:
 
 
 def test_a_page_does_not_tell_where_it_was_made(tmp_path: Path) -> None:
-    assert str(tmp_path) not in render_report(make_state(), tmp_path / "digits", {})
+    assert str(tmp_path) not in render_report(SearchView(make_state()), tmp_path / "digits", {})
 
 
 def test_a_heavy_contact_sheet_is_made_lighter(tmp_path: Path) -> None:
@@ -312,14 +315,14 @@ def test_a_heavy_contact_sheet_is_made_lighter(tmp_path: Path) -> None:
     (tmp_path / WINNER_SHEET).parent.mkdir()
     Image.fromarray(noise).save(tmp_path / WINNER_SHEET)
     assert (tmp_path / WINNER_SHEET).stat().st_size > 3_000_000
-    page = render_report(make_state(), tmp_path, {})
+    page = render_report(SearchView(make_state()), tmp_path, {})
     assert "data:image/jpeg;base64," in page
     assert len(page) < 1_500_000
 
 
 def test_ten_thousand_trials_make_a_page_that_can_be_mailed() -> None:
     state = with_many_trials(10_000)
-    page = render_report(state, Path("runs/long"), {})
+    page = render_report(SearchView(state), Path("runs/long"), {})
     assert len(page) < 1_500_000
     assert "more are in trials.csv" in page
 
@@ -329,7 +332,11 @@ def test_a_promoted_setting_is_counted_once() -> None:
     first = next(record for record in state.of_kind("trial") if record.status == "completed")
     promoted = first.model_copy(update={"trial": len(state.records), "rung": 2})
     more = state.model_copy(update={"records": (*state.records, promoted)})
-    assert dict(facts(more))["settings tried"] == dict(facts(state))["settings tried"] == "6"
+    assert (
+        dict(facts(SearchView(more)))["settings tried"]
+        == dict(facts(SearchView(state)))["settings tried"]
+        == "6"
+    )
 
 
 def test_the_label_safety_table_shows_accuracy_with_its_interval() -> None:
@@ -365,8 +372,8 @@ def test_a_table_cut_short_holds_the_best_trials_and_all_that_are_none(
     top = max(record.rung or 0 for record in state.of_kind("trial"))
     measured = [r for r in state.of_kind("trial") if r.effect is not None and (r.rung or 0) == top]
     best = sorted(measured, key=lambda r: r.effect.delta if r.effect else 0.0)[-2:]
-    monkeypatch.setattr(tables, "MOST_TRIALS", len(others) + 2)
-    table = trial_table(state)
+    monkeypatch.setattr(trial_tables, "MOST_TRIALS", len(others) + 2)
+    table = trial_table(SearchView(state))
     shown = [row[0].text for row in table.rows]
     assert set(shown) == {*others, *(str(record.trial) for record in best)}
     assert shown == sorted(shown, key=int)

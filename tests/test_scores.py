@@ -7,6 +7,7 @@ from states import make_state
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.experiment.trial import Predictions
 from search.report.figures import FIGURES
+from search.report.view import SearchView
 
 LABELS = np.array([0, 0, 0, 1, 1])
 
@@ -33,7 +34,7 @@ def test_an_interval_of_an_accuracy_stays_between_nothing_and_all(
 
 def test_the_confusion_is_described_by_what_it_counts() -> None:
     state = make_state()
-    text = FIGURES["confusion"].describe(state)
+    text = FIGURES["confusion"].describe(SearchView(state))
     assert (
         "Confusion matrix of the model that is kept, one of those trained: 270 test images. 260 "
         "are right." in text
@@ -45,4 +46,4 @@ def test_the_confusion_is_described_by_what_it_counts() -> None:
     )
     assert "every model that was trained: 540 answers on 270 test images" in FIGURES[
         "confusion"
-    ].describe(earlier)
+    ].describe(SearchView(earlier))

@@ -7,41 +7,42 @@ from state_variants import without_recommendation
 from states import PHASES, Phase, make_state
 
 from search.report.summary import summarize
+from search.report.view import SearchView
 
 PROMISED = {"best", "controls", "verdicts", "policy", "null_floor", "test", "timing"}
 
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_every_key_is_there_at_every_phase_and_it_is_json(phase: Phase) -> None:
-    summary = summarize(make_state(phase))
+    summary = summarize(SearchView(make_state(phase)))
     assert set(summary) >= PROMISED
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
 def test_a_verdict_has_the_contract_s_keys() -> None:
-    verdict = summarize(make_state())["verdicts"]["vertical_flip"]
+    verdict = summarize(SearchView(make_state()))["verdicts"]["vertical_flip"]
     assert verdict["verdict"] == "HURTS"
     assert verdict["effect"] == -0.023
     assert verdict["ci"] == pytest.approx([-0.028, -0.018])
 
 
 def test_the_policy_is_the_recommended_setting() -> None:
-    policy = summarize(make_state())["policy"]
+    policy = summarize(SearchView(make_state()))["policy"]
     assert policy["settings"] == {"rotation_range": 15, "width_shift_range": 0.1, "zoom_range": 0.1}
     assert (policy["trial"], policy["verdict"], policy["effect"]) == (10, "HELPS", 0.012)
 
 
 def test_no_augmentation_as_the_recommendation_has_empty_settings() -> None:
-    policy = summarize(without_recommendation())["policy"]
+    policy = summarize(SearchView(without_recommendation()))["policy"]
     assert (policy["trial"], policy["settings"]) == (None, {})
 
 
 def test_nothing_is_recommended_before_confirmation() -> None:
-    assert summarize(make_state("search"))["policy"]["settings"] is None
+    assert summarize(SearchView(make_state("search")))["policy"]["settings"] is None
 
 
 def test_controls_are_named() -> None:
-    controls = summarize(make_state("controls"))["controls"]
+    controls = summarize(SearchView(make_state("controls")))["controls"]
     assert list(controls) == ["no augmentation", "course", "TrivialAugment"]
     assert controls["course"]["delta"] == 0.004
 
@@ -49,15 +50,15 @@ def test_controls_are_named() -> None:
 def test_a_second_look_at_the_test_set_is_told() -> None:
     state = make_state()
     again = state.test.model_copy(update={"looks": 2})  # type: ignore[union-attr]
-    assert summarize(state.model_copy(update={"test": again}))["test"]["looks"] == 2
+    assert summarize(SearchView(state.model_copy(update={"test": again})))["test"]["looks"] == 2
 
 
 def test_a_stopped_search_says_why() -> None:
-    summary = summarize(make_state("search").model_copy(update={"stopped": "SIGINT"}))
+    summary = summarize(SearchView(make_state("search").model_copy(update={"stopped": "SIGINT"})))
     assert (summary["status"], summary["stopped"]) == ("stopped", "SIGINT")
 
 
 def test_time_and_images_are_summed_over_all_trainings() -> None:
-    timing = summarize(make_state())["timing"]
+    timing = summarize(SearchView(make_state()))["timing"]
     assert timing["wall_seconds"] == 170.0
     assert timing["images_extracted"] == 18 * 22_992

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.commands.sync import sync
+from search.commands.single_run import sync
 from search.driver.winner import EXAMPLE_FILE
 from search.experiment.tracking_uri import redacted
 from search.verification.reopening import open_run

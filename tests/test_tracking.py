@@ -10,9 +10,9 @@ from states import make_state
 
 from search.journal.state import SearchState
 from search.tracking.mlflow_store import Store
-from search.tracking.of_trial import trial_row
+from search.tracking.mlflow_values import PARENT_TAG
 from search.tracking.tracker import Tracker
-from search.tracking.values import PARENT_TAG
+from search.tracking.trial_run import trial_row
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -45,7 +45,7 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     state = make_state("search", num_epochs=40)
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     record, child = state.records[3], child_in(mlflow_uri, 3)
-    assert child.info.run_name == "003 trial 3"
+    assert child.info.run_name == "#3 rotation 15, width_shift 0.1, zoom 0.1"
     assert (child.info.start_time, child.info.end_time) == (
         record.asked_at * 1000,
         record.told_at * 1000,

@@ -11,7 +11,8 @@ from PIL import Image
 from servers import MlflowServer
 from states import make_state
 
-from search.tracking.tracker import Tracker, Winner
+from search.tracking.mlflow_values import Winner
+from search.tracking.tracker import Tracker
 
 pytestmark = [
     # Keras reads a TensorFlow variable in the way of NumPy 1.
@@ -91,11 +92,12 @@ def seen(
 def test_a_runs_page_opens_with_the_answer_and_lists_the_trials(seen):
     page = seen.open(seen.parent)
     page.get_by_text("Use rotation_range 15, width_shift_range 0.1").first.wait_for()
-    page.get_by_role("link", name="017 test: trial 3").wait_for()
+    page.get_by_role("link", name="#17 test: rotation 15, width_shift 0.1, zoom 0.1").wait_for()
     page.get_by_text("digits train").first.wait_for()
     page.get_by_text("Show more").click()
     row = page.get_by_role("row").filter(has_text="vertical_flip").filter(has_text="HURTS").first
-    assert "−2.3 points (−2.8 to −1.8)" in row.inner_text()
+    assert "−2.3 (−2.8 to −1.8)" in row.inner_text()
+    page.get_by_text("effect (95 %), points").first.wait_for()
 
 
 def test_the_figures_and_the_page_show_among_the_artifacts(seen):
@@ -111,7 +113,9 @@ def test_the_figures_and_the_page_show_among_the_artifacts(seen):
 
 def test_a_trial_shows_its_curves_and_its_contact_sheet(seen):
     page = seen.open(f"{seen.trial}/model-metrics")
-    legend = page.get_by_text("003 trial 3 (accuracy)")  # of a drawn chart
+    legend = page.get_by_text(
+        "#3 rotation 15, width_shift 0.1, zoom 0.1 (accuracy)"
+    )  # of a drawn chart
     legend.wait_for()
     assert legend.is_visible()
     page.get_by_role("tab", name="Artifacts").click()
@@ -125,9 +129,9 @@ def test_trials_stand_below_their_search(seen):
     page = seen.open(f"{seen.experiment}/runs")
     search = page.get_by_role("link", name="digits", exact=True)
     search.wait_for()
-    assert page.get_by_role("link", name="003 trial 3").count() == 0
+    assert page.get_by_role("link", name="#3 rotation 15, width_shift 0.1, zoom 0.1").count() == 0
     page.get_by_role("gridcell").filter(has=search).get_by_role("button").click()
-    page.get_by_role("link", name="003 trial 3").wait_for()
+    page.get_by_role("link", name="#3 rotation 15, width_shift 0.1, zoom 0.1").wait_for()
 
 
 def test_the_registered_model_says_what_it_takes(seen):

@@ -19,7 +19,7 @@ from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.trial import TrialRecord
 from search.journal.state import EventLog
-from search.tracking.live import LiveTrials
+from search.tracking.children import LiveTrials
 from search.tracking.tracker import Tracker
 from search.training.progress import EpochReport
 

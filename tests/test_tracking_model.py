@@ -10,7 +10,8 @@ import pytest
 from servers import free_port, running
 from states import make_state
 
-from search.tracking.tracker import Tracker, Winner
+from search.tracking.mlflow_values import Winner
+from search.tracking.tracker import Tracker
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

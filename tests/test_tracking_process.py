@@ -15,8 +15,8 @@ import pytest
 from mlflow_reader import artifacts_of, mlflow_client, parent_in, runs_in
 from states import make_state
 
+from search.tracking.mlflow_values import PARENT_TAG
 from search.tracking.tracker import Tracker
-from search.tracking.values import PARENT_TAG
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")

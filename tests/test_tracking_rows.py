@@ -20,9 +20,10 @@ from search.experiment.tracking_uri import (
 )
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
-from search.tracking.note import MAX_CHARACTERS, describe, describe_winner
-from search.tracking.of_search import dataset_rows, search_row
-from search.tracking.of_trial import trial_row
+from search.report.view import SearchView
+from search.tracking.description import MAX_CHARACTERS, describe, describe_winner
+from search.tracking.search_run import dataset_rows, search_row
+from search.tracking.trial_run import trial_row
 
 
 def record_of(state: SearchState, trial: int) -> TrialRecord:
@@ -90,11 +91,11 @@ def test_a_failed_trial_has_its_reason_and_no_score():
     ids=["under way", "stopped", "finished", "no trial completed"],
 )
 def test_the_search_has_the_status_of_its_journal(state, status):
-    assert search_row(state).status == status
+    assert search_row(SearchView(state)).status == status
 
 
 def test_the_search_row_holds_verdicts_floor_test_and_cost():
-    row = search_row(make_state())
+    row = search_row(SearchView(make_state()))
     values = {point.key: point.value for point in row.points}
     assert row.tags["verdict.vertical_flip"] == "HURTS"
     assert row.tags["recommended"] == "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
@@ -111,23 +112,27 @@ def test_the_search_row_holds_verdicts_floor_test_and_cost():
 
 
 def test_progress_has_a_course_and_what_is_found_has_none():
-    row = search_row(make_state("search"))
+    row = search_row(SearchView(make_state("search")))
     steps = {point.key: point.step for point in row.points}
     assert (steps["trials_completed"], steps["images_extracted"]) == (9, 9)
     assert (steps["null_floor"], steps["best/delta"]) == (0, 0)
 
 
 def test_the_times_of_the_search_come_from_its_trials():
-    row = search_row(make_state("controls"))
+    row = search_row(SearchView(make_state("controls")))
     assert {point.timestamp for point in row.points} == {(STARTED_AT + 10 + 16 + 7.5) * 1000}
 
 
 def test_the_trackers_own_settings_are_not_sent():
-    assert not [key for key in search_row(make_state()).params if "tracking" in key or "uri" in key]
+    assert not [
+        key
+        for key in search_row(SearchView(make_state())).params
+        if "tracking" in key or "uri" in key
+    ]
 
 
 def test_each_split_is_a_dataset_with_its_sizes():
-    train, validation = dataset_rows(make_state())
+    train, validation = dataset_rows(SearchView(make_state()))
     assert (train.context, validation.context) == ("training", "validation")
     assert train.digest == "d161754d161754d1"
     profile = json.loads(validation.profile)
@@ -135,20 +140,21 @@ def test_each_split_is_a_dataset_with_its_sizes():
 
 
 def test_the_description_opens_with_the_answer_and_names_every_verdict():
-    text = describe(make_state())
+    text = describe(SearchView(make_state()))
     assert text.startswith(
         "**Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points"
     )
+    assert "| effect (95 %), points |" in text
     assert (
-        "| `vertical_flip` | **HURTS** | −2.3 points (−2.8 to −1.8) | < 0.001 | alone, against "
-        "none |" in text
+        "| `vertical_flip` | **HURTS** | −2.3 (−2.8 to −1.8) | < 0.001 | alone, against none |"
+        in text
     )
     assert "0.7 points" in text
 
 
 @pytest.mark.parametrize("phase", ["opened", "controls", "search", "confirm", "ablation", "test"])
 def test_a_search_under_way_is_described_too(phase):
-    assert "No answer yet" in describe(make_state(phase)) or phase in (
+    assert "No answer yet" in describe(SearchView(make_state(phase))) or phase in (
         "confirm",
         "ablation",
         "test",
@@ -156,7 +162,7 @@ def test_a_search_under_way_is_described_too(phase):
 
 
 def test_names_in_the_description_are_text():
-    text = describe(make_state(class_names=("<script>alert(1)</script>", "a|b", "*c*")))
+    text = describe(SearchView(make_state(class_names=("<script>alert(1)</script>", "a|b", "*c*"))))
     assert "<script>" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert r"a\|b" in text
@@ -165,17 +171,17 @@ def test_names_in_the_description_are_text():
 
 def test_a_description_of_a_thousand_long_classes_fits_a_tag():
     names = tuple(f"{'long ' * 60}{i}" for i in range(1000))
-    text = describe(make_state(class_names=names))
+    text = describe(SearchView(make_state(class_names=names)))
     assert len(text) <= MAX_CHARACTERS
     assert text.startswith("**Use ")
     assert "report.html" in text
 
 
 def test_a_registered_models_page_says_what_goes_in_and_comes_out():
-    text = describe_winner(make_state(), ("a|b", "c"))
+    text = describe_winner(SearchView(make_state()), ("a|b", "c"))
     assert text.startswith("**Use rotation_range 15")
     assert "probabilities `[n, 2]` of: a\\|b, c." in text
-    assert len(describe_winner(make_state(), ("a long name",) * 1000)) < MAX_CHARACTERS
+    assert len(describe_winner(SearchView(make_state()), ("a long name",) * 1000)) < MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(

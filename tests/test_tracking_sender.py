@@ -7,7 +7,7 @@ import pytest
 from states import make_state
 
 from data.errors import UserError
-from search.tracking.sender import Sender, TrackingStatus, reason_of
+from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 
 OPENED, CONTROLS, SEARCH = make_state("opened"), make_state("controls"), make_state("search")
 DONE, FAILED = True, False
@@ -109,7 +109,7 @@ def test_closing_with_nothing_to_send_ends_at_once():
     ],
 )
 def test_a_reason_is_short_and_without_credentials(error, words):
-    assert reason_of(error).startswith(words)
+    assert sending_error_text(error).startswith(words)
 
 
 def test_the_status_says_how_many_trials_are_missing_and_why():

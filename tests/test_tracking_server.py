@@ -15,8 +15,8 @@ import pytest
 from servers import MlflowServer, free_port, relay
 from states import make_state
 
-from search.tracking.tracker import Tracker, Winner
-from search.tracking.values import PARENT_TAG
+from search.tracking.mlflow_values import PARENT_TAG, Winner
+from search.tracking.tracker import Tracker
 from search.training.progress import EpochReport
 
 pytestmark = [

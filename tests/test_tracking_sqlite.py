@@ -14,10 +14,9 @@ import pytest
 from disks import mounted, remount
 from processes import wait_until
 
-from search.tracking.log_secrets import hide_in_logs
 from search.tracking.mlflow_store import Store
-from search.tracking.sqlite_store import make_whole
-from search.tracking.values import RunRow
+from search.tracking.mlflow_values import RunRow
+from search.tracking.store_guards import hide_in_logs, make_whole
 
 ROOT = Path(__file__).parents[1]
 

@@ -5,17 +5,16 @@ from state_variants import with_evaluation, without_recommendation
 from states import make_state
 
 from search.experiment.objectives import OBJECTIVES
+from search.report.answer import answer
+from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
-    answer,
     interval_text,
     printable,
     seconds_text,
     settings_text,
     short_settings_text,
-    shown,
-    whole_name,
-    within_name,
+    shortened,
 )
 
 POINTS = OBJECTIVES["accuracy"].unit
@@ -58,6 +57,13 @@ def test_settings_are_told_in_the_units_of_the_experiment_file() -> None:
         settings_text(settings, 150)
         == "rotation_range 15, brightness_range 0.8 to 1.2, horizontal_flip, fill_mode wrap"
     )
+
+
+def test_settings_stand_in_one_order_whoever_tells_of_them() -> None:
+    """A journal has them sorted, an algorithm as it drew them."""
+    drawn = {"zoom_range": 0.1, "FILE.py:own": 2, "rotation_range": 15, "fill_mode": "wrap"}
+    texts = {settings_text(dict(items), 150) for items in (drawn.items(), sorted(drawn.items()))}
+    assert texts == {"rotation_range 15, zoom_range 0.1, FILE.py:own 2, fill_mode wrap"}
 
 
 def test_no_settings_are_no_augmentation() -> None:
@@ -143,31 +149,31 @@ def test_control_signs_are_replaced_and_lines_kept() -> None:
 
 
 def test_a_long_name_keeps_both_ends() -> None:
-    assert shown("abcdefghijklmnopqrstuvwxyz", 10) == "abcdef…xyz"
+    assert shortened("abcdefghijklmnopqrstuvwxyz", 10) == "abcdef…xyz"
 
 
 def test_a_recommendation_names_the_settings_and_the_interval() -> None:
-    text = answer(make_state())
+    text = answer(SearchView(make_state()))
     assert text.startswith(
         "Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points (0.7 to 1.7)"
     )
 
 
 def test_no_augmentation_can_be_the_answer() -> None:
-    text = answer(without_recommendation())
+    text = answer(SearchView(without_recommendation()))
     assert text.startswith("No augmentation is the recommendation: nothing tried was shown to help")
     assert "+0.1 points (−0.5 to 0.7)" in text
 
 
 def test_a_search_under_way_gives_no_answer() -> None:
     assert (
-        answer(make_state("controls"))
+        answer(SearchView(make_state("controls")))
         == "No answer yet: the search is under way, with 0 trials completed."
     )
 
 
 def test_a_stopped_search_says_so_and_how_to_go_on() -> None:
-    text = answer(make_state("controls").model_copy(update={"stopped": "SIGTERM"}))
+    text = answer(SearchView(make_state("controls").model_copy(update={"stopped": "SIGTERM"})))
     assert (
         text
         == "No answer yet: the search was stopped (SIGTERM) after 0 trials; run it again to go on."
@@ -175,14 +181,14 @@ def test_a_stopped_search_says_so_and_how_to_go_on() -> None:
 
 
 def test_an_unconfirmed_best_trial_is_no_recommendation() -> None:
-    assert answer(make_state("search")).startswith(
+    assert answer(SearchView(make_state("search"))).startswith(
         "No answer yet: the search goes on before the best trial"
     )
 
 
 def test_a_search_without_confirmation_recommends_nothing() -> None:
     finished = make_state("search").model_copy(update={"finished_at": 1.0})
-    assert answer(with_evaluation(finished, confirm=None)).startswith(
+    assert answer(SearchView(with_evaluation(finished, confirm=None))).startswith(
         "No recommendation: confirmation was switched off"
     )
 
@@ -191,13 +197,13 @@ def test_a_search_of_failures_says_so() -> None:
     state = make_state("search", failed=tuple(range(3, 9))).model_copy(
         update={"evidence": None, "finished_at": 1.0}
     )
-    assert answer(state) == "No answer: the search ended and no trial was completed."
+    assert answer(SearchView(state)) == "No answer: the search ended and no trial was completed."
 
 
 def test_a_control_that_is_best_confirmed_is_named() -> None:
     state = without_recommendation()
     assert state.evidence is not None
-    assert whole_name(state) == "best searched, whole"
+    assert SearchView(state).whole_name == "best searched, whole"
     trivial = next(r for r in state.records if r.label == "TrivialAugment")
     first = state.evidence.confirmed[0].model_copy(
         update={"source_trial": trivial.trial, "label": trivial.label}
@@ -206,12 +212,13 @@ def test_a_control_that_is_best_confirmed_is_named() -> None:
     state = state.model_copy(
         update={"evidence": state.evidence.model_copy(update={"confirmed": confirmed})}
     )
-    assert whole_name(state) == "TrivialAugment, whole"
-    assert "the best confirmed setting (TrivialAugment) shows" in answer(state)
+    assert SearchView(state).whole_name == "TrivialAugment, whole"
+    assert "the best confirmed setting (TrivialAugment) shows" in answer(SearchView(state))
 
 
 def test_a_recommended_policy_is_the_policy() -> None:
-    assert (whole_name(make_state()), within_name(make_state())) == (
+    view = SearchView(make_state())
+    assert (view.whole_name, view.within_name) == (
         "policy as a whole",
         "in the policy",
     )
@@ -219,6 +226,6 @@ def test_a_recommended_policy_is_the_policy() -> None:
 
 def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:
     state = make_state("search").model_copy(update={"finished_at": 1.0, "evidence": None})
-    assert answer(state) == (
+    assert answer(SearchView(state)) == (
         "No answer: the search ended, and none of its 6 trials changed a picture; try more of them."
     )

@@ -12,7 +12,7 @@ from data.views import augment
 from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor
 from search.experiment.trial import Predictions
-from search.report.contact_sheet import NAME_WIDTH, Column, draw_sheet
+from search.report.contact_sheet import NAME_WIDTH, SheetColumn, draw_sheet
 from search.report.figure_style import (
     BLUE,
     GREY,
@@ -47,7 +47,7 @@ def augmentation_sheet(name: str) -> bytes:
     """A PNG: the photograph clean, and at the two ends of each strength, or a few draws where there
     are no ends."""
     image = photograph()
-    columns = [Column("clean", "", image)]
+    columns = [SheetColumn("clean", "", image)]
     for value in AUGMENTATIONS[name].examples:
         columns += _columns(name, value, image)
     return _without_names(draw_sheet([columns], [""], tile=SIDE))
@@ -64,16 +64,18 @@ def _without_names(sheet: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _columns(name: str, value: object, image: np.ndarray) -> list[Column]:
+def _columns(name: str, value: object, image: np.ndarray) -> list[SheetColumn]:
     settings = {**AUGMENTATIONS[name].shown_with, name: value}
     if is_option(name):
-        return [Column(str(value), "", augment(image, [0], settings, SEED, 0))]
+        return [SheetColumn(str(value), "", augment(image, [0], settings, SEED, 0))]
     ends = extremes(name, value)
     if len(ends) > MOST_ENDS:
         drawn = [augment(image, [0], settings, SEED, view) for view in range(2)]
-        return [Column(str(value), f"draw {number}", each) for number, each in enumerate(drawn, 1)]
+        return [
+            SheetColumn(str(value), f"draw {number}", each) for number, each in enumerate(drawn, 1)
+        ]
     return [
-        Column(end.label.removeprefix(name).strip(), "", augment_to(image, [0], end))
+        SheetColumn(end.label.removeprefix(name).strip(), "", augment_to(image, [0], end))
         for end in ends[:2]
     ]
 

@@ -23,6 +23,7 @@ from search.journal.events import DatasetSummary
 from search.journal.journal_file import read
 from search.journal.run_dir import read_predictions
 from search.journal.state import replay
+from search.report.time_left import seconds_of
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
@@ -74,7 +75,9 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     network = network_cost(prepared)
     if network is not None:
         images = network.images
-    learning = fits * _seconds_a_head(prepared, pool) if network is None else network.seconds
+    amounts = {"images": float(images), "heads": 0.0 if network else fits}
+    rates = {"images": 1 / speed, "heads": _seconds_a_head(prepared, pool)}
+    trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
         dataset=prepared.summary,
@@ -84,7 +87,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
-        seconds=round(images / speed + learning),
+        seconds=round(seconds_of(amounts, rates) + trained),
         num_combinations=prepared.space.num_combinations,
         detectable_effect=advice.detectable_effect,
         found=advice.found,

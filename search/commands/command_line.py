@@ -15,8 +15,14 @@ from typing import Annotated, Any
 import typer
 
 DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT, STOPPED = 0, 2, 3, 4, 75
+STATUS_OF_OUTCOME = {
+    "finished": DONE,
+    "already finished": DONE,
+    "stopped": STOPPED,
+    "failed": NOTHING_COMPLETED,
+}
 
-Experiment = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
+ExperimentFile = Annotated[Path, typer.Argument(help="The experiment file (.yaml).")]
 Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="A.B=VALUE", help="Changes a value of the experiment file."),
@@ -49,6 +55,47 @@ NoTrain = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object to standard output.")]
 
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Start anew: deletes the search kept there, its trials, page and model."
+    ),
+]
+Inline = Annotated[
+    bool, typer.Option("--inline", help="Run trials in this process, for debugging.")
+]
+DemoLeak = Annotated[
+    bool,
+    typer.Option(
+        "--demo-leak", help="Then score on augmented images too, to see what that mistake does."
+    ),
+]
+Sheet = Annotated[
+    Path | None, typer.Option("--out", help="The picture to write [default: NAME-preview.png].")
+]
+OtherDirectory = Annotated[
+    Path, typer.Argument(help="Another run directory, over the same images.")
+]
+Student = Annotated[str, typer.Option("--student", help="Whose work it is.")]
+Zip = Annotated[Path, typer.Option("--out", help="The zip to write.")]
+Images = Annotated[
+    list[str], typer.Argument(help="Files, folders and patterns such as 'photos/**/*.jpg'.")
+]
+TrackingUri = Annotated[
+    str | None, typer.Option("--uri", help="Where to, if not where the search sent itself.")
+]
+Target = Annotated[
+    str,
+    typer.Option("--to", help="json, keras, imagedatagenerator, torchvision or albumentations."),
+]
+Code = Annotated[
+    str, typer.Argument(help="'ImageDataGenerator(rotation_range=30, ...)', parsed and never run.")
+]
+WrittenFile = Annotated[
+    Path | None, typer.Option("--out", help="The file to write [default: standard output].")
+]
+PhotoFolder = Annotated[str, typer.Option("--data", help="The folder of images to write into it.")]
+
 
 def escape_what_cannot_be_written() -> None:
     """A sign that the terminal's or the pipe's encoding has not (cp1252, ascii) is written as an
@@ -61,6 +108,11 @@ def escape_what_cannot_be_written() -> None:
 def say(line: str) -> None:
     """A message: to standard error."""
     typer.echo(line, err=True)
+
+
+def show(as_json: bool, values: object, text: str, *, newline: bool = True) -> None:
+    """An answer: to standard output, as one JSON object or as text."""
+    typer.echo(json.dumps(values) if as_json else text, nl=as_json or newline)
 
 
 @contextmanager

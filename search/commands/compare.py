@@ -27,7 +27,7 @@ Runs = tuple[Run, Run]
 Folders = tuple[Path, Path]
 
 
-class Pair(Frozen):
+class ComparedPair(Frozen):
     """One setting of each search. accuracy: of the first and of the second. effect: second less
     first. models: trained from other seeds, of each setting and fold."""
 
@@ -45,7 +45,7 @@ class RunComparison(Frozen):
     something."""
 
     names: tuple[str, str]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[ComparedPair, ...]
 
 
 def compare(first: Path, second: Path) -> RunComparison:
@@ -62,7 +62,7 @@ def compare(first: Path, second: Path) -> RunComparison:
     return RunComparison(names=(runs[0].opened.name, runs[1].opened.name), pairs=tuple(pairs))
 
 
-def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[Pair]:
+def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[ComparedPair]:
     """No augmentation in both, where the same images were scored in the same folds: of the
     confirmation, whose seeds are more, or of the controls."""
     for kind in ("confirm", "control"):
@@ -80,7 +80,7 @@ def describe_comparison(found: RunComparison) -> str:
     return "\n".join([names, *map(_describe_pair, found.pairs)])
 
 
-def _describe_pair(pair: Pair) -> str:
+def _describe_pair(pair: ComparedPair) -> str:
     first, second = (f"{100 * accuracy:.1f} %" for accuracy in pair.accuracy)
     effect = pair.effect
     points = (
@@ -126,7 +126,7 @@ def _are_alike(both: list[Answered]) -> bool:
     return np.array_equal(first.images, second.images) and np.array_equal(first.fold, second.fold)
 
 
-def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> Pair:
+def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> ComparedPair:
     """The models that both have, seed by seed."""
     models = min(len(answers.predicted) for _, answers in tested)
     first, second = (
@@ -134,7 +134,7 @@ def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> Pair:
         for _, each in tested
     )
     true = labels[first.images]
-    return Pair(
+    return ComparedPair(
         what=what,
         labels=(tested[0][0].label, tested[1][0].label),
         accuracy=(

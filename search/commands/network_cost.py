@@ -12,6 +12,7 @@ from search.driver.prepare import Prepared
 from search.driver.workload import workload
 from search.experiment.settings import Settings
 from search.experiment.trial import Frozen
+from search.report.time_left import seconds_of
 from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.modes import mode_of
 from search.training.network import Batch, Network
@@ -57,7 +58,12 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
         epochs=epochs,
         images=round(images_a_view(prepared) * trials * views * extracts),
         images_per_second=round(speed, 1),
-        seconds=round(head_epochs * (trained + scored / PREDICTING) / speed),
+        seconds=round(
+            seconds_of(
+                {"trained": head_epochs * trained, "scored": head_epochs * scored},
+                {"trained": 1 / speed, "scored": 1 / (PREDICTING * speed)},
+            )
+        ),
     )
 
 

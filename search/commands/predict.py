@@ -18,8 +18,8 @@ from search.features.devices import import_tensorflow_quietly
 if TYPE_CHECKING:
     import keras
 
-BATCH = 32
-DIGITS = 6  # of a probability; float32 has about seven
+IMAGES_AT_ONCE = 32
+PROBABILITY_DIGITS = 6  # of a probability; float32 has about seven
 
 
 class Answer(Frozen):
@@ -56,7 +56,7 @@ def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Answer | NamedImage
     with quiet_pillow():
         for image in read_named(names, size, whites):
             waiting.append(image)
-            if len(waiting) == BATCH:
+            if len(waiting) == IMAGES_AT_ONCE:
                 yield from _answers(model, class_names, waiting)
                 waiting = []
         yield from _answers(model, class_names, waiting)
@@ -125,7 +125,7 @@ def _answers(
             yield image
         else:
             row = next(rows)
-            values = [round(float(value), DIGITS) for value in row]
+            values = [round(float(value), PROBABILITY_DIGITS) for value in row]
             yield Answer(
                 image=image.name,
                 given=class_names[int(np.argmax(row))],

@@ -16,13 +16,16 @@ from search.experiment.config import TrackingConfig
 from search.experiment.trial import TrialRecord
 from search.experiment.yaml_file import as_yaml
 from search.journal.state import EventLog, SearchState
-from search.report.html import write_report
-from search.report.leaderboard import write_leaderboard
+from search.report.page import write_report
 from search.report.summary import summarize
+from search.report.time_left import ExpectedWork
+from search.report.trial_tables import write_trials
+from search.report.view import SearchView
 
 if TYPE_CHECKING:
-    from search.tracking.tracker import Tracker, TrackingStatus
-    from search.tracking.values import Winner
+    from search.tracking.mlflow_values import Winner
+    from search.tracking.sender import TrackingStatus
+    from search.tracking.tracker import Tracker
 
 # For what MLflow has not been sent yet; `sync` sends the rest.
 FLUSH_SECONDS, STOP_SECONDS, REGISTER_SECONDS = 20.0, 3.0, 60.0
@@ -43,13 +46,14 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     write_atomically(
         run_dir / "environment.json", _json(state.opened.environment), "the environment"
     )
-    write_leaderboard(state, run_dir)
-    write_atomically(run_dir / "summary.json", _json(summarize(state)), "the summary")
+    view = SearchView(state)
+    write_trials(view, run_dir)
+    write_atomically(run_dir / "summary.json", _json(summarize(view)), "the summary")
     winner = winner_of(state)
     if winner is not None:
         write_atomically(run_dir / "winner.json", _json(winner), "the winner")
     if with_report:
-        write_report(state, run_dir)
+        write_report(view, run_dir)
 
 
 def winner_of(state: SearchState) -> dict | None:
@@ -107,6 +111,11 @@ class Publisher:
     ) -> None:
         self.run_dir, self._say = run_dir, say
         self.tracker = _tracker_of(tracking, name, run_dir)
+
+    def expect(self, expected: ExpectedWork) -> None:
+        """What the search has before it."""
+        if self.tracker is not None:
+            self.tracker.expect(expected)
 
     def show(self, state: SearchState) -> None:
         """The tables as they stand. Not the page, which takes seconds to draw and which `report`

@@ -46,7 +46,8 @@ from search.experiment.trial import Resources
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
-from search.report.sheets import TrialSheets
+from search.report.preview import TrialSheets
+from search.report.time_left import ExpectedWork
 from search.training.trial_files import CheckpointSweeper, ViewSweeper
 
 if TYPE_CHECKING:
@@ -265,6 +266,7 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     engine.use_dataset(prepared.dataset, path_to_images(config.dataset))
     work = workload(config)
     sitting.progress.expect(work.plan, work.of, config.execution.workers)
+    publisher.expect(ExpectedWork(work.plan, work.of, config.execution.workers))
     for record in log.state.records:
         deadline.told(record)
 

@@ -26,7 +26,8 @@ from search.execution.worker_process import OwnContext
 from search.experiment.trial import Resources, Settings, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState
-from search.tracking.values import Winner
+from search.report.view import SearchView
+from search.tracking.mlflow_values import Winner
 from search.training.head_shape import HeadShape, HeadWeights, plain_head
 from search.training.modes import mode_of
 from search.training.trial_files import heads_file, load_head
@@ -127,7 +128,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         raise UserError(
             f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
         ) from error
-    policy = state.evidence.policy if state.evidence else None
+    policy = SearchView(state).policy
     return Winner(
         model_path=run_dir / MODEL_FILE,
         class_names=tuple(class_names),
@@ -135,7 +136,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         registered_name=state.opened.name,
         metadata={
             "recommended": record.label,
-            "verdict": policy.model_dump(mode="json") if policy else None,
+            "verdict": policy.as_json if policy else None,
         },
     )
 

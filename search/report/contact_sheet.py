@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from search.report.wording import shown
+from search.experiment.trial import TrialRecord
+from search.report.wording import shortened
 
 GAP, MARGIN, NAME_WIDTH, TEXT_SIZE, LINE = 6, 12, 104, 13, 17
 INK, SOFT = (31, 41, 51), (82, 96, 109)
@@ -19,8 +20,13 @@ MOST_HEADING_LINES = 5
 WINNER_SHEET = Path("previews") / "winner.png"  # in a run directory; the report shows it
 
 
+def trial_sheet_name(record: TrialRecord) -> Path:
+    """Of the contact sheet of one trial, in a run directory; trackers show it with the trial."""
+    return WINNER_SHEET.parent / f"{record.trial}.png"
+
+
 @dataclass(frozen=True)
-class Column:
+class SheetColumn:
     """One column: a heading in bold, a label in the unit of the experiment file, uint8 pictures
     [rows, s, s, 3].
     """
@@ -31,7 +37,7 @@ class Column:
 
 
 def draw_sheet(
-    bands: Sequence[Sequence[Column]],
+    bands: Sequence[Sequence[SheetColumn]],
     row_names: Sequence[str],
     footers: Sequence[str] = (),
     tile: int = 128,
@@ -48,7 +54,7 @@ def draw_sheet(
     feet = [
         line
         for text in footers
-        for line in _wrapped(shown(text, 1000), width - 2 * MARGIN, bold=False)
+        for line in _wrapped(shortened(text, 1000), width - 2 * MARGIN, bold=False)
     ]
     heights = [_heading_height(band, tile) + len(row_names) * (tile + GAP) + LINE for band in bands]
     sheet = Image.new("RGB", (width, 2 * MARGIN + sum(heights) + LINE * len(feet)), "white")
@@ -66,11 +72,13 @@ def draw_sheet(
 
 
 def _draw_band(
-    sheet: Any, pen: Any, band: Sequence[Column], names: Sequence[str], top: int, tile: int
+    sheet: Any, pen: Any, band: Sequence[SheetColumn], names: Sequence[str], top: int, tile: int
 ) -> None:
     below = top + _heading_height(band, tile)
     for row, name in enumerate(names):
-        for number, line in enumerate(_wrapped(shown(name, 40), NAME_WIDTH - GAP, bold=False)[:4]):
+        for number, line in enumerate(
+            _wrapped(shortened(name, 40), NAME_WIDTH - GAP, bold=False)[:4]
+        ):
             down = below + row * (tile + GAP) + tile // 2 - LINE + number * LINE
             pen.text((MARGIN, down), line, fill=INK, font=_font(bold=False))
     for number, column in enumerate(band):
@@ -93,13 +101,13 @@ def _scaled(picture: np.ndarray, tile: int) -> Any:
     )
 
 
-def _heading_height(band: Sequence[Column], tile: int) -> int:
+def _heading_height(band: Sequence[SheetColumn], tile: int) -> int:
     return max(len(_heading_lines(column, tile)) for column in band) * LINE + 2 * GAP
 
 
-def _heading_lines(column: Column, tile: int) -> list[tuple[str, bool]]:
-    heading = [(line, True) for line in _wrapped(shown(column.heading, 60), tile, bold=True)]
-    label = [(line, False) for line in _wrapped(shown(column.label, 90), tile, bold=False)]
+def _heading_lines(column: SheetColumn, tile: int) -> list[tuple[str, bool]]:
+    heading = [(line, True) for line in _wrapped(shortened(column.heading, 60), tile, bold=True)]
+    label = [(line, False) for line in _wrapped(shortened(column.label, 90), tile, bold=False)]
     return (heading + label)[:MOST_HEADING_LINES]
 
 

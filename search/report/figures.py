@@ -1,5 +1,5 @@
 """The table of figures, and their way to bytes: SVG for the page, PNG for trackers. How each is
-drawn stands in `figures_effects`, `figures_detail`, `figures_strength` and `figures_training`, how
+drawn stands in `figures_effects`, `figures_strength` and `figures_training`, how
 all look in `figure_style`.
 """
 
@@ -7,10 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from search.journal.state import SearchState
 from search.report.figure_style import NARROW, WIDE, settled, styled, to_png, to_svg
-from search.report.figures_detail import classes_text, draw_classes, draw_rungs, rungs_text
-from search.report.figures_effects import draw_floor, draw_forest, floor_text, forest_text
+from search.report.figures_effects import (
+    classes_text,
+    draw_classes,
+    draw_floor,
+    draw_forest,
+    draw_rungs,
+    floor_description,
+    forest_text,
+    rungs_description,
+)
 from search.report.figures_strength import draw_strength, strength_text
 from search.report.figures_training import (
     confusion_text,
@@ -20,34 +27,35 @@ from search.report.figures_training import (
     draw_time,
     time_text,
 )
+from search.report.view import SearchView
 
 
 @dataclass(frozen=True)
 class FigureKind:
-    """draw(state, width in inches) gives a Matplotlib figure, or None where there is nothing to
+    """draw(view, width in inches) gives a Matplotlib figure, or None where there is nothing to
     draw yet.
 
-    describe(state): what the figure shows, in words and numbers, for people who do not see it.
+    describe(view): what the figure shows, in words and numbers, for people who do not see it.
     """
 
-    draw: Callable[[SearchState, float], Any | None]
-    describe: Callable[[SearchState], str]
+    draw: Callable[[SearchView, float], Any | None]
+    describe: Callable[[SearchView], str]
 
 
 FIGURES: dict[str, FigureKind] = {
     "forest": FigureKind(draw_forest, forest_text),
-    "floor": FigureKind(draw_floor, floor_text),
+    "floor": FigureKind(draw_floor, floor_description),
     "strength": FigureKind(draw_strength, strength_text),
     "curves": FigureKind(draw_curves, curves_text),
     "classes": FigureKind(draw_classes, classes_text),
     "confusion": FigureKind(draw_confusion, confusion_text),
-    "rungs": FigureKind(draw_rungs, rungs_text),
+    "rungs": FigureKind(draw_rungs, rungs_description),
     "time": FigureKind(draw_time, time_text),
 }
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """One figure of a page, drawn twice so that its text is readable in a wide and a narrow column.
 
     png: the wide one at 144 dots an inch, for trackers. text: what it shows, in words.
@@ -60,15 +68,15 @@ class Picture:
     text: str
 
 
-def page_pictures(state: SearchState) -> dict[str, Picture]:
+def page_pictures(view: SearchView) -> dict[str, PagePicture]:
     """Every figure that has something to show, by name."""
     drawn = {}
     for name, kind in FIGURES.items():
         with styled():
-            wide, narrow = kind.draw(state, WIDE), kind.draw(state, NARROW)
+            wide, narrow = kind.draw(view, WIDE), kind.draw(view, NARROW)
         if wide is not None and narrow is not None:
             wide, narrow = settled(wide), settled(narrow)
-            drawn[name] = Picture(
-                name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(state)
+            drawn[name] = PagePicture(
+                name, to_svg(wide), to_svg(narrow), to_png(wide), kind.describe(view)
             )
     return drawn

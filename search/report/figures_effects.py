@@ -6,9 +6,10 @@ is nothing to draw; beside each stands its text for ears.
 import math
 from typing import Any
 
+from search.evidence.findings import RungCorrelation
+from search.experiment.objectives import Unit
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState, fullest
-from search.report.budgets import budget, budget_unit, most_budget
+from search.journal.state import fullest
 from search.report.figure_style import (
     BLUE,
     GREEN,
@@ -23,30 +24,29 @@ from search.report.figure_style import (
     new_figure,
     thinned,
 )
+from search.report.measures import budget, most_budget
+from search.report.view import SearchView
 from search.report.wording import (
-    Unit,
     amount_text,
     effect_text,
     interval_text,
+    number_text,
     short_settings_of,
-    shown,
-    unit_of,
+    shortened,
     verdict_text,
-    whole_name,
-    within_name,
 )
 
 VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
-MOST_LABELS, MOST_ROWS = 60, 300
+MOST_LABELS, MOST_ROWS, MOST_CLASS_ROWS = 60, 300, 40
 
 
-def draw_forest(state: SearchState, width: float) -> Any | None:
+def draw_forest(view: SearchView, width: float) -> Any | None:
     """One row an augmentation, the policy as a whole on top; the figures stand beside (wide) or
     below (narrow) the names.
     """
-    unit, rows = unit_of(state), _forest_rows(state)
+    unit, rows = view.unit, _forest_rows(view)
     if not rows:
         return None
     narrow = is_narrow(width)
@@ -66,41 +66,29 @@ def draw_forest(state: SearchState, width: float) -> Any | None:
     return figure
 
 
-def forest_text(state: SearchState) -> str:
-    evidence, unit = state.evidence, unit_of(state)
-    if evidence is None:
-        return ""
+def forest_text(view: SearchView) -> str:
+    unit = view.unit
     parts = [
-        f"{name}: {v.verdict}, {verdict_text(v, unit)}" for name, v in evidence.verdicts.items()
+        f"{judged.name}: {judged.verdict}, {interval_text(judged.effect, *judged.ci, unit)}"
+        for judged in view.judged
     ]
     parts += [
-        f"{name} {within_name(state)}: {verdict_text(v, unit)}"
-        for name, v in evidence.removed.items()
+        f"{judged.name} {view.within_name}: {verdict_text(judged.within, unit)}"
+        for judged in view.augmentations
+        if judged.within
     ]
-    if evidence.policy:
-        parts.insert(
-            0,
-            f"{whole_name(state)}: {evidence.policy.verdict}, "
-            f"{verdict_text(evidence.policy, unit)}",
-        )
-    return f"Forest plot of effects with 95 % intervals. {'; '.join(parts)}."
+    return f"Forest plot of effects with 95 % intervals. {'; '.join(parts)}." if parts else ""
 
 
-def _forest_rows(state: SearchState) -> list[Row]:
-    evidence = state.evidence
-    if evidence is None:
-        return []
+def _forest_rows(view: SearchView) -> list[Row]:
     rows = []
-    if (whole := evidence.policy) is not None:
-        rows.append(
-            Row(
-                whole_name(state), whole.effect, *whole.ci, *VERDICT_MARKS[whole.verdict], bold=True
-            )
-        )
-    for name, alone in sorted(evidence.verdicts.items(), key=lambda item: -item[1].effect):
-        rows.append(Row(shown(name, 24), alone.effect, *alone.ci, *VERDICT_MARKS[alone.verdict]))
-        if (within := evidence.removed.get(name)) is not None:
-            rows.append(Row(within_name(state), within.effect, *within.ci, GREY, "s", hollow=True))
+    for judged in view.judged:
+        whole = judged is view.policy
+        name = judged.name if whole else shortened(judged.name, 24)
+        marks = VERDICT_MARKS[judged.verdict]
+        rows.append(Row(name, judged.effect, *judged.ci, *marks, bold=whole))
+        if (within := judged.within) is not None:
+            rows.append(Row(view.within_name, within.effect, *within.ci, GREY, "s", hollow=True))
     return rows
 
 
@@ -121,10 +109,10 @@ def label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
     )
 
 
-def draw_floor(state: SearchState, width: float) -> Any | None:
+def draw_floor(view: SearchView, width: float) -> Any | None:
     """Measured trials and controls, best first, against zero and the null floor; of very many,
     some."""
-    unit, every = unit_of(state), floor_rows(state, 14 if is_narrow(width) else 44)
+    unit, every = view.unit, floor_rows(view, 14 if is_narrow(width) else 44)
     if not every:
         return None
     few = {id(row) for row in thinned(every, MOST_ROWS)}
@@ -133,7 +121,7 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     figure = new_figure(width, 1.15 + (0.23 if labels else 8.0 / len(rows)) * len(rows))
     axes = figure.add_subplot()
     draw_rows(axes, [scaled(row, unit) for row in rows], labels=labels)
-    floor = state.evidence.null_floor if state.evidence else None
+    floor = view.evidence.null_floor
     if floor is not None:
         axes.axvspan(0, floor * unit.factor, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
         axes.axvline(floor * unit.factor, color=INK, linewidth=1.3, linestyle=(0, (4, 2)), zorder=1)
@@ -142,16 +130,16 @@ def draw_floor(state: SearchState, width: float) -> Any | None:
     if not labels:
         drawn = "" if len(rows) == len(every) else f", {len(rows)} of {len(every):,} drawn"
         axes.set_ylabel(f"best first{drawn}")
-    _legend(axes, rows, budget_unit(state))
+    _legend(axes, rows, view.budget_unit)
     label_effects(axes, unit, is_narrow(width))
     return figure
 
 
-def floor_text(state: SearchState) -> str:
-    unit, measured = unit_of(state), measured_trials(state)
+def floor_description(view: SearchView) -> str:
+    unit, measured = view.unit, view.measured
     trials = [record for record in measured if record.kind == "trial"]
     full = fullest(trials)  # of rungs below it the scores are not to be compared with these
-    floor = state.evidence.null_floor if state.evidence else None
+    floor = view.evidence.null_floor
     text = (
         f"Effects of {len(trials)} trials and {len(measured) - len(trials)} controls with 95 % "
         "intervals."
@@ -169,19 +157,13 @@ def floor_text(state: SearchState) -> str:
     return text + (f" Best: trial {best.trial}, {effect_text(best.effect, unit)}." if best else "")
 
 
-def measured_trials(state: SearchState) -> list[TrialRecord]:
-    """Trials and controls with an effect of their own: no augmentation and repeated settings are
-    left out."""
-    records = [r for r in state.of_kind("control", "trial") if r.spec.settings.augmentation]
-    return [r for r in records if r.effect is not None and r.duplicate_of is None]
-
-
-def floor_rows(state: SearchState, limit: int) -> list[Row]:
+def floor_rows(view: SearchView, limit: int) -> list[Row]:
     """Trials and controls as rows, best first; those that had less than the highest rung gives,
     hollow, below the others."""
-    records = measured_trials(state)
-    top = most_budget(records)
-    records.sort(key=lambda r: (budget(r) < top, -(r.effect.delta if r.effect else 0)))
+    top = most_budget(view.measured)
+    records = sorted(
+        view.measured, key=lambda r: (budget(r) < top, -(r.effect.delta if r.effect else 0))
+    )
     return [
         Row(
             label=_trial_label(record, limit),
@@ -199,11 +181,9 @@ def floor_rows(state: SearchState, limit: int) -> list[Row]:
 
 def _trial_label(record: TrialRecord, limit: int) -> str:
     if record.kind == "control":
-        return shown(record.label, limit)
-    number = f"#{record.trial}"
-    if limit < 20:
-        return number
-    return f"{short_settings_of(record, limit)}  {number}"
+        return shortened(record.label, limit)
+    number = number_text(record.trial)
+    return number if limit < 20 else f"{short_settings_of(record, limit)}  {number}"
 
 
 def _legend(axes: Any, rows: list[Row], unit: str) -> None:
@@ -230,3 +210,84 @@ def _legend(axes: Any, rows: list[Row], unit: str) -> None:
         handletextpad=0.1,
         columnspacing=1.0,
     )
+
+
+def draw_classes(view: SearchView, width: float) -> Any | None:
+    """The recommended (or best) policy's effect on each class, those who gain on top."""
+    effects, unit = view.evidence.by_class, view.unit
+    if not effects:
+        return None
+    ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
+    if len(ordered) > MOST_CLASS_ROWS:
+        ordered = ordered[: MOST_CLASS_ROWS // 2] + ordered[-MOST_CLASS_ROWS // 2 :]
+    rows = [
+        Row(
+            shortened(name, 18 if is_narrow(width) else 36),
+            e.delta,
+            e.ci_low,
+            e.ci_high,
+            *_sure(e.ci_low, e.ci_high),
+        )
+        for name, e in ordered
+    ]
+    figure = new_figure(width, 0.7 + 0.26 * len(rows))
+    axes = figure.add_subplot()
+    draw_rows(axes, [scaled(row, unit) for row in rows])
+    if len(effects) > len(rows):
+        text = f"most and least of {len(effects)} classes"
+        axes.set_title(text, fontsize="medium")
+    label_effects(axes, unit, is_narrow(width))
+    return figure
+
+
+def _sure(low: float, high: float) -> tuple[str, str]:
+    return VERDICT_MARKS["HELPS" if low > 0 else "HURTS" if high < 0 else "NO EVIDENCE"]
+
+
+def classes_text(view: SearchView) -> str:
+    effects, unit = view.evidence.by_class, view.unit
+    ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
+    ends = [*ordered[:3], *ordered[max(3, len(ordered) - 3) :]]
+    parts = "; ".join(f"{name} {effect_text(effect, unit)}" for name, effect in ends)
+    cut = f"the {MOST_CLASS_ROWS // 2} most and least of " if len(ordered) > MOST_CLASS_ROWS else ""
+    return (
+        f"Effect on each class with 95 % intervals, {cut}{len(ordered)} classes. Most and least: "
+        f"{parts}."
+    )
+
+
+def draw_rungs(view: SearchView, width: float) -> Any | None:
+    """Rank correlation of the same settings between numbers of views, with its interval."""
+    rungs = view.evidence.rung_correlations
+    if not rungs:
+        return None
+    rows = [Row(_rung_label(rung), rung.rho, *rho_interval(rung), BLUE, "o") for rung in rungs]
+    figure = new_figure(width, 0.8 + 0.34 * len(rows))
+    axes = figure.add_subplot()
+    draw_rows(axes, rows)
+    axes.set_xlim(-1.03, 1.03)
+    axes.set_xlabel("rank correlation (95 % interval)")
+    return figure
+
+
+def rungs_description(view: SearchView) -> str:
+    rungs = view.evidence.rung_correlations
+    parts = [f"{_rung_label(r)}: {r.rho:.2f} over {r.num_trials} settings" for r in rungs]
+    return f"Rank correlation between rungs. {'; '.join(parts)}."
+
+
+def rho_interval(rung: RungCorrelation) -> tuple[float, float]:
+    """A 95 % interval of Spearman's rho by Fisher's z with the standard error of Bonett and Wright
+    (2000).
+
+    From three settings or fewer nothing is known: -1 to 1.
+    """
+    if rung.num_trials <= 3:
+        return -1.0, 1.0
+    rho = min(max(rung.rho, -0.9999), 0.9999)
+    half = 1.959964 * math.sqrt((1 + rho**2 / 2) / (rung.num_trials - 3))
+    return math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half)
+
+
+def _rung_label(rung: RungCorrelation) -> str:
+    return f"{rung.from_views} and {rung.to_views} {rung.unit}"

@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from search.experiment.objectives import Unit
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState, fullest
-from search.report.budgets import budget, most_budget
+from search.journal.state import fullest
 from search.report.figure_style import BLUE, GREY, PALE, is_narrow, new_figure, thinned
-from search.report.figures_effects import measured_trials
-from search.report.wording import Unit, amount_text, shown, unit_of, value_text
+from search.report.measures import budget, most_budget
+from search.report.view import SearchView
+from search.report.wording import amount_text, shortened, value_text
 
 FEWEST_FOR_BAND, FEWEST_FOR_CURVE, FEWEST_PLACES, MOST_POINTS = 4, 8, 3, 150
 
 
-def searched_settings(state: SearchState) -> list[str]:
+def searched_settings(view: SearchView) -> list[str]:
     """Searched settings of which at least two values were measured."""
-    space = state.opened.space if state.opened else {}
-    trials = _trials(state)
+    space = view.opened.space if view.opened else {}
+    trials = _trials(view)
     return [
         name
         for name in space
@@ -29,21 +30,21 @@ def searched_settings(state: SearchState) -> list[str]:
     ]
 
 
-def _trials(state: SearchState) -> list[TrialRecord]:
-    return [record for record in measured_trials(state) if record.kind == "trial"]
+def _trials(view: SearchView) -> list[TrialRecord]:
+    return [record for record in view.measured if record.kind == "trial"]
 
 
-def draw_strength(state: SearchState, width: float) -> Any | None:
+def draw_strength(view: SearchView, width: float) -> Any | None:
     """A small panel a searched setting, all on one scale of effects."""
-    names, trials = searched_settings(state), _trials(state)
+    names, trials = searched_settings(view), _trials(view)
     if not names:
         return None
     columns = min(len(names), 2 if is_narrow(width) or len(names) == 4 else 3)
     rows = -(-len(names) // columns)
     figure = new_figure(width, 2.0 * rows + 0.3)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    unit, top = unit_of(state), most_budget(trials)
-    space = state.opened.space if state.opened else {}
+    unit, top = view.unit, most_budget(trials)
+    space = view.opened.space if view.opened else {}
     for axes, name in zip(grid.ravel(), names, strict=False):
         _draw_panel(axes, name, [r for r in trials if name in r.settings], unit, top)
         # By how it is searched, not by what happened to be drawn: a range from 0 has small values
@@ -80,7 +81,7 @@ def _draw_panel(axes: Any, name: str, trials: list[TrialRecord], unit: Unit, top
         axes.locator_params(axis="x", nbins=5)
     else:
         _draw_means(axes, xs, ys, choices)
-    axes.set_title(shown(name, 20), fontsize="medium")
+    axes.set_title(shortened(name, 20), fontsize="medium")
     axes.grid(axis="y", color=PALE, linewidth=0.6)
 
 
@@ -170,13 +171,13 @@ def _draw_means(axes: Any, xs: np.ndarray, ys: np.ndarray, choices: list[str]) -
 
 def _tick(choice: str) -> str:
     """A choice below its axis: a pair on two lines, for its numbers are never cut."""
-    return choice.replace(" to ", " to\n") if " to " in choice else shown(choice, 12)
+    return choice.replace(" to ", " to\n") if " to " in choice else shortened(choice, 12)
 
 
-def strength_text(state: SearchState) -> str:
-    unit, trials = unit_of(state), _trials(state)
+def strength_text(view: SearchView) -> str:
+    unit, trials = view.unit, _trials(view)
     parts = []
-    for name in searched_settings(state):
+    for name in searched_settings(view):
         full = fullest(r for r in trials if r.effect and name in r.settings)
         points = [(r.effect.delta, r.settings[name]) for r in full if r.effect]
         best = max(points, key=lambda point: point[0])

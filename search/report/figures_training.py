@@ -10,26 +10,26 @@ from typing import Any
 import numpy as np
 
 from search.experiment.trial import Curve, TrialRecord
-from search.journal.state import SearchState
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
-from search.report.wording import chosen_record, record_of, seconds_text, settings_of, shown
+from search.report.sentences import confusion_note
+from search.report.view import SearchView
+from search.report.wording import seconds_text, settings_of, shortened
 
 
-def curve_records(state: SearchState) -> list[tuple[str, TrialRecord]]:
+def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
     """No augmentation, and the recommended setting (else the best trial), as far as they have
     curves."""
-    chosen = chosen_record(state)
-    best = record_of(state, state.evidence.best_trial) if state.evidence else None
-    baseline = state.baseline("confirm" if chosen else "control") or state.baseline()
+    chosen, best = view.chosen, view.best
+    baseline = view.baseline("confirm" if chosen else "control") or view.baseline()
     pairs = [("no augmentation", baseline), ("recommended" if chosen else "best", chosen or best)]
     return [
         (name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss
     ]
 
 
-def draw_curves(state: SearchState, width: float) -> Any | None:
+def draw_curves(view: SearchView, width: float) -> Any | None:
     """Loss and accuracy by epoch, train and validation, with the epochs whose weights were kept."""
-    records = curve_records(state)
+    records = curve_records(view)
     if not records:
         return None
     narrow = is_narrow(width)
@@ -106,9 +106,9 @@ def _share_limits(every: list[Any]) -> None:
         axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
 
 
-def curves_text(state: SearchState) -> str:
+def curves_text(view: SearchView) -> str:
     parts = []
-    for name, record in curve_records(state):
+    for name, record in curve_records(view):
         result = record.result
         if result is None or result.curve is None:
             continue
@@ -123,15 +123,15 @@ def curves_text(state: SearchState) -> str:
     )
 
 
-def draw_confusion(state: SearchState, width: float) -> Any | None:
+def draw_confusion(view: SearchView, width: float) -> Any | None:
     """The test images by true and given class; shade is the share of the true class, the number
     counts images.
     """
-    if state.test is None or state.opened is None or not state.test.confusion:
+    if view.test is None or view.opened is None or not view.test.confusion:
         return None
-    counts = np.array(state.test.confusion)
+    counts = np.array(view.test.confusion)
     names = [
-        shown(name, 12 if is_narrow(width) else 18) for name in state.opened.dataset.class_names
+        shortened(name, 12 if is_narrow(width) else 18) for name in view.opened.dataset.class_names
     ]
     side = min(width, 6.4 if len(counts) > 6 else 4.6)
     figure = new_figure(side, side * 0.98)
@@ -172,10 +172,10 @@ def _label_classes(axes: Any, names: list[str], cell_points: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def confusion_text(state: SearchState) -> str:
-    if state.test is None or state.opened is None or not state.test.confusion:
+def confusion_text(view: SearchView) -> str:
+    if view.test is None or view.opened is None or not view.test.confusion:
         return ""
-    counts, names = np.array(state.test.confusion), state.opened.dataset.class_names
+    counts, names = np.array(view.test.confusion), view.opened.dataset.class_names
     right = int(np.trace(counts))
     wrong = counts - np.diag(np.diag(counts))
     worst = [
@@ -185,31 +185,14 @@ def confusion_text(state: SearchState) -> str:
         f"{names[t]} taken for {names[g]} {wrong[t, g]} times" for t, g in worst if wrong[t, g]
     ]
     tail = f" Most often: {'; '.join(parts)}." if parts else ""
-    return f"{confusion_note(state)} {right:,} are right.{tail}"
+    return f"{confusion_note(view)} {right:,} are right.{tail}"
 
 
-def confusion_note(state: SearchState) -> str:
-    """What the confusion matrix counts. Journals of earlier versions hold the answers of every
-    seed's model."""
-    if state.test is None:
-        return ""
-    answers, images = sum(map(sum, state.test.confusion)), state.test.num_images
-    if answers == images:
-        return (
-            f"Confusion matrix of the model that is kept, one of those trained: {images:,} test "
-            "images."
-        )
-    return (
-        f"Confusion matrix of every model that was trained: {answers:,} answers on {images:,} test "
-        "images."
-    )
-
-
-def time_parts(state: SearchState) -> list[tuple[str, float, str]]:
+def time_parts(view: SearchView) -> list[tuple[str, float, str]]:
     """Name, seconds and colour of each bar: the phases, then what the trials' own time was spent
     on."""
-    phases = [(name, seconds, BLUE) for name, seconds in state.phase_seconds.items()]
-    cost = state.cost
+    phases = [(name, seconds, BLUE) for name, seconds in view.phase_seconds.items()]
+    cost = view.cost
     if not cost.total_seconds:
         return phases
     other = max(0.0, cost.total_seconds - cost.features_seconds - cost.heads_seconds)
@@ -221,8 +204,8 @@ def time_parts(state: SearchState) -> list[tuple[str, float, str]]:
     return phases + [(name, seconds, ORANGE) for name, seconds in within]
 
 
-def draw_time(state: SearchState, width: float) -> Any | None:
-    parts = time_parts(state)
+def draw_time(view: SearchView, width: float) -> Any | None:
+    parts = time_parts(view)
     if not parts:
         return None
     figure = new_figure(width, 0.3 + 0.27 * len(parts))
@@ -240,12 +223,12 @@ def draw_time(state: SearchState, width: float) -> Any | None:
     return figure
 
 
-def time_text(state: SearchState) -> str:
-    parts = "; ".join(f"{name} {seconds_text(seconds)}" for name, seconds, _ in time_parts(state))
+def time_text(view: SearchView) -> str:
+    parts = "; ".join(f"{name} {seconds_text(seconds)}" for name, seconds, _ in time_parts(view))
     return f"Where the time went: {parts}."
 
 
-def curve_note(state: SearchState) -> str:
+def curve_note(view: SearchView) -> str:
     """Which settings the curves are of, in words."""
-    named = [(name, settings_of(r)) for name, r in curve_records(state)[1:]]
+    named = [(name, settings_of(r)) for name, r in curve_records(view)[1:]]
     return " ".join(f"The {name} setting is {settings}." for name, settings in named)

@@ -1,157 +1,113 @@
-"""The report page as one value: everything on it that is text, section by section, and the commands
-it names. The sentences are in `sections`, the tables in `tables`; how it looks is the template's
-business.
+"""The report page: one HTML file that opens anywhere and answers whether augmentation helps. Puts
+text, tables and figures into the template; what they say is in `sentences`, `tables` and `figures`.
+Needs the view, and shows pictures of the run directory where they are there.
 """
 
+import base64
+import hashlib
+import io
 import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from data.files import make_folder, write_atomically
 from search.experiment.tracking_uri import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
-from search.journal.state import SearchState
-from search.report.budgets import budget_unit, hollow_text, rungs_text
-from search.report.figures_training import confusion_note
-from search.report.sections import (
-    cost_text,
-    data_lines,
-    facts,
-    floor_text,
-    fresh_text,
-    how_to_read,
-    leak_text,
-    no_verdicts,
-    notices,
-    sheet_text,
-    stopping_lines,
-    test_lines,
-    test_score_rows,
-)
-from search.report.tables import (
-    MOST_CLASSES,
-    TrialTable,
-    VerdictRow,
-    class_rows,
-    confirmed_rows,
-    failure_rows,
-    leak_rows,
-    safety_table,
-    trial_table,
-    verdict_rows,
-    version_rows,
-)
-from search.report.wording import (
+from search.report import sentences, tables
+from search.report.answer import answer
+from search.report.contact_sheet import WINNER_SHEET
+from search.report.figures import PagePicture, page_pictures
+from search.report.figures_training import curve_note
+from search.report.table_model import Table
+from search.report.trial_tables import trial_table
+from search.report.view import SearchView
+from search.report.wording import printable
+
+TEMPLATES = Path(__file__).parent / "templates"
+FIGURES_FOLDER = "figures"
+MOST_SHEET_BYTES = 900_000
+# What the template knows, each under its function's name.
+SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     answer,
-    chosen_record,
-    settings_of,
-    unit_of,
-    whole_name,
-    within_name,
+    sentences.notices,
+    sentences.facts,
+    sentences.how_to_read,
+    sentences.no_verdicts,
+    sentences.fresh_text,
+    sentences.sheet_text,
+    sentences.floor_sentence,
+    curve_note,
+    sentences.stopping_lines,
+    sentences.test_lines,
+    sentences.confusion_note,
+    sentences.hollow_text,
+    sentences.rungs_sentence,
+    sentences.leak_text,
+    sentences.data_lines,
+    sentences.cost_text,
+)
+TABLES: tuple[Callable[[SearchView], Table], ...] = (
+    tables.verdict_table,
+    tables.confirmed_table,
+    trial_table,
+    tables.failure_table,
+    tables.test_table,
+    tables.leak_table,
+    tables.class_table,
+    tables.safety_table,
+    tables.version_table,
 )
 
-Rows = Sequence[tuple[str, ...]]
 
+def write_report(view: SearchView, run_dir: Path) -> Path:
+    """Writes `report.html` into the run directory, and its figures as `figures/*.png` for trackers.
 
-@dataclass(frozen=True)
-class Page:
-    """Everything on the page that is text, in the order in which it is read."""
-
-    name: str
-    search_id: str
-    answer: str
-    unit: str
-    notices: list[str]
-    facts: list[tuple[str, str]]
-    how_to_read: str
-    verdicts: list[VerdictRow]
-    has_removed: bool
-    whole_name: str
-    within_name: str
-    no_verdicts: str | None
-    fresh: str
-    confirmed: Rows
-    sheet_text: str
-    config_file: str
-    floor: str
-    trials: TrialTable
-    failures: Rows
-    curves: str
-    stopping: list[str]
-    test: list[str]
-    test_headings: tuple[str, ...]
-    test_scores: Rows
-    confusion: str
-    budget: str
-    hollow: str
-    rungs: str
-    leak: str | None
-    leaked: Rows
-    classes: Rows
-    classes_left_out: int
-    data: list[str]
-    safety_headings: tuple[str, ...]
-    safety: Rows
-    cost: str
-    repeat: list[str]
-    versions: Rows
-    config: str
-    use: list[str]
-    use_commands: list[str]
-
-
-def build_page(state: SearchState, run_dir: Path, curves: str) -> Page:
-    """The page of a state. `run_dir` is only named in commands; `curves` says which settings the
-    curves are of.
+    All beside and renamed. Returns the page's path. Raises StorageError.
     """
-    unit, opened = unit_of(state), state.opened
+    pictures = page_pictures(view)
+    folder = make_folder(run_dir / FIGURES_FOLDER, "the figures' folder")
+    for name, picture in pictures.items():
+        write_atomically(folder / f"{name}.png", picture.png, "a figure")
+    path = run_dir / "report.html"
+    write_atomically(path, render_report(view, run_dir, pictures), "the report")
+    return path
+
+
+def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePicture]) -> str:
+    """The page as HTML with `figures.page_pictures`. The same view and pictures give the same
+    text. `run_dir` is only named in commands."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        finalize=_printable,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (TEMPLATES / "report.js").read_text()
     # an absolute path would tell everybody who gets the page how this machine is laid out
     folder = shlex.quote(run_dir.name if run_dir.is_absolute() else str(run_dir))
-    safety_headings, safety = safety_table(state)
-    return Page(
-        name=opened.name if opened else run_dir.name,
-        search_id=opened.search_id if opened else "",
-        answer=answer(state),
-        unit=unit.name,
-        notices=notices(state),
-        facts=facts(state),
-        how_to_read=how_to_read(state),
-        verdicts=verdict_rows(state),
-        has_removed=bool(state.evidence and state.evidence.removed),
-        whole_name=whole_name(state),
-        within_name=within_name(state),
-        no_verdicts=no_verdicts(state),
-        fresh=fresh_text(state),
-        confirmed=confirmed_rows(state),
-        sheet_text=sheet_text(state),
+    return environment.get_template("report.html.j2").render(
+        **{part.__name__: part(view) for part in (*SENTENCES, *TABLES)},
+        view=view,
+        title=view.opened.name if view.opened else run_dir.name,
+        config=redacted(as_yaml(view.opened.config, allow_unicode=True)) if view.opened else "",
         config_file=f"{folder}/config.yaml",
-        floor=floor_text(state),
-        trials=trial_table(state),
-        failures=[tuple(redacted(cell) for cell in row) for row in failure_rows(state)],
-        curves=curves,
-        stopping=stopping_lines(state),
-        test=test_lines(state),
-        test_headings=("model", "accuracy (95 %)"),
-        test_scores=test_score_rows(state),
-        confusion=confusion_note(state),
-        budget=budget_unit(state),
-        hollow=hollow_text(state),
-        rungs=rungs_text(state),
-        leak=leak_text(state),
-        leaked=leak_rows(state),
-        classes=class_rows(state),
-        classes_left_out=max(0, len(opened.dataset.class_names) - MOST_CLASSES) if opened else 0,
-        data=data_lines(state),
-        safety_headings=safety_headings,
-        safety=safety,
-        cost=cost_text(state),
         repeat=_repeat(folder),
-        versions=[(name, redacted(value)) for name, value in version_rows(state)],
-        config=_config(state),
-        use=_use(state),
-        use_commands=_use_commands(state, folder),
+        use=_use(view),
+        use_commands=_use_commands(view, folder),
+        pictures=_embedded(pictures),
+        sheet=_sheet(run_dir / WINNER_SHEET),
+        style=Markup((TEMPLATES / "report.css").read_text()),
+        script=Markup(script),
+        # only this script may run, even if some text should ever come through unescaped
+        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
 
@@ -166,38 +122,75 @@ def _repeat(folder: str) -> list[str]:
     ]
 
 
-def _config(state: SearchState) -> str:
-    if state.opened is None:
-        return ""
-    return redacted(as_yaml(state.opened.config, allow_unicode=True))
-
-
-def _use(state: SearchState) -> list[str]:
-    evidence, chosen = state.evidence, chosen_record(state)
-    if chosen:
-        return [f"Train with {settings_of(chosen)}."]
-    if evidence and evidence.confirmed:
-        return [
+def _use(view: SearchView) -> str:
+    if view.chosen:
+        return f"Train with {view.recommended}."
+    if view.confirmed:
+        model = " The model trained so, on your images:" if view.test is not None else ""
+        return (
             "Train without augmentation: no setting was shown to help, so there is no policy to "
-            "export." + (" The model trained so, on your images:" if state.test is not None else "")
-        ]
-    return ["There is no recommendation to use yet."]
+            f"export.{model}"
+        )
+    return "There is no recommendation to use yet."
 
 
-def _use_commands(state: SearchState, folder: str) -> list[str]:
-    chosen = chosen_record(state)
+def _use_commands(view: SearchView, folder: str) -> list[str]:
     predict = f"python run_search.py predict {folder} IMAGE..."
-    if chosen is None:
-        return [predict] if state.test is not None else []
-    augmentation, size = chosen.spec.settings.augmentation, chosen.spec.dataset.image_size
-    targets = targets_of(Policy("", augmentation, size))
-    exports = [f"python run_search.py export {folder} --to {target}" for target in targets]
-    settings = json.dumps(augmentation, ensure_ascii=False)
+    if view.chosen is None:
+        return [predict] if view.test is not None else []
+    spec = view.chosen.spec
+    targets = targets_of(Policy("", spec.settings.augmentation, spec.dataset.image_size))
     return [
         "# the settings, in the units of the experiment file",
-        settings,
+        json.dumps(spec.settings.augmentation, ensure_ascii=False),
         "# as code or settings for use elsewhere",
-        *exports,
+        *(f"python run_search.py export {folder} --to {target}" for target in targets),
         "# classes and probabilities of images, by the model trained with them",
         predict,
     ]
+
+
+def _printable(value: Any) -> Any:
+    return printable(value) if type(value) is str else value
+
+
+def _embedded(pictures: Mapping[str, PagePicture]) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "wide": _data_uri(picture.wide_svg, "image/svg+xml"),
+            "narrow": _data_uri(picture.narrow_svg, "image/svg+xml"),
+            "text": picture.text,
+        }
+        for name, picture in pictures.items()
+    }
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _sheet(path: Path) -> str | None:
+    """The contact sheet for the page; one that is too heavy to mail is made lighter. None where
+    there is none.
+    """
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    if len(content) <= MOST_SHEET_BYTES:
+        return _data_uri(content, "image/png")
+    return _data_uri(_lighter(content), "image/jpeg")
+
+
+def _lighter(content: bytes) -> bytes:
+    """A JPEG of at most MOST_SHEET_BYTES: full size at first, then smaller by a quarter until it
+    fits."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as opened:
+        image: Image.Image = opened.convert("RGB")
+    while True:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=82)
+        if buffer.tell() <= MOST_SHEET_BYTES:
+            return buffer.getvalue()
+        image = image.resize((image.width * 3 // 4, image.height * 3 // 4))

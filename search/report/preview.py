@@ -3,45 +3,34 @@ augmentation's extremes and beside samples, drawn exactly as a trial would draw 
 are painted by `data`, the sheet by `contact_sheet`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from data.augmentations import AUGMENTATIONS, active, options_of
-from data.dataset import TRAIN, Dataset, open_dataset
+from data.dataset import TRAIN, Dataset
 from data.extremes import Extreme, augment_to, extremes
-from data.files import make_folder, write_atomically
+from data.files import StorageError, make_folder, write_atomically
 from data.views import augment
+from search.execution.failures import is_lack
 from search.experiment.dimensions import Choices, Dimension
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialSpec
 from search.journal.state import SearchState
-from search.report.contact_sheet import WINNER_SHEET, Column, draw_sheet
-from search.report.wording import chosen_record, record_of, settings_text
+from search.report.contact_sheet import WINNER_SHEET, SheetColumn, draw_sheet, trial_sheet_name
+from search.report.view import SearchView
+from search.report.wording import settings_text
+from search.training.progress import EpochReport
 
 if TYPE_CHECKING:
     from search.experiment.config import ExperimentConfig
 
+MOST_SHEETS = 100  # trials whose contact sheets are drawn, at about a second each
 MOST_ENDS = 6  # a published policy has dozens of operation ends; its samples show it better
 COLUMNS_A_BAND = 8
-
-
-def write_preview(config: "ExperimentConfig", path: Path) -> Path:
-    """Opens the experiment's images, writes its preview as PNG, beside and renamed, and returns the
-    path.
-
-    Raises UserError for what is wrong with the images, StorageError where the disk refuses.
-    """
-    from search.driver.prepare import resources_of
-
-    resources = resources_of(config, path.parent)
-    seed = derive_seed(config.seed, "split")
-    dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
-    write_atomically(path, preview_sheet(dataset, config), "the preview")
-    return path
 
 
 def preview_sheet(
@@ -58,7 +47,9 @@ def preview_sheet(
     groups = extreme_columns(dataset, picks, space)
     drawn = [_drawn_setting(space, config.seed, number) for number in range(num_samples)]
     samples = [
-        Column(f"sample {number}", "", augment(dataset.images, picks, setting, config.seed, number))
+        SheetColumn(
+            f"sample {number}", "", augment(dataset.images, picks, setting, config.seed, number)
+        )
         for number, setting in enumerate(drawn, 1)
     ]
     footers = [
@@ -69,7 +60,7 @@ def preview_sheet(
     return draw_sheet(bands, _row_names(dataset, picks), footers)
 
 
-def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[Column]]:
+def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[SheetColumn]]:
     """A group of columns an augmentation: it alone, at each end of each of its values."""
     values = _augmentation_values(space)
     options = options_of(space.strongest())
@@ -88,7 +79,7 @@ def trial_sheet(
     picks = pick_images(dataset, num_rows, spec.dataset_seed)
     settings = spec.settings.augmentation
     columns = [
-        Column(
+        SheetColumn(
             f"sample {view + 1}",
             "",
             augment(dataset.images, picks, settings, spec.protocol.view_seed, view),
@@ -105,7 +96,7 @@ def trial_sheet(
 
 def write_trial_sheet(record: TrialRecord, dataset: Dataset, run_dir: Path) -> Path:
     """Writes `previews/<trial>.png`, which trackers show with the trial. Raises StorageError."""
-    path = run_dir / WINNER_SHEET.parent / f"{record.trial}.png"
+    path = run_dir / trial_sheet_name(record)
     make_folder(path.parent, "the contact sheets' folder")
     write_atomically(path, trial_sheet(dataset, record.spec), "a contact sheet")
     return path
@@ -117,15 +108,41 @@ def write_winner_sheet(state: SearchState, dataset: Dataset, run_dir: Path) -> P
 
     Returns its path, or None where no trial has an answer yet. Raises StorageError.
     """
-    best = chosen_record(state) or (
-        record_of(state, state.evidence.best_trial) if state.evidence else None
-    )
+    view = SearchView(state)
+    best = view.chosen or view.best
     if best is None:
         return None
     path = run_dir / WINNER_SHEET
     make_folder(path.parent, "the contact sheet's folder")
     write_atomically(path, trial_sheet(dataset, best.spec, num_rows=4), "the contact sheet")
     return path
+
+
+class TrialSheets:
+    """A listener that draws the contact sheet of each trial told, for the tracker to show beside
+    its figures. say: told of one that the machine refuses to draw."""
+
+    def __init__(self, dataset: Dataset, run_dir: Path, say: Callable[[str], None]) -> None:
+        self.dataset, self.run_dir, self._say = dataset, run_dir, say
+
+    def trial_started(self, record: TrialRecord) -> None:
+        """Nothing to draw yet."""
+
+    def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
+        """Nor yet."""
+
+    def trial_told(self, record: TrialRecord) -> None:
+        path = self.run_dir / trial_sheet_name(record)
+        is_drawn = record.kind in ("control", "trial") and record.trial <= MOST_SHEETS
+        is_drawn = is_drawn and record.status == "completed" and not path.exists()
+        if not is_drawn or not record.spec.settings.augmentation:
+            return
+        try:
+            write_trial_sheet(record, self.dataset, self.run_dir)
+        except Exception as error:
+            if isinstance(error, StorageError) or not is_lack(error):
+                raise
+            self._say(f"no contact sheet of trial {record.trial}: {type(error).__name__}: {error}")
 
 
 def pick_images(dataset: Dataset, num_rows: int, seed: int) -> np.ndarray:
@@ -174,11 +191,11 @@ def _ends(name: str, values: Sequence[Any], options: Mapping[str, Any]) -> list[
 
 def _end_column(
     dataset: Dataset, picks: np.ndarray, end: Extreme, options: Mapping[str, Any]
-) -> Column:
+) -> SheetColumn:
     pictures = augment_to(dataset.images, picks, end, options)
     label = end.label.removeprefix(end.name).strip()
     unchanged = bool((pictures == dataset.images[picks]).all())
-    return Column(end.name, f"{label} (changes nothing)" if unchanged else label, pictures)
+    return SheetColumn(end.name, f"{label} (changes nothing)" if unchanged else label, pictures)
 
 
 def _drawn_setting(space: Space, seed: int, number: int) -> dict[str, Any]:
@@ -200,12 +217,12 @@ def _drawn_value(dimension: Dimension, rng: np.random.Generator) -> Any:
 
 
 def _bands(
-    dataset: Dataset, picks: np.ndarray, groups: Sequence[Sequence[Column]]
-) -> list[list[Column]]:
+    dataset: Dataset, picks: np.ndarray, groups: Sequence[Sequence[SheetColumn]]
+) -> list[list[SheetColumn]]:
     """Columns in bands that fit a screen, each opening with the clean images; a group stays
     together."""
-    clean = Column("clean", "", np.asarray(dataset.images[picks]))
-    bands: list[list[Column]] = []
+    clean = SheetColumn("clean", "", np.asarray(dataset.images[picks]))
+    bands: list[list[SheetColumn]] = []
     for group in groups:
         if group and (not bands or len(bands[-1]) + len(group) > COLUMNS_A_BAND + 1):
             bands.append([clean])

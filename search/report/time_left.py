@@ -1,20 +1,60 @@
-"""How long a search will still take, from how long its trials have taken. Counts work and time;
-shows nothing."""
+"""How long work will take, from how long work has taken: the one place that turns amounts of work
+and measured rates into seconds, for `check`, the terminal and MLflow. Shows nothing, and measures
+nothing itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
 
+from search.experiment.trial import TrialRecord
+from search.report.measures import trained_seconds
+
+PHASE_OF = {
+    **{"control": "controls", "trial": "search"},
+    **{"confirm": "confirm", "ablation": "ablation", "test": "test"},
+}
+MANY = 10**9  # trials, of a phase that ends when the work planned for it is done
 FEWEST_OF_A_PHASE = 2  # trials of a phase before it goes by its own pace
 ENOUGH_REPORTED = 3  # epochs, more or less, before a first trial tells a pace
+
+
+def seconds_of(amounts: Mapping[str, float], rates: Mapping[str, float], workers: int = 1) -> float:
+    """What amounts of several kinds of work take. rates: seconds a unit of each kind, on one of
+    `workers`."""
+    return sum(amount * rates[kind] for kind, amount in amounts.items()) / workers
+
+
+@dataclass(frozen=True)
+class ExpectedWork:
+    """What a search has before it. plan: the work of each phase, in order, in any one unit. of:
+    what one trial counts in that unit. workers: trials at a time."""
+
+    plan: Mapping[str, float]
+    of: Callable[[TrialRecord], float]
+    workers: int = 1
+
+    def seconds_left(self, records: Iterable[TrialRecord], is_cut: bool = False) -> float | None:
+        """From records alone, in the order of their numbers; None before one was measured. is_cut:
+        the time ran out, and the search phase begins no more trials."""
+        left = TimeLeft(self.plan, lambda: 0.0, self.workers)
+        for kind, group in groupby(records, lambda record: record.kind):
+            left.enter(PHASE_OF[kind], MANY if kind == "trial" and not is_cut else None)
+            for record in group:
+                if record.result is None and record.duplicate_of is None:
+                    left.begin(self.of(record))
+                else:
+                    left.skip(self.of(record), trained_seconds(record))
+        return left.seconds()
 
 
 class TimeLeft:
     """An estimate that follows a search through its phases.
 
     plan: the work of each phase, in order, in any one unit. The pace is a mean over trials of
-    seconds a unit of work, of the present phase where it has some, else of the search so far; the
-    very first trial, in which everything is compiled, counts only while it is the only one, and the
-    slowest of three or more does not. Phases that are not in the plan are not counted. `clock`
-    gives seconds; workers: trials at a time.
+    seconds a unit of work, of the present phase where it has some, else of the search so far, what
+    earlier sittings trained included; the first trial of a sitting, in which everything is
+    compiled, counts only while there is no other, and the slowest of three or more does not. Phases
+    that are not in the plan are not counted. `clock` gives seconds; workers: trials at a time.
     """
 
     def __init__(
@@ -22,13 +62,14 @@ class TimeLeft:
     ) -> None:
         self._plan, self._clock, self._workers = dict(plan), clock, workers
         self._phase = ""
+        self._compiling = True  # until a trial of this sitting has ended
         self._paces: list[tuple[str, float]] = []
+        self._first_paces: list[tuple[str, float]] = []  # of sittings
         self._trials: int | None = None
         self._started = 0
         self._begun, self._done, self._since = 0.0, 0.0, clock()
-        self._reports: list[
-            tuple[float, float]
-        ] = []  # the first and the last within the running trial: when, work done
+        # The first and the last report within the running trial: when, work done.
+        self._reports: list[tuple[float, float]] = []
 
     def enter(self, phase: str, trials: int | None) -> None:
         """A phase begins. trials: how many it will have at the most; None: those that are begun at
@@ -42,8 +83,11 @@ class TimeLeft:
         self._begun += work
         self._started += 1
 
-    def skip(self, work: float) -> None:
-        """Work that was expected and need not be done."""
+    def skip(self, work: float, seconds: float | None = None) -> None:
+        """Work that was expected and need not be done. seconds: what it took, where an earlier
+        sitting did it."""
+        if seconds is not None and work > 0:
+            self._count(seconds / work, is_first=not self._counted)
         self._begun += work
         self._done += work
         self._started += 1
@@ -56,31 +100,39 @@ class TimeLeft:
         """A trial has ended. seconds: how long it trained; None where that is not known."""
         self._done += work
         if seconds is not None and work > 0:
-            self._paces.append(
-                (self._phase, (not self._paces and self._reported_pace()) or seconds / work)
-            )
+            pace = (self._compiling and self._reported_pace()) or seconds / work
+            self._count(pace, is_first=self._compiling)
+            self._compiling = False
         self._since, self._reports = self._clock(), []
 
     def seconds(self) -> float | None:
         """Seconds left; None while there is nothing that a pace could be taken from."""
-        pace = self._pace()
-        if pace is None:
+        paces = self._rates()
+        if paces is None:
             return None
-        later = sum(self._plan[phase] for phase in self._coming())
-        here = (self._begun - self._done + self._unstarted()) * pace[0] / self._workers
-        since, done = (self._since, 0.0) if self._paces else self._reports[-1]
-        passed = self._clock() - since + done * pace[0]
-        return max(0.0, here - passed) + later * pace[1] / self._workers
+        here = {"here": self._begun - self._done + self._unstarted()}
+        later = {"later": sum(self._plan[phase] for phase in self._coming())}
+        since, done = (self._since, 0.0) if self._counted else self._reports[-1]
+        passed = self._clock() - since + done * paces["here"]
+        running = max(0.0, seconds_of(here, paces, self._workers) - passed)
+        return running + seconds_of(later, paces, self._workers)
 
-    def _pace(self) -> tuple[float, float] | None:
+    def _count(self, pace: float, is_first: bool) -> None:
+        (self._first_paces if is_first else self._paces).append((self._phase, pace))
+
+    @property
+    def _counted(self) -> list[tuple[str, float]]:
+        return self._paces or self._first_paces
+
+    def _rates(self) -> dict[str, float] | None:
         """Seconds a unit of work, in this phase and in those to come."""
-        if not self._paces:  # the first trial may take hours
+        if not self._counted:  # the first trial may take hours
             reported = self._reported_pace()
-            return None if reported is None else (reported, reported)
-        counted = self._paces[1:] or self._paces
-        overall = _usual([pace for _, pace in counted])
-        here = [pace for phase, pace in counted if phase == self._phase]
-        return (_usual(here) if len(here) >= FEWEST_OF_A_PHASE else overall), overall
+            return None if reported is None else {"here": reported, "later": reported}
+        overall = _usual([pace for _, pace in self._counted])
+        here = [pace for phase, pace in self._counted if phase == self._phase]
+        enough = len(here) >= FEWEST_OF_A_PHASE
+        return {"here": _usual(here) if enough else overall, "later": overall}
 
     def _reported_pace(self) -> float | None:
         """Of the running trial since its first report, when all is compiled; None before it has
@@ -88,11 +140,8 @@ class TimeLeft:
         if not self._reports:
             return None
         (begun, first), (now, last) = self._reports[0], self._reports[-1]
-        return (
-            (now - begun) / (last - first)
-            if last >= ENOUGH_REPORTED * first > 0 and now > begun
-            else None
-        )
+        is_enough = last >= ENOUGH_REPORTED * first > 0 and now > begun
+        return (now - begun) / (last - first) if is_enough else None
 
     def _unstarted(self) -> float:
         """Work of the present phase that has not been begun."""

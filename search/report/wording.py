@@ -1,38 +1,34 @@
-"""How a search is said in words: amounts with intervals, settings, the answer in one sentence. The
-page, the terminal and the trackers speak through it. Draws nothing and knows no format (HTML,
-Markdown).
+"""How values are said in words: amounts with intervals, settings, names of trials, durations. The
+page, the terminal and MLflow speak through it. Knows no search and no format (HTML, Markdown).
 """
 
 import json
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from data.augmentations import AUGMENTATIONS
 from data.rounding import visible_settings
-from search.evidence.findings import Confirmed, Evidence, Verdict
-from search.experiment.objectives import OBJECTIVES, Unit
+from search.evidence.findings import Verdict
+from search.experiment.objectives import Unit
 from search.experiment.trial import Effect, TrialRecord
-from search.journal.state import SearchState
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
-
-
-def unit_of(state: SearchState) -> Unit:
-    """The unit of the search's objective; a state without records is taken by its experiment
-    file."""
-    if state.records:
-        return OBJECTIVES[state.records[0].spec.protocol.objective].unit
-    config = state.opened.config if state.opened else {}
-    return OBJECTIVES[(config.get("evaluation") or {}).get("objective", "accuracy")].unit
+NAME_WIDTH = 52  # signs of a trial's name where nothing is said of room
+AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
+NUMBERED = re.compile(
+    r"trial \d+"
+)  # a label that counts what an algorithm proposed, and names nothing
 
 
 def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | None = None) -> str:
     """A difference in its unit, without the unit's name: "+1.2", "−0.4", "0.0"."""
     digits = unit.digits if digits is None else digits
-    shown = round(value * unit.factor, digits)
-    sign = "−" if shown < 0 else "+" if shown > 0 and signed else ""
-    return f"{sign}{abs(shown):.{digits}f}"
+    amount = round(value * unit.factor, digits)
+    sign = "−" if amount < 0 else "+" if amount > 0 and signed else ""
+    return f"{sign}{abs(amount):.{digits}f}"
 
 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
@@ -87,9 +83,8 @@ def settings_text(augmentation: Mapping[str, Any], size: int) -> str:
     Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
     are left out.
     """
-    return ", ".join(_setting_texts(visible_settings(augmentation, size))) or _nothing(
-        augmentation, size
-    )
+    texts = [f"{name}{text}" for name, text in _setting_texts(augmentation, size).items()]
+    return ", ".join(texts) or _nothing(augmentation, size)
 
 
 def short_settings_text(
@@ -99,19 +94,17 @@ def short_settings_text(
 
     limit: the most signs; settings that go beyond it are counted, whole: "rotation 15 and 2 more".
     """
-    texts = _setting_texts(
-        {
-            name.removesuffix("_range"): value
-            for name, value in visible_settings(augmentation, size).items()
-        }
-    )
+    texts = [
+        f"{name.removesuffix('_range')}{text}"
+        for name, text in _setting_texts(augmentation, size).items()
+    ]
     whole = ", ".join(texts) or _nothing(augmentation, size)
     if limit is None or len(whole) <= limit:
         return whole
-    shortened = (
+    cut = (
         f"{', '.join(texts[:n])} and {len(texts) - n} more" for n in range(len(texts) - 1, 0, -1)
     )
-    return next((text for text in shortened if len(text) <= limit), f"{len(texts)} settings")
+    return next((text for text in cut if len(text) <= limit), f"{len(texts)} settings")
 
 
 def settings_of(record: TrialRecord) -> str:
@@ -126,10 +119,42 @@ def short_settings_of(record: TrialRecord, limit: int | None = None) -> str:
     )
 
 
-def _setting_texts(shown: Mapping[str, Any]) -> list[str]:
-    return [
-        name if value is True else f"{name} {value_text(value)}" for name, value in shown.items()
-    ]
+def number_text(trial: int) -> str:
+    """A trial's number, "#9": the one in the journal, in trials.csv and for `--trial`."""
+    return f"#{trial}"
+
+
+def has_name(record: TrialRecord) -> bool:
+    """Whether a trial goes by a name of its own, as controls and ablations do, and not by its
+    settings."""
+    return record.kind != "trial" and NUMBERED.fullmatch(record.label) is None
+
+
+def name_text(record: TrialRecord, limit: int = NAME_WIDTH) -> str:
+    """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation 15, zoom
+    0.1", "#1 course settings"; "#10 again: zoom 0.1" where a setting is confirmed."""
+    what = shortened(record.label, limit) if has_name(record) else short_settings_of(record, limit)
+    return f"{number_text(record.trial)} {AGAIN.get(record.kind, '')}{what}"
+
+
+def what_text(record: TrialRecord) -> str:
+    """What a trial was, in full: its settings, before them its name if it has one."""
+    settings = settings_of(record)
+    named = has_name(record) and record.label != settings
+    return f"{record.label}: {settings}" if named else settings
+
+
+def _setting_texts(augmentation: Mapping[str, Any], size: int) -> dict[str, str]:
+    """By name, in one order whichever they came in (a journal sorts them, an algorithm does not):
+    strengths, what is on or off, words; each in the order of the table of augmentations."""
+    seen, places = visible_settings(augmentation, size), list(AUGMENTATIONS)
+
+    def rank(name: str) -> tuple[bool, bool, int, str]:
+        place = places.index(name) if name in AUGMENTATIONS else len(places)
+        return isinstance(seen[name], str), seen[name] is True, place, name
+
+    ordered = sorted(seen, key=rank)
+    return {name: "" if seen[name] is True else f" {value_text(seen[name])}" for name in ordered}
 
 
 def _nothing(augmentation: Mapping[str, Any], size: int) -> str:
@@ -145,7 +170,7 @@ def printable(text: str) -> str:
     )
 
 
-def shown(text: str, limit: int = 28) -> str:
+def shortened(text: str, limit: int = 28) -> str:
     """A name as a label of one line: printable, and shortened in its middle where it is long."""
     line = printable(text.replace("\n", " ").replace("\t", " "))
     if len(line) <= limit:
@@ -166,111 +191,3 @@ def seconds_text(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60} s"
     minutes = math.floor(seconds / 60 + 0.5)
     return f"{minutes // 60} h {minutes % 60} min"
-
-
-def record_of(state: SearchState, trial: int | None) -> TrialRecord | None:
-    return next((record for record in state.records if record.trial == trial), None)
-
-
-def whole_name(state: SearchState) -> str:
-    """Of the setting whose effect stands above the single augmentations': the recommended one, else
-    the best confirmed."""
-    evidence = state.evidence
-    if evidence is None or evidence.chosen_trial is not None or not evidence.confirmed:
-        return "policy as a whole"
-    name = _best_confirmed(evidence, state)[1]
-    return f"{name}, whole" if name else "best searched, whole"
-
-
-def _best_confirmed(evidence: Evidence, state: SearchState) -> tuple[Confirmed, str]:
-    """The confirmed setting with the largest effect, and its name if it is a control."""
-    best = max(evidence.confirmed, key=lambda confirmed: confirmed.effect.delta)
-    source = record_of(state, best.source_trial)
-    return best, best.label if source is not None and source.kind == "control" else ""
-
-
-def within_name(state: SearchState) -> str:
-    """Where an augmentation was taken out to see what it adds: the recommended policy, else the
-    best confirmed of the search."""
-    recommended = state.evidence is not None and state.evidence.chosen_trial is not None
-    return "in the policy" if recommended else "in the best searched"
-
-
-def chosen_record(state: SearchState) -> TrialRecord | None:
-    """The record of the recommended setting; None where no augmentation is recommended, or nothing
-    yet."""
-    return record_of(state, state.evidence.chosen_trial) if state.evidence else None
-
-
-def confirmation_asked(state: SearchState) -> bool:
-    config = state.opened.config if state.opened else {}
-    return (config.get("evaluation") or {}).get("confirm", True) is not None
-
-
-def answer(state: SearchState) -> str:
-    """The search's answer in one sentence, plainly, with the interval of every figure in it."""
-    evidence, unit = state.evidence, unit_of(state)
-    if evidence is None or evidence.best_trial is None:
-        return _no_answer_yet(state)
-    if not evidence.confirmed:
-        return _unconfirmed(state)
-    chosen = chosen_record(state)
-    if chosen is None:
-        best, name = _best_confirmed(evidence, state)
-        return (
-            "No augmentation is the recommendation: nothing tried was shown to help; "
-            f"the best confirmed setting{f' ({name})' if name else ''} shows "
-            f"{effect_text(best.effect, unit)}."
-        )
-    confirmed = next(c for c in evidence.confirmed if c.trial == chosen.trial)
-    used = settings_of(chosen)
-    gain = f"{effect_text(confirmed.effect, unit)} of {unit.of}"
-    return f"Use {used}: {gain} over no augmentation, confirmed on fresh seeds."
-
-
-def _no_answer_yet(state: SearchState) -> str:
-    completed = [r for r in state.of_kind("trial") if r.status == "completed"]
-    if state.finished_at is not None:
-        if not completed:
-            return "No answer: the search ended and no trial was completed."
-        return (
-            f"No answer: the search ended, and none of its {_trials(len(completed))} changed a "
-            "picture; try more of them."
-        )
-    if state.stopped:
-        done = _trials(len(completed))
-        go_on = (
-            "mend that, and run it again to go on" if state.has_failed else "run it again to go on"
-        )
-        return f"No answer yet: {_stop_text(state)} after {done}; {go_on}."
-    return f"No answer yet: the search is under way, with {_trials(len(completed))} completed."
-
-
-def _stop_text(state: SearchState) -> str:
-    return (
-        f"the search {'could not go on' if state.has_failed else 'was stopped'} ({state.stopped})"
-    )
-
-
-def _unconfirmed(state: SearchState) -> str:
-    evidence, best = (
-        state.evidence,
-        record_of(state, state.evidence.best_trial if state.evidence else None),
-    )
-    assert evidence is not None
-    shown = effect_text(best.effect if best else None, unit_of(state))
-    if not confirmation_asked(state):
-        place = "below" if evidence.best_is_below_floor else "above"
-        return (
-            f"No recommendation: confirmation was switched off; the best trial showed {shown}, "
-            f"{place} the "
-            "null floor, and the best of many looks better than it is."
-        )
-    if state.finished_at is not None:
-        return "No augmentation is the recommendation: no trial could be confirmed."
-    reason = _stop_text(state) if state.stopped else "the search goes on"
-    return f"No answer yet: {reason} before the best trial, {shown}, was confirmed on fresh seeds."
-
-
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"

@@ -1,20 +1,27 @@
 """The trials' runs in MLflow: opened at a trial's first epoch, completed when it is told, made anew
-where another sender left them open. What is in the store is remembered in `Known`; when to send is
-`tracker`'s.
+where another sender left them open. What is heard of trials that run is taken in by the search's
+thread, which never waits, and given out to the thread that sends; what is in the store is
+remembered in `Known`. When to send is `tracker`'s.
 """
 
+import queue
+import time
 from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import TrialRecord
-from search.journal.state import SearchState
-from search.tracking.live import RunningTrial
-from search.tracking.mlflow_store import FoundRun, Store
-from search.tracking.of_search import opened_of
-from search.tracking.of_trial import running_row, trial_outcome, trial_row
-from search.tracking.values import PARENT_TAG, PREVIEW_TAG
+from search.tracking.mlflow_store import Store
+from search.tracking.mlflow_values import (
+    PARENT_TAG,
+    PREVIEW_TAG,
+    FoundRun,
+    Point,
+    milliseconds,
+)
+from search.tracking.trial_run import curve_point_values, running_row, trial_outcome, trial_row
+from search.training.progress import EpochReport
 
 ENDED = ("FINISHED", "FAILED")  # MLflow's words for a trial that was told
 
@@ -39,6 +46,7 @@ class Known:
     """What this sitting knows to be in the store. Thrown away after a failure, and looked up
     again."""
 
+    search_id: str
     parent_id: str
     status: str
     ended: int | None = None
@@ -70,7 +78,7 @@ class Known:
             store.delete(self.children.pop(number).run_id)
 
 
-def send_running(store: Store, known: Known, state: SearchState, trial: RunningTrial) -> None:
+def send_running(store: Store, known: Known, trial: "RunningTrial") -> None:
     """The epochs heard of since the last time; with the first of them, the run."""
     number = trial.record.trial
     child = known.children.get(number)
@@ -81,7 +89,7 @@ def send_running(store: Store, known: Known, state: SearchState, trial: RunningT
         child = None
     params = {}
     if child is None:
-        row = running_row(opened_of(state).search_id, trial.record)
+        row = running_row(known.search_id, trial.record)
         run_id = store.create(row, {PARENT_TAG: known.parent_id})
         child = known.children[number] = Child(run_id, (row.status, row.ended))
         params = row.params
@@ -94,9 +102,7 @@ def send_running(store: Store, known: Known, state: SearchState, trial: RunningT
     child.epochs = sent.union(new)
 
 
-def send_ended(
-    store: Store, known: Known, state: SearchState, record: TrialRecord, preview: Path | None
-) -> None:
+def send_ended(store: Store, known: Known, record: TrialRecord, preview: Path | None) -> None:
     """All of a trial that has ended, less the epochs that its run has already. preview: its contact
     sheet, if there is one."""
     child, outcome = known.children.get(record.trial), trial_outcome(record)
@@ -106,7 +112,7 @@ def send_ended(
         store.delete(child.run_id)
         child = None
     if child is None or child.epochs is not None:
-        known.children[record.trial] = _complete(store, known, state, record, child, preview)
+        known.children[record.trial] = _complete(store, known, record, child, preview)
     elif preview is not None and not child.has_preview:
         store.log_file(child.run_id, preview)
         store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
@@ -124,12 +130,11 @@ def end_running(store: Store, known: Known, ended: int | None) -> None:
 def _complete(
     store: Store,
     known: Known,
-    state: SearchState,
     record: TrialRecord,
     child: Child | None,
     preview: Path | None,
 ) -> Child:
-    row = trial_row(opened_of(state).search_id, record)
+    row = trial_row(known.search_id, record)
     run_id = child.run_id if child else store.create(row, {PARENT_TAG: known.parent_id})
     sent = child.epochs if child and child.epochs else set()
     points = [point for point in row.points if point.step not in sent]  # what is final has step 0
@@ -142,3 +147,58 @@ def _complete(
         store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
     store.set_status(run_id, row.status, row.ended)
     return Child(run_id, trial_outcome(record), preview is not None)
+
+
+@dataclass
+class RunningTrial:
+    """points: of every epoch heard of so far, by epoch: what is sent again where a run has to be
+    made anew."""
+
+    record: TrialRecord
+    points: dict[int, tuple[Point, ...]] = field(default_factory=dict)
+
+
+class LiveTrials:
+    """`hear` and `tell` may be called in any thread; `running` and `ended` in the one that
+    sends."""
+
+    def __init__(self) -> None:
+        self._heard: queue.SimpleQueue[tuple[TrialRecord, EpochReport, int]] = queue.SimpleQueue()
+        self._told: queue.SimpleQueue[TrialRecord] = queue.SimpleQueue()
+        self._running: dict[int, RunningTrial] = {}
+        self._over: set[int] = set()
+
+    def hear(self, record: TrialRecord, report: EpochReport) -> None:
+        self._heard.put((record, report, milliseconds(time.time())))
+
+    def tell(self, record: TrialRecord) -> None:
+        self._told.put(record)
+
+    def ended(self) -> list[TrialRecord]:
+        """Those told since the last call."""
+        told = [self._told.get() for _ in range(self._told.qsize())]
+        for record in told:
+            self.forget(record.trial)
+        return told
+
+    def running(self) -> list[RunningTrial]:
+        for _ in range(self._heard.qsize()):
+            record, report, at = self._heard.get()
+            if record.trial not in self._over:
+                trial = self._running.setdefault(record.trial, RunningTrial(record))
+                values = curve_point_values(report)
+                trial.points[report.epoch] = tuple(
+                    Point(k, v, at, report.epoch) for k, v in values.items()
+                )
+        return list(self._running.values())
+
+    def settle(self) -> None:
+        """Nothing could be sent: keeps the curves of what runs, and leaves what has ended to the
+        next state, which holds it."""
+        self.running()
+        self.ended()
+
+    def forget(self, trial: int) -> None:
+        """It has ended, and what is still heard of it comes too late."""
+        self._over.add(trial)
+        self._running.pop(trial, None)

@@ -3,14 +3,10 @@ so that no active run and no global address is touched. What is written comes as
 decides `tracker`.
 """
 
-import getpass
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +18,23 @@ from search.experiment.tracking_uri import (
     redacted,
     sqlite_file,
 )
-from search.tracking.log_secrets import hide_in_logs
-from search.tracking.sqlite_store import make_whole
-from search.tracking.values import SEARCH_TAG, TRIAL_TAG, DatasetRow, Point, RunRow, Winner
+from search.tracking.mlflow_values import (
+    SEARCH_TAG,
+    DatasetRow,
+    FoundRun,
+    LoggedWinner,
+    Point,
+    RunRow,
+    Winner,
+)
+from search.tracking.store_guards import (
+    hide_in_logs,
+    make_whole,
+    requirements,
+    set_defaults,
+    user_tag,
+)
 
-# MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has
-# set stays.
-ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "PGCONNECT_TIMEOUT": "10",
-}
 KIND_TAG, KIND = (
     "mlflow.experimentKind",
     "custom_model_development",
@@ -45,30 +44,6 @@ METRICS_PER_BATCH, OTHERS_PER_BATCH = (
     100,
 )  # MLflow takes 1000 values a call, 100 params, 100 tags
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
-REQUIREMENTS = ("mlflow", "tensorflow", "keras", "numpy")
-
-
-@dataclass(frozen=True)
-class FoundRun:
-    """A run of the search as it stands in the store. trial: None for the search's own run."""
-
-    run_id: str
-    trial: int | None
-    status: str
-    ended: int | None
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    metrics: Mapping[str, float]
-    has_inputs: bool
-
-
-@dataclass(frozen=True)
-class LoggedWinner:
-    """Where the winning model is: `models:/name/version`, for `mlflow models serve -m`."""
-
-    uri: str
-    name: str
-    version: str
 
 
 class Store:
@@ -76,8 +51,7 @@ class Store:
     raises."""
 
     def __init__(self, uri: str, experiment: str, run_dir: Path) -> None:
-        for name, value in ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        set_defaults()
         from mlflow import MlflowClient
 
         hide_in_logs(uri)
@@ -100,7 +74,7 @@ class Store:
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
-            found += [_found(run) for run in page]
+            found += [FoundRun.of(run) for run in page]
             token = page.token
             if not token:
                 return found
@@ -110,7 +84,7 @@ class Store:
         run = self._client.create_run(
             self._experiment_id,
             start_time=row.started,
-            tags={**row.tags, **tags, **_user_tag()},
+            tags={**row.tags, **tags, **user_tag()},
             run_name=row.name,
         )
         return str(run.info.run_id)
@@ -211,25 +185,20 @@ class Store:
     def _stored_model(self, run_id: str) -> Any:
         """The model an earlier sitting stored whole. One it left half-way is deleted, and stays
         among the run's outputs."""
-        outputs = self._client.get_run(run_id).outputs
-        for output in outputs.model_outputs if outputs else ():
-            model = self._logged_model(output.model_id)
-            if model is not None and str(model.status) == "READY":
-                return model
-            if model is not None:
-                self._client.delete_logged_model(output.model_id)
-        return None
-
-    def _logged_model(self, model_id: str) -> Any:
-        """None where it was deleted."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return self._client.get_logged_model(model_id)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            return None
+        outputs = self._client.get_run(run_id).outputs
+        for output in outputs.model_outputs if outputs else ():
+            try:
+                model = self._client.get_logged_model(output.model_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                continue  # it was deleted
+            if str(model.status) == "READY":
+                return model
+            self._client.delete_logged_model(output.model_id)
+        return None
 
     def _store_model(self, run_id: str, winner: Winner) -> Any:
         from mlflow.entities import LoggedModelOutput
@@ -283,27 +252,6 @@ def _make_tables(uri: str) -> None:
     MlflowClient(tracking_uri=given, registry_uri=given).search_experiments(max_results=1)
 
 
-def _found(run: Any) -> FoundRun:
-    trial = run.data.tags.get(TRIAL_TAG)
-    return FoundRun(
-        run_id=run.info.run_id,
-        trial=None if trial is None else int(trial),
-        status=run.info.status,
-        ended=run.info.end_time,
-        tags=run.data.tags,
-        params=run.data.params,
-        metrics=run.data.metrics,
-        has_inputs=bool(run.inputs and run.inputs.dataset_inputs),
-    )
-
-
-def _user_tag() -> dict[str, str]:
-    try:
-        return {"mlflow.user": getpass.getuser()}
-    except (KeyError, OSError):  # a container's user without a name
-        return {}
-
-
 def _save_model(path: Path, run_id: str, model: Any, winner: Winner) -> None:
     """An MLflow model folder at `path`: the Keras model, signature, example, class names, what it
     needs."""
@@ -328,12 +276,5 @@ def _save_model(path: Path, run_id: str, model: Any, winner: Winner) -> None:
         signature=ModelSignature(inputs=images, outputs=probabilities),
         input_example=winner.example,
         metadata={**details, "class_names": list(winner.class_names)},
-        pip_requirements=_requirements(),
+        pip_requirements=requirements(),
     )
-
-
-def _requirements() -> list[str]:
-    """Pinned to what is installed; named here, because MLflow would find them by loading the model
-    again."""
-    installed = {dist.metadata["Name"].lower(): dist.version for dist in metadata.distributions()}
-    return [f"{name}=={installed[name]}" for name in REQUIREMENTS if name in installed]

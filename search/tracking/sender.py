@@ -1,6 +1,6 @@
-"""Sending off the critical path: one background thread that always sends the newest state, and what
-is said when it could not. Knows nothing of MLflow; `project` is any function that sends a state, or
-None for what is heard of running trials alone, and says whether it could.
+"""Sending off the critical path: one background thread that always sends the newest view of a
+search, and what is said when it could not. Knows nothing of MLflow; `project` is any function that
+sends a view, or None for what is heard of running trials alone, and says whether it could.
 """
 
 import re
@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.errors import UserError
+from data.messages import plural
 from search.experiment.tracking_uri import without_secrets_of
-from search.journal.state import SearchState
+from search.report.view import SearchView
 
 REASONS = (
     (r"connection refused|actively refused|ECONNREFUSED", "nothing answers there"),
@@ -52,18 +53,14 @@ class TrackingStatus:
     def __str__(self) -> str:
         if self.unsent:
             return (
-                f"{_trials(self.unsent)} not sent to MLflow at {self.where}: "
+                f"{plural(self.unsent, 'trial')} not sent to MLflow at {self.where}: "
                 f"{self.reason or 'still sending'}"
             )
         rest = f"; the rest was not sent: {self.reason}" if self.reason else ""
-        return f"{_trials(self.sent)} in MLflow at {self.where}{rest}"
+        return f"{plural(self.sent, 'trial')} in MLflow at {self.where}{rest}"
 
 
-def _trials(count: int) -> str:
-    return "1 trial" if count == 1 else f"{count} trials"
-
-
-def reason_of(error: Exception, uri: str = "") -> str:
+def sending_error_text(error: Exception, uri: str = "") -> str:
     """Why sending to `uri` failed, in a few words and without its secrets."""
     text = without_secrets_of(" ".join(str(error).split()), uri)
     if isinstance(error, UserError):
@@ -75,24 +72,24 @@ def reason_of(error: Exception, uri: str = "") -> str:
 
 
 class Sender:
-    """A thread that calls `project` with the newest state submitted, and tries again where that
+    """A thread that calls `project` with the newest view submitted, and tries again where that
     failed.
 
-    Holds one state at most: a slow server makes it skip states, never pile them up. A state holds
+    Holds one view at most: a slow server makes it skip views, never pile them up. A view holds
     all the trials before it, so that skipping loses nothing. After each attempt it rests: trials
     may end by the hundred a second.
     """
 
     def __init__(
         self,
-        project: Callable[[SearchState | None], bool],
+        project: Callable[[SearchView | None], bool],
         retry_seconds: float,
         rest_seconds: float = REST_SECONDS,
     ) -> None:
         self._project = project
         self._retry_seconds, self._rest_seconds = retry_seconds, rest_seconds
         self._changed = threading.Condition()
-        self._pending: SearchState | None = None
+        self._pending: SearchView | None = None
         self._nudged = False
         self._not_before = 0.0
         self._closing = False
@@ -100,10 +97,10 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
 
-    def submit(self, state: SearchState) -> None:
-        """Returns at once. Replaces a state that is still waiting."""
+    def submit(self, view: SearchView) -> None:
+        """Returns at once. Replaces a view that is still waiting."""
         with self._changed:
-            self._pending = state
+            self._pending = view
             self._changed.notify()
 
     def nudge(self) -> None:
@@ -124,14 +121,14 @@ class Sender:
     def _run(self) -> None:
         while self._wait():
             with self._changed:
-                state, self._pending, self._nudged = self._pending, None, False
-            sent = self._project(state)
+                view, self._pending, self._nudged = self._pending, None, False
+            sent = self._project(view)
             with self._changed:
                 self._not_before = time.monotonic() + (
                     self._rest_seconds if sent else self._retry_seconds
                 )
                 if not sent and not self._closing:
-                    self._put_back(state)
+                    self._put_back(view)
 
     def _wait(self) -> bool:
         """Waits for something to send whose turn has come. False when closing and nothing is
@@ -145,9 +142,9 @@ class Sender:
                 self._changed.wait(max(wait, 0.0) if waiting else None)
             return self._pending is not None or self._nudged
 
-    def _put_back(self, state: SearchState | None) -> None:
-        """After a failure, to be tried again; a newer state holds all that this one does."""
-        if state is None:
+    def _put_back(self, view: SearchView | None) -> None:
+        """After a failure, to be tried again; a newer view holds all that this one does."""
+        if view is None:
             self._nudged = True
         elif self._pending is None:
-            self._pending = state
+            self._pending = view

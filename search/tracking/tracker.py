@@ -10,17 +10,16 @@ from pathlib import Path
 from search.experiment.tracking_uri import checked_uri, shown_uri
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
-from search.report.contact_sheet import WINNER_SHEET
-from search.tracking.children import Known, end_running, send_ended, send_running
-from search.tracking.live import LiveTrials
-from search.tracking.mlflow_store import FoundRun, LoggedWinner, Store
-from search.tracking.note import describe_winner
-from search.tracking.of_search import dataset_rows, opened_of, search_row
-from search.tracking.sender import Sender, TrackingStatus, reason_of
-from search.tracking.values import SEARCH_TAG, Winner
+from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
+from search.report.time_left import ExpectedWork
+from search.report.view import SearchView
+from search.tracking.children import Known, LiveTrials, end_running, send_ended, send_running
+from search.tracking.description import describe_winner
+from search.tracking.mlflow_store import Store
+from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner
+from search.tracking.search_run import dataset_rows, opened_of, search_row
+from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
-
-__all__ = ["LoggedWinner", "Tracker", "TrackingStatus", "Winner"]
 
 WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
 ARTIFACTS = (
@@ -66,9 +65,10 @@ class Tracker:
         self._sender: Sender | None = None
         self._store: Store | None = None
         self._known: Known | None = None
-        self._newest: SearchState | None = None
+        self._newest: SearchView | None = None
         self._live = LiveTrials()
-        self._winner: tuple[SearchState, Winner] | None = None
+        self._winner: tuple[SearchView, Winner] | None = None
+        self._expected: ExpectedWork | None = None
         self._sent: frozenset[int] = (
             frozenset()
         )  # replaced, never changed: `status` is read meanwhile
@@ -86,17 +86,25 @@ class Tracker:
             shown_uri(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
         )
 
+    def expect(self, expected: ExpectedWork) -> None:
+        """What the search has before it, so that its run says how long that will take."""
+        self._expected = expected
+
     def submit(self, state: SearchState) -> None:
         """Has `state` sent in the background. One that still waits is replaced by it."""
-        self._newest = state
+        self._submit(SearchView(state))
+
+    def _submit(self, view: SearchView) -> None:
+        self._newest = view
         if self._sender is None:
             self._sender = Sender(self._send, self._retry_seconds)
-        self._sender.submit(state)
+        self._sender.submit(view)
 
     def submit_winner(self, state: SearchState, winner: Winner) -> None:
         """As `submit`, and then has the winning model stored and registered."""
-        self._winner = state, winner
-        self.submit(state)
+        view = SearchView(state)
+        self._winner = view, winner
+        self._submit(view)
 
     def trial_started(self, record: TrialRecord) -> None:
         """Nothing to send: it may wait for long, and its run is made at its first epoch."""
@@ -126,8 +134,8 @@ class Tracker:
 
     def project(self, state: SearchState) -> TrackingStatus:
         """Makes the store say what `state` says. Blocks; may be repeated at will."""
-        self._newest = state
-        self._send(state)
+        self._newest = SearchView(state)
+        self._send(self._newest)
         return self.status
 
     def log_winner(
@@ -135,28 +143,31 @@ class Tracker:
     ) -> tuple[LoggedWinner | None, TrackingStatus]:
         """Stores and registers the winning model, once a search. Imports TensorFlow. None if it
         failed."""
-        self._newest = state
+        return self._log_winner(SearchView(state), winner), self.status
+
+    def _log_winner(self, view: SearchView, winner: Winner) -> LoggedWinner | None:
+        self._newest = view
         logged: list[LoggedWinner] = []
 
         def send(store: Store) -> None:
-            known = self._look_up(store, state)
+            known = self._look_up(store, view)
             tags = {
-                key: value for key, value in search_row(state).tags.items() if key in WINNER_TAGS
+                key: value for key, value in search_row(view).tags.items() if key in WINNER_TAGS
             }
-            about = describe_winner(state, winner.class_names)
+            about = describe_winner(view, winner.class_names)
             logged.append(store.log_winner(known.parent_id, winner, tags, about))
 
         reached = self._attempt(send)
         self._winner_reason = None if reached else f"the winning model: {self._reason}"
-        return (logged[0] if logged else None), self.status
+        return logged[0] if logged else None
 
-    def _send(self, state: SearchState | None) -> bool:
+    def _send(self, view: SearchView | None) -> bool:
         """None: what is heard of running trials, and those told, alone."""
-        if state is not None:
-            sent = self._attempt(lambda store: self._project(store, state))
+        if view is not None:
+            sent = self._attempt(lambda store: self._project(store, view))
             if sent and self._winner is not None:
                 winner, self._winner = self._winner, None
-                self.log_winner(*winner)
+                self._log_winner(*winner)
             return sent
         newest = self._newest
         return newest is None or self._attempt(lambda store: self._project_live(store, newest))
@@ -171,56 +182,54 @@ class Tracker:
             except (
                 Exception
             ) as error:  # whatever MLflow and its drivers raise must not reach the search
-                self._reason = reason_of(error, self._uri)
+                self._reason = sending_error_text(error, self._uri)
                 self._store = self._known = None
                 self._live.settle()
             return self._reason is None
 
-    def _project(self, store: Store, state: SearchState) -> None:
-        known = self._look_up(store, state)
-        for record in state.records:
+    def _project(self, store: Store, view: SearchView) -> None:
+        known = self._look_up(store, view)
+        for record in view.records:
             if record.result is not None:
-                self._send_ended(store, known, state, record)
-        if state.finished_at is None and not state.stopped:
-            self._project_live(store, state)
+                self._send_ended(store, known, record)
+        if view.status == "unfinished":
+            self._project_live(store, view)
         else:
-            end_running(store, known, search_row(state).ended)
-            known.drop_others(store, {record.trial for record in state.records})
-        self._project_search(store, known, state)
+            end_running(store, known, search_row(view).ended)
+            known.drop_others(store, {record.trial for record in view.records})
+        self._project_search(store, known, view)
 
-    def _project_live(self, store: Store, state: SearchState) -> None:
-        known = self._look_up(store, state)
+    def _project_live(self, store: Store, view: SearchView) -> None:
+        known = self._look_up(store, view)
         running = self._live.running()
         for record in self._live.ended():
-            self._send_ended(store, known, state, record)
+            self._send_ended(store, known, record)
         for trial in running:
             if trial.record.trial not in self._sent:
-                send_running(store, known, state, trial)
+                send_running(store, known, trial)
 
-    def _look_up(self, store: Store, state: SearchState) -> Known:
+    def _look_up(self, store: Store, view: SearchView) -> Known:
         """The runs of this search, asked for once a sitting; the parent is made if it is
         missing."""
         if self._known is None:
-            found = store.find(opened_of(state).search_id, self._page_size)
+            found = store.find(opened_of(view).search_id, self._page_size)
             parent = next((run for run in found if run.trial is None), None)
-            known = _known_parent(parent) if parent else _new_parent(store, state)
+            known = _known_parent(parent) if parent else _new_parent(store, view)
             known.add_children(store, found)
             self._known = known
             # An earlier sitting's answer to a trial that is tried again is none.
-            told = {r.trial for r in state.records if r.result is not None}
+            told = {r.trial for r in view.records if r.result is not None}
             self._sent = self._sent | (known.ended_trials & told)
         return self._known
 
-    def _send_ended(
-        self, store: Store, known: Known, state: SearchState, record: TrialRecord
-    ) -> None:
-        preview = self._run_dir / "previews" / f"{record.trial}.png"
-        send_ended(store, known, state, record, preview if preview.is_file() else None)
+    def _send_ended(self, store: Store, known: Known, record: TrialRecord) -> None:
+        preview = self._run_dir / trial_sheet_name(record)
+        send_ended(store, known, record, preview if preview.is_file() else None)
         self._sent = self._sent | {record.trial}
         self._live.forget(record.trial)
 
-    def _project_search(self, store: Store, known: Known, state: SearchState) -> None:
-        row = search_row(state)
+    def _project_search(self, store: Store, known: Known, view: SearchView) -> None:
+        row = search_row(view, self._expected)
         points = [point for point in row.points if known.metrics.get(point.key) != point.value]
         params = {key: value for key, value in row.params.items() if key not in known.params}
         tags = {key: value for key, value in row.tags.items() if known.tags.get(key) != value}
@@ -229,7 +238,7 @@ class Tracker:
         known.params |= params
         known.tags |= tags
         if not known.has_inputs:
-            store.log_datasets(known.parent_id, dataset_rows(state))
+            store.log_datasets(known.parent_id, dataset_rows(view))
             known.has_inputs = True
         for path, folder in self._files():
             stamp = (path.stat().st_mtime_ns, path.stat().st_size)
@@ -251,6 +260,7 @@ class Tracker:
 
 def _known_parent(run: FoundRun) -> Known:
     return Known(
+        run.tags[SEARCH_TAG],
         run.run_id,
         run.status,
         run.ended,
@@ -261,6 +271,7 @@ def _known_parent(run: FoundRun) -> Known:
     )
 
 
-def _new_parent(store: Store, state: SearchState) -> Known:
-    row = search_row(state)
-    return Known(store.create(row, {}), "RUNNING", tags=dict(row.tags))
+def _new_parent(store: Store, view: SearchView) -> Known:
+    row = search_row(view)
+    run_id = store.create(row, {})
+    return Known(opened_of(view).search_id, run_id, "RUNNING", tags=dict(row.tags))

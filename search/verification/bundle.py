@@ -20,7 +20,7 @@ from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
-from search.report.wording import shown as shortened
+from search.report.wording import shortened
 from search.verification.bundle_file import (
     NOT_IN_BUNDLE,
     OPTIONAL,

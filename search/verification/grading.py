@@ -19,7 +19,7 @@ from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
-from search.report.wording import shown as shortened
+from search.report.wording import shortened
 from search.verification.bundle import differences_made_again, sheet_differences
 from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
 from search.verification.comparison import Difference

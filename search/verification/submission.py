@@ -15,16 +15,11 @@ from pydantic import Field
 
 from search.driver.experiment_file import parse_config
 from search.experiment.config import by_place, is_asked
-from search.experiment.trial import Frozen, Predictions, TrialRecord
+from search.experiment.trial import Frozen, Predictions
 from search.journal.state import SearchState
-from search.report.wording import (
-    answer,
-    chosen_record,
-    effect_text,
-    record_of,
-    short_settings_of,
-    unit_of,
-)
+from search.report.answer import answer
+from search.report.view import SearchView
+from search.report.wording import effect_text, short_settings_of
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, Index, fingerprints
 
@@ -75,20 +70,20 @@ def submission_of(
     read."""
     assert state.opened is not None
     config = parse_config(state.opened.config, "the journaled config").filled
-    best = _best(state)
-    policy = state.evidence.policy if state.evidence else None
+    view = SearchView(state)
+    best = view.foremost
     return Submission(
         student=manifest.student,
         search_id=state.opened.search_id,
         experiment=state.opened.name,
         seed=config["seed"],
         question=_hash(question(config))[:8],
-        verdict=policy.verdict if policy else "NO EVIDENCE",
+        verdict=view.policy.verdict if view.policy else "NO EVIDENCE",
         best=short_settings_of(best, BEST_WIDTH) if best else "none",
-        delta=effect_text(best.effect if best else None, unit_of(state)),
-        answer=answer(state),
+        delta=effect_text(best.effect if best else None, view.unit),
+        answer=answer(view),
         num_trials=len(state.records),
-        num_failed=sum(record.status == "failed" for record in state.records),
+        num_failed=view.num_failed,
         cut=state.cut_after is not None,
         journal=hashlib.sha256(journal).hexdigest(),
         prints=tuple(fingerprints(state.records, answers)),
@@ -157,15 +152,6 @@ def _what(
         f"{'them' if not any(honest) else f'{honest.count(False)} of these'}",
         True,
     )
-
-
-def _best(state: SearchState) -> TrialRecord | None:
-    evidence = state.evidence
-    if evidence is None:
-        return None
-    confirmed = max(evidence.confirmed, key=lambda each: each.effect.delta, default=None)
-    best = confirmed.trial if confirmed else evidence.best_trial
-    return chosen_record(state) or record_of(state, best)
 
 
 def question(config: dict[str, Any]) -> dict[str, Any]:

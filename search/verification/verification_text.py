@@ -4,7 +4,7 @@ from a bundle is made printable first; it comes from others."""
 from collections.abc import Sequence
 
 from data.messages import escaped
-from search.report.wording import shown
+from search.report.wording import shortened
 from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
 from search.verification.submission import BEST_WIDTH, Submission
@@ -48,23 +48,23 @@ def describe_verification(verification: Verification) -> str:
 
 def describe_grade(grade: Grade) -> str:
     """For a terminal: whose search, what it says, what was compared and what differs."""
-    lines = [shown(grade.file, 80)]
+    lines = [shortened(grade.file, 80)]
     if (handed_in := grade.submission) is not None:
         lines += [
-            f"  student   {shown(handed_in.student, 100)} (as the bundle says)",
-            f"  search    {shown(handed_in.experiment, 60)}, seed {handed_in.seed}, question "
-            f"{shown(handed_in.question)}",
+            f"  student   {shortened(handed_in.student, 100)} (as the bundle says)",
+            f"  search    {shortened(handed_in.experiment, 60)}, seed {handed_in.seed}, question "
+            f"{shortened(handed_in.question)}",
             f"  trials    {_trials(handed_in)}",
-            f"  answer    {shown(handed_in.answer, 400)}",
+            f"  answer    {shortened(handed_in.answer, 400)}",
         ]
     if grade.verification is not None:
         said = describe_verification(
             grade.verification.model_copy(update={"differences": ()})
         ).splitlines()
         lines += [
-            f"  {shown(line, 300)}" for line in (said if grade.verification.same else said[:-1])
+            f"  {shortened(line, 300)}" for line in (said if grade.verification.same else said[:-1])
         ]
-    lines += [f"  {shown(remark, 300)}" for remark in grade.remarks]
+    lines += [f"  {shortened(remark, 300)}" for remark in grade.remarks]
     return "\n".join([*lines, *_difference_lines(grade.differences, _checked(grade))])
 
 
@@ -121,7 +121,9 @@ def _difference_lines(differences: Sequence[Difference], checked: str) -> list[s
         ]
     count = len(differences)
     lines = [f"  {count} {'difference' if count == 1 else 'differences'}:"]
-    lines += [f"    {shown(d.where, 80)}: {shown(d.what, 300)}" for d in differences[:MOST_LISTED]]
+    lines += [
+        f"    {shortened(d.where, 80)}: {shortened(d.what, 300)}" for d in differences[:MOST_LISTED]
+    ]
     return [*lines, f"    and {count - MOST_LISTED} more"] if count > MOST_LISTED else lines
 
 
@@ -135,13 +137,13 @@ def describe_grades(grades: Grades) -> str:
     ]
     for copy in grades.copies:
         first, second = (
-            f"{shown(s, 40)} ({shown(f, 40)})"
+            f"{shortened(s, 40)} ({shortened(f, 40)})"
             for s, f in zip(copy.students, copy.files, strict=True)
         )
         lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
     if grades.others:
         more = ", ..." if len(grades.others) > MOST_NAMED else ""
-        named = ", ".join(shown(name, 40) for name in grades.others[:MOST_NAMED])
+        named = ", ".join(shortened(name, 40) for name in grades.others[:MOST_NAMED])
         count = len(grades.others)
         lines.append(f"not graded, since their names do not end in .zip: {count} ({named}{more})")
     return "\n".join(lines)
@@ -152,20 +154,20 @@ def _row(grade: Grade) -> tuple[str, ...]:
     first = grade.differences[0] if grade.differences else None
     more = f" (and {len(grade.differences) - 1} more)" if len(grade.differences) > 1 else ""
     wrong = (
-        shown(f"{first.where}: {first.what}", 90) + more
+        shortened(f"{first.where}: {first.what}", 90) + more
         if first
-        else shown(grade.problem or "none", 90)
+        else shortened(grade.problem or "none", 90)
     )
     if handed_in is None:
-        return ("?", shown(grade.file), *["?"] * (len(HEADINGS) - 4), "no", wrong)
+        return ("?", shortened(grade.file), *["?"] * (len(HEADINGS) - 4), "no", wrong)
     return (
-        shown(handed_in.student),
-        shown(grade.file),
-        shown(handed_in.question),
+        shortened(handed_in.student),
+        shortened(grade.file),
+        shortened(handed_in.question),
         str(handed_in.seed),
-        shown(handed_in.verdict),
-        shown(handed_in.best, BEST_WIDTH),
-        shown(handed_in.delta, 40),
+        shortened(handed_in.verdict),
+        shortened(handed_in.best, BEST_WIDTH),
+        shortened(handed_in.delta, 40),
         str(handed_in.num_failed) if handed_in.num_failed else "none",
         _verified(grade),
         wrong,

@@ -1,5 +1,5 @@
 """The values MLflow is sent: a run, a point of a metric, a dataset, the winning model; and how any
-setting becomes text that MLflow takes. Filled by `of_search` and `of_trial`. Does not import
+setting becomes text that MLflow takes. Filled by `search_run` and `trial_run`. Does not import
 MLflow.
 """
 
@@ -69,6 +69,44 @@ class Winner:
     example: "np.ndarray"
     registered_name: str
     metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LoggedWinner:
+    """Where the winning model is: `models:/name/version`, for `mlflow models serve -m`."""
+
+    uri: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run of the search as it stands in the store. trial: None for the search's own run."""
+
+    run_id: str
+    trial: int | None
+    status: str
+    ended: int | None
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    has_inputs: bool
+
+    @classmethod
+    def of(cls, run: Any) -> "FoundRun":
+        """Of a run as MLflow gives it."""
+        trial = run.data.tags.get(TRIAL_TAG)
+        return cls(
+            run_id=run.info.run_id,
+            trial=None if trial is None else int(trial),
+            status=run.info.status,
+            ended=run.info.end_time,
+            tags=run.data.tags,
+            params=run.data.params,
+            metrics=run.data.metrics,
+            has_inputs=bool(run.inputs and run.inputs.dataset_inputs),
+        )
 
 
 def texts(values: Mapping[str, Any]) -> dict[str, str]:

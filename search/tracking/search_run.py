@@ -1,31 +1,34 @@
 """What MLflow is told of a whole search: its run, the parent of the trials', and its two datasets.
-A pure function of the state, so that sending again sends the same. Trials are in `of_trial`.
+A pure function of the view, so that sending again sends the same. Trials are in `trial_run`.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from search.evidence.findings import Score, Verdict
+from search.evidence.findings import Score
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect
 from search.journal.events import Opened
-from search.journal.state import SearchState
-from search.report.wording import chosen_record, settings_of, unit_of
-from search.tracking.note import describe
-from search.tracking.values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
+from search.report.time_left import ExpectedWork
+from search.report.view import Judged, SearchView
+from search.tracking.description import describe
+from search.tracking.mlflow_values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
 
 MAX_DIGEST = 36
 
 
-def search_row(state: SearchState) -> RunRow:
+def search_row(view: SearchView, expected: ExpectedWork | None = None) -> RunRow:
     """The parent run. What stands before a slash in a metric's name makes a group of charts in the
-    dashboard."""
-    opened = opened_of(state)
-    told = [record for record in state.records if record.result is not None]
-    last = max([r.told_at or 0.0 for r in told] + [state.finished_at or 0.0, opened.started_at])
-    status = _search_status(state)
-    found, progress = {**_evidence_values(state), **_test_values(state)}, _progress_values(state)
+    dashboard. expected: what it has before it, for the time left."""
+    opened = opened_of(view)
+    told = [record for record in view.records if record.result is not None]
+    last = max([r.told_at or 0.0 for r in told] + [view.finished_at or 0.0, opened.started_at])
+    status = _search_status(view)
+    found, progress = (
+        {**_evidence_values(view), **_test_values(view)},
+        _progress_values(view, expected),
+    )
     # What is found has no course: at step 0 the dashboard draws a bar, else a line of a single
     # point.
     steps = [
@@ -37,7 +40,7 @@ def search_row(state: SearchState) -> RunRow:
         status=status,
         started=milliseconds(opened.started_at),
         ended=None if status == "RUNNING" else milliseconds(last),
-        tags=_search_tags(state),
+        tags=_search_tags(view),
         params=texts(_search_params(opened)),
         points=tuple(
             Point(k, float(v), milliseconds(last), step) for k, v, step in steps if v is not None
@@ -45,9 +48,9 @@ def search_row(state: SearchState) -> RunRow:
     )
 
 
-def dataset_rows(state: SearchState) -> tuple[DatasetRow, ...]:
+def dataset_rows(view: SearchView) -> tuple[DatasetRow, ...]:
     """Training and validation images as dataset inputs: digest, shape, images a class."""
-    opened = opened_of(state)
+    opened = opened_of(view)
     data, config = opened.dataset, opened.config.get("dataset") or {}
     side = data.image_size
     image = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, side, side, 3]}}]
@@ -78,36 +81,38 @@ def dataset_rows(state: SearchState) -> tuple[DatasetRow, ...]:
     return tuple(rows)
 
 
-def opened_of(state: SearchState) -> Opened:
-    assert state.opened is not None, "a journal opens before anything is sent"
-    return state.opened
+def opened_of(view: SearchView) -> Opened:
+    assert view.opened is not None, "a journal opens before anything is sent"
+    return view.opened
 
 
-def _search_status(state: SearchState) -> str:
-    """FAILED where a search could not go on, or ended and no trial was completed: nothing can be
-    read from it."""
-    if state.finished_at is None:
-        return "RUNNING" if not state.stopped else "FAILED" if state.has_failed else "KILLED"
-    return "FINISHED" if any(r.status == "completed" for r in state.of_kind("trial")) else "FAILED"
+# MLflow's words. FAILED too where a search ended and no trial was completed: nothing can be read
+# from it.
+STATUSES = {"unfinished": "RUNNING", "failed": "FAILED", "stopped": "KILLED"}
 
 
-def _search_tags(state: SearchState) -> dict[str, str]:
-    opened, evidence = opened_of(state), state.evidence
+def _search_status(view: SearchView) -> str:
+    if view.is_finished:
+        return "FINISHED" if view.completed_trials else "FAILED"
+    return STATUSES[view.status]
+
+
+def _search_tags(view: SearchView) -> dict[str, str]:
+    opened = opened_of(view)
     tags = {
         SEARCH_TAG: opened.search_id,
         "augsearch.kind": "search",
         "augsearch.config_hash": opened.config_hash,
         "augsearch.dataset_digest": opened.dataset.digest,
-        "mlflow.note.content": describe(state),
+        "mlflow.note.content": describe(view),
         "mlflow.source.name": "run_search.py",
         "mlflow.source.type": "LOCAL",
+        **{f"verdict.{judged.name}": judged.verdict for judged in view.augmentations},
     }
-    if evidence is not None:
-        tags |= {f"verdict.{name}": verdict.verdict for name, verdict in evidence.verdicts.items()}
-        tags |= {"verdict": evidence.policy.verdict} if evidence.policy else {}
-        if evidence.confirmed:
-            chosen = chosen_record(state)
-            tags["recommended"] = settings_of(chosen) if chosen else "no augmentation"
+    if view.policy:
+        tags["verdict"] = view.policy.verdict
+    if view.recommended:
+        tags["recommended"] = view.recommended
     return texts(tags)
 
 
@@ -123,48 +128,47 @@ def _search_params(opened: Opened) -> dict[str, Any]:
     return params
 
 
-def _progress_values(state: SearchState) -> dict[str, float | None]:
-    results = [record.result for record in state.records if record.result is not None]
-    baseline = state.baseline()
+def _progress_values(view: SearchView, expected: ExpectedWork | None) -> dict[str, float | None]:
+    baseline = view.baseline()
     return {
-        "trials_completed": sum(result.status == "completed" for result in results),
-        "trials_failed": sum(result.status == "failed" for result in results),
+        "trials_completed": sum(record.status == "completed" for record in view.records),
+        "trials_failed": view.num_failed,
         "baseline_score": baseline.result.score if baseline and baseline.result else None,
-        "wall_seconds": state.wall_seconds,
-        **{f"seconds/{phase}": seconds for phase, seconds in state.phase_seconds.items()},
-        "images_extracted": state.cost.images,
-        "heads_trained": state.cost.heads,
+        "wall_seconds": view.wall_seconds,
+        **{f"seconds/{phase}": seconds for phase, seconds in view.phase_seconds.items()},
+        "images_extracted": view.cost.images,
+        "heads_trained": view.cost.heads,
+        "seconds_left": view.seconds_left(expected) if expected else None,
     }
 
 
-def _evidence_values(state: SearchState) -> dict[str, float | None]:
-    evidence = state.evidence
-    if evidence is None:
+def _evidence_values(view: SearchView) -> dict[str, float | None]:
+    if not view.has_evidence:
         return {}
-    best = next((r for r in state.records if r.trial == evidence.best_trial), None)
+    evidence, best = view.evidence, view.best
     values: dict[str, float | None] = {
-        **(_verdict_values("policy", evidence.policy) if evidence.policy else {}),
+        **(_judged_values("policy", view.policy) if view.policy else {}),
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
         **_effect_values("best", best.effect if best else None),
         "optimism": evidence.optimism,
     }
-    for name, verdict in evidence.verdicts.items():
-        values |= _verdict_values(name, verdict)
+    for judged in view.augmentations:
+        values |= _judged_values(judged.name, judged)
     # In points, as everywhere else that people look: the dashboard shows two decimals.
-    shown = {k: None if v is None else v * unit_of(state).factor for k, v in values.items()}
-    return {**shown, "best/score": best.result.score if best and best.result else None}
+    scaled = {k: None if v is None else v * view.unit.factor for k, v in values.items()}
+    return {**scaled, "best/score": best.result.score if best and best.result else None}
 
 
-def _test_values(state: SearchState) -> dict[str, float | None]:
-    test = state.test
+def _test_values(view: SearchView) -> dict[str, float | None]:
+    test = view.test
     if test is None:
         return {}
     values: dict[str, float | None] = {"test/looks": test.looks, "test/num_images": test.num_images}
     for which, score in (("none", test.none), ("chosen", test.chosen)):
         values |= _score_values(f"test/{which}", score) if score else {}
     effect = _effect_values("test", test.effect)
-    return values | {k: v * unit_of(state).factor for k, v in effect.items() if v is not None}
+    return values | {k: v * view.unit.factor for k, v in effect.items() if v is not None}
 
 
 def _score_values(prefix: str, score: Score) -> dict[str, float | None]:
@@ -176,10 +180,10 @@ def _score_values(prefix: str, score: Score) -> dict[str, float | None]:
     }
 
 
-def _verdict_values(name: str, verdict: Verdict) -> dict[str, float | None]:
-    low, high = verdict.ci
+def _judged_values(name: str, judged: Judged) -> dict[str, float | None]:
+    low, high = judged.ci
     return {
-        f"effect/{name}": verdict.effect,
+        f"effect/{name}": judged.effect,
         f"effect/{name}_ci_low": low,
         f"effect/{name}_ci_high": high,
     }

@@ -1,6 +1,6 @@
 """What MLflow is told of a trial: its run, with every setting, its curves and its result. A pure
 function of the record, so that sending again sends the same. The search's own run is in
-`of_search`.
+`search_run`.
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,9 @@ from typing import Any
 
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord, TrialResult
-from search.report.leaderboard import best_epoch
-from search.tracking.values import SEARCH_TAG, TRIAL_TAG, Point, RunRow, milliseconds, texts
+from search.report.measures import best_epoch, trained_seconds
+from search.report.wording import name_text
+from search.tracking.mlflow_values import SEARCH_TAG, TRIAL_TAG, Point, RunRow, milliseconds, texts
 from search.training.progress import EpochReport
 
 
@@ -22,7 +23,7 @@ def trial_outcome(record: TrialRecord) -> tuple[str, int]:
 def running_row(search_id: str, record: TrialRecord) -> RunRow:
     """The child run of a trial that runs: what is known before its first epoch."""
     return RunRow(
-        name=_run_name(record),
+        name=name_text(record),
         status="RUNNING",
         started=milliseconds(record.asked_at),
         ended=None,
@@ -48,7 +49,7 @@ def trial_row(search_id: str, record: TrialRecord) -> RunRow:
     status, ended = trial_outcome(record)
     finals = (Point(key, value, ended, 0) for key, value in _trial_values(record, result).items())
     return RunRow(
-        name=_run_name(record),
+        name=name_text(record),
         status=status,
         started=milliseconds(record.asked_at),
         ended=ended,
@@ -56,11 +57,6 @@ def trial_row(search_id: str, record: TrialRecord) -> RunRow:
         params=texts(_trial_params(record)),
         points=(*_curve_points(record, result), *finals),
     )
-
-
-def _run_name(record: TrialRecord) -> str:
-    label = record.label if record.kind == "trial" else f"{record.kind}: {record.label}"
-    return f"{record.trial:03d} {label}"
 
 
 def _trial_tags(search_id: str, record: TrialRecord, result: TrialResult | None) -> dict[str, str]:
@@ -115,7 +111,7 @@ def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
         ),
         "p_value": effect.p_value if effect else None,
         "best_epoch": best_epoch(record),
-        "seconds": timing.total_seconds if timing else None,
+        "seconds": trained_seconds(record),
         **{f"final_{name}": value for name, value in result.metrics.items()},
         **{f"optimistic_{name}": value for name, value in result.optimistic_metrics.items()},
     }

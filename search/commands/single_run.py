@@ -1,0 +1,169 @@
+"""What the commands `export`, `preview`, `report`, `sync` and `verify` do with an experiment or a
+run directory; bundles are verified here too. Each is one function; how it is called and what is
+printed is `run_search.py`'s."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.augmentations import active
+from data.dataset import open_dataset
+from data.errors import UserError
+from data.files import write_atomically
+from data.messages import did_you_mean, escaped
+from search.driver.prepare import resources_of
+from search.driver.publishing import winner_of, write_outputs
+from search.driver.winner import stored_winner
+from search.experiment.config import ExperimentConfig
+from search.experiment.seeds import derive_seed
+from search.experiment.tracking_uri import shown_uri
+from search.export.exporters import EXPORTERS, Exported, Policy, write
+from search.journal.journal_file import read
+from search.journal.lock import RunLock
+from search.journal.state import SearchState, replay
+from search.report.preview import preview_sheet
+from search.tracking.sender import TrackingStatus
+from search.tracking.tracker import Tracker
+from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
+from search.verification.reopening import Run, open_run
+from search.verification.verification_text import describe_grade, describe_grades
+from search.verification.verification_text import describe_verification as describe_verification
+from search.verification.verify import Verification, verify
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What `verify` found, and how it is said."""
+
+    same: bool
+    text: str
+    as_json: dict[str, Any]
+
+
+def write_preview(config: ExperimentConfig, path: Path) -> Path:
+    """Opens the experiment's images, writes its preview as PNG, beside and renamed, and returns the
+    path.
+
+    Raises UserError for what is wrong with the images, StorageError where the disk refuses.
+    """
+    resources = resources_of(config, path.parent)
+    seed = derive_seed(config.seed, "split")
+    dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
+    write_atomically(path, preview_sheet(dataset, config), "the preview")
+    return path
+
+
+def remake_outputs(run_dir: Path) -> str | None:
+    """Writes the page, `trials.csv` and `summary.json` again from the journal. Returns what its
+    reader should be warned of."""
+    events, warning = read(run_dir / "journal.jsonl")
+    write_outputs(replay(events), run_dir)
+    return warning
+
+
+def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
+    """The recommended augmentation of a run, or that of one of its trials, as code or JSON.
+
+    Raises UserError where there is no such exporter or trial, nothing is recommended yet, or the
+    exporter cannot express it. No augmentation is a recommendation too, and comes out as code that
+    says so and changes nothing.
+    """
+    if to not in EXPORTERS:
+        raise UserError(
+            f"--to received {to!r}; allowed: {', '.join(EXPORTERS)}{did_you_mean(to, EXPORTERS)}"
+        )
+    return write(policy_of(open_run(run_dir).state, trial), to)
+
+
+def policy_of(state: SearchState, trial: int | None = None) -> Policy:
+    """What is to be exported. Raises UserError as `export` does."""
+    name = escaped(state.opened.name) if state.opened else "?"
+    size = state.opened.dataset.image_size if state.opened else 0
+    images = f"for images of {size} pixels a side"
+    if trial is not None:
+        record = next((record for record in state.records if record.trial == trial), None)
+        if record is None:
+            raise UserError(f"there is no trial {trial}; allowed: 0 to {len(state.records) - 1}")
+        augmentation = record.spec.settings.augmentation
+        return Policy(
+            _title(f"Trial {trial} of the search {name}, {images}", augmentation),
+            augmentation,
+            size,
+        )
+    winner = winner_of(state)
+    if winner is None:
+        raise UserError(
+            "nothing is recommended yet; let the search finish, or export a trial with --trial N"
+        )
+    augmentation = winner["augmentation"]
+    return Policy(
+        _title(f"Recommended by the search {name}, {images}", augmentation), augmentation, size
+    )
+
+
+def _title(text: str, augmentation: dict[str, Any]) -> str:
+    return text if active(augmentation) else f"{text}: no augmentation"
+
+
+def sync(run_dir: Path, uri: str | None = None) -> TrackingStatus:
+    """Sends what the journal holds and `uri`, by default the search's own, lacks; the winning model
+    too, if there is one.
+
+    Raises UserError where there is nowhere to send to, where it could not be sent (the status's
+    reason), and where the search is still running, which sends itself.
+    """
+    run = open_run(run_dir)
+    tracking = run.config.tracking
+    wanted = uri or tracking.uri
+    if wanted is None:
+        raise UserError(
+            "this search was run with tracking.uri null; say where to send it: --uri "
+            "sqlite:///mlflow.db"
+        )
+    tracker = Tracker(wanted, tracking.experiment or run.config.name, run_dir)
+    with _alone(run, run_dir):
+        status = tracker.project(run.state)
+        winner = stored_winner(run.state, run_dir)
+        if status.reason is None and winner is not None:
+            _, status = tracker.log_winner(run.state, winner)
+    if status.reason is not None:
+        raise UserError(
+            f"not all was sent to MLflow at {shown_uri(wanted)}: {status.reason}; the journal "
+            "keeps it, sync again later"
+        )
+    return status
+
+
+def _alone(run: Run, run_dir: Path) -> AbstractContextManager[Any]:
+    """The run directory's lock, but for a finished search: nobody else sends that, and its
+    directory may be read-only."""
+    return nullcontext() if run.state.finished_at is not None else RunLock(run_dir)
+
+
+def verified(
+    path: Path, extent: Extent, many: bool, data: Path | None, weights: Path | None, say: OnStep
+) -> Verified:
+    """A run directory, a bundle or, with `many`, a folder of bundles.
+
+    Raises UserError for what the user can mend, and where `many` or an extent without training do
+    not go with what `path` is.
+    """
+    if many and not path.is_dir():
+        raise UserError(f"--many received {path}; allowed: a folder of bundles")
+    if many:
+        grades = grade_many(path, extent, data, say, weights)
+        return _verified(grades, describe_grades(grades))
+    if path.exists() and not path.is_dir():  # what is no file either, is told there
+        graded = grade(path, extent, data, say, weights)
+        return _verified(graded, describe_grade(graded))
+    if not extent.train:
+        raise UserError(
+            "--no-train is for bundles; a run directory is verified with one trial trained again"
+        )
+    found = verify(path, extent.trial, data, say, weights)
+    return _verified(found, describe_verification(found))
+
+
+def _verified(found: Grade | Grades | Verification, text: str) -> Verified:
+    return Verified(found.same, text, {"same": found.same, **found.model_dump(mode="json")})

@@ -1,0 +1,51 @@
+"""What is counted of one trial for a table or a figure: its budget, its epoch, its time, the images
+it was scored on. What concerns a whole search is `view`'s."""
+
+import math
+import statistics
+from collections.abc import Iterable
+
+from search.experiment.trial import TrialRecord
+from search.journal.events import DatasetSummary
+from search.training.modes import budget_of
+
+
+def budget(record: TrialRecord) -> float:
+    """The views, or epochs, that a trial was given; a new view every epoch counts as endless."""
+    given = budget_of(record.spec)
+    return math.inf if given == "fresh" else float(given)
+
+
+def most_budget(records: Iterable[TrialRecord]) -> float:
+    return max(map(budget, records), default=math.inf)
+
+
+def heads_cut(record: TrialRecord) -> int:
+    """How many heads `max_epochs` stopped while they still improved; none where a rung was to end
+    there, improving or not."""
+    paused = record.spec.protocol.max_epochs is not None
+    return record.result.heads_cut_by_max_epochs if record.result and not paused else 0
+
+
+def best_epoch(record: TrialRecord) -> int | None:
+    """The median epoch (from 1) whose weights a trial's heads kept; the lower one of two in the
+    middle."""
+    epochs = record.result.best_epochs if record.result else ()
+    return statistics.median_low(epochs) if epochs else None
+
+
+def trained_seconds(record: TrialRecord) -> float | None:
+    """What a trial's training took; None where it repeats another or has not ended."""
+    timing = record.trained.timing if record.trained else None
+    return timing.total_seconds if timing else None
+
+
+def num_scored(record: TrialRecord, dataset: DatasetSummary) -> int:
+    """How many images a trial is scored on: the validation split, or all that its folds go
+    through."""
+    protocol = record.spec.protocol
+    if protocol.epochs is not None:
+        splits = ["test"]
+    else:
+        splits = ["validation"] if protocol.folds == 1 else ["train", "validation"]
+    return sum(sum(dataset.counts.get(split, ())) for split in splits)

@@ -1,0 +1,165 @@
+"""The tables of a search's trials: the page's, with every figure beside its interval, and
+`trials.csv`, for programs. Made from the view alone."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from data.files import write_atomically
+from data.rounding import visible_value
+from search.experiment.trial import TrialRecord
+from search.report.measures import best_epoch, heads_cut, trained_seconds
+from search.report.table_model import Cell, Column, Table, as_csv
+from search.report.view import SearchView
+from search.report.wording import effect_text, number_text, percent_text, value_text, what_text
+from search.training.modes import budget_of
+
+MOST_TRIALS = 500
+
+
+def trial_table(view: SearchView) -> Table:
+    """Every record but the test's, in the order of their numbers. A very long table holds the best
+    trials alone and says so."""
+    records = view.in_tables
+    kept = _worth_showing(records)
+    rung_epochs = any(record.spec.protocol.max_epochs is not None for record in records)
+    columns = (
+        *_measured_columns(view),
+        *(_setting_column(name) for name in view.setting_names if name != "views"),
+        # the rung that a trial stands on: its views and, where rungs differ in them, its epochs
+        Column[TrialRecord]("views", lambda r: str(r.spec.protocol.views)),
+        *([Column[TrialRecord]("epochs given", lambda r: str(budget_of(r.spec)))] * rung_epochs),
+        *_spent_columns(),
+    )
+    return Table.of("All trials", columns, kept, len(records) - len(kept))
+
+
+def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """At most MOST_TRIALS, in their order: what is no trial first, then trials of the highest rung,
+    the best of them first."""
+
+    def worth(record: TrialRecord) -> tuple[bool, int, float]:
+        effect = record.effect.delta if record.effect else -math.inf
+        return record.kind != "trial", record.rung or 0, effect
+
+    kept = {record.trial for record in sorted(records, key=worth, reverse=True)[:MOST_TRIALS]}
+    return [record for record in records if record.trial in kept]
+
+
+def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
+    def effect(record: TrialRecord) -> Cell:
+        if not record.spec.settings.augmentation and record.kind in ("control", "confirm"):
+            return Cell("the reference")
+        if record.effect is None:
+            return Cell("")
+        return Cell(effect_text(record.effect, view.unit, named=False), record.effect.delta)
+
+    def accuracy(record: TrialRecord, optimistic: bool = False) -> Cell:
+        found = view.accuracy(record, optimistic)
+        return Cell(percent_text(*found), found[0]) if found else Cell("")
+
+    yield Column("trial", lambda record: str(record.trial))
+    yield Column("kind", lambda record: record.kind)
+    yield Column("effect (95 %)", effect, view.unit.name)
+    yield Column("what", what_text, kind="long")
+    yield Column("accuracy (95 %)", accuracy)
+    # of the epochs that were best on the very images scored, as scripts report it
+    yield Column("optimistic", lambda record: accuracy(record, optimistic=True))
+
+
+def _setting_column(name: str) -> Column[TrialRecord]:
+    def value(record: TrialRecord) -> Cell:
+        value = record.settings.get(name)
+        if value is None:
+            return Cell("")
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        visible = visible_value(name, value, record.spec.dataset.image_size)
+        return Cell(
+            "0" if visible is None else value_text(visible), float(value) if number else None
+        )
+
+    return Column(name, value, kind="setting")
+
+
+def _spent_columns() -> Iterator[Column[TrialRecord]]:
+    def epoch(record: TrialRecord) -> str:
+        found = best_epoch(record)
+        return "" if found is None else str(found)
+
+    def cut(record: TrialRecord) -> Cell:
+        heads = heads_cut(record)
+        if record.result is None or not heads:
+            return Cell("", 0.0)
+        return Cell(f"{heads} of {record.result.num_heads}", heads)
+
+    def took(record: TrialRecord) -> Cell:
+        seconds = trained_seconds(record)
+        return Cell("" if seconds is None else f"{seconds:.1f} s", seconds)
+
+    def status(record: TrialRecord) -> str:
+        source = record.duplicate_of
+        return record.status if source is None else f"same as {number_text(source)}"
+
+    yield Column("epoch", epoch)
+    yield Column("cut", cut)
+    yield Column("time", took)
+    yield Column("status", status)
+
+
+def trials_csv(view: SearchView) -> str:
+    """`trials.csv`: per trial, in the order of their numbers, fixed columns and then one per
+    setting. Decimals are fixed, so that the same journal gives the same bytes.
+
+    score, delta and interval are in the objective's units (0.01 is a percentage point) and empty
+    where a trial failed or still runs, seconds where it repeats another. best_epoch is the median
+    over the trial's heads. A setting that a trial does not have is empty.
+    """
+    fixed = tuple(_csv_columns())
+    names = {column.header for column in fixed}
+    settings = [_csv_setting(name) for name in view.setting_names if name not in names]
+    return as_csv(Table.of("trials.csv", (*fixed, *settings), view.in_tables))
+
+
+def write_trials(view: SearchView, run_dir: Path) -> Path:
+    """Writes `trials.csv` into the run directory, beside and renamed, and returns its path. Raises
+    StorageError."""
+    path = run_dir / "trials.csv"
+    write_atomically(path, trials_csv(view), "the table of trials")
+    return path
+
+
+def _csv_columns() -> Iterator[Column[TrialRecord]]:
+    yield Column("trial", lambda record: str(record.trial))
+    yield Column("kind", lambda record: record.kind)
+    yield Column("status", lambda record: record.status)
+    yield Column("score", lambda record: _decimal(record.result.score if record.result else None))
+    yield Column("delta", lambda record: _decimal(record.effect.delta if record.effect else None))
+    yield Column("ci_low", lambda record: _decimal(record.effect.ci_low if record.effect else None))
+    yield Column(
+        "ci_high", lambda record: _decimal(record.effect.ci_high if record.effect else None)
+    )
+    yield Column("seconds", lambda record: _decimal(trained_seconds(record), 3))
+    yield Column("best_epoch", lambda record: _written(best_epoch(record)))
+
+
+def _csv_setting(name: str) -> Column[TrialRecord]:
+    return Column(name, lambda record: _written(record.settings.get(name)))
+
+
+def _decimal(value: float | None, digits: int = 6) -> str:
+    if value is None or math.isnan(value):
+        return ""
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # adding 0.0 turns a negative zero into zero
+
+
+def _written(value: Any) -> str:
+    """A setting as the experiment file writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, float):
+        return f"{value:.10g}"  # 0.1 + 0.2 is 0.3 for people and spreadsheets
+    return value if isinstance(value, str) else json.dumps(value)

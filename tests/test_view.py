@@ -1,0 +1,121 @@
+"""The one view of a search: who reads it, what it concludes, how its tables are written."""
+
+import ast
+import io
+from pathlib import Path
+
+import pytest
+from clocks import Clock
+from rich.console import Console
+from states import make_state
+
+from search.driver.session import SearchResult
+from search.report.page import render_report
+from search.report.summary import summarize
+from search.report.table_model import Cell, Column, Table, as_csv, as_markdown
+from search.report.terminal import Progress, print_closing
+from search.report.time_left import ExpectedWork, seconds_of
+from search.report.view import SearchView
+from search.report.wording import name_text
+from search.tracking.description import describe
+from search.tracking.search_run import search_row
+from search.tracking.trial_run import trial_row
+
+ROOT = Path(__file__).parent.parent
+CONCLUDED = {"verdicts", "removed", "confirmed", "chosen_trial", "best_trial"}
+
+
+def _reads_of_evidence(path: Path) -> set[str]:
+    """What a module takes of `….evidence.…` by name."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "evidence"
+    }
+
+
+@pytest.mark.parametrize("package", ["report", "tracking", "commands"])
+def test_verdicts_are_read_in_one_place(package: str) -> None:
+    modules = [p for p in (ROOT / "search" / package).glob("*.py") if p.name != "view.py"]
+    assert not {p.name: found for p in modules if (found := _reads_of_evidence(p) & CONCLUDED)}
+
+
+def test_a_verdict_is_the_same_wherever_it_is_shown() -> None:
+    """Read from the view alone: changed there, it is changed everywhere."""
+    state = make_state()
+    assert state.evidence is not None
+    changed = state.evidence.verdicts["zoom_range"].model_copy(
+        update={"verdict": "HURTS", "effect": -0.0777, "ci": (-0.0888, -0.0666)}
+    )
+    verdicts = {**state.evidence.verdicts, "zoom_range": changed}
+    evidence = state.evidence.model_copy(update={"verdicts": verdicts})
+    state = state.model_copy(update={"evidence": evidence})
+    view, console = SearchView(state), Console(file=io.StringIO(), width=200)
+    print_closing(SearchResult(state, Path("runs/x"), "finished"), console)
+    assert isinstance(console.file, io.StringIO)
+    words = "7.8 (−8.9 to −6.7)"
+    assert words in render_report(view, Path("runs/x"), {})
+    assert words in describe(view)
+    assert words.replace("−", "-") in console.file.getvalue()
+    assert summarize(view)["verdicts"]["zoom_range"]["verdict"] == "HURTS"
+    assert search_row(view).tags["verdict.zoom_range"] == "HURTS"
+
+
+def test_a_trial_has_one_name() -> None:
+    state = make_state(failed=(5,))
+    page = render_report(SearchView(state), Path("runs/x"), {})
+    failed, confirmed, control = (state.records[number] for number in (5, 10, 1))
+    assert name_text(failed) == "#5 rotation 10, zoom 0.1"
+    assert name_text(failed) in page
+    assert trial_row("s", failed).name == name_text(failed)
+    assert name_text(confirmed) == "#10 again: rotation 15, width_shift 0.1, zoom 0.1"
+    assert name_text(control) == "#1 course"
+
+
+def test_a_table_is_written_as_markdown_and_as_csv() -> None:
+    columns = [
+        Column[tuple[str, float]]("name", lambda row: row[0], kind="code"),
+        Column[tuple[str, float]]("effect", lambda row: Cell(f"{row[1]}", row[1]), "points"),
+        Column[tuple[str, float]]("remark", lambda row: ""),
+    ]
+    table = Table.of("Made up", columns, [("a_b", 1.5), ('c|"d" e', -2.0)])
+    assert table.headings == ("name", "effect, points", "remark")
+    assert [row[1].key for row in table.rows] == [1.5, -2.0]
+    told = table.less(lambda cell: not cell.text)
+    assert as_markdown(told).splitlines()[2:] == ["| `a_b` | 1.5 |", '| c\\|"d" e | -2.0 |']
+    assert as_csv(told.first(1)).splitlines() == ["name", "a_b", '"c|""d"" e"']
+
+
+def test_work_of_two_kinds_takes_its_own_times() -> None:
+    assert seconds_of({"images": 1000, "heads": 20}, {"images": 0.01, "heads": 0.5}, 2) == 10
+
+
+def test_the_time_left_goes_on_after_a_resume_where_it_stood() -> None:
+    """Told of the trials one by one, or of all that are journaled when a search is gone on with."""
+    records = make_state("search").records
+    plan = {"controls": 3.0, "search": 8.0, "confirm": 20.0}
+    told, again, clock = (Console(file=io.StringIO()) for _ in range(2)), [], Clock()
+    for console, is_resumed in zip(told, (False, True), strict=True):
+        progress = Progress(console, clock)
+        progress.expect(plan, lambda record: 1.0)
+        for kind, phase, total in (("control", "controls", None), ("trial", "search", 8)):
+            progress.phase(phase, total)
+            for record in (r for r in records if r.kind == kind):
+                asked = record.model_copy(update={"result": None, "effect": None})
+                progress.trial_started(record if is_resumed else asked)
+                progress.trial_told(record)
+        again.append(progress._left.seconds())
+    assert again[0] == pytest.approx(again[1]) == pytest.approx(7.25 * (2 + 20))
+
+
+def test_mlflow_is_told_the_same_time_left() -> None:
+    expected = ExpectedWork({"controls": 3.0, "search": 8.0, "confirm": 20.0}, lambda record: 1.0)
+    under_way = SearchView(make_state("search"))
+    points = {p.key: p.value for p in search_row(under_way, expected).points}
+    assert points["seconds_left"] == pytest.approx(7.25 * (2 + 20))
+    done = {p.key: p.value for p in search_row(SearchView(make_state()), expected).points}
+    assert done["seconds_left"] == 0
+    assert "seconds_left" not in {p.key for p in search_row(under_way).points}
