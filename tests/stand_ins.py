@@ -216,3 +216,13 @@ BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
 
 def resources_in(folder: Path, num_threads: int = 2) -> Resources:
     return Resources(cache_dir=folder, views_dir=folder, num_threads=num_threads)
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
