@@ -1,7 +1,5 @@
-"""What a search does between two trials takes no longer the more trials it has told; and the
-benchmark that measures it adds up."""
+"""What a search does between two trials takes no longer the more trials it has told."""
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +7,6 @@ import numpy as np
 import pytest
 from states import make_state
 
-from benchmarks.parts import Parts
 from search.driver import loop as loop_module
 from search.driver.loop import SHOW_SECONDS, SHOW_SHARE, SearchLoop
 from search.driver.pacing import Deadline
@@ -72,26 +69,3 @@ def test_tables_that_take_long_are_made_seldom(monkeypatch: pytest.MonkeyPatch) 
         clock.now += 0.2
         loop.trial_told(record)
     assert log.states - before == pytest.approx(600 / SHOW_SECONDS, rel=0.25)
-
-
-def test_a_parts_seconds_are_its_own_without_those_of_the_parts_inside_it() -> None:
-    class Work:
-        def outer(self) -> None:
-            time.sleep(0.02)
-            self.inner()
-            time.sleep(0.02)
-
-        def inner(self) -> None:
-            time.sleep(0.1)
-
-    parts = Parts()
-    with parts.wrapping({(Work, "outer"): "outer", (Work, "inner"): "inner"}):
-        Work().outer()
-        time.sleep(0.1)
-    assert (parts.spent["outer"].calls, parts.spent["inner"].calls) == (1, 1)
-    assert parts.spent["outer"].wall >= 0.04
-    assert parts.spent["inner"].wall >= 0.1
-    assert sum(part.cpu for part in parts.spent.values()) < 0.1
-    assert "inner" in Work.__dict__
-    Work().inner()
-    assert parts.spent["inner"].calls == 1
