@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share, and the option `--pure`."""
 
 import os
 import shutil
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from servers import MlflowServer
 
     from search.driver.session import SearchResult
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "only tests that need no TensorFlow, server, browser or process"
+    parser.addoption("--pure", action="store_true", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    starts_workers = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if config.getoption("--pure") and not starts_workers:
+        from purity import Purity
+
+        config.pluginmanager.register(Purity())
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +85,22 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("finished")
     return undisturbed(small_config(folder / "cache"), folder / "run").run_dir
+
+
+@pytest.fixture
+def copied(finished_run: Path, tmp_path: Path) -> Path:
+    """The finished run, for a test to alter."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def bundled(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the finished run, for reading only."""
+    from search.verification.bundle import make_bundle
+
+    path = tmp_path_factory.mktemp("bundle") / "anna.zip"
+    make_bundle(finished_run, "Anna Nowak", path)
+    return path
 
 
 @pytest.fixture(scope="module")
