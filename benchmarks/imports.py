@@ -1,5 +1,4 @@
-"""`python -m benchmarks.imports`: which package imports which, as the picture in
-`docs/how-it-works.md` shows it.
+"""`python -m benchmarks.imports`: which package imports which, drawn in `docs/how-it-works.md`.
 
 The graph of imports is read from the source of `search/`, `data/` and `run_search.py`, inside
 functions too, not for types alone; nothing is imported.
@@ -11,11 +10,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "how-it-works.md"
+BEGIN, END = "<!-- drawn by `python -m benchmarks.imports` -->\n\n```text\n", "\n```\n"
 Graph = Mapping[str, set[str]]
 
 
 def main() -> None:
-    print(picture(package_graph(import_graph(source_trees())), layers()))
+    drawn = picture(package_graph(import_graph(source_trees())), layers())
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(before + BEGIN + drawn + rest[rest.index(END) :], encoding="utf-8")
+    print(drawn)
+
+
+def drawn_picture() -> str:
+    """As the page has it."""
+    return PAGE.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
 
 
 def source_trees() -> dict[str, ast.Module]:
@@ -36,7 +45,7 @@ def import_graph(trees: Mapping[str, ast.Module]) -> dict[str, set[str]]:
 
 
 def _imported(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str]:
-    for node in outside_type_checking(tree):
+    for node in nodes_that_run(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
@@ -45,11 +54,14 @@ def _imported(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str
             yield from (alias.name for alias in node.names if alias.name in known)
 
 
-def outside_type_checking(node: ast.AST) -> Iterator[ast.AST]:
+def nodes_that_run(node: ast.AST, functions: bool = True) -> Iterator[ast.AST]:
+    """All below, but for blocks under TYPE_CHECKING; without functions, what runs on import."""
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if functions or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield child
-            yield from outside_type_checking(child)
+            yield from nodes_that_run(child, functions)
 
 
 def package_graph(graph: Graph) -> dict[str, set[str]]:
