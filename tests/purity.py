@@ -24,6 +24,10 @@ class Purity:
 
     def __init__(self) -> None:
         self._impure = ""  # what the running test did
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self) -> None:
+        """Not earlier: xdist asks its own questions of the machine when a session starts."""
         sys.addaudithook(self._hear)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
