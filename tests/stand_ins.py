@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable
 from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.errors import UserError
 from data.settings import DatasetConfig
+from search.execution.engines import EngineOptions
 from search.experiment.trial import (
     Curve,
     ModelSettings,
@@ -226,3 +228,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def engine_options(folder: Path, **changes: Any) -> EngineOptions:
+    """One worker and no second attempt unless a test wants one: a crash costs a start of a
+    process."""
+    fields: dict[str, Any] = {"retries": 0, "warm_imports": ()} | changes
+    return EngineOptions(resources_in(folder), folder, run, **fields)
