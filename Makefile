@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: quickstart docs picture test lint format lock torture simulations bench clean
+.PHONY: quickstart docs picture test check lint style types pure format lock torture simulations bench clean
 
 $(INSTALLED): requirements.lock
 	@echo "Installing the pinned packages into $(VENV): some minutes, 3.7 GB."
@@ -30,12 +30,21 @@ test: $(INSTALLED)
 torture: $(INSTALLED)
 	AUGSEARCH_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600
 
-lint: $(INSTALLED)
+lint: style types
+
+style: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy run_search.py search data benchmarks
-	$(BIN)/mypy --explicit-package-bases docs/generate
-	$(BIN)/mypy --allow-untyped-defs --no-warn-unused-ignores tests
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+# While one works: lint and the tests that need no TensorFlow, server, browser or process.
+check: $(INSTALLED)
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target style types pure
+
+pure: $(INSTALLED)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --pure -m "not slow"
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

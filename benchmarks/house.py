@@ -1,16 +1,25 @@
 """`python -m benchmarks.house`: the size and shape of the code, counted from its source.
 
-Counts `search/`, `data/` and `run_search.py`. Reads files as text; imports none of them.
+Counts `search/`, `data/` and `run_search.py`, and in `docs/generate` the places where an added
+thing needs its words.
 """
 
 import ast
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Set
+from importlib import import_module
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.imports import ROOT, Graph, circles, import_graph, module_name, source_trees
+
 COLUMNS = 100
+TABLES = {
+    "an augmentation": ("data.augmentations", "AUGMENTATIONS"),
+    "an objective": ("search.evidence.objectives", "OBJECTIVES"),
+    "a loss": ("search.training.losses", "LOSSES"),
+    "an algorithm": ("search.driver.algorithms", "ALGORITHMS"),
+}
+Trees = Mapping[str, ast.Module]
 
 
 def main() -> None:
@@ -20,106 +29,51 @@ def main() -> None:
 
 def measures() -> dict[str, str]:
     """What is counted, in words, and the figure."""
-    trees = {_module(path): ast.parse(path.read_text()) for path in _files()}
-    lines = [line for path in _files() for line in path.read_text().splitlines()]
-    imports = import_graph(trees)
-    bodies = sorted(_body_lines(function) for function in _functions(trees))
-    parameters = [a for f in _functions(trees) for a in _parameters(f) if a.annotation is not None]
-    repeated = _names_defined_twice(trees)
-    circles = import_circles(imports)
-    used_once = [name for name, users in _users(imports).items() if len(users) == 1]
-    wide = sum(len(line) > COLUMNS for line in lines)
+    trees = source_trees()
+    lines = [line for text in _texts() for line in text.splitlines()]
+    graph, functions = import_graph(trees), _functions(trees)
+    bodies = sorted(_body_lines(function) for function in functions)
+    parameters = [a for f in functions for a in _parameters(f) if a.annotation is not None]
     untyped = sum(ast.unparse(a.annotation) == "Any" for a in parameters if a.annotation)
-    most = max(len(_parameters(function)) for function in _functions(trees))
+    wide = sum(len(line) > COLUMNS for line in lines)
     tenth = bodies[int(0.9 * len(bodies))]
     return {
         "lines": f"{len(lines)}",
         "files": f"{len(trees)}",
-        "modules imported from one place only": f"{len(used_once)}",
-        "import circles, lazy imports counted": f"{len(circles)} {circles or ''}".rstrip(),
-        "public names defined in two modules": f"{len(repeated)} {repeated or ''}".rstrip(),
+        "modules imported from one place only": f"{_num_used_once(graph)}",
+        "import circles, lazy imports counted": _counted(circles(graph)),
+        "public names defined in two modules": _counted(_names_defined_twice(trees)),
+        **{f"places to add {thing}": _counted(_places(trees, *TABLES[thing])) for thing in TABLES},
         f"lines over {COLUMNS} columns": f"{wide} ({100 * wide / len(lines):.1f} %)",
         "parameters typed Any": f"{untyped} of {len(parameters)} "
         f"({100 * untyped / len(parameters):.1f} %)",
         "function body, median / 90 % / longest": f"{statistics.median(bodies):g} / {tenth} / "
         f"{bodies[-1]}",
-        "parameters of a function, at most": f"{most}",
+        "parameters of a function, at most": f"{max(len(_parameters(f)) for f in functions)}",
     }
 
 
-def _files() -> list[Path]:
-    return [
-        *(p for f in ("data", "search") for p in sorted((ROOT / f).rglob("*.py"))),
-        ROOT / "run_search.py",
-    ]
+def _texts() -> Iterator[str]:
+    for folder in ("data", "search"):
+        yield from (path.read_text() for path in (ROOT / folder).rglob("*.py"))
+    yield (ROOT / "run_search.py").read_text()
 
 
-def _module(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def _counted(names: list[str]) -> str:
+    return f"{len(names)} {names or ''}".rstrip()
 
 
-def import_graph(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
-    """Module -> the modules of this project that it imports, inside functions too, for types
-    not."""
-    return {name: set(_imported(tree, trees)) - {name} for name, tree in trees.items()}
-
-
-def _imported(tree: ast.Module, known: dict[str, ast.Module]) -> Iterator[str]:
-    for node in _outside_type_checking(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield from {whole, node.module} & set(known) if whole not in known else {whole}
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in known)
-
-
-def _outside_type_checking(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from _outside_type_checking(child)
-
-
-def import_circles(graph: dict[str, set[str]]) -> list[str]:
-    """Groups of modules that reach each other, each in words."""
-    reached = {name: _reachable(graph, name) for name in graph}
-    groups = {
-        frozenset({name} | {other for other in reached[name] if name in reached[other]})
-        for name in graph
-        if name in reached[name]
-    }
-    return sorted(" - ".join(sorted(group)) for group in groups)
-
-
-def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
-    found: set[str] = set()
-    waiting = list(graph[start])
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += graph[name]
-    return found
-
-
-def _users(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+def _num_used_once(graph: Graph) -> int:
     users: dict[str, set[str]] = defaultdict(set)
     for name, imported in graph.items():
         for other in imported:
             users[other].add(name)
-    return users
+    return sum(len(each) == 1 for each in users.values())
 
 
-def _functions(trees: dict[str, ast.Module]) -> list[ast.FunctionDef]:
-    return [
-        node
-        for tree in trees.values()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-    ]
+def _functions(trees: Trees) -> list[ast.FunctionDef]:
+    nodes = (node for tree in trees.values() for node in ast.walk(tree))
+    return [node for node in nodes if isinstance(node, ast.FunctionDef)]
 
 
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:
@@ -135,7 +89,7 @@ def _body_lines(function: ast.FunctionDef) -> int:
     return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
-def _names_defined_twice(trees: dict[str, ast.Module]) -> list[str]:
+def _names_defined_twice(trees: Trees) -> list[str]:
     counts = Counter(name for tree in trees.values() for name in set(_defined(tree)))
     return sorted(name for name, count in counts.items() if count > 1 and not name.startswith("_"))
 
@@ -149,6 +103,27 @@ def _defined(tree: ast.Module) -> Iterator[str]:
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             yield node.target.id
+
+
+def _places(trees: Trees, module: str, table: str) -> list[str]:
+    """Modules that name more than half of what is in the table, which is all that can be read from
+    source: one that lists those of another library by intent is among them, one that decides by a
+    single name is not."""
+    names = set(getattr(import_module(module), table))
+    words = {
+        module_name(path): ast.parse(path.read_text())
+        for path in (ROOT / "docs" / "generate").glob("*.py")
+    }
+    every = {**trees, **words}
+    return [name for name, tree in every.items() if 2 * len(_literals(tree) & names) > len(names)]
+
+
+def _literals(tree: ast.Module) -> Set[str]:
+    """Strings in code, and keywords of calls."""
+    nodes = list(ast.walk(tree))
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    keywords = {node.arg for node in nodes if isinstance(node, ast.keyword)}
+    return {each for each in strings | keywords if isinstance(each, str)}
 
 
 if __name__ == "__main__":

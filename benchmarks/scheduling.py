@@ -1,258 +1,144 @@
-"""`python -m benchmarks.scheduling`: what a trial costs beside its training, with a stand-in that
-answers at once.
+"""`python -m benchmarks.scheduling`: what a trial costs beside its training, with an engine that
+answers at once with made-up answers, and whether that grows with the search.
 
-The whole search phase is measured and split: proposal, journal with its flushes, telling; and what
-is made of each answer while the next trial trains: the paired effect with its bootstrap, the file
-of answers per image, contact sheets (the first hundred), tables. Beside it KerasTuner's own loop
-and, where it is installed (extra `bench`), Optuna's storages, which keep a score and nothing else.
-Then what MLflow takes, and the page and `trials.csv` of searches so long.
+One row per algorithm and number of trials: milliseconds per trial of the search phase, on the clock
+and of the processor, effects, tables and contact sheets included, and MLflow with `--mlflow`; then
+what `trials.csv` and the page take in the end. An effect's bootstrap grows with `--images`.
 """
 
 import argparse
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.machine import describe_machine
-from benchmarks.made_up import NUM_CLASSES, answering, experiment_of
-from benchmarks.other_loops import BAYESIAN, OTHERS, Loop
-from benchmarks.parts import Parts, Spent
+from search.report.view import SearchView
 
-OURS = ("ask", "journal", "tell")
-BESIDE = ("effect", "file", "sheets", "tables", "MLflow")
-COLUMNS = ("trials", " + ".join(OURS), *OURS, *BESIDE, "all")
+NUM_CLASSES, FOLDS = 10, 5
+COLUMNS = ("trials", "wall", "CPU", "trials.csv s", "MB", "report.html s", "MB")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Of one search phase: seconds in all, and of each part. csv, page: seconds to make one and its
-    bytes. said: of MLflow."""
-
-    seconds: float
-    parts: dict[str, Spent]
-    csv: tuple[float, int]
-    page: tuple[float, int]
-    said: str = ""
-
-
-def main() -> int:
+def main() -> None:
     options = _options()
-    rows = [(name, n) for n in options.trials for name in options.algorithms]
-    rows += [("bayesian", n) for n in options.bayesian] + [
-        ("random, with MLflow", n) for n in options.mlflow
-    ]
-    print(f"| ms a trial | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}", flush=True)
-    made = []
-    for name, count in rows:
-        found = our_search(name, count, options.images, options.bootstraps, options.folder)
-        for row in _rows(name, count, found, options.bootstraps):
-            print(row, flush=True)
-        made.append((name, count, found))
-    _print_others(OTHERS, options.others)
-    _print_others(BAYESIAN, options.other_bayesian)
-    print(
-        "\n| made of | trials | trials.csv s | MB | report.html s | MB |\n| --- |" + " ---: |" * 5
-    )
-    for name, count, found in made:
-        cells = (f"{x:.2f}" for s, size in (found.csv, found.page) for x in (s, size / 1e6))
-        print(f"| {name} | {count:,} | {' | '.join(cells)} |")
-    print(
-        "".join(
-            f"\n{name}, {count:,} trials: {found.said}" for name, count, found in made if found.said
-        )
-    )
-    flush = 1000 * flush_seconds(options.folder)
-    print(f"\na flush of 3 KB where searches were kept: {flush:.2f} ms; {describe_machine()}")
-    return 0
-
-
-def _print_others(others: dict[str, Loop], counts: list[int]) -> None:
-    for name, run in others.items():
-        for count in counts:
-            for kind, seconds in zip(("", ", CPU"), run(count) or (), strict=False):
-                blank = " |" * (len(COLUMNS) - 2)
-                print(
-                    f"| {name}{kind} | {count:,} |{blank} {1000 * seconds / count:.1f} |",
-                    flush=True,
-                )
+    print(f"| ms per trial | {' | '.join(COLUMNS)} |\n| --- |{' ---: |' * len(COLUMNS)}")
+    for algorithm in options.algorithms:
+        for count in options.trials:
+            cells = measure(algorithm, count, options)
+            print(f"| {algorithm} | {count:,} | {' | '.join(cells)} |", flush=True)
+    print(f"\n{options.images} images; {describe_machine()}")
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scheduling", description=__doc__)
-    parser.add_argument("--trials", type=int, nargs="*", default=[100, 1000, 10_000])
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000, 10_000])
     parser.add_argument("--algorithms", nargs="+", default=["random", "halving"])
-    parser.add_argument("--bayesian", type=int, nargs="*", default=[60, 300])
-    parser.add_argument("--mlflow", type=int, nargs="*", default=[100])
-    parser.add_argument("--others", type=int, nargs="*", default=[100, 1000])
-    parser.add_argument(
-        "--other-bayesian", type=int, nargs="*", default=[60], help="refits on every trial"
-    )
-    parser.add_argument("--images", type=int, default=3409)
-    parser.add_argument(
-        "--bootstraps", type=int, default=1000, help="effects after so many repeat the last"
-    )
+    parser.add_argument("--mlflow", action="store_true", help="tracked in a SQLite file")
+    parser.add_argument("--images", type=int, default=400)
     parser.add_argument(
         "--folder", type=Path, help="where searches are kept; in memory, a flush costs nothing"
     )
     return parser.parse_args()
 
 
-def _rows(name: str, count: int, found: Measured, bootstraps: int) -> Iterator[str]:
-    """On the clock and of the processor, in ms a trial; an effect in ms a bootstrap that was
-    drawn."""
-    parts = [found.parts.get(part, Spent()) for part in (*OURS, *BESIDE)]
-    all_walls = found.seconds - found.parts["stand-in"].wall
-    kinds = (
-        ("", [part.wall for part in parts], all_walls),
-        (", CPU", [part.cpu for part in parts], None),
-    )
-    for kind, seconds, everything in kinds:
-        total = sum(seconds) if everything is None else everything
-        each = [1000 * x / count for x in (sum(seconds[: len(OURS)]), *seconds, total)]
-        each[1 + len(OURS)] *= count / max(1, min(found.parts["effect"].calls, bootstraps))
-        yield f"| {name}{kind} | {count:,} | " + " | ".join(f"{cell:.1f}" for cell in each) + " |"
-
-
-def our_search(
-    name: str, count: int, images: int = 3409, bootstraps: int = 1000, below: Path | None = None
-) -> Measured:
-    """One search in a folder of its own. name: of the algorithm, or `random, with MLflow` on a
-    SQLite file."""
+def measure(algorithm: str, count: int, options: argparse.Namespace) -> list[str]:
+    """One search in a folder of its own; the cells of its row after the number of trials."""
     from search import run_search
     from search.experiment.config import ExperimentConfig
     from search.report.page import write_report
     from search.report.trial_tables import write_trials
 
-    labels = (np.arange(images) % NUM_CLASSES).astype(np.int32)
-    algorithm, _, with_mlflow = name.partition(", ")
-    with (
-        tempfile.TemporaryDirectory(dir=below) as folder,
-        answering(labels),
-        _few_bootstraps(bootstraps),
-        _split() as parts,
-    ):
-        experiment = experiment_of(Path(folder), labels, algorithm, count)
-        if with_mlflow:
+    labels = (np.arange(options.images) % NUM_CLASSES).astype(np.int32)
+    with tempfile.TemporaryDirectory(dir=options.folder) as name, _answering(labels):
+        folder = Path(name)
+        experiment = _experiment(folder, labels, algorithm, count)
+        if options.mlflow:
             experiment["tracking"]["uri"] = f"sqlite:///{folder}/mlflow.db"
-        result = run_search(ExperimentConfig.model_validate(experiment), Path(folder) / "run")
+        start = time.process_time()
+        result = run_search(ExperimentConfig.model_validate(experiment), folder / "run")
+        cpu = time.process_time() - start
         if result.outcome != "finished":
             raise RuntimeError(f"the search ended as {result.outcome}: {result.reason}")
-        csv, page = (_made(write, result) for write in (write_trials, write_report))
-        said = (
-            f"{result.tracking}; {_sent_again(result, Path(folder), count)}" if with_mlflow else ""
-        )
-        return Measured(result.state.phase_seconds["search"], parts, csv, page, said)
+        wall = result.state.phase_seconds["search"]
+        made = [_made(write, result) for write in (write_trials, write_report)]
+        files = [f"{value:.2f}" for pair in made for value in pair]
+        return [f"{1000 * wall / count:.1f}", f"{1000 * cpu / count:.1f}", *files]
 
 
-def _sent_again(result: Any, folder: Path, count: int) -> str:
-    """The whole search to a store of its own, with nothing beside it, with contact sheets and
-    without; making the store, at the first of its trials, is not counted."""
-    from search.tracking.tracker import Tracker
-
-    said = []
-    for words, run_dir in (
-        ("with contact sheets", result.run_dir),
-        ("without", folder / "no sheets"),
-    ):
-        tracker = Tracker(f"sqlite:///{folder}/{words}.db", "again", run_dir)
-        tracker.project(result.state.model_copy(update={"records": result.state.records[:1]}))
-        start = time.perf_counter(), time.process_time()
-        status = tracker.project(result.state)
-        wall, cpu = time.perf_counter() - start[0], time.process_time() - start[1]
-        said.append(
-            f"{words} {1000 * wall / count:.0f} ms a trial, CPU {1000 * cpu / count:.0f} ({status})"
-        )
-    return "sent to another, " + "; ".join(said)
-
-
-def flush_seconds(folder: Path | None, times: int = 50) -> float:
-    """The median of appending 3 KB and flushing them."""
-    with tempfile.NamedTemporaryFile(dir=folder, buffering=0) as file:
-        taken = []
-        for _ in range(times):
-            start = time.perf_counter()
-            file.write(bytes(3000))
-            os.fsync(file.fileno())
-            taken.append(time.perf_counter() - start)
-        return float(np.median(taken))
-
-
-def _made(write: Callable[..., Path], result: Any) -> tuple[float, int]:
-    from search.report.view import SearchView
-
+def _made(write: Callable[..., Path], result: Any) -> tuple[float, float]:
+    """Seconds, megabytes."""
     start = time.perf_counter()
     path = write(SearchView(result.state), result.run_dir)
-    return time.perf_counter() - start, path.stat().st_size
+    return time.perf_counter() - start, path.stat().st_size / 1e6
 
 
-@contextmanager
-def _split() -> Iterator[dict[str, Spent]]:
-    """The parts of the search phase, known once it is over."""
-    from search.driver.ledger import Ledger
-    from search.driver.publishing import Showing
-    from search.driver.search_phase import AskAndTell
-    from search.execution.engines import InlineEngine
-    from search.journal.state import EventLog
-    from search.report.preview import TrialSheets
-    from search.tracking.tracker import Tracker
-
-    parts, found = Parts(), dict[str, Spent]()
-    run = AskAndTell.run
-
-    def measured(self: AskAndTell) -> list[int]:
-        parts.spent.clear()
-        try:
-            return run(self)
-        finally:
-            found.update(parts.spent)
-
-    wrapped = {
-        (AskAndTell, "ask"): "ask",
-        (AskAndTell, "tell"): "tell",
-        (EventLog, "append"): "journal",
-        (Ledger, "effect"): "effect",
-        (Ledger, "_write_predictions"): "file",
-        (TrialSheets, "trial_told"): "sheets",
-        (Showing, "now"): "tables",
-        (Tracker, "trial_told"): "MLflow",
-        (InlineEngine, "submit"): "stand-in",
+def _experiment(folder: Path, labels: np.ndarray, algorithm: str, count: int) -> dict[str, Any]:
+    images = np.zeros((len(labels), 8, 8, 3), np.uint8)
+    images += (np.arange(len(labels)) % 251).astype(np.uint8)[:, None, None, None]
+    images[:, 0, 0, 0] = np.arange(len(labels)) // 251  # no two alike
+    splits = np.where(np.arange(len(labels)) // NUM_CLASSES % 10 == 0, "validation", "train")
+    np.savez(folder / "images.npz", images=images, labels=labels, splits=splits)
+    return {
+        "name": "scheduling",
+        "dataset": {"source": "arrays", "path": str(folder / "images.npz"), "image_size": 8},
+        "augmentation": {
+            "rotation_range": {"min": 0, "max": 40},
+            "zoom_range": {"min": 0.0, "max": 0.3},
+            "horizontal_flip": [False, True],
+        },
+        "model": {"backbone": "small-cnn", "weights": "random"},
+        "search": {"algorithm": algorithm, "trials": count},
+        "evaluation": {"folds": FOLDS, "confirm": None, "ablation": False, "test": False},
+        "tracking": {"uri": None},
+        "execution": {"engine": "stand-in", "cache_dir": str(folder / "cache")},
     }
-    AskAndTell.run = measured  # type: ignore[method-assign]
-    try:
-        with parts.wrapping(wrapped):
-            yield found
-    finally:
-        AskAndTell.run = run  # type: ignore[method-assign]
 
 
 @contextmanager
-def _few_bootstraps(most: int) -> Iterator[None]:
-    """Effects after the first `most` repeat the last of them: their cost is known by then, and they
-    are the most of it."""
-    from search.driver import ledger
+def _answering(labels: np.ndarray) -> Iterator[None]:
+    """The engine `stand-in`, whose answers are right in about 84 of 100."""
+    from search.execution.engines import ENGINES, EngineRecord, InlineEngine
 
-    paired_effect = ledger.paired_effect
-    drawn: list[Any] = []
-
-    def few(*arguments: Any, **options: Any) -> Any:
-        if len(drawn) < most:
-            drawn.append(paired_effect(*arguments, **options))
-        return drawn[-1]
-
-    ledger.paired_effect = few
+    ENGINES["stand-in"] = EngineRecord(
+        lambda options: InlineEngine(replace(options, run=partial(_answer, labels))),
+        isolates=False,
+        summary="made up",
+    )
     try:
         yield
     finally:
-        ledger.paired_effect = paired_effect
+        del ENGINES["stand-in"]
+
+
+def _answer(labels: np.ndarray, spec: Any, resources: Any, on_epoch: Any = None) -> Any:
+    from search.experiment.trial import Curve, Outcome, Predictions, TrialResult
+
+    random = np.random.default_rng(int(spec.key[:12], 16))
+    right = random.random((len(spec.protocol.head_seeds), len(labels))) < 0.84
+    answers = Predictions(
+        images=np.arange(len(labels)),
+        predicted=np.where(right, labels, (labels + 1) % NUM_CLASSES).astype(np.int16),
+        log_prob=np.where(right, -0.1, -3.0).astype(np.float32),
+        fold=(np.arange(len(labels)) // NUM_CLASSES % FOLDS).astype(np.int16),
+    )
+    accuracy, losses = float(right.mean()), tuple(np.linspace(1, 0, 40).tolist())
+    metrics = {"accuracy": accuracy, "balanced_accuracy": accuracy, "log_loss": 0.5}
+    result = TrialResult(
+        status="completed",
+        score=accuracy,
+        metrics=metrics,
+        optimistic_metrics=metrics,
+        curve=Curve(loss=losses, accuracy=losses, val_loss=losses, val_accuracy=losses),
+        validation_hash=("made up", "made up"),
+    )
+    return Outcome(result, answers)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

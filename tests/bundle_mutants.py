@@ -3,7 +3,6 @@ its other files, with checksums, hashes and manifest made again so that what is 
 reader.
 """
 
-import copy
 import hashlib
 import io
 import json
@@ -11,17 +10,17 @@ import random
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tampering import events_in, resealed
 
 from data.errors import UserError
 from search.driver.experiment_file import parse_config
 from search.experiment.trial import Predictions
-from search.journal.journal_file import parse
-from search.verification.bundle_file import MANIFEST, Manifest, write_bundle
+from search.verification.bundle_file import MANIFEST
 
 Files = dict[str, bytes]
 Draw = random.Random
@@ -46,11 +45,6 @@ NUMBERS = (
 UNKNOWN_TO_JSON = (float("nan"), float("inf"), float("-inf"))
 
 
-def files_of(bundle: Path) -> Files:
-    with zipfile.ZipFile(bundle) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
 def mutant(sound: Files, number: int, planted: tuple[str, ...], path: Path) -> str:
     """Writes the bundle of that number and says what was done. planted: paths that nobody may
     follow."""
@@ -67,16 +61,7 @@ def mutant(sound: Files, number: int, planted: tuple[str, ...], path: Path) -> s
     return way(dict(sound), draw, planted, path)
 
 
-def _sealed(files: Mapping[str, bytes], path: Path) -> None:
-    contents = dict(files)
-    write_bundle(path, Manifest.model_validate_json(contents.pop(MANIFEST)), contents)
-
-
-def _events(files: Files) -> list[dict[str, Any]]:
-    return [dict(event) for event in copy.deepcopy(parse(files[JOURNAL], Path(JOURNAL)).events)]
-
-
-def _journal(events: list[dict[str, Any]]) -> bytes:
+def journal_of(events: list[dict[str, Any]]) -> bytes:
     """With right checksums, and whatever Python's JSON can write, NaN too."""
     lines = []
     for number, event in enumerate(events):
@@ -154,17 +139,17 @@ def _change(
 
 
 def _journal_value(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
-    events = _events(files)
+    events = events_in(files)
     kind = draw.choice(sorted({event["type"] for event in events}))
     event = draw.choice([each for each in events if each["type"] == kind])
     said = _change(draw, event, planted, frozenset({"crc", "seq"}))
-    files[JOURNAL] = _journal(events)
-    _sealed(files, path)
+    files[JOURNAL] = journal_of(events)
+    resealed(path, files)
     return f"journal, {kind}: {said}"
 
 
 def _journal_events(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
-    events = _events(files)
+    events = events_in(files)
     at, other = draw.randrange(len(events)), draw.randrange(len(events))
     what = draw.choice(("dropped", "twice", "exchanged", "unknown", "cut", "spelled", "nothing"))
     if what == "dropped":
@@ -179,18 +164,18 @@ def _journal_events(files: Files, draw: Draw, planted: tuple[str, ...], path: Pa
         del events[at + 1 :]
     elif what == "nothing":
         events = []
-    files[JOURNAL] = _journal(events)
+    files[JOURNAL] = journal_of(events)
     if what == "spelled":  # the same values, with a key twice
         body = b'{"seq":0,' + files[JOURNAL].split(b"\n")[0][len(b'{"crc":"12345678",') :]
         rest = files[JOURNAL].split(b"\n", 1)[1]
         files[JOURNAL] = b'{"crc":"%08x",' % zlib.crc32(body) + body[1:] + b"\n" + rest
-    _sealed(files, path)
+    resealed(path, files)
     return f"journal: event {at} {what}"
 
 
 def _config_value(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
     """A config changed with its hash, and with its name where that is what was changed."""
-    events = _events(files)
+    events = events_in(files)
     opened = events[0]["opened"]
     paths = (
         ("dataset", "path"),
@@ -209,8 +194,8 @@ def _config_value(files: Files, draw: Draw, planted: tuple[str, ...], path: Path
         opened["config_hash"] = parse_config(opened["config"], "").hash
     except (UserError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         said += ", which is no config"
-    files[JOURNAL] = _journal(events)
-    _sealed(files, path)
+    files[JOURNAL] = journal_of(events)
+    resealed(path, files)
     return f"config: {said}"
 
 
@@ -236,12 +221,12 @@ def _array(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> st
     if what == "bytes":
         content = _damaged(content, draw)
     files[name] = content
-    events = _events(files)
+    events = events_in(files)
     for event in events:
         if event.get("predictions_file") == name:
             event["predictions_sha256"] = hashlib.sha256(content).hexdigest()
-    files[JOURNAL] = _journal(events)
-    _sealed(files, path)
+    files[JOURNAL] = journal_of(events)
+    resealed(path, files)
     return f"{name}: {key} {what}"
 
 
@@ -285,7 +270,7 @@ def _zip(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
     what = draw.choice(
         ("bytes", "field", "end", "method", "name", "twice", "missing", "link", "bomb")
     )
-    _sealed(files, path)
+    resealed(path, files)
     content = bytearray(path.read_bytes())
     if what == "bytes":
         path.write_bytes(_damaged(bytes(content), draw))
@@ -341,5 +326,5 @@ def _other_file(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) 
         return f"manifest: {said}"
     name = draw.choice(sorted(set(files) - {MANIFEST, JOURNAL}))
     files[name] = _damaged(files[name], draw)
-    _sealed(files, path)
+    resealed(path, files)
     return f"{name}: bytes"

@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share, and the option `--pure`."""
 
 import os
 import shutil
@@ -9,7 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from faulty_searches import Faults
     from servers import MlflowServer
+
+    from search.driver.session import SearchResult
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    words = "only tests that need no TensorFlow, server, browser or process"
+    parser.addoption("--pure", action="store_true", help=words)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    starts_workers = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if config.getoption("--pure") and not starts_workers:
+        from purity import Purity
+
+        config.pluginmanager.register(Purity())
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +50,7 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[MlflowServer]":
     """A real `mlflow server` on loopback, on PostgreSQL where the system has one and a driver, else
     sqlite."""
-    from postgres import running_postgres
-    from servers import running_mlflow
+    from servers import running_mlflow, running_postgres
 
     folder = tmp_path_factory.mktemp("server")
     with (
@@ -66,21 +81,61 @@ def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small finished search on digits, for reading only; its cache stands beside
     it."""
-    from small_search import EXPERIMENT
 
-    from search.driver.experiment_file import parse_config
-    from search.driver.session import SessionOptions, run_search
+    from small_search import small_config, undisturbed
 
     folder = tmp_path_factory.mktemp("finished")
-    experiment = {
-        **EXPERIMENT,
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(folder / "cache")},
-    }
-    config = parse_config(experiment, "finished_run")
-    result = run_search(config, folder / "run", options=SessionOptions(inline=True))
-    assert result.outcome == "finished"
-    return result.run_dir
+    return undisturbed(small_config(folder / "cache"), folder / "run").run_dir
+
+
+@pytest.fixture
+def copied(finished_run: Path, tmp_path: Path) -> Path:
+    """The finished run, for a test to alter."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def bundled(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of the finished run, for reading only."""
+    from search.verification.bundle import make_bundle
+
+    path = tmp_path_factory.mktemp("bundle") / "anna.zip"
+    make_bundle(finished_run, "Anna Nowak", path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that the searches of a module share."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder of pictures, two classes in each split."""
+    from pictures import SPLIT_COUNTS, write_folders
+
+    write_folders(tmp_path / "data", SPLIT_COUNTS)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> "Faults":
+    """Searches train nothing in this test; what befalls their trials instead."""
+    from faulty_searches import in_haste
+
+    return in_haste(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def expected(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> "SearchResult":
+    """The search of `faulty_searches`, undisturbed."""
+    from faulty_searches import config_of, in_haste
+    from small_search import undisturbed
+
+    with pytest.MonkeyPatch.context() as patch:
+        in_haste(patch)
+        return undisturbed(config_of(cache), tmp_path_factory.mktemp("expected"))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,14 @@
 """Searches with stand-ins for training, in haste, and the faults that befall them."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import small_search
+from small_search import Heard, small_config
 from stand_ins import answer
 
-from search.driver.experiment_file import parse_config
-from search.driver.session import SearchResult, SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
 from search.training.progress import OnEpoch
@@ -63,39 +60,9 @@ BASELINE = "control: no augmentation"
 OUT_OF_MEMORY = MemoryError("no room for 3 GB")
 
 
-def config_of(cache: Path, **changes: Any) -> ExperimentConfig:
-    experiment = {**small_search.EXPERIMENT, "search": {"trials": 4}, "tracking": {"uri": None}}
-    execution = {"cache_dir": str(cache), "retries": RETRIES, **changes.pop("execution", {})}
-    return parse_config({**experiment, "execution": execution, **changes}, "test")
-
-
-class Heard:
-    """Progress that keeps the messages."""
-
-    def __init__(self, told: Callable[[int], object] = lambda number: None) -> None:
-        self.messages: list[str] = []
-        self._told = told
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def trial_told(self, record: Any) -> None:
-        self._told(record.trial)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: None
-
-
-def sit(
-    config: ExperimentConfig, run_dir: Path, progress: Any = None, **options: Any
-) -> SearchResult:
-    return run_search(config, run_dir, progress, SessionOptions(inline=True, **options))
-
-
-def undisturbed(config: ExperimentConfig, run_dir: Path) -> SearchResult:
-    result = sit(config, run_dir)
-    assert result.outcome == "finished"
-    return result
+def config_of(cache: Path, **sections: Any) -> ExperimentConfig:
+    execution = {"retries": RETRIES, **sections.pop("execution", {})}
+    return small_config(cache, **{"search": {"trials": 4}, "execution": execution, **sections})
 
 
 def events_of(run_dir: Path) -> list[dict[str, Any]]:

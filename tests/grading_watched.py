@@ -86,7 +86,8 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
         "../../escaped",
         "../decoy/secret.keras",
     )
-    from bundle_mutants import files_of, mutant
+    from bundle_mutants import mutant
+    from tampering import files_of
 
     sound, path = files_of(bundle), folder / "mutant.zip"
     path.write_bytes(bundle.read_bytes())

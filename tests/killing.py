@@ -1,7 +1,6 @@
 """A small search as a real process that is killed at a chosen moment, started again, and compared
 with an undisturbed one."""
 
-import csv
 import json
 import os
 import re
@@ -19,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import small_search
 import yaml
 from processes import listening, session_of, wait_until
+from small_search import EXPERIMENT, table_of
 
 ROOT = Path(__file__).parents[1]
 LOOK_SECONDS = 0.002
@@ -36,7 +35,8 @@ SECRET_NAMES = (
 # How much was done, by how many and how fast differs where something was done twice.
 WORK = re.compile(r"seconds|images_extracted|execution\.workers")
 
-EXPERIMENT: dict[str, Any] = {**small_search.EXPERIMENT, "tracking": {"uri": "sqlite:///mlflow.db"}}
+
+TRACKING = {"uri": "sqlite:///mlflow.db"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Place:
     def start(self) -> "subprocess.Popen[str]":
         """The search, begun or resumed, leading a session of its own."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "small.yaml").write_text(yaml.safe_dump(EXPERIMENT))
+        experiment = {**EXPERIMENT, "tracking": TRACKING}
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(experiment))
         command = [sys.executable, str(ROOT / "run_search.py"), "run", "small.yaml"]
         command += ["--set", f"execution.workers={self.workers}"]
         environment = {**os.environ, "AUGSEARCH_CACHE": str(self.folder / "cache"), "NO_COLOR": "1"}
@@ -202,16 +203,7 @@ def assert_same(place: Place, other: Place) -> None:
 
 
 def leaderboard(place: Place) -> list[dict[str, str]]:
-    return leaderboard_of(place.run_dir)
-
-
-def leaderboard_of(run_dir: Path) -> list[dict[str, str]]:
-    """trials.csv, but for the seconds."""
-    with (run_dir / "trials.csv").open() as file:
-        return [
-            {key: value for key, value in row.items() if key != "seconds"}
-            for row in csv.DictReader(file)
-        ]
+    return table_of(place.run_dir)
 
 
 def conclusions(place: Place) -> dict[str, Any]:

@@ -1,7 +1,15 @@
-"""The smallest experiment that goes through every phase: 13 trials on digits in seconds. What is
-told of it is the tests' affair."""
+"""The smallest experiment that goes through every phase, 13 trials on digits in seconds, and a
+sitting of it in the calling process."""
 
+import csv
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+from search.driver.experiment_file import parse_config
+from search.driver.session import SearchResult, SessionOptions, run_search
+from search.experiment.config import ExperimentConfig
+from search.experiment.trial import TrialRecord
 
 EXPERIMENT: dict[str, Any] = {
     "name": "small",
@@ -13,3 +21,57 @@ EXPERIMENT: dict[str, Any] = {
     "search": {"algorithm": "random", "trials": 2},
     "evaluation": {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1, "views": 1}},
 }
+
+
+def small_config(cache: Path, **sections: Any) -> ExperimentConfig:
+    """Untracked. sections: in place of the experiment's; `execution` beside the cache folder."""
+    execution = {"cache_dir": str(cache), **sections.pop("execution", {})}
+    experiment = {**EXPERIMENT, "tracking": {"uri": None}, "execution": execution, **sections}
+    return parse_config(experiment, "test")
+
+
+def sit(
+    config: ExperimentConfig, run_dir: Path, progress: Any = None, **options: Any
+) -> SearchResult:
+    return run_search(config, run_dir, progress, SessionOptions(inline=True, **options))
+
+
+def undisturbed(config: ExperimentConfig, run_dir: Path) -> SearchResult:
+    result = sit(config, run_dir)
+    assert result.outcome == "finished"
+    return result
+
+
+def table_of(run_dir: Path) -> list[dict[str, str]]:
+    """trials.csv, but for the seconds."""
+    with (run_dir / "trials.csv").open() as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+class Heard:
+    """Progress that keeps the messages, and calls `told` with each trial that is told."""
+
+    def __init__(self, told: Callable[[TrialRecord], object] = lambda record: None) -> None:
+        self.messages: list[str] = []
+        self._told = told
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def trial_told(self, record: TrialRecord) -> None:
+        self._told(record)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **named: None
+
+
+def after(trials: int, step: Callable[[], object]) -> Heard:
+    """Progress that does something once so many trials were told."""
+    told: list[int] = []
+
+    def count(record: TrialRecord) -> None:
+        told.append(record.trial)
+        if len(told) == trials:
+            step()
+
+    return Heard(count)

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable
 from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.errors import UserError
 from data.settings import DatasetConfig
+from search.execution.engines import EngineOptions
 from search.experiment.trial import (
     Curve,
     ModelSettings,
@@ -216,3 +218,20 @@ BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
 
 def resources_in(folder: Path, num_threads: int = 2) -> Resources:
     return Resources(cache_dir=folder, views_dir=folder, num_threads=num_threads)
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def engine_options(folder: Path, **changes: Any) -> EngineOptions:
+    """One worker and no second attempt unless a test wants one: a crash costs a start of a
+    process."""
+    fields: dict[str, Any] = {"retries": 0, "warm_imports": ()} | changes
+    return EngineOptions(resources_in(folder), folder, run, **fields)

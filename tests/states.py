@@ -1,16 +1,25 @@
-"""A made-up search on digits, as the `SearchState` its journal would replay to, at any phase. The
-numbers are invented but hang together (what the evidence says is in the records), so pages and
-trackers can be tested without training. Trains nothing. The evidence itself is in `state_evidence`.
+"""Made-up searches on digits, as the `SearchState` that a journal would replay to: at any phase,
+and ended in other ways (nothing recommended, hostile names, thousands of trials). The numbers are
+invented but hang together, so that pages and trackers are tested without training.
 """
 
-from typing import Any, Literal
+import math
+from typing import Any, Literal, get_args
 
 import numpy as np
-from state_evidence import make_effect, make_evidence, make_test
 
 from data.settings import DatasetConfig
+from search.evidence.findings import (
+    Confirmed,
+    Evidence,
+    RungCorrelation,
+    Score,
+    TestResult,
+    Verdict,
+)
 from search.experiment.trial import (
     Curve,
+    Effect,
     Kind,
     ModelSettings,
     Protocol,
@@ -25,15 +34,7 @@ from search.journal.events import DatasetSummary, Opened
 from search.journal.state import SearchState
 
 Phase = Literal["opened", "controls", "search", "confirm", "ablation", "test", "finished"]
-PHASES: tuple[Phase, ...] = (
-    "opened",
-    "controls",
-    "search",
-    "confirm",
-    "ablation",
-    "test",
-    "finished",
-)
+PHASES: tuple[Phase, ...] = get_args(Phase)
 PHASE_SECONDS = {
     "prepare": 6.0,
     "controls": 21.0,
@@ -66,6 +67,19 @@ TRIALS: tuple[dict[str, Any], ...] = (
     {"vertical_flip": True},
 )
 TRIAL_DELTAS = (0.014, -0.052, 0.009, 0.003, 0.006, -0.023)
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE_NAMES = (
+    SCRIPT,
+    '$\\frac{1}{2}$ & "q"',
+    "日本語のクラス",
+    "a" * 120,
+    "new\nline\x01\x00ctl",
+    "-->",
+    "</style>",
+    "%s {{7*7}}",
+    "été",
+    "${7}",
+)
 
 
 def make_state(
@@ -94,15 +108,7 @@ def make_state(
         _fail(r) if r.trial in failed else _unfinish(r) if r.trial in running else r
         for r in records
     ]
-    seconds = {
-        "prepare": 6.0,
-        "controls": 21.0,
-        "search": 64.0,
-        "confirm": 40.0,
-        "ablation": 30.0,
-        "test": 9.0,
-    }
-    seconds = dict(list(seconds.items())[: reached + 1])
+    seconds = dict(list(PHASE_SECONDS.items())[: reached + 1])
     return SearchState(
         opened=_opened(search_id, name, class_names, notes),
         records=tuple(records),
@@ -306,3 +312,175 @@ def _opened(
         space=SPACE,
         fixed={"fill_mode": "nearest", "learning_rate": 0.001},
     )
+
+
+def make_effect(delta: float, half_width: float = 0.005) -> Effect:
+    """A normal effect whose 95 % interval is `delta` and `half_width` either side."""
+    p_value = math.erfc(abs(delta) / (half_width / 1.96) / math.sqrt(2))
+    return Effect(
+        delta=delta, ci_low=delta - half_width, ci_high=delta + half_width, p_value=p_value
+    )
+
+
+def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
+    """What is known after phase number `reached` of `PHASES`: 2 search, 3 confirm, 4
+    ablation."""
+    searched = Evidence(
+        null_floor=0.007,
+        null_floor_mean=0.004,
+        best_trial=3,
+        best_is_below_floor=False,
+        rung_correlations=(RungCorrelation(from_views=4, to_views=16, rho=0.77, num_trials=6),),
+        optimism=0.004,
+    )
+    if reached < 3:
+        return searched
+    confirmed = searched.model_copy(
+        update={
+            "confirmed": tuple(
+                Confirmed(
+                    trial=t, source_trial=s, label=f"trial {s}", effect=make_effect(d), p_holm=p
+                )
+                for t, s, d, p in (
+                    (10, 3, 0.012, 0.0001),
+                    (11, 5, 0.008, 0.004),
+                    (12, 7, 0.004, 0.12),
+                )
+            ),
+            "chosen_trial": 10,
+            "chosen_label": "trial 3",
+            "policy": _verdict(0.012, 0.0001, "policy"),
+            "by_class": {
+                c: make_effect(0.012 - 0.004 * (i % 4), 0.015) for i, c in enumerate(class_names)
+            },
+        }
+    )
+    if reached < 4:
+        return confirmed
+    verdicts = {
+        "rotation_range": _verdict(0.006, 0.02, "removed"),
+        "width_shift_range": _verdict(0.003, 0.24, "removed"),
+        "zoom_range": _verdict(0.001, 0.7, "removed"),
+        "vertical_flip": _verdict(-0.023, 0.0001, "alone"),
+    }
+    return confirmed.model_copy(update={"verdicts": verdicts})
+
+
+def _verdict(effect: float, p_holm: float, basis: Literal["removed", "alone", "policy"]) -> Verdict:
+    sure = p_holm < 0.05
+    name: Literal["HELPS", "HURTS", "NO EVIDENCE"] = (
+        "NO EVIDENCE" if not sure else "HELPS" if effect > 0 else "HURTS"
+    )
+    return Verdict(
+        verdict=name, effect=effect, ci=(effect - 0.005, effect + 0.005), p_holm=p_holm, basis=basis
+    )
+
+
+def make_test(class_names: tuple[str, ...]) -> TestResult:
+    """One look at a test set of 27 images a class, each class taken for the next one once."""
+    num_classes = len(class_names)
+    confusion = tuple(
+        tuple(
+            26 if row == column else int(column == (row + 1) % num_classes)
+            for column in range(num_classes)
+        )
+        for row in range(num_classes)
+    )
+    accuracy = 26 / 27
+    return TestResult(
+        looks=1,
+        num_images=27 * num_classes,
+        none=Score(
+            label="no augmentation",
+            metrics={
+                "accuracy": accuracy - 0.012,
+                "balanced_accuracy": accuracy - 0.012,
+                "log_loss": 0.17,
+            },
+            accuracy_ci=(accuracy - 0.042, accuracy + 0.012),
+        ),
+        chosen=Score(
+            label="trial 3",
+            metrics={"accuracy": accuracy, "balanced_accuracy": accuracy, "log_loss": 0.13},
+            accuracy_ci=(accuracy - 0.029, accuracy + 0.018),
+        ),
+        effect=Effect(delta=0.012, ci_low=-0.006, ci_high=0.03, p_value=0.19),
+        confusion=confusion,
+    )
+
+
+def without_recommendation() -> SearchState:
+    """The finished search, had its confirmed effects not cleared zero."""
+    state = make_state()
+    assert state.evidence is not None
+    assert state.test is not None
+    confirmed = tuple(
+        c.model_copy(update={"effect": make_effect(0.001 - 0.002 * place, 0.006), "p_holm": 1.0})
+        for place, c in enumerate(state.evidence.confirmed)
+    )
+    nothing = Verdict(
+        verdict="NO EVIDENCE", effect=0.001, ci=(-0.005, 0.007), p_holm=1.0, basis="policy"
+    )
+    evidence = state.evidence.model_copy(
+        update={
+            "confirmed": confirmed,
+            "chosen_trial": None,
+            "chosen_label": "no augmentation",
+            "policy": nothing,
+            "removed": {"zoom_range": nothing.model_copy(update={"basis": "removed"})},
+            "null_floor": 0.021,
+            "best_is_below_floor": True,
+        }
+    )
+    test = state.test.model_copy(update={"chosen": None, "effect": None})
+    return state.model_copy(update={"evidence": evidence, "test": test})
+
+
+def with_evaluation(state: SearchState, **evaluation: object) -> SearchState:
+    """The state of an experiment file whose `evaluation` section differs."""
+    assert state.opened is not None
+    config = {
+        **state.opened.config,
+        "evaluation": {**state.opened.config["evaluation"], **evaluation},
+    }
+    return state.model_copy(update={"opened": state.opened.model_copy(update={"config": config})})
+
+
+def hostile() -> SearchState:
+    """Names that would break a page, a figure or a terminal that took them at their word."""
+    notes = {
+        "converted": {"grey": {"count": 3, "first": ["<b>x</b>.jpg"]}},
+        "left_out": [{"name": "<img src=x onerror=alert(3)>", "reason": "truncated"}] * 15,
+        "duplicates": [["a.jpg", "b.jpg"]],
+    }
+    return make_state(
+        class_names=HOSTILE_NAMES, name=f"x</title>{SCRIPT}", failed=(6,), notes=notes
+    )
+
+
+def with_many_trials(num_trials: int) -> SearchState:
+    """The finished search with `num_trials` trials of random settings; its last records keep their
+    order after them.
+    """
+    state, rng = make_state(), np.random.default_rng(0)
+    model = state.records[3]
+    trials = []
+    for number in range(3, 3 + num_trials):
+        settings = {
+            "rotation_range": int(rng.integers(0, 9) * 5),
+            "zoom_range": round(float(rng.integers(0, 7)) * 0.05, 2),
+            "vertical_flip": bool(rng.integers(2)),
+        }
+        active = {name: value for name, value in settings.items() if value}
+        point = model.spec.settings.model_copy(update={"augmentation": active})
+        updates = {
+            "trial": number,
+            "settings": settings,
+            "spec": model.spec.model_copy(update={"settings": point}),
+            "effect": make_effect(
+                0.01 - 0.0003 * settings["rotation_range"] + rng.normal(0, 0.004)
+            ),
+        }
+        trials.append(model.model_copy(update=updates))
+    later = tuple(r.model_copy(update={"trial": r.trial + num_trials}) for r in state.records[9:])
+    return state.model_copy(update={"records": (*state.records[:3], *trials, *later)})

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from killing import EXPERIMENT, ROOT, Place, leaderboard_of
+from killing import ROOT, Place
 from processes import wait_until
+from small_search import EXPERIMENT, table_of
 
 TEXT = (ROOT / "docs" / "batch.md").read_text()
 
@@ -72,7 +73,7 @@ def test_slurm_stops_it_before_the_limit_and_the_job_puts_itself_back(
     again = subprocess.run(["bash", "job.sh"], cwd=place.folder, env=environment, check=False)
     assert again.returncode != 75
     assert (place.folder / "requeued").read_text() == "requeue 17\n"
-    assert leaderboard_of(run_dir) == leaderboard_of(finished_run)
+    assert table_of(run_dir) == table_of(finished_run)
 
 
 @pytest.mark.slow
@@ -99,7 +100,7 @@ def test_a_job_that_is_restarted_on_failure_comes_to_its_end(
         else:
             statuses.append(pod.wait(timeout=240))
     assert statuses == [75, -signal.SIGKILL, 0]
-    assert leaderboard_of(run_dir) == leaderboard_of(finished_run)
+    assert table_of(run_dir) == table_of(finished_run)
 
 
 @pytest.mark.slow
@@ -118,4 +119,4 @@ def test_cron_starts_it_again_while_it_runs_and_after_it_ended(
     journal = (run_dir / "journal.jsonl").read_bytes()
     assert subprocess.run(line, cwd=place.folder, check=False).returncode == 0
     assert (run_dir / "journal.jsonl").read_bytes() == journal
-    assert leaderboard_of(run_dir) == leaderboard_of(finished_run)
+    assert table_of(run_dir) == table_of(finished_run)

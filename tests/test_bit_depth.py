@@ -14,9 +14,9 @@ from pictures import (
     picture,
     refusal,
     write_folders,
+    write_shard,
 )
 from PIL import Image
-from shards import write_shard
 
 from data.bit_depth import Level, eight_bits, level_of
 from data.dataset import Dataset

@@ -4,8 +4,7 @@ epochs."""
 from typing import Any
 
 import pytest
-from state_variants import with_evaluation
-from states import make_record, make_state
+from states import make_record, make_state, with_evaluation
 
 from search.journal.state import SearchState, fullest
 from search.report.figures import FIGURES

@@ -32,11 +32,6 @@ EXPERIMENT: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def _factory(cache: Path) -> SpecFactory:
     config = parse_config({**EXPERIMENT, "execution": {"cache_dir": str(cache)}}, "test")
     return prepare(config, resources_of(config, cache / "run")).specs

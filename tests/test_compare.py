@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_search import EXPERIMENT
+from small_search import EXPERIMENT, small_config, undisturbed
 from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.commands.compare import ComparedPair, RunComparison, compare, describe_comparison
-from search.driver.experiment_file import parse_config
-from search.driver.session import SessionOptions, run_search
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +31,13 @@ def _by_name(found: RunComparison) -> dict[str, ComparedPair]:
 
 
 def _searched(beside: Path, folder: Path, **changes: Any) -> Path:
-    experiment = {
-        **EXPERIMENT,
+    sections = {
         "augmentation": {"vertical_flip": [False, True]},
         "search": {"algorithm": "random", "trials": 1},
         "evaluation": {"folds": 2, "seeds": 1, "confirm": None},
-        "tracking": {"uri": None},
-        "execution": {"cache_dir": str(beside.parent / "cache")},
         **changes,
     }
-    config = parse_config(experiment, "test_compare")
-    result = run_search(config, folder / "run", options=SessionOptions(inline=True))
-    assert result.outcome == "finished"
-    return result.run_dir
+    return undisturbed(small_config(beside.parent / "cache", **sections), folder / "run").run_dir
 
 
 def test_a_longer_training_is_seen_to_gain(finished_run: Path, larger_head: Path) -> None:

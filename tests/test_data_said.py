@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tiny_sessions import tiny_config
+from small_search import Heard, sit, small_config
 from typer.testing import CliRunner
 
 from data.image_files import NamedImage
 from run_search import app
 from search.commands.predict import Answer, predict
-from search.driver.session import SearchResult, SessionOptions, run_search
+from search.driver.session import SearchResult
 from search.report.sentences import data_lines
 from search.report.view import SearchView
 
@@ -28,19 +28,6 @@ SAID = (
     "goes up to 39",
     "1 file left out: dog/text.png (not an image in a format that is read",
 )
-
-
-class _Heard:
-    """Progress that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def message(self, line: str) -> None:
-        self.lines.append(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: None
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +57,14 @@ def _settings(photos: Path) -> dict[str, Any]:
 def searched(
     photos: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[SearchResult, list[str]]:
-    heard, place = _Heard(), tmp_path_factory.mktemp("run")
-    config = tiny_config(
+    heard, place = Heard(), tmp_path_factory.mktemp("run")
+    config = small_config(
         place / "cache",
         dataset=_settings(photos),
         evaluation=EVALUATION,
         search={"algorithm": "random", "trials": 1},
     )
-    return run_search(config, place / "tiny", heard, SessionOptions(inline=True)), heard.lines
+    return sit(config, place / "tiny", heard), heard.messages
 
 
 def test_a_run_says_what_was_done_to_the_pictures(searched: tuple[SearchResult, list[str]]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import (
-    SPLIT_COUNTS,
     csv_config,
     encoded,
     folder_config,
@@ -24,13 +23,8 @@ from data.settings import Split
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    write_folders(tmp_path / "data", SPLIT_COUNTS)
-    return tmp_path / "data"
-
-
-@pytest.fixture
 def cache(tmp_path: Path) -> Path:
+    """A cache folder of the test's own."""
     return tmp_path / "cache"
 
 

@@ -3,13 +3,13 @@
 import errno
 import os
 import threading
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from small_search import Heard
 
 from data.files import StorageError
 from search.driver.experiment_file import parse_config
@@ -95,7 +95,7 @@ def test_a_full_disk_changes_no_number(
         config = parse_config(content, "test")
         deleted[0] = 0
         views = tmp_path / name / "run" / "views"
-        progress = _Progress(partial(_append_bytes_below, views, most))
+        progress = Heard(partial(_append_bytes_below, views, most))
         result = run_search(config, tmp_path / name / "run", progress, SessionOptions(inline=True))
         most[0] = max(most)
         assert (deleted[0] > 0) is (name == "tight")
@@ -105,20 +105,7 @@ def test_a_full_disk_changes_no_number(
     assert scores[0] == scores[1]
 
 
-class _Progress:
-    """Calls back as each trial is told."""
-
-    def __init__(self, told: Callable[[], None]) -> None:
-        self._told = told
-
-    def trial_told(self, record: TrialRecord) -> None:
-        self._told()
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *arguments, **named: None
-
-
-def _append_bytes_below(folder: Path, found: list[int]) -> None:
+def _append_bytes_below(folder: Path, found: list[int], record: TrialRecord) -> None:
     found.append(_bytes_below(folder))
 
 

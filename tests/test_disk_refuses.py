@@ -3,14 +3,14 @@ do; and then it goes on."""
 
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from disks import fill, forbidden_folder, mounted, remount
-from killing import leaderboard_of, runs_in_store
+from killing import runs_in_store
+from small_search import after, table_of
 from stand_ins import make_spec, resources_in, run
 from typer.testing import CliRunner
 
@@ -23,7 +23,6 @@ from search.driver.session import SearchResult, SessionOptions, run_search
 from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import TrialRecord
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
@@ -46,21 +45,6 @@ def config_of(finished_run: Path, folder: Path, tracking: str | None = None) -> 
 
 def search(config: ExperimentConfig, folder: Path, progress: Any = None) -> SearchResult:
     return run_search(config, folder / "run", progress, SessionOptions(inline=True))
-
-
-class After:
-    """Progress that does something once so many trials were told."""
-
-    def __init__(self, trials: int, step: Callable[[], object]) -> None:
-        self.left, self.step = trials, step
-
-    def trial_told(self, record: TrialRecord) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.step()
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: None
 
 
 def broken(folder: Path, fault: str) -> None:
@@ -88,13 +72,13 @@ def test_a_run_directory_that_fills_up_keeps_what_was_told_and_the_search_goes_o
     config = config_of(finished_run, finished_run.parent)
     with mounted(tmp_path / "run", "size=200m") as folder:
         with pytest.raises(StorageError) as caught:
-            search(config, tmp_path, After(5, lambda: fill(folder)))
+            search(config, tmp_path, after(5, lambda: fill(folder)))
         assert "\n" not in str(caught.value)
         assert "the disk is full. Kept: " in str(caught.value)
         assert (folder / "journal.jsonl").read_text().count('"type":"told"') == 5
         mended(folder)
         assert search(config, tmp_path).outcome == "finished"
-        assert leaderboard_of(folder) == leaderboard_of(finished_run)
+        assert table_of(folder) == table_of(finished_run)
 
 
 def test_the_command_line_says_it_in_one_line_with_status_2(
@@ -111,7 +95,7 @@ def test_the_command_line_says_it_in_one_line_with_status_2(
         assert_says(answer.stderr.strip().removeprefix("error: "), "the lock", "read-only")
         mended(folder)
         assert CliRunner().invoke(app, arguments).exit_code == DONE
-        assert leaderboard_of(folder) == leaderboard_of(finished_run)
+        assert table_of(folder) == table_of(finished_run)
 
 
 @pytest.mark.slow
@@ -143,7 +127,7 @@ def test_what_a_search_cannot_do_without_ends_it_and_it_goes_on_after(
             assert_says(str(caught.value), what, fault)
         mended(folder)
         assert search(config, tmp_path).outcome in ("finished", "already finished")
-        assert leaderboard_of(tmp_path / "run") == leaderboard_of(finished_run)
+        assert table_of(tmp_path / "run") == table_of(finished_run)
         assert (tmp_path / "run" / "report.html").exists()
 
 
@@ -156,7 +140,7 @@ def test_without_a_cache_a_search_goes_on_and_comes_to_the_same(
     with mounted(tmp_path / place, FAULTS[fault]) as folder:
         broken(folder, fault)
         assert search(config_of(finished_run, tmp_path), tmp_path).outcome == "finished"
-    assert leaderboard_of(tmp_path / "run") == leaderboard_of(finished_run)
+    assert table_of(tmp_path / "run") == table_of(finished_run)
 
 
 @pytest.mark.slow
@@ -171,7 +155,7 @@ def test_mlflow_without_a_disk_is_named_and_sent_to_later(
         result = search(config, tmp_path)
         assert result.outcome == "finished"
         assert "not sent to MLflow" in str(result.tracking)
-        assert leaderboard_of(tmp_path / "run") == leaderboard_of(finished_run)
+        assert table_of(tmp_path / "run") == table_of(finished_run)
         mended(folder)
         assert search(config, tmp_path).outcome == "already finished"
         shown = runs_in_store(store)

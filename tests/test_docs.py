@@ -27,6 +27,7 @@ from search.experiment.config import ExperimentConfig
 ROOT = Path(__file__).parent.parent
 FIRST = ("docs/tutorial.md", "README.md")  # the others use the runs that these make
 PAGES = [*FIRST, *sorted({f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")} - {*FIRST})]
+OTHER_PAGES = ("CONTRIBUTING.md", "benchmarks/README.md", "experiments/README.md")
 LANGUAGES = ("bash", "python", "yaml", "text", "json")
 SMALLEST: dict[str, dict[str, Any]] = {
     "dataset": {"image_size": 8, "split": {"validation": 0.2, "test": 0.2}},
@@ -226,3 +227,11 @@ def test_options_and_targets_named_in_passing_are_there(page: str) -> None:
     assert named <= options
     targets = {span.split()[1] for span in spans if span.startswith("make ")}
     assert targets <= set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *OTHER_PAGES])
+def test_every_file_of_this_project_that_is_named_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"`((?:data|search|tests|benchmarks|docs)/[\w/.-]+)`", text)
+    named += [f"{m.replace('.', '/')}.py" for m in re.findall(r"python -m (benchmarks\.\w+)", text)]
+    assert [name for name in named if not (ROOT / name).exists()] == []

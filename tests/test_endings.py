@@ -17,16 +17,12 @@ from faulty_searches import (
     BASELINE,
     OUT_OF_MEMORY,
     Faults,
-    Heard,
     config_of,
     events_of,
-    in_haste,
-    sit,
-    undisturbed,
 )
 from killing import runs_in_store
 from rich.console import Console
-from tiny_sessions import table_of
+from small_search import Heard, sit, table_of, undisturbed
 
 from data.files import StorageError
 from search.driver.session import SearchResult
@@ -46,27 +42,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    return in_haste(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def expected(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    """The undisturbed search."""
-    with pytest.MonkeyPatch.context() as patch:
-        in_haste(patch)
-        return undisturbed(config_of(cache), tmp_path_factory.mktemp("expected"))
-
-
 def at(trial: int, step: Callable[[], object]) -> Heard:
     """Progress that does something when that trial is told."""
-    return Heard(lambda number: step() if number == trial else None)
+    return Heard(lambda record: step() if record.trial == trial else None)
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -154,8 +132,7 @@ def test_a_stop_gives_the_same_result_in_every_phase_and_is_gone_on_from(
 ) -> None:
     stop = threading.Event()
     run_dir = tmp_path / "run"
-    kinds = {record.trial: record.kind for record in expected.state.records}
-    progress = Heard(lambda number: stop.set() if kinds[number] == step else None)
+    progress = Heard(lambda record: stop.set() if record.kind == step else None)
     with monkeypatch.context() as patch:
         if step == "decoding":
             stop.set()

@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from state_variants import hostile, with_many_trials, without_recommendation
-from states import make_state
+from states import hostile, make_state, with_many_trials, without_recommendation
 
 from search.evidence.findings import RungCorrelation
 from search.journal.state import SearchState

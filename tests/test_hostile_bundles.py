@@ -3,7 +3,6 @@ journals. One line each, nothing done."""
 
 import io
 import os
-import shutil
 import struct
 import tracemalloc
 import zipfile
@@ -13,44 +12,36 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bundle_mutants import Files, _events, _journal, _sealed, files_of
-from typer.testing import CliRunner
+from bundle_mutants import Files, journal_of
+from tampering import events_in, files_of, resealed
 
 from data.errors import UserError
-from data.files import read_regular
 from data.strict_zip import read_directory, read_entry
-from run_search import BAD_INPUT, DIFFERENT, app
 from search.driver.experiment_file import parse_config
 from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.trial import Predictions
-from search.journal.journal_file import JournalError
 from search.verification import foreign_runs
-from search.verification.bundle import make_bundle
 from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Comparison
-from search.verification.event_checks import check_events
 from search.verification.grading import Extent, Grade, grade, grade_many
 from search.verification.reopening import open_run, relocated, scratch_resources
-from search.verification.verify import verify
 
 UNTRAINED = Extent(train=False)
 Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture(scope="module")
-def sound(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
-    path = tmp_path_factory.mktemp("sound") / "anna.zip"
-    make_bundle(finished_run, "Anna Nowak", path)
-    return files_of(path)
+def sound(bundled: Path) -> Files:
+    return files_of(bundled)
 
 
 def opened_changed(sound: Files, change: Change, path: Path) -> Path:
     """The bundle with another first event, everything sealed again."""
-    files, events = dict(sound), _events(dict(sound))
+    files, events = dict(sound), events_in(sound)
     change(events[0]["opened"])
     events[0]["opened"]["config_hash"] = parse_config(events[0]["opened"]["config"], "test").hash
-    files["journal.jsonl"] = _journal(events)
-    _sealed(files, path)
+    files["journal.jsonl"] = journal_of(events)
+    resealed(path, files)
     return path
 
 
@@ -77,14 +68,14 @@ def test_weights_of_a_bundle_are_the_graders(sound: Files, tmp_path: Path) -> No
     def name_it(opened: dict[str, Any]) -> None:
         opened["config"]["model"]["weights"] = opened["fixed"]["weights"] = str(secret)
 
-    files, events = dict(sound), _events(dict(sound))
+    files, events = dict(sound), events_in(sound)
     name_it(events[0]["opened"])
     events[0]["opened"]["config_hash"] = parse_config(events[0]["opened"]["config"], "test").hash
     for event in events:
         if event["type"] == "asked":
             event["record"]["spec"]["settings"]["model"]["weights"] = str(secret)
-    files["journal.jsonl"] = _journal(events)
-    _sealed(files, tmp_path / "x.zip")
+    files["journal.jsonl"] = journal_of(events)
+    resealed(tmp_path / "x.zip", files)
     with pytest.raises(UserError, match=r"it needs weights FILE.* --weights"):
         grade(tmp_path / "x.zip", UNTRAINED)
     with pytest.raises(UserError, match=r"mine\.h5 does not exist"):
@@ -270,11 +261,11 @@ def test_a_config_that_asks_for_too_much_is_one_line(
                 {name: value for name, value in values.items() if name in opened["fixed"]}
             )
 
-    files, events = dict(sound), _events(dict(sound))
+    files, events = dict(sound), events_in(sound)
     ask(events[0]["opened"])
     events[0]["opened"]["config_hash"] = parse_config(events[0]["opened"]["config"], "test").hash
-    files["journal.jsonl"] = _journal(events[:1])
-    _sealed(files, tmp_path / "x.zip")
+    files["journal.jsonl"] = journal_of(events[:1])
+    resealed(tmp_path / "x.zip", files)
     with pytest.raises(UserError, match=reason):
         grade(tmp_path / "x.zip", UNTRAINED)
 
@@ -305,12 +296,12 @@ def test_counts_are_compared_and_decoding_is_bounded_before_an_image_is_decoded(
 def test_each_bad_bundle_of_a_folder_is_a_line_and_the_sound_one_is_graded(
     sound: Files, tmp_path: Path
 ) -> None:
-    _sealed(sound, tmp_path / "anna.zip")
+    resealed(tmp_path / "anna.zip", sound)
     other = {**sound, "predictions/00003.npz": b"\x93NUMPY"}
-    _sealed(other, tmp_path / "npy.zip")
-    events = _events(dict(sound))
+    resealed(tmp_path / "npy.zip", other)
+    events = events_in(sound)
     next(event for event in events if event["type"] == "told")["attempts"] = "three"
-    _sealed({**sound, "journal.jsonl": _journal(events)}, tmp_path / "typed.zip")
+    resealed(tmp_path / "typed.zip", {**sound, "journal.jsonl": journal_of(events)})
     encrypted = bytearray((tmp_path / "anna.zip").read_bytes())
     struct.pack_into("<H", encrypted, encrypted.rindex(b"PK\1\2") + 8, 1)
     (tmp_path / "locked.zip").write_bytes(encrypted)
@@ -333,7 +324,7 @@ def test_a_fault_of_the_program_is_the_line_of_its_bundle(
     def fails(*_: Any) -> None:
         raise RecursionError("too deep")
 
-    _sealed(sound, tmp_path / "anna.zip")
+    resealed(tmp_path / "anna.zip", sound)
     monkeypatch.setattr("search.verification.grading.verify_run", fails)
     (found,) = grade_many(tmp_path, UNTRAINED).grades
     assert found.problem == "anna.zip could not be graded: RecursionError: too deep"
@@ -344,93 +335,7 @@ def test_a_fault_of_the_program_is_the_line_of_its_bundle(
 )
 def test_a_contact_sheet_is_a_png(sound: Files, tmp_path: Path, content: bytes) -> None:
     """Pillow was asked to open whatever was handed in, when the page was made again."""
-    _sealed({**sound, SHEET: content}, tmp_path / "x.zip")
+    resealed(tmp_path / "x.zip", {**sound, SHEET: content})
     opened = read_bundle(tmp_path / "x.zip")
     assert SHEET not in opened.files
     assert "it is damaged: " in opened.differences[0].what
-
-
-@pytest.fixture
-def copied(finished_run: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished_run, tmp_path / "run"))
-
-
-@pytest.mark.parametrize("how", ["fifo", "device", "link"])
-def test_only_files_of_the_run_directory_itself_are_read(
-    copied: Path, tmp_path: Path, how: str
-) -> None:
-    path = copied / "predictions" / "00001.npz"
-    shutil.copy(path, tmp_path / "elsewhere.npz")
-    path.unlink()
-    if how == "fifo":
-        os.mkfifo(path)
-    else:
-        path.symlink_to("/dev/zero" if how == "device" else tmp_path / "elsewhere.npz")
-    found = "; ".join(each.what for each in verify(copied, trial=0).differences)
-    assert ("is no regular file" if how == "fifo" else "a link that leads out") in found
-
-
-def test_a_file_is_read_no_further_than_agreed(tmp_path: Path) -> None:
-    with (tmp_path / "long").open("wb") as file:
-        file.truncate(1 << 40)
-    with pytest.raises(UserError, match="has more than 1000 bytes"):
-        read_regular(tmp_path / "long", 1000)
-
-
-def test_a_journal_of_empty_lists_is_refused_unparsed(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_bytes(b"[" * (foreign_runs.MOST_CONTAINERS + 1))
-    result = CliRunner().invoke(app, ["verify", str(tmp_path)])
-    assert result.exit_code == DIFFERENT
-    assert "lists and mappings, which no search leaves" in result.stdout
-
-
-def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
-    events = _events({"journal.jsonl": (copied / "journal.jsonl").read_bytes()})
-    next(event for event in events if event["type"] == "told")["result"] = [1]
-    (copied / "journal.jsonl").write_bytes(_journal(events))
-    result = CliRunner().invoke(app, ["report", str(copied)])
-    assert result.exit_code == BAD_INPUT
-    assert result.stderr.count("\n") == 1
-    assert "(told): result: Input should be" in result.stderr
-
-
-@pytest.mark.parametrize("kind", ["asked", "resumed", "retried"])
-def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kind: str) -> None:
-    events = [{"type": "opened"}, *({"type": kind} for _ in range(20_000))]
-    with pytest.raises(
-        JournalError, match=f"the journal holds 20000 `{kind}` events; a search leaves at most"
-    ):
-        check_events(events)
-
-
-def resumed_with(sound: Files, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
-    events = _events(dict(sound))
-    resumed = {
-        "type": "resumed",
-        "changed": changed,
-        "config_hash": config_hash,
-        "time": events[-1]["time"],
-    }
-    (folder / "journal.jsonl").write_bytes(_journal([*events, resumed]))
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({}, "it has a config_hash, and changes nothing"),
-        (
-            {"search.max_hours": [7.0, 8.0]},
-            "search.max_hours is said to have been 7.0, and was null",
-        ),
-        (
-            {"search.max_hours": [None, None]},
-            "search.max_hours is said to have changed, and has not",
-        ),
-    ],
-)
-def test_what_a_sitting_changed_was_so_before_and_is_other_now(
-    sound: Files, tmp_path: Path, changed: dict[str, Any], reason: str
-) -> None:
-    with pytest.raises(JournalError, match=reason):
-        foreign_runs.read_journal(resumed_with(sound, tmp_path, changed, "0" * 16), "journal.jsonl")

@@ -21,13 +21,8 @@ NOBODY = 65534
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    write_folders(tmp_path / "data", SPLIT_COUNTS)
-    return tmp_path / "data"
-
-
-@pytest.fixture
 def cache(tmp_path: Path) -> Path:
+    """A cache folder of the test's own."""
     return tmp_path / "cache"
 
 

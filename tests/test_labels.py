@@ -13,8 +13,8 @@ from pictures import (
     opened,
     picture,
     write_folders,
+    write_shard,
 )
-from shards import write_shard
 
 from data.dataset import list_images
 from data.errors import UserError

@@ -1,36 +1,33 @@
-"""The house rules that a person would forget: which way imports point, and what must not be
-imported early."""
+"""The house rules that a person would forget: which way imports point, inside functions too, and
+what must not be imported early."""
 
 import ast
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-# The packages of search, lowest first: each imports those before it. What is imported inside a
-# function may lie higher.
-PACKAGES = (
-    *(
-        "experiment",
-        "features",
-        "evidence",
-        "training",
-        "execution",
-        "journal",
-        "export",
-        "report",
-        "tracking",
-    ),
-    *("driver", "verification", "commands"),
+from benchmarks.imports import (
+    ROOT,
+    circles,
+    drawn_picture,
+    import_graph,
+    layers,
+    nodes_that_run,
+    package_graph,
+    package_of,
+    picture,
+    source_trees,
 )
+
+TREES = source_trees()
+GRAPH = import_graph(TREES)
 HEAVY = {"tensorflow", "keras", "keras_tuner", "mlflow", "matplotlib", "sklearn", "openvino", "ray"}
 
 
-def _imports(path: Path, top_level_only: bool = False) -> set[str]:
-    tree = ast.parse(path.read_text())
-    nodes = ast.iter_child_nodes(tree) if top_level_only else ast.walk(tree)
+def _libraries(nodes: Iterator[ast.AST]) -> set[str]:
+    """The first names of all that is imported there."""
     found: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -40,56 +37,53 @@ def _imports(path: Path, top_level_only: bool = False) -> set[str]:
     return found
 
 
-def _modules(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+def _importing(library: str) -> set[str]:
+    return {name for name, tree in TREES.items() if library in _libraries(ast.walk(tree))}
 
 
-@pytest.mark.parametrize(
-    ("folder", "forbidden"),
-    [("data", {"search", "run_search", "experiments"}), ("search", {"run_search", "experiments"})],
-)
-def test_imports_flow_from_the_command_line_to_search_to_data(
-    folder: str, forbidden: set[str]
-) -> None:
-    wrong = {path.name: bad for path in _modules(folder) if (bad := _imports(path) & forbidden)}
-    assert not wrong
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_packages_of_search_import_downwards(package: str) -> None:
-    allowed = PACKAGES[: PACKAGES.index(package) + 1]
-    wrong = {
-        path.name: higher
-        for path in _modules(f"search/{package}")
-        if (higher := _searched(path) - set(allowed))
+@pytest.mark.parametrize("package", layers())
+def test_packages_import_downwards(package: str) -> None:
+    higher = layers()[: layers().index(package)]
+    upwards = {
+        f"{name} -> {other}"
+        for name in GRAPH
+        if package_of(name) == package
+        for other in GRAPH[name]
+        if package_of(other) in higher
     }
-    assert not wrong
+    assert not upwards
 
 
-def test_every_module_of_search_is_in_a_package() -> None:
-    assert {path.parent.name for path in _modules("search")} == {"search", *PACKAGES}
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(GRAPH) == []
+
+
+def test_every_package_has_its_place_in_contributing_and_every_module_of_search_a_package() -> None:
+    assert {package_of(name) for name in TREES} == set(layers())
     assert [path.name for path in (ROOT / "search").glob("*.py")] == ["__init__.py"]
 
 
-def _searched(path: Path) -> set[str]:
-    """The packages of search that a module imports when it is imported."""
-    nodes = ast.parse(path.read_text()).body
-    modules = [
-        node.module.split(".") for node in nodes if isinstance(node, ast.ImportFrom) and node.module
-    ]
-    return {parts[1] for parts in modules if parts[0] == "search"}
+@pytest.mark.parametrize("folder", ["benchmarks", "docs", "experiments", "tests"])
+def test_what_is_installed_imports_nothing_of(folder: str) -> None:
+    assert not _importing(folder)
 
 
 def test_mlflow_is_imported_in_one_module() -> None:
-    importing = [path.name for path in _modules("search") if "mlflow" in _imports(path)]
-    assert importing == ["mlflow_store.py"]
+    assert _importing("mlflow") == {"search.tracking.mlflow_store"}
+
+
+def test_ray_is_behind_the_factory_of_its_engine() -> None:
+    """The modules that import it are reached through the table of engines alone."""
+    ray = {name for name in TREES if name.startswith("search.execution.ray_")}
+    assert _importing("ray") <= ray
+    assert {name for name in TREES if GRAPH[name] & ray} - ray == {"search.execution.engines"}
 
 
 def test_nothing_heavy_is_imported_when_a_module_is() -> None:
     early = {
-        path.name: bad
-        for path in [*_modules("data"), *_modules("search"), ROOT / "run_search.py"]
-        if path.name != "mlflow_store.py" and (bad := _imports(path, top_level_only=True) & HEAVY)
+        name: heavy
+        for name, tree in TREES.items()
+        if (heavy := _libraries(nodes_that_run(tree, functions=False)) & HEAVY)
     }
     assert not early
 
@@ -105,11 +99,11 @@ def test_help_loads_no_numerical_library() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_the_picture_of_the_packages_is_what_the_imports_give() -> None:
+    assert drawn_picture() == picture(package_graph(GRAPH), layers()), (
+        "run python -m benchmarks.imports"
+    )
+
+
 def test_every_module_says_what_lives_there() -> None:
-    silent = [
-        str(p)
-        for f in ("data", "search")
-        for p in _modules(f)
-        if not ast.get_docstring(ast.parse(p.read_text()))
-    ]
-    assert not silent
+    assert [name for name, tree in TREES.items() if not ast.get_docstring(tree)] == []

@@ -5,8 +5,6 @@ import importlib
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,20 +14,14 @@ from typing import Any
 
 import pytest
 from processes import announced, is_running, wait_until
-from stand_ins import make_spec, resources_in, run
+from stand_ins import engine_options as options
+from stand_ins import make_spec, resources_in
 
 from data.files import StorageError
 from search.execution import worker_process
 from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
 from search.execution.worker import private_mb
-
-
-def options(folder: Path, **changes: Any) -> EngineOptions:
-    """One worker and no second attempt unless a test wants one: a crash costs a start of a
-    process."""
-    fields: dict[str, Any] = {"retries": 0, "warm_imports": ()} | changes
-    return EngineOptions(resources_in(folder), folder, run, **fields)
 
 
 @pytest.fixture(scope="module")
@@ -292,111 +284,3 @@ def test_a_trial_submitted_while_the_engine_shuts_down_ends(tmp_path: Path) -> N
     future = engine.submit(make_spec("complete"))
     closer.join()
     assert future.done()
-
-
-WITHOUT_GUARD = """
-import pathlib, sys
-from stand_ins import make_spec, resources_in, run
-from search.execution.engine import EngineOptions
-from search.execution.local_engine import LocalEngine
-
-folder = pathlib.Path("here")
-folder.mkdir()  # which a second import of this would fail at
-options = EngineOptions(resources_in(folder), folder, run, retries=0, warm_imports=())
-with LocalEngine(options) as engine:
-    print(engine.submit(make_spec("complete", view_seed=7)).result(60).result.score)
-"""
-
-
-@pytest.mark.parametrize(
-    "arguments", [("script.py",), ("-m", "script"), ("-c", WITHOUT_GUARD), ("-",)]
-)
-def test_a_program_without_a_guard_is_not_run_again_by_workers(
-    arguments: tuple[str, ...], tmp_path: Path
-) -> None:
-    (tmp_path / "script.py").write_text(WITHOUT_GUARD)
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        input=WITHOUT_GUARD,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (0, "0.007\n"), done.stderr
-
-
-def test_another_thread_s_processes_import_the_main_module_as_ever() -> None:
-    from multiprocessing import spawn
-
-    seen: list[bool] = []
-    with worker_process._main_left_out():
-        mine = worker_process._MAIN[1] in spawn.get_preparation_data("x")
-        thread = threading.Thread(
-            target=lambda: seen.append(
-                bool(set(worker_process._MAIN) & set(spawn.get_preparation_data("x")))
-            )
-        )
-        thread.start()
-        thread.join()
-    assert (mine, seen) == (
-        False,
-        [bool(set(worker_process._MAIN) & set(spawn.get_preparation_data("x")))],
-    )
-
-
-def test_what_the_main_module_defines_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "__module__", "__main__")
-    with pytest.raises(TypeError, match="put it into a module of its own"):
-        LocalEngine(options(tmp_path))
-
-
-def test_a_pool_does_not_replace_its_process() -> None:
-    """One that starts while its pool is thrown away writes a traceback to the terminal."""
-    context = worker_process.OneProcess()
-    context.Process()
-    with pytest.raises(worker_process.NotReplaced):
-        context.Process()
-
-
-@pytest.mark.parametrize("label", ["sleep", "killed"])
-def test_a_worker_that_is_lost_says_nothing_on_the_terminal(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], label: str
-) -> None:
-    with LocalEngine(options(tmp_path, timeout_seconds=0.2)) as engine:
-        trials = [engine.submit(make_spec(label, view_seed=seed)) for seed in range(3)]
-        assert {trial.result(timeout=60).result.status for trial in trials} == {"failed"}
-    assert capfd.readouterr() == ("", "")
-
-
-def test_a_machine_without_threads_left_costs_a_trial_that_may_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: Any, **named: Any) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("pebble.pool.process.launch_thread", refuse)
-    before = multiprocessing.active_children()
-    with LocalEngine(options(tmp_path)) as engine:
-        result = engine.submit(make_spec("complete")).result(timeout=60).result
-    assert (result.status, result.may_pass) == ("failed", True)
-    assert result.error == "no worker process could be started: can't start new thread"
-    assert multiprocessing.active_children() == before
-
-
-def test_an_engine_whose_threads_could_not_start_is_shut_down_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    engine = LocalEngine(options(tmp_path))
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        with pytest.raises(RuntimeError):
-            engine.warm_up()
-    engine.shutdown(wait=False)

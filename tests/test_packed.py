@@ -28,9 +28,8 @@ from search.features.process_cache import received
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    write_folders(tmp_path / "data", SPLIT_COUNTS)
-    return open_dataset(folder_config(tmp_path / "data"), tmp_path / "cache", seed=1)
+def dataset(root: Path, tmp_path: Path) -> Dataset:
+    return open_dataset(folder_config(root), tmp_path / "cache", seed=1)
 
 
 def test_it_arrives_as_it_was_sent(dataset: Dataset, tmp_path: Path) -> None:

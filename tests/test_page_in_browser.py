@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from state_variants import HOSTILE_NAMES, SCRIPT, hostile
+from states import HOSTILE_NAMES, SCRIPT, hostile
 
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.page import write_report

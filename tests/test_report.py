@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from state_variants import (
+from states import (
+    PHASES,
     SCRIPT,
+    Phase,
     hostile,
+    make_state,
     with_evaluation,
     with_many_trials,
     without_recommendation,
 )
-from states import PHASES, Phase, make_state
 
 from search.evidence.findings import LeakDemo, LeakedScore
 from search.experiment.trial import Probe

@@ -7,21 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import small_search
 from faulty_searches import (
     BASELINE,
     OUT_OF_MEMORY,
     RETRIES,
     Faults,
-    Heard,
     config_of,
     events_of,
-    in_haste,
-    sit,
-    undisturbed,
 )
 from pictures import write_folders
-from tiny_sessions import table_of
+from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
 
 from data.errors import UserError
 from search.driver.opening import MOST_TRIES
@@ -34,24 +29,6 @@ from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal, rehearse
 from search.verification.reopening import prepare_again, scratch_resources
 from search.verification.verify import open_sound_run
-
-
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
-    return in_haste(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def expected(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    """The undisturbed search."""
-    with pytest.MonkeyPatch.context() as patch:
-        in_haste(patch)
-        return undisturbed(config_of(cache), tmp_path_factory.mktemp("expected"))
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 def conclusions_of(state: SearchState) -> tuple[Any, ...]:
@@ -96,7 +73,7 @@ def test_what_memory_failed_is_tried_again_and_the_search_is_the_undisturbed_one
     faults: Faults, cache: Path, tmp_path: Path, algorithm: str, failing: str
 ) -> None:
     search = {"algorithm": algorithm, "trials": 4, "min_views": 1}
-    changes = {"search": search, "training": {**small_search.EXPERIMENT["training"], "views": 3}}
+    changes = {"search": search, "training": {**EXPERIMENT["training"], "views": 3}}
     config, run_dir = config_of(cache, **changes), tmp_path / "run"
     expected = undisturbed(config, tmp_path / "other")
     faults.raised |= {failing: OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
@@ -217,7 +194,7 @@ def test_a_search_cut_short_before_it_was_stopped_asks_for_more_when_the_limit_i
     with monkeypatch.context() as patched:
         patched.setattr("search.driver.workload.Deadline.passed", lambda self: len(told) >= 4)
         short = config_of(cache, search={"trials": 4, "max_hours": 1.0})
-        first = sit(short, run_dir, Heard(told.append))
+        first = sit(short, run_dir, Heard(lambda record: told.append(record.trial)))
     assert len(first.state.of_kind("trial")) < 4
     assert first.state.of_kind("confirm")
     faults.mend()
@@ -265,7 +242,7 @@ def test_images_that_moved_are_gone_on_with(faults: Faults, cache: Path, tmp_pat
     counts = {f"{split}/{name}": 500 for split in ("train",) for name in ("a", "b")}
     write_folders(tmp_path / "here", {**counts, "validation/a": 4, "validation/b": 4})
     dataset = {"source": "folder", "image_size": 8, "path": str(tmp_path / "here")}
-    evaluation = {**small_search.EXPERIMENT["evaluation"], "test": False}
+    evaluation = {**EXPERIMENT["evaluation"], "test": False}
     changes = {"dataset": dataset, "evaluation": evaluation}
     expected = undisturbed(config_of(cache, **changes), tmp_path / "other")
     run_dir = tmp_path / "run"

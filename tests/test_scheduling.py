@@ -1,14 +1,11 @@
-"""What a search does between two trials takes no longer the more trials it has told; and the
-benchmark that measures it adds up."""
+"""What a search does between two trials takes no longer the more trials it has told."""
 
-import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from states import make_state
 
-from benchmarks.parts import Parts
 from search.driver.publishing import SHOW_SECONDS, SHOW_SHARE, Showing
 from search.driver.session import out_of_time
 
@@ -59,26 +56,3 @@ def test_tables_that_take_long_are_made_seldom() -> None:
         clock.now += 0.2
         showing.told(record)
     assert log.states - before == pytest.approx(600 / SHOW_SECONDS, rel=0.25)
-
-
-def test_a_parts_seconds_are_its_own_without_those_of_the_parts_inside_it() -> None:
-    class Work:
-        def outer(self) -> None:
-            time.sleep(0.02)
-            self.inner()
-            time.sleep(0.02)
-
-        def inner(self) -> None:
-            time.sleep(0.1)
-
-    parts = Parts()
-    with parts.wrapping({(Work, "outer"): "outer", (Work, "inner"): "inner"}):
-        Work().outer()
-        time.sleep(0.1)
-    assert (parts.spent["outer"].calls, parts.spent["inner"].calls) == (1, 1)
-    assert parts.spent["outer"].wall >= 0.04
-    assert parts.spent["inner"].wall >= 0.1
-    assert sum(part.cpu for part in parts.spent.values()) < 0.1
-    assert "inner" in Work.__dict__
-    Work().inner()
-    assert parts.spent["inner"].calls == 1

@@ -8,37 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_sessions import run_here, table_of, tiny_config
+from small_search import after, sit, small_config, table_of
 
 from data.errors import UserError
-from search.driver.session import SearchResult, SessionOptions, run_search
-from search.experiment.trial import TrialRecord
+from search.driver.session import SearchResult, run_search
 from search.journal.journal_file import JournalError
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> SearchResult:
-    return run_here(tiny_config(cache), tmp_path_factory.mktemp("run") / "tiny")
-
-
-class _StopAfter:
-    """Progress that asks for a stop once so many trials were told."""
-
-    def __init__(self, stop: threading.Event, trials: int) -> None:
-        self.stop, self.left = stop, trials
-
-    def trial_told(self, record: TrialRecord) -> None:
-        self.left -= 1
-        if self.left == 0:
-            self.stop.set()
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *arguments, **named: None
+    return sit(small_config(cache), tmp_path_factory.mktemp("run") / "tiny")
 
 
 def test_a_finished_search_leaves_every_file_of_the_contract(finished: SearchResult) -> None:
@@ -85,7 +64,7 @@ def test_a_second_run_says_it_is_finished_and_trains_nothing(
     finished: SearchResult, cache: Path
 ) -> None:
     journal = (finished.run_dir / "journal.jsonl").read_bytes()
-    assert run_here(tiny_config(cache), finished.run_dir).outcome == "already finished"
+    assert sit(small_config(cache), finished.run_dir).outcome == "already finished"
     assert (finished.run_dir / "journal.jsonl").read_bytes() == journal
 
 
@@ -100,7 +79,7 @@ def test_what_a_search_was_killed_before_showing_is_shown_the_next_time(
     for name in ("trials.csv", "summary.json", "report.html"):
         (run_dir / name).write_text("from before the last trials")
     (run_dir / "views").mkdir()
-    assert run_here(tiny_config(cache), run_dir).outcome == "already finished"
+    assert sit(small_config(cache), run_dir).outcome == "already finished"
     assert (run_dir / "trials.csv").read_bytes() == (finished.run_dir / "trials.csv").read_bytes()
     assert json.loads((run_dir / "summary.json").read_text())["status"] == "finished"
     assert "<html" in (run_dir / "report.html").read_text()
@@ -118,8 +97,8 @@ def afresh(
     journal = run_dir / "journal.jsonl"
     journal.write_bytes(journal.read_bytes().replace(b'"told"', b'"tolt"', 1))
     with pytest.raises(JournalError, match=r"damaged.*start again with --fresh"):
-        run_here(tiny_config(cache), run_dir)
-    return run_here(tiny_config(cache), run_dir, fresh=True)
+        sit(small_config(cache), run_dir)
+    return sit(small_config(cache), run_dir, fresh=True)
 
 
 def test_a_damaged_journal_is_left_behind_by_a_fresh_start(
@@ -141,7 +120,7 @@ def test_a_fresh_start_counts_the_earlier_look_at_the_test_set(
 
 def test_another_config_in_the_directory_is_refused(finished: SearchResult, cache: Path) -> None:
     with pytest.raises(UserError, match="another config"):
-        run_here(tiny_config(cache, seed=4), finished.run_dir)
+        sit(small_config(cache, seed=4), finished.run_dir)
 
 
 def test_the_same_experiment_gives_the_same_table(
@@ -159,12 +138,10 @@ def test_a_stopped_search_resumes_to_the_same_table(
     finished: SearchResult, cache: Path, tmp_path: Path, told: int
 ) -> None:
     stop = threading.Event()
-    progress = _StopAfter(stop, told)
-    stopped = run_search(
-        tiny_config(cache), tmp_path / "run", progress, SessionOptions(inline=True, stop=stop)
-    )
+    progress = after(told, stop.set)
+    stopped = sit(small_config(cache), tmp_path / "run", progress, stop=stop)
     assert stopped.outcome == "stopped"
-    resumed = run_here(tiny_config(cache), tmp_path / "run")
+    resumed = sit(small_config(cache), tmp_path / "run")
     assert resumed.outcome == "finished"
     assert table_of(resumed.run_dir) == table_of(finished.run_dir)
     assert resumed.state.evidence == finished.state.evidence
@@ -179,10 +156,7 @@ def _events(run_dir: Path) -> list[dict[str, Any]]:
 def test_worker_processes_give_the_table_of_the_calling_process(
     finished: SearchResult, cache: Path, tmp_path: Path
 ) -> None:
-    config = tiny_config(cache).model_copy(
-        update={"execution": tiny_config(cache).execution.model_copy(update={"workers": 2})}
-    )
-    result = run_search(config, tmp_path / "run")
+    result = run_search(small_config(cache, execution={"workers": 2}), tmp_path / "run")
     assert table_of(result.run_dir) == table_of(finished.run_dir)
 
 
@@ -210,7 +184,7 @@ def test_starting_afresh_counts_the_look_at_the_test_set(
     shutil.copytree(finished.run_dir, run_dir)
     assert finished.state.test is not None
     assert finished.state.test.looks == 1
-    again = run_here(tiny_config(cache), run_dir, fresh=True)
+    again = sit(small_config(cache), run_dir, fresh=True)
     assert again.state.test is not None
     assert again.state.test.looks == 2
 
@@ -220,7 +194,7 @@ def test_the_leak_demo_scores_the_same_trials_on_augmented_images_and_changes_no
 ) -> None:
     run_dir = tmp_path / "run"
     shutil.copytree(finished.run_dir, run_dir)
-    shown = run_here(tiny_config(cache), run_dir, demo_leak=True)
+    shown = sit(small_config(cache), run_dir, demo_leak=True)
     assert shown.state.leak is not None
     by_trial = {row.trial: row for row in shown.state.leak.scores}
     assert by_trial[0].leaked == by_trial[0].clean  # nothing to leak without augmentation

@@ -4,14 +4,9 @@ duplicates, fresh views, a secret."""
 from pathlib import Path
 
 import pytest
-from tiny_sessions import EXPERIMENT, run_here, table_of, tiny_config
+from small_search import EXPERIMENT, sit, small_config, table_of
 
 from data.extremes import extremes
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.mark.parametrize(
@@ -23,15 +18,14 @@ def test_algorithms_that_share_out_views_finish_and_repeat(
     search = {"algorithm": algorithm, "trials": 4, "min_views": 1, "reduction": 2}
     changes = {
         "search": search,
+        "training": {**EXPERIMENT["training"], "views": 2},
         "augmentation": {
             "rotation_range": {"min": 0, "max": 30, "step": 10},
             "vertical_flip": [False, True],
         },
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
-    results = [
-        run_here(tiny_config(cache, **changes), tmp_path / str(number)) for number in range(2)
-    ]
+    results = [sit(small_config(cache, **changes), tmp_path / str(number)) for number in range(2)]
     assert [r.outcome for r in results] == ["finished", "finished"]
     assert table_of(results[0].run_dir) == table_of(results[1].run_dir)
     records = results[0].state.records
@@ -51,7 +45,7 @@ def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
     """A/A: beside a shift too small to change a level, an int shift of 1, which draws no shift at
     all."""
     still = {"width_shift_range": {"choices": [0, 1e-9]}, "height_shift_range": {"choices": [0, 1]}}
-    state = run_here(tiny_config(cache, augmentation=still), tmp_path / "run").state
+    state = sit(small_config(cache, augmentation=still), tmp_path / "run").state
     assert state.evidence is not None
     assert state.evidence.chosen_trial is None
     assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
@@ -67,7 +61,7 @@ def test_settings_that_come_to_the_same_are_trained_once(cache: Path, tmp_path: 
         "search": {"algorithm": "grid", "trials": 4},
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
-    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    state = sit(small_config(cache, **changes), tmp_path / "run").state
     trials = state.of_kind("trial")
     assert len(trials) == 4
     trained = [record for record in trials if record.duplicate_of is None]
@@ -81,7 +75,7 @@ def test_fresh_views_are_drawn_anew_each_epoch(cache: Path, tmp_path: Path) -> N
         "search": {"trials": 1},
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
-    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    state = sit(small_config(cache, **changes), tmp_path / "run").state
     course = state.of_kind("control")[1].result
     assert course is not None
     assert course.curve is not None
@@ -98,7 +92,7 @@ def test_a_password_in_the_tracking_address_reaches_no_file(cache: Path, tmp_pat
         "search": {"trials": 1},
         "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "test": False},
     }
-    result = run_here(tiny_config(cache, **changes), tmp_path / "run")
+    result = sit(small_config(cache, **changes), tmp_path / "run")
     assert (
         result.outcome == "finished"
     )  # nothing answers at that address; the search goes on all the same
@@ -131,7 +125,7 @@ def test_an_augmentation_alone_and_at_its_extremes_keeps_the_experiments_options
             "test": False,
         },
     }
-    state = run_here(tiny_config(cache, **changes), tmp_path / "run").state
+    state = sit(small_config(cache, **changes), tmp_path / "run").state
     alone = {
         r.label: r.spec.settings.augmentation
         for r in state.of_kind("ablation")

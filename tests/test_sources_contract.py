@@ -14,8 +14,8 @@ from pictures import (
     folder_config,
     picture,
     write_folders,
+    write_shard,
 )
-from shards import write_shard
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
 from data.settings import DatasetConfig

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from state_variants import without_recommendation
-from states import PHASES, Phase, make_state
+from states import PHASES, Phase, make_state, without_recommendation
 
 from search.report.summary import summarize
 from search.report.view import SearchView

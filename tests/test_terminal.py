@@ -5,10 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from clocks import Clock
 from rich.console import Console
-from state_variants import SCRIPT, without_recommendation
-from states import make_state
+from stand_ins import Clock
+from states import SCRIPT, make_state, without_recommendation
 
 from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import encoded, picture
-from shards import example, write_shard
+from pictures import encoded, example, picture, write_shard
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
 from data.errors import UserError

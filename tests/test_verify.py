@@ -3,41 +3,25 @@ machine."""
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tampering import events_of, only, reseal, where
 from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
 from search.experiment.trial import Predictions
-from search.journal.journal_file import encode, read
+from search.journal.journal_file import encode
 from search.journal.state import replay
 from search.verification.comparison import Comparison
-from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal
 from search.verification.reopening import open_run, relocated
-from search.verification.verify import Verification, verify
+from search.verification.verify import verify
 
 Event = dict[str, Any]
-
-
-@pytest.fixture
-def copied(finished_run: Path, tmp_path: Path) -> Path:
-    """A run directory that a test may alter."""
-    return Path(shutil.copytree(finished_run, tmp_path / "run"))
-
-
-def events_of(run_dir: Path) -> list[Event]:
-    return list(read(run_dir / "journal.jsonl")[0])
-
-
-def reseal(run_dir: Path, events: list[Event]) -> None:
-    """Writes events as a journal whose every checksum is right."""
-    (run_dir / "journal.jsonl").write_bytes(b"".join(encode(event) for event in events))
 
 
 def last_digit_changed(number: float) -> float:
@@ -45,16 +29,6 @@ def last_digit_changed(number: float) -> float:
     text = repr(number)
     place = max(match.start() for match in re.finditer(r"\d", text.partition("e")[0]))
     return float(text[:place] + str((int(text[place]) + 5) % 10) + text[place + 1 :])
-
-
-def where(verification: Verification) -> list[str]:
-    return [difference.where for difference in verification.differences]
-
-
-def only(events: list[Event], kind: str, **wanted: Any) -> Event:
-    return next(
-        e for e in events if e["type"] == kind and all(e[k] == v for k, v in wanted.items())
-    )
 
 
 def test_a_run_left_alone_is_the_same_to_the_last_digit(finished_run: Path) -> None:
@@ -200,155 +174,6 @@ def test_a_search_is_repeated_in_the_order_its_settings_were_written(finished_ru
         "rotation_range",
         "zoom_range",
         "horizontal_flip",
-    ]
-
-
-def found_unsound(run_dir: Path, events: list[Event]) -> list[str]:
-    reseal(run_dir, [{**event, "seq": number} for number, event in enumerate(events)])
-    return [f"{each.where}: {each.what}" for each in unsound(open_run(run_dir))]
-
-
-def after_trial(events: list[Event], number: int) -> int:
-    return 1 + next(n for n, e in enumerate(events) if e["type"] == "told" and e["trial"] == number)
-
-
-def with_limit(events: list[Event], hours: float) -> None:
-    events[0]["opened"]["config"]["search"]["max_hours"] = hours
-
-
-def test_an_honest_journal_is_sound(copied: Path) -> None:
-    assert found_unsound(copied, events_of(copied)) == []
-
-
-def test_a_cut_needs_a_limit(copied: Path) -> None:
-    events = events_of(copied)
-    place = after_trial(events, 3)
-    events.insert(place, {"type": "cut", "after": 2, "time": events[place]["time"]})
-    assert found_unsound(copied, events) == [
-        "cut: the search was cut for lack of time, and its config has no search.max_hours"
-    ]
-
-
-def test_a_cut_comes_when_the_time_is_over_and_where_it_says(copied: Path) -> None:
-    events = events_of(copied)
-    place = after_trial(events, 3)
-    cut = {"type": "cut", "after": 2, "time": events[place]["time"]}
-    events.insert(place, cut)
-    with_limit(events, 2.0)
-    (early,) = found_unsound(copied, events)
-    assert early.startswith("cut: the search was cut after 0.0")
-    assert early.endswith(" of 2 hours, when there was time for more")
-    with_limit(events, 0.001)
-    assert found_unsound(copied, events) == []
-    cut["after"] = 1
-    assert found_unsound(copied, events) == [
-        "cut: it is said to come after 1 trials; 2 were asked for by then"
-    ]
-    cut["after"] = 2
-    events.insert(place, cut)
-    assert found_unsound(copied, events) == [
-        "cut: the search was cut twice, and was given no more time between"
-    ]
-
-
-def lifted(events: list[Event], place: int, hours: tuple[float, float | None]) -> list[Event]:
-    """Cut at `place`, then resumed with another limit."""
-    time, asked = events[place]["time"], sum(event["type"] == "asked" for event in events[:place])
-    with_limit(events, hours[0])
-    later = [
-        {"type": "cut", "after": 2, "time": time},
-        {
-            "type": "resumed",
-            "changed": {"search.max_hours": list(hours)},
-            "config_hash": "",
-            "time": time,
-        },
-        {"type": "retried", "first": asked, "trials": [], "lifts_cut": True, "time": time},
-    ]
-    return [*events[:place], *later, *events[place:]]
-
-
-@pytest.mark.parametrize("then", [1.0, None])
-def test_a_cut_is_held_against_the_limit_of_its_own_sitting(
-    copied: Path, then: float | None
-) -> None:
-    events = events_of(copied)
-    place = after_trial(events, 3)
-    assert found_unsound(copied, lifted(events, place, (0.001, then))) == []
-    assert found_unsound(copied, lifted(events, place, (2.0, then)))[0].endswith("time for more")
-
-
-def test_a_cut_is_lifted_by_more_time_alone_and_may_come_again(copied: Path) -> None:
-    events = events_of(copied)
-    place = after_trial(events, 3)
-    again = lifted(events, place, (0.001, 0.002))
-    again.insert(place + 3, {**again[place], "time": again[place]["time"] + 1})
-    assert found_unsound(copied, again) == []
-    assert found_unsound(copied, lifted(events, place, (0.001, 0.001)))[0].startswith(
-        "cut: the search went on after its cut with a limit of 0.001 hours"
-    )
-
-
-def test_a_trial_tried_again_is_asked_for_and_told_once_more(copied: Path) -> None:
-    """No two of the events that stand ask for or tell one trial; those that were withdrawn do not
-    stand."""
-    events = events_of(copied)
-    place = after_trial(events, 3)
-    asked = next(
-        n for n, e in enumerate(events) if e["type"] == "asked" and e["record"]["trial"] == 3
-    )
-    retried = {"type": "retried", "first": 3, "trials": [3], "time": events[place]["time"]}
-    assert found_unsound(copied, [*events[:place], retried, *events[asked:]]) == []
-    twice = found_unsound(copied, [*events[:place], *events[asked:]])
-    assert "trial 3: it is asked for twice in the journal" in twice
-    assert "trial 3: it has two answers in the journal" in twice
-
-
-@pytest.mark.parametrize(
-    ("kept", "what"),
-    [
-        ("predictions_file", "it is said to have failed and has predictions"),
-        ("effect", "it is said to have failed and has an effect"),
-        ("score", "it is said to have failed and has score"),
-        ("curve", "it is said to have failed and has curve"),
-        ("", "it is said to have failed, and nothing says of what"),
-    ],
-)
-def test_a_failure_measured_nothing_and_has_a_reason(copied: Path, kept: str, what: str) -> None:
-    events = events_of(copied)
-    told = only(events, "told", trial=3)
-    result = {"status": "failed"} | ({"error": "it did not go"} if kept else {})
-    told["result"] = result | ({kept: told["result"][kept]} if kept in told["result"] else {})
-    told |= {
-        name: None for name in ("predictions_file", "predictions_sha256", "effect") if name != kept
-    }
-    assert found_unsound(copied, events) == [f"trial 3: {what}"]
-
-
-def test_nothing_is_asked_for_or_answered_twice_but_what_failed(copied: Path) -> None:
-    events = events_of(copied)
-    asked = next(e for e in events if e["type"] == "asked" and e["record"]["trial"] == 3)
-    told = only(events, "told", trial=3)
-    failed = {**told, "result": {"status": "failed", "error": "out of memory"}}
-    assert found_unsound(copied, [*events[:-1], events[-1]]) == []
-    place = after_trial(events, 3) - 1
-    assert found_unsound(copied, [*events[:place], failed, *events[place:]]) == []
-    assert found_unsound(copied, [*events, asked, told]) == [
-        "trial 3: it is asked for twice in the journal",
-        "trial 3: it has two answers in the journal",
-    ]
-
-
-def test_what_is_said_of_the_config_follows_from_it(copied: Path) -> None:
-    events = events_of(copied)
-    opened = events[0]["opened"]
-    opened["fixed"]["learning_rate"], opened["name"], opened["environment"]["precision"] = (
-        0.5,
-        "x",
-        "bfloat16",
-    )
-    assert [each.partition(": ")[0] for each in found_unsound(copied, events)] == [
-        *("fixed", "name", "environment")
     ]
 
 

@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 
 import pytest
-from clocks import Clock
 from rich.console import Console
+from stand_ins import Clock
 from states import make_state
 
 from search.driver.session import SearchResult

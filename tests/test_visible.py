@@ -26,30 +26,26 @@ def _change(name: str, value: object) -> float:
     )
 
 
-@pytest.mark.parametrize("name", STEPPED)
-def test_what_is_left_out_changes_no_picture_by_more_than_its_rounding(name: str) -> None:
+def _value(name: str, steps: float) -> float | list[float]:
+    """So many visible steps; factors lie that far on both sides of 1."""
     step = STEPPED[name].step
     assert step is not None
-    faint = 0.9 * step(0.0, SIZE)
-    value = (
-        [1 - faint, 1 + faint]
-        if name in ("brightness_range", "contrast_range", "saturation_range")
-        else faint
-    )
+    strength = steps * step(0.0, SIZE)
+    if name in ("brightness_range", "contrast_range", "saturation_range"):
+        return [1 - strength, 1 + strength]
+    return strength
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_what_is_left_out_changes_no_picture_by_more_than_its_rounding(name: str) -> None:
+    value = _value(name, 0.9)
     assert visible_value(name, value, SIZE) is None
     assert _change(name, value) <= 1
 
 
 @pytest.mark.parametrize("name", STEPPED)
 def test_what_is_shown_changes_pictures(name: str) -> None:
-    step = STEPPED[name].step
-    assert step is not None
-    strong = 30 * step(0.0, SIZE)
-    value = (
-        [1 - strong, 1 + strong]
-        if name in ("brightness_range", "contrast_range", "saturation_range")
-        else strong
-    )
+    value = _value(name, 30)
     assert visible_value(name, value, SIZE) is not None
     if name != "saturation_range":  # the picture is grey
         assert _change(name, value) > 1

@@ -1,8 +1,7 @@
 """How a search is said in words."""
 
 import pytest
-from state_variants import with_evaluation, without_recommendation
-from states import make_state
+from states import make_state, with_evaluation, without_recommendation
 
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer

@@ -1,0 +1,102 @@
+"""Run directories that somebody else wrote: what of their files and journals is read at all."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bundle_mutants import journal_of
+from tampering import events_in, events_of
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from data.files import read_regular
+from run_search import BAD_INPUT, DIFFERENT, app
+from search.journal.journal_file import JournalError
+from search.verification import foreign_runs
+from search.verification.event_checks import check_events
+from search.verification.verify import verify
+
+
+@pytest.mark.parametrize("how", ["fifo", "device", "link"])
+def test_only_files_of_the_run_directory_itself_are_read(
+    copied: Path, tmp_path: Path, how: str
+) -> None:
+    path = copied / "predictions" / "00001.npz"
+    shutil.copy(path, tmp_path / "elsewhere.npz")
+    path.unlink()
+    if how == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if how == "device" else tmp_path / "elsewhere.npz")
+    found = "; ".join(each.what for each in verify(copied, trial=0).differences)
+    assert ("is no regular file" if how == "fifo" else "a link that leads out") in found
+
+
+def test_a_file_is_read_no_further_than_agreed(tmp_path: Path) -> None:
+    with (tmp_path / "long").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UserError, match="has more than 1000 bytes"):
+        read_regular(tmp_path / "long", 1000)
+
+
+def test_a_journal_of_empty_lists_is_refused_unparsed(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_bytes(b"[" * (foreign_runs.MOST_CONTAINERS + 1))
+    result = CliRunner().invoke(app, ["verify", str(tmp_path)])
+    assert result.exit_code == DIFFERENT
+    assert "lists and mappings, which no search leaves" in result.stdout
+
+
+def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
+    events = events_in({"journal.jsonl": (copied / "journal.jsonl").read_bytes()})
+    next(event for event in events if event["type"] == "told")["result"] = [1]
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    result = CliRunner().invoke(app, ["report", str(copied)])
+    assert result.exit_code == BAD_INPUT
+    assert result.stderr.count("\n") == 1
+    assert "(told): result: Input should be" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["asked", "resumed", "retried"])
+def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kind: str) -> None:
+    events = [{"type": "opened"}, *({"type": kind} for _ in range(20_000))]
+    with pytest.raises(
+        JournalError, match=f"the journal holds 20000 `{kind}` events; a search leaves at most"
+    ):
+        check_events(events)
+
+
+def resumed_with(run_dir: Path, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
+    events = events_of(run_dir)
+    resumed = {
+        "type": "resumed",
+        "changed": changed,
+        "config_hash": config_hash,
+        "time": events[-1]["time"],
+    }
+    (folder / "journal.jsonl").write_bytes(journal_of([*events, resumed]))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, "it has a config_hash, and changes nothing"),
+        (
+            {"search.max_hours": [7.0, 8.0]},
+            "search.max_hours is said to have been 7.0, and was null",
+        ),
+        (
+            {"search.max_hours": [None, None]},
+            "search.max_hours is said to have changed, and has not",
+        ),
+    ],
+)
+def test_what_a_sitting_changed_was_so_before_and_is_other_now(
+    finished_run: Path, tmp_path: Path, changed: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(JournalError, match=reason):
+        foreign_runs.read_journal(
+            resumed_with(finished_run, tmp_path, changed, "0" * 16), "journal.jsonl"
+        )
