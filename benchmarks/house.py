@@ -15,7 +15,7 @@ from benchmarks.imports import ROOT, Graph, circles, import_graph, module_name, 
 COLUMNS = 100
 TABLES = {
     "an augmentation": ("data.augmentations", "AUGMENTATIONS"),
-    "an objective": ("search.evidence.objectives", "OBJECTIVES"),
+    "an objective": ("search.experiment.objectives", "OBJECTIVES"),
     "a loss": ("search.training.losses", "LOSSES"),
     "an algorithm": ("search.driver.algorithms", "ALGORITHMS"),
 }
