@@ -20,7 +20,7 @@ from data.errors import UserError
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, label_remarks, without_missing
 from data.listing import Listing
-from data.messages import escaped, first_of
+from data.messages import did_you_mean, escaped, first_of, literal
 from data.settings import DatasetConfig
 from data.sources import SOURCES
 from data.splits import (
@@ -112,9 +112,12 @@ def open_dataset(
 
 
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """What the configured source has. Raises UserError where it has a path and needs none, or the
-    reverse, and where two classes have one name.
+    """What the configured source has. Raises UserError where there is no such source, where it has
+    a path and needs none, or the reverse, and where two classes have one name.
     """
+    if config.source not in SOURCES:
+        allowed = f"{', '.join(SOURCES)}{did_you_mean(config.source, SOURCES)}"
+        raise UserError(f"dataset.source: received {literal(config.source)}; allowed: {allowed}")
     source = SOURCES[config.source]
     if source.path == "required" and config.path is None:
         raise UserError(f"dataset.path is missing; source {config.source} is {source.about}")

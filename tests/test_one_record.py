@@ -23,6 +23,7 @@ from search.evidence.evaluation import metric_values, paired_difference, paired_
 from search.evidence.floor import null_floor
 from search.evidence.power import advise, measured_spread
 from search.evidence.resampling import image_variance, strata
+from search.experiment.complaints import schema_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.sections import augmentation_section
@@ -39,8 +40,10 @@ def _added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(field, "annotation", augmentation_section())
         ExperimentConfig.model_rebuild(force=True)
+        schema_of.cache_clear()
         yield
     ExperimentConfig.model_rebuild(force=True)
+    schema_of.cache_clear()
 
 
 def _config(folder: Path) -> ExperimentConfig:

@@ -213,13 +213,13 @@ def _fits(schema: Schema, received: Any) -> bool:
 
 
 @cache
-def _schema(model: type[BaseModel]) -> Schema:
+def schema_of(model: type[BaseModel]) -> Schema:
     return model.model_json_schema()
 
 
 def _schema_at(model: type[BaseModel], path: Sequence[str]) -> tuple[Schema, Schema]:
     """The schema of a setting, and the definitions it may refer to."""
-    whole = _schema(model)
+    whole = schema_of(model)
     definitions = whole.get("$defs", {})
     place: Schema = whole
     for number, name in enumerate(path):
