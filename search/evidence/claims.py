@@ -1,0 +1,137 @@
+"""Everything a search claims, from its measurements: one family, one critical value.
+
+Declared before the first trial are the axes, the controls and that a setting will be recommended;
+which strengths and which setting those are is chosen by results, so that every strength of every
+curve and every setting trained is in the family too, whether it is shown or not.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from search.evidence.answer import (
+    NEGLIGIBLE,
+    AugmentationClaims,
+    Claims,
+    CurvePoint,
+    Estimate,
+    StrengthRange,
+    WholeClaim,
+)
+from search.evidence.curves import NOTHING, Axis, Combination, Strengths, fit, strengths
+from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous
+from search.evidence.measurements import Measurements
+
+_Pair = tuple[Combination, Combination]
+
+
+def claim(
+    measured: Measurements,
+    points: Sequence[Combination],
+    axes: Sequence[Axis],
+    wholes: Mapping[str, Combination],
+    recommended: str | None,
+    seed: int,
+    negligible: float = NEGLIGIBLE,
+    num_draws: int = NUM_DRAWS,
+) -> Claims:
+    """points: the setting of each training. wholes: settings that may be used, by label;
+    controls as `Combination(outside=label)`. recommended: the label of the one that single
+    augmentations are seen beside; None: of no augmentation.
+
+    An augmentation that no training used is not tried.
+    """
+    among = [NOTHING] if recommended is None else [NOTHING, wholes[recommended]]
+    curves = {
+        axis.name: [
+            [point.having(axis.name, value, axis.values[0]) for value in axis.values]
+            for point in among
+        ]
+        for axis in axes
+    }
+    shown = [point for both in curves.values() for curve in both for point in curve]
+    model = fit(measured, axes, points, [*wholes.values(), *shown])
+    used = {name for point in points for name, _ in point.values}
+    pairs: list[_Pair] = [(point, NOTHING) for point in (*wholes.values(), *points)]
+    for name in sorted(used & set(curves)):
+        pairs += [(point, curve[0]) for curve in curves[name] for point in curve]
+    asked = list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
+    table = _Table(asked, simultaneous(measured, model.contrasts(asked), seed, 0.95, num_draws))
+    return Claims(
+        augmentations=tuple(
+            _augmentation(
+                table, axis, curves[axis.name], strengths(measured, model, axis, NOTHING, seed)
+            )
+            if axis.name in used
+            else _not_tried(axis)
+            for axis in axes
+        ),
+        wholes=tuple(
+            WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
+            for label, point in wholes.items()
+        ),
+        recommended=recommended,
+        critical=table.intervals.critical,
+        negligible=negligible,
+    )
+
+
+class _Table:
+    """Looks a pair of settings up among the intervals."""
+
+    def __init__(self, asked: list[_Pair], intervals: Intervals) -> None:
+        self._rows = {pair: row for row, pair in enumerate(asked)}
+        self.intervals = intervals
+
+    def of(self, more: Combination, less: Combination) -> Estimate:
+        found = self.intervals
+        if more == less:
+            return Estimate(effect=0.0, ci=(0.0, 0.0), detectable=0.0)
+        row = self._rows[more, less]
+        ci = float(found.low[row]), float(found.high[row])
+        return Estimate(
+            effect=float(found.effects[row]), ci=ci, detectable=float(found.detectable[row])
+        )
+
+
+def _not_tried(axis: Axis) -> AugmentationClaims:
+    return AugmentationClaims(
+        name=axis.name, strength=None, alone=None, with_recommended=None, strengths=None
+    )
+
+
+def _augmentation(
+    table: _Table, axis: Axis, curves: list[list[Combination]], found: Strengths
+) -> AugmentationClaims:
+    alone = [table.of(point, curves[0][0]) for point in curves[0]]
+    beside = [table.of(point, curve[0]) for curve in curves[1:] for point in curve]
+    at, last = _judged_at(alone, found), len(axis.values) - 1
+    at_edge = axis.places is not None and found.best == last and alone[last].ci[0] > 0
+    return AugmentationClaims(
+        name=axis.name,
+        strength=axis.values[at],
+        alone=alone[at],
+        with_recommended=beside[at] if beside else None,
+        strengths=StrengthRange(
+            first=axis.values[found.first], last=axis.values[found.last], at_edge=at_edge
+        ),
+        curve=_curve(axis, alone),
+        curve_beside=_curve(axis, beside),
+    )
+
+
+def _judged_at(curve: list[Estimate], found: Strengths) -> int:
+    """At which strength an augmentation is judged alone: the smallest sensible one that HELPS, or
+    the best that does; else the weakest shown to hurt; else the smallest sensible one, or the
+    strongest where none is sensible but nothing."""
+    helping = [index for index, each in enumerate(curve) if each.ci[0] > 0]
+    if helping:
+        near = [index for index in helping if index >= found.sensible > 0]
+        return min(near, default=max(helping, key=lambda index: curve[index].effect))
+    hurting = [index for index, each in enumerate(curve) if each.ci[1] < 0]
+    return min(hurting, default=found.sensible or len(curve) - 1)
+
+
+def _curve(axis: Axis, curve: list[Estimate]) -> tuple[CurvePoint, ...]:
+    return tuple(
+        CurvePoint(value=value, measured=each)
+        for value, each in zip(axis.values, curve, strict=False)
+    )
