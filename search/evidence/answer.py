@@ -87,8 +87,11 @@ class WholeClaim(Frozen):
 
 
 class Claims(Frozen):
-    """Everything a search claims, under one critical value. recommended: the label, among `wholes`, of
-    the setting that `with_recommended` is about. Refused where one setting has two estimates."""
+    """Everything a search claims, under one critical value. Refused where one setting has two
+    estimates.
+
+    recommended: the label, among `wholes`, of the setting that `with_recommended` is about.
+    """
 
     augmentations: tuple[AugmentationClaims, ...]
     wholes: tuple[WholeClaim, ...]

@@ -47,8 +47,7 @@ def claim(
         ]
         for axis in axes
     }
-    shown = [point for both in curves.values() for curve in both for point in curve]
-    model = fit(measured, axes, points, [*wholes.values(), *shown])
+    model = fit(measured, axes, points)
     used = {name for point in points for name, _ in point.values}
     pairs: list[_Pair] = [(point, NOTHING) for point in (*wholes.values(), *points)]
     for name in sorted(used & set(curves)):

@@ -7,10 +7,10 @@ effects are left as they are. Every figure is then a contrast of all trainings, 
 error `intervals` knows: images and heads as measured, and what the model may still get wrong.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import combinations, product
-from math import pi
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,19 @@ from search.evidence.intervals import Contrasts, ratios_by_luck, standard_errors
 from search.evidence.measurements import Measurements
 
 _WAVES = 4  # of a curve's departure from a straight line; smoother ones are likelier
-_SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # of curvature, pairs and rest, over an effect's error
+_SCALES = (
+    0.0,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # of curvature, pairs and rest, over an effect's error
+# Of curvature, pairs and rest, over what settings differ by beyond error: on real images effects
+# alone and beside others differ by as much as they are large, which few trainings do not show.
+_LEAST = np.array([0.25, 1.0, 0.5])
+_MOST_OF = 0.8  # of the best gain, that the strength recommended keeps
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
 
 
@@ -50,6 +62,11 @@ class Axis:
         place = self.place(value)
         waves = np.arange(1, _WAVES + 1)
         return np.concatenate([[place], np.sin(pi * waves * place) / waves**2])
+
+    def terms_of(self, points: Sequence["Combination"]) -> np.ndarray:
+        """float64 [points, terms]."""
+        values = [dict(point.values).get(self.name, self.values[0]) for point in points]
+        return np.stack([self.terms(value) for value in values])
 
     @property
     def is_main(self) -> np.ndarray:
@@ -90,89 +107,101 @@ NOTHING = Combination()
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted one. weights: float64 [features, T], from scores to features; misfit: float64
-    [features, features], the root of what is left unknown of them, transposed."""
+    """A fitted one. solved: float64 [T, T], from scores to what each training counts."""
 
-    axes: tuple[Axis, ...]
-    features: Callable[[Combination], np.ndarray] = field(repr=False)
-    weights: np.ndarray
-    misfit: np.ndarray
+    parts: "_Parts"
+    points: tuple[Combination, ...]
+    variances: np.ndarray
+    solved: np.ndarray
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.parts.axes
 
     def contrasts(self, pairs: Sequence[tuple[Combination, Combination]]) -> Contrasts:
         """Of each pair, the first setting's effect less the second's."""
-        known = {point: self.features(point) for pair in pairs for point in pair}
-        asked = np.stack([known[more] - known[less] for more, less in pairs])
-        left = asked @ self.misfit
-        return Contrasts(asked @ self.weights, left @ left.T)
+        known = {point: row for row, point in enumerate(dict.fromkeys(sum(pairs, ())))}
+        to_trained = self._covariance(list(known), self.points)
+        to_asked = self._covariance(list(known), list(known))
+        more, less = ([known[pair[side]] for pair in pairs] for side in (0, 1))
+        across = to_trained[more] - to_trained[less]
+        weights = across @ self.solved
+        own = to_asked[more] - to_asked[less]
+        return Contrasts(weights, self._left(own[:, more] - own[:, less], across, weights))
+
+    def _left(self, own: np.ndarray, across: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Of the effects themselves, what weights of trainings leave unknown of them, were the
+        trainings measured without error."""
+        trained = self._covariance(self.points, self.points)
+        shared = across @ weights.T
+        return own - shared - shared.T + weights @ trained @ weights.T
 
     def effects(self, points: Sequence[Combination], scores: np.ndarray) -> np.ndarray:
         """float64 [points]: against no augmentation, without intervals."""
-        base = self.features(NOTHING)
-        asked = np.stack([self.features(point) - base for point in points])
-        return asked @ self.weights @ scores
+        return self._covariance(points, self.points) @ self.solved @ scores
+
+    def _covariance(
+        self, points: Sequence[Combination], others: Sequence[Combination]
+    ) -> np.ndarray:
+        return np.tensordot(self.variances, self.parts.between(points, others), axes=1)
 
 
-def fit(
-    measured: Measurements,
-    axes: Sequence[Axis],
-    points: Sequence[Combination],
-    asked: Sequence[Combination] = (),
-) -> Model:
-    """points: the setting of each training, in their order. asked: settings not among them that
-    will be asked about.
+def fit(measured: Measurements, axes: Sequence[Axis], points: Sequence[Combination]) -> Model:
+    """points: the setting of each training, in their order.
 
     Trainings of several stages are put together by an intercept of each stage: only differences
     inside a stage count.
     """
-    basis = _Basis.of(axes, [*points, *asked])
-    rows = np.stack([basis.features(point) for point in points])
+    parts = _Parts.of(axes, points)
     noise = _noise(measured)
     base = measured.stage_columns()
     unit = _typical_error(noise)
-    wide = _WIDE * max(_spread(measured, points), unit)
-    scales = _estimate_scales(measured.scores, rows, base, noise, basis, wide, unit)
-    prior = basis.prior(wide, unit * scales)
-    solved = _projected(rows * prior @ rows.T + noise, base)
-    weights = (prior[:, None] * rows.T) @ solved
-    misfit = (weights @ rows - np.eye(len(prior))) * np.sqrt(prior)
-    return Model(tuple(axes), basis.features, weights, misfit)
+    spread = _spread(measured, points)
+    wide = _WIDE * max(spread, unit)
+    blocks = parts.between(points, points)
+    scales = unit * _estimate_scales(measured.scores, blocks, noise, base, wide, unit)
+    scales = np.maximum(scales, _LEAST * sqrt(max(spread**2 - unit**2, 0.0)))
+    variances = np.concatenate([[wide], scales]) ** 2
+    solved = _projected(np.tensordot(variances, blocks, axes=1) + noise, base)
+    return Model(parts, tuple(points), variances, solved)
 
 
 @dataclass(frozen=True)
-class _Basis:
-    """The features of settings. kinds: int [features]: 0 main, 1 curvature, 2 pair, 3 rest."""
+class _Parts:
+    """The parts of an effect, each by its covariance between settings: straight lines and levels;
+    curvature; pairs; three and more together. sizes: float64 [4], by which the last three are
+    divided, for a variance near 1 among the settings trained."""
 
     axes: tuple[Axis, ...]
-    pairs: tuple[tuple[str, str], ...]
-    rests: tuple[Combination, ...]
-    outsiders: tuple[str, ...]
-    kinds: np.ndarray
+    sizes: np.ndarray
 
     @classmethod
-    def of(cls, axes: Sequence[Axis], points: Sequence[Combination]) -> "_Basis":
-        seen = {tuple(sorted(pair)) for p in points for pair in combinations(dict(p.values), 2)}
-        pairs = tuple(sorted((first, second) for first, second in seen))
-        rests = tuple(dict.fromkeys(p for p in points if len(p.values) > 2))
-        outsiders = tuple(sorted({p.outside for p in points} - {""}))
-        mains = np.concatenate([np.where(axis.is_main, 0, 1) for axis in axes])
-        numbers = (len(outsiders), len(pairs), len(rests))
-        kinds = np.concatenate([mains, np.repeat((0, 2, 3), numbers)])
-        return cls(tuple(axes), pairs, rests, outsiders, kinds)
+    def of(cls, axes: Sequence[Axis], points: Sequence[Combination]) -> "_Parts":
+        bare = cls(tuple(axes), np.ones(4))
+        of_each = np.stack([np.diag(block) for block in bare.between(points, points)])
+        counts = np.maximum((of_each > 0).sum(axis=1), 1)
+        sizes = np.maximum(of_each.sum(axis=1) / counts, 1e-12)
+        return cls(bare.axes, np.concatenate([[1.0], sizes[1:]]))
 
-    def features(self, point: Combination) -> np.ndarray:
-        values = dict(point.values)
-        terms = [axis.terms(values.get(axis.name, axis.values[0])) for axis in self.axes]
-        places = {
-            axis.name: axis.place(values.get(axis.name, axis.values[0])) for axis in self.axes
-        }
-        outside = [float(point.outside == name) for name in self.outsiders]
-        pairs = [places[first] * places[second] for first, second in self.pairs]
-        rests = [float(point == rest) for rest in self.rests]
-        return np.concatenate([*terms, outside, pairs, rests])
-
-    def prior(self, wide: float, scales: np.ndarray) -> np.ndarray:
-        """float64 [features]: variances."""
-        return np.concatenate([[wide], scales])[self.kinds] ** 2
+    def between(self, points: Sequence[Combination], others: Sequence[Combination]) -> np.ndarray:
+        """float64 [4, points, others]."""
+        shape = len(points), len(others)
+        lines, curved, pairs = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        together, ones = np.ones(shape), np.zeros(shape)
+        for axis in self.axes:
+            rows, columns = axis.terms_of(points), axis.terms_of(others)
+            straight = rows[:, axis.is_main] @ columns[:, axis.is_main].T
+            waves = rows[:, ~axis.is_main] @ columns[:, ~axis.is_main].T
+            each = straight + waves
+            lines += straight
+            curved += waves
+            pairs += ones * each
+            ones += each
+            together *= 1 + each
+        outside = np.array([[p.outside == o.outside != "" for o in others] for p in points])
+        rest = together - 1 - ones - pairs
+        blocks = np.stack([lines + outside, curved, pairs, rest])
+        return blocks / self.sizes[:, None, None]
 
 
 def _noise(measured: Measurements) -> np.ndarray:
@@ -216,21 +245,17 @@ def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
 
 def _estimate_scales(
     scores: np.ndarray,
-    rows: np.ndarray,
-    base: np.ndarray,
+    blocks: np.ndarray,
     noise: np.ndarray,
-    basis: _Basis,
+    base: np.ndarray,
     wide: float,
     unit: float,
 ) -> np.ndarray:
     """float64 [3], in `unit`s: sizes of curvature, pairs and rest, their squares averaged over a
     grid by restricted likelihood. An average, because the likeliest is too often nought."""
-    used = [bool((basis.kinds == kind).any()) for kind in (1, 2, 3)]
-    grid = np.array(list(product(*(_SCALES if each else (0.0,) for each in used))))
-    blocks = [(rows[:, basis.kinds == kind]) @ rows[:, basis.kinds == kind].T for kind in range(4)]
+    grid = np.array(list(product(*(_SCALES if block.any() else (0.0,) for block in blocks[1:]))))
     fixed = noise + wide**2 * blocks[0]
-    squares = (unit * grid) ** 2
-    stacked = fixed + np.tensordot(squares, np.stack(blocks[1:]), axes=1)
+    stacked = fixed + np.tensordot((unit * grid) ** 2, blocks[1:], axes=1)
     logs = _log_likelihoods(stacked, base, scores)
     shares = np.exp(logs - logs.max())
     return np.sqrt(shares @ grid**2 / shares.sum())
@@ -258,8 +283,8 @@ def _projected(covariance: np.ndarray, base: np.ndarray) -> np.ndarray:
 class Strengths:
     """Which strengths of one augmentation are not shown to be worse than the best.
 
-    best, sensible: indices of the axis's values: the best as estimated; the smallest strength
-    estimated within one standard error of it. first, last: ends of the range, among values.
+    best, sensible: indices of the axis's values: the best as estimated; the weakest strength
+    that keeps four fifths of its gain. first, last: ends of the range, among values.
     """
 
     best: int
@@ -284,18 +309,21 @@ def strengths(
     kept = (gains / errors).max(axis=1) <= np.quantile(by_luck, 0.95, axis=0)
     effects = np.array([0.0, *(-gains[1:, 0])])
     best = int(effects.argmax())
-    errors = standard_errors(measured, model.contrasts([(points[best], point) for point in points]))
-    near = [i for i in range(count) if effects[best] - effects[i] <= errors[i] and kept[i]]
-    on = [index for index in near if index > 0] if best > 0 else near
     within = [*np.flatnonzero(kept), best]
-    return Strengths(best, min(on, default=best), int(min(within)), int(max(within)))
+    return Strengths(best, _sensible(effects), int(min(within)), int(max(within)))
+
+
+def _sensible(effects: np.ndarray) -> int:
+    """The weakest of strengths, the first changing nothing, that keeps most of the best gain."""
+    gains = effects - effects[0]
+    return int(np.argmax(gains >= _MOST_OF * gains.max()))
 
 
 def propose(measured: Measurements, model: Model) -> Combination:
     """The setting the model expects most of, an augmentation at a time until none gains.
 
-    Each is set to the smallest strength expected within one standard error of its best, and left
-    out where leaving it out is expected to be no worse.
+    Each is set to the weakest strength that keeps most of its best gain, and left out where
+    that gain is no larger than its standard error.
     """
     found = NOTHING
     for _ in range(4):
@@ -303,13 +331,10 @@ def propose(measured: Measurements, model: Model) -> Combination:
         for axis in model.axes:
             points = [found.having(axis.name, value, axis.values[0]) for value in axis.values]
             effects = model.effects(points, measured.scores)
-            best = int(effects.argmax())
-            errors = standard_errors(
-                measured, model.contrasts([(points[best], point) for point in points])
-            )
-            near = np.flatnonzero(effects[best] - effects <= errors)
-            smallest = min((int(i) for i in near if i > 0), default=best)
-            found = points[smallest if best > 0 else 0]
+            best = points[int(effects.argmax())]
+            gain = model.contrasts([(best, points[0])])
+            worth = effects.max() - effects[0] > standard_errors(measured, gain)[0]
+            found = points[_sensible(effects) if worth else 0]
         if found == before:
             break
     return found
