@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.world import Augmented, AugmentedImages, Stage
 from search.evidence.answer import Answer, Claims, Estimate, answer_of
-from search.evidence.claims import claim
+from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination, fit, propose, strengths
 from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.screening import screening_points
@@ -110,7 +110,8 @@ def run(augmented: Augmented, plan: Plan, seed: int) -> Found:
     label = "recommended" if chosen.values else None
     if label:
         wholes[label] = chosen
-    claims = claim(measured, points, axes, wholes, label, seed, num_draws=plan.num_draws)
+    declared = Declared(axes, wholes, label)
+    claims = claim(measured, points, declared, seed, num_draws=plan.num_draws)
     return Found(augmented, measured, tuple(points), chosen, claims, answer_of(claims))
 
 

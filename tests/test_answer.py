@@ -12,12 +12,15 @@ from search.evidence.answer import (
     WholeClaim,
     answer_of,
     candidates,
+    disagree,
     word_of,
 )
 
 
 def estimate(low: float, high: float) -> Estimate:
-    return Estimate(effect=(low + high) / 2, ci=(low, high), detectable=high - low)
+    return Estimate(
+        effect=(low + high) / 2, error=(high - low) / 6, ci=(low, high), detectable=high - low
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,3 +135,8 @@ def test_an_augmentation_that_helps_and_is_left_out_is_explained_by_what_it_adds
     )
     assert answer.label == "recommended"
     assert answer.left_out == {"zoom_range": "HURTS"}
+
+
+def test_a_test_set_that_says_something_else_is_noticed() -> None:
+    assert disagree(estimate(0.2, 0.4), estimate(-0.03, 0.03))
+    assert not disagree(estimate(0.0, 0.03), estimate(-0.03, 0.03))

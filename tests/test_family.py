@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.world import Images, World
+from search.evidence.answer import answer_of
+from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination, fit, propose, strengths
-from search.evidence.intervals import Contrasts, simultaneous
+from search.evidence.intervals import Contrasts, simultaneous, what_would_show
 from search.evidence.looks import Decision, decide, plan_looks
 from search.evidence.measurements import Luck, Measurements, Training, measure
 from search.evidence.screening import screening_points
@@ -195,7 +197,13 @@ def test_the_range_of_strengths_holds_the_best_and_the_smallest_sensible_one_is_
 def test_levels_are_effects_of_their_own() -> None:
     axis = Axis("brightness_range", ((1.0, 1.0), (0.8, 1.2), (0.5, 1.5)))
     assert axis.terms((0.5, 1.5)).tolist() == [0.0, 1.0]
-    assert axis.place((1.0, 1.0)) == 0
+    assert axis.terms((1.0, 1.0)).tolist() == [0.0, 0.0]
+
+
+def test_a_number_may_lie_on_either_side_of_changing_nothing() -> None:
+    axis = Axis.of_numbers("learning_rate", (0.5, 2.0), identity=1.0)
+    assert axis.values == (1.0, 0.5, 2.0)
+    assert axis.places == (0.0, -0.5, 1.0)
 
 
 @pytest.mark.parametrize("count", [8, 20, 36])
@@ -227,3 +235,57 @@ def test_a_look_decides_what_is_known_and_gives_up_what_is_hopeless() -> None:
     found = simultaneous(measured, Contrasts(rows), 1, look.level)
     decided = decide(found, look, 2.4, 0.005)
     assert decided == (Decision.KNOWN, Decision.FUTILE, Decision.OPEN)
+
+
+def test_what_would_show_an_effect_is_told_from_what_its_error_is_made_of() -> None:
+    measured = measured_scores([0.0, 0.0], 0.01 / sqrt(2))  # all of it lasting, from images
+    more = what_would_show(measured, np.array([-1.0, 1.0]), 1.96, 0.014)
+    assert more.seeds is None
+    assert more.images == pytest.approx((0.01 * (1.96 + 0.8416) / 0.014) ** 2, rel=1e-3)
+
+
+def test_a_search_claims_every_augmentation_and_says_which_was_not_tried() -> None:
+    measured, axes, points = _space({"a": 0.05, "flip": -0.05}, 0.002, 4)
+    points += [Combination.of({"a": 1.0}), Combination.of({"flip": True})]
+    measured = measured_scores([*measured.scores, 0.049, -0.051], 0.002)
+    whole = {"recommended": Combination.of({"a": 0.75, "b": 0.25})}
+    declared = Declared((*axes, Axis.of_numbers("d", PLACES)), whole, "recommended")
+    claims = claim(measured, points, declared, seed=1, num_draws=1000)
+    assert claims.verdicts() | {"b": "", "c": ""} == {
+        "a": "HELPS",
+        "b": "",
+        "c": "",
+        "flip": "HURTS",
+        "d": "NOT TRIED",
+    }
+    first = claims.augmentations[0]
+    assert first.strengths is not None
+    assert first.strengths.at_edge
+    assert [point.value for point in first.curve] == [0.0, *PLACES]
+    assert first.with_recommended is not None
+    answer = answer_of(claims)
+    assert (answer.kind, answer.label) == ("use", "a alone")
+
+
+def test_without_a_recommended_setting_nothing_is_claimed_beside_one() -> None:
+    measured, axes, points = _space({}, 0.002, 4)
+    claims = claim(measured, points, Declared(tuple(axes), {}, None), seed=1, num_draws=500)
+    assert all(each.with_recommended is None for each in claims.augmentations)
+    assert all(not each.curve_beside for each in claims.augmentations)
+
+
+def test_another_setting_that_was_searched_has_its_effect_and_no_claim() -> None:
+    measured, axes, points = _space({"a": 0.03}, 1e-4, 6)
+    rate = Axis.of_numbers("learning_rate", (-1.0, 1.0))
+    moved = [
+        Combination.of({**dict(point.values), "learning_rate": float((-1) ** row)})
+        if row
+        else point
+        for row, point in enumerate(points)
+    ]
+    shifts = np.array([0.02 * (-1) ** row if row else 0.0 for row in range(len(points))])
+    shifted = measured_scores((measured.scores + shifts).tolist(), 1e-4)
+    claims = claim(shifted, moved, Declared(tuple(axes), {}, None, (rate,)), 1, num_draws=500)
+    assert [each.name for each in claims.augmentations] == ["a", "b", "c", "flip"]
+    found = claims.augmentations[0].curve[-1].measured
+    assert found.effect == pytest.approx(0.03, abs=0.002)

@@ -6,6 +6,7 @@ is in `intervals`, which claims there are in `claims`.
 """
 
 import json
+from math import sqrt
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -20,10 +21,12 @@ NEGLIGIBLE = 0.005  # of accuracy: half a point
 class Estimate(Frozen):
     """An effect with its simultaneous 95 % interval, in the objective's units, more being better.
 
-    detectable: the true effect that would have been called HELPS 4 times in 5.
+    error: its standard error. detectable: the true effect that would have been called HELPS 4
+    times in 5.
     """
 
     effect: float
+    error: float
     ci: tuple[float, float]
     detectable: float
 
@@ -39,6 +42,13 @@ def word_of(measured: Estimate | None, negligible: float) -> VerdictWord:
     if high < 0:
         return "HURTS"
     return "NEGLIGIBLE" if -negligible <= low and high <= negligible else "NO EVIDENCE"
+
+
+def disagree(claimed: Estimate, on_test: Estimate) -> bool:
+    """Whether the test set says something else than the search by more than both may err (95 %):
+    it is unlike the images searched on, or its images are too like one another."""
+    error = sqrt(claimed.error**2 + on_test.error**2)
+    return abs(claimed.effect - on_test.effect) > 1.96 * error
 
 
 class CurvePoint(Frozen):

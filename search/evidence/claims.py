@@ -6,6 +6,7 @@ curve and every setting trained is in the family too, whether it is shown or not
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from search.evidence.answer import (
     NEGLIGIBLE,
@@ -23,37 +24,52 @@ from search.evidence.measurements import Measurements
 _Pair = tuple[Combination, Combination]
 
 
-def claim(
-    measured: Measurements,
-    points: Sequence[Combination],
-    axes: Sequence[Axis],
-    wholes: Mapping[str, Combination],
-    recommended: str | None,
-    seed: int,
-    negligible: float = NEGLIGIBLE,
-    num_draws: int = NUM_DRAWS,
-) -> Claims:
-    """points: the setting of each training. wholes: settings that may be used, by label;
+@dataclass(frozen=True)
+class Declared:
+    """What a search will claim. axes: the augmentations searched. covariates: other settings
+    searched, which have their effects and no claims. wholes: settings that may be used, by label;
     controls as `Combination(outside=label)`. recommended: the label of the one that single
     augmentations are seen beside; None: of no augmentation.
-
-    An augmentation that no training used is not tried.
     """
-    among = [NOTHING] if recommended is None else [NOTHING, wholes[recommended]]
-    curves = {
-        axis.name: [
+
+    axes: tuple[Axis, ...]
+    wholes: Mapping[str, Combination]
+    recommended: str | None
+    covariates: tuple[Axis, ...] = ()
+    negligible: float = NEGLIGIBLE
+
+    def curves(self, axis: Axis) -> list[list[Combination]]:
+        """The settings of an augmentation's curve alone, and of the one beside what is
+        recommended, where anything is."""
+        among = [NOTHING] if self.recommended is None else [NOTHING, self.wholes[self.recommended]]
+        return [
             [point.having(axis.name, value, axis.values[0]) for value in axis.values]
             for point in among
         ]
-        for axis in axes
-    }
-    model = fit(measured, axes, points)
+
+
+def claim(
+    measured: Measurements,
+    points: Sequence[Combination],
+    declared: Declared,
+    seed: int,
+    level: float = 0.95,
+    num_draws: int = NUM_DRAWS,
+) -> Claims:
+    """points: the setting of each training. level: of all intervals together; more than 0.95 at a
+    look before the end.
+
+    An augmentation that no training used is not tried.
+    """
+    axes, wholes = declared.axes, declared.wholes
+    curves = {axis.name: declared.curves(axis) for axis in axes}
+    model = fit(measured, (*axes, *declared.covariates), points)
     used = {name for point in points for name, _ in point.values}
     pairs: list[_Pair] = [(point, NOTHING) for point in (*wholes.values(), *points)]
     for name in sorted(used & set(curves)):
         pairs += [(point, curve[0]) for curve in curves[name] for point in curve]
     asked = list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
-    table = _Table(asked, simultaneous(measured, model.contrasts(asked), seed, 0.95, num_draws))
+    table = _Table(asked, simultaneous(measured, model.contrasts(asked), seed, level, num_draws))
     return Claims(
         augmentations=tuple(
             _augmentation(
@@ -67,9 +83,9 @@ def claim(
             WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
             for label, point in wholes.items()
         ),
-        recommended=recommended,
+        recommended=declared.recommended,
         critical=table.intervals.critical,
-        negligible=negligible,
+        negligible=declared.negligible,
     )
 
 
@@ -83,11 +99,13 @@ class _Table:
     def of(self, more: Combination, less: Combination) -> Estimate:
         found = self.intervals
         if more == less:
-            return Estimate(effect=0.0, ci=(0.0, 0.0), detectable=0.0)
+            return Estimate(effect=0.0, error=0.0, ci=(0.0, 0.0), detectable=0.0)
         row = self._rows[more, less]
-        ci = float(found.low[row]), float(found.high[row])
         return Estimate(
-            effect=float(found.effects[row]), ci=ci, detectable=float(found.detectable[row])
+            effect=float(found.effects[row]),
+            error=float(found.errors[row]),
+            ci=(float(found.low[row]), float(found.high[row])),
+            detectable=float(found.detectable[row]),
         )
 
 

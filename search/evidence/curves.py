@@ -28,8 +28,9 @@ _SCALES = (
     4.0,
     8.0,
 )  # of curvature, pairs and rest, over an effect's error
-# Of curvature, pairs and rest, over what settings differ by beyond error: on real images effects
-# alone and beside others differ by as much as they are large, which few trainings do not show.
+# The least that curvature, pairs and rest are taken for, over what settings differ by beyond error:
+# on real images effects alone and beside others differ by as much as they are large. Trainings of
+# many together do not show it: weaker main effects, all of them, explain those as well.
 _LEAST = np.array([0.25, 1.0, 0.5])
 _MOST_OF = 0.8  # of the best gain, that the strength recommended keeps
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
@@ -39,8 +40,8 @@ _WIDE = 3.0  # main effects may be this many times what the settings tried diffe
 class Axis:
     """One searched augmentation. values: those a curve shows, the one that changes nothing first.
 
-    places: each value's distance from changing nothing, 0 to 1; None where values are levels
-    without order (pairs, names).
+    places: each value's distance from changing nothing, over the furthest one's; None where values
+    are levels without order (pairs, names).
     """
 
     name: str
@@ -51,9 +52,12 @@ class Axis:
     def of_numbers(cls, name: str, values: Iterable[float], identity: float = 0.0) -> "Axis":
         """Of numbers searched, at their distance from the one that changes nothing."""
         ordered = sorted({*values} - {identity}, key=lambda value: abs(value - identity))
-        most = abs(ordered[-1] - identity)
-        places = (0.0, *(abs(value - identity) / most for value in ordered))
-        return cls(name, (identity, *ordered), places)
+        far = abs(ordered[-1] - identity)
+        return cls(
+            name,
+            (identity, *ordered),
+            (0.0, *((value - identity) / far for value in ordered)),
+        )
 
     def terms(self, value: Any) -> np.ndarray:
         """float64 [terms]: what the value counts in each of the axis's effects."""
@@ -76,11 +80,8 @@ class Axis:
         return np.arange(_WAVES + 1) == 0
 
     def place(self, value: Any) -> float:
-        """0 where nothing is changed, 1 at the strongest value searched, 1 for every level."""
-        if self.places is None:
-            return float(value != self.values[0])
-        far = abs(self.values[-1] - self.values[0])
-        return abs(value - self.values[0]) / far
+        """0 where nothing is changed, 1 or -1 at the furthest value searched."""
+        return (value - self.values[0]) / abs(self.values[-1] - self.values[0])
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ def fit(measured: Measurements, axes: Sequence[Axis], points: Sequence[Combinati
     spread = _spread(measured, points)
     wide = _WIDE * max(spread, unit)
     blocks = parts.between(points, points)
-    scales = unit * _estimate_scales(measured.scores, blocks, noise, base, wide, unit)
+    fixed = noise + wide**2 * blocks[0]
+    scales = _estimate_scales(measured.scores, fixed, blocks[1:], base, unit)
     scales = np.maximum(scales, _LEAST * sqrt(max(spread**2 - unit**2, 0.0)))
     variances = np.concatenate([[wide], scales]) ** 2
     solved = _projected(np.tensordot(variances, blocks, axes=1) + noise, base)
@@ -244,19 +246,12 @@ def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
 
 
 def _estimate_scales(
-    scores: np.ndarray,
-    blocks: np.ndarray,
-    noise: np.ndarray,
-    base: np.ndarray,
-    wide: float,
-    unit: float,
+    scores: np.ndarray, fixed: np.ndarray, blocks: np.ndarray, base: np.ndarray, unit: float
 ) -> np.ndarray:
-    """float64 [3], in `unit`s: sizes of curvature, pairs and rest, their squares averaged over a
-    grid by restricted likelihood. An average, because the likeliest is too often nought."""
-    grid = np.array(list(product(*(_SCALES if block.any() else (0.0,) for block in blocks[1:]))))
-    fixed = noise + wide**2 * blocks[0]
-    stacked = fixed + np.tensordot((unit * grid) ** 2, blocks[1:], axes=1)
-    logs = _log_likelihoods(stacked, base, scores)
+    """float64 [3]: sizes of curvature, pairs and rest, their squares averaged over a grid of
+    `unit`s by restricted likelihood. An average, because the likeliest is too often nought."""
+    grid = unit * np.array(list(product(*(_SCALES if b.any() else (0.0,) for b in blocks))))
+    logs = _log_likelihoods(fixed + np.tensordot(grid**2, blocks, axes=1), base, scores)
     shares = np.exp(logs - logs.max())
     return np.sqrt(shares @ grid**2 / shares.sum())
 
