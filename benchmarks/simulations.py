@@ -364,11 +364,11 @@ def _floor_rows() -> Iterator[tuple[str, object]]:
 
 
 def _null_rows() -> Iterator[tuple[str, object]]:
-    plan = Plan(folds=1, seeds=3)
-    yield "searches, 1 x 3, nothing, 341 images", searches(100, augmented_world({}, ONE_SPLIT), plan)
     for name, world in WORLDS.items():
         if name.startswith("nothing"):
             yield f"searches, {name}", searches(100, world, Plan())
+    found = searches(100, augmented_world({}, ONE_SPLIT), Plan(folds=1))
+    yield "searches, 1 x 3, nothing, 341 images", found
 
 
 def _effect_rows() -> Iterator[tuple[str, object]]:
@@ -379,43 +379,6 @@ def _effect_rows() -> Iterator[tuple[str, object]]:
         for name in ("nothing", "a peak of 2 points within, another at the edge"):
             found = searches(40, WORLDS[name], Plan(layout=layout))
             yield f"searches, {layout}, {name}", found
-
-
-_OBJECTIVES:
-        found = coverage(200, CLOTHING, 5, 3, objective, 0.015)
-        yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", found
-    for seeds in (1, 2, 3, 5):
-        found = coverage(1000, ONE_SPLIT, 1, seeds, "accuracy")
-        yield f"interval holds 0, 1 x {seeds}, 341 images", found
-    for compared in (1, 20):
-        share = detections(200, CLOTHING, 5, 3, 0.015, compared)
-        yield f"1.5 points called HELPS, 5 x 3, one of {compared} compared", share
-
-
-def _look_rows() -> Iterator[tuple[str, object]]:
-    for gain in (0.0, 0.03):
-        wrong, spent = early_looks(300, World(num_images=1200), 5, gain)
-        told = f"{wrong}; the first took {spent:.0%} of its seeds"
-        yield f"looks at 2 and 4 seeds, 12 settings, gain {100 * gain:g}: false verdicts", told
-
-
-def _floor_rows() -> Iterator[tuple[str, object]]:
-    for world, folds, seeds in ((ONE_SPLIT, 1, 1), (ONE_SPLIT, 1, 3), (CLOTHING, 5, 3)):
-        name = f"best of 30, {folds} x {seeds}, {world.num_images:,} images"
-        yield name, floors(300, world, folds, seeds, every=2)
-    unpaired = floors(600, replace(ONE_SPLIT, pairing=0.0), 1, 1, every=2)
-    yield "best of 30, 1 x 1, 341 images, seeds not shared", unpaired
-
-
-def _search_rows() -> Iterator[tuple[str, object]]:
-    for name, world in WORLDS.items():
-        yield f"searches, {name}", searches(200 if "nothing" in name else 60, world, Plan())
-    for layout in ("random", "climbing"):
-        for name in ("nothing", "a peak of 2 points within, another at the edge"):
-            plan = Plan(layout=layout)
-            yield f"searches, {layout}, {name}", searches(60, WORLDS[name], plan)
-    plan = Plan(folds=1, seeds=3)
-    yield "searches, 1 x 3, nothing, 341 images", searches(200, WORLDS["nothing, 341 images"], plan)
 
 
 _OBJECTIVES: tuple[Objective, ...] = ("accuracy", "balanced_accuracy", "log_loss")
