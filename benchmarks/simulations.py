@@ -23,6 +23,7 @@ from search.experiment.trial import Objective, Predictions
 
 CLOTHING = World()
 ONE_SPLIT = World(num_images=341)
+_LASTING = World(num_images=1200, setting_sd=1.0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,19 @@ def detections(
         names = [str(number) for number in range(1, num_compared + 1)]
         found += bool(_against_none(measured, names, seed).low[0] > 0)
     return Share(found, repeats)
+
+
+def held_together(
+    repeats: int, world: World, folds: int, seeds: int, num_compared: int = 20, seed: int = 0
+) -> Share:
+    """Searches whose intervals all hold, of settings without effect that are claimed together."""
+    hits = 0
+    for rng in _generators(repeats, seed):
+        measured = _stage(world, folds, seeds, [0.0] * num_compared, rng, "accuracy")
+        names = [str(number) for number in range(1, num_compared + 1)]
+        found = _against_none(measured, names, seed)
+        hits += bool(((found.low <= 0) & (found.high >= 0)).all())
+    return Share(hits, repeats)
 
 
 def early_looks(
@@ -343,6 +357,10 @@ def _interval_rows() -> Iterator[tuple[str, object]]:
     for seeds in (1, 2, 3, 5):
         found = coverage(1000, ONE_SPLIT, 1, seeds, "accuracy")
         yield f"interval holds 0, 1 x {seeds}, 341 images", found
+    for world, folds, seeds in ((ONE_SPLIT, 1, 2), (ONE_SPLIT, 1, 3), (_LASTING, 5, 3)):
+        name = f"20 intervals hold 0 together, {folds} x {seeds}, {world.num_images:,} images"
+        lasting = ", settings suit single images 2.5 times as much" if world is _LASTING else ""
+        yield name + lasting, held_together(400, world, folds, seeds)
     for compared in (1, 20):
         share = detections(200, CLOTHING, 5, 3, 0.015, compared)
         yield f"1.5 points called HELPS, 5 x 3, one of {compared} compared", share
