@@ -31,7 +31,7 @@ _SCALES = (
 # The least that curvature, pairs and rest are taken for, over what settings differ by beyond error:
 # on real images effects alone and beside others differ by as much as they are large. Trainings of
 # many together do not show it: weaker main effects, all of them, explain those as well.
-_LEAST = np.array([0.25, 1.0, 0.5])
+_LEAST = np.array([0.15, 1.0, 0.25])
 _MOST_OF = 0.8  # of the best gain, that the strength recommended keeps
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
 
@@ -189,19 +189,16 @@ class _Parts:
         """float64 [4, points, others]."""
         shape = len(points), len(others)
         lines, curved, pairs = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        together, ones = np.ones(shape), np.zeros(shape)
+        together = np.ones(shape)
         for axis in self.axes:
             rows, columns = axis.terms_of(points), axis.terms_of(others)
             straight = rows[:, axis.is_main] @ columns[:, axis.is_main].T
-            waves = rows[:, ~axis.is_main] @ columns[:, ~axis.is_main].T
-            each = straight + waves
+            curved += rows[:, ~axis.is_main] @ columns[:, ~axis.is_main].T
+            pairs += lines * straight
             lines += straight
-            curved += waves
-            pairs += ones * each
-            ones += each
-            together *= 1 + each
+            together *= 1 + straight
         outside = np.array([[p.outside == o.outside != "" for o in others] for p in points])
-        rest = together - 1 - ones - pairs
+        rest = together - 1 - lines - pairs
         blocks = np.stack([lines + outside, curved, pairs, rest])
         return blocks / self.sizes[:, None, None]
 
