@@ -275,6 +275,8 @@ WORLDS = {
     ),
     "nothing, heads share four fifths": augmented_world({}, World(pairing=0.8)),
     "one flag helps by 1.5 points": augmented_world({"h_flip": lambda place: 0.015 * place}),
+    "a peak of 2 points": augmented_world({"rotation": peak}),
+    "a rise of 2 points to the edge": augmented_world({"zoom": rising}),
     "a peak of 2 points within, another at the edge": augmented_world(
         {"rotation": peak, "zoom": rising, "v_flip": hurting}
     ),
