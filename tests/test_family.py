@@ -289,3 +289,22 @@ def test_another_setting_that_was_searched_has_its_effect_and_no_claim() -> None
     assert [each.name for each in claims.augmentations] == ["a", "b", "c", "flip"]
     found = claims.augmentations[0].curve[-1].measured
     assert found.effect == pytest.approx(0.03, abs=0.002)
+
+
+def test_two_trainings_are_enough_for_a_claim_and_one_is_not() -> None:
+    done, labels = trainings(num_images=60, seeds=1, count=2)
+    measured = measure(done, labels, "accuracy")
+    declared = Declared((Axis("flip", (False, True)),), {}, None)
+    points = [NOTHING, Combination.of({"flip": True})]
+    claims = claim(measured, points, declared, seed=1, num_draws=200)
+    assert claims.verdicts() == {"flip": "NO EVIDENCE"}
+    with pytest.raises(ValueError, match="nothing to claim"):
+        claim(measure(done[:1], labels, "accuracy"), points[:1], declared, seed=1)
+
+
+def test_trainings_that_answer_alike_are_no_certainty() -> None:
+    done, labels = trainings(num_images=60, seeds=2, count=1)
+    twins = [done[0], Training("1", "search", done[0].predictions)]
+    measured = measure(twins, labels, "accuracy")
+    asked = Contrasts(measured.contrast("1", "0")[None])
+    assert simultaneous(measured, asked, 1, num_draws=500).high[0] > 0

@@ -59,34 +59,42 @@ def claim(
     """points: the setting of each training. level: of all intervals together; more than 0.95 at a
     look before the end.
 
-    An augmentation that no training used is not tried.
+    An augmentation that no training used is not tried. Raises ValueError where nothing but no
+    augmentation was trained.
     """
-    axes, wholes = declared.axes, declared.wholes
-    curves = {axis.name: declared.curves(axis) for axis in axes}
-    model = fit(measured, (*axes, *declared.covariates), points)
+    if all(point == NOTHING for point in points):
+        raise ValueError("nothing but no augmentation was trained: there is nothing to claim")
     used = {name for point in points for name, _ in point.values}
-    pairs: list[_Pair] = [(point, NOTHING) for point in (*wholes.values(), *points)]
-    for name in sorted(used & set(curves)):
-        pairs += [(point, curve[0]) for curve in curves[name] for point in curve]
-    asked = list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
+    tried = [axis for axis in declared.axes if axis.name in used]
+    model = fit(measured, (*declared.axes, *declared.covariates), points)
+    asked = _family(declared, tried, points)
     table = _Table(asked, simultaneous(measured, model.contrasts(asked), seed, level, num_draws))
     return Claims(
         augmentations=tuple(
-            _augmentation(
-                table, axis, curves[axis.name], strengths(measured, model, axis, NOTHING, seed)
-            )
-            if axis.name in used
+            _augmentation(table, declared, axis, strengths(measured, model, axis, NOTHING, seed))
+            if axis in tried
             else _not_tried(axis)
-            for axis in axes
+            for axis in declared.axes
         ),
         wholes=tuple(
             WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
-            for label, point in wholes.items()
+            for label, point in declared.wholes.items()
         ),
         recommended=declared.recommended,
         critical=table.intervals.critical,
         negligible=declared.negligible,
     )
+
+
+def _family(
+    declared: Declared, tried: Sequence[Axis], points: Sequence[Combination]
+) -> list[_Pair]:
+    """Everything that is claimed, or could have been had its result been better: each pair is a
+    setting and what it is compared with."""
+    pairs = [(point, NOTHING) for point in (*declared.wholes.values(), *points)]
+    for axis in tried:
+        pairs += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
+    return list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
 
 
 class _Table:
@@ -116,8 +124,9 @@ def _not_tried(axis: Axis) -> AugmentationClaims:
 
 
 def _augmentation(
-    table: _Table, axis: Axis, curves: list[list[Combination]], found: Strengths
+    table: _Table, declared: Declared, axis: Axis, found: Strengths
 ) -> AugmentationClaims:
+    curves = declared.curves(axis)
     alone = [table.of(point, curves[0][0]) for point in curves[0]]
     beside = [table.of(point, curve[0]) for curve in curves[1:] for point in curve]
     at, last = _judged_at(alone, found), len(axis.values) - 1

@@ -135,7 +135,8 @@ def measure(
         units = units or _Units.of(found, labels, groups)
         if not np.array_equal(units.images, found.images):
             raise ValueError(f"training {training.name} scored other images than the first")
-        first = firsts.setdefault(training.stage, found)
+        first = firsts.get(training.stage)
+        firsts.setdefault(training.stage, found)
         names.append(training.name)
         stages.append(training.stage)
         reduced.append(_reduce(found, first, labels, objective, units))
@@ -198,7 +199,7 @@ class _Units:
 
 def _reduce(
     found: Predictions,
-    first: Predictions,
+    first: Predictions | None,
     labels: np.ndarray,
     objective: Objective,
     units: _Units,
@@ -208,7 +209,7 @@ def _reduce(
     sizes = np.bincount(codes).astype(np.float64)
     heads = np.stack([np.bincount(codes, weights=row) for row in values]) / sizes
     noise = None
-    if found is not first:
+    if first is not None:
         difference = paired_difference(found, first, labels, objective)
         noise = head_errors(difference, found.fold).image_noise / 2
     mean = values.mean(axis=0)
