@@ -386,18 +386,18 @@ def _floor_rows() -> Iterator[tuple[str, object]]:
 def _null_rows() -> Iterator[tuple[str, object]]:
     for name, world in WORLDS.items():
         if name.startswith("nothing"):
-            yield f"searches, {name}", searches(300, world, Plan())
-    found = searches(300, augmented_world({}, ONE_SPLIT), Plan(folds=1))
+            yield f"searches, {name}", searches(100, world, Plan())
+    found = searches(100, augmented_world({}, ONE_SPLIT), Plan(folds=1))
     yield "searches, 1 x 3, nothing, 341 images", found
 
 
 def _effect_rows() -> Iterator[tuple[str, object]]:
     for name, world in WORLDS.items():
         if not name.startswith("nothing"):
-            yield f"searches, {name}", searches(100, world, Plan())
+            yield f"searches, {name}", searches(40, world, Plan())
     for layout in ("climbing", "random"):
         for name in ("nothing", "a peak of 2 points within, another at the edge"):
-            found = searches(100, WORLDS[name], Plan(layout=layout))
+            found = searches(40, WORLDS[name], Plan(layout=layout))
             yield f"searches, {layout}, {name}", found
 
 

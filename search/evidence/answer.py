@@ -135,7 +135,8 @@ class Answer(Frozen):
     """What to do.
 
     kind: use `settings`; use none, since whatever was tried is shown to gain less than `at_most`;
-    or it cannot be told, because an effect below `detectable` was invisible here.
+    or it cannot be told, because an effect below `detectable` was invisible here:
+    of the augmentation that is known least.
     left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
     add to the recommended setting; NOT TRIED where they were not tried beside what is used.
     """
@@ -152,7 +153,8 @@ class Answer(Frozen):
 def answer_of(claims: Claims) -> Answer:
     """Uses the largest effect that HELPS among whole settings and augmentations alone."""
     tried = [(whole, found) for whole in candidates(claims) if (found := whole.measured)]
-    detectable = max((found.detectable for _, found in tried), default=None)
+    alone = [each.alone.detectable for each in claims.augmentations if each.alone]
+    detectable = max(alone or [found.detectable for _, found in tried], default=None)
     helping = [(whole, found) for whole, found in tried if found.ci[0] > 0]
     if helping:
         whole, gain = max(helping, key=lambda pair: pair[1].effect)

@@ -33,6 +33,7 @@ _SCALES = (
 # many together do not show it: weaker main effects, all of them, explain those as well.
 _LEAST = np.array([0.15, 1.0, 0.25])
 _MOST_OF = 0.8  # of the best gain, that the strength recommended keeps
+_OUTSIDE = 100.0  # times the variance of main effects: a control is as it was measured
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
 
 
@@ -199,7 +200,7 @@ class _Parts:
             together *= 1 + straight
         outside = np.array([[p.outside == o.outside != "" for o in others] for p in points])
         rest = together - 1 - lines - pairs
-        blocks = np.stack([lines + outside, curved, pairs, rest])
+        blocks = np.stack([lines + _OUTSIDE * outside, curved, pairs, rest])
         return blocks / self.sizes[:, None, None]
 
 
@@ -228,7 +229,7 @@ def _typical_error(noise: np.ndarray) -> float:
 
 
 def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
-    """What settings differ by from no augmentation of the same stage (root mean square)."""
+    """What searched settings differ by from no augmentation (root mean square)."""
     bases = {
         stage: float(measured.scores[row])
         for row, stage in enumerate(measured.stages)
@@ -237,7 +238,7 @@ def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
     effects = [
         score - bases[stage]
         for score, stage, point in zip(measured.scores, measured.stages, points, strict=True)
-        if stage in bases and point != NOTHING
+        if stage in bases and point != NOTHING and not point.outside
     ]
     return float(np.sqrt(np.mean(np.square(effects)))) if effects else 0.0
 
