@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from search.evidence.answer import Answer, Claims
 from search.experiment.trial import Effect, Frozen
 
 VerdictName = Literal["HELPS", "HURTS", "NO EVIDENCE"]
@@ -109,22 +110,22 @@ class Evidence(Frozen):
     null_floor: what the best of the trials would show if none differed from no augmentation (95th
     percentile) in objective units; null_floor_mean: the same, on average. None where the search
     phase has not ended.
-    chosen_trial: the confirmed trial that is recommended; None recommends no augmentation.
-    verdicts: one an augmentation, from it alone at its strength in the best setting. removed: what
-    taking it out of the chosen policy costs. optimism: mean over trials of the optimistic score
-    less the honest one.
+    claims, answer: of every training so far. is_final: whether those are all, so that nothing of
+    them changes any more. trained: number of the confirming trial of each label of a whole
+    setting, of "NAME alone" and of "without NAME". sources: of each label, the trial of the search
+    that it repeats, where there is one. by_class: of the setting used, else of the best one
+    confirmed. optimism: mean over trials of the optimistic score less the honest one.
     """
 
     null_floor: float | None = None
     null_floor_mean: float | None = None
     best_trial: int | None = None
     best_is_below_floor: bool | None = None
-    confirmed: tuple[Confirmed, ...] = ()
-    chosen_trial: int | None = None
-    chosen_label: str | None = None
-    policy: Verdict | None = None
-    verdicts: dict[str, Verdict] = {}
-    removed: dict[str, Verdict] = {}
+    claims: Claims | None = None
+    answer: Answer | None = None
+    is_final: bool = False
+    trained: dict[str, int] = {}
+    sources: dict[str, int] = {}
     by_class: dict[str, Effect] = {}
     rung_correlations: tuple[RungCorrelation, ...] = ()
     optimism: float | None = None
