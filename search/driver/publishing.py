@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.augmentations import active
 from data.files import StorageError, write_atomically
+from search.driver.specs import NONE
 from search.execution.failures import in_a_line, is_lack
 from search.experiment.config import TrackingConfig
 from search.experiment.trial import TrialRecord
@@ -59,18 +61,20 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
 def winner_of(state: SearchState) -> dict | None:
     """The recommended settings, once they are known: no augmentation is a recommendation too."""
     evidence = state.evidence
-    if evidence is None or evidence.chosen_label is None:
+    if evidence is None or evidence.answer is None:
         return None
-    record = next(
-        (r for r in state.records if r.trial == evidence.chosen_trial), state.baseline("confirm")
-    )
+    answer, is_confirmed = evidence.answer, bool(evidence.trained)
+    label = answer.label if answer.kind == "use" and answer.label is not None else NONE
+    number = (evidence.trained if is_confirmed else evidence.sources).get(label)
+    baseline = state.baseline("confirm" if is_confirmed else "control")
+    record = next((r for r in state.records if r.trial == number), baseline)
     if record is None:
         return None
-    return {
-        "label": evidence.chosen_label,
-        "trial": record.trial,
-        **record.spec.settings.model_dump(mode="json"),
-    }
+    settings = record.spec.settings.model_dump(mode="json")
+    if answer.is_alone:
+        options = {n: v for n, v in settings["augmentation"].items() if n not in answer.settings}
+        settings["augmentation"] = active({**answer.settings, **options})
+    return {"label": label, "trial": record.trial, **settings}
 
 
 def _json(value: object) -> str:

@@ -26,7 +26,6 @@ from search.execution.worker_process import OwnContext
 from search.experiment.trial import Resources, Settings, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState
-from search.report.view import SearchView
 from search.tracking.mlflow_values import Winner
 from search.training.head_shape import HeadShape, HeadWeights, plain_head
 from search.training.modes import mode_of
@@ -45,7 +44,8 @@ EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for wh
 
 def final_record(state: SearchState) -> TrialRecord | None:
     """The final trial of what is recommended; None where there was no test phase."""
-    label = state.evidence.chosen_label if state.evidence else None
+    answer = state.evidence.answer if state.evidence else None
+    label = answer.label if answer is not None and answer.kind == "use" else None
     finals = {
         record.label: record for record in state.of_kind("test") if record.status == "completed"
     }
@@ -128,7 +128,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         raise UserError(
             f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
         ) from error
-    policy = SearchView(state).policy
+    answer = state.evidence.answer if state.evidence else None
     return Winner(
         model_path=run_dir / MODEL_FILE,
         class_names=tuple(class_names),
@@ -136,7 +136,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         registered_name=state.opened.name,
         metadata={
             "recommended": record.label,
-            "verdict": policy.as_json if policy else None,
+            "answer": answer.model_dump(mode="json") if answer is not None else None,
         },
     )
 
