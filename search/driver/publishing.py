@@ -10,16 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.augmentations import active
 from data.files import StorageError, write_atomically
-from search.driver.specs import NONE
 from search.execution.failures import in_a_line, is_lack
 from search.experiment.config import TrackingConfig
 from search.experiment.trial import TrialRecord
 from search.experiment.yaml_file import as_yaml
 from search.journal.state import EventLog, SearchState
 from search.report.page import write_report
-from search.report.summary import summarize
+from search.report.summary import summarize, winner_of
 from search.report.time_left import ExpectedWork
 from search.report.trial_tables import write_trials
 from search.report.view import SearchView
@@ -51,30 +49,11 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     view = SearchView(state)
     write_trials(view, run_dir)
     write_atomically(run_dir / "summary.json", _json(summarize(view)), "the summary")
-    winner = winner_of(state)
+    winner = winner_of(view)
     if winner is not None:
         write_atomically(run_dir / "winner.json", _json(winner), "the winner")
     if with_report:
         write_report(view, run_dir)
-
-
-def winner_of(state: SearchState) -> dict | None:
-    """The recommended settings, once they are known: no augmentation is a recommendation too."""
-    evidence = state.evidence
-    if evidence is None or evidence.answer is None:
-        return None
-    answer, is_confirmed = evidence.answer, bool(evidence.trained)
-    label = answer.label if answer.kind == "use" and answer.label is not None else NONE
-    number = (evidence.trained if is_confirmed else evidence.sources).get(label)
-    baseline = state.baseline("confirm" if is_confirmed else "control")
-    record = next((r for r in state.records if r.trial == number), baseline)
-    if record is None:
-        return None
-    settings = record.spec.settings.model_dump(mode="json")
-    if answer.is_alone:
-        options = {n: v for n, v in settings["augmentation"].items() if n not in answer.settings}
-        settings["augmentation"] = active({**answer.settings, **options})
-    return {"label": label, "trial": record.trial, **settings}
 
 
 def _json(value: object) -> str:

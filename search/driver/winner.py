@@ -19,13 +19,14 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
-from search.driver.specs import NONE, Epochs
+from search.driver.specs import Epochs
 from search.execution.engine import LOG_FOLDER
 from search.execution.worker import die_with_parent, redirect_output
 from search.execution.worker_process import OwnContext
 from search.experiment.trial import Resources, Settings, TrialRecord
 from search.features.backbones import build_backbone
 from search.journal.state import SearchState
+from search.report.view import SearchView
 from search.tracking.mlflow_values import Winner
 from search.training.head_shape import HeadShape, HeadWeights, plain_head
 from search.training.modes import mode_of
@@ -44,12 +45,11 @@ EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for wh
 
 def final_record(state: SearchState) -> TrialRecord | None:
     """The final trial of what is recommended; None where there was no test phase."""
-    answer = state.evidence.answer if state.evidence else None
-    label = answer.label if answer is not None and answer.kind == "use" else None
+    label = SearchView(state).used_label
     finals = {
         record.label: record for record in state.of_kind("test") if record.status == "completed"
     }
-    return finals.get(label or NONE)
+    return finals.get(label)
 
 
 def build_winner(
@@ -128,7 +128,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         raise UserError(
             f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
         ) from error
-    answer = state.evidence.answer if state.evidence else None
+    policy = SearchView(state).policy
     return Winner(
         model_path=run_dir / MODEL_FILE,
         class_names=tuple(class_names),
@@ -136,7 +136,7 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         registered_name=state.opened.name,
         metadata={
             "recommended": record.label,
-            "answer": answer.model_dump(mode="json") if answer is not None else None,
+            "verdict": policy.as_json if policy else None,
         },
     )
 
