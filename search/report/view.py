@@ -243,6 +243,11 @@ class SearchView:
         return self.evidence.answer if self.evidence.is_final else None
 
     @property
+    def is_final(self) -> bool:
+        """Whether no training that verdicts rest on is left."""
+        return self.evidence.is_final
+
+    @property
     def is_confirmed(self) -> bool:
         """Whether the answer rests on settings trained again on fresh seeds."""
         return self.evidence.is_final and bool(self.evidence.trained)
