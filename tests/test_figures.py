@@ -152,7 +152,7 @@ def test_the_forest_writes_each_effect_with_its_interval(finished: SearchState) 
 def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -> None:
     with styled():
         texts = texts_of(to_svg(draw_forest(SearchView(without_recommendation()), WIDE)))
-    assert texts[texts.index("zoom_range") + 1] == "beside the best searched"
+    assert texts[texts.index("zoom_range") + 1] == "beside the expected best"
 
 
 def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:

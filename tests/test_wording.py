@@ -321,13 +321,13 @@ def test_a_control_that_helps_most_is_used_by_its_name() -> None:
     view = answered(claims.model_copy(update={"wholes": (*others, trivial)}))
     assert answer(view).startswith("Use TrivialAugment: +3.0 points (2.5 to 3.5)")
     assert view.used == {"policy": "trivial_augment_wide"}
-    assert view.within_name == "beside the best searched"
+    assert view.within_name == "beside the expected best"
 
 
 def test_a_recommended_policy_is_the_policy() -> None:
     view = SearchView(make_state())
     assert (view.whole_name, view.within_name) == ("policy as a whole", "beside the policy")
-    assert SearchView(without_recommendation()).whole_name == "best searched, whole"
+    assert SearchView(without_recommendation()).whole_name == "expected best, whole"
 
 
 def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:

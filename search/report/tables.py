@@ -11,6 +11,7 @@ from search.experiment.trial import Effect, Probe, TrialRecord
 from search.report.table_model import Cell, Column, Table
 from search.report.view import Judged, SearchView, WholeSetting
 from search.report.wording import (
+    NUMBERED,
     amount_text,
     effect_text,
     estimate_text,
@@ -102,9 +103,8 @@ def whole_table(view: SearchView) -> Table:
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
     settings = settings_text(whole.settings, view.image_size)
-    is_control = whole.record is not None and whole.record.kind == "control"
-    named = whole.label != settings and (is_control or not whole.settings)
-    return f"{whole.label}: {settings}" if named else settings
+    is_numbered = NUMBERED.fullmatch(whole.label) is not None
+    return settings if is_numbered else f"{whole.label}: {settings}"
 
 
 def best_trials_table(view: SearchView) -> Table:
