@@ -20,7 +20,7 @@ from search.evidence.answer import alone_label
 from search.experiment.settings import Settings, setting_key
 from search.experiment.trial import Kind
 
-RECOMMENDED = "recommended"
+RECOMMENDED = "expected best"  # its label: whether it is recommended, the claims decide
 
 
 def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
