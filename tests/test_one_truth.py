@@ -76,9 +76,7 @@ def claims_at_random(rng: np.random.Generator) -> Claims:
     )
 
 
-def _augmentation(
-    name: str, curve: list[Estimate], rng: np.random.Generator
-) -> AugmentationClaims:
+def _augmentation(name: str, curve: list[Estimate], rng: np.random.Generator) -> AugmentationClaims:
     values = ALONE[name][0]
     at, ends = int(rng.integers(1, len(values))), sorted(rng.integers(0, len(values), 2))
     points = zip(values, curve, strict=True)
