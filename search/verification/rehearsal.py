@@ -83,7 +83,7 @@ def compare_rehearsal(
             )
         for number, (value, repeated) in enumerate(zip(first, second, strict=False), start=1):
             where = kind if number == len(first) else f"{kind} ({number} of {len(first)})"
-            comparison.check(where, value, repeated, max(slack, SUMMATION))
+            comparison.check(where, value, repeated, slack)
 
 
 def standing(events: Iterable[Event]) -> list[Event]:
