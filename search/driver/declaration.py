@@ -71,7 +71,7 @@ class Declaration:
         return {
             name: _scaled(dimension, named[name])
             for name, dimension in space.dimensions.items()
-            if name != VIEWS and (space.section_of[name] != "augmentation" or is_option(name))
+            if name != VIEWS and (space.section_of[name] != "augmentation" or name in space.options)
         }
 
     def point(self, spec: TrialSpec) -> Combination:
@@ -97,7 +97,7 @@ class Declaration:
             name: value
             for name, usual in self._usual_values.items()
             if (value := _scaled(space.dimensions[name], named[name])) != usual
-            and not (is_option(name) and not _acts(name, augmentation))
+            and (name not in space.options or _acts(name, augmentation))
         }
         if VIEWS in space.dimensions and augmentation:
             found[VIEWS] = self._views(spec.protocol.views, spec.kind)
