@@ -1,27 +1,30 @@
-"""Whole searches, intervals, verdicts and null floors simulated where the truth is known.
+"""Intervals, verdicts, null floors and whole searches simulated where the truth is known.
 
-`python -m benchmarks.simulations` prints a Markdown table of what was simulated, how often, and
-what came out, each share with its 95 % interval (Wilson). The suite runs the same functions on
-fewer. NumPy only, one core.
+`python -m benchmarks.simulations [PART ...]` prints a Markdown table of what was simulated, how
+often, and what came out, each share with its 95 % interval (Wilson). The suite runs the same
+functions on fewer. NumPy only, one core. What came out is recorded in `simulations.md`.
 """
 
-import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 
-from benchmarks.world import Images, Stage, World
-from search.evidence.evaluation import paired_effect, per_image
-from search.evidence.findings import Confirmed
+from benchmarks.made_up_searches import Found, Plan, run
+from benchmarks.world import Augmented, Images, Strength, World
+from search.evidence.evaluation import per_image
 from search.evidence.floor import null_floor
-from search.evidence.verdicts import choose, holm, verdict
+from search.evidence.intervals import Contrasts, Intervals, simultaneous
+from search.evidence.looks import plan_looks
+from search.evidence.measurements import Measurements, Training, measure
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Predictions
 
 CLOTHING = World()
 ONE_SPLIT = World(num_images=341)
+_LASTING = World(num_images=1200, setting_sd=1.0)
 
 
 @dataclass(frozen=True)
@@ -48,24 +51,16 @@ class Share:
         return f"{self.count} of {self.total}: {self.value:.1%} ({low:.1%} to {high:.1%})"
 
 
-def null_recommendations(
-    num_searches: int,
-    world: World = CLOTHING,
-    num_trials: int = 20,
-    seed: int = 0,
-    for_everything: bool = True,
-) -> Share:
-    """Searches in which no setting differs from no augmentation, yet one is recommended.
+@dataclass(frozen=True)
+class Widths:
+    """Intervals that hold the truth, and how wide they are over normal ones of the true
+    variance."""
 
-    Search: 5 folds x 3 seeds, all trials. Confirmation: the best 3 by effect, fresh folds, 5 folds
-    x 5 seeds, the same images. for_everything: Holm's correction counts all trials searched, not
-    the three confirmed.
-    """
-    wrong = sum(
-        _search(world, num_trials, rng, num_trials if for_everything else None) is not None
-        for rng in _generators(num_searches, seed)
-    )
-    return Share(wrong, num_searches)
+    hold: Share
+    ratio: float
+
+    def __str__(self) -> str:
+        return f"{self.hold}; {self.ratio:.2f} times the normal width"
 
 
 def coverage(
@@ -75,16 +70,21 @@ def coverage(
     seeds: int,
     objective: Objective,
     gain: float = 0.0,
+    num_trials: int = 12,
     seed: int = 0,
-) -> Share:
-    """Intervals that hold the true effect."""
-    hits = 0
+) -> Widths:
+    """One declared contrast, of a setting with no augmentation, in a search of `num_trials`."""
+    hits, widths, found = 0, [], []
+    truth = world.true_effect(gain, objective)
     for rng in _generators(repeats, seed):
-        effect = paired_effect(
-            *_pair(world, folds, seeds, gain, rng), objective, seed, num_resamples=2000
-        )
-        hits += effect.ci_low <= world.true_effect(gain, objective) <= effect.ci_high
-    return Share(hits, repeats)
+        gains = [gain, *[0.0] * (num_trials - 1)]
+        measured = _stage(world, folds, seeds, gains, rng, objective)
+        interval = _against_none(measured, ["1"], seed)
+        hits += bool(interval.low[0] <= truth <= interval.high[0])
+        widths.append(interval.high[0] - interval.low[0])
+        found.append(interval.effects[0])
+    normal = 2 * 1.96 * float(np.std(found))
+    return Widths(Share(hits, repeats), float(np.mean(widths)) / normal)
 
 
 def detections(
@@ -96,16 +96,195 @@ def detections(
     num_compared: int,
     seed: int = 0,
 ) -> Share:
-    """Settings with a true gain that are called HELPS, corrected as if the best of
-    `num_compared`."""
+    """Settings with a true gain that are called HELPS, as one of `num_compared` that are claimed
+    together, each from one pair of trainings."""
     found = 0
     for rng in _generators(repeats, seed):
-        effect = paired_effect(
-            *_pair(world, folds, seeds, gain, rng), "accuracy", seed, num_resamples=2000
-        )
-        p_holm = holm([effect.p_value], num_compared)[0]
-        found += verdict(effect, p_holm, "policy").verdict == "HELPS"
+        gains = [gain, *[0.0] * (num_compared - 1)]
+        measured = _stage(world, folds, seeds, gains, rng, "accuracy")
+        names = [str(number) for number in range(1, num_compared + 1)]
+        found += bool(_against_none(measured, names, seed).low[0] > 0)
     return Share(found, repeats)
+
+
+def held_together(
+    repeats: int, world: World, folds: int, seeds: int, num_compared: int = 20, seed: int = 0
+) -> Share:
+    """Searches whose intervals all hold, of settings without effect that are claimed together."""
+    hits = 0
+    for rng in _generators(repeats, seed):
+        measured = _stage(world, folds, seeds, [0.0] * num_compared, rng, "accuracy")
+        names = [str(number) for number in range(1, num_compared + 1)]
+        found = _against_none(measured, names, seed)
+        hits += bool(((found.low <= 0) & (found.high >= 0)).all())
+    return Share(hits, repeats)
+
+
+def early_looks(
+    repeats: int, world: World, folds: int, gain: float = 0.0, num_compared: int = 12, seed: int = 0
+) -> tuple[Share, float]:
+    """Looks at 2 and at 4 seeds, every setting claimed at both: searches with a false verdict at
+    either (of settings without effect, all but the first where there is a gain), and the share of
+    all seeds that the first setting took until its interval had cleared zero."""
+    wrong, spent = 0, []
+    looks = plan_looks([0.5, 1.0])
+    for rng in _generators(repeats, seed):
+        gains = [gain, *[0.0] * (num_compared - 1)]
+        done = _trainings(world, folds, 4, gains, rng)
+        names = [str(number) for number in range(1, num_compared + 1)]
+        clear = []
+        for look in looks:
+            seen = [_first_seeds(training, round(4 * look.fraction)) for training in done[0]]
+            measured = measure(seen, done[1], "accuracy")
+            found = _against_none(measured, names, seed, look.level)
+            clear.append((found.low > 0) | (found.high < 0))
+        wrong += bool((clear[0] | clear[1])[1 if gain else 0 :].any())
+        spent.append(0.5 if clear[0][0] else 1.0)
+    return Share(wrong, repeats), float(np.mean(spent))
+
+
+def _first_seeds(training: Training, count: int) -> Training:
+    found = training.predictions
+    fewer = replace(found, predicted=found.predicted[:count], log_prob=found.log_prob[:count])
+    return replace(training, predictions=fewer)
+
+
+def _trainings(
+    world: World, folds: int, seeds: int, gains: list[float], rng: np.random.Generator
+) -> tuple[list[Training], np.ndarray]:
+    """No augmentation, named 0, and a setting for each gain, of one stage; and the labels."""
+    images = Images.draw(world, rng)
+    stage = images.stage(folds, seeds, rng)
+    done = [
+        Training(str(number), "search", stage.predictions(images.setting(rng, gain), rng))
+        for number, gain in enumerate([0.0, *gains])
+    ]
+    return done, images.labels
+
+
+def _stage(
+    world: World,
+    folds: int,
+    seeds: int,
+    gains: list[float],
+    rng: np.random.Generator,
+    objective: Objective,
+) -> Measurements:
+    done, labels = _trainings(world, folds, seeds, gains, rng)
+    return measure(done, labels, objective)
+
+
+def _against_none(
+    measured: Measurements, names: list[str], seed: int, level: float = 0.95
+) -> Intervals:
+    rows = np.stack([measured.contrast(name, "0") for name in names])
+    return simultaneous(measured, Contrasts(rows), seed, level, num_draws=2000)
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What became of whole searches of one world. errors: mean standard error of an augmentation
+    alone, in accuracy; helped: how often each was called HELPS; ranges: of augmentations that help
+    on a range, whose best strength is in the range said, and whose range is at most half."""
+
+    all_hold: Share
+    false_verdicts: Share
+    errors: float
+    helped: dict[str, int]
+    ranges: tuple[Share, Share] | None
+
+    def __str__(self) -> str:
+        helped = ", ".join(f"{name} {count}" for name, count in self.helped.items() if count)
+        said = (
+            f"; best strength in the range {self.ranges[0]}, range at most half {self.ranges[1]}"
+            if self.ranges
+            else ""
+        )
+        return (
+            f"any false verdict {self.false_verdicts}; all intervals hold {self.all_hold}; "
+            f"error of one alone {100 * self.errors:.2f} points; HELPS: {helped or 'none'}{said}"
+        )
+
+
+def searches(repeats: int, augmented: Augmented, plan: Plan, seed: int = 0) -> Searches:
+    """Whole ones: a layout, confirmation and ablation, one answer."""
+    found = [run(augmented, plan, seed + number) for number in range(repeats)]
+    alone = [
+        each.alone for one in found for each in one.claims.augmentations if each.alone is not None
+    ]
+    names = [each.name for each in augmented.augmentations]
+    return Searches(
+        all_hold=Share(sum(one.all_hold for one in found), repeats),
+        false_verdicts=Share(sum(one.has_false_verdict for one in found), repeats),
+        errors=float(np.mean([each.error for each in alone])),
+        helped={
+            name: sum(one.claims.verdicts()[name] == "HELPS" for one in found) for name in names
+        },
+        ranges=_ranges(augmented, found),
+    )
+
+
+def _ranges(augmented: Augmented, found: list[Found]) -> tuple[Share, Share] | None:
+    within, narrow = [], []
+    for one in found:
+        for made, said in zip(augmented.augmentations, one.claims.augmentations, strict=True):
+            tried = [point.value for point in said.curve]
+            best = max(tried, key=made.gain, default=0.0)
+            if not made.flag and said.strengths is not None and made.gain(best) > 0:
+                first, last = said.strengths.first, said.strengths.last
+                within.append(first <= best <= last)
+                narrow.append(last - first <= 0.5)
+    if not within:
+        return None
+    return Share(sum(within), len(within)), Share(sum(narrow), len(narrow))
+
+
+def augmented_world(
+    gains: dict[str, Callable[[float], float]],
+    world: World = CLOTHING,
+    ceiling: float | None = None,
+) -> Augmented:
+    """Five ranges and two flags, as clothing.yaml searches; those not in `gains` do nothing."""
+    ranges = ("rotation", "shift_x", "shift_y", "shear", "zoom")
+
+    def nothing(place: float) -> float:
+        return 0.0
+
+    numbers = [Strength(name, gains.get(name, nothing)) for name in ranges]
+    flags = [Strength(name, gains.get(name, nothing), True) for name in ("h_flip", "v_flip")]
+    return Augmented(world, (*numbers, *flags), ceiling)
+
+
+def peak(place: float) -> float:
+    """Two points at 0.4, none from 0.8, and harm beyond."""
+    return 0.02 * (1 - ((place - 0.4) / 0.4) ** 2)
+
+
+def rising(place: float) -> float:
+    """Two points at the edge."""
+    return 0.02 * place
+
+
+def hurting(place: float) -> float:
+    return -0.03 * place
+
+
+WORLDS = {
+    "nothing": augmented_world({}),
+    "nothing, settings suit single images 2.5 times as much": augmented_world(
+        {}, World(setting_sd=1.0)
+    ),
+    "nothing, heads share four fifths": augmented_world({}, World(pairing=0.8)),
+    "one flag helps by 1.5 points": augmented_world({"h_flip": lambda place: 0.015 * place}),
+    "a peak of 2 points": augmented_world({"rotation": peak}),
+    "a rise of 2 points to the edge": augmented_world({"zoom": rising}),
+    "a peak of 2 points within, another at the edge": augmented_world(
+        {"rotation": peak, "zoom": rising, "v_flip": hurting}
+    ),
+    "four of 2 points that overlap, 2.5 at most": augmented_world(
+        dict.fromkeys(("rotation", "shift_x", "zoom", "h_flip"), rising), ceiling=0.025
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -169,95 +348,76 @@ def _score(predictions: Predictions, images: Images) -> float:
     return float(per_image(predictions, images.labels, "accuracy").mean())
 
 
-def _pair(
-    world: World, folds: int, seeds: int, gain: float, rng: np.random.Generator
-) -> tuple[Predictions, Predictions, np.ndarray]:
-    images = Images.draw(world, rng)
-    stage = images.stage(folds, seeds, rng)
-    baseline = stage.predictions(images.setting(rng), rng)
-    return stage.predictions(images.setting(rng, gain), rng), baseline, images.labels
-
-
-def _search(
-    world: World, num_trials: int, rng: np.random.Generator, num_searched: int | None
-) -> Confirmed | None:
-    images = Images.draw(world, rng)
-    none, *settings = [images.setting(rng) for _ in range(num_trials + 1)]
-    stage = images.stage(5, 3, rng)
-    scores = [_score(stage.predictions(setting, rng), images) for setting in settings]
-    best = np.argsort(scores)[-3:]
-    return choose(
-        _confirm(
-            images.stage(5, 5, rng), none, {int(i): settings[i] for i in best}, num_searched, rng
-        )
-    )
-
-
-def _confirm(
-    stage: Stage,
-    none: np.ndarray,
-    settings: dict[int, np.ndarray],
-    num_searched: int | None,
-    rng: np.random.Generator,
-) -> list[Confirmed]:
-    baseline, labels = stage.predictions(none, rng), stage.images.labels
-    effects = {
-        index: paired_effect(
-            stage.predictions(setting, rng), baseline, labels, "accuracy", index, num_resamples=2000
-        )
-        for index, setting in settings.items()
-    }
-    corrected = holm([effect.p_value for effect in effects.values()], num_searched)
-    return [
-        Confirmed(trial=index, source_trial=index, label=str(index), effect=effect, p_holm=p_holm)
-        for (index, effect), p_holm in zip(effects.items(), corrected, strict=True)
-    ]
-
-
-def _rows() -> Iterator[tuple[str, str]]:
-    """What was simulated, and what came out. About seven minutes of one core."""
-    lasting = World(setting_sd=1.0)
-    yield "no setting differs: searches that recommend one", str(null_recommendations(600))
-    yield (
-        "the same, corrected for the 3 confirmed alone",
-        str(null_recommendations(400, for_everything=False)),
-    )
-    yield (
-        "the same, settings suit single images 2.5 times as much",
-        str(null_recommendations(400, lasting)),
-    )
-    yield (
-        "both of these",
-        str(null_recommendations(400, lasting, for_everything=False)),
-    )
-    for folds, seeds in ((5, 3), (5, 5), (5, 2), (5, 1)):
+def _interval_rows() -> Iterator[tuple[str, object]]:
+    for folds, seeds in ((5, 3), (5, 2), (5, 1)):
         yield (
             f"interval holds 0, {folds} x {seeds}",
-            str(coverage(1000, CLOTHING, folds, seeds, "accuracy")),
+            coverage(400, CLOTHING, folds, seeds, "accuracy"),
         )
-    objectives = tuple(OBJECTIVES)
-    for objective in objectives:
-        share = coverage(1000, CLOTHING, 5, 3, objective, 0.015)
-        yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", str(share)
+    for objective in _OBJECTIVES:
+        found = coverage(200, CLOTHING, 5, 3, objective, 0.015)
+        yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", found
     for seeds in (1, 2, 3, 5):
-        share = coverage(1000, ONE_SPLIT, 1, seeds, "accuracy")
-        yield f"interval holds 0, 1 x {seeds}, 341 images", str(share)
-    for num_compared in (1, 20):
-        share = detections(500, CLOTHING, 5, 3, 0.015, num_compared)
-        yield f"1.5 points called HELPS, 5 x 3, one of {num_compared} compared", str(share)
+        found = coverage(1000, ONE_SPLIT, 1, seeds, "accuracy")
+        yield f"interval holds 0, 1 x {seeds}, 341 images", found
+    for world, folds, seeds in ((ONE_SPLIT, 1, 2), (ONE_SPLIT, 1, 3), (_LASTING, 5, 3)):
+        name = f"20 intervals hold 0 together, {folds} x {seeds}, {world.num_images:,} images"
+        lasting = ", settings suit single images 2.5 times as much" if world is _LASTING else ""
+        yield name + lasting, held_together(400, world, folds, seeds)
+    for compared in (1, 20):
+        share = detections(200, CLOTHING, 5, 3, 0.015, compared)
+        yield f"1.5 points called HELPS, 5 x 3, one of {compared} compared", share
+
+
+def _look_rows() -> Iterator[tuple[str, object]]:
+    for gain in (0.0, 0.03):
+        wrong, spent = early_looks(300, World(num_images=1200), 5, gain)
+        told = f"{wrong}; the first took {spent:.0%} of its seeds"
+        yield f"looks at 2 and 4 seeds, 12 settings, gain {100 * gain:g}: false verdicts", told
+
+
+def _floor_rows() -> Iterator[tuple[str, object]]:
     for world, folds, seeds in ((ONE_SPLIT, 1, 1), (ONE_SPLIT, 1, 3), (CLOTHING, 5, 3)):
         name = f"best of 30, {folds} x {seeds}, {world.num_images:,} images"
-        yield name, str(floors(300, world, folds, seeds, every=2))
+        yield name, floors(300, world, folds, seeds, every=2)
     unpaired = floors(600, replace(ONE_SPLIT, pairing=0.0), 1, 1, every=2)
-    yield "best of 30, 1 x 1, 341 images, seeds not shared", str(unpaired)
+    yield "best of 30, 1 x 1, 341 images, seeds not shared", unpaired
+
+
+def _null_rows() -> Iterator[tuple[str, object]]:
+    for name, world in WORLDS.items():
+        if name.startswith("nothing"):
+            yield f"searches, {name}", searches(100, world, Plan())
+    found = searches(100, augmented_world({}, ONE_SPLIT), Plan(folds=1))
+    yield "searches, 1 x 3, nothing, 341 images", found
+
+
+def _effect_rows() -> Iterator[tuple[str, object]]:
+    for name, world in WORLDS.items():
+        if not name.startswith("nothing"):
+            yield f"searches, {name}", searches(40, world, Plan())
+    for layout in ("climbing", "random"):
+        for name in ("nothing", "a peak of 2 points within, another at the edge"):
+            found = searches(40, WORLDS[name], Plan(layout=layout))
+            yield f"searches, {layout}, {name}", found
+
+
+_OBJECTIVES: tuple[Objective, ...] = tuple(OBJECTIVES)
+PARTS: dict[str, Callable[[], Iterator[tuple[str, object]]]] = {
+    "intervals": _interval_rows,
+    "looks": _look_rows,
+    "floors": _floor_rows,
+    "nulls": _null_rows,
+    "effects": _effect_rows,
+}
 
 
 def main() -> None:
     """Prints the table, a row as soon as it is known."""
-    gc.freeze()  # statsmodels collects garbage at every correction; what is loaded now is none
     print("| simulated (folds x seeds) | outcome |\n| --- | --- |")
-    for name, outcome in _rows():
-        print(f"| {name} | {outcome} |", flush=True)
+    for part in sys.argv[1:] or PARTS:
+        for name, outcome in PARTS[part]():
+            print(f"| {name} | {outcome} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ last two in common. All are normal, so that the true accuracy and log-loss of a 
 its mean margin. Simulates data; tests nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
@@ -116,6 +117,77 @@ class Stage:
         return np.float32(sqrt(pairing)) * shared + np.float32(sqrt(1 - pairing)) * _normal(
             rng, shared.shape
         )
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A made-up augmentation: `gain` is what it adds to accuracy alone, at a strength from 0 to 1.
+    flag: it is on or off."""
+
+    name: str
+    gain: Callable[[float], float]
+    flag: bool = False
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """A world whose settings are strengths of augmentations, by name; without them, 0.
+
+    ceiling: gains together approach it and no more, where augmentations overlap; None: they add
+    up. along: the share of a setting's lasting effect on single images that grows along the
+    strengths, the same for neighbouring settings; the rest is each setting's own.
+    """
+
+    world: World
+    augmentations: tuple[Strength, ...]
+    ceiling: float | None = None
+    along: float = 0.5
+
+    def gain(self, strengths: dict[str, float]) -> float:
+        """In accuracy, against no augmentation."""
+        parts = [a.gain(strengths.get(a.name, 0.0)) for a in self.augmentations]
+        if self.ceiling is None:
+            return sum(parts)
+        helped = sum(part for part in parts if part > 0)
+        return sum(p for p in parts if p < 0) + self.ceiling * -float(
+            np.expm1(-helped / self.ceiling)
+        )
+
+    def draw(self, rng: np.random.Generator) -> "AugmentedImages":
+        images = Images.draw(self.world, rng)
+        slopes = _normal(rng, (len(self.augmentations), self.world.num_images))
+        return AugmentedImages(self, images, slopes, int(rng.integers(2**31)))
+
+
+@dataclass(frozen=True)
+class AugmentedImages:
+    """Images drawn, and what each augmentation does to each of them for good. slopes: float32
+    [augmentations, n]."""
+
+    augmented: Augmented
+    images: Images
+    slopes: np.ndarray
+    seed: int
+    own: dict[tuple, np.ndarray] = field(default_factory=dict)
+
+    def setting(self, strengths: dict[str, float]) -> np.ndarray:
+        """float32 [n]: the lasting margin under these strengths; the same whenever it is asked."""
+        from scipy.special import ndtri
+
+        world, along = self.augmented.world, self.augmented.along
+        places = np.array(
+            [strengths.get(a.name, 0.0) for a in self.augmented.augmentations], np.float32
+        )
+        key = tuple(places.tolist())
+        if key not in self.own:
+            rng = np.random.default_rng([self.seed, len(self.own)])
+            self.own[key] = _normal(rng, world.num_images)
+        scale = sqrt(along * 3 / len(places))  # half the strengths' squares: a variance near 1
+        lasting = scale * (places @ self.slopes) + sqrt(1 - along) * self.own[key]
+        variance = along * 3 / len(places) * float(places @ places) + 1 - along
+        total = 1 + world.image_sd**2 + world.setting_sd**2 * variance + world.head_sd**2
+        mean = float(ndtri(world.accuracy + self.augmented.gain(strengths))) * sqrt(total)
+        return np.float32(mean) + self.images.ease + np.float32(world.setting_sd) * lasting
 
 
 def _normal(rng: np.random.Generator, shape: int | tuple[int, ...]) -> np.ndarray:

@@ -65,7 +65,7 @@ def test_every_resealed_digit_is_named_with_its_place(copied: Path) -> None:
     assert where(verify(copied)) == [
         "trial 1: score",
         "trial 1: effect.ci_low",
-        "evidence (1 of 3): null_floor",
+        "evidence (1 of 2): null_floor",
         "test: confusion",
     ]
 

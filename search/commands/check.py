@@ -12,7 +12,7 @@ import numpy as np
 from data.dataset import TRAIN, VALIDATION
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
-from search.driver.specs import CONTROLS
+from search.driver.specs import controls_of
 from search.driver.workload import workload
 from search.evidence.power import Advice, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
@@ -118,7 +118,7 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
         spread=spread,
-        num_compared=prepared.num_trials + len(CONTROLS) - 1,
+        num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
         num_validation=int((splits == VALIDATION).sum()),
         objective=objective,
         weight=float(np.sqrt((weights**2).mean())),

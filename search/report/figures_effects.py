@@ -29,14 +29,19 @@ from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
     effect_text,
+    estimate_text,
     interval_text,
     number_text,
     short_settings_of,
     shortened,
-    verdict_text,
 )
 
-VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
+VERDICT_MARKS = {
+    "HELPS": (BLUE, "^"),
+    "HURTS": (RED, "v"),
+    "NEGLIGIBLE": (GREY, "D"),
+    "NO EVIDENCE": (GREY, "o"),
+}
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
 MOST_LABELS, MOST_ROWS, MOST_CLASS_ROWS = 60, 300, 40
@@ -59,6 +64,8 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
             for row, text in zip(rows, texts, strict=True)
         ]
     draw_rows(axes, [scaled(row, unit) for row in rows])
+    low, high = (end * unit.factor for end in _forest_scale(rows))
+    axes.set_xlim(max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1]))
     if not narrow:
         for place, text in enumerate(texts):
             axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center")
@@ -66,14 +73,23 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
     return figure
 
 
+def _forest_scale(rows: list[Row]) -> tuple[float, float]:
+    """The most that is drawn: what an augmentation adds may be known so badly that its interval
+    would flatten all others."""
+    own = [end for row in rows if not row.hollow for end in (row.low, row.high)]
+    shown = [0.0, *own, *(row.value for row in rows)]
+    reach = max(shown) - min(shown)
+    return min(shown) - reach, max(shown) + reach
+
+
 def forest_text(view: SearchView) -> str:
     unit = view.unit
     parts = [
-        f"{judged.name}: {judged.verdict}, {interval_text(judged.effect, *judged.ci, unit)}"
+        f"{judged.name}: {judged.verdict}, {estimate_text(judged.measured, unit)}"
         for judged in view.judged
     ]
     parts += [
-        f"{judged.name} {view.within_name}: {verdict_text(judged.within, unit)}"
+        f"{judged.name} {view.within_name}: {estimate_text(judged.within, unit)}"
         for judged in view.augmentations
         if judged.within
     ]
@@ -83,10 +99,12 @@ def forest_text(view: SearchView) -> str:
 def _forest_rows(view: SearchView) -> list[Row]:
     rows = []
     for judged in view.judged:
+        if judged.measured is None:
+            continue
         whole = judged is view.policy
         name = judged.name if whole else shortened(judged.name, 24)
         marks = VERDICT_MARKS[judged.verdict]
-        rows.append(Row(name, judged.effect, *judged.ci, *marks, bold=whole))
+        rows.append(Row(name, judged.measured.effect, *judged.measured.ci, *marks, bold=whole))
         if (within := judged.within) is not None:
             rows.append(Row(view.within_name, within.effect, *within.ci, GREY, "s", hollow=True))
     return rows

@@ -11,7 +11,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from data.rounding import visible_settings
-from search.evidence.findings import Verdict
+from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
 from search.experiment.trial import Effect, TrialRecord
 
@@ -49,17 +49,15 @@ def effect_text(effect: Effect | None, unit: Unit, *, named: bool = True) -> str
     return interval_text(effect.delta, effect.ci_low, effect.ci_high, unit, named=named)
 
 
-def verdict_text(verdict: Verdict, unit: Unit, *, named: bool = True) -> str:
-    return interval_text(verdict.effect, *verdict.ci, unit, named=named)
+def estimate_text(measured: Estimate | None, unit: Unit, *, named: bool = True) -> str:
+    if measured is None:
+        return "not tried"
+    return interval_text(measured.effect, *measured.ci, unit, named=named)
 
 
 def percent_text(value: float, interval: tuple[float, float]) -> str:
     """A share with its interval, "95.0 % (93.7 to 96.1)"."""
     return f"{100 * value:.1f} % ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
-
-
-def p_text(p_value: float) -> str:
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def value_text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """A search once more with the journal's answers in place of training: everything that follows from
 them is computed again.
 
-The same trials must be asked for, with the same effects, evidence, verdicts and test result.
+The same trials must be asked for, with the same effects, claims, answer and test result.
 Training one trial again is `verify`'s part.
 """
 

@@ -1,0 +1,201 @@
+"""The one answer of a search, made from one table of claims and from nothing else.
+
+A claim's verdict follows from its interval alone; the answer follows from the claims. The page, the
+terminal, MLflow, the export and `summary.json` all read these values. How the intervals come about
+is in `intervals`, which claims there are in `claims`.
+"""
+
+import json
+from math import sqrt
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from search.experiment.settings import Frozen
+
+VerdictWord = Literal["HELPS", "HURTS", "NEGLIGIBLE", "NO EVIDENCE", "NOT TRIED"]
+AnswerKind = Literal["use", "none", "cannot_tell"]
+NEGLIGIBLE = 0.005  # of accuracy: half a point
+
+
+class Estimate(Frozen):
+    """An effect with its simultaneous 95 % interval, in the objective's units, more being better.
+
+    error: its standard error. detectable: the true effect that would have been called HELPS 4
+    times in 5.
+    """
+
+    effect: float
+    error: float
+    ci: tuple[float, float]
+    detectable: float
+
+
+def word_of(measured: Estimate | None, negligible: float) -> VerdictWord:
+    """HELPS and HURTS where the interval clears zero; NEGLIGIBLE where it holds zero and lies
+    within -+ `negligible`."""
+    if measured is None:
+        return "NOT TRIED"
+    low, high = measured.ci
+    if low > 0:
+        return "HELPS"
+    if high < 0:
+        return "HURTS"
+    return "NEGLIGIBLE" if -negligible <= low and high <= negligible else "NO EVIDENCE"
+
+
+def disagree(claimed: Estimate, on_test: Estimate) -> bool:
+    """Whether the test set says something else than the search by more than both may err (95 %):
+    it is unlike the images searched on, or its images are too like one another."""
+    error = sqrt(claimed.error**2 + on_test.error**2)
+    return abs(claimed.effect - on_test.effect) > 1.96 * error
+
+
+class CurvePoint(Frozen):
+    """A strength and its effect."""
+
+    value: Any
+    measured: Estimate
+
+
+class StrengthRange(Frozen):
+    """The strengths not shown to be worse than the best, in the order of their strength.
+
+    at_edge: the best is the strongest that was searched, and it HELPS: a wider range may show
+    better.
+    """
+
+    first: Any
+    last: Any
+    at_edge: bool
+
+
+class AugmentationClaims(Frozen):
+    """All that is claimed of one searched augmentation.
+
+    alone: at `strength`, against no augmentation; None was not tried. with_recommended: what it
+    adds to the recommended setting, or would add to it. curve, curve_beside: effect against
+    strength, alone and in the recommended setting.
+    """
+
+    name: str
+    strength: Any
+    alone: Estimate | None
+    with_recommended: Estimate | None
+    strengths: StrengthRange | None
+    curve: tuple[CurvePoint, ...] = ()
+    curve_beside: tuple[CurvePoint, ...] = ()
+
+
+class WholeClaim(Frozen):
+    """A whole setting against no augmentation: the recommended one, another that was confirmed, a
+    control."""
+
+    label: str
+    settings: dict[str, Any]
+    measured: Estimate | None
+
+
+class Claims(Frozen):
+    """Everything a search claims, under one critical value. Refused where one setting has two
+    estimates.
+
+    recommended: the label, among `wholes`, of the setting that `with_recommended` is about.
+    """
+
+    augmentations: tuple[AugmentationClaims, ...]
+    wholes: tuple[WholeClaim, ...]
+    recommended: str | None
+    critical: float
+    negligible: float = NEGLIGIBLE
+
+    @model_validator(mode="after")
+    def _says_one_thing_about_a_setting(self) -> "Claims":
+        said: dict[str, Estimate | None] = {}
+        for each in candidates(self):
+            key = each.label if not each.settings else json.dumps(each.settings, sort_keys=True)
+            if said.setdefault(key, each.measured) != each.measured:
+                raise ValueError(f"two estimates of {key}")
+        for augmentation in self.augmentations:
+            shown = {
+                point.measured
+                for point in augmentation.curve
+                if point.value == augmentation.strength
+            }
+            if shown - {augmentation.alone}:
+                raise ValueError(f"{augmentation.name}: its curve differs from its claim")
+        return self
+
+    def verdicts(self) -> dict[str, VerdictWord]:
+        """Of each searched augmentation alone."""
+        return {each.name: word_of(each.alone, self.negligible) for each in self.augmentations}
+
+
+class Answer(Frozen):
+    """What to do.
+
+    kind: use `settings`; use none, since whatever was tried is shown to gain less than `at_most`;
+    or it cannot be told, because an effect below `detectable` was invisible here:
+    of the augmentation that is known least.
+    left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
+    add to the recommended setting; NOT TRIED where they were not tried beside what is used.
+    """
+
+    kind: AnswerKind
+    label: str | None = None
+    settings: dict[str, Any] = {}
+    gain: Estimate | None = None
+    at_most: float | None = None
+    detectable: float | None = None
+    left_out: dict[str, VerdictWord] = {}
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether one augmentation is used by itself, at the strength that it is claimed at."""
+        return any(self.label == alone_label(name) for name in self.settings)
+
+
+def answer_of(claims: Claims) -> Answer:
+    """Uses the largest effect that HELPS among whole settings and augmentations alone."""
+    tried = [(whole, found) for whole in candidates(claims) if (found := whole.measured)]
+    alone = [each.alone.detectable for each in claims.augmentations if each.alone]
+    detectable = max(alone or [found.detectable for _, found in tried], default=None)
+    helping = [(whole, found) for whole, found in tried if found.ci[0] > 0]
+    if helping:
+        whole, gain = max(helping, key=lambda pair: pair[1].effect)
+        return Answer(
+            kind="use",
+            label=whole.label,
+            settings=whole.settings,
+            gain=gain,
+            detectable=detectable,
+            left_out=_left_out(claims, whole),
+        )
+    at_most = max((found.ci[1] for _, found in tried), default=None)
+    if at_most is not None and at_most <= claims.negligible:
+        return Answer(kind="none", at_most=max(at_most, 0.0), detectable=detectable)
+    return Answer(kind="cannot_tell", detectable=detectable)
+
+
+def alone_label(name: str) -> str:
+    return f"{name} alone"
+
+
+def candidates(claims: Claims) -> list[WholeClaim]:
+    """Everything that could be used."""
+    alone = [
+        WholeClaim(
+            label=alone_label(each.name), settings={each.name: each.strength}, measured=each.alone
+        )
+        for each in claims.augmentations
+    ]
+    return [*claims.wholes, *alone]
+
+
+def _left_out(claims: Claims, used: WholeClaim) -> dict[str, VerdictWord]:
+    is_recommended = used.label == claims.recommended
+    return {
+        each.name: word_of(each.with_recommended if is_recommended else None, claims.negligible)
+        for each in claims.augmentations
+        if word_of(each.alone, claims.negligible) == "HELPS" and each.name not in used.settings
+    }

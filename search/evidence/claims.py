@@ -1,0 +1,181 @@
+"""Everything a search claims, from its measurements: one family, one critical value.
+
+Declared before the first trial are the axes, the controls and that a setting will be recommended;
+which strengths and which setting those are is chosen by results, so that every strength of every
+curve and every setting trained is in the family too, whether it is shown or not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search.evidence.answer import (
+    NEGLIGIBLE,
+    AugmentationClaims,
+    Claims,
+    CurvePoint,
+    Estimate,
+    StrengthRange,
+    WholeClaim,
+)
+from search.evidence.curves import NOTHING, Axis, Combination, Strengths, fit, strengths
+from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous
+from search.evidence.measurements import Measurements
+
+_DECIMALS = 10  # the last digits of sums are another machine's
+
+_Pair = tuple[Combination, Combination]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a search will claim. axes: the augmentations searched. covariates: other settings
+    searched, which have their effects and no claims. wholes: settings that may be used, by label;
+    controls as `Combination(outside=label)`. recommended: the label of the one that single
+    augmentations are seen beside; None: of no augmentation.
+    """
+
+    axes: tuple[Axis, ...]
+    wholes: Mapping[str, Combination]
+    recommended: str | None
+    covariates: tuple[Axis, ...] = ()
+    negligible: float = NEGLIGIBLE
+
+    def curves(self, axis: Axis) -> list[list[Combination]]:
+        """The settings of an augmentation's curve alone, and of the one beside what is
+        recommended, where anything is."""
+        among = [NOTHING] if self.recommended is None else [NOTHING, self.wholes[self.recommended]]
+        return [
+            [point.having(axis.name, value, axis.values[0]) for value in axis.values]
+            for point in among
+        ]
+
+
+def claim(
+    measured: Measurements,
+    points: Sequence[Combination],
+    declared: Declared,
+    seed: int,
+    level: float = 0.95,
+    num_draws: int = NUM_DRAWS,
+) -> Claims:
+    """points: the setting of each training. level: of all intervals together; more than 0.95 at a
+    look before the end.
+
+    An augmentation that no training used is not tried. Raises ValueError where nothing but no
+    augmentation was trained.
+    """
+    if all(point == NOTHING for point in points):
+        raise ValueError("nothing but no augmentation was trained: there is nothing to claim")
+    used = {name for point in points for name, _ in point.values}
+    tried = [axis for axis in declared.axes if axis.name in used]
+    model = fit(measured, (*declared.axes, *declared.covariates), points)
+    asked = _family(declared, tried, points)
+    table = _Table(asked, simultaneous(measured, model.contrasts(asked), seed, level, num_draws))
+    return Claims(
+        augmentations=tuple(
+            _augmentation(table, declared, axis, strengths(measured, model, axis, NOTHING, seed))
+            if axis in tried
+            else _not_tried(axis)
+            for axis in declared.axes
+        ),
+        wholes=tuple(
+            WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
+            for label, point in declared.wholes.items()
+        ),
+        recommended=declared.recommended,
+        critical=_rounded(table.intervals.critical),
+        negligible=declared.negligible,
+    )
+
+
+def _family(
+    declared: Declared, tried: Sequence[Axis], points: Sequence[Combination]
+) -> list[_Pair]:
+    """Everything that is claimed, or could have been had its result been better: each pair is a
+    setting and what it is compared with."""
+    pairs = [(point, NOTHING) for point in (*declared.wholes.values(), *points)]
+    for axis in tried:
+        pairs += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
+    return list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
+
+
+class _Table:
+    """Looks a pair of settings up among the intervals."""
+
+    def __init__(self, asked: list[_Pair], intervals: Intervals) -> None:
+        self._rows = {pair: row for row, pair in enumerate(asked)}
+        self.intervals = intervals
+
+    def of(self, more: Combination, less: Combination) -> Estimate:
+        found = self.intervals
+        if more == less:
+            return Estimate(effect=0.0, error=0.0, ci=(0.0, 0.0), detectable=0.0)
+        row = self._rows[more, less]
+        low, high = _rounded(found.low[row]), _rounded(found.high[row])
+        return Estimate(
+            effect=_rounded(found.effects[row]),
+            error=_rounded(found.errors[row]),
+            ci=(low, high),
+            detectable=_rounded(found.detectable[row]),
+        )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DECIMALS) + 0.0
+
+
+def nothing_to_claim(declared: Declared) -> Claims:
+    """Where nothing was trained, or nothing but no augmentation."""
+    return Claims(
+        augmentations=tuple(map(_not_tried, declared.axes)),
+        wholes=(),
+        recommended=None,
+        critical=0.0,
+        negligible=declared.negligible,
+    )
+
+
+def _not_tried(axis: Axis) -> AugmentationClaims:
+    return AugmentationClaims(
+        name=axis.name, strength=None, alone=None, with_recommended=None, strengths=None
+    )
+
+
+def _augmentation(
+    table: _Table, declared: Declared, axis: Axis, found: Strengths
+) -> AugmentationClaims:
+    curves = declared.curves(axis)
+    alone = [table.of(point, curves[0][0]) for point in curves[0]]
+    beside = [table.of(point, curve[0]) for curve in curves[1:] for point in curve]
+    at, last = _judged_at(alone, found), len(axis.values) - 1
+    at_edge = axis.places is not None and found.best == last and alone[last].ci[0] > 0
+    return AugmentationClaims(
+        name=axis.name,
+        strength=axis.values[at],
+        alone=alone[at],
+        with_recommended=beside[at] if beside else None,
+        strengths=StrengthRange(
+            first=axis.values[found.first], last=axis.values[found.last], at_edge=at_edge
+        ),
+        curve=_curve(axis, alone),
+        curve_beside=_curve(axis, beside),
+    )
+
+
+def _judged_at(curve: list[Estimate], found: Strengths) -> int:
+    """At which strength an augmentation is judged alone: the smallest sensible one that HELPS, or
+    the best that does; else the weakest shown to hurt; else the smallest sensible one, or the
+    strongest where none is sensible but nothing."""
+    helping = [index for index, each in enumerate(curve) if each.ci[0] > 0]
+    if helping:
+        near = [index for index in helping if index >= found.sensible > 0]
+        return min(near, default=max(helping, key=lambda index: curve[index].effect))
+    hurting = [index for index, each in enumerate(curve) if each.ci[1] < 0]
+    return min(hurting, default=found.sensible or len(curve) - 1)
+
+
+def _curve(axis: Axis, curve: list[Estimate]) -> tuple[CurvePoint, ...]:
+    return tuple(
+        CurvePoint(value=value, measured=each)
+        for value, each in zip(axis.values, curve, strict=False)
+    )

@@ -1,0 +1,162 @@
+"""Simultaneous intervals over a declared family of contrasts of trainings.
+
+A contrast is a row of weights over all trainings of a search; its estimate, its standard error and
+its correlation with every other follow from `measurements`. One critical value serves the whole
+family: the 95th percentile of its largest |t| under the joint distribution (Westfall and Young
+1993, single step), so that many contrasts that rise and fall together are not many tests, and
+picking any one of them by its result is paid for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.evidence.measurements import Measurements
+
+POWER = 0.8
+NUM_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """What is asked. weights: float64 [J, T], rows summing to 0 within each stage.
+
+    model_cov: float64 [J, J], what a model's own error adds to the covariance of the estimates;
+    None: nothing, the contrasts are of trainings alone.
+    """
+
+    weights: np.ndarray
+    model_cov: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Of J contrasts, in the objective's units, more being better. All float64 [J].
+
+    critical: what |t| exceeds for any contrast of the family in 5 % of searches; the intervals are
+    `effects` -+ critical x `errors`. detectable: the true effect whose interval clears zero 4 times
+    in 5.
+    """
+
+    effects: np.ndarray
+    errors: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    detectable: np.ndarray
+    critical: float
+
+
+def simultaneous(
+    measured: Measurements,
+    asked: Contrasts,
+    seed: int,
+    level: float = 0.95,
+    num_draws: int = NUM_DRAWS,
+) -> Intervals:
+    """Estimates with intervals that hold all their truths together in 95 of 100 searches.
+
+    The luck of heads is known from few of them, and few groups of images tell their own spread
+    badly; both are drawn again as unsure as they are (chi-square) when the critical value is found,
+    which takes the place of degrees of freedom.
+    """
+    from scipy.special import ndtri  # half a second to import
+
+    joint = _Joint.of(measured, asked)
+    critical = float(np.quantile(_largest(joint.ratios(measured, num_draws, seed)), level))
+    effects = asked.weights @ measured.scores
+    errors = np.sqrt(np.diag(joint.total))
+    least, most = measured.bounds
+    return Intervals(
+        effects=effects,
+        errors=errors,
+        low=np.maximum(effects - critical * errors, least),
+        high=np.minimum(effects + critical * errors, most),
+        detectable=(critical + float(ndtri(POWER))) * errors,
+        critical=critical,
+    )
+
+
+def ratios_by_luck(
+    measured: Measurements, asked: Contrasts, seed: int, num_draws: int = NUM_DRAWS // 4
+) -> np.ndarray:
+    """float64 [num_draws, J]: t of every contrast, signed, were each truly 0."""
+    return _Joint.of(measured, asked).ratios(measured, num_draws, seed)
+
+
+def standard_errors(measured: Measurements, asked: Contrasts) -> np.ndarray:
+    """float64 [J]."""
+    return np.sqrt(np.diag(_Joint.of(measured, asked).total))
+
+
+@dataclass(frozen=True)
+class More:
+    """How many times as many seeds, or images, would show an effect; None: no number would."""
+
+    seeds: float | None
+    images: float | None
+
+
+def what_would_show(
+    measured: Measurements, weights: np.ndarray, critical: float, target: float
+) -> More:
+    """Of one contrast of trainings, float64 [T]: what would detect `target` 4 times in 5.
+
+    More seeds thin the luck of heads and what each seed adds to each image; more images thin what
+    settings do to single images, for good or by a seed, and not the luck of heads.
+    """
+    from scipy.special import ndtri
+
+    squares = weights**2
+    by_seed = float(squares @ measured.luck.noise)
+    heads = float(squares @ measured.luck.variance)
+    images = float(weights @ measured.image_cov @ weights) + float(squares @ measured.single)
+    lasting = max(images - by_seed, 0.0)
+    allowed = (target / (critical + float(ndtri(POWER)))) ** 2
+
+    def times(thinned: float, left: float) -> float | None:
+        return max(thinned / (allowed - left), 1.0) if allowed > left else None
+
+    return More(seeds=times(by_seed + heads, lasting), images=times(lasting + by_seed, heads))
+
+
+@dataclass(frozen=True)
+class _Joint:
+    """images: float64 [J], variances that resampled images give; fixed: those that are not in
+    doubt; squares: float64 [J, T], what each training's luck counts; total: float64 [J, J]."""
+
+    images: np.ndarray
+    fixed: np.ndarray
+    squares: np.ndarray
+    total: np.ndarray
+
+    @classmethod
+    def of(cls, measured: Measurements, asked: Contrasts) -> "_Joint":
+        weights = asked.weights
+        images = weights @ measured.image_cov @ weights.T
+        fixed = (weights * measured.single) @ weights.T
+        if asked.model_cov is not None:
+            fixed = fixed + asked.model_cov
+        heads = (weights * measured.luck.variance) @ weights.T
+        return cls(np.diag(images), np.diag(fixed), weights**2, images + fixed + heads)
+
+    def ratios(self, measured: Measurements, num_draws: int, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        root = _root(self.total)
+        moved = rng.standard_normal((num_draws, root.shape[1])) @ root.T
+        images = np.broadcast_to(self.images, moved.shape)
+        if measured.image_df < 400:
+            images = images * rng.chisquare(measured.image_df, moved.shape) / measured.image_df
+        lucks = measured.luck.draws(num_draws, rng) @ self.squares.T
+        variance = np.maximum(images + self.fixed + lucks, np.finfo(np.float64).tiny)
+        return moved / np.sqrt(variance)
+
+
+def _largest(ratios: np.ndarray) -> np.ndarray:
+    return np.abs(ratios).max(axis=1)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """float64 [J, rank]: times its transpose the covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > 1e-10 * max(float(values[-1]), 0.0)
+    return vectors[:, kept] * np.sqrt(values[kept])

@@ -1,0 +1,142 @@
+"""One answer: verdicts follow from intervals, the answer from the verdicts, and none contradicts
+another."""
+
+import numpy as np
+import pytest
+
+from search.evidence.answer import (
+    AugmentationClaims,
+    Claims,
+    CurvePoint,
+    Estimate,
+    WholeClaim,
+    answer_of,
+    candidates,
+    disagree,
+    word_of,
+)
+
+
+def estimate(low: float, high: float) -> Estimate:
+    return Estimate(
+        effect=(low + high) / 2, error=(high - low) / 6, ci=(low, high), detectable=high - low
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.001, 0.02, "HELPS"),
+        (0.001, 0.004, "HELPS"),  # it clears zero, however little it is
+        (-0.03, -0.001, "HURTS"),
+        (-0.005, 0.005, "NEGLIGIBLE"),
+        (0.0, 0.02, "NO EVIDENCE"),
+        (-0.006, 0.004, "NO EVIDENCE"),
+    ],
+)
+def test_a_verdict_follows_from_its_interval(low: float, high: float, word: str) -> None:
+    assert word_of(estimate(low, high), 0.005) == word
+
+
+def test_what_was_not_tried_is_said_not_to_be() -> None:
+    assert word_of(None, 0.005) == "NOT TRIED"
+
+
+def _random_estimate(rng: np.random.Generator) -> Estimate | None:
+    if rng.random() < 0.15:
+        return None
+    size = 10 ** rng.uniform(-4, -1)
+    low, high = sorted(rng.normal(0, size, 2))
+    return estimate(float(low), float(high))
+
+
+def random_claims(rng: np.random.Generator) -> Claims:
+    """A table as a search might leave it, or worse."""
+    augmentations = []
+    for name in ("rotation_range", "zoom_range", "horizontal_flip")[: rng.integers(4)]:
+        alone, strength = _random_estimate(rng), float(rng.integers(1, 4))
+        augmentations.append(
+            AugmentationClaims(
+                name=name,
+                strength=strength if alone else None,
+                alone=alone,
+                with_recommended=_random_estimate(rng) if alone else None,
+                strengths=None,
+                curve=(CurvePoint(value=strength, measured=alone),) if alone else (),
+            )
+        )
+    names = [each.name for each in augmentations if rng.random() < 0.5]
+    both = {"zoom_range": 9.0, **dict.fromkeys(names, 7.0)}
+    wholes = [
+        WholeClaim(label="recommended", settings=both, measured=_random_estimate(rng)),
+        WholeClaim(label="TrivialAugment", settings={}, measured=_random_estimate(rng)),
+    ][: rng.integers(3)]
+    return Claims(
+        augmentations=tuple(augmentations),
+        wholes=tuple(wholes),
+        recommended="recommended" if wholes else None,
+        critical=3.0,
+    )
+
+
+def test_no_answer_contradicts_its_table() -> None:
+    kinds = set()
+    for number in range(10_000):
+        claims = random_claims(np.random.default_rng(number))
+        answer = answer_of(claims)
+        kinds.add(answer.kind)
+        words = {each.label: word_of(each.measured, 0.005) for each in candidates(claims)}
+        assert (answer.kind == "use") == ("HELPS" in words.values())
+        if answer.kind == "use":
+            assert answer.label is not None
+            assert words[answer.label] == "HELPS"
+            assert answer.gain is not None
+            assert answer.gain.ci[0] > 0
+            helping = {n for n, word in claims.verdicts().items() if word == "HELPS"}
+            assert helping - set(answer.settings) == set(answer.left_out)
+        if answer.kind == "none":
+            assert answer.at_most is not None
+            tops = [each.measured.ci[1] for each in candidates(claims) if each.measured]
+            assert max(tops) <= answer.at_most <= claims.negligible
+        if answer.kind == "cannot_tell":
+            assert "NO EVIDENCE" in words.values() or set(words.values()) <= {"NOT TRIED"}
+            assert (answer.detectable is None) == (set(words.values()) <= {"NOT TRIED"})
+    assert kinds == {"use", "none", "cannot_tell"}
+
+
+def test_two_estimates_of_one_setting_are_refused() -> None:
+    alone = AugmentationClaims(
+        name="zoom_range",
+        strength=0.1,
+        alone=estimate(0.01, 0.02),
+        with_recommended=None,
+        strengths=None,
+    )
+    whole = WholeClaim(
+        label="recommended", settings={"zoom_range": 0.1}, measured=estimate(-0.01, 0.01)
+    )
+    with pytest.raises(ValueError, match="two estimates"):
+        Claims(augmentations=(alone,), wholes=(whole,), recommended=None, critical=3.0)
+
+
+def test_an_augmentation_that_helps_and_is_left_out_is_explained_by_what_it_adds() -> None:
+    alone = AugmentationClaims(
+        name="zoom_range",
+        strength=0.1,
+        alone=estimate(0.01, 0.02),
+        with_recommended=estimate(-0.02, -0.01),
+        strengths=None,
+    )
+    whole = WholeClaim(
+        label="recommended", settings={"rotation_range": 10}, measured=estimate(0.02, 0.03)
+    )
+    answer = answer_of(
+        Claims(augmentations=(alone,), wholes=(whole,), recommended="recommended", critical=3.0)
+    )
+    assert answer.label == "recommended"
+    assert answer.left_out == {"zoom_range": "HURTS"}
+
+
+def test_a_test_set_that_says_something_else_is_noticed() -> None:
+    assert disagree(estimate(0.2, 0.4), estimate(-0.03, 0.03))
+    assert not disagree(estimate(0.0, 0.03), estimate(-0.03, 0.03))
