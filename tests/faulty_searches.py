@@ -52,7 +52,6 @@ def in_haste(patch: pytest.MonkeyPatch) -> Faults:
     patch.setattr("search.driver.session.TrialSheets", lambda *arguments: Heard())
     patch.setattr("search.report.preview.write_winner_sheet", lambda *arguments: None)
     patch.setattr("os.fsync", lambda descriptor: None)
-    patch.setattr("gc.collect", lambda: 0)  # which statsmodels calls
     return found
 
 

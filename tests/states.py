@@ -9,14 +9,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from data.settings import DatasetConfig
-from search.evidence.findings import (
-    Confirmed,
-    Evidence,
-    RungCorrelation,
-    Score,
-    TestResult,
-    Verdict,
+from search.evidence.answer import (
+    AugmentationClaims,
+    Claims,
+    CurvePoint,
+    Estimate,
+    StrengthRange,
+    WholeClaim,
+    answer_of,
 )
+from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.experiment.trial import (
     Curve,
     Effect,
@@ -333,46 +335,103 @@ def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
         rung_correlations=(RungCorrelation(from_views=4, to_views=16, rho=0.77, num_trials=6),),
         optimism=0.004,
     )
-    if reached < 3:
-        return searched
+    if reached < 4:
+        return with_claims(searched, make_claims(recommended=None))
     confirmed = searched.model_copy(
         update={
-            "confirmed": tuple(
-                Confirmed(
-                    trial=t, source_trial=s, label=f"trial {s}", effect=make_effect(d), p_holm=p
-                )
-                for t, s, d, p in (
-                    (10, 3, 0.012, 0.0001),
-                    (11, 5, 0.008, 0.004),
-                    (12, 7, 0.004, 0.12),
-                )
-            ),
-            "chosen_trial": 10,
-            "chosen_label": "trial 3",
-            "policy": _verdict(0.012, 0.0001, "policy"),
+            "is_final": True,
+            "trained": {
+                **{f"trial {source}": 10 + place for place, source in enumerate((3, 5, 7))},
+                **{f"without {name}": 13 + place for place, name in enumerate(_ABLATED)},
+            },
+            "sources": {f"trial {source}": source for source in (3, 5, 7)},
             "by_class": {
                 c: make_effect(0.012 - 0.004 * (i % 4), 0.015) for i, c in enumerate(class_names)
             },
         }
     )
-    if reached < 4:
-        return confirmed
-    verdicts = {
-        "rotation_range": _verdict(0.006, 0.02, "removed"),
-        "width_shift_range": _verdict(0.003, 0.24, "removed"),
-        "zoom_range": _verdict(0.001, 0.7, "removed"),
-        "vertical_flip": _verdict(-0.023, 0.0001, "alone"),
-    }
-    return confirmed.model_copy(update={"verdicts": verdicts})
+    return with_claims(confirmed, make_claims())
 
 
-def _verdict(effect: float, p_holm: float, basis: Literal["removed", "alone", "policy"]) -> Verdict:
-    sure = p_holm < 0.05
-    name: Literal["HELPS", "HURTS", "NO EVIDENCE"] = (
-        "NO EVIDENCE" if not sure else "HELPS" if effect > 0 else "HURTS"
+def with_claims(evidence: Evidence, claims: Claims) -> Evidence:
+    """With the answer that follows from them."""
+    return evidence.model_copy(update={"claims": claims, "answer": answer_of(claims)})
+
+
+CRITICAL = 2.9
+ALONE: dict[str, tuple[tuple[Any, ...], int, float]] = {
+    "rotation_range": ((0, 10, 20, 30, 40), 1, 0.006),
+    "width_shift_range": ((0.0, 0.05, 0.1, 0.15, 0.2), 2, 0.003),
+    "zoom_range": ((0.0, 0.1, 0.2, 0.3), 1, 0.001),
+    "vertical_flip": ((False, True), 1, -0.023),
+}  # values, which of them is judged, its effect
+
+
+def make_estimate(effect: float, half_width: float = 0.005) -> Estimate:
+    error = half_width / CRITICAL
+    return Estimate(
+        effect=effect,
+        error=error,
+        ci=(effect - half_width, effect + half_width),
+        detectable=(CRITICAL + 0.84) * error,
     )
-    return Verdict(
-        verdict=name, effect=effect, ci=(effect - 0.005, effect + 0.005), p_holm=p_holm, basis=basis
+
+
+def make_claims(
+    recommended: str | None = "trial 3",
+    half_width: float = 0.005,
+    wholes: dict[str, float] | None = None,
+    alone: dict[str, float] | None = None,
+) -> Claims:
+    """wholes, alone: effects in the place of others."""
+    effects = {"trial 3": 0.012, "trial 5": 0.008, "trial 7": 0.004} | (wholes or {})
+    settings = {"trial 3": TRIALS[0], "trial 5": TRIALS[2], "trial 7": TRIALS[4]}
+    shown = {**(effects if recommended else {}), "course": 0.004, "TrivialAugment": -0.008}
+    return Claims(
+        augmentations=tuple(
+            _claims_of(name, recommended, half_width, (alone or {}).get(name)) for name in ALONE
+        ),
+        wholes=tuple(
+            WholeClaim(
+                label=label,
+                settings=settings.get(label, {}),
+                measured=make_estimate(effect, half_width),
+            )
+            for label, effect in shown.items()
+        ),
+        recommended=recommended,
+        critical=CRITICAL,
+    )
+
+
+def _claims_of(
+    name: str, recommended: str | None, half_width: float, effect: float | None
+) -> AugmentationClaims:
+    values, at, usual = ALONE[name]
+    peak = usual if effect is None else effect
+    curve = _strength_curve(values, at, peak, half_width)
+    return AugmentationClaims(
+        name=name,
+        strength=values[at],
+        alone=curve[at].measured,
+        with_recommended=make_estimate(peak, half_width) if recommended else None,
+        strengths=StrengthRange(first=values[0], last=values[-1], at_edge=False),
+        curve=curve,
+        curve_beside=_strength_curve(values, at, peak, half_width) if recommended else (),
+    )
+
+
+def _strength_curve(
+    values: tuple[Any, ...], at: int, peak: float, half_width: float
+) -> tuple[CurvePoint, ...]:
+    """Straight up to the strength that is judged, then half as steeply down."""
+    nothing = Estimate(effect=0.0, error=0.0, ci=(0.0, 0.0), detectable=0.0)
+    rise = [peak * (place / at if place <= at else 1 - (place - at) / 2 / at) for place in range(9)]
+    return tuple(
+        CurvePoint(
+            value=value, measured=make_estimate(rise[place], half_width) if place else nothing
+        )
+        for place, value in enumerate(values)
     )
 
 
@@ -414,23 +473,13 @@ def without_recommendation() -> SearchState:
     state = make_state()
     assert state.evidence is not None
     assert state.test is not None
-    confirmed = tuple(
-        c.model_copy(update={"effect": make_effect(0.001 - 0.002 * place, 0.006), "p_holm": 1.0})
-        for place, c in enumerate(state.evidence.confirmed)
+    claims = make_claims(
+        half_width=0.006,
+        wholes={"trial 3": 0.001, "trial 5": -0.001, "trial 7": -0.003},
+        alone={"rotation_range": 0.002},
     )
-    nothing = Verdict(
-        verdict="NO EVIDENCE", effect=0.001, ci=(-0.005, 0.007), p_holm=1.0, basis="policy"
-    )
-    evidence = state.evidence.model_copy(
-        update={
-            "confirmed": confirmed,
-            "chosen_trial": None,
-            "chosen_label": "no augmentation",
-            "policy": nothing,
-            "removed": {"zoom_range": nothing.model_copy(update={"basis": "removed"})},
-            "null_floor": 0.021,
-            "best_is_below_floor": True,
-        }
+    evidence = with_claims(state.evidence, claims).model_copy(
+        update={"null_floor": 0.021, "best_is_below_floor": True}
     )
     test = state.test.model_copy(update={"chosen": None, "effect": None})
     return state.model_copy(update={"evidence": evidence, "test": test})

@@ -13,7 +13,7 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import did_you_mean, escaped
 from search.driver.prepare import resources_of
-from search.driver.publishing import winner_of, write_outputs
+from search.driver.publishing import write_outputs
 from search.driver.winner import stored_winner
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
@@ -23,6 +23,8 @@ from search.journal.journal_file import read
 from search.journal.lock import RunLock
 from search.journal.state import SearchState, replay
 from search.report.preview import preview_sheet
+from search.report.summary import winner_of
+from search.report.view import SearchView
 from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
 from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
@@ -91,7 +93,7 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
             augmentation,
             size,
         )
-    winner = winner_of(state)
+    winner = winner_of(SearchView(state))
     if winner is None:
         raise UserError(
             "nothing is recommended yet; let the search finish, or export a trial with --trial N"

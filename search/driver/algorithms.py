@@ -19,6 +19,7 @@ from search.driver.oracles import (
     hyperband_oracle_class,
     in_memory,
     random_oracle_class,
+    screening_oracle_class,
 )
 from search.driver.rounds import (
     HalvingPlan,
@@ -30,6 +31,7 @@ from search.driver.rounds import (
     plan_hyperband,
     synchronous,
 )
+from search.evidence.screening import screening_points
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
@@ -102,6 +104,28 @@ def budget_ladder(config: ExperimentConfig) -> tuple[int, ...]:
     return tuple(sorted({each.budget for each in rounds_of(config)}))
 
 
+def _random_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
+    return {"is_tried": lambda values: not space.settings(values).augmentation}
+
+
+def _screening_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
+    def listed() -> list[dict[str, Any]]:
+        axes = space.screened()
+        seed = derive_seed(config.seed, "oracle", "screening")
+        points = screening_points(
+            config.search.trials, tuple(axis.num_levels for axis in axes.values()), seed
+        )
+        return [
+            {
+                name: axis.proposal(place)
+                for (name, axis), place in zip(axes.items(), point, strict=True)
+            }
+            for point in points.tolist()
+        ]
+
+    return {"listed": listed}
+
+
 def _grid_options(config: ExperimentConfig, space: Space) -> dict[str, Any]:
     require_steps(space)
     return {}
@@ -160,7 +184,19 @@ def _most(config: ExperimentConfig) -> int:
 ALGORITHMS: dict[str, Algorithm] = {
     record.name: record
     for record in (
-        Algorithm("random", "draws each setting at random", random_oracle_class),
+        Algorithm(
+            name="screening",
+            summary="lays all settings out before the first, so that every trial tells about every "
+            "augmentation",
+            oracle=screening_oracle_class,
+            options=_screening_options,
+        ),
+        Algorithm(
+            name="random",
+            summary="draws each setting at random",
+            oracle=random_oracle_class,
+            options=_random_options,
+        ),
         Algorithm(
             name="grid",
             summary="goes through every combination; ranges need a `step`",

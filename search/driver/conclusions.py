@@ -1,6 +1,6 @@
-"""From trials to evidence: which effects, which floor, which verdicts, and what is recommended. One
-value a phase, for the journal. The statistics are `evaluation`, `floor` and `verdicts`; here the
-right trials are put into them.
+"""From trials to evidence: which effects, which floor, which claims, and the answer. One value a
+phase, for the journal. The statistics are `evaluation`, `floor` and `claims`; here the right trials
+are put into them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,20 +9,15 @@ from typing import Literal
 
 import numpy as np
 
-from search.driver.phases import Context, Knowledge, best_trials, policy_to_ablate
+from search.driver.claiming import Look
+from search.driver.confirmation import RECOMMENDED, whole_settings
+from search.driver.phases import Context, Knowledge, best_trials
 from search.driver.specs import NONE
+from search.evidence.answer import Claims, answer_of
 from search.evidence.evaluation import effects_by_class
-from search.evidence.findings import (
-    Confirmed,
-    Evidence,
-    RungCorrelation,
-    Score,
-    TestResult,
-    Verdict,
-)
+from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.evidence.floor import NullFloor, null_floor
 from search.evidence.scores import confusion_matrix, wilson_interval
-from search.evidence.verdicts import choose, holm, verdict
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, TrialRecord, setting_key
@@ -32,11 +27,19 @@ FEWEST = 3  # settings below which a rank correlation says nothing
 
 
 def after_search(context: Context, known: Knowledge) -> Evidence:
-    """The best trial, and what the best would show if none differed from no augmentation."""
+    """The best trial, what the best would show if none differed from no augmentation, and what can
+    be claimed so far."""
     record = context.ledger.record
     completed = [n for n in known.trials if record(n).status == "completed"]
     best = best_trials(context, known.trials, 1)
+    sources = whole_settings(context, known)
+    claims = Look(context).claims({label: record(n) for label, n in sources.items()})
+    is_final = not context.prepared.is_confirmed
     updates: dict = {
+        "claims": claims,
+        "answer": answer_of(claims) if is_final else None,
+        "is_final": is_final,
+        "sources": sources,
         "rung_correlations": rank_correlations(map(record, completed)),
         "optimism": _optimism(context, [*known.controls.full.values(), *completed]),
     }
@@ -69,64 +72,34 @@ def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloo
 
 
 def after_confirmation(context: Context, known: Knowledge) -> Evidence:
-    """The effects on fresh folds, seeds and views, and the policy they recommend, if any."""
-    record, candidates = context.ledger.record, known.confirmation.candidates
-    effects = {n: effect for n in candidates if (effect := record(n).effect) is not None}
-    corrected = holm([effect.p_value for effect in effects.values()], _num_searched(context))
-    confirmed = tuple(
-        Confirmed(
-            trial=number,
-            source_trial=candidates[number],
-            label=record(number).label,
-            effect=effect,
-            p_holm=p_value,
-        )
-        for (number, effect), p_value in zip(effects.items(), corrected, strict=True)
-    )
-    chosen = choose(confirmed)
-    shown = chosen or max(confirmed, key=lambda c: c.effect.delta, default=None)
-    by_class = _by_class(context, shown.trial, known.confirmation.baseline) if shown else {}
+    """The claims of all trainings, and the one answer they give."""
+    record, found = context.ledger.record, known.confirmation
+    wholes = {
+        label: record(number)
+        for label, number in found.trained.items()
+        if record(number).kind == "confirm"
+    }
+    claims = Look(context).claims(wholes, RECOMMENDED)
+    answer = answer_of(claims)
+    used = answer.label if answer.kind == "use" else _best_whole(claims)
+    shown = found.trained.get(used) if used is not None else None
+    shown = shown if shown is not None and record(shown).status == "completed" else None
     return known.evidence.model_copy(
         update={
-            "confirmed": confirmed,
-            "chosen_trial": chosen.trial if chosen else None,
-            "chosen_label": chosen.label if chosen else NONE,
-            "policy": verdict(shown.effect, shown.p_holm, "policy") if shown else None,
-            "by_class": by_class,
+            "claims": claims,
+            "answer": answer,
+            "is_final": True,
+            "trained": found.trained,
+            "sources": found.sources,
+            "by_class": _by_class(context, shown, found.baseline) if shown is not None else {},
         }
     )
 
 
-def _num_searched(context: Context) -> int:
-    """Different settings that the confirmed ones were picked from, controls included: picking must
-    be paid for."""
-    records = [
-        r
-        for r in context.ledger.records
-        if r.kind in ("control", "trial") and r.spec.settings.augmentation
-    ]
-    return len({setting_key(r.spec.settings) for r in records if r.status == "completed"})
-
-
-def after_ablation(context: Context, known: Knowledge) -> Evidence:
-    """One verdict an augmentation, corrected for all that was compared at this stage."""
-    ledger, ablation = context.ledger, known.ablation
-    alone = {
-        name: effect
-        for name, number in ablation.alone.items()
-        if (effect := ledger.record(number).effect) is not None
-    }
-    settings, candidates = policy_to_ablate(context, known), known.confirmation.candidates
-    same = (n for n in candidates if ledger.record(n).spec.settings == settings)
-    policy = next(same, None)
-    removed = {
-        name: ledger.effect(policy, number)
-        for name, number in ablation.removed.items()
-        if policy is not None and ledger.record(number).status == "completed"
-    }
-    return known.evidence.model_copy(
-        update={"verdicts": _verdicts(alone, "alone"), "removed": _verdicts(removed, "removed")}
-    )
+def _best_whole(claims: Claims) -> str | None:
+    """The label of the whole setting that gained most, whether that is sure or not."""
+    effects = {whole.label: whole.measured.effect for whole in claims.wholes if whole.measured}
+    return max(effects, key=lambda label: effects[label], default=None)
 
 
 def after_test(context: Context, known: Knowledge) -> TestResult:
@@ -175,14 +148,6 @@ def _optimism(context: Context, numbers: list[int]) -> float | None:
         if r and r.metrics
     ]
     return float(np.mean(gaps)) if gaps else None
-
-
-def _verdicts(effects: dict[str, Effect], basis: str) -> dict[str, Verdict]:
-    corrected = holm([effect.p_value for effect in effects.values()])
-    return {
-        name: verdict(effect, p_value, basis)
-        for (name, effect), p_value in zip(effects.items(), corrected, strict=True)
-    }
 
 
 def rank_correlations(records: Iterable[TrialRecord]) -> tuple[RungCorrelation, ...]:

@@ -1,12 +1,12 @@
-"""KerasTuner's oracles as this search has them: halving, its Bayesian one with a bound on what a
-proposal costs, Hyperband from the bracket that is paid for, and none of them with files.
+"""KerasTuner's oracles as this search has them: screening, halving, its Bayesian one with a bound
+on what a proposal costs, Hyperband from the bracket that is paid for, and none of them with files.
 
 Each class is made on first use, since its base imports TensorFlow. Which algorithm takes which is
 `algorithms`; how a budget is shared out, `rounds`.
 """
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -41,10 +41,41 @@ def in_memory(oracle_class: type) -> type:
     return InMemory
 
 
+@lru_cache(maxsize=1)
 def random_oracle_class() -> Any:
     from keras_tuner.oracles import RandomSearchOracle
 
-    return RandomSearchOracle
+    class AugmentingOracle(RandomSearchOracle):
+        """Draws again where a draw is as good as tried: no augmentation is a control already."""
+
+        def __init__(self, is_tried: Callable[[dict[str, Any]], bool], **options: Any) -> None:
+            super().__init__(**options)
+            self._is_tried = is_tried
+
+        def _duplicate(self, values: dict[str, Any]) -> bool:
+            return bool(super()._duplicate(values)) or self._is_tried(values)
+
+    return AugmentingOracle
+
+
+@lru_cache(maxsize=1)
+def screening_oracle_class() -> Any:
+    import keras_tuner
+
+    class ScreeningOracle(keras_tuner.Oracle):
+        """Proposes a list of settings in its order, whatever comes of them. listed: makes it."""
+
+        def __init__(self, listed: Callable[[], Sequence[dict[str, Any]]], **options: Any) -> None:
+            super().__init__(**options)
+            self._listed = listed
+            self._left: Iterator[dict[str, Any]] | None = None
+
+        def populate_space(self, trial_id: str) -> dict[str, Any]:
+            self._left = iter(self._listed()) if self._left is None else self._left
+            values = next(self._left, None)
+            return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
+
+    return ScreeningOracle
 
 
 def grid_oracle_class() -> Any:

@@ -1,18 +1,18 @@
-"""What the phases of a search ask for (controls, confirmation, ablation, test), and what they hand
-on. The search phase, which asks an oracle, is `search_phase`; their order `session`; what the
-answers mean `conclusions`.
+"""What the phases of a search ask for (controls, test), and what they hand on. The search phase,
+which asks an oracle, is `search_phase`; confirmation and ablation are `confirmation`; their order
+`session`; what the answers mean `conclusions`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from data.augmentations import active, is_option
-from data.augmentations import alone as taken_alone
 from search.driver.algorithms import budget_ladder
+from search.driver.declaration import Declaration
 from search.driver.ledger import Ledger
 from search.driver.prepare import Prepared
-from search.driver.specs import CONTROLS, NONE, Epochs, SpecFactory
+from search.driver.specs import NONE, Epochs, SpecFactory, controls_of
+from search.evidence.curves import Combination
 from search.evidence.findings import Evidence
 from search.execution.failures import failure_streak
 from search.experiment.config import ExperimentConfig
@@ -51,6 +51,11 @@ class Context:
     @property
     def specs(self) -> SpecFactory:
         return self.prepared.specs
+
+    @property
+    def top_rung(self) -> int:
+        """The rung of trials that have all of their budget, where there are rungs."""
+        return len(budget_ladder(self.config)) - 1
 
     def ask(self, spec: TrialSpec, rung: int | None = None) -> int:
         return self.ledger.ask(spec, self.space.named_values(spec.settings), rung)
@@ -99,38 +104,35 @@ class Controls:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Numbers of the confirming trials: no augmentation, and for each candidate the trial it comes
-    from."""
+    """Numbers of the confirming trials: no augmentation, and by label all others; sources: of whole
+    settings, the trials of the search phase that they repeat."""
 
     baseline: int
-    candidates: dict[int, int]  # confirming trial -> source trial
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Numbers of the ablating trials: the policy less one augmentation, and one augmentation
-    alone."""
-
-    removed: dict[str, int]
-    alone: dict[str, int]
+    trained: dict[str, int]
+    sources: dict[str, int]
 
 
 @dataclass(frozen=True)
 class Knowledge:
     """What the phases so far hand to the next: numbers of their trials, and what was concluded.
 
-    controls, confirmation, ablation: empty before their phase; trial 0 is always no augmentation.
+    controls, confirmation: empty before their phase; trial 0 is always no augmentation.
     trials: of the search phase, as told. finals: of the test phase, by label. leaked: source trial
     -> the same, scored on augmented images.
     """
 
     controls: Controls = Controls({None: {NONE: 0}})
     trials: tuple[int, ...] = ()
-    confirmation: Confirmation = Confirmation(0, {})
-    ablation: Ablation = Ablation({}, {})
+    confirmation: Confirmation = Confirmation(0, {}, {})
     finals: dict[str, int] = field(default_factory=dict)
     leaked: dict[int, int] = field(default_factory=dict)
     evidence: Evidence = field(default_factory=Evidence)
+
+    def told(self, label: str) -> tuple[int | None, ...]:
+        """Trials of what the search answers under a label, those that say most of it first."""
+        found = self.confirmation
+        repeated = found.sources.get(label, self.controls.full.get(label))
+        return found.trained.get(label), repeated, self.evidence.best_trial
 
 
 def run_controls(context: Context, known: Knowledge) -> Knowledge:
@@ -141,7 +143,7 @@ def run_controls(context: Context, known: Knowledge) -> Knowledge:
     asked: dict[Budget, dict[str, int]] = {}
     for rung, budget in enumerate(ladder):
         asked[budget] = {NONE: _baseline_at(context, baseline, rung, ladder)}
-        for label, augmentation in CONTROLS.items():
+        for label, augmentation in controls_of(context.config).items():
             if label != NONE:
                 settings = context.specs.control(augmentation)
                 spec = context.specs.search("control", label, settings, budget)
@@ -164,25 +166,6 @@ def _baseline_at(context: Context, full: int, rung: int, ladder: tuple[Budget, .
     if mode_of(settings.training).budget == "views" or budget == ladder[-1]:
         return full
     return context.ask(context.specs.search("control", NONE, settings, budget), rung)
-
-
-def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
-    """The best `top` settings and the controls again, on fresh folds, seeds and views."""
-    confirm = context.config.evaluation.confirm
-    sources = [
-        *best_trials(context, known.trials, confirm.top if confirm else 0),
-        *(n for label, n in known.controls.full.items() if label != NONE),
-    ]
-    baseline = context.ask(context.specs.confirm("confirm", NONE, context.specs.control({})))
-    candidates = {}
-    for source in sources:
-        record = context.ledger.record(source)
-        spec = context.specs.confirm("confirm", record.label, record.spec.settings)
-        candidates[context.ask(spec)] = source
-    context.tell_needed(baseline, baseline, BASELINE_FAILED)
-    for number in candidates:
-        context.tell(number, baseline)
-    return replace(known, confirmation=Confirmation(baseline, candidates))
 
 
 def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
@@ -211,82 +194,27 @@ def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
     return [number for _, number in ranked[:top]]
 
 
-def run_ablation(context: Context, known: Knowledge) -> Knowledge:
-    """Each augmentation of the policy taken out, and each searched one alone at its strength in the
-    policy or in the best trial."""
-    policy, searched = policy_to_ablate(context, known), searched_augmentations(context)
-    removed, alone = {}, {}
-    for name in active(policy.augmentation):  # in table order: a journal sorts what it holds
-        if name in searched:
-            rest = {key: value for key, value in policy.augmentation.items() if key != name}
-            removed[name] = _ask_ablation(context, f"without {name}", policy, rest)
-    for name in searched:
-        source = policy if name in policy.augmentation else _best_with(context, name)
-        if source is not None:
-            only = taken_alone(name, source.augmentation)
-            alone[name] = _ask_ablation(context, f"{name} alone", policy, only)
-    for number in (*removed.values(), *alone.values()):
-        context.tell(number, known.confirmation.baseline)
-    return replace(known, ablation=Ablation(removed, alone))
-
-
-def policy_to_ablate(context: Context, known: Knowledge) -> Settings:
-    """The chosen policy; where none is, the best confirmed one of the search; where there is none,
-    no augmentation."""
-    chosen = known.evidence.chosen_trial
-    if chosen is None:
-        kinds = {
-            number: context.ledger.record(source).kind
-            for number, source in known.confirmation.candidates.items()
-        }
-        searched = [c for c in known.evidence.confirmed if kinds[c.trial] == "trial"]
-        best = max(searched, key=lambda c: c.effect.delta, default=None)
-        chosen = best.trial if best else known.confirmation.baseline
-    return context.ledger.record(chosen).spec.settings
-
-
-def searched_augmentations(context: Context) -> list[str]:
-    """The augmentations a verdict is asked for: those that some trial may switch on."""
-    space = context.space
-    searched = [name for name, part in space.section_of.items() if part == "augmentation"]
-    fixed = context.specs.control(space.fixed["augmentation"]).augmentation
-    return [name for name in [*searched, *fixed] if not is_option(name)]
-
-
-def _ask_ablation(
-    context: Context, label: str, policy: Settings, augmentation: dict[str, Any]
-) -> int:
-    settings = policy.model_copy(update={"augmentation": active(augmentation)})
-    return context.ask(context.specs.confirm("ablation", label, settings))
-
-
-def _best_with(context: Context, name: str) -> Settings | None:
-    """The setting of the best trial that used an augmentation; None where none did."""
-    using = [
-        r.trial
-        for r in context.ledger.records
-        if r.kind == "trial" and name in r.spec.settings.augmentation
-    ]
-    best = best_trials(context, using, 1)
-    return context.ledger.record(best[0]).spec.settings if best else None
-
-
 def run_test(context: Context, known: Knowledge) -> Knowledge:
-    """No augmentation, and the chosen policy, each for as long as it took before: trained on train
-    + validation, scored on the test split."""
-    kind, chosen = "confirm" if known.evidence.confirmed else "control", known.evidence.chosen_trial
-    records = context.ledger.records
-    baseline = next(r for r in records if r.kind == kind and not r.spec.settings.augmentation)
-    sources = {NONE: baseline}
-    if chosen is not None:
-        sources[records[chosen].label] = records[chosen]
-    finals = {
-        label: context.ask(
-            context.specs.final(label, source.spec.settings, Epochs.of(source.result))
-        )
-        for label, source in sources.items()
-    }
+    """No augmentation, and the setting that the answer uses, each for as long as it took before:
+    trained on train + validation, scored on the test split."""
+    answer, ledger = known.evidence.answer, context.ledger
+    is_confirmed = bool(known.confirmation.trained)
+    baseline = known.confirmation.baseline if is_confirmed else known.controls.full[NONE]
+    finals = {NONE: _ask_final(context, NONE, context.specs.control({}), baseline)}
+    if answer is not None and answer.kind == "use" and answer.label is not None:
+        told = [number for number in known.told(answer.label) if number is not None]
+        number = next(n for n in told if ledger.record(n).status == "completed")
+        settings = ledger.record(number).spec.settings
+        if answer.is_alone:  # perhaps at another strength than it was trained with alone
+            settings = Declaration(context.specs).settings(Combination.of(answer.settings))
+        finals[answer.label] = _ask_final(context, answer.label, settings, number)
     for label, number in finals.items():
         against = finals[NONE] if label != NONE else None
         context.tell_needed(number, against, f"the final model ({label})")
     return replace(known, finals=finals)
+
+
+def _ask_final(context: Context, label: str, settings: Settings, source: int) -> int:
+    """source: the trial whose epochs it takes."""
+    epochs = Epochs.of(context.ledger.record(source).result)
+    return context.ask(context.specs.final(label, settings, epochs))

@@ -17,7 +17,7 @@ from search.experiment.trial import TrialRecord
 from search.experiment.yaml_file import as_yaml
 from search.journal.state import EventLog, SearchState
 from search.report.page import write_report
-from search.report.summary import summarize
+from search.report.summary import summarize, winner_of
 from search.report.time_left import ExpectedWork
 from search.report.trial_tables import write_trials
 from search.report.view import SearchView
@@ -49,28 +49,11 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     view = SearchView(state)
     write_trials(view, run_dir)
     write_atomically(run_dir / "summary.json", _json(summarize(view)), "the summary")
-    winner = winner_of(state)
+    winner = winner_of(view)
     if winner is not None:
         write_atomically(run_dir / "winner.json", _json(winner), "the winner")
     if with_report:
         write_report(view, run_dir)
-
-
-def winner_of(state: SearchState) -> dict | None:
-    """The recommended settings, once they are known: no augmentation is a recommendation too."""
-    evidence = state.evidence
-    if evidence is None or evidence.chosen_label is None:
-        return None
-    record = next(
-        (r for r in state.records if r.trial == evidence.chosen_trial), state.baseline("confirm")
-    )
-    if record is None:
-        return None
-    return {
-        "label": evidence.chosen_label,
-        "trial": record.trial,
-        **record.spec.settings.model_dump(mode="json"),
-    }
 
 
 def _json(value: object) -> str:

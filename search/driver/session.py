@@ -2,8 +2,9 @@
 
 `run_search` is the door for the command line and for Python. A sitting ends in one of the ways that
 `ending` tells apart and writes down; run again, the search goes on from its journal and trains only
-what was not told. What each phase asks for is `phases` and `search_phase`; what its answers mean
-`conclusions`; how trials are asked and told `ledger`; files and MLflow are `publishing`'s.
+what was not told. What each phase asks for is `phases`, `search_phase` and `confirmation`; what its
+answers mean `conclusions`; how trials are asked and told `ledger`; files and MLflow are
+`publishing`'s.
 """
 
 import threading
@@ -19,7 +20,8 @@ import numpy as np
 
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
-from search.driver.conclusions import after_ablation, after_confirmation, after_search, after_test
+from search.driver.conclusions import after_confirmation, after_search, after_test
+from search.driver.confirmation import run_confirmation
 from search.driver.ending import SittingOutcome, ended
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
@@ -28,8 +30,6 @@ from search.driver.opening import continued, open_search
 from search.driver.phases import (
     Context,
     Knowledge,
-    run_ablation,
-    run_confirmation,
     run_controls,
     run_test,
 )
@@ -78,7 +78,6 @@ PHASES = (
     SearchPhase(
         "confirm", run_confirmation, "evidence", after_confirmation, lambda p: p.is_confirmed
     ),
-    SearchPhase("ablation", run_ablation, "evidence", after_ablation, lambda p: p.is_ablated),
     SearchPhase("test", run_test, "test", after_test, lambda p: p.is_tested),
 )
 WITH_LEAK = (*PHASES, SearchPhase("leak", run_leak, "leak", after_leak))  # a guest, for the course

@@ -10,7 +10,7 @@ what `--demo-leak` scores again), ablations with the confirmation.
 from dataclasses import dataclass
 from typing import Any
 
-from search.experiment.config import ExperimentConfig
+from search.experiment.config import ControlName, ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.trial import Kind, Precision, Protocol, Settings, TrialResult, TrialSpec
@@ -43,6 +43,15 @@ CONTROLS: dict[str, dict[str, Any]] = {
     COURSE: COURSE_SETTINGS,
     TRIVIAL: {"policy": "trivial_augment_wide"},
 }
+
+# What `evaluation.controls` calls them.
+LABELS: dict[ControlName, str] = {"course": COURSE, "trivial_augment": TRIVIAL}
+
+
+def controls_of(config: ExperimentConfig) -> dict[str, dict[str, Any]]:
+    """No augmentation, and what else this experiment compares with, by label."""
+    asked = {LABELS[name] for name in config.evaluation.controls}
+    return {label: CONTROLS[label] for label in CONTROLS if label == NONE or label in asked}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
-from search.driver.specs import NONE, Epochs
+from search.driver.specs import Epochs
 from search.execution.engine import LOG_FOLDER
 from search.execution.worker import die_with_parent, redirect_output
 from search.execution.worker_process import OwnContext
@@ -45,11 +45,11 @@ EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for wh
 
 def final_record(state: SearchState) -> TrialRecord | None:
     """The final trial of what is recommended; None where there was no test phase."""
-    label = state.evidence.chosen_label if state.evidence else None
+    label = SearchView(state).used_label
     finals = {
         record.label: record for record in state.of_kind("test") if record.status == "completed"
     }
-    return finals.get(label or NONE)
+    return finals.get(label)
 
 
 def build_winner(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
-from search.driver.specs import CONTROLS
+from search.driver.specs import controls_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
@@ -82,7 +82,7 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     if mode_of(space.corners()[0].training).budget == "epochs":
         return _epochs(config, space, ladder, removed_share)
     full = _full_views(space)
-    others = len(CONTROLS) - 1
+    others = len(controls_of(config)) - 1
     rungs = max(1, len(ladder))
     phases = {
         "controls": PhaseWork(1 + others * rungs, 1 + others * full),
@@ -90,7 +90,7 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
-        top = evaluation.confirm.top + others
+        top = 1 + evaluation.confirm.top + others  # the setting recommended is one more
         phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
         searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
@@ -98,10 +98,8 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
             trials = searched + removed * (removed >= LARGE_POLICY)
             phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
-        # One fold. Nothing is recommended, and trained beside no augmentation, that was not
-        # confirmed.
-        chosen = evaluation.confirm is not None
-        phases["test"] = PhaseWork(1 + chosen, 1 + chosen * full, HEADS / evaluation.folds)
+        # One fold: no augmentation, and what the answer uses.
+        phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
 
 
@@ -115,14 +113,15 @@ def _epochs(
     full = float(mode_of(training).most(training))
     heads = evaluation.folds * evaluation.seeds
     search = _search_work(config, space, full)
-    controls = len(CONTROLS) * max(1, len(ladder))
+    num_controls = len(controls_of(config))
+    controls = num_controls * max(1, len(ladder))
     phases = {
-        "controls": PhaseWork(controls, heads * len(CONTROLS) * (sum(ladder) or full), 0.0),
+        "controls": PhaseWork(controls, heads * num_controls * (sum(ladder) or full), 0.0),
         "search": PhaseWork(search.trials, heads * search.views, 0.0),
     }
     if confirm is not None:
         each = evaluation.folds * confirm.seeds * full
-        trials: float = confirm.top + len(CONTROLS)
+        trials: float = confirm.top + 1 + num_controls
         phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
         searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:

@@ -149,6 +149,11 @@ class Answer(Frozen):
     detectable: float | None = None
     left_out: dict[str, VerdictWord] = {}
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether one augmentation is used by itself, at the strength that it is claimed at."""
+        return any(self.label == alone_label(name) for name in self.settings)
+
 
 def answer_of(claims: Claims) -> Answer:
     """Uses the largest effect that HELPS among whole settings and augmentations alone."""
@@ -172,11 +177,15 @@ def answer_of(claims: Claims) -> Answer:
     return Answer(kind="cannot_tell", detectable=detectable)
 
 
+def alone_label(name: str) -> str:
+    return f"{name} alone"
+
+
 def candidates(claims: Claims) -> list[WholeClaim]:
     """Everything that could be used."""
     alone = [
         WholeClaim(
-            label=f"{each.name} alone", settings={each.name: each.strength}, measured=each.alone
+            label=alone_label(each.name), settings={each.name: each.strength}, measured=each.alone
         )
         for each in claims.augmentations
     ]

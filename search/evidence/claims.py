@@ -21,6 +21,8 @@ from search.evidence.curves import NOTHING, Axis, Combination, Strengths, fit, s
 from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous
 from search.evidence.measurements import Measurements
 
+_DECIMALS = 10  # the last digits of sums are another machine's
+
 _Pair = tuple[Combination, Combination]
 
 
@@ -81,7 +83,7 @@ def claim(
             for label, point in declared.wholes.items()
         ),
         recommended=declared.recommended,
-        critical=table.intervals.critical,
+        critical=_rounded(table.intervals.critical),
         negligible=declared.negligible,
     )
 
@@ -109,12 +111,28 @@ class _Table:
         if more == less:
             return Estimate(effect=0.0, error=0.0, ci=(0.0, 0.0), detectable=0.0)
         row = self._rows[more, less]
+        low, high = _rounded(found.low[row]), _rounded(found.high[row])
         return Estimate(
-            effect=float(found.effects[row]),
-            error=float(found.errors[row]),
-            ci=(float(found.low[row]), float(found.high[row])),
-            detectable=float(found.detectable[row]),
+            effect=_rounded(found.effects[row]),
+            error=_rounded(found.errors[row]),
+            ci=(low, high),
+            detectable=_rounded(found.detectable[row]),
         )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DECIMALS) + 0.0
+
+
+def nothing_to_claim(declared: Declared) -> Claims:
+    """Where nothing was trained, or nothing but no augmentation."""
+    return Claims(
+        augmentations=tuple(map(_not_tried, declared.axes)),
+        wholes=(),
+        recommended=None,
+        critical=0.0,
+        negligible=declared.negligible,
+    )
 
 
 def _not_tried(axis: Axis) -> AugmentationClaims:

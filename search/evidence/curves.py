@@ -32,6 +32,7 @@ _SCALES = (
 # on real images effects alone and beside others differ by as much as they are large. Trainings of
 # many together do not show it: weaker main effects, all of them, explain those as well.
 _LEAST = np.array([0.15, 1.0, 0.25])
+_DECIMALS = 9  # of effects that are ranked: what the last digits of sums say is not theirs
 _MOST_OF = 0.8  # of the best gain, that the strength recommended keeps
 _OUTSIDE = 100.0  # times the variance of main effects: a control is as it was measured
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
@@ -300,7 +301,7 @@ def strengths(
     gains = (asked.weights @ measured.scores).reshape(count, count - 1)
     by_luck = ratios_by_luck(measured, asked, seed).reshape(-1, count, count - 1).max(axis=2)
     kept = (gains / errors).max(axis=1) <= np.quantile(by_luck, 0.95, axis=0)
-    effects = np.array([0.0, *(-gains[1:, 0])])
+    effects = np.array([0.0, *(-gains[1:, 0])]).round(_DECIMALS)
     best = int(effects.argmax())
     within = [*np.flatnonzero(kept), best]
     return Strengths(best, _sensible(effects), int(min(within)), int(max(within)))
@@ -312,8 +313,11 @@ def _sensible(effects: np.ndarray) -> int:
     return int(np.argmax(gains >= _MOST_OF * gains.max()))
 
 
-def propose(measured: Measurements, model: Model) -> Combination:
-    """The setting the model expects most of, an augmentation at a time until none gains.
+def propose(
+    measured: Measurements, model: Model, axes: Sequence[Axis] | None = None
+) -> Combination:
+    """The setting the model expects most of, an augmentation at a time until none gains. axes:
+    those to set; all by default.
 
     Each is set to the weakest strength that keeps most of its best gain, and left out where
     that gain is no larger than its standard error.
@@ -321,9 +325,9 @@ def propose(measured: Measurements, model: Model) -> Combination:
     found = NOTHING
     for _ in range(4):
         before = found
-        for axis in model.axes:
+        for axis in model.axes if axes is None else axes:
             points = [found.having(axis.name, value, axis.values[0]) for value in axis.values]
-            effects = model.effects(points, measured.scores)
+            effects = model.effects(points, measured.scores).round(_DECIMALS)
             best = points[int(effects.argmax())]
             gain = model.contrasts([(best, points[0])])
             worth = effects.max() - effects[0] > standard_errors(measured, gain)[0]

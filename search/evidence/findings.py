@@ -1,5 +1,5 @@
-"""What a search found out, as values: effects, verdicts, the null floor, the test. Computed in
-`evaluation` and `confirmation`, journaled, and read by the page, MLflow and the command line.
+"""What a search found out, as values: effects, claims, the null floor, the test. Computed from
+trials in `conclusions`, journaled, and read by the page, MLflow and the command line.
 Computes nothing itself.
 """
 
@@ -7,36 +7,8 @@ from typing import Any, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from search.evidence.answer import Answer, Claims
 from search.experiment.trial import Effect, Frozen
-
-VerdictName = Literal["HELPS", "HURTS", "NO EVIDENCE"]
-
-
-class Verdict(Frozen):
-    """The answer about one augmentation or one policy.
-
-    effect, ci: against the comparison named by `basis`: "removed" compares the policy with the
-    policy less this augmentation, "alone" compares this augmentation alone with none, "policy"
-    compares the whole policy with none. Accuracy units (0.01 is a point). p_holm: corrected for
-    everything compared at that stage.
-    """
-
-    verdict: VerdictName
-    effect: float
-    ci: tuple[float, float]
-    p_holm: float
-    basis: Literal["removed", "alone", "policy"]
-
-
-class Confirmed(Frozen):
-    """One setting trained again on fresh seeds, folds and views. `source_trial` is the trial it
-    comes from."""
-
-    trial: int
-    source_trial: int
-    label: str
-    effect: Effect
-    p_holm: float
 
 
 class RungCorrelation(Frozen):
@@ -109,22 +81,22 @@ class Evidence(Frozen):
     null_floor: what the best of the trials would show if none differed from no augmentation (95th
     percentile) in objective units; null_floor_mean: the same, on average. None where the search
     phase has not ended.
-    chosen_trial: the confirmed trial that is recommended; None recommends no augmentation.
-    verdicts: one an augmentation, from it alone at its strength in the best setting. removed: what
-    taking it out of the chosen policy costs. optimism: mean over trials of the optimistic score
-    less the honest one.
+    claims: of every training so far. is_final: whether those are all, so that nothing of them
+    changes any more; answer: once they are. trained: number of the confirming trial of each label
+    of a whole setting, of "NAME alone" and of "without NAME". sources: of each label, the trial of
+    the search that it repeats, where there is one. by_class: of the setting used, else of the best
+    one confirmed. optimism: mean over trials of the optimistic score less the honest one.
     """
 
     null_floor: float | None = None
     null_floor_mean: float | None = None
     best_trial: int | None = None
     best_is_below_floor: bool | None = None
-    confirmed: tuple[Confirmed, ...] = ()
-    chosen_trial: int | None = None
-    chosen_label: str | None = None
-    policy: Verdict | None = None
-    verdicts: dict[str, Verdict] = {}
-    removed: dict[str, Verdict] = {}
+    claims: Claims | None = None
+    answer: Answer | None = None
+    is_final: bool = False
+    trained: dict[str, int] = {}
+    sources: dict[str, int] = {}
     by_class: dict[str, Effect] = {}
     rung_correlations: tuple[RungCorrelation, ...] = ()
     optimism: float | None = None

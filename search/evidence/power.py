@@ -13,7 +13,6 @@ import numpy as np
 
 from search.evidence.evaluation import per_image
 from search.evidence.spread import head_errors
-from search.evidence.verdicts import SIGNIFICANCE
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Frozen, Predictions
 
@@ -25,6 +24,7 @@ _IMAGE_SHARE, _NOISE_SHARE, _HEAD_SHARE = 0.16, 0.65, 0.014
 # Two settings trained from the same seeds have about two fifths of their luck in common: a
 # difference has 2 x 0.6 of one setting's variance.
 _PAIRED = 1.2
+SIGNIFICANCE = 0.05
 _MOST_SEEDS = 20  # beyond, another seed changes little
 
 

@@ -7,7 +7,7 @@ modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and ch
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -72,6 +72,14 @@ class ConfirmConfig(Described):
     """Fresh views an image."""
 
 
+ControlName = Literal["course", "trivial_augment"]
+
+
+def _each_once(names: tuple[ControlName, ...]) -> tuple[ControlName, ...]:
+    """In the order of the table, so that one question is asked in one way."""
+    return tuple(name for name in get_args(ControlName) if name in names)
+
+
 class EvaluationConfig(Described):
     """How a trial is scored, and what is made of the best."""
 
@@ -82,10 +90,19 @@ class EvaluationConfig(Described):
     objective: Objective = "accuracy"
     """What a trial is ranked by."""
     confirm: ConfirmConfig | None = ConfirmConfig()
-    """The best are trained again on fresh folds, seeds and views; null: nothing is
-    recommended."""
+    """The best are trained again on fresh folds, seeds and views; null: the answer rests on the
+    search alone."""
     ablation: bool = True
-    """Each augmentation taken out of the best setting, and each alone."""
+    """Each augmentation taken out of the recommended setting, and each alone."""
+    controls: Annotated[tuple[ControlName, ...], AfterValidator(_each_once)] = (
+        "course",
+        "trivial_augment",
+    )
+    """What is compared with beside no augmentation: the course's settings, TrivialAugment;
+    [] for neither."""
+    negligible: Annotated[float, Field(gt=0, le=1)] = 0.005
+    """An effect that is surely no larger, either way, is called negligible; in the objective's
+    units (0.005 of accuracy is half a point)."""
     test: bool = True
     """The test split is scored once, at the end."""
 

@@ -16,6 +16,7 @@ from data.value_forms import is_number
 
 RANGE_KEYS = ("min", "max", "step", "sampling")
 SAMPLING = ("linear", "log")
+SHOWN, MOST_SHOWN = 6, 10  # values of a range that a curve shows; of one in few steps all
 SEARCHED_TITLE = "searched: "  # how the titles of their schemas begin
 
 
@@ -40,6 +41,19 @@ class Range:
         """How many values a grid holds; None where there is no step to count by."""
         step = self.step or (1 if self.integer else None)
         return None if step is None else math.floor((self.maximum - self.minimum) / step + 1e-9) + 1
+
+    def within(self, share: float) -> float | int:
+        """The value so far along, 0 the least and 1 the largest."""
+        low, high = self.minimum, self.maximum
+        value = low * (high / low) ** share if self.log else low + share * (high - low)
+        if self.step is not None:
+            value = min(low + round((value - low) / self.step) * self.step, high)
+        return round(value) if self.integer else float(value)
+
+    def spread(self) -> list[float | int]:
+        """All values, where they are few; else some, from the least to the largest."""
+        count = self.num_values if self.num_values and self.num_values <= MOST_SHOWN else SHOWN
+        return list(dict.fromkeys(self.within(place / (count - 1)) for place in range(count)))
 
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""

@@ -24,6 +24,33 @@ SIGNIFICANT_DIGITS = (
 
 
 @dataclass(frozen=True)
+class Screened:
+    """A searched setting as a screening design lays it out, in [0, 1). identity: what 0 stands for,
+    as the controls have it: an augmentation is off."""
+
+    dimension: Dimension
+    identity: Any
+
+    @property
+    def _levels(self) -> list[Any]:
+        assert isinstance(self.dimension, Choices)
+        others = [value for value in self.dimension.values if value != self.identity]
+        return [self.identity, *others]
+
+    @property
+    def num_levels(self) -> int | None:
+        """How many values there are; None of a range."""
+        return len(self._levels) if isinstance(self.dimension, Choices) else None
+
+    def proposal(self, place: float) -> Any:
+        """The value at a place, as an algorithm proposes it."""
+        dimension = self.dimension
+        if isinstance(dimension, Choices):
+            return _to_oracle(self._levels[int(place * len(self._levels))])
+        return dimension.within(place) if place > 0 else self.identity
+
+
+@dataclass(frozen=True)
 class Space:
     """What is searched (`dimensions`) and what is not (`fixed`, as far as it was written), by
     section; in the order of the tables that define the settings."""
@@ -115,6 +142,30 @@ class Space:
         augmentation: for the controls."""
         middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
         return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
+
+    def screened(self) -> dict[str, Screened]:
+        """Every searched setting, for a screening design."""
+        return {
+            name: Screened(dimension, self._identity(name))
+            for name, dimension in self.dimensions.items()
+        }
+
+    def _identity(self, name: str) -> Any:
+        if self.section_of[name] == "augmentation" and not is_option(name):
+            return AUGMENTATIONS[name].identity
+        return _from_oracle(self.dimensions[name], _representative(self.dimensions[name]))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option that was written (how augmentations act); of those searched, the middle or
+        first value."""
+        searched = {
+            name: self._identity(name)
+            for name, section in self.section_of.items()
+            if section == "augmentation"
+        }
+        named = {**self.fixed["augmentation"], **searched}
+        return {name: value for name, value in named.items() if is_option(name)}
 
     def corners(self) -> tuple[Settings, Settings]:
         """Every searched setting at its first extreme, and every one at its last; without
@@ -249,9 +300,12 @@ def _to_oracle(value: Any) -> str:
 def _from_oracle(dimension: Dimension, value: Any) -> Any:
     if isinstance(dimension, Choices):
         return json.loads(value)
-    if dimension.integer:
-        return int(value)
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    return int(value) if dimension.integer else rounded(float(value))
+
+
+def rounded(value: float) -> float:
+    """As a searched number is tried; a whole one stays one."""
+    return value if isinstance(value, int) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
 def _typed(dimension: Dimension, value: Any) -> Any:

@@ -1,28 +1,99 @@
-"""The search's answer in one sentence, which opens the page, the terminal's last lines, MLflow's
-descriptions and `summary.json`."""
+"""The search's answer in its first lines, which open the page, the terminal's last lines, MLflow's
+descriptions and `summary.json`. Told from the claims' answer alone: use this, use none, or cannot
+tell; then what must be known with it.
+"""
+
+from collections.abc import Iterator
 
 from data.messages import plural
-from search.report.view import SearchView, control_name
-from search.report.wording import effect_text
+from search.evidence.answer import Answer, VerdictWord
+from search.report.view import SearchView
+from search.report.wording import amount_text, effect_text, estimate_text
+
+# of what HELPS alone and is left out, by the verdict on what it adds to what is used
+LEFT_OUT: dict[VerdictWord, str] = {
+    "NEGLIGIBLE": "adds nothing shown beside it",
+    "NO EVIDENCE": "adds nothing shown beside it",
+    "HURTS": "hurts beside it",
+    "HELPS": "helps beside it too, and was not part of what was tried whole",
+    "NOT TRIED": "was not tried beside it",
+}
 
 
 def answer(view: SearchView) -> str:
     """Plainly, with the interval of every figure in it."""
+    if view.answer is not None:
+        return _settled(view, view.answer)
     if view.best is None:
         return _no_answer_yet(view)
-    best = view.best_confirmed
-    if best is None:
-        return _unconfirmed(view)
-    if view.chosen is None:
-        name = control_name(best)
+    return _unconfirmed(view)
+
+
+def beside_answer(view: SearchView) -> list[str]:
+    """What must be known with the answer: what helps and is left out, what speaks against it."""
+    return [*_left_out(view), *_doubts(view), *_on_test(view)]
+
+
+def _settled(view: SearchView, found: Answer) -> str:
+    if found.kind == "use":
+        gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
+        how = ", confirmed on fresh seeds" if view.is_confirmed else ""
+        return f"Use {view.recommended}: {gain} over no augmentation{how}."
+    if found.kind == "none":
         return (
-            "No augmentation is the recommendation: nothing tried was shown to help; "
-            f"the best confirmed setting{f' ({name})' if name else ''} shows "
-            f"{effect_text(best.effect, view.unit)}."
+            "Use no augmentation: what was tried is shown to gain "
+            f"{_less_than(view, found.at_most or 0.0)}."
         )
-    chosen = next(confirmed for confirmed in view.confirmed if confirmed.is_recommended)
-    gain = f"{effect_text(chosen.effect, view.unit)} of {view.unit.of}"
-    return f"Use {view.recommended}: {gain} over no augmentation, confirmed on fresh seeds."
+    if found.detectable is None:
+        return "It cannot be told whether augmentation helps: nothing was compared."
+    return (
+        "It cannot be told whether augmentation helps: an effect below "
+        f"{_amount(view, found.detectable)} was invisible here; more seeds or more images show "
+        "smaller ones."
+    )
+
+
+def _amount(view: SearchView, value: float) -> str:
+    return f"{amount_text(value, view.unit, signed=False)} {view.unit.name}"
+
+
+def _less_than(view: SearchView, value: float) -> str:
+    unit = view.unit
+    if value <= 0:
+        return "nothing"
+    digits = unit.digits + (not round(value * unit.factor, unit.digits))
+    amount = amount_text(value, unit, signed=False, digits=digits)
+    return f"less than {amount} {unit.name} of {unit.of}"
+
+
+def _left_out(view: SearchView) -> Iterator[str]:
+    alone = {judged.name: judged.measured for judged in view.augmentations}
+    for name, word in (view.answer.left_out if view.answer else {}).items():
+        yield (
+            f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: it "
+            f"{LEFT_OUT[word]}."
+        )
+
+
+def _doubts(view: SearchView) -> Iterator[str]:
+    by_doubt: dict[str, list[str]] = {}
+    for judged in view.augmentations:
+        if judged.doubts:
+            by_doubt.setdefault(" and ".join(judged.doubts), []).append(judged.name)
+    for doubt, names in by_doubt.items():
+        yield (
+            f"HURTS of {', '.join(names)} rests on trainings that had little: {doubt}. That counts "
+            "against augmentation; more epochs or more views may show less harm."
+        )
+
+
+def _on_test(view: SearchView) -> Iterator[str]:
+    if view.test_disagrees and view.answer:
+        yield (
+            f"The test set says otherwise: {estimate_text(view.on_test, view.unit)} there, beside "
+            f"{estimate_text(view.answer.gain, view.unit)}. It is unlike the images that were "
+            "searched on, or its images are too like one another: do not count on the gain."
+        )
 
 
 def _no_answer_yet(view: SearchView) -> str:
@@ -41,15 +112,9 @@ def _no_answer_yet(view: SearchView) -> str:
 
 
 def _unconfirmed(view: SearchView) -> str:
-    shows = effect_text(view.best.effect if view.best else None, view.unit)
-    if not view.confirmation_is_on:
-        place = "below" if view.evidence.best_is_below_floor else "above"
-        return (
-            f"No recommendation: confirmation was switched off; the best trial showed {shows}, "
-            f"{place} the null floor, and the best of many looks better than it is."
-        )
     if view.is_finished:
         return "No augmentation is the recommendation: no trial could be confirmed."
+    shows = effect_text(view.best.effect if view.best else None, view.unit)
     why = _stop_text(view) if view.stopped else "the search goes on"
     return f"No answer yet: {why} before the best trial, {shows}, was confirmed on fresh seeds."
 

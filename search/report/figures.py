@@ -1,6 +1,6 @@
 """The table of figures, and their way to bytes: SVG for the page, PNG for trackers. How each is
-drawn stands in `figures_effects`, `figures_strength` and `figures_training`, how
-all look in `figure_style`.
+drawn stands in `figures_effects`, `figures_strengths` and `figures_training`, how all look in
+`figure_style`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from search.report.figures_effects import (
     forest_text,
     rungs_description,
 )
-from search.report.figures_strength import draw_strength, strength_text
+from search.report.figures_strengths import draw_strengths, strengths_text
 from search.report.figures_training import (
     confusion_text,
     curves_text,
@@ -45,7 +45,7 @@ class FigureKind:
 FIGURES: dict[str, FigureKind] = {
     "forest": FigureKind(draw_forest, forest_text),
     "floor": FigureKind(draw_floor, floor_description),
-    "strength": FigureKind(draw_strength, strength_text),
+    "strength": FigureKind(draw_strengths, strengths_text),
     "curves": FigureKind(draw_curves, curves_text),
     "classes": FigureKind(draw_classes, classes_text),
     "confusion": FigureKind(draw_confusion, confusion_text),

@@ -29,14 +29,19 @@ from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
     effect_text,
+    estimate_text,
     interval_text,
     number_text,
     short_settings_of,
     shortened,
-    verdict_text,
 )
 
-VERDICT_MARKS = {"HELPS": (BLUE, "^"), "HURTS": (RED, "v"), "NO EVIDENCE": (GREY, "o")}
+VERDICT_MARKS = {
+    "HELPS": (BLUE, "^"),
+    "HURTS": (RED, "v"),
+    "NEGLIGIBLE": (GREY, "D"),
+    "NO EVIDENCE": (GREY, "o"),
+}
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
 MOST_LABELS, MOST_ROWS, MOST_CLASS_ROWS = 60, 300, 40
@@ -69,11 +74,11 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
 def forest_text(view: SearchView) -> str:
     unit = view.unit
     parts = [
-        f"{judged.name}: {judged.verdict}, {interval_text(judged.effect, *judged.ci, unit)}"
+        f"{judged.name}: {judged.verdict}, {estimate_text(judged.measured, unit)}"
         for judged in view.judged
     ]
     parts += [
-        f"{judged.name} {view.within_name}: {verdict_text(judged.within, unit)}"
+        f"{judged.name} {view.within_name}: {estimate_text(judged.within, unit)}"
         for judged in view.augmentations
         if judged.within
     ]
@@ -83,10 +88,12 @@ def forest_text(view: SearchView) -> str:
 def _forest_rows(view: SearchView) -> list[Row]:
     rows = []
     for judged in view.judged:
+        if judged.measured is None:
+            continue
         whole = judged is view.policy
         name = judged.name if whole else shortened(judged.name, 24)
         marks = VERDICT_MARKS[judged.verdict]
-        rows.append(Row(name, judged.effect, *judged.ci, *marks, bold=whole))
+        rows.append(Row(name, judged.measured.effect, *judged.measured.ci, *marks, bold=whole))
         if (within := judged.within) is not None:
             rows.append(Row(view.within_name, within.effect, *within.ci, GREY, "s", hollow=True))
     return rows

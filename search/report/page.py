@@ -17,7 +17,7 @@ from search.experiment.tracking_uri import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
 from search.report import sentences, tables
-from search.report.answer import answer
+from search.report.answer import answer, beside_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.figures import PagePicture, page_pictures
 from search.report.figures_training import curve_note
@@ -32,9 +32,11 @@ MOST_SHEET_BYTES = 900_000
 # What the template knows, each under its function's name.
 SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     answer,
+    beside_answer,
     sentences.notices,
     sentences.facts,
     sentences.how_to_read,
+    sentences.how_to_read_verdicts,
     sentences.no_verdicts,
     sentences.fresh_text,
     sentences.sheet_text,
@@ -51,7 +53,7 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
 )
 TABLES: tuple[Callable[[SearchView], Table], ...] = (
     tables.verdict_table,
-    tables.confirmed_table,
+    tables.whole_table,
     trial_table,
     tables.failure_table,
     tables.test_table,
@@ -123,26 +125,25 @@ def _repeat(folder: str) -> list[str]:
 
 
 def _use(view: SearchView) -> str:
-    if view.chosen:
+    if view.used:
         return f"Train with {view.recommended}."
-    if view.confirmed:
-        model = " The model trained so, on your images:" if view.test is not None else ""
-        return (
-            "Train without augmentation: no setting was shown to help, so there is no policy to "
-            f"export.{model}"
-        )
-    return "There is no recommendation to use yet."
+    if view.used is None:
+        return "There is no recommendation to use yet."
+    model = " The model trained so, on your images:" if view.test is not None else ""
+    return (
+        "Train without augmentation: no setting was shown to help, so there is no policy to "
+        f"export.{model}"
+    )
 
 
 def _use_commands(view: SearchView, folder: str) -> list[str]:
     predict = f"python run_search.py predict {folder} IMAGE..."
-    if view.chosen is None:
+    if not view.used:
         return [predict] if view.test is not None else []
-    spec = view.chosen.spec
-    targets = targets_of(Policy("", spec.settings.augmentation, spec.dataset.image_size))
+    targets = targets_of(Policy("", dict(view.used), view.image_size))
     return [
         "# the settings, in the units of the experiment file",
-        json.dumps(spec.settings.augmentation, ensure_ascii=False),
+        json.dumps(view.used, ensure_ascii=False),
         "# as code or settings for use elsewhere",
         *(f"python run_search.py export {folder} --to {target}" for target in targets),
         "# classes and probabilities of images, by the model trained with them",

@@ -61,7 +61,7 @@ def _unfinished(view: SearchView) -> list[str]:
             f"The time ran out (search.max_hours) when {plural(view.cut_after, 'trial')} had been "
             "begun."
         )
-    if not view.confirmed:
+    if not view.is_confirmed:
         off = "it was switched off (evaluation.confirm: null)"
         why = "no trial got so far" if view.confirmation_is_on else off
         said.append(f"Nothing here is confirmed on {fresh_text(view)}: {why}.")
@@ -71,7 +71,7 @@ def _unfinished(view: SearchView) -> list[str]:
 def _untrusted(view: SearchView) -> list[str]:
     said = []
     best, test = view.best, view.test
-    if view.confirmed and view.evidence.best_is_below_floor:
+    if view.is_confirmed and view.evidence.best_is_below_floor:
         gains = best is not None and best.effect is not None and best.effect.delta > 0
         said.append(
             "The best trial of the search phase stands below the null floor: luck alone often "
@@ -109,17 +109,28 @@ def how_to_read(view: SearchView) -> str:
     )
 
 
+def how_to_read_verdicts(view: SearchView) -> str:
+    """Under the table of verdicts."""
+    half = amount_text(view.claims.negligible if view.claims else 0.0, view.unit, signed=False)
+    return (
+        "Intervals are simultaneous: in 95 of 100 searches all of them hold. HELPS and HURTS are "
+        f"intervals that clear zero; NEGLIGIBLE is one that holds zero and lies within {half} "
+        f"{view.unit.name} either way; NO EVIDENCE is neither, and says which effect would have "
+        "been found 4 times in 5. An augmentation is judged at the strength shown; the range holds "
+        f'the strengths not shown to be worse than the best. "{view.within_name}" is what it adds '
+        "there."
+    )
+
+
 def no_verdicts(view: SearchView) -> str | None:
-    if view.augmentations:
-        return None
-    if view.is_finished and view.section("evaluation").get("ablation") is False:
+    if not view.augmentations:
+        return "There are no verdicts: they need a search whose trials have been measured."
+    if not view.evidence.is_final:
         return (
-            "There is no verdict an augmentation: ablation was switched off (evaluation.ablation: "
-            "false)."
+            "These verdicts are not final: they rest on the search alone, and will be joined by "
+            f"trainings on {fresh_text(view)}."
         )
-    if view.confirmed:
-        return "There is no verdict an augmentation yet: the ablation has not been run."
-    return "There are no verdicts: they need a confirmed search."
+    return None
 
 
 def sheet_text(view: SearchView) -> str:

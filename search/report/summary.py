@@ -3,11 +3,12 @@ stay."""
 
 from typing import Any
 
+from search.evidence.answer import AugmentationClaims, CurvePoint
 from search.evidence.findings import Score, TestResult
 from search.experiment.trial import Effect, TrialRecord
-from search.report.answer import answer
+from search.report.answer import answer, beside_answer
 from search.report.measures import best_epoch
-from search.report.view import ConfirmedSetting, SearchView
+from search.report.view import Judged, SearchView, WholeSetting, effect_json
 
 
 def summarize(view: SearchView) -> dict[str, Any]:
@@ -21,9 +22,13 @@ def summarize(view: SearchView) -> dict[str, Any]:
     return {
         **_identity(view),
         "answer": answer(view),
+        "answer_kind": view.answer.kind if view.answer else None,
+        "remarks": beside_answer(view),
         "best": _best(view),
         "controls": _controls(view),
-        "confirmed": [_confirmed(confirmed) for confirmed in view.confirmed],
+        "confirmed": [_whole(whole) for whole in view.wholes],
+        "augmentations": {each.name: _augmentation(each) for each in view.augmentations},
+        "detectable": view.answer.detectable if view.answer else None,
         "verdicts": {judged.name: judged.as_json for judged in view.augmentations},
         "policy": _policy(view),
         "by_class": {name: _effect(effect) for name, effect in evidence.by_class.items()},
@@ -88,30 +93,60 @@ def _best(view: SearchView) -> dict[str, Any] | None:
     return {**_trial(view.best, view), "below_null_floor": view.evidence.best_is_below_floor}
 
 
-def _confirmed(confirmed: ConfirmedSetting) -> dict[str, Any]:
-    record = confirmed.record
+def _whole(whole: WholeSetting) -> dict[str, Any]:
     return {
-        "trial": confirmed.trial,
-        "source_trial": confirmed.source_trial,
-        "label": confirmed.label,
-        "settings": record.spec.settings.augmentation if record else None,
-        "verdict": confirmed.verdict,
-        **(_effect(confirmed.effect) or {}),
-        "p_holm": confirmed.p_holm,
+        "trial": whole.record.trial if whole.record else None,
+        "source_trial": whole.source.trial if whole.source else None,
+        "label": whole.label,
+        "settings": dict(whole.settings),
+        "verdict": whole.verdict,
+        **effect_json(whole.measured),
     }
+
+
+def _augmentation(judged: Judged) -> dict[str, Any]:
+    claims = judged.claims
+    return {
+        **judged.as_json,
+        "strength": claims.strength if claims else None,
+        "strengths": _strengths(claims),
+        "curve": [_point(point) for point in claims.curve] if claims else [],
+        "with_recommended": effect_json(judged.within) if judged.within else None,
+        "remarks": list(judged.doubts),
+    }
+
+
+def _strengths(claims: AugmentationClaims | None) -> dict[str, Any] | None:
+    found = claims.strengths if claims else None
+    if found is None:
+        return None
+    return {"from": found.first, "to": found.last, "at_edge": found.at_edge}
+
+
+def _point(point: CurvePoint) -> dict[str, Any]:
+    return {"value": point.value, **effect_json(point.measured)}
 
 
 def _policy(view: SearchView) -> dict[str, Any]:
     """What is recommended: `settings` are empty where that is no augmentation, null while nothing
     is."""
-    settled = bool(view.confirmed) or (view.is_finished and view.best is not None)
-    nothing: dict[str, Any] | None = {} if settled else None
-    unknown = dict.fromkeys(("verdict", "effect", "ci", "p_holm", "basis"))
     return {
         "trial": view.chosen.trial if view.chosen else None,
-        "label": view.evidence.chosen_label,
-        "settings": view.chosen.spec.settings.augmentation if view.chosen else nothing,
-        **(view.policy.as_json if view.policy else unknown),
+        "label": None if view.used is None else view.used_label,
+        "settings": None if view.used is None else dict(view.used),
+        **(view.policy.as_json if view.policy else dict.fromkeys(("verdict", "effect", "ci"))),
+    }
+
+
+def winner_of(view: SearchView) -> dict[str, Any] | None:
+    """`winner.json`: the recommended settings, once they are known: no augmentation is a
+    recommendation too."""
+    if view.used_settings is None:
+        return None
+    return {
+        "label": view.used_label,
+        "trial": view.chosen.trial if view.chosen else None,
+        **view.used_settings.model_dump(mode="json"),
     }
 
 

@@ -9,73 +9,102 @@ from typing import Any
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.report.table_model import Cell, Column, Table
-from search.report.view import ConfirmedSetting, Judged, SearchView
+from search.report.view import Judged, SearchView, WholeSetting
 from search.report.wording import (
+    amount_text,
     effect_text,
-    interval_text,
+    estimate_text,
     name_text,
     number_text,
-    p_text,
     percent_text,
+    settings_text,
     value_text,
-    verdict_text,
     what_text,
 )
 
 MOST_CLASSES, MOST_NOTED = 60, 10
 SPLITS = ("train", "validation", "test")
-BASES = {"removed": "policy without it", "alone": "alone, against none", "policy": "against none"}
 EFFECT = "effect (95 %)"
 
 
-def verdict_table(view: SearchView, compared: bool = False) -> Table:
-    """The policy first, then the augmentations, those that help most on top. compared: with what
-    each is compared with, in place of what it adds to the policy."""
-    unit, columns = view.unit, list(_verdict_columns(view))
-    if compared:
-        columns.append(Column("compared", lambda judged: BASES[judged.basis]))
-    elif any(judged.within for judged in view.augmentations):
-
-        def within(judged: Judged) -> str:
-            return verdict_text(judged.within, unit, named=False) if judged.within else ""
-
-        columns.append(Column(view.within_name, within, kind="number"))
-    return Table.of("Verdicts", columns, view.judged)
+def verdict_table(view: SearchView) -> Table:
+    """The one table of the answer: the policy first, then the augmentations, those that help most
+    on top. Columns that say nothing are left out."""
+    table = Table.of("Verdicts", tuple(_verdict_columns(view)), view.judged)
+    return table.less(lambda cell: not cell.text) if table.rows else table
 
 
 def _verdict_columns(view: SearchView) -> Iterator[Column[Judged]]:
     unit = view.unit
+
+    def effect(judged: Judged) -> Cell:
+        found = judged.measured
+        return Cell(estimate_text(found, unit, named=False), found.effect if found else None)
+
+    def within(judged: Judged) -> str:
+        return estimate_text(judged.within, unit, named=False) if judged.within else ""
+
     yield Column("augmentation", lambda judged: judged.name, kind="code")
     yield Column("verdict", lambda judged: judged.verdict, kind="verdict")
-    yield Column(
-        EFFECT,
-        lambda judged: Cell(
-            interval_text(judged.effect, *judged.ci, unit, named=False), judged.effect
-        ),
-        unit.name,
-        "number",
-    )
-    yield Column("p, corrected", lambda judged: p_text(judged.p_holm), kind="number")
+    yield Column("strength", _strength)
+    yield Column(EFFECT, effect, unit.name, "number")
+    yield Column("range", _range)
+    yield Column(view.within_name, within, kind="number")
+    yield Column("remark", lambda judged: _remark(judged, view))
 
 
-def confirmed_table(view: SearchView) -> Table:
-    def searched(confirmed: ConfirmedSetting) -> str:
-        effect = confirmed.source.effect if confirmed.source else None
-        return f"{number_text(confirmed.source_trial)}: {effect_text(effect, unit, named=False)}"
+def _strength(judged: Judged) -> str:
+    strength = judged.claims.strength if judged.claims else None
+    return "" if strength is None else value_text(strength)
+
+
+def _range(judged: Judged) -> str:
+    """The strengths not shown to be worse than the best."""
+    found = judged.claims.strengths if judged.claims else None
+    if found is None:
+        return ""
+    if found.first == found.last:
+        ends = value_text(found.first)
+    else:
+        pair = isinstance(found.first, list | tuple)
+        ends = f"{value_text(found.first)}{' … ' if pair else ' to '}{value_text(found.last)}"
+    return f"{ends}, best at its edge" if found.at_edge else ends
+
+
+def _remark(judged: Judged, view: SearchView) -> str:
+    if judged.verdict == "NO EVIDENCE" and judged.measured:
+        least = amount_text(judged.measured.detectable, view.unit, signed=False)
+        return f"{least} {view.unit.name} would have been found 4 times in 5"
+    return "; ".join(judged.doubts)
+
+
+def whole_table(view: SearchView) -> Table:
+    """Whole settings, the best first."""
+
+    def searched(whole: WholeSetting) -> str:
+        if whole.source is None:
+            return ""
+        shown = effect_text(whole.source.effect, unit, named=False)
+        return f"{number_text(whole.source.trial)}: {shown}"
+
+    def word(whole: WholeSetting) -> str:
+        return whole.verdict + (", recommended" if whole.is_recommended else "")
 
     unit = view.unit
-    columns: Sequence[Column[ConfirmedSetting]] = (
-        Column("setting", lambda c: what_text(c.record) if c.record else c.label),
-        Column(
-            "verdict",
-            lambda c: c.verdict + (", recommended" if c.is_recommended else ""),
-            kind="strong",
-        ),
-        Column(EFFECT, lambda c: effect_text(c.effect, unit, named=False), unit.name),
-        Column("p, corrected", lambda c: p_text(c.p_holm), kind="number"),
+    columns: Sequence[Column[WholeSetting]] = (
+        Column("setting", lambda whole: _whole_text(whole, view)),
+        Column("verdict", word, kind="strong"),
+        Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
         Column("in the search", searched),
     )
-    return Table.of("Confirmed settings", columns, view.confirmed)
+    return Table.of("Whole settings", columns, view.wholes)
+
+
+def _whole_text(whole: WholeSetting, view: SearchView) -> str:
+    settings = settings_text(whole.settings, view.image_size)
+    is_control = whole.record is not None and whole.record.kind == "control"
+    named = whole.label != settings and (is_control or not whole.settings)
+    return f"{whole.label}: {settings}" if named else settings
 
 
 def best_trials_table(view: SearchView) -> Table:

@@ -13,7 +13,7 @@ from search.experiment.objectives import OBJECTIVES
 from search.experiment.tracking_uri import mlflow_uri, redacted
 from search.experiment.trial import TrialRecord
 from search.journal.journal_file import FRESH
-from search.report.answer import answer
+from search.report.answer import answer, beside_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.measures import trained_seconds
 from search.report.table_model import Table
@@ -36,8 +36,14 @@ if TYPE_CHECKING:
 
     from search.driver.session import SearchResult
 
-VERDICT_STYLES = {"HELPS": "bold blue", "HURTS": "bold red", "NO EVIDENCE": "dim"}
-VERDICT_COLUMNS = 3  # of the page's table; the others are on the page
+VERDICT_STYLES = {
+    "HELPS": "bold blue",
+    "HURTS": "bold red",
+    "NEGLIGIBLE": "dim",
+    "NO EVIDENCE": "dim",
+    "NOT TRIED": "dim",
+}
+VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
 QUIET_SECONDS = 300.0  # of a log, at the most, while a trial goes through its epochs
 
 
@@ -234,6 +240,8 @@ def print_closing(result: "SearchResult", console: "Console | None" = None) -> N
         print_line(console, f"To run it anew: another --run-dir, or {FRESH}.")
     text = answer(view)
     print_line(console, text)
+    for line in beside_answer(view):
+        print_line(console, line)
     if result.outcome in ("stopped", "failed") and "run it again" not in text:
         what = "was stopped" if result.outcome == "stopped" else "could not go on"
         print_line(console, f"The search {what} ({result.reason}); run it again to go on.")

@@ -116,7 +116,7 @@ def trials_csv(view: SearchView) -> str:
     where a trial failed or still runs, seconds where it repeats another. best_epoch is the median
     over the trial's heads. A setting that a trial does not have is empty.
     """
-    fixed = tuple(_csv_columns())
+    fixed = (*_csv_columns(), *_csv_claims(view))
     names = {column.header for column in fixed}
     settings = [_csv_setting(name) for name in view.setting_names if name not in names]
     return as_csv(Table.of("trials.csv", (*fixed, *settings), view.in_tables))
@@ -142,6 +142,24 @@ def _csv_columns() -> Iterator[Column[TrialRecord]]:
     )
     yield Column("seconds", lambda record: _decimal(trained_seconds(record), 3))
     yield Column("best_epoch", lambda record: _written(best_epoch(record)))
+
+
+def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
+    """verdict: on what a confirming trial trained, by every training; p: of its own interval, two
+    sided."""
+
+    def source(record: TrialRecord) -> int | None:
+        of_label = view.evidence.sources.get(record.label) if record.kind == "confirm" else None
+        return of_label if record.duplicate_of is None else record.duplicate_of
+
+    def verdict(record: TrialRecord) -> str:
+        return view.word_of_trial[record.trial][0] if record.trial in view.word_of_trial else ""
+
+    yield Column("label", lambda record: record.label)
+    yield Column("source_trial", lambda record: _written(source(record)))
+    yield Column("views", lambda record: _written(record.spec.protocol.views))
+    yield Column("verdict", verdict)
+    yield Column("p", lambda record: _decimal(record.effect.p_value if record.effect else None))
 
 
 def _csv_setting(name: str) -> Column[TrialRecord]:

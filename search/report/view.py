@@ -4,72 +4,88 @@ recommended, the answer), counted or measured of a trial is worked out here, onc
 asked for. The answer is `answer`'s, sentences are in `sentences`, tables in `tables`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from search.evidence.findings import Evidence, LeakDemo, TestResult, Verdict, VerdictName
-from search.evidence.verdicts import verdict_of
+from data.augmentations import AUGMENTATIONS, is_option
+from data.messages import plural
+from search.evidence.answer import (
+    Answer,
+    AugmentationClaims,
+    Claims,
+    Estimate,
+    VerdictWord,
+    WholeClaim,
+    candidates,
+    disagree,
+    word_of,
+)
+from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.objectives import OBJECTIVES, Unit
-from search.experiment.trial import Effect, Probe, TrialRecord, setting_key
+from search.experiment.settings import Settings
+from search.experiment.trial import Probe, TrialRecord, setting_key
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState, fullest
-from search.report.measures import budget, num_scored
+from search.report.measures import budget, heads_cut, num_scored
 from search.report.time_left import ExpectedWork
-from search.report.wording import settings_of
+from search.report.wording import settings_text
 from search.training.modes import mode_of
 
 KINDS_IN_TABLES = ("control", "trial", "confirm", "ablation")  # not the sealed test's
 NO_AUGMENTATION = "no augmentation"
 
 
+MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
+FEW_VIEWS = 16  # below, results lean against augmentation
+
+
 @dataclass(frozen=True)
 class Judged:
-    """What is concluded of an augmentation alone, or of a whole policy.
+    """A row of the one table: an augmentation alone, at the strength it is judged at, or a whole
+    setting, against no augmentation.
 
-    effect, ci: in the objective's units, against no augmentation. within: of the augmentation, what
-    it adds to the policy; None where that was not measured.
+    claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
+    words.
     """
 
     name: str
-    verdict: VerdictName
-    effect: float
-    ci: tuple[float, float]
-    p_holm: float
-    basis: str
-    within: Verdict | None = None
+    verdict: VerdictWord
+    measured: Estimate | None
+    claims: AugmentationClaims | None = None
+    doubts: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, name: str, verdict: Verdict, within: Verdict | None = None) -> "Judged":
-        return cls(name, **{**dict(verdict), "within": within})
+    @property
+    def within(self) -> Estimate | None:
+        """What it adds to the recommended setting."""
+        return self.claims.with_recommended if self.claims else None
 
     @property
     def as_json(self) -> dict[str, Any]:
         """As `summary.json` and the registered model have it."""
-        return {
-            "verdict": self.verdict,
-            "effect": self.effect,
-            "ci": list(self.ci),
-            "p_holm": self.p_holm,
-            "basis": self.basis,
-        }
+        return {"verdict": self.verdict, **effect_json(self.measured)}
 
 
 @dataclass(frozen=True)
-class ConfirmedSetting:
-    """A setting trained again on fresh seeds. record: of that training. source: the trial it was
-    picked from. label: as journaled."""
+class WholeSetting:
+    """A whole setting against no augmentation. record: of its confirming trial, else of the control
+    it is. source: the trial of the search that it repeats. settings: its augmentation."""
 
     label: str
-    trial: int
-    source_trial: int
     record: TrialRecord | None
     source: TrialRecord | None
-    verdict: VerdictName
-    effect: Effect
-    p_holm: float
+    verdict: VerdictWord
+    measured: Estimate | None
+    settings: Mapping[str, Any]
     is_recommended: bool
+
+
+def effect_json(measured: Estimate | None) -> dict[str, Any]:
+    if measured is None:
+        return {"effect": None, "ci": None}
+    return {"effect": measured.effect, "ci": list(measured.ci)}
 
 
 @dataclass(frozen=True)
@@ -217,50 +233,158 @@ class SearchView:
     def has_evidence(self) -> bool:
         return self.state.evidence is not None
 
-    @cached_property
-    def policy(self) -> Judged | None:
-        """The recommended setting as a whole, else the best confirmed one."""
-        verdict = self.evidence.policy
-        return Judged.of(self.whole_name, verdict) if verdict else None
+    @property
+    def claims(self) -> Claims | None:
+        return self.evidence.claims
+
+    @property
+    def answer(self) -> Answer | None:
+        """None before the last training that it rests on."""
+        return self.evidence.answer if self.evidence.is_final else None
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the answer rests on settings trained again on fresh seeds."""
+        return self.evidence.is_final and bool(self.evidence.trained)
 
     @cached_property
     def augmentations(self) -> tuple[Judged, ...]:
-        """Those with a verdict, in the order of the search."""
-        removed = self.evidence.removed
-        found = self.evidence.verdicts.items()
-        return tuple(Judged.of(name, verdict, removed.get(name)) for name, verdict in found)
+        """All that are searched, in the order of the search."""
+        if self.claims is None:
+            return ()
+        return tuple(
+            self._judged(each.name, each.alone, each, self._using(each.name))
+            for each in self.claims.augmentations
+        )
+
+    @cached_property
+    def policy(self) -> Judged | None:
+        """What is recommended as a whole; else the setting that was expected best, else the best
+        measured."""
+        if self.claims is None:
+            return None
+        wholes = {each.label: each for each in candidates(self.claims) if each.measured}
+        best = max(wholes, key=lambda label: _gain(wholes[label]), default=None)
+        used = self.answer.label if self.answer and self.answer.kind == "use" else None
+        found = wholes.get(used or self.claims.recommended or "") or wholes.get(best or "")
+        return self._judged(self._whole_name(found.label), found.measured) if found else None
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """The policy first, then the augmentations, those that help most on top."""
-        ordered = sorted(self.augmentations, key=lambda judged: -judged.effect)
+        ordered = sorted(
+            self.augmentations,
+            key=lambda judged: -judged.measured.effect if judged.measured else math.inf,
+        )
         return (*((self.policy,) if self.policy else ()), *ordered)
 
-    @cached_property
-    def confirmed(self) -> tuple[ConfirmedSetting, ...]:
+    def _judged(
+        self,
+        name: str,
+        measured: Estimate | None,
+        claims: AugmentationClaims | None = None,
+        rests_on: Sequence[TrialRecord] = (),
+    ) -> Judged:
+        word = self._word(measured)
+        doubts = self._doubts(rests_on) if word == "HURTS" else ()
+        return Judged(name, word, measured, claims, doubts)
+
+    def _word(self, measured: Estimate | None) -> VerdictWord:
+        return "NOT TRIED" if self.claims is None else word_of(measured, self.claims.negligible)
+
+    def _using(self, name: str) -> tuple[TrialRecord, ...]:
+        """What a verdict on an augmentation rests on."""
         return tuple(
-            ConfirmedSetting(
-                confirmed.label,
-                confirmed.trial,
-                confirmed.source_trial,
-                self.record(confirmed.trial),
-                self.record(confirmed.source_trial),
-                verdict_of(confirmed).verdict,
-                confirmed.effect,
-                confirmed.p_holm,
-                confirmed.trial == self.evidence.chosen_trial,
-            )
-            for confirmed in self.evidence.confirmed
+            record
+            for record in self.in_tables
+            if record.status == "completed" and name in record.spec.settings.augmentation
         )
 
+    def _doubts(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
+        doubts = []
+        heads = sum(r.trained.num_heads for r in rests_on if r.trained)
+        cut = sum(map(heads_cut, rests_on))
+        if heads and cut >= MOST_CUT * heads:
+            doubts.append(f"max_epochs cut short {cut} of {heads} heads")
+        views = max(map(budget, rests_on), default=math.inf)
+        if self.budget_unit == "views" and views < FEW_VIEWS:
+            doubts.append(f"{plural(round(views), 'view')} an image")
+        return tuple(doubts)
+
     @cached_property
-    def best_confirmed(self) -> ConfirmedSetting | None:
-        return max(self.confirmed, key=lambda each: each.effect.delta, default=None)
+    def wholes(self) -> tuple[WholeSetting, ...]:
+        """What was tried as a whole, the best first."""
+        if self.claims is None:
+            return ()
+        found = sorted(self.claims.wholes, key=_gain, reverse=True)
+        return tuple(self._whole(each) for each in found if each.measured)
+
+    def _whole(self, claim: WholeClaim) -> WholeSetting:
+        record = self._record_of(claim.label)
+        own = record.spec.settings.augmentation if record else {}
+        return WholeSetting(
+            claim.label,
+            record,
+            self.record(self.evidence.sources.get(claim.label)),
+            self._word(claim.measured),
+            claim.measured,
+            _augmentation(claim.settings) or own,
+            bool(self.answer and self.answer.kind == "use" and self.answer.label == claim.label),
+        )
+
+    def _record_of(self, label: str) -> TrialRecord | None:
+        controls = [r for r in self.of_kind("control") if r.label == label]
+        return self.record(self.evidence.trained.get(label)) or next(reversed(controls), None)
+
+    @cached_property
+    def word_of_trial(self) -> Mapping[int, tuple[VerdictWord, Estimate]]:
+        """The verdict on what a confirming trial trained, by its number."""
+        tried = candidates(self.claims) if self.claims and self.evidence.is_final else []
+        said = {}
+        for each in tried:
+            record = self.record(self.evidence.trained.get(each.label))
+            if record and each.measured and _has_trained(record, each.settings):
+                said[record.trial] = self._word(each.measured), each.measured
+        return said
+
+    @cached_property
+    def chosen(self) -> TrialRecord | None:
+        """A trial of the recommended setting; None where no augmentation is recommended, or nothing
+        yet, or where it was never trained by itself."""
+        answer = self.answer
+        if answer is None or answer.kind != "use" or answer.label is None:
+            return None
+        of_test = [r for r in self.of_kind("test") if r.label == answer.label]
+        source = self.record(self.evidence.sources.get(answer.label))
+        tried = (self._record_of(answer.label), *of_test, source)
+        return next((r for r in tried if r and _has_trained(r, answer.settings)), None)
+
+    @cached_property
+    def used(self) -> Mapping[str, Any] | None:
+        """The augmentation to use: that of the answer, with the options that act with it. Empty
+        where none is; None while nothing is settled."""
+        if self.answer is None:
+            return {} if self.evidence.is_final else None
+        if self.answer.kind != "use":
+            return {}
+        own = self.chosen.spec.settings.augmentation if self.chosen else {}
+        if not self.answer.settings:  # a control
+            return own
+        options = {name: value for name, value in own.items() if is_option(name)}
+        return {**_augmentation(self.answer.settings), **options}
+
+    @cached_property
+    def used_settings(self) -> Settings | None:
+        """All that is trained with what is used; None while nothing is settled."""
+        record = self.chosen or self.baseline("confirm") or self.baseline()
+        if self.used is None or record is None:
+            return None
+        return record.spec.settings.model_copy(update={"augmentation": dict(self.used)})
 
     @property
-    def chosen(self) -> TrialRecord | None:
-        """The recommended setting; None where no augmentation is recommended, or nothing yet."""
-        return self.record(self.evidence.chosen_trial)
+    def used_label(self) -> str:
+        is_use = self.answer is not None and self.answer.kind == "use"
+        return str(self.answer.label) if self.answer and is_use else NO_AUGMENTATION
 
     @property
     def best(self) -> TrialRecord | None:
@@ -270,27 +394,54 @@ class SearchView:
     @property
     def foremost(self) -> TrialRecord | None:
         """The recommended setting, else the best confirmed, else the best trial."""
-        confirmed = self.best_confirmed
-        return self.chosen or (confirmed.record if confirmed else self.best)
+        confirmed = (whole.record for whole in self.wholes if self.is_confirmed)
+        return self.chosen or next(confirmed, None) or self.best
 
     @cached_property
     def recommended(self) -> str | None:
         """The recommended augmentation in words; None while nothing is recommended."""
-        if not self.confirmed:
+        if self.used is None:
             return None
-        return settings_of(self.chosen) if self.chosen else NO_AUGMENTATION
+        if self.answer and self.answer.kind == "use" and not self.answer.settings:
+            return self.used_label
+        return settings_text(self.used, self.image_size)
+
+    @property
+    def image_size(self) -> int:
+        return self.opened.dataset.image_size if self.opened else 0
 
     @cached_property
     def whole_name(self) -> str:
         """Of the setting whose effect stands above the single augmentations'."""
-        if self.chosen or not self.best_confirmed:
+        return self.policy.name if self.policy else "policy as a whole"
+
+    def _whole_name(self, label: str) -> str:
+        if self.used:
             return "policy as a whole"
-        return f"{control_name(self.best_confirmed) or 'best searched'}, whole"
+        expected = self.claims is not None and label == self.claims.recommended
+        return "best searched, whole" if expected else f"{label}, whole"
 
     @property
     def within_name(self) -> str:
-        """Where an augmentation was taken out to see what it adds."""
-        return "in the policy" if self.chosen else "in the best searched"
+        """Beside what it was seen what an augmentation adds."""
+        is_used = self.used and self.claims and self.used_label == self.claims.recommended
+        return "beside the policy" if is_used else "beside the best searched"
+
+    @cached_property
+    def on_test(self) -> Estimate | None:
+        """The effect of the recommended setting on the test set."""
+        effect = self.test.effect if self.test else None
+        if effect is None:
+            return None
+        error = (effect.ci_high - effect.ci_low) / 2 / 1.959964
+        ends = (effect.ci_low, effect.ci_high)
+        return Estimate(effect=effect.delta, error=error, ci=ends, detectable=0.0)
+
+    @property
+    def test_disagrees(self) -> bool:
+        """Whether the test set says something else than the search, beyond what both may err."""
+        gain = self.answer.gain if self.answer else None
+        return gain is not None and self.on_test is not None and disagree(gain, self.on_test)
 
     @property
     def confirmation_is_on(self) -> bool:
@@ -339,7 +490,21 @@ class SearchView:
         return metrics["accuracy"], wilson_interval(metrics["accuracy"], count)
 
 
-def control_name(confirmed: ConfirmedSetting) -> str:
-    """The name of a confirmed control; a setting of the search has none."""
-    source = confirmed.source
-    return confirmed.label if source is not None and source.kind == "control" else ""
+def _gain(claim: WholeClaim) -> float:
+    return claim.measured.effect if claim.measured else -math.inf
+
+
+def _augmentation(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a setting, the augmentation as an experiment file writes it."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in settings.items()
+        if name in AUGMENTATIONS
+    }
+
+
+def _has_trained(record: TrialRecord, settings: Mapping[str, Any]) -> bool:
+    """Whether a trial's augmentation is this one. A control's settings are not told by its
+    claim."""
+    own = {k: v for k, v in record.spec.settings.augmentation.items() if not is_option(k)}
+    return not settings or own == _augmentation(settings)

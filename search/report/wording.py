@@ -11,7 +11,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from data.rounding import visible_settings
-from search.evidence.findings import Verdict
+from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
 from search.experiment.trial import Effect, TrialRecord
 
@@ -49,8 +49,10 @@ def effect_text(effect: Effect | None, unit: Unit, *, named: bool = True) -> str
     return interval_text(effect.delta, effect.ci_low, effect.ci_high, unit, named=named)
 
 
-def verdict_text(verdict: Verdict, unit: Unit, *, named: bool = True) -> str:
-    return interval_text(verdict.effect, *verdict.ci, unit, named=named)
+def estimate_text(measured: Estimate | None, unit: Unit, *, named: bool = True) -> str:
+    if measured is None:
+        return "not tried"
+    return interval_text(measured.effect, *measured.ci, unit, named=named)
 
 
 def percent_text(value: float, interval: tuple[float, float]) -> str:

@@ -5,15 +5,15 @@ tables are on `report.html`.
 
 from collections.abc import Iterator, Sequence
 
-from search.report.answer import answer
+from search.report.answer import answer, beside_answer
 from search.report.sentences import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
     best_trials_table,
     by_class_table,
-    confirmed_table,
     test_table,
     verdict_table,
+    whole_table,
 )
 from search.report.view import SearchView
 
@@ -23,7 +23,7 @@ MAX_CHARACTERS = 5000  # a tag of MLflow holds 8000, one of older servers 5000
 def describe(view: SearchView) -> str:
     """The page. Sections that would make it longer than a tag may be are left out, the last ones
     first."""
-    said = [f"**{escaped_markdown(answer(view))}**"]
+    said = [f"**{escaped_markdown(answer(view))}**", *map(escaped_markdown, beside_answer(view))]
     for text in _sections(view):
         if text and sum(len(s) + 2 for s in said) + len(text) < MAX_CHARACTERS - 100:
             said.append(text)
@@ -45,9 +45,9 @@ def describe_winner(view: SearchView, class_names: Sequence[str]) -> str:
 
 def _sections(view: SearchView) -> Iterator[str]:
     if view.augmentations:
-        yield _table("Which augmentations help", verdict_table(view, compared=True))
+        yield _table("Which augmentations help", verdict_table(view))
     yield escaped_markdown(floor_sentence(view))
-    yield _table("Confirmed on fresh seeds", confirmed_table(view))
+    yield _table("Whole settings", whole_table(view))
     less = len(view.of_kind("trial")) > len(view.ranked_trials)
     what = "Trials of the fullest rung" if less else "Trials of the search"
     yield _table(f"{what}, the best first", best_trials_table(view))

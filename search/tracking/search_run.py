@@ -111,6 +111,8 @@ def _search_tags(view: SearchView) -> dict[str, str]:
     }
     if view.policy:
         tags["verdict"] = view.policy.verdict
+    if view.answer:
+        tags["answer"] = view.answer.kind
     if view.recommended:
         tags["recommended"] = view.recommended
     return texts(tags)
@@ -148,6 +150,7 @@ def _evidence_values(view: SearchView) -> dict[str, float | None]:
     evidence, best = view.evidence, view.best
     values: dict[str, float | None] = {
         **(_judged_values("policy", view.policy) if view.policy else {}),
+        "detectable": view.answer.detectable if view.answer else None,
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
         **_effect_values("best", best.effect if best else None),
@@ -181,9 +184,11 @@ def _score_values(prefix: str, score: Score) -> dict[str, float | None]:
 
 
 def _judged_values(name: str, judged: Judged) -> dict[str, float | None]:
-    low, high = judged.ci
+    if judged.measured is None:
+        return {}
+    low, high = judged.measured.ci
     return {
-        f"effect/{name}": judged.effect,
+        f"effect/{name}": judged.measured.effect,
         f"effect/{name}_ci_low": low,
         f"effect/{name}_ci_high": high,
     }

@@ -264,13 +264,14 @@ def _need_augmentation(name: str) -> None:
 
 def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
     found = Evidence.model_validate(event["evidence"])
-    for number in (found.best_trial, found.chosen_trial):
+    for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
         so_far.need_trial(number)
-    for each in found.confirmed:
-        so_far.need_trial(each.trial)
-        so_far.need_trial(each.source_trial)
-    for name in (*found.verdicts, *found.removed):
-        _need_augmentation(name)
+    if found.claims is not None:
+        for each in found.claims.augmentations:
+            _need_augmentation(each.name)
+        wholes = {each.label for each in found.claims.wholes}
+        known = {*found.trained, *found.sources}
+        _need(wholes <= known, "its claims are of settings that no trial was of")
     _need(
         found.by_class.keys() <= set(so_far.opened.dataset.class_names),
         "by_class names other classes",

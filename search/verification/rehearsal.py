@@ -1,7 +1,7 @@
 """A search once more with the journal's answers in place of training: everything that follows from
 them is computed again.
 
-The same trials must be asked for, with the same effects, evidence, verdicts and test result.
+The same trials must be asked for, with the same effects, claims, answer and test result.
 Training one trial again is `verify`'s part.
 """
 
@@ -83,7 +83,7 @@ def compare_rehearsal(
             )
         for number, (value, repeated) in enumerate(zip(first, second, strict=False), start=1):
             where = kind if number == len(first) else f"{kind} ({number} of {len(first)})"
-            comparison.check(where, value, repeated, slack)
+            comparison.check(where, value, repeated, max(slack, SUMMATION))
 
 
 def standing(events: Iterable[Event]) -> list[Event]:

@@ -11,6 +11,7 @@ import numpy as np
 from data.errors import UserError
 from data.messages import escaped
 from search.evidence.evaluation import paired_effect
+from search.evidence.findings import Evidence
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
@@ -52,20 +53,26 @@ class Apart(Frozen):
 
 
 def claimed_trials(state: SearchState) -> tuple[int, int] | None:
-    """The trials whose difference is what the search says for itself: the setting it ends with, as
-    it was confirmed, and no augmentation; where nothing was confirmed, of the search phase. None:
-    it says nothing yet."""
+    """The trials whose difference the answer rests on most: the setting that it uses, else the best
+    of the whole settings, as it was confirmed, and no augmentation; where nothing was confirmed,
+    of the search phase. None: it says nothing yet."""
     evidence = state.evidence
-    confirmed = (
-        max(evidence.confirmed, key=lambda c: c.effect.delta, default=None) if evidence else None
-    )
-    best = evidence.chosen_trial if evidence else None
-    best = confirmed.trial if best is None and confirmed else best
-    baseline = state.baseline("confirm" if confirmed else "control")
-    best = evidence.best_trial if best is None and evidence else best
+    if evidence is None:
+        return None
+    best = _trial_of_answer(evidence)
+    baseline = state.baseline("confirm" if best in evidence.trained.values() else "control")
     if best is None or baseline is None or baseline.status != "completed":
         return None
     return chosen_trial(state, best), chosen_trial(state, baseline.trial)
+
+
+def _trial_of_answer(evidence: Evidence) -> int | None:
+    answer, numbers = evidence.answer, evidence.trained or evidence.sources
+    if answer is not None and answer.kind == "use" and answer.label in numbers:
+        return numbers[answer.label]
+    measured = evidence.claims.wholes if evidence.claims and evidence.trained else ()
+    effects = {numbers[each.label]: each.measured.effect for each in measured if each.measured}
+    return max(effects, key=lambda number: effects[number], default=evidence.best_trial)
 
 
 def chosen_trial(state: SearchState, trial: int | None = None) -> int:
@@ -74,7 +81,7 @@ def chosen_trial(state: SearchState, trial: int | None = None) -> int:
     records = {record.trial: record for record in state.records}
     if trial is None:
         evidence = state.evidence
-        wanted = (evidence.chosen_trial, evidence.best_trial) if evidence else ()
+        wanted = (_trial_of_answer(evidence), evidence.best_trial) if evidence else ()
         trial = next((number for number in wanted if number is not None), 0)
     if trial not in records:
         raise UserError(f"there is no trial {trial}; allowed: 0 to {len(records) - 1}")

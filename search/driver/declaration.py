@@ -1,0 +1,175 @@
+"""What a search will claim, declared by its space before the first trial: an axis for each
+augmentation that may be on, one for every other searched setting; and where among them each trial
+lies. Made anew from the config, so that it is journaled with it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import log, log2
+from typing import Any
+
+from data.augmentations import AUGMENTATIONS, active, is_option
+from search.driver.specs import CONTROLS, NONE, STREAMS, SpecFactory
+from search.evidence.curves import Axis, Combination
+from search.experiment.dimensions import Dimension, Range
+from search.experiment.settings import Settings
+from search.experiment.trial import Kind, TrialSpec
+from search.training.modes import Views
+
+FRESH = 45.0  # views that a trial of `fresh` ones sees, about
+VIEWS = "views"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Of one experiment."""
+
+    specs: SpecFactory
+
+    @cached_property
+    def usual(self) -> Settings:
+        """What the controls have beside their augmentation."""
+        return self.specs.control({})
+
+    @cached_property
+    def axes(self) -> tuple[Axis, ...]:
+        """One an augmentation that may be on. Of one value, which changes nothing, where none of
+        those written changes a picture."""
+        space = self.specs.space
+        searched = {
+            name: _written(dimension)
+            for name, dimension in space.dimensions.items()
+            if space.section_of[name] == "augmentation" and not is_option(name)
+        }
+        fixed = {
+            name: [value]
+            for name, value in active(space.fixed["augmentation"]).items()
+            if not is_option(name)
+        }
+        return tuple(_axis(name, values) for name, values in {**searched, **fixed}.items())
+
+    @cached_property
+    def covariates(self) -> tuple[Axis, ...]:
+        """Of the searched settings that are no augmentations, options among them."""
+        space, usual = self.specs.space, self._usual_values
+        found = []
+        for name, dimension in space.dimensions.items():
+            if name == VIEWS:
+                values = [self._views(value, "trial") for value in _written(dimension)]
+                found.append(_numbers_or_levels(name, values, 0.0))
+            elif name in usual:
+                values = [_scaled(dimension, value) for value in _written(dimension)]
+                found.append(_numbers_or_levels(name, values, usual[name]))
+        return tuple(found)
+
+    @cached_property
+    def _usual_values(self) -> dict[str, Any]:
+        """Of every covariate but views, what the controls have, as its axis has it."""
+        space = self.specs.space
+        named = space.named_values(self.usual) | space.options
+        return {
+            name: _scaled(dimension, named[name])
+            for name, dimension in space.dimensions.items()
+            if name != VIEWS and (space.section_of[name] != "augmentation" or is_option(name))
+        }
+
+    def point(self, spec: TrialSpec) -> Combination:
+        """Where a trial lies; a control that the space does not hold, outside."""
+        augmentation = spec.settings.augmentation
+        is_control = spec.label in CONTROLS and spec.label != NONE
+        if is_control and not self._holds(augmentation):
+            return Combination(outside=spec.label)
+        on = {name: _hashable(value) for name, value in augmentation.items() if not is_option(name)}
+        return Combination.of(on | self._unusual(spec))
+
+    def _holds(self, augmentation: dict[str, Any]) -> bool:
+        axes = {axis.name: axis for axis in self.axes}
+        on = {name: value for name, value in augmentation.items() if not is_option(name)}
+        within = all(name in axes and _is_on_axis(axes[name], value) for name, value in on.items())
+        return within and self.settings(Combination.of(on)).augmentation == augmentation
+
+    def _unusual(self, spec: TrialSpec) -> dict[str, Any]:
+        """The covariates of a trial that are not as the controls have them."""
+        space, augmentation = self.specs.space, spec.settings.augmentation
+        named = space.named_values(spec.settings)
+        found = {
+            name: value
+            for name, usual in self._usual_values.items()
+            if (value := _scaled(space.dimensions[name], named[name])) != usual
+            and not (is_option(name) and not _acts(name, augmentation))
+        }
+        if VIEWS in space.dimensions and augmentation:
+            found[VIEWS] = self._views(spec.protocol.views, spec.kind)
+        return {name: value for name, value in found.items() if value != 0.0 or name != VIEWS}
+
+    def _views(self, views: Views, kind: Kind) -> float:
+        """As doublings of what the stage gives a setting with as many as the controls."""
+        usual, confirm = self.usual.training.views, self.specs.config.evaluation.confirm
+        if STREAMS[kind] == "confirm" and confirm is not None and isinstance(usual, int):
+            usual = max(confirm.views, usual)
+        return log2(_number(views) / _number(usual))
+
+    def settings(self, point: Combination) -> Settings:
+        """Of augmentations, with the options that act with them, all else as the controls have
+        it."""
+        values = {name: _as_written(value) for name, value in point.values}
+        return self.specs.control({**self.specs.space.options, **values})
+
+
+def _acts(option: str, augmentation: dict[str, Any]) -> bool:
+    """Whether anything that is on shows what the option is."""
+    record = AUGMENTATIONS[option]
+    other = next(value for value in record.examples if value != record.identity)
+    return option in active({**augmentation, option: other})
+
+
+def _axis(name: str, values: Iterable[Any]) -> Axis:
+    record = AUGMENTATIONS[name]
+    on = [value for value in map(record.parse, values) if record.is_on(value)]
+    return _numbers_or_levels(name, on, record.identity)
+
+
+def _numbers_or_levels(name: str, values: Iterable[Any], identity: Any) -> Axis:
+    others = [value for value in map(_hashable, values) if value != _hashable(identity)]
+    if others and all(_is_number(value) for value in [identity, *others]):
+        return Axis.of_numbers(name, others, identity)
+    return Axis(name, tuple(dict.fromkeys([_hashable(identity), *others])))
+
+
+def _is_on_axis(axis: Axis, value: Any) -> bool:
+    if axis.places is None:
+        return _hashable(value) in axis.values
+    return _is_number(value) and min(axis.values) <= value <= max(axis.values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _written(dimension: Dimension) -> list[Any]:
+    """The values searched; of a range, some."""
+    if isinstance(dimension, Range):
+        return [
+            float(f"{value:.4g}") if isinstance(value, float) else value
+            for value in dimension.spread()
+        ]
+    return list(dimension.values)
+
+
+def _scaled(dimension: Dimension, value: Any) -> Any:
+    """As it is put on an axis: a range that is searched by its logarithm, so."""
+    is_log = isinstance(dimension, Range) and dimension.log
+    return log(value) if is_log else _hashable(value)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_written(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _number(views: Views) -> float:
+    return float(views) if isinstance(views, int) else FRESH
