@@ -165,7 +165,7 @@ def _all_records(num_epochs: int) -> list[TrialRecord]:
     rows: list[tuple[Kind, str, dict[str, Any], float]] = [
         ("control", "no augmentation", {}, 0.0),
         ("control", "course", COURSE, 0.004),
-        ("control", "TrivialAugment", {"policy": "trivial_augment"}, -0.008),
+        ("control", "TrivialAugment", {"policy": "trivial_augment_wide"}, -0.008),
         *(("trial", f"trial {3 + i}", s, TRIAL_DELTAS[i]) for i, s in enumerate(TRIALS)),
         ("confirm", "no augmentation", {}, 0.0),
         ("confirm", "trial 3", TRIALS[0], 0.012),

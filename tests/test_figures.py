@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from states import hostile, make_state, with_many_trials, without_recommendation
+from states import hostile, make_state, with_claims, with_many_trials, without_recommendation
 
+from search.evidence.answer import AugmentationClaims, StrengthRange
 from search.evidence.findings import RungCorrelation
 from search.journal.state import SearchState
 from search.report.figure_style import (
@@ -35,7 +36,7 @@ from search.report.figures_effects import (
     floor_rows,
     rho_interval,
 )
-from search.report.figures_strength import draw_strength, fit_band
+from search.report.figures_strengths import draw_strengths, strengths_text
 from search.report.figures_training import curves_text, draw_curves
 from search.report.view import SearchView
 
@@ -151,7 +152,7 @@ def test_the_forest_writes_each_effect_with_its_interval(finished: SearchState) 
 def test_what_an_augmentation_adds_stands_below_it_and_says_in_which_setting() -> None:
     with styled():
         texts = texts_of(to_svg(draw_forest(SearchView(without_recommendation()), WIDE)))
-    assert texts[texts.index("zoom_range") + 1] == "in the best searched"
+    assert texts[texts.index("zoom_range") + 1] == "beside the expected best"
 
 
 def test_trials_stand_best_first_and_no_augmentation_is_no_row(finished: SearchState) -> None:
@@ -189,30 +190,6 @@ def test_of_thousands_of_trials_some_are_drawn_and_the_number_is_told() -> None:
 def test_thinning_keeps_the_ends() -> None:
     kept = thinned(list(range(1000)), 10)
     assert (len(kept), kept[0], kept[-1]) == (10, 0, 999)
-
-
-def test_a_straight_line_is_fitted_by_itself() -> None:
-    xs = np.array([0.0, 1.0, 2.0, 4.0])
-    band = fit_band(xs, 3 - 2 * xs)
-    assert band is not None
-    places, middle, low, high = band
-    np.testing.assert_allclose(middle, 3 - 2 * places, atol=1e-12)
-    np.testing.assert_allclose(high - low, 0, atol=1e-9)
-
-
-def test_the_band_is_that_of_a_textbook_s_regression() -> None:
-    """y on x = 1, 2, 3, 4, 5 with y = 1, 3, 2, 5, 4: slope 0.8, residual variance 1.2, and at the
-    mean of x the mean's standard error is sqrt(1.2 / 5) = 0.490, times t(3) = 3.182."""
-    band = fit_band(np.arange(1.0, 6.0), np.array([1.0, 3.0, 2.0, 5.0, 4.0]))
-    assert band is not None
-    places, middle, low, _ = band
-    assert np.interp(3.0, places, middle) == pytest.approx(3.0)
-    assert np.interp(3.0, places, middle - low) == pytest.approx(3.182 * 0.4899, abs=2e-3)
-
-
-def test_too_few_points_have_no_band() -> None:
-    assert fit_band(np.array([0.0, 1.0, 2.0]), np.zeros(3)) is None
-    assert fit_band(np.array([0.0, 1.0, 0.0, 1.0, 1.0]), np.zeros(5)) is None
 
 
 def test_the_interval_of_a_rank_correlation() -> None:
@@ -261,45 +238,55 @@ def test_the_colours_of_helps_and_hurts_differ_to_people_who_see_no_red() -> Non
     assert blue_less_yellow[0] - blue_less_yellow[2] > 100
 
 
-def test_two_strengths_have_a_mean_each_and_three_a_line() -> None:
-    state = make_state("search")
-    names = ["rotation_range", "vertical_flip"]
-    panels = {
-        axes.get_title(): axes
-        for axes in axes_of(draw_strength(SearchView(state), WIDE))
-        if axes.get_title()
-    }
-    assert set(names) <= set(panels)
+def panels_of(state: SearchState) -> dict[str, Any]:
+    drawn = axes_of(draw_strengths(SearchView(state), WIDE))
+    return {axes.get_title(): axes for axes in drawn if axes.get_title()}
+
+
+def test_each_augmentation_has_a_panel_with_its_curve_and_the_one_beside(
+    finished: SearchState,
+) -> None:
+    panels = panels_of(finished)
+    assert finished.evidence is not None
+    assert finished.evidence.claims is not None
+    claims = {each.name: each for each in finished.evidence.claims.augmentations}
+    assert set(panels) == set(claims)
+    rotation = claims["rotation_range"]
+    _, alone, beside, judged = panels["rotation_range"].lines  # the first is the line at zero
+    assert list(alone.get_xdata()) == [0, 10, 20, 30, 40]
+    effects = [100 * point.measured.effect for point in rotation.curve]
+    np.testing.assert_allclose(alone.get_ydata(), effects)
+    effects = [100 * point.measured.effect for point in rotation.curve_beside]
+    np.testing.assert_allclose(beside.get_ydata(), effects)
+    assert list(judged.get_xdata()) == [rotation.strength]
     assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == [
         "false",
         "true",
     ]
-    two = state.model_copy(
-        update={
-            "records": tuple(
-                r.model_copy(
-                    update={"settings": {**r.settings, "rotation_range": 15 * (r.trial % 2)}}
-                )
-                for r in state.records
-            )
-        }
-    )
-    panels = {axes.get_title(): axes for axes in axes_of(draw_strength(SearchView(two), WIDE))}
-    assert [label.get_text() for label in panels["rotation_range"].get_xticklabels()] == ["0", "15"]
 
 
-@pytest.mark.parametrize("sampling", ["linear", "log"])
-def test_a_setting_s_axis_is_as_it_was_searched_whatever_was_drawn(sampling: str) -> None:
-    state = make_state()
-    assert state.opened is not None
-    name = next(name for name, dimension in state.opened.space.items() if "min" in dimension)
-    space = {**state.opened.space, name: {**state.opened.space[name], "sampling": sampling}}
-    state = state.model_copy(update={"opened": state.opened.model_copy(update={"space": space})})
-    records = tuple(
-        record.model_copy(update={"settings": {**record.settings, name: 0.001 * 4**place}})
-        for place, record in enumerate(state.records)
+def test_the_strengths_not_shown_to_be_worse_are_shaded(finished: SearchState) -> None:
+    assert finished.evidence is not None
+    claims = finished.evidence.claims
+    assert claims is not None
+    first = claims.augmentations[0].model_copy(
+        update={"strengths": StrengthRange(first=10, last=20, at_edge=False)}
     )
-    figure = draw_strength(SearchView(state.model_copy(update={"records": records})), 7.2)
-    assert figure is not None
-    panel = next(axes for axes in figure.axes if axes.get_title().startswith(name[:8]))
-    assert panel.get_xscale() == sampling
+    claims = claims.model_copy(update={"augmentations": (first, *claims.augmentations[1:])})
+    state = finished.model_copy(update={"evidence": with_claims(finished.evidence, claims)})
+    (shade,) = panels_of(state)["rotation_range"].patches
+    assert 9 <= shade.get_x() <= 10
+    assert 20 <= shade.get_x() + shade.get_width() <= 21
+
+
+def test_only_what_was_tried_has_a_panel(finished: SearchState) -> None:
+    assert finished.evidence is not None
+    claims = finished.evidence.claims
+    assert claims is not None
+    untried = AugmentationClaims(
+        name="vertical_flip", strength=None, alone=None, with_recommended=None, strengths=None
+    )
+    claims = claims.model_copy(update={"augmentations": (*claims.augmentations[:3], untried)})
+    state = finished.model_copy(update={"evidence": with_claims(finished.evidence, claims)})
+    assert set(panels_of(state)) == {"rotation_range", "width_shift_range", "zoom_range"}
+    assert "vertical_flip" not in strengths_text(SearchView(state))

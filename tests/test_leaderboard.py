@@ -15,6 +15,7 @@ from search.report.view import SearchView
 
 FIXED_COLUMNS = (
     *("trial", "kind", "status", "score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"),
+    *("label", "source_trial", "views", "verdict", "p"),
 )
 
 
@@ -39,17 +40,26 @@ def dataset_of(state: SearchState) -> DatasetSummary:
 
 def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchState) -> None:
     header = trials_csv(SearchView(finished)).splitlines()[0].split(",")
-    assert tuple(header[:9]) == FIXED_COLUMNS
-    assert header[9:13] == list(finished.opened.space)  # type: ignore[union-attr]
-    assert header[13:] == sorted(header[13:])
+    assert tuple(header[:14]) == FIXED_COLUMNS
+    assert header[14:18] == list(finished.opened.space)  # type: ignore[union-attr]
+    assert header[18:] == sorted(header[18:])
 
 
 def test_a_row_in_full(finished: SearchState) -> None:
     row = trials_csv(SearchView(finished)).splitlines()[4]
     assert (
-        row
-        == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,15,0.1,0.1,false,,,,16"
+        row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,trial 3,,16,,"
+        "0.000000,15,0.1,0.1,false,,,"
     )
+
+
+def test_a_confirmed_setting_has_its_source_and_its_verdict(finished: SearchState) -> None:
+    rows = leaderboard(finished).set_index("trial")
+    shown = rows.loc[10, ["label", "source_trial", "views", "verdict"]]
+    assert list(shown) == ["trial 3", 3, 16, "HELPS"]
+    assert rows.loc[12, "verdict"] == "NO EVIDENCE"
+    assert rows.loc[3:9, "verdict"].isna().all()  # judged by what confirms them
+    assert 0.05 < rows.loc[12, "p"] < 0.2
 
 
 def test_the_sealed_test_is_not_a_trial(finished: SearchState) -> None:

@@ -6,17 +6,17 @@ import pytest
 from states import make_record
 
 from data.dataset import Dataset
+from search.driver.claiming import Look
+from search.driver.confirmation import taken_apart
 from search.driver.experiment_file import parse_config
 from search.driver.phases import (
     Context,
     Knowledge,
     best_trials,
-    run_ablation,
     run_controls,
 )
 from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
-from search.evidence.findings import Evidence
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialSpec
 
@@ -63,43 +63,33 @@ def context_of(records: list[TrialRecord], **sections: Any) -> Context:
     return Context(prepared, ledger, lambda asked: False)
 
 
-def settings(augmentation: dict[str, Any]) -> Any:
-    return make_record(0, "trial", "1", augmentation, 0.0).spec.settings
+def asked_by_ablation(policy: dict[str, Any], **sections: Any) -> dict[str, dict[str, Any]]:
+    """Label -> augmentation of what is trained to take `policy` apart, after a search that trained
+    nothing."""
+    context = context_of([], **sections)
+    recommended = context.specs.control(policy)
+    apart = taken_apart(Look(context).alone(), recommended)
+    return {label: settings.augmentation for label, settings in apart.items()}
 
 
-def asked_by_ablation(policy: dict[str, Any], others: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Label -> augmentation of what is trained to take `policy` apart, `others` being a trial
-    beside it."""
-    records = [
-        make_record(0, "trial", "1", others, 0.01),
-        make_record(1, "confirm", "1", policy, 0.01),
-    ]
-    context = context_of(records)
-    run_ablation(context, Knowledge(evidence=Evidence(chosen_trial=1)))
-    return {
-        r.label: r.spec.settings.augmentation
-        for r in context.ledger.records
-        if r.kind == "ablation"
-    }
-
-
-def test_an_augmentation_of_the_policy_is_trained_alone_with_its_options() -> None:
-    whole = {"rotation_range": 20.0, "policy": "rand_augment", **OPTIONS}
-    asked = asked_by_ablation(whole, whole)
+def test_an_augmentation_is_trained_alone_with_its_options_at_its_strongest() -> None:
+    asked = asked_by_ablation({"rotation_range": 20.0, "policy": "rand_augment", **OPTIONS})
     of_policy = {name: OPTIONS[name] for name in ("policy_ops", "policy_magnitude")}
     of_rotation = {name: OPTIONS[name] for name in ("fill_mode", "cval")}
     assert asked["policy alone"] == {"policy": "rand_augment", **of_policy}
-    assert asked["rotation_range alone"] == {"rotation_range": 20.0, **of_rotation}
+    assert asked["rotation_range alone"] == {"rotation_range": 30.0, **of_rotation}
+    assert asked["horizontal_flip alone"] == {"horizontal_flip": True}
     assert asked["without rotation_range"] == {"policy": "rand_augment", **of_policy}
     assert asked["without policy"] == {"rotation_range": 20.0, **of_rotation}
+    assert "without horizontal_flip" not in asked
 
 
-def test_one_that_the_policy_lacks_takes_options_and_strength_from_one_trial() -> None:
-    """A flip alone has nothing to fill, so the policy's setting does not name the fill that a
-    rotation had."""
-    trial = {"rotation_range": 25.0, "fill_mode": "constant", "cval": 200}
-    asked = asked_by_ablation({"horizontal_flip": True}, trial)
-    assert asked["rotation_range alone"] == trial
+def test_one_that_is_always_on_is_taken_out_too() -> None:
+    augmentation = {"rotation_range": {"min": 0, "max": 30}, "vertical_flip": True}
+    policy = {"rotation_range": 20.0, "vertical_flip": True}
+    asked = asked_by_ablation(policy, augmentation=augmentation)
+    assert asked["vertical_flip alone"] == {"vertical_flip": True}
+    assert asked["without vertical_flip"] == {"rotation_range": 20.0}
 
 
 def test_an_ablation_asks_in_one_order_whatever_the_order_of_the_policy() -> None:
@@ -107,7 +97,7 @@ def test_an_ablation_asks_in_one_order_whatever_the_order_of_the_policy() -> Non
     policy = {"rotation_range": 20.0, "horizontal_flip": True, "policy": "rand_augment"}
     again = dict(sorted(policy.items()))
     assert list(again) != list(policy)
-    assert list(asked_by_ablation(again, again)) == list(asked_by_ablation(policy, policy))
+    assert list(asked_by_ablation(again)) == list(asked_by_ablation(policy))
 
 
 def test_the_baseline_tries_every_augmentation_with_the_experiments_options() -> None:

@@ -174,7 +174,7 @@ def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
         ),
         (
             make_state("confirm"),
-            "There is no verdict an augmentation yet: the ablation has not been run.",
+            "These verdicts are not final: they rest on the search alone",
         ),
         (make_state(failed=(5,)), "1 trial failed"),
         (make_state(failed=(5,)), "the loss is not finite (epoch 3)"),
@@ -183,6 +183,7 @@ def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
             "The best trial of the search phase stands below the null floor",
         ),
         (without_recommendation(), "Train without augmentation"),
+        (make_state("controls"), "There are no verdicts"),
         (make_state("controls"), "The null floor is measured when the search phase has ended."),
         (
             make_state().model_copy(update={"cut_after": 4}),

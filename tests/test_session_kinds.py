@@ -47,8 +47,13 @@ def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
     still = {"width_shift_range": {"choices": [0, 1e-9]}, "height_shift_range": {"choices": [0, 1]}}
     state = sit(small_config(cache, augmentation=still), tmp_path / "run").state
     assert state.evidence is not None
-    assert state.evidence.chosen_trial is None
-    assert {verdict.verdict for verdict in state.evidence.verdicts.values()} <= {"NO EVIDENCE"}
+    assert state.evidence.is_final
+    assert state.evidence.answer is not None
+    assert state.evidence.answer.kind != "use"
+    assert state.evidence.claims is not None
+    verdicts = state.evidence.claims.verdicts()
+    assert verdicts.pop("height_shift_range") == "NOT TRIED"
+    assert set(verdicts.values()) <= {"NO EVIDENCE", "NEGLIGIBLE"}
     assert all(r.effect.delta == 0 for r in state.of_kind("trial") if r.effect)
     assert state.safety
     assert any("changes 0 pixels" in probe.remark for probe in state.safety)

@@ -8,7 +8,10 @@ from states import PHASES, Phase, make_state, without_recommendation
 from search.report.summary import summarize
 from search.report.view import SearchView
 
-PROMISED = {"best", "controls", "verdicts", "policy", "null_floor", "test", "timing"}
+PROMISED = {
+    *("best", "controls", "verdicts", "policy", "null_floor", "test", "timing"),
+    *("answer_kind", "augmentations", "detectable"),
+}
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -23,6 +26,28 @@ def test_a_verdict_has_the_contract_s_keys() -> None:
     assert verdict["verdict"] == "HURTS"
     assert verdict["effect"] == -0.023
     assert verdict["ci"] == pytest.approx([-0.028, -0.018])
+
+
+def test_an_augmentation_has_the_contract_s_keys() -> None:
+    summary = summarize(SearchView(make_state()))
+    found = summary["augmentations"]["rotation_range"]
+    assert set(found) >= {
+        *("verdict", "strength", "effect", "ci", "strengths", "curve", "with_recommended")
+    }
+    assert (found["verdict"], found["strength"], found["effect"]) == ("HELPS", 10, 0.006)
+    assert found["strengths"] == {"from": 0, "to": 40, "at_edge": False}
+    assert [point["value"] for point in found["curve"]] == [0, 10, 20, 30, 40]
+    assert found["curve"][1]["effect"] == found["effect"]
+    assert found["curve"][1]["ci"] == found["ci"]
+    assert set(found["with_recommended"]) == {"effect", "ci"}
+    assert summary["answer_kind"] == "use"
+    assert summary["detectable"] == pytest.approx(0.005 / 2.9 * 3.74)
+
+
+def test_there_is_no_answer_before_the_last_training() -> None:
+    summary = summarize(SearchView(make_state("search")))
+    assert (summary["answer_kind"], summary["detectable"]) == (None, None)
+    assert set(summary["verdicts"]) == set(summary["augmentations"]) != set()
 
 
 def test_the_policy_is_the_recommended_setting() -> None:

@@ -146,7 +146,7 @@ def test_the_description_opens_with_the_answer_and_names_every_verdict():
     )
     assert "| effect (95 %), points |" in text
     assert (
-        "| `vertical_flip` | **HURTS** | −2.3 (−2.8 to −1.8) | < 0.001 | alone, against none |"
+        "| `vertical_flip` | **HURTS** | true | −2.3 (−2.8 to −1.8) | false to true |"
         in text
     )
     assert "0.7 points" in text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from stand_ins import Clock
-from states import make_state
+from states import make_claims, make_state, with_claims
 
 from search.driver.session import SearchResult
 from search.report.page import render_report
@@ -22,7 +22,7 @@ from search.tracking.search_run import search_row
 from search.tracking.trial_run import trial_row
 
 ROOT = Path(__file__).parent.parent
-CONCLUDED = {"verdicts", "removed", "confirmed", "chosen_trial", "best_trial"}
+CONCLUDED = {"claims", "answer", "is_final", "trained", "best_trial"}
 
 
 def _reads_of_evidence(path: Path) -> set[str]:
@@ -47,12 +47,8 @@ def test_a_verdict_is_the_same_wherever_it_is_shown() -> None:
     """Read from the view alone: changed there, it is changed everywhere."""
     state = make_state()
     assert state.evidence is not None
-    changed = state.evidence.verdicts["zoom_range"].model_copy(
-        update={"verdict": "HURTS", "effect": -0.0777, "ci": (-0.0888, -0.0666)}
-    )
-    verdicts = {**state.evidence.verdicts, "zoom_range": changed}
-    evidence = state.evidence.model_copy(update={"verdicts": verdicts})
-    state = state.model_copy(update={"evidence": evidence})
+    claims = make_claims(alone={"zoom_range": -0.0777}, half_width=0.0111)
+    state = state.model_copy(update={"evidence": with_claims(state.evidence, claims)})
     view, console = SearchView(state), Console(file=io.StringIO(), width=200)
     print_closing(SearchResult(state, Path("runs/x"), "finished"), console)
     assert isinstance(console.file, io.StringIO)

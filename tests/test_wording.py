@@ -1,10 +1,22 @@
 """How a search is said in words."""
 
 import pytest
-from states import make_state, with_evaluation, without_recommendation
+from states import (
+    ALONE,
+    make_claims,
+    make_effect,
+    make_estimate,
+    make_state,
+    with_claims,
+    with_evaluation,
+    without_recommendation,
+)
 
+from search.evidence.answer import Claims, StrengthRange
 from search.experiment.objectives import OBJECTIVES
-from search.report.answer import answer
+from search.report.answer import answer, beside_answer
+from search.report.sentences import notices
+from search.report.tables import verdict_table
 from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
@@ -158,10 +170,109 @@ def test_a_recommendation_names_the_settings_and_the_interval() -> None:
     )
 
 
-def test_no_augmentation_can_be_the_answer() -> None:
+def answered(claims: Claims) -> SearchView:
+    state = make_state()
+    assert state.evidence is not None
+    evidence = with_claims(state.evidence, claims)
+    return SearchView(state.model_copy(update={"evidence": evidence}))
+
+
+NOTHING_GAINS = {"trial 3": 0.001, "trial 5": 0.0, "trial 7": -0.001}
+NOTHING_ALONE = {name: 0.0 for name in ALONE}
+
+
+def test_no_augmentation_is_the_answer_where_nothing_gains() -> None:
+    claims = make_claims(half_width=0.002, wholes=NOTHING_GAINS, alone=NOTHING_ALONE)
+    wholes = tuple(each for each in claims.wholes if each.label != "course")
+    view = answered(claims.model_copy(update={"wholes": wholes}))
+    expected = "Use no augmentation: what was tried is shown to gain less than 0.3 points"
+    assert answer(view).startswith(expected)
+    assert view.used == {}
+
+
+def test_a_search_that_could_not_see_says_what_it_would_have_seen() -> None:
     text = answer(SearchView(without_recommendation()))
-    assert text.startswith("No augmentation is the recommendation: nothing tried was shown to help")
-    assert "+0.1 points (−0.5 to 0.7)" in text
+    assert text.startswith("It cannot be told whether augmentation helps: an effect below 0.8 points")
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (0.001, "adds nothing shown beside it"),
+        (-0.02, "hurts beside it"),
+        (0.02, "helps beside it too"),
+        (None, "was not tried beside it"),
+    ],
+)
+def test_what_helps_alone_and_is_left_out_is_explained(effect: float | None, words: str) -> None:
+    claims = make_claims(alone={"vertical_flip": 0.01})
+    *others, flip = claims.augmentations
+    beside = None if effect is None else make_estimate(effect)
+    flip = flip.model_copy(update={"with_recommended": beside})
+    view = answered(claims.model_copy(update={"augmentations": (*others, flip)}))
+    (line,) = beside_answer(view)
+    assert line.startswith("vertical_flip HELPS alone, +1.0 points (0.5 to 1.5), and is left out")
+    assert words in line
+
+
+def cut_short(num_heads: int, views: int) -> SearchView:
+    """Heads cut of the fifteen of each training with a vertical flip."""
+    state, records = make_state(), []
+    for record in state.records:
+        if record.spec.settings.augmentation.get("vertical_flip") and record.result:
+            spec, result = record.spec, record.result
+            protocol = spec.protocol.model_copy(update={"views": views})
+            training = spec.settings.training.model_copy(update={"views": views})
+            settings = spec.settings.model_copy(update={"training": training})
+            spec = spec.model_copy(update={"protocol": protocol, "settings": settings})
+            result = result.model_copy(update={"heads_cut_by_max_epochs": num_heads})
+            record = record.model_copy(update={"spec": spec, "result": result})
+        records.append(record)
+    return SearchView(state.model_copy(update={"records": tuple(records)}))
+
+
+@pytest.mark.parametrize(
+    ("heads", "views", "words"),
+    [
+        (9, 16, "max_epochs cut short 18 of 30 heads"),
+        (0, 4, "4 views an image"),
+        (9, 4, "max_epochs cut short 18 of 30 heads and 4 views an image"),
+    ],
+)
+def test_harm_that_rests_on_little_training_is_marked(heads: int, views: int, words: str) -> None:
+    view = cut_short(heads, views)
+    (line,) = beside_answer(view)
+    assert line.startswith(f"HURTS of vertical_flip rests on trainings that had little: {words}")
+    marked = {row[0].text: row[-1].text for row in verdict_table(view).rows}
+    assert marked["vertical_flip"] == words.replace(" and ", "; ")
+    assert not beside_answer(cut_short(0, 16))
+
+
+def test_a_test_set_that_says_otherwise_is_told_with_the_answer() -> None:
+    state = make_state()
+    assert state.test is not None
+    test = state.test.model_copy(update={"effect": make_effect(-0.02)})
+    unlike = SearchView(state.model_copy(update={"test": test}))
+    assert any(line.startswith("The test set says otherwise: −2.0") for line in beside_answer(unlike))
+    assert not any("otherwise" in line for line in beside_answer(SearchView(state)))
+
+
+def test_no_evidence_says_what_would_have_been_found() -> None:
+    table = verdict_table(SearchView(make_state()))
+    notes = {row[0].text: row[-1].text for row in table.rows}
+    assert notes["zoom_range"] == "0.6 would have been found 4 times in 5"
+    assert notes["rotation_range"] == ""
+
+
+def test_a_best_strength_at_the_edge_of_its_range_is_said() -> None:
+    claims = make_claims()
+    first, *others = claims.augmentations
+    edge = StrengthRange(first=20, last=40, at_edge=True)
+    first = first.model_copy(update={"strengths": edge})
+    view = answered(claims.model_copy(update={"augmentations": (first, *others)}))
+    table = verdict_table(view)
+    ranges = {row[0].text: row[table.headings.index("range")].text for row in table.rows}
+    assert ranges["rotation_range"] == "20 to 40, best at its edge"
 
 
 def test_a_search_under_way_gives_no_answer() -> None:
@@ -185,11 +296,15 @@ def test_an_unconfirmed_best_trial_is_no_recommendation() -> None:
     )
 
 
-def test_a_search_without_confirmation_recommends_nothing() -> None:
-    finished = make_state("search").model_copy(update={"finished_at": 1.0})
-    assert answer(SearchView(with_evaluation(finished, confirm=None))).startswith(
-        "No recommendation: confirmation was switched off"
-    )
+def test_an_answer_without_confirmation_does_not_claim_one() -> None:
+    state = make_state("search").model_copy(update={"finished_at": 1.0})
+    assert state.evidence is not None
+    evidence = state.evidence.model_copy(update={"is_final": True})
+    state = with_evaluation(state.model_copy(update={"evidence": evidence}), confirm=None)
+    text = answer(SearchView(state))
+    assert text.startswith("Use rotation_range 10: +0.6 points")
+    assert "confirmed" not in text
+    assert any("switched off" in line for line in notices(SearchView(state)))
 
 
 def test_a_search_of_failures_says_so() -> None:
@@ -199,28 +314,20 @@ def test_a_search_of_failures_says_so() -> None:
     assert answer(SearchView(state)) == "No answer: the search ended and no trial was completed."
 
 
-def test_a_control_that_is_best_confirmed_is_named() -> None:
-    state = without_recommendation()
-    assert state.evidence is not None
-    assert SearchView(state).whole_name == "best searched, whole"
-    trivial = next(r for r in state.records if r.label == "TrivialAugment")
-    first = state.evidence.confirmed[0].model_copy(
-        update={"source_trial": trivial.trial, "label": trivial.label}
-    )
-    confirmed = (first, *state.evidence.confirmed[1:])
-    state = state.model_copy(
-        update={"evidence": state.evidence.model_copy(update={"confirmed": confirmed})}
-    )
-    assert SearchView(state).whole_name == "TrivialAugment, whole"
-    assert "the best confirmed setting (TrivialAugment) shows" in answer(SearchView(state))
+def test_a_control_that_helps_most_is_used_by_its_name() -> None:
+    claims = make_claims()
+    *others, trivial = claims.wholes
+    trivial = trivial.model_copy(update={"measured": make_estimate(0.03)})
+    view = answered(claims.model_copy(update={"wholes": (*others, trivial)}))
+    assert answer(view).startswith("Use TrivialAugment: +3.0 points (2.5 to 3.5)")
+    assert view.used == {"policy": "trivial_augment_wide"}
+    assert view.within_name == "beside the expected best"
 
 
 def test_a_recommended_policy_is_the_policy() -> None:
     view = SearchView(make_state())
-    assert (view.whole_name, view.within_name) == (
-        "policy as a whole",
-        "in the policy",
-    )
+    assert (view.whole_name, view.within_name) == ("policy as a whole", "beside the policy")
+    assert SearchView(without_recommendation()).whole_name == "expected best, whole"
 
 
 def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:

@@ -3,6 +3,7 @@ setting recommended, the best trials and the controls; each augmentation alone, 
 recommended without it.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from data.augmentations import active
@@ -19,7 +20,7 @@ from search.evidence.answer import alone_label
 from search.experiment.settings import Settings, setting_key
 from search.experiment.trial import Kind
 
-RECOMMENDED = "recommended"
+RECOMMENDED = "expected best"  # its label: whether it is recommended, the claims decide
 
 
 def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
@@ -37,7 +38,7 @@ def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
     if context.prepared.is_ablated:
         trained |= {
             label: _ask(context, "ablation", label, settings)
-            for label, settings in _taken_apart(look, recommended).items()
+            for label, settings in taken_apart(look.alone(), recommended).items()
         }
     context.tell_needed(baseline, baseline, BASELINE_FAILED)
     for number in trained.values():
@@ -67,9 +68,8 @@ def whole_settings(
     return {label: n for label, n in found.items() if label not in controls} | controls
 
 
-def _taken_apart(look: Look, recommended: Settings | None) -> dict[str, Settings]:
+def taken_apart(alone: Mapping[str, Settings], recommended: Settings | None) -> dict[str, Settings]:
     """Each augmentation by itself, then the setting recommended without each of its own."""
-    alone = look.alone()
     apart = {alone_label(name): settings for name, settings in alone.items()}
     own = recommended.augmentation if recommended is not None else {}
     for name in alone:

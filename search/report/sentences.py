@@ -125,7 +125,7 @@ def how_to_read_verdicts(view: SearchView) -> str:
 def no_verdicts(view: SearchView) -> str | None:
     if not view.augmentations:
         return "There are no verdicts: they need a search whose trials have been measured."
-    if not view.evidence.is_final:
+    if not view.is_final:
         return (
             "These verdicts are not final: they rest on the search alone, and will be joined by "
             f"trainings on {fresh_text(view)}."

@@ -11,6 +11,7 @@ from search.experiment.trial import Effect, Probe, TrialRecord
 from search.report.table_model import Cell, Column, Table
 from search.report.view import Judged, SearchView, WholeSetting
 from search.report.wording import (
+    NUMBERED,
     amount_text,
     effect_text,
     estimate_text,
@@ -46,11 +47,11 @@ def _verdict_columns(view: SearchView) -> Iterator[Column[Judged]]:
 
     yield Column("augmentation", lambda judged: judged.name, kind="code")
     yield Column("verdict", lambda judged: judged.verdict, kind="verdict")
-    yield Column("strength", _strength)
+    yield Column("strength", _strength, kind="number")
     yield Column(EFFECT, effect, unit.name, "number")
-    yield Column("range", _range)
+    yield Column("range", _range, kind="number")
     yield Column(view.within_name, within, kind="number")
-    yield Column("remark", lambda judged: _remark(judged, view))
+    yield Column("note", lambda judged: _note(judged, view), kind="long")
 
 
 def _strength(judged: Judged) -> str:
@@ -71,10 +72,10 @@ def _range(judged: Judged) -> str:
     return f"{ends}, best at its edge" if found.at_edge else ends
 
 
-def _remark(judged: Judged, view: SearchView) -> str:
+def _note(judged: Judged, view: SearchView) -> str:
     if judged.verdict == "NO EVIDENCE" and judged.measured:
         least = amount_text(judged.measured.detectable, view.unit, signed=False)
-        return f"{least} {view.unit.name} would have been found 4 times in 5"
+        return f"{least} would have been found 4 times in 5"
     return "; ".join(judged.doubts)
 
 
@@ -102,9 +103,8 @@ def whole_table(view: SearchView) -> Table:
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
     settings = settings_text(whole.settings, view.image_size)
-    is_control = whole.record is not None and whole.record.kind == "control"
-    named = whole.label != settings and (is_control or not whole.settings)
-    return f"{whole.label}: {settings}" if named else settings
+    is_numbered = NUMBERED.fullmatch(whole.label) is not None
+    return settings if is_numbered else f"{whole.label}: {settings}"
 
 
 def best_trials_table(view: SearchView) -> Table:

@@ -243,6 +243,11 @@ class SearchView:
         return self.evidence.answer if self.evidence.is_final else None
 
     @property
+    def is_final(self) -> bool:
+        """Whether no training that verdicts rest on is left."""
+        return self.evidence.is_final
+
+    @property
     def is_confirmed(self) -> bool:
         """Whether the answer rests on settings trained again on fresh seeds."""
         return self.evidence.is_final and bool(self.evidence.trained)
@@ -367,7 +372,8 @@ class SearchView:
             return {} if self.evidence.is_final else None
         if self.answer.kind != "use":
             return {}
-        own = self.chosen.spec.settings.augmentation if self.chosen else {}
+        record = self.chosen or self._record_of(str(self.answer.label))
+        own = record.spec.settings.augmentation if record else {}
         if not self.answer.settings:  # a control
             return own
         options = {name: value for name, value in own.items() if is_option(name)}
@@ -419,13 +425,13 @@ class SearchView:
         if self.used:
             return "policy as a whole"
         expected = self.claims is not None and label == self.claims.recommended
-        return "best searched, whole" if expected else f"{label}, whole"
+        return "expected best, whole" if expected else f"{label}, whole"
 
     @property
     def within_name(self) -> str:
         """Beside what it was seen what an augmentation adds."""
         is_used = self.used and self.claims and self.used_label == self.claims.recommended
-        return "beside the policy" if is_used else "beside the best searched"
+        return "beside the policy" if is_used else "beside the expected best"
 
     @cached_property
     def on_test(self) -> Estimate | None:
