@@ -49,7 +49,7 @@ def claims_at_random(rng: np.random.Generator) -> Claims:
         ends = (effect - 2.9 * own, effect + 2.9 * own)
         return Estimate(effect=effect, error=own, ci=ends, detectable=3.74 * own)
 
-    recommended = rng.choice([*SETTINGS, None], p=[0.5, 0.15, 0.1, 0.25])
+    recommended = (*SETTINGS, None)[rng.choice(4, p=[0.5, 0.15, 0.1, 0.25])]
     labels = [label for label in SETTINGS if label == recommended or rng.random() < 0.5]
     wholes = [
         WholeClaim(label=label, settings=SETTINGS.get(label, {}), measured=estimate())
@@ -76,9 +76,7 @@ def claims_at_random(rng: np.random.Generator) -> Claims:
     )
 
 
-def _augmentation(
-    name: str, curve: list[Estimate], rng: np.random.Generator
-) -> AugmentationClaims:
+def _augmentation(name: str, curve: list[Estimate], rng: np.random.Generator) -> AugmentationClaims:
     values = ALONE[name][0]
     at, ends = int(rng.integers(1, len(values))), sorted(rng.integers(0, len(values), 2))
     points = zip(values, curve, strict=True)
@@ -107,11 +105,9 @@ def check_answer(view: SearchView) -> str:
     assert winner is not None
     exported = policy_of(view.state).augmentation
     assert exported == winner["augmentation"] == summary["policy"]["settings"] == view.used
-    helping = [
-        each.measured.effect
-        for each in (*judged, *view.wholes)
-        if each.verdict == "HELPS" and each.measured
-    ]
+    tried = [(each.verdict, each.measured) for each in judged]
+    tried += [(each.verdict, each.measured) for each in view.wholes]
+    helping = [measured.effect for word, measured in tried if word == "HELPS" and measured]
     is_use = text.startswith("Use ") and not text.startswith("Use no augmentation")
     assert (found.kind == "use") == is_use == bool(exported) == bool(helping)
     assert summary["answer_kind"] == found.kind
@@ -126,8 +122,7 @@ def check_answer(view: SearchView) -> str:
         assert said in (found.label, settings_text(exported, 64))
     elif found.kind == "none":
         assert text.startswith("Use no augmentation")
-        tried = [each.measured for each in (*judged, *view.wholes) if each.measured]
-        assert all(each.ci[1] <= claims.negligible for each in tried)
+        assert all(measured.ci[1] <= claims.negligible for _, measured in tried if measured)
     else:
         assert text.startswith("It cannot be told")
     return found.kind

@@ -35,16 +35,16 @@ def config_of(finished_run: Path, **search: Any) -> ExperimentConfig:
 
 
 def test_what_follows_the_search_phase_is_left_its_time(finished_run: Path) -> None:
-    """In views: a trial has 3 + 1; after it come 4 + 3 * 4 to confirm, 2 * 4 to ablate (of two
+    """In views: a trial has 3 + 1; after it come 4 + 4 * 4 to confirm, 2 * 4 to ablate (of two
     augmentations, one taken out is the other alone) and, on one fold of two, 2 * 1.5 + 2 to test.
     """
     state = make_state("search")
     config = config_of(finished_run, max_hours=1.0)
     work = workload(config, removed_share=1.0)
-    assert [phase.amount for phase in work.later] == [4 + 3 * 4, 2 * 4, 2 * 1.5 + 2]
+    assert [phase.amount for phase in work.later] == [4 + 4 * 4, 2 * 4, 2 * 1.5 + 2]
     pace = _pace(state, work)
     assert pace > 0
-    needed = pace * (4 + 16 + 8 + 5)
+    needed = pace * (4 + 20 + 8 + 5)
     for now, passed in ((3600 - needed - 1, False), (3600 - needed + 1, True)):
         assert _told(Deadline(config, 0.0, -now, lambda: 0.0), state).passed() is passed
     # another sitting took 2 s before
@@ -105,4 +105,5 @@ def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(
     assert result.state.cut_after == len(result.state.of_kind("trial")) == 3
     assert result.state.of_kind("confirm")
     assert result.state.evidence is not None
-    assert result.state.evidence.confirmed
+    assert result.state.evidence.trained
+    assert result.state.evidence.is_final

@@ -178,7 +178,7 @@ def answered(claims: Claims) -> SearchView:
 
 
 NOTHING_GAINS = {"trial 3": 0.001, "trial 5": 0.0, "trial 7": -0.001}
-NOTHING_ALONE = {name: 0.0 for name in ALONE}
+NOTHING_ALONE = dict.fromkeys(ALONE, 0.0)
 
 
 def test_no_augmentation_is_the_answer_where_nothing_gains() -> None:
@@ -192,7 +192,9 @@ def test_no_augmentation_is_the_answer_where_nothing_gains() -> None:
 
 def test_a_search_that_could_not_see_says_what_it_would_have_seen() -> None:
     text = answer(SearchView(without_recommendation()))
-    assert text.startswith("It cannot be told whether augmentation helps: an effect below 0.8 points")
+    assert text.startswith(
+        "It cannot be told whether augmentation helps: an effect below 0.8 points"
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,9 @@ def test_a_test_set_that_says_otherwise_is_told_with_the_answer() -> None:
     assert state.test is not None
     test = state.test.model_copy(update={"effect": make_effect(-0.02)})
     unlike = SearchView(state.model_copy(update={"test": test}))
-    assert any(line.startswith("The test set says otherwise: −2.0") for line in beside_answer(unlike))
+    assert any(
+        line.startswith("The test set says otherwise: −2.0") for line in beside_answer(unlike)
+    )
     assert not any("otherwise" in line for line in beside_answer(SearchView(state)))
 
 

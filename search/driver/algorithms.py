@@ -185,13 +185,6 @@ ALGORITHMS: dict[str, Algorithm] = {
     record.name: record
     for record in (
         Algorithm(
-            name="screening",
-            summary="lays all settings out before the first, so that every trial tells about every "
-            "augmentation",
-            oracle=screening_oracle_class,
-            options=_screening_options,
-        ),
-        Algorithm(
             name="random",
             summary="draws each setting at random",
             oracle=random_oracle_class,
@@ -229,6 +222,13 @@ ALGORITHMS: dict[str, Algorithm] = {
             "asynchronous_halving",
             asynchronous,
             "the same, promoting a setting as soon as it has earned it: for many workers",
+        ),
+        Algorithm(
+            name="screening",
+            summary="lays all settings out before the first, so that every trial tells about every "
+            "augmentation",
+            oracle=screening_oracle_class,
+            options=_screening_options,
         ),
     )
 }

@@ -6,7 +6,7 @@ lies. Made anew from the config, so that it is journaled with it.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import log, log2
+from math import log2
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
@@ -18,7 +18,7 @@ from search.experiment.trial import Kind, TrialSpec
 from search.training.modes import Views
 
 FRESH = 45.0  # views that a trial of `fresh` ones sees, about
-VIEWS = "views"
+VIEWS, DOUBLINGS = "views", "doublings of views"
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ class Declaration:
         for name, dimension in space.dimensions.items():
             if name == VIEWS:
                 values = [self._views(value, "trial") for value in _written(dimension)]
-                found.append(_numbers_or_levels(name, values, 0.0))
+                found.append(_numbers_or_levels(DOUBLINGS, values, 0.0))
             elif name in usual:
-                values = [_scaled(dimension, value) for value in _written(dimension)]
-                found.append(_numbers_or_levels(name, values, usual[name]))
+                is_log = isinstance(dimension, Range) and dimension.log
+                values = _written(dimension)
+                found.append(_numbers_or_levels(name, values, usual[name], is_log))
         return tuple(found)
 
     @cached_property
@@ -69,9 +70,9 @@ class Declaration:
         space = self.specs.space
         named = space.named_values(self.usual) | space.options
         return {
-            name: _scaled(dimension, named[name])
-            for name, dimension in space.dimensions.items()
-            if name != VIEWS and (space.section_of[name] != "augmentation" or is_option(name))
+            name: _hashable(named[name])
+            for name in space.dimensions
+            if name != VIEWS and (space.section_of[name] != "augmentation" or name in space.options)
         }
 
     def point(self, spec: TrialSpec) -> Combination:
@@ -96,12 +97,13 @@ class Declaration:
         found = {
             name: value
             for name, usual in self._usual_values.items()
-            if (value := _scaled(space.dimensions[name], named[name])) != usual
-            and not (is_option(name) and not _acts(name, augmentation))
+            if (value := _hashable(named[name])) != usual
+            and (name not in space.options or _acts(name, augmentation))
         }
-        if VIEWS in space.dimensions and augmentation:
-            found[VIEWS] = self._views(spec.protocol.views, spec.kind)
-        return {name: value for name, value in found.items() if value != 0.0 or name != VIEWS}
+        if VIEWS not in space.dimensions or not augmentation:
+            return found
+        doublings = self._views(spec.protocol.views, spec.kind)
+        return {**found, DOUBLINGS: doublings} if doublings else found
 
     def _views(self, views: Views, kind: Kind) -> float:
         """As doublings of what the stage gives a setting with as many as the controls."""
@@ -130,10 +132,12 @@ def _axis(name: str, values: Iterable[Any]) -> Axis:
     return _numbers_or_levels(name, on, record.identity)
 
 
-def _numbers_or_levels(name: str, values: Iterable[Any], identity: Any) -> Axis:
+def _numbers_or_levels(
+    name: str, values: Iterable[Any], identity: Any, is_log: bool = False
+) -> Axis:
     others = [value for value in map(_hashable, values) if value != _hashable(identity)]
     if others and all(_is_number(value) for value in [identity, *others]):
-        return Axis.of_numbers(name, others, identity)
+        return Axis.of_numbers(name, others, identity, is_log)
     return Axis(name, tuple(dict.fromkeys([_hashable(identity), *others])))
 
 
@@ -155,12 +159,6 @@ def _written(dimension: Dimension) -> list[Any]:
             for value in dimension.spread()
         ]
     return list(dimension.values)
-
-
-def _scaled(dimension: Dimension, value: Any) -> Any:
-    """As it is put on an axis: a range that is searched by its logarithm, so."""
-    is_log = isinstance(dimension, Range) and dimension.log
-    return log(value) if is_log else _hashable(value)
 
 
 def _hashable(value: Any) -> Any:

@@ -10,7 +10,7 @@ error `intervals` knows: images and heads as measured, and what the model may st
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import pi, sqrt
+from math import log, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -43,23 +43,27 @@ class Axis:
     """One searched augmentation. values: those a curve shows, the one that changes nothing first.
 
     places: each value's distance from changing nothing, over the furthest one's; None where values
-    are levels without order (pairs, names).
+    are levels without order (pairs, names). is_log: distances are of logarithms.
     """
 
     name: str
     values: tuple[Any, ...]
     places: tuple[float, ...] | None = None
+    is_log: bool = False
 
     @classmethod
-    def of_numbers(cls, name: str, values: Iterable[float], identity: float = 0.0) -> "Axis":
+    def of_numbers(
+        cls, name: str, values: Iterable[float], identity: float = 0.0, is_log: bool = False
+    ) -> "Axis":
         """Of numbers searched, at their distance from the one that changes nothing."""
-        ordered = sorted({*values} - {identity}, key=lambda value: abs(value - identity))
-        far = abs(ordered[-1] - identity)
-        return cls(
-            name,
-            (identity, *ordered),
-            (0.0, *((value - identity) / far for value in ordered)),
-        )
+        bare = cls(name, (identity,), (0.0,), is_log)
+        ordered = sorted({*values} - {identity}, key=lambda value: abs(bare._distance(value)))
+        far = abs(bare._distance(ordered[-1]))
+        places = (0.0, *(bare._distance(value) / far for value in ordered))
+        return cls(name, (identity, *ordered), places, is_log)
+
+    def _distance(self, value: Any) -> float:
+        return float(log(value / self.values[0]) if self.is_log else value - self.values[0])
 
     def terms(self, value: Any) -> np.ndarray:
         """float64 [terms]: what the value counts in each of the axis's effects."""
@@ -83,7 +87,7 @@ class Axis:
 
     def place(self, value: Any) -> float:
         """0 where nothing is changed, 1 or -1 at the furthest value searched."""
-        return (value - self.values[0]) / abs(self.values[-1] - self.values[0])
+        return self._distance(value) / abs(self._distance(self.values[-1]))
 
 
 @dataclass(frozen=True)

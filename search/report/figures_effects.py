@@ -64,11 +64,22 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
             for row, text in zip(rows, texts, strict=True)
         ]
     draw_rows(axes, [scaled(row, unit) for row in rows])
+    low, high = (end * unit.factor for end in _forest_scale(rows))
+    axes.set_xlim(max(low, axes.get_xlim()[0]), min(high, axes.get_xlim()[1]))
     if not narrow:
         for place, text in enumerate(texts):
             axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center")
     label_effects(axes, unit, narrow)
     return figure
+
+
+def _forest_scale(rows: list[Row]) -> tuple[float, float]:
+    """The most that is drawn: what an augmentation adds may be known so badly that its interval
+    would flatten all others."""
+    own = [end for row in rows if not row.hollow for end in (row.low, row.high)]
+    shown = [0.0, *own, *(row.value for row in rows)]
+    reach = max(shown) - min(shown)
+    return min(shown) - reach, max(shown) + reach
 
 
 def forest_text(view: SearchView) -> str:

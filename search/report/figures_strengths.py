@@ -34,8 +34,21 @@ def draw_strengths(view: SearchView, width: float) -> Any | None:
         _draw_panel(axes, claims, unit)
     for axes in grid.ravel()[len(every) :]:
         axes.set_visible(False)
+    low, high = _scale(every)
+    grid[0, 0].set_ylim(low * unit.factor, high * unit.factor)
     figure.supylabel(f"effect, {unit.name}", fontsize="medium")
     return figure
+
+
+def _scale(every: Sequence[AugmentationClaims]) -> tuple[float, float]:
+    """What the panels reach from and to: all effects, and the intervals of those that are judged. A
+    band where little was seen is wider and must not flatten them."""
+    shown = [0.0]
+    for claims in every:
+        shown += [point.measured.effect for point in (*claims.curve, *claims.curve_beside)]
+        shown += claims.alone.ci if claims.alone else ()
+    margin = 0.08 * (max(shown) - min(shown)) or 0.01
+    return min(shown) - margin, max(shown) + margin
 
 
 def strengths_text(view: SearchView) -> str:
@@ -90,9 +103,13 @@ def _shade(axes: Any, claims: AugmentationClaims, is_line: bool) -> None:
     if is_line:
         places = [values[index] for index in within]
         reach = (max(values) - min(values)) / 60  # a single strength is seen too
-        axes.axvspan(min(places) - reach, max(places) + reach, color=PALE, linewidth=0, zorder=0)
+        axes.axvspan(
+            min(places) - reach, max(places) + reach, color=PALE, alpha=0.5, linewidth=0, zorder=0
+        )
     else:
-        axes.axvspan(min(within) - 0.4, max(within) + 0.4, color=PALE, linewidth=0, zorder=0)
+        axes.axvspan(
+            min(within) - 0.4, max(within) + 0.4, color=PALE, alpha=0.5, linewidth=0, zorder=0
+        )
 
 
 def _draw_line(axes: Any, curve: Sequence[CurvePoint], unit: Unit, color: str, line: Any) -> None:

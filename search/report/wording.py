@@ -60,10 +60,6 @@ def percent_text(value: float, interval: tuple[float, float]) -> str:
     return f"{100 * value:.1f} % ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
 
 
-def p_text(p_value: float) -> str:
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
-
-
 def value_text(value: Any) -> str:
     """One setting's value as an experiment file writes it, pairs as "0.8 to 1.2"."""
     if isinstance(value, bool):
