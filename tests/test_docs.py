@@ -103,6 +103,7 @@ def made_small(experiment: dict[str, Any]) -> dict[str, Any]:
     if small["dataset"]["source"] == "digits" or "two-classes" in str(small["dataset"].get("path")):
         small["dataset"].pop("split", None)
         small["dataset"].pop("classes", None)
+        small["dataset"].pop("limit_per_class", None)  # which wants one fold
     return small
 
 

@@ -40,7 +40,7 @@ def measured_scores(scores: list[float], error: float, stages: str = "") -> Meas
         scores=np.array(scores),
         image_cov=error**2 * np.eye(count),
         image_df=1e6,
-        luck=Luck(nothing, nothing, nothing, 0.0, 0.0, 0.0),
+        luck=Luck(nothing, nothing, nothing, nothing, 0.0, 0.0),
         single=nothing,
         bounds=(-1.0, 1.0),
     )
@@ -106,6 +106,18 @@ def test_luck_is_pooled_over_trainings() -> None:
     few, many = measure(done[:2], labels, "accuracy"), measure(done, labels, "accuracy")
     assert few.luck.pooled_df == pytest.approx(1)
     assert many.luck.pooled_df == pytest.approx(12)
+
+
+def test_a_training_that_some_heads_fail_in_does_not_blur_the_others() -> None:
+    done, labels = trainings(num_images=341, seeds=4, count=8)
+    answers = done[7].predictions.predicted.copy()
+    answers[0] = (labels + 1) % 10
+    found = done[7].predictions
+    failed = Predictions(found.images, answers, found.log_prob, found.fold)
+    ruined = measure([*done[:7], Training("7", "search", failed)], labels, "accuracy")
+    without = measure(done[:7], labels, "accuracy")
+    assert ruined.luck.variance[:7] == pytest.approx(without.luck.variance, rel=0.2)
+    assert ruined.luck.variance[7] > 100 * without.luck.variance.max()
 
 
 def test_one_contrast_has_the_normal_interval_and_many_the_one_of_their_largest() -> None:

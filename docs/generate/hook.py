@@ -28,9 +28,11 @@ def on_files(files: Any, config: Any) -> Any:
     from data.augmentations import AUGMENTATIONS
     from docs.generate.pictures import (
         augmentation_sheet,
+        curve_picture,
         floor_picture,
         interval_picture,
         luck_picture,
+        together_picture,
     )
     from docs.generate.settings_page import settings_page
 
@@ -38,6 +40,8 @@ def on_files(files: Any, config: Any) -> Any:
         SETTINGS: settings_page(),
         "pictures/luck.svg": luck_picture(),
         "pictures/intervals.svg": interval_picture(),
+        "pictures/together.svg": together_picture(),
+        "pictures/curve.svg": curve_picture(),
         "pictures/floor.svg": floor_picture(),
         **{f"pictures/{name}.png": augmentation_sheet(name) for name in AUGMENTATIONS},
     }

@@ -1,5 +1,5 @@
 """Pictures of the documentation, made by the code they explain: augmentations at three strengths,
-luck, intervals."""
+luck, intervals, many of them together, curves."""
 
 import io
 from typing import Any
@@ -9,15 +9,19 @@ import numpy as np
 from data.augmentations import AUGMENTATIONS, is_option
 from data.extremes import augment_to, extremes
 from data.views import augment
-from search.evidence.evaluation import paired_effect
+from search.evidence.answer import NEGLIGIBLE, AugmentationClaims
 from search.evidence.floor import null_floor
+from search.evidence.intervals import Contrasts, Intervals, simultaneous
+from search.evidence.measurements import Luck, Measurements, Training, measure
 from search.experiment.trial import Predictions
 from search.report.contact_sheet import NAME_WIDTH, SheetColumn, draw_sheet
 from search.report.figure_style import (
     BLUE,
+    GREEN,
     GREY,
     INK,
     ORANGE,
+    PURPLE,
     RED,
     Row,
     draw_rows,
@@ -30,6 +34,8 @@ SIDE = 120  # seven of them fill the column of a page
 MOST_ENDS = 6  # beyond, draws show an augmentation better
 SEED = 4
 TYPICAL = 0  # a draw of equal trials whose best shows about what the best of them shows on average
+LIKENESS = {"nothing in common": 0.0, "half in common": 0.5, "nine tenths in common": 0.9}
+COUNTS = (1, 2, 3, 5, 7, 10, 14, 20)
 
 
 def photograph() -> np.ndarray:
@@ -114,18 +120,109 @@ def difficulties(rng: np.random.Generator, shape: Any) -> np.ndarray:
 
 
 def interval_picture() -> bytes:
-    """An SVG: three made-up effects and how each is read."""
+    """An SVG: four made-up effects and how each is read."""
     rows = [
         Row("HELPS", 1.5, 0.6, 2.4, BLUE, "^"),
+        Row("NEGLIGIBLE", 0.1, -0.2, 0.4, INK, "s"),
         Row("NO EVIDENCE", 0.5, -0.6, 1.6, GREY, "o"),
         Row("HURTS", -2.0, -2.9, -1.1, RED, "v"),
     ]
     with styled():
-        figure = new_figure(7.2, 1.8)
+        figure = new_figure(7.2, 2.2)
         axes = figure.add_subplot()
+        axes.axvspan(-100 * NEGLIGIBLE, 100 * NEGLIGIBLE, color=ORANGE, alpha=0.16, linewidth=0)
         draw_rows(axes, rows)
         axes.set_xlabel("points of accuracy against no augmentation, with 95 % intervals")
     return to_svg(figure)
+
+
+def together_picture() -> bytes:
+    """An SVG: how many standard errors wide intervals must be for all of them to hold."""
+    with styled():
+        figure = new_figure(7.2, 2.8)
+        axes = figure.add_subplot()
+        for (name, shared), color in zip(LIKENESS.items(), (RED, PURPLE, BLUE), strict=True):
+            critical = [effects_alike(count, shared).critical for count in COUNTS]
+            axes.plot(COUNTS, critical, "o-", color=color, markersize=4)
+            axes.annotate(name, (COUNTS[-1], critical[-1]), (6, -3), textcoords="offset points")
+        axes.plot(COUNTS, [1.96] * len(COUNTS), color=GREEN, linestyle=(0, (4, 2)))
+        axes.annotate("all but the same", (COUNTS[-1], 1.96), (6, -3), textcoords="offset points")
+        axes.set_xlim(0, 28)
+        axes.set_xticks([1, 5, 10, 15, 20])
+        axes.set_ylim(1.8, 3.2)
+        axes.set_xlabel("effects claimed together")
+        axes.set_ylabel("standard errors")
+    return to_svg(figure)
+
+
+def effects_alike(count: int, shared: float) -> Intervals:
+    """Of so many effects, each two with the correlation `shared`: what they are all compared with
+    varies by as much of their variance. Many images, and heads without luck."""
+    variances = np.array([shared, *[1 - shared] * count])
+    nothing = np.zeros(count + 1)
+    measured = Measurements(
+        names=tuple(map(str, range(count + 1))),
+        stages=("search",) * (count + 1),
+        scores=nothing,
+        image_cov=np.diag(variances),
+        image_df=1e6,
+        luck=Luck(nothing, nothing, nothing, nothing, 0.0, 0.0),
+        single=nothing,
+        bounds=(-np.inf, np.inf),
+    )
+    weights = np.hstack([-np.ones((count, 1)), np.eye(count)])
+    return simultaneous(measured, Contrasts(weights), SEED, num_draws=40_000)
+
+
+def curve_picture() -> bytes:
+    """An SVG: two curves of a made-up search whose truth is known, as a search claims them."""
+    from benchmarks.made_up_searches import Plan, run
+    from benchmarks.simulations import WORLDS
+
+    world = WORLDS["a peak of 2 points within, another at the edge"]
+    claims = run(world, Plan(), SEED).claims
+    said = {each.name: each for each in claims.augmentations}
+    gains = {each.name: each.gain for each in world.augmentations}
+    with styled():
+        figure = new_figure(7.2, 2.8)
+        for axes, name in zip(
+            figure.subplots(1, 2, sharey=True), ("rotation", "zoom"), strict=True
+        ):
+            _draw_curve(axes, said[name])
+            places = np.linspace(0, 1, 50)
+            axes.plot(
+                places,
+                [100 * gains[name](place) for place in places],
+                color=INK,
+                linewidth=1,
+                linestyle=(0, (4, 2)),
+            )
+            axes.set_title(name)
+            axes.set_xlabel("strength, of the strongest searched")
+        figure.axes[0].set_ylabel("points alone")
+    return to_svg(figure)
+
+
+def _draw_curve(axes: Any, said: AugmentationClaims) -> None:
+    places = [point.value for point in said.curve]
+    effects = [100 * point.measured.effect for point in said.curve]
+    low, high = zip(*[point.measured.ci for point in said.curve], strict=True)
+    if said.strengths:
+        axes.axvspan(
+            said.strengths.first, said.strengths.last, color=ORANGE, alpha=0.16, linewidth=0
+        )
+    axes.axhline(0, color=GREY, linewidth=1)
+    axes.errorbar(
+        places,
+        effects,
+        [
+            [effect - 100 * each for effect, each in zip(effects, low, strict=True)],
+            [100 * each - effect for effect, each in zip(effects, high, strict=True)],
+        ],
+        color=BLUE,
+        marker="o",
+        markersize=4,
+    )
 
 
 def floor_picture(num_trials: int = 12) -> bytes:
@@ -134,11 +231,12 @@ def floor_picture(num_trials: int = 12) -> bytes:
     baseline, *trials = equal_trials(1 + num_trials, TYPICAL)
     labels = np.zeros(len(baseline.images), int)
     floor = null_floor(trials, baseline, labels, "accuracy", SEED)
-    effects = [paired_effect(trial, baseline, labels, "accuracy", SEED) for trial in trials]
-    effects.sort(key=lambda effect: -effect.delta)
+    found = against_none([baseline, *trials], labels)
+    spans = 100 * np.stack([found.effects, found.low, found.high], axis=1)
+    spans = spans[np.argsort(-found.effects)]
     rows = [
-        Row(f"equal trial {n}", 100 * e.delta, 100 * e.ci_low, 100 * e.ci_high, GREY)
-        for n, e in enumerate(effects, 1)
+        Row(f"equal trial {n}", effect, low, high, GREY)
+        for n, (effect, low, high) in enumerate(spans.tolist(), 1)
     ]
     with styled():
         figure = new_figure(7.2, 3.4)
@@ -149,6 +247,14 @@ def floor_picture(num_trials: int = 12) -> bytes:
         axes.set_title(f"null floor {100 * floor.p95:.1f} points", loc="center")
         axes.set_xlabel("points of accuracy against no augmentation, with 95 % intervals")
     return to_svg(figure)
+
+
+def against_none(trials: list[Predictions], labels: np.ndarray) -> Intervals:
+    """Of all trials but the first, against the first, together."""
+    trainings = [Training(str(n), "search", each) for n, each in enumerate(trials)]
+    measured = measure(trainings, labels, "accuracy")
+    weights = np.stack([measured.contrast(str(n), "0") for n in range(1, len(trials))])
+    return simultaneous(measured, Contrasts(weights), SEED)
 
 
 def equal_trials(

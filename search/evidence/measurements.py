@@ -16,6 +16,7 @@ from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Objective, Predictions
 
 MOST_UNITS = 8192  # beyond, images are summed in bundles: memory stays flat
+_WILD = 0.001
 _SMALLEST_STRATUM = 5  # classes with fewer images are centred together
 
 
@@ -23,16 +24,16 @@ _SMALLEST_STRATUM = 5  # classes with fewer images are centred together
 class Luck:
     """What the luck of heads adds to the variance of each training's score. All float64 [T].
 
-    own: from the training's own heads; pooled: from the heads of all trainings, scaled to this
-    one's number of heads. Both hold `noise`, the part that resampled images account for already.
-    own_share: how far `own` is believed; 0 where trainings differ in luck no more than so few heads
-    must. pooled_df 0: nothing was seen and `pooled` is assumed.
+    own: from the training's own heads; pooled: from the heads of all trainings but the wild,
+    scaled to this one's number of heads. Both hold `noise`, the part that resampled images account
+    for already. own_share: how far `own` is believed: 0 where trainings differ in luck no more than
+    so few heads must, 1 of a wild training. pooled_df 0: nothing was seen and `pooled` is assumed.
     """
 
     own: np.ndarray
     pooled: np.ndarray
     noise: np.ndarray
-    own_share: float
+    own_share: np.ndarray
     own_df: float
     pooled_df: float
 
@@ -47,7 +48,7 @@ class Luck:
         if self.pooled_df:
             free = self.pooled_df
             pooled = pooled * (rng.chisquare(free, num_draws) / free)[:, None]
-        if self.own_share:
+        if self.own_share.any():
             shape = (num_draws, len(self.own))
             centre = self.own_share * self.own + (1 - self.own_share) * self.pooled
             own = centre * rng.chisquare(self.own_df, shape) / self.own_df
@@ -225,24 +226,48 @@ def _luck(stages: list[str], reduced: list[_Reduced], assumed: float) -> Luck:
     """Trainings of a stage and heads of a (seed, fold) as rows and columns: what is left of a
     head's mean beyond its row and its column is its own luck, and noise of its images."""
     count = len(reduced)
-    own, noise, df = np.zeros(count), np.zeros(count), np.zeros(count)
+    own, noise, df, wild = np.zeros(count), np.zeros(count), np.zeros(count), np.zeros(count, bool)
     per_head = np.array(
         [float((each.weights**2).sum()) / len(each.heads) for each in reduced]
     )  # a score's share of one head's variance
     for stage in sorted(set(stages)):
-        rows = [index for index, each in enumerate(stages) if each == stage]
+        rows = np.array([index for index, each in enumerate(stages) if each == stage])
         if len(rows) > 1:
-            own[rows], df[rows] = _own_luck([reduced[row] for row in rows])
+            wild[rows] = _wild([reduced[row] for row in rows])
+            tame = rows[~wild[rows]]
+            own[tame], df[tame] = _own_luck([reduced[row] for row in tame])
+            for row in rows[wild[rows]]:
+                own[row] = _own_luck([reduced[each] for each in (*tame, row)])[0][-1]
             seen = [value for row in rows if (value := reduced[row].noise) is not None]
             noise[rows] = float(np.mean(seen))
     if not df.any():
-        return Luck(own, assumed * per_head, np.zeros(count), 0.0, 0.0, 0.0)
+        none = np.zeros(count)
+        return Luck(own, assumed * per_head, none, none, 0.0, 0.0)
     pooled = float(df @ (own / per_head) / df.sum()) * per_head
     noise = float(df @ (noise / per_head) / df.sum()) * per_head
-    own = np.where(df > 0, own, pooled)
+    own = np.where((df > 0) | wild, own, pooled)
     typical = float(np.median(df[df > 0]))
     share = _own_share(own[df > 0] / pooled[df > 0], typical) if pooled.any() else 0.0
-    return Luck(own, pooled, noise, share, typical, float(df.sum()))
+    return Luck(own, pooled, noise, np.where(wild, 1.0, share), typical, float(df.sum()))
+
+
+def _wild(trainings: list[_Reduced]) -> np.ndarray:
+    """bool [trainings]: whose heads differ by far more than most trainings' do, as where a setting
+    ruins some and not others. In one of 1000 searches where all have the same luck."""
+    from scipy.special import chdtri  # half a second to import
+
+    heads = np.stack([each.heads for each in trainings])
+    weights = trainings[0].weights
+    count, seeds, folds = heads.shape
+    df = (seeds - 1) * folds if seeds > 1 else folds - 1
+    if count < 4 or not df:
+        return np.zeros(count, bool)
+    own = heads.mean(axis=1, keepdims=True) if seeds > 1 else (heads @ weights)[..., None]
+    left = heads - own
+    left -= np.median(left, axis=0)
+    squares = (weights**2 * left**2).sum(axis=(1, 2))
+    most = float(chdtri(df, _WILD / count) / chdtri(df, 0.5))
+    return squares > most * np.median(squares)
 
 
 def _own_luck(trainings: list[_Reduced]) -> tuple[np.ndarray, float]:
