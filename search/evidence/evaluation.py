@@ -86,9 +86,9 @@ def paired_effect(
     and hold two thirds of the variance. With one seed the folds stand in for seeds. With one seed
     and one fold a head's luck is assumed, not taken to be nought: see `spread.ASSUMED_HEAD_SPREAD`.
 
-    Where the truth is known (`benchmarks/simulations.py`) 95 % intervals hold it 94 to 97 times in
-    100 with 5 folds; with a single fold of 341 images they are wider than need be: 96 to 98 with 1,
-    3 or 5 seeds, above 99 with 2.
+    Where the truth was known, in simulations, 95 % intervals held it 94 to 97 times in 100 with 5
+    folds; with a single fold of 341 images they were wider than need be: 96 to 98 with 1, 3 or 5
+    seeds, above 99 with 2.
 
     A variance of 1/n**2, spread over the seeds, is added: as much as one image more whose answer
     changed. Without it no change among few images would be certainty (after Agresti and Min 2005,
