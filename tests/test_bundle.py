@@ -292,7 +292,7 @@ def test_many_bundles_are_a_table_and_one_search_under_two_names_is_flagged(
     assert "predictions: trial 3 names /dev/zero" in ben
     assert "not a zip" in carl
     assert copy.startswith("COPY: Ben (ben.zip) and Anna Nowak (anna.zip): the same search")
-    assert copy.endswith("; 11 of 11 trials are those of anna.zip")
+    assert copy.endswith("; 12 of 12 trials are those of anna.zip")
 
 
 def test_a_folder_with_a_difference_is_status_4_and_json(tmp_path: Path) -> None:

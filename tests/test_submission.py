@@ -53,6 +53,7 @@ ASKED = {
         "search.reduction",
     ),
     *("search.min_views", "evaluation.folds", "evaluation.seeds", "evaluation.objective"),
+    *("evaluation.controls", "evaluation.negligible"),
     *("evaluation.confirm", "evaluation.ablation", "evaluation.test"),
     *(
         "execution.order",
@@ -206,7 +207,7 @@ def test_a_copy_with_every_log_probability_moved_is_counted_by_trial(
     (copy,) = copies_of(state, ours, noisy(answers, noise), answers)
     assert copy.certain
     assert copy.files == ("ben.zip", "anna.zip")
-    assert copy.what.startswith("11 of 11 trials are those of anna.zip")
+    assert copy.what.startswith("12 of 12 trials are those of anna.zip")
 
 
 def test_a_copy_with_some_answers_changed_and_some_trials_of_its_own_is_counted(
@@ -223,7 +224,7 @@ def test_a_copy_with_some_answers_changed_and_some_trials_of_its_own_is_counted(
         )
     (copy,) = copies_of(state, ours, theirs, answers)
     assert copy.certain
-    assert (copy.num_shared, copy.num_trials) == (8, 11)
+    assert (copy.num_shared, copy.num_trials) == (9, 12)
 
 
 def test_trials_renumbered_are_found_all_the_same(
@@ -234,7 +235,7 @@ def test_trials_renumbered_are_found_all_the_same(
     records = tuple(r.model_copy(update={"trial": last - r.trial}) for r in reversed(ours.records))
     ours = ours.model_copy(update={"records": records, "evidence": None})
     (copy,) = copies_of(state, ours, {last - n: a for n, a in answers.items()}, answers)
-    assert (copy.num_shared, copy.certain) == (11, True)
+    assert (copy.num_shared, copy.certain) == (12, True)
 
 
 def test_seeds_exchanged_or_left_out_are_found(
@@ -270,7 +271,7 @@ def test_the_same_seconds_are_certain_whatever_the_answers(
     (copy,) = copies_of(
         state, without_curves(reseeded(renamed(state, "ben", retimed=False))), {}, answers
     )
-    assert (copy.num_shared, copy.certain) == (11, True)
+    assert (copy.num_shared, copy.certain) == (12, True)
 
 
 def test_one_question_and_seed_on_one_kind_of_machine_is_a_note(
@@ -280,7 +281,7 @@ def test_one_question_and_seed_on_one_kind_of_machine_is_a_note(
     assert not copy.certain
     assert (
         copy.what
-        == "11 of 11 trials are those of anna.zip, as one seed gives for one setting on one kind "
+        == "12 of 12 trials are those of anna.zip, as one seed gives for one setting on one kind "
         "of machine"
     )
 

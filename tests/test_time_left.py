@@ -117,7 +117,8 @@ CLOTHING = Recording(
         },
         "training": {"views": 8},
         "search": {"algorithm": "halving", "trials": 10, "min_views": 2, "reduction": 3},
-        "evaluation": {"folds": 5, "seeds": 3, "confirm": None},
+        # it tested no augmentation alone: nothing was recommended
+        "evaluation": {"folds": 5, "seeds": 3, "confirm": None, "test": False},
     },
     13,
     CLOTHING_TRIALS,
@@ -268,7 +269,8 @@ def test_the_work_of_a_search_is_counted_in_views(algorithm: str, search: float)
     assert list(plan) == ["controls", "search", "confirm", "ablation", "test"]
     assert plan["controls"] == 4 + 2 * (16 + 3 * {"random": 1, "halving": 3}[algorithm])
     assert plan["search"] == pytest.approx(search, rel=0.35)
-    assert plan["confirm"] == 4 + 5 * (24 + 3)
+    # three of the best, the one expected best, and two controls
+    assert plan["confirm"] == 4 + 6 * (24 + 3)
 
 
 def test_a_promoted_trial_computes_only_the_views_it_lacks() -> None:
