@@ -21,7 +21,7 @@ FUTILE_BELOW = 0.05  # the chance of a verdict at the end, below which a contras
 
 
 @dataclass(frozen=True)
-class Look:
+class PlannedLook:
     """fraction: of all trainings that will be there, 1 for the last look. level: of the intervals
     then."""
 
@@ -37,7 +37,7 @@ class Decision(Enum):
     OPEN = "it needs the rest"
 
 
-def plan_looks(fractions: Sequence[float], alpha: float = 0.05) -> tuple[Look, ...]:
+def plan_looks(fractions: Sequence[float], alpha: float = 0.05) -> tuple[PlannedLook, ...]:
     """Levels whose errors add up to `alpha`. fractions: rising, the last one 1.
 
     Raises ValueError for others.
@@ -50,11 +50,11 @@ def plan_looks(fractions: Sequence[float], alpha: float = 0.05) -> tuple[Look, .
     z = float(ndtri(1 - alpha / 2))
     spent = [0.0, *(float(2 * (1 - ndtr(z / sqrt(fraction)))) for fraction in fractions)]
     parts = [after - before for before, after in pairwise(spent)]
-    return tuple(Look(f, 1 - part) for f, part in zip(fractions, parts, strict=True))
+    return tuple(PlannedLook(f, 1 - part) for f, part in zip(fractions, parts, strict=True))
 
 
 def decide(
-    found: Intervals, look: Look, last_critical: float, negligible: float
+    found: Intervals, look: PlannedLook, last_critical: float, negligible: float
 ) -> tuple[Decision, ...]:
     """Of each contrast. last_critical: what |t| will have to exceed at the end; about the value of
     this look where the level is 0.95.
