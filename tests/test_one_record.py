@@ -139,7 +139,7 @@ def test_its_parts_vary_as_the_figure_does_where_images_are_drawn_again() -> Non
 
 def test_an_objective_that_is_no_mean_has_a_floor_and_a_power() -> None:
     _, worse, labels = _pair()
-    floor = null_floor([worse], worse, labels, "macro_f1", seed=1)
+    floor = null_floor([(worse, worse)], worse, labels, "macro_f1", seed=1)
     assert 0 <= floor.mean <= floor.p95 <= 1
     spread = measured_spread(worse, labels, "macro_f1")
     assert spread is not None
