@@ -38,7 +38,11 @@ def test_nodes_lost_in_the_middle_of_trials_lose_nothing(
         process = start(tmp_path, _on(cluster))
         for loss in range(3):
             seen = 2 * loss + 1
-            wait_for(lambda seen=seen: len(told(tmp_path)) >= seen, process, tmp_path)  # type: ignore[misc]
+            wait_for(
+                lambda seen=seen: len(told(tmp_path)) >= seen,
+                process,
+                tmp_path,  # type: ignore[misc]
+            )
             cluster.kill(f"node-{loss}")
             cluster.add(f"node-{loss + 2}")  # joins late, and is used
         finish(process, tmp_path)

@@ -216,7 +216,9 @@ def test_a_second_look_at_the_test_set_is_told() -> None:
 
 def test_changed_validation_images_are_told() -> None:
     state = make_state()
-    result = state.records[4].result.model_copy(update={"validation_hash": ("aa", "bb")})  # type: ignore[union-attr]
+    result = state.records[4].result.model_copy(  # type: ignore[union-attr]
+        update={"validation_hash": ("aa", "bb")}
+    )
     records = tuple(
         r.model_copy(update={"result": result}) if r.trial == 4 else r for r in state.records
     )
