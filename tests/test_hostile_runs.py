@@ -15,6 +15,7 @@ from data.files import read_regular
 from run_search import BAD_INPUT, DIFFERENT, app
 from search.journal.journal_file import JournalError
 from search.verification import foreign_runs
+from search.verification.comparison import Difference
 from search.verification.event_checks import check_events
 from search.verification.verify import verify
 
@@ -100,3 +101,53 @@ def test_what_a_sitting_changed_was_so_before_and_is_other_now(
         foreign_runs.read_journal(
             resumed_with(finished_run, tmp_path, changed, "0" * 16), "journal.jsonl"
         )
+
+
+@pytest.mark.parametrize(
+    "command", [["verify"], ["report"], ["bundle", "--student", "Ann", "--out", "x"]]
+)
+def test_a_run_of_another_version_is_told_so_by_every_command(
+    copied: Path, command: list[str]
+) -> None:
+    events = events_of(copied)
+    del events[0]["opened"]["format"]
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    result = CliRunner().invoke(app, [command[0], str(copied), *command[1:]])
+    assert result.exit_code == BAD_INPUT
+    assert "begun by another version of this program" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["report", "sync", "export"])
+def test_no_command_reads_a_journal_of_any_length(copied: Path, command: str) -> None:
+    with (copied / "journal.jsonl").open("ab") as file:
+        file.truncate(1 << 40)
+    more = ["--to", "json"] if command == "export" else []
+    result = CliRunner().invoke(app, [command, str(copied), *more])
+    assert result.exit_code == BAD_INPUT
+    assert "no search leaves more than" in result.stderr
+
+
+def test_figures_are_not_written_where_a_link_leads(copied: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(copied / "figures", elsewhere)
+    (elsewhere / "forest.png").write_bytes(b"mine")
+    shutil.rmtree(copied / "figures")
+    (copied / "figures").symlink_to(elsewhere)
+    assert CliRunner().invoke(app, ["report", str(copied)]).exit_code == 0
+    assert (elsewhere / "forest.png").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("finished", "had finished"), ("evidence", "before"), ("test", "before")]
+)
+def test_nothing_is_concluded_twice(copied: Path, kind: str, fault: str) -> None:
+    events = events_of(copied)
+    again = [event for event in events if event["type"] == kind][-1]
+    (copied / "journal.jsonl").write_bytes(journal_of([*events, again]))
+    with pytest.raises(JournalError, match=fault):
+        foreign_runs.read_journal(copied, "journal.jsonl")
+
+
+def test_what_differs_is_told_without_the_secrets_of_an_address() -> None:
+    told = Difference(where="config.yaml", what="'uri: postgresql://u:p@h/db', and null")
+    assert told.what == "'uri: postgresql://***@h/db', and null"

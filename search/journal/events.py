@@ -13,7 +13,7 @@ from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config import changed
 from search.experiment.trial import Effect, Frozen, TrialRecord, TrialResult
-from search.journal.journal_file import JournalError
+from search.journal.journal_file import JOURNAL_FORMAT, JournalError
 
 LATEST = (
     1e11  # seconds since 1970, in the year 5138: what is later is no time, and no duration either
@@ -35,6 +35,7 @@ class DatasetSummary(Frozen):
 class Opened(Frozen):
     """The first event of every run directory."""
 
+    format: int = JOURNAL_FORMAT
     search_id: str
     name: str
     config: dict[str, Any]

@@ -11,7 +11,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -24,6 +24,10 @@ Event = dict[str, Any]
 # said with another way before it
 FRESH = "--fresh, which deletes the search kept there (its trials, page and model)"
 
+MOST_JOURNAL_BYTES = 1 << 29
+# Raised where what the events hold, or what follows from it, changes: an older journal is refused.
+JOURNAL_FORMAT = 2
+
 _HEAD = b'{"crc":"'
 _BODY_STARTS = len(_HEAD) + 8 + len(b'",')
 OWN_FIELDS = {"crc", "seq", "time", "type"}
@@ -31,6 +35,16 @@ OWN_FIELDS = {"crc", "seq", "time", "type"}
 
 class JournalError(UserError):
     """The journal is damaged, or is not one. The message names the line."""
+
+
+def require_format(events: Sequence[Event], where: object) -> None:
+    """Raises UserError where another version of this program wrote these events."""
+    opened = events[0].get("opened") if events and events[0]["type"] == "opened" else None
+    if isinstance(opened, dict) and opened.get("format") != JOURNAL_FORMAT:
+        raise UserError(
+            f"{where} holds a search begun by another version of this program; go on with that "
+            f"version, choose another --run-dir, or start anew with {FRESH}"
+        )
 
 
 class Contents(NamedTuple):
@@ -48,6 +62,7 @@ def read(path: Path) -> tuple[tuple[Event, ...], str | None]:
     Raises JournalError for any other damage, and for a file that is missing or cannot be read.
     """
     contents = parse(_load(path), path)
+    require_format(contents.events, path.parent)
     return contents.events, contents.warning
 
 
@@ -197,10 +212,17 @@ class Journal:
 
 
 def _load(path: Path) -> bytes:
+    """Bounded: a search of ten thousand trials leaves a tenth of it."""
     try:
         if path.exists() and not path.is_file():
             raise JournalError(
                 f"{path} is not a journal: a file is needed; choose another run directory"
+            )
+        size = path.stat().st_size
+        if size > MOST_JOURNAL_BYTES:
+            raise JournalError(
+                f"{path} has {size} bytes, and no search leaves more than {MOST_JOURNAL_BYTES}; "
+                "restore the journal, or choose another run directory"
             )
         return path.read_bytes()
     except FileNotFoundError as error:

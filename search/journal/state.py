@@ -14,7 +14,7 @@ from data.messages import escaped
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.trial import Frozen, Probe, TrialRecord
 from search.journal.events import EVENTS, Draft, Opened, Payload
-from search.journal.journal_file import Journal, JournalError
+from search.journal.journal_file import Journal, JournalError, require_format
 
 
 class Cost(Frozen):
@@ -165,6 +165,7 @@ class EventLog(Replay):
 
     def __init__(self, path: Path) -> None:
         self._journal = Journal(path)
+        require_format(self._journal.events, path.parent)
         super().__init__(self._journal.events)
         self.path, self.warning = path, self._journal.warning
         self.num_events = len(self._journal.events)

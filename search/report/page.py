@@ -70,7 +70,10 @@ def write_report(view: SearchView, run_dir: Path) -> Path:
     All beside and renamed. Returns the page's path. Raises StorageError.
     """
     pictures = page_pictures(view)
-    folder = make_folder(run_dir / FIGURES_FOLDER, "the figures' folder")
+    folder = run_dir / FIGURES_FOLDER
+    if folder.is_symlink():  # it may lead anywhere, and files there are replaced
+        folder.unlink()
+    make_folder(folder, "the figures' folder")
     for name, picture in pictures.items():
         write_atomically(folder / f"{name}.png", picture.png, "a figure")
     path = run_dir / "report.html"

@@ -6,8 +6,11 @@ the caller.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+from pydantic import AfterValidator
+
+from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Frozen
 
 MISSING = object()
@@ -18,7 +21,7 @@ class Difference(Frozen):
     words."""
 
     where: str
-    what: str
+    what: Annotated[str, AfterValidator(redacted)]  # a config of a bundle may hold an address
 
 
 class _Leaf(NamedTuple):

@@ -41,6 +41,7 @@ def check_events(events: Sequence[Event]) -> None:
             raise JournalError(
                 f"the journal holds {counts[kind]} `{kind}` events; a search leaves at most {most}"
             )
+    _check_repeats(events)
     so_far = _SearchSoFar()
     for number, event in enumerate(events):
         if (event["type"] == "opened") != (number == 0):
@@ -55,6 +56,24 @@ def check_events(events: Sequence[Event]) -> None:
                 raise JournalError(
                     f"{place_of(event)}: {' '.join(escaped(str(error)).split())[:400]}"
                 ) from error
+
+
+def _check_repeats(events: Sequence[Event]) -> None:
+    """A search concludes nothing twice, and goes on from its end only in another sitting."""
+    concluded: set[str] = set()
+    is_over = False
+    for event in events:
+        kind = event["type"]
+        if kind in ("evidence", "test", "leak"):
+            said = json.dumps(event["evidence"], sort_keys=True) if kind == "evidence" else kind
+            if said in concluded:
+                raise JournalError(f"{place_of(event)}: it was concluded before")
+            concluded.add(said)
+        elif kind == "retried":
+            concluded.clear()
+        if is_over and kind not in ("shown", "resumed"):
+            raise JournalError(f"{place_of(event)}: the search had finished")
+        is_over = kind == "finished" or (is_over and kind == "shown")
 
 
 class _SearchSoFar:

@@ -21,7 +21,7 @@ from data.errors import UserError
 from data.files import read_regular
 from data.messages import escaped
 from search.experiment.trial import Resources
-from search.journal.journal_file import Event, JournalError, encode, parse
+from search.journal.journal_file import Event, JournalError, encode, parse, require_format
 from search.journal.state import first_fault, payload_of, place_of
 from search.verification.comparison import Comparison
 from search.verification.event_checks import check_events
@@ -52,6 +52,7 @@ def read_journal(run_dir: Path, name: str) -> tuple[tuple[Event, ...], str | Non
         if count > most:
             raise JournalError(f"{name} holds more than {most} {what}, which no search leaves")
     contents = parse(content, run_dir / name)
+    require_format(contents.events, "it")
     at = 0
     for event in contents.events:
         end = content.find(b"\n", at)
