@@ -180,14 +180,14 @@ def _bundle(
 
 
 @app.command("predict")
-def _predict(directory: cli.Directory, images: cli.Images) -> None:
+def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object a line."""
     failed = False
     with errors_as_status(as_json=False):
-        from search.commands.predict import Answer, predict
+        from search.commands.predict import Prediction, predict
 
         for each in predict(directory, images):
-            if isinstance(each, Answer):
+            if isinstance(each, Prediction):
                 typer.echo(each.line)
             else:
                 failed = True

@@ -150,22 +150,26 @@ class Grades:
     one_more: bool
 
 
-def graded(
-    design: tuple[int, int],
-    machine: Machine,
-    form: str | None,
-    points: float,
-    rng: np.random.Generator,
-    world: World = CLOTHING,
-    others_repeat: bool = False,
-) -> Grades:
-    """One bundle, simulated and graded. form: None is honest. others_repeat: only the trials that
-    grading always trains are noisy."""
+@dataclass(frozen=True)
+class Grading:
+    """What is handed in, of (folds, seeds), and the grader's machine. others_repeat: only the
+    trials that grading always trains are noisy."""
+
+    design: tuple[int, int]
+    machine: Machine
+    others_repeat: bool = False
+    world: World = CLOTHING
+
+
+def graded(grading: Grading, form: str | None, points: float, rng: np.random.Generator) -> Grades:
+    """One bundle, simulated and graded. form: None is honest."""
+    world = grading.world
     images = Images.draw(world, rng)
-    stage = images.stage(*design, rng)
+    stage = images.stage(*grading.design, rng)
     honest = [_trial(images, stage, rng) for _ in (BASELINE, BEST, THIRD)]
     trained = [
-        t if others_repeat and n == THIRD else t.again(machine, rng) for n, t in enumerate(honest)
+        t if grading.others_repeat and n == THIRD else t.again(grading.machine, rng)
+        for n, t in enumerate(honest)
     ]
     handed_in = list(honest)
     if form is not None:
@@ -186,23 +190,14 @@ def _trial(images: Images, stage: Stage, rng: np.random.Generator) -> Trial:
 
 
 def shares(
-    repeats: int,
-    design: tuple[int, int],
-    machine: Machine,
-    form: str | None,
-    points: float,
-    seed: int = 0,
-    world: World = CLOTHING,
-    others_repeat: bool = False,
+    repeats: int, grading: Grading, form: str | None, points: float, seed: int = 0
 ) -> tuple[Share, Share, Share]:
     """Of `repeats` bundles, those in which each way of grading finds something."""
     seeds = (
-        [seed, *design, int(10 * machine.parted), int(points), number] for number in range(repeats)
+        [seed, *grading.design, int(10 * grading.machine.parted), int(points), number]
+        for number in range(repeats)
     )
-    all_grades = [
-        graded(design, machine, form, points, np.random.default_rng(each), world, others_repeat)
-        for each in seeds
-    ]
+    all_grades = [graded(grading, form, points, np.random.default_rng(each)) for each in seeds]
     names = ("untrained", "default", "one_more")
     first, second, third = (Share(sum(getattr(g, n) for g in all_grades), repeats) for n in names)
     return first, second, third
@@ -218,11 +213,9 @@ CASES: dict[str, tuple[Machine, bool]] = {
 def _rows(repeats: int) -> Iterator[str]:
     for case, (machine, others_repeat) in CASES.items():
         for folds, seeds in DESIGNS:
+            grading = Grading((folds, seeds), machine, others_repeat)
             for form in FORMS:
-                cells = [
-                    shares(repeats, (folds, seeds), machine, form, p, others_repeat=others_repeat)
-                    for p in POINTS
-                ]
+                cells = [shares(repeats, grading, form, p) for p in POINTS]
                 for name, place in (("default", 1), ("one more", 2)):
                     numbers = " | ".join(f"{100 * cell[place].value:.0f}" for cell in cells)
                     yield f"| {case} | {folds} x {seeds} | {form} | {name} | {numbers} |"
@@ -241,7 +234,7 @@ def main() -> None:
         print(row, flush=True)
     for name, machine in (("another machine", MEASURED), ("every head parted", IMITATED)):
         for design in DESIGNS:
-            _, default, more = shares(20 * repeats, design, machine, None, 0)
+            _, default, more = shares(20 * repeats, Grading(design, machine), None, 0)
             print(
                 f"honest, {name}, {design[0]} x {design[1]}: {default}; one more: {more}",
                 flush=True,

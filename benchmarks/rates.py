@@ -40,7 +40,7 @@ def feature_rates(task: Task, precision: Precision) -> Rates:
     images. Raises RuntimeError where the extractor would compute otherwise than asked.
     """
     from data.dataset import open_dataset
-    from data.views import augmented_batches
+    from data.views import Painting, augmented_batches
     from search.features.backbones import build_backbone
     from search.features.extractor import build_extractor
     from search.features.store import DRAWN_BATCH as DRAWN
@@ -56,7 +56,8 @@ def feature_rates(task: Task, precision: Precision) -> Rates:
     ready = np.asarray(dataset.images[rows]).astype(np.float32)
 
     def augmented(view: int) -> None:
-        batches = augmented_batches(dataset.images, rows, MIDDLE, 1, view, DRAWN, num_threads=1)
+        painting = Painting(DRAWN, num_threads=1)
+        batches = augmented_batches(dataset.images, rows, MIDDLE, 1, view, painting)
         extractor.extract(batches, len(rows))
 
     bare.run(ready)

@@ -28,6 +28,15 @@ _LASTING = World(num_images=1200, setting_sd=1.0)
 
 
 @dataclass(frozen=True)
+class Design:
+    """A world, and how its trials are trained."""
+
+    world: World
+    folds: int
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Share:
     """How many of how many."""
 
@@ -65,9 +74,7 @@ class Widths:
 
 def coverage(
     repeats: int,
-    world: World,
-    folds: int,
-    seeds: int,
+    design: Design,
     objective: Objective,
     gain: float = 0.0,
     num_trials: int = 12,
@@ -75,10 +82,10 @@ def coverage(
 ) -> Widths:
     """One declared contrast, of a setting with no augmentation, in a search of `num_trials`."""
     hits, widths, found = 0, [], []
-    truth = world.true_effect(gain, objective)
+    truth = design.world.true_effect(gain, objective)
     for rng in _generators(repeats, seed):
         gains = [gain, *[0.0] * (num_trials - 1)]
-        measured = _stage(world, folds, seeds, gains, rng, objective)
+        measured = _stage(design, gains, rng, objective)
         interval = _against_none(measured, ["1"], seed)
         hits += bool(interval.low[0] <= truth <= interval.high[0])
         widths.append(interval.high[0] - interval.low[0])
@@ -89,9 +96,7 @@ def coverage(
 
 def detections(
     repeats: int,
-    world: World,
-    folds: int,
-    seeds: int,
+    design: Design,
     gain: float,
     num_compared: int,
     seed: int = 0,
@@ -101,19 +106,17 @@ def detections(
     found = 0
     for rng in _generators(repeats, seed):
         gains = [gain, *[0.0] * (num_compared - 1)]
-        measured = _stage(world, folds, seeds, gains, rng, "accuracy")
+        measured = _stage(design, gains, rng, "accuracy")
         names = [str(number) for number in range(1, num_compared + 1)]
         found += bool(_against_none(measured, names, seed).low[0] > 0)
     return Share(found, repeats)
 
 
-def held_together(
-    repeats: int, world: World, folds: int, seeds: int, num_compared: int = 20, seed: int = 0
-) -> Share:
+def held_together(repeats: int, design: Design, num_compared: int = 20, seed: int = 0) -> Share:
     """Searches whose intervals all hold, of settings without effect that are claimed together."""
     hits = 0
     for rng in _generators(repeats, seed):
-        measured = _stage(world, folds, seeds, [0.0] * num_compared, rng, "accuracy")
+        measured = _stage(design, [0.0] * num_compared, rng, "accuracy")
         names = [str(number) for number in range(1, num_compared + 1)]
         found = _against_none(measured, names, seed)
         hits += bool(((found.low <= 0) & (found.high >= 0)).all())
@@ -130,7 +133,7 @@ def early_looks(
     looks = plan_looks([0.5, 1.0])
     for rng in _generators(repeats, seed):
         gains = [gain, *[0.0] * (num_compared - 1)]
-        done = _trainings(world, folds, 4, gains, rng)
+        done = _trainings(Design(world, folds, 4), gains, rng)
         names = [str(number) for number in range(1, num_compared + 1)]
         clear = []
         for look in looks:
@@ -150,11 +153,11 @@ def _first_seeds(training: Training, count: int) -> Training:
 
 
 def _trainings(
-    world: World, folds: int, seeds: int, gains: list[float], rng: np.random.Generator
+    design: Design, gains: list[float], rng: np.random.Generator
 ) -> tuple[list[Training], np.ndarray]:
     """No augmentation, named 0, and a setting for each gain, of one stage; and the labels."""
-    images = Images.draw(world, rng)
-    stage = images.stage(folds, seeds, rng)
+    images = Images.draw(design.world, rng)
+    stage = images.stage(design.folds, design.seeds, rng)
     done = [
         Training(str(number), "search", stage.predictions(images.setting(rng, gain), rng))
         for number, gain in enumerate([0.0, *gains])
@@ -163,14 +166,12 @@ def _trainings(
 
 
 def _stage(
-    world: World,
-    folds: int,
-    seeds: int,
+    design: Design,
     gains: list[float],
     rng: np.random.Generator,
     objective: Objective,
 ) -> Measurements:
-    done, labels = _trainings(world, folds, seeds, gains, rng)
+    done, labels = _trainings(design, gains, rng)
     return measure(done, labels, objective)
 
 
@@ -307,9 +308,7 @@ class Floors:
 
 def floors(
     repeats: int,
-    world: World,
-    folds: int,
-    seeds: int,
+    design: Design,
     num_trials: int = 30,
     every: int = 1,
     seed: int = 0,
@@ -318,15 +317,16 @@ def floors(
     predictions."""
     best, told, beaten = [], [], 0
     for number, rng in enumerate(_generators(repeats, seed)):
-        images = Images.draw(world, rng)
-        stage = images.stage(folds, seeds, rng)
+        images = Images.draw(design.world, rng)
+        stage = images.stage(design.folds, design.seeds, rng)
         baseline, *trials = [
             stage.predictions(images.setting(rng), rng) for _ in range(num_trials + 1)
         ]
         best.append(max(_score(t, images) for t in trials) - _score(baseline, images))
         if number % every == 0:
+            pairs = ((trial, baseline) for trial in trials)
             told.append(
-                null_floor(trials, baseline, images.labels, "accuracy", number, num_flips=500)
+                null_floor(pairs, baseline, images.labels, "accuracy", number, num_flips=500)
             )
             beaten += best[-1] > told[-1].p95
     p95s = [floor.p95 for floor in told]
@@ -352,20 +352,20 @@ def _interval_rows() -> Iterator[tuple[str, object]]:
     for folds, seeds in ((5, 3), (5, 2), (5, 1)):
         yield (
             f"interval holds 0, {folds} x {seeds}",
-            coverage(400, CLOTHING, folds, seeds, "accuracy"),
+            coverage(400, Design(CLOTHING, folds, seeds), "accuracy"),
         )
     for objective in _OBJECTIVES:
-        found = coverage(200, CLOTHING, 5, 3, objective, 0.015)
+        found = coverage(200, Design(CLOTHING, 5, 3), objective, 0.015)
         yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", found
     for seeds in (1, 2, 3, 5):
-        found = coverage(1000, ONE_SPLIT, 1, seeds, "accuracy")
+        found = coverage(1000, Design(ONE_SPLIT, 1, seeds), "accuracy")
         yield f"interval holds 0, 1 x {seeds}, 341 images", found
     for world, folds, seeds in ((ONE_SPLIT, 1, 2), (ONE_SPLIT, 1, 3), (_LASTING, 5, 3)):
         name = f"20 intervals hold 0 together, {folds} x {seeds}, {world.num_images:,} images"
         lasting = ", settings suit single images 2.5 times as much" if world is _LASTING else ""
-        yield name + lasting, held_together(400, world, folds, seeds)
+        yield name + lasting, held_together(400, Design(world, folds, seeds))
     for compared in (1, 20):
-        share = detections(200, CLOTHING, 5, 3, 0.015, compared)
+        share = detections(200, Design(CLOTHING, 5, 3), 0.015, compared)
         yield f"1.5 points called HELPS, 5 x 3, one of {compared} compared", share
 
 
@@ -379,8 +379,8 @@ def _look_rows() -> Iterator[tuple[str, object]]:
 def _floor_rows() -> Iterator[tuple[str, object]]:
     for world, folds, seeds in ((ONE_SPLIT, 1, 1), (ONE_SPLIT, 1, 3), (CLOTHING, 5, 3)):
         name = f"best of 30, {folds} x {seeds}, {world.num_images:,} images"
-        yield name, floors(300, world, folds, seeds, every=2)
-    unpaired = floors(600, replace(ONE_SPLIT, pairing=0.0), 1, 1, every=2)
+        yield name, floors(300, Design(world, folds, seeds), every=2)
+    unpaired = floors(600, Design(replace(ONE_SPLIT, pairing=0.0), 1, 1), every=2)
     yield "best of 30, 1 x 1, 341 images, seeds not shared", unpaired
 
 

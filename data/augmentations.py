@@ -79,11 +79,6 @@ def is_option(name: str) -> bool:
     return AUGMENTATIONS[name].kind == "option"
 
 
-def is_identity(settings: AugmentationValues) -> bool:
-    """Whether no picture can change."""
-    return not active(settings)
-
-
 def idle(settings: AugmentationValues) -> dict[str, str]:
     """The settings that were given a value of their own and yet change nothing, each with its
     reason."""

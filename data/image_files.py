@@ -59,7 +59,8 @@ def read_named(names: Iterable[str], size: int, whites: Whites) -> Iterator[Name
 def _meant(name: str) -> list[str]:
     if os.path.lexists(name):
         return _expanded(name)
-    matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob refuses absolute patterns
+    # Path.glob refuses absolute patterns
+    matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207
     return [path for match in matches for path in _expanded(match)]
 
 

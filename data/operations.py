@@ -16,7 +16,7 @@ TOP = 30  # magnitudes are 0..30
 
 
 @dataclass(frozen=True)
-class StrengthRange:
+class StrengthScale:
     """Strengths from magnitude 0 (`start`) to 30 (`stop`), evenly spaced; reflected about `mirror`
     for half the images.
 
@@ -47,8 +47,8 @@ class Operation:
 
     name: str
     unit: str
-    wide: StrengthRange
-    rand: StrengthRange
+    wide: StrengthScale
+    rand: StrengthScale
     apply: Callable[[Image.Image, float], Image.Image]
     neutral: float | None = None
     matrix: Callable[[float, int], Coefficients] | None = None
@@ -92,16 +92,16 @@ def _enhancer(name: str, enhance: Callable[[Image.Image], ImageEnhance._Enhance]
         return enhance(picture).enhance(strength)
 
     return Operation(
-        name, "times", StrengthRange(0.01, 2.0), StrengthRange(1, 1.9, mirror=1), apply, neutral=1.0
+        name, "times", StrengthScale(0.01, 2.0), StrengthScale(1, 1.9, mirror=1), apply, neutral=1.0
     )
 
 
-_NONE = StrengthRange(0, 0)
-_LEAN = StrengthRange(0, 0.99, mirror=0), StrengthRange(0, 0.3, mirror=0)
+_NONE = StrengthScale(0, 0)
+_LEAN = StrengthScale(0, 0.99, mirror=0), StrengthScale(0, 0.3, mirror=0)
 # AutoAugment's 150 pixels were of 331.
 _MOVE = (
-    StrengthRange(0, 32, mirror=0, whole=True),
-    StrengthRange(0, 150 / 331, mirror=0, of_side=True),
+    StrengthScale(0, 32, mirror=0, whole=True),
+    StrengthScale(0, 150 / 331, mirror=0, of_side=True),
 )
 
 # The order is part of the draws: a new operation would change every policy's pictures, so none is
@@ -113,8 +113,8 @@ OPERATIONS = (
     Operation(
         "rotate",
         "degrees",
-        StrengthRange(0, 135, mirror=0, whole=True),
-        StrengthRange(0, 30, mirror=0),
+        StrengthScale(0, 135, mirror=0, whole=True),
+        StrengthScale(0, 30, mirror=0),
         lambda picture, degrees: picture.rotate(degrees),
         neutral=0.0,
         matrix=_turn,
@@ -122,8 +122,8 @@ OPERATIONS = (
     Operation(
         "solarize",
         "threshold",
-        StrengthRange(256, 0, whole=True),
-        StrengthRange(256, 0, whole=True),
+        StrengthScale(256, 0, whole=True),
+        StrengthScale(256, 0, whole=True),
         lambda picture, threshold: ImageOps.solarize(picture, int(threshold)),
         neutral=256.0,
     ),
@@ -131,8 +131,8 @@ OPERATIONS = (
     Operation(
         "posterize",
         "bits",
-        StrengthRange(8, 2, whole=True),
-        StrengthRange(8, 4, whole=True),
+        StrengthScale(8, 2, whole=True),
+        StrengthScale(8, 4, whole=True),
         lambda picture, bits: ImageOps.posterize(picture, int(bits)),
         neutral=8.0,
     ),

@@ -28,7 +28,7 @@ from data.augmentation_record import (
     lacking,
 )
 from data.geometry import Floats, Images
-from data.operations import OPERATIONS, TOP, Operation, StrengthRange
+from data.operations import OPERATIONS, TOP, Operation, StrengthScale
 from data.value_forms import Choice, Whole
 
 TRIVIAL_AUGMENT_WIDE = "trivial_augment_wide"
@@ -116,11 +116,11 @@ def describe_policy(drawn: Floats, policy: str) -> str:
     )
 
 
-def _scale(operation: Operation, policy: str) -> StrengthRange:
+def _scale(operation: Operation, policy: str) -> StrengthScale:
     return operation.rand if policy == RAND_AUGMENT else operation.wide
 
 
-def _words(operation: Operation, strength: float, scale: StrengthRange) -> str:
+def _words(operation: Operation, strength: float, scale: StrengthScale) -> str:
     if not operation.unit:
         return operation.name
     number = f"{strength:+.3g}" if scale.mirror == 0 else f"{strength:.3g}"

@@ -174,7 +174,8 @@ class NumberPair:
             return [self.neutral, self.neutral]
         if not _is_pair(value):
             raise ValueError("not a pair")
-        first, second = (_between(_real(item), self.low, self.high) for item in value)  # type: ignore[attr-defined]
+        items: Any = value
+        first, second = (_between(_real(item), self.low, self.high) for item in items)
         if first > second:
             raise ValueError("not in order")
         return [first, second]

@@ -57,6 +57,14 @@ def plan_pictures(
     return PicturePlan(matrices, fill_of(complete(values)), tuple(paints))
 
 
+@dataclass(frozen=True)
+class Painting:
+    """How many pictures a batch, and how many threads paint them. Changes no picture."""
+
+    batch_size: int
+    num_threads: int = 2
+
+
 def clean_batches(images: Images, indices: Indices, batch_size: int) -> Iterator[Images]:
     """The images as they are, uint8 [b, s, s, 3], in the order of `indices`; the last may be
     smaller."""
@@ -82,25 +90,24 @@ def augmented_batches(
     settings: AugmentationValues,
     seed: int,
     view: int,
-    batch_size: int,
-    num_threads: int = 2,
+    painting: Painting,
 ) -> Iterator[Images]:
-    """As clean_batches, augmented: `num_threads` threads paint at most BATCHES_AHEAD batches each
-    before they are asked for.
+    """As clean_batches, augmented: each thread paints at most BATCHES_AHEAD batches before they are
+    asked for.
 
-    The pictures do not depend on num_threads, batch_size or the order of `indices`. Where nothing
-    is active, they are the clean ones. Raises UserError where the settings are not allowed, before
-    the first batch is asked for.
+    The pictures do not depend on `painting` or the order of `indices`. Where nothing is active,
+    they are the clean ones. Raises UserError where the settings are not allowed, before the first
+    batch is asked for.
     """
     values = active(settings)
-    picks = check_picks(images, indices, batch_size)
+    size, num_threads = painting.batch_size, painting.num_threads
+    picks = check_picks(images, indices, size)
     if num_threads < 1:
         raise ValueError(f"num_threads is {num_threads}; it must be at least 1")
     if not values:
-        return clean_batches(images, picks, batch_size)
-    return painted_ahead(
-        images, _jobs(images.shape[1], picks, values, seed, view, batch_size), num_threads
-    )
+        return clean_batches(images, picks, size)
+    jobs = _jobs(images.shape[1], picks, values, seed, view, size)
+    return painted_ahead(images, jobs, num_threads)
 
 
 def paint(images: Images, picks: Picks, plan: PicturePlan) -> Images:

@@ -172,7 +172,8 @@ def die_while_answering(spec: TrialSpec, resources: Resources) -> Outcome:
         os.write(self.fileno(), bytes(content)[: len(content) // 2])
         os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(connection.Connection, "_send", send_half)  # noqa: B010 - mypy knows no _send to assign to
+    # mypy knows no _send to assign to
+    setattr(connection.Connection, "_send", send_half)  # noqa: B010
     return complete(spec, resources)
 
 

@@ -11,7 +11,7 @@ from made_up_records import INVERT
 from numpy.typing import NDArray
 
 from data.augmentation_record import Augmentation
-from data.augmentations import AUGMENTATIONS, alone, complete, draw, is_identity
+from data.augmentations import AUGMENTATIONS, active, alone, complete, draw
 from data.draws import unit_draws
 from data.errors import UserError
 from data.extremes import augment_to, extremes, label_safety
@@ -82,7 +82,7 @@ def test_the_identity_is_a_value_that_changes_nothing(
     record: Augmentation, images: NDArray[np.uint8]
 ) -> None:
     assert record.parse(record.identity) == record.identity
-    assert is_identity({record.name: record.identity})
+    assert not active({record.name: record.identity})
     np.testing.assert_array_equal(
         augment(images, range(8), {record.name: record.identity}, 1, 0), images
     )

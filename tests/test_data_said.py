@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from data.image_files import NamedImage
 from run_search import app
-from search.commands.predict import Answer, predict
+from search.commands.predict import Prediction, predict
 from search.driver.session import SearchResult
 from search.report.sentences import data_lines
 from search.report.view import SearchView
@@ -114,8 +114,8 @@ def test_predict_scales_new_pictures_as_the_search_did(
     found = list(
         predict(run_dir, [str(tmp_path / f"{name}.png") for name in ("dark", "twin", "bright")])
     )
-    assert isinstance(found[0], Answer)
-    assert isinstance(found[1], Answer)
+    assert isinstance(found[0], Prediction)
+    assert isinstance(found[1], Prediction)
     assert found[0].probabilities == found[1].probabilities
     assert isinstance(found[2], NamedImage)
     assert "values up to" in found[2].reason

@@ -10,8 +10,8 @@ from benchmarks.world import Images, World
 from search.evidence.answer import answer_of
 from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination, fit, propose, strengths
-from search.evidence.intervals import Contrasts, simultaneous, what_would_show
-from search.evidence.looks import Decision, decide, plan_looks
+from search.evidence.intervals import Contrasts, simultaneous
+from search.evidence.looks import plan_looks
 from search.evidence.measurements import Luck, Measurements, Training, measure
 from search.evidence.screening import screening_points
 from search.experiment.trial import Predictions
@@ -238,22 +238,6 @@ def test_looks_spend_five_percent_together() -> None:
     assert sum(1 - look.level for look in looks) == pytest.approx(0.05)
     with pytest.raises(ValueError, match="end with 1"):
         plan_looks([0.5, 0.9])
-
-
-def test_a_look_decides_what_is_known_and_gives_up_what_is_hopeless() -> None:
-    measured = measured_scores([0.0, 0.05, 0.0002, 0.02], 0.01 / sqrt(2))
-    rows = np.stack([measured.contrast(name, "0") for name in "123"])
-    look = plan_looks([0.8, 1.0])[0]
-    found = simultaneous(measured, Contrasts(rows), 1, look.level)
-    decided = decide(found, look, 2.4, 0.005)
-    assert decided == (Decision.KNOWN, Decision.FUTILE, Decision.OPEN)
-
-
-def test_what_would_show_an_effect_is_told_from_what_its_error_is_made_of() -> None:
-    measured = measured_scores([0.0, 0.0], 0.01 / sqrt(2))  # all of it lasting, from images
-    more = what_would_show(measured, np.array([-1.0, 1.0]), 1.96, 0.014)
-    assert more.seeds is None
-    assert more.images == pytest.approx((0.01 * (1.96 + 0.8416) / 0.014) ** 2, rel=1e-3)
 
 
 def test_a_search_claims_every_augmentation_and_says_which_was_not_tried() -> None:

@@ -59,8 +59,10 @@ def test_training_again_gives_the_same_bits(
     checkpoint_file(spec, resources).unlink()
     again = run_trial(spec, resources)
     assert again.result.curve == trained[0].result.curve
+    kept = trained[0].predictions
     assert again.predictions is not None
-    assert again.predictions.to_bytes() == trained[0].predictions.to_bytes()  # type: ignore[union-attr]
+    assert kept is not None
+    assert again.predictions.to_bytes() == kept.to_bytes()
 
 
 def test_a_finished_trial_that_was_not_told_is_not_trained_again(
@@ -184,7 +186,8 @@ def test_a_trial_killed_between_epochs_ends_as_an_undisturbed_one(tmp_path: Path
     assert 1 < reports[0].epoch <= 7
     assert resumed.result.curve == undisturbed.result.curve
     assert resumed.predictions is not None
-    assert resumed.predictions.to_bytes() == undisturbed.predictions.to_bytes()  # type: ignore[union-attr]
+    assert undisturbed.predictions is not None
+    assert resumed.predictions.to_bytes() == undisturbed.predictions.to_bytes()
 
 
 def test_weights_put_into_a_fresh_backbone_are_those_of_the_network(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The null floor: what the best of many trials shows by luck."""
 
+from collections.abc import Iterable
 from math import sqrt
 
 import numpy as np
 import pytest
 
-from search.evidence.floor import null_floor
+from search.evidence.floor import NullFloor, null_floor
 from search.experiment.trial import Predictions
 
 
@@ -18,6 +19,17 @@ def trial(
     return Predictions(np.arange(num_images), given, np.zeros(given.shape, np.float32), fold)
 
 
+def floor_of(
+    trials: Iterable[Predictions],
+    baseline: Predictions,
+    labels: np.ndarray,
+    seed: int = 0,
+    num_flips: int = 2000,
+) -> NullFloor:
+    pairs = ((each, baseline) for each in trials)
+    return null_floor(pairs, baseline, labels, "accuracy", seed, num_flips)
+
+
 def labels(num_images: int = 600) -> np.ndarray:
     return np.zeros(num_images, np.int32)
 
@@ -25,36 +37,33 @@ def labels(num_images: int = 600) -> np.ndarray:
 def test_the_floor_of_one_trial_is_its_own_noise() -> None:
     # Independent answers: variance 2 x 0.1 x 0.9 / 1800 and no head errors. One-sided 95 %: 1.645
     # of its root.
-    floor = null_floor([trial(1)], trial(0), labels(), "accuracy", 0, num_flips=8000)
+    floor = floor_of([trial(1)], trial(0), labels(), num_flips=8000)
     expected = sqrt(2 * 0.1 * 0.9 / 1800)
     assert floor.mean == pytest.approx(0, abs=0.06 * expected)
     assert floor.p95 == pytest.approx(1.645 * expected, rel=0.2)
 
 
 def test_the_floor_rises_with_the_number_of_trials() -> None:
-    floors = [
-        null_floor(map(trial, range(1, n + 1)), trial(0), labels(), "accuracy", 0)
-        for n in (1, 5, 40)
-    ]
+    floors = [floor_of(map(trial, range(1, n + 1)), trial(0), labels()) for n in (1, 5, 40)]
     assert floors[0].p95 < floors[1].p95 < floors[2].p95
     assert [floor.num_trials for floor in floors] == [1, 5, 40]
 
 
 def test_thirty_copies_of_one_trial_count_as_one() -> None:
-    one = null_floor([trial(1)], trial(0), labels(), "accuracy", 3)
-    thirty = null_floor([trial(1)] * 30, trial(0), labels(), "accuracy", 3)
+    one = floor_of([trial(1)], trial(0), labels(), 3)
+    thirty = floor_of([trial(1)] * 30, trial(0), labels(), 3)
     assert thirty.p95 == pytest.approx(one.p95, rel=1e-6)
 
 
 def test_a_trial_that_hurts_badly_does_not_raise_the_floor_much() -> None:
     others = [trial(n) for n in range(1, 21)]
-    usual = null_floor(others, trial(0), labels(), "accuracy", 0)
-    with_heavy = null_floor([*others, trial(99, wrong=0.3)], trial(0), labels(), "accuracy", 0)
+    usual = floor_of(others, trial(0), labels())
+    with_heavy = floor_of([*others, trial(99, wrong=0.3)], trial(0), labels())
     assert with_heavy.p95 < 1.25 * usual.p95
 
 
 def test_identical_trials_have_no_floor() -> None:
-    floor = null_floor([trial(0)] * 3, trial(0), labels(), "accuracy", 0)
+    floor = floor_of([trial(0)] * 3, trial(0), labels())
     assert (floor.mean, floor.p95) == (0, 0)
 
 
@@ -70,7 +79,7 @@ def test_heads_that_differ_raise_the_floor_beyond_what_images_give() -> None:
         )
 
     baseline, *trials = [unlike_heads(seed) for seed in range(9)]
-    floor = null_floor(trials, baseline, labels(50_000), "accuracy", 0)
+    floor = floor_of(trials, baseline, labels(50_000))
     # the best of 8: 1.42 standard deviations of one trial's mean, 0.02 / sqrt(5); estimated from 4
     # x 9 deviations
     assert floor.mean == pytest.approx(1.42 * 0.02 / sqrt(5), rel=0.4)
@@ -91,7 +100,7 @@ def test_images_flipped_in_groups_give_the_floor_of_images_flipped_alone() -> No
 
     baseline = sorted_trial(np.full(30_000, 0.1))
     one = sorted_trial(np.where(sorted_labels == 0, 0.05, 0.1))
-    floor = null_floor([one], baseline, sorted_labels, "accuracy", 0, num_flips=4000)
+    floor = floor_of([one], baseline, sorted_labels, num_flips=4000)
     difference = (one.predicted == sorted_labels).mean(axis=0) - (
         baseline.predicted == sorted_labels
     ).mean(axis=0)
@@ -99,34 +108,29 @@ def test_images_flipped_in_groups_give_the_floor_of_images_flipped_alone() -> No
 
 
 def test_the_same_seed_gives_the_same_floor() -> None:
-    first, again, other = (
-        null_floor([trial(1)], trial(0), labels(), "accuracy", seed) for seed in (1, 1, 2)
-    )
+    first, again, other = (floor_of([trial(1)], trial(0), labels(), seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
 def test_a_floor_of_no_trials_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        null_floor([], trial(0), labels(), "accuracy", 0)
+        floor_of([], trial(0), labels())
 
 
 def test_trials_on_other_folds_are_refused() -> None:
     with pytest.raises(ValueError, match="same images, folds and seeds"):
-        null_floor([trial(1, folds=3)], trial(0), labels(), "accuracy", 0)
+        floor_of([trial(1, folds=3)], trial(0), labels())
 
 
 def test_each_trial_is_held_against_the_baseline_of_its_own_budget() -> None:
     short, full = trial(7, wrong=0.4), trial(8, wrong=0.1)
-    unlike = null_floor([short, full], full, labels(), "accuracy", 0)
-    alike = null_floor([short, full], full, labels(), "accuracy", 0, baselines=[short, full])
+    unlike = floor_of([short, full], full, labels())
+    alike = null_floor([(short, short), (full, full)], full, labels(), "accuracy", 0)
     assert unlike.p95 > 0
     assert (alike.mean, alike.p95) == (0, 0)
 
 
 def test_no_floor_is_higher_than_an_accuracy_can_rise() -> None:
     few = [trial(n, num_images=2, seeds=1, folds=2, wrong=0.5) for n in range(40)]
-    assert (
-        null_floor(few, trial(99, num_images=2, seeds=1, folds=2), labels(2), "accuracy", 0).p95
-        <= 1
-    )
+    assert floor_of(few, trial(99, num_images=2, seeds=1, folds=2), labels(2)).p95 <= 1

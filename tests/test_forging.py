@@ -7,7 +7,7 @@ Seeded. Where a share is bounded, other seeds would fail it in less than one run
 import numpy as np
 import pytest
 
-from benchmarks.forging import IMITATED, MEASURED, SAME, Machine, shares
+from benchmarks.forging import IMITATED, MEASURED, SAME, Grading, Machine, shares
 from benchmarks.world import World
 from search.experiment.trial import Predictions
 from search.verification.retrained_answers import (
@@ -24,7 +24,7 @@ SMALL = World(num_images=800)
     "form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"]
 )
 def test_one_point_is_found_wherever_the_other_trials_repeat(form: str) -> None:
-    untrained, default, _ = shares(10, (5, 2), SAME, form, 1, world=SMALL)
+    untrained, default, _ = shares(10, Grading((5, 2), SAME, world=SMALL), form, 1)
     assert (untrained.count, default.count) == (
         0,
         10,
@@ -35,24 +35,26 @@ def test_one_point_is_found_wherever_the_other_trials_repeat(form: str) -> None:
     "form", ["uniform", "concentrated", "noisy", "seed by seed", "baseline down"]
 )
 def test_two_points_are_found_on_another_machine(form: str) -> None:
-    assert shares(20, (5, 2), MEASURED, form, 2, world=SMALL)[1].count >= 18  # of 300 at length all
+    grading = Grading((5, 2), MEASURED, world=SMALL)
+    assert shares(20, grading, form, 2)[1].count >= 18  # of 300 at length all
 
 
 def test_five_points_are_found_where_every_head_parted() -> None:
-    assert shares(20, (5, 3), IMITATED, "uniform", 5, world=SMALL)[1].count >= 18
+    grading = Grading((5, 3), IMITATED, world=SMALL)
+    assert shares(20, grading, "uniform", 5)[1].count >= 18
 
 
 def test_one_more_trial_gives_away_who_imitates_another_machine() -> None:
-    assert (
-        shares(10, (2, 1), IMITATED, "uniform", 1, world=SMALL, others_repeat=True)[2].count == 10
-    )
+    grading = Grading((2, 1), IMITATED, others_repeat=True, world=SMALL)
+    assert shares(10, grading, "uniform", 1)[2].count == 10
 
 
 @pytest.mark.parametrize("machine", [MEASURED, IMITATED, Machine(1.0, redrawn=1.0)])
 @pytest.mark.parametrize("design", [(2, 1), (5, 2)])
 def test_the_honest_are_not_accused(design: tuple[int, int], machine: Machine) -> None:
     # promised is one in a thousand: more than one of 60 has a probability of 0.002
-    assert shares(60, design, machine, None, 0, seed=3, world=SMALL)[1].count <= 1
+    grading = Grading(design, machine, world=SMALL)
+    assert shares(60, grading, None, 0, seed=3)[1].count <= 1
 
 
 def answers(right: np.ndarray, log_prob: np.ndarray) -> Predictions:

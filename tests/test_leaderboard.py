@@ -113,7 +113,9 @@ def test_a_search_that_was_only_opened_has_a_header() -> None:
 
 
 def test_the_best_epoch_is_the_lower_median_over_heads(finished: SearchState) -> None:
-    result = finished.records[3].result.model_copy(update={"best_epochs": (9, 2, 4, 40)})  # type: ignore[union-attr]
+    result = finished.records[3].result.model_copy(  # type: ignore[union-attr]
+        update={"best_epochs": (9, 2, 4, 40)}
+    )
     table = leaderboard(changed(finished, 3, result=result)).set_index("trial")
     assert table.loc[3, "best_epoch"] == 4
 
@@ -133,7 +135,9 @@ def test_the_interval_of_an_accuracy_is_wilson_s(finished: SearchState) -> None:
     dataset = dataset_of(finished).model_copy(
         update={"counts": {"train": (6,), "validation": (4,)}}
     )
-    result = finished.records[3].result.model_copy(update={"metrics": {"accuracy": 0.8}})  # type: ignore[union-attr]
+    result = finished.records[3].result.model_copy(  # type: ignore[union-attr]
+        update={"metrics": {"accuracy": 0.8}}
+    )
     opened = finished.opened.model_copy(update={"dataset": dataset})  # type: ignore[union-attr]
     state = changed(finished, 3, result=result).model_copy(update={"opened": opened})
     accuracy = SearchView(state).accuracy(state.records[3])

@@ -247,8 +247,10 @@ def test_shutting_down_while_workers_start_is_quick(tmp_path: Path) -> None:
 
 
 def test_a_function_that_workers_cannot_import_is_refused_at_once(tmp_path: Path) -> None:
+    def nested(*given: Any, **named: Any) -> Any: ...
+
     with pytest.raises(TypeError, match="top of a module"):
-        LocalEngine(EngineOptions(resources_in(tmp_path), tmp_path, lambda spec, resources: None))  # type: ignore
+        LocalEngine(EngineOptions(resources_in(tmp_path), tmp_path, nested))
 
 
 def test_a_run_directory_that_cannot_hold_logs_is_refused_at_once(tmp_path: Path) -> None:

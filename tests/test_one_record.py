@@ -21,7 +21,7 @@ from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
 from search.evidence.evaluation import metric_values, paired_difference, paired_effect
 from search.evidence.floor import null_floor
-from search.evidence.power import advise, measured_spread
+from search.evidence.power import KnownBaseline, Plan, advise, measured_spread
 from search.evidence.resampling import image_variance, strata
 from search.experiment.complaints import schema_of
 from search.experiment.config import ExperimentConfig
@@ -139,10 +139,10 @@ def test_its_parts_vary_as_the_figure_does_where_images_are_drawn_again() -> Non
 
 def test_an_objective_that_is_no_mean_has_a_floor_and_a_power() -> None:
     _, worse, labels = _pair()
-    floor = null_floor([worse], worse, labels, "macro_f1", seed=1)
+    floor = null_floor([(worse, worse)], worse, labels, "macro_f1", seed=1)
     assert 0 <= floor.mean <= floor.p95 <= 1
     spread = measured_spread(worse, labels, "macro_f1")
     assert spread is not None
-    advice = advise(300, 0.7, 5, 3, spread, objective="macro_f1")
+    advice = advise(Plan(300, 5, 3), KnownBaseline(0.7, spread), "macro_f1")
     assert advice.detectable_effect is not None
     assert "points" in advice.found

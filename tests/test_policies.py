@@ -11,7 +11,7 @@ from scipy import stats
 
 from data.augmentations import draw
 from data.draws import unit_draws
-from data.operations import OPERATIONS, TOP, StrengthRange
+from data.operations import OPERATIONS, TOP, StrengthScale
 from data.policies import apply_policy, draw_policy, policy_matrices
 from data.views import augment
 
@@ -238,7 +238,7 @@ def test_rand_augment_moves_by_a_share_of_the_side_as_autoaugment_does() -> None
 
 
 def test_whole_strengths_drop_the_fraction() -> None:
-    assert StrengthRange(0, 135, mirror=0, whole=True).strength(7, False, 1) == 31  # 31.5 degrees
+    assert StrengthScale(0, 135, mirror=0, whole=True).strength(7, False, 1) == 31  # 31.5 degrees
 
 
 # The sampling. Seeded; each test of a sound sampler fails for one seed in 10,000.

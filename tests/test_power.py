@@ -1,11 +1,20 @@
 """Budget advice: what a plan can detect, by formula and as told to people."""
 
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
 import pytest
 
-from search.evidence.power import Spread, advise, assumed_spread, detectable_effect, measured_spread
+from search.evidence.power import (
+    KnownBaseline,
+    Plan,
+    Spread,
+    advise,
+    assumed_spread,
+    detectable_effect,
+    measured_spread,
+)
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Predictions
 
@@ -14,22 +23,22 @@ IMAGES_ONLY = Spread(image=0.1, noise=0, head=0)
 
 def test_images_alone_follow_the_textbook() -> None:
     # a standard error of 0.1 / sqrt(10000); 1.960 + 0.842 of them
-    assert detectable_effect(10_000, 0.8, 5, 3, IMAGES_ONLY) == pytest.approx(0.0028016, rel=1e-3)
+    assert detectable_effect(Plan(10_000, 5, 3), IMAGES_ONLY) == pytest.approx(0.0028016, rel=1e-3)
 
 
 def test_more_power_and_more_comparisons_take_larger_effects() -> None:
     # 1.960 + 1.282 for 90 %; 3.023 + 0.842 for one of 20, 0.05 / 20 two-sided
-    assert detectable_effect(10_000, 0.8, 5, 3, IMAGES_ONLY, power=0.9) == pytest.approx(
+    assert detectable_effect(Plan(10_000, 5, 3), IMAGES_ONLY, power=0.9) == pytest.approx(
         0.003242, rel=1e-3
     )
-    assert detectable_effect(10_000, 0.8, 5, 3, IMAGES_ONLY, num_compared=20) == pytest.approx(
+    assert detectable_effect(Plan(10_000, 5, 3, 20), IMAGES_ONLY) == pytest.approx(
         0.003865, rel=1e-3
     )
 
 
 def test_heads_set_a_limit_that_images_do_not_lift() -> None:
     heads_only = Spread(image=0, noise=0, head=0.01)
-    few, many = (detectable_effect(n, 0.8, 5, 3, heads_only) for n in (1000, 1_000_000))
+    few, many = (detectable_effect(Plan(n, 5, 3), heads_only) for n in (1000, 1_000_000))
     # 15 heads, 10 degrees of freedom: 2.228 + 0.879 of 0.01 / sqrt(15)
     assert few == many == pytest.approx(3.107 * 0.01 / sqrt(15), rel=1e-3)
 
@@ -41,13 +50,14 @@ def test_heads_set_a_limit_that_images_do_not_lift() -> None:
 def test_more_of_anything_detects_less(
     more: tuple[int, int, int], less: tuple[int, int, int]
 ) -> None:
-    smaller, larger = (detectable_effect(n, 0.84, folds, seeds) for n, folds, seeds in (more, less))
+    spread = assumed_spread(0.84)
+    smaller, larger = (detectable_effect(Plan(*sizes), spread) for sizes in (more, less))
     assert smaller < larger
 
 
 def test_the_assumed_spread_agrees_with_what_was_measured() -> None:
     # on clothing photographs: 0.2 to 0.3 points, 5 folds x 3 seeds, 3409 images, accuracy 0.84
-    assert 0.002 < sqrt(sum(assumed_spread(0.84).variances(3409, 5, 3))) < 0.003
+    assert 0.002 < sqrt(sum(assumed_spread(0.84).variances(Plan(3409, 5, 3)))) < 0.003
 
 
 def test_a_spread_is_measured_from_seeds_that_differ() -> None:
@@ -69,49 +79,49 @@ def test_one_seed_measures_no_spread() -> None:
 
 
 def test_what_one_point_needs_detects_one_point_with_the_fewest_heads() -> None:
-    advice = advise(3409, 0.84, 5, 1, num_compared=20)
+    advice = advise(Plan(3409, 5, 1, 20), KnownBaseline(0.84))
     assert advice.needed is not None
-    folds, seeds = advice.needed
-    assert detectable_effect(3409, 0.84, folds, seeds, num_compared=20) <= 0.01
-    assert detectable_effect(3409, 0.84, folds, seeds - 1, num_compared=20) > 0.01
+    fewer = replace(advice.needed, seeds=advice.needed.seeds - 1)
+    assert detectable_effect(advice.needed, assumed_spread(0.84)) <= 0.01
+    assert detectable_effect(fewer, assumed_spread(0.84)) > 0.01
     assert (advice.detectable_effect or 0) > 0.01
 
 
 def test_a_single_fold_scores_the_validation_images_only() -> None:
-    advice = advise(3409, 0.84, 1, 3, num_validation=341)
-    assert advice.num_images == 341
-    assert advice.detectable_effect == detectable_effect(341, 0.84, 1, 3)
+    advice = advise(Plan(3409, 1, 3), KnownBaseline(0.84), num_validation=341)
+    assert advice.plan.num_images == 341
+    assert advice.detectable_effect == detectable_effect(Plan(341, 1, 3), assumed_spread(0.84))
     assert advice.needed is not None
-    assert advice.needed[0] > 1
+    assert advice.needed.folds > 1
 
 
 def test_advice_reads_as_plain_sentences() -> None:
-    assert advise(10_000, 0.8, 5, 3, IMAGES_ONLY).text == (
+    assert advise(Plan(10_000, 5, 3), KnownBaseline(0.8, IMAGES_ONLY)).text == (
         "5 folds x 3 seeds on 10,000 images find an effect of 0.28 points 4 times in 5. "
         "1 point takes no more than 5 folds x 2 seeds."
     )
-    assert advise(200, 0.84, 5, 3, num_compared=20).text.endswith(
+    assert advise(Plan(200, 5, 3, 20), KnownBaseline(0.84)).text.endswith(
         "1 point would take about 12,800 images."
     )
 
 
 def test_the_basis_is_named() -> None:
-    assert advise(1000, 0.84, 5, 3).basis == "assumed"
-    assert advise(1000, 0.84, 5, 3, IMAGES_ONLY).basis == "measured"
+    assert advise(Plan(1000, 5, 3), KnownBaseline(0.84)).basis == "assumed"
+    assert advise(Plan(1000, 5, 3), KnownBaseline(0.84, IMAGES_ONLY)).basis == "measured"
 
 
 def test_impossible_plans_are_refused() -> None:
     with pytest.raises(ValueError, match="0 folds"):
-        detectable_effect(100, 0.8, 0, 3)
+        detectable_effect(Plan(100, 0, 3), assumed_spread(0.8))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        advise(100, 84, 5, 3)
+        advise(Plan(100, 5, 3), KnownBaseline(84))
 
 
 def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
     # 40 images, one fold and two seeds: one degree of freedom, and 2.8 of a share, which is 280
     # points
-    assert detectable_effect(40, 0.85, 1, 2, num_compared=43) > 2
-    advice = advise(40, 0.85, 1, 2, num_compared=43)
+    assert detectable_effect(Plan(40, 1, 2, 43), assumed_spread(0.85)) > 2
+    advice = advise(Plan(40, 1, 2, 43), KnownBaseline(0.85))
     assert advice.detectable_effect is None
     assert advice.room == pytest.approx(0.15)
     assert "can show nothing" in advice.text
@@ -128,13 +138,15 @@ def test_a_plan_too_small_for_any_gain_says_that_it_can_show_nothing() -> None:
 def test_no_plan_claims_more_than_can_be_gained(
     num_images: int, accuracy: float, folds: int, seeds: int
 ) -> None:
-    advice = advise(num_images, accuracy, folds, seeds, num_compared=20)
+    advice = advise(Plan(num_images, folds, seeds, 20), KnownBaseline(accuracy))
     assert advice.detectable_effect is None or 0 <= advice.detectable_effect < 1 - accuracy
 
 
 def test_what_was_measured_bounds_the_gain() -> None:
-    assert advise(200, 0.85, 5, 3, IMAGES_ONLY).detectable_effect == pytest.approx(0.0198, rel=1e-2)
-    advice = advise(200, 0.99, 5, 3, IMAGES_ONLY, room=0.01)
+    assert advise(
+        Plan(200, 5, 3), KnownBaseline(0.85, IMAGES_ONLY)
+    ).detectable_effect == pytest.approx(0.0198, rel=1e-2)
+    advice = advise(Plan(200, 5, 3), KnownBaseline(0.99, IMAGES_ONLY, room=0.01))
     assert advice.detectable_effect is None
     assert (
         "no augmentation can gain more than 1 point (as the baseline was measured)" in advice.text
@@ -142,11 +154,11 @@ def test_what_was_measured_bounds_the_gain() -> None:
 
 
 def test_log_loss_is_told_in_nats_and_only_once_it_was_measured() -> None:
-    before = advise(10_000, 0.85, 5, 3, objective="log_loss")
+    before = advise(Plan(10_000, 5, 3), KnownBaseline(0.85), "log_loss")
     assert before.detectable_effect is None
     assert before.found == "not known yet"
     assert "not known before a first run" in before.text
-    after = advise(10_000, 0.85, 5, 3, IMAGES_ONLY, objective="log_loss", room=0.4)
+    after = advise(Plan(10_000, 5, 3), KnownBaseline(0.85, IMAGES_ONLY, 0.4), "log_loss")
     assert after.found == "0.0028 nats, 4 times in 5"
     assert "points" not in after.text
 
@@ -156,7 +168,8 @@ def test_balanced_accuracy_of_unlike_classes_varies_more() -> None:
     weight = float(np.sqrt((weights**2).mean()))
     assert weight == pytest.approx(sqrt(0.9 / (4 * 0.81) + 0.1 / (4 * 0.01)))
     plain, balanced = (
-        advise(4000, 0.85, 5, 3, weight=each).detectable_effect for each in (1.0, weight)
+        advise(Plan(4000, 5, 3), KnownBaseline(0.85, weight=each)).detectable_effect
+        for each in (1.0, weight)
     )
     assert plain is not None
     assert balanced == pytest.approx(weight * plain)

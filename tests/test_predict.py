@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from data.decode import decode_image
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.commands.predict import Answer, load_winner, predict
+from search.commands.predict import Prediction, load_winner, predict
 
 ROOT = Path(__file__).parent.parent
 CLASSES = ["blue", "green", "red"]
@@ -117,7 +117,7 @@ def test_bad_images_are_named_in_a_line_each_and_the_others_go_on(
 
 def test_more_images_than_a_batch_keep_their_order(run_dir: Path, photos: Path) -> None:
     names = [str(photos / ("red.png" if n % 3 else "sub/blue.png")) for n in range(40)]
-    answers = [each for each in predict(run_dir, names) if isinstance(each, Answer)]
+    answers = [each for each in predict(run_dir, names) if isinstance(each, Prediction)]
     assert [each.image for each in answers] == names
     assert [each.given for each in answers] == ["red" if n % 3 else "blue" for n in range(40)]
 
@@ -130,7 +130,7 @@ def test_images_are_decoded_as_for_training_not_resized_by_the_model(
     pixels = decode_image((tmp_path / "noise.png").read_bytes(), 8, 10**6).pixels
     logits = 10 * (pixels / 255).mean(axis=(0, 1))[::-1]
     (answer,) = predict(run_dir, [str(tmp_path / "noise.png")])
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Prediction)
     expected = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=2e-6)
 
@@ -191,6 +191,8 @@ def test_the_model_of_a_real_search_answers_as_its_test_phase_did(
     for position in chosen:
         picture = Image.fromarray(dataset.images[position])
         (tmp_path / f"{position:05d}.png").write_bytes(encoded(picture))
-    answers = [each for each in predict(finished_run, [str(tmp_path)]) if isinstance(each, Answer)]
+    answers = [
+        each for each in predict(finished_run, [str(tmp_path)]) if isinstance(each, Prediction)
+    ]
     given = [dataset.class_names.index(each.given) for each in answers]
     np.testing.assert_array_equal(given, predictions.predicted[0, :40])

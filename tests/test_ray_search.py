@@ -37,8 +37,11 @@ def test_nodes_lost_in_the_middle_of_trials_lose_nothing(
     with ray_cluster(tmp_path, "node-0", "node-1") as cluster:
         process = start(tmp_path, _on(cluster))
         for loss in range(3):
-            seen = 2 * loss + 1
-            wait_for(lambda seen=seen: len(told(tmp_path)) >= seen, process, tmp_path)  # type: ignore[misc]
+
+            def enough(count: int = 2 * loss + 1) -> bool:
+                return len(told(tmp_path)) >= count
+
+            wait_for(enough, process, tmp_path)
             cluster.kill(f"node-{loss}")
             cluster.add(f"node-{loss + 2}")  # joins late, and is used
         finish(process, tmp_path)

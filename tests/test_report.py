@@ -216,7 +216,9 @@ def test_a_second_look_at_the_test_set_is_told() -> None:
 
 def test_changed_validation_images_are_told() -> None:
     state = make_state()
-    result = state.records[4].result.model_copy(update={"validation_hash": ("aa", "bb")})  # type: ignore[union-attr]
+    result = state.records[4].result.model_copy(  # type: ignore[union-attr]
+        update={"validation_hash": ("aa", "bb")}
+    )
     records = tuple(
         r.model_copy(update={"result": result}) if r.trial == 4 else r for r in state.records
     )
@@ -375,7 +377,7 @@ def test_a_table_cut_short_holds_the_best_trials_and_all_that_are_none(
     top = max(record.rung or 0 for record in state.of_kind("trial"))
     measured = [r for r in state.of_kind("trial") if r.effect is not None and (r.rung or 0) == top]
     best = sorted(measured, key=lambda r: r.effect.delta if r.effect else 0.0)[-2:]
-    monkeypatch.setattr(trial_tables, "MOST_TRIALS", len(others) + 2)
+    monkeypatch.setattr(trial_tables, "MOST_SHOWN", len(others) + 2)
     table = trial_table(SearchView(state))
     shown = [row[0].text for row in table.rows]
     assert set(shown) == {*others, *(str(record.trial) for record in best)}

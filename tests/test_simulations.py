@@ -13,6 +13,7 @@ from benchmarks.simulations import (
     CLOTHING,
     ONE_SPLIT,
     WORLDS,
+    Design,
     augmented_world,
     coverage,
     detections,
@@ -41,18 +42,18 @@ def test_a_search_finds_what_helps_and_how_strongly() -> None:
 @pytest.mark.parametrize("gain", [0.0, 0.015])
 def test_intervals_hold_the_truth_93_to_97_times_in_100(gain: float) -> None:
     # below 175 of 200 at 93 %: 0.002; above 199 at 97 %: 0.002
-    found = coverage(200, World(num_images=800), 5, 3, "accuracy", gain, num_trials=4)
+    found = coverage(200, Design(World(num_images=800), 5, 3), "accuracy", gain, num_trials=4)
     assert 175 <= found.hold.count <= 199
 
 
 def test_intervals_of_log_loss_hold_the_truth() -> None:
-    found = coverage(200, World(num_images=400), 5, 3, "log_loss", 0.015, num_trials=4)
+    found = coverage(200, Design(World(num_images=400), 5, 3), "log_loss", 0.015, num_trials=4)
     assert 175 <= found.hold.count <= 199
 
 
 def test_a_gain_of_one_and_a_half_points_is_called_helps_among_twenty() -> None:
     # at least 95 %: fewer than 15 of 20 has a probability of 0.0003
-    assert detections(20, CLOTHING, 5, 3, gain=0.015, num_compared=20).count >= 15
+    assert detections(20, Design(CLOTHING, 5, 3), gain=0.015, num_compared=20).count >= 15
 
 
 def test_early_looks_make_no_more_false_verdicts() -> None:
@@ -64,13 +65,12 @@ def test_early_looks_make_no_more_false_verdicts() -> None:
 def test_the_null_floor_agrees_with_brute_force(seeds: int) -> None:
     # 400 searches tell the mean of the best of 30 within 0.05 points, its 95th percentile within
     # 0.12
-    found = floors(400, ONE_SPLIT, 1, seeds, every=20)
+    found = floors(400, Design(ONE_SPLIT, 1, seeds), every=20)
     assert found.floor_mean == pytest.approx(found.true_mean, rel=0.12)
     assert found.floor_p95 == pytest.approx(found.true_p95, rel=0.15)
 
 
 def test_the_best_of_thirty_identical_trials_gains_over_two_points_on_341_images() -> None:
     # 2.3 to 3.0 was measured; a standard error of 0.07 here
-    assert (
-        0.022 < floors(200, World(num_images=341, pairing=0.0), 1, 1, every=200).true_mean < 0.031
-    )
+    design = Design(World(num_images=341, pairing=0.0), 1, 1)
+    assert 0.022 < floors(200, design, every=200).true_mean < 0.031

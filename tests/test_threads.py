@@ -59,6 +59,7 @@ def test_tensorflow_s_features_are_the_same_to_the_bit_however_many_run_at_once(
     for side_by_side in (False, True):
         set_threads(3, side_by_side)
         extractor = build_extractor(tiny_model(), "tensorflow", num_threads=3)
-        assert extractor._runner._streams == (3 if side_by_side else 1)  # type: ignore[attr-defined]
+        streams = extractor._runner._streams  # type: ignore[attr-defined]
+        assert streams == (3 if side_by_side else 1)
         features.append(extractor.extract(np.array_split(images, 7), len(images)))
     np.testing.assert_array_equal(features[0], features[1])

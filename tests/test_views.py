@@ -16,6 +16,7 @@ from data.geometry import Fill
 from data.views import (
     BATCHES_AHEAD,
     CHUNK,
+    Painting,
     PicturePlan,
     augment,
     augmented_batches,
@@ -53,7 +54,11 @@ def batches(
 ) -> Images:
     indices = more.pop("indices", range(len(images)))
     return np.concatenate(
-        list(augmented_batches(images, indices, settings, SEED, VIEW, size, threads, **more))
+        list(
+            augmented_batches(
+                images, indices, settings, SEED, VIEW, Painting(size, threads), **more
+            )
+        )
     )
 
 
@@ -110,7 +115,9 @@ def test_images_are_read_and_never_written(
     file = tmp_path / "images.npy"
     np.save(file, images)
     mapped = np.load(file, mmap_mode="r")
-    painted = np.concatenate(list(augmented_batches(mapped, range(40), settings, SEED, VIEW, 16)))
+    painted = np.concatenate(
+        list(augmented_batches(mapped, range(40), settings, SEED, VIEW, Painting(16)))
+    )
     np.testing.assert_array_equal(painted, augment(images, range(40), settings, SEED, VIEW))
     np.testing.assert_array_equal(np.load(file), images)
 
@@ -145,7 +152,7 @@ def test_a_clean_batch_is_a_copy(images: Images) -> None:
 
 def test_no_indices_no_batches(images: Images) -> None:
     assert list(clean_batches(images, [], 4)) == []
-    assert list(augmented_batches(images, [], MOVES, SEED, VIEW, 4)) == []
+    assert list(augmented_batches(images, [], MOVES, SEED, VIEW, Painting(4))) == []
     assert augment(images, [], MOVES, SEED, VIEW).shape == (0, 32, 32, 3)
 
 
@@ -210,7 +217,7 @@ def test_only_so_many_batches_are_painted_before_they_are_asked_for(
 
 
 def test_a_reader_that_goes_away_leaves_no_thread(images: Images) -> None:
-    reader = augmented_batches(images, range(40), MOVES, SEED, VIEW, 2)
+    reader = augmented_batches(images, range(40), MOVES, SEED, VIEW, Painting(2))
     next(reader)
     assert threads_of_the_pool()
     reader.close()  # type: ignore[attr-defined]
@@ -262,14 +269,14 @@ def test_what_fails_in_a_thread_is_raised_to_the_reader(images: Images) -> None:
 
 def test_a_setting_that_is_not_allowed_is_refused_at_once(images: Images) -> None:
     with pytest.raises(UserError, match="rotation_range"):
-        augmented_batches(images, range(4), {"rotation_range": -3}, SEED, VIEW, 4)
+        augmented_batches(images, range(4), {"rotation_range": -3}, SEED, VIEW, Painting(4))
 
 
 @pytest.mark.parametrize("indices", [[40], [-1], [[0, 1]]], ids=str)
 def test_indices_outside_the_images_are_refused_at_once(images: Images, indices: Any) -> None:
     for refuse in (
         lambda: clean_batches(images, indices, 4),
-        lambda: augmented_batches(images, indices, MOVES, SEED, VIEW, 4),
+        lambda: augmented_batches(images, indices, MOVES, SEED, VIEW, Painting(4)),
         lambda: augment(images, indices, MOVES, SEED, VIEW),
     ):
         with pytest.raises(ValueError, match="indices"):
@@ -279,7 +286,7 @@ def test_indices_outside_the_images_are_refused_at_once(images: Images, indices:
 @pytest.mark.parametrize(("size", "threads"), [(0, 2), (4, 0)])
 def test_no_batch_and_no_thread_are_refused(images: Images, size: int, threads: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        augmented_batches(images, range(4), MOVES, SEED, VIEW, size, threads)
+        augmented_batches(images, range(4), MOVES, SEED, VIEW, Painting(size, threads))
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 8), (4, 8, 9, 3), (4, 8, 8, 1)])

@@ -230,7 +230,8 @@ def floor_picture(num_trials: int = 12) -> bytes:
     them, and its null floor."""
     baseline, *trials = equal_trials(1 + num_trials, TYPICAL)
     labels = np.zeros(len(baseline.images), int)
-    floor = null_floor(trials, baseline, labels, "accuracy", SEED)
+    pairs = [(trial, baseline) for trial in trials]
+    floor = null_floor(pairs, baseline, labels, "accuracy", SEED)
     found = against_none([baseline, *trials], labels)
     spans = 100 * np.stack([found.effects, found.low, found.high], axis=1)
     spans = spans[np.argsort(-found.effects)]

@@ -14,7 +14,7 @@ from search.commands.network_cost import NetworkCost, images_a_view, network_cos
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
 from search.driver.workload import workload
-from search.evidence.power import Advice, Spread, advise, measured_spread
+from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Frozen, Resources
@@ -107,23 +107,23 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
     splits = np.asarray(prepared.dataset.splits)
     objective, labels = evaluation.objective, np.asarray(prepared.dataset.labels)
     metrics, spread = _measured(prepared, resources.views_dir.parent) or ({}, None)
-    accuracy = metrics.get("accuracy", TYPICAL_ACCURACY)
     scored = labels[
         np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))
     ]
     weights = OBJECTIVES[objective].flip(scored)
-    return advise(
+    plan = Plan(
         num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
-        accuracy=accuracy,
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
-        spread=spread,
         num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
-        num_validation=int((splits == VALIDATION).sum()),
-        objective=objective,
-        weight=float(np.sqrt((weights**2).mean())),
-        room=_room(metrics, objective),
     )
+    known = KnownBaseline(
+        accuracy=metrics.get("accuracy", TYPICAL_ACCURACY),
+        spread=spread,
+        room=_room(metrics, objective),
+        weight=float(np.sqrt((weights**2).mean())),
+    )
+    return advise(plan, known, objective, num_validation=int((splits == VALIDATION).sum()))
 
 
 def _room(metrics: dict[str, float], objective: Objective) -> float | None:

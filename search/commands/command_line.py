@@ -78,7 +78,7 @@ OtherDirectory = Annotated[
 ]
 Student = Annotated[str, typer.Option("--student", help="Whose work it is.")]
 Zip = Annotated[Path, typer.Option("--out", help="The zip to write.")]
-Images = Annotated[
+ImageNames = Annotated[
     list[str], typer.Argument(help="Files, folders and patterns such as 'photos/**/*.jpg'.")
 ]
 TrackingUri = Annotated[

@@ -22,7 +22,7 @@ IMAGES_AT_ONCE = 32
 PROBABILITY_DIGITS = 6  # of a probability; float32 has about seven
 
 
-class Answer(Frozen):
+class Prediction(Frozen):
     """given: the most probable class. probabilities: by class, in the order of the model's outputs,
     rounded."""
 
@@ -42,7 +42,7 @@ class Answer(Frozen):
         return json.dumps(values, allow_nan=False)
 
 
-def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Answer | NamedImage]:
+def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Prediction | NamedImage]:
     """An answer an image, in the order named; the image itself, with its reason, where it cannot be
     read.
 
@@ -117,7 +117,7 @@ def model_size(model: "keras.Model") -> int:
 
 def _answers(
     model: "keras.Model", class_names: tuple[str, ...], images: list[NamedImage]
-) -> Iterator[Answer | NamedImage]:
+) -> Iterator[Prediction | NamedImage]:
     pixels = [image.pixels for image in images if image.pixels is not None]
     rows = iter(np.asarray(model(np.stack(pixels), training=False)) if pixels else ())
     for image in images:
@@ -126,7 +126,7 @@ def _answers(
         else:
             row = next(rows)
             values = [round(float(value), PROBABILITY_DIGITS) for value in row]
-            yield Answer(
+            yield Prediction(
                 image=image.name,
                 given=class_names[int(np.argmax(row))],
                 probabilities=dict(zip(class_names, values, strict=True)),

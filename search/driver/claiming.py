@@ -22,7 +22,7 @@ from search.experiment.trial import TrialRecord
 
 # Trials of the search phase that claims are made from at most, spread evenly over all: what a model
 # of T trainings takes grows with the third power of T.
-MOST_TRIALS = 100
+MOST_MODELLED = 100
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Look:
             and record.rung in (None, top)
         ]
         trials = [record for record in told if record.kind == "trial"]
-        places = np.linspace(0, len(trials) - 1, min(len(trials), MOST_TRIALS)).round()
+        places = np.linspace(0, len(trials) - 1, min(len(trials), MOST_MODELLED)).round()
         kept = {trials[int(place)].trial for place in places}
         return [record for record in told if record.kind != "trial" or record.trial in kept]
 

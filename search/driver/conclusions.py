@@ -62,12 +62,14 @@ def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloo
     tried = list({setting_key(record.spec.settings): record for record in records}.values())
     return null_floor(
         # one at a time: all are too many
-        (ledger.predictions(record.trial) for record in tried),
+        (
+            (ledger.predictions(record.trial), ledger.predictions(controls.beside(record.spec)))
+            for record in tried
+        ),
         ledger.predictions(controls.full[NONE]),
         _labels(context),
         context.config.evaluation.objective,
         derive_seed(context.config.seed, "floor"),
-        baselines=(ledger.predictions(controls.beside(record.spec)) for record in tried),
     )
 
 

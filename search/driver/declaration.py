@@ -11,13 +11,13 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
 from search.driver.specs import CONTROLS, NONE, STREAMS, SpecFactory
+from search.driver.workload import FRESH_VIEWS
 from search.evidence.curves import Axis, Combination
 from search.experiment.dimensions import Dimension, Range
 from search.experiment.settings import Settings
 from search.experiment.trial import Kind, TrialSpec
 from search.training.modes import Views
 
-FRESH = 45.0  # views that a trial of `fresh` ones sees, about
 VIEWS, DOUBLINGS = "views", "doublings of views"
 
 
@@ -170,4 +170,4 @@ def _as_written(value: Any) -> Any:
 
 
 def _number(views: Views) -> float:
-    return float(views) if isinstance(views, int) else FRESH
+    return float(views) if isinstance(views, int) else float(FRESH_VIEWS)

@@ -53,8 +53,8 @@ class Rung:
     waiting: int = 0
 
 
-Decision = int | Literal["wait", "stop"]  # the rung that the next trial belongs to
-Rule = Callable[[HalvingPlan, Sequence[Rung]], Decision]
+NextRung = int | Literal["wait", "stop"]  # the rung that the next trial belongs to
+Rule = Callable[[HalvingPlan, Sequence[Rung]], NextRung]
 
 
 def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: int) -> HalvingPlan:
@@ -69,7 +69,7 @@ def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: 
     return HalvingPlan(tuple(views), tuple(sizes), reduction)
 
 
-def synchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
+def synchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> NextRung:
     """The lowest rung with room; none before all of the rung below it is told."""
     for number, (rung, size) in enumerate(zip(rungs, plan.sizes, strict=True)):
         if rung.asked >= size:
@@ -81,7 +81,7 @@ def synchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
     return "stop"
 
 
-def asynchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> Decision:
+def asynchronous(plan: HalvingPlan, rungs: Sequence[Rung]) -> NextRung:
     """The highest rung that one in `reduction` told below it has earned, else a new setting: nobody
     waits for a rung to fill.
 

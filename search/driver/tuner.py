@@ -52,7 +52,9 @@ class TunerCalls:
         self._records: dict[str, TrialRecord] = {}
         # "." is the run directory itself: the tuner keeps nothing of its own beside the journal.
         oracle = build_oracle(config, config.space)
-        super().__init__(oracle, directory=str(self.run_dir), project_name=".")  # type: ignore[call-arg]
+        super().__init__(  # type: ignore[call-arg]
+            oracle, directory=str(self.run_dir), project_name="."
+        )
 
     def search(
         self,

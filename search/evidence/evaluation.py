@@ -76,7 +76,6 @@ def paired_effect(
     objective: Objective,
     seed: int,
     level: float = 0.95,
-    num_resamples: int = NUM_RESAMPLES,
 ) -> Effect:
     """The mean paired difference, its bootstrap interval (percentiles) and a two-sided p-value.
 
@@ -103,13 +102,13 @@ def paired_effect(
     rng = np.random.default_rng(seed)
     heads = head_errors(difference, trial.fold)
     if heads.df:
-        head_variance = heads.draw_variance(num_resamples, rng)
+        head_variance = heads.draw_variance(NUM_RESAMPLES, rng)
     else:
         head_variance = np.full(
-            num_resamples, assumed_head_variance(per_image(baseline, labels, objective))
+            NUM_RESAMPLES, assumed_head_variance(per_image(baseline, labels, objective))
         )
-    moved = image_deviations(parts, num_resamples, rng)
-    moved += np.sqrt(head_variance + lone_image) * rng.standard_normal(num_resamples)
+    moved = image_deviations(parts, NUM_RESAMPLES, rng)
+    moved += np.sqrt(head_variance + lone_image) * rng.standard_normal(NUM_RESAMPLES)
     delta = float(difference.mean())
     low, high = np.quantile(delta + moved, [(1 - level) / 2, (1 + level) / 2])
     least, most = OBJECTIVES[objective].bounds
@@ -125,12 +124,11 @@ def effects_by_class(
     class_names: Sequence[str],
     objective: Objective,
     seed: int,
-    level: float = 0.95,
 ) -> dict[str, Effect]:
     """The effect on each class's own images: who gains, who loses. Classes without images are left
     out.
 
-    Within a class balanced accuracy is accuracy. Each interval is at `level`, not corrected for the
+    Within a class balanced accuracy is accuracy. Each interval is at 95 %, not corrected for the
     many classes.
     """
     true = true_labels(trial, labels)
@@ -139,7 +137,7 @@ def effects_by_class(
         rows = np.flatnonzero(true == index)
         if rows.size:
             ours, theirs = _subset(trial, rows), _subset(baseline, rows)
-            effects[name] = paired_effect(ours, theirs, labels, objective, seed, level)
+            effects[name] = paired_effect(ours, theirs, labels, objective, seed)
     return effects
 
 

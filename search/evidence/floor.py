@@ -4,7 +4,6 @@ Works from the predictions of the search phase alone and trains nothing. A singl
 is in `evaluation`.
 """
 
-import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -29,13 +28,12 @@ class NullFloor(Frozen):
 
 
 def null_floor(
-    trials: Iterable[Predictions],
+    pairs: Iterable[tuple[Predictions, Predictions]],
     baseline: Predictions,
     labels: np.ndarray,
     objective: Objective,
     seed: int,
     num_flips: int = 2000,
-    baselines: Iterable[Predictions] | None = None,
 ) -> NullFloor:
     """Flips the signs of the paired differences and takes the best trial's mean, `num_flips` times.
 
@@ -48,14 +46,14 @@ def null_floor(
     `paired_effect`, half of it the baseline's. Each trial's own effect is taken out first, so that
     one that hurts badly does not look like noise.
 
-    trials: those the winner was picked from, in the same folds and seeds as `baseline`; an iterator
-    is read once. baselines: what each is compared with, where some had less to train with than
-    others; None: `baseline`, all of them. Raises ValueError where there are none, or for other
-    images, folds or seeds.
+    pairs: each trial that the winner was picked from beside what it is compared with, which is
+    `baseline`, or another where it had less to train with; all in the same folds and seeds. An
+    iterator is read once. Raises ValueError where there are none, or for other images, folds or
+    seeds.
     """
     group = _groups(baseline)
     sums, heads = [], []
-    for trial, own in zip(trials, baselines or itertools.repeat(baseline), strict=False):
+    for trial, own in pairs:
         difference = paired_difference(trial, own, labels, objective)
         values = difference.mean(axis=0)
         sums.append(

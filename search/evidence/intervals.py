@@ -89,37 +89,6 @@ def standard_errors(measured: Measurements, asked: Contrasts) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class More:
-    """How many times as many seeds, or images, would show an effect; None: no number would."""
-
-    seeds: float | None
-    images: float | None
-
-
-def what_would_show(
-    measured: Measurements, weights: np.ndarray, critical: float, target: float
-) -> More:
-    """Of one contrast of trainings, float64 [T]: what would detect `target` 4 times in 5.
-
-    More seeds thin the luck of heads and what each seed adds to each image; more images thin what
-    settings do to single images, for good or by a seed, and not the luck of heads.
-    """
-    from scipy.special import ndtri
-
-    squares = weights**2
-    by_seed = float(squares @ measured.luck.noise)
-    heads = float(squares @ measured.luck.variance)
-    images = float(weights @ measured.image_cov @ weights) + float(squares @ measured.single)
-    lasting = max(images - by_seed, 0.0)
-    allowed = (target / (critical + float(ndtri(POWER)))) ** 2
-
-    def times(thinned: float, left: float) -> float | None:
-        return max(thinned / (allowed - left), 1.0) if allowed > left else None
-
-    return More(seeds=times(by_seed + heads, lasting), images=times(lasting + by_seed, heads))
-
-
-@dataclass(frozen=True)
 class _Joint:
     """images: float64 [J], variances that resampled images give; fixed: those that are not in
     doubt; squares: float64 [J, T], what each training's luck counts; total: float64 [J, J]."""

@@ -5,7 +5,7 @@ Before any run the spread is assumed from what was seen on frozen features; afte
 measured from the runs without augmentation. Plans only; what was found is in `evaluation`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 from typing import Any, Literal
 
@@ -28,6 +28,25 @@ SIGNIFICANCE = 0.05
 _MOST_SEEDS = 20  # beyond, another seed changes little
 
 
+TARGET = 0.01  # the effect that plans are told for, in the objective's units
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of a comparison. num_images: those scored. num_compared: trials that Holm's
+    correction counts."""
+
+    num_images: int
+    folds: int
+    seeds: int
+    num_compared: int = 1
+
+    @property
+    def words(self) -> str:
+        folds = "fold" if self.folds == 1 else "folds"
+        return f"{self.folds} {folds} x {self.seeds} {'seed' if self.seeds == 1 else 'seeds'}"
+
+
 @dataclass(frozen=True)
 class Spread:
     """Standard deviations of a paired difference: what lasts of it from image to image, what
@@ -38,10 +57,25 @@ class Spread:
     noise: float
     head: float
 
-    def variances(self, num_images: int, folds: int, seeds: int) -> tuple[float, float, float]:
+    def variances(self, plan: Plan) -> tuple[float, float, float]:
         """What images, their noise and heads add to the variance of the mean difference."""
-        pairs = num_images * seeds
-        return self.image**2 / num_images, self.noise**2 / pairs, self.head**2 / (folds * seeds)
+        pairs, heads = plan.num_images * plan.seeds, plan.folds * plan.seeds
+        return self.image**2 / plan.num_images, self.noise**2 / pairs, self.head**2 / heads
+
+
+@dataclass(frozen=True)
+class KnownBaseline:
+    """No augmentation, as it was measured or as it is assumed before any run.
+
+    spread: `measured_spread`; None assumes one from the accuracy and `weight` (as `assumed_spread`
+    has it), which of log-loss says nothing. room: the most that can be gained over it, as measured;
+    None is 1 - accuracy, and no bound for log-loss.
+    """
+
+    accuracy: float
+    spread: Spread | None = None
+    room: float | None = None
+    weight: float = 1.0
 
 
 Basis = Literal["assumed", "measured"]
@@ -53,21 +87,17 @@ class Advice(Frozen):
     detectable_effect: found 4 times in 5; None where no effect that is possible would be, or
     nothing is known of it yet. room: the most that can be gained over no augmentation; None where
     that is not known. room_basis: whether a run showed it, or an accuracy is assumed. needed: the
-    (folds, seeds) with the fewest heads that detect `target`; None where no number of heads does.
-    needed_images: how many images this plan would take for `target`; None if no number.
+    plan with the fewest heads that detects TARGET; None where no number of heads does.
+    needed_images: how many images this plan would take for TARGET; None if no number.
     """
 
-    num_images: int
-    folds: int
-    seeds: int
-    num_compared: int
+    plan: Plan
     detectable_effect: float | None
     room: float | None
     room_basis: Basis
     objective: Objective
     standard_error: float | None
-    target: float
-    needed: tuple[int, int] | None
+    needed: Plan | None
     needed_images: int | None
     basis: Basis
 
@@ -92,9 +122,10 @@ class Advice(Frozen):
                 "its controls "
                 "are trained."
             )
-        among = f", as one of {self.num_compared} compared" if self.num_compared > 1 else ""
-        plan = f"{_plan(self.folds, self.seeds)} on {self.num_images:,} images"
-        target = f"{_amount(self.target, self.objective)} {self._what_target_takes()}."
+        compared = self.plan.num_compared
+        among = f", as one of {compared} compared" if compared > 1 else ""
+        plan = f"{self.plan.words} on {self.plan.num_images:,} images"
+        target = f"{_amount(TARGET, self.objective)} {self._what_target_takes()}."
         if self.detectable_effect is None:
             most = _amount(self.room or 0.0, self.objective)
             over = (
@@ -113,14 +144,12 @@ class Advice(Frozen):
         )
 
     def _what_target_takes(self) -> str:
-        if self.needed == (self.folds, self.seeds):
+        if self.needed == self.plan:
             return "takes all of that"
         if self.needed:
-            fewer = self.detectable_effect is not None and self.detectable_effect <= self.target
+            fewer = self.detectable_effect is not None and self.detectable_effect <= TARGET
             return (
-                f"takes no more than {_plan(*self.needed)}"
-                if fewer
-                else f"takes {_plan(*self.needed)}"
+                f"takes no more than {self.needed.words}" if fewer else f"takes {self.needed.words}"
             )
         if self.needed_images:
             return f"would take about {self.needed_images:,} images"
@@ -157,30 +186,22 @@ def measured_spread(
     )
 
 
-def detectable_effect(
-    num_images: int,
-    accuracy: float,
-    folds: int,
-    seeds: int,
-    spread: Spread | None = None,
-    power: float = 0.8,
-    num_compared: int = 1,
-) -> float:
+def detectable_effect(plan: Plan, spread: Spread, power: float = 0.8) -> float:
     """The smallest true effect called HELPS with probability `power`: (t + t_power) standard
     errors. Of a tiny plan that is more than an objective can do, which is `advise`'s to say.
 
-    num_images: those scored, which are the validation images where `folds` is 1. num_compared:
-    trials that Holm's correction counts; the first step's threshold, 0.05 / num_compared, is used.
-    Degrees of freedom by Satterthwaite, from the heads' part alone. Raises ValueError for numbers
-    below 1.
+    Holm's first threshold, 0.05 / num_compared, is used. Degrees of freedom by Satterthwaite, from
+    the heads' part alone. Raises ValueError for numbers below 1.
     """
     from scipy.special import stdtrit
 
-    if min(num_images, folds, seeds, num_compared) < 1:
+    folds, seeds, num_compared = plan.folds, plan.seeds, plan.num_compared
+    if min(plan.num_images, folds, seeds, num_compared) < 1:
         raise ValueError(
-            f"{num_images} images, {folds} folds, {seeds} seeds, {num_compared} compared: 1 or more"
+            f"{plan.num_images} images, {folds} folds, {seeds} seeds, {num_compared} compared: "
+            "1 or more"
         )
-    image, noise, head = (spread or assumed_spread(accuracy)).variances(num_images, folds, seeds)
+    image, noise, head = spread.variances(plan)
     num_free = folds * (seeds - 1) if seeds > 1 else folds - 1
     from_heads = head + noise + (image if seeds == 1 else 0.0)
     df = num_free * (image + noise + head) ** 2 / from_heads**2 if num_free and from_heads else inf
@@ -190,66 +211,45 @@ def detectable_effect(
 
 
 def advise(
-    num_images: int,
-    accuracy: float,
-    folds: int,
-    seeds: int,
-    spread: Spread | None = None,
-    num_compared: int = 1,
-    num_validation: int | None = None,
-    target: float = 0.01,
+    plan: Plan,
+    known: KnownBaseline,
     objective: Objective = "accuracy",
-    weight: float = 1.0,
-    room: float | None = None,
+    num_validation: int | None = None,
 ) -> Advice:
-    """What the plan can detect and what `target` would take.
+    """What the plan can detect and what TARGET would take.
 
-    num_images: of train and validation together, which folds score between them; num_validation:
-    scored where `folds` is 1 (None: as many). spread: `measured_spread`; None assumes one from the
-    accuracy and `weight` (as `assumed_spread` has it), which of log-loss says nothing. room: the
-    most that can be gained, as measured; None is 1 - accuracy, and no bound for log-loss.
+    plan: its images are those of train and validation together, which folds score between them;
+    num_validation: scored where `folds` is 1 (None: as many).
     """
-    scored = num_validation if folds == 1 and num_validation else num_images
-    plan: dict[str, Any] = {
-        "num_images": scored,
-        "folds": folds,
-        "seeds": seeds,
-        "num_compared": num_compared,
-    }
-    plan |= {
+    scored = num_validation if plan.folds == 1 and num_validation else plan.num_images
+    asked = replace(plan, num_images=scored)
+    room, counts_answers = known.room, OBJECTIVES[objective].counts_answers
+    told: dict[str, Any] = {
+        "plan": asked,
         "objective": objective,
-        "target": target,
         "room_basis": "assumed" if room is None else "measured",
     }
-    counts_answers = OBJECTIVES[objective].counts_answers
-    if spread is None and not counts_answers:
-        return Advice(**plan, **_UNKNOWN, room=room)
-    known = spread or assumed_spread(accuracy, weight)
-    room = room if room is not None or not counts_answers else 1 - accuracy
-
-    def effect(images: int, num_folds: int, num_seeds: int) -> float:
-        return detectable_effect(
-            images, accuracy, num_folds, num_seeds, known, num_compared=num_compared
-        )
-
-    found = effect(scored, folds, seeds)
-    plans = [(f, s) for f in sorted({folds, 5, 10} - {1}) for s in range(2, _MOST_SEEDS + 1)]
-    enough = [plan for plan in plans if effect(num_images, *plan) <= target]
-    sizes = [2**k * 100 for k in range(17)]
+    if known.spread is None and not counts_answers:
+        return Advice(**told, **_UNKNOWN, room=room)
+    spread = known.spread or assumed_spread(known.accuracy, known.weight)
+    room = room if room is not None or not counts_answers else 1 - known.accuracy
+    found = detectable_effect(asked, spread)
+    plans = (
+        replace(plan, folds=folds, seeds=seeds)
+        for folds in sorted({plan.folds, 5, 10} - {1})
+        for seeds in range(2, _MOST_SEEDS + 1)
+    )
+    enough = [each for each in plans if detectable_effect(each, spread) <= TARGET]
+    sizes = (replace(plan, num_images=2**k * 100) for k in range(17))
+    large = (each.num_images for each in sizes if detectable_effect(each, spread) <= TARGET)
     return Advice(
-        **plan,
+        **told,
         detectable_effect=None if room is not None and found >= room else found,
         room=room,
-        standard_error=sqrt(sum(known.variances(scored, folds, seeds))),
-        needed=min(enough, key=lambda plan: (plan[0] * plan[1], plan[0]), default=None),
-        needed_images=next((n for n in sizes if effect(n, folds, seeds) <= target), None),
-        basis="measured" if spread else "assumed",
-    )
-
-
-def _plan(folds: int, seeds: int) -> str:
-    return (
-        f"{folds} {'fold' if folds == 1 else 'folds'} x {seeds} {'seed' if seeds == 1 else 'seeds'}"
+        standard_error=sqrt(sum(spread.variances(asked))),
+        needed=min(enough, key=lambda each: (each.folds * each.seeds, each.folds), default=None),
+        needed_images=next(large, None),
+        basis="measured" if known.spread else "assumed",
     )
 
 

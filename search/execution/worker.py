@@ -117,7 +117,9 @@ def redirect_output(log_path: Path) -> None:
     for number, stream in enumerate(streams, start=1):
         stream.flush()
         os.dup2(descriptor, number)
-        stream.reconfigure(encoding="utf-8", line_buffering=True, errors="backslashreplace")  # type: ignore[attr-defined]
+        stream.reconfigure(  # type: ignore[attr-defined]
+            encoding="utf-8", line_buffering=True, errors="backslashreplace"
+        )
     os.close(descriptor)
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.files import StorageError
-from data.views import augmented_batches, clean_batches
+from data.views import Painting, augmented_batches, clean_batches
 from search.experiment.trial import Resources
 from search.features.feature_rows import (
     BLOCK_BYTES,
@@ -124,9 +124,8 @@ class FeatureStore:
             return self.policy_dir(rows, augmentation, seed) / f"{view:05d}.npy"
 
         def batches() -> Iterator[np.ndarray]:
-            return augmented_batches(
-                self.dataset.images, rows, augmentation, seed, view, DRAWN_BATCH, self._num_painters
-            )
+            painting = Painting(DRAWN_BATCH, self._num_painters)
+            return augmented_batches(self.dataset.images, rows, augmentation, seed, view, painting)
 
         return self._cached(path, batches, rows)
 

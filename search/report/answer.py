@@ -11,7 +11,7 @@ from search.report.view import SearchView
 from search.report.wording import amount_text, effect_text, estimate_text
 
 # of what HELPS alone and is left out, by the verdict on what it adds to what is used
-LEFT_OUT: dict[VerdictWord, str] = {
+WHY_LEFT_OUT: dict[VerdictWord, str] = {
     "NEGLIGIBLE": "adds nothing shown beside it",
     "NO EVIDENCE": "adds nothing shown beside it",
     "HURTS": "hurts beside it",
@@ -71,7 +71,7 @@ def _left_out(view: SearchView) -> Iterator[str]:
     for name, word in (view.answer.left_out if view.answer else {}).items():
         yield (
             f"{name} HELPS alone, {estimate_text(alone.get(name), view.unit)}, and is left out: it "
-            f"{LEFT_OUT[word]}."
+            f"{WHY_LEFT_OUT[word]}."
         )
 
 

@@ -11,7 +11,7 @@ from search.report.view import SearchView
 from search.report.wording import estimate_text, shortened, value_text
 
 FEWEST_FOR_A_LINE = 3  # no line goes through two strengths: they are choices
-BESIDE = 0.16  # what intervals of one choice stand apart
+APART = 0.16  # what intervals of one choice stand apart
 LONGEST_TICK = 14
 
 
@@ -75,7 +75,7 @@ def _draw_panel(axes: Any, claims: AugmentationClaims, unit: Unit) -> None:
         _draw_line(axes, claims.curve_beside, unit, GREEN, (0, (4, 2)))
         axes.locator_params(axis="x", nbins=5)
     else:
-        apart = BESIDE if claims.curve_beside else 0.0
+        apart = APART if claims.curve_beside else 0.0
         _draw_choices(axes, claims.curve, unit, BLUE, -apart)
         _draw_choices(axes, claims.curve_beside, unit, GREEN, apart)
         values = [value_text(point.value) for point in claims.curve]
@@ -138,7 +138,7 @@ def _mark_strength(axes: Any, claims: AugmentationClaims, unit: Unit, is_line: b
     """Where the augmentation is judged."""
     if claims.alone is None:
         return
-    apart = BESIDE if claims.curve_beside else 0.0
+    apart = APART if claims.curve_beside else 0.0
     values = [point.value for point in claims.curve]
     place = claims.strength if is_line else values.index(claims.strength) - apart
     axes.plot(place, claims.alone.effect * unit.factor, "D", color=INK, markersize=5.5, zorder=4)

@@ -51,7 +51,7 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sentences.data_lines,
     sentences.cost_text,
 )
-TABLES: tuple[Callable[[SearchView], Table], ...] = (
+PAGE_TABLES: tuple[Callable[[SearchView], Table], ...] = (
     tables.verdict_table,
     tables.whole_table,
     trial_table,
@@ -99,7 +99,7 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
     # an absolute path would tell everybody who gets the page how this machine is laid out
     folder = shlex.quote(run_dir.name if run_dir.is_absolute() else str(run_dir))
     return environment.get_template("report.html.j2").render(
-        **{part.__name__: part(view) for part in (*SENTENCES, *TABLES)},
+        **{part.__name__: part(view) for part in (*SENTENCES, *PAGE_TABLES)},
         view=view,
         title=view.opened.name if view.opened else run_dir.name,
         config=redacted(as_yaml(view.opened.config, allow_unicode=True)) if view.opened else "",

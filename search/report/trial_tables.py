@@ -16,7 +16,7 @@ from search.report.view import SearchView
 from search.report.wording import effect_text, number_text, percent_text, value_text, what_text
 from search.training.modes import budget_of
 
-MOST_TRIALS = 500
+MOST_SHOWN = 500
 
 
 def trial_table(view: SearchView) -> Table:
@@ -37,14 +37,14 @@ def trial_table(view: SearchView) -> Table:
 
 
 def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """At most MOST_TRIALS, in their order: what is no trial first, then trials of the highest rung,
+    """At most MOST_SHOWN, in their order: what is no trial first, then trials of the highest rung,
     the best of them first."""
 
     def worth(record: TrialRecord) -> tuple[bool, int, float]:
         effect = record.effect.delta if record.effect else -math.inf
         return record.kind != "trial", record.rung or 0, effect
 
-    kept = {record.trial for record in sorted(records, key=worth, reverse=True)[:MOST_TRIALS]}
+    kept = {record.trial for record in sorted(records, key=worth, reverse=True)[:MOST_SHOWN]}
     return [record for record in records if record.trial in kept]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from data.dataset import Dataset
-from data.views import augmented_batches, clean_batches
+from data.views import Painting, augmented_batches, clean_batches
 from search.features.feature_rows import ABSENT_ROW, FeatureRows
 from search.features.store import FeatureStore
 
@@ -66,9 +66,8 @@ class AugmentedPictures:
 
     def batches(self, view: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         images, picks = self.dataset.images, self.pool[rows]
-        return augmented_batches(
-            images, picks, self.augmentation, self.seed, view, batch_size, self.num_threads
-        )
+        painting = Painting(batch_size, self.num_threads)
+        return augmented_batches(images, picks, self.augmentation, self.seed, view, painting)
 
     def features(self, store: FeatureStore, view: int) -> FeatureRows:
         """For the pool; images that nobody trains on have none."""
