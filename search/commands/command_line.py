@@ -62,7 +62,10 @@ Fresh = Annotated[
     ),
 ]
 Inline = Annotated[
-    bool, typer.Option("--inline", help="Run trials in this process, for debugging.")
+    bool,
+    typer.Option(
+        "--inline", help="Run trials in this process, for debugging; nothing limits their time."
+    ),
 ]
 DemoLeak = Annotated[
     bool,
