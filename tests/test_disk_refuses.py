@@ -15,6 +15,7 @@ from stand_ins import make_spec, resources_in, run
 from typer.testing import CliRunner
 
 from data.dataset import open_dataset
+from data.errors import UserError
 from data.files import StorageError
 from run_search import app
 from search.commands.command_line import BAD_INPUT, DONE
@@ -144,14 +145,25 @@ def test_without_a_cache_a_search_goes_on_and_comes_to_the_same(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["full", "read-only"])
-def test_mlflow_without_a_disk_is_named_and_sent_to_later(
-    finished_run: Path, tmp_path: Path, fault: str
+def test_mlflow_on_a_disk_that_takes_nothing_is_refused_before_anything_is_spent(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    address = f"sqlite:///{tmp_path / 'store' / 'mlflow.db'}"
+    config = config_of(finished_run, finished_run.parent, address)
+    with mounted(tmp_path / "store", FAULTS["read-only"]) as folder:
+        broken(folder, "read-only")
+        with pytest.raises(UserError, match="cannot be written to; write another file"):
+            search(config, tmp_path)
+
+
+@pytest.mark.slow
+def test_mlflow_without_room_on_its_disk_is_named_and_sent_to_later(
+    finished_run: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store" / "mlflow.db"
     config = config_of(finished_run, finished_run.parent, f"sqlite:///{store}")
-    with mounted(tmp_path / "store", FAULTS[fault]) as folder:
-        broken(folder, fault)
+    with mounted(tmp_path / "store", FAULTS["full"]) as folder:
+        broken(folder, "full")
         result = search(config, tmp_path)
         assert result.outcome == "finished"
         assert "not sent to MLflow" in str(result.tracking)
