@@ -2,6 +2,7 @@
 it does to the state of a search. The state itself is `state`; an event's line `journal_file`'s.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -98,9 +99,9 @@ class Payload(Frozen):
 
     time: Annotated[float, Field(ge=0, le=LATEST)] = 0.0
 
+    @abstractmethod
     def fold(self, draft: Draft) -> None:
         """What the event does to the state. Raises JournalError where it cannot follow."""
-        raise NotImplementedError
 
 
 class OpenedEvent(Payload):
