@@ -17,6 +17,8 @@ from pictures import (
     write_folders,
 )
 from pydantic import ValidationError
+from sklearn.model_selection import StratifiedGroupKFold
+from small_search import small_config
 
 from data import group_pattern
 from data.errors import UserError
@@ -24,6 +26,10 @@ from data.group_pattern import groups_of_paths
 from data.groups import deal_groups, draw_group_splits, first_of_group, joined
 from data.settings import DatasetConfig, Split
 from data.splits import TRAIN
+from search.driver.prepare import prepare, resources_of
+from search.experiment.config import ExperimentConfig
+from search.experiment.trial import Protocol
+from search.training.head_tasks import head_tasks, pool_rows
 
 
 def _made_up(num_groups: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -214,3 +220,56 @@ def test_a_source_takes_one_way_of_naming_groups(
     path = None if source == "digits" else str(tmp_path)
     config = DatasetConfig(**{"source": source, "path": path, key: "(a)"})
     assert instead in listing_refusal(config)
+
+
+def test_folds_are_as_even_as_scikit_learns_and_hold_every_class() -> None:
+    labels, groups = _made_up(120)
+    fold = deal_groups(labels, groups, [0.2] * 5, 3)
+    theirs = np.empty(len(labels), int)
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=3)
+    for number, (_, held_out) in enumerate(splitter.split(labels, labels, groups)):
+        theirs[held_out] = number
+    uneven = []
+    for each in (fold, theirs):
+        counts = np.array([np.bincount(labels[each == number], minlength=5) for number in range(5)])
+        uneven.append((counts / counts.sum(axis=0)).std(axis=0).mean())
+        assert counts.all()
+    assert uneven[0] < 1.2 * uneven[1]
+    for group in range(120):
+        assert len(set(fold[groups == group])) == 1
+
+
+def _experiment(root: Path, folds: int) -> ExperimentConfig:
+    return small_config(
+        root / "cache",
+        dataset={
+            "source": "csv",
+            "path": str(root / "images.csv"),
+            "image_size": 8,
+            "group_column": "patient",
+        },
+        evaluation={"folds": folds, "seeds": 1, "confirm": None},
+    )
+
+
+def test_a_group_meets_itself_in_no_head(tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 40})
+    csv_config(tmp_path, CSV)
+    config = _experiment(tmp_path, 3)
+    dataset = prepare(config, resources_of(config, tmp_path)).dataset
+    protocol = Protocol(folds=3, fold_seed=1, head_seeds=(1,), view_seed=1, views=1)
+    pool = pool_rows(dataset, protocol)
+    tasks, _ = head_tasks(dataset, pool, protocol)
+    assert dataset.groups is not None
+    groups = dataset.groups[pool]
+    for task in tasks:
+        assert not set(groups[task.train]) & set(groups[task.validate])
+        assert set(dataset.labels[pool[task.validate]]) == {0, 1}
+
+
+def test_more_folds_than_groups_of_a_class_are_refused(tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 40})
+    csv_config(tmp_path, CSV)
+    config = _experiment(tmp_path, 10)
+    with pytest.raises(UserError, match=r"class 'cat' has \d groups outside the test split"):
+        prepare(config, resources_of(config, tmp_path))
