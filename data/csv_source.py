@@ -84,7 +84,8 @@ def _columns(path: Path, cells: Csv, config: DatasetConfig) -> list[int | None]:
                 f"{escaped(str(path))} has {names.count(wanted)} columns called {wanted!r}; "
                 "keep one"
             )
-        if wanted not in names and (key != "split_column" or key in config.model_fields_set):
+        usual = DatasetConfig.model_fields[key].default
+        if wanted not in names and (key != "split_column" or wanted != usual):
             listed = first_of([escaped(repr(name)) for name in names]) or "none"
             hint = _column_hint(path, cells, key, wanted)
             raise UserError(

@@ -60,18 +60,20 @@ class DepthScale(_Frozen):
 
 class Groups(_Frozen):
     """How many groups the images are of, the largest by name, and how many images have none, each
-    of which stands for itself and counts as one."""
+    of which stands for itself and counts as one. independent_share: of all images, how many tell as
+    much if those of a group were always answered alike.
+    """
 
     count: int
     largest: str
     largest_count: int
     alone: int
+    independent_share: float
 
     def line(self) -> str:
         text = (
-            f"images of {self.count:,} groups, the largest '{self.largest}' of "
-            f"{plural(self.largest_count, 'image')}: a group stays in one split and one fold and "
-            "is resampled together"
+            f"images of {self.count:,} groups resampled together, each in one split and one fold; "
+            f"the largest, '{self.largest}', has {plural(self.largest_count, 'image')}"
         )
         if not self.alone:
             return text

@@ -176,4 +176,13 @@ def describe_groups(listing: Listing, positions: np.ndarray, groups: np.ndarray)
         largest=escaped(next((names[place] for place in members if names[place]), "")),
         largest_count=int(counts.max()),
         alone=sum(not name for name in names),
+        independent_share=round(effective_size(groups) / len(groups), 6),
     )
+
+
+def effective_size(groups: np.ndarray) -> float:
+    """How many images that have nothing in common tell as much as these, if those of a group were
+    always answered alike: n^2 / sum of squared group sizes (Kish 1965). groups: int64 [n], n from
+    1."""
+    counts = np.unique(groups, return_counts=True)[1].astype(np.float64)
+    return float(counts.sum() ** 2 / (counts**2).sum())

@@ -9,13 +9,14 @@ makes of them, `TrialRecord` the row a search keeps.
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from data.groups import effective_size
 from data.settings import DatasetConfig
 from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.objectives import Objective
@@ -26,6 +27,9 @@ from search.experiment.settings import (
     TrainingSettings,
     setting_key,
 )
+
+if TYPE_CHECKING:
+    from data.dataset import Dataset
 
 __all__ = [
     "Frozen",
@@ -214,18 +218,45 @@ class TrialResult(Frozen):
 
 
 @dataclass(frozen=True)
+class Truth:
+    """What answers are held against. labels: int [images of the Dataset]. groups: int64 of the same
+    length, or None: as the Dataset has them."""
+
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, dataset: "Dataset") -> "Truth":
+        groups = None if dataset.groups is None else np.asarray(dataset.groups)
+        return cls(np.asarray(dataset.labels), groups)
+
+
+@dataclass(frozen=True)
 class Predictions:
     """Per-image answers of one trial.
 
     images: int64 [n], positions in the Dataset, ascending. predicted: int16 [seeds, n], the class
     given. log_prob: float32 [seeds, n], natural logarithm of the probability given to the true
     class. fold: int16 [n], which fold scored the image.
+    groups: int64 [n], the same for images that are resampled together; None where each is by
+    itself. The Dataset's, and in no file.
     """
 
     images: np.ndarray
     predicted: np.ndarray
     log_prob: np.ndarray
     fold: np.ndarray
+    groups: np.ndarray | None = None
+
+    def of(self, truth: "Truth") -> "Predictions":
+        """The same with the groups of their images."""
+        groups = truth.groups
+        return self if groups is None else replace(self, groups=groups[self.images])
+
+    @property
+    def num_independent(self) -> float:
+        """How many images are scored, those of a group counting as if always answered alike."""
+        return len(self.images) if self.groups is None else effective_size(self.groups)
 
     def to_bytes(self) -> bytes:
         """An .npz without pickles. The same arrays give the same bytes."""

@@ -20,6 +20,7 @@ from data.augmentations import AUGMENTATIONS, alone, is_option
 from data.dataset import Dataset
 from data.errors import UserError
 from data.extremes import LabelSafety, augment_to, extremes, label_safety
+from data.groups import effective_size
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import (
@@ -180,6 +181,8 @@ def probe_extremes(
     rows = [_spread(task.validate, -(-NUM_PROBE_IMAGES // len(folds))) for task in folds]
     images = np.concatenate([pool[each] for each in rows])
     truth = np.asarray(dataset.labels)[images]
+    groups = np.arange(len(images)) if dataset.groups is None else dataset.groups[images]
+    count = effective_size(groups)
     heads = np.repeat(np.arange(len(folds)), [len(each) for each in rows])
 
     def accuracy(pictures: np.ndarray) -> float:
@@ -201,7 +204,7 @@ def probe_extremes(
                     extreme.label,
                     accuracy(pictures),
                     clean,
-                    len(images),
+                    count,
                 )
             )
     return tuple(found)
@@ -218,7 +221,7 @@ def _probe(
     label: str,
     accuracy: float,
     clean: float,
-    num_images: int,
+    num_images: float,
 ) -> Probe:
     return Probe(
         augmentation=name,

@@ -14,7 +14,15 @@ from search.evidence.evaluation import paired_effect
 from search.evidence.findings import Evidence
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
+from search.experiment.trial import (
+    Effect,
+    Frozen,
+    Predictions,
+    Resources,
+    TrialRecord,
+    TrialResult,
+    Truth,
+)
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings
@@ -196,7 +204,7 @@ class EffectHere(Frozen):
 
 
 def effect_here(
-    trained: Sequence[TrainedAgain], claim: tuple[int, int] | None, labels: np.ndarray, seed: int
+    trained: Sequence[TrainedAgain], claim: tuple[int, int] | None, truth: Truth, seed: int
 ) -> EffectHere | None:
     """None where not both trials of the claim were trained, or all repeat."""
     by_trial = {each.record.trial: each for each in trained}
@@ -206,7 +214,8 @@ def effect_here(
     if not any(each.apart is not None and each.apart.differs for each in (ours, baseline)):
         return None
     objective = ours.record.spec.protocol.objective
-    here = paired_effect(ours.again, baseline.again, labels, objective, derive_seed(seed, "verify"))
+    pair = ours.again.of(truth), baseline.again.of(truth)
+    here = paired_effect(*pair, truth.labels, objective, derive_seed(seed, "verify"))
     return EffectHere(
         trial=ours.record.trial, objective=objective, here=here, handed_in=ours.record.effect
     )
