@@ -138,7 +138,7 @@ def early_looks(
         clear = []
         for look in looks:
             seen = [_first_seeds(training, round(4 * look.fraction)) for training in done[0]]
-            measured = measure(seen, done[1], "accuracy")
+            measured = measure(seen, done[1].labels, "accuracy")
             found = _against_none(measured, names, seed, look.level)
             clear.append((found.low > 0) | (found.high < 0))
         wrong += bool((clear[0] | clear[1])[1 if gain else 0 :].any())
@@ -153,16 +153,17 @@ def _first_seeds(training: Training, count: int) -> Training:
 
 
 def _trainings(
-    design: Design, gains: list[float], rng: np.random.Generator
-) -> tuple[list[Training], np.ndarray]:
-    """No augmentation, named 0, and a setting for each gain, of one stage; and the labels."""
+    design: Design, gains: list[float], rng: np.random.Generator, whole: bool = False
+) -> tuple[list[Training], Images]:
+    """No augmentation, named 0, and a setting for each gain, of one stage; and the images. whole:
+    as `Stage.predictions` has it."""
     images = Images.draw(design.world, rng)
     stage = images.stage(design.folds, design.seeds, rng)
     done = [
-        Training(str(number), "search", stage.predictions(images.setting(rng, gain), rng))
+        Training(str(number), "search", stage.predictions(images.setting(rng, gain), rng, whole))
         for number, gain in enumerate([0.0, *gains])
     ]
-    return done, images.labels
+    return done, images
 
 
 def _stage(
@@ -171,8 +172,8 @@ def _stage(
     rng: np.random.Generator,
     objective: Objective,
 ) -> Measurements:
-    done, labels = _trainings(design, gains, rng)
-    return measure(done, labels, objective)
+    done, images = _trainings(design, gains, rng, OBJECTIVES[objective].needs_all)
+    return measure(done, images.labels, objective, images.groups)
 
 
 def _against_none(
@@ -357,6 +358,9 @@ def _interval_rows() -> Iterator[tuple[str, object]]:
     for objective in _OBJECTIVES:
         found = coverage(200, Design(CLOTHING, 5, 3), objective, 0.015)
         yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", found
+    for size in (4, 20):
+        found = coverage(400, Design(replace(CLOTHING, group_size=size), 5, 3), "accuracy", 0.015)
+        yield f"interval holds a gain of 1.5 points, 5 x 3, groups of {size} images", found
     for seeds in (1, 2, 3, 5):
         found = coverage(1000, Design(ONE_SPLIT, 1, seeds), "accuracy")
         yield f"interval holds 0, 1 x {seeds}, 341 images", found

@@ -160,6 +160,8 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         return None
     predictions = read_predictions(baseline, run_dir)
     objective = prepared.config.evaluation.objective
+    if OBJECTIVES[objective].needs_all and predictions.log_probs is None:
+        return None
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
 

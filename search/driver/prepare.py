@@ -22,6 +22,8 @@ from search.driver.specs import STREAMS, SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
+from search.experiment.npz import MOST_BYTES
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_database, checked_uri
@@ -155,6 +157,7 @@ def prepare(
         config.dataset, resources.cache_dir, seed, resources.num_threads, on_images
     )
     _check_folds(config, dataset)
+    _check_answers(config, dataset)
     return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
 
 
@@ -200,6 +203,21 @@ def _check_group_folds(config: ExperimentConfig, dataset: Dataset, pool: np.ndar
                 f"evaluation.folds is {folds}, but the groups of class {name!r} cannot be dealt so "
                 "that each fold has one; lower folds"
             )
+
+
+def _check_answers(config: ExperimentConfig, dataset: Dataset) -> None:
+    """Raise UserError where a trial's answers would be more than their reader takes."""
+    evaluation = config.evaluation
+    if not OBJECTIVES[evaluation.objective].needs_all:
+        return
+    seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
+    images, classes = len(dataset.labels), len(dataset.class_names)
+    if 4 * seeds * images * (classes + 2) > MOST_BYTES:
+        raise UserError(
+            f"evaluation.objective is {evaluation.objective}, which keeps the probabilities of all "
+            f"{classes} classes for {images:,} images and {seeds} seeds: more than "
+            f"{MOST_BYTES >> 20} MiB per trial; lower seeds or choose another objective"
+        )
 
 
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:

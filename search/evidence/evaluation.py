@@ -25,7 +25,8 @@ NUM_RESAMPLES = 4000
 def metric_values(
     predictions: Predictions, labels: np.ndarray, num_classes: int
 ) -> dict[str, float]:
-    """Every objective as it is reported (log-loss in nats, less is better), each a mean over seeds.
+    """Every objective as it is reported (log-loss in nats, less is better), each a mean over seeds;
+    one that needs the probabilities of all classes where they were kept.
 
     labels: int [images of the Dataset], looked up by `predictions.images`. Balanced accuracy is the
     mean recall of those of the `num_classes` classes that have an image here. Raises ValueError for
@@ -37,6 +38,7 @@ def metric_values(
     return {
         name: record.sign * float(per_image(predictions, labels, record.name).mean())
         for name, record in OBJECTIVES.items()
+        if predictions.log_probs is not None or not record.needs_all
     }
 
 
@@ -47,7 +49,10 @@ def per_image(predictions: Predictions, labels: np.ndarray, objective: Objective
     Raises ValueError for probabilities that are not numbers.
     """
     answers = ImageAnswers(
-        predictions.predicted, predictions.log_prob, true_labels(predictions, labels)
+        predictions.predicted,
+        predictions.log_prob,
+        true_labels(predictions, labels),
+        predictions.log_probs,
     )
     return OBJECTIVES[objective].parts(answers)
 
@@ -136,16 +141,17 @@ def effects_by_class(
     """The effect on each class's own images: who gains, who loses. Classes without images are left
     out.
 
-    Within a class balanced accuracy is accuracy. Each interval is at 95 %, not corrected for the
+    Within a class balanced accuracy is accuracy, and so is what needs several classes
+    (`ObjectiveRecord.of_class`). Each interval is at 95 %, not corrected for the
     many classes.
     """
-    true = true_labels(trial, labels)
+    true, within = true_labels(trial, labels), OBJECTIVES[objective].of_class or objective
     effects = {}
     for index, name in enumerate(class_names):
         rows = np.flatnonzero(true == index)
         if rows.size:
             ours, theirs = _subset(trial, rows), _subset(baseline, rows)
-            effects[name] = paired_effect(ours, theirs, labels, objective, seed)
+            effects[name] = paired_effect(ours, theirs, labels, within, seed)
     return effects
 
 
@@ -167,7 +173,7 @@ def _answer_variance(trial: Predictions, labels: np.ndarray, objective: Objectiv
     num_seeds, num_images = trial.predicted.shape
     if trial.groups is not None:
         num_images = len(np.unique(trial.groups))
-    changes = OBJECTIVES[objective].flip(true_labels(trial, labels))
+    changes = OBJECTIVES[objective].changes(true_labels(trial, labels))
     return float((changes**2).mean()) / num_images**2 / num_seeds
 
 
@@ -177,6 +183,7 @@ def _subset(predictions: Predictions, rows: np.ndarray) -> Predictions:
         predictions.predicted[:, rows],
         predictions.log_prob[:, rows],
         predictions.fold[rows],
+        None if predictions.log_probs is None else predictions.log_probs[:, rows],
         None if predictions.groups is None else predictions.groups[rows],
     )
 

@@ -145,7 +145,7 @@ def measure(
         raise ValueError("no training to measure")
     parts = np.stack([each.parts for each in reduced])
     sizes = np.array([len(each.heads) for each in reduced])
-    changes = OBJECTIVES[objective].flip(labels[units.images])
+    changes = OBJECTIVES[objective].changes(labels[units.images])
     return Measurements(
         names=tuple(names),
         stages=tuple(stages),

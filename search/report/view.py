@@ -174,6 +174,11 @@ class SearchView:
     def unit(self) -> Unit:
         return OBJECTIVES[self.objective].unit
 
+    @property
+    def class_unit(self) -> Unit:
+        """Of effects on one class's own images."""
+        return OBJECTIVES[OBJECTIVES[self.objective].of_class or self.objective].unit
+
     @cached_property
     def _by_number(self) -> dict[int, TrialRecord]:
         return {record.trial: record for record in self.records}

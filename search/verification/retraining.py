@@ -15,6 +15,7 @@ from search.evidence.findings import Evidence
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import (
+    PREDICTION_FORMS,
     Effect,
     Frozen,
     Predictions,
@@ -238,7 +239,8 @@ def _changed_status(trained: TrainedAgain) -> str | None:
 def _compare(trained: TrainedAgain, pair: RetrainedPair, comparison: Comparison) -> None:
     where = f"trial {pair.trial}"
     if trained.record.result is not None:
-        comparison.check(where, _numbers(trained.record.result), _numbers(trained.result))
+        ours = _numbers(trained.record.result)
+        comparison.check(where, ours, _as_journaled(_numbers(trained.result), ours))
     _compare_answers(where, pair.handed_in, pair.again, comparison)
 
 
@@ -246,11 +248,20 @@ def _numbers(result: TrialResult) -> dict[str, Any]:
     return result.model_dump(mode="json", exclude=NOT_COMPARED)
 
 
+def _as_journaled(again: dict[str, Any], journaled: dict[str, Any]) -> dict[str, Any]:
+    """Without metrics that the version which wrote the journal did not know."""
+    for name in ("metrics", "optimistic_metrics"):
+        again[name] = {key: again[name].get(key) for key in journaled[name]}
+    return again
+
+
 def _compare_answers(
     where: str, journaled: Predictions, again: Predictions, comparison: Comparison
 ) -> None:
-    for name in ("images", "fold", "predicted", "log_prob"):
+    for name in PREDICTION_FORMS:
         ours, theirs = getattr(journaled, name), getattr(again, name)
+        if ours is None or theirs is None:
+            continue
         comparison.num_compared += ours.size
         if ours.shape != theirs.shape:
             comparison.note(
