@@ -148,6 +148,9 @@ class TrainingSettings(Described):
     """Adam's decoupled weight decay, on kernels only."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target spread over all classes."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """`balanced`: images of rare classes count more in the loss, so that every class counts the
+    same."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Mixes pairs of pictures; the alpha of its Beta distribution, 0 is off."""
     cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     _Tensors = tuple[tf.Tensor, ...]
 
 PREDICT_ROWS = 1024
+_Parts = tuple[bool, bool, bool]
 
 
 class Rates(NamedTuple):
@@ -95,7 +96,7 @@ class Stack:
             tf.function(graph, input_signature=self._data(None))
             for graph in (self._predict_graph, self._predict_whole_graph)
         )
-        self._train_graphs: dict[tuple[int, bool, bool], Callable[..., list[tf.Tensor]]] = {}
+        self._train_graphs: dict[tuple[int, _Parts], Callable[..., list[tf.Tensor]]] = {}
 
     def _data(self, *rows: int | None) -> list[tf.TensorSpec]:
         """What features, labels and rows [..., heads, batch] are to a graph, whatever their
@@ -106,19 +107,22 @@ class Stack:
         features = tf.TensorSpec((None, self.shape.dim), tf.float32)
         return [features, tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, *rows), tf.int32)]
 
-    def _train(self, batch: int, decays: bool, smooths: bool) -> Callable[..., list[tf.Tensor]]:
-        """The graph of an epoch. What a setting leaves out is not in it: not one operation more."""
+    def _train(self, batch: int, parts: _Parts) -> Callable[..., list[tf.Tensor]]:
+        """The graph of an epoch. What a setting leaves out is not in it: not one operation more.
+        parts: whether it decays weights, smooths labels, and balances classes."""
         import tensorflow as tf
 
-        if (batch, decays, smooths) not in self._train_graphs:
+        key = batch, parts
+        if key not in self._train_graphs:
             weight = tf.TensorSpec((None, None, batch), tf.float32)
             keep = tf.TensorSpec((None, None, None, None), tf.bool)
+            balance = tf.TensorSpec((None, None, None), tf.float32)
             numbers = (tf.TensorSpec((), tf.float32),) * 4
-            self._train_graphs[batch, decays, smooths] = tf.function(
-                partial(self._train_graph, decays, smooths),
-                input_signature=[tuple(self._data(None, batch)), (weight, keep), numbers],
+            self._train_graphs[key] = tf.function(
+                partial(self._train_graph, *parts),
+                input_signature=[tuple(self._data(None, batch)), (weight, keep, balance), numbers],
             )
-        return self._train_graphs[batch, decays, smooths]
+        return self._train_graphs[key]
 
     def load(self, state: StackState) -> None:
         """Goes on from `state`, with its heads and no others."""
@@ -153,15 +157,17 @@ class Stack:
     def _train_part(
         self, features: FeatureRows, labels: np.ndarray, feed: EpochFeed, rates: Rates
     ) -> list[np.ndarray]:
-        """Sums over the images of each batch, float32 [steps, heads]: loss, right answers,
-        images."""
+        """Sums over the images of each batch, float32 [steps, heads]: loss, as they count in it,
+        right answers, images."""
         values, held = features.holding(feed.rows)
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
         numbers = tuple(np.float32(number) for number in (1 / feed.keep_rate, *rates))
         data = values, _labels(labels, held), _local(feed.rows, held)
-        train = self._train(batch, rates.weight_decay > 0, rates.label_smoothing > 0)
-        return [each.numpy() for each in train(data, (feed.weight, keep), numbers)]
+        balance = np.ones((1, 1, 1), np.float32) if feed.balance is None else feed.balance
+        parts = rates.weight_decay > 0, rates.label_smoothing > 0, feed.balance is not None
+        train = self._train(batch, parts)
+        return [each.numpy() for each in train(data, (feed.weight, keep, balance), numbers)]
 
     def predict(
         self,
@@ -199,15 +205,22 @@ class Stack:
         return graph(values, _labels(labels, held), _local(rows, held))
 
     def _train_graph(
-        self, decays: bool, smooths: bool, data: _Tensors, masks: _Tensors, numbers: _Tensors
+        self,
+        decays: bool,
+        smooths: bool,
+        balances: bool,
+        data: _Tensors,
+        masks: _Tensors,
+        numbers: _Tensors,
     ) -> list[tf.Tensor]:
         import tensorflow as tf
 
-        (features, labels, rows), (weight, keep) = data, masks
+        (features, labels, rows), (weight, keep, balance) = data, masks
         scale, learning_rate, weight_decay, smoothing = numbers
         truth, mask = tf.gather(labels, rows), tf.cast(keep, tf.float32) * scale
         count = tf.reduce_sum(weight, axis=2)
-        share = weight / count[:, :, None]  # of an image in the mean loss of its batch
+        counted = weight * balance if balances else weight
+        share = counted / count[:, :, None]  # of an image in the mean loss of its batch
         smoothed = smoothing if smooths else None
         logits_of_steps = tf.TensorArray(
             tf.float32, tf.shape(rows)[0], element_shape=(None, *rows.shape[2:], self.shape.classes)
@@ -222,7 +235,7 @@ class Stack:
         logits = logits_of_steps.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = (
-            CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight,
+            CROSS_ENTROPY.of_labels(logits, truth, smoothed) * counted,
             right * weight,
             weight,
         )

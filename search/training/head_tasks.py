@@ -118,13 +118,15 @@ def stratified_folds(
 class EpochFeed:
     """Batches of a number of steps: rows int32 [steps, heads, batch], weight float32 of the same
     shape (0 pads a batch), and keep, the dropout mask, bool [steps, heads, batch, units] (None
-    where nothing is dropped).
+    where nothing is dropped). balance: float32 as weight, what each image counts in the loss (None:
+    all the same).
     """
 
     rows: np.ndarray
     weight: np.ndarray
     keep: np.ndarray | None
     keep_rate: float
+    balance: np.ndarray | None = None
 
 
 def epoch_feeds(

@@ -8,7 +8,7 @@ and what is best, `training_run`; where features come from, `pictures` and `feat
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
+from search.training.class_weights import class_weights
 from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
@@ -118,10 +119,23 @@ class StackedHeads:
         def feeds(lane: slice) -> Iterable[EpochFeed]:
             tasks = [plan.tasks[head] for head in self._active[lane]]
             steps, lanes = plan.num_steps, self._lanes.num_lanes
-            return epoch_feeds(tasks, steps, training.batch_size, plan.model, epoch, lanes)
+            found = epoch_feeds(tasks, steps, training.batch_size, plan.model, epoch, lanes)
+            return self._balanced(found, tasks)
 
         rates = Rates(plan.model.learning_rate, training.weight_decay, training.label_smoothing)
         return self._lanes.train_epoch(features, plan.labels, feeds, rates)
+
+    def _balanced(self, feeds: Iterable[EpochFeed], tasks: list[HeadTask]) -> Iterable[EpochFeed]:
+        plan, kind = self._plan, self._plan.training.class_weight
+        counted = [class_weights(kind, plan.labels[task.train], plan.num_classes) for task in tasks]
+        of_heads = [each for each in counted if each is not None]
+        if not of_heads:
+            return feeds
+        heads = np.arange(len(of_heads))[None, :, None]
+        return (
+            replace(feed, balance=np.stack(of_heads)[heads, plan.labels[feed.rows]])
+            for feed in feeds
+        )
 
     def weights(self, head: int) -> HeadWeights:
         return self._lanes.weights(self._active.index(head))

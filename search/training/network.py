@@ -29,13 +29,15 @@ BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 @dataclass(frozen=True)
 class Batch:
     """inputs [b, ...] uint8, float16 or float32. targets float32 [b, classes]: a distribution each.
-    kept float32 [b, units]: the dropout mask, scaled. labels int32 [b], for the accuracy.
+    kept float32 [b, units]: the dropout mask, scaled. labels int32 [b], for the accuracy. counts
+    float32 [b]: what each image counts in the loss; None: all the same.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     kept: np.ndarray
     labels: np.ndarray
+    counts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ class Network:
         for them.
         """
         rates = np.float32(learning_rate), np.float32(weight_decay) if weight_decay else None
-        return self._train(batch.inputs, batch.targets, batch.kept, batch.labels, *rates)
+        weighted = batch.targets, batch.counts
+        return self._train(batch.inputs, weighted, batch.kept, batch.labels, *rates)
 
     def predict(
         self, batches: Iterable[np.ndarray], labels: np.ndarray, whole: bool = False
@@ -187,15 +190,16 @@ class Network:
     def _train_graph(
         self,
         inputs: tf.Tensor,
-        targets: tf.Tensor,
+        weighted: tuple[tf.Tensor, tf.Tensor | None],
         kept: tf.Tensor,
         labels: tf.Tensor,
         rate: tf.Tensor,
         weight_decay: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """weighted: targets and counts."""
         import tensorflow as tf
 
-        gradients, losses, logits = self._gradients(inputs, targets, kept)
+        gradients, losses, logits = self._gradients(inputs, weighted, kept)
         self._adam.apply(gradients, rate, weight_decay)
         right = tf.equal(tf.argmax(logits, -1, tf.int32), labels)
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
@@ -203,17 +207,20 @@ class Network:
     def gradients(self, batch: Batch) -> list[np.ndarray]:
         """Of the mean loss over a batch, for each variable that trains, the body's first."""
         return [
-            np.asarray(each) for each in self._gradients(batch.inputs, batch.targets, batch.kept)[0]
+            np.asarray(each)
+            for each in self._gradients(batch.inputs, (batch.targets, batch.counts), batch.kept)[0]
         ]
 
     def _gradients(
-        self, inputs: tf.Tensor, targets: tf.Tensor, kept: tf.Tensor
+        self, inputs: tf.Tensor, weighted: tuple[tf.Tensor, tf.Tensor | None], kept: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             logits = self._logits(inputs, kept, self._as_training)
+            targets, counts = weighted
             losses = CROSS_ENTROPY.of_targets(logits, targets)
+            losses = losses if counts is None else losses * counts
             loss = tf.reduce_mean(losses)
         return tape.gradient(loss, self._trained), losses, logits
 

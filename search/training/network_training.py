@@ -100,6 +100,7 @@ def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
         label_smoothing=training.label_smoothing,
         mixing=Mixing(training.mixup, training.cutmix),
         needs_company=needs_company,
+        class_weight=training.class_weight,
     )
 
 
