@@ -302,12 +302,16 @@ def test_a_config_made_in_python_is_checked_by_the_tables_when_it_is_used() -> N
 
 def test_names_and_numbers_that_are_wrong_have_a_line_each() -> None:
     data = _changed("search", {"algorithm": "genetic", "trials": 0})
-    data |= {"model": {"backbone": ["small-cnn", "vgg61"]}, "training": {"mode": "frosen"}}
-    with pytest.raises(UserError) as caught:
+    data |= {
+        "model": {"backbone": ["small-cnn", "vgg61"]},
+        "training": {"mode": "frosen", "loss": "crossentropy"},
+    }
+    with pytest.raises(UserError, match=r"allowed: cross_entropy, brier; did you mean") as caught:
         parse_config(data, "x")
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
         "model.backbone",
         "training.mode",
+        "training.loss",
         "search.algorithm",
         "search.trials",
     ]

@@ -73,7 +73,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     model, training = settings.model, settings.training
     size = prepared.config.dataset.image_size
     if training.mode == "scratch":
-        network = network_of(NetworkShape.whole(model, size, num_classes))
+        network = network_of(NetworkShape.whole(settings, size, num_classes))
         return network, "whole network: every layer trains", 0
     summary = cut_summary(model.backbone, size, str(training.finetune.start))
     reason = why_whole(summary, training)

@@ -22,6 +22,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.tracking_uri import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
+from search.training.losses import LOSSES
 from search.training.modes import MODES, check_modes
 
 # What a setting that is marked with `NameIn` may name.
@@ -29,6 +30,7 @@ TABLES: dict[str, Iterable[str]] = {
     "source": SOURCES,
     "backbone": BACKBONES,
     "mode": MODES,
+    "loss": LOSSES,
     "algorithm": ALGORITHMS,
     "engine": ENGINES,
 }
