@@ -115,3 +115,5 @@ def test_mlflow_is_told_the_same_time_left() -> None:
     done = {p.key: p.value for p in search_row(SearchView(make_state()), expected).points}
     assert done["seconds_left"] == 0
     assert "seconds_left" not in {p.key for p in search_row(under_way).points}
+    leaked = [r.model_copy(update={"kind": "leak"}) for r in make_state("search").records]
+    assert expected.seconds_left(leaked) == 0  # it comes after all that was planned

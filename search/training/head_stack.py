@@ -1,8 +1,8 @@
 """The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call.
 
-A stack is compiled once for a shape and a loss in a process, whatever the number of heads, and filled afresh
-for each trial. Nothing here decides when to stop or what is best; `heads` shares heads out between
-several stacks.
+A stack is compiled once for a shape and a loss in a process, whatever the number of heads, and
+filled afresh for each trial. Nothing here decides when to stop or what is best; `heads` shares
+heads out between several stacks.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class Network:
     """`body` (inputs -> pooled features [n, dim]) and a head of `shape` on it.
 
     trained: names of the body's layers that train. as_training: whether the body's batch norms and
-    dropout are those of training; where not, its batch norms are frozen, weights and statistics. loss: its name
-    in LOSSES.
+    dropout are those of training; where not, its batch norms are frozen, weights and statistics.
+    loss: its name in LOSSES.
     """
 
     def __init__(
