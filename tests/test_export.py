@@ -31,10 +31,9 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from data.augmentations import AUGMENTATIONS
-from data.draws import unit_draws
 from data.errors import UserError
 from data.moves import most_pixels
-from data.views import augment, plan_pictures
+from data.views import augment, plan_pictures, unit_draws
 from run_search import BAD_INPUT, DONE, app
 from search.commands.single_run import export
 from search.export.exporters import EXPORTERS, Policy, targets_of

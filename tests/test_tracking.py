@@ -10,9 +10,8 @@ from states import make_state
 
 from search.journal.state import SearchState
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import PARENT_TAG
+from search.tracking.mlflow_values import PARENT_TAG, trial_row
 from search.tracking.tracker import Tracker
-from search.tracking.trial_run import trial_row
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")

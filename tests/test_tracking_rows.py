@@ -21,9 +21,14 @@ from search.experiment.tracking_uri import (
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.view import SearchView
-from search.tracking.description import MAX_CHARACTERS, describe, describe_winner
-from search.tracking.search_run import dataset_rows, search_row
-from search.tracking.trial_run import trial_row
+from search.tracking.mlflow_values import trial_row
+from search.tracking.search_run import (
+    MAX_CHARACTERS,
+    dataset_rows,
+    describe,
+    describe_winner,
+    search_row,
+)
 
 
 def record_of(state: SearchState, trial: int) -> TrialRecord:

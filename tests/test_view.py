@@ -17,9 +17,8 @@ from search.report.terminal import Progress, print_closing
 from search.report.time_left import ExpectedWork, seconds_of
 from search.report.view import SearchView
 from search.report.wording import name_text
-from search.tracking.description import describe
-from search.tracking.search_run import search_row
-from search.tracking.trial_run import trial_row
+from search.tracking.mlflow_values import trial_row
+from search.tracking.search_run import describe, search_row
 
 ROOT = Path(__file__).parent.parent
 CONCLUDED = {"claims", "answer", "is_final", "trained", "best_trial"}

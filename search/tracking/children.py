@@ -18,9 +18,12 @@ from search.tracking.mlflow_values import (
     PREVIEW_TAG,
     FoundRun,
     Point,
+    curve_point_values,
     milliseconds,
+    running_row,
+    trial_outcome,
+    trial_row,
 )
-from search.tracking.trial_run import curve_point_values, running_row, trial_outcome, trial_row
 from search.training.progress import EpochReport
 
 ENDED = ("FINISHED", "FAILED")  # MLflow's words for a trial that was told

@@ -14,10 +14,9 @@ from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
 from search.tracking.children import Known, LiveTrials, end_running, send_ended, send_running
-from search.tracking.description import describe_winner
 from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner
-from search.tracking.search_run import dataset_rows, opened_of, search_row
+from search.tracking.search_run import dataset_rows, describe_winner, opened_of, search_row
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
 
