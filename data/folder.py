@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import UserError
-from data.image_files import is_litter
 from data.labels import class_order, without_labels
-from data.listing import FileTable, Listing, reason_of
+from data.listing import FileTable, Listing, is_litter, reason_of
 from data.messages import did_you_mean, escaped, first_of
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from data.dataset_notes import Converted
 from data.errors import UserError
-from data.image_files import is_litter
-from data.listing import reason_of
+from data.listing import is_litter, reason_of
 from data.messages import escaped, first_of
 from data.splits import split_number
 

@@ -1,6 +1,6 @@
 """An experiment file that searches around the settings of Keras's ImageDataGenerator.
 
-Reading the call is `idg_call`; where its arguments meant something else, `idg_differences`.
+Reading the call, and where its arguments meant something else, is `idg_arguments`.
 """
 
 import json
@@ -17,8 +17,7 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import literal
 from data.value_forms import is_number
-from search.commands.idg_call import CALLED, generator_calls
-from search.commands.idg_differences import FRACTIONS, what_differs
+from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
 from search.driver.experiment_file import parse_config
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from data.settings import DatasetConfig
-from search.experiment.npz import ArrayForm, read_npz
+from data.strict_zip import ArrayForm, read_npz
 from search.experiment.objectives import Objective
 from search.experiment.settings import (
     Frozen,

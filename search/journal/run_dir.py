@@ -9,7 +9,7 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import read_regular, storing
 from data.messages import escaped
-from search.experiment.npz import MOST_BYTES
+from data.strict_zip import MOST_BYTES
 from search.experiment.trial import Predictions, TrialRecord, predictions_name
 from search.journal.journal_file import FRESH, JournalError, read
 from search.journal.state import replay
