@@ -12,11 +12,9 @@ import queue
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from types import TracebackType
 
-from data.dataset import Dataset
 from data.files import make_folder, storing
-from search.execution.engine import LOG_FOLDER, EngineOptions, resolve
+from search.execution.engine import LOG_FOLDER, Engine, EngineOptions, resolve
 from search.execution.failures import MAX_TRACEBACK_CHARACTERS, Failure
 from search.execution.worker_process import TrialCancelled, WorkerLost, WorkerProcess
 from search.experiment.trial import Outcome, TrialSpec
@@ -32,7 +30,7 @@ class _Job:
     on_epoch: OnEpoch | None
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """See `engine.Engine`. Raises StorageError where logs cannot be written, TypeError for a bad
     `run`."""
 
@@ -60,9 +58,6 @@ class LocalEngine:
             self._started = True
             for thread in self._threads:
                 thread.start()
-
-    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
-        """Nothing to send: workers open the same cache."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         future: Future[Outcome] = Future()
@@ -96,17 +91,6 @@ class LocalEngine:
         for thread in self._threads:
             if thread.is_alive():  # one that could not be started cannot be joined
                 thread.join()
-
-    def __enter__(self) -> "LocalEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.shutdown(wait=error is None)
 
 
 class _Slot:

@@ -15,12 +15,11 @@ from collections import deque
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 from data.dataset import Dataset
 from data.files import make_folder, write_atomically
-from search.execution.engine import EngineOptions, resolve
+from search.execution.engine import Engine, EngineOptions, resolve
 from search.execution.failures import Failure
 from search.execution.ray_cluster import Mail, connect
 from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search, run_on_node
@@ -38,7 +37,7 @@ CLEAN_SECONDS = 10.0
 _Answer = tuple[Outcome | Failure | NoImages, dict[str, bytes]]
 
 
-class RayEngine:
+class RayEngine(Engine):
     """See `engine.Engine`. Raises UserError where Ray is not installed or no cluster answers.
 
     What is submitted is handed to Ray at once, which queues what it has no room for: that is the
@@ -101,9 +100,6 @@ class RayEngine:
         blocks = tuple(self._ray.put(block) for block in blocks_of(self._dataset))
         self._plan = replace(self._plan, shared=Shared(parcel_of(self._dataset), blocks))
         self._plan_ref = self._ray.put(self._plan)
-
-    def warm_up(self) -> None:
-        """Nothing: Ray starts processes as there is demand."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed.is_set():
@@ -265,14 +261,3 @@ class RayEngine:
             self._on_every_node(forget_search, self._plan)
         if self._connection.is_own:
             self._ray.shutdown()
-
-    def __enter__(self) -> "RayEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.shutdown(wait=error is None)

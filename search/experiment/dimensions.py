@@ -18,6 +18,8 @@ RANGE_KEYS = ("min", "max", "step", "sampling")
 SAMPLING = ("linear", "log")
 SHOWN, MOST_SHOWN = 6, 10  # values of a range that a curve shows; of one in few steps all
 SEARCHED_TITLE = "searched: "  # how the titles of their schemas begin
+# Of a searched float: finer differences mean nothing, and tables stay readable.
+SIGNIFICANT_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ class Range:
         count = self.num_values if self.num_values and self.num_values <= MOST_SHOWN else SHOWN
         return list(dict.fromkeys(self.within(place / (count - 1)) for place in range(count)))
 
+    @property
+    def middle(self) -> float | int:
+        low, high = self.minimum, self.maximum
+        middle = (low * high) ** 0.5 if self.log else (low + high) / 2
+        return round(middle) if self.integer else middle
+
+    def proposed(self, value: Any) -> Any:
+        """A value as an algorithm is given it."""
+        return value
+
+    def tried(self, proposal: Any) -> Any:
+        """What is tried where an algorithm proposes this."""
+        return int(proposal) if self.integer else float(f"{proposal:.{SIGNIFICANT_DIGITS}g}")
+
+    def typed(self, value: Any) -> float | int:
+        return int(value) if self.integer else float(value)
+
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""
         step = {} if self.step is None else {"step": self.step}
@@ -75,6 +94,24 @@ class Choices:
     @property
     def num_values(self) -> int:
         return len(self.values)
+
+    @property
+    def middle(self) -> Any:
+        """The first, as there is no middle."""
+        return self.values[0]
+
+    def proposed(self, value: Any) -> str:
+        """A value as an algorithm is given it: KerasTuner's Choice takes one scalar type and no
+        lists; JSON text carries any of ours."""
+        return json.dumps(value)
+
+    def tried(self, proposal: str) -> Any:
+        """What is tried where an algorithm proposes this."""
+        return json.loads(proposal)
+
+    def typed(self, value: Any) -> Any:
+        """A pair as a tuple."""
+        return tuple(value) if isinstance(value, list) else value
 
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""
