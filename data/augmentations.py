@@ -19,7 +19,7 @@ from data.flips import FLIPS
 from data.geometry import Floats
 from data.moves import FILL_OPTIONS, MOVES
 from data.policies import POLICY, POLICY_OPTIONS
-from data.value_forms import Value
+from data.value_forms import Value, is_number
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     record.name: record
@@ -156,7 +156,7 @@ def visible_value(name: str, value: Any, size: int) -> Any:
     """One setting's value, rounded; None where it changes no picture of `size` pixels a side."""
     record = AUGMENTATIONS.get(name)
     numbers = value if isinstance(value, list) else [value]
-    if record is None or record.step is None or not all(map(_is_number, numbers)):
+    if record is None or record.step is None or not all(map(is_number, numbers)):
         return value
     neutral = 1.0 if isinstance(value, list) else 0.0
     step = record.step(numbers[0], size)
@@ -164,10 +164,6 @@ def visible_value(name: str, value: Any, size: int) -> Any:
         return None
     rounded = [_rounded(number, step) for number in numbers]
     return rounded if isinstance(value, list) else rounded[0]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _rounded(number: float, step: float) -> float:

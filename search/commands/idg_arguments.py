@@ -14,6 +14,7 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from data.messages import LONGEST_VALUE, did_you_mean
+from data.value_forms import is_number
 
 Arguments = dict[str, Any]
 
@@ -76,7 +77,7 @@ def _exchanged(settings: Arguments) -> list[str]:
 
 def _angle(name: str, arguments: Arguments) -> str:
     value = arguments[name]
-    if not _is_number(value) or not 0 < abs(value) < 2:
+    if not is_number(value) or not 0 < abs(value) < 2:
         return ""
     said = f"{name}={value} is in degrees, here and in today's Keras, and hardly changes a picture"
     turned = math.degrees(abs(value))
@@ -90,7 +91,7 @@ def _shift(name: str, arguments: Arguments) -> str:
     value, side = arguments[name], "width" if name.startswith("width") else "height"
     if isinstance(value, list):
         return _listed_shift(name, value, side)
-    if not _is_number(value):
+    if not is_number(value):
         return ""
     if value <= -1:
         return (
@@ -107,7 +108,7 @@ def _shift(name: str, arguments: Arguments) -> str:
 
 
 def _listed_shift(name: str, value: list[Any], side: str) -> str:
-    largest = max((abs(each) for each in value if _is_number(each)), default=0)
+    largest = max((abs(each) for each in value if is_number(each)), default=0)
     unit = f"of the {side}" if largest < 1 else "px"
     said = (
         f"{name}={value} moves each picture by one of these numbers or its negative, and by "
@@ -126,7 +127,7 @@ def _listed_shift(name: str, value: list[Any], side: str) -> str:
 
 def _grey_levels(name: str, arguments: Arguments) -> str:
     value = arguments[name]
-    if not _is_number(value) or not 0 < abs(value) < 1:
+    if not is_number(value) or not 0 < abs(value) < 1:
         return ""
     return (
         f"{name}={value} is in grey levels of 255, before any rescale, and hardly changes a "
@@ -146,7 +147,7 @@ def _brightness(name: str, arguments: Arguments) -> str:
 
 def _fill_value(name: str, arguments: Arguments) -> str:
     value = arguments[name]
-    if not _is_number(value) or value == 0:
+    if not is_number(value) or value == 0:
         return ""
     if arguments.get("fill_mode", "nearest") != "constant":
         return f"{name}={value} changes nothing: only fill_mode 'constant' reads it"
@@ -166,10 +167,6 @@ def _validation(name: str, arguments: Arguments) -> str:
         "order in each folder; here they "
         "stay clean and are drawn at random, class by class, so scores differ"
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 DIFFERENCES: dict[str, Callable[[str, Arguments], str]] = {

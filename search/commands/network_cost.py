@@ -107,14 +107,12 @@ def _images_per_second(network: Network, settings: Settings, num_classes: int) -
 
 def images_a_view(prepared: Prepared) -> int:
     """Images that are trained on, the only ones that are augmented."""
-    return (
-        round(_rows_of_a_head(prepared)[0])
-        if prepared.config.evaluation.folds == 1
-        else _pool(prepared)
-    )
+    one_fold = prepared.config.evaluation.folds == 1
+    return round(_rows_of_a_head(prepared)[0]) if one_fold else num_pooled(prepared)
 
 
-def _pool(prepared: Prepared) -> int:
+def num_pooled(prepared: Prepared) -> int:
+    """Images of train and validation, which folds are made of."""
     return int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
 
 
@@ -123,4 +121,4 @@ def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:
     folds, splits = prepared.config.evaluation.folds, np.asarray(prepared.dataset.splits)
     if folds == 1:
         return float((splits == TRAIN).sum()), float((splits == VALIDATION).sum())
-    return _pool(prepared) * (folds - 1) / folds, _pool(prepared) / folds
+    return num_pooled(prepared) * (folds - 1) / folds, num_pooled(prepared) / folds

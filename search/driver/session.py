@@ -46,7 +46,7 @@ from search.experiment.trial import Resources
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
-from search.report.preview import TrialSheets
+from search.report.preview import TrialSheets, write_winner_sheet
 from search.report.time_left import ExpectedWork
 from search.training.trial_files import CheckpointSweeper, ViewSweeper
 
@@ -282,7 +282,8 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
 
     if sitting.stop.is_set():
         raise Stopped
-    _write_winner(log.state, prepared, resources, sitting.run_dir)
+    write_winner_sheet(log.state, prepared.dataset, sitting.run_dir)
+    build_winner(log.state, prepared.dataset, resources, sitting.run_dir)
 
 
 def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> list[Listener]:
@@ -305,13 +306,3 @@ def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:
     if log.cut_after is None and deadline.passed():
         log.append("cut", after=asked)
     return log.cut_after is not None and asked >= log.cut_after
-
-
-def _write_winner(
-    state: SearchState, prepared: Prepared, resources: Resources, run_dir: Path
-) -> None:
-    """What a finished search leaves beside its figures: the winner's pictures and its model."""
-    from search.report.preview import write_winner_sheet
-
-    write_winner_sheet(state, prepared.dataset, run_dir)
-    build_winner(state, prepared.dataset, resources, run_dir)

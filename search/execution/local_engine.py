@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 
 from data.files import make_folder, storing
 from search.execution.engine import LOG_FOLDER, Engine, EngineOptions, resolve
-from search.execution.failures import MAX_TRACEBACK_CHARACTERS, Failure
+from search.execution.failures import CANCELLED, MAX_TRACEBACK_CHARACTERS, Failure
 from search.execution.worker_process import TrialCancelled, WorkerLost, WorkerProcess
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
-
-_CANCELLED = Failure("trial", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class _Slot:
         self._drop_worker()
 
     def _do(self, job: _Job) -> None:
-        answer: Outcome | Failure = _CANCELLED
+        answer: Outcome | Failure = CANCELLED
         attempts = 0
         while attempts <= self._options.retries and not job.future.cancelled():
             attempts += 1
@@ -137,7 +135,7 @@ class _Slot:
             answer = self._ready_worker().run(job.spec, job.future, attempt, job.on_epoch)
         except TrialCancelled:
             self._drop_worker()
-            return _CANCELLED
+            return CANCELLED
         except WorkerLost as error:
             self._drop_worker()
             if error.was_idle and not again:

@@ -20,13 +20,12 @@ from typing import Any
 from data.dataset import Dataset
 from data.files import make_folder, write_atomically
 from search.execution.engine import Engine, EngineOptions, resolve
-from search.execution.failures import Failure
+from search.execution.failures import CANCELLED, Failure
 from search.execution.ray_cluster import Mail, connect
 from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search, run_on_node
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
 
-_CANCELLED = Failure("trial", "cancelled")
 NODE_LOSSES = (
     3  # attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
 )
@@ -166,7 +165,7 @@ class RayEngine(Engine):
         try:
             answer: _Answer = task.result()
         except self._ray.exceptions.TaskCancelledError:
-            return self._late(key) or _CANCELLED, {}
+            return self._late(key) or CANCELLED, {}
         except self._ray.exceptions.RayError as error:
             return self._late(key) or self._lost(error), {}
         return answer

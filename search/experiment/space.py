@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.augmentations import AUGMENTATIONS, active, complete, is_option
 from data.errors import UserError
+from data.value_forms import is_number
 from search.experiment.dimensions import Choices, Dimension, Range
 from search.experiment.sections import Section
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
@@ -290,7 +291,5 @@ def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
 
 def _strongest(dimension: Dimension) -> Any:
     values = dimension.extremes
-    numbers = [
-        value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    numbers = [value for value in values if is_number(value)]
     return max(numbers, key=abs) if len(numbers) == len(values) else values[-1]

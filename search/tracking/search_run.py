@@ -5,10 +5,11 @@ sending again sends the same. Trials are in `mlflow_values`.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from search.evidence.findings import Score
+from search.experiment.config import by_place
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect
 from search.journal.events import Opened
@@ -132,13 +133,7 @@ def _search_tags(view: SearchView) -> dict[str, str]:
 def _search_params(opened: Opened) -> dict[str, Any]:
     """Every setting of the experiment file but the tracker's own, one level deep:
     `model.backbone`."""
-    params: dict[str, Any] = {}
-    for section, content in opened.config.items():
-        if isinstance(content, Mapping) and section != "tracking":
-            params |= {f"{section}.{key}": value for key, value in content.items()}
-        elif section != "tracking":
-            params[section] = content
-    return params
+    return {k: v for k, v in by_place(opened.config) if k.partition(".")[0] != "tracking"}
 
 
 def _progress_values(view: SearchView, expected: ExpectedWork | None) -> dict[str, float | None]:
