@@ -108,8 +108,7 @@ def draw(
 
 def check_name(name: object) -> str:
     """The name, if the table has it. Raises UserError with the nearest name and all the names that
-    are allowed.
-    """
+    are allowed."""
     if isinstance(name, str) and name in AUGMENTATIONS:
         return name
     nearest = get_close_matches(str(name), AUGMENTATIONS, n=1, cutoff=0.5)

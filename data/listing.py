@@ -121,8 +121,7 @@ class FileTable:
 
     def _fingerprint(self) -> str:
         """sha256 over root, names, sizes and modification times: a file changed with all three kept
-        goes unnoticed.
-        """
+        goes unnoticed."""
         digest = sha256(os.fsencode(self.root))
         for name, (size, mtime_ns) in zip(self.names, self._stamps, strict=True):
             digest.update(b"\0" + os.fsencode(name) + f"\0{size} {mtime_ns}".encode())

@@ -62,8 +62,7 @@ def find_shards(path: Path) -> Shards:
     if not found:
         raise UserError(
             f"dataset.path: {escaped(str(path))} holds no TFRecord shards (NAME.tfrecord, "
-            "NAME.tfrec or "
-            "NAME-00000-of-00010, each with .gz or without)"
+            "NAME.tfrec or NAME-00000-of-00010, each with .gz or without)"
         )
     splits = tuple(_split_of(name) for name in found)
     if None in splits and len(set(splits)) > 1:
@@ -72,8 +71,7 @@ def find_shards(path: Path) -> Shards:
         )
         raise UserError(
             f"dataset.path: {escaped(str(path))}: some shards name their split and some do not "
-            f"({named}); write train, "
-            "validation or test into every name"
+            f"({named}); write train, validation or test into every name"
         )
     others = [
         escaped(str(file))

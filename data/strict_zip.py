@@ -134,9 +134,8 @@ def _fault(flags: int, method: int, kind: int, disk: int, sizes: tuple[int, int]
     if kind not in (0, stat.S_IFREG):
         return "it is a link or another special file"
     size, packed_size = sizes
-    most_packed = (
-        size if method == _STORED else size + size // 100 + 100
-    )  # what cannot be packed grows by less
+    # what cannot be packed grows by less
+    most_packed = size if method == _STORED else size + size // 100 + 100
     if (
         disk
         or size == 0xFFFFFFFF
@@ -231,9 +230,8 @@ def _array(name: str, content: bytes, form: ArrayForm) -> np.ndarray:
             f"{name} is {dtype} of {len(shape)} dimensions; allowed: {form.dtype} of "
             f"{form.num_dimensions}"
         )
-    num_bytes = (
-        prod(shape) * np.dtype(dtype).itemsize
-    )  # of Python's integers, which do not wrap around
+    # of Python's integers, which do not wrap around
+    num_bytes = prod(shape) * np.dtype(dtype).itemsize
     if len(content) != len(header[0]) + num_bytes:
         raise ValueError(f"{name} has not as many values as its shape {shape} says")
     values = np.frombuffer(content, dtype, offset=len(header[0]))

@@ -1,8 +1,8 @@
 """What may be written as a setting's value: a number, a pair, a flag, one of a list. Each form
 parses, or says what it allows.
 
-Forms know ranges and types; which augmentation has which form, and what the number does, is in
-the augmentation's record.
+Forms know ranges and types; which augmentation has which form, and what the number does, is in the
+augmentation's record.
 """
 
 import math
@@ -19,8 +19,7 @@ WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
 
 class ValueForm(Protocol):
     """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`:
-    {min, max} can search it.
-    """
+    {min, max} can search it."""
 
     @property
     def bounds(self) -> Bounds: ...
@@ -111,8 +110,7 @@ class Whole:
 @dataclass(frozen=True)
 class Shift:
     """A float: a fraction below 1, pixels from 1 on. A whole number n of type int stays one: it
-    draws whole pixels below n.
-    """
+    draws whole pixels below n."""
 
     numeric: bool = True
 
@@ -124,8 +122,7 @@ class Shift:
     def allowed(self) -> str:
         return (
             f"a number from 0 to {WIDEST_SHIFT:g} (a fraction of the side below 1, pixels from 1 "
-            "on; "
-            "an int n draws whole pixels from -(n-1) to n-1)"
+            "on; an int n draws whole pixels from -(n-1) to n-1)"
         )
 
     @property
@@ -184,8 +181,7 @@ class NumberPair:
 @dataclass(frozen=True)
 class Zoom:
     """A number z for [1 - z, 1 + z], or a pair. A pair symmetric about 1 is the number, so that
-    each range has one spelling.
-    """
+    each range has one spelling."""
 
     number: Number = Number(0.0, 0.99)
     pair: NumberPair = NumberPair(0.01, 10.0, 1.0)

@@ -31,8 +31,7 @@ BATCHES_AHEAD = 2  # a thread, painted and not yet asked for
 @dataclass(frozen=True)
 class PicturePlan:
     """k pictures, drawn and not yet painted: where each reads from (matrices [k, 2, 3], or None)
-    and the numbers of each paint.
-    """
+    and the numbers of each paint."""
 
     matrices: Floats | None
     fill: Fill
@@ -77,8 +76,7 @@ def augment(
     images: Images, indices: Indices, settings: AugmentationValues, seed: int, view: int
 ) -> Images:
     """View `view` of the images at `indices`, uint8 [k, s, s, 3]. Raises UserError where the
-    settings are not allowed.
-    """
+    settings are not allowed."""
     picks = check_picks(images, indices)
     return paint(
         images, picks, plan_pictures(settings, images.shape[1], _from_counter(seed, view, picks))
@@ -210,16 +208,14 @@ def unit_draws(
 
 def _block(key: int, block: int) -> NDArray[np.float64]:
     """The draws of a block of images, [BLOCK_IMAGES, 4]: NumPy's Philox adds one to its counter
-    every four outputs.
-    """
+    every four outputs."""
     generator = np.random.Generator(np.random.Philox(key=key, counter=block * BLOCK_IMAGES))
     return generator.random((BLOCK_IMAGES, NUMBERS))
 
 
 def _key(seed: int, stream: int, view: int) -> int:
     """128 bits. Hashed, so that any integer is a seed and neighbouring seeds, streams and views
-    share nothing.
-    """
+    share nothing."""
     digest = hashlib.blake2b(
         f"{int(seed)}/{int(stream)}/{int(view)}".encode(), digest_size=16
     ).digest()

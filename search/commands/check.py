@@ -30,9 +30,8 @@ PROBE_IMAGES = 64
 # (benchmarks/README.md), for scaling.
 HEAD_SECONDS = 0.04
 HEAD_WORK = 2728 * 1280 * 100
-TYPICAL_EPOCHS = (
-    45  # most heads stop within patience of their best epoch, well before max_epochs 60
-)
+# most heads stop within patience of their best epoch, well before max_epochs 60
+TYPICAL_EPOCHS = 45
 
 
 class SearchPlan(Frozen):

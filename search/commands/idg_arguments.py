@@ -96,8 +96,7 @@ def _shift(name: str, arguments: Arguments) -> str:
     if value <= -1:
         return (
             f"{name}={value} moves pictures by up to {abs(value):g} times their {side} in Keras, "
-            "which takes a negative number "
-            f"for a fraction; here it is {abs(value):g} px"
+            f"which takes a negative number for a fraction; here it is {abs(value):g} px"
         )
     if value == 1 and isinstance(value, int):
         return (
@@ -131,8 +130,7 @@ def _grey_levels(name: str, arguments: Arguments) -> str:
         return ""
     return (
         f"{name}={value} is in grey levels of 255, before any rescale, and hardly changes a "
-        "picture; write "
-        f"{255 * abs(value):.3g} if a share of them was meant"
+        f"picture; write {255 * abs(value):.3g} if a share of them was meant"
     )
 
 

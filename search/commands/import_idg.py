@@ -98,9 +98,8 @@ def _spelled(name: str, value: Any) -> Any:
         return _flag(name, value)
     if name in FRACTIONS and isinstance(value, list):
         return _furthest(name, value)
-    if (
-        name in PAIRS and isinstance(value, list) and len(value) == 2
-    ):  # NumPy draws between two numbers in any order
+    if name in PAIRS and isinstance(value, list) and len(value) == 2:
+        # NumPy draws between two numbers in any order
         return sorted(_finite(name, each) for each in value)
     if name in SIGNLESS and is_number(value):
         return abs(value)  # it draws from -value to value
@@ -191,8 +190,7 @@ def _experiment(
         "dataset:",
         "  source: folder",
         f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder a class; or train/, "
-        "validation/ and test/ with a folder a "
-        "class, without split",
+        "validation/ and test/ with a folder a class, without split",
         f"  {split}",
         "  image_size: 150",
         "augmentation:",

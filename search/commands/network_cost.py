@@ -1,7 +1,6 @@
 """What training networks will cost, before any is trained: which way images come to them, how fast
 this machine trains, how long all of it takes at most. For `check`; the work itself is
-`workload`'s.
-"""
+`workload`'s."""
 
 import time
 

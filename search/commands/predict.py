@@ -195,10 +195,8 @@ def _expanded(name: str) -> list[str]:
 def _decoded(name: str, size: int, whites: Whites) -> NamedImage:
     try:
         return NamedImage(name, decode_image(_content(name), size, MAX_PIXELS, whites).pixels)
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # BadImage is a ValueError, and so is a name with a zero byte
+    except (OSError, ValueError) as error:
+        # BadImage is a ValueError, and so is a name with a zero byte
         return NamedImage(
             name, None, str(error) if isinstance(error, BadImage) else reason_of(error)
         )

@@ -27,12 +27,7 @@ from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.opening import continued, open_search
-from search.driver.phases import (
-    Context,
-    Knowledge,
-    run_controls,
-    run_test,
-)
+from search.driver.phases import Context, Knowledge, run_controls, run_test
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.search_phase import run_trials

@@ -2,8 +2,7 @@
 set for the backbone; or, where networks are trained, epochs of all heads. The one place that counts
 it, for the plan before a search, the time left in it and its deadline (`search.max_hours`), which
 leaves the time to confirm the best found so far. What a unit of it takes is `time_left`'s. Trains
-nothing.
-"""
+nothing."""
 
 import time
 from collections.abc import Callable
@@ -31,8 +30,7 @@ BEFORE_CONFIRMATION = ("controls", "search")
 @dataclass(frozen=True)
 class PhaseWork:
     """trials: how many are trained. views: those that they compute together; no augmentation is one
-    view. heads: what those of a trial cost, in views.
-    """
+    view. heads: what those of a trial cost, in views."""
 
     trials: float
     views: float
@@ -79,8 +77,7 @@ class Workload:
 
 def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> Workload:
     """Every phase that this experiment goes through. removed_share: of the searched augmentations,
-    those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most.
-    """
+    those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most."""
     evaluation, space, ladder = config.evaluation, config.space, budget_ladder(config)
     if mode_of(space.corners()[0].training).budget == "epochs":
         return _epochs(config, space, ladder, removed_share)

@@ -46,8 +46,7 @@ class ClusterOptions:
     """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one
     trial; shares of a GPU are allowed. max_workers: trials at a time, of which Ray is told; None is
     as many as there is room for. cache_is_shared: every node uses the driver's cache folder, by its
-    path.
-    """
+    path."""
 
     address: str = "auto"
     cpu: float = 1

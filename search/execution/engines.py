@@ -1,7 +1,7 @@
 """Where trials run: one record an engine.
 
-What an engine is, is `engine`; each that takes more than a screen has a module of its own,
-imported when it is built.
+What an engine is, is `engine`; each that takes more than a screen has a module of its own, imported
+when it is built.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,7 @@ from search.training.progress import OnEpoch
 @dataclass(frozen=True)
 class EngineRecord:
     """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package:
-    what must be installed for it beside this program.
-    """
+    what must be installed for it beside this program."""
 
     build: Callable[[EngineOptions], Engine]
     isolates: bool

@@ -41,9 +41,8 @@ class LocalEngine(Engine):
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         slots = [_Slot(number, options, self._jobs) for number in range(1, options.workers + 1)]
         self._threads = [threading.Thread(target=slot.serve, daemon=True) for slot in slots]
-        self._lock = (
-            threading.Lock()
-        )  # over the three below: slots end trials while others submit and cancel
+        # over the three below: slots end trials while others submit and cancel
+        self._lock = threading.Lock()
         self._unfinished: set[Future[Outcome]] = set()
         self._started = self._closed = False
 

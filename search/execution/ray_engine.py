@@ -26,9 +26,8 @@ from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search,
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
 
-NODE_LOSSES = (
-    3  # attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
-)
+# attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
+NODE_LOSSES = 3
 TRIALS_A_PROCESS = 200  # then Ray starts a fresh one: libraries leak
 LISTEN_SECONDS = 1.0
 CLEAN_SECONDS = 10.0
@@ -58,9 +57,8 @@ class RayEngine(Engine):
         self._plan = self._first_plan()
         self._plan_ref = self._ray.put(self._plan)
         self._most = options.cluster.max_workers or math.inf
-        self._lock = (
-            threading.RLock()
-        )  # over the two below: the listener ends trials while others submit and cancel
+        # over the two below: the listener ends trials while others submit and cancel
+        self._lock = threading.RLock()
         self._waiting: deque[tuple[Future[Outcome], TrialSpec]] = deque()
         self._running: dict[Future[Outcome], tuple[TrialSpec, Any]] = {}
         self._answers: queue.SimpleQueue[tuple[Future[Outcome], TrialSpec, int, Future[Any]]]

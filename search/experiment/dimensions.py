@@ -139,8 +139,7 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
             pair = literal(raw)
             raise ValueError(
                 f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the "
-                "two values, "
-                f"{{choices: [{pair}, [1, 1]]}} for pairs"
+                f"two values, {{choices: [{pair}, [1, 1]]}} for pairs"
             )
         return None
     return _choices(raw)
@@ -153,8 +152,7 @@ def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
     if unknown or not {"min", "max"} <= set(raw):
         raise ValueError(
             f"received {literal(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log "
-            "where wanted, "
-            "or {choices: [A, B]}"
+            "where wanted, or {choices: [A, B]}"
         )
     for key in ("min", "max", "step"):
         _check_number(key, raw.get(key))
@@ -200,8 +198,7 @@ def _choices(values: Sequence[Any]) -> Choices:
     if len(values) < 2:
         raise ValueError(
             f"received {literal(list(values))}, which leaves nothing to choose; give two values or "
-            "more, or the "
-            "value without brackets"
+            "more, or the value without brackets"
         )
     seen = [json.dumps(value, sort_keys=True) for value in values]
     repeated = sorted({text for text in seen if seen.count(text) > 1})

@@ -112,8 +112,7 @@ class Space:
         }
         return tuple(
             f"augmentation.{name}: only {values[0]:g} and {values[1]:g} are tried; for what lies "
-            "between, write "
-            f"{{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
+            f"between, write {{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
             for name, values in pairs.items()
             if self.section_of[name] == "augmentation"
             and (record := AUGMENTATIONS.get(name)) is not None

@@ -1,8 +1,7 @@
 """The values MLflow is sent (a run, a point of a metric, a dataset, the winning model), how any
 setting becomes text that MLflow takes, and what MLflow is told of a trial: its run, with every
 setting, its curves and its result, a pure function of the record, so that sending again sends the
-same. The search's own run is in `search_run`. Does not import MLflow.
-"""
+same. The search's own run is in `search_run`. Does not import MLflow."""
 
 import json
 from collections.abc import Iterator, Mapping

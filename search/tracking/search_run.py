@@ -1,8 +1,7 @@
 """What MLflow is told of a whole search: its run, the parent of the trials', its two datasets, and
 its description in Markdown, which the dashboard shows as the run's page: the answer first, then the
 page's own tables and sentences, as far as a tag holds them. A pure function of the view, so that
-sending again sends the same. Trials are in `mlflow_values`.
-"""
+sending again sends the same. Trials are in `mlflow_values`."""
 
 import json
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,6 @@
 """MLflow as a projection of the journal: what is missing there is sent, what is there is left
 alone, so that sending twice changes nothing. Decides what is sent and when; `mlflow_store` does the
-talking.
-"""
+talking."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -58,9 +57,8 @@ class Tracker:
         self._run_dir = run_dir
         self._retry_seconds = retry_seconds
         self._page_size = page_size
-        self._lock = (
-            threading.Lock()
-        )  # one writer: the background thread, or whoever calls `project`
+        # one writer: the background thread, or whoever calls `project`
+        self._lock = threading.Lock()
         self._sender: Sender | None = None
         self._store: Store | None = None
         self._known: Known | None = None
@@ -68,13 +66,11 @@ class Tracker:
         self._live = LiveTrials()
         self._winner: tuple[SearchView, Winner] | None = None
         self._expected: ExpectedWork | None = None
-        self._sent: frozenset[int] = (
-            frozenset()
-        )  # replaced, never changed: `status` is read meanwhile
+        # replaced, never changed: `status` is read meanwhile
+        self._sent: frozenset[int] = frozenset()
         self._reason: str | None = None
-        self._winner_reason: str | None = (
-            None  # kept apart: the next state that is sent does not mend it
-        )
+        # kept apart: the next state that is sent does not mend it
+        self._winner_reason: str | None = None
 
     @property
     def status(self) -> TrackingStatus:
@@ -178,9 +174,8 @@ class Tracker:
                     self._store = Store(self._uri, self._experiment, self._run_dir)
                 send(self._store)
                 self._reason = None
-            except (
-                Exception
-            ) as error:  # whatever MLflow and its drivers raise must not reach the search
+            except Exception as error:
+                # whatever MLflow and its drivers raise must not reach the search
                 self._reason = sending_error_text(error, self._uri)
                 self._store = self._known = None
                 self._live.settle()
