@@ -32,7 +32,7 @@ from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.search_phase import run_trials
 from search.driver.winner import build_winner, stored_winner
-from search.driver.workload import Deadline, workload
+from search.driver.workload import Deadline, out_of_time, workload
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
@@ -294,10 +294,3 @@ def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> l
         publisher.tracker.submit(sitting.log.state)
         heard.append(publisher.tracker)
     return heard
-
-
-def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:
-    """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
-    if log.cut_after is None and deadline.passed():
-        log.append("cut", after=asked)
-    return log.cut_after is not None and asked >= log.cut_after

@@ -13,6 +13,7 @@ from search.driver.specs import controls_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
+from search.journal.state import EventLog
 from search.report.measures import trained_seconds
 from search.report.time_left import PHASE_OF, Pace
 from search.training.modes import Views, budget_of, mode_of
@@ -194,3 +195,10 @@ class Deadline:
         after = sum(phase.amount for phase in self._work.later) / self._workers
         needed = self._pace.usual() * (self._work.dearest + after)
         return self._clock() - self._started + needed > self._limit
+
+
+def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:
+    """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
+    if log.cut_after is None and deadline.passed():
+        log.append("cut", after=asked)
+    return log.cut_after is not None and asked >= log.cut_after

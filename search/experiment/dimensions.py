@@ -63,15 +63,15 @@ class Range:
         middle = (low * high) ** 0.5 if self.log else (low + high) / 2
         return round(middle) if self.integer else middle
 
-    def proposed(self, value: Any) -> Any:
+    def proposed(self, value: float) -> float:
         """A value as an algorithm is given it."""
         return value
 
-    def tried(self, proposal: Any) -> Any:
+    def tried(self, proposal: Any) -> float | int:
         """What is tried where an algorithm proposes this."""
         return int(proposal) if self.integer else float(f"{proposal:.{SIGNIFICANT_DIGITS}g}")
 
-    def typed(self, value: Any) -> float | int:
+    def typed(self, value: float) -> float | int:
         return int(value) if self.integer else float(value)
 
     def as_written(self) -> dict[str, Any]:
@@ -100,16 +100,16 @@ class Choices:
         """The first, as there is no middle."""
         return self.values[0]
 
-    def proposed(self, value: Any) -> str:
+    def proposed(self, value: object) -> str:
         """A value as an algorithm is given it: KerasTuner's Choice takes one scalar type and no
         lists; JSON text carries any of ours."""
         return json.dumps(value)
 
-    def tried(self, proposal: str) -> Any:
+    def tried(self, proposal: Any) -> Any:
         """What is tried where an algorithm proposes this."""
         return json.loads(proposal)
 
-    def typed(self, value: Any) -> Any:
+    def typed(self, value: object) -> Any:
         """A pair as a tuple."""
         return tuple(value) if isinstance(value, list) else value
 

@@ -19,21 +19,11 @@ from pydantic import Field
 from data.settings import DatasetConfig
 from data.strict_zip import ArrayForm, read_npz
 from search.experiment.objectives import Objective
-from search.experiment.settings import (
-    Frozen,
-    ModelSettings,
-    Settings,
-    TrainingSettings,
-    setting_key,
-)
-
-__all__ = [
-    "Frozen",
-    "ModelSettings",
-    "Settings",
-    "TrainingSettings",
-    "setting_key",
-]  # found here too
+from search.experiment.settings import Frozen as Frozen  # found here too
+from search.experiment.settings import ModelSettings as ModelSettings
+from search.experiment.settings import Settings as Settings
+from search.experiment.settings import TrainingSettings as TrainingSettings
+from search.experiment.settings import setting_key as setting_key
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
@@ -225,13 +215,7 @@ class Predictions:
     def to_bytes(self) -> bytes:
         """An .npz without pickles. The same arrays give the same bytes."""
         buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            images=self.images,
-            predicted=self.predicted,
-            log_prob=self.log_prob,
-            fold=self.fold,
-        )
+        np.savez(buffer, **{name: getattr(self, name) for name in PREDICTION_FORMS})
         return buffer.getvalue()
 
     @classmethod
