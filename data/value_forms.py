@@ -46,16 +46,20 @@ class ValueForm(Protocol):
 
 
 @dataclass(frozen=True)
-class Number:
-    """A finite number from `low` to `high`, parsed to float."""
-
+class _Ranged:
     low: float
     high: float
-    numeric: bool = True
 
     @property
     def bounds(self) -> Bounds:
         return self.low, self.high
+
+
+@dataclass(frozen=True)
+class Number(_Ranged):
+    """A finite number from `low` to `high`, parsed to float."""
+
+    numeric: bool = True
 
     @property
     def allowed(self) -> str:
@@ -70,22 +74,16 @@ class Number:
         return {"type": "number", "minimum": self.low, "maximum": self.high}
 
     def parse(self, value: object) -> float:
-        return _between(_real(value), self.low, self.high)
+        return _within(value, self.low, self.high)
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(_Ranged):
     """A whole number from `low` to `high`; 10.0 is read as 10 and 10.5 is refused, rounded if
     `rounds`."""
 
-    low: int
-    high: int
     rounds: bool = False
     numeric: bool = True
-
-    @property
-    def bounds(self) -> Bounds:
-        return self.low, self.high
 
     @property
     def allowed(self) -> str:
@@ -101,7 +99,7 @@ class Whole:
         return {"type": kind, "minimum": self.low, "maximum": self.high}
 
     def parse(self, value: object) -> int:
-        number = _between(_real(value), self.low, self.high)
+        number = _within(value, self.low, self.high)
         if not self.rounds and number != int(number):
             raise ValueError("not whole")
         return round(number)
@@ -134,23 +132,17 @@ class Shift:
         return {"type": "number", "minimum": 0, "maximum": WIDEST_SHIFT}
 
     def parse(self, value: object) -> float | int:
-        number = _between(_real(value), 0, WIDEST_SHIFT)
+        number = _within(value, 0, WIDEST_SHIFT)
         return int(number) if isinstance(value, Integral) and number > 0 else number
 
 
 @dataclass(frozen=True)
-class NumberPair:
+class NumberPair(_Ranged):
     """Two numbers from `low` to `high`, the lesser first; null is `neutral` twice
     (ImageDataGenerator's)."""
 
-    low: float
-    high: float
     neutral: float
     numeric: bool = False
-
-    @property
-    def bounds(self) -> Bounds:
-        return self.low, self.high
 
     @property
     def allowed(self) -> str:
@@ -172,7 +164,7 @@ class NumberPair:
         if not _is_pair(value):
             raise ValueError("not a pair")
         items: Any = value
-        first, second = (_between(_real(item), self.low, self.high) for item in items)
+        first, second = (_within(item, self.low, self.high) for item in items)
         if first > second:
             raise ValueError("not in order")
         return [first, second]
@@ -281,16 +273,12 @@ def is_number(value: object) -> TypeGuard[float]:
         return False
 
 
-def _real(value: object) -> float:
+def _within(value: object, low: float, high: float) -> float:
     if not is_number(value):
         raise ValueError("not a finite number")
-    return float(value) + 0.0  # -0.0 becomes 0.0: one spelling
-
-
-def _between(number: float, low: float, high: float) -> float:
-    if not low <= number <= high:
+    if not low <= float(value) <= high:
         raise ValueError("out of range")
-    return number
+    return float(value) + 0.0  # -0.0 becomes 0.0: one spelling
 
 
 def _is_pair(value: object) -> bool:

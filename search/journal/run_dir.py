@@ -20,21 +20,14 @@ PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 # of the search before a fresh start, until the new one has written down its looks
 PREVIOUS = "journal.previous.jsonl"
 
+# What a search says of itself and of its winner.
+WRITTEN_FILES = (
+    *("config.yaml", "environment.json", "trials.csv"),
+    *("summary.json", "winner.json", "report.html"),
+)
 MADE_FILES = (
-    "config.yaml",
-    "environment.json",
-    "trials.csv",
-    "summary.json",
-    "winner.json",
-    "report.html",
-    "predictions",
-    "views",
-    "checkpoints",
-    "logs",
-    "heads",
-    "model",
-    "previews",
-    "figures",
+    *(*WRITTEN_FILES, "predictions", "views", "checkpoints", "logs"),
+    *("heads", "model", "previews", "figures"),
 )
 LOST_ANSWERS = (
     "restore it; an unfinished search trains that trial again when it is resumed; or start anew "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from search.experiment.tracking_uri import checked_uri, shown_uri
 from search.experiment.trial import TrialRecord
+from search.journal.run_dir import WRITTEN_FILES
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
 from search.report.time_left import ExpectedWork
@@ -20,14 +21,6 @@ from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
 
 WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
-ARTIFACTS = (
-    "config.yaml",
-    "environment.json",
-    "trials.csv",
-    "summary.json",
-    "winner.json",
-    "report.html",
-)
 
 
 class Tracker:
@@ -37,7 +30,7 @@ class Tracker:
     search: they return at once, and a background thread sends. `project` sends now, for `sync`.
     None of them raises for anything MLflow does: the status says what was not sent, and why.
 
-    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the
+    Takes from the run directory what is there: `WRITTEN_FILES`, `figures/*.png`, the
     winner's contact sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI
     or from MLflow's environment variables, and are neither shown nor stored.
     """
@@ -245,7 +238,9 @@ class Tracker:
 
     def _files(self) -> Iterator[tuple[Path, str | None]]:
         yield from (
-            (self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file()
+            (self._run_dir / name, None)
+            for name in WRITTEN_FILES
+            if (self._run_dir / name).is_file()
         )
         yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
         if (sheet := self._run_dir / WINNER_SHEET).is_file():
