@@ -18,13 +18,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:D
 SEARCH_ID = "0123456789abcdef"
 
 
-@pytest.fixture
-def run_dir(tmp_path):
-    path = tmp_path / "runs" / "digits"
-    path.mkdir(parents=True)
-    return path
-
-
 def test_a_search_is_one_parent_with_its_trials_one_level_below(mlflow_uri, run_dir):
     state = make_state()
     assert (
