@@ -45,15 +45,12 @@ class Dataset:
     keyed on.
 
     images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another
-    process
-    rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits:
-    int8 [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set
-    (`limited`);
-    names: one printable line each; digest: sha256 over pixels, labels, splits, class names,
-    scales and named groups;
-    groups: int64 [n], the same number for images that must stay in one split and in one fold, as
-    copies of each other must, and those of a group that the experiment names; None where every
-    image stands for itself.
+    process rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names;
+    splits: int8 [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class`
+    is set (`limited`); names: one printable line each; digest: sha256 over pixels, labels, splits,
+    class names, scales and named groups; groups: int64 [n], the same number for images that must
+    stay in one split and in one fold, as copies of each other must, and those of a group that the
+    experiment names; None where every image stands for itself.
     """
 
     images: np.ndarray
@@ -125,8 +122,7 @@ def open_dataset(
 
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
     """What the configured source has. Raises UserError where there is no such source, where it has
-    a path and needs none, or the reverse, and where two classes have one name.
-    """
+    a path and needs none, or the reverse, and where two classes have one name."""
     if config.source not in SOURCES:
         allowed = f"{', '.join(SOURCES)}{did_you_mean(config.source, SOURCES)}"
         raise UserError(f"dataset.source: received {literal(config.source)}; allowed: {allowed}")
@@ -218,8 +214,7 @@ def _inspection(
 
 def _store_path(listing: Listing, config: DatasetConfig, cache_dir: Path) -> Path:
     """Named by all that decides its content: files, declared splits and labels (they decide what is
-    left out of copies), size, limit, decoder.
-    """
+    left out of copies), size, limit, decoder."""
     parts = [
         MAGIC.decode(),
         PIL.__version__,
@@ -244,10 +239,7 @@ def _with_class(listing: Listing, position: int) -> str:
 
 
 def _notes(
-    listing: Listing,
-    stored: StoredImages,
-    labels: np.ndarray,
-    copy_of: np.ndarray,
+    listing: Listing, stored: StoredImages, labels: np.ndarray, copy_of: np.ndarray
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))

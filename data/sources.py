@@ -21,8 +21,7 @@ from data.tfrecord import list_tfrecord
 @dataclass(frozen=True)
 class Source:
     """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what
-    the user can mend. groups: the setting that may name them.
-    """
+    the user can mend. groups: the setting that may name them."""
 
     about: str
     path: Literal["required", "optional", "none"]

@@ -17,12 +17,12 @@ import numpy as np
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
+from data.strict_zip import MOST_BYTES
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
 from search.driver.specs import STREAMS, SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
-from search.experiment.npz import MOST_BYTES
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
@@ -125,9 +125,8 @@ def require_runnable(config: ExperimentConfig) -> None:
     if not config.space.augments:
         raise UserError(
             "augmentation: nothing that would be tried changes a picture; write what is to be "
-            "searched, such as "
-            "rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] (a shift of 1 "
-            "draws 0 pixels: write 1.0)"
+            "searched, such as rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] "
+            "(a shift of 1 draws 0 pixels: write 1.0)"
         )
     require_engine(config.execution.engine)
     if config.tracking.uri is not None:
@@ -166,8 +165,7 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     if folds > 1 and dataset.limited:
         raise UserError(
             f"evaluation.folds is {folds}, which would train on the whole validation split, and "
-            "dataset.limit_per_class is set; write "
-            "folds: 1"
+            "dataset.limit_per_class is set; write folds: 1"
         )
     if folds == 1:
         return
