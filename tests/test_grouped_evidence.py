@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import csv_config, write_folders
-from small_search import small_config, undisturbed
+from small_search import EXPERIMENT, small_config, undisturbed
 
 from data.dataset import Dataset
 from data.dataset_notes import DataNotes
@@ -127,15 +127,21 @@ def test_near_duplicates_are_warned_of() -> None:
     assert remark.startswith("40% of the images look almost like another (0, 1, 2)")
 
 
-def test_a_search_over_groups_says_so_and_is_verified(tmp_path: Path) -> None:
+def test_a_search_over_groups_by_macro_f1_says_so_and_is_verified(tmp_path: Path) -> None:
     write_folders(tmp_path, {".": 48})
     rows = [f"{n:03d}.png,{'cat' if n % 2 else 'dog'},p{n // 3}\n" for n in range(48)]
     csv_config(tmp_path, "path,label,patient\n" + "".join(rows))
     dataset = {"source": "csv", "path": str(tmp_path / "images.csv"), "image_size": 8}
-    config = small_config(tmp_path / "cache", dataset={**dataset, "group_column": "patient"})
+    config = small_config(
+        tmp_path / "cache",
+        dataset={**dataset, "group_column": "patient"},
+        evaluation={**EXPERIMENT["evaluation"], "objective": "macro_f1"},
+    )
     plan = describe_plan(make_plan(config))
     assert "(in groups: they count as" in plan
     run = undisturbed(config, tmp_path / "run").run_dir
-    assert "images of 16 groups resampled together" in (run / "report.html").read_text()
+    page = (run / "report.html").read_text()
+    assert "images of 16 groups resampled together" in page
+    assert "macro-F1" in page
     assert '"count":16' in (run / "journal.jsonl").read_text()
     assert verify(run).same

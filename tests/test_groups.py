@@ -82,7 +82,7 @@ def test_a_csv_column_names_groups_that_stay_together(tmp_path: Path) -> None:
         assert len(set(dataset.splits[dataset.groups == group])) == 1
     assert dataset.notes.groups is not None
     assert dataset.notes.groups.count == 10
-    assert "images of 10 groups, the largest 'p0' of 4 images" in dataset.notes.lines()[0]
+    assert "images of 10 groups resampled together, each in one split" in dataset.notes.lines()[0]
     plain = opened(csv_config(tmp_path, CSV), tmp_path / "cache")
     assert plain.groups is None
     assert plain.digest != dataset.digest
