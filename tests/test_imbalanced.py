@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from small_search import EXPERIMENT, Heard, after, sit, small_config, table_of
 
 from data.errors import UserError
+from search.commands.single_run import export
 from search.driver.prepare import prepare, resources_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Predictions
@@ -23,7 +24,12 @@ from search.verification.verify import verify
 def _config(cache: Path) -> ExperimentConfig:
     return small_config(
         cache,
-        training={**EXPERIMENT["training"], "class_weight": "balanced"},
+        training={
+            **EXPERIMENT["training"],
+            "class_weight": "balanced",
+            "augmented_share": {"min": 0.3, "max": 1},
+            "clean_epochs": 1,
+        },
         evaluation={**EXPERIMENT["evaluation"], "objective": "auc", "seeds": 2},
     )
 
@@ -46,6 +52,8 @@ def test_a_search_by_auc_is_resumed_and_verified_to_the_last_digit(by_auc: Path)
     assert found.same, found.differences
     page = (by_auc / "report.html").read_text()
     assert "AUC" in page
+    code = " ".join(export(by_auc, "keras", trial=3).code.replace("#", "").split())
+    assert "of the pictures augmented; its last 1 epoch on clean pictures" in code
 
 
 def test_its_score_is_scikit_learns_auc_of_the_kept_probabilities(by_auc: Path) -> None:

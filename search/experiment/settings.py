@@ -142,6 +142,12 @@ class TrainingSettings(Described):
     views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
     """Augmented pictures made of each image; `fresh` makes a new one every epoch. Few views are
     biased against augmentation."""
+    augmented_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the pictures of a view that are augmented; the others are clean, others each
+    view."""
+    clean_epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """The last of `max_epochs` that train on clean pictures (of mode finetune, of its second
+    phase). A network that stops before them has none."""
     finetune: FinetuneSettings = FinetuneSettings()
     """The second phase of mode `finetune`."""
     loss: Annotated[str, NameIn("loss")] = "cross_entropy"
