@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from data.files import read_regular
 from run_search import BAD_INPUT, DIFFERENT, app
+from search.driver.event_checks import check_events
+from search.driver.run_reading import GRADED, read_journal
 from search.journal.journal_file import JournalError
-from search.verification import foreign_runs
 from search.verification.comparison import Difference
-from search.verification.event_checks import check_events
 from search.verification.verify import verify
 
 
@@ -43,10 +43,10 @@ def test_a_file_is_read_no_further_than_agreed(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_empty_lists_is_refused_unparsed(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_bytes(b"[" * (foreign_runs.MOST_CONTAINERS + 1))
+    (tmp_path / "journal.jsonl").write_bytes(b"[" * (GRADED.containers + 1))
     result = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert result.exit_code == DIFFERENT
-    assert "lists and mappings, which no search leaves" in result.stdout
+    assert "lists and mappings; at most 500,000 are read" in result.stdout
 
 
 def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
@@ -63,9 +63,9 @@ def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
 def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kind: str) -> None:
     events = [{"type": "opened"}, *({"type": kind} for _ in range(20_000))]
     with pytest.raises(
-        JournalError, match=f"the journal holds 20000 `{kind}` events; a search leaves at most"
+        JournalError, match=f"the journal holds 20000 `{kind}` events; at most 100 are read"
     ):
-        check_events(events)
+        check_events(events, {kind: 100})
 
 
 def resumed_with(run_dir: Path, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
@@ -98,9 +98,7 @@ def test_what_a_sitting_changed_was_so_before_and_is_other_now(
     finished_run: Path, tmp_path: Path, changed: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(JournalError, match=reason):
-        foreign_runs.read_journal(
-            resumed_with(finished_run, tmp_path, changed, "0" * 16), "journal.jsonl"
-        )
+        read_journal(resumed_with(finished_run, tmp_path, changed, "0" * 16))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +122,7 @@ def test_no_command_reads_a_journal_of_any_length(copied: Path, command: str) ->
     more = ["--to", "json"] if command == "export" else []
     result = CliRunner().invoke(app, [command, str(copied), *more])
     assert result.exit_code == BAD_INPUT
-    assert "no search leaves more than" in result.stderr
+    assert "a search leaves fewer" in result.stderr
 
 
 def test_figures_are_not_written_where_a_link_leads(copied: Path, tmp_path: Path) -> None:
@@ -145,7 +143,7 @@ def test_nothing_is_concluded_twice(copied: Path, kind: str, fault: str) -> None
     again = [event for event in events if event["type"] == kind][-1]
     (copied / "journal.jsonl").write_bytes(journal_of([*events, again]))
     with pytest.raises(JournalError, match=fault):
-        foreign_runs.read_journal(copied, "journal.jsonl")
+        read_journal(copied)
 
 
 def test_what_differs_is_told_without_the_secrets_of_an_address() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from tampering import events_of, only, sealed_journal
 
+from search.driver.run_reading import open_run
 from search.journal.journal_file import Event
 from search.verification.consistency import unsound
-from search.verification.reopening import open_run
 
 
 def found_unsound(run_dir: Path, events: list[Event]) -> list[str]:

@@ -12,6 +12,7 @@ from small_search import EXPERIMENT
 
 from data.errors import UserError
 from search.driver.experiment_file import parse_config
+from search.driver.run_reading import open_run
 from search.experiment.config import LIMITS, PLACES, by_place, is_asked
 from search.experiment.trial import Predictions, TrialRecord
 from search.journal.state import SearchState
@@ -19,7 +20,6 @@ from search.verification.bundle_file import Manifest
 from search.verification.comparison import Difference
 from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
-from search.verification.reopening import open_run
 from search.verification.submission import (
     Copy,
     Submission,

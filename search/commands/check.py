@@ -12,6 +12,7 @@ import numpy as np
 from data.dataset import TRAIN, VALIDATION
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
+from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
 from search.driver.workload import workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
@@ -20,10 +21,10 @@ from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Frozen, Resources
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
-from search.journal.journal_file import read
-from search.journal.run_dir import read_predictions
+from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
@@ -135,10 +136,9 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    journal = run_dir / "journal.jsonl"
-    if not journal.exists():
+    if not (run_dir / JOURNAL).exists():
         return None
-    state = replay(read(journal)[0])
+    state = replay(read_journal(run_dir)[0])
     baseline = state.baseline()
     if (
         state.opened is None
@@ -148,7 +148,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         or baseline.predictions_file is None
     ):
         return None
-    predictions = read_predictions(baseline, run_dir)
+    predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread

@@ -15,6 +15,7 @@ from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import make_folder, read_regular
 from search.driver.publishing import write_outputs
+from search.driver.run_reading import Run, open_run
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL, read_predictions
@@ -34,8 +35,7 @@ from search.verification.bundle_file import (
     write_bundle,
 )
 from search.verification.comparison import Difference
-from search.verification.reopening import Run, scratch_resources, with_own_cache
-from search.verification.verify import open_sound_run
+from search.verification.reopening import scratch_resources, with_own_cache
 
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
 PAINTERS = (
@@ -65,7 +65,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         student = check_student(student.strip())
     except ValueError as error:
         raise UserError(f"--student {error}") from error
-    run = open_sound_run(run_dir)
+    run = open_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(
             f"{run_dir} holds a search that did not finish; run it to its end, then bundle it"

@@ -21,12 +21,12 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import escaped
 from data.strict_zip import Entry, read_directory, read_entry
+from search.driver.run_reading import GRADED
 from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
 from search.verification.comparison import Difference
-from search.verification.foreign_runs import MOST_JOURNAL_BYTES
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"
@@ -140,7 +140,7 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
 def most_bytes(name: str) -> int:
     """How large the file of that name may be in a bundle."""
     if name == JOURNAL:
-        return MOST_JOURNAL_BYTES
+        return GRADED.num_bytes
     return MOST_PREDICTIONS_BYTES if PREDICTIONS.fullmatch(name) else MOST_FILE_BYTES
 
 

@@ -15,6 +15,7 @@ from data.errors import UserError
 from data.files import StorageError
 from data.messages import escaped
 from data.sources import SOURCES
+from search.driver.run_reading import GRADED, Run, open_run
 from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
@@ -25,10 +26,10 @@ from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.reopening import Run, relocated
+from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.submission import Copy, Submission, find_copies, submission_of
-from search.verification.verify import OnStep, Verification, open_sound_run, verify_run
+from search.verification.verify import OnStep, Verification, verify_run
 
 
 class Extent(Frozen):
@@ -154,9 +155,14 @@ def _opened(folder: Path, file: str) -> Run | Difference:
     the grader can mend.
     """
     try:
-        return open_sound_run(folder)
+        return open_run(folder, GRADED)
     except JournalError as error:
-        what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
+        what = (
+            str(error)
+            .removeprefix(f"{folder}: ")
+            .replace(f"{folder}/", "")
+            .partition(" The journal is not changed")[0]
+        )
         return Difference(where=JOURNAL, what=what)
     except UserError as error:
         raise UserError(f"{file}: {error}") from error

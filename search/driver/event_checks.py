@@ -1,11 +1,11 @@
 """Whether the events of a journal are those of one search: in order, speaking of trials that were
 asked and of names that exist, and saying the same wherever the journal says a thing twice. Each
-event's own types were checked before (`foreign_runs`).
+event's own types were checked before (`run_reading`).
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, complete
@@ -27,19 +27,16 @@ LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
 METRICS = set(OBJECTIVES)
-# Of each type: what a search that was resumed every hour of a week and asked for as many trials as
-# are graded stays below.
-MOST_OF_TYPE = {"asked": 12_000, "resumed": 300, "retried": 300}
 
 
-def check_events(events: Sequence[Event]) -> None:
+def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> None:
     """Whether the events follow one another as those of one search do, and speak of one search.
-    Raises JournalError."""
+    most_of_type: how many events of a type are gone through. Raises JournalError."""
     counts = Counter(event["type"] for event in events)
-    for kind, most in MOST_OF_TYPE.items():
+    for kind, most in most_of_type.items():
         if counts[kind] > most:
             raise JournalError(
-                f"the journal holds {counts[kind]} `{kind}` events; a search leaves at most {most}"
+                f"the journal holds {counts[kind]} `{kind}` events; at most {most} are read"
             )
     _check_repeats(events)
     so_far = _SearchSoFar()
@@ -107,6 +104,11 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
     )
     so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
     so_far.space = so_far.config.space
+    _need(
+        opened.config_hash == so_far.config.hash,
+        f"config_hash is {opened.config_hash!r}, and {so_far.config.hash!r} is its config's, which "
+        "was changed or written by another version",
+    )
     _need(
         opened.name == so_far.config.name,
         f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
