@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundle_mutants import journal_of
-from tampering import events_in, events_of
+from tampering import events_in, events_of, only
 from typer.testing import CliRunner
 
 from data.errors import UserError
@@ -15,7 +16,8 @@ from data.files import read_regular
 from run_search import BAD_INPUT, DIFFERENT, app
 from search.driver.event_checks import check_events
 from search.driver.run_reading import GRADED, read_journal
-from search.journal.journal_file import JournalError
+from search.driver.session import run_search
+from search.journal.journal_file import Event, JournalError
 from search.verification.comparison import Difference
 from search.verification.verify import verify
 
@@ -123,6 +125,83 @@ def test_no_command_reads_a_journal_of_any_length(copied: Path, command: str) ->
     result = CliRunner().invoke(app, [command, str(copied), *more])
     assert result.exit_code == BAD_INPUT
     assert "a search leaves fewer" in result.stderr
+
+
+def _renamed(events: list[Event]) -> None:
+    events[0]["opened"]["name"] = "../other"
+
+
+def _policy_is_a_path(events: list[Event]) -> None:
+    only(events, "asked")["record"]["settings"]["rotation_range"] = "/etc/passwd"
+
+
+def _unknown_kind(events: list[Event]) -> None:
+    only(events, "asked")["record"]["kind"] = "winner"
+
+
+def _number_as_text(events: list[Event]) -> None:
+    only(events, "told")["result"]["score"] = "0.5"
+
+
+def _strength_is_a_path(events: list[Event]) -> None:
+    last = [event for event in events if event["type"] == "evidence"][-1]
+    last["evidence"]["claims"]["augmentations"][0]["strength"] = "/etc/passwd"
+
+
+def _another_answer(events: list[Event]) -> None:
+    last = [event for event in events if event["type"] == "evidence"][-1]
+    last["evidence"]["answer"] |= {"kind": "use", "settings": {"rotation_range": "/etc/passwd"}}
+
+
+READERS = {
+    "report": ["report", "RUN"],
+    "export": ["export", "RUN", "--to", "json"],
+    "sync": ["sync", "RUN", "--uri", "sqlite:///never.db"],
+    "compare": ["compare", "RUN", "RUN"],
+    "bundle": ["bundle", "RUN", "--student", "Ann", "--out", "never.zip"],
+}
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        _renamed,
+        _policy_is_a_path,
+        _unknown_kind,
+        _number_as_text,
+        _strength_is_a_path,
+        _another_answer,
+    ],
+)
+def test_every_reader_of_a_run_directory_refuses_what_no_search_writes(
+    copied: Path,
+    change: Callable[[list[Event]], None],
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    events = events_of(copied)
+    change(events)
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    before = sorted(tmp_path.rglob("*"))
+    result = CliRunner().invoke(app, [part.replace("RUN", "run") for part in READERS[command]])
+    assert result.exit_code == BAD_INPUT
+    assert result.stderr.count("\n") == 1
+    assert "run: event " in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_search_does_not_go_on_from_a_journal_that_none_writes(
+    copied: Path, tmp_path: Path
+) -> None:
+    events = events_of(copied)
+    _unknown_kind(events)
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    with pytest.raises(JournalError, match=r"event 2 .*kind.* start anew with --fresh"):
+        run_search(copied / "config.yaml", copied)
+    assert (copied / "journal.jsonl").read_bytes() == journal_of(events)
 
 
 def test_figures_are_not_written_where_a_link_leads(copied: Path, tmp_path: Path) -> None:

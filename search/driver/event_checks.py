@@ -14,6 +14,7 @@ from data.errors import UserError
 from data.messages import escaped
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
+from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config import ExperimentConfig, by_place, changed, may_change
 from search.experiment.objectives import OBJECTIVES
@@ -288,15 +289,37 @@ def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
     for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
         so_far.need_trial(number)
     if found.claims is not None:
-        for each in found.claims.augmentations:
-            _need_augmentation(each.name)
-        wholes = {each.label for each in found.claims.wholes}
-        known = {*found.trained, *found.sources}
-        _need(wholes <= known, "its claims are of settings that no trial was of")
+        _check_claims(so_far, found, found.claims)
+    if found.answer is not None:
+        answer = found.claims and answer_of(found.claims)
+        _need(found.answer == answer, "its answer is not that of its claims")
     _need(
         found.by_class.keys() <= set(so_far.opened.dataset.class_names),
         "by_class names other classes",
     )
+
+
+def _check_claims(so_far: _SearchSoFar, found: Evidence, claims: Claims) -> None:
+    """Each is of an augmentation and of strengths that it can have, or of a setting that was
+    trained."""
+    for each in claims.augmentations:
+        _need_augmentation(each.name)
+        ends = (each.strengths.first, each.strengths.last) if each.strengths else ()
+        points = (point.value for point in (*each.curve, *each.curve_beside))
+        for value in (each.strength, *ends, *points):
+            complete({each.name: value})
+    known, names = {*found.trained, *found.sources}, {*so_far.space.fixed_by_name}
+    names |= set(so_far.space.as_json())
+    for whole in claims.wholes:
+        _need(whole.label in known, "its claims are of settings that no trial was of")
+        complete({name: v for name, v in whole.settings.items() if name in AUGMENTATIONS})
+        strange = [
+            name
+            for name, value in whole.settings.items()
+            if name not in AUGMENTATIONS
+            and (name not in names or not isinstance(value, str | int | float | None))
+        ]
+        _need(not strange, f"it claims of settings that are none: {', '.join(strange)[:60]}")
 
 
 def _check_test(so_far: _SearchSoFar, event: Event) -> None:

@@ -154,7 +154,8 @@ def _check_event(event: Event, line: bytes) -> None:
 
 
 def _values(event: Event) -> Iterator[tuple[Any, int]]:
-    """Every value and key within, with its depth; without recursion, which depth could exhaust."""
+    """Every value and key within, with its depth, and of a list of floats the largest; without
+    recursion, which depth could exhaust."""
     open_ones: list[Iterator[Any]] = [iter((event,))]
     while open_ones:
         for value in open_ones[-1]:
@@ -162,8 +163,9 @@ def _values(event: Event) -> Iterator[tuple[Any, int]]:
             if isinstance(value, dict):
                 open_ones.append(chain.from_iterable(value.items()))
                 break
-            if isinstance(value, list):
-                open_ones.append(iter(value))
+            if isinstance(value, list) and value:
+                is_curve = set(map(type, value)) == {float}
+                open_ones.append(iter((max(value, key=abs),) if is_curve else value))
                 break
         else:
             open_ones.pop()
