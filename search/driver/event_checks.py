@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from data.augmentations import AUGMENTATIONS, complete
+from data.augmentations import AUGMENTATIONS
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
 from data.messages import escaped
@@ -80,6 +80,7 @@ class _SearchSoFar:
     opened: Opened
     config: ExperimentConfig
     space: Space
+    backbones: list[tuple[str, str]]
 
     def __init__(self) -> None:
         self.records: list[TrialRecord] = []
@@ -104,7 +105,7 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
         f"its config has more than {MOST_CONFIG_BYTES} bytes",
     )
     so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
-    so_far.space = so_far.config.space
+    so_far.space, so_far.backbones = so_far.config.space, backbones_of(so_far.config)
     _need(
         opened.config_hash == so_far.config.hash,
         f"config_hash is {opened.config_hash!r}, and {so_far.config.hash!r} is its config's, which "
@@ -201,11 +202,11 @@ def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
     spec, evaluation = record.spec, so_far.config.evaluation
     protocol, model = spec.protocol, spec.settings.model
     for name, value in spec.probes.items():
-        complete({name: value})
+        _need_value(name, value)
     named = so_far.space.named_values(spec.settings)
     _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
     _need(
-        (model.backbone, model.weights) in backbones_of(so_far.config),
+        (model.backbone, model.weights) in so_far.backbones,
         "spec.settings.model is none that the config asks for",
     )
     _need(
@@ -284,6 +285,12 @@ def _need_augmentation(name: str) -> None:
     _need(name in AUGMENTATIONS, f"{escaped(name[:40])!r} is no augmentation")
 
 
+def _need_value(name: str, value: object) -> None:
+    """Raises UserError for what is no value of an augmentation."""
+    _need_augmentation(name)
+    AUGMENTATIONS[name].parse(value)
+
+
 def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
     found = Evidence.model_validate(event["evidence"])
     for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
@@ -303,16 +310,16 @@ def _check_claims(so_far: _SearchSoFar, found: Evidence, claims: Claims) -> None
     """Each is of an augmentation and of strengths that it can have, or of a setting that was
     trained."""
     for each in claims.augmentations:
-        _need_augmentation(each.name)
         ends = (each.strengths.first, each.strengths.last) if each.strengths else ()
         points = (point.value for point in (*each.curve, *each.curve_beside))
         for value in (each.strength, *ends, *points):
-            complete({each.name: value})
+            _need_value(each.name, value)
     known, names = {*found.trained, *found.sources}, {*so_far.space.fixed_by_name}
     names |= set(so_far.space.as_json())
     for whole in claims.wholes:
         _need(whole.label in known, "its claims are of settings that no trial was of")
-        complete({name: v for name, v in whole.settings.items() if name in AUGMENTATIONS})
+        for name in AUGMENTATIONS.keys() & whole.settings.keys():
+            _need_value(name, whole.settings[name])
         strange = [
             name
             for name, value in whole.settings.items()
