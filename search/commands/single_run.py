@@ -17,8 +17,8 @@ from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.driver.winner import stored_winner
 from search.experiment.config import ExperimentConfig
+from search.experiment.secrets import shown_uri
 from search.experiment.seeds import derive_seed
-from search.experiment.tracking_uri import shown_uri
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock
 from search.journal.state import SearchState

@@ -19,7 +19,7 @@ from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.config import ExperimentConfig
-from search.experiment.tracking_uri import shown_override, shown_uri
+from search.experiment.secrets import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
 from search.training.modes import MODES, check_modes

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from data.messages import did_you_mean, literal
 from data.value_forms import is_number
 from search.experiment.dimensions import SEARCHED_TITLE
-from search.experiment.tracking_uri import shown_uri
+from search.experiment.secrets import redacted, shown_uri
 
 Schema = dict[str, Any]
 
@@ -69,7 +69,7 @@ def _refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
 def _without_secrets(value: Any) -> Any:
     """The value with what an address may hold of secrets left out, before it is quoted or cut."""
     if isinstance(value, str):
-        return shown_uri(value) if "://" in value else value
+        return shown_uri(value) if "://" in value else redacted(value)
     if isinstance(value, dict):
         return {key: _without_secrets(each) for key, each in value.items()}
     return [_without_secrets(each) for each in value] if isinstance(value, list) else value

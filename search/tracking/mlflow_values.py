@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 
 if TYPE_CHECKING:
     import numpy as np

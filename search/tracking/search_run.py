@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search.evidence.findings import Score
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import Effect
 from search.journal.events import Opened
 from search.report.time_left import ExpectedWork

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from search.experiment.tracking_uri import checked_uri, shown_uri
+from search.experiment.secrets import shown_uri
+from search.experiment.tracking_uri import checked_uri
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
