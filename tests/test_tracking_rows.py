@@ -219,6 +219,10 @@ def test_a_registered_models_page_says_what_goes_in_and_comes_out():
         ("u:hunter2@[::1]:5000", "***@[::1]:5000"),
         ("note: mail me@host at 10:30 me@host", "note: mail me@host at 10:30 me@host"),
         ("path: /data/a@b", "path: /data/a@b"),
+        (
+            "allowed: http(s)://HOST; write http://***@h",
+            "allowed: http(s)://HOST; write http://***@h",
+        ),
     ],
 )
 def test_credentials_are_left_out_of_what_is_shown(text, shown):

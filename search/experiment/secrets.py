@@ -16,7 +16,7 @@ _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{0,39}\Z")
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
 _SQLITE_OPTIONS = re.compile(r"\w+=[^&]*(&\w+=[^&]*)*")
 # A name and a colon behind which no port stands, and no space: what follows is a password.
-_USER = r"(?P<user>[^\s:/\\@\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|\Z)|[\s\"']|\Z))"
+_USER = r"(?P<user>[^\s:/\\@\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|\Z)|[\s\"']|//|\Z))"
 # How an address begins at the start of a word. Looked for in the little text before an @ alone: in
 # a page with megabytes of base64 it would take half a minute.
 _BEGINS = re.compile(
