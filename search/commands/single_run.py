@@ -3,7 +3,7 @@ run directory; bundles are verified here too. Each is one function; how it is ca
 printed is `run_search.py`'s."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,9 @@ def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
         raise UserError(
             f"--to received {to!r}; allowed: {', '.join(EXPORTERS)}{did_you_mean(to, EXPORTERS)}"
         )
-    return write(policy_of(open_run(run_dir).state, trial), to)
+    policy = policy_of(open_run(run_dir).state, trial)
+    said = () if policy.active else (f"{policy.title}; what is exported changes nothing",)
+    return replace(write(policy, to), remarks=said)
 
 
 def policy_of(state: SearchState, trial: int | None = None) -> Policy:
@@ -155,7 +157,8 @@ def verified(
     if many:
         grades = grade_many(path, extent, data, say, weights)
         return _verified(grades, describe_grades(grades))
-    if path.exists() and not path.is_dir():  # what is no file either, is told there
+    # What is no file either, or a link that leads nowhere, is told there.
+    if not path.is_dir() and (path.exists() or path.is_symlink()):
         graded = grade(path, extent, data, say, weights)
         return _verified(graded, describe_grade(graded))
     if not extent.train:

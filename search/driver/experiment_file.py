@@ -99,7 +99,7 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
         text = json.dumps(data, allow_nan=False, default=_plain)
         config = ExperimentConfig.model_validate_json(text, strict=True, context=TABLES)
     except ValidationError as error:
-        lines = (f"{origin}: {complaint(ExperimentConfig, item)}" for item in error.errors())
+        lines = (f"{origin}: {complaint(ExperimentConfig, item, data)}" for item in error.errors())
         raise UserError("\n".join(dict.fromkeys(lines))) from error
     except RecursionError as error:
         raise UserError(f"{origin}: {TOO_DEEP}") from error

@@ -120,7 +120,7 @@ def _content(run_dir: Path, limits: JournalLimits) -> bytes:
     try:
         content = read_regular(path, limits.num_bytes, within=run_dir)
     except UserError as error:
-        raise JournalError(str(error)) from error
+        raise JournalError(f"{error}; restore it") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise JournalError(f"cannot read {JOURNAL}: {reason}; make it readable") from error
