@@ -4,17 +4,20 @@ smallest effect it can see.
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
+from data.messages import plural
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
-from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
+from search.driver.prepare import Prepared, available_cores, prepare, require_runnable, resources_of
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
-from search.driver.workload import workload
+from search.driver.workload import later_trials, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
@@ -38,13 +41,14 @@ TYPICAL_EPOCHS = (
 
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; seconds are an
-    estimate."""
+    estimate. later_trials: at the most."""
 
     name: str
     dataset: DatasetSummary
     controls: int
     trials: int
     later_trials: int
+    fewest_later_trials: int
     heads_a_trial: int
     images: int
     images_per_second: float
@@ -68,7 +72,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
     speed = _images_per_second(prepared, resources)
     work = workload(config)
-    num_later = round(sum(phase.trials for phase in work.later))
+    fewest_later, most_later = later_trials(config)
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
@@ -84,7 +88,8 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         dataset=prepared.summary,
         controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
-        later_trials=num_later,
+        later_trials=most_later,
+        fewest_later_trials=fewest_later,
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
@@ -94,7 +99,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=prepared.space.remarks(),
+        remarks=(*prepared.space.remarks(), *_busy()),
     )
 
 
@@ -172,6 +177,20 @@ def _seconds_a_head(prepared: Prepared, pool: int) -> float:
     return epochs * HEAD_SECONDS * pool * 1280 * max(1, settings.model.head_units) / HEAD_WORK
 
 
+def _busy() -> Iterator[str]:
+    """Whether others keep this machine from the speed that it has when idle."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
+    if load > 1.5 * cores:
+        yield (
+            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
+            "was measured so, and an idle machine needs less time"
+        )
+
+
+def _span(fewest: int, most: int) -> str:
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
+
+
 def describe_plan(plan: SearchPlan) -> str:
     """The plan for people, in a dozen lines."""
     counts = ", ".join(
@@ -185,7 +204,8 @@ def describe_plan(plan: SearchPlan) -> str:
             f"{size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
-            f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
+            f"  afterwards    {_span(plan.fewest_later_trials, plan.later_trials)} trials of "
+            "confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at "
             f"{plan.images_per_second:.0f} a second here",

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import UserError
+from data.listing import reason_of
 from data.messages import literal
 from data.sources import SOURCES
 from search.driver.algorithms import ALGORITHMS
@@ -138,7 +139,22 @@ def resolve_paths(data: dict, base: Path) -> None:
                 "read: download it, and write where it is"
             )
         if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
-            part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]
+            part[key] = _absolute(base, value, f"{section}.{key}")  # type: ignore[index]
+
+
+def _absolute(base: Path, value: str, where: str) -> str:
+    """Raises UserError for what cannot be a path: one with a NUL in it, too long, of an unknown
+    user."""
+    try:
+        path = (base / Path(value).expanduser()).resolve()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        why = reason_of(error).rstrip(".")
+        raise UserError(
+            f"{where}: received {literal(value)}, which cannot be a path ({why}); write where the "
+            "file or folder is"
+        ) from error
+    return str(path)
 
 
 def _apply_override(data: dict, override: str) -> bool:

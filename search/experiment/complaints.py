@@ -265,7 +265,7 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
         else _section(next(o for o in _options(place) if "$ref" in o), definitions)
     )
     names, key = list(section["properties"]), str(loc[-1])
-    if key.partition(":")[0] in names:
+    if re.match(r"\w+:", key):
         return "; write a space after the colon"
     outer, dot, inner = key.partition(".")
     if dot and outer in names:
