@@ -13,7 +13,6 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import UserError
 from data.messages import escaped
-from search.driver.prepare import resources_of
 from search.driver.run_reading import Run, open_run
 from search.driver.specs import NONE
 from search.driver.winner import final_record
@@ -22,6 +21,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
 from search.features.process_cache import dataset_of
 from search.verification.consistency import JournaledAnswers
+from search.verification.reopening import scratch_resources
 
 Answered = tuple[TrialRecord, Predictions]
 Runs = tuple[Run, Run]
@@ -105,7 +105,7 @@ def _dataset(runs: Runs, folders: Folders) -> Dataset:
         )
     config = runs[0].config
     seed = derive_seed(config.seed, "split")
-    dataset = dataset_of(config.dataset, seed, resources_of(config, folders[0]))
+    dataset = dataset_of(config.dataset, seed, scratch_resources(config, folders[0]))
     if dataset.digest != runs[0].opened.dataset.digest:
         raise UserError(
             f"the images of {folders[0]} are not what they were; restore them to compare"

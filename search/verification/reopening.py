@@ -148,9 +148,10 @@ class _Place:
 
 def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
     """Views go to `folder`, so that none is found ready; decoded images and clean features may
-    be."""
+    be. The cache that a config names is used where it is one: it may be somebody else's config."""
     resources = resources_of(config, folder)
-    cache_dir = resources.cache_dir if resources.cache_dir.exists() else default_cache_dir()
+    is_cache = (resources.cache_dir / "decoded").is_dir()
+    cache_dir = resources.cache_dir if is_cache else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
 
 
