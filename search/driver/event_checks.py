@@ -19,7 +19,7 @@ from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config import ExperimentConfig, by_place, changed, may_change
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
-from search.experiment.trial import TrialRecord, TrialResult, predictions_name
+from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Opened, Resumed, Retried, Told
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of, replay
@@ -247,11 +247,6 @@ def _check_told(so_far: _SearchSoFar, event: Event) -> None:
     _need(
         trained == (told.predictions_file is not None),
         "a trial has predictions where it was trained and completed, and only there",
-    )
-    named = told.predictions_file
-    _need(
-        named in (None, predictions_name(told.trial)),
-        f"it names {escaped(str(named)[:60])}, which no search writes",
     )
     _check_result(result, so_far.config)
 
