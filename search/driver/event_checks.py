@@ -16,7 +16,7 @@ from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
 from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.config import ExperimentConfig, by_place, changed, may_change
+from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
@@ -111,6 +111,8 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
         f"config_hash is {opened.config_hash!r}, and {so_far.config.hash!r} is its config's, which "
         "was changed or written by another version",
     )
+    other = ", ".join(differences(opened.config, so_far.config.filled))[:80]
+    _need(not other, f"its config is not spelled as a search spells it: {other}")
     _need(
         opened.name == so_far.config.name,
         f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
