@@ -153,6 +153,10 @@ def _another_answer(events: list[Event]) -> None:
     last["evidence"]["answer"] |= {"kind": "use", "settings": {"rotation_range": "/etc/passwd"}}
 
 
+def _secret_address(events: list[Event]) -> None:
+    events[0]["opened"]["config"]["tracking"]["uri"] = "postgresql://u:hunter2@h/db"
+
+
 READERS = {
     "report": ["report", "RUN"],
     "export": ["export", "RUN", "--to", "json"],
@@ -172,6 +176,7 @@ READERS = {
         _number_as_text,
         _strength_is_a_path,
         _another_answer,
+        _secret_address,
     ],
 )
 def test_every_reader_of_a_run_directory_refuses_what_no_search_writes(
@@ -190,7 +195,21 @@ def test_every_reader_of_a_run_directory_refuses_what_no_search_writes(
     assert result.exit_code == BAD_INPUT
     assert result.stderr.count("\n") == 1
     assert "run: event " in result.stderr
+    assert "hunter2" not in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_comparing_writes_into_no_folder_that_a_journal_names(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGSEARCH_CACHE", str(tmp_path / "ours"))
+    events = events_of(copied)
+    (tmp_path / "theirs").mkdir()
+    events[0]["opened"]["config"]["execution"]["cache_dir"] = str(tmp_path / "theirs")
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    result = CliRunner().invoke(app, ["compare", str(copied), str(copied)])
+    assert result.exit_code == 0
+    assert list((tmp_path / "theirs").iterdir()) == []
 
 
 def test_a_search_does_not_go_on_from_a_journal_that_none_writes(

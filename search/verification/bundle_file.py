@@ -161,7 +161,7 @@ def read_bundle(path: Path) -> BundleContents:
         with path.open("rb") as file:
             files = dict(_contents(file, _entries(file, found), found))
     except (OSError, zipfile.BadZipFile) as error:
-        why = _UNREADABLE.get(getattr(error, "errno", None)) or escaped(reason_of(error))
+        why = _UNREADABLE.get(getattr(error, "errno", None) or 0) or escaped(reason_of(error))
         raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}") from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
