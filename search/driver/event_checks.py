@@ -215,6 +215,7 @@ def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
         spec.settings.training.mode == so_far.space.mode,
         "spec.settings.training.mode is not that of the config",
     )
+    _need(protocol.objective == evaluation.objective, "spec.protocol.objective is another's")
     _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
     most_seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
     _need(
