@@ -342,3 +342,13 @@ def test_a_fifo_among_the_answers_is_to_be_restored_once(copied: Path, tmp_path:
     with pytest.raises(UserError, match="is no regular file; restore it") as caught:
         make_bundle(copied, "Ann", tmp_path / "x.zip")
     assert str(caught.value).count("restore it") == 1
+
+
+def test_a_manifest_says_of_the_search_what_its_journal_says(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    manifest = json.loads(files[MANIFEST]) | {"search_id": "../x"}
+    files[MANIFEST] = (json.dumps(manifest, indent=2) + "\n").encode()
+    found = grade(rewritten(tmp_path / "x.zip", files), UNTRAINED).differences
+    assert [(each.where, each.what) for each in found] == [
+        (MANIFEST, "search_id: not as the journal has it")
+    ]

@@ -80,10 +80,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         {SHEET: read_regular(sheet, most_bytes(SHEET), within=run_dir)} if sheet.is_file() else {}
     )
     files |= projections(run.state, files.get(SHEET))
-    version = run.opened.environment.get("packages", {}).get("augsearch", "")
-    manifest = Manifest(
-        student=student, search_id=run.opened.search_id, augsearch=version, files={}
-    )
+    manifest = manifest_of(run, student)
     make_folder(out.parent, "the bundle's folder")
     write_bundle(out, manifest, files)
     return Bundled(
@@ -93,6 +90,12 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         sha256=hash_of(out.read_bytes()).sha256,
         num_files=len(files) + 1,
     )
+
+
+def manifest_of(run: Run, student: str) -> Manifest:
+    """Of a run's bundle, its files left out."""
+    version = run.opened.environment.get("packages", {}).get("augsearch", "")
+    return Manifest(student=student, search_id=run.opened.search_id, augsearch=version, files={})
 
 
 def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:

@@ -21,8 +21,8 @@ from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
-from search.verification.bundle import differences_made_again, sheet_differences
-from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
+from search.verification.bundle import differences_made_again, manifest_of, sheet_differences
+from search.verification.bundle_file import MANIFEST, PREDICTIONS, SHEET, Manifest, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
@@ -117,7 +117,8 @@ def _graded(
         answers = _Readable(run.state, folder)
         submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
         graded = Grade(file=file, submission=submission)
-        differences = [*bundle.differences, *(strange := tuple(_strange_names(run.state)))]
+        differences = [*bundle.differences, *_claimed_otherwise(manifest, run)]
+        differences += (strange := tuple(_strange_names(run.state)))
         differences += unfinished(run.state)
         if strange:
             return graded.model_copy(update={"differences": tuple(differences)})
@@ -255,6 +256,15 @@ class _Readable(Mapping[int, Predictions]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+def _claimed_otherwise(manifest: Manifest, run: Run) -> Iterator[Difference]:
+    """What the manifest says of the search, beside its files, that its journal does not."""
+    ours, theirs = manifest_of(run, manifest.student), manifest.model_copy(update={"files": {}})
+    names = [name for name, value in ours if value != getattr(theirs, name)]
+    if names:
+        what = f"{', '.join(names)}: not as the journal has it"
+        yield Difference(where=MANIFEST, what=what)
 
 
 def _strange_names(state: SearchState) -> Iterator[Difference]:
