@@ -5,8 +5,9 @@ Decides nothing.
 """
 
 from collections import Counter
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from data.messages import first_of, plural
 
@@ -63,11 +64,11 @@ class Groups(_Frozen):
     much if those of a group were always answered alike.
     """
 
-    count: int
+    count: Annotated[int, Field(ge=1)]
     largest: str
-    largest_count: int
-    alone: int
-    independent_share: float
+    largest_count: Annotated[int, Field(ge=1)]
+    alone: Annotated[int, Field(ge=0)]
+    independent_share: Annotated[float, Field(gt=0, le=1)]
 
     def line(self) -> str:
         text = (

@@ -4,7 +4,9 @@ smallest effect it can see.
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +14,22 @@ import numpy as np
 from data.dataset import TRAIN, VALIDATION, Dataset
 from data.groups import effective_size
 from data.likeness import look_grouped
+from data.messages import plural
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
-from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
+from search.driver.prepare import Prepared, available_cores, prepare, require_runnable, resources_of
+from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
-from search.driver.workload import workload
+from search.driver.workload import later_trials, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Frozen, Resources
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
-from search.journal.journal_file import read
-from search.journal.run_dir import read_predictions
+from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
@@ -38,13 +42,14 @@ TYPICAL_EPOCHS = 45
 
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; seconds are an
-    estimate."""
+    estimate. later_trials: at the most."""
 
     name: str
     dataset: DatasetSummary
     controls: int
     trials: int
     later_trials: int
+    fewest_later_trials: int
     heads_a_trial: int
     images: int
     images_per_second: float
@@ -67,7 +72,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     prepared = prepare(config, resources)
     speed = _images_per_second(prepared, resources)
     work = workload(config)
-    num_later = round(sum(phase.trials for phase in work.later))
+    fewest_later, most_later = later_trials(config)
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
@@ -83,7 +88,8 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         dataset=prepared.summary,
         controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
-        later_trials=num_later,
+        later_trials=most_later,
+        fewest_later_trials=fewest_later,
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
@@ -93,7 +99,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=(*prepared.space.remarks(), *look_grouped(prepared.dataset)),
+        remarks=(*prepared.space.remarks(), *look_grouped(prepared.dataset), *_busy()),
     )
 
 
@@ -143,10 +149,9 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    journal = run_dir / "journal.jsonl"
-    if not journal.exists():
+    if not (run_dir / JOURNAL).exists():
         return None
-    state = replay(read(journal)[0])
+    state = replay(read_journal(run_dir)[0])
     baseline = state.baseline()
     if (
         state.opened is None
@@ -156,7 +161,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         or baseline.predictions_file is None
     ):
         return None
-    predictions = read_predictions(baseline, run_dir)
+    predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
     objective = prepared.config.evaluation.objective
     if OBJECTIVES[objective].needs_all and predictions.log_probs is None:
         return None
@@ -183,6 +188,20 @@ def _seconds_a_head(prepared: Prepared) -> float:
     return epochs * HEAD_SECONDS * work / HEAD_WORK
 
 
+def _busy() -> Iterator[str]:
+    """Whether others keep this machine from the speed that it has when idle."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
+    if load > 1.5 * cores:
+        yield (
+            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
+            "was measured so, and an idle machine needs less time"
+        )
+
+
+def _span(fewest: int, most: int) -> str:
+    return f"{most}" if fewest == most else f"{fewest} to {most}"
+
+
 def describe_plan(plan: SearchPlan) -> str:
     """The plan for people, in a dozen lines."""
     counts = ", ".join(
@@ -196,7 +215,8 @@ def describe_plan(plan: SearchPlan) -> str:
             f"{size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
-            f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
+            f"  afterwards    {_span(plan.fewest_later_trials, plan.later_trials)} trials of "
+            "confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at "
             f"{plan.images_per_second:.0f} a second here",

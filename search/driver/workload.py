@@ -91,7 +91,8 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
-        top = 1 + evaluation.confirm.top + others  # the setting recommended is one more
+        # The setting recommended is one more.
+        top = 1 + min(evaluation.confirm.top, num_trials(config, space)) + others
         phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
         searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
@@ -102,6 +103,15 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
         # One fold: no augmentation, and what the answer uses.
         phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
+
+
+def later_trials(config: ExperimentConfig) -> tuple[int, int]:
+    """How many trials follow the search phase: the fewest, where no setting is recommended beside
+    the best ones and none is tested, and the most."""
+    fewest, most = (
+        round(sum(phase.trials for phase in workload(config, share).later)) for share in (0.0, 1.0)
+    )
+    return fewest - (config.evaluation.confirm is not None) - config.evaluation.test, most
 
 
 def _epochs(
@@ -122,7 +132,7 @@ def _epochs(
     }
     if confirm is not None:
         each = evaluation.folds * confirm.seeds * full
-        trials: float = confirm.top + 1 + num_controls
+        trials: float = min(confirm.top, num_trials(config, space)) + 1 + num_controls
         phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
         searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:

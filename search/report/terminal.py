@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.tracking_uri import mlflow_uri, redacted
+from search.experiment.secrets import redacted
+from search.experiment.tracking_uri import mlflow_uri
 from search.experiment.trial import TrialRecord
 from search.journal.journal_file import FRESH
 from search.report.answer import answer, beside_answer
