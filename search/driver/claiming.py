@@ -9,13 +9,15 @@ from functools import cached_property
 
 import numpy as np
 
+from data.dataset import TRAIN, VALIDATION
 from search.driver.declaration import Declaration
 from search.driver.phases import Context
 from search.driver.specs import STREAMS
-from search.evidence.answer import Claims
+from search.evidence.answer import Answer, Claims, Shortfall, Size, answer_of, least_known
 from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.curves import NOTHING, Axis, Combination, Model, fit, propose, strengths
 from search.evidence.measurements import Measurements, Training, measure
+from search.evidence.shortfall import blur_of, what_would_show
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
@@ -125,3 +127,32 @@ class Look:
         if not self.says_anything:
             return nothing_to_claim(declared)
         return claim(self.measured, self.points, declared, self.seed)
+
+    def answer(self, claims: Claims) -> Answer:
+        """What they come to, and, where that is not known, what would show it."""
+        found = answer_of(claims)
+        if found.kind != "cannot_tell" or found.detectable is None:
+            return found
+        return found.model_copy(update={"shortfall": self._shortfall(claims)})
+
+    def _shortfall(self, claims: Claims) -> Shortfall | None:
+        """For what is known least."""
+        least = least_known(claims)
+        if least is None or least.measured is None:
+            return None
+        outside = "" if least.settings else least.label
+        point = Combination(outside=outside) if outside else Combination.of(least.settings)
+        asked = self.model.contrasts([(point, NOTHING)])
+        config, splits = self.context.config, np.asarray(self.context.prepared.dataset.splits)
+        stage = STREAMS["confirm" if config.evaluation.confirm else "trial"]
+        folds, pool = config.evaluation.folds, int(np.isin(splits, (TRAIN, VALIDATION)).sum())
+        scored = pool if folds > 1 else int((splits == VALIDATION).sum())
+        seeds = (config.evaluation.confirm or config.evaluation).seeds
+        return what_would_show(
+            blur_of(self.measured, asked, stage),
+            claims.critical,
+            Size(seeds=seeds, folds=folds, images=scored),
+            pool,
+            missed=least.measured.detectable,
+            negligible=claims.negligible,
+        )

@@ -13,7 +13,7 @@ from search.driver.claiming import Look
 from search.driver.confirmation import RECOMMENDED, whole_settings
 from search.driver.phases import Context, Knowledge, best_trials
 from search.driver.specs import NONE
-from search.evidence.answer import Claims, answer_of
+from search.evidence.answer import Claims
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.evidence.floor import NullFloor, null_floor
@@ -33,11 +33,12 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
     completed = [n for n in known.trials if record(n).status == "completed"]
     best = best_trials(context, known.trials, 1)
     sources = whole_settings(context, known)
-    claims = Look(context).claims({label: record(n) for label, n in sources.items()})
+    look = Look(context)
+    claims = look.claims({label: record(n) for label, n in sources.items()})
     is_final = not context.prepared.is_confirmed
     updates: dict = {
         "claims": claims,
-        "answer": answer_of(claims) if is_final else None,
+        "answer": look.answer(claims) if is_final else None,
         "is_final": is_final,
         "sources": sources,
         "rung_correlations": rank_correlations(map(record, completed)),
@@ -81,8 +82,9 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
         for label, number in found.trained.items()
         if record(number).kind == "confirm"
     }
-    claims = Look(context).claims(wholes, RECOMMENDED)
-    answer = answer_of(claims)
+    look = Look(context)
+    claims = look.claims(wholes, RECOMMENDED)
+    answer = look.answer(claims)
     used = answer.label if answer.kind == "use" else _best_whole(claims)
     shown = found.trained.get(used) if used is not None else None
     shown = shown if shown is not None and record(shown).status == "completed" else None

@@ -6,7 +6,7 @@ tell; then what must be known with it.
 from collections.abc import Iterator
 
 from data.messages import plural
-from search.evidence.answer import Answer, VerdictWord
+from search.evidence.answer import Answer, Size, VerdictWord
 from search.report.view import SearchView
 from search.report.wording import amount_text, effect_text, estimate_text
 
@@ -48,9 +48,36 @@ def _settled(view: SearchView, found: Answer) -> str:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
         "It cannot be told whether augmentation helps: an effect below "
-        f"{_amount(view, found.detectable)} was invisible here; more seeds or more images show "
-        "smaller ones."
+        f"{_amount(view, found.detectable)} was invisible here. {_what_would_show(view, found)}"
     )
+
+
+def _what_would_show(view: SearchView, found: Answer) -> str:
+    """The cheapest way first."""
+    missed = found.shortfall
+    if missed is None or not missed.ways:
+        return (
+            "More seeds, more images, and each augmentation trained alone (evaluation.ablation) "
+            "show smaller ones."
+        )
+    ways = [_way(view, size, missed.now) for size in missed.ways]
+    one = "" if len(ways) == 1 else ", the cheapest first"
+    return (
+        f"One of {_amount(view, missed.target)} would be found 4 times in 5{one}: with "
+        f"{'; or with '.join(ways)}."
+    )
+
+
+def _way(view: SearchView, size: Size, now: Size) -> str:
+    key = "evaluation.confirm.seeds" if view.confirmation_is_on else "evaluation.seeds"
+    changes = []
+    if size.folds != now.folds:
+        changes.append(f"{size.folds} folds in place of {now.folds} (evaluation.folds)")
+    if size.seeds != now.seeds:
+        changes.append(f"{plural(size.seeds, 'seed')} in place of {now.seeds} ({key})")
+    if size.images != now.images and size.folds == now.folds:
+        changes.append(f"about {size.images:,} images scored in place of {now.images:,}")
+    return " and ".join(changes)
 
 
 def _amount(view: SearchView, value: float) -> str:

@@ -29,6 +29,7 @@ def summarize(view: SearchView) -> dict[str, Any]:
         "confirmed": [_whole(whole) for whole in view.wholes],
         "augmentations": {each.name: _augmentation(each) for each in view.augmentations},
         "detectable": view.answer.detectable if view.answer else None,
+        "shortfall": _shortfall(view),
         "verdicts": {judged.name: judged.as_json for judged in view.augmentations},
         "policy": _policy(view),
         "by_class": {name: _effect(effect) for name, effect in evidence.by_class.items()},
@@ -125,6 +126,12 @@ def _strengths(claims: AugmentationClaims | None) -> dict[str, Any] | None:
 
 def _point(point: CurvePoint) -> dict[str, Any]:
     return {"value": point.value, **effect_json(point.measured)}
+
+
+def _shortfall(view: SearchView) -> dict[str, Any] | None:
+    """What would have shown an effect, where the answer is that it cannot be told."""
+    missed = view.answer.shortfall if view.answer else None
+    return missed.model_dump(mode="json") if missed else None
 
 
 def _policy(view: SearchView) -> dict[str, Any]:
