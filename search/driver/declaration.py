@@ -15,6 +15,7 @@ from search.driver.workload import FRESH_VIEWS
 from search.evidence.curves import Axis, Combination
 from search.experiment.dimensions import Dimension, Range
 from search.experiment.settings import Settings
+from search.experiment.space import rounded
 from search.experiment.trial import Kind, TrialSpec
 from search.training.modes import Views
 
@@ -152,12 +153,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _written(dimension: Dimension) -> list[Any]:
-    """The values searched; of a range, some."""
+    """The values searched; of a range, some, as trials have them."""
     if isinstance(dimension, Range):
-        return [
-            float(f"{value:.4g}") if isinstance(value, float) else value
-            for value in dimension.spread()
-        ]
+        return [rounded(value) for value in dimension.spread()]
     return list(dimension.values)
 
 
