@@ -52,8 +52,8 @@ POINT = 0.01**2  # the variance of a standard error of a point
 
 def test_a_variance_is_taken_apart_into_what_thins_it() -> None:
     found = blur_of(measurements(3e-5, 2e-5, 1e-5), PAIR, "confirm")
-    assert (found.images, found.noise) == (pytest.approx(3e-5), pytest.approx(2e-5))
-    assert (found.heads, found.rest) == (pytest.approx(1e-5), 0.0)
+    parts = [found.images, found.noise, found.heads, found.rest]
+    assert parts == pytest.approx([3e-5, 2e-5, 1e-5, 0.0])
 
 
 def test_the_luck_of_an_earlier_round_and_the_model_s_error_are_thinned_by_nothing() -> None:

@@ -10,8 +10,7 @@ from math import log2
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
-from search.driver.specs import CONTROLS, NONE, STREAMS, SpecFactory
-from search.driver.workload import FRESH_VIEWS
+from search.driver.specs import CONTROLS, FRESH_VIEWS, NONE, STREAMS, SpecFactory
 from search.evidence.curves import Axis, Combination
 from search.experiment.dimensions import Dimension, Range
 from search.experiment.settings import Settings
@@ -49,6 +48,11 @@ class Declaration:
             if not is_option(name)
         }
         return tuple(_axis(name, values) for name, values in {**searched, **fixed}.items())
+
+    @property
+    def tried(self) -> tuple[Axis, ...]:
+        """Those whose augmentation changes a picture at some value: each is trained alone."""
+        return tuple(axis for axis in self.axes if len(axis.values) > 1)
 
     @cached_property
     def covariates(self) -> tuple[Axis, ...]:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
-from search.driver.specs import controls_of
+from search.driver.declaration import Declaration
+from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
@@ -17,7 +18,6 @@ from search.training.modes import Views, budget_of, mode_of
 
 # what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
 HEADS = 3.0
-FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
 BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
 # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 REMOVED_SHARE = 0.5
@@ -53,6 +53,13 @@ class Workload:
     def plan(self) -> dict[str, float]:
         """The work of each phase, in views."""
         return {name: phase.amount for name, phase in self.phases.items()}
+
+    @property
+    def num_trainings(self) -> int:
+        """All that effects are claimed from, as far as it is known before; the test set's are
+        not."""
+        counted = (phase.trials for name, phase in self.phases.items() if name != "test")
+        return round(sum(counted))
 
     @property
     def later(self) -> tuple[PhaseWork, ...]:
@@ -92,15 +99,20 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
         views = max(float(evaluation.confirm.views), full)
         top = 1 + evaluation.confirm.top + others  # the setting recommended is one more
         phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
-        searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
-            removed = removed_share * searched
-            trials = searched + removed * (removed >= LARGE_POLICY)
+            alone = num_alone(config, space)
+            removed = removed_share * alone
+            trials = alone + removed * (removed >= LARGE_POLICY)
             phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
         # One fold: no augmentation, and what the answer uses.
         phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
+
+
+def num_alone(config: ExperimentConfig, space: Space) -> int:
+    """How many augmentations are trained alone: those searched, and those that are always on."""
+    return len(Declaration(SpecFactory(config, space, "float32")).tried)
 
 
 def _epochs(
@@ -123,9 +135,8 @@ def _epochs(
         each = evaluation.folds * confirm.seeds * full
         trials: float = confirm.top + 1 + num_controls
         phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
-        searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
-            trials = (1 + removed_share) * searched
+            trials = (1 + removed_share) * num_alone(config, space)
             phases["ablation"] = PhaseWork(trials, trials * each, 0.0)
     if evaluation.test:
         phases["test"] = PhaseWork(

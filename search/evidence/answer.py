@@ -158,7 +158,7 @@ class Answer(Frozen):
 
     kind: use `settings`; use none, since whatever was tried is shown to gain less than `at_most`;
     or it cannot be told, because an effect below `detectable` was invisible here:
-    of the augmentation that is known least; `shortfall` is what would show one.
+    of what is known least (`least_known`); `shortfall` is what would show one.
     left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
     add to the recommended setting; NOT TRIED where they were not tried beside what is used.
     """
@@ -201,11 +201,12 @@ def answer_of(claims: Claims) -> Answer:
 
 
 def least_known(claims: Claims) -> WholeClaim | None:
-    """The augmentation alone whose effect is known least, of whole settings where none was tried;
-    None where nothing was."""
+    """What is known least of all that may gain what matters, augmentations alone before whole
+    settings; of everything tried where nothing may. None where nothing was tried."""
     alone = {alone_label(each.name) for each in claims.augmentations if each.alone}
     tried = [(each, found) for each in candidates(claims) if (found := each.measured)]
-    among = [pair for pair in tried if pair[0].label in alone] or tried
+    among = [pair for pair in tried if pair[1].ci[1] > claims.negligible] or tried
+    among = [pair for pair in among if pair[0].label in alone] or among
     return max(among, key=lambda pair: pair[1].detectable, default=(None, None))[0]
 
 

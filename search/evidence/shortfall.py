@@ -59,10 +59,8 @@ def what_would_show(
 
     target = _target(missed, negligible)
     allowed = (target / (critical + float(ndtri(POWER)))) ** 2
-    more_heads = sorted(_more_heads(blur, now, pool, allowed), key=lambda s: (s.folds * s.seeds))
-    return Shortfall(
-        target=target, now=now, ways=(*more_heads, *_more_images(blur, now, allowed))
-    )
+    more_heads = sorted(_more_heads(blur, now, pool, allowed), key=lambda s: s.folds * s.seeds)
+    return Shortfall(target=target, now=now, ways=(*more_heads, *_more_images(blur, now, allowed)))
 
 
 def _target(missed: float, negligible: float) -> float:
@@ -75,8 +73,7 @@ def _more_heads(blur: Blur, now: Size, pool: int, allowed: float) -> Iterator[Si
     folds = [Size(seeds=now.seeds, folds=f, images=pool) for f in _FOLDS]
     for start in (now, *(folds if now.folds == 1 and pool > now.images else ())):
         sizes = (
-            start.model_copy(update={"seeds": seeds})
-            for seeds in range(now.seeds, MOST_SEEDS + 1)
+            start.model_copy(update={"seeds": seeds}) for seeds in range(now.seeds, MOST_SEEDS + 1)
         )
         found = next((size for size in sizes if blur.at(size, now) <= allowed), None)
         if found is not None:

@@ -30,14 +30,15 @@ def answer(view: SearchView) -> str:
 
 
 def beside_answer(view: SearchView) -> list[str]:
-    """What must be known with the answer: what helps and is left out, what speaks against it."""
-    return [*_left_out(view), *_doubts(view), *_on_test(view)]
+    """What must be known with the answer: what helps and is left out, what speaks against it, what
+    was stopped early."""
+    return [*_left_out(view), *_doubts(view), *_on_test(view), *_stopped_early(view)]
 
 
 def _settled(view: SearchView, found: Answer) -> str:
     if found.kind == "use":
         gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
-        how = ", confirmed on fresh seeds" if view.is_confirmed else ""
+        how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
         return f"Use {view.recommended}: {gain} over no augmentation{how}."
     if found.kind == "none":
         return (
@@ -121,6 +122,17 @@ def _on_test(view: SearchView) -> Iterator[str]:
             f"{estimate_text(view.answer.gain, view.unit)}. It is unlike the images that were "
             "searched on, or its images are too like one another: do not count on the gain."
         )
+
+
+def _stopped_early(view: SearchView) -> Iterator[str]:
+    looks = view.evidence.looks
+    for number, look in enumerate(looks, start=1):
+        at = f"Stopped at look {number} of {len(looks)}, after {plural(look.after, 'training')}: "
+        if look.ended_search:
+            yield f"{at}the search phase, since every augmentation was known well enough."
+        if look.spared:
+            what = ", ".join(look.spared)
+            yield f"{at}{what}; known well enough, or unable to gain what matters."
 
 
 def _no_answer_yet(view: SearchView) -> str:

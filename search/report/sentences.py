@@ -64,6 +64,7 @@ def _unfinished(view: SearchView) -> list[str]:
     if not view.is_confirmed:
         off = "it was switched off (evaluation.confirm: null)"
         why = "no trial got so far" if view.confirmation_is_on else off
+        why = "all that it would have trained was known before" if view.is_stopped_early else why
         said.append(f"Nothing here is confirmed on {fresh_text(view)}: {why}.")
     return said
 

@@ -36,6 +36,7 @@ def summarize(view: SearchView) -> dict[str, Any]:
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
         "optimism": evidence.optimism,
+        "looks": _looks(view),
         "rung_correlations": [rung.model_dump() for rung in evidence.rung_correlations],
         "test": _test(view.test),
         "timing": _timing(view),
@@ -126,6 +127,21 @@ def _strengths(claims: AugmentationClaims | None) -> dict[str, Any] | None:
 
 def _point(point: CurvePoint) -> dict[str, Any]:
     return {"value": point.value, **effect_json(point.measured)}
+
+
+def _looks(view: SearchView) -> list[dict[str, Any]]:
+    """Those that were planned, where any were; the last one is at the end."""
+    return [
+        {
+            "after": look.after,
+            "level": look.level,
+            "taken": look.is_taken,
+            "settled": sorted(look.settled.names | look.settled.labels),
+            "ended_search": look.ended_search,
+            "spared": list(look.spared),
+        }
+        for look in view.evidence.looks
+    ]
 
 
 def _shortfall(view: SearchView) -> dict[str, Any] | None:

@@ -73,10 +73,13 @@ def _range(judged: Judged) -> str:
 
 
 def _note(judged: Judged, view: SearchView) -> str:
+    notes = list(judged.doubts)
     if judged.verdict == "NO EVIDENCE" and judged.measured:
         least = amount_text(judged.measured.detectable, view.unit, signed=False)
-        return f"{least} would have been found 4 times in 5"
-    return "; ".join(judged.doubts)
+        notes.append(f"{least} would have been found 4 times in 5")
+    if (look := view.look_of(judged.name)) is not None:
+        notes.append(f"as known at look {look} of {len(view.evidence.looks)}")
+    return "; ".join(notes)
 
 
 def whole_table(view: SearchView) -> Table:

@@ -252,6 +252,28 @@ class SearchView:
         """Whether the answer rests on settings trained again on fresh seeds."""
         return self.evidence.is_final and bool(self.evidence.trained)
 
+    @property
+    def is_use_confirmed(self) -> bool:
+        """Whether what the answer uses was: not where an early look knew it."""
+        used = self.record(self.evidence.trained.get(self.used_label))
+        return self.is_confirmed and used is not None and used.status == "completed"
+
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether an early look settled what else would have been trained."""
+        return any(look.spared or look.ended_search for look in self.evidence.looks)
+
+    def look_of(self, name: str) -> int | None:
+        """The number of the early look at which a row of the table was settled, and left."""
+        return next(
+            (
+                number
+                for number, look in enumerate(self.evidence.looks, start=1)
+                if name in look.settled.names | look.settled.labels
+            ),
+            None,
+        )
+
     @cached_property
     def augmentations(self) -> tuple[Judged, ...]:
         """All that are searched, in the order of the search."""

@@ -291,6 +291,11 @@ def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
         wholes = {each.label for each in found.claims.wholes}
         known = {*found.trained, *found.sources}
         _need(wholes <= known, "its claims are of settings that no trial was of")
+    for look in found.looks:
+        for each in look.settled.augmentations:
+            _need_augmentation(each.name)
+    asked = so_far.config.search.looks or ()
+    _need(len(found.looks) == len(asked), f"it has {len(found.looks)} looks; planned: {len(asked)}")
     _need(
         found.by_class.keys() <= set(so_far.opened.dataset.class_names),
         "by_class names other classes",
