@@ -104,10 +104,12 @@ def _left_out(view: SearchView) -> Iterator[str]:
 
 
 def _doubts(view: SearchView) -> Iterator[str]:
+    rows = [(judged.name, judged.doubts) for judged in view.augmentations]
+    rows += [(whole.label, whole.doubts) for whole in view.wholes]
     by_doubt: dict[str, list[str]] = {}
-    for judged in view.augmentations:
-        if judged.doubts:
-            by_doubt.setdefault(" and ".join(judged.doubts), []).append(judged.name)
+    for name, doubts in rows:
+        if doubts:
+            by_doubt.setdefault(" and ".join(doubts), []).append(name)
     for doubt, names in by_doubt.items():
         yield (
             f"HURTS of {', '.join(names)} rests on trainings that had little: {doubt}. That counts "

@@ -7,12 +7,14 @@ import math
 from collections.abc import Iterable
 
 from data.messages import plural
+from search.evidence.answer import Estimate
 from search.experiment.trial import TrialRecord
 from search.report.measures import budget, heads_cut
 from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
     effect_text,
+    estimate_text,
     number_text,
     percent_text,
     seconds_text,
@@ -121,6 +123,31 @@ def how_to_read_verdicts(view: SearchView) -> str:
         f'the strengths not shown to be worse than the best. "{view.within_name}" is what it adds '
         "there."
     )
+
+
+def what_goes_with_what(view: SearchView) -> str | None:
+    """What each of those that help alone adds beside the recommended setting; None where none does,
+    or nothing was tried beside others."""
+    told = [
+        f"{judged.name} {_adds(judged.within, view)}"
+        for judged in view.augmentations
+        if judged.verdict == "HELPS" and judged.within is not None
+    ]
+    if not told:
+        return None
+    beside = view.within_name.removeprefix("beside ")
+    return (
+        f"Of those that help alone, beside {beside}: {'; '.join(told)}. Augmentations overlap: two "
+        "together mostly gain less than the sum of both."
+    )
+
+
+def _adds(within: Estimate, view: SearchView) -> str:
+    text = estimate_text(within, view.unit)
+    low, high = within.ci
+    if low > 0:
+        return f"adds {text}"
+    return f"hurts, {text}" if high < 0 else f"adds nothing shown, {text}"
 
 
 def no_verdicts(view: SearchView) -> str | None:

@@ -103,6 +103,7 @@ def _whole(whole: WholeSetting) -> dict[str, Any]:
         "settings": dict(whole.settings),
         "verdict": whole.verdict,
         **effect_json(whole.measured),
+        "remarks": list(whole.doubts),
     }
 
 

@@ -26,6 +26,7 @@ from search.report.wording import (
 MOST_CLASSES, MOST_NOTED = 60, 10
 SPLITS = ("train", "validation", "test")
 EFFECT = "effect (95 %)"
+OWN_EFFECT = "by its own training (95 %)"  # beside that of all trainings: another figure
 
 
 def verdict_table(view: SearchView) -> Table:
@@ -99,9 +100,11 @@ def whole_table(view: SearchView) -> Table:
         Column("setting", lambda whole: _whole_text(whole, view)),
         Column("verdict", word, kind="strong"),
         Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
-        Column("in the search", searched),
+        Column("in the search, that training alone", searched),
+        Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
     )
-    return Table.of("Whole settings", columns, view.wholes)
+    table = Table.of("Whole settings", columns, view.wholes)
+    return table.less(lambda cell: not cell.text) if table.rows else table
 
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
@@ -119,7 +122,7 @@ def best_trials_table(view: SearchView) -> Table:
     done = [r for r in (*view.ranked_controls, *view.ranked_trials) if r.effect is not None]
     columns: Sequence[Column[TrialRecord]] = (
         Column("trial", lambda record: str(record.trial)),
-        Column(EFFECT, lambda r: effect_text(r.effect, view.unit, named=False), view.unit.name),
+        Column(OWN_EFFECT, lambda r: effect_text(r.effect, view.unit, named=False), view.unit.name),
         Column("augmentation", what_text),
     )
     return Table.of("Trials", columns, sorted(done, key=delta, reverse=True)[:MOST_NOTED])

@@ -6,7 +6,7 @@ and the view, and decides nothing.
 import os
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from search.experiment.objectives import OBJECTIVES
@@ -43,6 +43,7 @@ VERDICT_STYLES = {
     "NO EVIDENCE": "dim",
     "NOT TRIED": "dim",
 }
+DOUBTFUL = "*"  # behind a verdict
 VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
 QUIET_SECONDS = 300.0  # of a log, at the most, while a trial goes through its epochs
 
@@ -247,7 +248,10 @@ def print_closing(result: "SearchResult", console: "Console | None" = None) -> N
         print_line(console, f"The search {what} ({result.reason}); run it again to go on.")
     if view.judged:
         print_line(console, "")
-        _print_table(verdict_table(view).first(VERDICT_COLUMNS), console)
+        doubtful = {judged.name for judged in view.judged if judged.doubts}
+        _print_table(verdict_table(view).first(VERDICT_COLUMNS), console, doubtful)
+        if doubtful:
+            print_line(console, f"{DOUBTFUL} rests on trainings that had little, as said above")
         print_line(console, "")
     _print_leak(view, console)
     places = _places(result, view)
@@ -268,8 +272,9 @@ def _print_leak(view: SearchView, console: "Console") -> None:
     print_line(console, "")
 
 
-def _print_table(table: Table, console: "Console") -> None:
-    """Without rules and lines; a verdict in its colour where there are colours."""
+def _print_table(table: Table, console: "Console", doubtful: Collection[str] = frozenset()) -> None:
+    """Without rules and lines; a verdict in its colour where there are colours. doubtful: rows, by
+    their first cell, whose verdict is marked."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -279,7 +284,9 @@ def _print_table(table: Table, console: "Console") -> None:
         cells = []
         for cell, column in zip(row, table.columns, strict=True):
             style = styles.get(cell.text, "") if column.kind == "verdict" else ""
-            cells.append(Text(shortened(cell.text, NAME_WIDTH).replace("−", "-"), style=style))
+            mark = DOUBTFUL if column.kind == "verdict" and row[0].text in doubtful else ""
+            text = shortened(cell.text + mark, NAME_WIDTH).replace("−", "-")
+            cells.append(Text(text, style=style))
         drawn.add_row(*cells)
     console.print(drawn)
 

@@ -71,7 +71,8 @@ class Judged:
 @dataclass(frozen=True)
 class WholeSetting:
     """A whole setting against no augmentation. record: of its confirming trial, else of the control
-    it is. source: the trial of the search that it repeats. settings: its augmentation."""
+    it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
+    `Judged` has them."""
 
     label: str
     record: TrialRecord | None
@@ -80,6 +81,7 @@ class WholeSetting:
     measured: Estimate | None
     settings: Mapping[str, Any]
     is_recommended: bool
+    doubts: tuple[str, ...] = ()
 
 
 def effect_json(measured: Estimate | None) -> dict[str, Any]:
@@ -294,7 +296,10 @@ class SearchView:
         best = max(wholes, key=lambda label: _gain(wholes[label]), default=None)
         used = self.answer.label if self.answer and self.answer.kind == "use" else None
         found = wholes.get(used or self.claims.recommended or "") or wholes.get(best or "")
-        return self._judged(self._whole_name(found.label), found.measured) if found else None
+        if found is None:
+            return None
+        name, rests_on = self._whole_name(found.label), self._trained_as(found.label)
+        return self._judged(name, found.measured, rests_on=rests_on)
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
@@ -313,8 +318,7 @@ class SearchView:
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
         word = self._word(measured)
-        doubts = self._doubts(rests_on) if word == "HURTS" else ()
-        return Judged(name, word, measured, claims, doubts)
+        return Judged(name, word, measured, claims, self._doubts(word, rests_on))
 
     def _word(self, measured: Estimate | None) -> VerdictWord:
         return "NOT TRIED" if self.claims is None else word_of(measured, self.claims.negligible)
@@ -327,7 +331,18 @@ class SearchView:
             if record.status == "completed" and name in record.spec.settings.augmentation
         )
 
-    def _doubts(self, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
+    def _trained_as(self, label: str) -> tuple[TrialRecord, ...]:
+        """What a claim on a whole setting rests on."""
+        numbers = (self.evidence.trained.get(label), self.evidence.sources.get(label))
+        found = [self.record(number) for number in numbers]
+        controls = [r for r in self.of_kind("control") if r.label == label]
+        completed = (r for r in (*found, *controls) if r and r.status == "completed")
+        return tuple({record.trial: record for record in completed}.values())
+
+    def _doubts(self, word: VerdictWord, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
+        """Little training counts against augmentation, so only harm is in doubt."""
+        if word != "HURTS":
+            return ()
         doubts = []
         heads = sum(r.trained.num_heads for r in rests_on if r.trained)
         cut = sum(map(heads_cut, rests_on))
@@ -347,16 +362,17 @@ class SearchView:
         return tuple(self._whole(each) for each in found if each.measured)
 
     def _whole(self, claim: WholeClaim) -> WholeSetting:
-        record = self._record_of(claim.label)
+        record, word = self._record_of(claim.label), self._word(claim.measured)
         own = record.spec.settings.augmentation if record else {}
         return WholeSetting(
             claim.label,
             record,
             self.record(self.evidence.sources.get(claim.label)),
-            self._word(claim.measured),
+            word,
             claim.measured,
             _augmentation(claim.settings) or own,
             bool(self.answer and self.answer.kind == "use" and self.answer.label == claim.label),
+            self._doubts(word, self._trained_as(claim.label)),
         )
 
     def _record_of(self, label: str) -> TrialRecord | None:
@@ -364,14 +380,15 @@ class SearchView:
         return self.record(self.evidence.trained.get(label)) or next(reversed(controls), None)
 
     @cached_property
-    def word_of_trial(self) -> Mapping[int, tuple[VerdictWord, Estimate]]:
-        """The verdict on what a confirming trial trained, by its number."""
+    def claimed_of(self) -> Mapping[int, tuple[VerdictWord, Estimate]]:
+        """The verdict on what a trial trained, from all trainings, by its number: of those that
+        stand for a claim, whose own effect is another figure of the same setting."""
         tried = candidates(self.claims) if self.claims and self.evidence.is_final else []
         said = {}
         for each in tried:
-            record = self.record(self.evidence.trained.get(each.label))
-            if record and each.measured and _has_trained(record, each.settings):
-                said[record.trial] = self._word(each.measured), each.measured
+            for record in self._trained_as(each.label) if each.measured else ():
+                if each.measured and _has_trained(record, each.settings):
+                    said[record.trial] = self._word(each.measured), each.measured
         return said
 
     @cached_property
