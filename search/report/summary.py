@@ -7,8 +7,9 @@ from search.evidence.answer import AugmentationClaims, CurvePoint
 from search.evidence.findings import Score, TestResult
 from search.experiment.trial import Effect, TrialRecord
 from search.report.answer import answer, beside_answer
+from search.report.claim_view import Judged, WholeSetting, effect_json
 from search.report.measures import best_epoch
-from search.report.view import Judged, SearchView, WholeSetting, effect_json
+from search.report.view import SearchView
 
 
 def summarize(view: SearchView) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
+from search.report.claim_view import Judged, WholeSetting
 from search.report.table_model import Cell, Column, Table
-from search.report.view import Judged, SearchView, WholeSetting
+from search.report.view import SearchView
 from search.report.wording import (
     NUMBERED,
     amount_text,

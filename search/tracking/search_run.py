@@ -10,8 +10,9 @@ from search.evidence.findings import Score
 from search.experiment.tracking_uri import redacted
 from search.experiment.trial import Effect
 from search.journal.events import Opened
+from search.report.claim_view import Judged
 from search.report.time_left import ExpectedWork
-from search.report.view import Judged, SearchView
+from search.report.view import SearchView
 from search.tracking.description import describe
 from search.tracking.mlflow_values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
 
