@@ -15,7 +15,7 @@ from data.image_files import NamedImage
 from run_search import app
 from search.commands.predict import Prediction, predict
 from search.driver.session import SearchResult
-from search.report.sentences import data_lines
+from search.report.sections import data_lines
 from search.report.view import SearchView
 
 EVALUATION = {"folds": 2, "seeds": 1, "confirm": None}

@@ -29,15 +29,10 @@ from search.report.figure_style import (
     to_svg,
 )
 from search.report.figures import FIGURES
-from search.report.figures_effects import (
-    MOST_ROWS,
-    draw_floor,
-    draw_forest,
-    floor_rows,
-    rho_interval,
-)
+from search.report.figures_effects import draw_forest
 from search.report.figures_strengths import draw_strengths, strengths_text
 from search.report.figures_training import curves_text, draw_curves
+from search.report.figures_trials import MOST_ROWS, draw_floor, floor_rows, rho_interval
 from search.report.view import SearchView
 
 DRAWN_AT_THE_END = set(FIGURES)

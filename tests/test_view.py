@@ -10,10 +10,11 @@ from stand_ins import Clock
 from states import make_claims, make_state, with_claims
 
 from search.driver.session import SearchResult
+from search.report.closing import print_closing
 from search.report.page import render_report
 from search.report.summary import summarize
 from search.report.table_model import Cell, Column, Table, as_csv, as_markdown
-from search.report.terminal import Progress, print_closing
+from search.report.terminal import Progress
 from search.report.time_left import ExpectedWork, seconds_of
 from search.report.view import SearchView
 from search.report.wording import name_text

@@ -20,11 +20,11 @@ from search.driver.session import SearchResult
 from search.evidence.answer import Claims, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer, beside_answer
+from search.report.closing import print_closing
 from search.report.page import render_report
 from search.report.sentences import notices, what_goes_with_what
 from search.report.summary import summarize
 from search.report.tables import verdict_table, whole_table
-from search.report.terminal import print_closing
 from search.report.view import SearchView
 from search.report.wording import (
     amount_text,

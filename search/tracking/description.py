@@ -6,7 +6,7 @@ tables are on `report.html`.
 from collections.abc import Iterator, Sequence
 
 from search.report.answer import answer, beside_answer
-from search.report.sentences import cost_text, data_lines, floor_sentence, test_lines
+from search.report.sections import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
     best_trials_table,
