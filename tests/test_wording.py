@@ -35,7 +35,7 @@ from search.report.wording import (
     short_settings_text,
     shortened,
 )
-from search.tracking.description import describe
+from search.tracking.search_run import describe
 
 POINTS = OBJECTIVES["accuracy"].unit
 

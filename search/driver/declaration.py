@@ -14,7 +14,6 @@ from search.driver.specs import CONTROLS, FRESH_VIEWS, NONE, STREAMS, SpecFactor
 from search.evidence.curves import Axis, Combination
 from search.experiment.dimensions import Dimension, Range
 from search.experiment.settings import Settings
-from search.experiment.space import rounded
 from search.experiment.trial import Kind, TrialSpec
 from search.training.modes import Views
 
@@ -159,7 +158,7 @@ def _is_number(value: Any) -> bool:
 def _written(dimension: Dimension) -> list[Any]:
     """The values searched; of a range, some, as trials have them."""
     if isinstance(dimension, Range):
-        return [rounded(value) for value in dimension.spread()]
+        return [dimension.tried(value) for value in dimension.spread()]
     return list(dimension.values)
 
 
