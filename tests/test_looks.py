@@ -18,12 +18,13 @@ from test_resuming import assert_sound
 
 from search.driver.looking import looks_declared
 from search.driver.session import SearchResult
+from search.driver.workload import trained_later
 from search.evidence.answer import Claims, alone_label, answer_of, candidates
 from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Outcome, Resources, TrialSpec
-from search.report.answer import answer, beside_answer
+from search.report.answer import beside_answer
 from search.report.summary import summarize
 from search.report.tables import verdict_table
 from search.report.view import SearchView
@@ -116,11 +117,20 @@ def test_what_is_known_at_a_look_is_not_trained_further(
     assert set(labels(without, "confirm", "ablation")) >= spared - {"course settings"}
     assert not spared & set(labels(result, "confirm", "ablation"))
     assert len(result.state.records) < len(without.state.records)
+    for run in (without, result):
+        config = experiment(cache, looks=None if run is without else LOOKS)
+        fewest, most = trained_later(config)
+        later = [r for r in run.state.of_kind("confirm", "ablation", "test") if r.trained]
+        assert fewest <= len(later) <= most
     assert result.state.evidence is not None
     assert result.state.evidence.claims is not None
     words = result.state.evidence.claims.verdicts()
     assert (words["vertical_flip"], words["zoom_range"]) == ("HURTS", "HELPS")
-    assert "zoom_range 0.2: +0.4" in answer(SearchView(result.state))
+    found = result.state.evidence.answer
+    assert found is not None
+    assert found.settings["zoom_range"] == 0.2
+    assert found.gain is not None
+    assert found.gain.effect == pytest.approx(0.4, abs=0.03)
     assert_sound(tmp_path / "run")
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
+from data.messages import plural
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
+from search.driver.looking import looks_declared
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
-from search.driver.workload import workload
+from search.driver.workload import trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
@@ -43,6 +45,7 @@ class SearchPlan(Frozen):
     controls: int
     trials: int
     later_trials: int
+    later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
     images: int
     images_per_second: float
@@ -82,6 +85,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
         later_trials=num_later,
+        later_range=trained_later(config),
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
@@ -91,8 +95,16 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=prepared.space.remarks(),
+        remarks=(*prepared.space.remarks(), *_looks(config)),
     )
+
+
+def _looks(config: ExperimentConfig) -> list[str]:
+    *early, last = [look.after for look in looks_declared(config)] or [0]
+    if not early:
+        return []
+    counts = ", ".join(map(str, early))
+    return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
 
 
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
@@ -184,7 +196,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"{size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
-            f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
+            f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at "
             f"{plan.images_per_second:.0f} a second here",
@@ -195,6 +207,13 @@ def describe_plan(plan: SearchPlan) -> str:
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
+
+
+def _later(plan: SearchPlan) -> str:
+    fewest, most = plan.later_range
+    if fewest == most:
+        return plural(most, "training")
+    return f"{fewest} to {most} trainings, about {plan.later_trials}"
 
 
 def _describe_networks(plan: SearchPlan) -> list[str]:

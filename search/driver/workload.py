@@ -53,8 +53,13 @@ class Workload:
 
     @property
     def plan(self) -> dict[str, float]:
-        """The work of each phase, in views."""
-        return {name: phase.amount for name, phase in self.phases.items()}
+        """The work of each phase of a run, in views: confirmation and ablation are begun at
+        once."""
+        found: dict[str, float] = {}
+        for name, phase in self.phases.items():
+            together = "confirm" if name == "ablation" else name
+            found[together] = found.get(together, 0.0) + phase.amount
+        return found
 
     @property
     def num_trainings(self) -> int:
@@ -98,8 +103,9 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
-        top = 1 + evaluation.confirm.top + others  # the setting recommended is one more
-        phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
+        top = min(evaluation.confirm.top, phases["search"].trials)
+        others += 1 + top  # the setting recommended is one more
+        phases["confirm"] = PhaseWork(1 + others, 1 + others * views)
         if evaluation.ablation:
             alone = num_alone(config, space)
             removed = removed_share * alone
@@ -109,6 +115,23 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
         # One fold: no augmentation, and what the answer uses.
         phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
+
+
+def trained_later(config: ExperimentConfig) -> tuple[int, int]:
+    """The fewest and the most trainings after the search phase, where all of it completes: which
+    settings are the best, and whether one is recommended, is not known before. At an early look
+    (`search.looks`) any of them may turn out to be needless."""
+    evaluation, space = config.evaluation, config.space
+    fewest, most = (1, 2) if evaluation.test else (0, 0)
+    if evaluation.confirm is None:
+        return fewest, most
+    controls = len(controls_of(config))
+    top = min(evaluation.confirm.top, num_trials(config, space))
+    alone = num_alone(config, space) if evaluation.ablation else 0
+    taken_out = alone if alone >= LARGE_POLICY else 0
+    if config.search.looks is None:
+        fewest += controls + max(1, alone)  # the best may each be an augmentation alone
+    return fewest, most + controls + 1 + top + alone + taken_out
 
 
 def num_alone(config: ExperimentConfig, space: Space) -> int:

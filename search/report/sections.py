@@ -119,7 +119,11 @@ def test_lines(view: SearchView) -> list[str]:
         return [
             "The test set has not been opened." if sum(sizes) else "The data has no test images."
         ]
-    effect = f"Effect of the recommended setting: {effect_text(test.effect, view.unit)}."
+    effect = (
+        f"Effect of the recommended setting: {effect_text(test.effect, view.unit)}, with the 95 % "
+        "interval of this one effect: nothing was chosen by it, so it is not among the "
+        "simultaneous ones above."
+    )
     nothing = "No augmentation is recommended, so there is nothing to compare it with."
     return [
         f"{test.num_images:,} images, {looks_text(test.looks)}, by models trained on training and "
