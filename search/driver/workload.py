@@ -104,8 +104,8 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
         top = min(evaluation.confirm.top, phases["search"].trials)
-        others += 1 + top  # the setting recommended is one more
-        phases["confirm"] = PhaseWork(1 + others, 1 + others * views)
+        repeated = others + 1 + top  # the setting recommended is one more
+        phases["confirm"] = PhaseWork(1 + repeated, 1 + repeated * views)
         if evaluation.ablation:
             alone = num_alone(config, space)
             removed = removed_share * alone
