@@ -20,7 +20,7 @@ from search.evidence.answer import (
     word_of,
 )
 from search.evidence.findings import Evidence
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import TrialRecord, setting_key
 from search.report.measures import budget, heads_cut
 from search.report.record_view import RecordView
 
@@ -205,15 +205,26 @@ class ClaimView(RecordView):
 
     @cached_property
     def claimed_of(self) -> Mapping[int, tuple[VerdictWord, Estimate]]:
-        """The verdict on what a trial trained, from all trainings, by its number: of those that
-        stand for a claim, whose own effect is another figure of the same setting."""
+        """The verdict on what a trial trained, from all trainings, by its number: its own effect is
+        another figure of the same setting."""
         tried = candidates(self.claims) if self.claims and self.evidence.is_final else []
         said = {}
         for each in tried:
-            for record in self._trained_as(each.label) if each.measured else ():
+            alike = (r for r in self.in_tables if self._is_as_controls(r, each.settings))
+            for record in (*alike, *self._trained_as(each.label)) if each.measured else ():
                 if each.measured and has_trained(record, each.settings):
                     said[record.trial] = self._word(each.measured), each.measured
         return said
+
+    def _is_as_controls(self, record: TrialRecord, settings: Mapping[str, Any]) -> bool:
+        """Whether a trial has these augmentations and nothing else that controls do not have."""
+        baseline = self.baseline()
+        if baseline is None or not settings or settings.keys() - AUGMENTATIONS.keys():
+            return False
+        bare = record.spec.settings.model_copy(update={"augmentation": {}})
+        return record.status == "completed" and setting_key(bare) == setting_key(
+            baseline.spec.settings
+        )
 
 
 def gain_of(claim: WholeClaim) -> float:

@@ -123,11 +123,13 @@ def how_to_read_verdicts(view: SearchView) -> str:
 
 def what_goes_with_what(view: SearchView) -> str | None:
     """What each of those that help alone adds beside the recommended setting; None where none does,
-    or nothing was tried beside others."""
+    or that setting is one augmentation and no other helps."""
     told = [
         f"{judged.name} {_adds(judged.within, view)}"
         for judged in view.augmentations
-        if judged.verdict == "HELPS" and judged.within is not None
+        if judged.verdict == "HELPS"
+        and judged.within is not None
+        and judged.name not in view.only_one_recommended
     ]
     if not told:
         return None

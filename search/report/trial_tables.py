@@ -59,7 +59,7 @@ def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     def effect(record: TrialRecord) -> Cell:
-        if not record.spec.settings.augmentation and record.kind in ("control", "confirm"):
+        if not record.spec.settings.augmentation and record.kind != "trial":
             return Cell("the reference")
         if record.effect is None:
             return Cell("")
@@ -80,9 +80,9 @@ def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     yield Column(OWN_EFFECT, effect, view.unit.name, "number")
     yield Column("by all trainings (95 %)", claimed, view.unit.name, "number")
     yield Column("what", what_text, kind="long")
-    yield Column("accuracy (95 %)", accuracy)
+    yield Column("accuracy (95 %)", accuracy, kind="share")
     # of the epochs that were best on the very images scored, as scripts report it
-    yield Column("optimistic", lambda record: accuracy(record, optimistic=True))
+    yield Column("optimistic", lambda record: accuracy(record, optimistic=True), kind="share")
 
 
 def _setting_column(name: str) -> Column[TrialRecord]:
@@ -120,7 +120,7 @@ def _spent_columns() -> Iterator[Column[TrialRecord]]:
 
     yield Column("epoch", epoch)
     yield Column("cut", cut)
-    yield Column("time", took)
+    yield Column("time", took, kind="number")
     yield Column("status", status)
 
 

@@ -132,6 +132,16 @@ class SearchView(ClaimView):
         is_used = self.used and self.claims and self.used_label == self.claims.recommended
         return "beside the policy" if is_used else "beside the expected best"
 
+    @property
+    def only_one_recommended(self) -> tuple[str, ...]:
+        """The augmentation that the setting expected best consists of, where it is one alone."""
+        claimed = (
+            each for each in self.wholes if self.claims and each.label == self.claims.recommended
+        )
+        own = next(claimed, None)
+        names = [name for name in (own.settings if own else {}) if not is_option(name)]
+        return tuple(names) if len(names) == 1 else ()
+
     @cached_property
     def on_test(self) -> Estimate | None:
         """The effect of the recommended setting on the test set."""
