@@ -118,15 +118,25 @@ def test_ways_are_told_the_cheapest_first() -> None:
 def test_what_no_size_shows_has_no_way() -> None:
     blur = Blur(images=0.0, noise=0.0, heads=0.0, rest=POINT)
     assert not what_would_show(blur, CRITICAL, NOW, 1000, 0.04, 0.005).ways
-    hopeless = Blur(images=POINT, noise=0.0, heads=1.0, rest=0.0)
-    assert hopeless.at(NOW.model_copy(update={"seeds": MOST_SEEDS}), NOW) > 1e-4
-    assert not what_would_show(hopeless, CRITICAL, NOW, 1000, 4.0, 0.005).ways
+
+
+def test_half_of_what_was_missed_is_asked_for_where_no_size_shows_what_matters() -> None:
+    by_heads = Blur(images=POINT, noise=0.0, heads=1.0, rest=0.0)
+    assert by_heads.at(NOW.model_copy(update={"seeds": MOST_SEEDS}), NOW) > 1e-4
+    found = what_would_show(by_heads, CRITICAL, NOW, 1000, POWERED, 0.005)
+    assert found.target == pytest.approx(POWERED / 2)
+    assert [size.seeds for size in found.ways] == [4 * NOW.seeds + 1]
 
 
 def test_a_smaller_effect_is_asked_for_where_one_that_matters_would_have_been_seen() -> None:
-    tiny = Blur(images=1e-7, noise=0.0, heads=0.0, rest=0.0)
-    assert what_would_show(tiny, CRITICAL, NOW, 1000, 0.007, 0.005).target == 0.005
-    assert what_would_show(tiny, CRITICAL, NOW, 1000, 0.004, 0.005).target == 0.002
+    for missed, target in ((0.03, 0.01), (0.007, 0.005), (0.004, 0.002)):
+        blur = Blur(images=(missed / POWERED) ** 2, noise=0.0, heads=0.0, rest=0.0)
+        found = what_would_show(blur, CRITICAL, NOW, 1000, missed, 0.005)
+        assert found.target == target
+        assert found.ways
+    # a pair that was trained as long again tells more than the claim, whose strength was not
+    known = Blur(images=1e-7, noise=0.0, heads=0.0, rest=0.0)
+    assert not what_would_show(known, CRITICAL, NOW, 1000, 0.007, 0.005).ways
 
 
 SHORTFALL = Shortfall(

@@ -13,9 +13,18 @@ from data.dataset import TRAIN, VALIDATION
 from search.driver.declaration import Declaration
 from search.driver.phases import Context, Knowledge, best_trials
 from search.driver.specs import NONE, RECOMMENDED, STREAMS
-from search.evidence.answer import Answer, Claims, Shortfall, Size, answer_of, least_known
+from search.evidence.answer import (
+    Answer,
+    Claims,
+    Shortfall,
+    Size,
+    WholeClaim,
+    answer_of,
+    least_known,
+)
 from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.curves import NOTHING, Axis, Combination, Model, fit, propose, strengths
+from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.shortfall import blur_of, what_would_show
 from search.experiment.seeds import derive_seed
@@ -145,22 +154,40 @@ class Look:
         least = least_known(claims)
         if least is None or least.measured is None:
             return None
-        outside = "" if least.settings else least.label
-        point = Combination(outside=outside) if outside else Combination.of(least.settings)
-        asked = self.model.contrasts([(point, NOTHING)])
         config, splits = self.context.config, np.asarray(self.context.prepared.dataset.splits)
         stage = STREAMS["confirm" if config.evaluation.confirm else "trial"]
         folds, pool = config.evaluation.folds, int(np.isin(splits, (TRAIN, VALIDATION)).sum())
         scored = pool if folds > 1 else int((splits == VALIDATION).sum())
         seeds = (config.evaluation.confirm or config.evaluation).seeds
         return what_would_show(
-            blur_of(self.measured, asked, stage),
+            blur_of(self.measured, self._deciding(least, stage), stage),
             claims.critical,
             Size(seeds=seeds, folds=folds, images=scored),
             pool,
             missed=least.measured.detectable,
             negligible=claims.negligible,
         )
+
+    def _deciding(self, least: WholeClaim, stage: str) -> Contrasts:
+        """What would be trained again: the setting, at whatever strength it was trained, beside no
+        augmentation in the deciding round. All trainings together say no less than these two. As
+        the model has it where the setting was not trained there."""
+        point = Combination.of(least.settings)
+        point = point if least.settings else Combination(outside=least.label)
+        here = [row for row, each in enumerate(self.measured.stages) if each == stage]
+        none = [row for row in here if self.points[row] == NOTHING]
+        same = [row for row in here if self.points[row] == point]
+        same += [row for row in here if _is_like(self.points[row], point)]
+        if not (none and same):
+            return self.model.contrasts([(point, NOTHING)])
+        names = self.measured.names
+        return Contrasts(self.measured.contrast(names[same[0]], names[none[0]])[None])
+
+
+def _is_like(point: Combination, other: Combination) -> bool:
+    """Whether both are the same augmentation alone."""
+    names = [[name for name, _ in each.values] for each in (point, other)]
+    return names[0] == names[1] and len(names[0]) == 1
 
 
 def whole_settings(

@@ -53,19 +53,27 @@ def blur_of(measured: Measurements, asked: Contrasts, stage: str) -> Blur:
 def what_would_show(
     blur: Blur, critical: float, now: Size, pool: int, missed: float, negligible: float
 ) -> Shortfall:
-    """missed: the effect that the search could just have found. critical: of its intervals. pool:
+    """What would find twice of what is negligible; where nothing would, half of what was missed.
+    missed: the effect that the search could just have found. critical: of its intervals. pool:
     the images that more folds would score: train and validation."""
     from scipy.special import ndtri  # half a second to import
 
-    target = _target(missed, negligible)
-    allowed = (target / (critical + float(ndtri(POWER)))) ** 2
-    more_heads = sorted(_more_heads(blur, now, pool, allowed), key=lambda s: s.folds * s.seeds)
-    return Shortfall(target=target, now=now, ways=(*more_heads, *_more_images(blur, now, allowed)))
+    powered = critical + float(ndtri(POWER))
+    # twice what matters, just what matters; else what is half as large as could be found
+    sizes = [size for size in (2 * negligible, negligible) if size < missed]
+    for target in (*sizes, missed / 2):
+        allowed = (target / powered) ** 2
+        ways = (*_more_heads(blur, now, pool, allowed), *_more_images(blur, now, allowed))
+        if ways:
+            break
+    ordered = sorted(ways, key=lambda size: _cost(size, now))
+    return Shortfall(target=target, now=now, ways=tuple(ordered))
 
 
-def _target(missed: float, negligible: float) -> float:
-    """Twice what matters, or just what matters; half of what was missed, where that is less."""
-    return next((size for size in (2 * negligible, negligible) if size < missed), missed / 2)
+def _cost(size: Size, now: Size) -> tuple[bool, int]:
+    """Images that have to be found are dearer than any training."""
+    new_images = size.folds == now.folds and size.images > now.images
+    return new_images, size.folds * size.seeds
 
 
 def _more_heads(blur: Blur, now: Size, pool: int, allowed: float) -> Iterator[Size]:
@@ -76,7 +84,7 @@ def _more_heads(blur: Blur, now: Size, pool: int, allowed: float) -> Iterator[Si
             start.model_copy(update={"seeds": seeds}) for seeds in range(now.seeds, MOST_SEEDS + 1)
         )
         found = next((size for size in sizes if blur.at(size, now) <= allowed), None)
-        if found is not None:
+        if found is not None and found != now:
             yield found
             if start is not now:
                 return
@@ -93,7 +101,8 @@ def _more_images(blur: Blur, now: Size, allowed: float) -> Iterator[Size]:
     heads = blur.heads * now.seeds / seeds
     thinned = blur.images + blur.noise * now.seeds / seeds
     times = max(thinned / (left - heads), 1.0)
-    yield Size(seeds=seeds, folds=now.folds, images=_rounded_up(times * now.images))
+    if times > 1:
+        yield Size(seeds=seeds, folds=now.folds, images=_rounded_up(times * now.images))
 
 
 def _rounded_up(count: float) -> int:
