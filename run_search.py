@@ -70,8 +70,9 @@ def _run(
     with errors_as_status(as_json), stop_signals(cli.say, STOPPED) as stop:
         from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
+        from search.report.closing import print_closing
         from search.report.summary import summarize
-        from search.report.terminal import Progress, print_closing
+        from search.report.terminal import Progress
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)

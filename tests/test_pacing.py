@@ -15,7 +15,8 @@ from search.driver.session import SessionOptions, run_search
 from search.driver.workload import (
     BEFORE_CONFIRMATION,
     Deadline,
-    later_trials,
+    num_alone,
+    trained_later,
     workload,
 )
 from search.experiment.config import ExperimentConfig
@@ -69,7 +70,7 @@ def _told(deadline: Deadline, state: SearchState) -> Deadline:
 
 def test_the_plan_holds_as_many_trials_as_the_search_then_has(finished_run: Path) -> None:
     run = open_run(finished_run)
-    fewest, most = later_trials(run.config)
+    fewest, most = trained_later(run.config)
     trained = [record for record in run.state.records if record.duplicate_of is None]
     later = [r for r in trained if r.kind in ("confirm", "ablation", "test")]
     assert fewest <= len(later) <= most <= fewest + 4
@@ -123,3 +124,21 @@ def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(
     assert result.state.evidence is not None
     assert result.state.evidence.trained
     assert result.state.evidence.is_final
+
+
+def test_augmentations_that_are_always_on_are_trained_alone_and_counted_and_options_are_not() -> (
+    None
+):
+    augmentation = {
+        "rotation_range": {"min": 0, "max": 40},
+        "vertical_flip": True,
+        "fill_mode": ["nearest", "wrap"],
+        "height_shift_range": {"choices": [0, 1]},  # whole pixels, of which 1 draws none
+    }
+    config = parse_config(
+        {"name": "x", "dataset": {"source": "digits"}, "augmentation": augmentation}, "test"
+    )
+    assert num_alone(config, config.space) == 2
+    assert workload(config).phases["ablation"].trials == 2
+    # confirmed: none, two controls, the expected best, three trials; two alone; the test's two
+    assert trained_later(config) == (1 + 3 + 2, 2 + 3 + 1 + 3 + 2)

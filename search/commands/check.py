@@ -16,10 +16,11 @@ from data.groups import effective_size
 from data.likeness import look_grouped
 from data.messages import plural
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
+from search.driver.looking import looks_declared
 from search.driver.prepare import Prepared, available_cores, prepare, require_runnable, resources_of
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
-from search.driver.workload import later_trials, workload
+from search.driver.workload import trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
@@ -42,14 +43,14 @@ TYPICAL_EPOCHS = 45
 
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; seconds are an
-    estimate. later_trials: at the most."""
+    estimate. later_trials: on average, within later_range (fewest, most)."""
 
     name: str
     dataset: DatasetSummary
     controls: int
     trials: int
     later_trials: int
-    fewest_later_trials: int
+    later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
     images: int
     images_per_second: float
@@ -72,7 +73,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     prepared = prepare(config, resources)
     speed = _images_per_second(prepared, resources)
     work = workload(config)
-    fewest_later, most_later = later_trials(config)
+    num_later = round(sum(phase.trials for phase in work.later))
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
@@ -88,8 +89,8 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         dataset=prepared.summary,
         controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
-        later_trials=most_later,
-        fewest_later_trials=fewest_later,
+        later_trials=num_later,
+        later_range=trained_later(config),
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
@@ -99,8 +100,21 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=(*prepared.space.remarks(), *look_grouped(prepared.dataset), *_busy()),
+        remarks=(
+            *prepared.space.remarks(),
+            *look_grouped(prepared.dataset),
+            *_busy(),
+            *_looks(config),
+        ),
     )
+
+
+def _looks(config: ExperimentConfig) -> list[str]:
+    *early, last = [look.after for look in looks_declared(config)] or [0]
+    if not early:
+        return []
+    counts = ", ".join(map(str, early))
+    return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
 
 
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
@@ -198,10 +212,6 @@ def _busy() -> Iterator[str]:
         )
 
 
-def _span(fewest: int, most: int) -> str:
-    return f"{most}" if fewest == most else f"{fewest} to {most}"
-
-
 def describe_plan(plan: SearchPlan) -> str:
     """The plan for people, in a dozen lines."""
     counts = ", ".join(
@@ -215,8 +225,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"{size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
-            f"  afterwards    {_span(plan.fewest_later_trials, plan.later_trials)} trials of "
-            "confirmation, ablation and test",
+            f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at "
             f"{plan.images_per_second:.0f} a second here",
@@ -227,6 +236,13 @@ def describe_plan(plan: SearchPlan) -> str:
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
+
+
+def _later(plan: SearchPlan) -> str:
+    fewest, most = plan.later_range
+    if fewest == most:
+        return plural(most, "training")
+    return f"{fewest} to {most} trainings, about {plan.later_trials}"
 
 
 def _describe_networks(plan: SearchPlan) -> list[str]:

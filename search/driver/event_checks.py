@@ -302,7 +302,13 @@ def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
         _check_claims(so_far, found, found.claims)
     if found.answer is not None:
         answer = found.claims and answer_of(found.claims)
-        _need(found.answer == answer, "its answer is not that of its claims")
+        said = found.answer.model_copy(update={"shortfall": None})  # is of variances, not claims
+        _need(said == answer, "its answer is not that of its claims")
+    for look in found.looks:
+        for each in look.settled.augmentations:
+            _need_augmentation(each.name)
+    asked = so_far.config.search.looks or ()
+    _need(len(found.looks) == len(asked), f"it has {len(found.looks)} looks; planned: {len(asked)}")
     _need(
         found.by_class.keys() <= set(so_far.opened.dataset.class_names),
         "by_class names other classes",

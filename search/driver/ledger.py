@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from search.evidence.evaluation import paired_effect
+from search.evidence.findings import Evidence
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import (
     Effect,
@@ -198,6 +199,10 @@ class Ledger:
         seed = derive_seed(self._seed, "bootstrap", *pair)
         both = self.predictions(number), self.predictions(baseline)
         return paired_effect(*both, self._truth.labels, objective, seed)
+
+    def conclude(self, evidence: Evidence) -> None:
+        """Writes down what is known before a phase has ended, unless the journal has it."""
+        self._log.conclude("evidence", evidence)
 
     def _write_asked(self, record: TrialRecord) -> None:
         content = record.model_dump(mode="json", exclude_defaults=True)

@@ -7,6 +7,7 @@ modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and ch
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
@@ -44,6 +45,16 @@ Name = Annotated[
 ]
 
 
+_SHARES = "2 to 10 shares that rise and end with 1, such as [0.5, 1]"
+
+
+def _rising(shares: tuple[float, ...]) -> tuple[float, ...]:
+    rises = all(before < after for before, after in pairwise((0.0, *shares)))
+    if not rises or shares[-1] != 1:
+        raise ValueError(f"received {list(shares)}; allowed: {_SHARES}")
+    return shares
+
+
 class SearchConfig(Described):
     """Which settings are tried, and when to stop."""
 
@@ -60,6 +71,21 @@ class SearchConfig(Described):
     """Halving and Hyperband promote one setting in so many."""
     min_views: Annotated[int, Field(ge=1, le=1000)] = 2
     """Halving: views of the lowest rung (of the only one, where all views are hardly more)."""
+    looks: (
+        Annotated[
+            tuple[Annotated[float, Field(gt=0, le=1)], ...],
+            Field(
+                min_length=2,
+                max_length=10,
+                examples=[[0.5, 1]],
+                json_schema_extra={"allowed": _SHARES},
+            ),
+            AfterValidator(_rising),
+        ]
+        | None
+    ) = None
+    """Looks before the end, as shares of all trainings, the last one 1: what is known at one, or
+    can gain nothing that matters any more, is not trained further; null for none."""
 
 
 class ConfirmConfig(Described):
