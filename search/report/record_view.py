@@ -192,7 +192,8 @@ class RecordView:
     ) -> tuple[float, tuple[float, float]] | None:
         """A trial's accuracy with Wilson's 95 % interval (1927), as a share of the images scored.
 
-        Seeds are repeats on the same images, so they do not add to the count. optimistic: of
+        Seeds are repeats on the same images, and images of one group are alike: neither adds to the
+        count. optimistic: of
         `optimistic_metrics`.
         """
         if record is None or record.result is None or self.opened is None:
