@@ -17,7 +17,9 @@ from search.evidence.answer import (
     StrengthRange,
     WholeClaim,
 )
-from search.evidence.curves import NOTHING, Axis, Combination, Strengths, fit, strengths
+from search.evidence.choosing import Strengths, strengths
+from search.evidence.curves import NOTHING, Axis, Combination
+from search.evidence.effects import fit
 from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous
 from search.evidence.measurements import Measurements
 
