@@ -19,11 +19,13 @@ from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements
 
-# Of curvature, pairs and rest: the proportions tried, and the one likeliest beforehand. On real
-# images effects alone and beside others differ by as much as they are large.
-_PROPORTIONS = (0.125, 0.25, 0.5, 1.0, 2.0)
-_USUAL = (0.5, 1.0, 0.5)
+# Of curvature, and of what augmentations do together: the proportions tried, and the one likeliest
+# beforehand. On real images effects alone and beside others differ by as much as they are large.
+_PROPORTIONS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
+_USUAL = (0.5, 1.0)
 _DOUBT = 1.0  # standard deviation of a proportion's logarithm beforehand
+_REST = 0.5  # of three and more together, over what two are
+_COMMON = 0.5  # share of pairs' variance that is the same for all: overlaps are of one sign
 _LEAST_SIZE = 0.1  # of any augmentation, over the root mean square of all
 _OUTSIDE = 100.0  # times the variance of main effects: a control is as it was measured
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
@@ -125,7 +127,7 @@ class _Parts:
     sizes: np.ndarray
 
     def between(self, points: Sequence[Combination], others: Sequence[Combination]) -> np.ndarray:
-        """float64 [4, points, others]."""
+        """float64 [3, points, others]."""
         shape = len(points), len(others)
         lines, curved, sized, pairs = (np.zeros(shape) for _ in range(4))
         together = np.ones(shape)
@@ -139,9 +141,21 @@ class _Parts:
             sized += size * straight
             together *= 1 + size * straight
         outside = np.array([[p.outside == o.outside != "" for o in others] for p in points])
-        rest = together - 1 - sized - pairs
-        shrunk = largest**2 * np.stack([curved, pairs, rest])
+        rest = _REST**2 * (together - 1 - sized - pairs)
+        common = np.outer(self._overlap(points), self._overlap(others))
+        both = (1 - _COMMON) * pairs + _COMMON * common + rest
+        shrunk = largest**2 * np.stack([curved, both])
         return np.concatenate([(lines + _OUTSIDE * outside)[None], shrunk])
+
+    def _overlap(self, points: Sequence[Combination]) -> np.ndarray:
+        """float64 [points]: of how many pairs, by their strengths and sizes."""
+        largest = max(float(self.sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
+        total, squares = np.zeros(len(points)), np.zeros(len(points))
+        for axis, size in zip(self.axes, self.sizes / largest, strict=True):
+            part = np.sqrt(size) * np.abs(axis.terms(points)[:, axis.is_main]).sum(axis=1)
+            total += part
+            squares += part**2
+        return (total**2 - squares) / 2
 
 
 def _noise(measured: Measurements) -> np.ndarray:
@@ -186,7 +200,7 @@ def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
 def _proportions(
     scores: np.ndarray, fixed: np.ndarray, blocks: np.ndarray, base: np.ndarray
 ) -> np.ndarray:
-    """float64 [3]: squares of the proportions of curvature, pairs and rest, averaged over what is
+    """float64 [2]: squares of the proportions of curvature and of what goes together, averaged over what is
     likely beforehand and by the trainings."""
     grid = np.array(list(product(_PROPORTIONS, repeat=len(blocks))))
     beforehand = -((np.log(grid / _USUAL) / _DOUBT) ** 2).sum(axis=1) / 2
