@@ -7,8 +7,8 @@ import numpy as np
 
 from benchmarks.world import Augmented, AugmentedImages, Stage
 from search.evidence.answer import Answer, Claims, Estimate, answer_of
-from search.evidence.claims import Declared, claim
 from search.evidence.choosing import propose, strengths
+from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import fit
 from search.evidence.measurements import Measurements, Training, measure

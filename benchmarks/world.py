@@ -134,18 +134,24 @@ class Augmented:
     """A world whose settings are strengths of augmentations, by name; without them, 0.
 
     ceiling: gains together approach it and no more, where augmentations overlap; None: they add
-    up. along: the share of a setting's lasting effect on single images that grows along the
-    strengths, the same for neighbouring settings; the rest is each setting's own.
+    up. pairs: float [augmentations, augmentations], what two at full strength do beyond their sum,
+    in accuracy, above the diagonal. along: the share of a setting's lasting effect on single images
+    that grows along the strengths, the same for neighbouring settings; the rest is each setting's
+    own.
     """
 
     world: World
     augmentations: tuple[Strength, ...]
     ceiling: float | None = None
+    pairs: tuple[tuple[float, ...], ...] = ()
     along: float = 0.5
 
     def gain(self, strengths: dict[str, float]) -> float:
         """In accuracy, against no augmentation."""
-        parts = [a.gain(strengths.get(a.name, 0.0)) for a in self.augmentations]
+        places = [strengths.get(a.name, 0.0) for a in self.augmentations]
+        parts = [a.gain(place) for a, place in zip(self.augmentations, places, strict=True)]
+        if self.pairs:
+            return sum(parts) + float(places @ np.triu(self.pairs, 1) @ places)
         if self.ceiling is None:
             return sum(parts)
         helped = sum(part for part in parts if part > 0)

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.world import Images, World
 from search.evidence.answer import answer_of
-from search.evidence.claims import Declared, claim
 from search.evidence.choosing import propose, strengths
+from search.evidence.claims import Declared, claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import fit
 from search.evidence.intervals import Contrasts, simultaneous

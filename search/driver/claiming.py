@@ -13,8 +13,8 @@ from search.driver.declaration import Declaration
 from search.driver.phases import Context
 from search.driver.specs import STREAMS
 from search.evidence.answer import Claims
-from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.choosing import propose, strengths
+from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.curves import NOTHING, Axis, Combination
 from search.evidence.effects import Model, fit
 from search.evidence.measurements import Measurements, Training, measure

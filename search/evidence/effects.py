@@ -1,12 +1,13 @@
 """The effect of any setting, read from every training of a search.
 
-What a setting does is taken apart: for each augmentation a main effect with curvature, for each two
-a pair effect, for three or more together what is left. Main effects are left as they are; curvature,
-pairs and rest are shrunk. An augmentation departs from its straight line, and two from their sum, in
-proportion to what they do alone: those that do nothing have nothing to be mistaken about. How large
-the proportions are is estimated from the trainings (restricted likelihood) from where they lay on
-real images. Every figure is then a contrast of all trainings, weighted, whose error `intervals`
-knows: images and heads as measured, and what the model may still get wrong.
+What a setting does is taken apart: for each augmentation a main effect with curvature, for each
+two a pair effect, for three or more together what is left. Main effects are left as they are; the
+others are shrunk. An augmentation departs from its straight line, and several from their sum, in
+proportion to what they do alone: those that do nothing have nothing to be mistaken about. Overlaps
+are of one sign, so pairs share a part. How large the proportions are is learnt from the trainings
+(restricted likelihood), beginning with what real images showed. Every figure is then a contrast of
+all trainings, weighted, whose error `intervals` knows: images and heads as measured, and what the
+model may still get wrong.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ _USUAL = (0.5, 1.0)
 _DOUBT = 1.0  # standard deviation of a proportion's logarithm beforehand
 _REST = 0.5  # of three and more together, over what two are
 _COMMON = 0.5  # share of pairs' variance that is the same for all: overlaps are of one sign
-_LEAST_SIZE = 0.1  # of any augmentation, over the root mean square of all
+_LEAST_SIZE = 0.25  # of any augmentation, over the root mean square of all
 _OUTSIDE = 100.0  # times the variance of main effects: a control is as it was measured
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
 
@@ -104,24 +105,33 @@ def _fitted(
 
 
 def _sizes(model: Model, scores: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """float64 [axes]: the root mean square of each one's effects alone, less what noise gives."""
-    squares = []
-    for axis in model.axes:
-        alone = [NOTHING.having(axis.name, value, axis.values[0]) for value in axis.values[1:]]
-        if not alone:
-            squares.append(0.0)
-            continue
-        weights = model.contrasts([(point, NOTHING) for point in alone]).weights
-        by_noise = ((weights @ noise) * weights).sum(axis=1)
-        squares.append(max(0.0, float(((weights @ scores) ** 2 - by_noise).mean())))
-    return np.sqrt(np.array(squares) + _LEAST_SIZE**2 * np.mean(squares))
+    """float64 [axes]: the root mean square of each one's effects alone, less what noise gives: its
+    own and, as far as all of them together are no larger than that, all (James and Stein 1961)."""
+    found = np.array([_squares(model, axis, scores, noise) for axis in model.axes])
+    seen, by_noise = found.reshape(-1, 2).T
+    beyond = max(0.0, 1 - by_noise.sum() / max(seen.sum(), np.finfo(np.float64).tiny))
+    squares = beyond * np.maximum(0.0, seen - by_noise)
+    return np.sqrt(squares + _LEAST_SIZE**2 * squares.mean()) if len(squares) else squares
+
+
+def _squares(
+    model: Model, axis: Axis, scores: np.ndarray, noise: np.ndarray
+) -> tuple[float, float]:
+    """The mean square of an augmentation's effects alone, and what noise gives of it."""
+    alone = [NOTHING.having(axis.name, value, axis.values[0]) for value in axis.values[1:]]
+    if not alone:
+        return 0.0, 0.0
+    weights = model.contrasts([(point, NOTHING) for point in alone]).weights
+    return float(((weights @ scores) ** 2).mean()), float(
+        ((weights @ noise) * weights).sum(1).mean()
+    )
 
 
 @dataclass(frozen=True)
 class _Parts:
     """The parts of an effect, each by its covariance between settings: straight lines and levels;
-    curvature; pairs; three and more together. sizes: float64 [axes], of each one's effect alone:
-    two depart from their sum by about the root of their sizes' product."""
+    curvature; two and more together. sizes: float64 [axes], of each one's effect alone: two depart
+    from their sum by about the root of their sizes' product."""
 
     axes: tuple[Axis, ...]
     sizes: np.ndarray
@@ -200,8 +210,8 @@ def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
 def _proportions(
     scores: np.ndarray, fixed: np.ndarray, blocks: np.ndarray, base: np.ndarray
 ) -> np.ndarray:
-    """float64 [2]: squares of the proportions of curvature and of what goes together, averaged over what is
-    likely beforehand and by the trainings."""
+    """float64 [2]: squares of the proportions of curvature and of what goes together, averaged over
+    what is likely beforehand and by the trainings."""
     grid = np.array(list(product(_PROPORTIONS, repeat=len(blocks))))
     beforehand = -((np.log(grid / _USUAL) / _DOUBT) ** 2).sum(axis=1) / 2
     logs = _log_likelihoods(fixed + np.tensordot(grid**2, blocks, axes=1), base, scores)
