@@ -10,7 +10,7 @@ from benchmarks.world import Images, World
 from search.evidence.intervals import Contrasts, Intervals, simultaneous
 from search.evidence.looks import plan_looks
 from search.evidence.measurements import Measurements, Training, measure
-from search.experiment.objectives import Objective
+from search.experiment.objectives import OBJECTIVES, Objective
 
 CLOTHING = World()
 ONE_SPLIT = World(num_images=341)
@@ -91,7 +91,7 @@ def early_looks(
         clear = []
         for look in looks:
             seen = [_first_seeds(training, round(4 * look.fraction)) for training in done[0]]
-            measured = measure(seen, done[1], "accuracy")
+            measured = measure(seen, done[1].labels, "accuracy")
             found = _against_none(measured, names, seed, look.level)
             clear.append((found.low > 0) | (found.high < 0))
         wrong += bool((clear[0] | clear[1])[1 if gain else 0 :].any())
@@ -106,16 +106,17 @@ def _first_seeds(training: Training, count: int) -> Training:
 
 
 def _trainings(
-    design: Design, gains: list[float], rng: np.random.Generator
-) -> tuple[list[Training], np.ndarray]:
-    """No augmentation, named 0, and a setting for each gain, of one stage; and the labels."""
+    design: Design, gains: list[float], rng: np.random.Generator, whole: bool = False
+) -> tuple[list[Training], Images]:
+    """No augmentation, named 0, and a setting for each gain, of one stage; and the images. whole:
+    as `Stage.predictions` has it."""
     images = Images.draw(design.world, rng)
     stage = images.stage(design.folds, design.seeds, rng)
     done = [
-        Training(str(number), "search", stage.predictions(images.setting(rng, gain), rng))
+        Training(str(number), "search", stage.predictions(images.setting(rng, gain), rng, whole))
         for number, gain in enumerate([0.0, *gains])
     ]
-    return done, images.labels
+    return done, images
 
 
 def _stage(
@@ -124,8 +125,8 @@ def _stage(
     rng: np.random.Generator,
     objective: Objective,
 ) -> Measurements:
-    done, labels = _trainings(design, gains, rng)
-    return measure(done, labels, objective)
+    done, images = _trainings(design, gains, rng, OBJECTIVES[objective].needs_all)
+    return measure(done, images.labels, objective, images.groups)
 
 
 def _against_none(

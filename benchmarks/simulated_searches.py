@@ -1,7 +1,7 @@
 """Whole searches simulated in worlds whose truth is known: what became of their claims."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -99,17 +99,42 @@ def hurting(place: float) -> float:
     return -0.03 * place
 
 
+def weak(place: float) -> float:
+    return 0.006 * place
+
+
+def _interplay() -> Augmented:
+    """What two do beyond their sum is drawn once, about as large as the root of the product of what
+    they do alone."""
+    names = ("rotation", "shift_x", "shift_y", "shear", "zoom", "h_flip", "v_flip")
+    gains = (0.02, 0.01, 0.01, 0.005, 0.0, -0.015, 0.0)
+    sizes = np.sqrt(np.abs(gains))
+    drawn = np.random.default_rng(7).normal(0, 0.8, (len(sizes), len(sizes)))
+    world = augmented_world(dict(zip(names, map(_line, gains), strict=True)))
+    pairs = tuple(map(tuple, (np.outer(sizes, sizes) * drawn).tolist()))
+    return replace(world, pairs=pairs)
+
+
+def _line(gain: float) -> Callable[[float], float]:
+    return lambda place: gain * place
+
+
 WORLDS = {
     "nothing": augmented_world({}),
     "nothing, settings suit single images 2.5 times as much": augmented_world(
         {}, World(setting_sd=1.0)
     ),
+    "nothing, groups of 4 images": augmented_world({}, World(group_size=4)),
     "nothing, heads share four fifths": augmented_world({}, World(pairing=0.8)),
     "one flag helps by 1.5 points": augmented_world({"h_flip": lambda place: 0.015 * place}),
     "a peak of 2 points": augmented_world({"rotation": peak}),
     "a rise of 2 points to the edge": augmented_world({"zoom": rising}),
     "a peak of 2 points within, another at the edge": augmented_world(
         {"rotation": peak, "zoom": rising, "v_flip": hurting}
+    ),
+    "pairs depart from their sum by as much as they do": _interplay(),
+    "five of 0.6 points that overlap, 1.5 at most": augmented_world(
+        dict.fromkeys(("rotation", "shift_x", "shift_y", "zoom", "h_flip"), weak), ceiling=0.015
     ),
     "four of 2 points that overlap, 2.5 at most": augmented_world(
         dict.fromkeys(("rotation", "shift_x", "zoom", "h_flip"), rising), ceiling=0.025

@@ -36,6 +36,9 @@ def _interval_rows() -> Iterator[tuple[str, object]]:
     for objective in _OBJECTIVES:
         found = coverage(200, Design(CLOTHING, 5, 3), objective, 0.015)
         yield f"interval holds a gain of 1.5 points, 5 x 3, {objective}", found
+    for size in (4, 20):
+        found = coverage(400, Design(replace(CLOTHING, group_size=size), 5, 3), "accuracy", 0.015)
+        yield f"interval holds a gain of 1.5 points, 5 x 3, groups of {size} images", found
     for seeds in (1, 2, 3, 5):
         found = coverage(1000, Design(ONE_SPLIT, 1, seeds), "accuracy")
         yield f"interval holds 0, 1 x {seeds}, 341 images", found
@@ -67,6 +70,7 @@ def _null_rows() -> Iterator[tuple[str, object]]:
     for name, world in WORLDS.items():
         if name.startswith("nothing"):
             yield f"searches, {name}", searches(100, world, Plan())
+    yield "searches, a look at half, nothing", searches(100, WORLDS["nothing"], Plan(looks=(0.5,)))
     found = searches(100, augmented_world({}, ONE_SPLIT), Plan(folds=1))
     yield "searches, 1 x 3, nothing, 341 images", found
 
@@ -74,10 +78,13 @@ def _null_rows() -> Iterator[tuple[str, object]]:
 def _effect_rows() -> Iterator[tuple[str, object]]:
     for name, world in WORLDS.items():
         if not name.startswith("nothing"):
-            yield f"searches, {name}", searches(40, world, Plan())
+            yield f"searches, {name}", searches(100, world, Plan())
+    peaks = "a peak of 2 points within, another at the edge"
+    found = searches(100, WORLDS[peaks], Plan(looks=(0.5,)))
+    yield f"searches, a look at half, {peaks}", found
     for layout in ("climbing", "random"):
-        for name in ("nothing", "a peak of 2 points within, another at the edge"):
-            found = searches(40, WORLDS[name], Plan(layout=layout))
+        for name in ("nothing", peaks):
+            found = searches(100, WORLDS[name], Plan(layout=layout))
             yield f"searches, {layout}, {name}", found
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import TRAIN, VALIDATION
+from data.dataset import TRAIN, VALIDATION, Dataset
+from data.groups import effective_size
+from data.likeness import look_grouped
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
@@ -93,7 +95,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=prepared.space.remarks(),
+        remarks=(*prepared.space.remarks(), *look_grouped(prepared.dataset)),
     )
 
 
@@ -116,6 +118,7 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
         num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
+        independent_share=_independent_share(prepared.dataset),
     )
     known = KnownBaseline(
         accuracy=metrics.get("accuracy", TYPICAL_ACCURACY),
@@ -124,6 +127,13 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
         weight=float(np.sqrt((weights**2).mean())),
     )
     return advise(plan, known, objective, num_validation=int((splits == VALIDATION).sum()))
+
+
+def _independent_share(dataset: Dataset) -> float:
+    if dataset.groups is None:
+        return 1.0
+    groups = np.asarray(dataset.groups)[np.isin(dataset.splits, (TRAIN, VALIDATION))]
+    return effective_size(groups) / len(groups)
 
 
 def _room(metrics: dict[str, float], objective: Objective) -> float | None:
@@ -150,6 +160,8 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         return None
     predictions = read_predictions(baseline, run_dir)
     objective = prepared.config.evaluation.objective
+    if OBJECTIVES[objective].needs_all and predictions.log_probs is None:
+        return None
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
 

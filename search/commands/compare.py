@@ -17,7 +17,7 @@ from search.driver.specs import NONE
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
+from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord, Truth
 from search.features.process_cache import dataset_of
 from search.journal.run_dir import read_predictions
 from search.verification.reopening import Run, open_run
@@ -53,16 +53,16 @@ def compare(first: Path, second: Path) -> RunComparison:
     images."""
     folders = first, second
     runs = open_run(first), open_run(second)
-    labels = _labels(runs, folders)
+    truth = _truth(runs, folders)
     tested = _answers(runs, [run.state.baseline("test") for run in runs], folders)
-    pairs = [*_out_of_fold(runs, folders, labels), _pair("no augmentation, test", tested, labels)]
+    pairs = [*_out_of_fold(runs, folders, truth), _pair("no augmentation, test", tested, truth)]
     chosen = _answers(runs, [final_record(run.state) for run in runs], folders)
     if any(record.label != NONE for record, _ in chosen):
-        pairs.append(_pair("what each recommends, test", chosen, labels))
+        pairs.append(_pair("what each recommends, test", chosen, truth))
     return RunComparison(names=(runs[0].opened.name, runs[1].opened.name), pairs=tuple(pairs))
 
 
-def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[ComparedPair]:
+def _out_of_fold(runs: Runs, folders: Folders, truth: Truth) -> list[ComparedPair]:
     """No augmentation in both, where the same images were scored in the same folds: of the
     confirmation, whose seeds are more, or of the controls."""
     for kind in ("confirm", "control"):
@@ -70,7 +70,7 @@ def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[Compa
         if all(record is not None and record.predictions_file for record in records):
             both = _answers(runs, records, folders)
             if _are_alike(both):
-                return [_pair("no augmentation, out of fold", both, labels)]
+                return [_pair("no augmentation, out of fold", both, truth)]
     return []
 
 
@@ -91,8 +91,8 @@ def _describe_pair(pair: ComparedPair) -> str:
     return f"  {pair.what:29} {first} and {second}: {points}, {pair.num_images} images, {models}"
 
 
-def _labels(runs: Runs, folders: Folders) -> np.ndarray:
-    """int [images], the same of both."""
+def _truth(runs: Runs, folders: Folders) -> Truth:
+    """The same of both."""
     if len({run.opened.dataset.digest for run in runs}) > 1:
         raise UserError(
             f"{folders[0]} and {folders[1]} are not over the same images, size and split; compare "
@@ -104,7 +104,7 @@ def _labels(runs: Runs, folders: Folders) -> np.ndarray:
         raise UserError(
             f"the images of {folders[0]} are not what they were; restore them to compare"
         )
-    return np.asarray(dataset.labels)
+    return Truth.of(dataset)
 
 
 def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders) -> list[Answered]:
@@ -126,14 +126,16 @@ def _are_alike(both: list[Answered]) -> bool:
     return np.array_equal(first.images, second.images) and np.array_equal(first.fold, second.fold)
 
 
-def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> ComparedPair:
+def _pair(what: str, tested: list[Answered], truth: Truth) -> ComparedPair:
     """The models that both have, seed by seed."""
     models = min(len(answers.predicted) for _, answers in tested)
     first, second = (
-        Predictions(each.images, each.predicted[:models], each.log_prob[:models], each.fold)
+        Predictions(each.images, each.predicted[:models], each.log_prob[:models], each.fold).of(
+            truth
+        )
         for _, each in tested
     )
-    true = labels[first.images]
+    labels, true = truth.labels, truth.labels[first.images]
     return ComparedPair(
         what=what,
         labels=(tested[0][0].label, tested[1][0].label),

@@ -20,8 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from data.files import make_folder, write_atomically
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
@@ -32,6 +30,7 @@ from search.experiment.trial import (
     TrialRecord,
     TrialResult,
     TrialSpec,
+    Truth,
     predictions_name,
 )
 from search.journal.journal_file import FRESH, JournalError
@@ -89,19 +88,19 @@ class Surroundings:
 
 
 class Ledger:
-    """labels: int [n], of the whole dataset. seed: of the bootstrap. For one thread."""
+    """truth: of the whole dataset. seed: of the bootstrap. For one thread."""
 
     def __init__(
         self,
         log: EventLog,
         engine: TrialRunner,
         run_dir: Path,
-        labels: np.ndarray,
+        truth: Truth,
         seed: int,
         around: Surroundings | None = None,
     ) -> None:
         self._log, self._engine, self._run_dir = log, engine, run_dir
-        self._labels, self._seed = labels, seed
+        self._truth, self._seed = truth, seed
         self._around = around or Surroundings()
         self._num_asked = 0
         self._first_with_key: dict[str, int] = {}
@@ -197,7 +196,7 @@ class Ledger:
         source = self._source(number)
         found = self._predictions.get(source)
         if found is None:
-            found = read_predictions(self.record(source), self._run_dir)
+            found = read_predictions(self.record(source), self._run_dir).of(self._truth)
         self._keep(source, found)
         return found
 
@@ -208,7 +207,11 @@ class Ledger:
         pair = (self._source(number), self._source(baseline))
         seed = derive_seed(self._seed, "bootstrap", *pair)
         return paired_effect(
-            self.predictions(number), self.predictions(baseline), self._labels, objective, seed
+            self.predictions(number),
+            self.predictions(baseline),
+            self._truth.labels,
+            objective,
+            seed,
         )
 
     def _write_asked(self, record: TrialRecord) -> None:
@@ -316,7 +319,7 @@ class Ledger:
             self._predictions.popitem(last=False)
 
     def _write_predictions(self, number: int, predictions: Predictions) -> dict[str, str]:
-        self._keep(number, predictions)
+        self._keep(number, predictions.of(self._truth))
         content = predictions.to_bytes()
         name = predictions_name(number)
         make_folder(self._run_dir / "predictions", "the folder of predictions")

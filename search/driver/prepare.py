@@ -18,16 +18,19 @@ import numpy as np
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
-from search.driver.specs import SpecFactory
+from search.driver.specs import STREAMS, SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
+from search.experiment.npz import MOST_BYTES
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_database, checked_uri
 from search.experiment.trial import Precision, Resources
 from search.features.devices import import_tensorflow_quietly
 from search.journal.events import DatasetSummary
+from search.training.head_tasks import cross_folds
 
 PACKAGES = (
     "augsearch",
@@ -154,6 +157,7 @@ def prepare(
         config.dataset, resources.cache_dir, seed, resources.num_threads, on_images
     )
     _check_folds(config, dataset)
+    _check_answers(config, dataset)
     return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
 
 
@@ -165,16 +169,54 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
             "dataset.limit_per_class is set; write "
             "folds: 1"
         )
+    if folds == 1:
+        return
     pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
-    if dataset.groups is not None:  # copies go into one fold together, and count once
-        pool = pool[np.unique(np.asarray(dataset.groups)[pool], return_index=True)[1]]
-    counts = np.bincount(np.asarray(dataset.labels)[pool], minlength=len(dataset.class_names))
-    if folds > 1 and counts.min() < folds:
+    labels = np.asarray(dataset.labels)[pool]
+    each = np.arange(len(pool)) if dataset.groups is None else np.asarray(dataset.groups)[pool]
+    # copies, and images of one group, go into one fold together, and count once
+    counts = np.bincount(
+        np.unique(np.stack([labels, each]), axis=1)[0], minlength=len(dataset.class_names)
+    )
+    if counts.min() < folds:
         name = dataset.class_names[int(counts.argmin())]
+        what = "images outside the test split (copies count once); lower folds or add images"
+        if dataset.notes.groups is not None:
+            what = "groups outside the test split; lower folds or add groups"
         raise UserError(
-            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside "
-            "the test split "
-            "(copies count once); lower folds or add images"
+            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} {what}"
+        )
+    if dataset.notes.groups is not None:
+        _check_group_folds(config, dataset, pool)
+
+
+def _check_group_folds(config: ExperimentConfig, dataset: Dataset, pool: np.ndarray) -> None:
+    """Raise UserError where a fold of those that will be drawn has no image of a class."""
+    folds, labels = config.evaluation.folds, np.asarray(dataset.labels)[pool]
+    for phase in sorted({*STREAMS.values()} - {"test"}):
+        fold = cross_folds(dataset, pool, folds, derive_seed(config.seed, phase, "folds"))
+        counts = np.zeros((len(dataset.class_names), folds), int)
+        np.add.at(counts, (labels, fold), 1)
+        if not counts.all():
+            name = dataset.class_names[int(np.argwhere(counts == 0)[0][0])]
+            raise UserError(
+                f"evaluation.folds is {folds}, but the groups of class {name!r} cannot be dealt so "
+                "that each fold has one; lower folds"
+            )
+
+
+def _check_answers(config: ExperimentConfig, dataset: Dataset) -> None:
+    """Raise UserError where a trial's answers would be more than their reader takes."""
+    evaluation = config.evaluation
+    if not OBJECTIVES[evaluation.objective].needs_all:
+        return
+    seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
+    images, classes = len(dataset.labels), len(dataset.class_names)
+    if 4 * seeds * images * (classes + 2) > MOST_BYTES:
+        raise UserError(
+            f"evaluation.objective is {evaluation.objective}, which keeps the probabilities of all "
+            f"{classes} classes for {images:,} images and {seeds} seeds: more than "
+            f"{MOST_BYTES >> 20} MiB per trial; lower seeds or choose another objective"
         )
 
 

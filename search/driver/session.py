@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
-
 from data.files import make_folder, sweep_leftovers
 from data.sources import path_to_images
 from search.driver.conclusions import after_confirmation, after_search, after_test
@@ -42,7 +40,7 @@ from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Resources
+from search.experiment.trial import Resources, Truth
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
@@ -273,8 +271,8 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     listeners = _listeners(sitting, prepared, publisher)
     heard = (*listeners, sitting.progress, OnTold(deadline.told), OnTold(showing.told))
     around = Surroundings(heard, sitting.stop, sitting.lock.verify)
-    labels = np.asarray(prepared.dataset.labels)
-    ledger = Ledger(log, engine, sitting.run_dir, labels, config.seed, around)
+    truth = Truth.of(prepared.dataset)
+    ledger = Ledger(log, engine, sitting.run_dir, truth, config.seed, around)
     looks = log.state.opened.earlier_looks if log.state.opened else 0
     context = Context(prepared, ledger, partial(out_of_time, log, deadline), looks)
     phases = WITH_LEAK if sitting.options.demo_leak else PHASES

@@ -141,8 +141,8 @@ class _Parts:
         shape = len(points), len(others)
         lines, curved, sized, pairs = (np.zeros(shape) for _ in range(4))
         together = np.ones(shape)
-        largest = max(float(self.sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
-        for axis, size in zip(self.axes, self.sizes / largest, strict=True):
+        largest, relative = self._relative
+        for axis, size in zip(self.axes, relative, strict=True):
             rows, columns = axis.terms(points), axis.terms(others)
             straight = rows[:, axis.is_main] @ columns[:, axis.is_main].T
             lines += straight
@@ -157,11 +157,16 @@ class _Parts:
         shrunk = largest**2 * np.stack([curved, both])
         return np.concatenate([(lines + _OUTSIDE * outside)[None], shrunk])
 
+    @property
+    def _relative(self) -> tuple[float, np.ndarray]:
+        """The largest size, and all over it."""
+        largest = max(float(self.sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
+        return largest, self.sizes / largest
+
     def _overlap(self, points: Sequence[Combination]) -> np.ndarray:
         """float64 [points]: of how many pairs, by their strengths and sizes."""
-        largest = max(float(self.sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
         total, squares = np.zeros(len(points)), np.zeros(len(points))
-        for axis, size in zip(self.axes, self.sizes / largest, strict=True):
+        for axis, size in zip(self.axes, self._relative[1], strict=True):
             part = np.sqrt(size) * np.abs(axis.terms(points)[:, axis.is_main]).sum(axis=1)
             total += part
             squares += part**2

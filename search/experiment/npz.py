@@ -6,7 +6,7 @@ Pickles are never read, and no member is unpacked beyond what it claims.
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import NamedTuple
 from zipfile import BadZipFile
@@ -34,15 +34,20 @@ class ArrayForm(NamedTuple):
 
 
 def read_npz(
-    content: bytes, forms: Mapping[str, ArrayForm], most_bytes: int = MOST_BYTES
+    content: bytes,
+    forms: Mapping[str, ArrayForm],
+    most_bytes: int = MOST_BYTES,
+    optional: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
-    """The arrays, by name. Raises ValueError in one line that names the array where anything is not
-    as asked for."""
+    """The arrays, by name; those of `optional` may be missing. Raises ValueError in one line that
+    names the array where anything is not as asked for."""
     file = io.BytesIO(content)
     try:
         entries = read_directory(file, len(forms))
         names = [entry.name for entry in entries]
-        if sorted(names) != sorted(f"{name}.npy" for name in forms):
+        needed = {f"{name}.npy" for name in forms if name not in optional}
+        allowed = {f"{name}.npy" for name in forms}
+        if len(set(names)) < len(names) or not needed <= set(names) <= allowed:
             raise ValueError(
                 f"it holds {escaped(', '.join(names))}; allowed are exactly {', '.join(forms)}"
             )

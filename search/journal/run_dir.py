@@ -10,6 +10,7 @@ from data.errors import UserError
 from data.files import read_regular, storing
 from data.messages import escaped
 from search.experiment.npz import MOST_BYTES
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import Predictions, TrialRecord, predictions_name
 from search.journal.journal_file import FRESH, JournalError, read
 from search.journal.state import replay
@@ -101,6 +102,10 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
     if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
         raise JournalError(f"{path} is not the file that was journaled; {LOST_ANSWERS}")
     try:
-        return Predictions.from_bytes(content)
+        found = Predictions.from_bytes(content)
     except ValueError as error:
         raise JournalError(f"{path} holds no predictions: {error}; {LOST_ANSWERS}") from error
+    objective = record.spec.protocol.objective
+    if OBJECTIVES[objective].needs_all and found.log_probs is None:
+        raise JournalError(f"{path} lacks log_probs, which {objective} needs; {LOST_ANSWERS}")
+    return found

@@ -174,6 +174,11 @@ class SearchView:
     def unit(self) -> Unit:
         return OBJECTIVES[self.objective].unit
 
+    @property
+    def class_unit(self) -> Unit:
+        """Of effects on one class's own images."""
+        return OBJECTIVES[OBJECTIVES[self.objective].of_class or self.objective].unit
+
     @cached_property
     def _by_number(self) -> dict[int, TrialRecord]:
         return {record.trial: record for record in self.records}
@@ -482,18 +487,23 @@ class SearchView:
     ) -> tuple[float, tuple[float, float]] | None:
         """A trial's accuracy with Wilson's 95 % interval (1927), as a share of the images scored.
 
-        Seeds are repeats on the same images, so they do not add to the count. optimistic: of
+        Seeds are repeats on the same images, so they do not add to the count; nor do images of one
+        group. optimistic: of
         `optimistic_metrics`.
         """
         if record is None or record.result is None or self.opened is None:
             return None
         metrics = record.result.optimistic_metrics if optimistic else record.result.metrics
-        count = num_scored(record, self.opened.dataset)
+        count, groups = (
+            num_scored(record, self.opened.dataset),
+            self.opened.dataset.notes.groups,
+        )
         if "accuracy" not in metrics or not count:
             return None
         from search.evidence.scores import wilson_interval
 
-        return metrics["accuracy"], wilson_interval(metrics["accuracy"], count)
+        share = groups.independent_share if groups else 1.0
+        return metrics["accuracy"], wilson_interval(metrics["accuracy"], share * count)
 
 
 def _gain(claim: WholeClaim) -> float:

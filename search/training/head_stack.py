@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from search.features.feature_rows import FeatureRows
+from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
 from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
 from search.training.optimizer import Adam
@@ -90,7 +91,10 @@ class Stack:
         )
         self._step = tf.Variable(0.0)
         self._adam = Adam(self._variables, self._moments, self._step, self._variables[::2])
-        self._predict = tf.function(self._predict_graph, input_signature=self._data(None))
+        self._predict, self._predict_whole = (
+            tf.function(graph, input_signature=self._data(None))
+            for graph in (self._predict_graph, self._predict_whole_graph)
+        )
         self._train_graphs: dict[tuple[int, bool, bool], Callable[..., list[tf.Tensor]]] = {}
 
     def _data(self, *rows: int | None) -> list[tf.TensorSpec]:
@@ -160,10 +164,14 @@ class Stack:
         return [each.numpy() for each in train(data, (feed.weight, keep), numbers)]
 
     def predict(
-        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each head's rows: the class given, int16 [v], and the log-probability of the true
-        class, float32 [v].
+        self,
+        features: FeatureRows,
+        labels: np.ndarray,
+        rows: Sequence[np.ndarray],
+        whole: bool = False,
+    ) -> list[Answer]:
+        """For each head's rows: the class given, int16 [v], the log-probability of the true class,
+        float32 [v], and where `whole`, of every class, float32 [v, classes].
         """
         longest = max(map(len, rows))
         length = min(PREDICT_ROWS, longest)
@@ -171,22 +179,24 @@ class Stack:
             [np.resize(each, -(-longest // length) * length) for each in rows]
         ).astype(np.int32)
         parts = [
-            self._predict_part(features, labels, padded[:, at : at + length])
+            self._predict_part(features, labels, padded[:, at : at + length], whole)
             for at in range(0, padded.shape[1], length)
         ]
-        predicted, log_prob = (
-            np.concatenate([p[i].numpy() for p in parts], axis=1) for i in range(2)
-        )
+        found = [
+            np.concatenate([each.numpy() for each in same], axis=1)
+            for same in zip(*parts, strict=True)
+        ]
         return [
-            (predicted[h, : len(r)].astype(np.int16), log_prob[h, : len(r)])
+            (found[0][h, : len(r)].astype(np.int16), *(each[h, : len(r)] for each in found[1:]))
             for h, r in enumerate(rows)
         ]
 
     def _predict_part(
-        self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray
+        self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray, whole: bool
     ) -> _Tensors:
         values, held = features.holding(rows)
-        return self._predict(values, _labels(labels, held), _local(rows, held))
+        graph = self._predict_whole if whole else self._predict
+        return graph(values, _labels(labels, held), _local(rows, held))
 
     def _train_graph(
         self, decays: bool, smooths: bool, data: _Tensors, masks: _Tensors, numbers: _Tensors
@@ -240,8 +250,22 @@ class Stack:
     def _predict_graph(self, features: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> _Tensors:
         import tensorflow as tf
 
-        logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
+        logits = self._logits(features, rows)
         return tf.argmax(logits, -1, tf.int32), log_prob_of_labels(logits, tf.gather(labels, rows))
+
+    def _predict_whole_graph(
+        self, features: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
+    ) -> _Tensors:
+        import tensorflow as tf
+
+        logits = self._logits(features, rows)
+        of_true = log_prob_of_labels(logits, tf.gather(labels, rows))
+        return tf.argmax(logits, -1, tf.int32), of_true, tf.nn.log_softmax(logits)
+
+    def _logits(self, features: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        return self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
 
 
 def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:

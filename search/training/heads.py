@@ -13,9 +13,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from search.experiment.objectives import Objective
+from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
+from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
 from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
@@ -105,7 +106,8 @@ class StackedHeads:
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         loss, accuracy = self._train(epoch)
         rows = [self._plan.tasks[head].validate for head in heads]
-        answers = self._lanes.predict(self._scored, self._plan.labels, rows)
+        whole = OBJECTIVES[self._plan.objective].needs_all
+        answers = self._lanes.predict(self._scored, self._plan.labels, rows, whole)
         for place, head in enumerate(heads):
             yield HeadEpoch(head, float(loss[place]), float(accuracy[place]), *answers[place])
 
@@ -169,11 +171,13 @@ class Lanes:
         return loss, accuracy
 
     def predict(
-        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray], whole: bool
+    ) -> list[Answer]:
         """As `Stack.predict`, of all heads."""
         _ = features.resident
-        parts = self._in_each(lambda stack, heads: stack.predict(features, labels, rows[heads]))
+        parts = self._in_each(
+            lambda stack, heads: stack.predict(features, labels, rows[heads], whole)
+        )
         return [answer for part in parts for answer in part]
 
     def weights(self, head: int) -> HeadWeights:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.losses import CROSS_ENTROPY
 from search.training.optimizer import Adam
@@ -173,13 +174,15 @@ class Network:
         return self._train(batch.inputs, batch.targets, batch.kept, batch.labels, *rates)
 
     def predict(
-        self, batches: Iterable[np.ndarray], labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The class given, int16 [v], and the log-probability of the label, float32 [v]."""
+        self, batches: Iterable[np.ndarray], labels: np.ndarray, whole: bool = False
+    ) -> Answer:
+        """The class given, int16 [v], the log-probability of the label, float32 [v], and where
+        `whole`, of every class, float32 [v, classes]."""
         logits = [self._predict(batch) for batch in batches]
         log_probs = np.concatenate([part.numpy() for part in logits])
         truth = np.take_along_axis(log_probs, labels[:, None].astype(np.int64), axis=1)[:, 0]
-        return log_probs.argmax(axis=1).astype(np.int16), truth
+        predicted = log_probs.argmax(axis=1).astype(np.int16)
+        return (predicted, truth, log_probs) if whole else (predicted, truth)
 
     def _train_graph(
         self,

@@ -232,4 +232,7 @@ class JournaledAnswers(Mapping[int, Predictions]):
             )
         if found.predicted.max() >= num_classes:
             return f"class {found.predicted.max()} is given where there are {num_classes}"
+        if found.log_probs is not None and found.log_probs.shape[2] != num_classes:
+            count = found.log_probs.shape[2]
+            return f"log_probs are of {count} classes where there are {num_classes}"
         return None

@@ -17,7 +17,7 @@ from data.errors import UserError
 from data.messages import escaped
 from search.driver.prepare import Prepared
 from search.evidence.evaluation import metric_values
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Frozen, Predictions, Truth
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
@@ -192,7 +192,7 @@ def verify_run(
                 trained.append(train_again(record, predictions.get(record.trial), resources))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
-        effect = effect_here(trained, claim, labels, run.config.seed)
+        effect = effect_here(trained, claim, Truth.of(prepared.dataset), run.config.seed)
         remarks += [effect.words] if effect is not None else []
     found = _verification(comparison, changed)
     each = [
@@ -249,7 +249,8 @@ def _check_trials(
                 comparison.note(where, str(error))
                 continue
             metrics = metric_values(answers, labels, num_classes)
-            comparison.check(f"{where}: metrics", result.metrics, metrics, slack)
+            journaled = {name: metrics.get(name) for name in result.metrics}  # some came later
+            comparison.check(f"{where}: metrics", result.metrics, journaled, slack)
             objective = record.spec.protocol.objective
             before, after = result.validation_hash or ("", "")
             comparison.check(f"{where}: validation_hash, before and after", before, after)
