@@ -46,9 +46,12 @@ class Found:
     early: tuple[Claims, ...] = ()
 
     def truths(self) -> Iterable[tuple[Estimate, float]]:
-        """Every interval claimed, with the effect it should hold, early looks' before the last."""
-        for claims in (*self.early, self.claims):
-            yield from self._truths(claims)
+        """Every interval told, with the effect it should hold: all of the last claims, and those
+        of augmentations that were known at an early look."""
+        for claims in self.early:
+            known = [each for each in claims.augmentations if each.name in _known([claims])]
+            yield from self._truths(claims.model_copy(update={"augmentations": known}))
+        yield from self._truths(self.claims)
 
     def _truths(self, claims: Claims) -> Iterable[tuple[Estimate, float]]:
         whole = dict(self.recommended.values)

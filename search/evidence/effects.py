@@ -106,25 +106,27 @@ def _fitted(
 
 def _sizes(model: Model, scores: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """float64 [axes]: the root mean square of each one's effects alone, less what noise gives: its
-    own and, as far as all of them together are no larger than that, all (James and Stein 1961)."""
+    own and, as far as all of them together are no larger than that, all (James and Stein 1961).
+    What the model leaves unknown of them counts."""
     found = np.array([_squares(model, axis, scores, noise) for axis in model.axes])
-    seen, by_noise = found.reshape(-1, 2).T
+    seen, by_noise, unknown = found.reshape(-1, 3).T
     beyond = max(0.0, 1 - by_noise.sum() / max(seen.sum(), np.finfo(np.float64).tiny))
-    squares = beyond * np.maximum(0.0, seen - by_noise)
+    squares = beyond * (np.maximum(0.0, seen - by_noise) + unknown)
     return np.sqrt(squares + _LEAST_SIZE**2 * squares.mean()) if len(squares) else squares
 
 
 def _squares(
     model: Model, axis: Axis, scores: np.ndarray, noise: np.ndarray
-) -> tuple[float, float]:
-    """The mean square of an augmentation's effects alone, and what noise gives of it."""
+) -> tuple[float, float, float]:
+    """The mean square of an augmentation's effects alone, what noise gives of it, and what is
+    unknown."""
     alone = [NOTHING.having(axis.name, value, axis.values[0]) for value in axis.values[1:]]
     if not alone:
-        return 0.0, 0.0
-    weights = model.contrasts([(point, NOTHING) for point in alone]).weights
-    return float(((weights @ scores) ** 2).mean()), float(
-        ((weights @ noise) * weights).sum(1).mean()
-    )
+        return 0.0, 0.0, 0.0
+    asked = model.contrasts([(point, NOTHING) for point in alone])
+    unknown = 0.0 if asked.model_cov is None else float(np.diag(asked.model_cov).mean())
+    by_noise = ((asked.weights @ noise) * asked.weights).sum(axis=1)
+    return float(((asked.weights @ scores) ** 2).mean()), float(by_noise.mean()), unknown
 
 
 @dataclass(frozen=True)
