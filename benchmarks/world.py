@@ -183,18 +183,24 @@ class Augmented:
     """A world whose settings are strengths of augmentations, by name; without them, 0.
 
     ceiling: gains together approach it and no more, where augmentations overlap; None: they add
-    up. along: the share of a setting's lasting effect on single images that grows along the
-    strengths, the same for neighbouring settings; the rest is each setting's own.
+    up. pairs: float [augmentations, augmentations], what two at full strength do beyond their sum,
+    in accuracy, above the diagonal. along: the share of a setting's lasting effect on single images
+    that grows along the strengths, the same for neighbouring settings; the rest is each setting's
+    own.
     """
 
     world: World
     augmentations: tuple[Strength, ...]
     ceiling: float | None = None
+    pairs: tuple[tuple[float, ...], ...] = ()
     along: float = 0.5
 
     def gain(self, strengths: dict[str, float]) -> float:
         """In accuracy, against no augmentation."""
-        parts = [a.gain(strengths.get(a.name, 0.0)) for a in self.augmentations]
+        places = [strengths.get(a.name, 0.0) for a in self.augmentations]
+        parts = [a.gain(place) for a, place in zip(self.augmentations, places, strict=True)]
+        if self.pairs:
+            return sum(parts) + float(places @ np.triu(self.pairs, 1) @ places)
         if self.ceiling is None:
             return sum(parts)
         helped = sum(part for part in parts if part > 0)
@@ -204,7 +210,7 @@ class Augmented:
 
     def draw(self, rng: np.random.Generator) -> "AugmentedImages":
         images = Images.draw(self.world, rng)
-        slopes = _normal(rng, (len(self.augmentations), self.world.num_images))
+        slopes = np.stack([_lasting(self.world, rng) for _ in self.augmentations])
         return AugmentedImages(self, images, slopes, int(rng.integers(2**31)))
 
 
@@ -230,7 +236,7 @@ class AugmentedImages:
         key = tuple(places.tolist())
         if key not in self.own:
             rng = np.random.default_rng([self.seed, len(self.own)])
-            self.own[key] = _normal(rng, world.num_images)
+            self.own[key] = _lasting(world, rng)
         scale = sqrt(along * 3 / len(places))  # half the strengths' squares: a variance near 1
         lasting = scale * (places @ self.slopes) + sqrt(1 - along) * self.own[key]
         variance = along * 3 / len(places) * float(places @ places) + 1 - along

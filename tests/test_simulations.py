@@ -9,18 +9,16 @@ fail.
 import pytest
 
 from benchmarks.made_up_searches import Plan
-from benchmarks.simulations import (
+from benchmarks.simulated_floors import floors
+from benchmarks.simulated_intervals import (
     CLOTHING,
     ONE_SPLIT,
-    WORLDS,
     Design,
-    augmented_world,
     coverage,
     detections,
     early_looks,
-    floors,
-    searches,
 )
+from benchmarks.simulated_searches import WORLDS, augmented_world, searches
 from benchmarks.world import World
 
 
