@@ -25,9 +25,11 @@ def visible_settings(settings: AugmentationValues, size: int) -> dict[str, Any]:
 
 def visible_value(name: str, value: Any, size: int) -> Any:
     """One setting's value, rounded; None where it changes no picture of `size` pixels a side."""
-    record = AUGMENTATIONS.get(name)
+    if name not in AUGMENTATIONS:
+        return value
+    record = AUGMENTATIONS[name]
     numbers = value if isinstance(value, list) else [value]
-    if record is None or record.step is None or not all(map(_is_number, numbers)):
+    if record.step is None or not all(map(_is_number, numbers)):
         return value
     neutral = 1.0 if isinstance(value, list) else 0.0
     step = record.step(numbers[0], size)

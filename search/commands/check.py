@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
+from data.own_code import given
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
+from search.driver.code_files import code_of
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
 from search.driver.workload import workload
@@ -62,7 +64,12 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises
     UserError."""
     require_runnable(config)
-    resources = resources_of(config, Path("runs") / config.name)
+    code = code_of(config)
+    with given(code):
+        return _plan(config, resources_of(config, Path("runs") / config.name, code))
+
+
+def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
     pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
     speed = _images_per_second(prepared, resources)

@@ -14,11 +14,13 @@ from pydantic import ValidationError
 
 from data.errors import UserError
 from data.messages import literal
+from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
 from data.sources import SOURCES
 from search.driver.algorithms import ALGORITHMS
+from search.driver.code_files import with_code
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
-from search.experiment.config import ExperimentConfig
+from search.experiment.config import ExperimentConfig, config_type
 from search.experiment.tracking_uri import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
@@ -49,11 +51,11 @@ def load_config(
     overrides = _texts(overrides)
     if isinstance(experiment, ExperimentConfig):
         experiment = {**experiment.filled, "tracking": experiment.tracking.model_dump(mode="json")}
-    data, origin = _read(experiment)
+    data, origin, base = _read(experiment)
     for override in overrides:
         _apply_override(data, override)
         resolve_paths(data, Path.cwd())
-    return parse_config(data, origin)
+    return parse_config(with_code(data, base, origin), origin)
 
 
 def _texts(overrides: object) -> Sequence[str]:
@@ -66,15 +68,16 @@ def _texts(overrides: object) -> Sequence[str]:
     )
 
 
-def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """The plain data of an experiment, and what errors call it."""
+def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, Path]:
+    """The plain data of an experiment, what errors call it, and the folder that its paths are
+    relative to."""
     if isinstance(experiment, Mapping):
         data = {
             key: dict(part) if isinstance(part, Mapping) else part
             for key, part in experiment.items()
         }
         resolve_paths(data, Path.cwd())
-        return data, "the experiment"
+        return data, "the experiment", Path.cwd()
     if not isinstance(experiment, str | Path):
         raise TypeError(
             f"an experiment was given as {type(experiment).__name__}; allowed: the path of an "
@@ -89,17 +92,19 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
             "each literal "
             "key: value, with a space after the colon"
         )
-    resolve_paths(data, path.resolve().parent)
-    return data, str(path)
+    base = path.resolve().parent
+    resolve_paths(data, base)
+    return data, str(path), base
 
 
 def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """Checks plain data. Raises UserError with one line for each mistake."""
     try:
         text = json.dumps(data, allow_nan=False, default=_plain)
-        config = ExperimentConfig.model_validate_json(text, strict=True, context=TABLES)
+        kind = config_type(_from_outside(data))
+        config = kind.model_validate_json(text, strict=True, context=TABLES)
     except ValidationError as error:
-        lines = (f"{origin}: {complaint(ExperimentConfig, item)}" for item in error.errors())
+        lines = (f"{origin}: {complaint(kind, item)}" for item in error.errors())
         raise UserError("\n".join(dict.fromkeys(lines))) from error
     except RecursionError as error:
         raise UserError(f"{origin}: {TOO_DEEP}") from error
@@ -113,6 +118,13 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     except UserError as error:
         raise UserError(f"{origin}: {error}") from error
     return config
+
+
+def _from_outside(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The augmentations that no table holds."""
+    section = data.get("augmentation")
+    names = section if isinstance(section, Mapping) else ()
+    return tuple(sorted(name for name in names if is_from_outside(name)))
 
 
 def _plain(value: Any) -> Any:
@@ -161,6 +173,8 @@ def _apply_override(data: dict, override: str) -> bool:
 def experiment_schema() -> dict[str, Any]:
     """The JSON Schema of an experiment file, for editors: every section, every name of a table."""
     schema = _named(ExperimentConfig.model_json_schema())
+    section = schema["$defs"]["AugmentationSection"]
+    section["patternProperties"] = {OUTSIDE: outside_schema()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -17,7 +17,9 @@ import numpy as np
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
+from data.own_code import Code
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
+from search.driver.code_files import check_code
 from search.driver.specs import SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
@@ -91,8 +93,9 @@ class Prepared:
         )
 
 
-def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
-    """What this machine gives to the trials of an experiment."""
+def resources_of(config: ExperimentConfig, run_dir: Path, code: Code = ()) -> Resources:
+    """What this machine gives to the trials of an experiment. code: that they may run; none by
+    default."""
     from search.training.modes import MODES
 
     execution = config.execution
@@ -104,6 +107,7 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
         side_by_side=MODES[config.space.mode].side_by_side,
         feature_engine=execution.feature_engine,
         disk_gb=execution.disk_gb,
+        code=code,
     )
 
 
@@ -117,8 +121,8 @@ def available_cores() -> int:
 
 def require_runnable(config: ExperimentConfig) -> None:
     """What `check` and `run` refuse alike before they read an image. Raises UserError where no
-    trial would change a picture, for an engine that is not installed and for an address of MLflow's
-    that cannot be used."""
+    trial would change a picture, for an engine that is not installed, for an address of MLflow's
+    that cannot be used, and for own code that does not do what it should."""
     if not config.space.augments:
         raise UserError(
             "augmentation: nothing that would be tried changes a picture; write what is to be "
@@ -130,6 +134,7 @@ def require_runnable(config: ExperimentConfig) -> None:
     if config.tracking.uri is not None:
         checked_uri(config.tracking.uri)
         check_database(config.tracking.uri)
+    check_code(config)
 
 
 def prepare(
@@ -204,6 +209,7 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
         "cores": available_cores(),
         "precision": prepared.precision,
         "dataset": prepared.dataset.digest,
+        **({"code": files} if (files := prepared.config.code.files) else {}),
         "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones_of(prepared.config)},
     }
 

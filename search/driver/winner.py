@@ -19,6 +19,8 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
+from data.own_code import given
+from search.driver.code_files import code_of
 from search.driver.specs import Epochs
 from search.execution.engine import LOG_FOLDER
 from search.execution.worker import die_with_parent, redirect_output
@@ -147,12 +149,14 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
     from search.driver.prepare import prepare, resources_of
     from search.training.run_trial import train_spec
 
-    resources = resources_of(config, run_dir)
-    prepared = prepare(config, resources)
-    spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
-    weights = train_spec(spec, resources).heads.weights[0]
-    num_classes = len(prepared.dataset.class_names)
-    return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
+    code = code_of(config)
+    resources = resources_of(config, run_dir, code)
+    with given(code):
+        prepared = prepare(config, resources)
+        spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
+        weights = train_spec(spec, resources).heads.weights[0]
+        num_classes = len(prepared.dataset.class_names)
+        return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
 
 
 def _whole_model(

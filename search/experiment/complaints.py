@@ -256,6 +256,8 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
         else _section(next(o for o in _options(place) if "$ref" in o), definitions)
     )
     names = list(section["properties"])
+    if str(loc[-1]).endswith(".py"):
+        return f"; name a function of it, {loc[-1]}:NAME"
     if ":" in str(loc[-1]):
         return "; write a space after the colon"
     close = difflib.get_close_matches(str(loc[-1]), names, 1)

@@ -6,7 +6,7 @@ augmentations' records, `ModelSettings`, `TrainingSettings`. A field holds a val
 own type, a Range or Choices of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -147,11 +147,14 @@ def _hint(form: Any, value: object) -> str:
     )
 
 
-def _augmentation_field(record: Augmentation) -> tuple[Any, Any]:
+def _augmentation_field(record: Augmentation, alias: str | None = None) -> tuple[Any, Any]:
+    """alias: where its name is no name of a field."""
     unit = f"In {record.unit}. " if record.unit else ""
     identity = f"Nothing changes at {literal(record.identity)}."
     words = f"{record.about} {unit}Allowed: {record.form.allowed}. {identity}"
-    field = Field(default=record.identity, description=words, examples=[record.form.searched])
+    field = Field(
+        default=record.identity, alias=alias, description=words, examples=[record.form.searched]
+    )
     return Annotated[Any, _ValueOf(record), _Searchable()], field
 
 
@@ -185,11 +188,14 @@ def _fresh_views_from_scratch(data: Any) -> Any:
     return {"views": "fresh", **data} if is_scratch else data
 
 
-def augmentation_section() -> type[Section]:
-    """The section with a field per record of AUGMENTATIONS."""
+def augmentation_section(outside: Sequence[str] = ()) -> type[Section]:
+    """The section with a field per record of AUGMENTATIONS, and per name of an augmentation from
+    outside."""
     fields: dict[str, Any] = {
         name: _augmentation_field(record) for name, record in AUGMENTATIONS.items()
     }
+    for number, name in enumerate(outside):
+        fields[f"outside_{number}"] = _augmentation_field(AUGMENTATIONS[name], alias=name)
     words = "Each augmentation by its name: a strength fixed, or searched."
     return create_model("AugmentationSection", __base__=Section, __doc__=words, **fields)
 

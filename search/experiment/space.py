@@ -120,10 +120,10 @@ class Space:
             f"{{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
             for name, values in pairs.items()
             if self.section_of[name] == "augmentation"
-            and (record := AUGMENTATIONS.get(name)) is not None
-            and record.numeric
+            and name in AUGMENTATIONS
+            and AUGMENTATIONS[name].numeric
             and values[0] != values[1]
-            and not any(isinstance(value, list) for value in values)
+            and not any(isinstance(value, list | bool) for value in values)
         )
 
     def settings(self, values: dict[str, Any]) -> Settings:
@@ -210,8 +210,13 @@ class Space:
     def named_values(self, settings: Settings) -> dict[str, Any]:
         """Every searched setting and every active augmentation under its own name, for tables and
         trackers."""
+        off = {
+            name: AUGMENTATIONS[name].identity
+            for name, part in self.section_of.items()
+            if part == "augmentation"
+        }
         given = {
-            "augmentation": complete(settings.augmentation),
+            "augmentation": complete({**off, **settings.augmentation}),
             "model": settings.model.model_dump(mode="json"),
             "training": _flat(settings.training.model_dump(mode="json")),
         }

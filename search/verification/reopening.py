@@ -11,6 +11,7 @@ from typing import Any
 from data.dataset import find_images
 from data.errors import UserError
 from data.messages import escaped
+from data.own_code import Code
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import (
     Prepared,
@@ -178,10 +179,10 @@ class _Place:
         return {"environment": {**opened["environment"], "weights": renamed}}
 
 
-def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
+def scratch_resources(config: ExperimentConfig, folder: Path, code: Code = ()) -> Resources:
     """Views go to `folder`, so that none is found ready; decoded images and clean features may
     be."""
-    resources = resources_of(config, folder)
+    resources = resources_of(config, folder, code)
     cache_dir = resources.cache_dir if resources.cache_dir.exists() else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
 
