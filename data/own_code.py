@@ -5,6 +5,7 @@ A journal, a bundle or a config can name code and never brings any: a name that 
 is refused. Code travels to worker processes as text, so that all run what was read at the start.
 """
 
+import copy
 import hashlib
 import re
 import sys
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
 
-OWN_CODE = re.compile(r"(?P<file>[^:\0\n]{1,200}\.py):(?P<name>[A-Za-z_]\w{0,99})")
+OWN_CODE = re.compile(r"^[^:\n]{1,200}\.py:[A-Za-z_]\w{0,99}$")
 MOST_BYTES = 1 << 20  # of one file
 
 
@@ -83,6 +84,15 @@ class _Loaded:
 # What this process was handed: painting threads have no other way to it.
 _given: dict[str, _Loaded] = {}
 _changing = threading.Lock()
+
+
+# Keras callbacks that came with a live model, by its name.
+_callbacks: dict[str, tuple[Any, ...]] = {}
+
+
+def callbacks_given(name: str) -> list[Any]:
+    """Copies of what was handed over with a live model; none for code from files."""
+    return copy.deepcopy(list(_callbacks.get(name, ())))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from data.dataset import TRAIN, VALIDATION
 from data.own_code import given
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
 from search.driver.code_files import code_of
-from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
+from search.driver.prepare import Prepared, check_model, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
 from search.driver.workload import workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
@@ -71,15 +71,19 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
 
 def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
+    check_model(prepared)
     pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
-    speed = _images_per_second(prepared, resources)
+    network = network_cost(prepared)
+    if network is not None and prepared.space.mode == "fit":
+        speed = network.images_per_second
+    else:
+        speed = _images_per_second(prepared, resources)
     work = workload(config)
     num_later = round(sum(phase.trials for phase in work.later))
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)
-    network = network_cost(prepared)
     if network is not None:
         images = network.images
     amounts = {"images": float(images), "heads": 0.0 if network else fits}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from data.messages import did_you_mean
 from data.own_augmentations import check_outside, is_from_outside
 from data.own_code import Code, file_of, given, is_own, read_code
 from search.experiment.config import ExperimentConfig
@@ -42,6 +43,37 @@ def _named(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in section if isinstance(section, Mapping) else ():
         if is_own(name):
             yield file_of(name), f"augmentation.{name}"
+    model = data.get("model")
+    build = model.get("build") if isinstance(model, Mapping) else None
+    if is_own(build):
+        yield file_of(str(build)), "model.build"
+
+
+def with_mode(data: Data) -> Data:
+    """A model of one's own is trained by mode fit, unless the file says otherwise."""
+    model, training = data.get("model"), data.get("training", {})
+    is_own = isinstance(model, Mapping) and model.get("build") is not None
+    if not is_own or not isinstance(training, Mapping) or "mode" in training:
+        return data
+    return {**data, "training": {"mode": "fit", **training}}
+
+
+def with_hyperparameters(data: Data, config: ExperimentConfig, origin: str) -> Data:
+    """The plain data of an experiment with the hyperparameters that its model declares, as far as
+    it does not write them itself. Runs the model's code. Raises UserError for one that the model
+    does not declare."""
+    from search.training.own_model import declared
+
+    name, written = str(config.model.written["build"]), config.filled["model"]["hyperparameters"]
+    with given(code_of(config)):
+        found = declared(name)
+    for each in written:
+        if each not in found:
+            raise UserError(
+                f"{origin}: model.hyperparameters.{each}: {name} declares none of that name"
+                f"{did_you_mean(each, found)}; it declares {', '.join(found) or 'none'}"
+            )
+    return {**data, "model": {**data["model"], "hyperparameters": {**found, **written}}}
 
 
 def code_of(config: ExperimentConfig) -> Code:

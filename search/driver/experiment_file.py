@@ -17,7 +17,7 @@ from data.messages import literal
 from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
 from data.sources import SOURCES
 from search.driver.algorithms import ALGORITHMS
-from search.driver.code_files import with_code
+from search.driver.code_files import with_code, with_hyperparameters, with_mode
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.config import ExperimentConfig, config_type
@@ -49,13 +49,18 @@ def load_config(
     `experiment` or `overrides` are none of these.
     """
     overrides = _texts(overrides)
+    is_filled = isinstance(experiment, ExperimentConfig) and not overrides
     if isinstance(experiment, ExperimentConfig):
         experiment = {**experiment.filled, "tracking": experiment.tracking.model_dump(mode="json")}
     data, origin, base = _read(experiment)
     for override in overrides:
         _apply_override(data, override)
         resolve_paths(data, Path.cwd())
-    return parse_config(with_code(data, base, origin), origin)
+    data = with_code(with_mode(data), base, origin)
+    config = parse_config(data, origin)
+    if config.model.written.get("build") is None or is_filled:
+        return config
+    return parse_config(with_hyperparameters(data, config, origin), origin)
 
 
 def _texts(overrides: object) -> Sequence[str]:

@@ -16,7 +16,13 @@ from data.errors import UserError
 from data.messages import plural
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import Prepared, describe_environment, prepare, resources_of
+from search.driver.prepare import (
+    Prepared,
+    check_model,
+    describe_environment,
+    prepare,
+    resources_of,
+)
 from search.driver.publishing import write_outputs
 from search.experiment.config import CODE, Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
@@ -97,6 +103,7 @@ def open_search(
         )
     progress.phase("prepare", None)
     prepared = prepare(config, resources_of(config, run_dir), on_images)
+    check_model(prepared)
     for line in prepared.dataset.notes.lines():
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):

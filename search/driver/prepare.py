@@ -150,7 +150,7 @@ def prepare(
 
     space = config.space
     build_oracle(config, space)
-    for backbone, weights in backbones_of(config):
+    for backbone, weights in () if space.mode == "fit" else backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
     precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
@@ -160,6 +160,18 @@ def prepare(
     )
     _check_folds(config, dataset)
     return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
+
+
+def check_model(prepared: Prepared) -> None:
+    """Builds a model of the user's own at both ends of what is searched. Raises UserError where it
+    is not one that can be trained on these images. Runs own code."""
+    from search.training.own_model import build_own, outputs_of
+
+    size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
+    for settings in prepared.space.corners():
+        if settings.model.build is not None:
+            model, _ = build_own(settings.model, seed=0)
+            outputs_of(model, settings.model.build, num_classes, size)
 
 
 def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
@@ -199,7 +211,8 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
     from search.features.backbones import weights_identity
     from search.features.devices import names_of_cards
 
-    cards = names_of_cards()
+    cards, config = names_of_cards(), prepared.config
+    backbones = () if prepared.space.mode == "fit" else backbones_of(config)
     return {
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
@@ -209,8 +222,8 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
         "cores": available_cores(),
         "precision": prepared.precision,
         "dataset": prepared.dataset.digest,
-        **({"code": files} if (files := prepared.config.code.files) else {}),
-        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones_of(prepared.config)},
+        **({"code": files} if (files := config.code.files) else {}),
+        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones},
     }
 
 

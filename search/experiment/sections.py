@@ -8,6 +8,7 @@ own type, a Range or Choices of it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -35,6 +36,7 @@ from search.experiment.dimensions import (
 )
 from search.experiment.settings import (
     Frozen,
+    Hyperparameter,
     ModelSettings,
     NotSearched,
     TrainingSettings,
@@ -56,23 +58,32 @@ class Section(Frozen):
         for name, field in type(self).model_fields.items():
             if name in self.model_fields_set:
                 key, value = field.alias or name, getattr(self, name)
-                inner = value.written if isinstance(value, Section) else None
+                inner = value.written if isinstance(value, Section) else _inner(value)
                 found |= {key: value} if inner is None else _dotted(key, inner)
         return found
+
+
+def _inner(value: Setting) -> dict[str, Any] | None:
+    """The hyperparameters of an own model, in one order: a journal sorts them."""
+    return dict(sorted(value.items())) if isinstance(value, dict) else None
 
 
 def _dotted(outer: str, inner: dict[str, Any]) -> dict[str, Any]:
     return {f"{outer}.{name}": value for name, value in inner.items()}
 
 
+@dataclass(frozen=True)
 class _Searchable:
-    """Marks the type of a setting: what is written is a value of it, a Range or Choices."""
+    """Marks the type of a setting: what is written is a value of it, a Range or Choices.
+    as_written: whole numbers are searched where its range is written in them."""
+
+    as_written: bool = False
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
-            _read,
+            partial(_read, as_written=self.as_written),
             handler(source),
             serialization=core_schema.plain_serializer_function_ser_schema(_as_written),
         )
@@ -85,10 +96,14 @@ class _Searchable:
         return {"anyOf": [*options, *searched_schemas(options)]}
 
 
-def _read(raw: Any, parse: ValidatorFunctionWrapHandler) -> Setting:
+def _read(raw: Any, parse: ValidatorFunctionWrapHandler, as_written: bool = False) -> Setting:
     """parse: a fixed value. Raises ValueError, as it does, saying what is wrong."""
+    ends = [raw.get(key) for key in ("min", "max", "step")] if isinstance(raw, dict) else [0.5]
+    whole = as_written and not any(isinstance(each, float) for each in ends)
 
     def accepts(value: Any) -> bool:
+        if whole and isinstance(value, float):
+            return False
         try:
             parse(value)
         except ValidationError:
@@ -171,6 +186,8 @@ def _section_of(
                 type(default).__name__.replace("Settings", "Section"), type(default)
             )
             default = annotation()
+        elif name == "hyperparameters":
+            annotation = dict[str, Annotated[Hyperparameter, _Searchable(as_written=True)]]
         elif not any(isinstance(mark, NotSearched) for mark in marks):
             marks.append(_Searchable())
         words = Field(default=default, alias=field.alias, description=field.description)
@@ -182,10 +199,10 @@ def _section_of(
 
 
 def _fresh_views_from_scratch(data: Any) -> Any:
-    """A network that trains from its first weights sees new pictures every epoch, unless the file
-    says otherwise."""
-    is_scratch = isinstance(data, dict) and data.get("mode") == "scratch"
-    return {"views": "fresh", **data} if is_scratch else data
+    """A network that trains from its first weights, or is somebody's own, sees new pictures every
+    epoch, unless the file says otherwise."""
+    is_fresh = isinstance(data, dict) and data.get("mode") in ("scratch", "fit")
+    return {"views": "fresh", **data} if is_fresh else data
 
 
 def augmentation_section(outside: Sequence[str] = ()) -> type[Section]:

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from data.messages import literal
+from data.own_code import OWN_CODE
 from data.settings import NameIn
 
 
@@ -56,8 +57,11 @@ class NotSearched:
         return value
 
 
+Hyperparameter = Annotated[int | float | bool | str, Field(union_mode="smart")]
+
+
 class ModelSettings(Described):
-    """The network: a backbone's pooled features, then dense, dropout, dense."""
+    """The network: a backbone's pooled features, then dense, dropout, dense; or one of your own."""
 
     backbone: Annotated[str, NameIn("backbone")] = "efficientnet-lite0"
     """The network whose features are used; see the table of backbones."""
@@ -69,6 +73,15 @@ class ModelSettings(Described):
     """Share of them that is dropped in training."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.001
     """Adam's, for the head."""
+    build: Annotated[
+        str | None,
+        Field(pattern=OWN_CODE.pattern, json_schema_extra={"allowed": "FILE.py:FUNCTION"}),
+        NotSearched("models are compared by a search each"),
+    ] = None
+    """FILE.py:FUNCTION, a KerasTuner build function of your own, for mode `fit`: it takes `hp` and
+    gives a compiled Keras model."""
+    hyperparameters: dict[str, Hyperparameter] = {}
+    """Those that it declares, each fixed or searched; filled in from what it says."""
 
 
 _LAST = re.compile(r"last:\s*(\d+)")
@@ -132,7 +145,7 @@ class TrainingSettings(Described):
         "frozen"
     )
     """`frozen` trains a head on the backbone's features; `finetune` then its upper part too;
-    `scratch` all of it, from random weights."""
+    `scratch` all of it, from random weights; `fit` the model that `model.build` gives."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
     """A head stops here at the latest."""
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20

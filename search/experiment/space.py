@@ -133,7 +133,7 @@ class Space:
             parts[self.section_of[name]][name] = _from_oracle(dimension, values[name])
         return Settings(
             augmentation=active(parts["augmentation"]),
-            model=ModelSettings.model_validate(parts["model"]),
+            model=ModelSettings.model_validate(_nested(parts["model"])),
             training=TrainingSettings.model_validate(_nested(parts["training"])),
         )
 
@@ -217,7 +217,7 @@ class Space:
         }
         given = {
             "augmentation": complete({**off, **settings.augmentation}),
-            "model": settings.model.model_dump(mode="json"),
+            "model": _flat(settings.model.model_dump(mode="json")),
             "training": _flat(settings.training.model_dump(mode="json")),
         }
         searched = {name: given[part][name] for name, part in self.section_of.items()}
@@ -256,9 +256,9 @@ def _nested(settings: dict[str, Any]) -> dict[str, Any]:
     """The reverse of `_flat`."""
     section: dict[str, Any] = {}
     for name, value in settings.items():
-        outer, _, inner = name.rpartition(".")
-        place = section.setdefault(outer, {}) if outer else section
-        place[inner] = value
+        outer, dot, inner = name.partition(".")
+        place = section.setdefault(outer, {}) if dot else section
+        place[inner if dot else outer] = value
     return section
 
 
