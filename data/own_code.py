@@ -7,15 +7,16 @@ is refused. Code travels to worker processes as text, so that all run what was r
 
 import copy
 import hashlib
+import inspect
 import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +25,7 @@ from data.errors import UserError
 
 OWN_CODE = re.compile(r"^[^:\n]{1,200}\.py:[A-Za-z_]\w{0,99}$")
 MOST_BYTES = 1 << 20  # of one file
+LIVE_FILE = "hypermodel.py"  # what stands for a file where code is an object of this process
 
 
 class CodeFile(BaseModel):
@@ -56,6 +58,8 @@ def file_of(name: str) -> str:
 
 def read_code(name: str, path: Path, wanted_by: str) -> CodeFile:
     """Raises UserError where it cannot be read. wanted_by: the key that names it."""
+    if (loaded := _given.get(name)) is not None and loaded.is_live:
+        return loaded.code
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -73,9 +77,11 @@ def read_code(name: str, path: Path, wanted_by: str) -> CodeFile:
 
 @dataclass
 class _Loaded:
-    """A file in use. users: how many hold it at this moment."""
+    """A file in use. users: how many hold it at this moment. is_live: it is no file, but an object
+    of this process."""
 
     code: CodeFile
+    is_live: bool = False
     users: int = 0
     module: ModuleType | None = None
     loading: threading.RLock = field(default_factory=threading.RLock)
@@ -86,13 +92,59 @@ _given: dict[str, _Loaded] = {}
 _changing = threading.Lock()
 
 
-# Keras callbacks that came with a live model, by its name.
+# Keras callbacks that a model is to be trained with, by its name.
 _callbacks: dict[str, tuple[Any, ...]] = {}
 
 
 def callbacks_given(name: str) -> list[Any]:
-    """Copies of what was handed over with a live model; none for code from files."""
+    """Copies, so that no training hears of another."""
     return copy.deepcopy(list(_callbacks.get(name, ())))
+
+
+@contextmanager
+def with_callbacks(name: str, callbacks: Iterable[Any]) -> Iterator[None]:
+    """Has the model of that name trained with them, in this process."""
+    _callbacks[name] = tuple(callbacks)
+    try:
+        yield
+    finally:
+        del _callbacks[name]
+
+
+@dataclass(frozen=True)
+class LiveCode:
+    """A function or an object of this process in the place of FILE.py:NAME, known by its source."""
+
+    found: Any
+    code: CodeFile
+
+    @classmethod
+    def of(cls, found: Any) -> "LiveCode":
+        """Raises UserError where its source cannot be read."""
+        defined = found if isinstance(found, FunctionType | type) else type(found)
+        try:
+            path, source = str(inspect.getsourcefile(defined)), inspect.getsource(defined)
+        except (OSError, TypeError) as error:
+            raise UserError(
+                f"hypermodel: the source of {defined.__name__} cannot be read ({error}), so that a "
+                "later sitting could not know it again; write it in a file or a notebook"
+            ) from error
+        return cls(found, CodeFile(name=LIVE_FILE, path=path, source=source))
+
+    @property
+    def name(self) -> str:
+        defined = self.found if hasattr(self.found, "__name__") else type(self.found)
+        return ":".join((LIVE_FILE, re.sub(r"\W", "_", defined.__name__)))
+
+    @contextmanager
+    def at_hand(self) -> Iterator[None]:
+        """Lets it run until this ends."""
+        module = ModuleType(LIVE_FILE.removesuffix(".py"))
+        setattr(module, self.name.rpartition(":")[2], self.found)
+        with given((self.code,)):
+            loaded = _given[LIVE_FILE]
+            loaded.is_live, loaded.module = True, module
+            yield
 
 
 @contextmanager
@@ -124,7 +176,7 @@ def is_given(file: str) -> bool:
     return file in _given
 
 
-def own_function(name: str) -> Callable[..., Any]:
+def own_function(name: str) -> Any:
     """What FILE.py:NAME is. Raises UserError where its file was not handed over, cannot be run or
     has no such function."""
     loaded = _given.get(file_of(name))
@@ -134,7 +186,7 @@ def own_function(name: str) -> Callable[..., Any]:
         if loaded.module is None:
             loaded.module = _run(name, loaded.code)
     found = getattr(loaded.module, name.rpartition(":")[2], None)
-    if not callable(found):
+    if not (callable(found) or loaded.is_live):
         functions = [key for key, value in vars(loaded.module).items() if _is_offered(key, value)]
         raise UserError(
             f"{name}: {loaded.code.path} defines no such function; it defines "
@@ -159,12 +211,12 @@ def _run(name: str, code: CodeFile) -> ModuleType:
     return module
 
 
-def at_fault(name: str, error: BaseException) -> UserError:
+def at_fault(name: str, error: BaseException, key: str = "") -> UserError:
     """What own code raised, with its file and line. Interrupts and lacks of the machine's are
-    raised as they are."""
+    raised as they are. key: of the setting that names it."""
     if isinstance(error, UserError | KeyboardInterrupt | MemoryError):
         raise error
-    return UserError(f"{name}: {place_of(name, error)}{_words(error)}")
+    return UserError(f"{key and f'{key}: '}{name}: {place_of(name, error)}{_words(error)}")
 
 
 def place_of(name: str, error: BaseException) -> str:

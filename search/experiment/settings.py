@@ -57,6 +57,15 @@ class NotSearched:
         return value
 
 
+_NULL = {"type": "null"}
+
+
+def _check_build(value: Any) -> Any:
+    if isinstance(value, str) and not OWN_CODE.fullmatch(value):
+        raise ValueError(f"received {literal(value)}; allowed: FILE.py:FUNCTION")
+    return value
+
+
 Hyperparameter = Annotated[int | float | bool | str, Field(union_mode="smart")]
 
 
@@ -75,7 +84,8 @@ class ModelSettings(Described):
     """Adam's, for the head."""
     build: Annotated[
         str | None,
-        Field(pattern=OWN_CODE.pattern, json_schema_extra={"allowed": "FILE.py:FUNCTION"}),
+        BeforeValidator(_check_build),
+        WithJsonSchema({"anyOf": [{"type": "string", "pattern": OWN_CODE.pattern}, _NULL]}),
         NotSearched("models are compared by a search each"),
     ] = None
     """FILE.py:FUNCTION, a KerasTuner build function of your own, for mode `fit`: it takes `hp` and
@@ -105,7 +115,6 @@ def _check_start(value: Any) -> Any:
     return value
 
 
-_NULL = {"type": "null"}
 _LAST_SCHEMA = {
     "type": "object",
     "properties": {"last": {"type": "integer", "minimum": 1}},

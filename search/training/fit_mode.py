@@ -98,19 +98,23 @@ class _Fit:
         """Scores it, and asks Keras to stop once it is stale. Raises TrialFailure where a loss is
         not finite."""
         loss = float((logs or {}).get("loss", np.nan))
+        self._refuse_divergence(epoch, "training", loss)
         predicted, log_prob = self.answers(self.task.validate)
         val_loss = -float(log_prob.mean())
-        if not np.isfinite([loss, val_loss]).all():
-            raise TrialFailure(
-                f"the loss of the model became {loss} (on its validation images {val_loss}) in "
-                f"epoch {epoch + 1}; lower its learning rate"
-            )
+        self._refuse_divergence(epoch, "validation", val_loss)
         right = float((predicted == self.trial.labels[self.task.validate]).mean())
         self.curve.append((loss, self._accuracy(logs or {}), val_loss, right))
         if self.scores.add(0, epoch, predicted, log_prob) and self.keeps_weights:
             self.best = tuple(self.model.get_weights())
         if self.scores.stopped(0):
             self.model.stop_training = True
+
+    def _refuse_divergence(self, epoch: int, which: str, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise TrialFailure(
+                f"the {which} loss of the model became {loss} in epoch {epoch + 1}; lower its "
+                "learning rate"
+            )
 
     def _accuracy(self, logs: dict[str, Any]) -> float:
         own = [key for key in logs if key == "acc" or key.endswith("accuracy")]
@@ -166,7 +170,7 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
     except TrialFailure:
         raise
     except Exception as error:
-        raise at_fault(f"{KEY}: {name}", error) from error
+        raise at_fault(name, error, KEY) from error
     if not fit.curve:
         raise UserError(f"{KEY}: the fit of {name} did not call the callbacks that it was given")
     return fit
@@ -247,7 +251,7 @@ def whole_own_model(
     model, _ = build_own(settings.model, 0)
     outputs = outputs_of(model, str(settings.model.build), num_classes, size)
     model.set_weights(list(weights))
-    model.optimizer = None  # it is not trained on, and would be saved
+    model.optimizer, model.compiled = None, False  # it is not trained on, and would be saved
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
     resized = keras.layers.Resizing(
         size, size, interpolation="bilinear", antialias=True, name="resize"

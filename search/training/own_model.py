@@ -2,7 +2,6 @@
 hyperparameters it declares, what it builds, and how its outputs are read.
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import keras_tuner
 
 KEY = "model.build"
+MOST_BUILDS = 40  # to find hyperparameters
 LEAST = 1e-7  # of a probability, as Keras's own losses have it
 Kind = Literal["classes", "one_hot", "binary"]
 # What Keras calls a loss, in small letters without dashes -> how it takes labels.
@@ -65,7 +65,10 @@ def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
     from keras_tuner.engine.hypermodel import HyperModel
     from keras_tuner.src.engine.hypermodel import get_hypermodel
 
-    found = own_function(name)
+    try:
+        found = own_function(name)
+    except UserError as error:
+        raise UserError(f"{KEY}: {error}") from error
     if isinstance(found, type):
         found = _called(name, found)
         if not isinstance(found, HyperModel):
@@ -81,30 +84,38 @@ def _called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Exception as error:
-        raise at_fault(f"{KEY}: {name}", error) from error
+        raise at_fault(name, error, KEY) from error
 
 
 def declared(name: str) -> dict[str, Any]:
-    """The hyperparameters that it declares, as an experiment file writes them, found as KerasTuner
-    finds them: it is built, and built again for every condition. Raises UserError for one that
-    cannot be searched here."""
+    """The hyperparameters that it declares, as an experiment file writes them. It is built with all
+    at their defaults, with all at their largest, and with every choice, so that those are found
+    which it asks for now and then only. Raises UserError for one that cannot be searched here."""
     hypermodel = hypermodel_of(name)
-    from keras_tuner import Objective
-    from keras_tuner.engine.base_tuner import BaseTuner
-    from keras_tuner.oracles import RandomSearchOracle
+    import keras_tuner
 
-    with tempfile.TemporaryDirectory(prefix="augsearch-build-") as folder:
-        oracle = RandomSearchOracle(Objective("score", "max"), max_trials=1)
-        space = _called(
-            name,
-            lambda: BaseTuner(oracle, hypermodel, directory=folder).oracle.get_space().space,
-        )
     found: dict[str, Any] = {}
-    for each in space:
-        written = _written(name, each)
-        if found.setdefault(each.name, written) != written:
-            raise _unsearchable(name, each.name, "it is declared twice with other values")
-    return found
+    tried: list[dict[str, Any]] = []
+    pending: list[dict[str, Any]] = [{}]
+    while pending and len(tried) < MOST_BUILDS:
+        parameters = keras_tuner.HyperParameters()
+        parameters.values = dict(pending[0])
+        tried.append(pending[0])
+        _called(name, hypermodel.build, parameters)
+        for each in parameters.space:
+            found.setdefault(each.name, each)
+        pending = [each for each in _corners(found) if each not in tried]
+    return {each: _written(name, found[each]) for each in sorted(found)}
+
+
+def _corners(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """All at their largest, and so with each value of each choice."""
+    listed = {
+        name: list(each.values) for name, each in found.items() if not hasattr(each, "min_value")
+    }
+    largest = {name: each.max_value for name, each in found.items() if name not in listed}
+    last = {**largest, **{name: values[-1] for name, values in listed.items()}}
+    return [last, *({**last, name: value} for name in listed for value in listed[name])]
 
 
 def _written(name: str, declared_one: Any) -> Any:
