@@ -327,10 +327,8 @@ def test_declared_is_what_kerastuner_finds(here: Path) -> None:
 
 
 def test_layers_that_are_built_now_and_then_have_their_hyperparameters_found(here: Path) -> None:
-    code = START.replace(
-        "    model =",
-        "    for n in range(hp.Int('layers', 1, 3)):\n        hp.Int(f'u{n}', 2, 4)\n    model =",
-    )
+    loop = "    for n in range(hp.Int('layers', 1, 3)):\n        hp.Int(f'u{n}', 2, 4)\n"
+    code = START.replace("    model =", f"{loop}    model =")
     config = load_config(_experiment(here, code + END))
     names = [name.removeprefix("hyperparameters.") for name in config.space.dimensions]
     assert {"layers", "u0", "u1", "u2"} <= set(names)

@@ -189,5 +189,12 @@ def _named(schema: Any) -> Any:
         return [_named(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    names = {"enum": list(TABLES[schema["table"]])} if isinstance(schema.get("table"), str) else {}
-    return {key: _named(value) for key, value in schema.items() if key != "table"} | names
+    found = {key: _named(value) for key, value in schema.items() if key != "table"}
+    if not isinstance(schema.get("table"), str):
+        return found
+    table = TABLES[schema["table"]]
+    listed = {"type": "string", "enum": list(table)}
+    pattern = getattr(table, "pattern", None)  # of names that are not listed
+    if pattern is None:
+        return found | listed
+    return {**found, "anyOf": [listed, {"type": "string", "pattern": f"^{pattern}$"}]}
