@@ -15,14 +15,14 @@ import numpy as np
 from data.augmentation_record import LAST, Augmentation, Units, lacking
 from data.errors import UserError
 from data.geometry import Floats, Images
-from data.own_code import at_fault, is_own, own_function, place_of
-from data.transforms import is_transform, transform_exports, transform_of
+from data.own_code import OWN_CODE, at_fault, is_own, own_function, place_of
+from data.transforms import TRANSFORM, is_transform, transform_exports, transform_of
 from data.value_forms import Value
 
 LARGEST = 1e9
 FIRST_STREAM = 1 << 32  # beyond every number of the table
 ENDS: tuple[Units, ...] = ((0.0, 0.0, 0.0, 0.0), (LAST, LAST, LAST, LAST))
-OUTSIDE = r"^([^:\n]+\.py:[A-Za-z_]\w*|(keras|albumentations|torchvision):[A-Za-z]\w*(\(.*\))?)$"
+OUTSIDE = f"{OWN_CODE.pattern}|^(?:{TRANSFORM.pattern})$"
 TARGETS = ("keras", "imagedatagenerator", "torchvision", "albumentations")
 
 

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
 
-OWN_CODE = re.compile(r"^[^:\n]{1,200}\.py:[A-Za-z_]\w{0,99}$")
+OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
 MOST_BYTES = 1 << 20  # of one file
 LIVE_FILE = "hypermodel.py"  # what stands for a file where code is an object of this process
 

@@ -25,9 +25,11 @@ from data.geometry import Floats, Images
 
 STRENGTH = "strength"
 SEEDS = 2**31
-_TRANSFORM = re.compile(
-    r"(?P<library>[a-z]+):(?P<name>[A-Za-z]\w{0,99})(?P<arguments>\(.{0,200}\))?"
+MOST = 4096  # of any number in arguments: they may come from anywhere
+TRANSFORM = re.compile(
+    r"(keras|albumentations|torchvision):([A-Za-z]\w{0,99})(\([\w .,=()+*/'\"\[\]-]{0,200}\))?"
 )
+WORD = re.compile(r"[\w -]{0,40}")
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -114,12 +116,24 @@ class _Written:
     def _refused(self, text: str) -> UserError:
         return UserError(
             f"augmentation.{self.library}:{self.name}: received the arguments {text}; allowed: "
-            f"NAME=VALUE each, of numbers, texts, tuples and + - * /, with the word {STRENGTH} "
+            f"NAME=VALUE each, of numbers up to {MOST}, words, tuples and + - * /, with {STRENGTH} "
             f"where the searched number goes, such as (std_range=(0, {STRENGTH}), p=1)"
         )
 
 
 def _value(node: ast.expr, strength: float) -> Any:
+    """Raises ValueError for anything but literals, arithmetic and `strength`, and for numbers and
+    texts that no picture needs."""
+    found = _computed(node, strength)
+    is_number = isinstance(found, int | float)
+    if (is_number and not abs(found) <= MOST) or (
+        isinstance(found, str) and not WORD.fullmatch(found)
+    ):
+        raise ValueError(ast.unparse(node))
+    return found
+
+
+def _computed(node: ast.expr, strength: float) -> Any:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
         return node.value
     if isinstance(node, ast.Name):
@@ -141,10 +155,8 @@ def is_transform(name: object) -> bool:
 
 
 def _parsed(name: str) -> _Written | None:
-    found = _TRANSFORM.fullmatch(name)
-    if found is None or found["library"] not in LIBRARIES:
-        return None
-    return _Written(found["library"], found["name"], found["arguments"] or "")
+    found = TRANSFORM.fullmatch(name)
+    return None if found is None else _Written(found[1], found[2], found[3] or "")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from search.experiment.dimensions import (
 from search.experiment.settings import (
     Frozen,
     Hyperparameter,
+    HyperparameterName,
     ModelSettings,
     NotSearched,
     TrainingSettings,
@@ -187,7 +188,9 @@ def _section_of(
             )
             default = annotation()
         elif name == "hyperparameters":
-            annotation = dict[str, Annotated[Hyperparameter, _Searchable(as_written=True)]]
+            annotation = dict[
+                HyperparameterName, Annotated[Hyperparameter, _Searchable(as_written=True)]
+            ]
         elif not any(isinstance(mark, NotSearched) for mark in marks):
             marks.append(_Searchable())
         words = Field(default=default, alias=field.alias, description=field.description)

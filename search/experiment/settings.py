@@ -66,6 +66,7 @@ def _check_build(value: Any) -> Any:
     return value
 
 
+HyperparameterName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 Hyperparameter = Annotated[int | float | bool | str, Field(union_mode="smart")]
 
 
@@ -90,7 +91,7 @@ class ModelSettings(Described):
     ] = None
     """FILE.py:FUNCTION, a KerasTuner build function of your own, for mode `fit`: it takes `hp` and
     gives a compiled Keras model."""
-    hyperparameters: dict[str, Hyperparameter] = {}
+    hyperparameters: dict[HyperparameterName, Hyperparameter] = {}
     """Those that it declares, each fixed or searched; filled in from what it says."""
 
 
