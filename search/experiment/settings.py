@@ -16,7 +16,9 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    SerializerFunctionWrapHandler,
     WithJsonSchema,
+    model_serializer,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -93,6 +95,13 @@ class ModelSettings(Described):
     gives a compiled Keras model."""
     hyperparameters: dict[HyperparameterName, Hyperparameter] = {}
     """Those that it declares, each fixed or searched; filled in from what it says."""
+
+    @model_serializer(mode="wrap")
+    def _of_own_model_where_there_is_one(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        own = () if self.build is not None else ("build", "hyperparameters")
+        return {name: value for name, value in write(self).items() if name not in own}
 
 
 _LAST = re.compile(r"last:\s*(\d+)")
