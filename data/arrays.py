@@ -46,8 +46,7 @@ class _Part:
 
 def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
     """List the images of `dataset.path`, an .npz. Raises UserError where its arrays are not images
-    and labels.
-    """
+    and labels."""
     path = Path(config.path or "")
     where = f"dataset.path: {escaped(str(path))}"
     fingerprint = _fingerprint(path, where)
@@ -107,8 +106,7 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
         if "allow_pickle" in reason:
             reason = (
                 "it holds Python objects, which are never loaded; save plain arrays of numbers or "
-                "text, as "
-                "labels.astype(str)"
+                "text, as labels.astype(str)"
             )
         raise UserError(f"{where} cannot be read as an .npz: {reason}") from error
 
@@ -260,8 +258,7 @@ def _refuse_decimals(labels: np.ndarray, what: str) -> None:
         rows = first_of([str(row) for row in missing.tolist()])
         raise UserError(
             f"{what} has no value (nan) for {plural(len(missing), 'image')}, counted from 0: "
-            f"{rows}; label or remove "
-            "them, and save whole numbers"
+            f"{rows}; label or remove them, and save whole numbers"
         )
     first = labels[0] if len(labels) else 0.0
     raise UserError(

@@ -100,8 +100,8 @@ class Augmentation:
 
     How it is painted: one that moves pictures turns the numbers into matrices [k, 3, 3] (`matrix`);
     another paints uint8 images [k, s, s, 3] in place (`paint`), and says where it reads from
-    (`moves`, [k, 2, 3]) or what share it covers (`covers`, [k]) if it does either. One that is
-    not drawn is an option: `matters(settings)` tells whether others let it show, `shown_with` are
+    (`moves`, [k, 2, 3]) or what share it covers (`covers`, [k]) if it does either. One that is not
+    drawn is an option: `matters(settings)` tells whether others let it show, `shown_with` are
     settings that do.
 
     How it is judged and told: `idle(value)` why a value changes no picture though it is not the
@@ -156,8 +156,7 @@ class Augmentation:
 
     def parse(self, value: object) -> Value:
         """The value in its one canonical spelling. Raises UserError saying what was received and
-        what is allowed.
-        """
+        what is allowed."""
         try:
             return self.form.parse(value)
         except ValueError as error:

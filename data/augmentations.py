@@ -1,14 +1,16 @@
-"""The table of augmentations, in the order in which they are applied; and what a set of settings
-means.
+"""The table of augmentations, in the order in which they are applied; what a set of settings means,
+and what of it can be seen in pictures of a given size.
 
 A record stands beside what draws and paints it; its shape is `augmentation_record`, and `views`
 paints. Adding an augmentation is adding a record with a stream number of its own: the contract test
 runs over the table. An experiment's own ones (`own_augmentations`) are found in it by their names,
-and come after all others.
+and come after all others. Exact values are kept wherever numbers are kept.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from data.augmentation_record import Augmentation, AugmentationValues
 from data.colours import COLOURS
@@ -19,7 +21,7 @@ from data.geometry import Floats
 from data.moves import FILL_OPTIONS, MOVES
 from data.own_augmentations import is_from_outside, outside_record
 from data.policies import POLICY, POLICY_OPTIONS
-from data.value_forms import Value
+from data.value_forms import Value, is_number
 
 
 class AugmentationTable(dict[str, Augmentation]):
@@ -129,8 +131,7 @@ def draw(
 
 def check_name(name: object) -> str:
     """The name, if the table has it. Raises UserError with the nearest name and all the names that
-    are allowed.
-    """
+    are allowed."""
     if isinstance(name, str) and name in AUGMENTATIONS:
         return name
     nearest = get_close_matches(str(name), AUGMENTATIONS, n=1, cutoff=0.5)
@@ -160,3 +161,35 @@ def _reason(record: Augmentation, full: AugmentationValues) -> str:
     if record.kind == "option":
         return "nothing that is on reads it"
     return record.idle(full[record.name])
+
+
+def visible_settings(settings: AugmentationValues, size: int) -> dict[str, Any]:
+    """The settings as they show in pictures of `size` pixels a side: rounded, and without those
+    that change nothing.
+
+    A number is rounded to the decimals of the least step that shows: a tenth of a pixel, half a
+    grey level.
+    """
+    shown = {name: visible_value(name, value, size) for name, value in settings.items()}
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def visible_value(name: str, value: Any, size: int) -> Any:
+    """One setting's value, rounded; None where it changes no picture of `size` pixels a side."""
+    record = AUGMENTATIONS.get(name)
+    numbers = value if isinstance(value, list) else [value]
+    if record is None or record.step is None or not all(map(is_number, numbers)):
+        return value
+    neutral = 1.0 if isinstance(value, list) else 0.0
+    step = record.step(numbers[0], size)
+    if all(abs(number - neutral) < step for number in numbers):
+        return None
+    rounded = [_rounded(number, step) for number in numbers]
+    return rounded if isinstance(value, list) else rounded[0]
+
+
+def _rounded(number: float, step: float) -> float:
+    """To the decimals of `step`; to one digit where that would leave nothing of it."""
+    if isinstance(number, int):
+        return number
+    return round(number, max(0, math.floor(-math.log10(step)))) or float(f"{number:.1g}")

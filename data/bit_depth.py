@@ -72,8 +72,7 @@ def check_bounds(values: np.ndarray) -> None:
 
 
 def check_value_range(images: np.ndarray, what: str) -> None:
-    """Raise UserError unless the values can become 8 bits, judged over the whole
-    array."""
+    """Raise UserError unless the values can become 8 bits, judged over the whole array."""
     if images.dtype.kind not in "biuf":
         raise UserError(
             f"{what} is of {images.dtype}; expected whole numbers of 0..255, or floats of 0..1 or "
@@ -116,8 +115,7 @@ def check_ranges(
 ) -> None:
     """Raise UserError where most images of a split would come out nearly black: they are of another
     range than the highest. levels: (split, name, level) of each image of more than 8 bits per
-    channel.
-    """
+    channel."""
     by_part: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for split, name, level in levels:
         by_part[split, level.kind].append((name, level.value))
@@ -128,10 +126,8 @@ def check_ranges(
             value, name = max(faint)
             raise UserError(
                 f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out nearly "
-                f"black: they go up to {value:g} "
-                f"or less ({kind}; {name}), and {scale.name} goes up to {scale.level:g}, so that "
-                f"white is {scale.white:g}; "
-                f"{RANGES[kind]}"
+                f"black: they go up to {value:g} or less ({kind}; {name}), and {scale.name} goes "
+                f"up to {scale.level:g}, so that white is {scale.white:g}; {RANGES[kind]}"
             )
 
 
@@ -202,23 +198,20 @@ def read_deep(data: bytes, size: tuple[int, int]) -> np.ndarray | None:
 
 def check_planes(tags: Mapping[int, Any]) -> None:
     """Raise BadImage for a TIFF of more than 8 bits per channel with a plane per channel: Pillow
-    and OpenCV take the planes of most such files for pixels, and say nothing.
-    """
+    and OpenCV take the planes of most such files for pixels, and say nothing."""
     bits = tags.get(BITS_PER_SAMPLE, 1)
     depths = bits if isinstance(bits, tuple) else (bits,)
     is_separate = tags.get(PLANAR_CONFIGURATION) == SEPARATE
     if is_separate and max(depths) > 8 and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) > 1:
         raise BadImage(
             f"a kind of TIFF that is not read ({max(depths)} bits per channel, a plane per "
-            "channel); save it with the "
-            "channels of a pixel together [h, w, 3], or as PNG"
+            "channel); save it with the channels of a pixel together [h, w, 3], or as PNG"
         )
 
 
 def tiff_size(data: bytes) -> tuple[int, int]:
     """Width and height of a TIFF that Pillow does not read, from its first directory. Raises
-    BadImage, as `check_planes` does too.
-    """
+    BadImage, as `check_planes` does too."""
     directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
     file = BytesIO(data)
     file.seek(directory.next)

@@ -211,9 +211,8 @@ def classes_in_another_case(inspection: Inspection) -> list[str]:
 
 def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
     enough = inspection.known & (inspection.counts.sum(axis=1) >= inspection.num_needed)
-    enough[[*inspection.twins.keys(), *inspection.twins.values()]] = (
-        False  # `classes_in_another_case`
-    )
+    # `classes_in_another_case`
+    enough[[*inspection.twins.keys(), *inspection.twins.values()]] = False
     problems = []
     for split in (each for each in inspection.required_splits if not inspection.foreign[each]):
         names = inspection.classes(enough & (inspection.counts[:, split] == 0))

@@ -35,8 +35,7 @@ MID_LEVEL = 127.5
 
 def shift_channels(images: Images, drawn: Floats) -> None:
     """Adds drawn[:, 0] levels to all channels, cut off at the image's own least and largest level,
-    as ImageDataGenerator does.
-    """
+    as ImageDataGenerator does."""
     spans = np.array(
         [cv2.minMaxLoc(image.reshape(len(image), -1))[:2] for image in images]
     ).reshape(-1, 2)
@@ -46,8 +45,7 @@ def shift_channels(images: Images, drawn: Floats) -> None:
 
 def brighten(images: Images, drawn: Floats) -> None:
     """Multiplies by drawn[:, 0] and drops the fraction, as Pillow's ImageEnhance.Brightness does in
-    single precision.
-    """
+    single precision."""
     scaled = LEVELS.astype(np.float32) * drawn[:, :1].astype(np.float32)
     _look_up(images, np.clip(scaled, 0, 255))
 

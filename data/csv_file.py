@@ -85,8 +85,7 @@ def _text(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
             f"{where} is not a csv in UTF-8: line {line} has the byte 0x{data[error.start]:02X}, "
-            "as in Windows' or another "
-            f"code; {AS_UTF8}"
+            f"as in Windows' or another code; {AS_UTF8}"
         ) from error
 
 
@@ -167,8 +166,7 @@ def advice(missing: Sequence[str], nearest: Nearest) -> str:
         if above is not None and above[1] == 1:
             return (
                 f"there is {escaped(above[0])} in the folder above the csv's, "
-                f"{nearest.folder.parent}: put the csv there "
-                "and write that"
+                f"{nearest.folder.parent}: put the csv there and write that"
             )
         example = (
             f", such as {escaped(nearest.example)}" if nearest.example else "; there is no file"

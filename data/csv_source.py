@@ -129,8 +129,7 @@ def _at(path: Path, row: _Row) -> str:
 
 def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str]:
     """The rows' paths relative to the csv's folder; compared as text, so a link inside the folder
-    may lead out.
-    """
+    may lead out."""
     folder = os.fspath(path.parent)
     # relpath takes out "..", which Path keeps
     names = [os.path.relpath(Path(folder, row.path), folder) for row in rows]
@@ -192,8 +191,7 @@ def _refuse_folders(
     )
     raise UserError(
         f"{escaped(str(path))}: column {config.path_column}: {escaped(names[0])} is a folder (line "
-        f"{rows[0].line}), as all "
-        f"{len(rows):,} are; {what_to_do}"
+        f"{rows[0].line}), as all {len(rows):,} are; {what_to_do}"
     )
 
 
@@ -245,7 +243,6 @@ def _remarks(cells: Csv, config: DatasetConfig) -> tuple[str, ...]:
         return ()
     return (
         f"columns {first_of(list(map(escaped, one_hot)))} are one-hot, and dataset.label_column "
-        f"reads {config.label_column} "
-        "alone, as classes 0 and 1; an image has one label: write one column with the class's name "
-        "in it",
+        f"reads {config.label_column} alone, as classes 0 and 1; an image has one label: write one "
+        "column with the class's name in it",
     )

@@ -1,6 +1,5 @@
 """Cutout: a mid-grey square somewhere in each picture. How it is drawn and painted, its words, and
-how other libraries write it.
-"""
+how other libraries write it."""
 
 import numpy as np
 
@@ -26,8 +25,7 @@ def cut_out(images: Images, drawn: Floats) -> None:
 
 def square(units: Floats, size: int, side: float) -> Floats:
     """The rectangle `cut_out` takes, [k, 4], for a square of side * size pixels centred on one of
-    the size * size pixels.
-    """
+    the size * size pixels."""
     width = round(side * size)
     first = np.floor(units[:, :2] * size) - width // 2
     return np.clip(np.concatenate([first, first + width], axis=1), 0, size)

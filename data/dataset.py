@@ -44,14 +44,11 @@ class Dataset:
     keyed on.
 
     images: uint8 [n, s, s, 3] RGB, a read-only memory map (open the dataset again in another
-    process
-    rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names; splits:
-    int8 [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class` is set
-    (`limited`);
-    names: one printable line each; digest: sha256 over pixels, labels, splits, class names and
-    scales;
-    groups: int64 [n], the same number for images that must stay in one split and in one fold, as
-    copies of each other must; None where every image stands for itself.
+    process rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names;
+    splits: int8 [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class`
+    is set (`limited`); names: one printable line each; digest: sha256 over pixels, labels, splits,
+    class names and scales; groups: int64 [n], the same number for images that must stay in one
+    split and in one fold, as copies of each other must; None where every image stands for itself.
     """
 
     images: np.ndarray
@@ -113,8 +110,7 @@ def open_dataset(
 
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
     """What the configured source has. Raises UserError where there is no such source, where it has
-    a path and needs none, or the reverse, and where two classes have one name.
-    """
+    a path and needs none, or the reverse, and where two classes have one name."""
     if config.source not in SOURCES:
         allowed = f"{', '.join(SOURCES)}{did_you_mean(config.source, SOURCES)}"
         raise UserError(f"dataset.source: received {literal(config.source)}; allowed: {allowed}")
@@ -192,8 +188,7 @@ def _inspection(
 
 def _store_path(listing: Listing, config: DatasetConfig, cache_dir: Path) -> Path:
     """Named by all that decides its content: files, declared splits and labels (they decide what is
-    left out of copies), size, limit, decoder.
-    """
+    left out of copies), size, limit, decoder."""
     parts = [
         MAGIC.decode(),
         PIL.__version__,
@@ -226,8 +221,7 @@ def dataset_digest(
     scales: Mapping[str, DepthScale],
 ) -> str:
     """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size:
-    in pixels a side; scales: of images of more than 8 bits per channel, by kind.
-    """
+    in pixels a side; scales: of images of more than 8 bits per channel, by kind."""
     whites = {kind: scale.white for kind, scale in scales.items()}
     digest = sha256(
         json.dumps([size, class_names, whites] if whites else [size, class_names]).encode()
@@ -238,10 +232,7 @@ def dataset_digest(
 
 
 def _notes(
-    listing: Listing,
-    stored: StoredImages,
-    labels: np.ndarray,
-    copy_of: np.ndarray,
+    listing: Listing, stored: StoredImages, labels: np.ndarray, copy_of: np.ndarray
 ) -> DataNotes:
     names, positions = listing.names, stored.positions
     copies = np.flatnonzero(copy_of != np.arange(len(copy_of)))

@@ -47,8 +47,7 @@ class DepthScale(_Frozen):
         """One sentence. kind: "whole numbers" or "floats"."""
         text = (
             f"{plural(self.count, 'image')} of more than 8 bits per channel ({kind}): v became 255 "
-            "v / "
-            f"{self.white:g}, as the highest, {self.name}, goes up to {self.level:g}"
+            f"v / {self.white:g}, as the highest, {self.name}, goes up to {self.level:g}"
         )
         if not self.faint:
             return text

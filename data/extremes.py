@@ -23,8 +23,7 @@ NEAREST_MARGIN = 0.5
 @dataclass(frozen=True)
 class Extreme:
     """One augmentation at one end of its range: the settings that turn it on alone, and the uniform
-    draws that lead there.
-    """
+    draws that lead there."""
 
     name: str
     value: Value
@@ -58,10 +57,7 @@ def extremes(
 
 
 def augment_to(
-    images: Images,
-    indices: Indices,
-    extreme: Extreme,
-    options: AugmentationValues | None = None,
+    images: Images, indices: Indices, extreme: Extreme, options: AugmentationValues | None = None
 ) -> Images:
     """The images at one end of one augmentation's range; `options` are the settings that it acts
     with."""

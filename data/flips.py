@@ -1,6 +1,5 @@
 """Flips: half of the pictures mirrored, left and right or up and down. How they are drawn, their
-matrices and words, and how other libraries write them.
-"""
+matrices and words, and how other libraries write them."""
 
 from collections.abc import Callable
 

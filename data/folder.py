@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.errors import UserError
-from data.image_files import is_litter
 from data.labels import class_order, without_labels
-from data.listing import FileTable, Listing, reason_of
+from data.listing import FileTable, Listing, is_litter, reason_of
 from data.messages import did_you_mean, escaped, first_of
 from data.picture_file import is_named_as_picture
 from data.settings import DatasetConfig
@@ -148,16 +147,14 @@ def _refuse_nested(root: Path, tops: list[str]) -> None:
     if all(spoken_of) and len(set.union(*spoken_of)) > 1:
         raise UserError(
             f"the folders of {_described(root, tops, {})} are called as splits are: rename them to "
-            "train, validation and "
-            f"test; {LAYOUTS}"
+            f"train, validation and test; {LAYOUTS}"
         )
     shared = _shared(below)
     if len(shared) > 1 and all(_holds_folders(root / name, only=True) for name in tops):
         raise UserError(
             f"the folders of {_described(root, tops, {})} hold only folders, of the same names "
             f"({first_of([escaped(name) for name in shared])}), as splits do: rename them to "
-            "train, validation and test; "
-            "where they are classes, move them all into a folder train"
+            "train, validation and test; where they are classes, move them all into a folder train"
         )
 
 
@@ -199,8 +196,7 @@ def _seen(folder: Path) -> list[_Child]:
 
 def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
     """Every file below a class's folder, sorted within each folder; what cannot be entered becomes
-    a problem.
-    """
+    a problem."""
     waiting = [start]
     while waiting:
         folder = waiting.pop()

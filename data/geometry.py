@@ -25,8 +25,7 @@ FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 @dataclass(frozen=True)
 class Fill:
     """What stands where nothing of the image is: `mode` of FILL_MODES, and the grey level `value`
-    (0-255) for constant.
-    """
+    (0-255) for constant."""
 
     mode: str = "nearest"
     value: int = 0
@@ -34,8 +33,7 @@ class Fill:
 
 def single_threaded() -> None:
     """One OpenCV thread a call: images are spread over our own threads, and two pools would fight
-    for the cores.
-    """
+    for the cores."""
     if cv2.getNumThreads() != 1:
         cv2.setNumThreads(1)
 
@@ -72,8 +70,7 @@ def scaling(x: Floats, y: Floats) -> Floats:
 
 def fold(parts: Sequence[Floats], size: int) -> Floats:
     """The product of [k, 3, 3] parts, first part outermost, about the centre of a size x size
-    image: [k, 2, 3].
-    """
+    image: [k, 2, 3]."""
     centre = size / 2 - 0.5
     there, back = np.eye(3), np.eye(3)
     there[:2, 2], back[:2, 2] = centre, -centre

@@ -154,8 +154,7 @@ def _check_room(folder: Path, num_bytes: int) -> None:
     if num_bytes > free:
         raise UserError(
             f"the decoded images take {num_bytes / 1e9:.1f} GB in {folder} and {free / 1e9:.1f} GB "
-            "are free; "
-            "free some space or choose another cache folder"
+            "are free; free some space or choose another cache folder"
         )
 
 

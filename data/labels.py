@@ -169,8 +169,7 @@ def _several_labels(class_names: Sequence[str]) -> list[str]:
     listed = first_of([f"'{name}'" for name in found])
     return [
         f"{len(found)} {what} like several labels in one: {listed}; an image has one label here, "
-        "so each such "
-        "combination is a class of its own: choose one label per image"
+        "so each such combination is a class of its own: choose one label per image"
     ]
 
 

@@ -1,17 +1,20 @@
 """What a source hands over: which images there are, their labels and splits, and how to read one.
 
-`FileTable` makes a listing for every source that has files. Decodes nothing, and judges nothing but
-whether a file can be read.
+`FileTable` makes a listing for every source that has files. What lies beside pictures everywhere
+(hidden files, edits, films, notes, what file managers, disks, archives and unfinished downloads
+leave behind) is named here, to be passed over. Decodes nothing, and judges nothing but whether a
+file can be read.
 """
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -118,8 +121,7 @@ class FileTable:
 
     def _fingerprint(self) -> str:
         """sha256 over root, names, sizes and modification times: a file changed with all three kept
-        goes unnoticed.
-        """
+        goes unnoticed."""
         digest = sha256(os.fsencode(self.root))
         for name, (size, mtime_ns) in zip(self.names, self._stamps, strict=True):
             digest.update(b"\0" + os.fsencode(name) + f"\0{size} {mtime_ns}".encode())
@@ -139,3 +141,85 @@ def _read_file(root: str, names: Sequence[str], max_bytes: int, position: int) -
                 errno.EFBIG, f"{size} bytes, more than dataset.max_pixels could need ({max_bytes})"
             )
         return file.read()
+
+
+# Lower case. A name that begins with a dot (.DS_Store, ._photo.jpg, .git, .thumbnails) is litter
+# too.
+LITTER = frozenset(
+    {
+        "thumbs.db",  # Windows: thumbnails, folder settings, wastebasket
+        "thumbs.db:encryptable",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "found.000",
+        "icon\r",  # macOS: folder icons, the other half of zipped files, mounted disks
+        "__macosx",
+        "desktop db",
+        "desktop df",
+        "network trash folder",
+        "temporary items",
+        "thevolumesettingsfolder",
+        "picasa.ini",  # picture managers
+        "picasaoriginals",
+        "zbthumbnail.info",
+        "@eadir",  # network disks (Synology, QNAP)
+        "@__thumb",
+        "@recycle",
+        "@recently-snapshot",
+        "@tmp",
+        "@sharebin",
+        "#recycle",
+        "#snapshot",
+        "lost+found",  # Linux: what a repair of the disk found
+        "__pycache__",
+        "photothumb.db",  # picture managers: thumbnails, catalogues, edits
+        "bridgecache.bct",
+        "bridgecachet.bct",
+        "pspbrwse.jbf",
+        "captureone",
+        "_gsdata_",  # GoodSync
+        "readme",
+        "readme.md",
+        "readme.txt",
+        "license",
+        "license.md",
+        "license.txt",
+        "labels.txt",
+        "classes.txt",
+    }
+)
+SUFFIXES = frozenset(
+    {".xmp", ".aae", ".pp3", ".dop", ".lrdata", ".json", ".xml"}  # edits and notes beside a picture
+    | {".mov", ".mp4", ".m4v"}  # the films of phones' live photos
+    | {
+        ".crdownload",
+        ".part",
+        ".partial",
+        ".download",
+        ".opdownload",
+        ".filepart",
+        ".aria2",
+    }  # unfinished
+)
+PATTERN = re.compile(
+    r"albumart(_\{.*\}.*|small)\.jpg"  # Windows Media Player
+    r"|synofile_thumb_.*|.*@syno(eastream|resource)"  # Synology
+    # streams of Windows, as files
+    r"|.*zone\.identifier|.*:(afp_\w+|encryptable|smartscreen|com\.\w+\..*)"
+    r"|~\$.*|.*\.\w+~"  # locks of office programs, copies of editors
+    r"|\.trash-.*",  # Linux's wastebaskets
+    re.IGNORECASE,
+)
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name, without the path above it, is to be passed over."""
+    return (
+        name.startswith(".")
+        or name.lower() in LITTER
+        or PurePath(name).suffix.lower() in SUFFIXES
+        or PATTERN.fullmatch(name) is not None
+    )

@@ -1,5 +1,5 @@
-"""The augmentations that move pictures: rotation, shifts, shear, zoom, and the fill they share.
-How each is drawn, its matrix, its words, and how other libraries write it.
+"""The augmentations that move pictures: rotation, shifts, shear, zoom, and the fill they share. How
+each is drawn, its matrix, its words, and how other libraries write it.
 
 ImageDataGenerator's names, units and distributions. One difference is meant: ImageDataGenerator
 (Keras 3.15) moves pictures down by `width_shift_range` and sideways by `height_shift_range`; here
@@ -65,8 +65,7 @@ def fill_of(settings: AugmentationValues) -> Fill:
 
 def pixels(units: Floats, size: int, value: float | int) -> Floats:
     """ImageDataGenerator's shift: below 1 a fraction of the side, from 1 on pixels; an int n gives
-    0 .. n-1, random sign.
-    """
+    0 .. n-1, random sign."""
     position = 2 * units[:, :1] - 1
     if isinstance(value, int):
         return np.sign(position) * np.minimum(np.floor(np.abs(position) * value), value - 1) + 0.0

@@ -54,37 +54,10 @@ class Operation:
     matrix: Callable[[float, int], Coefficients] | None = None
 
 
-def _affine(
-    matrix: Callable[[float, int], Coefficients],
-) -> Callable[[Image.Image, float], Image.Image]:
-    def apply(picture: Image.Image, strength: float) -> Image.Image:
-        return picture.transform(
-            picture.size, Image.Transform.AFFINE, matrix(strength, picture.width)
-        )
-
-    return apply
-
-
 def _turn(degrees: float, size: int) -> Coefficients:
     """Counter-clockwise about the centre, as Pillow's rotate; which is what applies it."""
     cos, sin, half = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees)), size / 2
     return cos, -sin, half - cos * half + sin * half, sin, cos, half - sin * half - cos * half
-
-
-def _lean_x(factor: float, size: int) -> Coefficients:
-    return 1, factor, 0, 0, 1, 0
-
-
-def _lean_y(factor: float, size: int) -> Coefficients:
-    return 1, 0, 0, factor, 1, 0
-
-
-def _move_x(pixels: float, size: int) -> Coefficients:
-    return 1, 0, pixels, 0, 1, 0
-
-
-def _move_y(pixels: float, size: int) -> Coefficients:
-    return 1, 0, 0, 0, 1, pixels
 
 
 def _enhancer(name: str, enhance: Callable[[Image.Image], ImageEnhance._Enhance]) -> Operation:
@@ -94,6 +67,19 @@ def _enhancer(name: str, enhance: Callable[[Image.Image], ImageEnhance._Enhance]
     return Operation(
         name, "times", StrengthScale(0.01, 2.0), StrengthScale(1, 1.9, mirror=1), apply, neutral=1.0
     )
+
+
+def _affine(
+    name: str,
+    unit: str,
+    scales: tuple[StrengthScale, StrengthScale],
+    matrix: Callable[[float, int], Coefficients],
+) -> Operation:
+    def apply(picture: Image.Image, strength: float) -> Image.Image:
+        moved = matrix(strength, picture.width)
+        return picture.transform(picture.size, Image.Transform.AFFINE, moved)
+
+    return Operation(name, unit, *scales, apply, neutral=0.0, matrix=matrix)
 
 
 _NONE = StrengthScale(0, 0)
@@ -139,8 +125,8 @@ OPERATIONS = (
     _enhancer("contrast", ImageEnhance.Contrast),
     _enhancer("brightness", ImageEnhance.Brightness),
     _enhancer("sharpness", ImageEnhance.Sharpness),
-    Operation("shear x", "times", *_LEAN, _affine(_lean_x), neutral=0.0, matrix=_lean_x),
-    Operation("shear y", "times", *_LEAN, _affine(_lean_y), neutral=0.0, matrix=_lean_y),
-    Operation("translate x", "pixels", *_MOVE, _affine(_move_x), neutral=0.0, matrix=_move_x),
-    Operation("translate y", "pixels", *_MOVE, _affine(_move_y), neutral=0.0, matrix=_move_y),
+    _affine("shear x", "times", _LEAN, lambda factor, _: (1, factor, 0, 0, 1, 0)),
+    _affine("shear y", "times", _LEAN, lambda factor, _: (1, 0, 0, factor, 1, 0)),
+    _affine("translate x", "pixels", _MOVE, lambda pixels, _: (1, 0, pixels, 0, 1, 0)),
+    _affine("translate y", "pixels", _MOVE, lambda pixels, _: (1, 0, 0, 0, 1, pixels)),
 )

@@ -102,8 +102,7 @@ def _format_of(data: bytes) -> str:
 
 def _open(name: str, data: bytes) -> tuple[ImageFile, bytes]:
     """By the plugin that knows the bytes, and the bytes that it read: `Image.open` would apply
-    Pillow's own, global pixel limit.
-    """
+    Pillow's own, global pixel limit."""
     if name == "JPEG":
         check_jpeg(data)
         # Not by its factory, which would open a phone's second picture (depth, gain map) too.
@@ -214,8 +213,7 @@ def jpeg_versions(data: bytes) -> Iterator[bytes]:
 
 def _segments(data: bytes) -> Iterator[_Segment]:
     """From the first segment to the end marker; stops before what cannot stand where it stands. A
-    scan's segment has its pixels with it.
-    """
+    scan's segment has its pixels with it."""
     place, in_scan, waiting = 2, False, None
     while found := MARKER.search(data, place):
         marker = found[1][0]

@@ -2,15 +2,13 @@
 table of fourteen operations.
 
 TrivialAugment: Müller and Hutter, "TrivialAugment: Tuning-free yet state-of-the-art data
-augmentation", ICCV
-2021: one operation and one strength of 31, both uniform, drawn for each image; the Wide space.
-RandAugment:
-Cubuk, Zoph, Shlens and Le, 2020: `ops` operations with replacement, all at one magnitude;
-AutoAugment's ranges. That paper leaves open which end of a range is strong. Here magnitude 0 is the
-weakest for every operation, and colours move either way from 1 (TrivialAugment's authors call that
-space mirrored), so that a search over the magnitude is a search over strength. As published,
-geometric operations read the nearest pixel and fill with black, and shear leans about the top left
-corner.
+augmentation", ICCV 2021: one operation and one strength of 31, both uniform, drawn for each image;
+the Wide space. RandAugment: Cubuk, Zoph, Shlens and Le, 2020: `ops` operations with replacement,
+all at one magnitude; AutoAugment's ranges. That paper leaves open which end of a range is strong.
+Here magnitude 0 is the weakest for every operation, and colours move either way from 1
+(TrivialAugment's authors call that space mirrored), so that a search over the magnitude is a search
+over strength. As published, geometric operations read the nearest pixel and fill with black, and
+shear leans about the top left corner.
 """
 
 from functools import lru_cache
@@ -19,14 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.augmentation_record import (
-    LAST,
-    Augmentation,
-    CodeStep,
-    SettingToWrite,
-    Units,
-    lacking,
-)
+from data.augmentation_record import LAST, Augmentation, CodeStep, SettingToWrite, Units, lacking
 from data.geometry import Floats, Images
 from data.operations import OPERATIONS, TOP, Operation, StrengthScale
 from data.value_forms import Choice, Whole
@@ -40,8 +31,7 @@ MOST_OPS = 8
 
 def apply_policy(images: Images, drawn: Floats) -> None:
     """Applies drawn[i] (operation, strength, operation, strength, ...) to images[i] in place; uint8
-    [b, s, s, 3].
-    """
+    [b, s, s, 3]."""
     for target, numbers in zip(images, drawn.tolist(), strict=True):
         picture = Image.fromarray(target)
         for position, strength in zip(numbers[::2], numbers[1::2], strict=True):
@@ -77,8 +67,7 @@ def policy_matrices(drawn: Floats, size: int) -> Floats:
 
 def policy_ends(policy: str) -> tuple[Units, ...]:
     """Uniform draws that show each operation alone at the ends of its range: strongest, strongest
-    reflected, weakest.
-    """
+    reflected, weakest."""
     reflected = 0.75
     found: list[Units] = []
     for position, operation in enumerate(OPERATIONS):

@@ -85,8 +85,7 @@ def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
 
 def list_clothing(config: DatasetConfig, cache_dir: Path) -> Listing:
     """List the photographs with the splits they come with. Raises UserError where they can neither
-    be found nor fetched.
-    """
+    be found nor fetched."""
     return list_folder(
         config.model_copy(update={"path": str(_found(config, cache_dir, CLOTHING))}), cache_dir
     )
@@ -180,8 +179,7 @@ def _download(archive: Archive, target: Path, timeout_seconds: float) -> None:
 
 def _extract(archive: Archive, packed: Path, target: Path) -> None:
     """Extract the files below the top folder. Raises UserError for a damaged archive or one that
-    would leave `target`.
-    """
+    would leave `target`."""
     try:
         with zipfile.ZipFile(packed) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
@@ -212,8 +210,7 @@ def _extract(archive: Archive, packed: Path, target: Path) -> None:
 
 def _inside(member: zipfile.ZipInfo, archive: Archive) -> Path:
     """The member's path without the top folder; raises UserError for links and for paths that could
-    lead elsewhere.
-    """
+    lead elsewhere."""
     parts = PurePosixPath(member.filename).parts
     is_link = stat.S_ISLNK(member.external_attr >> 16)
     unsafe = any(

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from data.dataset_notes import Converted
 from data.errors import UserError
-from data.image_files import is_litter
-from data.listing import reason_of
+from data.listing import is_litter, reason_of
 from data.messages import escaped, first_of
 from data.splits import split_number
 
@@ -63,8 +62,7 @@ def find_shards(path: Path) -> Shards:
     if not found:
         raise UserError(
             f"dataset.path: {escaped(str(path))} holds no TFRecord shards (NAME.tfrecord, "
-            "NAME.tfrec or "
-            "NAME-00000-of-00010, each with .gz or without)"
+            "NAME.tfrec or NAME-00000-of-00010, each with .gz or without)"
         )
     splits = tuple(_split_of(name) for name in found)
     if None in splits and len(set(splits)) > 1:
@@ -73,8 +71,7 @@ def find_shards(path: Path) -> Shards:
         )
         raise UserError(
             f"dataset.path: {escaped(str(path))}: some shards name their split and some do not "
-            f"({named}); write train, "
-            "validation or test into every name"
+            f"({named}); write train, validation or test into every name"
         )
     others = [
         escaped(str(file))

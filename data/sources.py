@@ -21,8 +21,7 @@ from data.tfrecord import list_tfrecord
 @dataclass(frozen=True)
 class Source:
     """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what
-    the user can mend.
-    """
+    the user can mend."""
 
     about: str
     path: Literal["required", "optional", "none"]
@@ -53,9 +52,7 @@ SOURCES: dict[str, Source] = {
         list=list_tfrecord,
     ),
     "digits": Source(
-        about="scikit-learn's 1797 handwritten digits; needs no file",
-        path="none",
-        list=list_digits,
+        about="scikit-learn's 1797 handwritten digits; needs no file", path="none", list=list_digits
     ),
     "clothing": Source(
         about="clothing-dataset-small, 3781 photographs in 10 classes; found, or downloaded once",

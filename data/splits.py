@@ -55,8 +55,7 @@ def splits_to_draw(
     if wanted is None and VALIDATION not in present:
         raise UserError(
             f"{where} has no validation split; add one, or set dataset.split: {{validation: 0.15, "
-            f"test: 0}}, "
-            "drawn from train"
+            "test: 0}, drawn from train"
         )
     if wanted is None:
         return None
@@ -118,8 +117,7 @@ def limit_training(
 
 def _ranks_in_class(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A random order grouped by class, the rank of each of its members within the class, and the
-    class sizes.
-    """
+    class sizes."""
     key = int.from_bytes(sha256(f"split {seed}".encode()).digest()[:16], "big")
     draws = np.random.Philox(key=key).random_raw(len(labels))
     order = np.lexsort((draws, labels))

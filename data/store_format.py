@@ -21,9 +21,8 @@ from data.splits import DIGEST_BYTES
 
 MAGIC = b"augimg-3"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
-CHECKED_BYTES = (
-    1 << 29
-)  # so many bytes of pixels are checked at opening, spread evenly over larger files
+# so many bytes of pixels are checked at opening, spread evenly over larger files
+CHECKED_BYTES = 1 << 29
 CHECKED_AT_ONCE = 256  # images a thread checks at a time
 
 logger = logging.getLogger(__name__)
@@ -53,8 +52,7 @@ class StoredImages:
 
 def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -> None:
     """Close a file of pixels: digests uint8 [n, 32], then the fields of StoredImages after
-    `digests`, as JSON.
-    """
+    `digests`, as JSON."""
     raw, text = digests.tobytes(), json.dumps(record, separators=(",", ":")).encode()
     file.seek(0, 2)
     file.write(raw + text + FOOTER.pack(sha256(raw + text).digest(), len(text), MAGIC))
@@ -62,8 +60,7 @@ def append_record(file: BinaryIO, digests: np.ndarray, record: dict[str, Any]) -
 
 def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
     """The file's content, or None where there is no file or it is not as it was written (the log
-    says why).
-    """
+    says why)."""
     try:
         if not path.is_file():
             return None
@@ -91,8 +88,7 @@ def read_store(path: Path, size: int, num_threads: int) -> StoredImages | None:
 
 def _read_record(path: Path, size: int) -> tuple[np.ndarray, dict[str, Any]]:
     """The digests uint8 [n, 32] and the record. Raises ValueError or struct.error where the file is
-    not whole.
-    """
+    not whole."""
     with path.open("rb") as file:
         num_bytes = file.seek(0, 2)
         file.seek(max(0, num_bytes - FOOTER.size))
@@ -121,8 +117,7 @@ def _map(path: Path, num_images: int, size: int) -> np.ndarray:
 
 def pixels_match(images: np.ndarray, digests: np.ndarray, num_threads: int) -> bool:
     """Whether the images' digests are those recorded; of a file over CHECKED_BYTES, of images
-    spread evenly.
-    """
+    spread evenly."""
     if not len(images):
         return True
     pixels = np.asarray(images)  # a memory map's own indexing is slow

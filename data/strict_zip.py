@@ -1,18 +1,25 @@
-"""Zip files that somebody else wrote, read by their own word and not a byte further.
+"""Zip files that somebody else wrote, read by their own word and not a byte further; and an .npz of
+the very arrays asked for, or nothing: their names, types and number of dimensions.
 
 Allowed is what `zipfile` writes into a seekable file: stored and deflated files one after the
 other, their directory, its end. The standard library's reader also takes encrypted, bz2 and lzma
 entries, overlapping ones, 64-bit sizes and text around the archive, and unpacks whatever comes out;
-none of that is needed here, and each has been used to fill somebody's memory.
+none of that is needed here, and each has been used to fill somebody's memory. Pickles are never
+read.
 """
 
+import io
+import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import SEEK_END
+from math import prod
 from typing import BinaryIO, NamedTuple
 from zipfile import BadZipFile
+
+import numpy as np
 
 from data.messages import escaped
 
@@ -127,9 +134,8 @@ def _fault(flags: int, method: int, kind: int, disk: int, sizes: tuple[int, int]
     if kind not in (0, stat.S_IFREG):
         return "it is a link or another special file"
     size, packed_size = sizes
-    most_packed = (
-        size if method == _STORED else size + size // 100 + 100
-    )  # what cannot be packed grows by less
+    # what cannot be packed grows by less
+    most_packed = size if method == _STORED else size + size // 100 + 100
     if (
         disk
         or size == 0xFFFFFFFF
@@ -166,3 +172,67 @@ def _inflated(content: bytes, size: int) -> bytes:
     if not unpacker.eof or unpacker.unused_data or unpacker.unconsumed_tail:
         raise BadZipFile("it does not unpack to the size in the directory")
     return unpacked
+
+
+# As `numpy.save` writes it. NumPy's own reader evaluates a literal and asks `numpy.dtype` what any
+# text may mean.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<|][a-z][0-9]{1,2})', 'fortran_order': (True|False), "
+    rb"'shape': \(([0-9, ]{0,60})\), \} *\n",
+    re.DOTALL,
+)
+MOST_BYTES = 1 << 26  # of all arrays together: a million images under ten seeds
+
+
+class ArrayForm(NamedTuple):
+    """What an array must be. dtype: as NumPy spells it, byte order included."""
+
+    dtype: str
+    num_dimensions: int
+
+
+def read_npz(
+    content: bytes, forms: Mapping[str, ArrayForm], most_bytes: int = MOST_BYTES
+) -> dict[str, np.ndarray]:
+    """The arrays, by name. Raises ValueError in one line that names the array where anything is not
+    as asked for."""
+    file = io.BytesIO(content)
+    try:
+        entries = read_directory(file, len(forms))
+        names = [entry.name for entry in entries]
+        if sorted(names) != sorted(f"{name}.npy" for name in forms):
+            raise ValueError(
+                f"it holds {escaped(', '.join(names))}; allowed are exactly {', '.join(forms)}"
+            )
+        if sum(entry.size for entry in entries) > most_bytes:
+            raise ValueError(f"its arrays claim more than {most_bytes >> 20} MiB")
+        return {
+            (name := entry.name.removesuffix(".npy")): _array(
+                name, read_entry(file, entry), forms[name]
+            )
+            for entry in entries
+        }
+    except BadZipFile as error:
+        raise ValueError(f"it is damaged: {error}") from error
+
+
+def _array(name: str, content: bytes, form: ArrayForm) -> np.ndarray:
+    header = _HEADER.match(content)
+    if header is None or len(header[0]) != 10 + int.from_bytes(header[1], "little"):
+        raise ValueError(f"{name} has no header that NumPy writes for such an array")
+    dtype, is_fortran, shape = (
+        header[2].decode(),
+        header[3] == b"True",
+        [int(n) for n in header[4].split(b",") if n.strip()],
+    )
+    if dtype != form.dtype or len(shape) != form.num_dimensions:
+        raise ValueError(
+            f"{name} is {dtype} of {len(shape)} dimensions; allowed: {form.dtype} of "
+            f"{form.num_dimensions}"
+        )
+    # of Python's integers, which do not wrap around
+    num_bytes = prod(shape) * np.dtype(dtype).itemsize
+    if len(content) != len(header[0]) + num_bytes:
+        raise ValueError(f"{name} has not as many values as its shape {shape} says")
+    values = np.frombuffer(content, dtype, offset=len(header[0]))
+    return values.reshape(shape, order="F" if is_fortran else "C")

@@ -33,9 +33,8 @@ FEATURE_KINDS = {
 }
 UNLABELLED = "; leave shards of images without labels out, and use `predict` on them"
 MOST_OF_NOTHING = 64  # bytes of a shard without records, compressed
-NUM_PASSED = (
-    64  # records kept of those passed over: several threads ask for neighbours, in about the order
-)
+# records kept of those passed over: several threads ask for neighbours, in about the order
+NUM_PASSED = 64
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,8 @@ def _labels(path: Path) -> Iterator[int]:
             f"{escaped(str(path))} is damaged after {plural(number, 'record')} ({_reason(error)}); "
             "write it again"
         ) from error
-    if (
-        not number and path.stat().st_size > MOST_OF_NOTHING
-    ):  # TensorFlow takes a bad GZIP header for the end
+    if not number and path.stat().st_size > MOST_OF_NOTHING:
+        # TensorFlow takes a bad GZIP header for the end
         raise UserError(
             f"{escaped(str(path))} is damaged after 0 records (it holds none); write it again"
         )
@@ -136,9 +134,8 @@ def _parsed(record: bytes, where: str) -> tuple[bytes, int]:
 
     try:
         features: Any = tf.train.Example.FromString(record).features.feature
-    except (
-        Exception
-    ) as error:  # protobuf's own DecodeError, whose module differs between its versions
+    except Exception as error:
+        # protobuf's own DecodeError, whose module differs between its versions
         raise UserError(f"{where}: not a TensorFlow Example ({reason_of(error)[:80]})") from error
     for image_key, label_key in KEYS:
         if image_key in features and label_key in features:
@@ -193,8 +190,7 @@ def _class_names(root: Path, numbers: np.ndarray) -> tuple[str, ...]:
             if numbers.min() < 0 or numbers.max() >= len(lines):
                 raise UserError(
                     f"{escaped(str(file))} names {len(lines)} classes, but labels run from "
-                    f"{numbers.min()} to {numbers.max()}"
-                    f"{UNLABELLED if numbers.min() < 0 else ''}"
+                    f"{numbers.min()} to {numbers.max()}{UNLABELLED if numbers.min() < 0 else ''}"
                 )
             return tuple(escaped(lines[number]) for number in numbers.tolist())
     return tuple(str(number) for number in numbers.tolist())

@@ -1,8 +1,8 @@
 """What may be written as a setting's value: a number, a pair, a flag, one of a list. Each form
 parses, or says what it allows.
 
-Forms know ranges and types; which augmentation has which form, and what the number does, is in
-the augmentation's record.
+Forms know ranges and types; which augmentation has which form, and what the number does, is in the
+augmentation's record.
 """
 
 import math
@@ -19,8 +19,7 @@ WIDEST_SHIFT = 2048.0  # pixels: the largest image the project reads
 
 class ValueForm(Protocol):
     """How a setting is written. `bounds`: the least and largest number, or every choice. `numeric`:
-    {min, max} can search it.
-    """
+    {min, max} can search it."""
 
     @property
     def bounds(self) -> Bounds: ...
@@ -47,16 +46,20 @@ class ValueForm(Protocol):
 
 
 @dataclass(frozen=True)
-class Number:
-    """A finite number from `low` to `high`, parsed to float."""
-
+class _Ranged:
     low: float
     high: float
-    numeric: bool = True
 
     @property
     def bounds(self) -> Bounds:
         return self.low, self.high
+
+
+@dataclass(frozen=True)
+class Number(_Ranged):
+    """A finite number from `low` to `high`, parsed to float."""
+
+    numeric: bool = True
 
     @property
     def allowed(self) -> str:
@@ -71,22 +74,16 @@ class Number:
         return {"type": "number", "minimum": self.low, "maximum": self.high}
 
     def parse(self, value: object) -> float:
-        return _between(_real(value), self.low, self.high)
+        return _within(value, self.low, self.high)
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(_Ranged):
     """A whole number from `low` to `high`; 10.0 is read as 10 and 10.5 is refused, rounded if
     `rounds`."""
 
-    low: int
-    high: int
     rounds: bool = False
     numeric: bool = True
-
-    @property
-    def bounds(self) -> Bounds:
-        return self.low, self.high
 
     @property
     def allowed(self) -> str:
@@ -102,7 +99,7 @@ class Whole:
         return {"type": kind, "minimum": self.low, "maximum": self.high}
 
     def parse(self, value: object) -> int:
-        number = _between(_real(value), self.low, self.high)
+        number = _within(value, self.low, self.high)
         if not self.rounds and number != int(number):
             raise ValueError("not whole")
         return round(number)
@@ -111,8 +108,7 @@ class Whole:
 @dataclass(frozen=True)
 class Shift:
     """A float: a fraction below 1, pixels from 1 on. A whole number n of type int stays one: it
-    draws whole pixels below n.
-    """
+    draws whole pixels below n."""
 
     numeric: bool = True
 
@@ -124,8 +120,7 @@ class Shift:
     def allowed(self) -> str:
         return (
             f"a number from 0 to {WIDEST_SHIFT:g} (a fraction of the side below 1, pixels from 1 "
-            "on; "
-            "an int n draws whole pixels from -(n-1) to n-1)"
+            "on; an int n draws whole pixels from -(n-1) to n-1)"
         )
 
     @property
@@ -137,23 +132,17 @@ class Shift:
         return {"type": "number", "minimum": 0, "maximum": WIDEST_SHIFT}
 
     def parse(self, value: object) -> float | int:
-        number = _between(_real(value), 0, WIDEST_SHIFT)
+        number = _within(value, 0, WIDEST_SHIFT)
         return int(number) if isinstance(value, Integral) and number > 0 else number
 
 
 @dataclass(frozen=True)
-class NumberPair:
+class NumberPair(_Ranged):
     """Two numbers from `low` to `high`, the lesser first; null is `neutral` twice
     (ImageDataGenerator's)."""
 
-    low: float
-    high: float
     neutral: float
     numeric: bool = False
-
-    @property
-    def bounds(self) -> Bounds:
-        return self.low, self.high
 
     @property
     def allowed(self) -> str:
@@ -175,7 +164,7 @@ class NumberPair:
         if not _is_pair(value):
             raise ValueError("not a pair")
         items: Any = value
-        first, second = (_between(_real(item), self.low, self.high) for item in items)
+        first, second = (_within(item, self.low, self.high) for item in items)
         if first > second:
             raise ValueError("not in order")
         return [first, second]
@@ -184,8 +173,7 @@ class NumberPair:
 @dataclass(frozen=True)
 class Zoom:
     """A number z for [1 - z, 1 + z], or a pair. A pair symmetric about 1 is the number, so that
-    each range has one spelling.
-    """
+    each range has one spelling."""
 
     number: Number = Number(0.0, 0.99)
     pair: NumberPair = NumberPair(0.01, 10.0, 1.0)
@@ -285,16 +273,12 @@ def is_number(value: object) -> TypeGuard[float]:
         return False
 
 
-def _real(value: object) -> float:
+def _within(value: object, low: float, high: float) -> float:
     if not is_number(value):
         raise ValueError("not a finite number")
-    return float(value) + 0.0  # -0.0 becomes 0.0: one spelling
-
-
-def _between(number: float, low: float, high: float) -> float:
-    if not low <= number <= high:
+    if not low <= float(value) <= high:
         raise ValueError("out of range")
-    return number
+    return float(value) + 0.0  # -0.0 becomes 0.0: one spelling
 
 
 def _is_pair(value: object) -> bool:

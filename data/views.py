@@ -1,10 +1,12 @@
 """Images to batches: clean ones, and augmented views, planned many at a time and painted by
-threads.
+threads. Random numbers are a pure function of where they are used: (seed, stream, view, image
+index); any picture of a search can be drawn again alone, in any order.
 
-The clean path takes no augmentation. What a setting means is `augmentations`; nothing here knows
-one by name.
+The clean path takes no augmentation. What a setting means is `augmentations`, which owns the
+streams; nothing here knows one by name.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +18,6 @@ from numpy.typing import NDArray
 from data import geometry
 from data.augmentation_record import AugmentationValues
 from data.augmentations import AUGMENTATIONS, active, complete, draw
-from data.draws import unit_draws
 from data.geometry import Fill, Floats, Images
 from data.moves import fill_of
 
@@ -30,8 +31,7 @@ BATCHES_AHEAD = 2  # a thread, painted and not yet asked for
 @dataclass(frozen=True)
 class PicturePlan:
     """k pictures, drawn and not yet painted: where each reads from (matrices [k, 2, 3], or None)
-    and the numbers of each paint.
-    """
+    and the numbers of each paint."""
 
     matrices: Floats | None
     fill: Fill
@@ -76,8 +76,7 @@ def augment(
     images: Images, indices: Indices, settings: AugmentationValues, seed: int, view: int
 ) -> Images:
     """View `view` of the images at `indices`, uint8 [k, s, s, 3]. Raises UserError where the
-    settings are not allowed.
-    """
+    settings are not allowed."""
     picks = check_picks(images, indices)
     return paint(
         images, picks, plan_pictures(settings, images.shape[1], _from_counter(seed, view, picks))
@@ -174,3 +173,50 @@ def _jobs(
 
 def _from_counter(seed: int, view: int, picks: Picks) -> Callable[[int], Floats]:
     return lambda stream: unit_draws(seed, stream, view, picks)
+
+
+# Images that one generator call covers: enough to hide its set-up, few enough for scattered
+# indices.
+BLOCK_IMAGES = 1024
+NUMBERS = 4  # one Philox 4x64 output block an image
+
+
+def unit_draws(
+    seed: int, stream: int, view: int, indices: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Four independent uniform numbers in [0, 1) for each image index: float64 [k, 4], 53 random
+    bits each.
+
+    Philox 4x64-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
+    2011), keyed by (seed, stream, view) and counted by the image's position in the dataset. `seed`
+    is any integer. Indices are at least 0, in any order, repeated or not; anything else raises
+    ValueError.
+    """
+    positions = np.asarray(indices, dtype=np.int64)
+    if positions.ndim != 1 or (positions.size and positions.min() < 0):
+        raise ValueError(
+            f"image indices are one-dimensional and at least 0; received shape {positions.shape}"
+        )
+    key = _key(seed, stream, view)
+    draws = np.empty((positions.size, NUMBERS))
+    blocks = positions // BLOCK_IMAGES
+    for block in np.unique(blocks):
+        here = blocks == block
+        draws[here] = _block(key, int(block))[positions[here] - block * BLOCK_IMAGES]
+    return draws
+
+
+def _block(key: int, block: int) -> NDArray[np.float64]:
+    """The draws of a block of images, [BLOCK_IMAGES, 4]: NumPy's Philox adds one to its counter
+    every four outputs."""
+    generator = np.random.Generator(np.random.Philox(key=key, counter=block * BLOCK_IMAGES))
+    return generator.random((BLOCK_IMAGES, NUMBERS))
+
+
+def _key(seed: int, stream: int, view: int) -> int:
+    """128 bits. Hashed, so that any integer is a seed and neighbouring seeds, streams and views
+    share nothing."""
+    digest = hashlib.blake2b(
+        f"{int(seed)}/{int(stream)}/{int(view)}".encode(), digest_size=16
+    ).digest()
+    return int.from_bytes(digest, "little")

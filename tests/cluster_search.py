@@ -34,6 +34,11 @@ EXPERIMENT: dict[str, Any] = {
 }
 
 
+def on_ray(address: str) -> dict[str, Any]:
+    """The section `execution` of a search on that cluster."""
+    return {"engine": "ray", "address": address, "resources": {"cpu": 1}, "workers": 2}
+
+
 def write_experiment(folder: Path, execution: dict[str, Any]) -> Path:
     file = folder / "experiment.yaml"
     file.write_text(yaml.safe_dump({**EXPERIMENT, "execution": execution}))

@@ -46,6 +46,14 @@ def mlflow_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """An empty run directory, of a search that is sent to MLflow."""
+    path = tmp_path / "runs" / "digits"
+    path.mkdir(parents=True)
+    return path
+
+
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[MlflowServer]":
     """A real `mlflow server` on loopback, on PostgreSQL where the system has one and a driver, else

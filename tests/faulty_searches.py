@@ -50,7 +50,7 @@ def in_haste(patch: pytest.MonkeyPatch) -> Faults:
     patch.setattr("search.training.run_trial.run_trial", found.run)
     patch.setattr("search.driver.publishing.write_report", lambda state, run_dir: None)
     patch.setattr("search.driver.session.TrialSheets", lambda *arguments: Heard())
-    patch.setattr("search.report.preview.write_winner_sheet", lambda *arguments: None)
+    patch.setattr("search.driver.session.write_winner_sheet", lambda *arguments: None)
     patch.setattr("os.fsync", lambda descriptor: None)
     return found
 

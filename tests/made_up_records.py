@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from data.augmentation_record import Augmentation, plain, symmetric
 from data.value_forms import Number
 from search.experiment.objectives import ImageAnswers, ObjectiveRecord, Unit
-from search.training.losses import Loss, in_packets
+from search.training.losses import Loss, by_targets
 
 
 def _invert(images: NDArray[np.uint8], drawn: NDArray[np.float64]) -> None:
@@ -79,21 +79,12 @@ MACRO_F1 = ObjectiveRecord(
 )
 
 
-def _brier_of_targets(logits: Any, targets: Any) -> Any:
+def _focal(logits: Any, targets: Any) -> Any:
+    """Cross-entropy in which what is nearly certain counts for less."""
     import tensorflow as tf
 
-    return tf.reduce_sum((tf.nn.softmax(logits) - targets) ** 2, axis=-1)
+    log_prob = tf.nn.log_softmax(logits)
+    return -tf.reduce_sum(targets * (1 - tf.exp(log_prob)) ** 2 * log_prob, axis=-1)
 
 
-@in_packets
-def _brier_of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
-    import tensorflow as tf
-
-    classes = logits.shape[-1]
-    targets = tf.one_hot(labels, classes)
-    if smoothing is not None:
-        targets = (1 - smoothing) * targets + smoothing / classes
-    return _brier_of_targets(logits, targets)
-
-
-BRIER = Loss("brier", _brier_of_labels, _brier_of_targets)
+FOCAL = Loss("focal", "cross-entropy for what is hard", by_targets(_focal), _focal)

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from data.augmentations import AUGMENTATIONS, draw
-from data.draws import unit_draws
 from data.geometry import FILL_MODES, source_coordinates
-from data.views import augment, plan_pictures
+from data.views import augment, plan_pictures, unit_draws
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings(

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from data.augmentation_record import Augmentation
 from data.augmentations import AUGMENTATIONS, active, alone, complete, draw
-from data.draws import unit_draws
 from data.errors import UserError
 from data.extremes import augment_to, extremes, label_safety
 from data.messages import literal
 from data.value_forms import Choice, Flag, NumberPair
-from data.views import augment
+from data.views import augment, unit_draws
 from search.export.exporters import LIBRARIES
 
 RECORDS = [*AUGMENTATIONS.values(), INVERT]

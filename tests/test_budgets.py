@@ -20,8 +20,8 @@ from search.report.sentences import (
 from search.report.summary import summarize
 from search.report.trial_tables import trial_table
 from search.report.view import SearchView
-from search.tracking.description import describe
-from search.tracking.trial_run import trial_row
+from search.tracking.mlflow_values import trial_row
+from search.tracking.search_run import describe
 
 STRENGTHS: tuple[dict[str, float], ...] = (
     {},

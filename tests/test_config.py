@@ -1,12 +1,12 @@
 """Experiment files: what is read, what is refused, and that the refusal says what to do."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from minimal import MINIMAL, changed
 
 from data.errors import UserError
 from search.driver.experiment_file import load_config, parse_config
@@ -14,27 +14,12 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import Range
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-MINIMAL: dict[str, Any] = {
-    "name": "test",
-    "dataset": {"source": "digits", "image_size": 32},
-    "augmentation": {"rotation_range": {"min": 0, "max": 20}},
-}
 
 
 def _write(folder: Path, text: str | bytes) -> Path:
     path = folder / "experiment.yaml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
-
-
-def _changed(key: str, value: Any) -> dict[str, Any]:
-    data = copy.deepcopy(MINIMAL)
-    *parents, last = key.split(".")
-    place = data
-    for parent in parents:
-        place = place.setdefault(parent, {})
-    place[last] = value
-    return data
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -52,29 +37,29 @@ def test_the_filled_file_read_again_is_the_same_experiment(tmp_path: Path) -> No
 
 def test_a_default_written_out_does_not_change_the_hash() -> None:
     assert (
-        parse_config(_changed("training.patience", 20), "x").hash == parse_config(MINIMAL, "x").hash
+        parse_config(changed("training.patience", 20), "x").hash == parse_config(MINIMAL, "x").hash
     )
 
 
 def test_what_cannot_change_a_result_does_not_change_the_hash() -> None:
     assert (
-        parse_config(_changed("execution.workers", 2), "x").hash == parse_config(MINIMAL, "x").hash
+        parse_config(changed("execution.workers", 2), "x").hash == parse_config(MINIMAL, "x").hash
     )
 
 
 def test_the_seed_changes_the_hash() -> None:
-    assert parse_config(_changed("seed", 1), "x").hash != parse_config(MINIMAL, "x").hash
+    assert parse_config(changed("seed", 1), "x").hash != parse_config(MINIMAL, "x").hash
 
 
 def test_a_path_is_relative_to_the_file(tmp_path: Path) -> None:
-    text = yaml.safe_dump(_changed("dataset", {"source": "folder", "path": "photos"}))
+    text = yaml.safe_dump(changed("dataset", {"source": "folder", "path": "photos"}))
     assert load_config(_write(tmp_path, text)).dataset.path == str(tmp_path / "photos")
 
 
 def test_an_override_is_relative_to_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = yaml.safe_dump(_changed("dataset", {"source": "folder", "path": "photos"}))
+    text = yaml.safe_dump(changed("dataset", {"source": "folder", "path": "photos"}))
     path = _write(tmp_path, text)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -120,7 +105,7 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_named_with_what_is_allowed(key: str, value: Any, message: str) -> None:
     with pytest.raises(UserError, match=r"x: ") as caught:
-        parse_config(_changed(key, value), "x")
+        parse_config(changed(key, value), "x")
     assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -165,7 +150,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_seed_zero_is_a_seed() -> None:
-    assert parse_config(_changed("seed", 0), "x").seed == 0
+    assert parse_config(changed("seed", 0), "x").seed == 0
 
 
 def test_the_schema_names_every_section() -> None:
@@ -301,13 +286,17 @@ def test_a_config_made_in_python_is_checked_by_the_tables_when_it_is_used() -> N
 
 
 def test_names_and_numbers_that_are_wrong_have_a_line_each() -> None:
-    data = _changed("search", {"algorithm": "genetic", "trials": 0})
-    data |= {"model": {"backbone": ["small-cnn", "vgg61"]}, "training": {"mode": "frosen"}}
-    with pytest.raises(UserError) as caught:
+    data = changed("search", {"algorithm": "genetic", "trials": 0})
+    data |= {
+        "model": {"backbone": ["small-cnn", "vgg61"]},
+        "training": {"mode": "frosen", "loss": "crossentropy"},
+    }
+    with pytest.raises(UserError, match=r"allowed: cross_entropy, brier; did you mean") as caught:
         parse_config(data, "x")
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
         "model.backbone",
         "training.mode",
+        "training.loss",
         "search.algorithm",
         "search.trials",
     ]
@@ -316,7 +305,7 @@ def test_names_and_numbers_that_are_wrong_have_a_line_each() -> None:
 @pytest.mark.parametrize("mode", ["frozen", "scratch"])
 def test_a_network_from_scratch_sees_new_views_every_epoch_unless_told(mode: str) -> None:
     model = {"backbone": "small-cnn", "weights": "random"}
-    config = parse_config({**_changed("training.mode", mode), "model": model}, "x")
+    config = parse_config({**changed("training.mode", mode), "model": model}, "x")
     assert config.space.values_of("training", "views") == ["fresh" if mode == "scratch" else 16]
-    told = parse_config({**_changed("training", {"mode": mode, "views": 3}), "model": model}, "x")
+    told = parse_config({**changed("training", {"mode": mode, "views": 3}), "model": model}, "x")
     assert told.space.values_of("training", "views") == [3]

@@ -11,9 +11,8 @@ from search.report.sentences import cost_text
 from search.report.summary import summarize
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView
-from search.tracking.description import describe
-from search.tracking.search_run import search_row
-from search.tracking.trial_run import trial_row
+from search.tracking.mlflow_values import trial_row
+from search.tracking.search_run import describe, search_row
 
 
 def with_a_repeat() -> SearchState:

@@ -11,9 +11,8 @@ from PIL import Image
 from small_search import Heard, sit, small_config
 from typer.testing import CliRunner
 
-from data.image_files import NamedImage
 from run_search import app
-from search.commands.predict import Prediction, predict
+from search.commands.predict import NamedImage, Prediction, predict
 from search.driver.session import SearchResult
 from search.report.sentences import data_lines
 from search.report.view import SearchView

@@ -56,6 +56,7 @@ def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> No
     from docs.generate.settings_page import settings_page
     from search.driver.algorithms import ALGORITHMS
     from search.execution.engines import ENGINES
+    from search.training.losses import LOSSES
 
     page = settings_page()
     assert not re.findall(
@@ -63,7 +64,7 @@ def test_every_setting_and_choice_has_its_words_and_no_word_is_left_over() -> No
     )  # an empty last cell
     assert [record for record in AUGMENTATIONS.values() if record.about not in page] == []
     summaries = {name: record.summary for name, record in ALGORITHMS.items()}
-    summaries |= {name: record.summary for name, record in ENGINES.items()}
+    summaries |= {name: record.summary for name, record in (ENGINES | LOSSES).items()}
     for name, summary in summaries.items():
         assert f"| `{name}` | {summary[0].upper()}{summary[1:]}. |" in page
 

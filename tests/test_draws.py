@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from data.draws import BLOCK_IMAGES, unit_draws
+from data.views import BLOCK_IMAGES, unit_draws
 
 MASK = 2**64 - 1
 

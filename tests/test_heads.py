@@ -319,6 +319,15 @@ def test_label_smoothing_keeps_heads_from_being_sure() -> None:
     assert min(_train(_tasks(), 3.0, max_epochs=40, patience=40).curve.loss) < 0.5 * least
 
 
+def test_heads_train_by_the_loss_that_is_set_and_are_judged_alike() -> None:
+    """The squared differences of two distributions are 2 at most; a first epoch of cross-entropy on
+    labels at random is log 4."""
+    entropy, brier = _train(_tasks(), 0.0), _train(_tasks(), 0.0, loss="brier")
+    assert entropy.curve.loss[0] > 1.2
+    assert brier.curve.loss[0] < 1.0
+    assert brier.curve.val_loss[0] > 1.2
+
+
 def test_weights_are_of_every_head_or_of_none() -> None:
     trained = _train(_tasks(folds=2))
     assert len(trained.weights) == len(trained.best_epochs) == 2

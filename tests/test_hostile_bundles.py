@@ -16,9 +16,8 @@ from bundle_mutants import Files, journal_of
 from tampering import events_in, files_of, resealed
 
 from data.errors import UserError
-from data.strict_zip import read_directory, read_entry
+from data.strict_zip import ArrayForm, read_directory, read_entry, read_npz
 from search.driver.experiment_file import parse_config
-from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.trial import Predictions
 from search.verification import foreign_runs
 from search.verification.bundle_file import SHEET, read_bundle

@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.commands.idg_call import PARAMETERS
-from search.commands.idg_differences import DIFFERENCES, DROPPED, SAME
+from search.commands.idg_arguments import DIFFERENCES, DROPPED, PARAMETERS, SAME
 from search.commands.import_idg import import_idg
 from search.driver.experiment_file import load_config
 from search.experiment.config import ExperimentConfig

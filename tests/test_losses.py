@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_up_records import BRIER
+from made_up_records import FOCAL
 
 from search.features.devices import import_tensorflow_quietly
 from search.training.losses import LOSSES, Loss, log_prob_of_labels
 
 HEADS, BATCH, CLASSES = 3, 7, 5
 
-every_loss = pytest.mark.parametrize("loss", [*LOSSES.values(), BRIER], ids=lambda loss: loss.name)
+every_loss = pytest.mark.parametrize("loss", [*LOSSES.values(), FOCAL], ids=lambda loss: loss.name)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -75,6 +75,15 @@ def test_the_loss_falls() -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
+def test_a_network_trains_by_the_loss_it_is_built_for() -> None:
+    body, batch = _body(), _batch(24)
+    network = Network(body, cut(body, "above_conv").trained, SHAPE, loss="brier")
+    network.start(initial_weights(SHAPE, 1), 5)
+    losses = [float(network.train(batch, 0.01, 0.0)[0]) for _ in range(30)]
+    assert losses[-1] < 0.7 * losses[0]
+    assert max(losses) < 2 * 24
+
+
 @pytest.mark.parametrize("as_training", [False, True])
 def test_a_state_put_back_goes_on_as_if_nothing_had_happened(as_training: bool) -> None:
     network = _network(as_training)

@@ -11,9 +11,8 @@ from made_up_records import INVERT, MACRO_F1
 from sklearn.metrics import f1_score
 from small_search import EXPERIMENT
 
-from data.augmentations import AUGMENTATIONS
+from data.augmentations import AUGMENTATIONS, visible_settings
 from data.errors import UserError
-from data.rounding import visible_settings
 from docs.generate.pictures import augmentation_sheet
 from docs.generate.settings_page import settings_page
 from search.commands.single_run import export, write_preview

@@ -11,7 +11,7 @@ from states import make_state
 from search.driver import session
 from search.driver.experiment_file import parse_config
 from search.driver.session import SessionOptions, run_search
-from search.driver.workload import Deadline, Pace, Workload, workload
+from search.driver.workload import Deadline, workload
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.state import SearchState
@@ -41,9 +41,13 @@ def test_what_follows_the_search_phase_is_left_its_time(finished_run: Path) -> N
     state = make_state("search")
     config = config_of(finished_run, max_hours=1.0)
     work = workload(config, removed_share=1.0)
+    _, *others = (
+        record.result.timing.total_seconds / work.of(record)
+        for record in state.records
+        if record.trained and record.result and record.result.timing
+    )
+    pace = (sum(others) - max(others)) / (len(others) - 1)
     assert [phase.amount for phase in work.later] == [4 + 4 * 4, 2 * 4, 2 * 1.5 + 2]
-    pace = _pace(state, work)
-    assert pace > 0
     needed = pace * (4 + 20 + 8 + 5)
     for now, passed in ((3600 - needed - 1, False), (3600 - needed + 1, True)):
         assert _told(Deadline(config, 0.0, -now, lambda: 0.0), state).passed() is passed
@@ -57,32 +61,27 @@ def _told(deadline: Deadline, state: SearchState) -> Deadline:
     return deadline
 
 
-def _pace(state: SearchState, work: Workload) -> float:
-    pace = Pace(work)
-    for record in state.records:
-        pace.told(record)
-    return pace.seconds_a_view
-
-
 def test_without_a_limit_there_is_no_deadline(finished_run: Path) -> None:
     assert not _told(
         Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9), make_state("search")
     ).passed()
 
 
-def test_before_the_first_trial_no_pace_is_known() -> None:
-    assert Pace(Workload({}, (), 4.0)).seconds_a_view == 0.0
+def test_before_the_first_trial_no_pace_is_known(finished_run: Path) -> None:
+    config = config_of(finished_run, max_hours=1.0)
+    assert not Deadline(config, 0.0, 0.0, lambda: 3599.0).passed()
 
 
 def test_a_trial_told_twice_as_a_resumed_search_does_counts_once(finished_run: Path) -> None:
-    work, state = workload(config_of(finished_run), removed_share=1.0), make_state("search")
-    once, again = Pace(work), Pace(work)
+    config, state = config_of(finished_run, max_hours=1.0), make_state("search")
     trial, *_ = (record for record in state.of_kind("trial") if record.result)
-    slow = trial.model_copy(update={"trial": 99, "result": _taking(trial, 1000.0)})
-    for pace, records in ((once, [trial, slow]), (again, [trial, slow, trial, trial])):
+    some = [trial.model_copy(update={"trial": n, "result": _taking(trial, 1.0)}) for n in range(3)]
+    slow = trial.model_copy(update={"trial": 99, "result": _taking(trial, 100.0)})
+    once, again = (Deadline(config, 0.0, 0.0, lambda: 3000.0) for _ in range(2))
+    for deadline, records in ((once, [*some, slow]), (again, [*some, slow, slow, slow])):
         for record in records:
-            pace.told(record)
-    assert again.seconds_a_view == once.seconds_a_view > 0
+            deadline.told(record)
+        assert not deadline.passed()
 
 
 def _taking(record: TrialRecord, seconds: float) -> TrialResult:

@@ -10,10 +10,9 @@ from PIL import Image, ImageEnhance, ImageFilter
 from scipy import stats
 
 from data.augmentations import draw
-from data.draws import unit_draws
 from data.operations import OPERATIONS, TOP, StrengthScale
 from data.policies import apply_policy, draw_policy, policy_matrices
-from data.views import augment
+from data.views import augment, unit_draws
 
 Images = NDArray[np.uint8]
 BY_NAME = {operation.name: operation for operation in OPERATIONS}

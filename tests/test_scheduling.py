@@ -7,7 +7,7 @@ import pytest
 from states import make_state
 
 from search.driver.publishing import SHOW_SECONDS, SHOW_SHARE, Showing
-from search.driver.session import out_of_time
+from search.driver.workload import out_of_time
 
 
 class Clock:

@@ -1,13 +1,13 @@
 """The schema for editors: it knows every section, takes what a search takes, and refuses what no
 search takes."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from minimal import changed
 from typer.testing import CliRunner
 
 from data.augmentations import AUGMENTATIONS
@@ -17,11 +17,6 @@ from search.driver.experiment_file import TABLES, experiment_schema, parse_confi
 jsonschema = pytest.importorskip("jsonschema")
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.yaml"))
-MINIMAL: dict[str, Any] = {
-    "name": "test",
-    "dataset": {"source": "digits", "image_size": 32},
-    "augmentation": {"rotation_range": {"min": 0, "max": 20}},
-}
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +27,6 @@ def schema() -> dict[str, Any]:
 def mistakes(schema: dict[str, Any], data: Any) -> list[str]:
     validator = jsonschema.Draft202012Validator(schema)
     return [error.message for error in validator.iter_errors(data)]
-
-
-def changed(key: str, value: Any) -> dict[str, Any]:
-    data = copy.deepcopy(MINIMAL)
-    *parents, last = key.split(".")
-    place = data
-    for parent in parents:
-        place = place.setdefault(parent, {})
-    place[last] = value
-    return data
 
 
 def test_the_schema_is_one(schema: dict[str, Any]) -> None:

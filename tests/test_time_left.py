@@ -221,6 +221,16 @@ def test_before_the_first_trial_ends_its_epochs_tell(clock: Clock) -> None:
     assert left.seconds() is not None
 
 
+def test_a_leak_shown_at_the_end_leaves_nothing_of_what_was_planned(clock: Clock) -> None:
+    left = TimeLeft({"search": 10.0, "test": 10.0}, clock)
+    left.enter("search", 1)
+    trained(left, clock, 10, 10)
+    left.enter("leak", None)
+    left.begin(4)
+    left.begin(4)
+    assert left.seconds() == pytest.approx(8)
+
+
 def test_two_workers_take_half_as_long(clock: Clock) -> None:
     alone, together = (TimeLeft({"search": 5.0, "test": 2.0}, clock, workers) for workers in (1, 2))
     for left in (alone, together):

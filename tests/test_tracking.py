@@ -10,20 +10,12 @@ from states import make_state
 
 from search.journal.state import SearchState
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import PARENT_TAG
+from search.tracking.mlflow_values import PARENT_TAG, trial_row
 from search.tracking.tracker import Tracker
-from search.tracking.trial_run import trial_row
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 SEARCH_ID = "0123456789abcdef"
-
-
-@pytest.fixture
-def run_dir(tmp_path):
-    path = tmp_path / "runs" / "digits"
-    path.mkdir(parents=True)
-    return path
 
 
 def test_a_search_is_one_parent_with_its_trials_one_level_below(mlflow_uri, run_dir):

@@ -32,13 +32,6 @@ RUNNING = make_state("search", running=(8,))
 TRIAL = STATE.records[8]
 
 
-@pytest.fixture
-def run_dir(tmp_path: Path) -> Path:
-    path = tmp_path / "runs" / "digits"
-    path.mkdir(parents=True)
-    return path
-
-
 def reports(record: TrialRecord, upto: int) -> list[EpochReport]:
     assert record.result
     assert record.result.curve

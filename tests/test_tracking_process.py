@@ -23,13 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:D
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def run_dir(tmp_path):
-    path = tmp_path / "runs" / "digits"
-    path.mkdir(parents=True)
-    return path
-
-
 def test_a_sender_killed_while_sending_leaves_nothing_double(mlflow_uri, run_dir):
     code = (
         f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"

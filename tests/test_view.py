@@ -17,9 +17,8 @@ from search.report.terminal import Progress, print_closing
 from search.report.time_left import ExpectedWork, seconds_of
 from search.report.view import SearchView
 from search.report.wording import name_text
-from search.tracking.description import describe
-from search.tracking.search_run import search_row
-from search.tracking.trial_run import trial_row
+from search.tracking.mlflow_values import trial_row
+from search.tracking.search_run import describe, search_row
 
 ROOT = Path(__file__).parent.parent
 CONCLUDED = {"claims", "answer", "is_final", "trained", "best_trial"}
@@ -115,3 +114,5 @@ def test_mlflow_is_told_the_same_time_left() -> None:
     done = {p.key: p.value for p in search_row(SearchView(make_state()), expected).points}
     assert done["seconds_left"] == 0
     assert "seconds_left" not in {p.key for p in search_row(under_way).points}
+    leaked = [r.model_copy(update={"kind": "leak"}) for r in make_state("search").records]
+    assert expected.seconds_left(leaked) == 0  # it comes after all that was planned

@@ -4,9 +4,8 @@ table."""
 import numpy as np
 import pytest
 
-from data.augmentations import AUGMENTATIONS
+from data.augmentations import AUGMENTATIONS, visible_settings, visible_value
 from data.extremes import augment_to, extremes
-from data.rounding import visible_settings, visible_value
 
 STEPPED = {name: record for name, record in AUGMENTATIONS.items() if record.step is not None}
 SIZE = 96

@@ -1,7 +1,7 @@
 """The page of every setting, from the schema and the tables themselves: what can be written is
 never typed by hand here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -13,9 +13,16 @@ from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
 from search.experiment.dimensions import SEARCHED_TITLE
 from search.features.backbones import BACKBONES, Backbone
+from search.training.losses import LOSSES
 
 ON_ITS_OWN = "augmentation"  # which has a picture for each
 MAY_BE_SEARCHED = ("model", "training")
+# Section -> what one of its settings names, the head of the second column, and its table.
+TABLES_WITH_SUMMARIES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
+    "training": ("loss", "is", LOSSES),
+    "search": ("algorithm", "does", ALGORITHMS),
+    "execution": ("engine", "does", ENGINES),
+}
 INTRODUCTION = """# Every setting
 
 Made from the schema when these pages are built; `python run_search.py schema` prints it for
@@ -136,10 +143,10 @@ def _choices(section: str) -> str:
                 *rows,
             ]
         )
-    if section in ("search", "execution"):
-        title, table = ("algorithm", ALGORITHMS) if section == "search" else ("engine", ENGINES)
+    if section in TABLES_WITH_SUMMARIES:
+        title, does, table = TABLES_WITH_SUMMARIES[section]
         rows = [f"| `{name}` | {_sentence(record.summary)} |" for name, record in table.items()]
-        return "\n".join([f"| {title} | does |", "| --- | --- |", *rows])
+        return "\n".join([f"| {title} | {does} |", "| --- | --- |", *rows])
     return ""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
 from data.own_code import given
-from search.commands.network_cost import NetworkCost, images_a_view, network_cost
+from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
 from search.driver.code_files import code_of
 from search.driver.prepare import Prepared, check_model, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
@@ -32,9 +32,8 @@ PROBE_IMAGES = 64
 # (benchmarks/README.md), for scaling.
 HEAD_SECONDS = 0.04
 HEAD_WORK = 2728 * 1280 * 100
-TYPICAL_EPOCHS = (
-    45  # most heads stop within patience of their best epoch, well before max_epochs 60
-)
+# most heads stop within patience of their best epoch, well before max_epochs 60
+TYPICAL_EPOCHS = 45
 
 
 class SearchPlan(Frozen):
@@ -72,7 +71,6 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
 def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
     check_model(prepared)
-    pool = int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
     network = network_cost(prepared)
     if network is not None and prepared.space.mode == "fit":
         speed = network.images_per_second
@@ -87,7 +85,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     if network is not None:
         images = network.images
     amounts = {"images": float(images), "heads": 0.0 if network else fits}
-    rates = {"images": 1 / speed, "heads": _seconds_a_head(prepared, pool)}
+    rates = {"images": 1 / speed, "heads": _seconds_a_head(prepared)}
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
@@ -123,7 +121,7 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
     ]
     weights = OBJECTIVES[objective].flip(scored)
     plan = Plan(
-        num_images=int(np.isin(splits, (TRAIN, VALIDATION)).sum()),
+        num_images=num_pooled(prepared),
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
         num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
@@ -177,10 +175,11 @@ def _images_per_second(prepared: Prepared, resources: Resources) -> float:
     return len(probe) / (time.perf_counter() - start)
 
 
-def _seconds_a_head(prepared: Prepared, pool: int) -> float:
+def _seconds_a_head(prepared: Prepared) -> float:
     settings = prepared.specs.control({})
     epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
-    return epochs * HEAD_SECONDS * pool * 1280 * max(1, settings.model.head_units) / HEAD_WORK
+    work = num_pooled(prepared) * 1280 * max(1, settings.model.head_units)
+    return epochs * HEAD_SECONDS * work / HEAD_WORK
 
 
 def describe_plan(plan: SearchPlan) -> str:

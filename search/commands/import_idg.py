@@ -1,6 +1,6 @@
 """An experiment file that searches around the settings of Keras's ImageDataGenerator.
 
-Reading the call is `idg_call`; where its arguments meant something else, `idg_differences`.
+Reading the call, and where its arguments meant something else, is `idg_arguments`.
 """
 
 import json
@@ -17,9 +17,9 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import literal
 from data.value_forms import is_number
-from search.commands.idg_call import CALLED, generator_calls
-from search.commands.idg_differences import FRACTIONS, what_differs
+from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
 from search.driver.experiment_file import parse_config
+from search.experiment.yaml_file import in_a_row
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
 PAIRS = ("zoom_range", "brightness_range")
@@ -98,11 +98,10 @@ def _spelled(name: str, value: Any) -> Any:
         return _flag(name, value)
     if name in FRACTIONS and isinstance(value, list):
         return _furthest(name, value)
-    if (
-        name in PAIRS and isinstance(value, list) and len(value) == 2
-    ):  # NumPy draws between two numbers in any order
+    if name in PAIRS and isinstance(value, list) and len(value) == 2:
+        # NumPy draws between two numbers in any order
         return sorted(_finite(name, each) for each in value)
-    if name in SIGNLESS and isinstance(value, int | float) and not isinstance(value, bool):
+    if name in SIGNLESS and is_number(value):
         return abs(value)  # it draws from -value to value
     return value
 
@@ -153,20 +152,11 @@ def _around(name: str, value: Any) -> Any:
 def _split(validation: Any) -> dict[str, float]:
     """The share that was asked for, and a test set of what it leaves."""
     share = 0.15 if validation in (None, 0) else validation
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < 1:
+    if not is_number(share) or not 0 < share < 1:
         raise UserError(
             f"validation_split: received {literal(validation)}; allowed: a number between 0 and 1"
         )
     return {"validation": share, "test": 0.15 if share <= 0.8 else round((1 - share) / 2, 6)}
-
-
-def _as_yaml(value: Any) -> str:
-    """On one line."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
-        .split("\n...")[0]
-        .strip()
-    )
 
 
 def _allowed(name: str, value: Any) -> bool:
@@ -191,7 +181,7 @@ def _experiment(
     options = {
         key: value for key, value in arguments.items() if key in AUGMENTATIONS and is_option(key)
     }
-    split = f"split: {_as_yaml(_split(arguments.get('validation_split')))}"
+    split = f"split: {in_a_row(_split(arguments.get('validation_split')))}"
     lines = [
         *_comment(f"Searches around {CALLED}({written}): each from nothing to twice as strong."),
         *(line for remark in said for line in _comment(f"Note: {remark}.")),
@@ -200,14 +190,13 @@ def _experiment(
         "dataset:",
         "  source: folder",
         f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder a class; or train/, "
-        "validation/ and test/ with a folder a "
-        "class, without split",
+        "validation/ and test/ with a folder a class, without split",
         f"  {split}",
         "  image_size: 150",
         "augmentation:",
-        *(f"  {key}: {_as_yaml(dimension)}" for key, dimension in searched.items()),
+        *(f"  {key}: {in_a_row(dimension)}" for key, dimension in searched.items()),
         *(
-            f"  {key}: {_as_yaml(AUGMENTATIONS[key].parse(value))}"
+            f"  {key}: {in_a_row(AUGMENTATIONS[key].parse(value))}"
             for key, value in options.items()
         ),
         "model:",

@@ -1,7 +1,6 @@
 """What training networks will cost, before any is trained: which way images come to them, how fast
 this machine trains, how long all of it takes at most. For `check`; the work itself is
-`workload`'s.
-"""
+`workload`'s."""
 
 import time
 
@@ -78,7 +77,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     model, training = settings.model, settings.training
     size = prepared.config.dataset.image_size
     if training.mode == "scratch":
-        network = network_of(NetworkShape.whole(model, size, num_classes))
+        network = network_of(NetworkShape.whole(settings, size, num_classes))
         return network, "whole network: every layer trains", 0
     summary = cut_summary(model.backbone, size, str(training.finetune.start))
     reason = why_whole(summary, training)
@@ -125,14 +124,12 @@ def _own_images_per_second(prepared: Prepared, settings: Settings, num_classes: 
 
 def images_a_view(prepared: Prepared) -> int:
     """Images that are trained on, the only ones that are augmented."""
-    return (
-        round(_rows_of_a_head(prepared)[0])
-        if prepared.config.evaluation.folds == 1
-        else _pool(prepared)
-    )
+    one_fold = prepared.config.evaluation.folds == 1
+    return round(_rows_of_a_head(prepared)[0]) if one_fold else num_pooled(prepared)
 
 
-def _pool(prepared: Prepared) -> int:
+def num_pooled(prepared: Prepared) -> int:
+    """Images of train and validation, which folds are made of."""
     return int(np.isin(prepared.dataset.splits, (TRAIN, VALIDATION)).sum())
 
 
@@ -141,4 +138,4 @@ def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:
     folds, splits = prepared.config.evaluation.folds, np.asarray(prepared.dataset.splits)
     if folds == 1:
         return float((splits == TRAIN).sum()), float((splits == VALIDATION).sum())
-    return _pool(prepared) * (folds - 1) / folds, _pool(prepared) / folds
+    return num_pooled(prepared) * (folds - 1) / folds, num_pooled(prepared) / folds

@@ -1,7 +1,6 @@
 """From trials to evidence: which effects, which floor, which claims, and the answer. One value a
 phase, for the journal. The statistics are `evaluation`, `floor` and `claims`; here the right trials
-are put into them.
-"""
+are put into them."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise

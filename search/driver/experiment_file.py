@@ -24,6 +24,7 @@ from search.experiment.config import ExperimentConfig, config_type
 from search.experiment.tracking_uri import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
+from search.training.losses import LOSSES
 from search.training.modes import MODES, check_modes
 
 # What a setting that is marked with `NameIn` may name.
@@ -31,6 +32,7 @@ TABLES: dict[str, Iterable[str]] = {
     "source": SOURCES,
     "backbone": BACKBONES,
     "mode": MODES,
+    "loss": LOSSES,
     "algorithm": ALGORITHMS,
     "engine": ENGINES,
 }
@@ -86,16 +88,14 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
     if not isinstance(experiment, str | Path):
         raise TypeError(
             f"an experiment was given as {type(experiment).__name__}; allowed: the path of an "
-            "experiment file (.yaml), "
-            "a mapping of what such a file holds, or an ExperimentConfig"
+            "experiment file (.yaml), a mapping of what such a file holds, or an ExperimentConfig"
         )
     path = Path(experiment).expanduser()
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
             f"{path}: received {literal(data)}; an experiment file is a mapping of keys to values, "
-            "each literal "
-            "key: value, with a space after the colon"
+            "each literal key: value, with a space after the colon"
         )
     base = path.resolve().parent
     resolve_paths(data, base)
@@ -151,8 +151,7 @@ def resolve_paths(data: dict, base: Path) -> None:
         if isinstance(value, str) and "://" in value:
             raise UserError(
                 f"{section}.{key}: received {shown_uri(value)!r}, an address; only files and "
-                "folders of this machine are "
-                "read: download it, and write where it is"
+                "folders of this machine are read: download it, and write where it is"
             )
         if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
             part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]

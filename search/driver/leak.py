@@ -1,6 +1,5 @@
 """What `run --demo-leak` adds to a search, as one more phase: its trials once more, scored on
-augmented images, beside their clean scores.
-"""
+augmented images, beside their clean scores."""
 
 from dataclasses import replace
 
@@ -28,8 +27,7 @@ def run_leak(context: Context, known: Knowledge) -> Knowledge:
 
 def leaked_spec(spec: TrialSpec) -> TrialSpec:
     """The same trial with the mistake: its validation images are augmented as its training images
-    are.
-    """
+    are."""
     return spec.model_copy(update={"kind": "leak", "probes": {}, "demo": "leak"})
 
 

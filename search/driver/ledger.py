@@ -7,11 +7,9 @@ how many of them this run of the program has asked for. What to ask for is `sess
 """
 
 import functools
-import hashlib
 import itertools
 import queue
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from concurrent.futures import Future
@@ -22,7 +20,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from data.files import make_folder, write_atomically
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import (
@@ -32,14 +29,12 @@ from search.experiment.trial import (
     TrialRecord,
     TrialResult,
     TrialSpec,
-    predictions_name,
 )
 from search.journal.journal_file import FRESH, JournalError
-from search.journal.run_dir import read_predictions
+from search.journal.run_dir import KeptPredictions, read_predictions
 from search.journal.state import EventLog
 from search.training.progress import EpochReport, OnEpoch
 
-PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 POLL_SECONDS = 0.2  # how soon a request to stop is noticed while a trial runs
 ANSWER = {"result", "attempts", "effect", "predictions_file", "predictions_sha256"}
 
@@ -106,7 +101,7 @@ class Ledger:
         self._num_asked = 0
         self._first_with_key: dict[str, int] = {}
         self._futures: dict[int, Future[Outcome]] = {}
-        self._predictions: OrderedDict[int, Predictions] = OrderedDict()
+        self._answers = KeptPredictions(run_dir)
         self._reports: queue.SimpleQueue[tuple[int, EpochReport]] = queue.SimpleQueue()
 
     def ask(self, spec: TrialSpec, settings: dict[str, Any], rung: int | None = None) -> int:
@@ -194,12 +189,7 @@ class Ledger:
     def predictions(self, number: int) -> Predictions:
         """A completed trial's per-image answers. Raises JournalError where their file is not the
         one that was journaled."""
-        source = self._source(number)
-        found = self._predictions.get(source)
-        if found is None:
-            found = read_predictions(self.record(source), self._run_dir)
-        self._keep(source, found)
-        return found
+        return self._answers.of(self.record(self._source(number)))
 
     def effect(self, number: int, baseline: int) -> Effect:
         """The paired effect of one completed trial against another on the same folds and seeds; a
@@ -266,7 +256,7 @@ class Ledger:
             "attempts": self._attempts(record, outcome),
         }
         if outcome.predictions is not None:
-            fields |= self._write_predictions(record.trial, outcome.predictions)
+            fields |= self._answers.write(record.trial, outcome.predictions)
         if baseline not in (None, record.trial) and self._is_comparable(outcome, baseline):
             fields["effect"] = self.effect(record.trial, baseline)
         answered = record.model_copy(update=fields)
@@ -306,19 +296,3 @@ class Ledger:
         kept = self._kept(record) if record.duplicate_of is None else None
         was_tried = kept is not None and kept.result is None and kept.told_at is not None
         return outcome.attempts + (kept.attempts if kept and was_tried else 0)
-
-    def _keep(self, number: int, predictions: Predictions) -> None:
-        """In memory too, the ones used last: a baseline is read for every effect, others once or
-        twice."""
-        self._predictions[number] = predictions
-        self._predictions.move_to_end(number)
-        if len(self._predictions) > PREDICTIONS_IN_MEMORY:
-            self._predictions.popitem(last=False)
-
-    def _write_predictions(self, number: int, predictions: Predictions) -> dict[str, str]:
-        self._keep(number, predictions)
-        content = predictions.to_bytes()
-        name = predictions_name(number)
-        make_folder(self._run_dir / "predictions", "the folder of predictions")
-        write_atomically(self._run_dir / name, content)
-        return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}

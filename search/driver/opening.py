@@ -1,7 +1,6 @@
 """How a search is opened: begun, or gone on with in a directory where it was begun; with which
 config, and which of its trials are tried again. What may change between two sittings is
-`experiment.changes`.
-"""
+`experiment.changes`."""
 
 import json
 import shutil
@@ -54,9 +53,8 @@ def continued(
     if fixed:
         raise UserError(
             f"{run_dir} holds a search of another config ({state.opened.name}): {_text(fixed)}. "
-            "Restore "
-            f"{'that' if len(fixed) == 1 else 'those'}, choose another --run-dir, or start anew "
-            f"with {FRESH}"
+            f"Restore {'that' if len(fixed) == 1 else 'those'}, choose another --run-dir, or start "
+            f"anew with {FRESH}"
         )
     edited = [
         name for name, digest in config.code.files.items() if begun.code.files.get(name) != digest
@@ -192,8 +190,7 @@ def _begun_config(opened: Opened, run_dir: Path) -> ExperimentConfig:
         reason = "this version reads its config otherwise"
     raise UserError(
         f"{run_dir} holds a search begun by another version of this program ({reason}); go on with "
-        "that version, choose another "
-        f"--run-dir, or start anew with {FRESH}"
+        f"that version, choose another --run-dir, or start anew with {FRESH}"
     )
 
 
@@ -250,10 +247,9 @@ def given_up(state: SearchState) -> list[str]:
     """A line for each failed trial that is not tried any more."""
     return [
         f"trial {r.trial} ({r.label}) failed {plural(state.tries[r.trial] + 1, 'time')} and is not "
-        "tried again as things are: "
-        f"{r.result.error if r.result else ''}. Change what it fails of in the section execution "
-        "(trial_timeout_minutes, workers, "
-        "threads, retries, ...), and it is"
+        f"tried again as things are: {r.result.error if r.result else ''}. Change what it fails of "
+        "in the section execution (trial_timeout_minutes, workers, threads, retries, ...), and it "
+        "is"
         for r in failures(state)
         if state.tries.get(r.trial, 0) >= MOST_TRIES
     ]

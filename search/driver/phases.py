@@ -1,7 +1,6 @@
 """What the phases of a search ask for (controls, test), and what they hand on. The search phase,
 which asks an oracle, is `search_phase`; confirmation and ablation are `confirmation`; their order
-`session`; what the answers mean `conclusions`.
-"""
+`session`; what the answers mean `conclusions`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -116,9 +115,9 @@ class Confirmation:
 class Knowledge:
     """What the phases so far hand to the next: numbers of their trials, and what was concluded.
 
-    controls, confirmation: empty before their phase; trial 0 is always no augmentation.
-    trials: of the search phase, as told. finals: of the test phase, by label. leaked: source trial
-    -> the same, scored on augmented images.
+    controls, confirmation: empty before their phase; trial 0 is always no augmentation. trials: of
+    the search phase, as told. finals: of the test phase, by label. leaked: source trial -> the
+    same, scored on augmented images.
     """
 
     controls: Controls = Controls({None: {NONE: 0}})
@@ -171,8 +170,7 @@ def _baseline_at(context: Context, full: int, rung: int, ladder: tuple[Budget, .
 def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
     """The best completed trials, each setting once and no augmentation never. Scores are compared
     within a rung only: those of a higher rung come first, and the best of a lower one only where it
-    has fewer than `top`.
-    """
+    has fewer than `top`."""
     sign = OBJECTIVES[context.config.evaluation.objective].sign
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:

@@ -126,9 +126,8 @@ def require_runnable(config: ExperimentConfig) -> None:
     if not config.space.augments:
         raise UserError(
             "augmentation: nothing that would be tried changes a picture; write what is to be "
-            "searched, such as "
-            "rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] (a shift of 1 "
-            "draws 0 pixels: write 1.0)"
+            "searched, such as rotation_range: {min: 0, max: 30} or horizontal_flip: [false, true] "
+            "(a shift of 1 draws 0 pixels: write 1.0)"
         )
     require_engine(config.execution.engine)
     if config.tracking.uri is not None:
@@ -179,8 +178,7 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
     if folds > 1 and dataset.limited:
         raise UserError(
             f"evaluation.folds is {folds}, which would train on the whole validation split, and "
-            "dataset.limit_per_class is set; write "
-            "folds: 1"
+            "dataset.limit_per_class is set; write folds: 1"
         )
     pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
     if dataset.groups is not None:  # copies go into one fold together, and count once
@@ -190,8 +188,7 @@ def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
         name = dataset.class_names[int(counts.argmin())]
         raise UserError(
             f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} images outside "
-            "the test split "
-            "(copies count once); lower folds or add images"
+            "the test split (copies count once); lower folds or add images"
         )
 
 

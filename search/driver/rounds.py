@@ -31,8 +31,7 @@ class Round:
 @dataclass(frozen=True)
 class HalvingPlan:
     """views and sizes: for each rung, lowest first, the views an image and how many settings get
-    there. reduction: of how many settings one is promoted.
-    """
+    there. reduction: of how many settings one is promoted."""
 
     views: tuple[int, ...]
     sizes: tuple[int, ...]
@@ -60,8 +59,7 @@ Rule = Callable[[HalvingPlan, Sequence[Rung]], NextRung]
 def plan_halving(num_settings: int, most_views: int, min_views: int, reduction: int) -> HalvingPlan:
     """Rungs from min_views to most_views, each about `reduction` times the one below it and with
     1/reduction of its settings. Where min_views is less than half such a step away from most_views,
-    there is one rung.
-    """
+    there is one rung."""
     span = most_views / min_views
     steps = max(0, round(math.log(span, reduction)))
     views = [round(min_views * span ** (rung / steps)) for rung in range(steps)] + [most_views]
@@ -111,8 +109,7 @@ def _is_closed(plan: HalvingPlan, rungs: Sequence[Rung], number: int) -> bool:
 
 def plan_hyperband(num_trials: int, most: int, reduction: int) -> tuple[Round, ...]:
     """The rounds that `num_trials` pay for, in order. The first bracket is the most aggressive one
-    that they pay for in full, so that some setting always gets all of the budget.
-    """
+    that they pay for in full, so that some setting always gets all of the budget."""
     paid: list[Round] = []
     for bracket in range(first_bracket(num_trials, most, reduction), -1, -1):
         for one in _bracket(bracket, most, reduction):

@@ -28,8 +28,7 @@ class _Proposed:
 def run_trials(context: Context, known: Knowledge) -> Knowledge:
     """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless
     `execution.order` is eager. Raises SearchFailed where no trial completed, before anything is
-    confirmed, or the test set opened, for nothing.
-    """
+    confirmed, or the test set opened, for nothing."""
     oracle = build_oracle(context.config, context.space)
     trials = AskAndTell(context, known.controls, oracle).run()
     records = [context.ledger.record(number) for number in trials]

@@ -29,17 +29,12 @@ from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.opening import continued, open_search
-from search.driver.phases import (
-    Context,
-    Knowledge,
-    run_controls,
-    run_test,
-)
+from search.driver.phases import Context, Knowledge, run_controls, run_test
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.search_phase import run_trials
 from search.driver.winner import build_winner, stored_winner
-from search.driver.workload import Deadline, workload
+from search.driver.workload import Deadline, out_of_time, workload
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
@@ -48,7 +43,7 @@ from search.experiment.trial import Resources
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
-from search.report.preview import TrialSheets
+from search.report.preview import TrialSheets, write_winner_sheet
 from search.report.time_left import ExpectedWork
 from search.training.trial_files import CheckpointSweeper, ViewSweeper
 
@@ -293,7 +288,8 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
 
     if sitting.stop.is_set():
         raise Stopped
-    _write_winner(log.state, prepared, resources, sitting.run_dir)
+    write_winner_sheet(log.state, prepared.dataset, sitting.run_dir)
+    build_winner(log.state, prepared.dataset, resources, sitting.run_dir)
 
 
 def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> list[Listener]:
@@ -309,20 +305,3 @@ def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> l
         publisher.tracker.submit(sitting.log.state)
         heard.append(publisher.tracker)
     return heard
-
-
-def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:
-    """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
-    if log.cut_after is None and deadline.passed():
-        log.append("cut", after=asked)
-    return log.cut_after is not None and asked >= log.cut_after
-
-
-def _write_winner(
-    state: SearchState, prepared: Prepared, resources: Resources, run_dir: Path
-) -> None:
-    """What a finished search leaves beside its figures: the winner's pictures and its model."""
-    from search.report.preview import write_winner_sheet
-
-    write_winner_sheet(state, prepared.dataset, run_dir)
-    build_winner(state, prepared.dataset, resources, run_dir)

@@ -1,6 +1,5 @@
 """`AugmentationTuner`: a whole search under the calls that KerasTuner's own tuners answer to, for
-Python. Nothing of the search is here: it is `session`'s.
-"""
+Python. Nothing of the search is here: it is `session`'s."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -39,13 +38,13 @@ def tuner_class() -> type:
 class TunerCalls:
     """Searches augmentations for one experiment.
 
-    config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs
-    or resumes the whole search in `run_dir` (default runs/NAME): controls, trials,
-    confirmation, ablation, test. `get_best_hyperparameters(n)` and `results_summary()` are
-    KerasTuner's own, over the trials of the search phase; with rungs over those of the fullest
-    one, since scores compare within a rung only. Values have the types that an experiment file
-    gives them. `get_best_models(n)` trains those trials on train + validation and returns
-    models that take raw uint8 images.
+    config: as `load_config` takes it: a path, a mapping or an ExperimentConfig. `search()` runs or
+    resumes the whole search in `run_dir` (default runs/NAME): controls, trials, confirmation,
+    ablation, test. `get_best_hyperparameters(n)` and `results_summary()` are KerasTuner's own, over
+    the trials of the search phase; with rungs over those of the fullest one, since scores compare
+    within a rung only. Values have the types that an experiment file gives them.
+    `get_best_models(n)` trains those trials on train + validation and returns models that take raw
+    uint8 images.
 
     hypermodel: as KerasTuner takes it, a build function or a HyperModel, in the place of
     `model.build`; its trials run in this process.
@@ -102,8 +101,8 @@ class TunerCalls:
         return self.result
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[Any]:
-        """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()`
-        has found any."""
+        """KerasTuner's, fewer where fewer trials completed. Raises UserError before `search()` has
+        found any."""
         self._refuse_count(num_trials)
         return [trial.hyperparameters for trial in self.oracle.get_best_trials(num_trials)]
 
@@ -113,8 +112,8 @@ class TunerCalls:
         return [self.load_model(trial) for trial in self.oracle.get_best_trials(num_models)]
 
     def search_space_summary(self, extended: bool = False) -> None:
-        """KerasTuner's, with the values that an experiment file takes instead of the texts that
-        its oracle holds."""
+        """KerasTuner's, with the values that an experiment file takes instead of the texts that its
+        oracle holds."""
         dimensions = self.config.space.dimensions
         print(f"Search space summary\nDefault search space size: {len(dimensions)}")
         for name, dimension in dimensions.items():
@@ -124,8 +123,7 @@ class TunerCalls:
         """Raises UserError: there are no files of KerasTuner's to be read."""
         raise UserError(
             f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; "
-            "call search(), which reads a "
-            "finished one and goes on with another"
+            "call search(), which reads a finished one and goes on with another"
         )
 
     def _at_hand(self) -> AbstractContextManager[None]:
@@ -173,8 +171,7 @@ def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     given += [f"{name}=" for name in options]
     raise TypeError(
         f"search() received {', '.join(given)}; allowed: callbacks=, progress=, options=. Images "
-        "and training are the experiment's: for arrays "
-        "np.savez('photos.npz', x_train=x, y_train=y), then dataset: {source: arrays, path: "
-        "photos.npz, split: {validation: 0.2}}; "
+        "and training are the experiment's: for arrays np.savez('photos.npz', x_train=x, "
+        "y_train=y), then dataset: {source: arrays, path: photos.npz, split: {validation: 0.2}}; "
         "for epochs and batch size training: {max_epochs: 60, batch_size: 32}"
     )

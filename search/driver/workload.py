@@ -1,8 +1,8 @@
 """How the work of a search is spread over its phases: trials, and augmented views of the whole data
 set for the backbone; or, where networks are trained, epochs of all heads. The one place that counts
 it, for the plan before a search, the time left in it and its deadline (`search.max_hours`), which
-leaves the time to confirm the best found so far. Trains nothing.
-"""
+leaves the time to confirm the best found so far. What a unit of it takes is `time_left`'s. Trains
+nothing."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,9 @@ from search.driver.specs import controls_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
+from search.journal.state import EventLog
+from search.report.measures import trained_seconds
+from search.report.time_left import PHASE_OF, Pace
 from search.training.modes import Views, budget_of, mode_of
 
 # what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
@@ -28,8 +31,7 @@ BEFORE_CONFIRMATION = ("controls", "search")
 @dataclass(frozen=True)
 class PhaseWork:
     """trials: how many are trained. views: those that they compute together; no augmentation is one
-    view. heads: what those of a trial cost, in views.
-    """
+    view. heads: what those of a trial cost, in views."""
 
     trials: float
     views: float
@@ -76,8 +78,7 @@ class Workload:
 
 def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> Workload:
     """Every phase that this experiment goes through. removed_share: of the searched augmentations,
-    those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most.
-    """
+    those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most."""
     evaluation, space, ladder = config.evaluation, config.space, budget_ladder(config)
     if mode_of(space.corners()[0].training).budget == "epochs":
         return _epochs(config, space, ladder, removed_share)
@@ -159,31 +160,6 @@ def _full_views(space: Space) -> float:
     return float(views) if isinstance(views, int) else float(FRESH_VIEWS)
 
 
-class Pace:
-    """What a unit of work takes, from the trials told so far that were trained and augmented; kept
-    up trial by trial, since it is asked for before each one."""
-
-    def __init__(self, work: Workload) -> None:
-        self._work = work
-        self._seconds = self._amount = 0.0
-        self._counted: set[int] = set()
-
-    def told(self, record: TrialRecord) -> None:
-        """Counts a trial once, however often it is told."""
-        timing = record.trained.timing if record.trained else None
-        if timing is None or not record.spec.settings.augmentation:
-            return
-        if record.trial not in self._counted:
-            self._counted.add(record.trial)
-            self._seconds += timing.total_seconds
-            self._amount += self._work.of(record)
-
-    @property
-    def seconds_a_view(self) -> float:
-        """0 before the first trial."""
-        return self._seconds / self._amount if self._counted else 0.0
-
-
 class Deadline:
     """earlier_seconds: of wall time that earlier sittings took. It is told of every trial, of
     earlier sittings too."""
@@ -198,12 +174,18 @@ class Deadline:
         hours = config.search.max_hours
         self._limit = None if hours is None else hours * 3600 - earlier_seconds
         self._work = workload(config, removed_share=1.0)  # the ablation at its longest
-        self._pace = Pace(self._work)
+        self._pace = Pace()
+        self._counted: set[int] = set()
         self._workers = config.execution.workers
         self._started, self._clock = started, clock
 
     def told(self, record: TrialRecord) -> None:
-        self._pace.told(record)
+        """Counts a trial once, however often it is told."""
+        seconds = trained_seconds(record)
+        if seconds is not None and record.trial not in self._counted:
+            pace = seconds / self._work.of(record)
+            self._pace.add(PHASE_OF[record.kind], pace, is_first=not self._counted)
+            self._counted.add(record.trial)
 
     def passed(self) -> bool:
         """Whether another trial would leave too little time for what comes after the search
@@ -211,5 +193,12 @@ class Deadline:
         if self._limit is None:
             return False
         after = sum(phase.amount for phase in self._work.later) / self._workers
-        needed = self._pace.seconds_a_view * (self._work.dearest + after)
+        needed = self._pace.usual() * (self._work.dearest + after)
         return self._clock() - self._started + needed > self._limit
+
+
+def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:
+    """Whether to ask for no more trials; journaled, so that a resumed search decides the same."""
+    if log.cut_after is None and deadline.passed():
+        log.append("cut", after=asked)
+    return log.cut_after is not None and asked >= log.cut_after

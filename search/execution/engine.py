@@ -46,8 +46,7 @@ class ClusterOptions:
     """address: of a Ray cluster, or `auto` for the one this machine is part of. cpu, gpu: of one
     trial; shares of a GPU are allowed. max_workers: trials at a time, of which Ray is told; None is
     as many as there is room for. cache_is_shared: every node uses the driver's cache folder, by its
-    path.
-    """
+    path."""
 
     address: str = "auto"
     cpu: float = 1
@@ -97,7 +96,7 @@ class EngineOptions:
 
 
 class Engine(Protocol):
-    """What every engine does.
+    """What every engine does. One that has nothing to start, send or cancel leaves that as it is.
 
     A future ends with an Outcome, failed or completed; cancelled; with StorageError where a disk
     must be mended before any trial can go on; or with another exception, which is a fault of this
@@ -106,6 +105,7 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Starts what takes time to start, and returns at once. Optional: `submit` does it too."""
+        return
 
     def use_dataset(self, dataset: Dataset, path: str | None) -> None:
         """To be called before the first `submit`.
@@ -113,6 +113,7 @@ class Engine(Protocol):
         path: where a machine must have the images to read them itself, empty where no such place is
         known; None where no machine needs files for them.
         """
+        return
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         """Runs a trial once there is room, in the order submitted. Raises RuntimeError after
@@ -125,12 +126,14 @@ class Engine(Protocol):
 
     def cancel_running(self) -> None:
         """Cancels every trial that has not ended, running or waiting, and returns at once."""
+        return
 
     def shutdown(self, wait: bool) -> None:
         """Returns when all workers are gone. wait: lets the submitted trials end first; else
         cancels them."""
 
-    def __enter__(self) -> "Engine": ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
@@ -139,6 +142,7 @@ class Engine(Protocol):
         trace: TracebackType | None,
     ) -> None:
         """Shuts down; waits for the trials unless an exception is on its way."""
+        self.shutdown(wait=error is None)
 
 
 def default_cache_dir() -> Path:

@@ -1,16 +1,14 @@
 """Where trials run: one record an engine.
 
-What an engine is, is `engine`; each that takes more than a screen has a module of its own,
-imported when it is built.
+What an engine is, is `engine`; each that takes more than a screen has a module of its own, imported
+when it is built.
 """
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
 
-from data.dataset import Dataset
 from search.execution.engine import Engine, EngineOptions, require_package, resolve
 from search.execution.failures import Failure, guarded
 from search.experiment.trial import Outcome, TrialSpec
@@ -20,8 +18,7 @@ from search.training.progress import OnEpoch
 @dataclass(frozen=True)
 class EngineRecord:
     """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package:
-    what must be installed for it beside this program.
-    """
+    what must be installed for it beside this program."""
 
     build: Callable[[EngineOptions], Engine]
     isolates: bool
@@ -29,7 +26,7 @@ class EngineRecord:
     package: str | None = None
 
 
-class InlineEngine:
+class InlineEngine(Engine):
     """Runs a trial in the calling process while `submit` is called: for debuggers.
 
     It cannot end a trial that hangs, and a crash ends the search (which then resumes).
@@ -38,12 +35,6 @@ class InlineEngine:
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._closed = False
-
-    def warm_up(self) -> None:
-        """Nothing to start."""
-
-    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
-        """Nothing to send."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed:
@@ -61,22 +52,8 @@ class InlineEngine:
         resolve(future, answer, attempts, log_path=None)
         return future
 
-    def cancel_running(self) -> None:
-        """Nothing runs between calls."""
-
     def shutdown(self, wait: bool) -> None:
         self._closed = True
-
-    def __enter__(self) -> "InlineEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.shutdown(wait=error is None)
 
 
 def _local(options: EngineOptions) -> Engine:

@@ -51,6 +51,9 @@ class Failure:
     errno: int = 0
 
 
+CANCELLED = Failure("trial", "cancelled")
+
+
 def guarded(
     run: "Callable[[TrialSpec, Resources], Outcome]", spec: "TrialSpec", resources: "Resources"
 ) -> "Outcome | Failure":

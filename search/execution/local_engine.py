@@ -12,17 +12,13 @@ import queue
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from types import TracebackType
 
-from data.dataset import Dataset
 from data.files import make_folder, storing
-from search.execution.engine import LOG_FOLDER, EngineOptions, resolve
-from search.execution.failures import MAX_TRACEBACK_CHARACTERS, Failure
+from search.execution.engine import LOG_FOLDER, Engine, EngineOptions, resolve
+from search.execution.failures import CANCELLED, MAX_TRACEBACK_CHARACTERS, Failure
 from search.execution.worker_process import TrialCancelled, WorkerLost, WorkerProcess
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
-
-_CANCELLED = Failure("trial", "cancelled")
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class _Job:
     on_epoch: OnEpoch | None
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """See `engine.Engine`. Raises StorageError where logs cannot be written, TypeError for a bad
     `run`."""
 
@@ -45,9 +41,8 @@ class LocalEngine:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         slots = [_Slot(number, options, self._jobs) for number in range(1, options.workers + 1)]
         self._threads = [threading.Thread(target=slot.serve, daemon=True) for slot in slots]
-        self._lock = (
-            threading.Lock()
-        )  # over the three below: slots end trials while others submit and cancel
+        # over the three below: slots end trials while others submit and cancel
+        self._lock = threading.Lock()
         self._unfinished: set[Future[Outcome]] = set()
         self._started = self._closed = False
 
@@ -60,9 +55,6 @@ class LocalEngine:
             self._started = True
             for thread in self._threads:
                 thread.start()
-
-    def use_dataset(self, dataset: Dataset, path: str | None) -> None:
-        """Nothing to send: workers open the same cache."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         future: Future[Outcome] = Future()
@@ -97,17 +89,6 @@ class LocalEngine:
             if thread.is_alive():  # one that could not be started cannot be joined
                 thread.join()
 
-    def __enter__(self) -> "LocalEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.shutdown(wait=error is None)
-
 
 class _Slot:
     """Takes jobs from the queue, one at a time, and has them done by a worker process."""
@@ -135,7 +116,7 @@ class _Slot:
         self._drop_worker()
 
     def _do(self, job: _Job) -> None:
-        answer: Outcome | Failure = _CANCELLED
+        answer: Outcome | Failure = CANCELLED
         attempts = 0
         while attempts <= self._options.retries and not job.future.cancelled():
             attempts += 1
@@ -153,7 +134,7 @@ class _Slot:
             answer = self._ready_worker().run(job.spec, job.future, attempt, job.on_epoch)
         except TrialCancelled:
             self._drop_worker()
-            return _CANCELLED
+            return CANCELLED
         except WorkerLost as error:
             self._drop_worker()
             if error.was_idle and not again:

@@ -1,7 +1,6 @@
 """A Ray cluster as this process has it: the connection, and what running trials say to the driver
 while they run (an actor keeps it; the driver takes it from there). What the engine does with both
-is `ray_engine`.
-"""
+is `ray_engine`."""
 
 import contextlib
 import logging
@@ -71,8 +70,7 @@ def _refuse_silence(address: str) -> None:
 def _no_cluster(address: str, reason: str) -> UserError:
     return UserError(
         f"execution.address is {address}: no Ray cluster answers ({reason}); start one with `ray "
-        "start --head`, or set "
-        "engine: local"
+        "start --head`, or set engine: local"
     )
 
 

@@ -15,22 +15,19 @@ from collections import deque
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import replace
-from types import TracebackType
 from typing import Any
 
 from data.dataset import Dataset
 from data.files import make_folder, write_atomically
-from search.execution.engine import EngineOptions, resolve
-from search.execution.failures import Failure
+from search.execution.engine import Engine, EngineOptions, resolve
+from search.execution.failures import CANCELLED, Failure
 from search.execution.ray_cluster import Mail, connect
 from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search, run_on_node
 from search.experiment.trial import Outcome, TrialSpec
 from search.training.progress import OnEpoch
 
-_CANCELLED = Failure("trial", "cancelled")
-NODE_LOSSES = (
-    3  # attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
-)
+# attempts by Ray beyond `retries`: it counts a lost node like a crash of the trial itself
+NODE_LOSSES = 3
 TRIALS_A_PROCESS = 200  # then Ray starts a fresh one: libraries leak
 LISTEN_SECONDS = 1.0
 CLEAN_SECONDS = 10.0
@@ -38,7 +35,7 @@ CLEAN_SECONDS = 10.0
 _Answer = tuple[Outcome | Failure | NoImages, dict[str, bytes]]
 
 
-class RayEngine:
+class RayEngine(Engine):
     """See `engine.Engine`. Raises UserError where Ray is not installed or no cluster answers.
 
     What is submitted is handed to Ray at once, which queues what it has no room for: that is the
@@ -60,9 +57,8 @@ class RayEngine:
         self._plan = self._first_plan()
         self._plan_ref = self._ray.put(self._plan)
         self._most = options.cluster.max_workers or math.inf
-        self._lock = (
-            threading.RLock()
-        )  # over the two below: the listener ends trials while others submit and cancel
+        # over the two below: the listener ends trials while others submit and cancel
+        self._lock = threading.RLock()
         self._waiting: deque[tuple[Future[Outcome], TrialSpec]] = deque()
         self._running: dict[Future[Outcome], tuple[TrialSpec, Any]] = {}
         self._answers: queue.SimpleQueue[tuple[Future[Outcome], TrialSpec, int, Future[Any]]]
@@ -101,9 +97,6 @@ class RayEngine:
         blocks = tuple(self._ray.put(block) for block in blocks_of(self._dataset))
         self._plan = replace(self._plan, shared=Shared(parcel_of(self._dataset), blocks))
         self._plan_ref = self._ray.put(self._plan)
-
-    def warm_up(self) -> None:
-        """Nothing: Ray starts processes as there is demand."""
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed.is_set():
@@ -170,7 +163,7 @@ class RayEngine:
         try:
             answer: _Answer = task.result()
         except self._ray.exceptions.TaskCancelledError:
-            return self._late(key) or _CANCELLED, {}
+            return self._late(key) or CANCELLED, {}
         except self._ray.exceptions.RayError as error:
             return self._late(key) or self._lost(error), {}
         return answer
@@ -265,14 +258,3 @@ class RayEngine:
             self._on_every_node(forget_search, self._plan)
         if self._connection.is_own:
             self._ray.shutdown()
-
-    def __enter__(self) -> "RayEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.shutdown(wait=error is None)

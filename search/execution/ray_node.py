@@ -49,10 +49,9 @@ class NodePlan:
     """All that a task needs beside its spec.
 
     run: as `engine.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
-    in, unless `cache_is_shared`.
-    search: names the search's folder in the cache. digest: of the images that a node must find;
-    None for any. path: as `Engine.use_dataset` has it. shared: the images, once they were sent.
-    mail: the Mailbox.
+    in, unless `cache_is_shared`. search: names the search's folder in the cache. digest: of the
+    images that a node must find; None for any. path: as `Engine.use_dataset` has it. shared: the
+    images, once they were sent. mail: the Mailbox.
     """
 
     run: Callable[..., "Outcome"]
@@ -121,9 +120,8 @@ def find_dataset(spec: "TrialSpec", plan: NodePlan, resources: "Resources") -> b
     if found != plan.digest:
         raise UserError(
             f"{os.uname().nodename} has other images at {spec.dataset.path} (digest {found[:12]}, "
-            "the driver's are "
-            f"{plan.digest[:12]}); mend that copy, or take it away: a node without images is sent "
-            "the driver's"
+            f"the driver's are {plan.digest[:12]}); mend that copy, or take it away: a node "
+            "without images is sent the driver's"
         )
     return True
 

@@ -131,12 +131,8 @@ class WorkerProcess:
         self._first_mb = self._last_mb = 0.0
         try:
             self._start(number, log)
-        except (
-            BrokenProcessPool,
-            OSError,
-            MemoryError,
-            RuntimeError,
-        ) as error:  # threads, memory, open files
+        except (BrokenProcessPool, OSError, MemoryError, RuntimeError) as error:
+            # threads, memory, open files
             raise WorkerLost(
                 f"no worker process could be started: {error.__cause__ or error}"
             ) from error

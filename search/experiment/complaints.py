@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from data.messages import did_you_mean, literal
 from data.value_forms import is_number
 from search.experiment.dimensions import SEARCHED_TITLE
 from search.experiment.tracking_uri import shown_uri
+from search.experiment.yaml_file import in_a_row
 
 Schema = dict[str, Any]
 
@@ -172,7 +172,7 @@ def _advice(key: str, schema: Schema, definitions: Schema, received: Any) -> str
         if isinstance(received, list | dict) and not isinstance(example, list | dict)
         else ""
     )
-    return "" if example is None else f"{one}such as {key}: {_flow(example)}"
+    return "" if example is None else f"{one}such as {key}: {in_a_row(example)}"
 
 
 def _example(schema: Schema, definitions: Schema, received: Any) -> Any:
@@ -273,9 +273,3 @@ def _as_number(text: str) -> int | float | None:
             number = kind(text)
             return number if is_number(number) else None
     return None
-
-
-def _flow(value: Any) -> str:
-    """On one line, as YAML writes it."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
-    return str(text).split("\n...")[0].strip()

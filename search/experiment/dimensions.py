@@ -18,6 +18,8 @@ RANGE_KEYS = ("min", "max", "step", "sampling")
 SAMPLING = ("linear", "log")
 SHOWN, MOST_SHOWN = 6, 10  # values of a range that a curve shows; of one in few steps all
 SEARCHED_TITLE = "searched: "  # how the titles of their schemas begin
+# Of a searched float: finer differences mean nothing, and tables stay readable.
+SIGNIFICANT_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ class Range:
         count = self.num_values if self.num_values and self.num_values <= MOST_SHOWN else SHOWN
         return list(dict.fromkeys(self.within(place / (count - 1)) for place in range(count)))
 
+    @property
+    def middle(self) -> float | int:
+        low, high = self.minimum, self.maximum
+        middle = (low * high) ** 0.5 if self.log else (low + high) / 2
+        return round(middle) if self.integer else middle
+
+    def proposed(self, value: float) -> float:
+        """A value as an algorithm is given it."""
+        return value
+
+    def tried(self, proposal: Any) -> float | int:
+        """What is tried where an algorithm proposes this."""
+        return int(proposal) if self.integer else float(f"{proposal:.{SIGNIFICANT_DIGITS}g}")
+
+    def typed(self, value: float) -> float | int:
+        return int(value) if self.integer else float(value)
+
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""
         step = {} if self.step is None else {"step": self.step}
@@ -75,6 +94,24 @@ class Choices:
     @property
     def num_values(self) -> int:
         return len(self.values)
+
+    @property
+    def middle(self) -> Any:
+        """The first, as there is no middle."""
+        return self.values[0]
+
+    def proposed(self, value: object) -> str:
+        """A value as an algorithm is given it: KerasTuner's Choice takes one scalar type and no
+        lists; JSON text carries any of ours."""
+        return json.dumps(value)
+
+    def tried(self, proposal: Any) -> Any:
+        """What is tried where an algorithm proposes this."""
+        return json.loads(proposal)
+
+    def typed(self, value: object) -> Any:
+        """A pair as a tuple."""
+        return tuple(value) if isinstance(value, list) else value
 
     def as_written(self) -> dict[str, Any]:
         """As an experiment file has it."""
@@ -102,8 +139,7 @@ def parse_dimension(raw: Any, accepts: Callable[[Any], bool]) -> Dimension | Non
             pair = literal(raw)
             raise ValueError(
                 f"{pair} may be a pair or two values to search; write {{choices: {pair}}} for the "
-                "two values, "
-                f"{{choices: [{pair}, [1, 1]]}} for pairs"
+                f"two values, {{choices: [{pair}, [1, 1]]}} for pairs"
             )
         return None
     return _choices(raw)
@@ -116,8 +152,7 @@ def _parse_mapping(raw: dict, accepts: Callable[[Any], bool]) -> Dimension:
     if unknown or not {"min", "max"} <= set(raw):
         raise ValueError(
             f"received {literal(raw)}; allowed: {{min: A, max: B}}, with step: S or sampling: log "
-            "where wanted, "
-            "or {choices: [A, B]}"
+            "where wanted, or {choices: [A, B]}"
         )
     for key in ("min", "max", "step"):
         _check_number(key, raw.get(key))
@@ -163,8 +198,7 @@ def _choices(values: Sequence[Any]) -> Choices:
     if len(values) < 2:
         raise ValueError(
             f"received {literal(list(values))}, which leaves nothing to choose; give two values or "
-            "more, or the "
-            "value without brackets"
+            "more, or the value without brackets"
         )
     seen = [json.dumps(value, sort_keys=True) for value in values]
     repeated = sorted({text for text in seen if seen.count(text) > 1})

@@ -23,8 +23,7 @@ _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability tha
 @dataclass(frozen=True)
 class ImageAnswers:
     """What some images were answered. predicted: int [..., n], the class given. log_prob: float
-    [..., n], natural logarithm of the probability of the true class. true: int [n].
-    """
+    [..., n], natural logarithm of the probability of the true class. true: int [n]."""
 
     predicted: np.ndarray
     log_prob: np.ndarray
@@ -34,8 +33,7 @@ class ImageAnswers:
 @dataclass(frozen=True)
 class Unit:
     """How an objective's differences are escaped: times `factor`, with `digits` decimals, called
-    `name`; `of` follows an amount of them in a sentence, `meaning` tells what one of them is.
-    """
+    `name`; `of` follows an amount of them in a sentence, `meaning` tells what one of them is."""
 
     factor: float
     digits: int

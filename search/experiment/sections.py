@@ -28,12 +28,7 @@ from data.augmentations import AUGMENTATIONS
 from data.messages import did_you_mean, literal
 from data.value_forms import Choice, Flag, NumberPair, Value
 from search.experiment.complaints import number_hint
-from search.experiment.dimensions import (
-    Choices,
-    Range,
-    parse_dimension,
-    searched_schemas,
-)
+from search.experiment.dimensions import Choices, Range, parse_dimension, searched_schemas
 from search.experiment.settings import (
     Frozen,
     Hyperparameter,

@@ -176,6 +176,9 @@ class TrainingSettings(Described):
     biased against augmentation."""
     finetune: FinetuneSettings = FinetuneSettings()
     """The second phase of mode `finetune`."""
+    loss: Annotated[str, NameIn("loss")] = "cross_entropy"
+    """What training makes small; see the table of losses. Validation losses are cross-entropies
+    whatever it is."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Adam's decoupled weight decay, on kernels only."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

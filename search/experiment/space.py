@@ -4,23 +4,19 @@ Plain ranges only: no conditional scopes. What the values mean is `data.augmenta
 `settings`; which to try, `algorithms`.
 """
 
-import json
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from data.augmentations import AUGMENTATIONS, active, complete, is_option
 from data.errors import UserError
+from data.value_forms import is_number
 from search.experiment.dimensions import Choices, Dimension, Range
 from search.experiment.sections import Section
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 
 if TYPE_CHECKING:
     import keras_tuner
-
-SIGNIFICANT_DIGITS = (
-    4  # of a searched float: finer differences mean nothing, and tables stay readable
-)
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Screened:
         """The value at a place, as an algorithm proposes it."""
         dimension = self.dimension
         if isinstance(dimension, Choices):
-            return _to_oracle(self._levels[int(place * len(self._levels))])
+            return dimension.proposed(self._levels[int(place * len(self._levels))])
         return dimension.within(place) if place > 0 else self.identity
 
 
@@ -116,8 +112,7 @@ class Space:
         }
         return tuple(
             f"augmentation.{name}: only {values[0]:g} and {values[1]:g} are tried; for what lies "
-            "between, write "
-            f"{{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
+            f"between, write {{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
             for name, values in pairs.items()
             if self.section_of[name] == "augmentation"
             and name in AUGMENTATIONS
@@ -130,7 +125,7 @@ class Space:
         """One point, from what an algorithm proposed for the searched settings."""
         parts = {part: dict(fixed) for part, fixed in self.fixed.items()}
         for name, dimension in self.dimensions.items():
-            parts[self.section_of[name]][name] = _from_oracle(dimension, values[name])
+            parts[self.section_of[name]][name] = dimension.tried(values[name])
         return Settings(
             augmentation=active(parts["augmentation"]),
             model=ModelSettings.model_validate(_nested(parts["model"])),
@@ -140,7 +135,7 @@ class Space:
     def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
         """The experiment's model and training at their middle or first values, with this
         augmentation: for the controls."""
-        middle = {name: _representative(dimension) for name, dimension in self.dimensions.items()}
+        middle = {name: each.proposed(each.middle) for name, each in self.dimensions.items()}
         return self.settings(middle).model_copy(update={"augmentation": active(augmentation)})
 
     def screened(self) -> dict[str, Screened]:
@@ -153,7 +148,8 @@ class Space:
     def _identity(self, name: str) -> Any:
         if self.section_of[name] == "augmentation" and not is_option(name):
             return AUGMENTATIONS[name].identity
-        return _from_oracle(self.dimensions[name], _representative(self.dimensions[name]))
+        dimension = self.dimensions[name]
+        return dimension.tried(dimension.proposed(dimension.middle))
 
     @property
     def options(self) -> dict[str, Any]:
@@ -171,7 +167,7 @@ class Space:
         """Every searched setting at its first extreme, and every one at its last; without
         augmentation."""
         both = [
-            {name: _extreme(dimension, at) for name, dimension in self.dimensions.items()}
+            {name: each.proposed(each.extremes[at]) for name, each in self.dimensions.items()}
             for at in (0, -1)
         ]
         first, last = (
@@ -226,7 +222,7 @@ class Space:
     def typed_values(self, named: dict[str, Any]) -> dict[str, Any]:
         """The searched settings among `named_values`, each of its own type: a flag is a bool, a
         pair a tuple."""
-        return {name: _typed(dimension, named[name]) for name, dimension in self.dimensions.items()}
+        return {name: each.typed(named[name]) for name, each in self.dimensions.items()}
 
     def hyperparameters(self) -> "keras_tuner.HyperParameters":
         """The searched settings as KerasTuner knows them, in the order written."""
@@ -280,7 +276,7 @@ def _upper_end(name: str, value: float) -> str:
 
 def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
     if isinstance(dimension, Choices):
-        parameters.Choice(name, [_to_oracle(value) for value in dimension.values], ordered=False)
+        parameters.Choice(name, list(map(dimension.proposed, dimension.values)), ordered=False)
         return
     sampling = "log" if dimension.log else "linear"
     if dimension.integer:
@@ -297,47 +293,7 @@ def _declare(parameters: Any, name: str, dimension: Dimension) -> None:
         )
 
 
-def _to_oracle(value: Any) -> str:
-    # KerasTuner's Choice takes one scalar type and no lists; JSON text carries any of ours.
-    return json.dumps(value)
-
-
-def _from_oracle(dimension: Dimension, value: Any) -> Any:
-    if isinstance(dimension, Choices):
-        return json.loads(value)
-    return int(value) if dimension.integer else rounded(float(value))
-
-
-def rounded(value: float) -> float:
-    """As a searched number is tried; a whole one stays one."""
-    return value if isinstance(value, int) else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
-
-
-def _typed(dimension: Dimension, value: Any) -> Any:
-    if isinstance(dimension, Choices):
-        return tuple(value) if isinstance(value, list) else value
-    return int(value) if dimension.integer else float(value)
-
-
-def _extreme(dimension: Dimension, at: int) -> Any:
-    value = dimension.extremes[at]
-    return _to_oracle(value) if isinstance(dimension, Choices) else value
-
-
 def _strongest(dimension: Dimension) -> Any:
     values = dimension.extremes
-    numbers = [
-        value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    numbers = [value for value in values if is_number(value)]
     return max(numbers, key=abs) if len(numbers) == len(values) else values[-1]
-
-
-def _representative(dimension: Dimension) -> Any:
-    if isinstance(dimension, Choices):
-        return _to_oracle(dimension.values[0])
-    middle = (
-        (dimension.minimum * dimension.maximum) ** 0.5
-        if dimension.log
-        else (dimension.minimum + dimension.maximum) / 2
-    )
-    return round(middle) if dimension.integer else middle

@@ -18,23 +18,13 @@ from pydantic import Field
 
 from data.own_code import Code
 from data.settings import DatasetConfig
-from search.experiment.npz import ArrayForm, read_npz
+from data.strict_zip import ArrayForm, read_npz
 from search.experiment.objectives import Objective
-from search.experiment.settings import (
-    Frozen,
-    ModelSettings,
-    Settings,
-    TrainingSettings,
-    setting_key,
-)
-
-__all__ = [
-    "Frozen",
-    "ModelSettings",
-    "Settings",
-    "TrainingSettings",
-    "setting_key",
-]  # found here too
+from search.experiment.settings import Frozen as Frozen  # found here too
+from search.experiment.settings import ModelSettings as ModelSettings
+from search.experiment.settings import Settings as Settings
+from search.experiment.settings import TrainingSettings as TrainingSettings
+from search.experiment.settings import setting_key as setting_key
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 Status = Literal["completed", "failed"]
@@ -53,13 +43,10 @@ class Protocol(Frozen):
     """On which images, from which seeds and at what budget a setting is trained and scored.
 
     folds: 1 trains on the training split and scores on the validation split; k > 1 is stratified
-    k-fold over both together.
-    epochs: None stops early; a number trains train + validation for exactly that long and scores
-    the test split.
-    head_epochs: of mode finetune with `epochs`: how long its first phase takes, `epochs` being the
-    second's.
-    max_epochs: a rung's: training pauses there, on a schedule made for `training.max_epochs`; None
-    is no rung.
+    k-fold over both together. epochs: None stops early; a number trains train + validation for
+    exactly that long and scores the test split. head_epochs: of mode finetune with `epochs`: how
+    long its first phase takes, `epochs` being the second's. max_epochs: a rung's: training pauses
+    there, on a schedule made for `training.max_epochs`; None is no rung.
     """
 
     folds: Annotated[int, Field(ge=1)]
@@ -79,8 +66,8 @@ class TrialSpec(Frozen):
 
     precision, feature_dtype: what a frozen backbone computes in, and what its features are kept in.
     probes: augmentations (name -> strongest value) at whose extremes the trained heads are tried on
-    held-out images, and the options that those act with.
-    demo: a mistake that is made on purpose, to be shown; None in every trial of a search.
+    held-out images, and the options that those act with. demo: a mistake that is made on purpose,
+    to be shown; None in every trial of a search.
     """
 
     kind: Kind
@@ -185,14 +172,12 @@ class TrialResult(Frozen):
     """What one trial measured.
 
     metrics: of out-of-fold predictions whose epoch was chosen on other images than those scored
-    (honest); a mean over seeds.
-    optimistic_metrics: the same where each head's best epoch was chosen on the very images scored,
-    as scripts report it.
-    best_epochs: an epoch (from 1, counted on over the phases) a head, folds fastest.
-    head_best_epochs: of a trial in two phases, the same of the first. validation_hash: of the clean
-    validation pixels, before and after. path: how images came to what trains, where there was a
-    choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
-    succeed once that is mended.
+    (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
+    chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
+    on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
+    of the first. validation_hash: of the clean validation pixels, before and after. path: how
+    images came to what trains, where there was a choice. may_pass: of a failed trial: memory, time,
+    a file or a machine failed it, and it may succeed once that is mended.
     """
 
     status: Status
@@ -233,13 +218,7 @@ class Predictions:
     def to_bytes(self) -> bytes:
         """An .npz without pickles. The same arrays give the same bytes."""
         buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            images=self.images,
-            predicted=self.predicted,
-            log_prob=self.log_prob,
-            fold=self.fold,
-        )
+        np.savez(buffer, **{name: getattr(self, name) for name in PREDICTION_FORMS})
         return buffer.getvalue()
 
     @classmethod

@@ -104,6 +104,12 @@ def as_yaml(data: Any, **options: Any) -> str:
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, **options))
 
 
+def in_a_row(value: Any) -> str:
+    """A value on one line, as YAML writes it."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000)
+    return str(text).split("\n...")[0].strip()
+
+
 def read_yaml(path: Path) -> Any:
     """The file's data. Raises UserError for a missing, oversized, undecodable or malformed file."""
     try:

@@ -53,10 +53,10 @@ class CannotExpress(Exception):
 class Library:
     """Whose code is written, around the steps in its call.
 
-    name: in a sentence. imports, opening, closing: the code,
-    which defines `augmentation`. empty: stands for all of it but the imports where the policy is
-    no augmentation. remarks: comments at its head. affine: writes all that moves pictures as one
-    step; None where each augmentation's record writes its own.
+    name: in a sentence. imports, opening, closing: the code, which defines `augmentation`. empty:
+    stands for all of it but the imports where the policy is no augmentation. remarks: comments at
+    its head. affine: writes all that moves pictures as one step; None where each augmentation's
+    record writes its own.
     """
 
     name: str
@@ -110,8 +110,8 @@ EXPORTERS = ("json", *LIBRARIES)
 
 
 def write(policy: Policy, to: str) -> Exported:
-    """The policy as code for `to`, one of EXPORTERS. Raises UserError where that cannot express
-    all of it."""
+    """The policy as code for `to`, one of EXPORTERS. Raises UserError where that cannot express all
+    of it."""
     try:
         return _write(policy, to)
     except CannotExpress as lacking:

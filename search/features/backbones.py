@@ -199,8 +199,7 @@ def check_backbone(name: str, weights: str, image_size: int) -> None:
     if image_size < backbone.smallest_size:
         raise UserError(
             f"image_size {image_size} is too small for {name}: allowed is {backbone.smallest_size} "
-            "or more; "
-            "raise dataset.image_size or choose another backbone"
+            "or more; raise dataset.image_size or choose another backbone"
         )
     if weights == "imagenet" and not backbone.has_imagenet:
         raise UserError(
@@ -300,7 +299,6 @@ def _explained_download(name: str) -> Iterator[None]:
             raise
         raise UserError(
             f"the ImageNet weights of {name} could not be downloaded ({error}); connect to the "
-            "network, give "
-            f"`weights: FILE` or `weights: random`, or use backbone {NO_DOWNLOAD}, which needs no "
-            "download"
+            f"network, give `weights: FILE` or `weights: random`, or use backbone {NO_DOWNLOAD}, "
+            "which needs no download"
         ) from error

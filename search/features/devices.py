@@ -153,8 +153,7 @@ def resolve_precision(precision: str, engine: str = "auto") -> Precision:
     if not computes:
         raise UserError(
             f"precision bfloat16 with engine {engine} cannot be had here: allowed only with "
-            "OpenVINO on a "
-            "processor that computes in it; use float32 or auto"
+            "OpenVINO on a processor that computes in it; use float32 or auto"
         )
     return "bfloat16"
 

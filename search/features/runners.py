@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 class FixedBatch(NamedTuple):
     """`images` uint8 [size, h, w, c], of which the first `num_images` are images `start`, `start` +
-    1 ... of the stream.
-    """
+    1 ... of the stream."""
 
     start: int
     num_images: int
@@ -107,8 +106,7 @@ class OpenVinoRunner:
 
     def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
         """Writes the features of each batch into its rows of `out`, while the next batches are
-        drawn from the iterator.
-        """
+        drawn from the iterator."""
 
         def store(request: openvino.InferRequest, rows: tuple[int, int]) -> None:
             start, count = rows
@@ -197,8 +195,7 @@ _BATCHES_AHEAD = 2
 
 class TensorFlowRunner:
     """A function from uint8 batches of a fixed size to features, `streams` of them at once.
-    TensorFlow's threads are the process's own setting.
-    """
+    TensorFlow's threads are the process's own setting."""
 
     def __init__(
         self, forward: Callable[[np.ndarray], tf.Tensor], batch_size: int, streams: int
@@ -208,8 +205,7 @@ class TensorFlowRunner:
 
     def run(self, batches: Iterable[FixedBatch], out: np.ndarray) -> None:
         """Writes the features of each batch into its rows of `out`, while the next batches are
-        drawn from the iterator.
-        """
+        drawn from the iterator."""
         pending: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._streams, thread_name_prefix="tensorflow") as thread:
             for batch in batches:

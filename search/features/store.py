@@ -60,8 +60,8 @@ class FeatureStore:
 
     identity: of the backbone, its weights and precision. engine: which engine with which version is
     expected to compute (`extractor.expected_engine`); where another stands in, its features get
-    names of their own. `engine` says what computed, once something was.
-    Whatever is given out is finite, read or made; else NotFinite is raised.
+    names of their own. `engine` says what computed, once something was. Whatever is given out is
+    finite, read or made; else NotFinite is raised.
     """
 
     def __init__(

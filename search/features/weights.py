@@ -58,8 +58,7 @@ def _refuse_code(path: Path) -> None:
     if _holds_lambda(config):
         raise UserError(
             f"weights file {path} holds a Lambda layer, which is code and is never run; allowed "
-            "are files "
-            "without one: save the weights alone by model.save_weights('NAME.weights.h5')"
+            "are files without one: save the weights alone by model.save_weights('NAME.weights.h5')"
         )
 
 
@@ -94,8 +93,7 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return UserError(
         f"weights file {path} is damaged, truncated or another model's ({reason}); allowed is a "
-        "complete "
-        "file saved from this backbone; save or download it again"
+        "complete file saved from this backbone; save or download it again"
     )
 
 
@@ -180,8 +178,7 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:
         raise UserError(
             f"weights file {path} cannot be read: {str(error) or type(error).__name__}; allowed is "
-            "a "
-            "complete legacy PyTorch state dict of plain tensors; download or save it again"
+            "a complete legacy PyTorch state dict of plain tensors; download or save it again"
         ) from error
 
 

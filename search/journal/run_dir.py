@@ -1,38 +1,33 @@
-"""What lies in a run directory: per-image answers of trials, read again; and emptying one for a
-fresh start without forgetting how often the test set was opened."""
+"""What lies in a run directory: per-image answers of trials, written and read again; and emptying
+one for a fresh start without forgetting how often the test set was opened."""
 
 import hashlib
 import re
 import shutil
+from collections import OrderedDict
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import read_regular, storing
+from data.files import make_folder, read_regular, storing, write_atomically
 from data.messages import escaped
-from search.experiment.npz import MOST_BYTES
+from data.strict_zip import MOST_BYTES
 from search.experiment.trial import Predictions, TrialRecord, predictions_name
 from search.journal.journal_file import FRESH, JournalError, read
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
+PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 # of the search before a fresh start, until the new one has written down its looks
 PREVIOUS = "journal.previous.jsonl"
 
+# What a search says of itself and of its winner.
+WRITTEN_FILES = (
+    *("config.yaml", "environment.json", "trials.csv"),
+    *("summary.json", "winner.json", "report.html"),
+)
 MADE_FILES = (
-    "config.yaml",
-    "environment.json",
-    "trials.csv",
-    "summary.json",
-    "winner.json",
-    "report.html",
-    "predictions",
-    "views",
-    "checkpoints",
-    "logs",
-    "heads",
-    "model",
-    "previews",
-    "figures",
+    *(*WRITTEN_FILES, "predictions", "views", "checkpoints", "logs"),
+    *("heads", "model", "previews", "figures"),
 )
 LOST_ANSWERS = (
     "restore it; an unfinished search trains that trial again when it is resumed; or start anew "
@@ -104,3 +99,33 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
         return Predictions.from_bytes(content)
     except ValueError as error:
         raise JournalError(f"{path} holds no predictions: {error}; {LOST_ANSWERS}") from error
+
+
+class KeptPredictions:
+    """Per-image answers of a search's trials, the ones used last in memory too: a baseline is read
+    for every effect, others once or twice."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._latest: OrderedDict[int, Predictions] = OrderedDict()
+
+    def of(self, record: TrialRecord) -> Predictions:
+        """Raises JournalError as `read_predictions`."""
+        found = self._latest.get(record.trial)
+        found = read_predictions(record, self._run_dir) if found is None else found
+        self._keep(record.trial, found)
+        return found
+
+    def write(self, number: int, predictions: Predictions) -> dict[str, str]:
+        """What the trial's record says of its file. Raises StorageError where the disk refuses."""
+        self._keep(number, predictions)
+        content, name = predictions.to_bytes(), predictions_name(number)
+        make_folder(self._run_dir / "predictions", "the folder of predictions")
+        write_atomically(self._run_dir / name, content)
+        return {"predictions_file": name, "predictions_sha256": hashlib.sha256(content).hexdigest()}
+
+    def _keep(self, number: int, predictions: Predictions) -> None:
+        self._latest[number] = predictions
+        self._latest.move_to_end(number)
+        if len(self._latest) > PREDICTIONS_IN_MEMORY:
+            self._latest.popitem(last=False)

@@ -72,7 +72,7 @@ class SearchState(Frozen):
 
     @property
     def safety(self) -> tuple[Probe, ...]:
-        """Label safety, as the search's own baseline measured it: a row an augmentation and
+        """Label safety, as the search's own baseline measured it: a row per augmentation and
         extreme."""
         baseline = self.baseline()
         result = baseline.result if baseline else None

@@ -1,7 +1,8 @@
 """How long work will take, from how long work has taken: the one place that turns amounts of work
-and measured rates into seconds, for `check`, the terminal and MLflow. Shows nothing, and measures
-nothing itself."""
+and measured rates into seconds, for `check`, the terminal, MLflow and `search.max_hours`. Shows
+nothing, and measures nothing itself."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,8 +12,9 @@ from search.report.measures import trained_seconds
 
 PHASE_OF = {
     **{"control": "controls", "trial": "search"},
-    **{"confirm": "confirm", "ablation": "ablation", "test": "test"},
+    **{"confirm": "confirm", "ablation": "ablation", "test": "test", "leak": "leak"},
 }
+AFTER_ALL = "leak"  # the phase that comes after all that are planned
 MANY = 10**9  # trials, of a phase that ends when the work planned for it is done
 FEWEST_OF_A_PHASE = 2  # trials of a phase before it goes by its own pace
 ENOUGH_REPORTED = 3  # epochs, more or less, before a first trial tells a pace
@@ -47,14 +49,59 @@ class ExpectedWork:
         return left.seconds()
 
 
+@dataclass
+class _Mean:
+    """Of paces; the slowest of three or more is left out."""
+
+    total: float = 0.0
+    slowest: float = 0.0
+    count: int = 0
+
+    def add(self, pace: float) -> None:
+        self.total += pace
+        self.slowest = max(self.slowest, pace)
+        self.count += 1
+
+    @property
+    def usual(self) -> float:
+        if self.count > 2:
+            return (self.total - self.slowest) / (self.count - 1)
+        return self.total / self.count
+
+
+class Pace:
+    """Seconds a unit of work: a mean over trials, of the present phase where it has some, else of
+    the search so far. The first trial of a sitting, in which everything is compiled, counts only
+    while there is no other, and the slowest of three or more does not. Kept up trial by trial:
+    `search.max_hours` asks before each one."""
+
+    def __init__(self) -> None:
+        # By phase; None: of all.
+        self._firsts: defaultdict[str | None, _Mean] = defaultdict(_Mean)
+        self._others: defaultdict[str | None, _Mean] = defaultdict(_Mean)
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self._others or self._firsts)
+
+    def add(self, phase: str, pace: float, is_first: bool) -> None:
+        for name in (phase, None):
+            (self._firsts if is_first else self._others)[name].add(pace)
+
+    def usual(self, phase: str | None = None) -> float:
+        """0 before the first trial."""
+        counted = self._others or self._firsts
+        if phase in counted and counted[phase].count >= FEWEST_OF_A_PHASE:
+            return counted[phase].usual
+        return counted[None].usual if counted else 0.0
+
+
 class TimeLeft:
     """An estimate that follows a search through its phases.
 
-    plan: the work of each phase, in order, in any one unit. The pace is a mean over trials of
-    seconds a unit of work, of the present phase where it has some, else of the search so far, what
-    earlier sittings trained included; the first trial of a sitting, in which everything is
-    compiled, counts only while there is no other, and the slowest of three or more does not. Phases
-    that are not in the plan are not counted. `clock` gives seconds; workers: trials at a time.
+    plan: the work of each phase, in order, in any one unit. What earlier sittings trained counts
+    for the pace too. Phases that are not in the plan are not counted. `clock` gives seconds;
+    workers: trials at a time.
     """
 
     def __init__(
@@ -63,8 +110,7 @@ class TimeLeft:
         self._plan, self._clock, self._workers = dict(plan), clock, workers
         self._phase = ""
         self._compiling = True  # until a trial of this sitting has ended
-        self._paces: list[tuple[str, float]] = []
-        self._first_paces: list[tuple[str, float]] = []  # of sittings
+        self._pace = Pace()
         self._trials: int | None = None
         self._started = 0
         self._begun, self._done, self._since = 0.0, 0.0, clock()
@@ -87,7 +133,7 @@ class TimeLeft:
         """Work that was expected and need not be done. seconds: what it took, where an earlier
         sitting did it."""
         if seconds is not None and work > 0:
-            self._count(seconds / work, is_first=not self._counted)
+            self._pace.add(self._phase, seconds / work, is_first=not self._pace.is_known)
         self._begun += work
         self._done += work
         self._started += 1
@@ -101,7 +147,7 @@ class TimeLeft:
         self._done += work
         if seconds is not None and work > 0:
             pace = (self._compiling and self._reported_pace()) or seconds / work
-            self._count(pace, is_first=self._compiling)
+            self._pace.add(self._phase, pace, is_first=self._compiling)
             self._compiling = False
         self._since, self._reports = self._clock(), []
 
@@ -112,27 +158,17 @@ class TimeLeft:
             return None
         here = {"here": self._begun - self._done + self._unstarted()}
         later = {"later": sum(self._plan[phase] for phase in self._coming())}
-        since, done = (self._since, 0.0) if self._counted else self._reports[-1]
+        since, done = (self._since, 0.0) if self._pace.is_known else self._reports[-1]
         passed = self._clock() - since + done * paces["here"]
         running = max(0.0, seconds_of(here, paces, self._workers) - passed)
         return running + seconds_of(later, paces, self._workers)
 
-    def _count(self, pace: float, is_first: bool) -> None:
-        (self._first_paces if is_first else self._paces).append((self._phase, pace))
-
-    @property
-    def _counted(self) -> list[tuple[str, float]]:
-        return self._paces or self._first_paces
-
     def _rates(self) -> dict[str, float] | None:
         """Seconds a unit of work, in this phase and in those to come."""
-        if not self._counted:  # the first trial may take hours
+        if not self._pace.is_known:  # the first trial may take hours
             reported = self._reported_pace()
             return None if reported is None else {"here": reported, "later": reported}
-        overall = _usual([pace for _, pace in self._counted])
-        here = [pace for phase, pace in self._counted if phase == self._phase]
-        enough = len(here) >= FEWEST_OF_A_PHASE
-        return {"here": _usual(here) if enough else overall, "later": overall}
+        return {"here": self._pace.usual(self._phase), "later": self._pace.usual()}
 
     def _reported_pace(self) -> float | None:
         """Of the running trial since its first report, when all is compiled; None before it has
@@ -157,9 +193,6 @@ class TimeLeft:
 
     def _coming(self) -> list[str]:
         phases = list(self._plan)
-        return phases[phases.index(self._phase) + 1 :] if self._phase in self._plan else phases
-
-
-def _usual(paces: list[float]) -> float:
-    kept = sorted(paces)[:-1] if len(paces) > 2 else paces
-    return sum(kept) / len(kept)
+        if self._phase in self._plan:
+            return phases[phases.index(self._phase) + 1 :]
+        return [] if self._phase == AFTER_ALL else phases

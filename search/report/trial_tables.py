@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.augmentations import visible_value
 from data.files import write_atomically
-from data.rounding import visible_value
 from search.experiment.trial import TrialRecord
 from search.report.measures import best_epoch, heads_cut, trained_seconds
 from search.report.table_model import Cell, Column, Table, as_csv

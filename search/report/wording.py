@@ -9,8 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from data.augmentations import AUGMENTATIONS
-from data.rounding import visible_settings
+from data.augmentations import AUGMENTATIONS, visible_settings
 from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
 from search.experiment.trial import Effect, TrialRecord

@@ -1,8 +1,7 @@
 """The trials' runs in MLflow: opened at a trial's first epoch, completed when it is told, made anew
 where another sender left them open. What is heard of trials that run is taken in by the search's
 thread, which never waits, and given out to the thread that sends; what is in the store is
-remembered in `Known`. When to send is `tracker`'s.
-"""
+remembered in `Known`. When to send is `tracker`'s."""
 
 import queue
 import time
@@ -18,9 +17,12 @@ from search.tracking.mlflow_values import (
     PREVIEW_TAG,
     FoundRun,
     Point,
+    curve_point_values,
     milliseconds,
+    running_row,
+    trial_outcome,
+    trial_row,
 )
-from search.tracking.trial_run import curve_point_values, running_row, trial_outcome, trial_row
 from search.training.progress import EpochReport
 
 ENDED = ("FINISHED", "FAILED")  # MLflow's words for a trial that was told
@@ -82,9 +84,8 @@ def send_running(store: Store, known: Known, trial: "RunningTrial") -> None:
     """The epochs heard of since the last time; with the first of them, the run."""
     number = trial.record.trial
     child = known.children.get(number)
-    if (
-        child is not None and child.epochs is None
-    ):  # of a sitting that was killed, or whose line dropped
+    if child is not None and child.epochs is None:
+        # of a sitting that was killed, or whose line dropped
         store.delete(child.run_id)
         child = None
     params = {}
@@ -128,11 +129,7 @@ def end_running(store: Store, known: Known, ended: int | None) -> None:
 
 
 def _complete(
-    store: Store,
-    known: Known,
-    record: TrialRecord,
-    child: Child | None,
-    preview: Path | None,
+    store: Store, known: Known, record: TrialRecord, child: Child | None, preview: Path | None
 ) -> Child:
     row = trial_row(known.search_id, record)
     run_id = child.run_id if child else store.create(row, {PARENT_TAG: known.parent_id})

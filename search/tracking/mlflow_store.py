@@ -1,7 +1,6 @@
 """The only module that imports MLflow: one experiment of one store, through MLflow's client alone,
 so that no active run and no global address is touched. What is written comes as values; when,
-decides `tracker`.
-"""
+decides `tracker`."""
 
 import json
 import re

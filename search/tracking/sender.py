@@ -1,7 +1,6 @@
 """Sending off the critical path: one background thread that always sends the newest view of a
 search, and what is said when it could not. Knows nothing of MLflow; `project` is any function that
-sends a view, or None for what is heard of running trials alone, and says whether it could.
-"""
+sends a view, or None for what is heard of running trials alone, and says whether it could."""
 
 import re
 import threading
@@ -75,9 +74,9 @@ class Sender:
     """A thread that calls `project` with the newest view submitted, and tries again where that
     failed.
 
-    Holds one view at most: a slow server makes it skip views, never pile them up. A view holds
-    all the trials before it, so that skipping loses nothing. After each attempt it rests: trials
-    may end by the hundred a second.
+    Holds one view at most: a slow server makes it skip views, never pile them up. A view holds all
+    the trials before it, so that skipping loses nothing. After each attempt it rests: trials may
+    end by the hundred a second.
     """
 
     def __init__(

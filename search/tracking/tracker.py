@@ -1,7 +1,6 @@
 """MLflow as a projection of the journal: what is missing there is sent, what is there is left
 alone, so that sending twice changes nothing. Decides what is sent and when; `mlflow_store` does the
-talking.
-"""
+talking."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,27 +8,19 @@ from pathlib import Path
 
 from search.experiment.tracking_uri import checked_uri, shown_uri
 from search.experiment.trial import TrialRecord
+from search.journal.run_dir import WRITTEN_FILES
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
 from search.tracking.children import Known, LiveTrials, end_running, send_ended, send_running
-from search.tracking.description import describe_winner
 from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner
-from search.tracking.search_run import dataset_rows, opened_of, search_row
+from search.tracking.search_run import dataset_rows, describe_winner, opened_of, search_row
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
 
 WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
-ARTIFACTS = (
-    "config.yaml",
-    "environment.json",
-    "trials.csv",
-    "summary.json",
-    "winner.json",
-    "report.html",
-)
 
 
 class Tracker:
@@ -39,7 +30,7 @@ class Tracker:
     search: they return at once, and a background thread sends. `project` sends now, for `sync`.
     None of them raises for anything MLflow does: the status says what was not sent, and why.
 
-    Takes from the run directory what is there: the files of `ARTIFACTS`, `figures/*.png`, the
+    Takes from the run directory what is there: `WRITTEN_FILES`, `figures/*.png`, the
     winner's contact sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI
     or from MLflow's environment variables, and are neither shown nor stored.
     """
@@ -59,9 +50,8 @@ class Tracker:
         self._run_dir = run_dir
         self._retry_seconds = retry_seconds
         self._page_size = page_size
-        self._lock = (
-            threading.Lock()
-        )  # one writer: the background thread, or whoever calls `project`
+        # one writer: the background thread, or whoever calls `project`
+        self._lock = threading.Lock()
         self._sender: Sender | None = None
         self._store: Store | None = None
         self._known: Known | None = None
@@ -69,13 +59,11 @@ class Tracker:
         self._live = LiveTrials()
         self._winner: tuple[SearchView, Winner] | None = None
         self._expected: ExpectedWork | None = None
-        self._sent: frozenset[int] = (
-            frozenset()
-        )  # replaced, never changed: `status` is read meanwhile
+        # replaced, never changed: `status` is read meanwhile
+        self._sent: frozenset[int] = frozenset()
         self._reason: str | None = None
-        self._winner_reason: str | None = (
-            None  # kept apart: the next state that is sent does not mend it
-        )
+        # kept apart: the next state that is sent does not mend it
+        self._winner_reason: str | None = None
 
     @property
     def status(self) -> TrackingStatus:
@@ -179,9 +167,8 @@ class Tracker:
                     self._store = Store(self._uri, self._experiment, self._run_dir)
                 send(self._store)
                 self._reason = None
-            except (
-                Exception
-            ) as error:  # whatever MLflow and its drivers raise must not reach the search
+            except Exception as error:
+                # whatever MLflow and its drivers raise must not reach the search
                 self._reason = sending_error_text(error, self._uri)
                 self._store = self._known = None
                 self._live.settle()
@@ -251,7 +238,9 @@ class Tracker:
 
     def _files(self) -> Iterator[tuple[Path, str | None]]:
         yield from (
-            (self._run_dir / name, None) for name in ARTIFACTS if (self._run_dir / name).is_file()
+            (self._run_dir / name, None)
+            for name in WRITTEN_FILES
+            if (self._run_dir / name).is_file()
         )
         yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
         if (sheet := self._run_dir / WINNER_SHEET).is_file():

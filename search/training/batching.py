@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.draws import unit_draws
+from data.views import unit_draws
 from search.experiment.seeds import derive_seed
 from search.training.network import Batch
 

@@ -1,8 +1,8 @@
 """The stacked Keras model: kernels [heads, in, out], one Adam, an epoch as one graph call.
 
-A stack is compiled once for a shape in a process, whatever the number of heads, and filled afresh
-for each trial. Nothing here decides when to stop or what is best; `heads` shares heads out between
-several stacks.
+A stack is compiled once for a shape and a loss in a process, whatever the number of heads, and
+filled afresh for each trial. Nothing here decides when to stop or what is best; `heads` shares
+heads out between several stacks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from search.features.feature_rows import FeatureRows
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
-from search.training.losses import CROSS_ENTROPY, log_prob_of_labels
+from search.training.losses import LOSSES, Loss, log_prob_of_labels
 from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
@@ -68,18 +68,18 @@ class StackState:
 
 
 @lru_cache(maxsize=128)  # a lane a processor, a shape a backbone and width
-def stack_of(lane: int, shape: HeadShape) -> Stack:
-    """The stack of a lane, compiled at its first use in a process."""
-    return Stack(shape)
+def stack_of(lane: int, shape: HeadShape, loss: str) -> Stack:
+    """The stack of a lane, compiled at its first use in a process. loss: its name in LOSSES."""
+    return Stack(shape, LOSSES[loss])
 
 
 class Stack:
     """Any number of heads of one shape, trained in step."""
 
-    def __init__(self, shape: HeadShape) -> None:
+    def __init__(self, shape: HeadShape, loss: Loss) -> None:
         import tensorflow as tf
 
-        self.shape = shape
+        self.shape, self._loss = shape, loss
         self.model = stacked_model(shape.kernels)
         sizes = [
             size for fan_in, fan_out in shape.kernels for size in ((fan_in, fan_out), (1, fan_out))
@@ -212,7 +212,7 @@ class Stack:
         logits = logits_of_steps.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = (
-            CROSS_ENTROPY.of_labels(logits, truth, smoothed) * weight,
+            self._loss.of_labels(logits, truth, smoothed) * weight,
             right * weight,
             weight,
         )
@@ -233,7 +233,7 @@ class Stack:
 
         with tf.GradientTape() as tape:
             logits = self.model([inputs, mask, *self._variables])
-            losses = CROSS_ENTROPY.of_labels(logits, truth, smoothing)
+            losses = self._loss.of_labels(logits, truth, smoothing)
         # Heads share no weight: the gradient of the sum is each head's own gradient.
         return logits, tape.gradient(losses, self._variables, output_gradients=share)
 

@@ -81,7 +81,8 @@ def train_heads(
     scored = as_rows(validation_features)
     shape = HeadShape(scored.shape[1], plan.model.head_units, plan.num_classes)
     with ThreadPoolExecutor(num_lanes, thread_name_prefix="heads") as threads:
-        lanes = Lanes(shape, [task.seed for task in plan.tasks], num_lanes, threads)
+        seeds = [task.seed for task in plan.tasks]
+        lanes = Lanes(shape, plan.training.loss, seeds, num_lanes, threads)
         return train(StackedHeads(plan, lanes, view_of_epoch, scored), plan.run, on_epoch=on_epoch)
 
 
@@ -138,16 +139,23 @@ class Lanes:
     """
 
     def __init__(
-        self, shape: HeadShape, seeds: Sequence[int], num_lanes: int, threads: ThreadPoolExecutor
+        self,
+        shape: HeadShape,
+        loss: str,
+        seeds: Sequence[int],
+        num_lanes: int,
+        threads: ThreadPoolExecutor,
     ) -> None:
         self.num_lanes = num_lanes
-        self._shape, self._threads = shape, threads
+        self._shape, self._loss, self._threads = shape, loss, threads
         self._share_out(StackState.fresh(shape, seeds))
 
     def _share_out(self, state: StackState) -> None:
         parts = np.array_split(np.arange(len(state.arrays[0])), self.num_lanes)
         self._slices = [slice(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
-        self._stacks = [stack_of(lane, self._shape) for lane in range(len(self._slices))]
+        self._stacks = [
+            stack_of(lane, self._shape, self._loss) for lane in range(len(self._slices))
+        ]
         for stack, part in zip(self._stacks, self._slices, strict=True):
             stack.load(state[part])
 

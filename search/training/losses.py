@@ -11,7 +11,8 @@ PACKET = 16  # floats that the widest processors work on at once
 
 @dataclass(frozen=True)
 class Loss:
-    """One loss, said of two kinds of targets, which agree where both can be said.
+    """One loss, said of two kinds of targets, which agree where both can be said. summary: its
+    words, for people.
 
     of_labels: logits [..., batch, classes], labels int [..., batch], smoothing -> [..., batch].
     smoothing: as Keras's label_smoothing; None leaves it out of the graph. Every image has the same
@@ -20,6 +21,7 @@ class Loss:
     """
 
     name: str
+    summary: str
     of_labels: Callable[[Any, Any, Any], Any]
     of_targets: Callable[[Any, Any], Any]
 
@@ -66,6 +68,43 @@ def _cross_entropy_of_targets(logits: Any, targets: Any) -> Any:
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
-CROSS_ENTROPY = Loss("cross_entropy", _cross_entropy_of_labels, _cross_entropy_of_targets)
+def by_targets(of_targets: Callable[[Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
+    """`Loss.of_labels` from `Loss.of_targets`, by way of one-hot targets."""
 
-LOSSES: dict[str, Loss] = {loss.name: loss for loss in (CROSS_ENTROPY,)}
+    @in_packets
+    def of_labels(logits: Any, labels: Any, smoothing: Any) -> Any:
+        import tensorflow as tf
+
+        targets = tf.one_hot(labels, logits.shape[-1])
+        if smoothing is not None:
+            targets = (1 - smoothing) * targets + smoothing / logits.shape[-1]
+        return of_targets(logits, targets)
+
+    return of_labels
+
+
+def _brier(logits: Any, targets: Any) -> Any:
+    """Brier, "Verification of forecasts expressed in terms of probability", 1950."""
+    import tensorflow as tf
+
+    return tf.reduce_sum((tf.nn.softmax(logits) - targets) ** 2, axis=-1)
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        Loss(
+            "cross_entropy",
+            "minus the logarithm of the label's probability",
+            _cross_entropy_of_labels,
+            _cross_entropy_of_targets,
+        ),
+        Loss(
+            "brier",
+            "the squared differences between probabilities and label, summed over the classes; 2 "
+            "at most, so that a wrong label pulls less",
+            by_targets(_brier),
+            _brier,
+        ),
+    )
+}

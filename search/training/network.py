@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
-from search.training.losses import CROSS_ENTROPY
+from search.training.losses import LOSSES
 from search.training.optimizer import Adam
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Network:
 
     trained: names of the body's layers that train. as_training: whether the body's batch norms and
     dropout are those of training; where not, its batch norms are frozen, weights and statistics.
+    loss: its name in LOSSES.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class Network:
         shape: HeadShape,
         as_training: bool = False,
         compiled_by_xla: bool = False,
+        loss: str = "cross_entropy",
     ) -> None:
         import tensorflow as tf
 
         self.body, self.shape, self._as_training = body, shape, as_training
+        self._loss = LOSSES[loss]
         for layer in body.layers:
             # A batch norm below those that train must not move its statistics.
             layer.trainable = layer.name in trained
@@ -210,7 +213,7 @@ class Network:
 
         with tf.GradientTape() as tape:
             logits = self._logits(inputs, kept, self._as_training)
-            losses = CROSS_ENTROPY.of_targets(logits, targets)
+            losses = self._loss.of_targets(logits, targets)
             loss = tf.reduce_mean(losses)
         return tape.gradient(loss, self._trained), losses, logits
 

@@ -185,7 +185,7 @@ FINETUNE = Mode(
 def train_scratch(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite."""
     shape = NetworkShape.whole(
-        trial.spec.settings.model, trial.spec.dataset.image_size, trial.num_classes
+        trial.spec.settings, trial.spec.dataset.image_size, trial.num_classes
     )
     network = network_of(shape)
     feed = ImageFeed(trial.pictures, trial.scored)

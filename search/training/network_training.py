@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import ModelSettings, Settings
+from search.experiment.settings import Settings, TrainingSettings
 from search.experiment.trial import Protocol
 from search.features import devices
 from search.features.devices import import_tensorflow_quietly
@@ -162,7 +162,7 @@ class NetworkHeads:
 @dataclass(frozen=True)
 class NetworkShape:
     """Which network a setting trains. start: as `finetune.from`. uncut: the whole of it, whatever
-    could be cut off. as_training: as `Network` has it. head: units and classes.
+    could be cut off. as_training, loss: as `Network` has them. head: units and classes.
     """
 
     backbone: str
@@ -172,12 +172,14 @@ class NetworkShape:
     uncut: bool
     as_training: bool
     head: tuple[int, int]
+    loss: str = TrainingSettings().loss
 
     @classmethod
-    def whole(cls, model: ModelSettings, image_size: int, num_classes: int) -> "NetworkShape":
+    def whole(cls, settings: Settings, image_size: int, num_classes: int) -> "NetworkShape":
         """All of it, from its first layer on."""
+        model, loss = settings.model, settings.training.loss
         head = model.head_units, num_classes
-        return cls(model.backbone, model.weights, image_size, ALL, True, True, head)
+        return cls(model.backbone, model.weights, image_size, ALL, True, True, head, loss)
 
     @classmethod
     def above(
@@ -186,9 +188,9 @@ class NetworkShape:
         """What `finetune.from` names and all above it."""
         model, finetune = settings.model, settings.training.finetune
         head, as_training = (model.head_units, num_classes), finetune.batch_norm == "train"
-        return cls(
-            model.backbone, model.weights, image_size, str(finetune.start), uncut, as_training, head
-        )
+        start, loss = str(finetune.start), settings.training.loss
+        network = model.backbone, model.weights, image_size
+        return cls(*network, start, uncut, as_training, head, loss)
 
 
 @lru_cache(maxsize=2)
@@ -203,7 +205,7 @@ def network_of(shape: NetworkShape) -> Network:
         parts = cut(whole, shape.start)
     body = whole if shape.uncut else parts.suffix
     head = HeadShape(whole.output_shape[-1], *shape.head)
-    return Network(body, parts.trained, head, shape.as_training, fast.compiled_by_xla)
+    return Network(body, parts.trained, head, shape.as_training, fast.compiled_by_xla, shape.loss)
 
 
 def put_body(

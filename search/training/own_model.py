@@ -22,7 +22,7 @@ MOST_BUILDS = 40  # to find hyperparameters
 LEAST = 1e-7  # of a probability, as Keras's own losses have it
 Kind = Literal["classes", "one_hot", "binary"]
 # What Keras calls a loss, in small letters without dashes -> how it takes labels.
-LOSSES: dict[str, Kind] = {
+READ_BY_LOSS: dict[str, Kind] = {
     "sparsecategoricalcrossentropy": "classes",
     "categoricalcrossentropy": "one_hot",
     "categoricalfocalcrossentropy": "one_hot",
@@ -219,7 +219,11 @@ def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
     except (TypeError, ValueError):
         loss = built.loss
     bases = [getattr(loss, "__name__", ""), *(each.__name__ for each in type(loss).__mro__)]
-    kinds = [LOSSES[key] for each in bases if (key := each.replace("_", "").lower()) in LOSSES]
+    kinds = [
+        READ_BY_LOSS[key]
+        for each in bases
+        if (key := each.replace("_", "").lower()) in READ_BY_LOSS
+    ]
     if not kinds or (kinds[0] == "binary" and num_classes != 2):
         given = getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss
         raise UserError(

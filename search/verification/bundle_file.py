@@ -20,8 +20,8 @@ from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import escaped
+from data.strict_zip import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from data.strict_zip import Entry, read_directory, read_entry
-from search.experiment.npz import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault

@@ -128,7 +128,7 @@ def _difference_lines(differences: Sequence[Difference], checked: str) -> list[s
 
 
 def describe_grades(grades: Grades) -> str:
-    """A table, a line a bundle, then what is handed in under two names."""
+    """A table, a line per bundle, then what is handed in under two names."""
     rows = [HEADINGS, *(_row(grade) for grade in grades.grades)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [

@@ -1,0 +1,192 @@
+"""Addresses of MLflow's: which are taken, which refused and how; and that no secret is shown."""
+
+import pytest
+
+from data.errors import UserError
+from search.experiment.tracking_uri import (
+    MASK,
+    artifact_location,
+    check_uri,
+    checked_uri,
+    mlflow_uri,
+    redacted,
+    shown_override,
+    shown_uri,
+    sqlite_file,
+    without_secrets_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://me:hunter2@db:5432/runs", "postgresql://***@db:5432/runs"),
+        ("see https://token@host/x and ftp://a:b@c", "see https://***@host/x and ftp://***@c"),
+        ("https://me:p@ss:w@host/a", "https://***@host/a"),
+        (
+            "postgresql://db/x?user=me&password=hunter2&ssl=1",
+            "postgresql://db/x?user=***&password=***&ssl=***",
+        ),
+        ("postgresql://me:hun/ter2@h/db", "postgresql://***@h/db"),
+        ("postgresql://me:hun?t#er@2@h/db?a=b#c", "postgresql://***@h/db?a=***#***"),
+        (
+            "https://h/x?sig=hunter2&api_key=hunter2;auth=hunter2",
+            "https://h/x?sig=***&api_key=***;auth=***",
+        ),
+        ("https://h/x?hunter2", "https://h/x?***"),
+        (
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter2",
+            "mssql+pyodbc:///?odbc_connect=***",
+        ),
+        ("sqlite:///mlflow.db?timeout=5", "sqlite:///mlflow.db?timeout=***"),
+        ("in sqlite:////tmp/wh?t/m#1.db; then", "in sqlite:////tmp/wh?t/m#1.db; then"),
+        ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
+        ("http://host:5000 mail me@host", "http://host:5000 mail me@host"),
+        ("no http://u:zq9 pw@h/x", "no http://***@h/x"),
+        ("no http://u:<zq9>'\tpw@h/x", "no http://***@h/x"),
+        ("http://h/x;token=hunter2", "http://h/x;token=***"),
+        ("http://h/x;token=hunter2?a=b", "http://h/x;token=***?a=***"),
+    ],
+)
+def test_credentials_are_left_out_of_what_is_shown(text, shown):
+    assert redacted(text) == shown == redacted(shown)
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://me:hunter 2\"'<@h/db", "postgresql://***@h/db"),
+        ("me:hunter2@h:5000", "***@h:5000"),
+        ("postgresql://me:a://hunter2@h/db", "postgresql://***@h/db"),
+        (
+            "sqlite+pysqlcipher://:hunter2@/m.db?kdf_iter=1",
+            "sqlite+pysqlcipher://***@/m.db?kdf_iter=***",
+        ),
+    ],
+)
+def test_a_whole_address_is_shown_without_secrets_whatever_signs_it_holds(uri, shown):
+    assert shown_uri(uri) == shown == shown_uri(shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("tracking.uri:http://u:zq9 pw@h/x", "tracking.uri:http://***@h/x"),
+        ('tracking.uri:http://u:1 "p/w@@h/x;a=b', "tracking.uri:http://***@h/x;a=***"),
+        ("tracking.uri", "tracking.uri"),
+    ],
+)
+def test_a_wrong_override_is_shown_without_secrets(text, shown):
+    assert shown_override(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("postgresql://me:hun%40ter2@h/db", 'password "hun@ter2" for me was wrong at hun%40ter2'),
+        ("postgresql://me:a@hunter2@h/db", 'could not translate host name "hunter2@h"'),
+        ("mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter2", "login failed: {X};PWD=hunter2"),
+        ("postgresql://h/db?password=hunter2&sslkey=/x", "connection to h with hunter2"),
+        (
+            "https://h/x?sig=hunter2",
+            "API request to https://h/x/api?sig=hunter2 and HUN=hunter2 failed",
+        ),
+    ],
+)
+def test_what_a_driver_says_is_free_of_the_secrets_of_its_address(uri, said):
+    text = without_secrets_of(said, uri)
+    assert "hunter2" not in text
+    assert "hun@ter2" not in text
+    assert "hun%40ter2" not in text
+    assert MASK in text
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "mlruns", "file:///tmp/mlruns", "/tmp/mlruns"])
+def test_a_folder_is_refused_with_what_to_write_instead(uri):
+    with pytest.raises(
+        UserError, match=r"folder.*allowed: sqlite:///FILE.*write sqlite:///mlflow\.db"
+    ):
+        checked_uri(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "spelling"),
+    [
+        ("localhost:5000", "http://localhost:5000"),
+        ("127.0.0.1:5000/ml", "http://127.0.0.1:5000/ml"),
+        ("me:hunter2@host:5000?token=hunter2", "http://***@host:5000?token=***"),
+        ("http:/host", "http://host"),
+        ("http://", "http://HOST:5000"),
+        ("http://host:99999", "http://HOST:PORT"),
+        ("postgresql://me:hunter2@h:5x/db", "postgresql://HOST:PORT"),
+        ("postgres://me:hunter2@h/db", "postgresql://***@h/db"),
+        ("sqlite://mlflow.db", "sqlite:///mlflow.db"),
+        ("sqlite:mlflow.db", "sqlite:///mlflow.db"),
+        ("runs/mlflow.db", "sqlite:///runs/mlflow.db"),
+        ("", "sqlite:///mlflow.db"),
+    ],
+)
+def test_a_slip_in_an_address_is_refused_with_the_right_spelling(uri, spelling):
+    with pytest.raises(UserError) as caught:
+        check_uri(uri)
+    assert f"write {spelling}" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_option_that_sqlite_has_not_is_refused_without_its_value():
+    with pytest.raises(UserError, match=r"option 'key'; allowed: cache, ") as caught:
+        check_uri("sqlite:///mlflow.db?timeout=5&key=hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_that_a_search_has_kept_is_not_taken_for_a_whole_one():
+    with pytest.raises(UserError, match=r"keeps no secrets.*write it out again"):
+        checked_uri(shown_uri("postgresql://me:hunter2@h/db"))
+
+
+@pytest.mark.parametrize(
+    "name", ["wh?t", "a#b", "100%", "a%20b", "with space", "é日本", "a&b=c", "m@il"]
+)
+def test_an_sqlite_file_is_the_one_that_is_written_whatever_signs_it_holds(name, tmp_path):
+    from sqlalchemy import make_url
+
+    file = tmp_path / name / f"{name}.db"
+    uri = checked_uri(f"sqlite:///{file}")
+    assert sqlite_file(uri) == file
+    assert shown_uri(uri) == redacted(uri) == f"sqlite:///{file}" or " " in name
+    assert make_url(mlflow_uri(uri)).database == str(file)
+    assert make_url(mlflow_uri(checked_uri(f"{uri}?timeout=5"))).query == {"timeout": "5"}
+
+
+@pytest.mark.parametrize("uri", ["ftp://me:hunter2@host/x", "sqlite://", "sqlite:///:memory:"])
+def test_other_addresses_are_refused_without_their_password(uri):
+    with pytest.raises(UserError) as caught:
+        checked_uri(uri)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://h:5000", "https://h", "postgresql+psycopg://h/d", "databricks://profile"]
+)
+def test_servers_and_databases_are_taken_as_they_are(uri):
+    assert checked_uri(uri) == uri
+
+
+def test_an_sqlite_file_is_taken_from_where_the_search_was_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    uri = checked_uri("sqlite:///here/mlflow.db")
+    monkeypatch.chdir("/")
+    assert uri == f"sqlite:///{tmp_path}/here/mlflow.db" == checked_uri(uri)
+    assert (
+        artifact_location(uri, tmp_path / "runs" / "x")
+        == (tmp_path / "here" / "mlartifacts").as_uri()
+    )
+
+
+def test_files_go_beside_the_run_directory_or_where_the_server_says(tmp_path):
+    run_dir = tmp_path / "runs" / "digits"
+    assert (
+        artifact_location("postgresql://h/d", run_dir)
+        == (tmp_path / "runs" / "mlartifacts").as_uri()
+    )
+    assert artifact_location("https://h", run_dir) is None
