@@ -15,7 +15,7 @@ from small_search import EXPERIMENT, after, sit, table_of
 
 from data.errors import UserError
 from data.own_code import given
-from search import AugmentationTuner
+from search import AugmentationTuner, run_search
 from search.commands.check import make_plan
 from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
@@ -164,6 +164,31 @@ def test_an_edited_live_function_is_another(tuner: Any) -> None:
 
 def _changed(hp: keras_tuner.HyperParameters) -> keras.Model:
     return live_build(hp)
+
+
+def test_a_config_that_was_loaded_before_takes_a_hypermodel(here: Path) -> None:
+    config = load_config({**_experiment(here, None), "model": {}})
+    made = AugmentationTuner(config, here / "run", hypermodel=live_build)
+    assert (made.config.space.mode, made.config.training.written["views"]) == ("fit", "fresh")
+
+
+GRAIN = """
+
+def darken(images, strength, units):
+    return (images * (1 - strength * units[:, :1, None, None])).astype("uint8")
+"""
+
+
+@pytest.mark.slow
+def test_worker_processes_are_given_the_code(here: Path) -> None:
+    darken = {"my_model.py:darken": {"min": 0, "max": 0.5}}
+    config = load_config(_experiment(here, MODEL + GRAIN, augmentation=darken))
+    result = run_search(config, here / "run")
+    assert result.outcome == "finished"
+    here_again = sit(config, here / "here")
+    tables = (found.state.records for found in (result, here_again))
+    scores = [[r.result.score for r in table if r.result] for table in tables]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
 
 
 def test_callbacks_are_for_a_model_of_one_s_own(here: Path) -> None:

@@ -49,7 +49,7 @@ def _named(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield file_of(str(build)), "model.build"
 
 
-def with_mode(data: Data) -> Data:
+def with_mode(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """A model of one's own is trained by mode fit, unless the file says otherwise."""
     model, training = data.get("model"), data.get("training", {})
     is_own = isinstance(model, Mapping) and model.get("build") is not None

@@ -58,7 +58,7 @@ def load_config(
     for override in overrides:
         _apply_override(data, override)
         resolve_paths(data, Path.cwd())
-    data = with_code(with_mode(data), base, origin)
+    data = with_code(data, base, origin)
     config = parse_config(data, origin)
     if config.model.written.get("build") is None or is_filled:
         return config
@@ -105,7 +105,7 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
 def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """Checks plain data. Raises UserError with one line for each mistake."""
     try:
-        text = json.dumps(data, allow_nan=False, default=_plain)
+        text = json.dumps(with_mode(data), allow_nan=False, default=_plain)
         kind = config_type(_from_outside(data))
         config = kind.model_validate_json(text, strict=True, context=TABLES)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from data.own_code import LiveCode, with_callbacks
 from search.driver.algorithms import build_oracle
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.session import SearchResult, SessionOptions, run_search
+from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
@@ -59,9 +60,8 @@ class TunerCalls:
         hypermodel: Any = None,
     ) -> None:
         self._live = None if hypermodel is None else LiveCode.of(hypermodel)
-        build = () if self._live is None else (f"model.build={self._live.name}",)
         with self._at_hand():
-            config = load_config(config, build)
+            config = load_config(config, self._overrides(config))
         self.config = config
         self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
         self.result: SearchResult | None = None
@@ -125,6 +125,18 @@ class TunerCalls:
             f"reload() has nothing to read: a search is kept in the journal of {self.run_dir}; "
             "call search(), which reads a finished one and goes on with another"
         )
+
+    def _overrides(self, config: ExperimentLike) -> list[str]:
+        """What a hypermodel makes of an experiment; a config that was loaded has its defaults
+        written out."""
+        if self._live is None:
+            return []
+        others = []
+        if isinstance(config, ExperimentConfig):
+            usual = {"mode": "fit", "views": "fresh"}
+            missing = usual.keys() - config.training.written.keys()
+            others = [f"training.{key}={usual[key]}" for key in sorted(missing)]
+        return [f"model.build={self._live.name}", *others]
 
     def _at_hand(self) -> AbstractContextManager[None]:
         """The hypermodel that was handed over, while it is needed."""
