@@ -8,6 +8,7 @@ file under `<!-- file: NAME -->`, one that shows what stands in a file made befo
 of: NAME -->`.
 """
 
+import linecache
 import re
 import shlex
 import shutil
@@ -166,7 +167,9 @@ def test_every_command_and_snippet_of_a_page_runs(
         where = f"{page}:{block.line}"
         if block.language == "python" and "file" in block.marks:
             (desk / block.marks["file"]).write_text(block.text)
-        elif block.language == "python":
+        elif block.language == "python":  # with its source at hand, as in a notebook
+            lines = block.text.splitlines(keepends=True)
+            linecache.cache[where] = (len(block.text), None, lines, where)
             exec(compile(block.text, where, "exec"), names)
         elif block.language == "yaml":
             keep_file(block, desk)
