@@ -91,7 +91,7 @@ def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.Keras
             f"{KEY}: {name} names a layer that is not there{did_you_mean(layer[0], names)}; its "
             f"last ones are {', '.join(names[-8:])}"
         )
-    found = whole.get_layer(layer[0]).output if layer else whole.output
+    found = whole.get_layer(layer[0]).output if layer else whole.outputs[0]
     if len(found.shape) == 4:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(found)
     return found if len(found.shape) == 2 else keras.layers.Flatten(name="flat")(found)
