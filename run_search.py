@@ -71,8 +71,9 @@ def _run(
     with errors_as_status(as_json), stop_signals(cli.say, STOPPED) as stop:
         from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
+        from search.report.closing import print_closing
         from search.report.summary import summarize
-        from search.report.terminal import Progress, print_closing
+        from search.report.terminal import Progress
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
@@ -221,6 +222,8 @@ def _export(
         from search.commands.single_run import export
 
         exported = export(directory, to, trial)
+        for remark in exported.remarks:
+            cli.say(f"note: {remark}")
         for caveat in exported.caveats:
             cli.say(f"differs: {caveat}")
         cli.show(as_json, asdict(exported), exported.code, newline=False)

@@ -139,3 +139,20 @@ def test_a_random_draw_is_never_no_augmentation() -> None:
     settings = [space.settings(t.hyperparameters.values) for t in drawn if t.status == "RUNNING"]
     assert settings
     assert all(each.augmentation for each in settings)
+
+
+def test_a_value_of_a_step_is_one_setting_whoever_names_it() -> None:
+    """0.1 and 0.2 more is not 0.3 to the last digit; trained alone it is what a trial trained."""
+    augmentation = {"zoom_range": {"min": 0.1, "max": 0.7, "step": 0.2}}
+    config = config_of(augmentation=augmentation, training={}, model={})
+    space, specs = config.space, SpecFactory(config, config.space, "float32")
+    declared, (zoom,) = Declaration(specs), space.hyperparameters().space
+    proposed = [space.settings({"zoom_range": value}) for value in zoom.values]
+    (axis,) = declared.axes
+    for strength, settings in zip(axis.values[1:], proposed, strict=False):
+        alone = declared.settings(Combination.of({"zoom_range": strength}))
+        keys = {specs.confirm("confirm", "", each).key for each in (alone, settings)}
+        assert len(keys) == 1
+        assert declared.point(specs.confirm("confirm", "", settings)) == Combination.of(
+            {"zoom_range": strength}
+        )

@@ -30,8 +30,8 @@ from search.execution.engine import EngineOptions
 from search.execution.engines import ENGINES, EngineRecord, InlineEngine
 from search.journal.lock import LockedError
 from search.journal.state import EventLog
+from search.report.closing import print_closing
 from search.report.summary import summarize
-from search.report.terminal import print_closing
 from search.report.view import SearchView
 
 pytestmark = [

@@ -29,15 +29,10 @@ from search.report.figure_style import (
     to_svg,
 )
 from search.report.figures import FIGURES
-from search.report.figures_effects import (
-    MOST_ROWS,
-    draw_floor,
-    draw_forest,
-    floor_rows,
-    rho_interval,
-)
+from search.report.figures_effects import draw_forest
 from search.report.figures_strengths import draw_strengths, strengths_text
 from search.report.figures_training import curves_text, draw_curves
+from search.report.figures_trials import MOST_ROWS, draw_floor, floor_rows, rho_interval
 from search.report.view import SearchView
 
 DRAWN_AT_THE_END = set(FIGURES)
@@ -252,13 +247,15 @@ def test_each_augmentation_has_a_panel_with_its_curve_and_the_one_beside(
     claims = {each.name: each for each in finished.evidence.claims.augmentations}
     assert set(panels) == set(claims)
     rotation = claims["rotation_range"]
-    _, alone, beside, judged = panels["rotation_range"].lines  # the first is the line at zero
+    zero, alone, beside, judged, used = panels["rotation_range"].lines
+    assert list(zero.get_ydata()) == [0, 0]
     assert list(alone.get_xdata()) == [0, 10, 20, 30, 40]
     effects = [100 * point.measured.effect for point in rotation.curve]
     np.testing.assert_allclose(alone.get_ydata(), effects)
     effects = [100 * point.measured.effect for point in rotation.curve_beside]
     np.testing.assert_allclose(beside.get_ydata(), effects)
     assert list(judged.get_xdata()) == [rotation.strength]
+    assert set(used.get_xdata()) == {15}  # in the recommended setting
     assert [label.get_text() for label in panels["vertical_flip"].get_xticklabels()] == [
         "false",
         "true",

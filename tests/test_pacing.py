@@ -10,8 +10,15 @@ from states import make_state
 
 from search.driver import session
 from search.driver.experiment_file import parse_config
+from search.driver.run_reading import open_run
 from search.driver.session import SessionOptions, run_search
-from search.driver.workload import Deadline, workload
+from search.driver.workload import (
+    BEFORE_CONFIRMATION,
+    Deadline,
+    num_alone,
+    trained_later,
+    workload,
+)
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.state import SearchState
@@ -61,6 +68,17 @@ def _told(deadline: Deadline, state: SearchState) -> Deadline:
     return deadline
 
 
+def test_the_plan_holds_as_many_trials_as_the_search_then_has(finished_run: Path) -> None:
+    run = open_run(finished_run)
+    fewest, most = trained_later(run.config)
+    trained = [record for record in run.state.records if record.duplicate_of is None]
+    later = [r for r in trained if r.kind in ("confirm", "ablation", "test")]
+    assert fewest <= len(later) <= most <= fewest + 4
+    assert len(trained) - len(later) == sum(
+        workload(run.config).phases[name].trials for name in BEFORE_CONFIRMATION
+    )
+
+
 def test_without_a_limit_there_is_no_deadline(finished_run: Path) -> None:
     assert not _told(
         Deadline(config_of(finished_run), 0.0, 0.0, lambda: 1e9), make_state("search")
@@ -106,3 +124,21 @@ def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(
     assert result.state.evidence is not None
     assert result.state.evidence.trained
     assert result.state.evidence.is_final
+
+
+def test_augmentations_that_are_always_on_are_trained_alone_and_counted_and_options_are_not() -> (
+    None
+):
+    augmentation = {
+        "rotation_range": {"min": 0, "max": 40},
+        "vertical_flip": True,
+        "fill_mode": ["nearest", "wrap"],
+        "height_shift_range": {"choices": [0, 1]},  # whole pixels, of which 1 draws none
+    }
+    config = parse_config(
+        {"name": "x", "dataset": {"source": "digits"}, "augmentation": augmentation}, "test"
+    )
+    assert num_alone(config, config.space) == 2
+    assert workload(config).phases["ablation"].trials == 2
+    # confirmed: none, two controls, the expected best, three trials; two alone; the test's two
+    assert trained_later(config) == (1 + 3 + 2, 2 + 3 + 1 + 3 + 2)

@@ -15,7 +15,7 @@ from search.report.page import write_report
 from search.report.view import SearchView
 
 WIDTHS = (390, 1440)
-EFFECT = "effect (95 %), points"
+EFFECT = "by its own training (95 %), points"
 
 
 @pytest.fixture(scope="module")

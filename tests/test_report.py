@@ -1,6 +1,8 @@
 """The report page as a file: what it says at every stage of a search, and what it never lets
 through."""
 
+import csv
+import io
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +15,9 @@ from states import (
     SCRIPT,
     Phase,
     hostile,
+    make_claims,
     make_state,
+    with_claims,
     with_evaluation,
     with_many_trials,
     without_recommendation,
@@ -26,7 +30,7 @@ from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.page import render_report, write_report
 from search.report.sentences import facts
-from search.report.trial_tables import trial_table
+from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView
 
 HEADINGS = [
@@ -262,6 +266,27 @@ def test_the_table_of_trials_has_both_scores_and_the_heads_that_were_cut() -> No
     )
     assert row["cut"].text == f"{result.heads_cut_by_max_epochs} of {result.num_heads}"
     assert result.optimistic_metrics["accuracy"] > result.metrics["accuracy"]
+
+
+def test_where_a_setting_has_two_effects_the_table_says_what_each_is() -> None:
+    state = make_state()
+    assert state.evidence is not None
+    claims = make_claims(wholes={"trial 3": 0.0155})
+    state = state.model_copy(update={"evidence": with_claims(state.evidence, claims)})
+    table = trial_table(SearchView(state))
+    for number in (3, 10):  # in the search, and again
+        row = dict(zip(table.headings, table.rows[number], strict=True))
+        own = state.records[number].effect
+        assert own is not None
+        shown = row["by its own training (95 %), points"].text
+        assert shown.startswith(f"+{100 * own.delta:.1f} ")
+        assert row["by all trainings (95 %), points"].text.startswith("+1.6 ")
+    assert '"by its own training" is one training beside no augmentation' in read(state).text
+    rows = list(csv.DictReader(io.StringIO(trials_csv(SearchView(state)))))
+    assert (rows[10]["delta"], rows[10]["claimed"]) == ("0.012000", "0.015500")
+    assert (rows[10]["verdict"], rows[10]["claimed_low"]) == ("HELPS", "0.010500")
+    assert {row["claimed"] for row in rows if not row["verdict"]} == {""}
+    assert {row["precision"] for row in rows} == {"float32"}
 
 
 def test_without_a_policy_to_export_the_page_still_says_how_to_use_the_model() -> None:

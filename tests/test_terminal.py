@@ -11,7 +11,8 @@ from states import SCRIPT, make_state, without_recommendation
 
 from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
-from search.report.terminal import Progress, is_plain, print_closing
+from search.report.closing import print_closing
+from search.report.terminal import Progress, is_plain
 from search.training.progress import EpochReport
 
 RECORDS = make_state().records

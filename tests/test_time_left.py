@@ -54,13 +54,13 @@ QUICKSTART_TRIALS = (
     Told("confirm", 8, 10.0, 121.9),
     Told("confirm", 8, 10.0, 132.0),
     Told("confirm", 8, 11.2, 143.3),
-    Told("ablation", 8, 10.4, 154.4),
-    Told("ablation", 8, 12.2, 166.6),
-    Told("ablation", 8, 10.2, 176.9),
-    Told("ablation", 8, None, 176.9),
-    Told("ablation", 8, None, 177.0),
-    Told("ablation", 8, 9.3, 186.2),
-    Told("ablation", 8, 9.1, 195.3),
+    Told("confirm", 8, 10.4, 154.4),
+    Told("confirm", 8, 12.2, 166.6),
+    Told("confirm", 8, 10.2, 176.9),
+    Told("confirm", 8, None, 176.9),
+    Told("confirm", 8, None, 177.0),
+    Told("confirm", 8, 9.3, 186.2),
+    Told("confirm", 8, 9.1, 195.3),
     Told("test", 0, 2.3, 198.8),
 )
 QUICKSTART_SECONDS = 203.1
@@ -276,11 +276,11 @@ def test_the_work_of_a_search_is_counted_in_views(algorithm: str, search: float)
         "search": {"algorithm": algorithm, "trials": 20, "min_views": 2},
     }
     plan = workload(parse_config(data, "test")).plan
-    assert list(plan) == ["controls", "search", "confirm", "ablation", "test"]
+    assert list(plan) == ["controls", "search", "confirm", "test"]
     assert plan["controls"] == 4 + 2 * (16 + 3 * {"random": 1, "halving": 3}[algorithm])
     assert plan["search"] == pytest.approx(search, rel=0.35)
-    # three of the best, the one expected best, and two controls
-    assert plan["confirm"] == 4 + 6 * (24 + 3)
+    # three of the best, the one expected best, and two controls; the rotation alone
+    assert plan["confirm"] == 4 + 7 * (24 + 3)
 
 
 def test_a_promoted_trial_computes_only_the_views_it_lacks() -> None:

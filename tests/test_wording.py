@@ -1,6 +1,10 @@
 """How a search is said in words."""
 
+import io
+from pathlib import Path
+
 import pytest
+from rich.console import Console
 from states import (
     ALONE,
     make_claims,
@@ -12,11 +16,15 @@ from states import (
     without_recommendation,
 )
 
+from search.driver.session import SearchResult
 from search.evidence.answer import Claims, StrengthRange
 from search.experiment.objectives import OBJECTIVES
 from search.report.answer import answer, beside_answer
-from search.report.sentences import notices
-from search.report.tables import verdict_table
+from search.report.closing import print_closing
+from search.report.page import render_report
+from search.report.sentences import notices, what_goes_with_what
+from search.report.summary import summarize
+from search.report.tables import verdict_table, whole_table
 from search.report.view import SearchView
 from search.report.wording import (
     amount_text,
@@ -27,6 +35,7 @@ from search.report.wording import (
     short_settings_text,
     shortened,
 )
+from search.tracking.search_run import describe
 
 POINTS = OBJECTIVES["accuracy"].unit
 
@@ -248,6 +257,68 @@ def test_harm_that_rests_on_little_training_is_marked(heads: int, views: int, wo
     marked = {row[0].text: row[-1].text for row in verdict_table(view).rows}
     assert marked["vertical_flip"] == words.replace(" and ", "; ")
     assert not beside_answer(cut_short(0, 16))
+
+
+def test_harm_in_doubt_is_marked_wherever_it_is_shown() -> None:
+    """In the first lines and in its row: page, terminal, MLflow, summary; of controls too."""
+    view, console = cut_short(9, 16), Console(file=io.StringIO(), width=200)
+    words = "max_epochs cut short 18 of 30 heads"
+    first = f"HURTS of vertical_flip rests on trainings that had little: {words}."
+    page = render_report(view, Path("runs/x"), {})
+    header, rest = page.split("</header>")
+    assert first in header
+    assert rest.count(f'data-name="note">{words}<') == 1
+    assert first in describe(view)
+    assert f"| {words} |" in describe(view)
+    summary = summarize(view)
+    assert any(line.startswith(first) for line in summary["remarks"])
+    assert summary["augmentations"]["vertical_flip"]["remarks"] == [words]
+    print_closing(SearchResult(view.state, Path("runs/x"), "finished"), console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert first in said
+    (row,) = [line for line in said.splitlines() if line.startswith("vertical_flip ")]
+    assert "HURTS*" in row
+    assert "* rests on trainings that had little, as said above" in said
+
+
+def test_a_control_that_hurts_by_little_training_is_marked_too() -> None:
+    state, records = make_state(), []
+    for record in state.records:
+        result = record.result
+        if record.label == "TrivialAugment" and result:
+            result = result.model_copy(update={"heads_cut_by_max_epochs": 12})
+        records.append(record.model_copy(update={"result": result}))
+    view = SearchView(state.model_copy(update={"records": tuple(records)}))
+    words = "max_epochs cut short 12 of 15 heads"
+    assert any(line.startswith("HURTS of TrivialAugment rests") for line in beside_answer(view))
+    notes = {row[0].text: row[-1].text for row in whole_table(view).rows}
+    assert notes["TrivialAugment: policy trivial_augment_wide"] == words
+    remarks = {each["label"]: each["remarks"] for each in summarize(view)["confirmed"]}
+    assert remarks["TrivialAugment"] == [words]
+    assert remarks["course"] == []
+
+
+@pytest.mark.parametrize(
+    ("effect", "words"),
+    [
+        (0.02, "rotation_range adds +2.0 points (1.5 to 2.5)"),
+        (0.001, "rotation_range adds nothing shown, +0.1 points (−0.4 to 0.6)"),
+        (-0.02, "rotation_range hurts, −2.0 points (−2.5 to −1.5)"),
+    ],
+)
+def test_what_each_that_helps_alone_adds_beside_the_policy_is_said(
+    effect: float, words: str
+) -> None:
+    claims = make_claims()
+    first, *others = claims.augmentations
+    first = first.model_copy(update={"with_recommended": make_estimate(effect)})
+    view = answered(claims.model_copy(update={"augmentations": (first, *others)}))
+    text = what_goes_with_what(view)
+    assert text is not None
+    assert text.startswith(f"Of those that help alone, beside the policy: {words}.")
+    assert "vertical_flip" not in text
+    assert what_goes_with_what(SearchView(make_state("search"))) is None
 
 
 def test_a_test_set_that_says_otherwise_is_told_with_the_answer() -> None:

@@ -4,28 +4,40 @@ smallest effect it can see.
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
+from data.messages import plural
 from data.own_code import given
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
 from search.driver.code_files import code_of
-from search.driver.prepare import Prepared, check_model, prepare, require_runnable, resources_of
+from search.driver.looking import looks_declared
+from search.driver.prepare import (
+    Prepared,
+    available_cores,
+    check_model,
+    prepare,
+    require_runnable,
+    resources_of,
+)
+from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
-from search.driver.workload import workload
+from search.driver.workload import trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Frozen, Resources
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
-from search.journal.journal_file import read
-from search.journal.run_dir import read_predictions
+from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
@@ -38,13 +50,14 @@ TYPICAL_EPOCHS = 45
 
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; seconds are an
-    estimate."""
+    estimate. later_trials: on average, within later_range (fewest, most)."""
 
     name: str
     dataset: DatasetSummary
     controls: int
     trials: int
     later_trials: int
+    later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
     images: int
     images_per_second: float
@@ -93,6 +106,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         controls=round(work.phases["controls"].trials),
         trials=prepared.num_trials,
         later_trials=num_later,
+        later_range=trained_later(config),
         heads_a_trial=heads,
         images=images,
         images_per_second=round(speed, 1),
@@ -102,8 +116,16 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=prepared.space.remarks(),
+        remarks=(*prepared.space.remarks(), *_busy(), *_looks(config)),
     )
+
+
+def _looks(config: ExperimentConfig) -> list[str]:
+    *early, last = [look.after for look in looks_declared(config)] or [0]
+    if not early:
+        return []
+    counts = ", ".join(map(str, early))
+    return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
 
 
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
@@ -144,10 +166,9 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    journal = run_dir / "journal.jsonl"
-    if not journal.exists():
+    if not (run_dir / JOURNAL).exists():
         return None
-    state = replay(read(journal)[0])
+    state = replay(read_journal(run_dir)[0])
     baseline = state.baseline()
     if (
         state.opened is None
@@ -157,7 +178,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         or baseline.predictions_file is None
     ):
         return None
-    predictions = read_predictions(baseline, run_dir)
+    predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
@@ -182,6 +203,16 @@ def _seconds_a_head(prepared: Prepared) -> float:
     return epochs * HEAD_SECONDS * work / HEAD_WORK
 
 
+def _busy() -> Iterator[str]:
+    """Whether others keep this machine from the speed that it has when idle."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
+    if load > 1.5 * cores:
+        yield (
+            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
+            "was measured so, and an idle machine needs less time"
+        )
+
+
 def describe_plan(plan: SearchPlan) -> str:
     """The plan for people, in a dozen lines."""
     counts = ", ".join(
@@ -195,7 +226,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"{size} pixels",
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
-            f"  afterwards    about {plan.later_trials} trials of confirmation, ablation and test",
+            f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} a trial",
             f"  images        {plan.images:,} through the backbone, at "
             f"{plan.images_per_second:.0f} a second here",
@@ -206,6 +237,13 @@ def describe_plan(plan: SearchPlan) -> str:
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
+
+
+def _later(plan: SearchPlan) -> str:
+    fewest, most = plan.later_range
+    if fewest == most:
+        return plural(most, "training")
+    return f"{fewest} to {most} trainings, about {plan.later_trials}"
 
 
 def _describe_networks(plan: SearchPlan) -> list[str]:

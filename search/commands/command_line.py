@@ -139,6 +139,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     from data.errors import UserError
     from data.files import StorageError
     from search.execution.failures import is_lack
+    from search.experiment.secrets import redacted
 
     try:
         yield
@@ -160,6 +161,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         )
     else:
         return
+    reason = redacted(reason)
     if as_json:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")

@@ -9,15 +9,26 @@ from functools import cached_property
 
 import numpy as np
 
+from data.dataset import TRAIN, VALIDATION
 from search.driver.declaration import Declaration
-from search.driver.phases import Context
-from search.driver.specs import STREAMS
-from search.evidence.answer import Claims
+from search.driver.phases import Context, Knowledge, best_trials
+from search.driver.specs import NONE, RECOMMENDED, STREAMS
+from search.evidence.answer import (
+    Answer,
+    Claims,
+    Shortfall,
+    Size,
+    WholeClaim,
+    answer_of,
+    least_known,
+)
 from search.evidence.claims import Declared, claim, nothing_to_claim
 from search.evidence.curves import NOTHING, Axis, Combination, Model, fit, propose, strengths
+from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
+from search.evidence.shortfall import blur_of, what_would_show
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import Settings
+from search.experiment.settings import Settings, setting_key
 from search.experiment.trial import TrialRecord
 
 # Trials of the search phase that claims are made from at most, spread evenly over all: what a model
@@ -98,10 +109,9 @@ class Look:
         """Each augmentation by itself, as strongly as is sensible; where no strength gains, as
         strongly as was searched."""
         found = {}
-        for axis in self.axes:
-            if len(axis.values) > 1:
-                point = NOTHING.having(axis.name, axis.values[self._sensible(axis)], axis.values[0])
-                found[axis.name] = self.declaration.settings(point)
+        for axis in self.declaration.tried:
+            point = NOTHING.having(axis.name, axis.values[self._sensible(axis)], axis.values[0])
+            found[axis.name] = self.declaration.settings(point)
         return found
 
     def _sensible(self, axis: Axis) -> int:
@@ -110,8 +120,14 @@ class Look:
             return last
         return strengths(self.measured, self.model, axis, NOTHING, self.seed).sensible or last
 
-    def claims(self, wholes: Mapping[str, TrialRecord], recommended: str | None = None) -> Claims:
-        """wholes: trainings of whole settings, by label; those that failed are left out."""
+    def claims(
+        self,
+        wholes: Mapping[str, TrialRecord],
+        recommended: str | None = None,
+        level: float = 0.95,
+    ) -> Claims:
+        """wholes: trainings of whole settings, by label; those that failed are left out. level: of
+        all intervals together, higher where there is more than one look."""
         trained = set(self.points)
         placed = {label: self.declaration.point(each.spec) for label, each in wholes.items()}
         placed = {label: point for label, point in placed.items() if point in trained}
@@ -124,4 +140,69 @@ class Look:
         )
         if not self.says_anything:
             return nothing_to_claim(declared)
-        return claim(self.measured, self.points, declared, self.seed)
+        return claim(self.measured, self.points, declared, self.seed, level)
+
+    def answer(self, claims: Claims) -> Answer:
+        """What they come to, and, where that is not known, what would show it."""
+        found = answer_of(claims)
+        if found.kind != "cannot_tell" or found.detectable is None:
+            return found
+        return found.model_copy(update={"shortfall": self._shortfall(claims)})
+
+    def _shortfall(self, claims: Claims) -> Shortfall | None:
+        """For what is known least."""
+        least = least_known(claims)
+        if least is None or least.measured is None:
+            return None
+        config, splits = self.context.config, np.asarray(self.context.prepared.dataset.splits)
+        stage = STREAMS["confirm" if config.evaluation.confirm else "trial"]
+        folds, pool = config.evaluation.folds, int(np.isin(splits, (TRAIN, VALIDATION)).sum())
+        scored = pool if folds > 1 else int((splits == VALIDATION).sum())
+        seeds = (config.evaluation.confirm or config.evaluation).seeds
+        return what_would_show(
+            blur_of(self.measured, self._deciding(least, stage), stage),
+            claims.critical,
+            Size(seeds=seeds, folds=folds, images=scored),
+            pool,
+            missed=least.measured.detectable,
+            negligible=claims.negligible,
+        )
+
+    def _deciding(self, least: WholeClaim, stage: str) -> Contrasts:
+        """What would be trained again: the setting, at whatever strength it was trained, beside no
+        augmentation in the deciding round. All trainings together say no less than these two. As
+        the model has it where the setting was not trained there."""
+        point = Combination.of(least.settings)
+        point = point if least.settings else Combination(outside=least.label)
+        here = [row for row, each in enumerate(self.measured.stages) if each == stage]
+        none = [row for row in here if self.points[row] == NOTHING]
+        same = [row for row in here if self.points[row] == point]
+        same += [row for row in here if _is_like(self.points[row], point)]
+        if not (none and same):
+            return self.model.contrasts([(point, NOTHING)])
+        names = self.measured.names
+        return Contrasts(self.measured.contrast(names[same[0]], names[none[0]])[None])
+
+
+def _is_like(point: Combination, other: Combination) -> bool:
+    """Whether both are the same augmentation alone."""
+    names = [[name for name, _ in each.values] for each in (point, other)]
+    return names[0] == names[1] and len(names[0]) == 1
+
+
+def whole_settings(
+    context: Context, known: Knowledge, recommended: Settings | None = None
+) -> dict[str, int]:
+    """Trials and controls of the search phase that are claimed as whole settings, by label. A trial
+    that is the setting recommended goes by that name, one that is a control by the control's."""
+    confirm, record = context.config.evaluation.confirm, context.ledger.record
+    controls = {label: n for label, n in known.controls.full.items() if label != NONE}
+    best = best_trials(context, known.trials, confirm.top if confirm else 1)
+    names = {setting_key(record(n).spec.settings): label for label, n in controls.items()}
+    if recommended is not None:
+        names[setting_key(recommended)] = RECOMMENDED
+    found: dict[str, int] = {}
+    for number in best:
+        key = setting_key(record(number).spec.settings)
+        found.setdefault(names.get(key, record(number).label), number)
+    return {label: n for label, n in found.items() if label not in controls} | controls

@@ -2,20 +2,21 @@
 phase, for the journal. The statistics are `evaluation`, `floor` and `claims`; here the right trials
 are put into them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 
-from search.driver.claiming import Look
-from search.driver.confirmation import RECOMMENDED, whole_settings
+from search.driver.claiming import Look, whole_settings
+from search.driver.looking import last_level, settled_so_far, with_last_look
 from search.driver.phases import Context, Knowledge, best_trials
-from search.driver.specs import NONE
-from search.evidence.answer import Claims, answer_of
+from search.driver.specs import NONE, RECOMMENDED
+from search.evidence.answer import Claims
 from search.evidence.evaluation import effects_by_class
 from search.evidence.findings import Evidence, RungCorrelation, Score, TestResult
 from search.evidence.floor import NullFloor, null_floor
+from search.evidence.looks import with_settled
 from search.evidence.scores import confusion_matrix, wilson_interval
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
@@ -32,12 +33,15 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
     completed = [n for n in known.trials if record(n).status == "completed"]
     best = best_trials(context, known.trials, 1)
     sources = whole_settings(context, known)
-    claims = Look(context).claims({label: record(n) for label, n in sources.items()})
+    look = Look(context)
+    wholes = {label: record(n) for label, n in sources.items()}
+    claims = _claims(look, known, wholes)
     is_final = not context.prepared.is_confirmed
     updates: dict = {
         "claims": claims,
-        "answer": answer_of(claims) if is_final else None,
+        "answer": look.answer(claims) if is_final else None,
         "is_final": is_final,
+        "looks": with_last_look(known.evidence) if is_final else known.evidence.looks,
         "sources": sources,
         "rung_correlations": rank_correlations(map(record, completed)),
         "optimism": _optimism(context, [*known.controls.full.values(), *completed]),
@@ -80,8 +84,10 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
         for label, number in found.trained.items()
         if record(number).kind == "confirm"
     }
-    claims = Look(context).claims(wholes, RECOMMENDED)
-    answer = answer_of(claims)
+    look = Look(context)
+    labels = {*found.sources, *found.trained}
+    claims = _claims(look, known, wholes, labels)
+    answer = look.answer(claims)
     used = answer.label if answer.kind == "use" else _best_whole(claims)
     shown = found.trained.get(used) if used is not None else None
     shown = shown if shown is not None and record(shown).status == "completed" else None
@@ -90,11 +96,24 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
             "claims": claims,
             "answer": answer,
             "is_final": True,
+            "looks": with_last_look(known.evidence),
             "trained": found.trained,
             "sources": found.sources,
             "by_class": _by_class(context, shown, found.baseline) if shown is not None else {},
         }
     )
+
+
+def _claims(
+    look: Look,
+    known: Knowledge,
+    wholes: Mapping[str, TrialRecord],
+    labels: Iterable[str] = (),
+) -> Claims:
+    """Of all trainings so far, with what earlier looks settled as it stood then. labels: of whole
+    settings that are claimed although no training of the last round was theirs."""
+    claims = look.claims(wholes, RECOMMENDED, last_level(known.evidence))
+    return with_settled(claims, settled_so_far(known.evidence).among({*wholes, *labels}))
 
 
 def _best_whole(claims: Claims) -> str | None:

@@ -7,65 +7,63 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from data.augmentations import active
-from search.driver.claiming import Look
-from search.driver.phases import (
-    BASELINE_FAILED,
-    Confirmation,
-    Context,
-    Knowledge,
-    best_trials,
-)
-from search.driver.specs import NONE
+from search.driver.claiming import Look, whole_settings
+from search.driver.looking import look_is_due, spare_settled, take_look
+from search.driver.phases import BASELINE_FAILED, Confirmation, Context, Knowledge
+from search.driver.specs import NONE, RECOMMENDED, WITHOUT
 from search.evidence.answer import alone_label
-from search.experiment.settings import Settings, setting_key
+from search.evidence.findings import Evidence
+from search.experiment.settings import Settings
 from search.experiment.trial import Kind
-
-RECOMMENDED = "expected best"  # its label: whether it is recommended, the claims decide
 
 
 def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
-    """All asked at once, then told."""
+    """All asked at once, then told; where a look comes between, those after it once it is taken."""
     look = Look(context)
     recommended = look.recommended()
     sources = whole_settings(context, known, recommended)
     wholes = {label: context.ledger.record(n).spec.settings for label, n in sources.items()}
     if recommended is not None:
         wholes = {RECOMMENDED: recommended, **wholes}
-    baseline = _ask(context, "confirm", NONE, context.specs.control({}))
-    trained = {
-        label: _ask(context, "confirm", label, settings) for label, settings in wholes.items()
-    }
-    if context.prepared.is_ablated:
-        trained |= {
-            label: _ask(context, "ablation", label, settings)
-            for label, settings in taken_apart(look.alone(), recommended).items()
-        }
-    context.tell_needed(baseline, baseline, BASELINE_FAILED)
-    for number in trained.values():
-        context.tell(number, baseline)
-    return replace(known, confirmation=Confirmation(baseline, trained, sources))
+    apart = taken_apart(look.alone(), recommended) if context.prepared.is_ablated else {}
+    evidence, left = spare_settled(known.evidence, {**wholes, **apart})
+    known = replace(known, evidence=evidence)
+    if not left:
+        none = Confirmation(known.controls.full[NONE], {}, sources)
+        return replace(known, confirmation=none)
+    baseline = context.ask(context.specs.confirm("confirm", NONE, context.specs.control({})))
+    found = Confirmation(baseline, {}, sources)
+    so_far = replace(known, confirmation=found)
+    while True:
+        asked, left = _ask_until_look(context, so_far.evidence, left, wholes)
+        trained = {**so_far.confirmation.trained, **asked}
+        so_far = replace(so_far, confirmation=replace(found, trained=trained))
+        context.tell_needed(baseline, baseline, BASELINE_FAILED)
+        for number in asked.values():
+            context.tell(number, baseline)
+        if not left:
+            return so_far
+        so_far = take_look(context, so_far, is_searching=False)
+        evidence, left = spare_settled(so_far.evidence, left)
+        so_far = replace(so_far, evidence=evidence)
 
 
-def _ask(context: Context, kind: Kind, label: str, settings: Settings) -> int:
-    return context.ask(context.specs.confirm(kind, label, settings))
-
-
-def whole_settings(
-    context: Context, known: Knowledge, recommended: Settings | None = None
-) -> dict[str, int]:
-    """Trials and controls of the search phase that are claimed as whole settings, by label. A trial
-    that is the setting recommended goes by that name, one that is a control by the control's."""
-    confirm, record = context.config.evaluation.confirm, context.ledger.record
-    controls = {label: n for label, n in known.controls.full.items() if label != NONE}
-    best = best_trials(context, known.trials, confirm.top if confirm else 1)
-    names = {setting_key(record(n).spec.settings): label for label, n in controls.items()}
-    if recommended is not None:
-        names[setting_key(recommended)] = RECOMMENDED
-    found: dict[str, int] = {}
-    for number in best:
-        key = setting_key(record(number).spec.settings)
-        found.setdefault(names.get(key, record(number).label), number)
-    return {label: n for label, n in found.items() if label not in controls} | controls
+def _ask_until_look(
+    context: Context,
+    evidence: Evidence,
+    planned: Mapping[str, Settings],
+    wholes: Mapping[str, Settings],
+) -> tuple[dict[str, int], dict[str, Settings]]:
+    """Numbers of what is asked for, by label, and what is left."""
+    asked: dict[str, int] = {}
+    left = dict(planned)
+    for label, settings in planned.items():
+        if asked and look_is_due(context, evidence):
+            break
+        kind: Kind = "confirm" if label in wholes else "ablation"
+        asked[label] = context.ask(context.specs.confirm(kind, label, settings))
+        del left[label]
+    return asked, left
 
 
 def taken_apart(alone: Mapping[str, Settings], recommended: Settings | None) -> dict[str, Settings]:
@@ -75,5 +73,5 @@ def taken_apart(alone: Mapping[str, Settings], recommended: Settings | None) -> 
     for name in alone:
         if recommended is not None and name in own:
             rest = active({key: value for key, value in own.items() if key != name})
-            apart[f"without {name}"] = recommended.model_copy(update={"augmentation": rest})
+            apart[f"{WITHOUT}{name}"] = recommended.model_copy(update={"augmentation": rest})
     return apart

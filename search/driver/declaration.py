@@ -10,8 +10,7 @@ from math import log2
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, active, is_option
-from search.driver.specs import CONTROLS, NONE, STREAMS, SpecFactory
-from search.driver.workload import FRESH_VIEWS
+from search.driver.specs import CONTROLS, FRESH_VIEWS, NONE, STREAMS, SpecFactory
 from search.evidence.curves import Axis, Combination
 from search.experiment.dimensions import Dimension, Range
 from search.experiment.settings import Settings
@@ -48,6 +47,11 @@ class Declaration:
             if not is_option(name)
         }
         return tuple(_axis(name, values) for name, values in {**searched, **fixed}.items())
+
+    @property
+    def tried(self) -> tuple[Axis, ...]:
+        """Those whose augmentation changes a picture at some value: each is trained alone."""
+        return tuple(axis for axis in self.axes if len(axis.values) > 1)
 
     @cached_property
     def covariates(self) -> tuple[Axis, ...]:
@@ -152,12 +156,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _written(dimension: Dimension) -> list[Any]:
-    """The values searched; of a range, some."""
+    """The values searched; of a range, some, as trials have them."""
     if isinstance(dimension, Range):
-        return [
-            float(f"{value:.4g}") if isinstance(value, float) else value
-            for value in dimension.spread()
-        ]
+        return [dimension.tried(value) for value in dimension.spread()]
     return list(dimension.values)
 
 

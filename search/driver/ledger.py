@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from search.evidence.evaluation import paired_effect
+from search.evidence.findings import Evidence
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import (
     Effect,
@@ -200,6 +201,10 @@ class Ledger:
         return paired_effect(
             self.predictions(number), self.predictions(baseline), self._labels, objective, seed
         )
+
+    def conclude(self, evidence: Evidence) -> None:
+        """Writes down what is known before a phase has ended, unless the journal has it."""
+        self._log.conclude("evidence", evidence)
 
     def _write_asked(self, record: TrialRecord) -> None:
         content = record.model_dump(mode="json", exclude_defaults=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from search.driver.algorithms import algorithm_of, budget_ladder, build_oracle
-from search.driver.phases import Budget, Context, Controls, Knowledge, SearchFailed, failure_of
+from search.driver.looking import look_is_due, take_look
+from search.driver.phases import Budget, Context, Knowledge, SearchFailed, failure_of
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -28,12 +29,12 @@ class _Proposed:
 def run_trials(context: Context, known: Knowledge) -> Knowledge:
     """The search phase, `lookahead` trials ahead; told in trial order, so that it repeats, unless
     `execution.order` is eager. Raises SearchFailed where no trial completed, before anything is
-    confirmed, or the test set opened, for nothing."""
-    oracle = build_oracle(context.config, context.space)
-    trials = AskAndTell(context, known.controls, oracle).run()
-    records = [context.ledger.record(number) for number in trials]
+    confirmed, or the test set opened, for nothing.
+    """
+    known = AskAndTell(context, known, build_oracle(context.config, context.space)).run()
+    records = [context.ledger.record(number) for number in known.trials]
     if any(record.status == "completed" for record in records):
-        return replace(known, trials=tuple(trials))
+        return known
     hours = context.config.search.max_hours
     if records:
         why = f"the last one failed: {failure_of(records[-1])}"
@@ -49,22 +50,33 @@ def run_trials(context: Context, known: Knowledge) -> Knowledge:
 class AskAndTell:
     """Asks, submits and tells."""
 
-    def __init__(self, context: Context, controls: Controls, oracle: "keras_tuner.Oracle") -> None:
-        self.context, self.controls, self.oracle = context, controls, oracle
+    def __init__(self, context: Context, known: Knowledge, oracle: "keras_tuner.Oracle") -> None:
+        self.context, self.known, self.oracle = context, known, oracle
         self.ladder = budget_ladder(context.config)
         self.budget_key = algorithm_of(context.config).budget_key
         self.running: deque[_Proposed] = deque()
         self.done: list[int] = []
         self.open_to_more = True
 
-    def run(self) -> list[int]:
+    def run(self) -> Knowledge:
         while self.open_to_more or self.running:
-            while self.open_to_more and len(self.running) < self.context.config.search.lookahead:
-                if not self.ask():
-                    break
+            while self._has_room() and self.ask():
+                pass
             if self.running:
                 self.tell(self._next())
-        return self.done
+            elif self.open_to_more and look_is_due(self.context, self.known.evidence):
+                self._look()
+        return replace(self.known, trials=tuple(self.done))
+
+    def _has_room(self) -> bool:
+        """None before a look: it comes once all that was asked is told."""
+        room = len(self.running) < self.context.config.search.lookahead
+        return self.open_to_more and room and not look_is_due(self.context, self.known.evidence)
+
+    def _look(self) -> None:
+        known = replace(self.known, trials=tuple(self.done))
+        self.known = take_look(self.context, known, is_searching=True)
+        self.open_to_more = not any(look.ended_search for look in self.known.evidence.looks)
 
     def _next(self) -> _Proposed:
         """The trial to tell: the oldest, or, where the order is free, the first to have an
@@ -97,7 +109,8 @@ class AskAndTell:
 
     def tell(self, asked: _Proposed) -> None:
         """Waits for the answer and gives it to the oracle: completed, with its score, or failed."""
-        record = self.context.tell(asked.number, self.controls.baseline(asked.budget))
+        baseline = self.known.controls.baseline(asked.budget)
+        record = self.context.tell(asked.number, baseline)
         if record.result is not None and record.status == "completed":
             self.oracle.update_trial(asked.proposal.trial_id, {"score": record.result.score})
             asked.proposal.status = "COMPLETED"

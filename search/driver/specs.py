@@ -17,6 +17,9 @@ from search.experiment.trial import Kind, Precision, Protocol, Settings, TrialRe
 from search.training.modes import Views, mode_of
 
 NONE, COURSE, TRIVIAL = "no augmentation", "course settings", "TrivialAugment"
+# Of the confirmation: whether the first is recommended, the claims decide; before a name.
+RECOMMENDED, WITHOUT = "expected best", "without "
+FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
 
 # What the machine-learning course's unit on augmentation trains with; an int shift is in pixels.
 COURSE_SETTINGS: dict[str, Any] = {

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
-from search.driver.specs import controls_of
+from search.driver.declaration import Declaration
+from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord
@@ -20,7 +21,6 @@ from search.training.modes import Views, budget_of, mode_of
 
 # what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
 HEADS = 3.0
-FRESH_VIEWS = 45  # epochs that most trials last, each with a view of its own
 BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
 # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 REMOVED_SHARE = 0.5
@@ -53,8 +53,20 @@ class Workload:
 
     @property
     def plan(self) -> dict[str, float]:
-        """The work of each phase, in views."""
-        return {name: phase.amount for name, phase in self.phases.items()}
+        """The work of each phase of a run, in views: confirmation and ablation are begun at
+        once."""
+        found: dict[str, float] = {}
+        for name, phase in self.phases.items():
+            together = "confirm" if name == "ablation" else name
+            found[together] = found.get(together, 0.0) + phase.amount
+        return found
+
+    @property
+    def num_trainings(self) -> int:
+        """All that effects are claimed from, as far as it is known before; the test set's are
+        not."""
+        counted = (phase.trials for name, phase in self.phases.items() if name != "test")
+        return round(sum(counted))
 
     @property
     def later(self) -> tuple[PhaseWork, ...]:
@@ -91,17 +103,40 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
-        top = 1 + evaluation.confirm.top + others  # the setting recommended is one more
-        phases["confirm"] = PhaseWork(1 + top, 1 + top * views)
-        searched = sum(part == "augmentation" for part in space.section_of.values())
+        top = min(evaluation.confirm.top, phases["search"].trials)
+        repeated = others + 1 + top  # the setting recommended is one more
+        phases["confirm"] = PhaseWork(1 + repeated, 1 + repeated * views)
         if evaluation.ablation:
-            removed = removed_share * searched
-            trials = searched + removed * (removed >= LARGE_POLICY)
+            alone = num_alone(config, space)
+            removed = removed_share * alone
+            trials = alone + removed * (removed >= LARGE_POLICY)
             phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
         # One fold: no augmentation, and what the answer uses.
         phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
     return Workload(phases, ladder, HEADS + full)
+
+
+def trained_later(config: ExperimentConfig) -> tuple[int, int]:
+    """The fewest and the most trainings after the search phase, where all of it completes: which
+    settings are the best, and whether one is recommended, is not known before. At an early look
+    (`search.looks`) any of them may turn out to be needless."""
+    evaluation, space = config.evaluation, config.space
+    fewest, most = (1, 2) if evaluation.test else (0, 0)
+    if evaluation.confirm is None:
+        return fewest, most
+    controls = len(controls_of(config))
+    top = min(evaluation.confirm.top, num_trials(config, space))
+    alone = num_alone(config, space) if evaluation.ablation else 0
+    taken_out = alone if alone >= LARGE_POLICY else 0
+    if config.search.looks is None:
+        fewest += controls + max(1, alone)  # the best may each be an augmentation alone
+    return fewest, most + controls + 1 + top + alone + taken_out
+
+
+def num_alone(config: ExperimentConfig, space: Space) -> int:
+    """How many augmentations are trained alone: those searched, and those that are always on."""
+    return len(Declaration(SpecFactory(config, space, "float32")).tried)
 
 
 def _epochs(
@@ -122,11 +157,10 @@ def _epochs(
     }
     if confirm is not None:
         each = evaluation.folds * confirm.seeds * full
-        trials: float = confirm.top + 1 + num_controls
+        trials: float = min(confirm.top, num_trials(config, space)) + 1 + num_controls
         phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
-        searched = sum(part == "augmentation" for part in space.section_of.values())
         if evaluation.ablation:
-            trials = (1 + removed_share) * searched
+            trials = (1 + removed_share) * num_alone(config, space)
             phases["ablation"] = PhaseWork(trials, trials * each, 0.0)
     if evaluation.test:
         phases["test"] = PhaseWork(

@@ -131,12 +131,34 @@ class Claims(Frozen):
         return {each.name: word_of(each.alone, self.negligible) for each in self.augmentations}
 
 
+class Size(Frozen):
+    """Of a comparison. seeds: heads a fold, in the round that decides: the confirmation where there
+    is one. images: those that are scored."""
+
+    seeds: int
+    folds: int
+    images: int
+
+
+class Shortfall(Frozen):
+    """What a search that cannot tell was too small for.
+
+    target: an effect, in the objective's units, that it would have missed. ways: sizes that would
+    find it 4 times in 5, the cheapest first; none where no such size would. now: what the search
+    had.
+    """
+
+    target: float
+    now: Size
+    ways: tuple[Size, ...]
+
+
 class Answer(Frozen):
     """What to do.
 
     kind: use `settings`; use none, since whatever was tried is shown to gain less than `at_most`;
     or it cannot be told, because an effect below `detectable` was invisible here:
-    of the augmentation that is known least.
+    of what is known least (`least_known`); `shortfall` is what would show one.
     left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
     add to the recommended setting; NOT TRIED where they were not tried beside what is used.
     """
@@ -147,6 +169,7 @@ class Answer(Frozen):
     gain: Estimate | None = None
     at_most: float | None = None
     detectable: float | None = None
+    shortfall: Shortfall | None = None
     left_out: dict[str, VerdictWord] = {}
 
     @property
@@ -158,8 +181,8 @@ class Answer(Frozen):
 def answer_of(claims: Claims) -> Answer:
     """Uses the largest effect that HELPS among whole settings and augmentations alone."""
     tried = [(whole, found) for whole in candidates(claims) if (found := whole.measured)]
-    alone = [each.alone.detectable for each in claims.augmentations if each.alone]
-    detectable = max(alone or [found.detectable for _, found in tried], default=None)
+    least = least_known(claims)
+    detectable = least.measured.detectable if least and least.measured else None
     helping = [(whole, found) for whole, found in tried if found.ci[0] > 0]
     if helping:
         whole, gain = max(helping, key=lambda pair: pair[1].effect)
@@ -175,6 +198,16 @@ def answer_of(claims: Claims) -> Answer:
     if at_most is not None and at_most <= claims.negligible:
         return Answer(kind="none", at_most=max(at_most, 0.0), detectable=detectable)
     return Answer(kind="cannot_tell", detectable=detectable)
+
+
+def least_known(claims: Claims) -> WholeClaim | None:
+    """What is known least of all that may gain what matters, augmentations alone before whole
+    settings; of everything tried where nothing may. None where nothing was tried."""
+    alone = {alone_label(each.name) for each in claims.augmentations if each.alone}
+    tried = [(each, found) for each in candidates(claims) if (found := each.measured)]
+    among = [pair for pair in tried if pair[1].ci[1] > claims.negligible] or tried
+    among = [pair for pair in among if pair[0].label in alone] or among
+    return max(among, key=lambda pair: pair[1].detectable, default=(None, None))[0]
 
 
 def alone_label(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from search.evidence.answer import Answer, Claims
+from search.evidence.looks import Settled
 from search.experiment.trial import Effect, Frozen
 
 
@@ -75,6 +76,23 @@ class LeakDemo(Frozen):
     rho: float | None
 
 
+class TakenLook(Frozen):
+    """A look that was planned. after: how many trainings are told when it is due, of all that were
+    planned; level: of its intervals together.
+
+    is_taken: whether it was; no more trainings than are needed come to some. settled: what was
+    known then and not before. ended_search: whether the search phase asked for no more trials.
+    spared: labels of what was not trained any more, because of this look.
+    """
+
+    after: int
+    level: float
+    is_taken: bool = False
+    settled: Settled = Settled()
+    ended_search: bool = False
+    spared: tuple[str, ...] = ()
+
+
 class Evidence(Frozen):
     """All a search can say. Fields are filled as its phases end.
 
@@ -85,7 +103,8 @@ class Evidence(Frozen):
     changes any more; answer: once they are. trained: number of the confirming trial of each label
     of a whole setting, of "NAME alone" and of "without NAME". sources: of each label, the trial of
     the search that it repeats, where there is one. by_class: of the setting used, else of the best
-    one confirmed. optimism: mean over trials of the optimistic score less the honest one.
+    one confirmed. optimism: mean over trials of the optimistic score less the honest one. looks:
+    all that were planned, where any were, the last one at the end.
     """
 
     null_floor: float | None = None
@@ -100,3 +119,4 @@ class Evidence(Frozen):
     by_class: dict[str, Effect] = {}
     rung_correlations: tuple[RungCorrelation, ...] = ()
     optimism: float | None = None
+    looks: tuple[TakenLook, ...] = ()

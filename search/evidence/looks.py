@@ -1,4 +1,4 @@
-"""Looking at a search before it ends, planned beforehand.
+"""Looking at a search before it ends, planned beforehand, and what is settled at a look.
 
 Each look spends a part of the 5 % that a search may be wrong, little at first (O'Brien and Fleming
 1979, by the spending function of Lan and DeMets 1983). The parts are added up rather than tied
@@ -7,10 +7,15 @@ which no table exists, and the sum costs 2 % of an interval's width at two looks
 of all looks hold their truths together, and an interval that has decided is kept as it stands.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
+from typing import Any
+
+from search.evidence.answer import AugmentationClaims, Claims, Estimate, WholeClaim, word_of
+from search.experiment.settings import Frozen
 
 
 @dataclass(frozen=True)
@@ -36,3 +41,102 @@ def plan_looks(fractions: Sequence[float], alpha: float = 0.05) -> tuple[Planned
     spent = [0.0, *(float(2 * (1 - ndtr(z / sqrt(fraction)))) for fraction in fractions)]
     parts = [after - before for before, after in pairwise(spent)]
     return tuple(PlannedLook(f, 1 - part) for f, part in zip(fractions, parts, strict=True))
+
+
+class Settled(Frozen):
+    """What is known at a look, as it stands then: augmentations alone and whole settings."""
+
+    augmentations: tuple[AugmentationClaims, ...] = ()
+    wholes: tuple[WholeClaim, ...] = ()
+
+    @property
+    def names(self) -> set[str]:
+        """Of augmentations."""
+        return {each.name for each in self.augmentations}
+
+    @property
+    def labels(self) -> set[str]:
+        """Of whole settings."""
+        return {each.label for each in self.wholes}
+
+    def among(self, labels: Container[str]) -> "Settled":
+        """With no other whole settings than these."""
+        kept = tuple(each for each in self.wholes if each.label in labels)
+        return self.model_copy(update={"wholes": kept})
+
+    def joined(self, later: "Settled") -> "Settled":
+        """What was settled first stays as it was."""
+        return Settled(
+            augmentations=(
+                *self.augmentations,
+                *(each for each in later.augmentations if each.name not in self.names),
+            ),
+            wholes=(
+                *self.wholes,
+                *(each for each in later.wholes if each.label not in self.labels),
+            ),
+        )
+
+
+def settle(claims: Claims) -> Settled:
+    """An augmentation alone is settled by its verdict, or where it can gain nothing that matters
+    any more; a whole setting only so: one that HELPS is what an answer would rest on. Nothing that
+    was not trained is."""
+    least = claims.negligible
+    return Settled(
+        augmentations=tuple(
+            each
+            for each in claims.augmentations
+            if word_of(each.alone, least) in ("HELPS", "HURTS", "NEGLIGIBLE")
+            or _is_hopeless(each.alone, least)
+        ),
+        wholes=tuple(each for each in claims.wholes if _is_hopeless(each.measured, least)),
+    )
+
+
+def _is_hopeless(measured: Estimate | None, negligible: float) -> bool:
+    """The bound for futility: nothing within the interval is a gain that matters."""
+    return measured is not None and measured.ci[1] <= negligible
+
+
+def with_settled(claims: Claims, settled: Settled) -> Claims:
+    """The claims of the last look, with everything that was settled at an earlier one as it stood
+    then; what an augmentation adds to the recommended setting is as it is now."""
+    kept = {each.name: each for each in settled.augmentations}
+    rows = tuple(
+        _as_settled(kept[each.name], each) if each.name in kept else each
+        for each in claims.augmentations
+    )
+    # a whole setting that is an augmentation alone has one estimate
+    alone = {_key({each.name: each.strength}): each.alone for each in rows if each.alone}
+    known = {_name(each): each.measured for each in settled.wholes}
+    shown = {_name(each): each for each in (*settled.wholes, *claims.wholes)}
+    wholes = (
+        each.model_copy(update={"measured": alone.get(name, known.get(name, each.measured))})
+        for name, each in shown.items()
+    )
+    return Claims(
+        augmentations=rows,
+        wholes=tuple(wholes),
+        recommended=claims.recommended,
+        critical=claims.critical,
+        negligible=claims.negligible,
+    )
+
+
+def _name(whole: WholeClaim) -> str:
+    return _key(whole.settings) if whole.settings else whole.label
+
+
+def _as_settled(then: AugmentationClaims, now: AugmentationClaims) -> AugmentationClaims:
+    beside = {_key(point.value): point.measured for point in now.curve_beside}
+    return then.model_copy(
+        update={
+            "with_recommended": beside.get(_key(then.strength)),
+            "curve_beside": now.curve_beside,
+        }
+    )
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

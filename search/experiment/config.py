@@ -8,11 +8,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, create_model
 
 from data.settings import DatasetConfig, NameIn
+from search.experiment.secrets import shown_uri
 from search.experiment.sections import (
     AugmentationSection,
     ModelSection,
@@ -21,7 +23,7 @@ from search.experiment.sections import (
 )
 from search.experiment.settings import Described
 from search.experiment.space import Space
-from search.experiment.tracking_uri import check_uri, shown_uri
+from search.experiment.tracking_uri import check_uri
 from search.experiment.trial import FeatureDtype, Objective, Precision
 
 Changes = dict[str, tuple[Any, Any]]  # `section.key` -> the value then, the value now
@@ -51,6 +53,16 @@ Name = Annotated[
 ]
 
 
+_SHARES = "2 to 10 shares that rise and end with 1, such as [0.5, 1]"
+
+
+def _rising(shares: tuple[float, ...]) -> tuple[float, ...]:
+    rises = all(before < after for before, after in pairwise((0.0, *shares)))
+    if not rises or shares[-1] != 1:
+        raise ValueError(f"received {list(shares)}; allowed: {_SHARES}")
+    return shares
+
+
 class SearchConfig(Described):
     """Which settings are tried, and when to stop."""
 
@@ -67,6 +79,21 @@ class SearchConfig(Described):
     """Halving and Hyperband promote one setting in so many."""
     min_views: Annotated[int, Field(ge=1, le=1000)] = 2
     """Halving: views of the lowest rung (of the only one, where all views are hardly more)."""
+    looks: (
+        Annotated[
+            tuple[Annotated[float, Field(gt=0, le=1)], ...],
+            Field(
+                min_length=2,
+                max_length=10,
+                examples=[[0.5, 1]],
+                json_schema_extra={"allowed": _SHARES},
+            ),
+            AfterValidator(_rising),
+        ]
+        | None
+    ) = None
+    """Looks before the end, as shares of all trainings, the last one 1: what is known at one, or
+    can gain nothing that matters any more, is not trained further; null for none."""
 
 
 class ConfirmConfig(Described):

@@ -6,7 +6,7 @@ tell; then what must be known with it.
 from collections.abc import Iterator
 
 from data.messages import plural
-from search.evidence.answer import Answer, VerdictWord
+from search.evidence.answer import Answer, Size, VerdictWord
 from search.report.view import SearchView
 from search.report.wording import amount_text, effect_text, estimate_text
 
@@ -30,14 +30,15 @@ def answer(view: SearchView) -> str:
 
 
 def beside_answer(view: SearchView) -> list[str]:
-    """What must be known with the answer: what helps and is left out, what speaks against it."""
-    return [*_left_out(view), *_doubts(view), *_on_test(view)]
+    """What must be known with the answer: what helps and is left out, what speaks against it, what
+    was stopped early."""
+    return [*_left_out(view), *_doubts(view), *_on_test(view), *_stopped_early(view)]
 
 
 def _settled(view: SearchView, found: Answer) -> str:
     if found.kind == "use":
         gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
-        how = ", confirmed on fresh seeds" if view.is_confirmed else ""
+        how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
         return f"Use {view.recommended}: {gain} over no augmentation{how}."
     if found.kind == "none":
         return (
@@ -48,9 +49,36 @@ def _settled(view: SearchView, found: Answer) -> str:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
         "It cannot be told whether augmentation helps: an effect below "
-        f"{_amount(view, found.detectable)} was invisible here; more seeds or more images show "
-        "smaller ones."
+        f"{_amount(view, found.detectable)} was invisible here. {_what_would_show(view, found)}"
     )
+
+
+def _what_would_show(view: SearchView, found: Answer) -> str:
+    """The cheapest way first."""
+    missed = found.shortfall
+    if missed is None or not missed.ways:
+        return (
+            "More seeds, more images, and each augmentation trained alone (evaluation.ablation) "
+            "show smaller ones."
+        )
+    ways = [_way(view, size, missed.now) for size in missed.ways]
+    one = "" if len(ways) == 1 else ", the cheapest first"
+    return (
+        f"One of {_amount(view, missed.target)} would be found 4 times in 5{one}: with "
+        f"{'; or with '.join(ways)}."
+    )
+
+
+def _way(view: SearchView, size: Size, now: Size) -> str:
+    key = "evaluation.confirm.seeds" if view.confirmation_is_on else "evaluation.seeds"
+    changes = []
+    if size.folds != now.folds:
+        changes.append(f"{size.folds} folds in place of {now.folds} (evaluation.folds)")
+    if size.seeds != now.seeds:
+        changes.append(f"{plural(size.seeds, 'seed')} in place of {now.seeds} ({key})")
+    if size.images != now.images and size.folds == now.folds:
+        changes.append(f"about {size.images:,} images scored in place of {now.images:,}")
+    return " and ".join(changes)
 
 
 def _amount(view: SearchView, value: float) -> str:
@@ -76,10 +104,12 @@ def _left_out(view: SearchView) -> Iterator[str]:
 
 
 def _doubts(view: SearchView) -> Iterator[str]:
+    rows = [(judged.name, judged.doubts) for judged in view.augmentations]
+    rows += [(whole.label, whole.doubts) for whole in view.wholes]
     by_doubt: dict[str, list[str]] = {}
-    for judged in view.augmentations:
-        if judged.doubts:
-            by_doubt.setdefault(" and ".join(judged.doubts), []).append(judged.name)
+    for name, doubts in rows:
+        if doubts:
+            by_doubt.setdefault(" and ".join(doubts), []).append(name)
     for doubt, names in by_doubt.items():
         yield (
             f"HURTS of {', '.join(names)} rests on trainings that had little: {doubt}. That counts "
@@ -94,6 +124,17 @@ def _on_test(view: SearchView) -> Iterator[str]:
             f"{estimate_text(view.answer.gain, view.unit)}. It is unlike the images that were "
             "searched on, or its images are too like one another: do not count on the gain."
         )
+
+
+def _stopped_early(view: SearchView) -> Iterator[str]:
+    looks = view.evidence.looks
+    for number, look in enumerate(looks, start=1):
+        at = f"Stopped at look {number} of {len(looks)}, after {plural(look.after, 'training')}: "
+        if look.ended_search:
+            yield f"{at}the search phase, since every augmentation was known well enough."
+        if look.spared:
+            what = ", ".join(look.spared)
+            yield f"{at}{what}; known well enough, or unable to gain what matters."
 
 
 def _no_answer_yet(view: SearchView) -> str:

@@ -1,6 +1,6 @@
 """The table of figures, and their way to bytes: SVG for the page, PNG for trackers. How each is
-drawn stands in `figures_effects`, `figures_strengths` and `figures_training`, how all look in
-`figure_style`.
+drawn stands in `figures_effects`, `figures_strengths`, `figures_training` and `figures_trials`, how
+all look in `figure_style`.
 """
 
 from collections.abc import Callable
@@ -8,16 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.report.figure_style import NARROW, WIDE, settled, styled, to_png, to_svg
-from search.report.figures_effects import (
-    classes_text,
-    draw_classes,
-    draw_floor,
-    draw_forest,
-    draw_rungs,
-    floor_description,
-    forest_text,
-    rungs_description,
-)
+from search.report.figures_effects import classes_text, draw_classes, draw_forest, forest_text
 from search.report.figures_strengths import draw_strengths, strengths_text
 from search.report.figures_training import (
     confusion_text,
@@ -26,6 +17,12 @@ from search.report.figures_training import (
     draw_curves,
     draw_time,
     time_text,
+)
+from search.report.figures_trials import (
+    draw_floor,
+    draw_rungs,
+    floor_description,
+    rungs_description,
 )
 from search.report.view import SearchView
 

@@ -32,6 +32,7 @@ def draw_strengths(view: SearchView, width: float) -> Any | None:
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for axes, claims in zip(grid.ravel(), every, strict=False):
         _draw_panel(axes, claims, unit)
+        _mark_used(axes, claims, (view.used or {}).get(claims.name))
     for axes in grid.ravel()[len(every) :]:
         axes.set_visible(False)
     low, high = _scale(every)
@@ -142,6 +143,17 @@ def _mark_strength(axes: Any, claims: AugmentationClaims, unit: Unit, is_line: b
     values = [point.value for point in claims.curve]
     place = claims.strength if is_line else values.index(claims.strength) - apart
     axes.plot(place, claims.alone.effect * unit.factor, "D", color=INK, markersize=5.5, zorder=4)
+
+
+def _mark_used(axes: Any, claims: AugmentationClaims, used: Any) -> None:
+    """Where the recommended setting has it."""
+    values = [value_text(point.value) for point in claims.curve]
+    if used is None:
+        return
+    if is_numeric(claims.curve) and isinstance(used, int | float):
+        axes.axvline(used, color=INK, linewidth=1.2, linestyle=":")
+    elif value_text(used) in values:
+        axes.axvline(values.index(value_text(used)), color=INK, linewidth=1.2, linestyle=":")
 
 
 def _tick(value: str) -> str:

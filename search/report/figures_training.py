@@ -11,7 +11,7 @@ import numpy as np
 
 from search.experiment.trial import Curve, TrialRecord
 from search.report.figure_style import BLUE, GREY, INK, ORANGE, PALE, is_narrow, new_figure
-from search.report.sentences import confusion_note
+from search.report.sections import confusion_note
 from search.report.view import SearchView
 from search.report.wording import seconds_text, settings_of, shortened
 

@@ -1,5 +1,6 @@
 """The report page: one HTML file that opens anywhere and answers whether augmentation helps. Puts
-text, tables and figures into the template; what they say is in `sentences`, `tables` and `figures`.
+text, tables and figures into the template; what they say is in
+`sentences`, `sections`, `tables` and `figures`.
 Needs the view, and shows pictures of the run directory where they are there.
 """
 
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from data.files import make_folder, write_atomically
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
-from search.report import sentences, tables
+from search.report import sections, sentences, tables
 from search.report.answer import answer, beside_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.figures import PagePicture, page_pictures
@@ -37,19 +38,20 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sentences.facts,
     sentences.how_to_read,
     sentences.how_to_read_verdicts,
+    sentences.what_goes_with_what,
     sentences.no_verdicts,
     sentences.fresh_text,
-    sentences.sheet_text,
-    sentences.floor_sentence,
+    sections.sheet_text,
+    sections.floor_sentence,
     curve_note,
-    sentences.stopping_lines,
-    sentences.test_lines,
-    sentences.confusion_note,
-    sentences.hollow_text,
-    sentences.rungs_sentence,
-    sentences.leak_text,
-    sentences.data_lines,
-    sentences.cost_text,
+    sections.stopping_lines,
+    sections.test_lines,
+    sections.confusion_note,
+    sections.hollow_text,
+    sections.rungs_sentence,
+    sections.leak_text,
+    sections.data_lines,
+    sections.cost_text,
 )
 PAGE_TABLES: tuple[Callable[[SearchView], Table], ...] = (
     tables.verdict_table,

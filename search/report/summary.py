@@ -7,8 +7,9 @@ from search.evidence.answer import AugmentationClaims, CurvePoint
 from search.evidence.findings import Score, TestResult
 from search.experiment.trial import Effect, TrialRecord
 from search.report.answer import answer, beside_answer
+from search.report.claim_view import Judged, WholeSetting, effect_json
 from search.report.measures import best_epoch
-from search.report.view import Judged, SearchView, WholeSetting, effect_json
+from search.report.view import SearchView
 
 
 def summarize(view: SearchView) -> dict[str, Any]:
@@ -29,12 +30,14 @@ def summarize(view: SearchView) -> dict[str, Any]:
         "confirmed": [_whole(whole) for whole in view.wholes],
         "augmentations": {each.name: _augmentation(each) for each in view.augmentations},
         "detectable": view.answer.detectable if view.answer else None,
+        "shortfall": _shortfall(view),
         "verdicts": {judged.name: judged.as_json for judged in view.augmentations},
         "policy": _policy(view),
         "by_class": {name: _effect(effect) for name, effect in evidence.by_class.items()},
         "null_floor": evidence.null_floor,
         "null_floor_mean": evidence.null_floor_mean,
         "optimism": evidence.optimism,
+        "looks": _looks(view),
         "rung_correlations": [rung.model_dump() for rung in evidence.rung_correlations],
         "test": _test(view.test),
         "timing": _timing(view),
@@ -101,6 +104,7 @@ def _whole(whole: WholeSetting) -> dict[str, Any]:
         "settings": dict(whole.settings),
         "verdict": whole.verdict,
         **effect_json(whole.measured),
+        "remarks": list(whole.doubts),
     }
 
 
@@ -125,6 +129,27 @@ def _strengths(claims: AugmentationClaims | None) -> dict[str, Any] | None:
 
 def _point(point: CurvePoint) -> dict[str, Any]:
     return {"value": point.value, **effect_json(point.measured)}
+
+
+def _looks(view: SearchView) -> list[dict[str, Any]]:
+    """Those that were planned, where any were; the last one is at the end."""
+    return [
+        {
+            "after": look.after,
+            "level": look.level,
+            "taken": look.is_taken,
+            "settled": sorted(look.settled.names | look.settled.labels),
+            "ended_search": look.ended_search,
+            "spared": list(look.spared),
+        }
+        for look in view.evidence.looks
+    ]
+
+
+def _shortfall(view: SearchView) -> dict[str, Any] | None:
+    """What would have shown an effect, where the answer is that it cannot be told."""
+    missed = view.answer.shortfall if view.answer else None
+    return missed.model_dump(mode="json") if missed else None
 
 
 def _policy(view: SearchView) -> dict[str, Any]:

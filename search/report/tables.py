@@ -6,10 +6,11 @@ trials are `trial_tables`'.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
+from search.report.claim_view import Judged, WholeSetting
 from search.report.table_model import Cell, Column, Table
-from search.report.view import Judged, SearchView, WholeSetting
+from search.report.view import SearchView
 from search.report.wording import (
     NUMBERED,
     amount_text,
@@ -26,6 +27,7 @@ from search.report.wording import (
 MOST_CLASSES, MOST_NOTED = 60, 10
 SPLITS = ("train", "validation", "test")
 EFFECT = "effect (95 %)"
+OWN_EFFECT = "by its own training (95 %)"  # beside that of all trainings: another figure
 
 
 def verdict_table(view: SearchView) -> Table:
@@ -73,10 +75,13 @@ def _range(judged: Judged) -> str:
 
 
 def _note(judged: Judged, view: SearchView) -> str:
+    notes = list(judged.doubts)
     if judged.verdict == "NO EVIDENCE" and judged.measured:
         least = amount_text(judged.measured.detectable, view.unit, signed=False)
-        return f"{least} would have been found 4 times in 5"
-    return "; ".join(judged.doubts)
+        notes.append(f"{least} would have been found 4 times in 5")
+    if (look := view.look_of(judged.name)) is not None:
+        notes.append(f"as known at look {look} of {len(view.evidence.looks)}")
+    return "; ".join(notes)
 
 
 def whole_table(view: SearchView) -> Table:
@@ -96,9 +101,11 @@ def whole_table(view: SearchView) -> Table:
         Column("setting", lambda whole: _whole_text(whole, view)),
         Column("verdict", word, kind="strong"),
         Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
-        Column("in the search", searched),
+        Column("in the search, that training alone", searched),
+        Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
     )
-    return Table.of("Whole settings", columns, view.wholes)
+    table = Table.of("Whole settings", columns, view.wholes)
+    return table.less(lambda cell: not cell.text) if table.rows else table
 
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
@@ -116,7 +123,7 @@ def best_trials_table(view: SearchView) -> Table:
     done = [r for r in (*view.ranked_controls, *view.ranked_trials) if r.effect is not None]
     columns: Sequence[Column[TrialRecord]] = (
         Column("trial", lambda record: str(record.trial)),
-        Column(EFFECT, lambda r: effect_text(r.effect, view.unit, named=False), view.unit.name),
+        Column(OWN_EFFECT, lambda r: effect_text(r.effect, view.unit, named=False), view.unit.name),
         Column("augmentation", what_text),
     )
     return Table.of("Trials", columns, sorted(done, key=delta, reverse=True)[:MOST_NOTED])

@@ -12,7 +12,7 @@ from search.report.measures import trained_seconds
 
 PHASE_OF = {
     **{"control": "controls", "trial": "search"},
-    **{"confirm": "confirm", "ablation": "ablation", "test": "test", "leak": "leak"},
+    **{"confirm": "confirm", "ablation": "confirm", "test": "test", "leak": "leak"},
 }
 AFTER_ALL = "leak"  # the phase that comes after all that are planned
 MANY = 10**9  # trials, of a phase that ends when the work planned for it is done
@@ -39,8 +39,8 @@ class ExpectedWork:
         """From records alone, in the order of their numbers; None before one was measured. is_cut:
         the time ran out, and the search phase begins no more trials."""
         left = TimeLeft(self.plan, lambda: 0.0, self.workers)
-        for kind, group in groupby(records, lambda record: record.kind):
-            left.enter(PHASE_OF[kind], MANY if kind == "trial" and not is_cut else None)
+        for phase, group in groupby(records, lambda record: PHASE_OF[record.kind]):
+            left.enter(phase, MANY if phase == "search" and not is_cut else None)
             for record in group:
                 if record.result is None and record.duplicate_of is None:
                     left.begin(self.of(record))

@@ -3,17 +3,26 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.augmentations import visible_value
 from data.files import write_atomically
+from search.evidence.answer import Estimate
 from search.experiment.trial import TrialRecord
 from search.report.measures import best_epoch, heads_cut, trained_seconds
 from search.report.table_model import Cell, Column, Table, as_csv
+from search.report.tables import OWN_EFFECT
 from search.report.view import SearchView
-from search.report.wording import effect_text, number_text, percent_text, value_text, what_text
+from search.report.wording import (
+    effect_text,
+    estimate_text,
+    number_text,
+    percent_text,
+    value_text,
+    what_text,
+)
 from search.training.modes import budget_of
 
 MOST_SHOWN = 500
@@ -50,11 +59,17 @@ def _worth_showing(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
     def effect(record: TrialRecord) -> Cell:
-        if not record.spec.settings.augmentation and record.kind in ("control", "confirm"):
+        if not record.spec.settings.augmentation and record.kind != "trial":
             return Cell("the reference")
         if record.effect is None:
             return Cell("")
         return Cell(effect_text(record.effect, view.unit, named=False), record.effect.delta)
+
+    def claimed(record: TrialRecord) -> Cell:
+        found = view.claimed_of.get(record.trial)
+        if found is None:
+            return Cell("")
+        return Cell(estimate_text(found[1], view.unit, named=False), found[1].effect)
 
     def accuracy(record: TrialRecord, optimistic: bool = False) -> Cell:
         found = view.accuracy(record, optimistic)
@@ -62,11 +77,12 @@ def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
 
     yield Column("trial", lambda record: str(record.trial))
     yield Column("kind", lambda record: record.kind)
-    yield Column("effect (95 %)", effect, view.unit.name)
+    yield Column(OWN_EFFECT, effect, view.unit.name, "number")
+    yield Column("by all trainings (95 %)", claimed, view.unit.name, "number")
     yield Column("what", what_text, kind="long")
-    yield Column("accuracy (95 %)", accuracy)
+    yield Column("accuracy (95 %)", accuracy, kind="share")
     # of the epochs that were best on the very images scored, as scripts report it
-    yield Column("optimistic", lambda record: accuracy(record, optimistic=True))
+    yield Column("optimistic", lambda record: accuracy(record, optimistic=True), kind="share")
 
 
 def _setting_column(name: str) -> Column[TrialRecord]:
@@ -104,7 +120,7 @@ def _spent_columns() -> Iterator[Column[TrialRecord]]:
 
     yield Column("epoch", epoch)
     yield Column("cut", cut)
-    yield Column("time", took)
+    yield Column("time", took, kind="number")
     yield Column("status", status)
 
 
@@ -113,8 +129,10 @@ def trials_csv(view: SearchView) -> str:
     setting. Decimals are fixed, so that the same journal gives the same bytes.
 
     score, delta and interval are in the objective's units (0.01 is a percentage point) and empty
-    where a trial failed or still runs, seconds where it repeats another. best_epoch is the median
-    over the trial's heads. A setting that a trial does not have is empty.
+    where a trial failed or still runs, seconds where it repeats another. delta, its interval and p
+    are of the trial's own training beside no augmentation; verdict and claimed, with its
+    simultaneous interval, of all trainings together, where the trial stands for a claim. best_epoch
+    is the median over the trial's heads. A setting that a trial does not have is empty.
     """
     fixed = (*_csv_columns(), *_csv_claims(view))
     names = {column.header for column in fixed}
@@ -145,20 +163,32 @@ def _csv_columns() -> Iterator[Column[TrialRecord]]:
 
 
 def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
-    """verdict: on what a confirming trial trained, by every training; p: of its own interval, two
-    sided."""
 
     def source(record: TrialRecord) -> int | None:
         of_label = view.evidence.sources.get(record.label) if record.kind == "confirm" else None
         return of_label if record.duplicate_of is None else record.duplicate_of
 
     def verdict(record: TrialRecord) -> str:
-        return view.word_of_trial[record.trial][0] if record.trial in view.word_of_trial else ""
+        return view.claimed_of[record.trial][0] if record.trial in view.claimed_of else ""
+
+    def precision(record: TrialRecord) -> str:
+        return _written((record.result and record.result.precision) or record.spec.precision)
+
+    def of_claim(value: Callable[[Estimate], float]) -> Callable[[TrialRecord], str]:
+        def told(record: TrialRecord) -> str:
+            found = view.claimed_of.get(record.trial)
+            return _decimal(value(found[1]) if found else None)
+
+        return told
 
     yield Column("label", lambda record: record.label)
     yield Column("source_trial", lambda record: _written(source(record)))
     yield Column("views", lambda record: _written(record.spec.protocol.views))
+    yield Column("precision", precision)
     yield Column("verdict", verdict)
+    yield Column("claimed", of_claim(lambda found: found.effect))
+    yield Column("claimed_low", of_claim(lambda found: found.ci[0]))
+    yield Column("claimed_high", of_claim(lambda found: found.ci[1]))
     yield Column("p", lambda record: _decimal(record.effect.p_value if record.effect else None))
 
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from search.evidence.findings import Score
 from search.experiment.config import by_place
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import Effect
 from search.journal.events import Opened
 from search.report.answer import answer, beside_answer
-from search.report.sentences import cost_text, data_lines, floor_sentence, test_lines
+from search.report.claim_view import Judged
+from search.report.sections import cost_text, data_lines, floor_sentence, test_lines
 from search.report.table_model import Table, as_markdown, escaped_markdown
 from search.report.tables import (
     best_trials_table,
@@ -23,7 +24,7 @@ from search.report.tables import (
     whole_table,
 )
 from search.report.time_left import ExpectedWork
-from search.report.view import Judged, SearchView
+from search.report.view import SearchView
 from search.tracking.mlflow_values import SEARCH_TAG, DatasetRow, Point, RunRow, milliseconds, texts
 
 MAX_DIGEST = 36

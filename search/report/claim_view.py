@@ -1,0 +1,247 @@
+"""What is claimed of a search, as people are shown it: a row for each augmentation and each whole
+setting, its verdict by its interval alone, and what speaks against it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from data.augmentations import AUGMENTATIONS, is_option
+from data.messages import plural
+from search.evidence.answer import (
+    Answer,
+    AugmentationClaims,
+    Claims,
+    Estimate,
+    VerdictWord,
+    WholeClaim,
+    candidates,
+    word_of,
+)
+from search.evidence.findings import Evidence
+from search.experiment.trial import TrialRecord, setting_key
+from search.report.measures import budget, heads_cut
+from search.report.record_view import RecordView
+
+MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
+FEW_VIEWS = 16  # below, results lean against augmentation
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A row of the one table: an augmentation alone, at the strength it is judged at, or a whole
+    setting, against no augmentation.
+
+    claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
+    words.
+    """
+
+    name: str
+    verdict: VerdictWord
+    measured: Estimate | None
+    claims: AugmentationClaims | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def within(self) -> Estimate | None:
+        """What it adds to the recommended setting."""
+        return self.claims.with_recommended if self.claims else None
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """As `summary.json` and the registered model have it."""
+        return {"verdict": self.verdict, **effect_json(self.measured)}
+
+
+@dataclass(frozen=True)
+class WholeSetting:
+    """A whole setting against no augmentation. record: of its confirming trial, else of the control
+    it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
+    `Judged` has them."""
+
+    label: str
+    record: TrialRecord | None
+    source: TrialRecord | None
+    verdict: VerdictWord
+    measured: Estimate | None
+    settings: Mapping[str, Any]
+    is_recommended: bool
+    doubts: tuple[str, ...] = ()
+
+
+def effect_json(measured: Estimate | None) -> dict[str, Any]:
+    if measured is None:
+        return {"effect": None, "ci": None}
+    return {"effect": measured.effect, "ci": list(measured.ci)}
+
+
+@dataclass(frozen=True)
+class ClaimView(RecordView):
+    """With what is claimed."""
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The numbers that conclusions rest on; empty until there are some."""
+        return self.state.evidence or Evidence()
+
+    @property
+    def has_evidence(self) -> bool:
+        return self.state.evidence is not None
+
+    @property
+    def claims(self) -> Claims | None:
+        return self.evidence.claims
+
+    @property
+    def answer(self) -> Answer | None:
+        """None before the last training that it rests on."""
+        return self.evidence.answer if self.evidence.is_final else None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no training that verdicts rest on is left."""
+        return self.evidence.is_final
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the answer rests on settings trained again on fresh seeds."""
+        return self.evidence.is_final and bool(self.evidence.trained)
+
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether an early look settled what else would have been trained."""
+        return any(look.spared or look.ended_search for look in self.evidence.looks)
+
+    def look_of(self, name: str) -> int | None:
+        """The number of the early look at which a row of the table was settled, and left."""
+        return next(
+            (
+                number
+                for number, look in enumerate(self.evidence.looks, start=1)
+                if name in look.settled.names | look.settled.labels
+            ),
+            None,
+        )
+
+    @cached_property
+    def augmentations(self) -> tuple[Judged, ...]:
+        """All that are searched, in the order of the search."""
+        if self.claims is None:
+            return ()
+        return tuple(
+            self._judged(each.name, each.alone, each, self._using(each.name))
+            for each in self.claims.augmentations
+        )
+
+    def _judged(
+        self,
+        name: str,
+        measured: Estimate | None,
+        claims: AugmentationClaims | None = None,
+        rests_on: Sequence[TrialRecord] = (),
+    ) -> Judged:
+        word = self._word(measured)
+        return Judged(name, word, measured, claims, self._doubts(word, rests_on))
+
+    def _word(self, measured: Estimate | None) -> VerdictWord:
+        return "NOT TRIED" if self.claims is None else word_of(measured, self.claims.negligible)
+
+    def _using(self, name: str) -> tuple[TrialRecord, ...]:
+        """What a verdict on an augmentation rests on."""
+        return tuple(
+            record
+            for record in self.in_tables
+            if record.status == "completed" and name in record.spec.settings.augmentation
+        )
+
+    def _trained_as(self, label: str) -> tuple[TrialRecord, ...]:
+        """What a claim on a whole setting rests on."""
+        numbers = (self.evidence.trained.get(label), self.evidence.sources.get(label))
+        found = [self.record(number) for number in numbers]
+        controls = [r for r in self.of_kind("control") if r.label == label]
+        completed = (r for r in (*found, *controls) if r and r.status == "completed")
+        return tuple({record.trial: record for record in completed}.values())
+
+    def _doubts(self, word: VerdictWord, rests_on: Sequence[TrialRecord]) -> tuple[str, ...]:
+        """Little training counts against augmentation, so only harm is in doubt."""
+        if word != "HURTS":
+            return ()
+        doubts = []
+        heads = sum(r.trained.num_heads for r in rests_on if r.trained)
+        cut = sum(map(heads_cut, rests_on))
+        if heads and cut >= MOST_CUT * heads:
+            doubts.append(f"max_epochs cut short {cut} of {heads} heads")
+        views = max(map(budget, rests_on), default=math.inf)
+        if self.budget_unit == "views" and views < FEW_VIEWS:
+            doubts.append(f"{plural(round(views), 'view')} an image")
+        return tuple(doubts)
+
+    @cached_property
+    def wholes(self) -> tuple[WholeSetting, ...]:
+        """What was tried as a whole, the best first."""
+        if self.claims is None:
+            return ()
+        found = sorted(self.claims.wholes, key=gain_of, reverse=True)
+        return tuple(self._whole(each) for each in found if each.measured)
+
+    def _whole(self, claim: WholeClaim) -> WholeSetting:
+        record, word = self._record_of(claim.label), self._word(claim.measured)
+        own = record.spec.settings.augmentation if record else {}
+        return WholeSetting(
+            claim.label,
+            record,
+            self.record(self.evidence.sources.get(claim.label)),
+            word,
+            claim.measured,
+            searched_part(claim.settings) or own,
+            bool(self.answer and self.answer.kind == "use" and self.answer.label == claim.label),
+            self._doubts(word, self._trained_as(claim.label)),
+        )
+
+    def _record_of(self, label: str) -> TrialRecord | None:
+        controls = [r for r in self.of_kind("control") if r.label == label]
+        return self.record(self.evidence.trained.get(label)) or next(reversed(controls), None)
+
+    @cached_property
+    def claimed_of(self) -> Mapping[int, tuple[VerdictWord, Estimate]]:
+        """The verdict on what a trial trained, from all trainings, by its number: its own effect is
+        another figure of the same setting."""
+        tried = candidates(self.claims) if self.claims and self.evidence.is_final else []
+        said = {}
+        for each in tried:
+            alike = (r for r in self.in_tables if self._is_as_controls(r, each.settings))
+            for record in (*alike, *self._trained_as(each.label)) if each.measured else ():
+                if each.measured and has_trained(record, each.settings):
+                    said[record.trial] = self._word(each.measured), each.measured
+        return said
+
+    def _is_as_controls(self, record: TrialRecord, settings: Mapping[str, Any]) -> bool:
+        """Whether a trial has these augmentations and nothing else that controls do not have."""
+        baseline = self.baseline()
+        if baseline is None or not settings or settings.keys() - AUGMENTATIONS.keys():
+            return False
+        bare = record.spec.settings.model_copy(update={"augmentation": {}})
+        return record.status == "completed" and setting_key(bare) == setting_key(
+            baseline.spec.settings
+        )
+
+
+def gain_of(claim: WholeClaim) -> float:
+    return claim.measured.effect if claim.measured else -math.inf
+
+
+def searched_part(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a setting, the augmentation as an experiment file writes it."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in settings.items()
+        if name in AUGMENTATIONS
+    }
+
+
+def has_trained(record: TrialRecord, settings: Mapping[str, Any]) -> bool:
+    """Whether a trial's augmentation is this one. A control's settings are not told by its
+    claim."""
+    own = {k: v for k, v in record.spec.settings.augmentation.items() if not is_option(k)}
+    return not settings or own == searched_part(settings)

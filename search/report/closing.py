@@ -1,0 +1,115 @@
+"""What a person sees in a terminal at the end of a search, on stderr: the answer, the verdicts, and
+where to look next. From the view alone.
+"""
+
+import shlex
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from search.experiment.secrets import redacted
+from search.experiment.tracking_uri import mlflow_uri
+from search.journal.journal_file import FRESH
+from search.report.answer import answer, beside_answer
+from search.report.contact_sheet import WINNER_SHEET
+from search.report.table_model import Table
+from search.report.tables import leak_table, verdict_table
+from search.report.terminal import is_plain, print_line, stderr_console
+from search.report.view import SearchView
+from search.report.wording import (
+    NAME_WIDTH,
+    shortened,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from search.driver.session import SearchResult
+
+VERDICT_STYLES = {
+    "HELPS": "bold blue",
+    "HURTS": "bold red",
+    "NEGLIGIBLE": "dim",
+    "NO EVIDENCE": "dim",
+    "NOT TRIED": "dim",
+}
+DOUBTFUL = "*"  # behind a verdict
+VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
+
+
+def print_closing(result: "SearchResult", console: "Console | None" = None) -> None:
+    """The answer, the verdicts, and where to look next."""
+    console = console or stderr_console()
+    view = SearchView(result.state)
+    print_line(console, "")
+    if result.outcome == "already finished":
+        print_line(console, "This search was finished before; nothing was trained.")
+        print_line(console, f"To run it anew: another --run-dir, or {FRESH}.")
+    text = answer(view)
+    print_line(console, text)
+    for line in beside_answer(view):
+        print_line(console, line)
+    if result.outcome in ("stopped", "failed") and "run it again" not in text:
+        what = "was stopped" if result.outcome == "stopped" else "could not go on"
+        print_line(console, f"The search {what} ({result.reason}); run it again to go on.")
+    if view.judged:
+        print_line(console, "")
+        doubtful = {judged.name for judged in view.judged if judged.doubts}
+        _print_table(verdict_table(view).first(VERDICT_COLUMNS), console, doubtful)
+        if doubtful:
+            print_line(console, f"{DOUBTFUL} rests on trainings that had little, as said above")
+        print_line(console, "")
+    _print_leak(view, console)
+    places = _places(result, view)
+    width = max((len(name) for name, _ in places), default=0)
+    for name, place in places:
+        print_line(console, f"{name:<{width}}  {place}")
+
+
+def _print_leak(view: SearchView, console: "Console") -> None:
+    if view.leak is None:
+        return
+    print_line(
+        console, "The same settings scored on clean images, and by mistake on augmented ones:"
+    )
+    _print_table(leak_table(view), console)
+    if view.leak.rho is not None:
+        print_line(console, f"Rank correlation of the two columns: {view.leak.rho:.2f}")
+    print_line(console, "")
+
+
+def _print_table(table: Table, console: "Console", doubtful: Collection[str] = frozenset()) -> None:
+    """Without rules and lines; a verdict in its colour where there are colours. doubtful: rows, by
+    their first cell, whose verdict is marked."""
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable("", *table.headings[1:], box=None, padding=(0, 2, 0, 0), header_style="")
+    styles = {} if is_plain(console) else VERDICT_STYLES
+    for row in table.rows:
+        cells = []
+        for cell, column in zip(row, table.columns, strict=True):
+            style = styles.get(cell.text, "") if column.kind == "verdict" else ""
+            mark = DOUBTFUL if column.kind == "verdict" and row[0].text in doubtful else ""
+            text = shortened(cell.text + mark, NAME_WIDTH).replace("−", "-")
+            cells.append(Text(text, style=style))
+        drawn.add_row(*cells)
+    console.print(drawn)
+
+
+def _places(result: "SearchResult", view: SearchView) -> list[tuple[str, str]]:
+    """Where to look next: only what is there."""
+    files = {
+        "page": "report.html",
+        "trials": "trials.csv",
+        "pictures": str(WINNER_SHEET),
+        "model": "model",
+    }
+    paths = {name: result.run_dir / file for name, file in files.items()}
+    found = [(name, str(path)) for name, path in paths.items() if path.exists()]
+    if result.tracking:
+        found.append(("MLflow", redacted(result.tracking)))
+    uri = view.section("tracking").get("uri")
+    if uri and uri.startswith("sqlite:"):
+        command = f"mlflow ui --backend-store-uri {shlex.quote(redacted(mlflow_uri(uri)))}"
+        found.append(("" if result.tracking else "MLflow", command))
+    return found

@@ -1,0 +1,201 @@
+"""What was asked, told and measured in a search, as people are shown it: the part of the one view
+that knows of no conclusion."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from search.evidence.findings import LeakDemo, TestResult
+from search.experiment.objectives import OBJECTIVES, Unit
+from search.experiment.trial import Probe, TrialRecord, setting_key
+from search.journal.events import Opened
+from search.journal.state import Cost, SearchState, fullest
+from search.report.measures import budget, num_scored
+from search.report.time_left import ExpectedWork
+from search.training.modes import mode_of
+
+KINDS_IN_TABLES = ("control", "trial", "confirm", "ablation")  # not the sealed test's
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """A search's trials. Made anew of each state; nothing in it changes. Only views read the
+    state."""
+
+    state: SearchState
+
+    @property
+    def opened(self) -> Opened | None:
+        return self.state.opened
+
+    @property
+    def records(self) -> tuple[TrialRecord, ...]:
+        return self.state.records
+
+    @property
+    def test(self) -> TestResult | None:
+        return self.state.test
+
+    @property
+    def leak(self) -> LeakDemo | None:
+        return self.state.leak
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the last sitting ended before the search did."""
+        return self.state.stopped
+
+    @property
+    def cut_after(self) -> int | None:
+        """Trials begun when the time ran out."""
+        return self.state.cut_after
+
+    @property
+    def wall_seconds(self) -> float:
+        return self.state.wall_seconds
+
+    @property
+    def phase_seconds(self) -> Mapping[str, float]:
+        return self.state.phase_seconds
+
+    @cached_property
+    def cost(self) -> Cost:
+        return self.state.cost
+
+    @cached_property
+    def safety(self) -> tuple[Probe, ...]:
+        """Label safety: per augmentation and extreme."""
+        return self.state.safety
+
+    def baseline(self, kind: str = "control") -> TrialRecord | None:
+        """No augmentation, of the search phase or of another one."""
+        return self.state.baseline(kind)
+
+    @property
+    def finished_at(self) -> float | None:
+        """Seconds since 1970."""
+        return self.state.finished_at
+
+    @property
+    def is_finished(self) -> bool:
+        return self.finished_at is not None
+
+    @cached_property
+    def status(self) -> str:
+        """finished, failed (nobody asked for its end), stopped, or unfinished."""
+        if self.is_finished:
+            return "finished"
+        state = self.state
+        return "unfinished" if not state.stopped else "failed" if state.has_failed else "stopped"
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """A section of the experiment file, every default filled in."""
+        return (self.opened.config.get(name) or {}) if self.opened else {}
+
+    @cached_property
+    def objective(self) -> str:
+        """A search without records is taken by its experiment file."""
+        if self.records:
+            return self.records[0].spec.protocol.objective
+        return str(self.section("evaluation").get("objective", "accuracy"))
+
+    @property
+    def unit(self) -> Unit:
+        return OBJECTIVES[self.objective].unit
+
+    @cached_property
+    def _by_number(self) -> dict[int, TrialRecord]:
+        return {record.trial: record for record in self.records}
+
+    def record(self, trial: int | None) -> TrialRecord | None:
+        return None if trial is None else self._by_number.get(trial)
+
+    def of_kind(self, *kinds: str) -> tuple[TrialRecord, ...]:
+        return self.state.of_kind(*kinds)
+
+    @cached_property
+    def in_tables(self) -> tuple[TrialRecord, ...]:
+        return self.of_kind(*KINDS_IN_TABLES)
+
+    @cached_property
+    def completed_trials(self) -> tuple[TrialRecord, ...]:
+        return tuple(r for r in self.of_kind("trial") if r.status == "completed")
+
+    @cached_property
+    def measured(self) -> tuple[TrialRecord, ...]:
+        """Trials and controls with an effect of their own: no augmentation and repeated settings
+        are left out."""
+        records = (r for r in self.of_kind("control", "trial") if r.spec.settings.augmentation)
+        return tuple(r for r in records if r.effect is not None and r.duplicate_of is None)
+
+    @cached_property
+    def num_settings(self) -> int:
+        """A setting that was promoted is a trial on each rung."""
+        return len({setting_key(record.spec.settings) for record in self.completed_trials})
+
+    @cached_property
+    def num_failed(self) -> int:
+        return sum(record.status == "failed" for record in self.records)
+
+    @cached_property
+    def setting_names(self) -> tuple[str, ...]:
+        """Of a trial's settings: what is searched, in the experiment file's order, then the
+        others."""
+        used = {name for record in self.in_tables for name in record.settings}
+        searched = [name for name in (self.opened.space if self.opened else {}) if name in used]
+        return (*searched, *sorted(used - set(searched)))
+
+    def seconds_left(self, expected: ExpectedWork) -> float | None:
+        """Of a search that is under way; 0 once it has ended."""
+        if self.is_finished:
+            return 0.0
+        return expected.seconds_left(self.records, is_cut=self.cut_after is not None)
+
+    @property
+    def image_size(self) -> int:
+        return self.opened.dataset.image_size if self.opened else 0
+
+    @property
+    def confirmation_is_on(self) -> bool:
+        return self.section("evaluation").get("confirm", True) is not None
+
+    @cached_property
+    def budget_unit(self) -> str:
+        """What trials of this search have more or less of."""
+        if not self.records:
+            return "views"
+        return mode_of(self.records[0].spec.settings.training).budget
+
+    @cached_property
+    def budgets(self) -> tuple[float, ...]:
+        """What trials with augmentation were judged on, in order."""
+        trials = (r for r in self.completed_trials if r.spec.settings.augmentation)
+        return tuple(sorted({budget(record) for record in trials}))
+
+    @cached_property
+    def ranked_trials(self) -> tuple[TrialRecord, ...]:
+        """Of the rung that is compared: the highest that holds a completed one."""
+        return fullest(self.of_kind("trial"))
+
+    @cached_property
+    def ranked_controls(self) -> tuple[TrialRecord, ...]:
+        return fullest(self.of_kind("control"))
+
+    def accuracy(
+        self, record: TrialRecord | None, optimistic: bool = False
+    ) -> tuple[float, tuple[float, float]] | None:
+        """A trial's accuracy with Wilson's 95 % interval (1927), as a share of the images scored.
+
+        Seeds are repeats on the same images, so they do not add to the count. optimistic: of
+        `optimistic_metrics`.
+        """
+        if record is None or record.result is None or self.opened is None:
+            return None
+        metrics = record.result.optimistic_metrics if optimistic else record.result.metrics
+        count = num_scored(record, self.opened.dataset)
+        if "accuracy" not in metrics or not count:
+            return None
+        from search.evidence.scores import wilson_interval
+
+        return metrics["accuracy"], wilson_interval(metrics["accuracy"], count)

@@ -1,0 +1,181 @@
+"""What the sections of the report page say beside their figures and tables: the floor, rungs, when
+training stopped, the test, the data, the cost. MLflow says some of it too. Made from the view
+alone.
+"""
+
+import math
+
+from data.messages import plural
+from search.report.measures import budget, heads_cut
+from search.report.sentences import numbers_text
+from search.report.view import SearchView
+from search.report.wording import (
+    amount_text,
+    effect_text,
+    number_text,
+    seconds_text,
+    settings_of,
+)
+
+PHASE_NAMES = {"control": "controls", "trial": "trials", "confirm": "confirmation"}
+
+
+def sheet_text(view: SearchView) -> str:
+    best = view.chosen or view.best
+    settings = settings_of(best) if best else "the search"
+    who = "recommended setting" if view.chosen else "best trial, not a recommendation"
+    return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
+
+
+def floor_sentence(view: SearchView) -> str:
+    floor, unit, best = view.evidence.null_floor, view.unit, view.best
+    if floor is None:
+        return "The null floor is measured when the search phase has ended."
+    height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
+    text = (
+        f"If none of the {view.num_settings:,} settings tried differed from no augmentation, the "
+        f"best of them would still show up to {height} in 95 of 100 searches: that is the null "
+        "floor."
+    )
+    if best is None:
+        return text
+    where = "below" if view.evidence.best_is_below_floor else "above"
+    shows = effect_text(best.effect, view.unit)
+    return f"{text} The best trial, {number_text(best.trial)}, shows {shows} and stands {where} it."
+
+
+def hollow_text(view: SearchView) -> str:
+    """What hollow marks are, where a figure has some: an end to its caption's first sentence."""
+    trials = (r for r in view.of_kind("trial") if r.spec.settings.augmentation)
+    if len({budget(record) for record in trials if record.effect is not None}) < 2:
+        return ""
+    return (
+        f"; hollow ones were trained on fewer {view.budget_unit}, and are not ranked with the "
+        "others"
+    )
+
+
+def rungs_sentence(view: SearchView) -> str:
+    """How trials were judged, and what can be said of judging them on less. Trials without
+    augmentation have no views."""
+    unit, budgets = view.budget_unit, view.budgets
+    if not budgets:
+        return "No trial with augmentation has been completed, so there is nothing to compare."
+    if view.evidence.rung_correlations:
+        few = "few augmented views an image" if unit == "views" else "few epochs of training"
+        return (
+            f"Trials are first judged on {few}. This is how well that order agrees with the order "
+            f"on more {unit} (1: the same order, 0: unrelated)."
+        )
+    if len(budgets) == 1:
+        one = plural(round(budgets[0]), unit[:-1]) if budgets[0] < math.inf else _budget(budgets[0])
+        return f"Every trial was judged on {one}, so there are no rungs to compare."
+    *less, most = map(_budget, budgets)
+    named = f"{', '.join(less)} and {most} {unit}"
+    if all(
+        record.rung is None for record in view.completed_trials if record.spec.settings.augmentation
+    ):
+        return (
+            f"Trials were judged on {named}, which differ like any other setting: there are no "
+            "rungs to compare."
+        )
+    return (
+        f"Trials were judged on {named}. Too few settings were judged on two of these (three are "
+        "needed, with scores that differ) to say how well the orders agree."
+    )
+
+
+def _budget(given: float) -> str:
+    return "a new view in every epoch" if given == math.inf else f"{given:.0f}"
+
+
+def stopping_lines(view: SearchView) -> list[str]:
+    lines = []
+    if view.evidence.optimism is not None:
+        much = amount_text(view.evidence.optimism, view.unit, signed=False)
+        lines.append(
+            "Each head's epoch is chosen on other images than those it is scored on. Chosen on the "
+            f"same images, as scripts do, the scores would have looked {much} {view.unit.name} "
+            "better on average."
+        )
+    if cut := [r for r in view.in_tables if r.trained is not None and heads_cut(r)]:
+        lines.append(
+            f"Heads of {plural(len(cut), 'trial')} were still improving at max_epochs: "
+            f"{numbers_text(cut)}."
+        )
+    return lines
+
+
+def looks_text(looks: int) -> str:
+    return "opened once" if looks == 1 else f"opened {looks} times"
+
+
+def test_lines(view: SearchView) -> list[str]:
+    test = view.test
+    if test is None:
+        if view.section("evaluation").get("test") is False:
+            return ["The test set stayed sealed: it was switched off (evaluation.test: false)."]
+        sizes = view.opened.dataset.counts.get("test", ()) if view.opened else ()
+        return [
+            "The test set has not been opened." if sum(sizes) else "The data has no test images."
+        ]
+    effect = (
+        f"Effect of the recommended setting: {effect_text(test.effect, view.unit)}, with the 95 % "
+        "interval of this one effect: nothing was chosen by it, so it is not among the "
+        "simultaneous ones above."
+    )
+    nothing = "No augmentation is recommended, so there is nothing to compare it with."
+    return [
+        f"{test.num_images:,} images, {looks_text(test.looks)}, by models trained on training and "
+        "validation images.",
+        effect if test.effect else nothing,
+    ]
+
+
+def confusion_note(view: SearchView) -> str:
+    """What the confusion matrix counts."""
+    if view.test is None:
+        return ""
+    images = f"{view.test.num_images:,} test images"
+    answers = sum(map(sum, view.test.confusion))
+    if answers == view.test.num_images:
+        return f"Confusion matrix of the model that is kept, one of those trained: {images}."
+    return f"Confusion matrix of every model that was trained: {answers:,} answers on {images}."
+
+
+def leak_text(view: SearchView) -> str | None:
+    """What the demonstration of `--demo-leak` showed, where it was run."""
+    leak = view.leak
+    if leak is None:
+        return None
+    rho = "" if leak.rho is None else f" The rank correlation of the two is {leak.rho:.2f}."
+    return (
+        "The same settings, scored as they should be, on clean images, and by the mistake of many "
+        "scripts, on validation images that are augmented too. The second column is shown on "
+        f"purpose and used nowhere.{rho}"
+    )
+
+
+def data_lines(view: SearchView) -> list[str]:
+    if view.opened is None:
+        return []
+    size = view.opened.dataset.image_size
+    said = [f"{line}." for line in view.opened.dataset.notes.lines()]
+    return [
+        f"Images are seen by the model at {size} x {size} pixels.",
+        *(said or ["Nothing was converted or left out."]),
+    ]
+
+
+def cost_text(view: SearchView) -> str:
+    cost = view.cost
+    trained = (r.kind for r in view.records if r.trained is not None)
+    kinds = dict.fromkeys(PHASE_NAMES.get(kind, kind) for kind in trained)
+    what = f" ({', '.join(kinds)})" if kinds else ""
+    repeats = sum(record.duplicate_of is not None for record in view.records)
+    again = f" {plural(repeats, 'trial')} repeated another and cost nothing." if repeats else ""
+    return (
+        f"{seconds_text(view.wall_seconds)} for "
+        f"{plural(cost.trainings, 'training')}{what}.{again} "
+        f"{cost.images:,} images went through the backbone, and {cost.heads:,} heads were trained."
+    )
