@@ -15,9 +15,18 @@ from data.dataset import TRAIN, VALIDATION, Dataset
 from data.groups import effective_size
 from data.likeness import look_grouped
 from data.messages import plural
+from data.own_code import given
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
+from search.driver.code_files import code_of
 from search.driver.looking import looks_declared
-from search.driver.prepare import Prepared, available_cores, prepare, require_runnable, resources_of
+from search.driver.prepare import (
+    Prepared,
+    available_cores,
+    check_model,
+    prepare,
+    require_runnable,
+    resources_of,
+)
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
 from search.driver.workload import trained_later, workload
@@ -69,16 +78,25 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises
     UserError."""
     require_runnable(config)
-    resources = resources_of(config, Path("runs") / config.name)
+    code = code_of(config)
+    with given(code):
+        return _plan(config, resources_of(config, Path("runs") / config.name, code))
+
+
+def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
-    speed = _images_per_second(prepared, resources)
+    check_model(prepared)
+    network = network_cost(prepared)
+    if network is not None and prepared.space.mode == "fit":
+        speed = network.images_per_second
+    else:
+        speed = _images_per_second(prepared, resources)
     work = workload(config)
     num_later = round(sum(phase.trials for phase in work.later))
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)
-    network = network_cost(prepared)
     if network is not None:
         images = network.images
     amounts = {"images": float(images), "heads": 0.0 if network else fits}

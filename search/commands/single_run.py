@@ -12,6 +12,8 @@ from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import did_you_mean, escaped, plural
+from data.own_code import given
+from search.driver.code_files import check_code, code_of
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
@@ -51,7 +53,9 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
     resources = resources_of(config, path.parent)
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
-    write_atomically(path, preview_sheet(dataset, config), "the preview")
+    check_code(config)
+    with given(code_of(config)):
+        write_atomically(path, preview_sheet(dataset, config), "the preview")
     return path
 
 
@@ -175,7 +179,7 @@ def verified(
         raise UserError(
             "--no-train is for bundles; a run directory is verified with one trial trained again"
         )
-    found = verify(path, extent.trial, data, say, weights)
+    found = verify(path, extent.trial, data, say, weights, extent.run_code)
     return _verified(found, describe_verification(found))
 
 

@@ -208,7 +208,8 @@ def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
     named = so_far.space.named_values(spec.settings)
     _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
     _need(
-        (model.backbone, model.weights) in so_far.backbones,
+        (model.backbone, model.weights) in so_far.backbones
+        and model.build == so_far.config.model.written.get("build"),
         "spec.settings.model is none that the config asks for",
     )
     _need(

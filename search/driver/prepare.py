@@ -17,8 +17,10 @@ import numpy as np
 
 from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
 from data.errors import UserError
+from data.own_code import Code
 from data.strict_zip import MOST_BYTES
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
+from search.driver.code_files import check_code
 from search.driver.specs import STREAMS, SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
@@ -94,8 +96,9 @@ class Prepared:
         )
 
 
-def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
-    """What this machine gives to the trials of an experiment."""
+def resources_of(config: ExperimentConfig, run_dir: Path, code: Code = ()) -> Resources:
+    """What this machine gives to the trials of an experiment. code: that they may run; none by
+    default."""
     from search.training.modes import MODES
 
     execution = config.execution
@@ -107,6 +110,7 @@ def resources_of(config: ExperimentConfig, run_dir: Path) -> Resources:
         side_by_side=MODES[config.space.mode].side_by_side,
         feature_engine=execution.feature_engine,
         disk_gb=execution.disk_gb,
+        code=code,
     )
 
 
@@ -120,8 +124,8 @@ def available_cores() -> int:
 
 def require_runnable(config: ExperimentConfig) -> None:
     """What `check` and `run` refuse alike before they read an image. Raises UserError where no
-    trial would change a picture, for an engine that is not installed and for an address of MLflow's
-    that cannot be used."""
+    trial would change a picture, for an engine that is not installed, for an address of MLflow's
+    that cannot be used, and for own code that does not do what it should."""
     if not config.space.augments:
         raise UserError(
             "augmentation: nothing that would be tried changes a picture; write what is to be "
@@ -132,6 +136,7 @@ def require_runnable(config: ExperimentConfig) -> None:
     if config.tracking.uri is not None:
         checked_uri(config.tracking.uri)
         check_database(config.tracking.uri)
+    check_code(config)
 
 
 def prepare(
@@ -147,7 +152,7 @@ def prepare(
 
     space = config.space
     build_oracle(config, space)
-    for backbone, weights in backbones_of(config):
+    for backbone, weights in () if space.mode == "fit" else backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
     precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
@@ -158,6 +163,18 @@ def prepare(
     _check_folds(config, dataset)
     _check_answers(config, dataset)
     return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
+
+
+def check_model(prepared: Prepared) -> None:
+    """Builds a model of the user's own at both ends of what is searched. Raises UserError where it
+    is not one that can be trained on these images. Runs own code."""
+    from search.training.own_model import build_own, outputs_of
+
+    size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
+    for settings in prepared.space.corners():
+        if settings.model.build is not None:
+            model, _ = build_own(settings.model, seed=0)
+            outputs_of(model, settings.model.build, num_classes, size)
 
 
 def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
@@ -234,7 +251,8 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
     from search.features.backbones import weights_identity
     from search.features.devices import names_of_cards
 
-    cards = names_of_cards()
+    cards, config = names_of_cards(), prepared.config
+    backbones = () if prepared.space.mode == "fit" else backbones_of(config)
     return {
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
@@ -244,7 +262,8 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
         "cores": available_cores(),
         "precision": prepared.precision,
         "dataset": prepared.dataset.digest,
-        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones_of(prepared.config)},
+        **({"code": files} if (files := config.code.files) else {}),
+        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones},
     }
 
 

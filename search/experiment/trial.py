@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from data.groups import effective_size
+from data.own_code import Code
 from data.settings import DatasetConfig
 from data.strict_zip import ArrayForm, read_npz
 from search.experiment.objectives import Objective
@@ -100,7 +101,8 @@ class Resources(Frozen):
     cache_dir: shared by searches: decoded images, clean features. views_dir: of this search alone:
     augmented features, deleted as soon as the trial is over unless `keep_views` (a later rung may
     want more of the same). side_by_side: as `features.devices.set_threads` has it. dataset_digest:
-    of the images, where another machine may have sent them (`data.packed`).
+    of the images, where another machine may have sent them (`data.packed`). code: the files of the
+    user's own that the trial may run, by their names.
     """
 
     cache_dir: Path
@@ -111,6 +113,7 @@ class Resources(Frozen):
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     disk_gb: float | None = None
     dataset_digest: str | None = None
+    code: Code = ()
 
     @property
     def checkpoint_dir(self) -> Path:

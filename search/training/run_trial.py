@@ -21,6 +21,7 @@ from data.dataset import Dataset
 from data.errors import UserError
 from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from data.groups import effective_size
+from data.own_code import given
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import (
@@ -49,6 +50,11 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     protocol) comes back as failed with its reason; anything else that is raised is the machine's
     fault or the program's, and passes through.
     """
+    with given(resources.code):
+        return _run(spec, resources, on_epoch)
+
+
+def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Outcome:
     try:
         trained = train_spec(spec, resources, on_epoch)
     except (TrialFailure, UserError) as error:
@@ -189,8 +195,8 @@ def probe_extremes(
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
-    for name in AUGMENTATIONS:  # in their order, which a journal does not keep
-        if name not in strongest or is_option(name):
+    for name in AUGMENTATIONS.ordered(strongest):  # an order which a journal does not keep
+        if is_option(name):
             continue
         settings = alone(name, strongest)
         measured = {each.label: each for each in label_safety(dataset.images, settings)}

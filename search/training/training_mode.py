@@ -126,7 +126,8 @@ class Mode:
     put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
     those of the head. check: raises UserError for settings that do not go together. side_by_side:
     how it uses processors, as `features.devices.set_threads` has it. budget: what successive
-    halving shares out; most: all of that.
+    halving shares out; most: all of that. whole: the model as it is kept (settings, image size,
+    classes, weights), of a mode whose models are no backbone with a head.
     """
 
     name: str
@@ -137,3 +138,4 @@ class Mode:
     side_by_side: bool
     budget: Literal["views", "epochs"]
     most: Callable[[TrainingSettings], Views]
+    whole: Callable[[Settings, int, int, HeadWeights], "keras.Model"] | None = None

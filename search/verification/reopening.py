@@ -11,6 +11,7 @@ from typing import Any
 from data.dataset import find_images
 from data.errors import UserError
 from data.messages import escaped
+from data.own_code import Code
 from search.driver.prepare import (
     Prepared,
     backbones_of,
@@ -146,10 +147,10 @@ class _Place:
         return {"environment": {**opened["environment"], "weights": renamed}}
 
 
-def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
+def scratch_resources(config: ExperimentConfig, folder: Path, code: Code = ()) -> Resources:
     """Views go to `folder`, so that none is found ready; decoded images and clean features may
     be. The cache that a config names is used where it is one: it may be somebody else's config."""
-    resources = resources_of(config, folder)
+    resources = resources_of(config, folder, code)
     is_cache = (resources.cache_dir / "decoded").is_dir()
     cache_dir = resources.cache_dir if is_cache else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
