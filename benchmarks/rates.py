@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.task import MIDDLE, Task
-from search.experiment.trial import Precision
+from search.experiment.precisions import PRECISIONS, Precision
 
 BATCH = 8
 ROUNDS = 5
@@ -83,7 +83,7 @@ class _BareLoop:
     thrown away."""
 
     def __init__(self, model: Any, precision: Precision) -> None:
-        from search.features.runners import PRECISION_HINTS, import_openvino
+        from search.features.runners import import_openvino
 
         openvino = import_openvino()
         with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +92,7 @@ class _BareLoop:
             network = openvino.Core().read_model(path)
         network.reshape([BATCH, *model.input_shape[1:]])
         hints: dict[str, Any] = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2}
-        hints["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
+        hints["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision].hint
         self._queue = openvino.AsyncInferQueue(
             openvino.Core().compile_model(network, "CPU", hints), 4
         )

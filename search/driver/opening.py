@@ -15,10 +15,18 @@ from data.errors import UserError
 from data.messages import plural
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import Prepared, describe_environment, prepare, resources_of
+from search.driver.prepare import (
+    OnImages,
+    Prepared,
+    describe_environment,
+    prepare,
+    resources_of,
+    subject_of,
+)
 from search.driver.publishing import write_outputs
 from search.experiment.config import Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
+from search.features.precision_choice import PrecisionChoice, require_precision
 from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import earlier_looks, forget_previous, read_predictions
@@ -81,14 +89,36 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    prepared = prepare(config, resources_of(config, run_dir), on_images)
-    for line in prepared.dataset.notes.lines():
+    prepared = _prepare(config, run_dir, log.state.opened, on_images)
+    for line in (*prepared.dataset.notes.lines(), *_on_precision(prepared.choice)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
     log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
     write_outputs(log.state, run_dir, with_report=False)
     return prepared
+
+
+def _prepare(
+    config: ExperimentConfig, run_dir: Path, opened: Opened | None, on_images: OnImages
+) -> Prepared:
+    """A search that was begun goes on in its own precision. Raises UserError where that cannot be
+    had any more."""
+    resources = resources_of(config, run_dir)
+    if opened is None:
+        return prepare(config, resources, on_images)
+    prepared = prepare(config, resources, on_images, opened.environment.get("precision", "float32"))
+    require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
+    return prepared
+
+
+def _on_precision(choice: PrecisionChoice) -> list[str]:
+    """What is said once of a precision that was not simply asked for."""
+    lines = [f"{choice.why}; float32 stands in"] if choice.why else []
+    if choice.rates:
+        rates = ", ".join(f"{rate:.0f} in {name}" for name, rate in choice.rates.items())
+        lines.append(f"searching in {choice.precision} (images a second, measured here: {rates})")
+    return lines
 
 
 def _begin_or_resume(log: EventLog, prepared: Prepared, run_dir: Path) -> list[str]:

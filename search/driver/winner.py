@@ -148,7 +148,7 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
     from search.training.run_trial import train_spec
 
     resources = resources_of(config, run_dir)
-    prepared = prepare(config, resources)
+    prepared = prepare(config, resources, begun_in=record.spec.precision)
     spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
     weights = train_spec(spec, resources).heads.weights[0]
     num_classes = len(prepared.dataset.class_names)

@@ -19,6 +19,7 @@ from pydantic import Field
 from data.settings import DatasetConfig
 from search.experiment.npz import ArrayForm, read_npz
 from search.experiment.objectives import Objective
+from search.experiment.precisions import Part, Precision
 from search.experiment.settings import (
     Frozen,
     ModelSettings,
@@ -36,8 +37,17 @@ __all__ = [
 ]  # found here too
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
+# The part of a search that each kind of trial belongs to: whose random numbers it draws from, and
+# in whose precision its backbone computes.
+STREAMS: dict[Kind, Part] = {
+    "control": "search",
+    "trial": "search",
+    "leak": "search",
+    "confirm": "confirm",
+    "ablation": "confirm",
+    "test": "test",
+}
 Status = Literal["completed", "failed"]
-Precision = Literal["float32", "bfloat16"]
 FeatureDtype = Literal["float32", "float16"]
 PREDICTION_FORMS = {
     "images": ArrayForm("<i8", 1),

@@ -36,6 +36,7 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sentences.notices,
     sentences.facts,
     sentences.how_to_read,
+    sentences.precision_text,
     sentences.how_to_read_verdicts,
     sentences.no_verdicts,
     sentences.fresh_text,

@@ -158,6 +158,7 @@ def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
     yield Column("label", lambda record: record.label)
     yield Column("source_trial", lambda record: _written(source(record)))
     yield Column("views", lambda record: _written(record.spec.protocol.views))
+    yield Column("precision", lambda record: record.spec.precision)
     yield Column("verdict", verdict)
     yield Column("p", lambda record: _decimal(record.effect.p_value if record.effect else None))
 

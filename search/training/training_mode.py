@@ -110,7 +110,7 @@ class Mode:
     put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
     those of the head. check: raises UserError for settings that do not go together. side_by_side:
     how it uses processors, as `features.devices.set_threads` has it. budget: what successive
-    halving shares out; most: all of that.
+    halving shares out; most: all of that. frozen: how much of a backbone runs as it is.
     """
 
     name: str
@@ -121,3 +121,4 @@ class Mode:
     side_by_side: bool
     budget: Literal["views", "epochs"]
     most: Callable[[TrainingSettings], Views]
+    frozen: Literal["all", "some", "none"] = "some"
