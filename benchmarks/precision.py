@@ -8,6 +8,7 @@ beside anything.
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,44 +20,44 @@ import numpy as np
 
 from data.settings import DatasetConfig
 from search.driver.specs import COURSE_SETTINGS, SpecFactory
-from search.evidence.evaluation import paired_difference, paired_effect
+from search.evidence.evaluation import per_image
 from search.experiment.config import ExperimentConfig
-from search.experiment.objectives import Objective
 from search.experiment.precisions import Precision
-from search.experiment.trial import Predictions, Resources
+from search.experiment.trial import Resources, TrialSpec
+from search.training.head_tasks import stratified_folds
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "horizontal flip": {"horizontal_flip": True},
-    "vertical flip": {"vertical_flip": True},
     "rotation 30": {"rotation_range": 30},
-    "shift 0.2": {"width_shift_range": 0.2, "height_shift_range": 0.2},
     "zoom 0.3": {"zoom_range": 0.3},
     "brightness 0.6 to 1.4": {"brightness_range": [0.6, 1.4]},
     "course settings": COURSE_SETTINGS,
     "TrivialAugment": {"policy": "trivial_augment_wide"},
 }
-OBJECTIVES: tuple[Objective, ...] = ("accuracy", "log_loss")
 PAIR: tuple[Precision, Precision] = ("float32", "int8")
+FOLDS, REPEATS = 5, 3  # of ridge heads
+RIDGE = 0.1  # times the mean square of a picture's features
+
+Answers = dict[str, np.ndarray]  # measure -> float64 [repeats, images], more being better
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One setting's effect by both precisions: effect and interval in the objective's units, and
-    the difference int8 less float32 with its standard error over images."""
+    """One setting's effect by both precisions, and the difference, int8 less float32; each with its
+    standard error over images, in hundredths of the measure (points)."""
 
     data: str
     backbone: str
     setting: str
-    objective: Objective
-    float32: tuple[float, float, float]
-    int8: tuple[float, float, float]
-    difference: float
-    error: float
+    measure: str
+    float32: tuple[float, float]
+    int8: tuple[float, float]
+    difference: tuple[float, float]
 
     @property
     def opposed(self) -> bool:
-        """Whether either is called, and the other has the other sign."""
-        called = any(low > 0 or high < 0 for _, low, high in (self.float32, self.int8))
+        """Whether either is two standard errors from zero, and the other has the other sign."""
+        called = any(abs(effect) > 2 * error for effect, error in (self.float32, self.int8))
         return called and self.float32[0] * self.int8[0] < 0
 
 
@@ -68,11 +69,11 @@ def main() -> int:
         for backbone in options.backbones:
             with tempfile.TemporaryDirectory() as place:
                 experiment = _experiment(name, folder, backbone, options, Path(place))
-                for each in compared(experiment, name, Path(place)):
+                for each in compared(experiment, name, Path(place), options.heads):
                     print(_row(each), flush=True)
                     found.append(each)
-    for objective in OBJECTIVES:
-        print(summary([each for each in found if each.objective == objective]))
+    for measure in dict.fromkeys(each.measure for each in found):
+        print(summary([each for each in found if each.measure == measure]))
     options.out.write_text(json.dumps([asdict(each) for each in found], indent=1) + "\n")
     return 0
 
@@ -81,6 +82,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.precision", description=__doc__)
     parser.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--backbones", nargs="+", default=["efficientnet-lite0", "small-cnn"])
+    parser.add_argument("--heads", nargs="+", choices=HEADS, default=list(HEADS))
     parser.add_argument("--images", type=int, default=400, help="of each set, drawn evenly")
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--views", type=int, default=4)
@@ -139,68 +141,115 @@ def _few_images(name: str, folder: str, count: int, size: int, place: Path) -> P
     return path
 
 
-def compared(experiment: ExperimentConfig, name: str, place: Path) -> Iterator[Comparison]:
-    """Every setting by both precisions, in each objective. Raises RuntimeError where a trial
+def compared(
+    experiment: ExperimentConfig, name: str, place: Path, heads: Sequence[str]
+) -> Iterator[Comparison]:
+    """Every setting by both precisions, in each measure. Raises RuntimeError where a trial
     fails."""
-    from data.dataset import open_dataset
-    from search.experiment.seeds import derive_seed
+    resources = Resources(
+        cache_dir=place / "cache", views_dir=place / "views", keep_views=True, side_by_side=True
+    )
+    backbone = experiment.space.values_of("model", "backbone")[0]
 
-    resources = Resources(cache_dir=place / "cache", views_dir=place / "views", side_by_side=True)
-    seed = derive_seed(experiment.seed, "split")
-    labels = np.asarray(open_dataset(experiment.dataset, resources.cache_dir, seed).labels)
-    plain = {each: _answers(experiment, {}, each, resources) for each in PAIR}
+    def answers(augmentation: dict[str, Any]) -> list[Answers]:
+        specs = [SpecFactory(experiment, experiment.space, precision) for precision in PAIR]
+        found = []
+        for each in specs:
+            spec = each.search("trial", "", each.control(augmentation))
+            found.append({k: v for head in heads for k, v in HEADS[head](spec, resources).items()})
+        shutil.rmtree(resources.views_dir, ignore_errors=True)
+        return found
+
+    plain = answers({})
     for setting, augmentation in SETTINGS.items():
-        tried = {each: _answers(experiment, augmentation, each, resources) for each in PAIR}
-        for objective in OBJECTIVES:
-            effects, moved = [], []
-            for each in PAIR:
-                effect = paired_effect(tried[each], plain[each], labels, objective, seed=1)
-                effects.append((effect.delta, effect.ci_low, effect.ci_high))
-                moved.append(paired_difference(tried[each], plain[each], labels, objective))
-            apart = (moved[1] - moved[0]).mean(axis=0)
-            error = float(apart.std(ddof=1) / np.sqrt(len(apart)))
-            backbone = experiment.space.values_of("model", "backbone")[0]
-            yield Comparison(
-                name, backbone, setting, objective, *effects, float(apart.mean()), error
-            )
+        tried = answers(augmentation)
+        for measure in plain[0]:
+            moved = [
+                (t[measure] - p[measure]).mean(axis=0) for t, p in zip(tried, plain, strict=True)
+            ]
+            effects = [_estimate(each) for each in (*moved, moved[1] - moved[0])]
+            yield Comparison(name, backbone, setting, measure, *effects)
 
 
-def _answers(
-    experiment: ExperimentConfig,
-    augmentation: dict[str, Any],
-    precision: Precision,
-    resources: Resources,
-) -> Predictions:
+def _estimate(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error over images, times 100."""
+    return 100 * float(values.mean()), 100 * float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def trained_heads(spec: TrialSpec, resources: Resources) -> Answers:
+    """By the heads of a search."""
+    from data.dataset import open_dataset
     from search.training.run_trial import run_trial
 
-    specs = SpecFactory(experiment, experiment.space, precision)
-    outcome = run_trial(specs.search("trial", "", specs.control(augmentation)), resources)
+    outcome = run_trial(spec, resources)
     if outcome.predictions is None:
-        raise RuntimeError(f"{precision}: {outcome.result.error}")
-    return outcome.predictions
+        raise RuntimeError(f"{spec.precision}: {outcome.result.error}")
+    dataset = open_dataset(spec.dataset, resources.cache_dir, spec.dataset_seed)
+    labels, objectives = np.asarray(dataset.labels), ("accuracy", "log_loss")
+    return {
+        f"{objective}, trained heads": per_image(outcome.predictions, labels, objective)
+        for objective in objectives
+    }
+
+
+def ridge_heads(spec: TrialSpec, resources: Resources) -> Answers:
+    """By ridge regression on the classes, which has no luck of its own: whether each image is
+    answered right by heads that have not seen it, and how far from its class their scores are."""
+    from search.training.frozen import frozen_store
+    from search.training.training_mode import load_trial
+
+    trial = load_trial(spec, resources)
+    store, rows = frozen_store(trial), np.arange(len(trial.pool))
+    clean = trial.scored.features(store).take(rows)
+    views = [clean]
+    if spec.settings.augmentation:
+        numbers = range(int(spec.protocol.views))
+        views = [trial.pictures.features(store, number).take(rows) for number in numbers]
+    wanted = np.eye(trial.num_classes)[trial.labels]
+    right, closeness = np.empty((2, REPEATS, len(rows)))
+    for repeat in range(REPEATS):
+        fold = stratified_folds(trial.labels, FOLDS, repeat)
+        for number in range(FOLDS):
+            known, held_out = fold != number, fold == number
+            seen = np.concatenate([view[known] for view in views])
+            scores = _ridge(seen, np.tile(trial.labels[known], len(views)), clean[held_out])
+            right[repeat, held_out] = scores.argmax(axis=1) == trial.labels[held_out]
+            closeness[repeat, held_out] = -np.square(scores - wanted[held_out]).sum(axis=1)
+    return {"accuracy, ridge heads": right, "squared error, ridge heads": closeness}
+
+
+def _ridge(features: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Scores [k, classes] of `asked`."""
+    wanted = np.eye(labels.max() + 1, dtype=np.float32)[labels]
+    centre, level = features.mean(axis=0), wanted.mean(axis=0)
+    known = features - centre
+    products = known.T @ known
+    penalty = RIDGE * np.square(known).sum() / len(known)
+    products[np.diag_indices_from(products)] += penalty
+    return (asked - centre) @ np.linalg.solve(products, known.T @ (wanted - level)) + level
+
+
+HEADS = {"ridge": ridge_heads, "trained": trained_heads}
 
 
 def _row(each: Comparison) -> str:
-    scale = 100 if each.objective == "accuracy" else 1
-    texts = [
-        f"{scale * effect:+.2f} ({scale * low:+.2f} to {scale * high:+.2f})"
-        for effect, low, high in (each.float32, each.int8)
-    ]
-    apart = f"{scale * each.difference:+.2f} ± {scale * each.error:.2f}"
-    names = f"{each.data} | {each.backbone} | {each.setting} | {each.objective}"
-    return f"| {names} | {' | '.join(texts)} | {apart} |"
+    names = f"{each.data} | {each.backbone} | {each.setting} | {each.measure}"
+    figures = (
+        f"{effect:+.2f} ± {error:.2f}"
+        for effect, error in (each.float32, each.int8, each.difference)
+    )
+    return f"| {names} | {' | '.join(figures)} |"
 
 
 def summary(found: Sequence[Comparison]) -> str:
-    """Of one objective: the mean difference with its standard error, how large it is without sign,
+    """Of one measure: the mean difference with its standard error, how large it is without sign,
     and how often the two disagree in sign where either is called."""
-    scale = 100 if found[0].objective == "accuracy" else 1
-    apart = np.array([scale * each.difference for each in found])
+    apart = np.array([each.difference[0] for each in found])
     error = apart.std(ddof=1) / np.sqrt(len(apart))
     opposed = sum(each.opposed for each in found)
     return (
-        f"{found[0].objective}: {len(found)} settings, int8 less float32 {apart.mean():+.3f} ± "
-        f"{error:.3f} on average, {np.abs(apart).mean():.3f} without sign; {opposed} of other sign "
+        f"{found[0].measure}: {len(found)} settings, int8 less float32 {apart.mean():+.2f} ± "
+        f"{error:.2f} on average, {np.abs(apart).mean():.2f} without sign; {opposed} of other sign "
         "where either is called"
     )
 

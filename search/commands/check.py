@@ -93,7 +93,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=prepared.space.remarks(),
+        remarks=(*prepared.space.remarks(), *prepared.choice.lines()),
     )
 
 

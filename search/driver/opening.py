@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from search.driver.prepare import (
 from search.driver.publishing import write_outputs
 from search.experiment.config import Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
-from search.features.precision_choice import PrecisionChoice, require_precision
+from search.features.precision_choice import require_precision
 from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import earlier_looks, forget_previous, read_predictions
@@ -89,8 +89,8 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    prepared = _prepare(config, run_dir, log.state.opened, on_images)
-    for line in (*prepared.dataset.notes.lines(), *_on_precision(prepared.choice)):
+    prepared = _prepare(config, run_dir, log.state.opened, on_images, progress.message)
+    for line in (*prepared.dataset.notes.lines(), *prepared.choice.lines()):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
@@ -100,25 +100,20 @@ def open_search(
 
 
 def _prepare(
-    config: ExperimentConfig, run_dir: Path, opened: Opened | None, on_images: OnImages
+    config: ExperimentConfig,
+    run_dir: Path,
+    opened: Opened | None,
+    on_images: OnImages,
+    say: Callable[[str], None],
 ) -> Prepared:
     """A search that was begun goes on in its own precision. Raises UserError where that cannot be
     had any more."""
     resources = resources_of(config, run_dir)
     if opened is None:
-        return prepare(config, resources, on_images)
+        return prepare(config, resources, on_images, say=say)
     prepared = prepare(config, resources, on_images, opened.environment.get("precision", "float32"))
     require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
     return prepared
-
-
-def _on_precision(choice: PrecisionChoice) -> list[str]:
-    """What is said once of a precision that was not simply asked for."""
-    lines = [f"{choice.why}; float32 stands in"] if choice.why else []
-    if choice.rates:
-        rates = ", ".join(f"{rate:.0f} in {name}" for name, rate in choice.rates.items())
-        lines.append(f"searching in {choice.precision} (images a second, measured here: {rates})")
-    return lines
 
 
 def _begin_or_resume(log: EventLog, prepared: Prepared, run_dir: Path) -> list[str]:

@@ -9,7 +9,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +145,11 @@ def prepare(
     resources: Resources,
     on_images: OnImages | None = None,
     begun_in: Precision | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Prepared:
     """Opens the images, decoding them where that was not done before, and chooses the precision.
-    begun_in: that of a search that was begun, taken as it is. Raises UserError for what the user
-    can mend."""
+    begun_in: that of a search that was begun, taken as it is. say: to people, what takes long.
+    Raises UserError for what the user can mend."""
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     from data.dataset import open_dataset
     from search.features.backbones import check_backbone
@@ -167,9 +168,8 @@ def prepare(
     )
     _check_folds(config, dataset)
     if begun_in is None:
-        choice = choose_precision(
-            config.execution.precision, subject_of(config, dataset, resources)
-        )
+        subject = replace(subject_of(config, dataset, resources), say=say)
+        choice = choose_precision(config.execution.precision, subject)
     else:
         choice = PrecisionChoice(begun_in)
     return Prepared(config, space, SpecFactory(config, space, choice.precision), dataset, choice)

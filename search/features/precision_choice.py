@@ -6,7 +6,7 @@ It is chosen once, before the first trial, and journaled: a search that goes on 
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -47,16 +47,25 @@ class PrecisionChoice:
     rates: Mapping[Precision, float] = field(default_factory=dict)
     why: str | None = None
 
+    def lines(self) -> list[str]:
+        """What is said of it once, for people; nothing where it is what was asked for."""
+        said = [f"{self.why}; {self.precision} stands in"] if self.why else []
+        if self.rates:
+            rates = ", ".join(f"{rate:.0f} in {name}" for name, rate in self.rates.items())
+            said.append(f"searching in {self.precision} (images a second, measured here: {rates})")
+        return said
+
 
 @dataclass(frozen=True)
 class Subject:
     """What is to be computed. backbones: those that run frozen, with their weights. heads_alone:
-    whether heads on their features are all that trains."""
+    whether heads on their features are all that trains. say: to people, what takes long."""
 
     dataset: Dataset
     backbones: Sequence[tuple[str, str]]
     resources: Resources
     heads_alone: bool
+    say: Callable[[str], None] = lambda text: None
 
     @cached_property
     def models(self) -> list["keras.Model"]:
@@ -98,6 +107,8 @@ def _extractors(precision: Precision, subject: Subject) -> list["Extractor"]:
         resolve_precision(precision, subject.resources.feature_engine)
     elif reason := _why_not_int8(subject):
         raise Int8Unavailable(reason)
+    else:
+        subject.say("trying the backbone in int8 (about a minute, and kept for the next time)")
     return [_extractor(model, precision, subject) for model in subject.models]
 
 

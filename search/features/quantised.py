@@ -78,23 +78,27 @@ def build_quantised(wanted: Quantising, check_images: np.ndarray) -> Extractor:
 
 
 def _built(wanted: Quantising, versions: str, check_images: np.ndarray) -> Extractor:
+    network, identity = quantised_network(wanted, versions)
+    runner = compiled(network, "int8", wanted.num_threads)
+    reference = by_keras(wanted.model, check_images)
+    shapes = reference.shape[1:], check_images.shape[1:]
+    extractor = Extractor("openvino", "int8", identity, *shapes, 0.0, None, runner)
+    return compared(extractor, check_images, reference)
+
+
+def quantised_network(wanted: Quantising, versions: str) -> tuple[openvino.Model, str]:
+    """The network, made where it is not kept, and a hash of all that it was made of. Raises
+    ArithmeticError where it was quantised badly, and whatever NNCF, OpenVINO and the disk raise."""
     weights = model_identity(wanted.model)
     content = [weights, wanted.calibration.identity, versions, import_openvino().__version__]
     identity = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     if wanted.cache_dir is None:
         with tempfile.TemporaryDirectory() as made:
             _quantise(wanted, weights, Path(made))
-            network = _judged(Path(made) / NETWORK)
-    else:
-        folder = wanted.cache_dir / "openvino" / identity
-        network = _judged(
-            kept_network(folder, lambda made: _quantise(wanted, weights, made), (_AGREEMENT,))
-        )
-    runner = compiled(network, "int8", wanted.num_threads)
-    reference = by_keras(wanted.model, check_images)
-    shapes = reference.shape[1:], check_images.shape[1:]
-    extractor = Extractor("openvino", "int8", identity, *shapes, 0.0, None, runner)
-    return compared(extractor, check_images, reference)
+            return _judged(Path(made) / NETWORK), identity
+    folder = wanted.cache_dir / "openvino" / identity
+    path = kept_network(folder, lambda made: _quantise(wanted, weights, made), (_AGREEMENT,))
+    return _judged(path), identity
 
 
 def _judged(path: Path) -> openvino.Model:
