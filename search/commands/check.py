@@ -120,6 +120,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         network=network,
         remarks=(
             *prepared.space.remarks(),
+            *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
             *_busy(),
             *_looks(config),

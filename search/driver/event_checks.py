@@ -18,6 +18,7 @@ from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
 from search.experiment.objectives import OBJECTIVES
+from search.experiment.precisions import PRECISIONS
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Opened, Resumed, Retried, Told
@@ -160,7 +161,7 @@ def _check_environment(environment: dict[str, Any]) -> None:
             isinstance(table, dict) and all(isinstance(each, str) for each in table.values()),
             f"environment.{name} is no table of texts",
         )
-    allowed = ("float32", "bfloat16")
+    allowed = tuple(PRECISIONS)
     _need(
         environment.get("precision", allowed[0]) in allowed,
         f"environment.precision; allowed: {', '.join(allowed)}",

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,19 @@ from data.messages import plural
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
 from search.driver.prepare import (
+    OnImages,
     Prepared,
     check_model,
     describe_environment,
     prepare,
     resources_of,
+    subject_of,
 )
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import read_journal
 from search.experiment.config import CODE, Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
+from search.features.precision_choice import require_precision
 from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous, read_predictions
@@ -115,14 +118,31 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    prepared = prepare(config, resources_of(config, run_dir), on_images)
+    prepared = _prepare(config, run_dir, log.state.opened, on_images, progress.message)
     check_model(prepared)
-    for line in prepared.dataset.notes.lines():
+    for line in (*prepared.dataset.notes.lines(), *prepared.choice.lines()):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
     log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
     write_outputs(log.state, run_dir, with_report=False)
+    return prepared
+
+
+def _prepare(
+    config: ExperimentConfig,
+    run_dir: Path,
+    opened: Opened | None,
+    on_images: OnImages,
+    say: Callable[[str], None],
+) -> Prepared:
+    """A search that was begun goes on in its own precision. Raises UserError where that cannot be
+    had any more."""
+    resources = resources_of(config, run_dir)
+    if opened is None:
+        return prepare(config, resources, on_images, say=say)
+    prepared = prepare(config, resources, on_images, opened.environment.get("precision", "float32"))
+    require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
     return prepared
 
 

@@ -9,7 +9,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,13 @@ from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
+from search.experiment.precisions import Precision
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_database, checked_uri
-from search.experiment.trial import Precision, Resources
-from search.features.devices import import_tensorflow_quietly
+from search.experiment.trial import Resources
+from search.features.devices import import_tensorflow_quietly, resolve_precision
+from search.features.precision_choice import PrecisionChoice, Subject, choose_precision
 from search.journal.events import DatasetSummary
 from search.training.head_tasks import cross_folds
 
@@ -43,6 +45,7 @@ PACKAGES = (
     "pandas",
     "numpy",
     "openvino",
+    "nncf",
     "opencv-python-headless",
     "pillow",
     "matplotlib",
@@ -60,7 +63,12 @@ class Prepared:
     space: Space
     specs: SpecFactory
     dataset: Dataset
-    precision: Precision
+    choice: PrecisionChoice
+
+    @property
+    def precision(self) -> Precision:
+        """Of the search phase."""
+        return self.choice.precision
 
     @property
     def num_trials(self) -> int:
@@ -140,14 +148,18 @@ def require_runnable(config: ExperimentConfig) -> None:
 
 
 def prepare(
-    config: ExperimentConfig, resources: Resources, on_images: OnImages | None = None
+    config: ExperimentConfig,
+    resources: Resources,
+    on_images: OnImages | None = None,
+    begun_in: Precision | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Prepared:
-    """Opens the images, decoding them where that was not done before. Raises UserError for what the
-    user can mend."""
+    """Opens the images, decoding them where that was not done before, and chooses the precision.
+    begun_in: that of a search that was begun, taken as it is. say: to people, what takes long.
+    Raises UserError for what the user can mend."""
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     from data.dataset import open_dataset
     from search.features.backbones import check_backbone
-    from search.features.extractor import resolve_precision
     from search.training.modes import check_networks
 
     space = config.space
@@ -155,14 +167,29 @@ def prepare(
     for backbone, weights in () if space.mode == "fit" else backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
-    precision: Precision = resolve_precision(config.execution.precision, resources.feature_engine)
+    if config.execution.precision == "bfloat16" and begun_in is None:
+        resolve_precision("bfloat16", resources.feature_engine)  # before an image is read
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(
         config.dataset, resources.cache_dir, seed, resources.num_threads, on_images
     )
     _check_folds(config, dataset)
     _check_answers(config, dataset)
-    return Prepared(config, space, SpecFactory(config, space, precision), dataset, precision)
+    if begun_in is None:
+        subject = replace(subject_of(config, dataset, resources), say=say)
+        choice = choose_precision(config.execution.precision, subject)
+    else:
+        choice = PrecisionChoice(begun_in)
+    return Prepared(config, space, SpecFactory(config, space, choice.precision), dataset, choice)
+
+
+def subject_of(config: ExperimentConfig, dataset: Dataset, resources: Resources) -> Subject:
+    """What a search's precision is of."""
+    from search.training.modes import MODES
+
+    frozen = MODES[config.space.mode].frozen
+    backbones = [] if frozen == "none" else backbones_of(config)
+    return Subject(dataset, backbones, resources, heads_alone=frozen == "all")
 
 
 def check_model(prepared: Prepared) -> None:
@@ -260,10 +287,19 @@ def describe_environment(prepared: Prepared) -> dict[str, Any]:
         "processor": _processor(),
         **({"gpus": cards} if cards else {}),
         "cores": available_cores(),
-        "precision": prepared.precision,
+        **_precision(prepared.choice),
         "dataset": prepared.dataset.digest,
         **({"code": files} if (files := config.code.files) else {}),
         "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones},
+    }
+
+
+def _precision(choice: PrecisionChoice) -> dict[str, Any]:
+    rates = {precision: round(rate, 1) for precision, rate in choice.rates.items()}
+    return {
+        "precision": choice.precision,
+        **({"images_a_second": rates} if rates else {}),
+        **({"why_this_precision": choice.why} if choice.why else {}),
     }
 
 

@@ -156,7 +156,7 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
     code = code_of(config)
     resources = resources_of(config, run_dir, code)
     with given(code):
-        prepared = prepare(config, resources)
+        prepared = prepare(config, resources, begun_in=record.spec.precision)
         spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
         weights = train_spec(spec, resources).heads.weights[0]
         num_classes = len(prepared.dataset.class_names)

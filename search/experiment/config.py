@@ -187,7 +187,8 @@ class ExecutionConfig(Described):
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     """What runs the backbone."""
     precision: Precision | Literal["auto"] = "float32"
-    """The backbone's arithmetic. It changes numbers, in the last digits."""
+    """The numbers that the backbone computes in; `auto` is the fastest, as measured here. It
+    changes figures, those of int8 in the first digits: see precision.md."""
     feature_dtype: FeatureDtype = "float32"
     """What features are kept in; float16 halves the disk. It changes numbers, in the last
     digits."""

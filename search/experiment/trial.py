@@ -21,6 +21,7 @@ from data.own_code import Code
 from data.settings import DatasetConfig
 from data.strict_zip import ArrayForm, read_npz
 from search.experiment.objectives import Objective
+from search.experiment.precisions import Part, Precision
 from search.experiment.settings import Frozen as Frozen  # found here too
 from search.experiment.settings import ModelSettings as ModelSettings
 from search.experiment.settings import Settings as Settings
@@ -31,8 +32,17 @@ if TYPE_CHECKING:
     from data.dataset import Dataset
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
+# The part of a search that each kind of trial belongs to: whose random numbers it draws from, and
+# in whose precision its backbone computes.
+STREAMS: dict[Kind, Part] = {
+    "control": "search",
+    "trial": "search",
+    "leak": "search",
+    "confirm": "confirm",
+    "ablation": "confirm",
+    "test": "test",
+}
 Status = Literal["completed", "failed"]
-Precision = Literal["float32", "bfloat16"]
 FeatureDtype = Literal["float32", "float16"]
 # `log_probs` where the objective needs it.
 PREDICTION_FORMS = {

@@ -8,7 +8,8 @@ from typing import Any
 
 from search.evidence.findings import LeakDemo, TestResult
 from search.experiment.objectives import OBJECTIVES, Unit
-from search.experiment.trial import Probe, TrialRecord, setting_key
+from search.experiment.precisions import Part, Precision
+from search.experiment.trial import STREAMS, Probe, TrialRecord, setting_key
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState, fullest
 from search.report.measures import budget, num_scored
@@ -126,6 +127,11 @@ class RecordView:
     @cached_property
     def completed_trials(self) -> tuple[TrialRecord, ...]:
         return tuple(r for r in self.of_kind("trial") if r.status == "completed")
+
+    def precisions(self, part: Part) -> tuple[Precision, ...]:
+        """What the backbone computed in, in the trials of a part of the search."""
+        records = (r for r in self.records if STREAMS[r.kind] == part and r.status == "completed")
+        return tuple(sorted({record.spec.precision for record in records}))
 
     @cached_property
     def measured(self) -> tuple[TrialRecord, ...]:

@@ -279,4 +279,5 @@ FIT = Mode(
     budget="epochs",
     most=lambda training: training.max_epochs,
     whole=whole_own_model,
+    frozen="none",
 )

@@ -112,4 +112,5 @@ FROZEN = Mode(
     side_by_side=True,
     budget="views",
     most=lambda training: training.views,
+    frozen="all",
 )

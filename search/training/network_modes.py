@@ -255,4 +255,5 @@ SCRATCH = Mode(
     side_by_side=False,
     budget="epochs",
     most=lambda training: training.max_epochs,
+    frozen="none",
 )

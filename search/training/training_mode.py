@@ -127,7 +127,8 @@ class Mode:
     those of the head. check: raises UserError for settings that do not go together. side_by_side:
     how it uses processors, as `features.devices.set_threads` has it. budget: what successive
     halving shares out; most: all of that. whole: the model as it is kept (settings, image size,
-    classes, weights), of a mode whose models are no backbone with a head.
+    classes, weights), of a mode whose models are no backbone with a head. frozen: how much of a
+    backbone runs as it is.
     """
 
     name: str
@@ -139,3 +140,4 @@ class Mode:
     budget: Literal["views", "epochs"]
     most: Callable[[TrainingSettings], Views]
     whole: Callable[[Settings, int, int, HeadWeights], "keras.Model"] | None = None
+    frozen: Literal["all", "some", "none"] = "some"

@@ -4,7 +4,7 @@ differs from then.
 Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from search.driver.prepare import (
     resources_of,
 )
 from search.driver.run_reading import Run, run_of
-from search.driver.specs import SpecFactory
 from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
@@ -172,12 +171,7 @@ def with_own_cache(config: ExperimentConfig, resources: Resources, folder: Path)
 def prepare_again(run: Run, resources: Resources) -> Prepared:
     """As the search prepared itself, in the precision that it resolved then. Raises UserError as
     `prepare` does."""
-    config = run.config
-    prepared = prepare(config, resources)
-    precision = run.opened.environment.get("precision", prepared.precision)
-    return replace(
-        prepared, precision=precision, specs=SpecFactory(config, prepared.space, precision)
-    )
+    return prepare(run.config, resources, begun_in=run.opened.environment.get("precision"))
 
 
 def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -> tuple[str, ...]:
