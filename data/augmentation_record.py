@@ -23,6 +23,7 @@ CODE_WIDTH = 96  # of a line of exported code, its indentation not counted
 LAST = float(np.nextafter(1, 0))  # the largest uniform draw
 BOTH_ENDS: tuple[Units, ...] = ((0.0, 0.0, 0.0, 0.0), (LAST, LAST, 0.0, 0.0))
 FIRST_END: tuple[Units, ...] = BOTH_ENDS[:1]
+STRONG_END: tuple[Units, ...] = ((LAST, 0.5, 0.5, 0.5),)
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,11 @@ def between(units: Floats, size: int, pair: list[float]) -> Floats:
     return pair[0] + units[:, :1] * (pair[1] - pair[0])
 
 
+def up_to(units: Floats, size: int, limit: float) -> Floats:
+    """Uniform in [0, limit)."""
+    return units[:, :1] * limit
+
+
 def times(numbers: Floats, value: Value) -> str:
     """A factor in words."""
     return f"{numbers[0]:.3g} times"
@@ -218,6 +224,12 @@ def number(value: float) -> str:
 
 def pair(low: float, high: float) -> str:
     return f"({number(low)}, {number(high)})"
+
+
+def choice_of(transform: str, values: str) -> str:
+    """torchvision's draw of one of many transforms, for those of one strength: `transform` of each
+    `value` in `values`, as code."""
+    return call("v2.RandomChoice", f"[{transform} for value in {values}]")
 
 
 def call(function: str, *arguments: str) -> str:

@@ -12,18 +12,32 @@ from difflib import get_close_matches
 from typing import Any
 
 from data.augmentation_record import Augmentation, AugmentationValues
+from data.camera import CAMERA
 from data.colours import COLOURS
 from data.cutout import CUTOUT
 from data.errors import UserError
 from data.flips import FLIPS
 from data.geometry import Floats
 from data.moves import FILL_OPTIONS, MOVES
+from data.now_and_then import NOW_AND_THEN
 from data.policies import POLICY, POLICY_OPTIONS
+from data.tones import TONES
 from data.value_forms import Value, is_number
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     record.name: record
-    for record in (*MOVES, *FLIPS, *COLOURS, POLICY, CUTOUT, *FILL_OPTIONS, *POLICY_OPTIONS)
+    for record in (
+        *MOVES,
+        *FLIPS,
+        *COLOURS,
+        *TONES,
+        *NOW_AND_THEN,
+        POLICY,
+        *CAMERA,
+        CUTOUT,
+        *FILL_OPTIONS,
+        *POLICY_OPTIONS,
+    )
 }
 
 

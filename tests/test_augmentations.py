@@ -15,7 +15,7 @@ from data.augmentations import AUGMENTATIONS, active, alone, complete, draw
 from data.errors import UserError
 from data.extremes import augment_to, extremes, label_safety
 from data.messages import literal
-from data.value_forms import Choice, Flag, NumberPair
+from data.value_forms import Choice, Flag, NumberPair, Whole
 from data.views import augment, unit_draws
 from search.export.exporters import LIBRARIES
 
@@ -46,6 +46,17 @@ STREAMS = {
     "cval": 15,
     "policy_ops": 16,
     "policy_magnitude": 17,
+    "hue_range": 18,
+    "grayscale_share": 19,
+    "auto_contrast_share": 20,
+    "equalize_share": 21,
+    "invert_share": 22,
+    "posterize_range": 23,
+    "solarize_range": 24,
+    "sharpness_range": 25,
+    "blur_range": 26,
+    "noise_range": 27,
+    "jpeg_range": 28,
 }
 
 
@@ -53,6 +64,8 @@ def strong(record: Augmentation) -> Any:
     """A value that must show: the top of the bounds, halved where it is a number."""
     if isinstance(record.form, Flag | Choice):
         return record.bounds[-1]
+    if isinstance(record.form, Whole):
+        return int(record.bounds[1]) // 2
     return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(record.bounds[1]) / 2
 
 
@@ -63,7 +76,8 @@ def _added(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def images() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), dtype=np.uint8)
+    """Without black and white, so that there is something to stretch."""
+    return np.random.default_rng(0).integers(10, 246, (8, 24, 24, 3), dtype=np.uint8)
 
 
 def units(count: int) -> Callable[[int], NDArray[np.float64]]:
