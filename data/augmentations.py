@@ -14,7 +14,9 @@ from typing import Any
 from data.augmentation_record import Augmentation, AugmentationValues
 from data.camera import CAMERA
 from data.colours import COLOURS
+from data.crop import CROP, CROP_OPTIONS
 from data.cutout import CUTOUT
+from data.erasing import ERASING, ERASING_OPTIONS
 from data.errors import UserError
 from data.flips import FLIPS
 from data.geometry import Floats
@@ -28,6 +30,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     record.name: record
     for record in (
         *MOVES,
+        CROP,
         *FLIPS,
         *COLOURS,
         *TONES,
@@ -35,8 +38,11 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         POLICY,
         *CAMERA,
         CUTOUT,
+        ERASING,
         *FILL_OPTIONS,
         *POLICY_OPTIONS,
+        *CROP_OPTIONS,
+        *ERASING_OPTIONS,
     )
 }
 

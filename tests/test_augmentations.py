@@ -57,6 +57,10 @@ STREAMS = {
     "blur_range": 26,
     "noise_range": 27,
     "jpeg_range": 28,
+    "erasing_range": 29,
+    "erasing_fill": 30,
+    "crop_range": 31,
+    "crop_ratio": 32,
 }
 
 
@@ -240,7 +244,14 @@ def test_a_numeric_record_takes_numbers_and_others_do_not(record: Augmentation) 
             record.parse(1)
 
 
-OTHER_OPTIONS = {"fill_mode": "constant", "cval": 200, "policy_ops": 3, "policy_magnitude": 25}
+OTHER_OPTIONS = {
+    "fill_mode": "constant",
+    "cval": 200,
+    "policy_ops": 3,
+    "policy_magnitude": 25,
+    "crop_ratio": 2.0,
+    "erasing_fill": "white",
+}
 
 
 def test_every_option_belongs_to_an_augmentation() -> None:

@@ -56,6 +56,8 @@ VALUES: dict[str, Any] = {
     "blur_range": 1.5,
     "noise_range": 20.0,
     "jpeg_range": 60,
+    "erasing_range": 0.4,
+    "crop_range": 0.4,
 }
 
 
@@ -95,6 +97,8 @@ MORE: tuple[tuple[str, Any], ...] = (
     ("blur_range", 6.0),
     ("noise_range", 255.0),
     ("jpeg_range", 99),
+    ("erasing_range", 1.0),
+    ("crop_range", 0.99),
 )
 # No black and no white, so that there is something to stretch.
 BARS = np.random.default_rng(4).integers(10, 246, (1, SIZE, SIZE, 3), dtype=np.uint8)

@@ -14,7 +14,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest
 from skimage import data as samples
 
+from data.augmentation_record import LAST
 from data.augmentations import AUGMENTATIONS
+from data.geometry import Fill, fold, warp
 
 Pictures = NDArray[Any]
 
@@ -156,6 +158,78 @@ def test_compressed_is_pillows_and_albumentationss(images: NDArray[np.uint8], qu
     assert (painted == np.stack(other)).all()
 
 
+def drawn(name: str, *values: Any, count: int = 4000) -> Pictures:
+    """A record's numbers for pictures of 48 pixels a side."""
+    draw = AUGMENTATIONS[name].draw
+    assert draw is not None
+    return draw(np.random.default_rng(1).random((count, 4)), 48, *values)
+
+
+def test_a_rectangle_has_the_area_and_ratio_of_the_paper_and_lies_within() -> None:
+    left, top, right, bottom = drawn("erasing_range", 0.4, "black")[:, :4].T
+    assert min(left.min(), top.min()) == 0
+    assert max(right.max(), bottom.max()) == 48
+    wide, high = right - left, bottom - top
+    area = wide * high / 48**2
+    assert area.max() < 0.42
+    assert area.mean() == pytest.approx(0.2, abs=0.01)
+    big = area > 0.02
+    ratio = wide[big] / high[big]
+    assert 0.25 < ratio.min() < 0.4
+    assert np.median(ratio) == pytest.approx(1, abs=0.05)
+    assert np.corrcoef(left / (49 - wide), top / (49 - high))[0, 1] == pytest.approx(0, abs=0.05)
+
+
+def test_erased_is_the_level_or_noise_from_its_seed(images: NDArray[np.uint8]) -> None:
+    grey = ours("erasing_range", images, 3, 5, 20, 30, 127, 9)
+    assert (grey[:, 5:30, 3:20] == 127).all()
+    grey[:, 5:30, 3:20] = images[:, 5:30, 3:20]
+    assert (grey == images).all()
+    noise = ours("erasing_range", images, 3, 5, 20, 30, -1, 9)[0, 5:30, 3:20]
+    assert noise.mean() == pytest.approx(127.5, abs=8)
+    assert noise.std() == pytest.approx(256 / np.sqrt(12), abs=5)
+
+
+def test_a_part_is_stretched_as_opencv_and_albumentations_do(images: NDArray[np.uint8]) -> None:
+    left, top, wide, high = 7, 13, 24, 30
+    theirs = albumentations("crops").crop(images[0], left, top, left + wide, top + high)
+    theirs = cv2.resize(theirs, (48, 48), interpolation=cv2.INTER_LINEAR).astype(int)
+    matrix = AUGMENTATIONS["crop_range"].matrix
+    assert matrix is not None
+    numbers = np.array([[wide / 48, high / 48, left + wide / 2 - 24, top + high / 2 - 24, 0, 0]])
+    out = np.empty((1, 48, 48, 3), np.uint8)
+    warp(images, np.array([0]), fold([matrix(numbers)], 48), Fill(), out)
+    assert np.abs(out[0] - theirs)[1:-1, 1:-1].max() <= 1  # the border of theirs sees no neighbour
+
+
+def test_a_part_has_its_area_and_ratio_and_lies_within() -> None:
+    wide, high, right, down = drawn("crop_range", 0.6, 2.0)[:, :4].T
+    area = wide * high
+    assert 0.4 <= area.min() < 0.41
+    assert area.mean() == pytest.approx(0.7, abs=0.01)
+    assert 0.5 <= (wide / high).min() < 0.55
+    assert np.median(wide / high) == pytest.approx(1, abs=0.03)
+    for side, moved in ((wide, right), (high, down)):
+        assert side.max() <= 1
+        assert (np.abs(moved) <= (1 - side) * 47 / 2).all()
+        assert np.abs(moved).max() > 7
+
+
+@pytest.mark.parametrize("fill_mode", ["constant", "wrap"])
+def test_a_part_shows_nothing_from_beyond_the_picture(fill_mode: str) -> None:
+    record = AUGMENTATIONS["crop_range"]
+    assert record.draw is not None
+    assert record.matrix is not None
+    ramps = np.zeros((1, 48, 48, 3), np.uint8) + np.arange(48, dtype=np.uint8)[:, None, None]
+    corners = np.array([[0.9, 0.5, across, down] for across in (0, LAST) for down in (0, LAST)])
+    units = np.vstack([corners, np.random.default_rng(1).random((20, 4))])
+    matrices = fold([record.matrix(record.draw(units, 48, 0.9, 1.33))], 48)
+    out = np.empty((len(units), 48, 48, 3), np.uint8)
+    warp(ramps, np.zeros(len(units), np.int64), matrices, Fill(fill_mode, 255), out)
+    assert np.ptp(np.diff(out[..., 0].astype(int), axis=1)) <= 2
+    assert (out[..., 0] == out[:, :, :1, 0]).all()
+
+
 @pytest.mark.parametrize(
     "name",
     ["grayscale_share", "auto_contrast_share", "equalize_share", "invert_share"],
@@ -163,10 +237,7 @@ def test_compressed_is_pillows_and_albumentationss(images: NDArray[np.uint8], qu
 def test_a_share_of_the_pictures_is_changed_wholly_and_grows(
     images: NDArray[np.uint8], name: str
 ) -> None:
-    draw = AUGMENTATIONS[name].draw
-    assert draw is not None
-    units = np.random.default_rng(1).random((4000, 4))
-    some, more = (draw(units, 48, share)[:, 0] for share in (0.3, 0.6))
+    some, more = (drawn(name, share)[:, 0] for share in (0.3, 0.6))
     assert some.mean() == pytest.approx(0.3, abs=0.03)
     assert (more >= some).all()  # the same pictures, and others
     assert (ours(name, images, 0) == images).all()
