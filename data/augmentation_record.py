@@ -101,7 +101,8 @@ class Augmentation:
 
     How it is painted: one that moves pictures turns the numbers into matrices [k, 3, 3] (`matrix`);
     another paints uint8 images [k, s, s, 3] in place (`paint`), and says where it reads from
-    (`moves`, [k, 2, 3]) or what share it covers (`covers`, [k]) if it does either. One that is not
+    (`moves`, [k, 2, 3], or `reads`, x and y [s, s] of one image's numbers) or what share it covers
+    (`covers`, [k]) if it does either. One that is not
     drawn is an option: `matters(settings)` tells whether others let it show, `shown_with` are
     settings that do.
 
@@ -128,6 +129,7 @@ class Augmentation:
     matrix: Callable[[Floats], Floats] | None = None
     paint: Callable[[Images, Floats], None] | None = None
     moves: Callable[[Floats, int], Floats] | None = None
+    reads: Callable[[Floats, int], tuple[Floats, Floats]] | None = None
     covers: Callable[[Floats, int], Floats] | None = None
     matters: Callable[[AugmentationValues], bool] = _always
     shown_with: AugmentationValues = field(default_factory=dict)

@@ -16,6 +16,7 @@ from data.camera import CAMERA
 from data.colours import COLOURS
 from data.crop import CROP, CROP_OPTIONS
 from data.cutout import CUTOUT
+from data.distortions import DISTORTIONS
 from data.erasing import ERASING, ERASING_OPTIONS
 from data.errors import UserError
 from data.flips import FLIPS
@@ -32,6 +33,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         *MOVES,
         CROP,
         *FLIPS,
+        *DISTORTIONS,
         *COLOURS,
         *TONES,
         *NOW_AND_THEN,

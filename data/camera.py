@@ -1,13 +1,10 @@
 """The augmentations that change what a lens, a sensor or a file makes of a picture: sharpness,
 blur, noise, JPEG. How each is drawn and painted, its words, and how other libraries write it."""
 
-from functools import lru_cache
 from math import ceil, sqrt
-from statistics import NormalDist
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
 from data.augmentation_record import (
@@ -25,12 +22,11 @@ from data.augmentation_record import (
     up_to,
 )
 from data.geometry import Floats, Images
-from data.random_bytes import SEEDS, random_words
+from data.seeded import SEEDS, random_normals
 from data.value_forms import Number, NumberPair, Whole
 
 STEPS = 20  # of a range, where a library has one strength only
 WIDEST_BLUR = 20.0  # pixels
-QUANTILES = 2**16
 
 
 def sharpen(images: Images, drawn: Floats) -> None:
@@ -55,20 +51,11 @@ def add_noise(images: Images, drawn: Floats) -> None:
     """Adds normal noise of standard deviation drawn[:, 0] levels to each colour of each pixel, from
     the seed drawn[:, 1]; rounds, and cuts off at 0 and 255."""
     for image, (sigma, seed) in zip(images, drawn.tolist(), strict=True):
-        noisy = _normal_quantiles()[random_words(seed, image.size)].reshape(image.shape)
+        noisy = random_normals(seed, image.size).reshape(image.shape)
         noisy *= np.float32(sigma)
         noisy += image
         np.clip(np.rint(noisy, out=noisy), 0, 255, out=noisy)
         image[...] = noisy
-
-
-@lru_cache(maxsize=1)
-def _normal_quantiles() -> NDArray[np.float32]:
-    """The middle of each of 65536 equally likely intervals: a table, for the normal numbers of a
-    picture must be the same whatever the version of NumPy."""
-    inverse = NormalDist().inv_cdf
-    lower = [inverse((place + 0.5) / QUANTILES) for place in range(QUANTILES // 2)]
-    return np.array([*lower, *(-each for each in reversed(lower))], np.float32)
 
 
 def compress(images: Images, drawn: Floats) -> None:

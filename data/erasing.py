@@ -18,7 +18,7 @@ from data.augmentation_record import (
 )
 from data.cutout import MID_GREY, share_cut
 from data.geometry import Floats, Images
-from data.random_bytes import SEEDS, random_bytes
+from data.seeded import SEEDS, random_bytes
 from data.value_forms import Choice, Number
 
 MOST_RATIO = 3.3  # of the longer side to the shorter, as in the paper

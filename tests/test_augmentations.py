@@ -61,6 +61,8 @@ STREAMS = {
     "erasing_fill": 30,
     "crop_range": 31,
     "crop_ratio": 32,
+    "perspective_range": 33,
+    "elastic": 34,
 }
 
 

@@ -58,6 +58,8 @@ VALUES: dict[str, Any] = {
     "jpeg_range": 60,
     "erasing_range": 0.4,
     "crop_range": 0.4,
+    "perspective_range": 0.4,
+    "elastic": 0.05,
 }
 
 

@@ -16,7 +16,10 @@ from skimage import data as samples
 
 from data.augmentation_record import LAST
 from data.augmentations import AUGMENTATIONS
-from data.geometry import Fill, fold, warp
+from data.distortions import read_elastic
+from data.geometry import FILL_MODES, Fill, fold, warp
+from data.views import augment
+from search.export.exporters import Policy, write
 
 Pictures = NDArray[Any]
 
@@ -228,6 +231,79 @@ def test_a_part_shows_nothing_from_beyond_the_picture(fill_mode: str) -> None:
     warp(ramps, np.zeros(len(units), np.int64), matrices, Fill(fill_mode, 255), out)
     assert np.ptp(np.diff(out[..., 0].astype(int), axis=1)) <= 2
     assert (out[..., 0] == out[:, :, :1, 0]).all()
+
+
+MOVED = [[3.0, 0.0], [6.5, 2.0], [0.0, 9.0], [1.0, 0.5]]  # pixels inwards, clockwise
+
+
+def test_perspective_is_kerass_and_opencvs(images: NDArray[np.uint8]) -> None:
+    from keras.layers import RandomPerspective
+
+    painted = ours("perspective_range", images, *np.ravel(MOVED), FILL_MODES.index("constant"), 9)
+    places = np.array([[0, 0], [47, 0], [47, 47], [0, 47]], np.float32)
+    moved = places + np.array(MOVED, np.float32) * [[1, 1], [-1, 1], [-1, -1], [1, -1]]
+    matrix = cv2.getPerspectiveTransform(places, moved.astype(np.float32))
+    whole = cv2.warpPerspective(np.full((48, 48), 255, np.uint8), matrix, (48, 48))
+    border = np.ones((3, 3), np.uint8)  # where theirs mix the picture with the fill
+    inside, outside = cv2.erode(whole, border) == 255, cv2.dilate(whole, border) == 0
+    for image, mine in zip(images, painted, strict=True):
+        other = cv2.warpPerspective(image, matrix, (48, 48), borderValue=(9, 9, 9))
+        assert np.abs(other.astype(int) - mine)[inside].max() <= 1
+    assert (painted[:, outside] == 9).all()
+    layer = RandomPerspective(fill_value=9)
+    theirs = layer.transform_images(
+        images.astype(np.float32),
+        {
+            "apply_perspective": np.ones(len(images), bool),
+            "start_points": np.tile(places[[0, 1, 3, 2]], (len(images), 1, 1)),
+            "end_points": np.tile(moved[[0, 1, 3, 2]].astype(np.float32), (len(images), 1, 1)),
+        },
+    )
+    assert np.abs(np.asarray(theirs) - painted)[:, inside].max() <= 1
+
+
+@pytest.mark.parametrize("size", [8, 48, 150])
+def test_elastic_moves_pixels_as_far_as_it_says_and_smoothly(size: int) -> None:
+    columns, rows = np.meshgrid(np.arange(size), np.arange(size))
+    fields = []
+    for seed in range(200):
+        x, y = read_elastic(np.array([0.03 * size, seed, 0, 0]), size)
+        fields.append((x - columns, y - rows))
+    far = np.array(fields) / size
+    assert np.sqrt((far**2).mean(axis=(0, 2, 3))) == pytest.approx(0.03, rel=0.05)
+    assert np.abs(far.mean()) < 0.002
+    next_door, apart = far[..., :-1], far[..., 1:]
+    distance = 1 / size  # the correlation of a field blurred by a Gaussian, sigma 1 / 12
+    expected = np.exp(-(distance**2) / 4 * 12**2)
+    assert (next_door * apart).mean() / (far**2).mean() == pytest.approx(expected, abs=0.03)
+
+
+def test_elastic_is_as_strong_and_as_smooth_as_albumentationss() -> None:
+    names: dict[str, Any] = {}
+    code = write(Policy("A test", {"elastic": 0.04}, 96), "albumentations").code
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    exec(code, names)
+    theirs = next(iter(names["augmentation"]))
+    theirs.set_random_seed(1)
+    fields = [
+        theirs.get_params_dependent_on_data({"shape": (96, 96, 3)}, {})["map_x"] - np.arange(96)
+        for _ in range(100)
+    ]
+    inner = np.stack(fields)[:, 24:-24, 24:-24]  # theirs is stronger where the border is repeated
+    assert np.sqrt((inner**2).mean()) == pytest.approx(0.04 * 96, rel=0.1)
+    apart = (inner[..., 8:] * inner[..., :-8]).mean() / (inner**2).mean()
+    assert apart == pytest.approx(np.exp(-1 / 4), abs=0.05)  # 8 pixels are one sigma
+
+
+@pytest.mark.parametrize("size", [8, 9, 37])
+@pytest.mark.parametrize("fill_mode", FILL_MODES)
+@pytest.mark.parametrize("name", ["perspective_range", "elastic"])
+def test_what_bends_is_filled_as_what_moves(name: str, fill_mode: str, size: int) -> None:
+    flat = np.full((1, size, size, 3), 80, np.uint8)
+    settings = {name: AUGMENTATIONS[name].bounds[1], "fill_mode": fill_mode, "cval": 200}
+    for view in range(20):
+        levels = set(np.unique(augment(flat, [0], settings, 3, view)))
+        assert levels == {80, 200} if fill_mode == "constant" else levels == {80}
 
 
 @pytest.mark.parametrize(
