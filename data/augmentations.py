@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from data.aug_mix import AUG_MIX
 from data.augmentation_record import Augmentation, AugmentationValues
 from data.camera import CAMERA
 from data.colours import COLOURS
@@ -38,6 +39,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         *TONES,
         *NOW_AND_THEN,
         POLICY,
+        AUG_MIX,
         *CAMERA,
         CUTOUT,
         ERASING,

@@ -63,6 +63,7 @@ STREAMS = {
     "crop_ratio": 32,
     "perspective_range": 33,
     "elastic": 34,
+    "aug_mix": 35,
 }
 
 

@@ -60,6 +60,7 @@ VALUES: dict[str, Any] = {
     "crop_range": 0.4,
     "perspective_range": 0.4,
     "elastic": 0.05,
+    "aug_mix": 3,
 }
 
 

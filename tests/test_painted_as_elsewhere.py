@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import kstest
 from skimage import data as samples
 
+from data.aug_mix import MIXED
 from data.augmentation_record import LAST
 from data.augmentations import AUGMENTATIONS
 from data.distortions import read_elastic
@@ -304,6 +305,40 @@ def test_what_bends_is_filled_as_what_moves(name: str, fill_mode: str, size: int
     for view in range(20):
         levels = set(np.unique(augment(flat, [0], settings, 3, view)))
         assert levels == {80, 200} if fill_mode == "constant" else levels == {80}
+
+
+def test_aug_mix_mixes_chains_of_pillows_operations(images: NDArray[np.uint8]) -> None:
+    place = {operation.name: number for number, operation in enumerate(MIXED)}
+    chains = [
+        *(place["rotate"], 9, place["posterize"], 3, -1, 0),
+        *(place["equalize"], 0, -1, 0, -1, 0),
+        *(place["solarize"], 180, -1, 0, -1, 0),
+    ]
+    painted = ours("aug_mix", images, 0.6, 0.5, 0.3, 0.2, *chains)
+    mixture = (
+        0.5 * by_pillow(images, lambda picture: ImageOps.posterize(picture.rotate(9), 3))
+        + 0.3 * by_pillow(images, ImageOps.equalize)
+        + 0.2 * by_pillow(images, lambda picture: ImageOps.solarize(picture, 180))
+    )
+    assert np.abs(painted - (0.4 * images + 0.6 * mixture)).max() <= 0.501
+
+
+def test_aug_mix_draws_weights_depths_and_strengths_of_the_paper() -> None:
+    numbers = drawn("aug_mix", 3)
+    weights, pairs = numbers[:, 1:4], numbers[:, 4:].reshape(-1, 3, 3, 2)
+    assert weights.sum(axis=1) == pytest.approx(1)
+    assert weights.mean(axis=0) == pytest.approx(1 / 3, abs=0.015)
+    assert weights.var(axis=0) == pytest.approx(1 / 18, rel=0.06)  # Dirichlet(1, 1, 1)
+    there = pairs[..., 0] >= 0
+    assert there.mean(axis=(0, 1)) == pytest.approx([1, 2 / 3, 1 / 3], abs=0.02)
+    for number, operation in enumerate(MIXED):
+        strengths = pairs[pairs[..., 0] == number][:, 1]
+        assert len(strengths) == pytest.approx(there.sum() / 9, rel=0.1)
+        if operation.name == "rotate":
+            assert set(strengths) == set(range(-8, 9))
+        if operation.name == "shear x":
+            assert 0.085 < np.abs(strengths).max() < 0.09
+            assert abs(np.sign(strengths).mean()) < 0.08
 
 
 @pytest.mark.parametrize(

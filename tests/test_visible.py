@@ -66,7 +66,14 @@ def test_every_strength_has_a_step() -> None:
         for name, record in AUGMENTATIONS.items()
         if record.step is None and record.kind != "option"
     }
-    whole = {"horizontal_flip", "vertical_flip", "policy", "posterize_range", "jpeg_range"}
+    whole = {
+        "horizontal_flip",
+        "vertical_flip",
+        "policy",
+        "aug_mix",
+        "posterize_range",
+        "jpeg_range",
+    }
     assert unstepped == whole | {name for name in AUGMENTATIONS if name.endswith("_share")}
 
 
