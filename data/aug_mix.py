@@ -27,7 +27,7 @@ from data.value_forms import Whole
 MOST_SEVERITY = 10
 CHAINS, DEEPEST = 3, 3
 OPS = CHAINS * DEEPEST
-LEAST, LEVELS = 0.1, 32  # a strength is drawn from LEAST to the severity, in so many steps
+LEAST, NUM_STRENGTHS = 0.1, 32  # a strength is drawn from LEAST to the severity, in so many steps
 SHARES = 2**26  # a uniform draw of 53 bits is two, of 26 and 27
 _NONE, _LEAN = StrengthScale(0, 0), StrengthScale(0, 0.3, mirror=0)
 _MOVE = StrengthScale(0, 1 / 3, mirror=0, whole=True, of_side=True)
@@ -80,8 +80,8 @@ def draw_chains(units: Floats, size: int, severity: int) -> Floats:
     places, rest = _digits(units[:, 2], len(MIXED), OPS)
     depths, rest = _digits(rest, DEEPEST, CHAINS)
     signs, _ = _digits(rest, 2, OPS)
-    levels, _ = _digits(units[:, 3], LEVELS, OPS)
-    magnitudes = (LEAST + (levels + 0.5) / LEVELS * (severity - LEAST)) * TOP / MOST_SEVERITY
+    levels, _ = _digits(units[:, 3], NUM_STRENGTHS, OPS)
+    magnitudes = (LEAST + (levels + 0.5) / NUM_STRENGTHS * (severity - LEAST)) * TOP / MOST_SEVERITY
     strengths = _strengths(places, magnitudes, signs.astype(bool), size)
     absent = np.tile(np.arange(DEEPEST), CHAINS) > np.repeat(depths, DEEPEST, axis=1)
     pairs = np.stack([np.where(absent, -1, places), strengths], axis=-1)
@@ -102,7 +102,7 @@ def _strengths(
 ) -> Floats:
     scales = [SCALES[operation.name] for operation in MIXED]
     flat = zip(places.flat, magnitudes.flat, signs.flat, strict=True)
-    found = [scales[place].strength(magnitude, sign, size) for place, magnitude, sign in flat]
+    found = [scales[place].strength(magnitude, bool(sign), size) for place, magnitude, sign in flat]
     return np.array(found).reshape(places.shape)
 
 

@@ -25,7 +25,7 @@ from data.geometry import Floats, Images
 from data.seeded import SEEDS, random_normals
 from data.value_forms import Number, NumberPair, Whole
 
-STEPS = 20  # of a range, where a library has one strength only
+RANGE_STEPS = 20  # of a range, where a library has one strength only
 WIDEST_BLUR = 20.0  # pixels
 
 
@@ -77,13 +77,13 @@ def noise(units: Floats, size: int, most: float) -> Floats:
 
 
 def _spread(low: float, high: float) -> str:
-    """The middles of STEPS parts of a range, as code that yields `value`."""
-    width = (high - low) / STEPS
-    return f"({number(low + width / 2)} + {number(width)} * step for step in range({STEPS}))"
+    """The middles of RANGE_STEPS parts of a range, as code that yields `value`."""
+    width = (high - low) / RANGE_STEPS
+    return f"({number(low + width / 2)} + {number(width)} * step for step in range({RANGE_STEPS}))"
 
 
 def _stepped(setting: SettingToWrite) -> str:
-    return f"{setting.name}: one of {STEPS} strengths, evenly spread over the range"
+    return f"{setting.name}: one of {RANGE_STEPS} strengths, evenly spread over the range"
 
 
 def _keras_sharpness(setting: SettingToWrite) -> CodeStep:

@@ -105,9 +105,16 @@ def _by(
 
 
 def _perspective_words(numbers: Floats, value: float) -> str:
-    """As shares of the side: `corners in by 0.2, 0 and 0.2, 0 and 0, 0 and 0, 0`."""
-    places = np.abs(np.round(numbers[:8], 3)).reshape(4, 2)
-    return "corners in by " + " and ".join(f"{across:g}, {down:g}" for across, down in places)
+    """The sides that are shorter, from numbers in shares of the side: `top 0.6 as long`."""
+    across, down = numbers[:8].reshape(4, 2).T
+    lengths = {
+        "top": 1 - across[0] - across[1],
+        "right": 1 - down[1] - down[2],
+        "bottom": 1 - across[2] - across[3],
+        "left": 1 - down[3] - down[0],
+    }
+    shorter = [f"{side} {length:.3g}" for side, length in lengths.items() if length < 0.9995]
+    return f"{', '.join(shorter)} as long" if shorter else "as it is"
 
 
 def _level(setting: SettingToWrite) -> int | None:

@@ -23,8 +23,8 @@ from data.value_forms import Choice, Number
 
 MOST_RATIO = 3.3  # of the longer side to the shorter, as in the paper
 NOISE = "noise"
-LEVELS = {"grey": MID_GREY, "black": 0, "white": 255}
-FILLS = (NOISE, *LEVELS)
+FILL_LEVELS = {"grey": MID_GREY, "black": 0, "white": 255}
+FILLS = (NOISE, *FILL_LEVELS)
 
 
 def erase(images: Images, drawn: Floats) -> None:
@@ -44,7 +44,7 @@ def rectangle(units: Floats, size: int, most: float, fill: str) -> Floats:
     sides = np.sqrt(area)[:, None] * np.exp(ratio[:, None] * [0.5, -0.5])
     sides = np.clip(np.rint(sides * size), 0, size)
     first = np.floor(units[:, 2:] * (size + 1 - sides))
-    filled = np.full((len(units), 1), LEVELS.get(fill, -1.0))
+    filled = np.full((len(units), 1), FILL_LEVELS.get(fill, -1.0))
     seed = np.floor(units[:, 3:] * SEEDS)
     return np.hstack([first, first + sides, filled, seed])
 
@@ -55,7 +55,7 @@ def _fill(setting: SettingToWrite) -> str:
 
 def _keras(setting: SettingToWrite) -> CodeStep:
     fill = _fill(setting)
-    filled = [] if fill == NOISE else [f"fill_value={LEVELS[fill]}"]
+    filled = [] if fill == NOISE else [f"fill_value={FILL_LEVELS[fill]}"]
     code = call(
         "layers.RandomErasing", "factor=(1.0, 1.0)", f"scale={pair(0, setting.value)}", *filled
     )
@@ -69,12 +69,12 @@ def _torchvision(setting: SettingToWrite) -> CodeStep:
     if fill == NOISE:
         return setting.refused("RandomErasing's noise is for pictures of floats, not of levels")
     shape = f"scale={pair(0, setting.value)}, ratio={pair(1 / MOST_RATIO, MOST_RATIO)}"
-    return CodeStep(f"v2.RandomErasing(p=1.0, {shape}, value={LEVELS[fill]}),")
+    return CodeStep(f"v2.RandomErasing(p=1.0, {shape}, value={FILL_LEVELS[fill]}),")
 
 
 def _albumentations(setting: SettingToWrite) -> CodeStep:
     fill = _fill(setting)
-    filled = '"random"' if fill == NOISE else LEVELS[fill]
+    filled = '"random"' if fill == NOISE else FILL_LEVELS[fill]
     ratio = f"ratio={pair(1 / MOST_RATIO, MOST_RATIO)}"
     code = call("A.Erasing", f"scale={pair(0, setting.value)}", ratio, f"fill={filled}", "p=1.0")
     caveats = [f"{setting.name}: wide rectangles are drawn more often than high ones"]

@@ -20,7 +20,7 @@ from data.colours import LEVELS, look_up
 from data.geometry import Floats, Images
 from data.value_forms import Number, Whole
 
-BITS = 8
+LEVEL_BITS = 8
 HALF_TURN = 180
 # The steepest that a level changes with the hue is 255 levels in 60 degrees.
 HUE_STEP = 0.5 * 60 / 255
@@ -74,18 +74,18 @@ def _albumentations_hue(setting: SettingToWrite) -> CodeStep:
 
 
 def _keras_posterize(setting: SettingToWrite) -> CodeStep:
-    kept = BITS - setting.value
-    remark = f"{kept} to {BITS} bits kept: Keras leaves the second number out"
-    return CodeStep(f"layers.RandomPosterization(factor=({kept}, {BITS + 1})),", (remark,))
+    kept = LEVEL_BITS - setting.value
+    remark = f"{kept} to {LEVEL_BITS} bits kept: Keras leaves the second number out"
+    return CodeStep(f"layers.RandomPosterization(factor=({kept}, {LEVEL_BITS + 1})),", (remark,))
 
 
 def _torchvision_posterize(setting: SettingToWrite) -> CodeStep:
-    kept = f"range({BITS - setting.value}, {BITS + 1})"
+    kept = f"range({LEVEL_BITS - setting.value}, {LEVEL_BITS + 1})"
     return CodeStep(choice_of("v2.RandomPosterize(value, p=1.0)", kept), ("Bits kept",))
 
 
 def _albumentations_posterize(setting: SettingToWrite) -> CodeStep:
-    kept = (BITS - setting.value, BITS)
+    kept = (LEVEL_BITS - setting.value, LEVEL_BITS)
     return CodeStep(f"A.Posterize(num_bits={kept}, p=1.0),", ("Bits kept",))
 
 
@@ -127,8 +127,8 @@ TONES: tuple[Augmentation, ...] = (
         name="posterize_range",
         stream=23,
         identity=0,
-        form=Whole(0, BITS - 1),
-        unit=f"bits of {BITS} taken away",
+        form=Whole(0, LEVEL_BITS - 1),
+        unit=f"bits of {LEVEL_BITS} taken away",
         about="Leaves fewer levels: takes away a whole number of bits up to this.",
         examples=(3, 5, 7),
         draw=drop_bits,

@@ -206,6 +206,20 @@ def test_one_augmentation_draws_the_same_whatever_else_is_on(record: Augmentatio
 
 
 @DRAWN
+@pytest.mark.parametrize("size", [8, 9, 31])
+def test_a_picture_of_any_size_is_the_same_alone_as_in_company(
+    record: Augmentation, size: int
+) -> None:
+    images = np.random.default_rng(size).integers(0, 256, (6, size, size, 3), dtype=np.uint8)
+    low, high = record.bounds[0], record.bounds[-1]
+    most = [low, high] if isinstance(record.form, NumberPair) else high
+    for settings in ({record.name: strong(record)}, {record.name: most}):
+        together = augment(images, range(6), settings, 1, 0)
+        assert together.shape == images.shape
+        np.testing.assert_array_equal(augment(images, [4], settings, 1, 0)[0], together[4])
+
+
+@DRAWN
 def test_extremes_are_labelled_apart_and_can_be_painted(
     record: Augmentation, images: NDArray[np.uint8]
 ) -> None:
