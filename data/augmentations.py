@@ -12,15 +12,22 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from data.aug_mix import AUG_MIX
 from data.augmentation_record import Augmentation, AugmentationValues
+from data.camera import CAMERA
 from data.colours import COLOURS
+from data.crop import CROP, CROP_OPTIONS
 from data.cutout import CUTOUT
+from data.distortions import DISTORTIONS
+from data.erasing import ERASING, ERASING_OPTIONS
 from data.errors import UserError
 from data.flips import FLIPS
 from data.geometry import Floats
 from data.moves import FILL_OPTIONS, MOVES
+from data.now_and_then import NOW_AND_THEN
 from data.own_augmentations import is_from_outside, outside_record
 from data.policies import POLICY, POLICY_OPTIONS
+from data.tones import TONES
 from data.value_forms import Value, is_number
 
 
@@ -44,7 +51,24 @@ class AugmentationTable(dict[str, Augmentation]):
 
 AUGMENTATIONS = AugmentationTable(
     (record.name, record)
-    for record in (*MOVES, *FLIPS, *COLOURS, POLICY, CUTOUT, *FILL_OPTIONS, *POLICY_OPTIONS)
+    for record in (
+        *MOVES,
+        CROP,
+        *FLIPS,
+        *DISTORTIONS,
+        *COLOURS,
+        *TONES,
+        *NOW_AND_THEN,
+        POLICY,
+        AUG_MIX,
+        *CAMERA,
+        CUTOUT,
+        ERASING,
+        *FILL_OPTIONS,
+        *POLICY_OPTIONS,
+        *CROP_OPTIONS,
+        *ERASING_OPTIONS,
+    )
 )
 
 
