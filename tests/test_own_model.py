@@ -69,9 +69,9 @@ def _experiment(folder: Path, code: str | None = MODEL, **sections: Any) -> dict
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_is_searched_killed_resumed_verified_and_kept(here: Path) -> None:
-    confirm = {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1}, "controls": []}
-    config = load_config(_experiment(here, evaluation=confirm))
+    config = load_config(_experiment(here))
     assert make_plan(config).network is not None
     whole = sit(config, here / "whole")
     assert whole.outcome == "finished"
