@@ -220,6 +220,8 @@ def _export(
         from search.commands.single_run import export
 
         exported = export(directory, to, trial)
+        for remark in exported.remarks:
+            cli.say(f"note: {remark}")
         for caveat in exported.caveats:
             cli.say(f"differs: {caveat}")
         cli.show(as_json, asdict(exported), exported.code, newline=False)

@@ -5,7 +5,7 @@ A check looks at an `Inspection` and says in one sentence what is wrong and what
 nothing. It reads no file and changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,16 +131,35 @@ def images_in_two_splits(inspection: Inspection) -> list[str]:
 def images_in_two_classes(inspection: Inspection) -> list[str]:
     if inspection.skips or not inspection.contradictions:
         return []
-    pairs = dict.fromkeys(tuple(sorted(pair)) for pair in inspection.contradictions)
-    listed = first_of([f"{one} = {other}" for one, other in pairs])
-    count = plural(len(pairs), "image is", "images are")
+    groups = _same_picture(inspection.contradictions)
+    most = max(map(len, groups))
+    listed = first_of([" = ".join(group[:3]) + _and_more(len(group) - 3) for group in groups])
+    blank = f" ({most} files are one picture, as empty ones are: look at it)" if most > 3 else ""
+    count = plural(len(groups), "image is", "images are")
     return [
-        f"{count} in two classes: {listed}; keep each in one, {SKIP}, which leaves out all of them"
+        f"{count} in two classes: {listed}{blank}; keep each in one, {SKIP}, which leaves out all "
+        "of them"
     ]
 
 
+def _same_picture(pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """The names of each picture that pairs of names are of, in the order met."""
+    group_of: dict[str, list[str]] = {}
+    for pair in pairs:
+        first, second = (group_of.setdefault(name, [name]) for name in pair)
+        if first is not second:
+            first += second
+            group_of |= dict.fromkeys(second, first)
+    return list({id(group): sorted(group) for group in group_of.values()}.values())
+
+
+def _and_more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
+
+
 def no_images(inspection: Inspection) -> list[str]:
-    if len(inspection.labels):
+    said = inspection.contradictions and not inspection.skips  # `images_in_two_classes`
+    if len(inspection.labels) or said:
         return []
     left_out = f" ({plural(len(inspection.bad), 'file')} left out)" if inspection.bad else ""
     return [f"the dataset has no image{left_out}; check dataset.path"]

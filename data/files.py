@@ -234,7 +234,7 @@ def read_regular(path: Path, most_bytes: int, within: Path | None = None) -> byt
     )
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UserError(f"{path} is no regular file; restore it")
+            raise UserError(f"{path} is no regular file")
         content = file.read(min(most_bytes, os.fstat(descriptor).st_size) + 1)
     if len(content) > most_bytes:
         raise UserError(f"{path} has more than {most_bytes} bytes; a search leaves fewer")

@@ -130,7 +130,10 @@ class FileTable:
 
 def reason_of(error: Exception) -> str:
     """Why something could not be read, without the path that the message names already."""
-    return (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = " ".join(str(error).split())
+    return "it holds a NUL, and no path does" if "null byte" in said else said
 
 
 def _read_file(root: str, names: Sequence[str], max_bytes: int, position: int) -> bytes:

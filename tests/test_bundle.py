@@ -300,3 +300,55 @@ def test_a_folder_with_a_difference_is_status_4_and_json(tmp_path: Path) -> None
     result = CliRunner().invoke(app, ["verify", "--many", str(tmp_path), "--json"])
     assert result.exit_code == DIFFERENT
     assert json.loads(result.stdout)["grades"][0]["file"] == "carl.zip"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"format": 1', b'"format": true'),
+        (b'"format": 1', b'"format": 2, "format": 1'),
+        (b'"format": 1,', b'"format":  1,'),
+    ],
+)
+def test_a_manifest_is_spelled_as_bundle_spells_it(
+    bundled: Path, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    files = files_of(bundled)
+    files[MANIFEST] = files[MANIFEST].replace(old, new, 1)
+    found = read_bundle(rewritten(tmp_path / "x.zip", files)).differences
+    assert [each.where for each in found] == [MANIFEST]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"), [("nowhere", "leads nowhere"), ("link.zip", "leads back to itself")]
+)
+def test_a_link_that_leads_to_no_file_is_told_in_words(
+    tmp_path: Path, target: str, words: str
+) -> None:
+    (tmp_path / "link.zip").symlink_to(target)
+    one = CliRunner().invoke(app, ["verify", str(tmp_path / "link.zip")])
+    many = CliRunner().invoke(app, ["verify", "--many", str(tmp_path)])
+    assert one.exit_code == BAD_INPUT
+    assert many.exit_code == DIFFERENT
+    for text in (one.stderr, many.stdout):
+        assert words in text
+        assert "Errno" not in text
+
+
+def test_a_fifo_among_the_answers_is_to_be_restored_once(copied: Path, tmp_path: Path) -> None:
+    path = copied / "predictions" / "00001.npz"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="is no regular file; restore it") as caught:
+        make_bundle(copied, "Ann", tmp_path / "x.zip")
+    assert str(caught.value).count("restore it") == 1
+
+
+def test_a_manifest_says_of_the_search_what_its_journal_says(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    manifest = json.loads(files[MANIFEST]) | {"search_id": "../x"}
+    files[MANIFEST] = (json.dumps(manifest, indent=2) + "\n").encode()
+    found = grade(rewritten(tmp_path / "x.zip", files), UNTRAINED).differences
+    assert [(each.where, each.what) for each in found] == [
+        (MANIFEST, "search_id: not as the journal has it")
+    ]

@@ -137,3 +137,18 @@ def test_ten_thousand_classes_of_one_image_are_told_briefly() -> None:
     assert "10000 classes have too few images: c0 (1), c1 (1)" in said
     assert "and 9990 more" in said
     assert len(said) < 400
+
+
+def test_many_files_of_one_picture_in_two_classes_are_named_once() -> None:
+    """As all black ones are, whose pairs would fill the line."""
+    names = [f"{number:02}.png ({'ab'[number % 2]})" for number in range(12)]
+    pairs = tuple((names[0], name) for name in names[1::2])
+    pairs += tuple((name, names[1]) for name in names[2::2])
+    nothing = np.empty(0, np.int32)
+    found = Inspection(nothing, nothing, ("a", "b"), (0,), (), (), False, pairs)
+    with pytest.raises(UserError) as caught:
+        check_dataset(found)
+    assert str(caught.value).startswith(
+        "1 image is in two classes: 00.png (a) = 01.png (b) = 02.png (a) and 9 more (12 files are "
+        "one picture, as empty ones are: look at it); keep each in one"
+    )

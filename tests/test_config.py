@@ -88,7 +88,11 @@ def test_an_override_takes_yaml(tmp_path: Path) -> None:
         ),
         ("augmentation.zoom_range", {"min": 0.0, "max": 1.5}, "zoom_range"),
         ("model.learning_rate", -1, "learning_rate: received -1"),
-        ("model.learning_rate", {"min": 0, "max": 1}, "learning_rate: received 0"),
+        (
+            "model.learning_rate",
+            {"min": 0, "max": 1},
+            'learning_rate: received {"min": 0, "max": 1}, in which 0.0 is not allowed',
+        ),
         ("model.lerning_rate", 1, "lerning_rate: unknown key; did you mean learning_rate"),
         ("model.head_units", "100", 'head_units: received "100"'),
         ("training.views", 0, "views: received 0"),

@@ -205,3 +205,43 @@ def test_a_slip_of_yaml_is_answered_with_its_line_and_what_to_write(
 def test_what_is_written_is_read_back_as_it_was() -> None:
     data = {"a": "1e3", "b": "010", "c": "2020-01-01", "d": 1e-5, "e": "no", "f": "1:30"}
     assert parse_yaml(as_yaml(data), "x") == data
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "value", "words"),
+    [
+        (
+            "augmentation",
+            "vertical_flip",
+            {"min": 0, "max": 1},
+            'received {"min": 0, "max": 1}, in which 0 is not allowed; allowed: true or false',
+        ),
+        (
+            "model",
+            "dropout",
+            [0.1, 2],
+            "received [0.1, 2], in which 2 is not allowed; allowed: a number from 0 to below 1",
+        ),
+        ("augmentation", "x.py:f", [0, 1], "unknown key; allowed: rotation_range, width_shift"),
+        ("augmentation", "rotation_range:20", None, "unknown key; write a space after the colon"),
+        ("training", "finetune.from", 2, "unknown key; write finetune: {from: …}"),
+    ],
+)
+def test_a_mistake_is_told_with_the_whole_value_as_it_was_written(
+    section: str, setting: str, value: object, words: str
+) -> None:
+    experiment = copy.deepcopy(MINIMAL)
+    experiment[section] = {**experiment.get(section, {}), setting: value}
+    with pytest.raises(UserError) as caught:
+        load_config(experiment)
+    assert f"{section}.{setting}: {words}" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["a\0b", "~nobody-at-all/x", "x" * 5000])
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")],
+)
+def test_what_cannot_be_a_path_is_refused(section: str, setting: str, path: str) -> None:
+    with pytest.raises(UserError, match=f"{section}.{setting}: received .* cannot be a path"):
+        load_config({section: {setting: path}})

@@ -24,7 +24,7 @@ from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.commands.single_run import export
-from search.export.exporters import EXPORTERS, Policy, targets_of
+from search.export.exporters import EXPORTERS, Policy, targets_of, write
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings(
@@ -214,3 +214,16 @@ def test_the_padding_is_what_the_strongest_transform_reads_beyond_the_picture() 
         ({"rotation_range": 360}, ["8"]),
     ):
         assert re.findall(r"Pad\((\d+)", exported("torchvision", **augmentation).code) == pads
+
+
+@pytest.mark.parametrize("to", EXPORTERS)
+def test_code_that_changes_nothing_is_said_to(finished_run: Path, to: str) -> None:
+    """Trial 0 is no augmentation."""
+    answer = CliRunner().invoke(app, ["export", str(finished_run), "--to", to, "--trial", "0"])
+    assert answer.exit_code == DONE
+    assert "no augmentation; what is exported changes nothing" in answer.stderr
+
+
+def test_units_are_of_what_has_one() -> None:
+    policy = Policy("x", {"rotation_range": 5, "policy": "trivial_augment_wide"}, 32)
+    assert json.loads(write(policy, "json").code)["units"] == {"rotation_range": "degrees"}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from tampering import files_of, resealed, sealed_journal, where
 
+from search.driver.run_reading import open_run
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Effect, Predictions
 from search.journal.journal_file import Event, read
@@ -18,7 +19,7 @@ from search.verification.bundle_file import (
 )
 from search.verification.grading import Extent, Grade, grade
 from search.verification.rehearsal import rehearse
-from search.verification.reopening import open_run, prepare_again, scratch_resources
+from search.verification.reopening import prepare_again, scratch_resources
 from search.verification.retraining import Apart, EffectHere, claimed_trials, drawn_trial
 from search.verification.verification_text import describe_grade
 from search.verification.verify import Verification, verify_run

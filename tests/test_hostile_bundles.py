@@ -18,12 +18,13 @@ from tampering import events_in, files_of, resealed
 from data.errors import UserError
 from data.strict_zip import ArrayForm, read_directory, read_entry, read_npz
 from search.driver.experiment_file import parse_config
+from search.driver.run_reading import open_run
 from search.experiment.trial import Predictions
 from search.verification import foreign_runs
 from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Comparison
 from search.verification.grading import Extent, Grade, grade, grade_many
-from search.verification.reopening import open_run, relocated, scratch_resources
+from search.verification.reopening import relocated, scratch_resources
 
 UNTRAINED = Extent(train=False)
 Change = Callable[[dict[str, Any]], None]

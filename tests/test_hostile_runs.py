@@ -2,21 +2,23 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bundle_mutants import journal_of
-from tampering import events_in, events_of
+from tampering import events_in, events_of, only
 from typer.testing import CliRunner
 
 from data.errors import UserError
 from data.files import read_regular
 from run_search import BAD_INPUT, DIFFERENT, app
-from search.journal.journal_file import JournalError
-from search.verification import foreign_runs
+from search.driver.event_checks import check_events
+from search.driver.run_reading import GRADED, read_journal
+from search.driver.session import run_search
+from search.journal.journal_file import Event, JournalError
 from search.verification.comparison import Difference
-from search.verification.event_checks import check_events
 from search.verification.verify import verify
 
 
@@ -43,10 +45,10 @@ def test_a_file_is_read_no_further_than_agreed(tmp_path: Path) -> None:
 
 
 def test_a_journal_of_empty_lists_is_refused_unparsed(tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_bytes(b"[" * (foreign_runs.MOST_CONTAINERS + 1))
+    (tmp_path / "journal.jsonl").write_bytes(b"[" * (GRADED.containers + 1))
     result = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert result.exit_code == DIFFERENT
-    assert "lists and mappings, which no search leaves" in result.stdout
+    assert "lists and mappings; at most 500,000 are read" in result.stdout
 
 
 def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
@@ -63,9 +65,9 @@ def test_report_does_not_follow_a_journal_of_wrong_types(copied: Path) -> None:
 def test_a_journal_of_endless_sittings_is_refused_before_one_is_gone_through(kind: str) -> None:
     events = [{"type": "opened"}, *({"type": kind} for _ in range(20_000))]
     with pytest.raises(
-        JournalError, match=f"the journal holds 20000 `{kind}` events; a search leaves at most"
+        JournalError, match=f"the journal holds 20000 `{kind}` events; at most 100 are read"
     ):
-        check_events(events)
+        check_events(events, {kind: 100})
 
 
 def resumed_with(run_dir: Path, folder: Path, changed: dict[str, Any], config_hash: str) -> Path:
@@ -98,9 +100,7 @@ def test_what_a_sitting_changed_was_so_before_and_is_other_now(
     finished_run: Path, tmp_path: Path, changed: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(JournalError, match=reason):
-        foreign_runs.read_journal(
-            resumed_with(finished_run, tmp_path, changed, "0" * 16), "journal.jsonl"
-        )
+        read_journal(resumed_with(finished_run, tmp_path, changed, "0" * 16))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,103 @@ def test_no_command_reads_a_journal_of_any_length(copied: Path, command: str) ->
     more = ["--to", "json"] if command == "export" else []
     result = CliRunner().invoke(app, [command, str(copied), *more])
     assert result.exit_code == BAD_INPUT
-    assert "no search leaves more than" in result.stderr
+    assert "a search leaves fewer" in result.stderr
+
+
+def _renamed(events: list[Event]) -> None:
+    events[0]["opened"]["name"] = "../other"
+
+
+def _policy_is_a_path(events: list[Event]) -> None:
+    only(events, "asked")["record"]["settings"]["rotation_range"] = "/etc/passwd"
+
+
+def _unknown_kind(events: list[Event]) -> None:
+    only(events, "asked")["record"]["kind"] = "winner"
+
+
+def _number_as_text(events: list[Event]) -> None:
+    only(events, "told")["result"]["score"] = "0.5"
+
+
+def _strength_is_a_path(events: list[Event]) -> None:
+    last = [event for event in events if event["type"] == "evidence"][-1]
+    last["evidence"]["claims"]["augmentations"][0]["strength"] = "/etc/passwd"
+
+
+def _another_answer(events: list[Event]) -> None:
+    last = [event for event in events if event["type"] == "evidence"][-1]
+    last["evidence"]["answer"] |= {"kind": "use", "settings": {"rotation_range": "/etc/passwd"}}
+
+
+def _secret_address(events: list[Event]) -> None:
+    events[0]["opened"]["config"]["tracking"]["uri"] = "postgresql://u:hunter2@h/db"
+
+
+READERS = {
+    "report": ["report", "RUN"],
+    "export": ["export", "RUN", "--to", "json"],
+    "sync": ["sync", "RUN", "--uri", "sqlite:///never.db"],
+    "compare": ["compare", "RUN", "RUN"],
+    "bundle": ["bundle", "RUN", "--student", "Ann", "--out", "never.zip"],
+}
+
+
+@pytest.mark.parametrize("command", READERS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        _renamed,
+        _policy_is_a_path,
+        _unknown_kind,
+        _number_as_text,
+        _strength_is_a_path,
+        _another_answer,
+        _secret_address,
+    ],
+)
+def test_every_reader_of_a_run_directory_refuses_what_no_search_writes(
+    copied: Path,
+    change: Callable[[list[Event]], None],
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    events = events_of(copied)
+    change(events)
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    before = sorted(tmp_path.rglob("*"))
+    result = CliRunner().invoke(app, [part.replace("RUN", "run") for part in READERS[command]])
+    assert result.exit_code == BAD_INPUT
+    assert result.stderr.count("\n") == 1
+    assert "run: event " in result.stderr
+    assert "hunter2" not in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_comparing_writes_into_no_folder_that_a_journal_names(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUGSEARCH_CACHE", str(tmp_path / "ours"))
+    events = events_of(copied)
+    (tmp_path / "theirs").mkdir()
+    events[0]["opened"]["config"]["execution"]["cache_dir"] = str(tmp_path / "theirs")
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    result = CliRunner().invoke(app, ["compare", str(copied), str(copied)])
+    assert result.exit_code == 0
+    assert list((tmp_path / "theirs").iterdir()) == []
+
+
+def test_a_search_does_not_go_on_from_a_journal_that_none_writes(
+    copied: Path, tmp_path: Path
+) -> None:
+    events = events_of(copied)
+    _unknown_kind(events)
+    (copied / "journal.jsonl").write_bytes(journal_of(events))
+    with pytest.raises(JournalError, match=r"event 2 .*kind.* start anew with --fresh"):
+        run_search(copied / "config.yaml", copied)
+    assert (copied / "journal.jsonl").read_bytes() == journal_of(events)
 
 
 def test_figures_are_not_written_where_a_link_leads(copied: Path, tmp_path: Path) -> None:
@@ -145,7 +241,7 @@ def test_nothing_is_concluded_twice(copied: Path, kind: str, fault: str) -> None
     again = [event for event in events if event["type"] == kind][-1]
     (copied / "journal.jsonl").write_bytes(journal_of([*events, again]))
     with pytest.raises(JournalError, match=fault):
-        foreign_runs.read_journal(copied, "journal.jsonl")
+        read_journal(copied)
 
 
 def test_what_differs_is_told_without_the_secrets_of_an_address() -> None:

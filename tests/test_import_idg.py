@@ -275,7 +275,8 @@ def test_a_validation_split_is_taken_over_and_its_leak_named() -> None:
             "2 that augment",
         ),
         ("print('hello')", "none that augments"),
-        ("ImageDataGenerator(", "not Python code"),
+        ("ImageDataGenerator(", "line 1 of what was passed is not Python code: .Image"),
+        ("a = 1\nb = = 2", "line 2 of what was passed is not Python code: .b = = 2"),
         ("ImageDataGenerator(width_shift_range=[])", "width_shift_range: received \\[\\]"),
         ("ImageDataGenerator(height_shift_range=())", "height_shift_range: received \\[\\]"),
         (

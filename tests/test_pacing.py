@@ -10,8 +10,15 @@ from states import make_state
 
 from search.driver import session
 from search.driver.experiment_file import parse_config
+from search.driver.run_reading import open_run
 from search.driver.session import SessionOptions, run_search
-from search.driver.workload import Deadline, num_alone, trained_later, workload
+from search.driver.workload import (
+    BEFORE_CONFIRMATION,
+    Deadline,
+    num_alone,
+    trained_later,
+    workload,
+)
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.state import SearchState
@@ -59,6 +66,17 @@ def _told(deadline: Deadline, state: SearchState) -> Deadline:
     for record in state.records:
         deadline.told(record)
     return deadline
+
+
+def test_the_plan_holds_as_many_trials_as_the_search_then_has(finished_run: Path) -> None:
+    run = open_run(finished_run)
+    fewest, most = trained_later(run.config)
+    trained = [record for record in run.state.records if record.duplicate_of is None]
+    later = [r for r in trained if r.kind in ("confirm", "ablation", "test")]
+    assert fewest <= len(later) <= most <= fewest + 4
+    assert len(trained) - len(later) == sum(
+        workload(run.config).phases[name].trials for name in BEFORE_CONFIRMATION
+    )
 
 
 def test_without_a_limit_there_is_no_deadline(finished_run: Path) -> None:

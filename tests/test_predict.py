@@ -173,9 +173,9 @@ def test_on_a_terminal_it_says_nothing_but_answers(run_dir: Path, tmp_path: Path
 def test_the_model_of_a_real_search_answers_as_its_test_phase_did(
     finished_run: Path, tmp_path: Path
 ) -> None:
+    from search.driver.run_reading import open_run
     from search.experiment.trial import Predictions, Resources
     from search.features.process_cache import dataset_of
-    from search.verification.reopening import open_run
 
     run = open_run(finished_run)
     record = run.state.of_kind("test")[0]

@@ -20,6 +20,7 @@ from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
 
 from data.errors import UserError
 from search.driver.opening import MOST_TRIES
+from search.driver.run_reading import open_run
 from search.driver.session import SearchResult
 from search.experiment.config import ExperimentConfig
 from search.journal.run_dir import read_predictions
@@ -28,7 +29,6 @@ from search.verification.comparison import Comparison
 from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal, rehearse
 from search.verification.reopening import prepare_again, scratch_resources
-from search.verification.verify import open_sound_run
 
 
 def conclusions_of(state: SearchState) -> tuple[Any, ...]:
@@ -38,7 +38,7 @@ def conclusions_of(state: SearchState) -> tuple[Any, ...]:
 def assert_sound(run_dir: Path, by_the_clock: bool = True) -> None:
     """As `verify` has it, but for the scores, which a stand-in makes up. by_the_clock: cuts too
     came when time was over."""
-    run, comparison = open_sound_run(run_dir), Comparison()
+    run, comparison = open_run(run_dir), Comparison()
     assert [each for each in unsound(run) if by_the_clock or each.where != "cut"] == []
     answers = {
         r.trial: read_predictions(r, run_dir) for r in run.state.records if r.predictions_file

@@ -5,14 +5,16 @@ from pathlib import Path
 import pytest
 from tampering import events_of, only, sealed_journal
 
-from search.journal.journal_file import Event
+from search.driver.run_reading import run_of
+from search.journal.journal_file import Event, read
 from search.verification.consistency import unsound
-from search.verification.reopening import open_run
 
 
 def found_unsound(run_dir: Path, events: list[Event]) -> list[str]:
     (run_dir / "journal.jsonl").write_bytes(sealed_journal(events))
-    return [f"{each.where}: {each.what}" for each in unsound(open_run(run_dir))]
+    return [
+        f"{each.where}: {each.what}" for each in unsound(run_of(*read(run_dir / "journal.jsonl")))
+    ]
 
 
 def after_trial(events: list[Event], number: int) -> int:

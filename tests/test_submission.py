@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from data.errors import UserError
+from search.driver.run_reading import open_run
 from search.experiment.trial import Predictions, TrialRecord
 from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
 from search.verification.comparison import Difference
 from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
-from search.verification.reopening import open_run
 from search.verification.submission import (
     Copy,
     Submission,
@@ -276,3 +277,25 @@ def test_hostile_names_do_not_reach_the_terminal(
     assert "\x1b" not in describe_grades(Grades(grades=(graded,), copies=())) + describe_grade(
         graded
     )
+
+
+def test_marks_on_letters_leave_the_columns_where_they_are(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    _, honest = handed_in("anna", state, answers)
+    names = ("Zoe\u0308", "Łukasz", "a" + "\u0301" * 60, "田中")
+    graded = tuple(
+        Grade(file="x.zip", submission=honest.model_copy(update={"student": name}))
+        for name in names
+    )
+    heading, *rows = describe_grades(Grades(grades=graded, copies=())).splitlines()
+    column = heading.index("file")
+    for row in rows:
+        assert cell_len(row.partition("x.zip")[0]) == column
+    assert "\u0301" * 3 not in "".join(rows)
+
+
+def test_the_first_difference_is_told_whole() -> None:
+    what = f"'{'a' * 60}: 3', and '{'a' * 60}: 4'"
+    graded = Grade(file="x.zip", differences=(Difference(where="config.yaml", what=what),))
+    assert f"config.yaml: {what}" in describe_grades(Grades(grades=(graded,), copies=()))

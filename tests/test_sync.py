@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.commands.single_run import sync
+from search.driver.run_reading import open_run
 from search.driver.winner import EXAMPLE_FILE
-from search.experiment.tracking_uri import redacted
-from search.verification.reopening import open_run
+from search.experiment.secrets import redacted
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

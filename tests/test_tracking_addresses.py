@@ -3,17 +3,13 @@
 import pytest
 
 from data.errors import UserError
+from search.experiment.secrets import MASK, redacted, shown_override, shown_uri, without_secrets_of
 from search.experiment.tracking_uri import (
-    MASK,
     artifact_location,
     check_uri,
     checked_uri,
     mlflow_uri,
-    redacted,
-    shown_override,
-    shown_uri,
     sqlite_file,
-    without_secrets_of,
 )
 
 
@@ -46,6 +42,23 @@ from search.experiment.tracking_uri import (
         ("no http://u:<zq9>'\tpw@h/x", "no http://***@h/x"),
         ("http://h/x;token=hunter2", "http://h/x;token=***"),
         ("http://h/x;token=hunter2?a=b", "http://h/x;token=***?a=***"),
+        ("postgresql:u:hunter2@h/db", "postgresql:***@h/db"),
+        ("no http:/u:hunter2@h", "no http:/***@h"),
+        ("no u:hunter2@h:5000", "no ***@h:5000"),
+        ("//u:hunter2@h and http//u:hunter2@h", "//***@h"),
+        ("http:\\\\u:hunter2@h", "http:\\\\***@h"),
+        ('postgresql://u:a"b\nhunter2@h/db', "postgresql://***@h/db"),
+        ("mysql:u:a'b\nhunter2@h/db", "mysql:***@h/db"),
+        ("http://u:hun ter2@hun ter2@h/x", "http://***@h/x"),
+        ("https://h/x?key=hun@ter2 is", "https://***@*** is"),
+        ("http:/h/x?token=hunter2", "http:/h/x?token=***"),
+        ("u:hunter2@[::1]:5000", "***@[::1]:5000"),
+        ("note: mail me@host at 10:30 me@host", "note: mail me@host at 10:30 me@host"),
+        ("path: /data/a@b", "path: /data/a@b"),
+        (
+            "allowed: http(s)://HOST; write http://***@h",
+            "allowed: http(s)://HOST; write http://***@h",
+        ),
     ],
 )
 def test_credentials_are_left_out_of_what_is_shown(text, shown):
@@ -62,6 +75,11 @@ def test_credentials_are_left_out_of_what_is_shown(text, shown):
             "sqlite+pysqlcipher://:hunter2@/m.db?kdf_iter=1",
             "sqlite+pysqlcipher://***@/m.db?kdf_iter=***",
         ),
+        ("postgresql://u:hunter2", "postgresql://u:***"),
+        ("http:/u:hunter2/x", "http:/u:***/x"),
+        ("https://h/x?key=hun@ter2", "https://***@***"),
+        ("localhost:5000", "localhost:5000"),
+        ("C:\\mlruns", "C:\\mlruns"),
     ],
 )
 def test_a_whole_address_is_shown_without_secrets_whatever_signs_it_holds(uri, shown):

@@ -13,12 +13,13 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
+from search.driver.run_reading import open_run
 from search.experiment.trial import Predictions
 from search.journal.journal_file import encode
 from search.journal.state import replay
 from search.verification.comparison import Comparison
 from search.verification.rehearsal import compare_rehearsal
-from search.verification.reopening import open_run, relocated
+from search.verification.reopening import relocated
 from search.verification.verify import verify
 
 Event = dict[str, Any]

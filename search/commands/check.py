@@ -4,7 +4,9 @@ smallest effect it can see.
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from data.dataset import TRAIN, VALIDATION
 from data.messages import plural
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
 from search.driver.looking import looks_declared
-from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
+from search.driver.prepare import Prepared, available_cores, prepare, require_runnable, resources_of
+from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
 from search.driver.workload import trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
@@ -22,10 +25,10 @@ from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import Frozen, Resources
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
-from search.journal.journal_file import read
-from search.journal.run_dir import read_predictions
+from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
@@ -38,7 +41,7 @@ TYPICAL_EPOCHS = 45
 
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; seconds are an
-    estimate."""
+    estimate. later_trials: on average, within later_range (fewest, most)."""
 
     name: str
     dataset: DatasetSummary
@@ -95,7 +98,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=(*prepared.space.remarks(), *_looks(config)),
+        remarks=(*prepared.space.remarks(), *_busy(), *_looks(config)),
     )
 
 
@@ -145,10 +148,9 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    journal = run_dir / "journal.jsonl"
-    if not journal.exists():
+    if not (run_dir / JOURNAL).exists():
         return None
-    state = replay(read(journal)[0])
+    state = replay(read_journal(run_dir)[0])
     baseline = state.baseline()
     if (
         state.opened is None
@@ -158,7 +160,7 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         or baseline.predictions_file is None
     ):
         return None
-    predictions = read_predictions(baseline, run_dir)
+    predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
@@ -181,6 +183,16 @@ def _seconds_a_head(prepared: Prepared) -> float:
     epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
     work = num_pooled(prepared) * 1280 * max(1, settings.model.head_units)
     return epochs * HEAD_SECONDS * work / HEAD_WORK
+
+
+def _busy() -> Iterator[str]:
+    """Whether others keep this machine from the speed that it has when idle."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
+    if load > 1.5 * cores:
+        yield (
+            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
+            "was measured so, and an idle machine needs less time"
+        )
 
 
 def describe_plan(plan: SearchPlan) -> str:

@@ -125,6 +125,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     from data.errors import UserError
     from data.files import StorageError
     from search.execution.failures import is_lack
+    from search.experiment.secrets import redacted
 
     try:
         yield
@@ -146,6 +147,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         )
     else:
         return
+    reason = redacted(reason)
     if as_json:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")

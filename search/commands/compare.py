@@ -10,17 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
+from data.dataset import Dataset
 from data.errors import UserError
 from data.messages import escaped
-from search.driver.prepare import resources_of
+from search.driver.run_reading import Run, open_run
 from search.driver.specs import NONE
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
 from search.features.process_cache import dataset_of
-from search.journal.run_dir import read_predictions
-from search.verification.reopening import Run, open_run
+from search.verification.consistency import JournaledAnswers
+from search.verification.reopening import scratch_resources
 
 Answered = tuple[TrialRecord, Predictions]
 Runs = tuple[Run, Run]
@@ -53,22 +54,26 @@ def compare(first: Path, second: Path) -> RunComparison:
     images."""
     folders = first, second
     runs = open_run(first), open_run(second)
-    labels = _labels(runs, folders)
-    tested = _answers(runs, [run.state.baseline("test") for run in runs], folders)
-    pairs = [*_out_of_fold(runs, folders, labels), _pair("no augmentation, test", tested, labels)]
-    chosen = _answers(runs, [final_record(run.state) for run in runs], folders)
+    dataset = _dataset(runs, folders)
+    labels = np.asarray(dataset.labels)
+    answers = [JournaledAnswers(folder, dataset) for folder in folders]
+    tested = _answers(runs, [run.state.baseline("test") for run in runs], answers)
+    pairs = [*_out_of_fold(runs, answers, labels), _pair("no augmentation, test", tested, labels)]
+    chosen = _answers(runs, [final_record(run.state) for run in runs], answers)
     if any(record.label != NONE for record, _ in chosen):
         pairs.append(_pair("what each recommends, test", chosen, labels))
     return RunComparison(names=(runs[0].opened.name, runs[1].opened.name), pairs=tuple(pairs))
 
 
-def _out_of_fold(runs: Runs, folders: Folders, labels: np.ndarray) -> list[ComparedPair]:
+def _out_of_fold(
+    runs: Runs, answers: Sequence[JournaledAnswers], labels: np.ndarray
+) -> list[ComparedPair]:
     """No augmentation in both, where the same images were scored in the same folds: of the
     confirmation, whose seeds are more, or of the controls."""
     for kind in ("confirm", "control"):
         records = [run.state.baseline(kind) for run in runs]
         if all(record is not None and record.predictions_file for record in records):
-            both = _answers(runs, records, folders)
+            both = _answers(runs, records, answers)
             if _are_alike(both):
                 return [_pair("no augmentation, out of fold", both, labels)]
     return []
@@ -91,32 +96,35 @@ def _describe_pair(pair: ComparedPair) -> str:
     return f"  {pair.what:29} {first} and {second}: {points}, {pair.num_images} images, {models}"
 
 
-def _labels(runs: Runs, folders: Folders) -> np.ndarray:
-    """int [images], the same of both."""
+def _dataset(runs: Runs, folders: Folders) -> Dataset:
+    """The images, the same of both."""
     if len({run.opened.dataset.digest for run in runs}) > 1:
         raise UserError(
             f"{folders[0]} and {folders[1]} are not over the same images, size and split; compare "
             "searches that are"
         )
-    spec = runs[0].state.records[0].spec
-    dataset = dataset_of(spec.dataset, spec.dataset_seed, resources_of(runs[0].config, folders[0]))
+    config = runs[0].config
+    seed = derive_seed(config.seed, "split")
+    dataset = dataset_of(config.dataset, seed, scratch_resources(config, folders[0]))
     if dataset.digest != runs[0].opened.dataset.digest:
         raise UserError(
             f"the images of {folders[0]} are not what they were; restore them to compare"
         )
-    return np.asarray(dataset.labels)
+    return dataset
 
 
-def _answers(runs: Runs, records: Sequence[TrialRecord | None], folders: Folders) -> list[Answered]:
+def _answers(
+    runs: Runs, records: Sequence[TrialRecord | None], answers: Sequence[JournaledAnswers]
+) -> list[Answered]:
     """The record of each search with its answers, image by image."""
     found = []
-    for run, record, folder in zip(runs, records, folders, strict=True):
+    for run, record, of_run in zip(runs, records, answers, strict=True):
         if record is None or record.predictions_file is None:
             raise UserError(
                 f"{escaped(run.opened.name)} has no answers on a test set; let it finish with "
                 "evaluation.test on"
             )
-        found.append((record, read_predictions(record, folder)))
+        found.append((record, of_run.take(record)))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
-from data.messages import LONGEST_VALUE, did_you_mean
+from data.messages import LONGEST_VALUE, did_you_mean, literal
 from data.value_forms import is_number
 
 Arguments = dict[str, Any]
@@ -213,8 +213,11 @@ def _calls(text: str) -> list[ast.Call]:
     try:
         tree = ast.parse(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        number = (getattr(error, "lineno", None) or 1) - 1
+        line = next(iter(text.strip().splitlines()[number:]), "")
         raise UserError(
-            f"this is not Python code ({' '.join(str(error).split())}); pass {CALLED}(...)"
+            f"line {number + 1} of what was passed is not Python code: {literal(line.strip())}; "
+            f"pass {CALLED}(...) with every bracket and quote closed"
         ) from error
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     return [

@@ -15,8 +15,9 @@ import numpy as np
 from data.bit_depth import Whites
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
+from data.files import read_regular
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, is_litter, reason_of
-from data.messages import escaped
+from data.messages import escaped, literal
 from data.settings import DatasetConfig
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WHITES_FILE
 from search.experiment.trial import Frozen
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 IMAGES_AT_ONCE = 32
 MAX_PIXELS = DatasetConfig().max_pixels
+MOST_BYTES = 1 << 22  # of the names of ten thousand classes
 PROBABILITY_DIGITS = 6  # of a probability; float32 has about seven
 
 
@@ -89,7 +91,7 @@ def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
     """The model and its classes. Nothing in the file is executed: Keras refuses what is not plain
     layers."""
     path = run_dir / MODEL_FILE
-    if not path.exists():
+    if not path.is_file():
         raise UserError(
             f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and "
             "test images finishes"
@@ -98,19 +100,27 @@ def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
     import keras
 
     try:
+        class_names = tuple(
+            map(_name, json.loads(read_regular(run_dir / CLASSES_FILE, MOST_BYTES)))
+        )
         model = keras.saving.load_model(path, compile=False)
-        class_names = tuple(json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8")))
     except Exception as error:  # whatever parsers of a foreign file raise
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"{path} cannot be loaded: {reason}; run the search again, or restore it"
         ) from error
-    if model.output_shape != (None, len(class_names)):
+    if model.output_shape != (None, len(set(class_names))):
         raise UserError(
             f"{path} has outputs {model.output_shape}, and {CLASSES_FILE} {len(class_names)} "
             "classes"
         )
     return model, class_names
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{CLASSES_FILE} holds {literal(value)} where a class's name is due")
+    return value
 
 
 def _whites(run_dir: Path) -> dict[str, float]:
@@ -122,9 +132,9 @@ def _whites(run_dir: Path) -> dict[str, float]:
     try:
         return {
             str(kind): float(white)
-            for kind, white in json.loads(path.read_text(encoding="utf-8")).items()
+            for kind, white in json.loads(read_regular(path, MOST_BYTES)).items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (UserError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read ({error}); restore it, or run the search again"
         ) from error

@@ -3,7 +3,7 @@ run directory; bundles are verified here too. Each is one function; how it is ca
 printed is `run_search.py`'s."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,20 @@ from data.files import write_atomically
 from data.messages import did_you_mean, escaped
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
+from search.driver.run_reading import Run, open_run
 from search.driver.winner import stored_winner
 from search.experiment.config import ExperimentConfig
+from search.experiment.secrets import shown_uri
 from search.experiment.seeds import derive_seed
-from search.experiment.tracking_uri import shown_uri
 from search.export.exporters import EXPORTERS, Exported, Policy, write
-from search.journal.journal_file import read
 from search.journal.lock import RunLock
-from search.journal.state import SearchState, replay
+from search.journal.state import SearchState
 from search.report.preview import preview_sheet
 from search.report.summary import winner_of
 from search.report.view import SearchView
 from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
 from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
-from search.verification.reopening import Run, open_run
 from search.verification.verification_text import describe_grade, describe_grades
 from search.verification.verification_text import describe_verification as describe_verification
 from search.verification.verify import Verification, verify
@@ -59,9 +58,9 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
 def remake_outputs(run_dir: Path) -> str | None:
     """Writes the page, `trials.csv` and `summary.json` again from the journal. Returns what its
     reader should be warned of."""
-    events, warning = read(run_dir / "journal.jsonl")
-    write_outputs(replay(events), run_dir)
-    return warning
+    run = open_run(run_dir)
+    write_outputs(run.state, run_dir)
+    return run.warning
 
 
 def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
@@ -75,7 +74,9 @@ def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:
         raise UserError(
             f"--to received {to!r}; allowed: {', '.join(EXPORTERS)}{did_you_mean(to, EXPORTERS)}"
         )
-    return write(policy_of(open_run(run_dir).state, trial), to)
+    policy = policy_of(open_run(run_dir).state, trial)
+    said = () if policy.active else (f"{policy.title}; what is exported changes nothing",)
+    return replace(write(policy, to), remarks=said)
 
 
 def policy_of(state: SearchState, trial: int | None = None) -> Policy:
@@ -156,7 +157,8 @@ def verified(
     if many:
         grades = grade_many(path, extent, data, say, weights)
         return _verified(grades, describe_grades(grades))
-    if path.exists() and not path.is_dir():  # what is no file either, is told there
+    # What is no file either, or a link that leads nowhere, is told there.
+    if not path.is_dir() and (path.exists() or path.is_symlink()):
         graded = grade(path, extent, data, say, weights)
         return _verified(graded, describe_grade(graded))
     if not extent.train:

@@ -13,13 +13,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import UserError
+from data.listing import reason_of
 from data.messages import literal
 from data.sources import SOURCES
 from search.driver.algorithms import ALGORITHMS
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.config import ExperimentConfig
-from search.experiment.tracking_uri import shown_override, shown_uri
+from search.experiment.secrets import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
 from search.training.losses import LOSSES
@@ -99,7 +100,7 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
         text = json.dumps(data, allow_nan=False, default=_plain)
         config = ExperimentConfig.model_validate_json(text, strict=True, context=TABLES)
     except ValidationError as error:
-        lines = (f"{origin}: {complaint(ExperimentConfig, item)}" for item in error.errors())
+        lines = (f"{origin}: {complaint(ExperimentConfig, item, data)}" for item in error.errors())
         raise UserError("\n".join(dict.fromkeys(lines))) from error
     except RecursionError as error:
         raise UserError(f"{origin}: {TOO_DEEP}") from error
@@ -137,7 +138,22 @@ def resolve_paths(data: dict, base: Path) -> None:
                 "folders of this machine are read: download it, and write where it is"
             )
         if isinstance(value, str) and not (key == "weights" and value in ("imagenet", "random")):
-            part[key] = str((base / Path(value).expanduser()).resolve())  # type: ignore[index]
+            part[key] = _absolute(base, value, f"{section}.{key}")  # type: ignore[index]
+
+
+def _absolute(base: Path, value: str, where: str) -> str:
+    """Raises UserError for what cannot be a path: one with a NUL in it, too long, of an unknown
+    user."""
+    try:
+        path = (base / Path(value).expanduser()).resolve()
+        path.exists()
+    except (OSError, ValueError, RuntimeError) as error:
+        why = reason_of(error).rstrip(".")
+        raise UserError(
+            f"{where}: received {literal(value)}, which cannot be a path ({why}); write where the "
+            "file or folder is"
+        ) from error
+    return str(path)
 
 
 def _apply_override(data: dict, override: str) -> bool:

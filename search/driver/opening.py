@@ -16,11 +16,12 @@ from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
 from search.driver.prepare import Prepared, describe_environment, prepare, resources_of
 from search.driver.publishing import write_outputs
+from search.driver.run_reading import read_journal
 from search.experiment.config import Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
 from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
-from search.journal.run_dir import earlier_looks, forget_previous, read_predictions
+from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous, read_predictions
 from search.journal.state import EventLog, SearchState
 
 if TYPE_CHECKING:
@@ -29,6 +30,20 @@ if TYPE_CHECKING:
 # how often a failed trial is tried again while the values that may change stay as they are
 MOST_TRIES = 3
 VALUE_CHARACTERS = 60
+
+
+def check_resumable(run_dir: Path) -> None:
+    """Raises UserError where the journal in the directory, if any, is not one that a search of this
+    version writes."""
+    if not (run_dir / JOURNAL).exists():
+        return
+    try:
+        read_journal(run_dir)
+    except JournalError as error:
+        if FRESH in str(error):
+            raise
+        advice = f"Restore the journal, choose another --run-dir, or start anew with {FRESH}"
+        raise JournalError(f"{run_dir}: {error}. {advice}") from error
 
 
 def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> ExperimentConfig:

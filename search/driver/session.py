@@ -27,7 +27,7 @@ from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.looking import looks_declared
-from search.driver.opening import continued, open_search
+from search.driver.opening import check_resumable, continued, open_search
 from search.driver.phases import Context, Knowledge, run_controls, run_test
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
@@ -168,6 +168,8 @@ def run_search(
         if options.fresh:
             require_runnable(config)  # before anything is lost
             empty_run_dir(run_dir)
+        else:
+            check_resumable(run_dir)
         with closing(EventLog(run_dir / JOURNAL)) as log:
             if log.warning:
                 progress.message(log.warning)

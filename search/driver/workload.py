@@ -157,7 +157,7 @@ def _epochs(
     }
     if confirm is not None:
         each = evaluation.folds * confirm.seeds * full
-        trials: float = confirm.top + 1 + num_controls
+        trials: float = min(confirm.top, num_trials(config, space)) + 1 + num_controls
         phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
         if evaluation.ablation:
             trials = (1 + removed_share) * num_alone(config, space)

@@ -8,7 +8,7 @@ are not escaped.
 import contextlib
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from data.messages import did_you_mean, literal
 from data.value_forms import is_number
 from search.experiment.dimensions import SEARCHED_TITLE
-from search.experiment.tracking_uri import shown_uri
+from search.experiment.secrets import redacted, shown_uri
 from search.experiment.yaml_file import in_a_row
 
 Schema = dict[str, Any]
@@ -37,8 +37,9 @@ _KINDS = {
 TOO_DEEP = "its lists and sections are nested too deeply; no setting needs more than four levels"
 
 
-def complaint(model: type[BaseModel], item: Any) -> str:
-    """One line for one of pydantic's errors: "evaluation.seeds: received [1, 2]; allowed: …"."""
+def complaint(model: type[BaseModel], item: Any, data: Any) -> str:
+    """One line for one of pydantic's errors on `data`: "evaluation.seeds: received [1, 2]; allowed:
+    …"."""
     path = _known(model, item["loc"])
     if not path and item["type"] == "json_invalid":  # the one way in which plain data is no JSON
         return TOO_DEEP
@@ -51,25 +52,33 @@ def complaint(model: type[BaseModel], item: Any) -> str:
             f"{_advice(path[-1], *_schema_at(model, path), None)}"
         )
     if item["type"] == "value_error":
-        return _own_words(where, item["msg"].removeprefix("Value error, "))
-    return f"{where}: {_refusal(model, path, item['input'])}"
-
-
-def _refusal(model: type[BaseModel], path: Sequence[str], received: Any) -> str:
-    """ "received 0; allowed: a whole number from 1 to 100; such as folds: 5". path: the setting's
-    names in `model`."""
+        words = item["msg"].removeprefix("Value error, ")
+        part = f"received {literal(item['input'])};"
+        if words.startswith(part):
+            words = f"{_received(data, path, item['input'])};{words.removeprefix(part)}"
+        return _own_words(where, words)
     schema, definitions = _schema_at(model, path)
-    advice = _advice(path[-1], schema, definitions, received)
+    advice = _advice(path[-1], schema, definitions, item["input"])
     return (
-        f"received {literal(_without_secrets(received))}; allowed: "
+        f"{where}: {_received(data, path, item['input'])}; allowed: "
         f"{_allowed(schema, definitions)}{'; ' if advice else ''}{advice}"
     )
+
+
+def _received(data: Any, path: Sequence[str], part: Any) -> str:
+    """A setting's value as it was written, and which part of it is refused."""
+    for name in path:
+        data = data.get(name, part) if isinstance(data, Mapping) else part
+    whole, refused = (literal(_without_secrets(value)) for value in (data, part))
+    if whole == refused or not isinstance(data, Mapping | list):
+        return f"received {whole}"
+    return f"received {whole}, in which {refused} is not allowed"
 
 
 def _without_secrets(value: Any) -> Any:
     """The value with what an address may hold of secrets left out, before it is quoted or cut."""
     if isinstance(value, str):
-        return shown_uri(value) if "://" in value else value
+        return shown_uri(value) if "://" in value else redacted(value)
     if isinstance(value, dict):
         return {key: _without_secrets(each) for key, each in value.items()}
     return [_without_secrets(each) for each in value] if isinstance(value, list) else value
@@ -255,10 +264,13 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
         if "properties" in place
         else _section(next(o for o in _options(place) if "$ref" in o), definitions)
     )
-    names = list(section["properties"])
-    if ":" in str(loc[-1]):
+    names, key = list(section["properties"]), str(loc[-1])
+    if re.match(r"\w+:", key):
         return "; write a space after the colon"
-    close = difflib.get_close_matches(str(loc[-1]), names, 1)
+    outer, dot, inner = key.partition(".")
+    if dot and outer in names:
+        return f"; write {outer}: {{{inner}: …}}"
+    close = difflib.get_close_matches(key, names, 1)
     return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(names)}"
 
 

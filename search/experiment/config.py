@@ -13,10 +13,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from data.settings import DatasetConfig, NameIn
+from search.experiment.secrets import shown_uri
 from search.experiment.sections import AugmentationSection, ModelSection, TrainingSection
 from search.experiment.settings import Described
 from search.experiment.space import Space
-from search.experiment.tracking_uri import check_uri, shown_uri
+from search.experiment.tracking_uri import check_uri
 from search.experiment.trial import FeatureDtype, Objective, Precision
 
 Changes = dict[str, tuple[Any, Any]]  # `section.key` -> the value then, the value now

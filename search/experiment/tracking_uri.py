@@ -1,25 +1,22 @@
-"""Where runs are kept: which addresses are allowed, how one is shown without its secrets, and where
-the files of runs go. Talks to nothing and does not import MLflow.
+"""Where runs are kept: which addresses are allowed, and where the files of runs go. Talks to
+nothing and does not import MLflow. What of an address is shown is `secrets`'.
 """
 
-import contextlib
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from data.errors import UserError
+from search.experiment.secrets import MASK, kind_of, shown_uri, sqlite_parts
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc")
 ALLOWED_ADDRESSES = (
     "sqlite:///FILE, http(s)://HOST, postgresql://…, mysql://…, mssql://… or databricks"
 )
-MASK = "***"
-SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
-# Of Python's sqlite3 and of SQLite's file names. A `?` before anything else is part of the file's
-# name.
+# Of Python's sqlite3 and of SQLite's file names.
 SQLITE_OPTIONS = (
     *(
         "cache",
@@ -31,17 +28,6 @@ SQLITE_OPTIONS = (
     ),
     *("mode", "nolock", "psow", "timeout", "uri", "vfs"),
 )
-
-# Without the scheme before it: looking for one in a page with megabytes of base64 takes half a
-# minute.
-# A password may hold any sign: after `user:`, where no port stands, all up to the last @ near by is
-# taken for one.
-_PASSWORD = r"[^\s/@:\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|$))[^\n\"@]{0,200}(?=@)"
-_ADDRESS = re.compile(rf"://(?:{_PASSWORD})?[^\s\"'<>]*")
-_SCHEME = re.compile(r"[A-Za-z][\w+.\-]*\Z")
-_LONGEST_SCHEME = 40
-_OPTIONS = re.compile(r"\w+=[^&]*(&\w+=[^&]*)*")
-_SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
 
 
 def check_uri(uri: str) -> str:
@@ -87,7 +73,7 @@ def checked_uri(uri: str) -> str:
         )
     if (file := sqlite_file(uri)) is None:
         return uri
-    options = _sqlite_parts(uri)[1]
+    options = sqlite_parts(uri)[1]
     return f"{uri.partition('://')[0]}:///{file.as_posix()}{'?' if options else ''}{options}"
 
 
@@ -121,11 +107,11 @@ def _no_database(file: Path) -> str:
 def mlflow_uri(uri: str) -> str:
     """As MLflow is given it: where a file's name holds `?` or `%41`, escaped as SQLAlchemy reads
     it."""
-    if _kind(uri) != "sqlite" or not re.search(r"\?|%[0-9A-Fa-f]{2}", uri):
+    if kind_of(uri) != "sqlite" or not re.search(r"\?|%[0-9A-Fa-f]{2}", uri):
         return uri
     from sqlalchemy import make_url
 
-    path, options = _sqlite_parts(uri)
+    path, options = sqlite_parts(uri)
     options = f"?{options}" if options else ""
     escaped = path.replace("%", "%25").replace("?", "%3F")
     # Under the driver's name: for "sqlite:" MLflow makes the escaped folder as well.
@@ -139,71 +125,8 @@ def mlflow_uri(uri: str) -> str:
     )
 
 
-def shown_uri(uri: str) -> str:
-    """One address, whatever is in it, without what may be secret: all between scheme and host, the
-    value of every option, and the fragment. Where the parts are in doubt more is hidden."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator or not _SCHEME.match(scheme):
-        scheme, separator, rest = "", "", uri
-    return f"{scheme}{separator}{_without_secrets(scheme, rest)}"
-
-
-def shown_override(text: str) -> str:
-    """What was written behind --set, wrongly, as one address: all up to its last @ is hidden but
-    for the name before."""
-    before, separator, rest = text.partition("://")
-    return (
-        f"{before}{shown_uri(f'x://{rest}')[1:]}"
-        if separator and "@" not in before
-        else shown_uri(text)
-    )
-
-
-def redacted(text: str) -> str:
-    """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or
-    stored."""
-
-    def shown(found: re.Match[str]) -> str:
-        before = _SCHEME.search(text[max(0, found.start() - _LONGEST_SCHEME) : found.start()])
-        return f"://{_without_secrets(before.group() if before else '', found.group()[3:])}"
-
-    return _ADDRESS.sub(shown, text)
-
-
-def without_secrets_of(text: str, uri: str) -> str:
-    """`text` that MLflow or a driver has written about this address: neither its secrets nor those
-    of any other are in it."""
-    for secret in sorted(secrets_of(uri), key=len, reverse=True):
-        edge = r"(?<!\w){}(?!\w)" if len(secret) < _SHORT else "{}"
-        text = re.sub(edge.format(re.escape(secret)), MASK, text)
-    return redacted(text)
-
-
-def secrets_of(uri: str) -> set[str]:
-    """Every string of an address that is not to be shown, as it is written and as a driver decodes
-    it, and the secrets that MLflow takes from the environment."""
-    found = {os.environ.get(name, "") for name in SECRET_VARIABLES}
-    rest = uri.partition("://")[2] or uri
-    if _kind(uri) == "sqlite" and rest.startswith("/"):
-        rest = f"?{_sqlite_parts(uri)[1]}"
-    credentials, _, rest = rest.rpartition("@")
-    found |= {
-        credentials,
-        *credentials.split(":", 1),
-        *re.split("[@:/?#]", credentials),
-    }  # a driver may cut elsewhere
-    rest, _, fragment = rest.partition("#")
-    items = re.split("[&;]", rest.partition("?")[2])
-    found |= {fragment, *(item.partition("=")[2] or item for item in items)}
-    found |= _read_by_sqlalchemy(uri)
-    found |= {unquote_plus(each) for each in found}
-    # odbc_connect is a list of its own: DRIVER=…;UID=…;PWD=…
-    found |= {part.partition("=")[2] for each in found if ";" in each for part in each.split(";")}
-    return found - {"", MASK}
-
-
 def is_database(uri: str) -> bool:
-    return uri.partition("://")[0].split("+")[0].lower() in DATABASES
+    return kind_of(uri) in DATABASES
 
 
 def artifact_location(uri: str, run_dir: Path) -> str | None:
@@ -212,7 +135,7 @@ def artifact_location(uri: str, run_dir: Path) -> str | None:
     Beside an sqlite file, so that a dashboard started in another directory finds them; beside the
     run directory for other databases, which have no directory.
     """
-    if _kind(uri) not in DATABASES:
+    if kind_of(uri) not in DATABASES:
         return None
     file = sqlite_file(uri)
     folder = run_dir.parent if file is None else file.parent
@@ -222,58 +145,12 @@ def artifact_location(uri: str, run_dir: Path) -> str | None:
 def sqlite_file(uri: str) -> Path | None:
     """The absolute file of an sqlite address, its options left out; None for every other
     address."""
-    return Path(_sqlite_parts(uri)[0]).resolve() if _kind(uri) == "sqlite" else None
-
-
-def _kind(uri: str) -> str:
-    return uri.partition("://")[0].split("+")[0].lower()
-
-
-def _sqlite_parts(uri: str) -> tuple[str, str]:
-    """The path as it is written, and the options behind it."""
-    rest = uri.partition("://")[2].removeprefix("/")
-    path, _, options = rest.rpartition("?")
-    return (path, options) if path and _OPTIONS.fullmatch(options) else (rest, "")
-
-
-def _without_secrets(scheme: str, rest: str) -> str:
-    """rest: what follows `scheme://`."""
-    if scheme.split("+")[0].lower() == "sqlite" and rest.startswith(
-        "/"
-    ):  # a path: an @ or a # is part of it
-        path, options = _sqlite_parts(f"://{rest}")
-        return f"/{path}?{_hidden(options)}" if options else rest
-    # A password may hold any sign, so that only the last @ is sure to end it.
-    credentials, at, rest = rest.rpartition("@")
-    rest, hash_sign, fragment = rest.partition("#")
-    rest, question, options = rest.partition("?")
-    rest, semicolon, parameters = rest.partition(";")  # of a path
-    shown = f"{MASK if credentials else ''}{at}{rest}{semicolon}{_hidden(parameters)}"
-    return f"{shown}{question}{_hidden(options)}{hash_sign}{MASK if fragment else ''}"
-
-
-def _hidden(options: str) -> str:
-    return re.sub(r"([^&;=]*=)?[^&;]+", lambda item: f"{item[1] or ''}{MASK}", options)
-
-
-def _read_by_sqlalchemy(uri: str) -> set[str]:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    with contextlib.suppress(ArgumentError, ValueError):  # no address, or no such port
-        read = make_url(uri)
-        values = (value if isinstance(value, tuple) else (value,) for value in read.query.values())
-        return {
-            read.username or "",
-            str(read.password or ""),
-            *(each for group in values for each in group),
-        }
-    return set()
+    return Path(sqlite_parts(uri)[0]).resolve() if kind_of(uri) == "sqlite" else None
 
 
 def _check_sqlite(uri: str) -> None:
     rest = uri.partition("://")[2]
-    path, options = _sqlite_parts(uri)
+    path, options = sqlite_parts(uri)
     if not rest.startswith("/") or path.rstrip("/") in ("", ":memory:"):
         spelling = (
             f"sqlite:///{rest}" if rest.strip("/") and "@" not in rest else "sqlite:///mlflow.db"

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from data.errors import UserError
+from search.experiment.secrets import redacted
 
 MAX_BYTES = 1_000_000
 
@@ -148,12 +149,12 @@ def parse_yaml(text: str, origin: str) -> Any:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         advice = next((each for words, each in _ADVICE.items() if words in str(error.problem)), "")
         raise UserError(
-            f"{origin} is not a plain YAML file: {line}{error.problem}{advice}"
+            f"{origin} is not a plain YAML file: {line}{redacted(str(error.problem))}{advice}"
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = (
             "nested too deeply"
             if isinstance(error, RecursionError)
-            else " ".join(str(error).split())
+            else redacted(" ".join(str(error).split()))
         )
         raise UserError(f"{origin} is not a plain YAML file: {problem}") from error

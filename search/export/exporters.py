@@ -39,10 +39,12 @@ class Policy:
 
 @dataclass(frozen=True)
 class Exported:
-    """code: as text. caveats: a line each, what the code does differently."""
+    """code: as text. caveats: a line each, what the code does differently. remarks: what else there
+    is to say of it."""
 
     code: str
     caveats: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class CannotExpress(Exception):
@@ -143,7 +145,7 @@ def _as_json(policy: Policy) -> Exported:
         "title": policy.title,
         "image_size": policy.size,
         "augmentation": settings,
-        "units": {name: AUGMENTATIONS[name].unit for name in settings},
+        "units": {name: unit for name in settings if (unit := AUGMENTATIONS[name].unit)},
     }
     return Exported(json.dumps(value, indent=2, allow_nan=False) + "\n")
 

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from search.experiment.tracking_uri import mlflow_uri, redacted
+from search.experiment.secrets import redacted
+from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
 from search.report.answer import answer, beside_answer
 from search.report.contact_sheet import WINNER_SHEET

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from data.files import make_folder, write_atomically
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
 from search.report import sections, sentences, tables

@@ -6,7 +6,7 @@ trials are `trial_tables`'.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.report.claim_view import Judged, WholeSetting
 from search.report.table_model import Cell, Column, Table

@@ -9,7 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import TrialRecord
 from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import (

@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from search.experiment.tracking_uri import (
-    artifact_location,
-    is_database,
-    mlflow_uri,
-    redacted,
-    sqlite_file,
-)
+from search.experiment.secrets import redacted
+from search.experiment.tracking_uri import artifact_location, is_database, mlflow_uri, sqlite_file
 from search.tracking.mlflow_values import (
     SEARCH_TAG,
     DatasetRow,

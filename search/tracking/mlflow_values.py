@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.measures import best_epoch, trained_seconds
 from search.report.wording import name_text

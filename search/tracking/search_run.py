@@ -9,7 +9,7 @@ from typing import Any
 
 from search.evidence.findings import Score
 from search.experiment.config import by_place
-from search.experiment.tracking_uri import redacted
+from search.experiment.secrets import redacted
 from search.experiment.trial import Effect
 from search.journal.events import Opened
 from search.report.answer import answer, beside_answer

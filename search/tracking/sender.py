@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from data.errors import UserError
 from data.messages import plural
-from search.experiment.tracking_uri import without_secrets_of
+from search.experiment.secrets import without_secrets_of
 from search.report.view import SearchView
 
 REASONS = (

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from search.experiment.tracking_uri import checked_uri, shown_uri
+from search.experiment.secrets import shown_uri
+from search.experiment.tracking_uri import checked_uri
 from search.experiment.trial import TrialRecord
 from search.journal.run_dir import WRITTEN_FILES
 from search.journal.state import SearchState

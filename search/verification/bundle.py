@@ -15,6 +15,7 @@ from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import make_folder, read_regular
 from search.driver.publishing import write_outputs
+from search.driver.run_reading import Run, open_run
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL, read_predictions
@@ -34,8 +35,7 @@ from search.verification.bundle_file import (
     write_bundle,
 )
 from search.verification.comparison import Difference
-from search.verification.reopening import Run, scratch_resources, with_own_cache
-from search.verification.verify import open_sound_run
+from search.verification.reopening import scratch_resources, with_own_cache
 
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
 PAINTERS = (
@@ -65,7 +65,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         student = check_student(student.strip())
     except ValueError as error:
         raise UserError(f"--student {error}") from error
-    run = open_sound_run(run_dir)
+    run = open_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(
             f"{run_dir} holds a search that did not finish; run it to its end, then bundle it"
@@ -80,10 +80,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         {SHEET: read_regular(sheet, most_bytes(SHEET), within=run_dir)} if sheet.is_file() else {}
     )
     files |= projections(run.state, files.get(SHEET))
-    version = run.opened.environment.get("packages", {}).get("augsearch", "")
-    manifest = Manifest(
-        student=student, search_id=run.opened.search_id, augsearch=version, files={}
-    )
+    manifest = manifest_of(run, student)
     make_folder(out.parent, "the bundle's folder")
     write_bundle(out, manifest, files)
     return Bundled(
@@ -93,6 +90,12 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         sha256=hash_of(out.read_bytes()).sha256,
         num_files=len(files) + 1,
     )
+
+
+def manifest_of(run: Run, student: str) -> Manifest:
+    """Of a run's bundle, its files left out."""
+    version = run.opened.environment.get("packages", {}).get("augsearch", "")
+    return Manifest(student=student, search_id=run.opened.search_id, augsearch=version, files={})
 
 
 def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:

@@ -3,6 +3,7 @@ same every time and read with distrust. Extracts only what it knows, unpickles n
 path. What the files say is `grading`'s business.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -19,14 +20,15 @@ from pydantic import AfterValidator, Field, ValidationError
 from data.decode import BadImage, decode_image, quiet_pillow
 from data.errors import UserError
 from data.files import write_atomically
+from data.listing import reason_of
 from data.messages import escaped
 from data.strict_zip import MOST_BYTES as MOST_PREDICTIONS_BYTES
 from data.strict_zip import Entry, read_directory, read_entry
+from search.driver.run_reading import GRADED
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
 from search.verification.comparison import Difference
-from search.verification.foreign_runs import MOST_JOURNAL_BYTES
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"
@@ -48,6 +50,10 @@ _FILE_KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+_UNREADABLE = {
+    errno.ENOENT: "there is no such file, or it is a link that leads nowhere",
+    errno.ELOOP: "it is a link that leads back to itself",
+}
 NOT_IN_BUNDLE = "it is not in the bundle, or not whole"
 WRITTEN_AT = (
     1980,
@@ -109,7 +115,6 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
     sealed = manifest.model_copy(
         update={"files": {name: hash_of(files[name]) for name in sorted(files)}}
     )
-    text = json.dumps(sealed.model_dump(mode="json"), indent=2) + "\n"
     for name, hashed in sealed.files.items():
         if hashed.num_bytes > most_bytes(name):
             raise UserError(
@@ -126,7 +131,7 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
         )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in [(MANIFEST, text.encode()), *sorted(files.items())]:
+        for name, content in [(MANIFEST, _spelled(sealed)), *sorted(files.items())]:
             entry = zipfile.ZipInfo(name, WRITTEN_AT)
             entry.create_system, entry.external_attr = (
                 3,
@@ -140,7 +145,7 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
 def most_bytes(name: str) -> int:
     """How large the file of that name may be in a bundle."""
     if name == JOURNAL:
-        return MOST_JOURNAL_BYTES
+        return GRADED.num_bytes
     return MOST_PREDICTIONS_BYTES if PREDICTIONS.fullmatch(name) else MOST_FILE_BYTES
 
 
@@ -156,9 +161,8 @@ def read_bundle(path: Path) -> BundleContents:
         with path.open("rb") as file:
             files = dict(_contents(file, _entries(file, found), found))
     except (OSError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{escaped(path.name)} cannot be read as a bundle: {escaped(str(error))}"
-        ) from error
+        why = _UNREADABLE.get(getattr(error, "errno", None) or 0) or escaped(reason_of(error))
+        raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}") from error
     manifest = _manifest(path, files.pop(MANIFEST, None), found)
     if manifest is not None:
         found += _against_manifest(manifest, files, {each.where for each in found})
@@ -230,10 +234,17 @@ def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Man
             return None
         raise UserError(f"{escaped(path.name)} has no {MANIFEST}; it was not made by `bundle`")
     try:
-        return Manifest.model_validate_json(content, strict=True)
+        manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:
         found.append(Difference(where=MANIFEST, what=first_fault(error)))
         return None
+    if _spelled(manifest) != content:  # a key twice, or true for 1
+        found.append(Difference(where=MANIFEST, what="it is not spelled as `bundle` spells it"))
+    return manifest
+
+
+def _spelled(manifest: Manifest) -> bytes:
+    return (json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n").encode()
 
 
 def _against_manifest(

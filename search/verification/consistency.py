@@ -14,6 +14,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from search.driver.experiment_file import parse_config
+from search.driver.run_reading import Run
 from search.driver.workload import Deadline
 from search.experiment.trial import (
     Predictions,
@@ -28,7 +29,6 @@ from search.journal.state import Replay, SearchState
 from search.training.head_tasks import scored_images
 from search.verification.comparison import Comparison, Difference
 from search.verification.rehearsal import standing
-from search.verification.reopening import Run
 
 START_SECONDS = 120.0  # the longest a sitting took before its first event, and clocks differ
 MEASURED = (

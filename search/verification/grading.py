@@ -15,20 +15,21 @@ from data.errors import UserError
 from data.files import StorageError
 from data.messages import escaped
 from data.sources import SOURCES
+from search.driver.run_reading import GRADED, Run, open_run
 from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
-from search.verification.bundle import differences_made_again, sheet_differences
-from search.verification.bundle_file import PREDICTIONS, SHEET, read_bundle
+from search.verification.bundle import differences_made_again, manifest_of, sheet_differences
+from search.verification.bundle_file import MANIFEST, PREDICTIONS, SHEET, Manifest, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.reopening import Run, relocated
+from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.submission import Copy, Submission, find_copies, submission_of
-from search.verification.verify import OnStep, Verification, open_sound_run, verify_run
+from search.verification.verify import OnStep, Verification, verify_run
 
 
 class Extent(Frozen):
@@ -116,7 +117,8 @@ def _graded(
         answers = _Readable(run.state, folder)
         submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
         graded = Grade(file=file, submission=submission)
-        differences = [*bundle.differences, *(strange := tuple(_strange_names(run.state)))]
+        differences = [*bundle.differences, *_claimed_otherwise(manifest, run)]
+        differences += (strange := tuple(_strange_names(run.state)))
         differences += unfinished(run.state)
         if strange:
             return graded.model_copy(update={"differences": tuple(differences)})
@@ -154,9 +156,14 @@ def _opened(folder: Path, file: str) -> Run | Difference:
     the grader can mend.
     """
     try:
-        return open_sound_run(folder)
+        return open_run(folder, GRADED)
     except JournalError as error:
-        what = str(error).replace(f"{folder}/", "").partition(" The journal is not changed")[0]
+        what = (
+            str(error)
+            .removeprefix(f"{folder}: ")
+            .replace(f"{folder}/", "")
+            .partition(" The journal is not changed")[0]
+        )
         return Difference(where=JOURNAL, what=what)
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
@@ -249,6 +256,15 @@ class _Readable(Mapping[int, Predictions]):
 
     def __len__(self) -> int:
         return len(self._records)
+
+
+def _claimed_otherwise(manifest: Manifest, run: Run) -> Iterator[Difference]:
+    """What the manifest says of the search, beside its files, that its journal does not."""
+    ours, theirs = manifest_of(run, manifest.student), manifest.model_copy(update={"files": {}})
+    names = [name for name, value in ours if value != getattr(theirs, name)]
+    if names:
+        what = f"{', '.join(names)}: not as the journal has it"
+        yield Difference(where=MANIFEST, what=what)
 
 
 def _strange_names(state: SearchState) -> Iterator[Difference]:

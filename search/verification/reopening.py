@@ -1,5 +1,5 @@
-"""A journaled search opened again, here and now: its events, config and images, and what differs
-from then.
+"""A journaled search made ready here and now: its config and images where they are, and what
+differs from then.
 
 Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 """
@@ -11,7 +11,6 @@ from typing import Any
 from data.dataset import find_images
 from data.errors import UserError
 from data.messages import escaped
-from search.driver.experiment_file import parse_config
 from search.driver.prepare import (
     Prepared,
     backbones_of,
@@ -19,15 +18,12 @@ from search.driver.prepare import (
     prepare,
     resources_of,
 )
+from search.driver.run_reading import Run, run_of
 from search.driver.specs import SpecFactory
 from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
-from search.journal.events import Opened
-from search.journal.journal_file import Event, JournalError
-from search.journal.journal_file import read as read_journal
-from search.journal.run_dir import JOURNAL
-from search.journal.state import SearchState, replay
+from search.journal.journal_file import Event
 from search.verification.comparison import Comparison
 
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
@@ -38,34 +34,6 @@ COMPUTING = (
     "feature_engine",
 )  # of execution: what may change a number
 UNIMPORTANT = ("mlflow", "pandas", "matplotlib")  # packages that no number depends on
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run directory's journal holds. warning: of a torn last line that was left out."""
-
-    events: tuple[Event, ...]
-    state: SearchState
-    opened: Opened
-    warning: str | None = None
-
-    @property
-    def config(self) -> ExperimentConfig:
-        """Raises JournalError where this version cannot read it."""
-        try:
-            return parse_config(self.opened.config, "the journaled config")
-        except UserError as error:
-            raise JournalError(str(error)) from error
-
-
-def open_run(run_dir: Path) -> Run:
-    """Raises UserError where there is no search, JournalError (one too) where its journal is
-    damaged."""
-    path = run_dir / JOURNAL
-    if not path.exists():
-        raise UserError(f"{run_dir} holds no {JOURNAL}; name a directory that a search was run in")
-    events, warning = read_journal(path)
-    return run_of(events, warning)
 
 
 def relocated(
@@ -180,9 +148,10 @@ class _Place:
 
 def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
     """Views go to `folder`, so that none is found ready; decoded images and clean features may
-    be."""
+    be. The cache that a config names is used where it is one: it may be somebody else's config."""
     resources = resources_of(config, folder)
-    cache_dir = resources.cache_dir if resources.cache_dir.exists() else default_cache_dir()
+    is_cache = (resources.cache_dir / "decoded").is_dir()
+    cache_dir = resources.cache_dir if is_cache else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
 
 
@@ -231,12 +200,3 @@ def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -
         for name in names
         if name not in UNIMPORTANT and before.get(name) != now.get(name)
     )
-
-
-def run_of(events: tuple[Event, ...], warning: str | None) -> Run:
-    state = replay(events)
-    if state.opened is None:
-        raise UserError(
-            "this search was stopped before its first event; there is nothing in it yet"
-        )
-    return Run(events, state, state.opened, warning)

@@ -1,7 +1,10 @@
 """What was verified in words: a run directory or one bundle as a few lines, many as a table. Text
 from a bundle is made printable first; it comes from others."""
 
+import unicodedata
 from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
 
 from data.messages import escaped
 from search.report.wording import shortened
@@ -51,7 +54,7 @@ def describe_grade(grade: Grade) -> str:
     lines = [shortened(grade.file, 80)]
     if (handed_in := grade.submission) is not None:
         lines += [
-            f"  student   {shortened(handed_in.student, 100)} (as the bundle says)",
+            f"  student   {shortened(_upright(handed_in.student), 100)} (as the bundle says)",
             f"  search    {shortened(handed_in.experiment, 60)}, seed {handed_in.seed}, question "
             f"{shortened(handed_in.question)}",
             f"  trials    {_trials(handed_in)}",
@@ -130,14 +133,14 @@ def _difference_lines(differences: Sequence[Difference], checked: str) -> list[s
 def describe_grades(grades: Grades) -> str:
     """A table, a line per bundle, then what is handed in under two names."""
     rows = [HEADINGS, *(_row(grade) for grade in grades.grades)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    widths = [max(cell_len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(set_cell_size(*each) for each in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
     for copy in grades.copies:
         first, second = (
-            f"{shortened(s, 40)} ({shortened(f, 40)})"
+            f"{shortened(_upright(s), 40)} ({shortened(f, 40)})"
             for s, f in zip(copy.students, copy.files, strict=True)
         )
         lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
@@ -149,19 +152,24 @@ def describe_grades(grades: Grades) -> str:
     return "\n".join(lines)
 
 
+def _upright(name: str) -> str:
+    """A name with at most two marks on a letter: more would run over the lines above and below."""
+    name = unicodedata.normalize("NFC", name)
+    is_mark = [unicodedata.category(sign).startswith("M") for sign in name]
+    return "".join(sign for n, sign in enumerate(name) if not all(is_mark[max(0, n - 2) : n + 1]))
+
+
 def _row(grade: Grade) -> tuple[str, ...]:
     handed_in = grade.submission
     first = grade.differences[0] if grade.differences else None
     more = f" (and {len(grade.differences) - 1} more)" if len(grade.differences) > 1 else ""
-    wrong = (
-        shortened(f"{first.where}: {first.what}", 90) + more
-        if first
-        else shortened(grade.problem or "none", 90)
-    )
+    # The last column, which has all the room: what tells a difference may stand in its middle.
+    wrong = f"{first.where}: {first.what}" if first else grade.problem or "none"
+    wrong = shortened(wrong, 300) + more
     if handed_in is None:
         return ("?", shortened(grade.file), *["?"] * (len(HEADINGS) - 4), "no", wrong)
     return (
-        shortened(handed_in.student),
+        shortened(_upright(handed_in.student)),
         shortened(grade.file),
         shortened(handed_in.question),
         str(handed_in.seed),

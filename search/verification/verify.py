@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import UserError
 from data.messages import escaped
 from search.driver.prepare import Prepared
+from search.driver.run_reading import GRADED, Run, open_run
 from search.evidence.evaluation import metric_values
 from search.experiment.trial import Frozen, Predictions
 from search.journal.journal_file import JournalError
@@ -23,14 +23,12 @@ from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
-from search.verification.foreign_runs import compare_listing, read_journal
+from search.verification.foreign_runs import compare_listing
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
-    Run,
     compare_surroundings,
     prepare_again,
     relocated,
-    run_of,
     scratch_resources,
     with_own_cache,
 )
@@ -121,7 +119,7 @@ def verify(
     a difference.
     """
     try:
-        run = open_sound_run(run_dir)
+        run = open_run(run_dir, GRADED)
     except JournalError as error:
         return Verification(differences=(Difference(where=JOURNAL, what=str(error)),))
     number = chosen_trial(run.state, trial)
@@ -129,23 +127,6 @@ def verify(
         path = run.config.dataset.path
         run = relocated(run, data or (Path(path) if path else None), weights)
     return verify_run(run_dir, run, (number,), say)
-
-
-def open_sound_run(run_dir: Path) -> Run:
-    """A run directory that may come from elsewhere: its journal comes in by `foreign_runs` alone.
-
-    Raises UserError where there is no search, JournalError (one too) where the journal is not one
-    that a search writes, or its config is not the one that was run.
-    """
-    if not (run_dir / JOURNAL).exists():
-        raise UserError(f"{run_dir} holds no {JOURNAL}; name a directory that a search was run in")
-    run = run_of(*read_journal(run_dir, JOURNAL))
-    if run.config.hash != run.opened.config_hash:
-        raise JournalError(
-            f"the config's hash is {run.config.hash}, and {run.opened.config_hash} was journaled; "
-            "it was changed, or written by another version"
-        )
-    return run
 
 
 def verify_run(

@@ -1,21 +1,22 @@
 """Whether the events of a journal are those of one search: in order, speaking of trials that were
 asked and of names that exist, and saying the same wherever the journal says a thing twice. Each
-event's own types were checked before (`foreign_runs`).
+event's own types were checked before (`run_reading`).
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from data.augmentations import AUGMENTATIONS, complete
+from data.augmentations import AUGMENTATIONS
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
 from data.messages import escaped
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
+from search.evidence.answer import Claims, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.config import ExperimentConfig, by_place, changed, may_change
+from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
@@ -27,19 +28,16 @@ LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
 METRICS = set(OBJECTIVES)
-# Of each type: what a search that was resumed every hour of a week and asked for as many trials as
-# are graded stays below.
-MOST_OF_TYPE = {"asked": 12_000, "resumed": 300, "retried": 300}
 
 
-def check_events(events: Sequence[Event]) -> None:
+def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> None:
     """Whether the events follow one another as those of one search do, and speak of one search.
-    Raises JournalError."""
+    most_of_type: how many events of a type are gone through. Raises JournalError."""
     counts = Counter(event["type"] for event in events)
-    for kind, most in MOST_OF_TYPE.items():
+    for kind, most in most_of_type.items():
         if counts[kind] > most:
             raise JournalError(
-                f"the journal holds {counts[kind]} `{kind}` events; a search leaves at most {most}"
+                f"the journal holds {counts[kind]} `{kind}` events; at most {most} are read"
             )
     _check_repeats(events)
     so_far = _SearchSoFar()
@@ -82,6 +80,7 @@ class _SearchSoFar:
     opened: Opened
     config: ExperimentConfig
     space: Space
+    backbones: list[tuple[str, str]]
 
     def __init__(self) -> None:
         self.records: list[TrialRecord] = []
@@ -106,7 +105,14 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
         f"its config has more than {MOST_CONFIG_BYTES} bytes",
     )
     so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
-    so_far.space = so_far.config.space
+    so_far.space, so_far.backbones = so_far.config.space, backbones_of(so_far.config)
+    _need(
+        opened.config_hash == so_far.config.hash,
+        f"config_hash is {opened.config_hash!r}, and {so_far.config.hash!r} is its config's, which "
+        "was changed or written by another version",
+    )
+    other = ", ".join(differences(opened.config, so_far.config.filled))[:80]
+    _need(not other, f"its config is not spelled as a search spells it: {other}")
     _need(
         opened.name == so_far.config.name,
         f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
@@ -198,17 +204,18 @@ def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
     spec, evaluation = record.spec, so_far.config.evaluation
     protocol, model = spec.protocol, spec.settings.model
     for name, value in spec.probes.items():
-        complete({name: value})
+        _need_value(name, value)
     named = so_far.space.named_values(spec.settings)
     _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
     _need(
-        (model.backbone, model.weights) in backbones_of(so_far.config),
+        (model.backbone, model.weights) in so_far.backbones,
         "spec.settings.model is none that the config asks for",
     )
     _need(
         spec.settings.training.mode == so_far.space.mode,
         "spec.settings.training.mode is not that of the config",
     )
+    _need(protocol.objective == evaluation.objective, "spec.protocol.objective is another's")
     _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
     most_seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
     _need(
@@ -281,16 +288,22 @@ def _need_augmentation(name: str) -> None:
     _need(name in AUGMENTATIONS, f"{escaped(name[:40])!r} is no augmentation")
 
 
+def _need_value(name: str, value: object) -> None:
+    """Raises UserError for what is no value of an augmentation."""
+    _need_augmentation(name)
+    AUGMENTATIONS[name].parse(value)
+
+
 def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
     found = Evidence.model_validate(event["evidence"])
     for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
         so_far.need_trial(number)
     if found.claims is not None:
-        for each in found.claims.augmentations:
-            _need_augmentation(each.name)
-        wholes = {each.label for each in found.claims.wholes}
-        known = {*found.trained, *found.sources}
-        _need(wholes <= known, "its claims are of settings that no trial was of")
+        _check_claims(so_far, found, found.claims)
+    if found.answer is not None:
+        answer = found.claims and answer_of(found.claims)
+        said = found.answer.model_copy(update={"shortfall": None})  # is of variances, not claims
+        _need(said == answer, "its answer is not that of its claims")
     for look in found.looks:
         for each in look.settled.augmentations:
             _need_augmentation(each.name)
@@ -300,6 +313,29 @@ def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
         found.by_class.keys() <= set(so_far.opened.dataset.class_names),
         "by_class names other classes",
     )
+
+
+def _check_claims(so_far: _SearchSoFar, found: Evidence, claims: Claims) -> None:
+    """Each is of an augmentation and of strengths that it can have, or of a setting that was
+    trained."""
+    for each in claims.augmentations:
+        ends = (each.strengths.first, each.strengths.last) if each.strengths else ()
+        points = (point.value for point in (*each.curve, *each.curve_beside))
+        for value in (each.strength, *ends, *points):
+            _need_value(each.name, value)
+    known, names = {*found.trained, *found.sources}, {*so_far.space.fixed_by_name}
+    names |= set(so_far.space.as_json())
+    for whole in claims.wholes:
+        _need(whole.label in known, "its claims are of settings that no trial was of")
+        for name in AUGMENTATIONS.keys() & whole.settings.keys():
+            _need_value(name, whole.settings[name])
+        strange = [
+            name
+            for name, value in whole.settings.items()
+            if name not in AUGMENTATIONS
+            and (name not in names or not isinstance(value, str | int | float | None))
+        ]
+        _need(not strange, f"it claims of settings that are none: {', '.join(strange)[:60]}")
 
 
 def _check_test(so_far: _SearchSoFar, event: Event) -> None:

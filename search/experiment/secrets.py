@@ -1,0 +1,200 @@
+"""What may be secret in the address of a server or database: an address, or a text that holds some,
+shown without it. Which addresses are allowed is `tracking_uri`'s.
+"""
+
+import contextlib
+import os
+import re
+from urllib.parse import unquote_plus
+
+MASK = "***"
+SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
+
+_SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
+_NEAR = 240  # characters before an @: what is longer is no address
+_SCHEME = re.compile(r"[A-Za-z][\w+.\-]{0,39}\Z")
+_PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
+_SQLITE_OPTIONS = re.compile(r"\w+=[^&]*(&\w+=[^&]*)*")
+# A name and a colon behind which no port stands, and no space: what follows is a password.
+_USER = r"(?P<user>[^\s:/\\@\"'<>]*:(?!\d+(?:[\s\"'<>/?#,;.)]|\Z)|[\s\"']|//|\Z))"
+# How an address begins at the start of a word. Looked for in the little text before an @ alone: in
+# a page with megabytes of base64 it would take half a minute.
+_BEGINS = re.compile(
+    r"(?<![^\s\"'(<\[{,;=/\\])(?=[^\s\"'<>])"
+    r"(?P<scheme>[A-Za-z][\w+.\-]{0,39}:(?=[/\\]|[^\s:/\\@\"'<>]+:))?"
+    rf"(?P<slashes>[/\\]*){_USER}?"
+)
+_WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
+_HOST_FOLLOWS = re.compile(r"@(?=[\w\[*/])")
+_ADDRESS = re.compile(r":[/\\]+[^\s\"'<>]*")
+_NO_PORT = re.compile(
+    r"\A((?:[A-Za-z][\w+.\-]*:[/\\]+)?[^/\\?#;:\[]*):(?!\d{0,5}(?:[/?#;,]|\Z))[^/?#;]*"
+)
+
+
+def kind_of(uri: str) -> str:
+    """The scheme without its driver: "postgresql" of "postgresql+psycopg://…"."""
+    return uri.partition("://")[0].split("+")[0].lower()
+
+
+def sqlite_parts(uri: str) -> tuple[str, str]:
+    """The path as it is written, and the options behind it. A `?` before anything else is part of
+    the file's name."""
+    rest = uri.partition("://")[2].removeprefix("/")
+    path, _, options = rest.rpartition("?")
+    return (path, options) if path and _SQLITE_OPTIONS.fullmatch(options) else (rest, "")
+
+
+def shown_uri(uri: str) -> str:
+    """One address, whatever is in it, without what may be secret: all between scheme and host, the
+    value of every option, and the fragment. Where the parts are in doubt more is hidden."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or not _SCHEME.match(scheme):
+        scheme, separator, rest = "", "", uri
+    return f"{scheme}{separator}{_without_secrets(scheme, rest)}"
+
+
+def shown_override(text: str) -> str:
+    """What was written behind --set, wrongly, as one address: all up to its last @ is hidden but
+    for the name before."""
+    before, separator, rest = text.partition("://")
+    return (
+        f"{before}{shown_uri(f'x://{rest}')[1:]}"
+        if separator and "@" not in before
+        else shown_uri(text)
+    )
+
+
+def redacted(text: str) -> str:
+    """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or
+    stored. An address may be written wrongly (one slash, none, backslashes, no scheme) and a
+    password hold any sign: from where one begins all up to the last @ near by is hidden."""
+    shown, done = [], 0
+    for found in _HOST_FOLLOWS.finditer(text):
+        if found.start() < done:
+            continue
+        start = max(done, found.start() - _NEAR)
+        begin = _credentials_begin(text[start : found.start()])
+        if begin is not None:
+            shown.append(text[done : start + begin])
+            done = _credentials_end(text, found.start())
+            if _may_be_options(text[start + begin : done]):
+                shown.append(f"{MASK}@")
+                done = next(_WORD_ENDS.finditer(text, done)).start()
+            shown.append(MASK)
+    return _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
+
+
+def _credentials_begin(before: str) -> int | None:
+    """Where, in the text before an @, the credentials begin that it ends; None where there are
+    none."""
+    for found in _BEGINS.finditer(before):
+        rest, scheme, slashes = before[found.end("slashes") :], found["scheme"], found["slashes"]
+        if (scheme or "").lower().startswith("sqlite") and len(slashes) > 2:
+            continue  # a path: an @ is part of it
+        if found["user"] and rest == f"{found['user']}{MASK}":
+            continue  # hidden before
+        if found["user"] and (slashes or scheme or "\n" not in rest) and found.group() != ":":
+            return found.end("slashes")
+        is_word = not re.search(r"[\s\"'<>]", rest)
+        if is_word and slashes and (scheme or not re.search(r"[/\\]", rest)):
+            return found.end("slashes")
+    return None
+
+
+def _may_be_options(credentials: str) -> bool:
+    """Whether the @ behind them may be within an option's value, which then goes on."""
+    return bool(re.search("[?#;]", credentials)) and not re.match(_USER, credentials)
+
+
+def _credentials_end(text: str, at: int) -> int:
+    """The last @ on the line near by, before another address begins."""
+    following = re.match(r"[^\n]*", text[at : at + _NEAR])
+    assert following is not None, "nothing matches too"
+    return at + following.group().partition("://")[0].rindex("@")
+
+
+def _shown_options(found: re.Match[str]) -> str:
+    address = found.group()
+    before = _SCHEME.search(found.string[max(0, found.start() - 40) : found.start()])
+    if before is None or not before.group().lower().startswith(_PATHS):
+        return _hidden_options(address)
+    _, options = sqlite_parts(address)
+    return address.removesuffix(options) + _hidden(options)
+
+
+def without_secrets_of(text: str, uri: str) -> str:
+    """`text` that MLflow or a driver has written about this address: neither its secrets nor those
+    of any other are in it."""
+    for secret in sorted(secrets_of(uri), key=len, reverse=True):
+        edge = r"(?<!\w){}(?!\w)" if len(secret) < _SHORT else "{}"
+        text = re.sub(edge.format(re.escape(secret)), MASK, text)
+    return redacted(text)
+
+
+def secrets_of(uri: str) -> set[str]:
+    """Every string of an address that is not to be shown, as it is written and as a driver decodes
+    it, and the secrets that MLflow takes from the environment."""
+    found = {os.environ.get(name, "") for name in SECRET_VARIABLES}
+    rest = uri.partition("://")[2] or uri
+    if kind_of(uri) == "sqlite" and rest.startswith("/"):
+        rest = f"?{sqlite_parts(uri)[1]}"
+    credentials, _, rest = rest.rpartition("@")
+    found |= {
+        credentials,
+        *credentials.split(":", 1),
+        *re.split(r"[@:/?#\\]", credentials),
+    }  # a driver may cut elsewhere
+    if no_port := _NO_PORT.match(rest):
+        found.add(no_port.group()[no_port.end(1) + 1 :])
+    rest, _, fragment = rest.partition("#")
+    items = re.split("[&;]", rest.partition("?")[2])
+    found |= {fragment, *(item.partition("=")[2] or item for item in items)}
+    found |= _read_by_sqlalchemy(uri)
+    found |= {unquote_plus(each) for each in found}
+    # odbc_connect is a list of its own: DRIVER=…;UID=…;PWD=…
+    found |= {part.partition("=")[2] for each in found if ";" in each for part in each.split(";")}
+    return found - {"", MASK}
+
+
+def _without_secrets(scheme: str, rest: str) -> str:
+    """rest: what follows `scheme://`."""
+    if scheme.split("+")[0].lower() == "sqlite" and rest.startswith("/"):
+        path, options = sqlite_parts(f"://{rest}")  # an @ or a # is part of it
+        return f"/{path}?{_hidden(options)}" if options else rest
+    # A password may hold any sign, so that only the last @ is sure to end it.
+    credentials, at, rest = rest.rpartition("@")
+    if _may_be_options(credentials):
+        return f"{MASK}@{MASK}"
+    is_path = not scheme and not at and rest.partition(":")[0].lower() in _PATHS
+    if not (is_path or re.match(r"[A-Za-z]:[/\\]", rest)):
+        rest = _NO_PORT.sub(rf"\1:{MASK}", rest)
+    return f"{MASK if credentials else ''}{at}{_hidden_options(rest)}"
+
+
+def _hidden_options(rest: str) -> str:
+    """rest: host, path, parameters, options and fragment."""
+    rest, hash_sign, fragment = rest.partition("#")
+    rest, question, options = rest.partition("?")
+    rest, semicolon, parameters = rest.partition(";")  # of a path
+    shown = f"{rest}{semicolon}{_hidden(parameters)}{question}{_hidden(options)}"
+    return f"{shown}{hash_sign}{MASK if fragment else ''}"
+
+
+def _hidden(options: str) -> str:
+    return re.sub(r"([^&;=]*=)?[^&;]+", lambda item: f"{item[1] or ''}{MASK}", options)
+
+
+def _read_by_sqlalchemy(uri: str) -> set[str]:
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    with contextlib.suppress(ArgumentError, ValueError):  # no address, or no such port
+        read = make_url(uri)
+        values = (value if isinstance(value, tuple) else (value,) for value in read.query.values())
+        return {
+            read.username or "",
+            str(read.password or ""),
+            *(each for group in values for each in group),
+        }
+    return set()
