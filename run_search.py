@@ -64,6 +64,7 @@ def _run(
     fresh: cli.Fresh = False,
     inline: cli.Inline = False,
     demo_leak: cli.DemoLeak = False,
+    code_changed: cli.CodeChanged = False,
     as_json: cli.AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
@@ -76,7 +77,7 @@ def _run(
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
-        options = SessionOptions(fresh, inline, demo_leak, stop)
+        options = SessionOptions(fresh, inline, demo_leak, stop, code_changed)
         progress = Progress()
         try:
             found = run_search(config, run_dir or Path("runs") / config.name, progress, options)
@@ -141,6 +142,7 @@ def _verify(
     trial: cli.TrialNumber = None,
     data: cli.Data = None,
     weights: cli.Weights = None,
+    run_code: cli.RunCode = None,
     many: cli.Many = False,
     no_train: cli.NoTrain = False,
     as_json: cli.AsJson = False,
@@ -151,7 +153,7 @@ def _verify(
         from search.commands.single_run import verified
         from search.verification.grading import Extent
 
-        extent = Extent(trial=trial, train=not no_train)
+        extent = Extent(trial=trial, train=not no_train, run_code=run_code)
         found = verified(path, extent, many, data, weights, cli.say)
         cli.show(as_json, found.as_json, found.text)
     raise typer.Exit(DONE if found.same else DIFFERENT)

@@ -26,8 +26,8 @@ from benchmarks.rates import feature_rates
 from benchmarks.searches import run_one_trial, run_search_from
 from benchmarks.table import Figures, rows_of, show
 from benchmarks.task import Task, clothing_task, digits_task
-from search.experiment.trial import Precision
-from search.features.devices import BFLOAT16_FLAGS, processor_flags
+from search.experiment.precisions import Precision
+from search.features.devices import BFLOAT16_FLAGS, INT8_FLAGS, processor_flags
 
 
 def main() -> int:
@@ -81,8 +81,9 @@ def _measure(task: Task, precisions: list[Precision]) -> Figures:
 
 
 def _precisions() -> list[Precision]:
-    """float32, and bfloat16 where the processor computes in it."""
-    return ["float32", "bfloat16"] if processor_flags() & BFLOAT16_FLAGS else ["float32"]
+    """float32, and those of the others that the processor computes in."""
+    wanted: dict[Precision, frozenset[str]] = {"bfloat16": BFLOAT16_FLAGS, "int8": INT8_FLAGS}
+    return ["float32", *(name for name, flags in wanted.items() if processor_flags() & flags)]
 
 
 def _growth(task: Task, folder: Path) -> dict[str, list[dict[str, Any]]]:

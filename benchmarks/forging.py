@@ -13,7 +13,8 @@ from math import sqrt
 
 import numpy as np
 
-from benchmarks.simulations import CLOTHING, Share
+from benchmarks.shares import Share
+from benchmarks.simulated_intervals import CLOTHING
 from benchmarks.world import Images, Stage, World
 from search.experiment.trial import Predictions
 from search.verification.retrained_answers import RetrainedPair, contradictions, findings

@@ -4,7 +4,6 @@ loop over ready batches.
 Both in one process and in turns, so that the machine's moods meet both alike.
 """
 
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.task import MIDDLE, Task
-from search.experiment.trial import Precision
+from search.experiment.precisions import PRECISIONS, Precision
+from search.experiment.trial import Resources
 
 BATCH = 8
 ROUNDS = 5
@@ -42,17 +42,17 @@ def feature_rates(task: Task, precision: Precision) -> Rates:
     from data.dataset import open_dataset
     from data.views import Painting, augmented_batches
     from search.features.backbones import build_backbone
-    from search.features.extractor import build_extractor
+    from search.features.process_cache import extractor_for
     from search.features.store import DRAWN_BATCH as DRAWN
 
     dataset = open_dataset(task.experiment().dataset, task.cache_dir, 1)
     rows = np.arange(min(IMAGES_A_ROUND, len(dataset.images)))
     model = build_backbone(task.backbone, "imagenet", task.image_size)
-    check_images = np.asarray(dataset.images[:BATCH])
-    extractor = build_extractor(model, "openvino", precision, check_images=check_images)
+    resources = Resources(cache_dir=task.cache_dir, views_dir=task.cache_dir / "views")
+    extractor = extractor_for(model, dataset, precision, resources)
     if (extractor.engine, extractor.precision) != ("openvino", precision):
         raise RuntimeError(f"OpenVINO cannot be measured in {precision}: {extractor.fallback}")
-    bare = _BareLoop(model, precision)
+    bare = _BareLoop(_network(model, dataset, precision, task.cache_dir), precision)
     ready = np.asarray(dataset.images[rows]).astype(np.float32)
 
     def augmented(view: int) -> None:
@@ -72,6 +72,19 @@ def feature_rates(task: Task, precision: Precision) -> Rates:
     return Rates(rates["bare"], rates["augmented"], cpu["bare"], cpu["augmented"])
 
 
+def _network(model: Any, dataset: Any, precision: Precision, cache_dir: Path) -> Any:
+    """OpenVINO's, as the extractor has it."""
+    from search.features.calibration import calibration_of
+    from search.features.extractor import model_identity
+    from search.features.quantised import Quantising, int8_versions, quantised_network
+    from search.features.runners import exported
+
+    if precision != "int8":
+        return exported(model, model_identity(model), cache_dir)
+    wanted = Quantising(model, calibration_of(dataset), cache_dir=cache_dir)
+    return quantised_network(wanted, int8_versions())[0]
+
+
 def _timed(run: Any) -> tuple[float, float]:
     wall, cpu = time.perf_counter(), time.process_time()
     run()
@@ -82,17 +95,15 @@ class _BareLoop:
     """Keras's own export in an asynchronous queue of two streams; batches are ready and answers are
     thrown away."""
 
-    def __init__(self, model: Any, precision: Precision) -> None:
-        from search.features.runners import PRECISION_HINTS, import_openvino
+    def __init__(self, network: Any, precision: Precision) -> None:
+        from search.features.runners import import_openvino
 
         openvino = import_openvino()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.xml"
-            model.export(str(path), format="openvino", verbose=False)
-            network = openvino.Core().read_model(path)
-        network.reshape([BATCH, *model.input_shape[1:]])
+        network.reshape(
+            [BATCH, *(side.get_length() for side in network.input(0).partial_shape[1:])]
+        )
         hints: dict[str, Any] = {"NUM_STREAMS": 2, "INFERENCE_NUM_THREADS": 2}
-        hints["INFERENCE_PRECISION_HINT"] = PRECISION_HINTS[precision]
+        hints["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision].hint
         self._queue = openvino.AsyncInferQueue(
             openvino.Core().compile_model(network, "CPU", hints), 4
         )

@@ -9,7 +9,7 @@ from benchmarks.peers import PEERS, PeerRun
 from benchmarks.rates import Rates
 from benchmarks.searches import SearchRun, TrialRun
 from benchmarks.task import Task
-from search.experiment.trial import Precision
+from search.experiment.precisions import Precision
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,11 @@ def rows_of(figures: Figures, task: Task) -> list[Row]:
 
 
 # Over the training of the first two peers, a precision each.
-AIMS: dict[Precision, str] = {"float32": "4x", "bfloat16": "7x"}
+AIMS: dict[Precision, tuple[str, str]] = {
+    "float32": ("4x", "4x"),
+    "bfloat16": ("7x", "7x"),
+    "int8": ("13x", "12x"),
+}
 
 
 def _rate_rows(figures: Figures) -> list[Row]:
@@ -83,7 +87,7 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
             Row(
                 f"features a second over {name}'s training, {precision}",
                 f"{ours / run.images_a_second:.1f}x",
-                AIMS[precision] if name in ("peer 1", "peer 2") else "",
+                dict(zip(("peer 1", "peer 2"), AIMS[precision], strict=True)).get(name, ""),
                 f"{ours:.0f} over {run.images_a_second:.0f} images/s ({PEERS[name].title})",
             )
         )

@@ -68,6 +68,7 @@ def list_arrays(config: DatasetConfig, cache_dir: Path) -> Listing:
         draw=splits_to_draw(
             np.unique(splits).tolist() if has_splits else None, config.split, where
         ),
+        groups=_groups(arrays, parts, config.group_column, where),
     )
 
 
@@ -163,6 +164,40 @@ def _splits(
             f"{where}: splits has {arrays['splits'].size} values for {num_images} images"
         )
     return to_splits(arrays["splits"], f"{where}: splits"), True
+
+
+def _groups(
+    arrays: Mapping[str, np.ndarray], parts: Sequence[_Part], name: str | None, where: str
+) -> tuple[str, ...] | None:
+    """Each image's group, from an array of that name, or from one a split (NAME_train or
+    train_NAME)."""
+    if name is None:
+        return None
+    found: list[str] = []
+    for part in parts:
+        aliases = [alias for alias, split in ALIASES.items() if split == part.split]
+        keys = [f"{name}_{each}" for each in aliases] + [f"{each}_{name}" for each in aliases]
+        key = next((each.lower() for each in keys or [name] if each.lower() in arrays), None)
+        if key is None:
+            listed = first_of([escaped(each) for each in arrays])
+            raise UserError(
+                f"{where} has no array {escaped((keys or [name])[0])} (dataset.group_column); "
+                f"arrays: {listed}"
+            )
+        found += to_groups(arrays[key], len(part.images), f"{where}: {key}")
+    return tuple(found)
+
+
+def to_groups(values: np.ndarray, num_images: int, what: str) -> list[str]:
+    """Names of groups, from whole numbers or text. Raises UserError for anything else."""
+    flat = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if flat.shape != (num_images,):
+        raise UserError(
+            f"{what} has shape {list(values.shape)} for {num_images} images; one group an image"
+        )
+    if flat.dtype.kind not in "biuUS":
+        raise UserError(f"{what} is of {flat.dtype}; groups are whole numbers or text")
+    return [_text(value).strip() for value in flat]
 
 
 def _names(parts: Sequence[_Part]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ CODE_WIDTH = 96  # of a line of exported code, its indentation not counted
 LAST = float(np.nextafter(1, 0))  # the largest uniform draw
 BOTH_ENDS: tuple[Units, ...] = ((0.0, 0.0, 0.0, 0.0), (LAST, LAST, 0.0, 0.0))
 FIRST_END: tuple[Units, ...] = BOTH_ENDS[:1]
+STRONG_END: tuple[Units, ...] = ((LAST, 0.5, 0.5, 0.5),)
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Augmentation:
 
     How it is painted: one that moves pictures turns the numbers into matrices [k, 3, 3] (`matrix`);
     another paints uint8 images [k, s, s, 3] in place (`paint`), and says where it reads from
-    (`moves`, [k, 2, 3]) or what share it covers (`covers`, [k]) if it does either. One that is not
+    (`moves`, [k, 2, 3], or `reads`, x and y [s, s] of one image's numbers) or what share it covers
+    (`covers`, [k]) if it does either. One that is not
     drawn is an option: `matters(settings)` tells whether others let it show, `shown_with` are
     settings that do.
 
@@ -127,6 +129,7 @@ class Augmentation:
     matrix: Callable[[Floats], Floats] | None = None
     paint: Callable[[Images, Floats], None] | None = None
     moves: Callable[[Floats, int], Floats] | None = None
+    reads: Callable[[Floats, int], tuple[Floats, Floats]] | None = None
     covers: Callable[[Floats, int], Floats] | None = None
     matters: Callable[[AugmentationValues], bool] = _always
     shown_with: AugmentationValues = field(default_factory=dict)
@@ -191,6 +194,11 @@ def between(units: Floats, size: int, pair: list[float]) -> Floats:
     return pair[0] + units[:, :1] * (pair[1] - pair[0])
 
 
+def up_to(units: Floats, size: int, limit: float) -> Floats:
+    """Uniform in [0, limit)."""
+    return units[:, :1] * limit
+
+
 def times(numbers: Floats, value: Value) -> str:
     """A factor in words."""
     return f"{numbers[0]:.3g} times"
@@ -218,6 +226,12 @@ def number(value: float) -> str:
 
 def pair(low: float, high: float) -> str:
     return f"({number(low)}, {number(high)})"
+
+
+def choice_of(transform: str, values: str) -> str:
+    """torchvision's draw of one of many transforms, for those of one strength: `transform` of each
+    `value` in `values`, as code."""
+    return call("v2.RandomChoice", f"[{transform} for value in {values}]")
 
 
 def call(function: str, *arguments: str) -> str:

@@ -3,32 +3,78 @@ and what of it can be seen in pictures of a given size.
 
 A record stands beside what draws and paints it; its shape is `augmentation_record`, and `views`
 paints. Adding an augmentation is adding a record with a stream number of its own: the contract test
-runs over the table. Exact values are kept wherever numbers are kept.
+runs over the table. An experiment's own ones (`own_augmentations`) are found in it by their names,
+and come after all others. Exact values are kept wherever numbers are kept.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from data.aug_mix import AUG_MIX
 from data.augmentation_record import Augmentation, AugmentationValues
+from data.camera import CAMERA
 from data.colours import COLOURS
+from data.crop import CROP, CROP_OPTIONS
 from data.cutout import CUTOUT
+from data.distortions import DISTORTIONS
+from data.erasing import ERASING, ERASING_OPTIONS
 from data.errors import UserError
 from data.flips import FLIPS
 from data.geometry import Floats
 from data.moves import FILL_OPTIONS, MOVES
+from data.now_and_then import NOW_AND_THEN
+from data.own_augmentations import is_from_outside, outside_record
 from data.policies import POLICY, POLICY_OPTIONS
+from data.tones import TONES
 from data.value_forms import Value, is_number
 
-AUGMENTATIONS: dict[str, Augmentation] = {
-    record.name: record
-    for record in (*MOVES, *FLIPS, *COLOURS, POLICY, CUTOUT, *FILL_OPTIONS, *POLICY_OPTIONS)
-}
+
+class AugmentationTable(dict[str, Augmentation]):
+    """Records by name. What is from outside is in it, and is not counted among its names."""
+
+    def __missing__(self, name: str) -> Augmentation:
+        if is_from_outside(name):
+            return outside_record(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or is_from_outside(name)
+
+    def ordered(self, names: Iterable[str]) -> list[str]:
+        """Those of the names that are augmentations, in the order in which they are applied: those
+        from outside by name."""
+        wanted = set(names)
+        return [name for name in self if name in wanted] + sorted(filter(is_from_outside, wanted))
+
+
+AUGMENTATIONS = AugmentationTable(
+    (record.name, record)
+    for record in (
+        *MOVES,
+        CROP,
+        *FLIPS,
+        *DISTORTIONS,
+        *COLOURS,
+        *TONES,
+        *NOW_AND_THEN,
+        POLICY,
+        AUG_MIX,
+        *CAMERA,
+        CUTOUT,
+        ERASING,
+        *FILL_OPTIONS,
+        *POLICY_OPTIONS,
+        *CROP_OPTIONS,
+        *ERASING_OPTIONS,
+    )
+)
 
 
 def complete(settings: AugmentationValues) -> dict[str, Value]:
-    """Every augmentation's value in canonical spelling, the identity where `settings` says nothing.
+    """Every augmentation's value in canonical spelling, the identity where `settings` says nothing;
+    of those from outside, only what it says.
 
     Raises UserError for an unknown name or a value that is not allowed.
     """
@@ -38,9 +84,10 @@ def complete(settings: AugmentationValues) -> dict[str, Value]:
         )
     for name in settings:
         check_name(name)
+    names = AUGMENTATIONS.ordered([*AUGMENTATIONS, *settings])
+    records = {name: AUGMENTATIONS[name] for name in names}
     return {
-        name: record.parse(settings.get(name, record.identity))
-        for name, record in AUGMENTATIONS.items()
+        name: record.parse(settings.get(name, record.identity)) for name, record in records.items()
     }
 
 
@@ -52,7 +99,7 @@ def active(settings: AugmentationValues) -> dict[str, Value]:
     pixels and 2.0 does not.
     """
     full = complete(settings)
-    return {name: full[name] for name, record in AUGMENTATIONS.items() if _has_effect(record, full)}
+    return {name: value for name, value in full.items() if _has_effect(AUGMENTATIONS[name], full)}
 
 
 def alone(name: str, settings: AugmentationValues) -> dict[str, Value]:
@@ -87,7 +134,7 @@ def idle(settings: AugmentationValues) -> dict[str, str]:
     full = complete(settings)
     return {
         name: _reason(record, full)
-        for name, record in AUGMENTATIONS.items()
+        for name, record in ((name, AUGMENTATIONS[name]) for name in full)
         if full[name] != record.identity and not _has_effect(record, full)
     }
 

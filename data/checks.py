@@ -30,6 +30,7 @@ class Inspection:
     required_splits: the split numbers that must have images of every class. bad: files that cannot
     be used; leaks: pairs of names of the same image, in two splits; contradictions: the same in two
     classes, "name (class)" each. Where `skips` is true, all have been left out and are no error.
+    crossing: groups that are in several splits, with an image of each; never left out.
     """
 
     labels: np.ndarray
@@ -40,6 +41,7 @@ class Inspection:
     leaks: tuple[tuple[str, str], ...]
     skips: bool
     contradictions: tuple[tuple[str, str], ...] = ()
+    crossing: tuple[str, ...] = ()
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -139,6 +141,16 @@ def images_in_two_classes(inspection: Inspection) -> list[str]:
     return [
         f"{count} in two classes: {listed}{blank}; keep each in one, {SKIP}, which leaves out all "
         "of them"
+    ]
+
+
+def groups_in_two_splits(inspection: Inspection) -> list[str]:
+    if not inspection.crossing:
+        return []
+    count = plural(len(inspection.crossing), "group is", "groups are")
+    return [
+        f"{count} in several splits: {first_of(inspection.crossing)}; move each into one, or "
+        "remove the splits and let dataset.split draw them"
     ]
 
 
@@ -260,6 +272,7 @@ CHECKS: tuple[Callable[[Inspection], list[str]], ...] = (
     images_without_label,
     images_in_two_classes,
     images_in_two_splits,
+    groups_in_two_splits,
     no_images,
     single_class,
     empty_classes,

@@ -40,21 +40,21 @@ def shift_channels(images: Images, drawn: Floats) -> None:
         [cv2.minMaxLoc(image.reshape(len(image), -1))[:2] for image in images]
     ).reshape(-1, 2)
     shifted = LEVELS + drawn[:, :1]
-    _look_up(images, np.rint(np.clip(shifted, spans[:, :1], spans[:, 1:])))
+    look_up(images, np.rint(np.clip(shifted, spans[:, :1], spans[:, 1:])))
 
 
 def brighten(images: Images, drawn: Floats) -> None:
     """Multiplies by drawn[:, 0] and drops the fraction, as Pillow's ImageEnhance.Brightness does in
     single precision."""
     scaled = LEVELS.astype(np.float32) * drawn[:, :1].astype(np.float32)
-    _look_up(images, np.clip(scaled, 0, 255))
+    look_up(images, np.clip(scaled, 0, 255))
 
 
 def change_contrast(images: Images, drawn: Floats) -> None:
     """Multiplies the distance from the image's mean luma by drawn[:, 0]; rounds."""
     means = np.array([cv2.mean(image)[:3] for image in images]).reshape(-1, 3) @ LUMA
     stretched = means[:, None] + drawn[:, :1] * (LEVELS - means[:, None])
-    _look_up(images, np.clip(np.rint(stretched), 0, 255))
+    look_up(images, np.clip(np.rint(stretched), 0, 255))
 
 
 def saturate(images: Images, drawn: Floats) -> None:
@@ -69,7 +69,7 @@ def saturate(images: Images, drawn: Floats) -> None:
         cv2.transform(image, mix, image)
 
 
-def _look_up(images: Images, tables: NDArray[np.floating]) -> None:
+def look_up(images: Images, tables: NDArray[np.floating]) -> None:
     """Replaces each level of images[i] by tables[i, level]; tables [b, 256] are cut to uint8."""
     for image, table in zip(images, tables.astype(np.uint8), strict=True):
         cv2.LUT(image, table, image)

@@ -29,6 +29,7 @@ class _Row:
     path: str
     label: str
     split: str | None
+    group: str | None
 
 
 def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
@@ -59,7 +60,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
                 f"{_at(path, row)}: {escaped(name)} stands above with another label or split; keep "
                 "one"
             )
-        if not table.add(name, label, split):
+        if not table.add(name, label, split, row.group):
             missing.append(row)
     _explain(path, config, table, missing, len(rows))
     declared = sorted({_split(path, row) for row in rows}) if places[2] is not None else None
@@ -69,18 +70,22 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
 
 
 def _columns(path: Path, cells: Csv, config: DatasetConfig) -> list[int | None]:
-    """Positions of the path, label and split columns; the split's is None where there is no such
-    column."""
+    """Positions of the path, label, split and group columns; None where there is no such column and
+    need not be."""
     names = list(cells.header)
     places: list[int | None] = []
-    for key in ("path_column", "label_column", "split_column"):
+    for key in ("path_column", "label_column", "split_column", "group_column"):
         wanted = getattr(config, key)
+        if wanted is None:
+            places.append(None)
+            continue
         if names.count(wanted) > 1:
             raise UserError(
                 f"{escaped(str(path))} has {names.count(wanted)} columns called {wanted!r}; "
                 "keep one"
             )
-        if wanted not in names and (key != "split_column" or key in config.model_fields_set):
+        usual = DatasetConfig.model_fields[key].default
+        if wanted not in names and (key != "split_column" or wanted != usual):
             listed = first_of([escaped(repr(name)) for name in names]) or "none"
             hint = _column_hint(path, cells, key, wanted)
             raise UserError(
@@ -119,8 +124,10 @@ def _row(
             "that holds a comma, "
             'such as "a,b.jpg"; an image has one label'
         )
-    path_cell, label, split = (None if place is None else cells[place].strip() for place in places)
-    return _Row(line, path_cell or "", label or "", split)
+    path_cell, label, split, group = (
+        None if place is None else cells[place].strip() for place in places
+    )
+    return _Row(line, path_cell or "", label or "", split, group)
 
 
 def _at(path: Path, row: _Row) -> str:

@@ -6,7 +6,7 @@ Augmentation and batches are in `views`.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +15,10 @@ import numpy as np
 import PIL
 
 from data.checks import Inspection, check_dataset
-from data.dataset_notes import Converted, DataNotes, DepthScale, LeftOut
+from data.dataset_digest import DatasetContent, dataset_digest
+from data.dataset_notes import Converted, DataNotes, LeftOut
 from data.errors import UserError
+from data.groups import check_groups, crossing_groups, describe_groups, draw_all, groups_of
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, label_remarks, without_missing
 from data.listing import Listing
@@ -29,7 +31,6 @@ from data.splits import (
     TEST,
     TRAIN,
     VALIDATION,
-    draw_splits,
     first_copies,
     limit_training,
 )
@@ -47,8 +48,9 @@ class Dataset:
     process rather than pickle it: a pickle holds every pixel); labels: int32 [n] into class_names;
     splits: int8 [n] of TRAIN, VALIDATION and TEST, and of LEFT_OUT where `dataset.limit_per_class`
     is set (`limited`); names: one printable line each; digest: sha256 over pixels, labels, splits,
-    class names and scales; groups: int64 [n], the same number for images that must stay in one
-    split and in one fold, as copies of each other must; None where every image stands for itself.
+    class names, scales and named groups; groups: int64 [n], the same number for images that must
+    stay in one split and in one fold, as copies of each other must, and those of a group that the
+    experiment names; None where every image stands for itself.
     """
 
     images: np.ndarray
@@ -91,9 +93,11 @@ def open_dataset(
     stored = open_store(_store_path(listing, config, cache_dir), decoder, progress)
     labels = listing.labels[stored.positions]
     copy_of = first_copies(stored.digests)
-    splits = draw_splits(labels, listing.splits[stored.positions], listing.draw, seed, copy_of)
+    groups = groups_of(listing, stored.positions, copy_of)
+    splits = draw_all(listing, stored.positions, seed, groups)
     check_dataset(_inspection(labels, splits, listing, config, stored))
     splits = limit_training(splits, labels, config.limit_per_class, seed)
+    named = listing.groups is not None
     return Dataset(
         images=stored.images,
         labels=labels,
@@ -101,10 +105,18 @@ def open_dataset(
         class_names=listing.class_names,
         names=tuple(listing.names[position] for position in stored.positions.tolist()),
         digest=dataset_digest(
-            stored.digests, labels, splits, listing.class_names, config.image_size, stored.scales
+            DatasetContent(
+                stored.digests,
+                labels,
+                splits,
+                listing.class_names,
+                stored.scales,
+                groups if named else None,
+            ),
+            config.image_size,
         ),
         notes=_notes(listing, stored, labels, copy_of),
-        groups=copy_of if len(np.unique(copy_of)) < len(copy_of) else None,
+        groups=groups if named or len(np.unique(groups)) < len(groups) else None,
     )
 
 
@@ -121,9 +133,22 @@ def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
         raise UserError(
             f"dataset.path is {config.path}, but source {config.source} takes none; remove it"
         )
+    _refuse_groups(config, source.groups)
     listing = source.list(config, cache_dir)
+    check_groups(listing.groups, config)
     _refuse_repeated_names(listing, config)
     return without_missing(listing)
+
+
+def _refuse_groups(config: DatasetConfig, allowed: str | None) -> None:
+    """Raise UserError for groups that the source does not name in this way."""
+    for key in ("group_column", "group_pattern"):
+        if getattr(config, key) is not None and key != allowed:
+            instead = f"set dataset.{allowed}" if allowed else "remove it"
+            raise UserError(
+                f"dataset.{key} is {literal(getattr(config, key))}, which source {config.source} "
+                f"does not have; {instead}"
+            )
 
 
 def _refuse_repeated_names(listing: Listing, config: DatasetConfig) -> None:
@@ -147,7 +172,7 @@ def _refuse_repeated_names(listing: Listing, config: DatasetConfig) -> None:
 def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     """Raise for all that can be known without decoding, taking every image for distinct."""
     each = np.arange(len(listing.labels))
-    splits = draw_splits(listing.labels, listing.splits, listing.draw, seed, each)
+    splits = draw_all(listing, each, seed, groups_of(listing, each, each))
     check_dataset(_inspection(listing.labels, splits, listing, config, None))
 
 
@@ -183,6 +208,7 @@ def _inspection(
         leaks,
         skips,
         contradictions,
+        crossing_groups(listing),
     )
 
 
@@ -212,25 +238,6 @@ def _with_class(listing: Listing, position: int) -> str:
     return f"{listing.names[position]} ({listing.class_names[listing.labels[position]]})"
 
 
-def dataset_digest(
-    digests: np.ndarray,
-    labels: np.ndarray,
-    splits: np.ndarray,
-    class_names: tuple[str, ...],
-    size: int,
-    scales: Mapping[str, DepthScale],
-) -> str:
-    """Names a dataset by its content. digests: uint8 [n, 32], sha256 of each image's pixels; size:
-    in pixels a side; scales: of images of more than 8 bits per channel, by kind."""
-    whites = {kind: scale.white for kind, scale in scales.items()}
-    digest = sha256(
-        json.dumps([size, class_names, whites] if whites else [size, class_names]).encode()
-    )
-    for part in (digests, labels.astype("<i4"), splits):
-        digest.update(part.tobytes())
-    return digest.hexdigest()
-
-
 def _notes(
     listing: Listing, stored: StoredImages, labels: np.ndarray, copy_of: np.ndarray
 ) -> DataNotes:
@@ -255,6 +262,7 @@ def _notes(
         scales=stored.scales,
         left_out=(*_bad_files(listing, stored), *contradictory, *leaking),
         duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
+        groups=describe_groups(listing, positions, groups_of(listing, positions, copy_of)),
     )
 
 

@@ -5,8 +5,9 @@ Decides nothing.
 """
 
 from collections import Counter
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from data.messages import first_of, plural
 
@@ -57,12 +58,36 @@ class DepthScale(_Frozen):
         )
 
 
+class Groups(_Frozen):
+    """How many groups the images are of, the largest by name, and how many images have none, each
+    of which stands for itself and counts as one. independent_share: of all images, how many tell as
+    much if those of a group were always answered alike.
+    """
+
+    count: Annotated[int, Field(ge=1)]
+    largest: str
+    largest_count: Annotated[int, Field(ge=1)]
+    alone: Annotated[int, Field(ge=0)]
+    independent_share: Annotated[float, Field(gt=0, le=1)]
+
+    def line(self) -> str:
+        text = (
+            f"images of {self.count:,} groups resampled together, each in one split and one fold; "
+            f"the largest, '{self.largest}', has {plural(self.largest_count, 'image')}"
+        )
+        if not self.alone:
+            return text
+        stand = plural(self.alone, "image has no group and stands", "images have none and stand")
+        return f"{text}; {stand} alone"
+
+
 class DataNotes(_Frozen):
     """`found` by what was done with files and folders (passed over, taken from deeper folders);
     `converted` by conversion ("grey", "turned by EXIF"); `scales` by kind of number; `duplicates`
     by (name, the first name it copies).
 
-    Duplicates are within one split, and kept. labels: sentences on what is odd about them.
+    Duplicates are within one split, and kept. labels: sentences on what is odd about them. groups:
+    where the experiment names some.
     """
 
     labels: tuple[str, ...] = ()
@@ -71,11 +96,13 @@ class DataNotes(_Frozen):
     scales: dict[str, DepthScale] = {}
     left_out: tuple[LeftOut, ...] = ()
     duplicates: tuple[tuple[str, str], ...] = ()
+    groups: Groups | None = None
 
     def lines(self) -> tuple[str, ...]:
         """One sentence a kind of note, for a terminal or a page; empty when there is nothing to
         say."""
         lines = list(self.labels)
+        lines += [self.groups.line()] if self.groups else []
         lines += [
             f"{plural(how.count, 'file or folder', 'files and folders')} {what}: "
             f"{first_of(how.first, 3, how.count)}"

@@ -127,11 +127,16 @@ def _reach(extreme: Extreme, size: int, options: AugmentationValues) -> tuple[fl
         return _read(geometry.fold([record.matrix(numbers)], size)[0], size, margin=0.0)
     if record.moves is not None:
         return _read(record.moves(numbers, size)[0], size, NEAREST_MARGIN)
+    if record.reads is not None:
+        return _reached(*record.reads(numbers[0], size), size, margin=0.0)
     return 0.0, 0.0
 
 
 def _read(matrix: Floats, size: int, margin: float) -> tuple[float, float]:
-    x, y = geometry.source_coordinates(matrix, size)
+    return _reached(*geometry.source_coordinates(matrix, size), size, margin)
+
+
+def _reached(x: Floats, y: Floats, size: int, margin: float) -> tuple[float, float]:
     rows, columns = np.mgrid[:size, :size]
     distance = np.hypot(x - columns, y - rows).mean()
     return float(geometry.outside(x, y, size, margin).mean()), float(distance)

@@ -8,6 +8,7 @@ augmentation uses, and what it draws for them, is `moves`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ LINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 OUTSIDE = -2.0  # a coordinate all of whose neighbours lie outside the image
 SMOOTH_BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
+# OpenCV's names of them, after `cv2.BORDER_`.
+BORDERS = {"nearest": "REPLICATE", "constant": "CONSTANT", "reflect": "REFLECT", "wrap": "WRAP"}
 
 
 @dataclass(frozen=True)
@@ -126,22 +129,29 @@ def warp(
 def _warp_by_coordinates(
     images: Images, picks: NDArray[np.int64], matrices: Floats, fill: Fill, out: Images
 ) -> None:
-    size = out.shape[1]
-    place = _wrapped if fill.mode == "wrap" else _blanked
-    level = (fill.value,) * 3
     for source, matrix, target in zip(picks.tolist(), matrices, out, strict=True):
-        x, y = place(*source_coordinates(matrix, size), size)
-        cv2.remap(images[source], x, y, cv2.INTER_LINEAR, target, cv2.BORDER_CONSTANT, level)
+        read_at(images[source], *source_coordinates(matrix, out.shape[1]), fill, target)
 
 
-def _blanked(x: Floats, y: Floats, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def read_at(image: Images, x: Floats, y: Floats, fill: Fill, out: Images) -> None:
+    """Reads an image [s, s, 3] at x and y, [s, s] each, into another by bilinear interpolation;
+    what lies outside is filled as `warp` does."""
+    border = SMOOTH_BORDERS.get(fill.mode)
+    if border is None:
+        border = cv2.BORDER_CONSTANT
+        x, y = (_wrapped if fill.mode == "wrap" else _blanked)(x, y, len(image))
+    near_x, near_y = x.astype(np.float32, copy=False), y.astype(np.float32, copy=False)
+    cv2.remap(image, near_x, near_y, cv2.INTER_LINEAR, out, border, (fill.value,) * 3)
+
+
+def _blanked(x: Floats, y: Floats, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     blank = outside(x, y, size)
     near_x, near_y = x.astype(np.float32), y.astype(np.float32)
     near_x[blank] = OUTSIDE
     return near_x, near_y
 
 
-def _wrapped(x: Floats, y: Floats, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _wrapped(x: Floats, y: Floats, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     last = float(size - 1)
     near_x, near_y = (
         np.where(

@@ -99,6 +99,7 @@ def without_missing(listing: Listing) -> Listing:
         read=partial(_read_kept, listing.read, kept),
         fingerprint=sha256(listing.fingerprint.encode() + kept.tobytes()).hexdigest(),
         problems=listing.problems + tuple(problems),
+        groups=listing.groups and tuple(listing.groups[place] for place in kept),
     )
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from data.dataset_notes import Converted, LeftOut
+from data.group_pattern import groups_of_paths
 from data.messages import escaped
 from data.settings import DatasetConfig, Split
 
@@ -45,7 +46,8 @@ class Listing:
     by the source; read(i) gives a file's bytes or a uint8 array, or raises OSError; fingerprint
     changes when any content may have; draw: fractions still to be drawn from train; problems: what
     was found and cannot be read at all; remarks: sentences on how labels are written, which may be
-    meant; found: what was done with files and folders, with how many and the first.
+    meant; found: what was done with files and folders, with how many and the first; groups: each
+    image's, "" where it has none; None where the experiment names none.
     """
 
     names: tuple[str, ...]
@@ -57,6 +59,7 @@ class Listing:
     draw: Split | None = None
     problems: tuple[LeftOut, ...] = ()
     remarks: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
     found: Mapping[str, Converted] = field(default_factory=dict)
 
 
@@ -71,9 +74,10 @@ class FileTable:
         self.problems: list[LeftOut] = []
         self._found: dict[str, list[str]] = {}
         self._classes: list[str] = []
+        self._groups: list[str] = []
         self._stamps: list[tuple[int, int]] = []
 
-    def add(self, name: str, class_name: str, split: int) -> bool:
+    def add(self, name: str, class_name: str, split: int, group: str | None = None) -> bool:
         """Take in the file at `name`, relative to the root, and say whether something is there.
 
         What is no regular file becomes a problem.
@@ -89,6 +93,7 @@ class FileTable:
         self.names.append(name)
         self.splits.append(split)
         self._classes.append(class_name)
+        self._groups += [] if group is None else [group]
         self._stamps.append((status.st_size, status.st_mtime_ns))
         return True
 
@@ -113,11 +118,17 @@ class FileTable:
             fingerprint=self._fingerprint(),
             draw=draw,
             problems=tuple(self.problems),
+            groups=self._named_groups(config),
             found={
                 what: Converted(count=len(names), first=tuple(names[:3]))
                 for what, names in self._found.items()
             },
         )
+
+    def _named_groups(self, config: DatasetConfig) -> tuple[str, ...] | None:
+        if config.group_pattern is not None:
+            return groups_of_paths(config.group_pattern, self.names)
+        return tuple(self._groups) if config.group_column is not None else None
 
     def _fingerprint(self) -> str:
         """sha256 over root, names, sizes and modification times: a file changed with all three kept

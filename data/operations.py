@@ -30,7 +30,7 @@ class StrengthScale:
     whole: bool = False
     of_side: bool = False
 
-    def strength(self, magnitude: int, reflected: bool, size: int) -> float:
+    def strength(self, magnitude: float, reflected: bool, size: int) -> float:
         span = (self.stop - self.start) * magnitude / TOP * (size if self.of_side else 1)
         value = self.start + (int(span) if self.whole else span)
         return 2 * self.mirror - value if reflected and self.mirror is not None else value

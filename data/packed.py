@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import Dataset, dataset_digest
+from data.dataset import Dataset
+from data.dataset_digest import DatasetContent, dataset_digest
 from data.dataset_notes import DataNotes
 from data.files import LEFTOVER_SECONDS, make_folder, new_folder, sweep_leftovers
 from data.splits import DIGEST_BYTES
@@ -128,7 +129,7 @@ def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
     Raises OSError where it is not there, ValueError where it is not as it was sent.
     """
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    groups = folder / GROUPS
+    kept = folder / GROUPS
     notes = DataNotes.model_validate_json(about["notes"])
     images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
     digests, labels, splits = (
@@ -139,7 +140,11 @@ def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
     if not pixels_match(images, digests, num_threads):
         raise ValueError(f"{folder} is damaged: the pixels are not those that were written")
     class_names = tuple(about["class_names"])
-    digest = dataset_digest(digests, labels, splits, class_names, images.shape[1], notes.scales)
+    groups = np.load(kept, allow_pickle=False) if kept.exists() else None
+    content = DatasetContent(
+        digests, labels, splits, class_names, notes.scales, groups if notes.groups else None
+    )
+    digest = dataset_digest(content, images.shape[1])
     if digest != about["digest"]:
         raise ValueError(
             f"the dataset in {folder} arrived with digest {digest[:12]}, sent was "
@@ -153,5 +158,5 @@ def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
         names=tuple(about["names"]),
         digest=digest,
         notes=notes,
-        groups=np.load(groups, allow_pickle=False) if groups.exists() else None,
+        groups=groups,
     )

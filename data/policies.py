@@ -53,8 +53,8 @@ def draw_policy(units: Floats, size: int, policy: str, ops: int, magnitude: int)
     columns = []
     choice, coin = units[:, 0], units[:, 2]
     for _ in range(1 if trivial else ops):
-        position, choice = _digit(choice, len(OPERATIONS))
-        reflected, coin = _digit(coin, 2)
+        position, choice = digit(choice, len(OPERATIONS))
+        reflected, coin = digit(coin, 2)
         columns += [position.astype(np.float64), strengths[position, magnitudes, reflected]]
     return np.stack(columns, axis=1)
 
@@ -97,7 +97,7 @@ def describe_policy(drawn: Floats, policy: str) -> str:
     named = [(OPERATIONS[int(position)], strength) for position, strength in pairs]
     return (
         ", ".join(
-            _words(op, strength, _scale(op, policy))
+            strength_words(op, strength, _scale(op, policy))
             for op, strength in named
             if op.name != "identity"
         )
@@ -109,14 +109,16 @@ def _scale(operation: Operation, policy: str) -> StrengthScale:
     return operation.rand if policy == RAND_AUGMENT else operation.wide
 
 
-def _words(operation: Operation, strength: float, scale: StrengthScale) -> str:
+def strength_words(operation: Operation, strength: float, scale: StrengthScale) -> str:
+    """An operation and how strong, of whichever of its ranges."""
     if not operation.unit:
         return operation.name
     number = f"{strength:+.3g}" if scale.mirror == 0 else f"{strength:.3g}"
     return f"{operation.name} {number} {'of the side' if scale.of_side else operation.unit}"
 
 
-def _digit(fraction: Floats, base: int) -> tuple[NDArray[np.int64], Floats]:
+def digit(fraction: Floats, base: int) -> tuple[NDArray[np.int64], Floats]:
+    """The first digit of fractions in [0, 1) written in a base, and what follows it, in [0, 1)."""
     scaled = fraction * base
     digit = np.floor(scaled)
     return digit.astype(np.int64), scaled - digit

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -17,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from data.group_pattern import LONGEST_PATTERN, check_pattern
 from data.messages import did_you_mean, literal
 
 
@@ -98,3 +100,12 @@ class DatasetConfig(BaseModel):
     """The csv's column of classes."""
     split_column: str = "split"
     """The csv's column of splits, if it has one."""
+    group_column: Annotated[str, Field(min_length=1)] | None = None
+    """What names an image's group (a patient, a product): a column of the csv, an array of the
+    .npz, a feature of the TFRecords. A group stays in one split and one fold, and counts as one in
+    every interval."""
+    group_pattern: (
+        Annotated[str, Field(max_length=LONGEST_PATTERN), AfterValidator(check_pattern)] | None
+    ) = None
+    r"""The same for folders: a regular expression (RE2) that is looked for in the path below
+    `path`; its first group in brackets names the image's, as in `IMG_(\d+)`."""

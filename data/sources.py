@@ -21,10 +21,11 @@ from data.tfrecord import list_tfrecord
 @dataclass(frozen=True)
 class Source:
     """One kind of source. `list(config, cache_dir)` gives its Listing, or raises UserError for what
-    the user can mend."""
+    the user can mend. groups: the setting that may name them."""
 
     about: str
     path: Literal["required", "optional", "none"]
+    groups: Literal["group_column", "group_pattern", None]
     list: Callable[[DatasetConfig, Path], Listing]
 
 
@@ -32,31 +33,39 @@ SOURCES: dict[str, Source] = {
     "folder": Source(
         about="train/, validation/ and test/ with a folder a class in each, or one folder a class",
         path="required",
+        groups="group_pattern",
         list=list_folder,
     ),
     "csv": Source(
         about="a csv with the columns path, label and, if it has them, split; paths are below its "
         "folder",
         path="required",
+        groups="group_column",
         list=list_csv,
     ),
     "arrays": Source(
         about="an .npz of images and labels, or of x_train, y_train and so on",
         path="required",
+        groups="group_column",
         list=list_arrays,
     ),
     "tfrecord": Source(
         about="TFRecord shards of image/encoded and image/class/label, or of TensorFlow Datasets' "
         "image and label",
         path="required",
+        groups="group_column",
         list=list_tfrecord,
     ),
     "digits": Source(
-        about="scikit-learn's 1797 handwritten digits; needs no file", path="none", list=list_digits
+        about="scikit-learn's 1797 handwritten digits; needs no file",
+        path="none",
+        groups=None,
+        list=list_digits,
     ),
     "clothing": Source(
         about="clothing-dataset-small, 3781 photographs in 10 classes; found, or downloaded once",
         path="optional",
+        groups="group_pattern",
         list=list_clothing,
     ),
 }

@@ -13,7 +13,7 @@ import re
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from io import SEEK_END
 from math import prod
 from typing import BinaryIO, NamedTuple
@@ -192,15 +192,20 @@ class ArrayForm(NamedTuple):
 
 
 def read_npz(
-    content: bytes, forms: Mapping[str, ArrayForm], most_bytes: int = MOST_BYTES
+    content: bytes,
+    forms: Mapping[str, ArrayForm],
+    most_bytes: int = MOST_BYTES,
+    optional: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
-    """The arrays, by name. Raises ValueError in one line that names the array where anything is not
-    as asked for."""
+    """The arrays, by name; those of `optional` may be missing. Raises ValueError in one line that
+    names the array where anything is not as asked for."""
     file = io.BytesIO(content)
     try:
         entries = read_directory(file, len(forms))
         names = [entry.name for entry in entries]
-        if sorted(names) != sorted(f"{name}.npy" for name in forms):
+        needed = {f"{name}.npy" for name in forms if name not in optional}
+        allowed = {f"{name}.npy" for name in forms}
+        if len(set(names)) < len(names) or not needed <= set(names) <= allowed:
             raise ValueError(
                 f"it holds {escaped(', '.join(names))}; allowed are exactly {', '.join(forms)}"
             )

@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ FEATURE_KINDS = {
     "int64_list": ("whole number", "whole numbers"),
 }
 UNLABELLED = "; leave shards of images without labels out, and use `predict` on them"
+INDEX_FORMAT = 2
 MOST_OF_NOTHING = 64  # bytes of a shard without records, compressed
 # records kept of those passed over: several threads ask for neighbours, in about the order
 NUM_PASSED = 64
@@ -40,11 +42,12 @@ NUM_PASSED = 64
 @dataclass(frozen=True)
 class _Index:
     """A record each, in order: shard int32 [n], number int64 [n] within the shard, label int64
-    [n]."""
+    [n], group text [n], empty where none is asked for."""
 
     shard: np.ndarray
     number: np.ndarray
     label: np.ndarray
+    group: np.ndarray
 
 
 def list_tfrecord(config: DatasetConfig, cache_dir: Path) -> Listing:
@@ -56,7 +59,7 @@ def list_tfrecord(config: DatasetConfig, cache_dir: Path) -> Listing:
     """
     path = Path(config.path or "")
     shards = find_shards(path)
-    index = _index(shards, cache_dir)
+    index = _index(shards, cache_dir, config.group_column)
     splits = np.array([TRAIN if split is None else split for split in shards.splits], np.int8)
     declared = None if None in shards.splits else sorted({int(split) for split in splits})
     numbers, labels = np.unique(index.label, return_inverse=True)
@@ -70,45 +73,50 @@ def list_tfrecord(config: DatasetConfig, cache_dir: Path) -> Listing:
         found=shards.found,
         fingerprint=shards.fingerprint,
         draw=splits_to_draw(declared, config.split, escaped(str(path))),
+        groups=None if config.group_column is None else tuple(index.group.tolist()),
     )
 
 
-def _index(shards: Shards, cache_dir: Path) -> _Index:
+def _index(shards: Shards, cache_dir: Path, group_key: str | None) -> _Index:
     """The records, read from the shards the first time and from `cache_dir` after that."""
     folder = make_folder(cache_dir / "tfrecord", "the index of the records")
-    path = folder / f"{shards.fingerprint[:32]}.npz"
+    name = sha256(f"{shards.fingerprint}\0{INDEX_FORMAT}\0{group_key or ''}".encode()).hexdigest()
+    path = folder / f"{name[:32]}.npz"
     if path.exists():
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return _Index(**{name: arrays[name] for name in _Index.__dataclass_fields__})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             path.unlink()  # damaged: the shards have it all
-    index = _read_index(shards)
+    index = _read_index(shards, group_key)
     buffer = io.BytesIO()
-    np.savez(buffer, shard=index.shard, number=index.number, label=index.label)
+    np.savez(buffer, **vars(index))
     write_atomically(path, buffer.getvalue(), "the index of the records")
     return index
 
 
-def _read_index(shards: Shards) -> _Index:
-    columns = [np.array(list(_labels(shards.root / name)), np.int64) for name in shards.names]
+def _read_index(shards: Shards, group_key: str | None) -> _Index:
+    found = [list(_labels(shards.root / name, group_key)) for name in shards.names]
+    columns = [np.array([label for label, _ in each], np.int64) for each in found]
     label = np.concatenate(columns)
     if not len(label):
         raise UserError(f"dataset.path: the shards in {escaped(str(shards.root))} hold no record")
     lengths = [len(column) for column in columns]
     shard = np.repeat(np.arange(len(columns), dtype=np.int32), lengths)
     number = np.concatenate([np.arange(length, dtype=np.int64) for length in lengths])
-    return _Index(shard, number, label)
+    return _Index(shard, number, label, np.array([group for each in found for _, group in each]))
 
 
-def _labels(path: Path) -> Iterator[int]:
-    """The label of each record; TensorFlow checks both checksums of each on the way."""
+def _labels(path: Path, group_key: str | None) -> Iterator[tuple[int, str]]:
+    """The label and the group of each record; TensorFlow checks both checksums of each on the
+    way."""
     import tensorflow as tf
 
     number = 0
     try:
         for record in records(path):
-            yield _parsed(record, f"{escaped(str(path))}, record {number}")[1]
+            where = f"{escaped(str(path))}, record {number}"
+            yield _parsed(record, where)[1], _group(record, group_key, where)
             number += 1
     except tf.errors.OpError as error:
         raise UserError(
@@ -153,6 +161,27 @@ def _parsed(record: bytes, where: str) -> tuple[bytes, int]:
     wanted = " or ".join(f"{image} (bytes) with {label} (a whole number)" for image, label in KEYS)
     unlabelled = UNLABELLED if pair is None and any(image in features for image, _ in KEYS) else ""
     raise UserError(f"{where}: {found}; expected {wanted}{unlabelled}")
+
+
+def _group(record: bytes, key: str | None, where: str) -> str:
+    """The group that an Example names, "" where none is asked for or it has none. Raises UserError
+    for what is no name."""
+    import tensorflow as tf
+
+    if key is None:
+        return ""
+    features: Any = tf.train.Example.FromString(record).features.feature
+    feature = features[key] if key in features else tf.train.Feature()
+    values = [*feature.bytes_list.value, *feature.int64_list.value]
+    if len(values) > 1 or feature.float_list.value:
+        raise UserError(
+            f"{where}: {_received((key, feature), (key, feature))}; dataset.group_column must be "
+            "one text or one whole number"
+        )
+    return "".join(
+        value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+        for value in values
+    ).strip()
 
 
 def _received(image: tuple[str, Any], label: tuple[str, Any]) -> str:

@@ -25,6 +25,7 @@ Picks = NDArray[np.int64]
 Indices = Sequence[int] | Picks
 
 CHUNK = 8192  # images drawn at once: 10 MB of plans at most, whatever the size of the dataset
+SHARE_STREAM = 2**32 - 1  # of no augmentation
 BATCHES_AHEAD = 2  # a thread, painted and not yet asked for
 
 
@@ -107,6 +108,26 @@ def augmented_batches(
         return clean_batches(images, picks, size)
     jobs = _jobs(images.shape[1], picks, values, seed, view, size)
     return painted_ahead(images, jobs, num_threads)
+
+
+def is_augmented(seed: int, view: int, picks: Picks, share: float) -> NDArray[np.bool_]:
+    """Which of the images at `picks` are augmented for a view, bool [k], where a share of 0 to 1 of
+    them is: those of a smaller share are among those of a larger one, and each is painted as it is
+    at any share."""
+    return unit_draws(seed, SHARE_STREAM, view, picks)[:, 0] < share
+
+
+def with_clean_ones(
+    batches: Iterator[Images], images: Images, picks: Picks, augmented: NDArray[np.bool_]
+) -> Iterator[Images]:
+    """The batches of the images at `picks`, with those that are not `augmented`, bool [k], as they
+    are."""
+    start = 0
+    for batch in batches:
+        here = slice(start, start + len(batch))
+        batch[~augmented[here]] = images[picks[here][~augmented[here]]]
+        start += len(batch)
+        yield batch
 
 
 def paint(images: Images, picks: Picks, plan: PicturePlan) -> Images:

@@ -33,49 +33,47 @@ INVERT = Augmentation(
 )
 
 
-def _f1_parts(answers: ImageAnswers) -> NDArray[np.float64]:
-    """The mean F1 of the classes that have images, plus each image's influence on it. F1 of a class
-    is 2 a / d, a the share of images rightly given it, d the shares that are of it and are given
-    it, summed: an image that counts a_i and d_i moves it by (2 a_i - F1 d_i) / d.
-    """
-    parts = np.zeros(answers.predicted.shape)
-    for label in np.unique(answers.true):
-        given, is_so = answers.predicted == label, answers.true == label
-        either = given.astype(float) + is_so
-        whole = either.mean(axis=-1, keepdims=True)
-        f1 = 2 * (given & is_so).mean(axis=-1, keepdims=True) / whole
-        parts += f1 + (2 * (given & is_so) - f1 * either) / whole
-    return parts / len(np.unique(answers.true))
+def _kappa_parts(answers: ImageAnswers) -> NDArray[np.float64]:
+    """Cohen's kappa, (r - e) / (1 - e), plus each image's influence on it: r the share of right
+    answers, e what it would be by chance, the sum over classes of the share that is of it times the
+    share that is given it."""
+    classes = int(max(answers.predicted.max(), answers.true.max())) + 1
+    parts = []
+    for given in answers.predicted.reshape(-1, len(answers.true)):
+        own, taken = (np.bincount(x, minlength=classes) / len(x) for x in (answers.true, given))
+        right, chance = (given == answers.true).astype(float), float(own @ taken)
+        kappa = (right.mean() - chance) / (1 - chance)
+        moved = (right - right.mean()) * (1 - chance)
+        moved -= (1 - right.mean()) * (taken[answers.true] + own[given] - 2 * chance)
+        parts.append(kappa + moved / (1 - chance) ** 2)
+    return np.array(parts).reshape(answers.predicted.shape)
 
 
-def _f1_flip(true: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of one right answer that becomes wrong, by any other class."""
-    counts = np.bincount(true)
-    present = counts > 0
-    moved = np.zeros(len(counts))
-    moved[present] = len(true) / (2 * counts[present])
-    others = (moved.sum() - moved) / max(np.count_nonzero(present) - 1, 1)
-    flips: NDArray[np.float64] = ((moved + others) / np.count_nonzero(present))[true]
-    return flips
+def _kappa_flip(true: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Of one right answer among all right ones that becomes wrong."""
+    own = np.bincount(true) / len(true)
+    chance = float(own @ own)
+    return np.full(len(true), 1 / (1 - chance) if chance < 1 else 1.0)
 
 
-def _f1_score(answers: ImageAnswers, chosen: NDArray[np.bool_]) -> float:
+def _kappa_score(answers: ImageAnswers, chosen: NDArray[np.bool_]) -> float:
     if not chosen.any():
         return 0.0
     some = (answers.predicted[chosen], answers.log_prob[chosen], answers.true[chosen])
-    return float(_f1_parts(ImageAnswers(*some)).mean())
+    return float(_kappa_parts(ImageAnswers(*some)).mean())
 
 
-MACRO_F1 = ObjectiveRecord(
-    name="macro_f1",
-    parts=_f1_parts,
-    score=_f1_score,
-    flip=_f1_flip,
+KAPPA = ObjectiveRecord(
+    name="kappa",
+    parts=_kappa_parts,
+    score=_kappa_score,
+    flip=_kappa_flip,
     direction="max",
     best=1.0,
-    bounds=(-1.0, 1.0),
-    unit=Unit(100.0, 1, "points", "macro-F1"),
-    words="macro-F1",
+    bounds=(-2.0, 2.0),
+    unit=Unit(100.0, 1, "points", "kappa"),
+    words="kappa",
+    of_class="accuracy",
 )
 
 

@@ -15,7 +15,7 @@ from data.augmentations import AUGMENTATIONS, active, alone, complete, draw
 from data.errors import UserError
 from data.extremes import augment_to, extremes, label_safety
 from data.messages import literal
-from data.value_forms import Choice, Flag, NumberPair
+from data.value_forms import Choice, Flag, NumberPair, Whole
 from data.views import augment, unit_draws
 from search.export.exporters import LIBRARIES
 
@@ -46,6 +46,24 @@ STREAMS = {
     "cval": 15,
     "policy_ops": 16,
     "policy_magnitude": 17,
+    "hue_range": 18,
+    "grayscale_share": 19,
+    "auto_contrast_share": 20,
+    "equalize_share": 21,
+    "invert_share": 22,
+    "posterize_range": 23,
+    "solarize_range": 24,
+    "sharpness_range": 25,
+    "blur_range": 26,
+    "noise_range": 27,
+    "jpeg_range": 28,
+    "erasing_range": 29,
+    "erasing_fill": 30,
+    "crop_range": 31,
+    "crop_ratio": 32,
+    "perspective_range": 33,
+    "elastic": 34,
+    "aug_mix": 35,
 }
 
 
@@ -53,6 +71,8 @@ def strong(record: Augmentation) -> Any:
     """A value that must show: the top of the bounds, halved where it is a number."""
     if isinstance(record.form, Flag | Choice):
         return record.bounds[-1]
+    if isinstance(record.form, Whole):
+        return int(record.bounds[1]) // 2
     return [0.0, 0.5] if isinstance(record.form, NumberPair) else float(record.bounds[1]) / 2
 
 
@@ -63,7 +83,8 @@ def _added(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def images() -> NDArray[np.uint8]:
-    return np.random.default_rng(0).integers(0, 256, (8, 24, 24, 3), dtype=np.uint8)
+    """Without black and white, so that there is something to stretch."""
+    return np.random.default_rng(0).integers(10, 246, (8, 24, 24, 3), dtype=np.uint8)
 
 
 def units(count: int) -> Callable[[int], NDArray[np.float64]]:
@@ -185,6 +206,20 @@ def test_one_augmentation_draws_the_same_whatever_else_is_on(record: Augmentatio
 
 
 @DRAWN
+@pytest.mark.parametrize("size", [8, 9, 31])
+def test_a_picture_of_any_size_is_the_same_alone_as_in_company(
+    record: Augmentation, size: int
+) -> None:
+    images = np.random.default_rng(size).integers(0, 256, (6, size, size, 3), dtype=np.uint8)
+    low, high = record.bounds[0], record.bounds[-1]
+    most = [low, high] if isinstance(record.form, NumberPair) else high
+    for settings in ({record.name: strong(record)}, {record.name: most}):
+        together = augment(images, range(6), settings, 1, 0)
+        assert together.shape == images.shape
+        np.testing.assert_array_equal(augment(images, [4], settings, 1, 0)[0], together[4])
+
+
+@DRAWN
 def test_extremes_are_labelled_apart_and_can_be_painted(
     record: Augmentation, images: NDArray[np.uint8]
 ) -> None:
@@ -226,7 +261,14 @@ def test_a_numeric_record_takes_numbers_and_others_do_not(record: Augmentation) 
             record.parse(1)
 
 
-OTHER_OPTIONS = {"fill_mode": "constant", "cval": 200, "policy_ops": 3, "policy_magnitude": 25}
+OTHER_OPTIONS = {
+    "fill_mode": "constant",
+    "cval": 200,
+    "policy_ops": 3,
+    "policy_magnitude": 25,
+    "crop_ratio": 2.0,
+    "erasing_fill": "white",
+}
 
 
 def test_every_option_belongs_to_an_augmentation() -> None:

@@ -8,6 +8,7 @@ file under `<!-- file: NAME -->`, one that shows what stands in a file made befo
 of: NAME -->`.
 """
 
+import linecache
 import re
 import shlex
 import shutil
@@ -94,11 +95,13 @@ def inline_commands(page: str) -> list[str]:
 def made_small(experiment: dict[str, Any]) -> dict[str, Any]:
     """The same question with the smallest settings; digits where photographs would be needed."""
     small = {**experiment}
+    is_own = "build" in experiment.get("model", {})
     for section, values in SMALLEST.items():
-        small[section] = {**small.get(section, {}), **values}
+        if not (section == "model" and is_own):  # it says all of that itself
+            small[section] = {**small.get(section, {}), **values}
     if small["dataset"]["source"] == "clothing":
         small["dataset"] = {"source": "digits", "image_size": 8}
-    if small["training"].get("mode") == "scratch":
+    if small["training"].get("mode") == "scratch" or is_own:
         small["training"]["views"] = "fresh"
     if small["dataset"]["source"] == "digits" or "two-classes" in str(small["dataset"].get("path")):
         small["dataset"].pop("split", None)
@@ -119,6 +122,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in (ROOT / "experiments").glob("*.yaml"):
         experiment = made_small(yaml.safe_load(path.read_text()))
         (folder / "experiments" / path.name).write_text(yaml.safe_dump(experiment))
+    for path in (ROOT / "experiments").glob("*.py"):
+        shutil.copy(path, folder / "experiments")
     digits = load_digits()
     for label in range(3):
         (folder / "photos" / f"class{label}").mkdir(parents=True)
@@ -160,7 +165,11 @@ def test_every_command_and_snippet_of_a_page_runs(
         if "not run" in block.marks:
             continue
         where = f"{page}:{block.line}"
-        if block.language == "python":
+        if block.language == "python" and "file" in block.marks:
+            (desk / block.marks["file"]).write_text(block.text)
+        elif block.language == "python":  # with its source at hand, as in a notebook
+            lines = block.text.splitlines(keepends=True)
+            linecache.cache[where] = (len(block.text), None, lines, where)
             exec(compile(block.text, where, "exec"), names)
         elif block.language == "yaml":
             keep_file(block, desk)

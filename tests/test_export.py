@@ -18,15 +18,18 @@ from exported import (
     SIZE,
     Apply,
     Floats,
+    exported,
     with_albumentations,
     with_generator,
     with_keras,
     with_torchvision,
 )
 from numpy.typing import NDArray
+from PIL import Image
 
 from data.moves import most_pixels
 from data.views import augment, plan_pictures, unit_draws
+from search.export.exporters import Policy, targets_of
 
 # Keras 3.15 calls SciPy by its old name.
 pytestmark = pytest.mark.filterwarnings(
@@ -260,3 +263,55 @@ def test_torchvision_pads_as_wide_as_the_strongest_transform_reads(
 ) -> None:
     white = np.full((200, SIZE, SIZE, 3), 255, np.uint8)
     assert with_torchvision({**augmentation, "fill_mode": fill_mode})(white).min() >= 254
+
+
+def photographs() -> NDArray[np.uint8]:
+    from skimage import data as samples
+
+    sources = (samples.astronaut(), samples.chelsea(), samples.coffee(), samples.rocket())
+    few = [np.asarray(Image.fromarray(each).resize((SIZE, SIZE))) for each in sources]
+    return np.repeat(np.stack(few), COUNT // len(few), axis=0)
+
+
+ON_PHOTOGRAPHS: dict[str, Any] = {
+    "hue_range": 90,
+    "grayscale_share": 0.4,
+    "auto_contrast_share": 0.4,
+    "equalize_share": 0.4,
+    "invert_share": 0.4,
+    "posterize_range": 6,
+    "solarize_range": 255,
+    "sharpness_range": [0.0, 2.0],
+    "noise_range": 40.0,
+    "blur_range": 2.0,
+    "jpeg_range": 90,
+    "erasing_range": 0.2,
+    "crop_range": 0.5,
+}
+# Each said in a comment of the code: drawn once for a whole batch, sides drawn apart, and the like.
+LOOSER = {
+    ("keras", "blur_range"): 1.0,
+    ("keras", "erasing_range"): 0.3,
+    ("keras", "noise_range"): 0.25,
+    ("albumentations", "crop_range"): 0.35,
+    ("torchvision", "crop_range"): 0.35,
+}
+
+
+@pytest.mark.parametrize("name", ON_PHOTOGRAPHS)
+@pytest.mark.parametrize("library", [with_keras, with_albumentations, with_torchvision])
+def test_photographs_change_as_much_as_ours_do(
+    library: Callable[[dict[str, Any]], Apply], name: str
+) -> None:
+    augmentation = {name: ON_PHOTOGRAPHS[name], "erasing_fill": "white"}
+    to = library.__name__.removeprefix("with_")
+    if to not in targets_of(Policy("A test", augmentation, SIZE)):
+        pytest.skip(f"{to} cannot express it")
+    images = photographs()
+    inside = np.s_[:, 1:-1, 1:-1]  # Keras sharpens as if there were black beyond the border
+    painted = augment(images, range(COUNT), augmentation, SEED, 0)
+    expected = np.abs(painted - images.astype(float))[inside]
+    theirs = np.abs(library(augmentation)(images) - images.astype(float))[inside]
+    tolerance = LOOSER.get((to, name), 0.15)
+    assert theirs.mean() == pytest.approx(expected.mean(), rel=tolerance)
+    assert tolerance == 0.15 or exported(to, **augmentation).caveats

@@ -45,6 +45,22 @@ VALUES: dict[str, Any] = {
     "saturation_range": [0.5, 1.5],
     "policy": "rand_augment",
     "cutout": 0.25,
+    "hue_range": 60,
+    "grayscale_share": 0.5,
+    "auto_contrast_share": 0.5,
+    "equalize_share": 0.5,
+    "invert_share": 0.5,
+    "posterize_range": 5,
+    "solarize_range": 200,
+    "sharpness_range": [0.0, 2.0],
+    "blur_range": 1.5,
+    "noise_range": 20.0,
+    "jpeg_range": 60,
+    "erasing_range": 0.4,
+    "crop_range": 0.4,
+    "perspective_range": 0.4,
+    "elastic": 0.05,
+    "aug_mix": 3,
 }
 
 
@@ -72,8 +88,23 @@ MORE: tuple[tuple[str, Any], ...] = (
     ("saturation_range", [0.0, 3.0]),
     ("policy", "trivial_augment_wide"),
     ("cutout", 1.0),
+    ("hue_range", 180),
+    ("hue_range", 1.0),
+    ("grayscale_share", 1.0),
+    ("auto_contrast_share", 1.0),
+    ("equalize_share", 1.0),
+    ("invert_share", 1.0),
+    ("posterize_range", 7),
+    ("solarize_range", 255),
+    ("sharpness_range", [1.5, 6.0]),
+    ("blur_range", 6.0),
+    ("noise_range", 255.0),
+    ("jpeg_range", 99),
+    ("erasing_range", 1.0),
+    ("crop_range", 0.99),
 )
-BARS = np.random.default_rng(4).integers(0, 256, (1, SIZE, SIZE, 3), dtype=np.uint8)
+# No black and no white, so that there is something to stretch.
+BARS = np.random.default_rng(4).integers(10, 246, (1, SIZE, SIZE, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("to", LIBRARIES)

@@ -8,8 +8,10 @@ import pytest
 
 from benchmarks.world import Images, World
 from search.evidence.answer import answer_of
+from search.evidence.choosing import propose, strengths
 from search.evidence.claims import Declared, claim
-from search.evidence.curves import NOTHING, Axis, Combination, fit, propose, strengths
+from search.evidence.curves import NOTHING, Axis, Combination
+from search.evidence.effects import fit
 from search.evidence.intervals import Contrasts, simultaneous
 from search.evidence.looks import plan_looks
 from search.evidence.measurements import Luck, Measurements, Training, measure
@@ -208,8 +210,8 @@ def test_the_range_of_strengths_holds_the_best_and_the_smallest_sensible_one_is_
 
 def test_levels_are_effects_of_their_own() -> None:
     axis = Axis("brightness_range", ((1.0, 1.0), (0.8, 1.2), (0.5, 1.5)))
-    assert axis.terms((0.5, 1.5)).tolist() == [0.0, 1.0]
-    assert axis.terms((1.0, 1.0)).tolist() == [0.0, 0.0]
+    most, none = (Combination.of({axis.name: value}) for value in ((0.5, 1.5), (1.0, 1.0)))
+    assert axis.terms([most, none]).tolist() == [[0.0, 1.0], [0.0, 0.0]]
 
 
 def test_a_number_may_lie_on_either_side_of_changing_nothing() -> None:

@@ -15,6 +15,7 @@ import pytest
 from tiny_networks import noise, tiny_model
 
 from data.errors import UserError
+from search.experiment.precisions import PRECISIONS
 from search.features import devices
 from search.features import extractor as features
 from search.features.backbones import build_backbone
@@ -255,9 +256,6 @@ def test_openvino_is_imported_without_its_telemetry() -> None:
     [
         ({"avx2"}, "float32", "float32"),
         ({"amx_bf16", "avx512_bf16"}, "float32", "float32"),
-        ({"amx_bf16", "avx512_bf16"}, "auto", "bfloat16"),
-        ({"avx512_bf16"}, "auto", "float32"),
-        ({"avx2"}, "auto", "float32"),
         ({"avx512_bf16"}, "bfloat16", "bfloat16"),
     ],
 )
@@ -284,11 +282,6 @@ def test_a_precision_that_cannot_be_had_is_refused(
         features.resolve_precision(asked, engine)
 
 
-def test_auto_is_float32_on_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "processor_flags", lambda: frozenset({"amx_bf16"}))
-    assert features.resolve_precision("auto", "tensorflow") == "float32"
-
-
 @pytest.mark.skipif(
     not devices.processor_flags() & devices.BFLOAT16_FLAGS,
     reason="no bfloat16 on this processor",
@@ -296,4 +289,4 @@ def test_auto_is_float32_on_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:
     extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)
     assert extractor.precision == "bfloat16"
-    assert 1e-4 < extractor.difference < features.ALLOWED_DIFFERENCE["bfloat16"]
+    assert 1e-4 < extractor.difference < PRECISIONS["bfloat16"].allowed_difference

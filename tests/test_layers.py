@@ -23,7 +23,17 @@ from benchmarks.imports import (
 
 TREES = source_trees()
 GRAPH = import_graph(TREES)
-HEAVY = {"tensorflow", "keras", "keras_tuner", "mlflow", "matplotlib", "sklearn", "openvino", "ray"}
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "keras_tuner",
+    "mlflow",
+    "matplotlib",
+    "sklearn",
+    "openvino",
+    "nncf",
+    "ray",
+}
 
 
 def _libraries(nodes: Iterator[ast.AST]) -> set[str]:

@@ -15,7 +15,7 @@ from search.report.view import SearchView
 
 FIXED_COLUMNS = (
     *("trial", "kind", "status", "score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"),
-    *("label", "source_trial", "views", "verdict", "p"),
+    *("label", "source_trial", "views", "precision", "verdict", "p"),
 )
 
 
@@ -40,15 +40,15 @@ def dataset_of(state: SearchState) -> DatasetSummary:
 
 def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchState) -> None:
     header = trials_csv(SearchView(finished)).splitlines()[0].split(",")
-    assert tuple(header[:14]) == FIXED_COLUMNS
-    assert header[14:18] == list(finished.opened.space)  # type: ignore[union-attr]
-    assert header[18:] == sorted(header[18:])
+    assert tuple(header[:15]) == FIXED_COLUMNS
+    assert header[15:19] == list(finished.opened.space)  # type: ignore[union-attr]
+    assert header[19:] == sorted(header[19:])
 
 
 def test_a_row_in_full(finished: SearchState) -> None:
     row = trials_csv(SearchView(finished)).splitlines()[4]
     assert (
-        row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,trial 3,,16,,"
+        row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,trial 3,,16,float32,,"
         "0.000000,15,0.1,0.1,false,,,"
     )
 

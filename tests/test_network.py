@@ -1,6 +1,7 @@
 """A network with its head: what trains and what stays, states that can be put back, decay, and what
 only a GPU is given."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,6 +67,22 @@ def test_what_is_below_the_start_stays_to_the_bit(as_training: bool) -> None:
         "above_conv/bias",
         *(f"above_bn/{name}" for name in norms),
     }
+
+
+def test_the_gradient_is_that_of_the_loss_as_images_count_in_it() -> None:
+    network, batch = _network(), _batch(4)
+    network.start(initial_weights(SHAPE, 1), 5)
+    counts = np.array([0.5, 1, 2, 0.5], np.float32)
+    found = network.gradients(replace(batch, counts=counts))
+    alone = [network.gradients(_row(batch, row)) for row in range(4)]
+    for place, gradient in enumerate(found):
+        expected = sum(counts[row] * alone[row][place] for row in range(4)) / 4
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def _row(batch: Batch, row: int) -> Batch:
+    here = slice(row, row + 1)
+    return Batch(batch.inputs[here], batch.targets[here], batch.kept[here], batch.labels[here])
 
 
 def test_the_loss_falls() -> None:

@@ -35,7 +35,7 @@ class _Lost(Network):
     """Trains with a finite loss to weights that answer with no number, as the last step of an epoch
     may."""
 
-    def predict(self, batches: Any, labels: np.ndarray) -> Any:
+    def predict(self, batches: Any, labels: np.ndarray, whole: bool = False) -> Any:
         predicted, log_prob = super().predict(batches, labels)
         return predicted, np.full_like(log_prob, np.nan)
 

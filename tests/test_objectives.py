@@ -1,19 +1,24 @@
 """What every objective of the table promises; a new one is tested as soon as it is there."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_records import MACRO_F1
+from made_up_records import KAPPA
 from pydantic import TypeAdapter, ValidationError
+from sklearn.metrics import f1_score, roc_auc_score
 
+from search.evidence.resampling import image_variance, strata
+from search.experiment.influence import auc_parts, f1_parts, macro_auc, macro_f1
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective, ObjectiveRecord
 
 CLASSES, IMAGES = 3, 90
 
 every_objective = pytest.mark.parametrize(
-    "objective", [*OBJECTIVES.values(), MACRO_F1], ids=lambda objective: objective.name
+    "objective", [*OBJECTIVES.values(), KAPPA], ids=lambda objective: objective.name
 )
 
 
@@ -26,12 +31,16 @@ def _answers(share_right: float, seed: int = 0) -> ImageAnswers:
     rng, true = np.random.default_rng(seed), _truth()
     right = rng.random((2, IMAGES)) < share_right
     predicted = np.where(right, true, (true + 1) % CLASSES).astype(np.int16)
+    probs = np.where(np.arange(CLASSES) == predicted[..., None], 0.8, 0.1)
+    log_probs = np.log(probs).astype(np.float32)
     log_prob = np.log(np.where(right, 0.8, 0.1)).astype(np.float32)
-    return ImageAnswers(predicted, log_prob, true)
+    return ImageAnswers(predicted, log_prob, true, log_probs)
 
 
 def _row(answers: ImageAnswers, row: int = 0) -> ImageAnswers:
-    return ImageAnswers(answers.predicted[row], answers.log_prob[row], answers.true)
+    assert answers.log_probs is not None
+    one = answers.log_probs[row]
+    return ImageAnswers(answers.predicted[row], answers.log_prob[row], answers.true, one)
 
 
 def test_an_experiment_may_name_those_of_the_table_and_no_others() -> None:
@@ -78,6 +87,7 @@ def test_the_score_of_some_images_does_not_see_the_others(objective: ObjectiveRe
         np.where(chosen, first.predicted, second.predicted),
         np.where(chosen, first.log_prob, second.log_prob),
         first.true,
+        np.where(chosen[:, None], first.of_all_classes, second.of_all_classes),
     )
     assert objective.score(mixed, chosen) == objective.score(first, chosen)
 
@@ -120,7 +130,8 @@ def test_a_reported_figure_turned_by_the_sign_is_better_when_larger(
 @every_objective
 def test_nothing_is_better_than_the_best(objective: ObjectiveRecord) -> None:
     true = _truth()
-    perfect = ImageAnswers(true[None], np.zeros((1, IMAGES)), true)
+    sure = np.where(np.arange(CLASSES) == true[:, None], 0.0, -50.0)
+    perfect = ImageAnswers(true[None], np.zeros((1, IMAGES)), true, sure[None])
     assert objective.sign * objective.parts(perfect).mean() == pytest.approx(objective.best)
     for share in (0.0, 0.5, 1.0):
         assert objective.parts(_answers(share)).mean() <= objective.sign * objective.best
@@ -146,3 +157,81 @@ def test_a_probability_that_is_no_number_has_no_log_loss() -> None:
     answers = ImageAnswers(np.zeros(2), np.array([0.0, np.nan]), np.zeros(2, int))
     with pytest.raises(ValueError, match="NaN"):
         OBJECTIVES["log_loss"].parts(answers)
+
+
+def _probabilities(seed: int, images: int = 120, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities float32 [n, classes] that know a little, with ties; and labels, uneven."""
+    rng = np.random.default_rng(seed)
+    true = np.sort(rng.integers(0, classes, images) * rng.integers(0, 2, images))
+    logits = np.round(rng.normal(size=(images, classes)), 1)
+    logits[np.arange(images), true] += 1
+    return (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)).astype(np.float32), true
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_auc_is_scikit_learns_one_against_rest(seed: int) -> None:
+    log_probs, true = _probabilities(seed)
+    probs = np.exp(log_probs.astype(np.float64))
+    probs /= probs.sum(axis=1, keepdims=True)
+    exact = roc_auc_score(true, probs, multi_class="ovr", average="macro")
+    assert macro_auc(log_probs, true) == pytest.approx(exact, abs=1e-4)  # ties of float32 alone
+    assert auc_parts(log_probs, true).mean() == pytest.approx(macro_auc(log_probs, true))
+    exact_ties = roc_auc_score(true == 1, log_probs[:, 1])
+    two = np.stack([-log_probs[:, 1], log_probs[:, 1]], axis=1)
+    assert macro_auc(two, (true == 1).astype(int)) == pytest.approx(exact_ties)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_macro_f1_is_scikit_learns(seed: int) -> None:
+    log_probs, true = _probabilities(seed)
+    predicted = log_probs.argmax(axis=1)
+    exact = f1_score(true, predicted, average="macro")
+    assert macro_f1(predicted, true) == pytest.approx(exact)
+    assert f1_parts(predicted, true).mean() == pytest.approx(exact)
+
+
+@pytest.mark.parametrize(
+    ("figure", "parts"),
+    [
+        (lambda p, t: macro_auc(p, t), auc_parts),
+        (lambda p, t: macro_f1(p.argmax(axis=1), t), lambda p, t: f1_parts(p.argmax(axis=1), t)),
+    ],
+    ids=["auc", "macro_f1"],
+)
+def test_parts_vary_as_the_figure_does_where_images_are_drawn_again(
+    figure: Callable[..., float], parts: Callable[..., np.ndarray]
+) -> None:
+    log_probs, true = _probabilities(1, images=600)
+    rng, moved = np.random.default_rng(3), []
+    for _ in range(300):
+        picks = np.concatenate(
+            [rng.choice(np.flatnonzero(true == k), (true == k).sum()) for k in range(4)]
+        )
+        moved.append(figure(log_probs[picks], true[picks]))
+    deviation = np.sqrt(image_variance(strata(parts(log_probs, true), true)))
+    assert deviation == pytest.approx(np.std(moved), rel=0.12)
+
+
+def test_classes_that_are_not_there_count_for_nothing() -> None:
+    log_probs, true = _probabilities(2)
+    some = true != 2
+    assert 0.5 < macro_auc(log_probs[some], true[some]) < 1
+    assert macro_auc(log_probs[true == 0], true[true == 0]) == 0.5
+    assert macro_f1(np.array([0, 0, 1]), np.array([0, 0, 0])) == pytest.approx(0.8)
+    assert macro_f1(np.zeros(0, int), np.zeros(0, int)) == 0.0
+    assert auc_parts(log_probs[None, true == 0], true[true == 0]).tolist() == [
+        [0.5] * int((true == 0).sum())
+    ]
+
+
+def test_equal_scores_are_half_a_win() -> None:
+    assert macro_auc(np.zeros((10, 2)), np.arange(10) % 2) == 0.5
+
+
+def test_auc_needs_the_probabilities_of_all_classes() -> None:
+    answers = ImageAnswers(np.zeros((1, 2), int), np.zeros((1, 2)), np.array([0, 1]))
+    with pytest.raises(ValueError, match="the probability of the true class alone"):
+        OBJECTIVES["auc"].parts(answers)
+    nan = replace(answers, log_probs=np.full((1, 2, 2), np.nan))
+    with pytest.raises(ValueError, match="NaN"):
+        OBJECTIVES["auc"].parts(nan)

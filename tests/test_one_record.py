@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_records import INVERT, MACRO_F1
-from sklearn.metrics import f1_score
+from made_up_records import INVERT, KAPPA
+from sklearn.metrics import cohen_kappa_score
 from small_search import EXPERIMENT
 
 from data.augmentations import AUGMENTATIONS, visible_settings
@@ -34,7 +34,7 @@ from search.export.exporters import Policy, targets_of, write
 def _added(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As if both had stood in their tables when the experiment's type was made from them."""
     monkeypatch.setitem(AUGMENTATIONS, INVERT.name, INVERT)
-    monkeypatch.setitem(OBJECTIVES, MACRO_F1.name, MACRO_F1)
+    monkeypatch.setitem(OBJECTIVES, KAPPA.name, KAPPA)
     field = ExperimentConfig.model_fields["augmentation"]
     with monkeypatch.context() as patch:
         patch.setattr(field, "annotation", augmentation_section())
@@ -49,7 +49,7 @@ def _config(folder: Path) -> ExperimentConfig:
     experiment = {
         **EXPERIMENT,
         "augmentation": {"invert": {"min": 0.2, "max": 1}, "vertical_flip": [False, True]},
-        "evaluation": {**EXPERIMENT["evaluation"], "objective": "macro_f1"},
+        "evaluation": {**EXPERIMENT["evaluation"], "objective": "kappa"},
         "tracking": {"uri": None},
         "execution": {"cache_dir": str(folder / "cache")},
     }
@@ -62,7 +62,7 @@ def test_a_whole_search_goes_over_them(tmp_path: Path) -> None:
     summary = json.loads((result.run_dir / "summary.json").read_text())
     assert "invert" in summary["verdicts"]
     page = (result.run_dir / "report.html").read_text()
-    assert "points of macro-F1" in page or "differences of macro-F1" in page
+    assert "points of kappa" in page or "differences of kappa" in page
     assert "invert" in page
     table = (result.run_dir / "trials.csv").read_text().splitlines()
     assert "invert" in table[0].split(",")
@@ -108,11 +108,11 @@ def _pair(seeds: int = 3, images: int = 300) -> tuple[Predictions, Predictions, 
 def test_an_objective_that_is_no_mean_has_its_figure_its_effect_and_its_interval() -> None:
     better, worse, labels = _pair()
     exact = [
-        np.mean([f1_score(labels, row, average="macro") for row in each.predicted])
+        np.mean([cohen_kappa_score(labels, row) for row in each.predicted])
         for each in (better, worse)
     ]
-    assert metric_values(better, labels, 3)["macro_f1"] == pytest.approx(exact[0])
-    effect = paired_effect(better, worse, labels, "macro_f1", seed=1)
+    assert metric_values(better, labels, 3)["kappa"] == pytest.approx(exact[0])
+    effect = paired_effect(better, worse, labels, "kappa", seed=1)
     assert effect.delta == pytest.approx(exact[0] - exact[1])
     assert effect.ci_low < effect.delta < effect.ci_high
     assert effect.ci_low > 0
@@ -121,14 +121,14 @@ def test_an_objective_that_is_no_mean_has_its_figure_its_effect_and_its_interval
 
 def test_its_parts_vary_as_the_figure_does_where_images_are_drawn_again() -> None:
     better, worse, labels = _pair()
-    parts = paired_difference(better, worse, labels, "macro_f1").mean(axis=0)
+    parts = paired_difference(better, worse, labels, "kappa").mean(axis=0)
     rng, moved = np.random.default_rng(5), []
     for _ in range(300):
         picks = np.concatenate(
             [rng.choice(np.flatnonzero(labels == k), (labels == k).sum()) for k in range(3)]
         )
         figures = [
-            np.mean([f1_score(labels[picks], row[picks], average="macro") for row in p.predicted])
+            np.mean([cohen_kappa_score(labels[picks], row[picks]) for row in p.predicted])
             for p in (better, worse)
         ]
         moved.append(figures[0] - figures[1])
@@ -138,10 +138,10 @@ def test_its_parts_vary_as_the_figure_does_where_images_are_drawn_again() -> Non
 
 def test_an_objective_that_is_no_mean_has_a_floor_and_a_power() -> None:
     _, worse, labels = _pair()
-    floor = null_floor([(worse, worse)], worse, labels, "macro_f1", seed=1)
-    assert 0 <= floor.mean <= floor.p95 <= 1
-    spread = measured_spread(worse, labels, "macro_f1")
+    floor = null_floor([(worse, worse)], worse, labels, "kappa", seed=1)
+    assert 0 <= floor.mean <= floor.p95 <= 2
+    spread = measured_spread(worse, labels, "kappa")
     assert spread is not None
-    advice = advise(Plan(300, 5, 3), KnownBaseline(0.7, spread), "macro_f1")
+    advice = advise(Plan(300, 5, 3), KnownBaseline(0.7, spread), "kappa")
     assert advice.detectable_effect is not None
     assert "points" in advice.found

@@ -8,7 +8,7 @@ import numpy as np
 from stand_ins import complete, make_spec, resources_in
 
 from search.driver.ledger import Ledger
-from search.experiment.trial import Outcome, TrialSpec
+from search.experiment.trial import Outcome, TrialSpec, Truth
 from search.journal.state import EventLog
 from search.training.progress import OnEpoch
 
@@ -30,7 +30,9 @@ class HandEngine:
 
 
 def _ledger(folder: Path, engine: HandEngine) -> Ledger:
-    return Ledger(EventLog(folder / "journal.jsonl"), engine, folder, np.zeros(4, np.int64), seed=0)
+    return Ledger(
+        EventLog(folder / "journal.jsonl"), engine, folder, Truth(np.zeros(4, np.int64)), seed=0
+    )
 
 
 def _ask(ledger: Ledger, count: int = 3) -> list[int]:

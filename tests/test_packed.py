@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from disks import mounted
-from pictures import SPLIT_COUNTS, folder_config, write_folders
+from pictures import SPLIT_COUNTS, csv_config, folder_config, write_folders
 from PIL import Image
 
 from data import files
@@ -135,3 +135,17 @@ def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path: Path) 
         pytest.raises(StorageError, match="the disk is full"),
     ):
         unpack(parcel_of(large), blocks_of(large), folder)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_named_groups_are_checked_on_arrival(tmp_path: Path, size: int) -> None:
+    write_folders(tmp_path, {".": 24})
+    rows = [f"{n:03d}.png,{n // 2 % 2},g{n // size}\n" for n in range(24)]
+    config = csv_config(tmp_path, "path,label,group\n" + "".join(rows), group_column="group")
+    dataset = open_dataset(config, tmp_path / "cache", seed=1)
+    unpack(parcel_of(dataset), blocks_of(dataset), tmp_path / "there")
+    arrived = open_packed(packed_folder(tmp_path / "there", dataset.digest))
+    np.testing.assert_array_equal(arrived.groups, dataset.groups)
+    wrong = replace(parcel_of(dataset), groups=np.zeros(24, np.int64))
+    with pytest.raises(ValueError, match="arrived with digest"):
+        unpack(wrong, blocks_of(dataset), tmp_path / "elsewhere")

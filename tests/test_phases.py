@@ -19,6 +19,7 @@ from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialSpec
+from search.features.precision_choice import PrecisionChoice
 
 OPTIONS = {"fill_mode": "constant", "cval": 200, "policy_ops": 3, "policy_magnitude": 25}
 AUGMENTATION = {
@@ -59,7 +60,7 @@ def context_of(records: list[TrialRecord], **sections: Any) -> Context:
     space = config.space
     ledger: Any = Ledger(records)
     specs, unread = SpecFactory(config, space, "float32"), cast("Dataset", None)
-    prepared = Prepared(config, space, specs, unread, "float32")
+    prepared = Prepared(config, space, specs, unread, PrecisionChoice("float32"))
     return Context(prepared, ledger, lambda asked: False)
 
 

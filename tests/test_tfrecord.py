@@ -230,3 +230,28 @@ def test_labels_beyond_the_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("only one\n")
     with pytest.raises(UserError, match="names 1 classes, but labels run from 0 to 1"):
         _listed(tmp_path)
+
+
+def test_a_feature_names_groups(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        for number, (image, label) in enumerate(EXAMPLES[:6]):
+            made = example(image, label)
+            if number < 5:
+                made.features.feature["patient"].bytes_list.value.append(b"p%d" % (number // 2))
+            made.features.feature["burst"].int64_list.value.append(number // 3)
+            made.features.feature["age"].float_list.value.append(0.5)
+            writer.write(made.SerializeToString())
+
+    def groups(column: str) -> tuple[str, ...] | None:
+        config = DatasetConfig(source="tfrecord", path=str(tmp_path), group_column=column)
+        return list_images(config, tmp_path / "cache").groups
+
+    assert groups("patient") == ("p0", "p0", "p1", "p1", "p2", "")
+    assert groups("burst") == ("0", "0", "0", "1", "1", "1")
+    assert _listed(tmp_path).groups is None
+    with pytest.raises(UserError, match=r"age is a float .*must be one text or one whole number"):
+        groups("age")
+    with pytest.raises(UserError, match=r'group_column: "none" is empty for all images'):
+        groups("none")

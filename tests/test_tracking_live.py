@@ -17,7 +17,7 @@ from states import make_state
 from search.driver.ledger import Ledger, Stopped, Surroundings
 from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import TrialRecord, Truth
 from search.journal.state import EventLog
 from search.tracking.children import LiveTrials
 from search.tracking.tracker import Tracker
@@ -172,7 +172,7 @@ def test_an_epoch_shows_within_ten_seconds_of_its_end(mlflow_uri, run_dir):
         log.append("opened", opened=make_state().opened.model_dump(mode="json"))
         tracker.submit(log.state)
         around = Surroundings((tracker,))
-        ledger = Ledger(log, engine, run_dir, np.zeros(4, int), 1, around)
+        ledger = Ledger(log, engine, run_dir, Truth(np.zeros(4, int)), 1, around)
 
         def watch() -> None:
             assert wait_until(lambda: _has_an_epoch(mlflow_uri), 40)

@@ -177,7 +177,7 @@ def effects_alike(count: int, shared: float) -> Intervals:
 def curve_picture() -> bytes:
     """An SVG: two curves of a made-up search whose truth is known, as a search claims them."""
     from benchmarks.made_up_searches import Plan, run
-    from benchmarks.simulations import WORLDS
+    from benchmarks.simulated_searches import WORLDS
 
     world = WORLDS["a peak of 2 points within, another at the edge"]
     claims = run(world, Plan(), SEED).claims

@@ -11,11 +11,22 @@ from pathlib import Path
 
 import numpy as np
 
-from data.dataset import TRAIN, VALIDATION
+from data.dataset import TRAIN, VALIDATION, Dataset
+from data.groups import effective_size
+from data.likeness import look_grouped
 from data.messages import plural
+from data.own_code import given
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
+from search.driver.code_files import code_of
 from search.driver.looking import looks_declared
-from search.driver.prepare import Prepared, available_cores, prepare, require_runnable, resources_of
+from search.driver.prepare import (
+    Prepared,
+    available_cores,
+    check_model,
+    prepare,
+    require_runnable,
+    resources_of,
+)
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
 from search.driver.workload import trained_later, workload
@@ -67,16 +78,25 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises
     UserError."""
     require_runnable(config)
-    resources = resources_of(config, Path("runs") / config.name)
+    code = code_of(config)
+    with given(code):
+        return _plan(config, resources_of(config, Path("runs") / config.name, code))
+
+
+def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
-    speed = _images_per_second(prepared, resources)
+    check_model(prepared)
+    network = network_cost(prepared)
+    if network is not None and prepared.space.mode == "fit":
+        speed = network.images_per_second
+    else:
+        speed = _images_per_second(prepared, resources)
     work = workload(config)
     num_later = round(sum(phase.trials for phase in work.later))
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)
-    network = network_cost(prepared)
     if network is not None:
         images = network.images
     amounts = {"images": float(images), "heads": 0.0 if network else fits}
@@ -98,7 +118,13 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=(*prepared.space.remarks(), *_busy(), *_looks(config)),
+        remarks=(
+            *prepared.space.remarks(),
+            *prepared.choice.lines(),
+            *look_grouped(prepared.dataset),
+            *_busy(),
+            *_looks(config),
+        ),
     )
 
 
@@ -129,6 +155,7 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
         folds=evaluation.folds,
         seeds=evaluation.confirm.seeds if evaluation.confirm else evaluation.seeds,
         num_compared=prepared.num_trials + len(controls_of(prepared.config)) - 1,
+        independent_share=_independent_share(prepared.dataset),
     )
     known = KnownBaseline(
         accuracy=metrics.get("accuracy", TYPICAL_ACCURACY),
@@ -137,6 +164,13 @@ def _advice(prepared: Prepared, resources: Resources) -> Advice:
         weight=float(np.sqrt((weights**2).mean())),
     )
     return advise(plan, known, objective, num_validation=int((splits == VALIDATION).sum()))
+
+
+def _independent_share(dataset: Dataset) -> float:
+    if dataset.groups is None:
+        return 1.0
+    groups = np.asarray(dataset.groups)[np.isin(dataset.splits, (TRAIN, VALIDATION))]
+    return effective_size(groups) / len(groups)
 
 
 def _room(metrics: dict[str, float], objective: Objective) -> float | None:
@@ -162,6 +196,8 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         return None
     predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
     objective = prepared.config.evaluation.objective
+    if OBJECTIVES[objective].needs_all and predictions.log_probs is None:
+        return None
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
 

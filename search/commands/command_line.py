@@ -67,6 +67,20 @@ Inline = Annotated[
         "--inline", help="Run trials in this process, for debugging; nothing limits their time."
     ),
 ]
+CodeChanged = Annotated[
+    bool,
+    typer.Option(
+        "--code-changed", help="Go on although code of your own was edited since the search began."
+    ),
+]
+RunCode = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-code",
+        help="Own code that may be run, a copy that you have read: the file, or a folder of files. "
+        "A search that names code is not trained again without.",
+    ),
+]
 DemoLeak = Annotated[
     bool,
     typer.Option(

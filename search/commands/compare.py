@@ -18,7 +18,7 @@ from search.driver.specs import NONE
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord
+from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord, Truth
 from search.features.process_cache import dataset_of
 from search.verification.consistency import JournaledAnswers
 from search.verification.reopening import scratch_resources
@@ -55,18 +55,18 @@ def compare(first: Path, second: Path) -> RunComparison:
     folders = first, second
     runs = open_run(first), open_run(second)
     dataset = _dataset(runs, folders)
-    labels = np.asarray(dataset.labels)
+    truth = Truth.of(dataset)
     answers = [JournaledAnswers(folder, dataset) for folder in folders]
     tested = _answers(runs, [run.state.baseline("test") for run in runs], answers)
-    pairs = [*_out_of_fold(runs, answers, labels), _pair("no augmentation, test", tested, labels)]
+    pairs = [*_out_of_fold(runs, answers, truth), _pair("no augmentation, test", tested, truth)]
     chosen = _answers(runs, [final_record(run.state) for run in runs], answers)
     if any(record.label != NONE for record, _ in chosen):
-        pairs.append(_pair("what each recommends, test", chosen, labels))
+        pairs.append(_pair("what each recommends, test", chosen, truth))
     return RunComparison(names=(runs[0].opened.name, runs[1].opened.name), pairs=tuple(pairs))
 
 
 def _out_of_fold(
-    runs: Runs, answers: Sequence[JournaledAnswers], labels: np.ndarray
+    runs: Runs, answers: Sequence[JournaledAnswers], truth: Truth
 ) -> list[ComparedPair]:
     """No augmentation in both, where the same images were scored in the same folds: of the
     confirmation, whose seeds are more, or of the controls."""
@@ -75,7 +75,7 @@ def _out_of_fold(
         if all(record is not None and record.predictions_file for record in records):
             both = _answers(runs, records, answers)
             if _are_alike(both):
-                return [_pair("no augmentation, out of fold", both, labels)]
+                return [_pair("no augmentation, out of fold", both, truth)]
     return []
 
 
@@ -134,14 +134,16 @@ def _are_alike(both: list[Answered]) -> bool:
     return np.array_equal(first.images, second.images) and np.array_equal(first.fold, second.fold)
 
 
-def _pair(what: str, tested: list[Answered], labels: np.ndarray) -> ComparedPair:
+def _pair(what: str, tested: list[Answered], truth: Truth) -> ComparedPair:
     """The models that both have, seed by seed."""
     models = min(len(answers.predicted) for _, answers in tested)
     first, second = (
-        Predictions(each.images, each.predicted[:models], each.log_prob[:models], each.fold)
+        Predictions(each.images, each.predicted[:models], each.log_prob[:models], each.fold).of(
+            truth
+        )
         for _, each in tested
     )
-    true = labels[first.images]
+    labels, true = truth.labels, truth.labels[first.images]
     return ComparedPair(
         what=what,
         labels=(tested[0][0].label, tested[1][0].label),

@@ -16,6 +16,7 @@ from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.modes import mode_of
 from search.training.network import Batch, Network
 from search.training.network_training import NetworkShape, network_of
+from search.training.own_model import build_own, outputs_of
 
 STEPS = 3  # timed, after one that builds the graph
 PREDICTING = 3.0  # times as fast as training
@@ -42,8 +43,12 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
         return None
     evaluation = prepared.config.evaluation
     num_classes = len(prepared.dataset.class_names)
-    network, way, extracts = _network(prepared, settings, num_classes)
-    speed = _images_per_second(network, settings, num_classes)
+    if settings.model.build is not None:
+        way, extracts = "own model, trained by Keras's fit", 0
+        speed = _own_images_per_second(prepared, settings, num_classes)
+    else:
+        network, way, extracts = _network(prepared, settings, num_classes)
+        speed = _images_per_second(network, settings, num_classes)
     work = workload(prepared.config)
     trained, scored = _rows_of_a_head(prepared)
     head_epochs = sum(phase.views for phase in work.phases.values())
@@ -101,6 +106,19 @@ def _images_per_second(network: Network, settings: Settings, num_classes: int) -
     start = time.perf_counter()
     losses = [network.train(batch, 0.0, 0.0)[0] for _ in range(STEPS)]
     float(losses[-1])
+    return STEPS * size / (time.perf_counter() - start)
+
+
+def _own_images_per_second(prepared: Prepared, settings: Settings, num_classes: int) -> float:
+    size, side = settings.training.batch_size, prepared.config.dataset.image_size
+    model, _ = build_own(settings.model, seed=0)
+    outputs = outputs_of(model, str(settings.model.build), num_classes, side)
+    pictures = np.zeros((size, side, side, 3), np.float32)
+    targets = outputs.targets(np.arange(size) % num_classes)
+    model.train_on_batch(pictures, targets)
+    start = time.perf_counter()
+    for _ in range(STEPS):
+        model.train_on_batch(pictures, targets)
     return STEPS * size / (time.perf_counter() - start)
 
 

@@ -11,7 +11,9 @@ from data.augmentations import active
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import write_atomically
-from data.messages import did_you_mean, escaped
+from data.messages import did_you_mean, escaped, plural
+from data.own_code import given
+from search.driver.code_files import check_code, code_of
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
@@ -51,7 +53,9 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
     resources = resources_of(config, path.parent)
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
-    write_atomically(path, preview_sheet(dataset, config), "the preview")
+    check_code(config)
+    with given(code_of(config)):
+        write_atomically(path, preview_sheet(dataset, config), "the preview")
     return path
 
 
@@ -88,9 +92,10 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
         record = next((record for record in state.records if record.trial == trial), None)
         if record is None:
             raise UserError(f"there is no trial {trial}; allowed: 0 to {len(state.records) - 1}")
-        augmentation = record.spec.settings.augmentation
+        augmentation, training = record.spec.settings.augmentation, record.spec.settings.training
+        how = _how_often(training.augmented_share, training.clean_epochs)
         return Policy(
-            _title(f"Trial {trial} of the search {name}, {images}", augmentation),
+            _title(f"Trial {trial} of the search {name}, {images}{how}", augmentation),
             augmentation,
             size,
         )
@@ -99,10 +104,19 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
         raise UserError(
             "nothing is recommended yet; let the search finish, or export a trial with --trial N"
         )
-    augmentation = winner["augmentation"]
+    augmentation, training = winner["augmentation"], winner["training"]
+    how = _how_often(training["augmented_share"], training["clean_epochs"])
     return Policy(
-        _title(f"Recommended by the search {name}, {images}", augmentation), augmentation, size
+        _title(f"Recommended by the search {name}, {images}{how}", augmentation), augmentation, size
     )
+
+
+def _how_often(share: float, clean_epochs: int) -> str:
+    """What the code does not do by itself, in the words of its title."""
+    words = f"; trained with {share:.0%} of the pictures augmented" if share < 1 else ""
+    if clean_epochs:
+        words += f"; its last {plural(clean_epochs, 'epoch')} on clean pictures"
+    return words
 
 
 def _title(text: str, augmentation: dict[str, Any]) -> str:
@@ -165,7 +179,7 @@ def verified(
         raise UserError(
             "--no-train is for bundles; a run directory is verified with one trial trained again"
         )
-    found = verify(path, extent.trial, data, say, weights)
+    found = verify(path, extent.trial, data, say, weights, extent.run_code)
     return _verified(found, describe_verification(found))
 
 

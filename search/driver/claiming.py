@@ -22,8 +22,10 @@ from search.evidence.answer import (
     answer_of,
     least_known,
 )
+from search.evidence.choosing import propose, strengths
 from search.evidence.claims import Declared, claim, nothing_to_claim
-from search.evidence.curves import NOTHING, Axis, Combination, Model, fit, propose, strengths
+from search.evidence.curves import NOTHING, Axis, Combination
+from search.evidence.effects import Model, fit
 from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.shortfall import blur_of, what_would_show

@@ -141,8 +141,8 @@ def after_test(context: Context, known: Knowledge) -> TestResult:
 def _score(context: Context, label: str, number: int) -> Score:
     result = context.ledger.record(number).result
     metrics = result.metrics if result else {}
-    num_images = len(context.ledger.predictions(number).images)
-    interval = wilson_interval(metrics["accuracy"], num_images)
+    count = context.ledger.predictions(number).num_independent
+    interval = wilson_interval(metrics["accuracy"], count)
     return Score(label=label, metrics=metrics, accuracy_ci=interval)
 
 

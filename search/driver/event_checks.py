@@ -18,6 +18,7 @@ from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answe
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
 from search.experiment.objectives import OBJECTIVES
+from search.experiment.precisions import PRECISIONS
 from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Opened, Resumed, Retried, Told
@@ -28,7 +29,7 @@ LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
 MOST_LABEL = 500  # signs
-METRICS = set(OBJECTIVES)
+METRICS = {name for name, record in OBJECTIVES.items() if record.always}
 
 
 def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> None:
@@ -161,7 +162,7 @@ def _check_environment(environment: dict[str, Any]) -> None:
             isinstance(table, dict) and all(isinstance(each, str) for each in table.values()),
             f"environment.{name} is no table of texts",
         )
-    allowed = ("float32", "bfloat16")
+    allowed = tuple(PRECISIONS)
     _need(
         environment.get("precision", allowed[0]) in allowed,
         f"environment.precision; allowed: {', '.join(allowed)}",
@@ -209,7 +210,8 @@ def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
     named = so_far.space.named_values(spec.settings)
     _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
     _need(
-        (model.backbone, model.weights) in so_far.backbones,
+        (model.backbone, model.weights) in so_far.backbones
+        and model.build == so_far.config.model.written.get("build"),
         "spec.settings.model is none that the config asks for",
     )
     _need(

@@ -15,11 +15,13 @@ from pydantic import ValidationError
 from data.errors import UserError
 from data.listing import reason_of
 from data.messages import literal
+from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
 from data.sources import SOURCES
 from search.driver.algorithms import ALGORITHMS
+from search.driver.code_files import with_code, with_hyperparameters, with_mode
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
-from search.experiment.config import ExperimentConfig
+from search.experiment.config import ExperimentConfig, config_type
 from search.experiment.secrets import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
@@ -50,13 +52,18 @@ def load_config(
     `experiment` or `overrides` are none of these.
     """
     overrides = _texts(overrides)
+    is_filled = isinstance(experiment, ExperimentConfig) and not overrides
     if isinstance(experiment, ExperimentConfig):
         experiment = {**experiment.filled, "tracking": experiment.tracking.model_dump(mode="json")}
-    data, origin = _read(experiment)
+    data, origin, base = _read(experiment)
     for override in overrides:
         _apply_override(data, override)
         resolve_paths(data, Path.cwd())
-    return parse_config(data, origin)
+    data = with_code(data, base, origin)
+    config = parse_config(data, origin)
+    if config.model.written.get("build") is None or is_filled:
+        return config
+    return parse_config(with_hyperparameters(data, config, origin), origin)
 
 
 def _texts(overrides: object) -> Sequence[str]:
@@ -69,15 +76,16 @@ def _texts(overrides: object) -> Sequence[str]:
     )
 
 
-def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """The plain data of an experiment, and what errors call it."""
+def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], str, Path]:
+    """The plain data of an experiment, what errors call it, and the folder that its paths are
+    relative to."""
     if isinstance(experiment, Mapping):
         data = {
             key: dict(part) if isinstance(part, Mapping) else part
             for key, part in experiment.items()
         }
         resolve_paths(data, Path.cwd())
-        return data, "the experiment"
+        return data, "the experiment", Path.cwd()
     if not isinstance(experiment, str | Path):
         raise TypeError(
             f"an experiment was given as {type(experiment).__name__}; allowed: the path of an "
@@ -90,17 +98,19 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
             f"{path}: received {literal(data)}; an experiment file is a mapping of keys to values, "
             "each literal key: value, with a space after the colon"
         )
-    resolve_paths(data, path.resolve().parent)
-    return data, str(path)
+    base = path.resolve().parent
+    resolve_paths(data, base)
+    return data, str(path), base
 
 
 def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """Checks plain data. Raises UserError with one line for each mistake."""
     try:
-        text = json.dumps(data, allow_nan=False, default=_plain)
-        config = ExperimentConfig.model_validate_json(text, strict=True, context=TABLES)
+        text = json.dumps(with_mode(data), allow_nan=False, default=_plain)
+        kind = config_type(_from_outside(data))
+        config = kind.model_validate_json(text, strict=True, context=TABLES)
     except ValidationError as error:
-        lines = (f"{origin}: {complaint(ExperimentConfig, item, data)}" for item in error.errors())
+        lines = (f"{origin}: {complaint(kind, item, data)}" for item in error.errors())
         raise UserError("\n".join(dict.fromkeys(lines))) from error
     except RecursionError as error:
         raise UserError(f"{origin}: {TOO_DEEP}") from error
@@ -114,6 +124,13 @@ def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     except UserError as error:
         raise UserError(f"{origin}: {error}") from error
     return config
+
+
+def _from_outside(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The augmentations that no table holds."""
+    section = data.get("augmentation")
+    names = section if isinstance(section, Mapping) else ()
+    return tuple(sorted(name for name in names if is_from_outside(name)))
 
 
 def _plain(value: Any) -> Any:
@@ -176,6 +193,8 @@ def _apply_override(data: dict, override: str) -> bool:
 def experiment_schema() -> dict[str, Any]:
     """The JSON Schema of an experiment file, for editors: every section, every name of a table."""
     schema = _named(ExperimentConfig.model_json_schema())
+    section = schema["$defs"]["AugmentationSection"]
+    section["patternProperties"] = {OUTSIDE: outside_schema()}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -185,5 +204,12 @@ def _named(schema: Any) -> Any:
         return [_named(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    names = {"enum": list(TABLES[schema["table"]])} if isinstance(schema.get("table"), str) else {}
-    return {key: _named(value) for key, value in schema.items() if key != "table"} | names
+    found = {key: _named(value) for key, value in schema.items() if key != "table"}
+    if not isinstance(schema.get("table"), str):
+        return found
+    table = TABLES[schema["table"]]
+    listed = {"type": "string", "enum": list(table)}
+    pattern = getattr(table, "pattern", None)  # of names that are not listed
+    if pattern is None:
+        return found | listed
+    return {**found, "anyOf": [listed, {"type": "string", "pattern": f"^{pattern}$"}]}

@@ -58,4 +58,4 @@ def _score(ledger: Ledger, source: int, number: int) -> LeakedScore:
 def _accuracy(ledger: Ledger, number: int) -> tuple[float, tuple[float, float]]:
     result = ledger.record(number).result
     accuracy = result.metrics["accuracy"] if result else 0.0
-    return accuracy, wilson_interval(accuracy, len(ledger.predictions(number).images))
+    return accuracy, wilson_interval(accuracy, ledger.predictions(number).num_independent)

@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from search.evidence.evaluation import paired_effect
 from search.evidence.findings import Evidence
 from search.experiment.seeds import derive_seed
@@ -30,6 +28,7 @@ from search.experiment.trial import (
     TrialRecord,
     TrialResult,
     TrialSpec,
+    Truth,
 )
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import KeptPredictions, read_predictions
@@ -85,24 +84,24 @@ class Surroundings:
 
 
 class Ledger:
-    """labels: int [n], of the whole dataset. seed: of the bootstrap. For one thread."""
+    """truth: of the whole dataset. seed: of the bootstrap. For one thread."""
 
     def __init__(
         self,
         log: EventLog,
         engine: TrialRunner,
         run_dir: Path,
-        labels: np.ndarray,
+        truth: Truth,
         seed: int,
         around: Surroundings | None = None,
     ) -> None:
         self._log, self._engine, self._run_dir = log, engine, run_dir
-        self._labels, self._seed = labels, seed
+        self._truth, self._seed = truth, seed
         self._around = around or Surroundings()
         self._num_asked = 0
         self._first_with_key: dict[str, int] = {}
         self._futures: dict[int, Future[Outcome]] = {}
-        self._answers = KeptPredictions(run_dir)
+        self._answers = KeptPredictions(run_dir, truth)
         self._reports: queue.SimpleQueue[tuple[int, EpochReport]] = queue.SimpleQueue()
 
     def ask(self, spec: TrialSpec, settings: dict[str, Any], rung: int | None = None) -> int:
@@ -198,9 +197,8 @@ class Ledger:
         objective = self.record(number).spec.protocol.objective
         pair = (self._source(number), self._source(baseline))
         seed = derive_seed(self._seed, "bootstrap", *pair)
-        return paired_effect(
-            self.predictions(number), self.predictions(baseline), self._labels, objective, seed
-        )
+        both = self.predictions(number), self.predictions(baseline)
+        return paired_effect(*both, self._truth.labels, objective, seed)
 
     def conclude(self, evidence: Evidence) -> None:
         """Writes down what is known before a phase has ended, unless the journal has it."""

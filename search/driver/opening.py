@@ -3,10 +3,11 @@ config, and which of its trials are tried again. What may change between two sit
 `experiment.changes`."""
 
 import json
+import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,20 @@ from data.errors import UserError
 from data.messages import plural
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import Prepared, describe_environment, prepare, resources_of
+from search.driver.prepare import (
+    OnImages,
+    Prepared,
+    check_model,
+    describe_environment,
+    prepare,
+    resources_of,
+    subject_of,
+)
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import read_journal
-from search.experiment.config import Changes, ExperimentConfig, differences, may_change
+from search.experiment.config import CODE, Changes, ExperimentConfig, differences, may_change
 from search.experiment.trial import TrialRecord
+from search.features.precision_choice import require_precision
 from search.journal.events import Opened, Retried
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous, read_predictions
@@ -46,11 +56,14 @@ def check_resumable(run_dir: Path) -> None:
         raise JournalError(f"{run_dir}: {error}. {advice}") from error
 
 
-def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> ExperimentConfig:
+def continued(
+    state: SearchState, config: ExperimentConfig, run_dir: Path, code_changed: bool = False
+) -> ExperimentConfig:
     """The config that the search of `state` goes on with: as it was begun, but for what of `config`
     may differ.
 
-    Raises UserError where `config` is of another search, naming each value that differs.
+    Raises UserError where `config` is of another search, naming each value that differs, and where
+    own code was edited unless `code_changed`.
     """
     assert state.opened is not None, "a search goes on once it was begun"
     begun = _begun_config(state.opened, run_dir)
@@ -61,6 +74,16 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
             f"Restore {'that' if len(fixed) == 1 else 'those'}, choose another --run-dir, or start "
             f"anew with {FRESH}"
         )
+    edited = [
+        name for name, digest in config.code.files.items() if begun.code.files.get(name) != digest
+    ]
+    if edited and not code_changed:
+        raise UserError(
+            f"{', '.join(edited)} was edited since the search of {run_dir} began, and its trials "
+            "would no longer be of one code. Restore it, choose another --run-dir, start anew with "
+            f"{FRESH}, or, where the edit changes no picture and no model, go on with "
+            "--code-changed"
+        )
     hours = config.search.max_hours if may_set_hours(state, config) else begun.search.max_hours
     return begun.model_copy(
         update={
@@ -68,6 +91,7 @@ def continued(state: SearchState, config: ExperimentConfig, run_dir: Path) -> Ex
             "execution": config.execution,
             "search": begun.search.model_copy(update={"max_hours": hours}),
             "dataset": begun.dataset.model_copy(update={"path": config.dataset.path}),
+            "code": config.code,
         }
     )
 
@@ -94,13 +118,31 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    prepared = prepare(config, resources_of(config, run_dir), on_images)
-    for line in prepared.dataset.notes.lines():
+    prepared = _prepare(config, run_dir, log.state.opened, on_images, progress.message)
+    check_model(prepared)
+    for line in (*prepared.dataset.notes.lines(), *prepared.choice.lines()):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
     log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
     write_outputs(log.state, run_dir, with_report=False)
+    return prepared
+
+
+def _prepare(
+    config: ExperimentConfig,
+    run_dir: Path,
+    opened: Opened | None,
+    on_images: OnImages,
+    say: Callable[[str], None],
+) -> Prepared:
+    """A search that was begun goes on in its own precision. Raises UserError where that cannot be
+    had any more."""
+    resources = resources_of(config, run_dir)
+    if opened is None:
+        return prepare(config, resources, on_images, say=say)
+    prepared = prepare(config, resources, on_images, opened.environment.get("precision", "float32"))
+    require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
     return prepared
 
 
@@ -156,6 +198,9 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
     assert before.opened is not None, "a search goes on once it was begun"
     changes = differences(_begun_config(before.opened, run_dir).filled, config.filled)
     more_time = lifts_cut(before, config)
+    if CODE in changes:  # what was painted by the code before
+        for folder in ("views", "checkpoints"):
+            shutil.rmtree(run_dir / folder, ignore_errors=True)
     log.append("resumed", **({"changed": changes, "config_hash": config.hash} if changes else {}))
     lines = [
         f"going on with another value: {_text({key: values})}" for key, values in changes.items()

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
-
 from data.files import make_folder, sweep_leftovers
+from data.own_code import Code, given
 from data.sources import path_to_images
+from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
 from search.driver.ending import SittingOutcome, ended
@@ -38,7 +38,7 @@ from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Resources
+from search.experiment.trial import Resources, Truth
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
@@ -135,12 +135,14 @@ class SearchResult:
 class SessionOptions:
     """fresh: start anew in a directory that holds another search. inline: run trials in this
     process. demo_leak: then score the trials once more on augmented images, a mistake to learn
-    from. stop: set to stop."""
+    from. stop: set to stop. code_changed: go on although own code was edited since the search
+    began."""
 
     fresh: bool = False
     inline: bool = False
     demo_leak: bool = False
     stop: threading.Event | None = None
+    code_changed: bool = False
 
 
 def run_search(
@@ -174,12 +176,14 @@ def run_search(
             if log.warning:
                 progress.message(log.warning)
             if log.state.opened is not None:
-                config = continued(log.state, config, run_dir)
+                config = continued(log.state, config, run_dir, options.code_changed)
             stop = options.stop or threading.Event()
             sitting = _Sitting(config, run_dir, progress, options, lock, log, stop)
             lacks_leak = options.demo_leak and log.state.leak is None
-            is_over = log.state.finished_at is not None and not lacks_leak
-            return _show_finished(sitting) if is_over else _sit(sitting)
+            if log.state.finished_at is not None and not lacks_leak:
+                return _show_finished(sitting)
+            with given(sitting.code):
+                return _sit(sitting)
 
 
 def _check_arguments(progress: object, options: object) -> None:
@@ -214,9 +218,14 @@ class _Sitting:
     log: EventLog
     stop: threading.Event
 
+    @cached_property
+    def code(self) -> Code:
+        """Of the user's own, as it was read when the sitting began."""
+        return code_of(self.config)
+
     @property
     def resources(self) -> Resources:
-        return resources_of(self.config, self.run_dir)
+        return resources_of(self.config, self.run_dir, self.code)
 
     def publisher(self) -> Publisher:
         tracking, say = self.config.tracking, self.progress.message
@@ -273,8 +282,8 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     listeners = _listeners(sitting, prepared, publisher)
     heard = (*listeners, sitting.progress, OnTold(deadline.told), OnTold(showing.told))
     around = Surroundings(heard, sitting.stop, sitting.lock.verify)
-    labels = np.asarray(prepared.dataset.labels)
-    ledger = Ledger(log, engine, sitting.run_dir, labels, config.seed, around)
+    truth = Truth.of(prepared.dataset)
+    ledger = Ledger(log, engine, sitting.run_dir, truth, config.seed, around)
     looks = log.state.opened.earlier_looks if log.state.opened else 0
     context = Context(prepared, ledger, partial(out_of_time, log, deadline), looks)
     phases = WITH_LEAK if sitting.options.demo_leak else PHASES

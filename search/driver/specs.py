@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.experiment.config import ControlName, ExperimentConfig
+from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
-from search.experiment.trial import Kind, Precision, Protocol, Settings, TrialResult, TrialSpec
+from search.experiment.trial import STREAMS, Kind, Protocol, Settings, TrialResult, TrialSpec
 from search.training.modes import Views, mode_of
 
 NONE, COURSE, TRIVIAL = "no augmentation", "course settings", "TrivialAugment"
@@ -29,16 +30,6 @@ COURSE_SETTINGS: dict[str, Any] = {
     "shear_range": 10,
     "zoom_range": 0.1,
     "vertical_flip": True,
-}
-
-# The stream of random numbers that each kind of trial draws from.
-STREAMS: dict[Kind, str] = {
-    "control": "search",
-    "trial": "search",
-    "leak": "search",
-    "confirm": "confirm",
-    "ablation": "confirm",
-    "test": "test",
 }
 
 CONTROLS: dict[str, dict[str, Any]] = {
@@ -80,7 +71,8 @@ def _mean(epochs: tuple[int, ...]) -> int:
 
 @dataclass(frozen=True)
 class SpecFactory:
-    """Makes the specs of one experiment. precision: as resolved on this machine."""
+    """Makes the specs of one experiment. precision: of the search phase, as resolved on this
+    machine; those of the other parts follow from it."""
 
     config: ExperimentConfig
     space: Space
@@ -157,6 +149,6 @@ class SpecFactory:
             dataset_seed=derive_seed(self.config.seed, "split"),
             settings=settings.model_copy(update={"training": training}),
             protocol=protocol,
-            precision=self.precision,
+            precision=PRECISIONS[self.precision].parts[STREAMS[kind]],
             feature_dtype=self.config.execution.feature_dtype,
         )

@@ -1,18 +1,25 @@
 """`AugmentationTuner`: a whole search under the calls that KerasTuner's own tuners answer to, for
 Python. Nothing of the search is here: it is `session`'s."""
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from data.own_code import LiveCode, with_callbacks
 from search.driver.algorithms import build_oracle
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.session import SearchResult, SessionOptions, run_search
+from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
+
+OWN = "hyperparameters."  # of a model of the user's own, in tables
 
 if TYPE_CHECKING:
     import keras
@@ -39,12 +46,22 @@ class TunerCalls:
     within a rung only. Values have the types that an experiment file gives them.
     `get_best_models(n)` trains those trials on train + validation and returns models that take raw
     uint8 images.
+
+    hypermodel: as KerasTuner takes it, a build function or a HyperModel, in the place of
+    `model.build`; its trials run in this process.
     """
 
     oracle: "keras_tuner.Oracle"
 
-    def __init__(self, config: ExperimentLike, run_dir: str | Path | None = None) -> None:
-        config = load_config(config)
+    def __init__(
+        self,
+        config: ExperimentLike,
+        run_dir: str | Path | None = None,
+        hypermodel: Any = None,
+    ) -> None:
+        self._live = None if hypermodel is None else LiveCode.of(hypermodel)
+        with self._at_hand():
+            config = load_config(config, self._overrides(config))
         self.config = config
         self.run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
         self.result: SearchResult | None = None
@@ -58,14 +75,25 @@ class TunerCalls:
     def search(
         self,
         *fit_arguments: Any,
+        callbacks: Sequence[Any] = (),
         progress: Any = None,
         options: SessionOptions | None = None,
         **fit_options: Any,
     ) -> SearchResult:
-        """Runs or resumes the search. Raises UserError for what the user can mend, TypeError for
-        what Keras's `fit` would take: images and training are the experiment's."""
+        """Runs or resumes the search. callbacks: Keras's, for a model of your own, which is then
+        trained in this process. Raises UserError for what the user can mend, TypeError for what
+        else Keras's `fit` would take: images and training are the experiment's."""
         _refuse_fit(fit_arguments, fit_options)
-        self.result = run_search(self.config, self.run_dir, progress, options)
+        name = self.config.model.written.get("build")
+        if callbacks and name is None:
+            raise TypeError(
+                "search() received callbacks=, which are for a model of your own: give it as "
+                "hypermodel=build, or name it in model.build"
+            )
+        if callbacks or self._live is not None:
+            options = replace(options or SessionOptions(), inline=True)
+        with self._at_hand(), with_callbacks(str(name), callbacks):
+            self.result = run_search(self.config, self.run_dir, progress, options)
         self.oracle = build_oracle(self.config, self.config.space)
         self._records = {}
         for record in fullest(self.result.state.of_kind("trial")):
@@ -98,6 +126,22 @@ class TunerCalls:
             "call search(), which reads a finished one and goes on with another"
         )
 
+    def _overrides(self, config: ExperimentLike) -> list[str]:
+        """What a hypermodel makes of an experiment; a config that was loaded has its defaults
+        written out."""
+        if self._live is None:
+            return []
+        others = []
+        if isinstance(config, ExperimentConfig):
+            usual = {"mode": "fit", "views": "fresh"}
+            missing = usual.keys() - config.training.written.keys()
+            others = [f"training.{key}={usual[key]}" for key in sorted(missing)]
+        return [f"model.build={self._live.name}", *others]
+
+    def _at_hand(self) -> AbstractContextManager[None]:
+        """The hypermodel that was handed over, while it is needed."""
+        return nullcontext() if self._live is None else self._live.at_hand()
+
     def _refuse_count(self, count: int) -> None:
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
             raise UserError(
@@ -114,7 +158,9 @@ class TunerCalls:
 
         space = self.config.space
         trial = Trial(hyperparameters=space.hyperparameters(), trial_id=str(record.trial))
-        trial.hyperparameters.values |= space.typed_values(record.settings)
+        values = space.typed_values(record.settings)
+        own = {name.removeprefix(OWN): value for name, value in values.items()}
+        trial.hyperparameters.values |= own | values  # by the names in its build function, too
         trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
         trial.score = record.result.score if record.result else None
         self.oracle.trials[trial.trial_id] = trial
@@ -125,7 +171,8 @@ class TunerCalls:
         average."""
         from search.driver.winner import train_model
 
-        return train_model(self.config, self._records[trial.trial_id], self.run_dir)
+        with self._at_hand():
+            return train_model(self.config, self._records[trial.trial_id], self.run_dir)
 
 
 def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -135,8 +182,8 @@ def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     given = [f"{len(arguments)} positional arguments"] if arguments else []
     given += [f"{name}=" for name in options]
     raise TypeError(
-        f"search() received {', '.join(given)}; allowed: progress=, options=. Images and training "
-        "are the experiment's: for arrays np.savez('photos.npz', x_train=x, y_train=y), then "
-        "dataset: {source: arrays, path: photos.npz, split: {validation: 0.2}}; for epochs and "
-        "batch size training: {max_epochs: 60, batch_size: 32}"
+        f"search() received {', '.join(given)}; allowed: callbacks=, progress=, options=. Images "
+        "and training are the experiment's: for arrays np.savez('photos.npz', x_train=x, "
+        "y_train=y), then dataset: {source: arrays, path: photos.npz, split: {validation: 0.2}}; "
+        "for epochs and batch size training: {max_epochs: 60, batch_size: 32}"
     )

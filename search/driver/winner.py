@@ -11,6 +11,7 @@ import os
 import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import UserError
 from data.files import make_folder, replacing, write_atomically
+from data.own_code import Code, given
+from search.driver.code_files import code_of
 from search.driver.specs import Epochs
 from search.execution.engine import LOG_FOLDER
 from search.execution.worker import die_with_parent, redirect_output
@@ -67,7 +70,8 @@ def build_winner(
     settings, size = record.spec.settings, record.spec.dataset.image_size
     make_folder(run_dir / "model", "the model's folder")
     num_classes = len(dataset.class_names)
-    _with_room(run_dir, _save_model, settings, size, num_classes, path, run_dir / MODEL_FILE)
+    save = partial(_save_with, resources.code)
+    _with_room(run_dir, save, settings, size, num_classes, path, run_dir / MODEL_FILE)
     write_atomically(
         run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names"
     )
@@ -101,6 +105,11 @@ def _with_room(run_dir: Path, function: Callable[..., None], *arguments: Any) ->
 def _begin(log: Path, parent_pid: int) -> None:
     die_with_parent(parent_pid)
     redirect_output(log)
+
+
+def _save_with(code: Code, *arguments: Any) -> None:
+    with given(code):
+        _save_model(*arguments)
 
 
 def _save_model(
@@ -144,12 +153,14 @@ def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) 
     from search.driver.prepare import prepare, resources_of
     from search.training.run_trial import train_spec
 
-    resources = resources_of(config, run_dir)
-    prepared = prepare(config, resources)
-    spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
-    weights = train_spec(spec, resources).heads.weights[0]
-    num_classes = len(prepared.dataset.class_names)
-    return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
+    code = code_of(config)
+    resources = resources_of(config, run_dir, code)
+    with given(code):
+        prepared = prepare(config, resources, begun_in=record.spec.precision)
+        spec = prepared.specs.final(record.label, record.spec.settings, Epochs.of(record.result))
+        weights = train_spec(spec, resources).heads.weights[0]
+        num_classes = len(prepared.dataset.class_names)
+        return _whole_model(record.spec.settings, config.dataset.image_size, num_classes, weights)
 
 
 def _whole_model(
@@ -158,8 +169,11 @@ def _whole_model(
     """weights: as the trial's mode left them, the head's and perhaps those of the backbone."""
     import keras
 
+    mode = mode_of(settings.training)
+    if mode.whole is not None:
+        return mode.whole(settings, size, num_classes, weights)
     backbone = build_backbone(settings.model.backbone, settings.model.weights, size)
-    head = mode_of(settings.training).put(backbone, settings, weights)
+    head = mode.put(backbone, settings, weights)
     shape = HeadShape(head[0].shape[0], settings.model.head_units, num_classes)
 
     images = keras.Input((None, None, 3), dtype="uint8", name="images")

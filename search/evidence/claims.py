@@ -6,7 +6,9 @@ curve and every setting trained is in the family too, whether it is shown or not
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from search.evidence.answer import (
     NEGLIGIBLE,
@@ -17,7 +19,9 @@ from search.evidence.answer import (
     StrengthRange,
     WholeClaim,
 )
-from search.evidence.curves import NOTHING, Axis, Combination, Strengths, fit, strengths
+from search.evidence.choosing import Strengths, strengths
+from search.evidence.curves import NOTHING, Axis, Combination
+from search.evidence.effects import fit
 from search.evidence.intervals import NUM_DRAWS, Intervals, simultaneous
 from search.evidence.measurements import Measurements
 
@@ -69,8 +73,11 @@ def claim(
     used = {name for point in points for name, _ in point.values}
     tried = [axis for axis in declared.axes if axis.name in used]
     model = fit(measured, (*declared.axes, *declared.covariates), points)
-    asked = _family(declared, tried, points)
-    table = _Table(asked, simultaneous(measured, model.contrasts(asked), seed, level, num_draws))
+    told, might = _family(declared, tried, points)
+    contrasts = model.contrasts(told + might)
+    if_high = np.arange(len(told) + len(might)) >= len(told)
+    asked = replace(contrasts, if_high=if_high)
+    table = _Table(told + might, simultaneous(measured, asked, seed, level, num_draws))
     return Claims(
         augmentations=tuple(
             _augmentation(table, declared, axis, strengths(measured, model, axis, NOTHING, seed))
@@ -90,13 +97,15 @@ def claim(
 
 def _family(
     declared: Declared, tried: Sequence[Axis], points: Sequence[Combination]
-) -> list[_Pair]:
-    """Everything that is claimed, or could have been had its result been better: each pair is a
-    setting and what it is compared with."""
-    pairs = [(point, NOTHING) for point in (*declared.wholes.values(), *points)]
+) -> tuple[list[_Pair], list[_Pair]]:
+    """Everything that is claimed, and what would have been had its result been better: each pair is
+    a setting and what it is compared with."""
+    told = [(point, NOTHING) for point in declared.wholes.values()]
     for axis in tried:
-        pairs += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
-    return list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
+        told += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
+    told = [pair for pair in dict.fromkeys(told) if pair[0] != pair[1]]
+    trained = dict.fromkeys((point, NOTHING) for point in points if point != NOTHING)
+    return told, [pair for pair in trained if pair not in told]
 
 
 class _Table:

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.evidence.resampling import image_deviations, image_variance, strata
+from search.evidence.resampling import (
+    groups_as_one,
+    image_deviations,
+    image_variance,
+    strata,
+)
 from search.evidence.spread import assumed_head_variance, head_errors
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
 from search.experiment.trial import Effect, Predictions
@@ -20,7 +25,8 @@ NUM_RESAMPLES = 4000
 def metric_values(
     predictions: Predictions, labels: np.ndarray, num_classes: int
 ) -> dict[str, float]:
-    """Every objective as it is reported (log-loss in nats, less is better), each a mean over seeds.
+    """Every objective as it is reported (log-loss in nats, less is better), each a mean over seeds;
+    one that needs the probabilities of all classes where they were kept.
 
     labels: int [images of the Dataset], looked up by `predictions.images`. Balanced accuracy is the
     mean recall of those of the `num_classes` classes that have an image here. Raises ValueError for
@@ -32,6 +38,7 @@ def metric_values(
     return {
         name: record.sign * float(per_image(predictions, labels, record.name).mean())
         for name, record in OBJECTIVES.items()
+        if predictions.log_probs is not None or not record.needs_all
     }
 
 
@@ -42,7 +49,10 @@ def per_image(predictions: Predictions, labels: np.ndarray, objective: Objective
     Raises ValueError for probabilities that are not numbers.
     """
     answers = ImageAnswers(
-        predictions.predicted, predictions.log_prob, true_labels(predictions, labels)
+        predictions.predicted,
+        predictions.log_prob,
+        true_labels(predictions, labels),
+        predictions.log_probs,
     )
     return OBJECTIVES[objective].parts(answers)
 
@@ -80,10 +90,11 @@ def paired_effect(
     """The mean paired difference, its bootstrap interval (percentiles) and a two-sided p-value.
 
     Values are averaged over seeds for each image and differenced; images are drawn again inside
-    each class. Heads are drawn beside them from a normal distribution whose variance is itself
-    drawn (`HeadErrors.draw_variance`), because three seeds drawn with replacement take ten forms
-    and hold two thirds of the variance. With one seed the folds stand in for seeds. With one seed
-    and one fold a head's luck is assumed, not taken to be nought: see `spread.ASSUMED_HEAD_SPREAD`.
+    each class, those of a group together. Heads are drawn beside them from a normal distribution
+    whose variance is itself drawn (`HeadErrors.draw_variance`), because three seeds drawn with
+    replacement take ten forms and hold two thirds of the variance. With one seed the folds stand in
+    for seeds. With one seed and one fold a head's luck is assumed, not taken to be nought: see
+    `spread.ASSUMED_HEAD_SPREAD`.
 
     Where the truth was known, in simulations, 95 % intervals held it 94 to 97 times in 100 with 5
     folds; with a single fold of 341 images they were wider than need be: 96 to 98 with 1, 3 or 5
@@ -97,10 +108,12 @@ def paired_effect(
     small ones that correcting for many comparisons needs.
     """
     difference = paired_difference(trial, baseline, labels, objective)
-    parts = strata(difference.mean(axis=0), true_labels(trial, labels))
+    means, true = difference.mean(axis=0), true_labels(trial, labels)
+    groups = trial.groups
+    parts = strata(means, true) if groups is None else groups_as_one(means, true, groups)
     lone_image = _answer_variance(trial, labels, objective)
     rng = np.random.default_rng(seed)
-    heads = head_errors(difference, trial.fold)
+    heads = head_errors(difference, trial.fold, groups)
     if heads.df:
         head_variance = heads.draw_variance(NUM_RESAMPLES, rng)
     else:
@@ -128,16 +141,17 @@ def effects_by_class(
     """The effect on each class's own images: who gains, who loses. Classes without images are left
     out.
 
-    Within a class balanced accuracy is accuracy. Each interval is at 95 %, not corrected for the
+    Within a class balanced accuracy is accuracy, and so is what needs several classes
+    (`ObjectiveRecord.of_class`). Each interval is at 95 %, not corrected for the
     many classes.
     """
-    true = true_labels(trial, labels)
+    true, within = true_labels(trial, labels), OBJECTIVES[objective].of_class or objective
     effects = {}
     for index, name in enumerate(class_names):
         rows = np.flatnonzero(true == index)
         if rows.size:
             ours, theirs = _subset(trial, rows), _subset(baseline, rows)
-            effects[name] = paired_effect(ours, theirs, labels, objective, seed)
+            effects[name] = paired_effect(ours, theirs, labels, within, seed)
     return effects
 
 
@@ -154,10 +168,12 @@ def true_labels(predictions: Predictions, labels: np.ndarray) -> np.ndarray:
 
 
 def _answer_variance(trial: Predictions, labels: np.ndarray, objective: Objective) -> float:
-    """What one image more, its answer changed, would add to the variance; 0 where all values
-    change."""
+    """What one image (or group of them) more, its answer changed, would add to the variance; 0
+    where all values change."""
     num_seeds, num_images = trial.predicted.shape
-    changes = OBJECTIVES[objective].flip(true_labels(trial, labels))
+    if trial.groups is not None:
+        num_images = len(np.unique(trial.groups))
+    changes = OBJECTIVES[objective].changes(true_labels(trial, labels))
     return float((changes**2).mean()) / num_images**2 / num_seeds
 
 
@@ -167,6 +183,8 @@ def _subset(predictions: Predictions, rows: np.ndarray) -> Predictions:
         predictions.predicted[:, rows],
         predictions.log_prob[:, rows],
         predictions.fold[rows],
+        None if predictions.log_probs is None else predictions.log_probs[:, rows],
+        None if predictions.groups is None else predictions.groups[rows],
     )
 
 

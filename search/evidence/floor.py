@@ -59,7 +59,7 @@ def null_floor(
         sums.append(
             np.bincount(group, weights=values - values.mean()).astype(np.float32) / len(values)
         )
-        heads.append(head_errors(difference, baseline.fold))
+        heads.append(head_errors(difference, baseline.fold, baseline.groups))
     if not sums:
         raise ValueError("a null floor of no trials; give at least one")
     rng = np.random.default_rng(seed)
@@ -78,7 +78,8 @@ def null_floor(
 
 def _groups(baseline: Predictions) -> np.ndarray:
     """int [n]: which images are flipped together. In steps, because images are sorted by class."""
-    return np.arange(len(baseline.images)) % _MOST_UNITS
+    groups = baseline.images if baseline.groups is None else baseline.groups
+    return np.unique(groups, return_inverse=True)[1] % _MOST_UNITS
 
 
 def _flipped(sums: np.ndarray, num_flips: int, rng: np.random.Generator) -> np.ndarray:

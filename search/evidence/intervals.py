@@ -22,11 +22,14 @@ class Contrasts:
     """What is asked. weights: float64 [J, T], rows summing to 0 within each stage.
 
     model_cov: float64 [J, J], what a model's own error adds to the covariance of the estimates;
-    None: nothing, the contrasts are of trainings alone.
+    None: nothing, the contrasts are of trainings alone. if_high: bool [J], contrasts that are told
+    only where their result is the highest of many, so that only errors upwards are paid for: who
+    is chosen for being high errs downwards no more often than any one that is declared.
     """
 
     weights: np.ndarray
     model_cov: np.ndarray | None = None
+    if_high: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def simultaneous(
     from scipy.special import ndtri  # half a second to import
 
     joint = _Joint.of(measured, asked)
-    critical = float(np.quantile(_largest(joint.ratios(measured, num_draws, seed)), level))
+    ratios = joint.ratios(measured, num_draws, seed)
+    critical = float(np.quantile(_largest(ratios, asked.if_high), level))
     effects = asked.weights @ measured.scores
     errors = np.sqrt(np.diag(joint.total))
     least, most = measured.bounds
@@ -120,8 +124,9 @@ class _Joint:
         return moved / np.sqrt(variance)
 
 
-def _largest(ratios: np.ndarray) -> np.ndarray:
-    return np.abs(ratios).max(axis=1)
+def _largest(ratios: np.ndarray, if_high: np.ndarray | None) -> np.ndarray:
+    errs = np.abs(ratios)
+    return (errs if if_high is None else np.where(if_high, ratios, errs)).max(axis=1)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -145,7 +145,7 @@ def measure(
         raise ValueError("no training to measure")
     parts = np.stack([each.parts for each in reduced])
     sizes = np.array([len(each.heads) for each in reduced])
-    changes = OBJECTIVES[objective].flip(labels[units.images])
+    changes = OBJECTIVES[objective].changes(labels[units.images])
     return Measurements(
         names=tuple(names),
         stages=tuple(stages),
@@ -153,7 +153,7 @@ def measure(
         image_cov=parts @ parts.T,
         image_df=float(units.df),
         luck=_luck(stages, reduced, _assumed(next(iter(firsts.values())), labels, objective)),
-        single=float((changes**2).mean()) / len(units.images) ** 2 / sizes / 2,
+        single=float((changes**2).mean()) / units.count**2 / sizes / 2,
         bounds=OBJECTIVES[objective].bounds,
     )
 
@@ -163,7 +163,7 @@ class _Units:
     """What is drawn again: images, groups, or bundles of either.
 
     stratum: int [n]; unit: int [n]; scale: float64 [n], which mends that m units vary about their
-    own mean by (m-1)/m.
+    own mean by (m-1)/m. count: images or groups, before they are bundled.
     """
 
     images: np.ndarray
@@ -171,6 +171,7 @@ class _Units:
     unit: np.ndarray
     scale: np.ndarray
     df: int
+    count: int
 
     @classmethod
     def of(
@@ -184,12 +185,13 @@ class _Units:
         codes = np.where(small, len(counts), np.arange(len(counts)))[true]
         stratum = np.unique(codes, return_inverse=True)[1]
         which = np.arange(len(true)) if groups is None else groups[predictions.images]
-        unit = np.unique(which, return_inverse=True)[1] % MOST_UNITS
+        distinct, codes = np.unique(which, return_inverse=True)
+        unit = codes % MOST_UNITS
         pairs = np.unique(np.stack([stratum, unit]), axis=1)
         members = np.bincount(pairs[0])
         scale = np.sqrt(members / np.maximum(members - 1, 1))[stratum]
         df = max(len(np.unique(unit)) - len(members), 1)
-        return cls(predictions.images, stratum, unit, scale, df)
+        return cls(predictions.images, stratum, unit, scale, df, len(distinct))
 
     def parts(self, values: np.ndarray) -> np.ndarray:
         """float64 [units]: each unit's share in the mean of `values` [n], about its stratum's."""
@@ -212,7 +214,7 @@ def _reduce(
     noise = None
     if first is not None:
         difference = paired_difference(found, first, labels, objective)
-        noise = head_errors(difference, found.fold).image_noise / 2
+        noise = head_errors(difference, found.fold, found.groups).image_noise / 2
     mean = values.mean(axis=0)
     return _Reduced(float(mean.mean()), units.parts(mean), heads, noise, sizes / sizes.sum())
 

@@ -34,12 +34,14 @@ TARGET = 0.01  # the effect that plans are told for, in the objective's units
 @dataclass(frozen=True)
 class Plan:
     """The size of a comparison. num_images: those scored. num_compared: trials that Holm's
-    correction counts."""
+    correction counts. independent_share: of the images, how many tell as much, those of a group
+    being taken to be answered alike."""
 
     num_images: int
     folds: int
     seeds: int
     num_compared: int = 1
+    independent_share: float = 1.0
 
     @property
     def words(self) -> str:
@@ -59,8 +61,9 @@ class Spread:
 
     def variances(self, plan: Plan) -> tuple[float, float, float]:
         """What images, their noise and heads add to the variance of the mean difference."""
-        pairs, heads = plan.num_images * plan.seeds, plan.folds * plan.seeds
-        return self.image**2 / plan.num_images, self.noise**2 / pairs, self.head**2 / heads
+        images = plan.num_images * plan.independent_share
+        pairs, heads = images * plan.seeds, plan.folds * plan.seeds
+        return self.image**2 / images, self.noise**2 / pairs, self.head**2 / heads
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,9 @@ class Advice(Frozen):
         compared = self.plan.num_compared
         among = f", as one of {compared} compared" if compared > 1 else ""
         plan = f"{self.plan.words} on {self.plan.num_images:,} images"
+        if self.plan.independent_share < 1:
+            independent = round(self.plan.num_images * self.plan.independent_share)
+            plan += f" (in groups: they count as {max(independent, 1):,})"
         target = f"{_amount(TARGET, self.objective)} {self._what_target_takes()}."
         if self.detectable_effect is None:
             most = _amount(self.room or 0.0, self.objective)

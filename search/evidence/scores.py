@@ -17,8 +17,9 @@ def confusion_matrix(
     return tuple(tuple(row) for row in counts.tolist())
 
 
-def wilson_interval(accuracy: float, num_images: int, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (1927) for an accuracy measured on `num_images` images."""
+def wilson_interval(accuracy: float, num_images: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval (1927) for an accuracy measured on `num_images` images, which have
+    nothing in common (`Predictions.num_independent`)."""
     z = norm.ppf(0.5 + level / 2)
     centre = (accuracy + z**2 / (2 * num_images)) / (1 + z**2 / num_images)
     half = (

@@ -6,7 +6,7 @@ that shared error from what the images account for. Images are resampled in `res
 are made in `evaluation`, the null floor in `floor`, plans in `power`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -57,8 +57,11 @@ class HeadErrors:
         return np.maximum(0.0, total - noise)
 
 
-def head_errors(values: np.ndarray, fold: np.ndarray) -> HeadErrors:
+def head_errors(
+    values: np.ndarray, fold: np.ndarray, groups: np.ndarray | None = None
+) -> HeadErrors:
     """Separates the heads' shared errors in `values` float64 [seeds, n], scored in `fold` int [n].
+    groups: int [n], of images whose noise is in common, all of one fold.
 
     Two seeds or more: heads of one fold scored the same images, so what separates their means is
     their own (one-way analysis of variance inside each fold). One seed: the spread of fold means
@@ -69,10 +72,29 @@ def head_errors(values: np.ndarray, fold: np.ndarray) -> HeadErrors:
     sizes = np.bincount(codes).astype(np.float64)
     means = np.stack([np.bincount(codes, weights=row) for row in values]) / sizes
     if len(values) > 1:
-        return _between_seeds(values, means, sizes)
-    if len(sizes) > 1:
-        return _between_folds(values[0], means[0], sizes)
-    return HeadErrors(np.empty(0), 0.0, 0)
+        found = _between_seeds(values, means, sizes)
+    elif len(sizes) > 1:
+        found = _between_folds(values[0], means[0], sizes)
+    else:
+        return HeadErrors(np.empty(0), 0.0, 0)
+    if groups is None:
+        return found
+    own = means - means.mean(axis=0) if len(values) > 1 else means
+    lasting = values.mean(axis=0) if len(values) > 1 else 0.0
+    return replace(
+        found, image_noise=_noise_of_groups(values - lasting - own[:, codes], groups, len(sizes))
+    )
+
+
+def _noise_of_groups(left: np.ndarray, groups: np.ndarray, num_folds: int) -> float:
+    """`HeadErrors.image_noise` where what is left [seeds, n] of values, beyond image and head, goes
+    by groups."""
+    unit = np.unique(groups, return_inverse=True)[1]
+    sums = np.stack([np.bincount(unit, weights=row) for row in left])
+    seeds, count = sums.shape
+    free = (seeds - 1) / seeds if seeds > 1 else 1.0
+    free *= max(count - num_folds, 1) / count
+    return float((sums**2).sum()) / free / left.size**2
 
 
 def assumed_head_variance(values: np.ndarray) -> float:

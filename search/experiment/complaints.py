@@ -265,6 +265,8 @@ def _nearest(model: type[BaseModel], loc: Sequence[Any]) -> str:
         else _section(next(o for o in _options(place) if "$ref" in o), definitions)
     )
     names, key = list(section["properties"]), str(loc[-1])
+    if key.endswith(".py"):
+        return f"; name a function of it, {key}:NAME"
     if re.match(r"\w+:", key):
         return "; write a space after the colon"
     outer, dot, inner = key.partition(".")

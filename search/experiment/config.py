@@ -7,14 +7,20 @@ modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and ch
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 
 from data.settings import DatasetConfig, NameIn
 from search.experiment.secrets import shown_uri
-from search.experiment.sections import AugmentationSection, ModelSection, TrainingSection
+from search.experiment.sections import (
+    AugmentationSection,
+    ModelSection,
+    TrainingSection,
+    augmentation_section,
+)
 from search.experiment.settings import Described
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_uri
@@ -28,9 +34,11 @@ PLACES = (
     *("execution.engine", "execution.address", "execution.resources", "execution.max_workers"),
     *("execution.workers", "execution.threads", "execution.retries"),
     *("execution.cache_dir", "execution.disk_gb"),
+    "code.folder",
 )
+CODE = "code.files"  # a later sitting may have others where it is told so
 # What a later sitting may have another of, too, but two people who answer one question may not.
-LIMITS = ("search.max_hours", "execution.trial_timeout_minutes", "execution.feature_engine")
+LIMITS = ("search.max_hours", "execution.trial_timeout_minutes", "execution.feature_engine", CODE)
 
 Name = Annotated[
     str,
@@ -179,7 +187,8 @@ class ExecutionConfig(Described):
     feature_engine: Literal["auto", "openvino", "tensorflow"] = "auto"
     """What runs the backbone."""
     precision: Precision | Literal["auto"] = "float32"
-    """The backbone's arithmetic. It changes numbers, in the last digits."""
+    """The numbers that the backbone computes in; `auto` is the fastest, as measured here. It
+    changes figures, those of int8 in the first digits: see precision.md."""
     feature_dtype: FeatureDtype = "float32"
     """What features are kept in; float16 halves the disk. It changes numbers, in the last
     digits."""
@@ -187,6 +196,15 @@ class ExecutionConfig(Described):
     """Where decoded images and clean features are kept."""
     disk_gb: Annotated[float, Field(gt=0)] | None = None
     """The most that views may take on the disk."""
+
+
+class CodeSection(Described):
+    """Python files of your own that the experiment names, `FILE.py:NAME`. Filled in."""
+
+    folder: str | None = None
+    """Where they are; the folder of the experiment file by default."""
+    files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
+    """The SHA-256 of each, as it is run."""
 
 
 class ExperimentConfig(Described):
@@ -205,6 +223,7 @@ class ExperimentConfig(Described):
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: TrackingConfig = TrackingConfig()
     execution: ExecutionConfig = ExecutionConfig()
+    code: CodeSection = CodeSection()
 
     @property
     def space(self) -> Space:
@@ -222,6 +241,8 @@ class ExperimentConfig(Described):
         data["augmentation"] = self.augmentation.model_dump(mode="json", exclude_unset=True)
         if self.tracking.uri is not None:
             data["tracking"]["uri"] = shown_uri(self.tracking.uri)
+        if not self.code.files:
+            del data["code"]
         return data
 
     @property
@@ -231,9 +252,23 @@ class ExperimentConfig(Described):
         kept = {
             key: value
             for key, value in by_place(self.filled)
-            if key == "dataset.path" or not (key == "name" or may_change(key))
+            if key in ("dataset.path", CODE) or not (key == "name" or may_change(key))
         }
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:24]
+
+
+@lru_cache(maxsize=64)
+def config_type(outside: tuple[str, ...]) -> type[ExperimentConfig]:
+    """The type of an experiment that names these augmentations from outside."""
+    if not outside:
+        return ExperimentConfig
+    field = ExperimentConfig.model_fields["augmentation"]
+    words = Field(description=field.description, examples=field.examples)
+    return create_model(
+        "ExperimentConfig",
+        __base__=ExperimentConfig,
+        augmentation=(augmentation_section(outside), words),
+    )
 
 
 def may_change(key: str) -> bool:

@@ -16,6 +16,14 @@ from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from data.messages import did_you_mean, literal
+from search.experiment.influence import (
+    auc_doubt,
+    auc_parts,
+    f1_flip,
+    f1_parts,
+    macro_auc,
+    macro_f1,
+)
 
 _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0
 
@@ -23,11 +31,20 @@ _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability tha
 @dataclass(frozen=True)
 class ImageAnswers:
     """What some images were answered. predicted: int [..., n], the class given. log_prob: float
-    [..., n], natural logarithm of the probability of the true class. true: int [n]."""
+    [..., n], natural logarithm of the probability of the true class. true: int [n]. log_probs:
+    float [..., n, classes], of every class; None where they were not kept."""
 
     predicted: np.ndarray
     log_prob: np.ndarray
     true: np.ndarray
+    log_probs: np.ndarray | None = None
+
+    @property
+    def of_all_classes(self) -> np.ndarray:
+        """Raises ValueError where they were not kept."""
+        if self.log_probs is None:
+            raise ValueError("predictions hold the probability of the true class alone")
+        return self.log_probs
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,11 @@ class ObjectiveRecord:
     float64 [n], by how much an image's part changes where its answer does (about, in a figure that
     is no mean); zeros where every answer moves a little. direction: of the figure as it is
     reported, where parts always say that more is better. best: what no reported figure exceeds.
-    bounds: of a difference. words: its name in a sentence.
+    bounds: of a difference. words: its name in a sentence. needs_all: whether the probabilities of
+    all classes are kept for it. of_class: the objective by which one class's own images are told
+    apart, where this one needs several. doubt: as `flip`, of the least change there is, where no
+    answer is right or wrong. always: every journal has the figure; those of
+    earlier versions lack what came later.
     """
 
     name: str
@@ -63,6 +84,14 @@ class ObjectiveRecord:
     bounds: tuple[float, float]
     unit: Unit
     words: str
+    needs_all: bool = False
+    of_class: str | None = None
+    doubt: Callable[[np.ndarray], np.ndarray] | None = None
+    always: bool = False
+
+    def changes(self, true: np.ndarray) -> np.ndarray:
+        """float64 [n]: by how much an image's part changes where it is answered otherwise."""
+        return (self.doubt or self.flip)(true)
 
     @property
     def counts_answers(self) -> bool:
@@ -115,6 +144,14 @@ def _mean_log_prob(answers: ImageAnswers, chosen: np.ndarray) -> float:
     return _weighted(chosen.astype(np.float64), answers.log_prob.astype(np.float64))
 
 
+def _f1_score(answers: ImageAnswers, chosen: np.ndarray) -> float:
+    return macro_f1(answers.predicted[chosen], answers.true[chosen])
+
+
+def _auc_score(answers: ImageAnswers, chosen: np.ndarray) -> float:
+    return macro_auc(answers.of_all_classes[chosen], answers.true[chosen])
+
+
 def _weighted(weight: np.ndarray, values: np.ndarray) -> float:
     return float(weight / max(weight.sum(), 1e-300) @ values)
 
@@ -132,6 +169,7 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             bounds=(-1.0, 1.0),
             unit=Unit(100.0, 1, "points", "accuracy", "a point is one image in a hundred"),
             words="accuracy",
+            always=True,
         ),
         ObjectiveRecord(
             name="balanced_accuracy",
@@ -149,6 +187,41 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
                 "a point is one image in a hundred of every class",
             ),
             words="balanced accuracy",
+            always=True,
+        ),
+        ObjectiveRecord(
+            name="macro_f1",
+            parts=lambda answers: f1_parts(answers.predicted, answers.true),
+            score=_f1_score,
+            flip=f1_flip,
+            direction="max",
+            best=1.0,
+            bounds=(-1.0, 1.0),
+            unit=Unit(
+                100.0, 1, "points", "macro-F1", "a point is 0.01 of F1, averaged over classes"
+            ),
+            words="macro-F1",
+            of_class="accuracy",
+        ),
+        ObjectiveRecord(
+            name="auc",
+            parts=lambda answers: auc_parts(answers.of_all_classes, answers.true),
+            score=_auc_score,
+            flip=lambda true: np.zeros(len(true)),
+            direction="max",
+            best=1.0,
+            bounds=(-1.0, 1.0),
+            unit=Unit(
+                100.0,
+                2,
+                "points",
+                "AUC",
+                "a point is one in a hundred pairs, of an image of a class and one of another",
+            ),
+            words="AUC",
+            needs_all=True,
+            of_class="accuracy",
+            doubt=auc_doubt,
         ),
         ObjectiveRecord(
             name="log_loss",
@@ -160,6 +233,7 @@ OBJECTIVES: dict[str, ObjectiveRecord] = {
             bounds=(-inf, inf),
             unit=Unit(1.0, 3, "nats", "log-loss saved"),
             words="log-loss",
+            always=True,
         ),
     )
 }

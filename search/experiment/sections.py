@@ -6,8 +6,9 @@ augmentations' records, `ModelSettings`, `TrainingSettings`. A field holds a val
 own type, a Range or Choices of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import (
@@ -28,7 +29,14 @@ from data.messages import did_you_mean, literal
 from data.value_forms import Choice, Flag, NumberPair, Value
 from search.experiment.complaints import number_hint
 from search.experiment.dimensions import Choices, Range, parse_dimension, searched_schemas
-from search.experiment.settings import Frozen, ModelSettings, NotSearched, TrainingSettings
+from search.experiment.settings import (
+    Frozen,
+    Hyperparameter,
+    HyperparameterName,
+    ModelSettings,
+    NotSearched,
+    TrainingSettings,
+)
 
 Setting = Value | None | Range | Choices
 
@@ -46,23 +54,32 @@ class Section(Frozen):
         for name, field in type(self).model_fields.items():
             if name in self.model_fields_set:
                 key, value = field.alias or name, getattr(self, name)
-                inner = value.written if isinstance(value, Section) else None
+                inner = value.written if isinstance(value, Section) else _inner(value)
                 found |= {key: value} if inner is None else _dotted(key, inner)
         return found
+
+
+def _inner(value: Setting) -> dict[str, Any] | None:
+    """The hyperparameters of an own model, in one order: a journal sorts them."""
+    return dict(sorted(value.items())) if isinstance(value, dict) else None
 
 
 def _dotted(outer: str, inner: dict[str, Any]) -> dict[str, Any]:
     return {f"{outer}.{name}": value for name, value in inner.items()}
 
 
+@dataclass(frozen=True)
 class _Searchable:
-    """Marks the type of a setting: what is written is a value of it, a Range or Choices."""
+    """Marks the type of a setting: what is written is a value of it, a Range or Choices.
+    as_written: whole numbers are searched where its range is written in them."""
+
+    as_written: bool = False
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
-            _read,
+            partial(_read, as_written=self.as_written),
             handler(source),
             serialization=core_schema.plain_serializer_function_ser_schema(_as_written),
         )
@@ -75,10 +92,14 @@ class _Searchable:
         return {"anyOf": [*options, *searched_schemas(options)]}
 
 
-def _read(raw: Any, parse: ValidatorFunctionWrapHandler) -> Setting:
+def _read(raw: Any, parse: ValidatorFunctionWrapHandler, as_written: bool = False) -> Setting:
     """parse: a fixed value. Raises ValueError, as it does, saying what is wrong."""
+    ends = [raw.get(key) for key in ("min", "max", "step")] if isinstance(raw, dict) else [0.5]
+    whole = as_written and not any(isinstance(each, float) for each in ends)
 
     def accepts(value: Any) -> bool:
+        if whole and isinstance(value, float):
+            return False
         try:
             parse(value)
         except ValidationError:
@@ -137,11 +158,14 @@ def _hint(form: Any, value: object) -> str:
     )
 
 
-def _augmentation_field(record: Augmentation) -> tuple[Any, Any]:
+def _augmentation_field(record: Augmentation, alias: str | None = None) -> tuple[Any, Any]:
+    """alias: where its name is no name of a field."""
     unit = f"In {record.unit}. " if record.unit else ""
     identity = f"Nothing changes at {literal(record.identity)}."
     words = f"{record.about} {unit}Allowed: {record.form.allowed}. {identity}"
-    field = Field(default=record.identity, description=words, examples=[record.form.searched])
+    field = Field(
+        default=record.identity, alias=alias, description=words, examples=[record.form.searched]
+    )
     return Annotated[Any, _ValueOf(record), _Searchable()], field
 
 
@@ -158,6 +182,10 @@ def _section_of(
                 type(default).__name__.replace("Settings", "Section"), type(default)
             )
             default = annotation()
+        elif name == "hyperparameters":
+            annotation = dict[
+                HyperparameterName, Annotated[Hyperparameter, _Searchable(as_written=True)]
+            ]
         elif not any(isinstance(mark, NotSearched) for mark in marks):
             marks.append(_Searchable())
         words = Field(default=default, alias=field.alias, description=field.description)
@@ -169,17 +197,20 @@ def _section_of(
 
 
 def _fresh_views_from_scratch(data: Any) -> Any:
-    """A network that trains from its first weights sees new pictures every epoch, unless the file
-    says otherwise."""
-    is_scratch = isinstance(data, dict) and data.get("mode") == "scratch"
-    return {"views": "fresh", **data} if is_scratch else data
+    """A network that trains from its first weights, or is somebody's own, sees new pictures every
+    epoch, unless the file says otherwise."""
+    is_fresh = isinstance(data, dict) and data.get("mode") in ("scratch", "fit")
+    return {"views": "fresh", **data} if is_fresh else data
 
 
-def augmentation_section() -> type[Section]:
-    """The section with a field per record of AUGMENTATIONS."""
+def augmentation_section(outside: Sequence[str] = ()) -> type[Section]:
+    """The section with a field per record of AUGMENTATIONS, and per name of an augmentation from
+    outside."""
     fields: dict[str, Any] = {
         name: _augmentation_field(record) for name, record in AUGMENTATIONS.items()
     }
+    for number, name in enumerate(outside):
+        fields[f"outside_{number}"] = _augmentation_field(AUGMENTATIONS[name], alias=name)
     words = "Each augmentation by its name: a strength fixed, or searched."
     return create_model("AugmentationSection", __base__=Section, __doc__=words, **fields)
 

@@ -16,11 +16,14 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    SerializerFunctionWrapHandler,
     WithJsonSchema,
+    model_serializer,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from data.messages import literal
+from data.own_code import OWN_CODE
 from data.settings import NameIn
 
 
@@ -56,8 +59,21 @@ class NotSearched:
         return value
 
 
+_NULL = {"type": "null"}
+
+
+def _check_build(value: Any) -> Any:
+    if isinstance(value, str) and not OWN_CODE.fullmatch(value):
+        raise ValueError(f"received {literal(value)}; allowed: FILE.py:FUNCTION")
+    return value
+
+
+HyperparameterName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
+Hyperparameter = Annotated[int | float | bool | str, Field(union_mode="smart")]
+
+
 class ModelSettings(Described):
-    """The network: a backbone's pooled features, then dense, dropout, dense."""
+    """The network: a backbone's pooled features, then dense, dropout, dense; or one of your own."""
 
     backbone: Annotated[str, NameIn("backbone")] = "efficientnet-lite0"
     """The network whose features are used; see the table of backbones."""
@@ -69,6 +85,23 @@ class ModelSettings(Described):
     """Share of them that is dropped in training."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 0.001
     """Adam's, for the head."""
+    build: Annotated[
+        str | None,
+        BeforeValidator(_check_build),
+        WithJsonSchema({"anyOf": [{"type": "string", "pattern": OWN_CODE.pattern}, _NULL]}),
+        NotSearched("models are compared by a search each"),
+    ] = None
+    """FILE.py:FUNCTION, a KerasTuner build function of your own, for mode `fit`: it takes `hp` and
+    gives a compiled Keras model."""
+    hyperparameters: dict[HyperparameterName, Hyperparameter] = {}
+    """Those that it declares, each fixed or searched; filled in from what it says."""
+
+    @model_serializer(mode="wrap")
+    def _of_own_model_where_there_is_one(
+        self, write: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        own = () if self.build is not None else ("build", "hyperparameters")
+        return {name: value for name, value in write(self).items() if name not in own}
 
 
 _LAST = re.compile(r"last:\s*(\d+)")
@@ -92,7 +125,6 @@ def _check_start(value: Any) -> Any:
     return value
 
 
-_NULL = {"type": "null"}
 _LAST_SCHEMA = {
     "type": "object",
     "properties": {"last": {"type": "integer", "minimum": 1}},
@@ -132,7 +164,7 @@ class TrainingSettings(Described):
         "frozen"
     )
     """`frozen` trains a head on the backbone's features; `finetune` then its upper part too;
-    `scratch` all of it, from random weights."""
+    `scratch` all of it, from random weights; `fit` the model that `model.build` gives."""
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 60
     """A head stops here at the latest."""
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -142,6 +174,12 @@ class TrainingSettings(Described):
     views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
     """Augmented pictures made of each image; `fresh` makes a new one every epoch. Few views are
     biased against augmentation."""
+    augmented_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the pictures of a view that are augmented; the others are clean, others each
+    view."""
+    clean_epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """The last of `max_epochs` that train on clean pictures (of mode finetune, of its second
+    phase). A network that stops before them has none."""
     finetune: FinetuneSettings = FinetuneSettings()
     """The second phase of mode `finetune`."""
     loss: Annotated[str, NameIn("loss")] = "cross_entropy"
@@ -151,6 +189,9 @@ class TrainingSettings(Described):
     """Adam's decoupled weight decay, on kernels only."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target spread over all classes."""
+    class_weight: Literal["none", "balanced"] = "none"
+    """`balanced`: images of rare classes count more in the loss, so that every class counts the
+    same."""
     mixup: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Mixes pairs of pictures; the alpha of its Beta distribution, 0 is off."""
     cutmix: Annotated[float, Field(ge=0, le=100)] = 0.0

@@ -115,10 +115,10 @@ class Space:
             f"between, write {{min: {min(values):g}, max: {_upper_end(name, max(values))}}}"
             for name, values in pairs.items()
             if self.section_of[name] == "augmentation"
-            and (record := AUGMENTATIONS.get(name)) is not None
-            and record.numeric
+            and name in AUGMENTATIONS
+            and AUGMENTATIONS[name].numeric
             and values[0] != values[1]
-            and not any(isinstance(value, list) for value in values)
+            and not any(isinstance(value, list | bool) for value in values)
         )
 
     def settings(self, values: dict[str, Any]) -> Settings:
@@ -128,7 +128,7 @@ class Space:
             parts[self.section_of[name]][name] = dimension.tried(values[name])
         return Settings(
             augmentation=active(parts["augmentation"]),
-            model=ModelSettings.model_validate(parts["model"]),
+            model=ModelSettings.model_validate(_nested(parts["model"])),
             training=TrainingSettings.model_validate(_nested(parts["training"])),
         )
 
@@ -206,9 +206,14 @@ class Space:
     def named_values(self, settings: Settings) -> dict[str, Any]:
         """Every searched setting and every active augmentation under its own name, for tables and
         trackers."""
+        off = {
+            name: AUGMENTATIONS[name].identity
+            for name, part in self.section_of.items()
+            if part == "augmentation"
+        }
         given = {
-            "augmentation": complete(settings.augmentation),
-            "model": settings.model.model_dump(mode="json"),
+            "augmentation": complete({**off, **settings.augmentation}),
+            "model": _flat(settings.model.model_dump(mode="json")),
             "training": _flat(settings.training.model_dump(mode="json")),
         }
         searched = {name: given[part][name] for name, part in self.section_of.items()}
@@ -247,9 +252,9 @@ def _nested(settings: dict[str, Any]) -> dict[str, Any]:
     """The reverse of `_flat`."""
     section: dict[str, Any] = {}
     for name, value in settings.items():
-        outer, _, inner = name.rpartition(".")
-        place = section.setdefault(outer, {}) if outer else section
-        place[inner] = value
+        outer, dot, inner = name.partition(".")
+        place = section.setdefault(outer, {}) if dot else section
+        place[inner if dot else outer] = value
     return section
 
 

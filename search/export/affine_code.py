@@ -12,10 +12,9 @@ from math import atan2, ceil, cos, radians, sin, tan
 from operator import add
 
 from data.augmentation_record import CodeStep, Motion, SettingToWrite, call, number, pair
-from data.geometry import Fill
+from data.geometry import BORDERS, Fill
 from data.moves import fill_of
 
-BORDERS = {"nearest": "REPLICATE", "constant": "CONSTANT", "reflect": "REFLECT", "wrap": "WRAP"}
 PADDING = {"nearest": "edge", "reflect": "symmetric"}  # "reflect" there leaves the edge pixel out
 MOST_PADDING = 5  # sides: beyond, each picture would be made over a hundred times as large first
 

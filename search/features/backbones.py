@@ -22,6 +22,13 @@ from typing import TYPE_CHECKING
 
 from data.errors import UserError
 from search.features.lite0 import build_lite0, load_torch_weights, package_file
+from search.features.other_backbones import (
+    OTHERS,
+    SMALLEST,
+    from_applications,
+    from_file,
+    is_file,
+)
 from search.features.weights import check_file, file_identity, load_file, text_identity
 
 if TYPE_CHECKING:
@@ -117,7 +124,8 @@ class Backbone:
     `build(inputs, image_size, weights, include_top)` makes the model from raw inputs [n, s, s, 3]
     to features [n, d]; its `weights` is None for fresh ones or "imagenet" for a download.
     `load_torch` reads a .pth file into the built model; `package_file` is where ImageNet weights
-    lie that need no download.
+    lie that need no download. from_file: it is made of its weights file, a whole Keras model, whose
+    path `build` is given as `weights`.
     """
 
     name: str
@@ -126,10 +134,29 @@ class Backbone:
     load_torch: Callable[[keras.Model, Path], None] | None = None
     package_file: Callable[[], Path] | None = None
     has_imagenet: bool = True
+    from_file: bool = False
 
 
-BACKBONES: dict[str, Backbone] = {
-    backbone.name: backbone
+class BackboneTable(dict[str, Backbone]):
+    """Records by name. Those of `other_backbones` are in it, and not counted among its names."""
+
+    pattern = OTHERS.pattern
+
+    def __missing__(self, name: str) -> Backbone:
+        if not OTHERS.fullmatch(name):
+            raise KeyError(name)
+        whole = is_file(name)
+        build = partial(from_file if whole else from_applications, name)
+        return Backbone(name, SMALLEST, build, has_imagenet=not whole, from_file=whole)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (
+            isinstance(name, str) and OTHERS.fullmatch(name) is not None
+        )
+
+
+BACKBONES = BackboneTable(
+    (backbone.name, backbone)
     for backbone in (
         Backbone(
             "efficientnet-lite0",
@@ -153,7 +180,7 @@ BACKBONES: dict[str, Backbone] = {
         Backbone("vgg16", 32, application("VGG16", subtract_mean_of_bgr)),
         Backbone("convnext-tiny", 32, application("ConvNeXtTiny", inside)),
     )
-}
+)
 
 
 def find_backbone(name: str) -> Backbone:
@@ -180,6 +207,11 @@ def check_backbone(name: str, weights: str, image_size: int) -> None:
             f"{NO_DOWNLOAD}"
         )
     file = _file_of(backbone, weights)
+    if backbone.from_file and (file is None or file.suffix != ".keras"):
+        raise UserError(
+            f"model.backbone {name} is made of a Keras model's file, and model.weights is "
+            f"{weights}; name the file there, such as weights: my_network.keras"
+        )
     if file is not None:
         check_file(file, takes_torch=backbone.load_torch is not None)
 
@@ -217,8 +249,9 @@ def build_backbone(
         _explained_download(name) if downloads else contextlib.nullcontext(),
     ):
         inputs = keras.Input((image_size, image_size, 3), name="image")
-        model = backbone.build(inputs, image_size, "imagenet" if downloads else None, include_top)
-    if file is not None:
+        given = weights if backbone.from_file else "imagenet" if downloads else None
+        model = backbone.build(inputs, image_size, given, include_top)
+    if file is not None and not backbone.from_file:
         load_file(model, file, backbone.load_torch)
     return model
 

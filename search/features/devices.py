@@ -128,34 +128,42 @@ def operations_at_once(num_threads: int) -> int:
     return num_threads if os.environ.get(OPERATION_THREADS) == "1" else 1
 
 
-# AMX has units for it. With avx512_bf16 alone it is a loss (0.6 to 0.7 times the speed of float32
-# on the Xeon it was measured on, every convolution slower), so that `auto` leaves it.
-FAST_BFLOAT16_FLAGS = frozenset({"amx_bf16"})
-BFLOAT16_FLAGS = FAST_BFLOAT16_FLAGS | {"avx512_bf16"}
+BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+# Without them OpenVINO multiplies 8-bit numbers in pairs whose sums overflow 16 bits.
+INT8_FLAGS = frozenset({"amx_int8", "avx512_vnni", "avx_vnni"})
 
 
 def resolve_precision(precision: str, engine: str = "auto") -> Precision:
-    """`precision` (float32, bfloat16 or auto) as this machine will compute with `engine`.
+    """`precision` (float32 or bfloat16) where this machine can compute in it with `engine`.
 
-    auto is bfloat16 only where OpenVINO runs on a processor that gains by it, and else float32.
-    Raises UserError for bfloat16 that this processor or engine has not: another machine's table is
-    not to change silently.
+    Raises UserError where it cannot: another machine's table is not to change silently.
     """
     if precision == "float32":
         return "float32"
-    flags = processor_flags()
-    computes = engine in ("auto", "openvino") and bool(flags & BFLOAT16_FLAGS) and not sees_gpu()
-    if precision == "auto":
-        installed = importlib.util.find_spec("openvino") is not None
-        return "bfloat16" if computes and installed and flags & FAST_BFLOAT16_FLAGS else "float32"
     if precision != "bfloat16":
-        raise UserError(f"precision {precision!r} is not known; allowed: float32, bfloat16, auto")
-    if not computes:
+        raise UserError(f"precision {precision!r} is not known here; allowed: float32, bfloat16")
+    if not has_bfloat16(engine):
         raise UserError(
             f"precision bfloat16 with engine {engine} cannot be had here: allowed only with "
             "OpenVINO on a processor that computes in it; use float32 or auto"
         )
     return "bfloat16"
+
+
+def has_bfloat16(engine: str) -> bool:
+    """Whether `engine` can compute in it here. It need not be faster: with avx512_bf16 alone it has
+    0.6 to 0.7 times the speed of float32 (benchmarks/README.md)."""
+    return why_not_on_openvino(engine) is None and bool(processor_flags() & BFLOAT16_FLAGS)
+
+
+def why_not_on_openvino(engine: str) -> str | None:
+    """Why `engine` (of the experiment file) does not run backbones by OpenVINO here, in words; None
+    where it does."""
+    if engine not in ("auto", "openvino"):
+        return f"execution.feature_engine is {engine}"
+    if importlib.util.find_spec("openvino") is None:
+        return "the package openvino is not installed"
+    return "TensorFlow runs backbones on the graphics processor here" if sees_gpu() else None
 
 
 @functools.lru_cache(maxsize=1)

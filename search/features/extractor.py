@@ -21,18 +21,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from data.errors import UserError
-from search.experiment.trial import Precision
+from search.experiment.precisions import PRECISIONS, Precision
 from search.features.devices import resolve_precision, sees_gpu
 from search.features.runners import FixedBatch, build_openvino, build_tensorflow, fixed_batches
 
 if TYPE_CHECKING:
     import keras
 
-# The relative difference from Keras's features that is let pass. float32: engines sum in other
-# orders, which makes 1e-6 to 1e-5. bfloat16 keeps 8 bits of a number, which makes 0.05 on
-# photographs in EfficientNet-Lite0. One wrong image among the sixteen of a check already makes more
-# than 0.1.
-ALLOWED_DIFFERENCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 0.1}
 _CHECK_BATCH = 8
 _LOG = logging.getLogger(__name__)
 
@@ -175,15 +170,16 @@ def build_extractor(
     """The fastest right way to run `model` [n, s, s, 3] -> [n, ...] on this machine.
 
     engine: auto, or one of FEATURE_ENGINES; where it is absent, fails, or differs from Keras by
-    more than ALLOWED_DIFFERENCE on `check_images` (uint8 [k, s, s, 3]; noise if not given), the
-    next one stands in, and one warning is logged. precision: float32, bfloat16 or auto.
+    more than its precision's `allowed_difference` on `check_images` (uint8 [k, s, s, 3]; noise if
+    not given), the next one stands in, and one warning is logged. precision: float32 or bfloat16
+    (int8 is `quantised`'s).
     num_threads: OpenVINO's, and TensorFlow's where its process gives each operation one. cache_dir:
     where exported networks are kept; None keeps none. Raises UserError for an engine or precision
     that cannot be had.
     """
     resolved = resolve_precision(precision, engine)
     images = _noise(model.input_shape[1:]) if check_images is None else check_images
-    reference = _by_keras(model, images)
+    reference = by_keras(model, images)
     request = Request(model, model_identity(model), resolved, num_threads, cache_dir)
     reasons: list[str] = []
     for candidate in _candidates(engine):
@@ -214,11 +210,16 @@ def _checked(
     runner = engine.build(replace(request, precision=precision))
     shapes = reference.shape[1:], images.shape[1:]
     extractor = Extractor(engine.name, precision, request.identity, *shapes, 0.0, None, runner)
+    return compared(extractor, images, reference)
+
+
+def compared(extractor: Extractor, images: np.ndarray, reference: np.ndarray) -> Extractor:
+    """The extractor with its `difference` from Keras's features of the images. Raises
+    ArithmeticError where that is more than its precision is allowed."""
     difference = relative_difference(extractor.extract([images], len(images)), reference)
-    if not difference <= ALLOWED_DIFFERENCE[precision]:
-        raise ArithmeticError(
-            f"differs from Keras by {difference:.2g}, {ALLOWED_DIFFERENCE[precision]:g} is let pass"
-        )
+    allowed = PRECISIONS[extractor.precision].allowed_difference
+    if not difference <= allowed:
+        raise ArithmeticError(f"differs from Keras by {difference:.2g}, {allowed:g} is let pass")
     return replace(extractor, difference=difference)
 
 
@@ -253,7 +254,8 @@ def relative_difference(features: np.ndarray, reference: np.ndarray) -> float:
     return float(difference / max(np.linalg.norm(reference), np.finfo(np.float32).tiny))
 
 
-def _by_keras(model: keras.Model, images: np.ndarray) -> np.ndarray:
+def by_keras(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Features of a few images, right by definition."""
     parts = [
         np.asarray(model(images[first : first + _CHECK_BATCH], training=False))
         for first in range(0, len(images), _CHECK_BATCH)

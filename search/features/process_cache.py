@@ -11,7 +11,8 @@ import numpy as np
 from data.dataset import Dataset, open_dataset
 from data.packed import open_packed, packed_folder
 from data.settings import DatasetConfig
-from search.experiment.trial import FeatureDtype, Precision, Resources, TrialSpec
+from search.experiment.precisions import Precision
+from search.experiment.trial import FeatureDtype, Resources, TrialSpec
 from search.features.devices import import_tensorflow_quietly
 from search.features.store import FeatureStore, KeptNumbers
 
@@ -79,7 +80,7 @@ def _store(
     def extractor() -> "Extractor":
         return extractor_of(dataset, backbone, weights, precision, resources)
 
-    identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}"
+    identity = f"{backbone}/{weights_identity(backbone, weights)}/{numbers_identity(precision)}"
     if dtype != "float32":
         identity += f"/{dtype}"
     engine = expected_engine(resources.feature_engine)
@@ -101,21 +102,28 @@ def extractor_of(
     )
 
 
+def numbers_identity(precision: Precision) -> str:
+    """The precision with all that its features depend on, but images, weights and engine."""
+    from search.features.quantised import int8_versions
+
+    return f"int8 ({int8_versions()})" if precision == "int8" else precision
+
+
 def extractor_for(
     model: "keras.Model", dataset: Dataset, precision: Precision, resources: Resources
 ) -> "Extractor":
     """Any frozen network from images to one tensor, compiled and compared with Keras on images of
-    the dataset."""
+    the dataset. Raises Int8Unavailable where it cannot be had in int8."""
+    from search.features.calibration import calibration_of
     from search.features.extractor import build_extractor
+    from search.features.quantised import Quantising, build_quantised
 
-    spread = np.linspace(
-        0, len(dataset.images) - 1, min(NUM_CHECK_IMAGES, len(dataset.images))
-    ).astype(int)
-    return build_extractor(
-        model,
-        engine=resources.feature_engine,
-        precision=precision,
-        num_threads=resources.num_threads,
-        cache_dir=resources.cache_dir,
-        check_images=np.asarray(dataset.images[spread]),
-    )
+    count = len(dataset.images)
+    spread = np.linspace(0, count - 1, min(NUM_CHECK_IMAGES, count)).astype(int)
+    pictures = np.asarray(dataset.images[spread])
+    threads, cache_dir = resources.num_threads, resources.cache_dir
+    if precision == "int8":
+        wanted = Quantising(model, calibration_of(dataset), threads, cache_dir)
+        return build_quantised(wanted, pictures)
+    engine = resources.feature_engine
+    return build_extractor(model, engine, precision, threads, cache_dir, pictures)

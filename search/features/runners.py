@@ -1,6 +1,6 @@
-"""Two ways to run a frozen backbone over images: through OpenVINO on a CPU (Keras's own export,
-kept on disk, and an asynchronous queue over it), and through TensorFlow as Keras has it, which is
-slower and right by definition.
+"""Two ways to run a frozen backbone over images: through OpenVINO on a CPU (Keras's own export, and
+an asynchronous queue over it), and through TensorFlow as Keras has it, which is slower and right by
+definition.
 
 Both take batches of one fixed size, cut at multiples of it counted from the first image: what an
 image shares a batch with, and with it the last bit of its features, does not depend on how the
@@ -10,8 +10,6 @@ stream was cut before. Which of the two runs, and whether its answers are good e
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import sys
 import tempfile
 from collections import deque
@@ -23,8 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from data.files import new_folder
+from search.experiment.precisions import PRECISIONS, Precision
 from search.features.devices import operations_at_once, sees_gpu
+from search.features.kept_networks import NETWORK, kept_network
 
 if TYPE_CHECKING:
     import keras
@@ -69,14 +68,6 @@ def fixed_batches(
         yield FixedBatch(start, len(rest), padded)
 
 
-# Few images keep a network's activations in the cache of one core; 4 of 150 px are 5 % faster than
-# 8: benchmarks/README.md.
-OPENVINO_BATCH_SIZE = 4
-_OPENVINO_FILES = ("model.xml", "model.bin")
-_CHECKSUMS = "checksums"
-PRECISION_HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
-
 def import_openvino() -> ModuleType:
     """The module `openvino`, imported so that it reports its use to nobody.
 
@@ -98,9 +89,8 @@ class OpenVinoRunner:
     of threads.
     """
 
-    batch_size = OPENVINO_BATCH_SIZE
-
     def __init__(self, compiled: openvino.CompiledModel, num_streams: int) -> None:
+        self.batch_size = int(compiled.input(0).shape[0])
         # Two requests a stream: one runs while the next one's images are being copied in.
         self._queue = import_openvino().AsyncInferQueue(compiled, 2 * num_streams)
 
@@ -122,7 +112,11 @@ class OpenVinoRunner:
 
 
 def build_openvino(
-    model: keras.Model, identity: str, precision: str, num_threads: int, cache_dir: Path | None
+    model: keras.Model,
+    identity: str,
+    precision: Precision,
+    num_threads: int,
+    cache_dir: Path | None,
 ) -> OpenVinoRunner:
     """Exports `model` (or finds it below `cache_dir` under `identity`) and compiles it for uint8
     batches.
@@ -130,62 +124,48 @@ def build_openvino(
     Raises ImportError without OpenVINO, OSError where the disk refuses, and whatever conversion or
     compilation raises.
     """
-    openvino = import_openvino()
-    core = openvino.Core()
+    return compiled(exported(model, identity, cache_dir), precision, num_threads)
+
+
+def exported(model: keras.Model, identity: str, cache_dir: Path | None) -> openvino.Model:
+    """OpenVINO's network of float images [n, s, s, 3] to what `model` gives. cache_dir: where it is
+    kept, under `identity`; None keeps it nowhere. Raises as `build_openvino`."""
+    core = import_openvino().Core()
+
+    def export(folder: Path) -> None:
+        model.export(str(folder / NETWORK), format="openvino", verbose=False)
+
     if cache_dir is None:
         with tempfile.TemporaryDirectory() as folder:
-            network = core.read_model(_export(model, Path(folder)))
+            export(Path(folder))
+            network = core.read_model(Path(folder) / NETWORK)
     else:
-        network = core.read_model(_cached(model, cache_dir / "openvino" / identity))
+        network = core.read_model(kept_network(cache_dir / "openvino" / identity, export))
     # The conversion makes an output of every swish as well, by way of its custom gradient, and each
     # costs a copy of that layer: EfficientNetV2B0 is a third faster without.
     for extra in network.get_results()[1:]:
         network.remove_result(extra)
+    return network
+
+
+def compiled(network: openvino.Model, precision: Precision, num_threads: int) -> OpenVinoRunner:
+    """A network, as `exported` gives it or quantised from that, ready for uint8 batches."""
+    openvino, record = import_openvino(), PRECISIONS[precision]
     steps = openvino.preprocess.PrePostProcessor(network)
     steps.input().tensor().set_element_type(openvino.Type.u8)
     network = steps.build()
-    network.reshape([OPENVINO_BATCH_SIZE, *model.input_shape[1:]])
+    network.reshape(
+        [record.batch_size, *(side.get_length() for side in network.input(0).partial_shape[1:])]
+    )
     options = {
-        "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+        "INFERENCE_PRECISION_HINT": record.hint,
         "NUM_STREAMS": num_threads,
         "INFERENCE_NUM_THREADS": num_threads,
         # Pinned, the first streams of two processes would share the first core and leave the second
         # idle.
         "ENABLE_CPU_PINNING": False,
     }
-    return OpenVinoRunner(core.compile_model(network, "CPU", options), num_threads)
-
-
-def _export(model: keras.Model, folder: Path) -> Path:
-    model.export(str(folder / _OPENVINO_FILES[0]), format="openvino", verbose=False)
-    return folder / _OPENVINO_FILES[0]
-
-
-def _cached(model: keras.Model, folder: Path) -> Path:
-    """The network's file in `folder`, exported now if it is missing or damaged."""
-    if not _is_intact(folder):
-        with new_folder(folder, "an exported network") as made:
-            _export(model, made)
-            (made / _CHECKSUMS).write_text(_checksums(made))
-            shutil.rmtree(folder, ignore_errors=True)
-        if not _is_intact(folder):
-            raise OSError(f"{folder} does not read back as it was written; check the disk")
-    return folder / _OPENVINO_FILES[0]
-
-
-def _is_intact(folder: Path) -> bool:
-    try:
-        return (folder / _CHECKSUMS).read_text() == _checksums(folder)
-    except (FileNotFoundError, UnicodeDecodeError):
-        return False
-
-
-def _checksums(folder: Path) -> str:
-    lines = []
-    for name in _OPENVINO_FILES:
-        with (folder / name).open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()} {name}\n")
-    return "".join(lines)
+    return OpenVinoRunner(openvino.Core().compile_model(network, "CPU", options), num_threads)
 
 
 CPU_BATCH_SIZE = 32

@@ -24,7 +24,13 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.files import StorageError
-from data.views import Painting, augmented_batches, clean_batches
+from data.views import (
+    Painting,
+    augmented_batches,
+    clean_batches,
+    is_augmented,
+    with_clean_ones,
+)
 from search.experiment.trial import Resources
 from search.features.feature_rows import (
     BLOCK_BYTES,
@@ -110,9 +116,15 @@ class FeatureStore:
         return made
 
     def view(
-        self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, view: int
+        self,
+        rows: np.ndarray,
+        augmentation: Mapping[str, Any],
+        seed: int,
+        view: int,
+        share: float = 1.0,
     ) -> FeatureRows:
-        """[len(rows), d]: the images at `rows`, augmented as the `view`-th time they are drawn.
+        """[len(rows), d]: the images at `rows`, a share of them augmented as the `view`-th time
+        they are drawn.
 
         Mapped anew each time: a view that nobody holds takes no memory.
         """
@@ -121,11 +133,15 @@ class FeatureStore:
             return FeatureRows(clean.values, rows, clean.cost)
 
         def path() -> Path:
-            return self.policy_dir(rows, augmentation, seed) / f"{view:05d}.npy"
+            return self.policy_dir(rows, augmentation, seed, share) / f"{view:05d}.npy"
 
         def batches() -> Iterator[np.ndarray]:
             painting = Painting(DRAWN_BATCH, self._num_painters)
-            return augmented_batches(self.dataset.images, rows, augmentation, seed, view, painting)
+            images = self.dataset.images
+            found = augmented_batches(images, rows, augmentation, seed, view, painting)
+            if share == 1:
+                return found
+            return with_clean_ones(found, images, rows, is_augmented(seed, view, rows, share))
 
         return self._cached(path, batches, rows)
 
@@ -150,19 +166,24 @@ class FeatureStore:
             batches, count, np.empty((count, *extractor.output_shape), self._dtype)
         )
 
-    def policy_dir(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> Path:
+    def policy_dir(
+        self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, share: float = 1.0
+    ) -> Path:
         """Where the views of one policy are kept: those drawn from one seed together."""
         content = [
             self._identity,
             dict(augmentation),
             seed,
             hashlib.sha256(rows.tobytes()).hexdigest(),
+            *([share] if share < 1 else []),
         ]
         return self._views_dir / str(seed) / _hash(json.dumps(content, sort_keys=True))
 
-    def forget(self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int) -> None:
+    def forget(
+        self, rows: np.ndarray, augmentation: Mapping[str, Any], seed: int, share: float = 1.0
+    ) -> None:
         """Deletes the views of a policy that nobody will want again."""
-        shutil.rmtree(self.policy_dir(rows, augmentation, seed), ignore_errors=True)
+        shutil.rmtree(self.policy_dir(rows, augmentation, seed, share), ignore_errors=True)
 
     @property
     def _identity(self) -> str:

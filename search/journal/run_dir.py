@@ -11,7 +11,8 @@ from data.errors import UserError
 from data.files import make_folder, read_regular, storing, write_atomically
 from data.messages import escaped
 from data.strict_zip import MOST_BYTES
-from search.experiment.trial import Predictions, TrialRecord, predictions_name
+from search.experiment.objectives import OBJECTIVES
+from search.experiment.trial import Predictions, TrialRecord, Truth, predictions_name
 from search.journal.journal_file import FRESH, JournalError, read
 from search.journal.state import replay
 
@@ -96,29 +97,34 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
     if hashlib.sha256(content).hexdigest() != record.predictions_sha256:
         raise JournalError(f"{path} is not the file that was journaled; {LOST_ANSWERS}")
     try:
-        return Predictions.from_bytes(content)
+        found = Predictions.from_bytes(content)
     except ValueError as error:
         raise JournalError(f"{path} holds no predictions: {error}; {LOST_ANSWERS}") from error
+    objective = record.spec.protocol.objective
+    if OBJECTIVES[objective].needs_all and found.log_probs is None:
+        raise JournalError(f"{path} lacks log_probs, which {objective} needs; {LOST_ANSWERS}")
+    return found
 
 
 class KeptPredictions:
-    """Per-image answers of a search's trials, the ones used last in memory too: a baseline is read
-    for every effect, others once or twice."""
+    """Per-image answers of a search's trials, with the groups of their images; the ones used last
+    in memory too: a baseline is read for every effect, others once or twice."""
 
-    def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+    def __init__(self, run_dir: Path, truth: Truth) -> None:
+        self._run_dir, self._truth = run_dir, truth
         self._latest: OrderedDict[int, Predictions] = OrderedDict()
 
     def of(self, record: TrialRecord) -> Predictions:
         """Raises JournalError as `read_predictions`."""
         found = self._latest.get(record.trial)
-        found = read_predictions(record, self._run_dir) if found is None else found
+        if found is None:
+            found = read_predictions(record, self._run_dir).of(self._truth)
         self._keep(record.trial, found)
         return found
 
     def write(self, number: int, predictions: Predictions) -> dict[str, str]:
         """What the trial's record says of its file. Raises StorageError where the disk refuses."""
-        self._keep(number, predictions)
+        self._keep(number, predictions.of(self._truth))
         content, name = predictions.to_bytes(), predictions_name(number)
         make_folder(self._run_dir / "predictions", "the folder of predictions")
         write_atomically(self._run_dir / name, content)

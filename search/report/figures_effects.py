@@ -114,7 +114,7 @@ def label_effects(axes: Any, unit: Unit, narrow: bool) -> None:
 
 def draw_classes(view: SearchView, width: float) -> Any | None:
     """The recommended (or best) policy's effect on each class, those who gain on top."""
-    effects, unit = view.evidence.by_class, view.unit
+    effects, unit = view.evidence.by_class, view.class_unit
     if not effects:
         return None
     ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
@@ -145,7 +145,7 @@ def _sure(low: float, high: float) -> tuple[str, str]:
 
 
 def classes_text(view: SearchView) -> str:
-    effects, unit = view.evidence.by_class, view.unit
+    effects, unit = view.evidence.by_class, view.class_unit
     ordered = sorted(effects.items(), key=lambda item: -item[1].delta)
     ends = [*ordered[:3], *ordered[max(3, len(ordered) - 3) :]]
     parts = "; ".join(f"{name} {effect_text(effect, unit)}" for name, effect in ends)

@@ -37,6 +37,7 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sentences.notices,
     sentences.facts,
     sentences.how_to_read,
+    sentences.precision_text,
     sentences.how_to_read_verdicts,
     sentences.what_goes_with_what,
     sentences.no_verdicts,

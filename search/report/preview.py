@@ -171,11 +171,8 @@ def _augmentation_values(space: Space) -> dict[str, Sequence[Any]]:
         n: d.extremes for n, d in space.dimensions.items() if space.section_of[n] == "augmentation"
     }
     fixed = {name: (value,) for name, value in space.fixed["augmentation"].items()}
-    return {
-        name: {**searched, **fixed}[name]
-        for name in AUGMENTATIONS
-        if name in searched or name in fixed
-    }
+    values = {**searched, **fixed}
+    return {name: values[name] for name in AUGMENTATIONS.ordered(values)}
 
 
 def _ends(name: str, values: Sequence[Any], options: Mapping[str, Any]) -> list[Extreme]:

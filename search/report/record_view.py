@@ -8,7 +8,8 @@ from typing import Any
 
 from search.evidence.findings import LeakDemo, TestResult
 from search.experiment.objectives import OBJECTIVES, Unit
-from search.experiment.trial import Probe, TrialRecord, setting_key
+from search.experiment.precisions import Part, Precision
+from search.experiment.trial import STREAMS, Probe, TrialRecord, setting_key
 from search.journal.events import Opened
 from search.journal.state import Cost, SearchState, fullest
 from search.report.measures import budget, num_scored
@@ -104,6 +105,11 @@ class RecordView:
     def unit(self) -> Unit:
         return OBJECTIVES[self.objective].unit
 
+    @property
+    def class_unit(self) -> Unit:
+        """Of effects on one class's own images."""
+        return OBJECTIVES[OBJECTIVES[self.objective].of_class or self.objective].unit
+
     @cached_property
     def _by_number(self) -> dict[int, TrialRecord]:
         return {record.trial: record for record in self.records}
@@ -121,6 +127,11 @@ class RecordView:
     @cached_property
     def completed_trials(self) -> tuple[TrialRecord, ...]:
         return tuple(r for r in self.of_kind("trial") if r.status == "completed")
+
+    def precisions(self, part: Part) -> tuple[Precision, ...]:
+        """What the backbone computed in, in the trials of a part of the search."""
+        records = (r for r in self.records if STREAMS[r.kind] == part and r.status == "completed")
+        return tuple(sorted({record.spec.precision for record in records}))
 
     @cached_property
     def measured(self) -> tuple[TrialRecord, ...]:
@@ -187,15 +198,18 @@ class RecordView:
     ) -> tuple[float, tuple[float, float]] | None:
         """A trial's accuracy with Wilson's 95 % interval (1927), as a share of the images scored.
 
-        Seeds are repeats on the same images, so they do not add to the count. optimistic: of
+        Seeds are repeats on the same images, and images of one group are alike: neither adds to the
+        count. optimistic: of
         `optimistic_metrics`.
         """
         if record is None or record.result is None or self.opened is None:
             return None
         metrics = record.result.optimistic_metrics if optimistic else record.result.metrics
+        groups = self.opened.dataset.notes.groups
         count = num_scored(record, self.opened.dataset)
         if "accuracy" not in metrics or not count:
             return None
         from search.evidence.scores import wilson_interval
 
-        return metrics["accuracy"], wilson_interval(metrics["accuracy"], count)
+        share = groups.independent_share if groups else 1.0
+        return metrics["accuracy"], wilson_interval(metrics["accuracy"], share * count)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from data.messages import plural
 from search.evidence.answer import Estimate
+from search.experiment.precisions import Part
 from search.experiment.trial import TrialRecord
 from search.report.view import SearchView
 from search.report.wording import (
@@ -19,6 +20,7 @@ from search.report.wording import (
 )
 
 MOST_NAMED = 10
+PART_NAMES: dict[Part, str] = {"search": "searched", "confirm": "confirmed", "test": "tested"}
 
 
 def facts(view: SearchView) -> list[tuple[str, str]]:
@@ -105,6 +107,18 @@ def how_to_read(view: SearchView) -> str:
     return (
         f"Effects are paired differences of {unit.of} against no augmentation, image by image, "
         f"in {unit.name} ({unit.meaning}); the range in brackets is the 95 % interval."
+    )
+
+
+def precision_text(view: SearchView) -> str | None:
+    """In which numbers the backbone computed, part by part; None where all of it was float32."""
+    used = {part: in_it for part in PART_NAMES if (in_it := view.precisions(part))}
+    if set().union(*used.values()) <= {"float32"}:
+        return None
+    said = ", ".join(f"{PART_NAMES[part]} in {' and '.join(used[part])}" for part in used)
+    return (
+        f"{said[0].upper()}{said[1:]}: the numbers that the backbone computed in. A setting and no "
+        "augmentation are always compared in the same."
     )
 
 

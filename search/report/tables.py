@@ -162,7 +162,11 @@ def by_class_table(view: SearchView) -> Table:
     effects = sorted(view.evidence.by_class.items(), key=lambda item: -abs(item[1].delta))
     columns: Sequence[Column[tuple[str, Effect]]] = (
         Column("class", lambda item: item[0]),
-        Column(EFFECT, lambda item: effect_text(item[1], view.unit, named=False), view.unit.name),
+        Column(
+            EFFECT,
+            lambda item: effect_text(item[1], view.class_unit, named=False),
+            view.class_unit.name,
+        ),
     )
     return Table.of("Effect by class", columns, effects[:MOST_NOTED])
 

@@ -144,10 +144,10 @@ def what_text(record: TrialRecord) -> str:
 def _setting_texts(augmentation: Mapping[str, Any], size: int) -> dict[str, str]:
     """By name, in one order whichever they came in (a journal sorts them, an algorithm does not):
     strengths, what is on or off, words; each in the order of the table of augmentations."""
-    seen, places = visible_settings(augmentation, size), list(AUGMENTATIONS)
+    seen, places = visible_settings(augmentation, size), AUGMENTATIONS.ordered(augmentation)
 
     def rank(name: str) -> tuple[bool, bool, int, str]:
-        place = places.index(name) if name in AUGMENTATIONS else len(places)
+        place = places.index(name) if name in places else len(places)
         return isinstance(seen[name], str), seen[name] is True, place, name
 
     ordered = sorted(seen, key=rank)

@@ -4,6 +4,7 @@ setting, its curves and its result, a pure function of the record, so that sendi
 same. The search's own run is in `search_run`. Does not import MLflow."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,12 +116,18 @@ class FoundRun:
         )
 
 
+def key_of(name: str) -> str:
+    """A setting's name as MLflow takes it: no sign but letters, digits and _-. :/, and no path
+    that leads upwards."""
+    return re.sub(r"[^\w\-. :/]|\.\.|/(?=/|$)|^[/.]", "_", name, flags=re.ASCII)[:250]
+
+
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """As an experiment file writes them, without credentials, and no longer than MLflow takes."""
     texts = {
         k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items()
     }
-    return {key: redacted(text)[:MAX_VALUE] for key, text in texts.items()}
+    return {key_of(key): redacted(text)[:MAX_VALUE] for key, text in texts.items()}
 
 
 def milliseconds(seconds: float) -> int:

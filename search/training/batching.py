@@ -12,6 +12,7 @@ import numpy as np
 
 from data.views import unit_draws
 from search.experiment.seeds import derive_seed
+from search.training.class_weights import ClassWeight, class_weights
 from search.training.network import Batch
 
 Inputs = Callable[
@@ -56,6 +57,7 @@ class Batching:
     label_smoothing: float = 0.0
     mixing: Mixing = NO_MIXING
     needs_company: bool = False
+    class_weight: ClassWeight = "none"
 
     def num_steps(self, num_images: int) -> int:
         """Steps an epoch of that many images takes."""
@@ -70,10 +72,11 @@ class Batching:
         generator = np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + 1]))
         order = generator.permutation(rows)[: self._num_used(len(rows))]
         dropout = np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + 2]))
+        weights = class_weights(self.class_weight, self.labels[rows], self.num_classes)
         start = 0
         for inputs in self.inputs(epoch, order, self.batch_size):
             here = order[start : start + len(inputs)]
-            yield self._batch(inputs, here, seed, epoch, dropout)
+            yield self._batch(inputs, here, seed, epoch, dropout, weights)
             start += len(inputs)
 
     def _batch(
@@ -83,6 +86,7 @@ class Batching:
         seed: int,
         epoch: int,
         dropout: np.random.Generator,
+        weights: np.ndarray | None,
     ) -> Batch:
         labels = self.labels[rows].astype(np.int32)
         targets = np.eye(self.num_classes, dtype=np.float32)[labels]
@@ -90,10 +94,11 @@ class Batching:
             mixing_seed = derive_seed(seed, "mixing")
             inputs, share = mix(inputs, self.positions[rows], self.mixing, mixing_seed, epoch)
             targets = share[:, None] * targets + (1 - share[:, None]) * np.roll(targets, 1, axis=0)
+        counts = None if weights is None else targets @ weights
         smoothing = np.float32(self.label_smoothing)
         targets = (1 - smoothing) * targets + smoothing / np.float32(self.num_classes)
         kept = dropout.random((len(rows), self.head_units), np.float32) >= self.dropout
-        return Batch(inputs, targets, kept / np.float32(1 - self.dropout), labels)
+        return Batch(inputs, targets, kept / np.float32(1 - self.dropout), labels, counts)
 
 
 def mix(

@@ -22,10 +22,11 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.errors import UserError
+from search.experiment.precisions import Precision
 from search.experiment.settings import TrainingSettings, last_layers
-from search.experiment.trial import Precision, Resources, TrialSpec
+from search.experiment.trial import Resources, TrialSpec
 from search.features.devices import import_tensorflow_quietly
-from search.features.process_cache import extractor_for
+from search.features.process_cache import extractor_for, numbers_identity
 from search.features.store import FeatureStore, KeptNumbers
 from search.training.training_mode import LoadedTrial
 
@@ -144,11 +145,12 @@ def _prefix_store(
         return extractor_for(prefix, dataset, precision, resources)
 
     layer = prefix.layers[-1].name
-    identity = f"{backbone}/{weights_identity(backbone, weights)}/{precision}/up to {layer}/float16"
+    numbers = f"{numbers_identity(precision)}/up to {layer}/float16"
+    identity = f"{backbone}/{weights_identity(backbone, weights)}/{numbers}"
     engine = expected_engine(resources.feature_engine)
     advice = "write training.views: fresh, or another layer in training.finetune.from"
-    numbers = KeptNumbers(np.float16, advice)
-    return FeatureStore(dataset, extractor, identity, engine, resources, numbers)
+    kept = KeptNumbers(np.float16, advice)
+    return FeatureStore(dataset, extractor, identity, engine, resources, kept)
 
 
 def warn_if_too_large(trial: LoadedTrial, output_shape: tuple[int, ...]) -> str | None:

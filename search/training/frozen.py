@@ -17,7 +17,7 @@ from search.training.head_shape import HeadWeights
 from search.training.heads import HeadPlan, train_heads
 from search.training.pictures import StoredFeed, digest_of
 from search.training.progress import OnEpoch
-from search.training.training_mode import LoadedTrial, Mode, Trained
+from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
 from search.training.training_run import TrainedHeads
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 def train_frozen(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite."""
     store = frozen_store(trial)
-    feed = StoredFeed(store, trial.pictures, trial.scored)
+    max_epochs = trial.spec.settings.training.max_epochs
+    feed = StoredFeed(store, trial.pictures_of(max_epochs), trial.scored)
     before = digest_of(feed.scored.blocks())
     heads = train_frozen_heads(trial, feed, trial.spec.protocol.epochs, trial.on_epoch)
     return Trained(
@@ -88,6 +89,7 @@ def _answer(features: np.ndarray, weights: HeadWeights) -> int:
 
 
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
+    refuse_clean_throughout(training, training.max_epochs)
     for name in ("mixup", "cutmix"):
         if getattr(training, name):
             raise UserError(
@@ -110,4 +112,5 @@ FROZEN = Mode(
     side_by_side=True,
     budget="views",
     most=lambda training: training.views,
+    frozen="all",
 )

@@ -12,7 +12,9 @@ import numpy as np
 
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
 
-_Answer = tuple[np.ndarray, np.ndarray]  # predicted int16 [v], log_prob float32 [v]
+# predicted int16 [v], log_prob float32 [v] and, where the objective needs them, log_probs float32
+# [v, classes]
+Answer = tuple[np.ndarray, ...]
 
 
 @dataclass
@@ -24,9 +26,9 @@ class _Best:
     choosing: np.ndarray
     value: float = -np.inf
     epoch: int = -1
-    answer: _Answer | None = None
+    answer: Answer | None = None
 
-    def offer(self, epoch: int, value: float, answer: _Answer) -> bool:
+    def offer(self, epoch: int, value: float, answer: Answer) -> bool:
         if not value > self.value:
             return False
         self.value, self.epoch, self.answer = value, epoch, answer
@@ -39,7 +41,7 @@ class _Head:
     whole: _Best
     halves: tuple[_Best, _Best]
     last_epoch: int = -1
-    last_answer: _Answer | None = field(default=None)
+    last_answer: Answer | None = field(default=None)
 
 
 class HeadScores:
@@ -56,15 +58,16 @@ class HeadScores:
         self._patience = patience
         self._heads = [_new_head(each) for each in labels]
 
-    def add(self, head: int, epoch: int, predicted: np.ndarray, log_prob: np.ndarray) -> bool:
+    def add(self, head: int, epoch: int, *answer: np.ndarray) -> bool:
         """Takes a head's answers of an epoch; tells whether its weights are the ones to keep so
         far.
         """
         state = self._heads[head]
         if self.stopped(head):
             return False
-        state.last_epoch, state.last_answer = epoch, (predicted, log_prob)
-        answers = ImageAnswers(predicted, log_prob, state.labels)
+        state.last_epoch, state.last_answer = epoch, answer
+        log_probs = answer[2] if len(answer) > 2 else None
+        answers = ImageAnswers(answer[0], answer[1], state.labels, log_probs)
         improved = False
         for best in (*state.halves, state.whole):
             improved = best.offer(epoch, self._score(answers, best.choosing), state.last_answer)
@@ -80,25 +83,25 @@ class HeadScores:
         state = self._heads[head]
         return state.last_epoch if self._patience is None else state.whole.epoch
 
-    def optimistic(self, head: int) -> _Answer:
+    def optimistic(self, head: int) -> Answer:
         """The answers of the epoch that was best on these same images."""
         state = self._heads[head]
         return _given(state.last_answer if self._patience is None else state.whole.answer)
 
-    def honest(self, head: int) -> _Answer:
+    def honest(self, head: int) -> Answer:
         """Each image's answer from the epoch chosen on the half it is not in."""
         state = self._heads[head]
         if self._patience is None:
             return _given(state.last_answer)
         chosen_on_first, chosen_on_second = (_given(half.answer) for half in state.halves)
-        pairs = zip(chosen_on_second, chosen_on_first, strict=True)
-        predicted, log_prob = (
-            np.where(state.halves[0].choosing, second, first) for second, first in pairs
+        in_first = state.halves[0].choosing
+        return tuple(
+            np.where(in_first.reshape(-1, *[1] * (first.ndim - 1)), second, first)
+            for second, first in zip(chosen_on_second, chosen_on_first, strict=True)
         )
-        return predicted, log_prob
 
 
-def _given(answer: _Answer | None) -> _Answer:
+def _given(answer: Answer | None) -> Answer:
     if answer is None:
         raise ValueError("a head was asked for answers before its first epoch")
     return answer

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from search.features.feature_rows import FeatureRows
+from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
 from search.training.losses import LOSSES, Loss, log_prob_of_labels
 from search.training.optimizer import Adam
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     _Tensors = tuple[tf.Tensor, ...]
 
 PREDICT_ROWS = 1024
+_Parts = tuple[bool, bool, bool]
 
 
 class Rates(NamedTuple):
@@ -90,8 +92,11 @@ class Stack:
         )
         self._step = tf.Variable(0.0)
         self._adam = Adam(self._variables, self._moments, self._step, self._variables[::2])
-        self._predict = tf.function(self._predict_graph, input_signature=self._data(None))
-        self._train_graphs: dict[tuple[int, bool, bool], Callable[..., list[tf.Tensor]]] = {}
+        self._predict, self._predict_whole = (
+            tf.function(graph, input_signature=self._data(None))
+            for graph in (self._predict_graph, self._predict_whole_graph)
+        )
+        self._train_graphs: dict[tuple[int, _Parts], Callable[..., list[tf.Tensor]]] = {}
 
     def _data(self, *rows: int | None) -> list[tf.TensorSpec]:
         """What features, labels and rows [..., heads, batch] are to a graph, whatever their
@@ -102,19 +107,22 @@ class Stack:
         features = tf.TensorSpec((None, self.shape.dim), tf.float32)
         return [features, tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None, *rows), tf.int32)]
 
-    def _train(self, batch: int, decays: bool, smooths: bool) -> Callable[..., list[tf.Tensor]]:
-        """The graph of an epoch. What a setting leaves out is not in it: not one operation more."""
+    def _train(self, batch: int, parts: _Parts) -> Callable[..., list[tf.Tensor]]:
+        """The graph of an epoch. What a setting leaves out is not in it: not one operation more.
+        parts: whether it decays weights, smooths labels, and balances classes."""
         import tensorflow as tf
 
-        if (batch, decays, smooths) not in self._train_graphs:
+        key = batch, parts
+        if key not in self._train_graphs:
             weight = tf.TensorSpec((None, None, batch), tf.float32)
             keep = tf.TensorSpec((None, None, None, None), tf.bool)
+            balance = tf.TensorSpec((None, None, None), tf.float32)
             numbers = (tf.TensorSpec((), tf.float32),) * 4
-            self._train_graphs[batch, decays, smooths] = tf.function(
-                partial(self._train_graph, decays, smooths),
-                input_signature=[tuple(self._data(None, batch)), (weight, keep), numbers],
+            self._train_graphs[key] = tf.function(
+                partial(self._train_graph, *parts),
+                input_signature=[tuple(self._data(None, batch)), (weight, keep, balance), numbers],
             )
-        return self._train_graphs[batch, decays, smooths]
+        return self._train_graphs[key]
 
     def load(self, state: StackState) -> None:
         """Goes on from `state`, with its heads and no others."""
@@ -149,21 +157,27 @@ class Stack:
     def _train_part(
         self, features: FeatureRows, labels: np.ndarray, feed: EpochFeed, rates: Rates
     ) -> list[np.ndarray]:
-        """Sums over the images of each batch, float32 [steps, heads]: loss, right answers,
-        images."""
+        """Sums over the images of each batch, float32 [steps, heads]: loss, as they count in it,
+        right answers, images."""
         values, held = features.holding(feed.rows)
         steps, heads, batch = feed.rows.shape
         keep = feed.keep if feed.keep is not None else np.ones((steps, heads, 1, 1), bool)
         numbers = tuple(np.float32(number) for number in (1 / feed.keep_rate, *rates))
         data = values, _labels(labels, held), _local(feed.rows, held)
-        train = self._train(batch, rates.weight_decay > 0, rates.label_smoothing > 0)
-        return [each.numpy() for each in train(data, (feed.weight, keep), numbers)]
+        balance = np.ones((1, 1, 1), np.float32) if feed.balance is None else feed.balance
+        parts = rates.weight_decay > 0, rates.label_smoothing > 0, feed.balance is not None
+        train = self._train(batch, parts)
+        return [each.numpy() for each in train(data, (feed.weight, keep, balance), numbers)]
 
     def predict(
-        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each head's rows: the class given, int16 [v], and the log-probability of the true
-        class, float32 [v].
+        self,
+        features: FeatureRows,
+        labels: np.ndarray,
+        rows: Sequence[np.ndarray],
+        whole: bool = False,
+    ) -> list[Answer]:
+        """For each head's rows: the class given, int16 [v], the log-probability of the true class,
+        float32 [v], and where `whole`, of every class, float32 [v, classes].
         """
         longest = max(map(len, rows))
         length = min(PREDICT_ROWS, longest)
@@ -171,33 +185,42 @@ class Stack:
             [np.resize(each, -(-longest // length) * length) for each in rows]
         ).astype(np.int32)
         parts = [
-            self._predict_part(features, labels, padded[:, at : at + length])
+            self._predict_part(features, labels, padded[:, at : at + length], whole)
             for at in range(0, padded.shape[1], length)
         ]
-        predicted, log_prob = (
-            np.concatenate([p[i].numpy() for p in parts], axis=1) for i in range(2)
-        )
+        found = [
+            np.concatenate([each.numpy() for each in same], axis=1)
+            for same in zip(*parts, strict=True)
+        ]
         return [
-            (predicted[h, : len(r)].astype(np.int16), log_prob[h, : len(r)])
+            (found[0][h, : len(r)].astype(np.int16), *(each[h, : len(r)] for each in found[1:]))
             for h, r in enumerate(rows)
         ]
 
     def _predict_part(
-        self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray
+        self, features: FeatureRows, labels: np.ndarray, rows: np.ndarray, whole: bool
     ) -> _Tensors:
         values, held = features.holding(rows)
-        return self._predict(values, _labels(labels, held), _local(rows, held))
+        graph = self._predict_whole if whole else self._predict
+        return graph(values, _labels(labels, held), _local(rows, held))
 
     def _train_graph(
-        self, decays: bool, smooths: bool, data: _Tensors, masks: _Tensors, numbers: _Tensors
+        self,
+        decays: bool,
+        smooths: bool,
+        balances: bool,
+        data: _Tensors,
+        masks: _Tensors,
+        numbers: _Tensors,
     ) -> list[tf.Tensor]:
         import tensorflow as tf
 
-        (features, labels, rows), (weight, keep) = data, masks
+        (features, labels, rows), (weight, keep, balance) = data, masks
         scale, learning_rate, weight_decay, smoothing = numbers
         truth, mask = tf.gather(labels, rows), tf.cast(keep, tf.float32) * scale
         count = tf.reduce_sum(weight, axis=2)
-        share = weight / count[:, :, None]  # of an image in the mean loss of its batch
+        counted = weight * balance if balances else weight
+        share = counted / count[:, :, None]  # of an image in the mean loss of its batch
         smoothed = smoothing if smooths else None
         logits_of_steps = tf.TensorArray(
             tf.float32, tf.shape(rows)[0], element_shape=(None, *rows.shape[2:], self.shape.classes)
@@ -212,7 +235,7 @@ class Stack:
         logits = logits_of_steps.stack()
         right = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), truth), tf.float32)
         of_images = (
-            self._loss.of_labels(logits, truth, smoothed) * weight,
+            self._loss.of_labels(logits, truth, smoothed) * counted,
             right * weight,
             weight,
         )
@@ -240,8 +263,22 @@ class Stack:
     def _predict_graph(self, features: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor) -> _Tensors:
         import tensorflow as tf
 
-        logits = self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
+        logits = self._logits(features, rows)
         return tf.argmax(logits, -1, tf.int32), log_prob_of_labels(logits, tf.gather(labels, rows))
+
+    def _predict_whole_graph(
+        self, features: tf.Tensor, labels: tf.Tensor, rows: tf.Tensor
+    ) -> _Tensors:
+        import tensorflow as tf
+
+        logits = self._logits(features, rows)
+        of_true = log_prob_of_labels(logits, tf.gather(labels, rows))
+        return tf.argmax(logits, -1, tf.int32), of_true, tf.nn.log_softmax(logits)
+
+    def _logits(self, features: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        return self.model([tf.gather(features, rows), tf.ones([1, 1, 1]), *self._variables])
 
 
 def _labels(labels: np.ndarray, held: np.ndarray | None) -> np.ndarray:

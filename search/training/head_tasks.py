@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.dataset import TEST, TRAIN, VALIDATION, Dataset
+from data.groups import deal_groups
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import ModelSettings, Protocol
 
@@ -80,21 +81,27 @@ def _fold_of(dataset: Dataset, pool: np.ndarray, protocol: Protocol) -> np.ndarr
         return np.where(splits == TEST, 0, -1)
     if protocol.folds == 1:
         return np.where(splits == VALIDATION, 0, -1)
+    return cross_folds(dataset, pool, protocol.folds, protocol.fold_seed)
+
+
+def cross_folds(dataset: Dataset, pool: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold of each image of the pool, in a cross-validation over all of it."""
+    labels = np.asarray(dataset.labels)[pool]
     groups = None if dataset.groups is None else np.asarray(dataset.groups)[pool]
-    return stratified_folds(
-        np.asarray(dataset.labels)[pool], protocol.folds, protocol.fold_seed, groups
-    )
+    if groups is not None and dataset.notes.groups is not None:
+        return deal_groups(labels, groups, [1 / folds] * folds, seed)
+    return stratified_folds(labels, folds, seed, groups)
 
 
 def stratified_folds(
     labels: np.ndarray, folds: int, seed: int, groups: np.ndarray | None = None
 ) -> np.ndarray:
-    """A fold in 0..folds-1 for each image, the same for images of one group.
+    """A fold in 0..folds-1 for each image, the same for copies of one image.
 
     Each class has at least as many groups as there are folds (`prepare` checks). labels: int [n];
     groups: int [n], None where every image stands for itself. Groups are stratified by their first
-    image's class, which for copies is that of all: StratifiedGroupKFold, for groups of several
-    classes, takes a third of a second per thousand groups, and every trial asks.
+    image's class, which for copies is that of all. Groups of several classes are dealt by
+    `deal_groups`.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -111,13 +118,15 @@ def stratified_folds(
 class EpochFeed:
     """Batches of a number of steps: rows int32 [steps, heads, batch], weight float32 of the same
     shape (0 pads a batch), and keep, the dropout mask, bool [steps, heads, batch, units] (None
-    where nothing is dropped).
+    where nothing is dropped). balance: float32 as weight, what each image counts in the loss (None:
+    all the same).
     """
 
     rows: np.ndarray
     weight: np.ndarray
     keep: np.ndarray | None
     keep_rate: float
+    balance: np.ndarray | None = None
 
 
 def epoch_feeds(

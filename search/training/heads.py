@@ -8,14 +8,16 @@ and what is best, `training_run`; where features come from, `pictures` and `feat
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
-from search.experiment.objectives import Objective
+from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
+from search.training.class_weights import class_weights
+from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
 from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
@@ -106,7 +108,8 @@ class StackedHeads:
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         loss, accuracy = self._train(epoch)
         rows = [self._plan.tasks[head].validate for head in heads]
-        answers = self._lanes.predict(self._scored, self._plan.labels, rows)
+        whole = OBJECTIVES[self._plan.objective].needs_all
+        answers = self._lanes.predict(self._scored, self._plan.labels, rows, whole)
         for place, head in enumerate(heads):
             yield HeadEpoch(head, float(loss[place]), float(accuracy[place]), *answers[place])
 
@@ -117,10 +120,23 @@ class StackedHeads:
         def feeds(lane: slice) -> Iterable[EpochFeed]:
             tasks = [plan.tasks[head] for head in self._active[lane]]
             steps, lanes = plan.num_steps, self._lanes.num_lanes
-            return epoch_feeds(tasks, steps, training.batch_size, plan.model, epoch, lanes)
+            found = epoch_feeds(tasks, steps, training.batch_size, plan.model, epoch, lanes)
+            return self._balanced(found, tasks)
 
         rates = Rates(plan.model.learning_rate, training.weight_decay, training.label_smoothing)
         return self._lanes.train_epoch(features, plan.labels, feeds, rates)
+
+    def _balanced(self, feeds: Iterable[EpochFeed], tasks: list[HeadTask]) -> Iterable[EpochFeed]:
+        plan, kind = self._plan, self._plan.training.class_weight
+        counted = [class_weights(kind, plan.labels[task.train], plan.num_classes) for task in tasks]
+        of_heads = [each for each in counted if each is not None]
+        if not of_heads:
+            return feeds
+        heads = np.arange(len(of_heads))[None, :, None]
+        return (
+            replace(feed, balance=np.stack(of_heads)[heads, plan.labels[feed.rows]])
+            for feed in feeds
+        )
 
     def weights(self, head: int) -> HeadWeights:
         return self._lanes.weights(self._active.index(head))
@@ -177,11 +193,13 @@ class Lanes:
         return loss, accuracy
 
     def predict(
-        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray], whole: bool
+    ) -> list[Answer]:
         """As `Stack.predict`, of all heads."""
         _ = features.resident
-        parts = self._in_each(lambda stack, heads: stack.predict(features, labels, rows[heads]))
+        parts = self._in_each(
+            lambda stack, heads: stack.predict(features, labels, rows[heads], whole)
+        )
         return [answer for part in parts for answer in part]
 
     def weights(self, head: int) -> HeadWeights:

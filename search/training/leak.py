@@ -26,7 +26,7 @@ class LeakedPictures:
 
     def features(self, store: FeatureStore) -> FeatureRows:
         policy = self.pictures
-        return store.view(policy.pool, policy.augmentation, policy.seed, LEAKED_VIEW)
+        return store.view(policy.pool, policy.augmentation, policy.seed, LEAKED_VIEW, policy.share)
 
 
 def leaked(trial: LoadedTrial) -> LoadedTrial:

@@ -5,15 +5,17 @@ What is trained on and scored is the same for all of them and is `run_trial`'s; 
 a module of its own.
 """
 
+from data.errors import UserError
 from search.experiment.settings import TrainingSettings
 from search.experiment.space import Space
 from search.experiment.trial import TrialSpec
 from search.training.cutting import cut_summary
+from search.training.fit_mode import FIT
 from search.training.frozen import FROZEN
 from search.training.network_modes import FINETUNE, SCRATCH
 from search.training.training_mode import Mode, Views
 
-MODES: dict[str, Mode] = {mode.name: mode for mode in (FROZEN, FINETUNE, SCRATCH)}
+MODES: dict[str, Mode] = {mode.name: mode for mode in (FROZEN, FINETUNE, SCRATCH, FIT)}
 
 
 def mode_of(training: TrainingSettings) -> Mode:
@@ -31,6 +33,11 @@ def budget_of(spec: TrialSpec) -> Views:
 def check_modes(space: Space) -> None:
     """Raises UserError where some setting of the space does not go with its mode."""
     for settings in space.corners():
+        if settings.model.build is not None and settings.training.mode != FIT.name:
+            raise UserError(
+                f"model.build is {settings.model.build}, and training.mode is "
+                f"{settings.training.mode}; a model of your own is trained by mode: fit"
+            )
         mode_of(settings.training).check(settings.model, settings.training)
 
 

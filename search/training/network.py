@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.training.head_scores import Answer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.losses import LOSSES
 from search.training.optimizer import Adam
@@ -28,13 +29,15 @@ BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
 @dataclass(frozen=True)
 class Batch:
     """inputs [b, ...] uint8, float16 or float32. targets float32 [b, classes]: a distribution each.
-    kept float32 [b, units]: the dropout mask, scaled. labels int32 [b], for the accuracy.
+    kept float32 [b, units]: the dropout mask, scaled. labels int32 [b], for the accuracy. counts
+    float32 [b]: what each image counts in the loss; None: all the same.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     kept: np.ndarray
     labels: np.ndarray
+    counts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -173,29 +176,33 @@ class Network:
         for them.
         """
         rates = np.float32(learning_rate), np.float32(weight_decay) if weight_decay else None
-        return self._train(batch.inputs, batch.targets, batch.kept, batch.labels, *rates)
+        weighted = batch.targets, batch.counts
+        return self._train(batch.inputs, weighted, batch.kept, batch.labels, *rates)
 
     def predict(
-        self, batches: Iterable[np.ndarray], labels: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The class given, int16 [v], and the log-probability of the label, float32 [v]."""
+        self, batches: Iterable[np.ndarray], labels: np.ndarray, whole: bool = False
+    ) -> Answer:
+        """The class given, int16 [v], the log-probability of the label, float32 [v], and where
+        `whole`, of every class, float32 [v, classes]."""
         logits = [self._predict(batch) for batch in batches]
         log_probs = np.concatenate([part.numpy() for part in logits])
         truth = np.take_along_axis(log_probs, labels[:, None].astype(np.int64), axis=1)[:, 0]
-        return log_probs.argmax(axis=1).astype(np.int16), truth
+        predicted = log_probs.argmax(axis=1).astype(np.int16)
+        return (predicted, truth, log_probs) if whole else (predicted, truth)
 
     def _train_graph(
         self,
         inputs: tf.Tensor,
-        targets: tf.Tensor,
+        weighted: tuple[tf.Tensor, tf.Tensor | None],
         kept: tf.Tensor,
         labels: tf.Tensor,
         rate: tf.Tensor,
         weight_decay: tf.Tensor | None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """weighted: targets and counts."""
         import tensorflow as tf
 
-        gradients, losses, logits = self._gradients(inputs, targets, kept)
+        gradients, losses, logits = self._gradients(inputs, weighted, kept)
         self._adam.apply(gradients, rate, weight_decay)
         right = tf.equal(tf.argmax(logits, -1, tf.int32), labels)
         return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(right, tf.float32))
@@ -203,17 +210,20 @@ class Network:
     def gradients(self, batch: Batch) -> list[np.ndarray]:
         """Of the mean loss over a batch, for each variable that trains, the body's first."""
         return [
-            np.asarray(each) for each in self._gradients(batch.inputs, batch.targets, batch.kept)[0]
+            np.asarray(each)
+            for each in self._gradients(batch.inputs, (batch.targets, batch.counts), batch.kept)[0]
         ]
 
     def _gradients(
-        self, inputs: tf.Tensor, targets: tf.Tensor, kept: tf.Tensor
+        self, inputs: tf.Tensor, weighted: tuple[tf.Tensor, tf.Tensor | None], kept: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
             logits = self._logits(inputs, kept, self._as_training)
+            targets, counts = weighted
             losses = self._loss.of_targets(logits, targets)
+            losses = losses if counts is None else losses * counts
             loss = tf.reduce_mean(losses)
         return tape.gradient(loss, self._trained), losses, logits
 

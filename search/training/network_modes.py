@@ -29,9 +29,9 @@ from search.training.network_training import (
     put_body,
     train_phase,
 )
-from search.training.pictures import Feed, ImageFeed, StoredFeed
+from search.training.pictures import AugmentedPictures, Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
-from search.training.training_mode import LoadedTrial, Mode, Trained
+from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
 from search.training.training_run import CURVES, TrainedHeads
 
 HEAD, SECOND = "head", "finetune"  # the phases
@@ -120,19 +120,23 @@ def _way(trial: LoadedTrial) -> _Way:
             return _stored_way(trial)
         except NotFinite:
             reason = "the prefix's outputs are beyond float16"
-    feed = ImageFeed(trial.pictures, trial.scored)
+    feed = ImageFeed(_second_pictures(trial), trial.scored)
     return _Way(feed, lambda pictures: pictures, f"whole network: {reason}", reason=reason)
 
 
 def _stored_way(trial: LoadedTrial) -> _Way:
     """Raises NotFinite where the clean outputs are beyond float16."""
     store = prefix_store(trial)
-    feed = StoredFeed(store, trial.pictures, trial.scored)
+    feed = StoredFeed(store, _second_pictures(trial), trial.scored)
     shape = feed.scored.shape[1:]
     warn_if_too_large(trial, shape)
     text, layer = "x".join(map(str, shape)), cut_of(trial.spec).cut_after
     description = f"prefix kept up to {layer} ({text}, float16)"
     return _Way(feed, store.of_pictures, description, lambda: feed.cost)
+
+
+def _second_pictures(trial: LoadedTrial) -> AugmentedPictures:
+    return trial.pictures_of(_most_epochs(trial.spec.settings.training))
 
 
 def _joined(first: TrainedHeads, second: TrainedHeads) -> TrainedHeads:
@@ -152,6 +156,7 @@ def _forget_views(trial: LoadedTrial) -> None:
 
 
 def _check_finetune(model: ModelSettings, training: TrainingSettings) -> None:
+    refuse_clean_throughout(training, _most_epochs(training))
     if training.finetune.start is None:
         raise UserError(
             "training.mode finetune needs training.finetune.from: the name of a layer or "
@@ -188,7 +193,8 @@ def train_scratch(trial: LoadedTrial) -> Trained:
         trial.spec.settings, trial.spec.dataset.image_size, trial.num_classes
     )
     network = network_of(shape)
-    feed = ImageFeed(trial.pictures, trial.scored)
+    max_epochs = trial.spec.settings.training.max_epochs
+    feed = ImageFeed(trial.pictures_of(max_epochs), trial.scored)
 
     def start(head: int) -> HeadState:
         return _random_start(trial, network, head)
@@ -223,6 +229,7 @@ def _scratch_phase(trial: LoadedTrial) -> NetworkPhase:
 
 
 def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
+    refuse_clean_throughout(training, training.max_epochs)
     if model.weights != "random":
         raise UserError(
             f"model.weights is {model.weights}, and training.mode scratch begins at random "
@@ -248,4 +255,5 @@ SCRATCH = Mode(
     side_by_side=False,
     budget="epochs",
     most=lambda training: training.max_epochs,
+    frozen="none",
 )

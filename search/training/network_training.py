@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings, TrainingSettings
 from search.experiment.trial import Protocol
@@ -99,6 +100,7 @@ def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
         label_smoothing=training.label_smoothing,
         mixing=Mixing(training.mixup, training.cutmix),
         needs_company=needs_company,
+        class_weight=training.class_weight,
     )
 
 
@@ -132,7 +134,8 @@ class NetworkHeads:
             )
             loss, accuracy = self._one_pass(epoch, task)
             scored = self._feed.scored_batches(task.validate, PREDICT_BATCH)
-            answers = self._network.predict(scored, self._plan.labels[task.validate])
+            whole = OBJECTIVES[self._plan.objective].needs_all
+            answers = self._network.predict(scored, self._plan.labels[task.validate], whole)
             yield HeadEpoch(head, loss, accuracy, *answers)
             self.states[head] = self._network.state()
 

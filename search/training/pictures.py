@@ -8,15 +8,23 @@ the order of the rows asked for.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from data.dataset import Dataset
-from data.views import Painting, augmented_batches, clean_batches
+from data.views import (
+    Painting,
+    augmented_batches,
+    clean_batches,
+    is_augmented,
+    with_clean_ones,
+)
 from search.features.feature_rows import ABSENT_ROW, FeatureRows
 from search.features.store import FeatureStore
+
+CLEAN = -1  # in the place of a view
 
 
 class Scored(Protocol):
@@ -47,8 +55,9 @@ class CleanPictures:
 @dataclass(frozen=True)
 class AugmentedPictures:
     """As they are drawn for a view. trained: ascending rows; no other image of the pool is ever
-    augmented. views: how many there are, which follow one another; or a new one every epoch.
-    num_threads: that paint pixels, a few batches ahead.
+    augmented. views: how many there are, which follow one another; or a new one every epoch. share:
+    of the pictures of a view that are augmented. clean_from: the epoch from which all are clean;
+    None: never. num_threads: that paint pixels, a few batches ahead.
     """
 
     dataset: Dataset
@@ -58,29 +67,46 @@ class AugmentedPictures:
     seed: int
     views: int | Literal["fresh"]
     num_threads: int = 1
+    share: float = 1.0
+    clean_from: int | None = None
 
     def view(self, epoch: int) -> int:
         if not self.augmentation:
             return 0
+        if self.clean_from is not None and epoch >= self.clean_from:
+            return CLEAN
         return epoch if self.views == "fresh" else epoch % self.views
 
     def batches(self, view: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         images, picks = self.dataset.images, self.pool[rows]
+        if view == CLEAN:
+            return clean_batches(images, picks, batch_size)
         painting = Painting(batch_size, self.num_threads)
-        return augmented_batches(images, picks, self.augmentation, self.seed, view, painting)
+        found = augmented_batches(images, picks, self.augmentation, self.seed, view, painting)
+        if self.share == 1:
+            return found
+        augmented = is_augmented(self.seed, view, picks, self.share)
+        return with_clean_ones(found, images, picks, augmented)
 
     def features(self, store: FeatureStore, view: int) -> FeatureRows:
         """For the pool; images that nobody trains on have none."""
-        if not self.augmentation:
+        if not self.augmentation or view == CLEAN:
             return store.view(self.pool, {}, self.seed, view)
-        found = store.view(self.pool[self.trained], self.augmentation, self.seed, view)
+        rows = self.pool[self.trained]
+        found = store.view(rows, self.augmentation, self.seed, view, self.share)
         places = np.full(len(self.pool), ABSENT_ROW)
         places[self.trained] = np.arange(len(self.trained))
         return FeatureRows(found.values, places, found.cost)
 
     def forget(self, store: FeatureStore) -> None:
         """Deletes what the store has kept of them."""
-        store.forget(self.pool[self.trained], self.augmentation, self.seed)
+        store.forget(self.pool[self.trained], self.augmentation, self.seed, self.share)
+
+    def clean_at_the_end(self, max_epochs: int, clean_epochs: int) -> "AugmentedPictures":
+        """The same for a training of so many epochs, the last of which are on clean pictures."""
+        if not clean_epochs:
+            return self
+        return replace(self, clean_from=max(0, max_epochs - clean_epochs))
 
 
 class Feed(Protocol):

@@ -20,6 +20,8 @@ from data.augmentations import AUGMENTATIONS, alone, is_option
 from data.dataset import Dataset
 from data.errors import UserError
 from data.extremes import LabelSafety, augment_to, extremes, label_safety
+from data.groups import effective_size
+from data.own_code import given
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import wilson_interval
 from search.experiment.trial import (
@@ -31,6 +33,7 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
+from search.training.head_scores import Answer
 from search.training.head_tasks import HeadTask
 from search.training.leak import leaked
 from search.training.modes import mode_of
@@ -47,6 +50,11 @@ def run_trial(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None = 
     protocol) comes back as failed with its reason; anything else that is raised is the machine's
     fault or the program's, and passes through.
     """
+    with given(resources.code):
+        return _run(spec, resources, on_epoch)
+
+
+def _run(spec: TrialSpec, resources: Resources, on_epoch: OnEpoch | None) -> Outcome:
     try:
         trained = train_spec(spec, resources, on_epoch)
     except (TrialFailure, UserError) as error:
@@ -123,21 +131,19 @@ def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
     return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
 
 
-def assemble(answers: tuple[tuple[np.ndarray, np.ndarray], ...], trial: LoadedTrial) -> Predictions:
+def assemble(answers: tuple[Answer, ...], trial: LoadedTrial) -> Predictions:
     """Each head's answers put in the places of its images: one row a seed, one column an image that
     is ever scored.
     """
     num_folds = trial.fold.max() + 1
-    predicted = np.zeros((len(trial.tasks) // num_folds, len(trial.pool)), np.int16)
-    log_prob = np.zeros(predicted.shape, np.float32)
-    for head, (classes, log_probs) in enumerate(answers):
-        rows = trial.tasks[head].validate
-        predicted[head // num_folds, rows] = classes
-        log_prob[head // num_folds, rows] = log_probs
+    shape = len(trial.tasks) // num_folds, len(trial.pool)
+    found = [np.zeros((*shape, *each.shape[1:]), each.dtype) for each in answers[0]]
+    for head, answer in enumerate(answers):
+        for whole, values in zip(found, answer, strict=True):
+            whole[head // num_folds, trial.tasks[head].validate] = values
     scored = trial.fold >= 0
-    return Predictions(
-        trial.pool[scored], predicted[:, scored], log_prob[:, scored], trial.fold[scored]
-    )
+    predicted, log_prob, *log_probs = (each[:, scored] for each in found)
+    return Predictions(trial.pool[scored], predicted, log_prob, trial.fold[scored], *log_probs)
 
 
 def _result(
@@ -180,6 +186,8 @@ def probe_extremes(
     rows = [_spread(task.validate, -(-NUM_PROBE_IMAGES // len(folds))) for task in folds]
     images = np.concatenate([pool[each] for each in rows])
     truth = np.asarray(dataset.labels)[images]
+    groups = np.arange(len(images)) if dataset.groups is None else dataset.groups[images]
+    count = effective_size(groups)
     heads = np.repeat(np.arange(len(folds)), [len(each) for each in rows])
 
     def accuracy(pictures: np.ndarray) -> float:
@@ -187,8 +195,8 @@ def probe_extremes(
 
     clean = accuracy(np.asarray(dataset.images[images]))
     found = []
-    for name in AUGMENTATIONS:  # in their order, which a journal does not keep
-        if name not in strongest or is_option(name):
+    for name in AUGMENTATIONS.ordered(strongest):  # an order which a journal does not keep
+        if is_option(name):
             continue
         settings = alone(name, strongest)
         measured = {each.label: each for each in label_safety(dataset.images, settings)}
@@ -201,7 +209,7 @@ def probe_extremes(
                     extreme.label,
                     accuracy(pictures),
                     clean,
-                    len(images),
+                    count,
                 )
             )
     return tuple(found)
@@ -218,7 +226,7 @@ def _probe(
     label: str,
     accuracy: float,
     clean: float,
-    num_images: int,
+    num_images: float,
 ) -> Probe:
     return Probe(
         augmentation=name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from data.dataset import Dataset
+from data.errors import UserError
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Resources, TrialSpec
 from search.features.feature_rows import NO_COST, FeatureCost
@@ -52,7 +53,7 @@ class LoadedTrial:
 
     @cached_property
     def pictures(self) -> AugmentedPictures:
-        """Those that heads train on."""
+        """Those that heads train on, before the last epochs."""
         return AugmentedPictures(
             dataset=self.dataset,
             pool=self.pool,
@@ -61,7 +62,13 @@ class LoadedTrial:
             seed=self.spec.protocol.view_seed,
             views=self.spec.protocol.views,
             num_threads=max(1, self.resources.num_threads // 2),
+            share=self.spec.settings.training.augmented_share,
         )
+
+    def pictures_of(self, max_epochs: int) -> AugmentedPictures:
+        """The same in the last phase of the training, which is of so many epochs."""
+        clean_epochs = self.spec.settings.training.clean_epochs
+        return self.pictures.clean_at_the_end(max_epochs, clean_epochs)
 
     @property
     def num_classes(self) -> int:
@@ -88,6 +95,15 @@ def load_trial(
     )
 
 
+def refuse_clean_throughout(training: TrainingSettings, max_epochs: int) -> None:
+    """Raise UserError where no epoch would be left to augment."""
+    if training.clean_epochs >= max_epochs:
+        raise UserError(
+            f"training.clean_epochs is {training.clean_epochs}, and at most {max_epochs} epochs "
+            "are trained: none would be augmented; lower clean_epochs"
+        )
+
+
 @dataclass(frozen=True)
 class Trained:
     """What a mode gives back. answer: by the best weights of each head, on any pictures; asked for
@@ -110,7 +126,9 @@ class Mode:
     put: the weights of a trained head, put into a backbone fresh from `build_backbone`; gives back
     those of the head. check: raises UserError for settings that do not go together. side_by_side:
     how it uses processors, as `features.devices.set_threads` has it. budget: what successive
-    halving shares out; most: all of that.
+    halving shares out; most: all of that. whole: the model as it is kept (settings, image size,
+    classes, weights), of a mode whose models are no backbone with a head. frozen: how much of a
+    backbone runs as it is.
     """
 
     name: str
@@ -121,3 +139,5 @@ class Mode:
     side_by_side: bool
     budget: Literal["views", "epochs"]
     most: Callable[[TrainingSettings], Views]
+    whole: Callable[[Settings, int, int, HeadWeights], "keras.Model"] | None = None
+    frozen: Literal["all", "some", "none"] = "some"

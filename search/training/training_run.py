@@ -11,12 +11,13 @@ import numpy as np
 
 from search.experiment.objectives import Objective
 from search.experiment.trial import Curve
-from search.training.head_scores import HeadScores
+from search.training.head_scores import Answer, HeadScores
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.progress import EpochReport, OnEpoch
 from search.training.trial_files import Checkpoint
 
+ANSWERS = ("predicted", "log_prob", "log_probs")  # as a checkpoint names them
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -48,7 +49,8 @@ class RunPlan:
 @dataclass(frozen=True)
 class HeadEpoch:
     """What a head has reached in an epoch: means over the images it trained on, and its answers on
-    those it is scored on, predicted int16 [v] and log_prob float32 [v].
+    those it is scored on, predicted int16 [v] and log_prob float32 [v]; log_probs float32 [v,
+    classes] where the objective needs them.
     """
 
     head: int
@@ -56,6 +58,12 @@ class HeadEpoch:
     accuracy: float
     predicted: np.ndarray
     log_prob: np.ndarray
+    log_probs: np.ndarray | None = None
+
+    @property
+    def answer(self) -> Answer:
+        rest = () if self.log_probs is None else (self.log_probs,)
+        return self.predicted, self.log_prob, *rest
 
 
 class Trainer(Protocol):
@@ -80,14 +88,14 @@ class Trainer(Protocol):
 class TrainedHeads:
     """What the heads of a trial learnt: one entry per head, in the order of the tasks.
 
-    honest, optimistic: per head, (predicted int16 [v], log_prob float32 [v]) for its validation
-    rows; `honest` takes each row's answer from an epoch chosen on other rows. best_epochs: from 1.
-    weights: of the best epoch; empty where none were kept. Raises ValueError where weights of some
-    heads only are given: a head's number would find another's.
+    honest, optimistic: per head, the answers for its validation rows; `honest` takes each row's
+    from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch; empty where
+    none were kept. Raises ValueError where weights of some heads only are given: a head's number
+    would find another's.
     """
 
-    honest: tuple[tuple[np.ndarray, np.ndarray], ...]
-    optimistic: tuple[tuple[np.ndarray, np.ndarray], ...]
+    honest: tuple[Answer, ...]
+    optimistic: tuple[Answer, ...]
     best_epochs: tuple[int, ...]
     cut_by_max_epochs: tuple[bool, ...]
     weights: tuple[HeadWeights, ...]
@@ -136,7 +144,7 @@ class _Run:
         self.scores = HeadScores(self.labels, plan.objective, plan.patience)
         self.active = list(range(len(plan.tasks)))
         self.best: dict[int, HeadWeights] = {}
-        self.answers: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in plan.tasks]
+        self.answers: list[list[Answer]] = [[] for _ in plan.tasks]
         self.curves: list[
             np.ndarray
         ] = []  # an epoch: [heads, 4]; heads that have stopped keep their last values
@@ -155,8 +163,8 @@ class _Run:
         self._refuse_divergence(head, "training", reached.loss)
         self._refuse_divergence(head, "validation", val_loss)
         if self.keeps_answers:
-            self.answers[head].append((predicted, log_prob))
-        improved = self.scores.add(head, self.epoch, predicted, log_prob)
+            self.answers[head].append(reached.answer)
+        improved = self.scores.add(head, self.epoch, *reached.answer)
         if improved and self.plan.keeps_weights:
             self.best[head] = self.trainer.weights(head)
         return (
@@ -194,8 +202,8 @@ class _Run:
             "keeps_weights": np.array(self.plan.keeps_weights),
         }
         for head, answers in enumerate(self.answers):
-            found[f"predicted/{head}"] = np.array([each[0] for each in answers])
-            found[f"log_prob/{head}"] = np.array([each[1] for each in answers])
+            for name, values in zip(ANSWERS, zip(*answers, strict=True), strict=False):
+                found[f"{name}/{head}"] = np.array(values)
         states = {head: self.trainer.states[head] for head in self.active}
         for kind, kept in (("state", states), ("best", self.best)):
             for head, values in kept.items():
@@ -215,10 +223,10 @@ class _Run:
         self.epoch = min(trained, plan.num_epochs)
         self.curves = list(arrays["curves"][: self.epoch])
         for head in self.active:
-            pairs = zip(arrays[f"predicted/{head}"], arrays[f"log_prob/{head}"], strict=True)
-            self.answers[head] = list(pairs)[: self.epoch]
-            for epoch, (predicted, log_prob) in enumerate(self.answers[head]):
-                self.scores.add(head, epoch, predicted, log_prob)
+            kept = [arrays[key] for name in ANSWERS if (key := f"{name}/{head}") in arrays]
+            self.answers[head] = list(zip(*kept, strict=True))[: self.epoch]
+            for epoch, answer in enumerate(self.answers[head]):
+                self.scores.add(head, epoch, *answer)
         self.trainer.states = _grouped(arrays, "state")
         self.best = _grouped(arrays, "best")
         self.active = [head for head in self.active if not self.scores.stopped(head)]

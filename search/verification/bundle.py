@@ -14,6 +14,7 @@ from pathlib import Path
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import make_folder, read_regular
+from data.own_code import is_given
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.experiment.seeds import derive_seed
@@ -169,8 +170,10 @@ def sheet_differences(
     if sheet is None:
         yield Difference(where=SHEET, what="it is not in the bundle; a finished search has one")
         return
-    if not exact or _repainted(run):
+    unpainted = [name for name in run.config.code.files if not is_given(name)]
+    if not exact or unpainted or _repainted(run):
         why = _repainted(run) or "another machine may paint it otherwise"
+        why = f"{', '.join(unpainted)} was not run" if unpainted else why
         remarks.append(
             f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
         )

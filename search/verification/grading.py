@@ -14,7 +14,9 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import StorageError
 from data.messages import escaped
+from data.own_code import given
 from data.sources import SOURCES
+from search.driver.code_files import handed_over
 from search.driver.run_reading import GRADED, Run, open_run
 from search.experiment.trial import Frozen, Predictions, predictions_name
 from search.journal.journal_file import JournalError
@@ -35,11 +37,13 @@ from search.verification.verify import OnStep, Verification, verify_run
 class Extent(Frozen):
     """What is trained again. trial: its number; None takes the recommended one's confirmation, else
     the best trial. With it come no augmentation and the best setting, as they were confirmed, and
-    one drawn by lot. train: False trains nothing and recomputes the rest.
+    one drawn by lot. train: False trains nothing and recomputes the rest. run_code: a file, or a
+    folder of files, of own code that may be run where a search names one by its hash.
     """
 
     trial: int | None = None
     train: bool = True
+    run_code: Path | None = None
 
 
 class Grade(Frozen):
@@ -124,10 +128,12 @@ def _graded(
             return graded.model_copy(update={"differences": tuple(differences)})
         check_config(run)
         placed = _placed(run, data, weights)
+        is_run = extent.train or extent.run_code is not None
+        code = handed_over(run.config, extent.run_code) if is_run else ()
         numbers = numbers_to_train(run.state, extent)
         drawn = drawn_trial(run.state, numbers) if extent.train else None
         numbers += () if drawn is None else (drawn,)
-        verification = verify_run(folder, placed, numbers, say, folder / "cache")
+        verification = verify_run(folder, placed, numbers, say, folder / "cache", code)
         say("making the tables and the page again")
         remarks = [_lot(drawn)] if drawn in {each.trial for each in verification.trained} else []
         differences += differences_made_again(run, bundle.files, remarks)
@@ -135,9 +141,10 @@ def _graded(
             "dataset",
             "weights",
         }:
-            differences += sheet_differences(
-                placed, bundle.files.get(SHEET), verification.exact, folder, remarks
-            )
+            with given(code):
+                differences += sheet_differences(
+                    placed, bundle.files.get(SHEET), verification.exact, folder, remarks
+                )
     differences += [
         each.model_copy(update={"what": each.what.replace(f"{folder}/", "")})
         for each in verification.differences

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from search.driver.ledger import Ledger, Stopped
 from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
 from search.driver.session import PHASES, WITH_LEAK, run_phases, unwatched
-from search.experiment.trial import Outcome, Predictions, TrialRecord, TrialSpec
+from search.experiment.trial import Outcome, Predictions, TrialRecord, TrialSpec, Truth
 from search.journal.journal_file import Event
 from search.journal.journal_file import read as read_journal
 from search.journal.state import EventLog, SearchState
@@ -52,9 +50,9 @@ def rehearse(
         log.append("opened", opened=state.opened.model_dump(mode="json") if state.opened else None)
         if state.cut_after is not None:  # the clock decided that, and cannot be asked again
             log.append("cut", after=state.cut_after)
-        labels = np.asarray(prepared.dataset.labels)
         engine = _Answers(state.records, predictions)
-        ledger = Ledger(log, engine, folder, labels, prepared.config.seed)
+        truth = Truth.of(prepared.dataset)
+        ledger = Ledger(log, engine, folder, truth, prepared.config.seed)
         cut, looks = state.cut_after, state.opened.earlier_looks if state.opened else 0
         context = Context(
             prepared, ledger, lambda asked: cut is not None and asked >= cut, earlier_looks=looks

@@ -4,13 +4,14 @@ differs from then.
 Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.dataset import find_images
 from data.errors import UserError
 from data.messages import escaped
+from data.own_code import Code
 from search.driver.prepare import (
     Prepared,
     backbones_of,
@@ -19,7 +20,6 @@ from search.driver.prepare import (
     resources_of,
 )
 from search.driver.run_reading import Run, run_of
-from search.driver.specs import SpecFactory
 from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
@@ -146,10 +146,10 @@ class _Place:
         return {"environment": {**opened["environment"], "weights": renamed}}
 
 
-def scratch_resources(config: ExperimentConfig, folder: Path) -> Resources:
+def scratch_resources(config: ExperimentConfig, folder: Path, code: Code = ()) -> Resources:
     """Views go to `folder`, so that none is found ready; decoded images and clean features may
     be. The cache that a config names is used where it is one: it may be somebody else's config."""
-    resources = resources_of(config, folder)
+    resources = resources_of(config, folder, code)
     is_cache = (resources.cache_dir / "decoded").is_dir()
     cache_dir = resources.cache_dir if is_cache else default_cache_dir()
     return resources.model_copy(update={"cache_dir": cache_dir, "keep_views": False})
@@ -171,12 +171,7 @@ def with_own_cache(config: ExperimentConfig, resources: Resources, folder: Path)
 def prepare_again(run: Run, resources: Resources) -> Prepared:
     """As the search prepared itself, in the precision that it resolved then. Raises UserError as
     `prepare` does."""
-    config = run.config
-    prepared = prepare(config, resources)
-    precision = run.opened.environment.get("precision", prepared.precision)
-    return replace(
-        prepared, precision=precision, specs=SpecFactory(config, prepared.space, precision)
-    )
+    return prepare(run.config, resources, begun_in=run.opened.environment.get("precision"))
 
 
 def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -> tuple[str, ...]:

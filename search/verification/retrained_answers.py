@@ -67,6 +67,8 @@ class RetrainedPair:
         """To the last bit."""
         ours, theirs = self.handed_in, self.again
         same = np.array_equal(ours.predicted, theirs.predicted)
+        if ours.log_probs is not None and theirs.log_probs is not None:
+            same = same and np.array_equal(ours.log_probs, theirs.log_probs)
         return self.alike and same and np.array_equal(ours.log_prob, theirs.log_prob)
 
     @property
@@ -86,7 +88,12 @@ def contradictions(answers: Predictions, labels: np.ndarray, num_classes: int) -
     rounding = 1e-3  # of float32 and of ties between classes
     too_low = right & (answers.log_prob < -np.log(num_classes) - rounding)
     too_high = ~right & (answers.log_prob > np.log(0.5) + rounding)
-    return int((too_low | too_high | (answers.log_prob > rounding)).sum())
+    wrong = too_low | too_high | (answers.log_prob > rounding)
+    if answers.log_probs is not None:
+        places = labels[answers.images][None, :, None]
+        of_true = np.take_along_axis(answers.log_probs, places, axis=2)[..., 0]
+        wrong |= np.abs(of_true - answers.log_prob) > rounding
+    return int(wrong.sum())
 
 
 def findings(

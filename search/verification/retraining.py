@@ -14,7 +14,16 @@ from search.evidence.evaluation import paired_effect
 from search.evidence.findings import Evidence
 from search.execution.failures import Failure, guarded
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, Predictions, Resources, TrialRecord, TrialResult
+from search.experiment.trial import (
+    PREDICTION_FORMS,
+    Effect,
+    Frozen,
+    Predictions,
+    Resources,
+    TrialRecord,
+    TrialResult,
+    Truth,
+)
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings
@@ -196,7 +205,7 @@ class EffectHere(Frozen):
 
 
 def effect_here(
-    trained: Sequence[TrainedAgain], claim: tuple[int, int] | None, labels: np.ndarray, seed: int
+    trained: Sequence[TrainedAgain], claim: tuple[int, int] | None, truth: Truth, seed: int
 ) -> EffectHere | None:
     """None where not both trials of the claim were trained, or all repeat."""
     by_trial = {each.record.trial: each for each in trained}
@@ -206,7 +215,8 @@ def effect_here(
     if not any(each.apart is not None and each.apart.differs for each in (ours, baseline)):
         return None
     objective = ours.record.spec.protocol.objective
-    here = paired_effect(ours.again, baseline.again, labels, objective, derive_seed(seed, "verify"))
+    pair = ours.again.of(truth), baseline.again.of(truth)
+    here = paired_effect(*pair, truth.labels, objective, derive_seed(seed, "verify"))
     return EffectHere(
         trial=ours.record.trial, objective=objective, here=here, handed_in=ours.record.effect
     )
@@ -229,7 +239,8 @@ def _changed_status(trained: TrainedAgain) -> str | None:
 def _compare(trained: TrainedAgain, pair: RetrainedPair, comparison: Comparison) -> None:
     where = f"trial {pair.trial}"
     if trained.record.result is not None:
-        comparison.check(where, _numbers(trained.record.result), _numbers(trained.result))
+        ours = _numbers(trained.record.result)
+        comparison.check(where, ours, _as_journaled(_numbers(trained.result), ours))
     _compare_answers(where, pair.handed_in, pair.again, comparison)
 
 
@@ -237,11 +248,20 @@ def _numbers(result: TrialResult) -> dict[str, Any]:
     return result.model_dump(mode="json", exclude=NOT_COMPARED)
 
 
+def _as_journaled(again: dict[str, Any], journaled: dict[str, Any]) -> dict[str, Any]:
+    """Without metrics that the version which wrote the journal did not know."""
+    for name in ("metrics", "optimistic_metrics"):
+        again[name] = {key: again[name].get(key) for key in journaled[name]}
+    return again
+
+
 def _compare_answers(
     where: str, journaled: Predictions, again: Predictions, comparison: Comparison
 ) -> None:
-    for name in ("images", "fold", "predicted", "log_prob"):
+    for name in PREDICTION_FORMS:
         ours, theirs = getattr(journaled, name), getattr(again, name)
+        if ours is None or theirs is None:
+            continue
         comparison.num_compared += ours.size
         if ours.shape != theirs.shape:
             comparison.note(

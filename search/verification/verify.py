@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from data.messages import escaped
+from data.own_code import Code
+from search.driver.code_files import handed_over
 from search.driver.prepare import Prepared
 from search.driver.run_reading import GRADED, Run, open_run
 from search.evidence.evaluation import metric_values
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Frozen, Predictions, Truth
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
@@ -110,13 +112,14 @@ def verify(
     data: Path | None = None,
     say: OnStep = lambda _: None,
     weights: Path | None = None,
+    run_code: Path | None = None,
 ) -> Verification:
     """Checks a run directory and trains one of its trials again.
 
     trial: its number; by default the recommended setting's confirmation, else the best trial. data,
     weights: where the images and the weights file are now, if not where they were. say: told in a
-    line what is being done. Raises UserError for what the user can mend; damage to the directory is
-    a difference.
+    line what is being done. run_code: a copy of the own code that the search names, to be run.
+    Raises UserError for what the user can mend; damage to the directory is a difference.
     """
     try:
         run = open_run(run_dir, GRADED)
@@ -126,7 +129,8 @@ def verify(
     if data is not None or weights is not None:
         path = run.config.dataset.path
         run = relocated(run, data or (Path(path) if path else None), weights)
-    return verify_run(run_dir, run, (number,), say)
+    code = handed_over(run.config, run_code)
+    return verify_run(run_dir, run, (number,), say, code=code)
 
 
 def verify_run(
@@ -135,16 +139,17 @@ def verify_run(
     numbers: Sequence[int],
     say: OnStep = lambda _: None,
     own_cache: Path | None = None,
+    code: Code = (),
 ) -> Verification:
     """The run as it was opened, with the trials of those numbers trained again: one, more or none.
 
     own_cache: a folder for images that were not decoded before; None decodes them into the grader's
-    cache.
+    cache. code: what trials may run beside this program.
     """
     comparison = Comparison()
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
         folder = Path(name)
-        resources = scratch_resources(run.config, folder)
+        resources = scratch_resources(run.config, folder, code)
         if not compare_listing(run, resources, comparison):
             return _verification(comparison, ())
         if own_cache is not None:
@@ -173,7 +178,7 @@ def verify_run(
                 trained.append(train_again(record, predictions.get(record.trial), resources))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
-        effect = effect_here(trained, claim, labels, run.config.seed)
+        effect = effect_here(trained, claim, Truth.of(prepared.dataset), run.config.seed)
         remarks += [effect.words] if effect is not None else []
     found = _verification(comparison, changed)
     each = [
@@ -230,7 +235,8 @@ def _check_trials(
                 comparison.note(where, str(error))
                 continue
             metrics = metric_values(answers, labels, num_classes)
-            comparison.check(f"{where}: metrics", result.metrics, metrics, slack)
+            journaled = {name: metrics.get(name) for name in result.metrics}  # some came later
+            comparison.check(f"{where}: metrics", result.metrics, journaled, slack)
             objective = record.spec.protocol.objective
             before, after = result.validation_hash or ("", "")
             comparison.check(f"{where}: validation_hash, before and after", before, after)

@@ -1,0 +1,237 @@
+"""Transforms of other libraries as augmentations: `keras:RandomPerspective`,
+`albumentations:GaussNoise(std_range=(0, strength), p=1)`.
+
+What is searched stands where the arguments say `strength`: literals and arithmetic, read and never
+run. Without arguments it is Keras's `factor`, and elsewhere the probability `p`. Each picture has a
+transform of its own, seeded by the picture's draws, so that it can be drawn again.
+"""
+
+import ast
+import importlib
+import importlib.util
+import operator
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+
+from data.augmentation_record import CodeStep, SettingToWrite, StepWriter, call
+from data.errors import UserError
+from data.geometry import Floats, Images
+
+STRENGTH = "strength"
+SEEDS = 2**31
+MOST = 4096  # of any number in arguments: they may come from anywhere
+TRANSFORM = re.compile(
+    r"(keras|albumentations|torchvision):([A-Za-z]\w{0,99})(\([\w .,=()+*/'\"\[\]-]{0,200}\))?"
+)
+WORD = re.compile(r"[\w -]{0,40}")
+_OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+_TORCH = threading.Lock()  # PyTorch has one generator a process
+
+
+@dataclass(frozen=True)
+class Library:
+    """module: where its transforms are. base: the class they have in common. usual: where strength
+    goes when no arguments are written. target, prefix: of `export`. paint: one picture uint8
+    [s, s, 3] by the class, its arguments and a seed."""
+
+    module: str
+    base: str
+    usual: str
+    prefix: str
+    paint: Callable[[Any, dict[str, Any], int, Images], Any]
+
+
+def _by_keras(kind: Any, arguments: dict[str, Any], seed: int, picture: Images) -> Any:
+    layer = kind(**arguments, seed=seed)
+    found = np.asarray(layer(picture[None].astype(np.float32), training=True))[0]
+    return np.clip(np.rint(found), 0, 255).astype(np.uint8)
+
+
+def _by_albumentations(kind: Any, arguments: dict[str, Any], seed: int, picture: Images) -> Any:
+    transform = kind(**arguments)
+    transform.set_random_seed(seed)
+    return transform(image=picture)["image"]
+
+
+def _by_torchvision(kind: Any, arguments: dict[str, Any], seed: int, picture: Images) -> Any:
+    import torch
+
+    with _TORCH, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        planes = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+        return kind(**arguments)(planes).numpy().transpose(1, 2, 0)
+
+
+LIBRARIES = {
+    "keras": Library("keras.layers", "BaseImagePreprocessingLayer", "factor", "layers.", _by_keras),
+    "albumentations": Library("albumentations", "BasicTransform", "p", "A.", _by_albumentations),
+    "torchvision": Library("torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision),
+}
+
+
+@dataclass(frozen=True)
+class _Written:
+    """LIBRARY:NAME(ARGUMENTS), taken apart. Raises UserError where the arguments cannot be read."""
+
+    library: str
+    name: str
+    arguments: str
+
+    @property
+    def keywords(self) -> Mapping[str, ast.expr]:
+        text = self.arguments or f"({LIBRARIES[self.library].usual}={STRENGTH})"
+        try:
+            found = ast.parse(f"f{text}", mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise self._refused(text) from error
+        if not isinstance(found, ast.Call) or found.args or not all(k.arg for k in found.keywords):
+            raise self._refused(text)
+        keywords = {str(each.arg): each.value for each in found.keywords}
+        names = {n.id for each in found.keywords for n in ast.walk(each) if isinstance(n, ast.Name)}
+        if names != {STRENGTH}:
+            raise self._refused(text)
+        return keywords
+
+    def at(self, strength: float) -> dict[str, Any]:
+        """The arguments as values."""
+        try:
+            return {key: _value(node, strength) for key, node in self.keywords.items()}
+        except (ValueError, ArithmeticError, TypeError, RecursionError) as error:
+            raise self._refused(self.arguments) from error
+
+    def written(self, strength: float) -> tuple[str, ...]:
+        return tuple(f"{key}={value!r}" for key, value in self.at(strength).items())
+
+    def _refused(self, text: str) -> UserError:
+        return UserError(
+            f"augmentation.{self.library}:{self.name}: received the arguments {text}; allowed: "
+            f"NAME=VALUE each, of numbers up to {MOST}, words, tuples and + - * /, with {STRENGTH} "
+            f"where the searched number goes, such as (std_range=(0, {STRENGTH}), p=1)"
+        )
+
+
+def _value(node: ast.expr, strength: float) -> Any:
+    """Raises ValueError for anything but literals, arithmetic and `strength`, and for numbers and
+    texts that no picture needs."""
+    found = _computed(node, strength)
+    is_number = isinstance(found, int | float)
+    if (is_number and not abs(found) <= MOST) or (
+        isinstance(found, str) and not WORD.fullmatch(found)
+    ):
+        raise ValueError(ast.unparse(node))
+    return found
+
+
+def _computed(node: ast.expr, strength: float) -> Any:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | None):
+        return node.value
+    if isinstance(node, ast.Name):
+        return strength
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(_value(each, strength) for each in node.elts)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand, strength)
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = _value(node.left, strength), _value(node.right, strength)
+        if isinstance(left, int | float) and isinstance(right, int | float):
+            return _OPERATORS[type(node.op)](left, right)
+    raise ValueError(ast.unparse(node))
+
+
+def is_transform(name: object) -> bool:
+    """Whether a name is of the form LIBRARY:NAME or LIBRARY:NAME(ARGUMENTS)."""
+    return isinstance(name, str) and _parsed(name) is not None
+
+
+def _parsed(name: str) -> _Written | None:
+    found = TRANSFORM.fullmatch(name)
+    return None if found is None else _Written(found[1], found[2], found[3] or "")
+
+
+@dataclass(frozen=True)
+class Transform:
+    """kind: the library's class."""
+
+    name: str
+    written: _Written
+    kind: Any
+
+    def paint(self, images: Images, strengths: Floats, units: Floats) -> None:
+        """Each of images uint8 [k, s, s, 3] in place, by a transform with a seed of its own.
+        Raises UserError for what the library refuses."""
+        paint = LIBRARIES[self.written.library].paint
+        for picture, strength, row in zip(images, strengths.tolist(), units, strict=True):
+            if not strength:
+                continue
+            try:
+                found = paint(
+                    self.kind, self.written.at(strength), int(row[0] * SEEDS), picture.copy()
+                )
+                picture[...] = _fitting(found, picture.shape)
+            except UserError:
+                raise
+            except Exception as error:
+                text = " ".join(str(error).split())[:200]
+                raise UserError(
+                    f"augmentation.{self.name}: {self.written.library} refuses it at strength "
+                    f"{strength:g} ({type(error).__name__}: {text}); its arguments were "
+                    f"{', '.join(self.written.written(strength))}"
+                ) from error
+
+
+def _fitting(found: Any, shape: tuple[int, ...]) -> Images:
+    if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.shape != shape:
+        given = f"{getattr(found, 'dtype', type(found).__name__)} {list(np.shape(found))}"
+        raise ValueError(f"it gives {given}, and a picture is uint8 {list(shape)}")
+    return found
+
+
+@lru_cache(maxsize=64)
+def transform_of(name: str) -> Transform:
+    """Raises UserError where the package is not installed, or has no such transform."""
+    written = _parsed(name)
+    if written is None:
+        raise ValueError(f"{name} is no transform")
+    library = LIBRARIES[written.library]
+    if importlib.util.find_spec(written.library) is None:
+        raise UserError(
+            f"augmentation.{name}: {written.library} is not installed; pip install "
+            f"{written.library}, or leave the line out"
+        )
+    kind = getattr(importlib.import_module(library.module), written.name, None)
+    if library.base not in {each.__name__ for each in getattr(kind, "__mro__", ())}:
+        raise UserError(
+            f"augmentation.{name}: {library.module} has no transform of images called "
+            f"{written.name}; see its documentation for their names"
+        )
+    assert written.keywords  # read before anything is painted
+    return Transform(name, written, kind)
+
+
+def transform_exports(name: str) -> dict[str, StepWriter]:
+    """Its own library writes it; the others lack it."""
+    written = _parsed(name)
+    if written is None:
+        raise ValueError(f"{name} is no transform")
+    return {
+        target: partial(_step, written, target)
+        for target in ("keras", "imagedatagenerator", "torchvision", "albumentations")
+    }
+
+
+def _step(written: _Written, target: str, setting: SettingToWrite) -> CodeStep:
+    if target != written.library:
+        return setting.refused(f"it is a transform of {written.library}'s")
+    prefix = LIBRARIES[target].prefix
+    return CodeStep(call(f"{prefix}{written.name}", *written.written(float(setting.value))))

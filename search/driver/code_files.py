@@ -1,0 +1,124 @@
+"""The user's own Python files that an experiment names: found, hashed into its section `code`, and
+read again where they are about to run, and tried before anything is spent.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+from data.messages import did_you_mean
+from data.own_augmentations import check_outside, is_from_outside
+from data.own_code import Code, file_of, given, is_own, read_code
+from search.experiment.config import ExperimentConfig
+
+Data = dict[str, Any]
+
+
+def with_code(data: Data, base: Path, origin: str) -> Data:
+    """The plain data of an experiment with its section `code` filled in, where it names code. base:
+    the folder that its files are relative to. Raises UserError where one cannot be read, or is not
+    the one that the section names."""
+    named = dict(_named(data))
+    if not named:
+        return data
+    section = data.get("code") if isinstance(data.get("code"), dict) else {}
+    written = section if isinstance(section, dict) else {}
+    folder = written.get("folder") or str(base)
+    known = written.get("files") or {}
+    files = {}
+    for file, key in sorted(named.items()):
+        files[file] = read_code(file, Path(folder) / file, f"{origin}: {key}").sha256
+        if isinstance(known, dict) and known.get(file, files[file]) != files[file]:
+            raise UserError(
+                f"{origin}: {key}: {Path(folder) / file} was edited since this config was written; "
+                "restore it, or leave the section code out to take it as it is"
+            )
+    return {**data, "code": {"folder": folder, "files": files}}
+
+
+def _named(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each file with a key that names it."""
+    section = data.get("augmentation")
+    for name in section if isinstance(section, Mapping) else ():
+        if is_own(name):
+            yield file_of(name), f"augmentation.{name}"
+    model = data.get("model")
+    build = model.get("build") if isinstance(model, Mapping) else None
+    if is_own(build):
+        yield file_of(str(build)), "model.build"
+
+
+def with_mode(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A model of one's own is trained by mode fit, unless the file says otherwise."""
+    model, training = data.get("model"), data.get("training", {})
+    is_own = isinstance(model, Mapping) and model.get("build") is not None
+    if not is_own or not isinstance(training, Mapping) or "mode" in training:
+        return data
+    return {**data, "training": {"mode": "fit", **training}}
+
+
+def with_hyperparameters(data: Data, config: ExperimentConfig, origin: str) -> Data:
+    """The plain data of an experiment with the hyperparameters that its model declares, as far as
+    it does not write them itself. Runs the model's code. Raises UserError for one that the model
+    does not declare."""
+    from search.training.own_model import declared
+
+    name, written = str(config.model.written["build"]), config.filled["model"]["hyperparameters"]
+    with given(code_of(config)):
+        found = declared(name)
+    for each in written:
+        if each not in found:
+            raise UserError(
+                f"{origin}: model.hyperparameters.{each}: {name} declares none of that name"
+                f"{did_you_mean(each, found)}; it declares {', '.join(found) or 'none'}"
+            )
+    return {**data, "model": {**data["model"], "hyperparameters": {**found, **written}}}
+
+
+def code_of(config: ExperimentConfig) -> Code:
+    """The files of an experiment, to be run. Raises UserError where one is not the one that the
+    config was made with."""
+    folder = Path(config.code.folder or ".")
+    found = tuple(read_code(name, folder / name, f"code.{name}") for name in config.code.files)
+    for file in found:
+        if file.sha256 != config.code.files[file.name]:
+            raise UserError(
+                f"code.{file.name}: {file.path} was edited since it was read; start again"
+            )
+    return found
+
+
+def check_code(config: ExperimentConfig) -> None:
+    """Tries each augmentation from outside, at the ends of what is searched, on made-up pictures.
+    Raises UserError, with file and line, where it does not do what an augmentation should."""
+    space = config.space
+    with given(code_of(config)):
+        for name in filter(is_from_outside, config.augmentation.written):
+            ends = space.dimensions[name].extremes if name in space.dimensions else ()
+            fixed = space.fixed["augmentation"].get(name, 0.0)
+            check_outside(name, tuple(ends) or (fixed,), config.dataset.image_size)
+
+
+def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
+    """The files of a config from elsewhere, as they are at `place` (a file or a folder) by their
+    hashes. Raises UserError where one is not there; nothing of the config's own place is read."""
+    wanted = config.code.files
+    if not wanted:
+        return ()
+    names = ", ".join(f"{name} (sha256 {digest[:12]})" for name, digest in wanted.items())
+    if place is None:
+        raise UserError(
+            f"it names code of its author's, {names}, which is not run unless you say --run-code "
+            "FILE with a copy that you have read; --no-train checks the rest of a bundle"
+        )
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    read = (read_code(path.name, path, "--run-code") for path in paths)
+    here = {file.sha256: file for file in read}
+    missing = [name for name, digest in wanted.items() if digest not in here]
+    if missing:
+        raise UserError(
+            f"--run-code received {place}, which holds no file with the hash of "
+            f"{', '.join(missing)}; the search ran {names}"
+        )
+    return tuple(here[digest].model_copy(update={"name": name}) for name, digest in wanted.items())

@@ -1,0 +1,105 @@
+"""Backbones that no table holds: any network of `keras.applications`, `keras:NAME`, and any Keras
+model's file, `file`; either up to a layer, `keras:NAME:LAYER`, `file:LAYER`.
+
+What the layer gives is pooled to [n, d] where it is a map. A network of keras.applications has its
+own module's preprocessing before it; a model from a file takes raw pictures, 0 to 255.
+"""
+
+import importlib
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+from data.errors import UserError
+from data.messages import did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+
+OTHERS = re.compile(r"(keras:[A-Za-z]\w{0,99}|file)(:[^:\n]{1,200})?")
+SMALLEST = 8  # the least that any data set has; a network may refuse more
+KEY = "model.backbone"
+
+
+def is_file(name: str) -> bool:
+    return name.partition(":")[0] == "file"
+
+
+def from_applications(
+    name: str, inputs: "keras.KerasTensor", image_size: int, weights: str | None, include_top: bool
+) -> "keras.Model":
+    """Raises UserError where there is no such network or layer, or it takes no such size."""
+    import keras
+
+    _, constructor, *layer = name.split(":", 2)
+    module = _module_of(constructor)
+    try:
+        whole = getattr(keras.applications, constructor)(
+            weights=weights,
+            include_top=include_top,
+            input_tensor=module.preprocess_input(inputs),
+            input_shape=(image_size, image_size, 3),
+        )
+    except ValueError as error:
+        raise _refused(name, image_size, error) from error
+    if include_top:
+        return keras.Model(inputs, whole.output, name=constructor)
+    return keras.Model(inputs, _features(name, whole, layer), name=constructor)
+
+
+def _module_of(constructor: str) -> Any:
+    """The module of keras.applications that has it, and its preprocessing."""
+    import keras
+
+    names = [each for each, value in vars(keras.applications).items() if inspect.isfunction(value)]
+    if constructor not in names:
+        raise UserError(
+            f"{KEY}: keras.applications has no network called {constructor}"
+            f"{did_you_mean(constructor, names)}"
+        )
+    modules = [each for each in vars(keras.applications).values() if inspect.ismodule(each)]
+    own = [each for each in modules if hasattr(each, constructor)]
+    return own[0] if own else importlib.import_module("keras.applications.imagenet_utils")
+
+
+def from_file(
+    name: str, inputs: "keras.KerasTensor", image_size: int, weights: str | None, include_top: bool
+) -> "keras.Model":
+    """weights: the path of the .keras file. Raises UserError where it cannot be read, has no such
+    layer or takes no pictures of this size. No code of it is run."""
+    import keras
+
+    if include_top or weights is None:
+        raise ValueError("a model from a file has no ImageNet top, and is a file")
+    try:
+        whole = keras.saving.load_model(weights, compile=False, safe_mode=True)
+        found = _features(name, whole, name.split(":", 1)[1:])
+        return keras.Model(inputs, keras.Model(whole.inputs[0], found)(inputs), name="file")
+    except UserError:
+        raise
+    except Exception as error:  # whatever Keras raises for a file that is no such model
+        raise _refused(f"{name} ({weights})", image_size, error) from error
+
+
+def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.KerasTensor":
+    """What the layer gives, or the model where none is named, as [n, d]."""
+    import keras
+
+    names = [each.name for each in whole.layers]
+    if layer and layer[0] not in names:
+        raise UserError(
+            f"{KEY}: {name} names a layer that is not there{did_you_mean(layer[0], names)}; its "
+            f"last ones are {', '.join(names[-8:])}"
+        )
+    found = whole.get_layer(layer[0]).output if layer else whole.outputs[0]
+    if len(found.shape) == 4:
+        return keras.layers.GlobalAveragePooling2D(name="pooled")(found)
+    return found if len(found.shape) == 2 else keras.layers.Flatten(name="flat")(found)
+
+
+def _refused(name: str, image_size: int, error: Exception) -> UserError:
+    text = " ".join(str(error).split())[:200]
+    return UserError(
+        f"{KEY}: {name} cannot be built for pictures of {image_size} pixels "
+        f"({type(error).__name__}: {text}); choose another image_size, network or file"
+    )

@@ -1,0 +1,283 @@
+"""Mode fit: a model of the user's own, trained by Keras's own `fit`, once a fold and seed, on a
+view of augmented pictures an epoch and scored on clean ones after each.
+
+Optimizer, loss, metrics, callbacks and a HyperModel's own `fit` are the user's. When to stop and
+which epoch is best is as in every mode: `head_scores`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from data.errors import UserError
+from data.own_code import at_fault, callbacks_given
+from search.experiment.seeds import derive_seed
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings
+from search.experiment.trial import Curve
+from search.features.devices import sees_gpu
+from search.training.head_scores import HeadScores
+from search.training.head_shape import HeadWeights
+from search.training.head_tasks import HeadTask
+from search.training.own_model import KEY, Outputs, build_own, hypermodel_of, outputs_of
+from search.training.pictures import ImageFeed, digest_of
+from search.training.training_mode import LoadedTrial, Mode, Trained
+from search.training.training_run import CURVES, TrainedHeads, TrialFailure
+
+if TYPE_CHECKING:
+    import keras
+
+SCORING_BATCH = 256
+SEEN = 256  # clean training pictures that tell the accuracy where the model has no such metric
+
+
+@dataclass
+class _Fit:
+    """One model of a trial while it trains: its answers after each epoch, its best weights."""
+
+    trial: LoadedTrial
+    task: HeadTask
+    model: "keras.Model"
+    outputs: Outputs
+    scores: HeadScores
+    keeps_weights: bool
+    best: HeadWeights = ()
+    curve: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    @property
+    def feed(self) -> ImageFeed:
+        return ImageFeed(self.trial.pictures, self.trial.scored)
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Augmented pictures float32 [b, s, s, 3], 0 to 255, with their targets: one epoch after
+        another, each in an order of its own."""
+        size, seed = (
+            self.trial.spec.settings.training.batch_size,
+            derive_seed(self.task.seed, "fit"),
+        )
+        for epoch in count():
+            generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
+            rows = generator.permutation(self.task.train)
+            start = 0
+            for pictures in self.feed.batches(epoch, rows, size):
+                here = rows[start : start + len(pictures)]
+                start += len(pictures)
+                yield pictures.astype(np.float32), self._targets(here)
+
+    def clean_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What it is scored on, over and over, for Keras's own validation."""
+        rows = self.task.validate
+        while True:
+            start = 0
+            for pictures in self.feed.scored_batches(rows, SCORING_BATCH):
+                here = rows[start : start + len(pictures)]
+                start += len(pictures)
+                yield pictures.astype(np.float32), self._targets(here)
+
+    def _targets(self, rows: np.ndarray) -> np.ndarray:
+        return self.outputs.targets(self.trial.labels[rows])
+
+    def steps(self, rows: np.ndarray, size: int) -> int:
+        return -(-len(rows) // size)
+
+    def answers(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """On clean pictures: the class int16 [n], and the logarithm of the true one's probability,
+        float32 [n]."""
+        found = [
+            self.outputs.log_probabilities(self.model.predict_on_batch(each.astype(np.float32)))
+            for each in self.feed.scored_batches(rows, SCORING_BATCH)
+        ]
+        log_prob = np.concatenate(found)
+        true = self.trial.labels[rows]
+        chosen = np.minimum(log_prob[np.arange(len(rows)), true], 0.0).astype(np.float32)
+        return log_prob.argmax(axis=1).astype(np.int16), chosen
+
+    def epoch_ended(self, epoch: int, logs: dict[str, Any] | None) -> None:
+        """Scores it, and asks Keras to stop once it is stale. Raises TrialFailure where a loss is
+        not finite."""
+        loss = float((logs or {}).get("loss", np.nan))
+        self._refuse_divergence(epoch, "training", loss)
+        predicted, log_prob = self.answers(self.task.validate)
+        val_loss = -float(log_prob.mean())
+        self._refuse_divergence(epoch, "validation", val_loss)
+        right = float((predicted == self.trial.labels[self.task.validate]).mean())
+        self.curve.append((loss, self._accuracy(logs or {}), val_loss, right))
+        if self.scores.add(0, epoch, predicted, log_prob) and self.keeps_weights:
+            self.best = tuple(self.model.get_weights())
+        if self.scores.stopped(0):
+            self.model.stop_training = True
+
+    def _refuse_divergence(self, epoch: int, which: str, loss: float) -> None:
+        if not np.isfinite(loss):
+            raise TrialFailure(
+                f"the {which} loss of the model became {loss} in epoch {epoch + 1}; lower its "
+                "learning rate"
+            )
+
+    def _accuracy(self, logs: dict[str, Any]) -> float:
+        own = [key for key in logs if key == "acc" or key.endswith("accuracy")]
+        if own := [key for key in own if not key.startswith("val_")]:
+            return float(logs[own[0]])
+        rows = self.task.train[:SEEN]
+        return float((self.answers(rows)[0] == self.trial.labels[rows]).mean())
+
+
+def train_fit(trial: LoadedTrial) -> Trained:
+    """Raises TrialFailure where a loss is not finite, UserError, with file and line, for what own
+    code raises."""
+    rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
+    before = digest_of(trial.scored.batches(rows, SCORING_BATCH))
+    fits: list[_Fit] = []
+    for task in trial.tasks:
+        fits.append(_trained(trial, task))
+        for fit in fits:  # one model is enough to put any weights in
+            fit.model = fits[-1].model
+    answering = fits[-1]
+
+    def answer(pictures: np.ndarray, head: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(head), np.int64)
+        for number in np.unique(head):
+            chosen = np.flatnonzero(head == number)
+            answering.model.set_weights(list(fits[number].best))
+            outputs = answering.model.predict_on_batch(pictures[chosen].astype(np.float32))
+            found[chosen] = answering.outputs.log_probabilities(outputs).argmax(axis=1)
+        return found
+
+    return Trained(
+        heads=_together(trial, fits),
+        answer=answer,
+        validation_hash=(before, digest_of(trial.scored.batches(rows, SCORING_BATCH))),
+        path="own model, trained by Keras's fit",
+    )
+
+
+def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
+    settings, protocol = trial.spec.settings, trial.spec.protocol
+    name = str(settings.model.build)
+    model, parameters = build_own(settings.model, task.seed)
+    outputs = outputs_of(model, name, trial.num_classes, trial.spec.dataset.image_size)
+    if not sees_gpu():
+        model.jit_compile = False  # Keras would, and is slower by it on a processor
+    patience = None if protocol.epochs else settings.training.patience
+    labels = [trial.labels[task.validate]]
+    scores = HeadScores(labels, protocol.objective, patience)
+    fit = _Fit(trial, task, model, outputs, scores, trial.keeps_weights)
+    epochs = protocol.epochs or protocol.max_epochs or settings.training.max_epochs
+    try:
+        hypermodel_of(name).fit(parameters, model, **_arguments(fit, name, epochs))
+    except TrialFailure:
+        raise
+    except Exception as error:
+        raise at_fault(name, error, KEY) from error
+    if not fit.curve:
+        raise UserError(f"{KEY}: the fit of {name} did not call the callbacks that it was given")
+    return fit
+
+
+def _arguments(fit: _Fit, name: str, epochs: int) -> dict[str, Any]:
+    """Of Keras's `fit`. Its own validation is left out where nothing would hear of it."""
+    import keras
+
+    size, task = fit.trial.spec.settings.training.batch_size, fit.task
+    ours = keras.callbacks.LambdaCallback(on_epoch_end=fit.epoch_ended)
+    own = callbacks_given(name)
+    found = {
+        "x": fit.batches(),
+        "epochs": epochs,
+        "steps_per_epoch": fit.steps(task.train, size),
+        "callbacks": [*own, ours],
+        "verbose": 0,
+        "shuffle": False,  # each epoch's order is drawn from the seed
+    }
+    if own or _fits_itself(name):
+        found["validation_data"] = fit.clean_batches()
+        found["validation_steps"] = fit.steps(task.validate, SCORING_BATCH)
+    return found
+
+
+def _fits_itself(name: str) -> bool:
+    from keras_tuner.engine.hypermodel import HyperModel
+
+    return type(hypermodel_of(name)).fit is not HyperModel.fit
+
+
+def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
+    longest = max(len(fit.curve) for fit in fits)
+    padded = [fit.curve + [fit.curve[-1]] * (longest - len(fit.curve)) for fit in fits]
+    curves = np.array(padded).mean(axis=0).T
+    return TrainedHeads(
+        honest=tuple(fit.scores.honest(0) for fit in fits),
+        optimistic=tuple(fit.scores.optimistic(0) for fit in fits),
+        best_epochs=tuple(fit.scores.best_epoch(0) + 1 for fit in fits),
+        cut_by_max_epochs=tuple(not fit.scores.stopped(0) for fit in fits),
+        weights=tuple(fit.best for fit in fits) if trial.keeps_weights else (),
+        curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
+    )
+
+
+def _forget_nothing(trial: LoadedTrial) -> None:
+    """Its pictures are painted as they are wanted."""
+
+
+def _check(model: ModelSettings, training: TrainingSettings) -> None:
+    if model.build is None:
+        raise UserError(
+            "training.mode fit trains a model of your own, and model.build names none; write "
+            "build: my_model.py:build"
+        )
+    for section, value, usual, kept in (
+        ("model", model, ModelSettings(), {"build", "hyperparameters"}),
+        ("training", training, TrainingSettings(), _READ),
+    ):
+        for name in type(value).model_fields:
+            if name not in kept and getattr(value, name) != getattr(usual, name):
+                raise UserError(
+                    f"{section}.{name} has no effect on a model of your own (model.build "
+                    f"{model.build}): it says that itself; leave {name} out"
+                )
+
+
+_READ = {"mode", "max_epochs", "patience", "batch_size", "views"}
+
+
+def whole_own_model(
+    settings: Settings, size: int, num_classes: int, weights: HeadWeights
+) -> "keras.Model":
+    """Raw uint8 images of any size in, class probabilities out."""
+    import keras
+
+    model, _ = build_own(settings.model, 0)
+    outputs = outputs_of(model, str(settings.model.build), num_classes, size)
+    model.set_weights(list(weights))
+    model.optimizer, model.compiled = None, False  # it is not trained on, and would be saved
+    images = keras.Input((None, None, 3), dtype="uint8", name="images")
+    resized = keras.layers.Resizing(
+        size, size, interpolation="bilinear", antialias=True, name="resize"
+    )(images)
+    found = model(resized, training=False)
+    if outputs.kind == "binary":
+        found = keras.ops.sigmoid(found) if outputs.logits else found
+        found = keras.ops.concatenate([1 - found, found], axis=-1)
+    elif outputs.logits:
+        found = keras.ops.softmax(found, axis=-1)
+    return keras.Model(images, found, name="augsearch_model")
+
+
+def _put(backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]) -> HeadWeights:
+    raise ValueError("a model of the user's own has no backbone")
+
+
+FIT = Mode(
+    name="fit",
+    train=train_fit,
+    forget=_forget_nothing,
+    put=_put,
+    check=_check,
+    side_by_side=False,
+    budget="epochs",
+    most=lambda training: training.max_epochs,
+    whole=whole_own_model,
+    frozen="none",
+)

@@ -1,0 +1,115 @@
+"""Backbones that no table holds: a network of keras.applications, a Keras model's file, up to a
+layer."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from small_search import EXPERIMENT, sit
+
+from data.errors import UserError
+from search.driver.experiment_file import experiment_schema, load_config
+from search.features.backbones import BACKBONES, build_backbone
+from search.verification.bundle import make_bundle
+from search.verification.grading import Extent, grade
+from search.verification.verify import verify
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small classifier, saved whole."""
+    path = tmp_path_factory.mktemp("network") / "net.keras"
+    keras.utils.set_random_seed(1)
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(6, 3, activation="relu", name="conv"),
+        keras.layers.Flatten(name="flatten"),
+        keras.layers.Dense(4, activation="softmax", name="top"),
+    ]
+    keras.Sequential(layers).save(path)
+    return path
+
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+
+
+def test_a_file_gives_the_features_of_its_layer_pooled(network: Path) -> None:
+    whole = keras.saving.load_model(network)
+    maps = keras.Model(whole.inputs[0], whole.get_layer("conv").output)(PICTURES.astype(np.float32))
+    found = build_backbone("file:conv", str(network), 8)(PICTURES)
+    assert np.asarray(found) == pytest.approx(np.asarray(maps).mean(axis=(1, 2)), abs=1e-6)
+    assert build_backbone("file", str(network), 8)(PICTURES).shape == (3, 4)
+    assert build_backbone("file:flatten", str(network), 8)(PICTURES).shape == (3, 216)
+
+
+def test_a_network_of_keras_applications_is_preprocessed_as_its_own_module_does() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    found = build_backbone("keras:MobileNetV2", "random", 32, seed=3)(pictures)
+    ours = build_backbone("mobilenet-v2", "random", 32, seed=3)(pictures)
+    assert np.asarray(found) == pytest.approx(np.asarray(ours), abs=1e-5)
+    part = build_backbone("keras:MobileNetV2:block_2_add", "random", 32, seed=3)
+    assert part.output_shape == (None, 24)
+
+
+def _experiment(network: Path, folder: Path, backbone: str = "file:conv") -> dict[str, Any]:
+    model = {**EXPERIMENT["model"], "backbone": backbone, "weights": str(network)}
+    return {
+        **EXPERIMENT,
+        "model": model,
+        "tracking": {"uri": None},
+        "execution": {"cache_dir": str(folder / "cache")},
+    }
+
+
+@pytest.mark.slow
+def test_a_search_runs_on_it_frozen_and_is_verified(network: Path, tmp_path: Path) -> None:
+    config = load_config(_experiment(network, tmp_path))
+    assert sit(config, tmp_path / "run").outcome == "finished"
+    assert verify(tmp_path / "run").same
+    bundle = Path(make_bundle(tmp_path / "run", "Ada", tmp_path / "ada.zip").path)
+    with pytest.raises(UserError, match="--weights"):
+        grade(bundle, Extent())
+    assert grade(bundle, Extent(), weights=network).same
+    model = keras.saving.load_model(tmp_path / "run" / "model" / "model.keras")
+    assert model(np.zeros((1, 20, 20, 3), np.uint8)).shape == (1, 10)
+
+
+def test_names_and_schema_take_them() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    for name in ("file", "file:conv", "keras:EfficientNetB0", "keras:VGG16:block3_conv1"):
+        assert name in BACKBONES
+        assert name not in list(BACKBONES)
+        jsonschema.validate({**EXPERIMENT, "model": {"backbone": name}}, experiment_schema())
+    assert "keras" not in BACKBONES
+    with pytest.raises(UserError, match="did you mean"):
+        load_config({**EXPERIMENT, "model": {"backbone": "xceptoin"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "size", "message"),
+    [
+        ("file:conf", "net", 8, "names a layer that is not there; did you mean 'conv'"),
+        ("file:conv", "random", 8, "made of a Keras model's file"),
+        ("file:conv", "imagenet", 8, "ImageNet weights"),
+        ("file:conv", "/nowhere/net.keras", 8, "does not exist"),
+        ("file:conv", "net", 16, "cannot be built for pictures of 16 pixels"),
+        ("keras:EfficientNetB9", "random", 32, "has no network called EfficientNetB9; did you"),
+        ("keras:MobileNetV2:block_99", "random", 32, "names a layer that is not there"),
+        ("keras:Xception", "random", 8, "cannot be built for pictures of 8 pixels"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(
+    name: str, weights: str, size: int, message: str, network: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        build_backbone(name, str(network) if weights == "net" else weights, size)
+
+
+def test_a_file_that_holds_code_is_refused(tmp_path: Path) -> None:
+    layers = [keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x)]
+    keras.Sequential(layers).save(tmp_path / "code.keras")
+    with pytest.raises(UserError, match="Lambda layer, which is code"):
+        build_backbone("file", str(tmp_path / "code.keras"), 8)

@@ -1,0 +1,359 @@
+"""A Keras model of the user's own: its hyperparameters searched with the augmentations, trained by
+Keras's fit, killed, resumed, verified and kept; and what a build function does wrong."""
+
+import csv
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from small_search import EXPERIMENT, after, sit, table_of
+
+from data.errors import UserError
+from data.own_code import given
+from search import AugmentationTuner, run_search
+from search.commands.check import make_plan
+from search.driver.code_files import code_of
+from search.driver.experiment_file import load_config
+from search.experiment.dimensions import Choices, Range
+from search.experiment.settings import ModelSettings
+from search.training.own_model import Outputs, build_own, declared, outputs_of
+from search.verification.bundle import make_bundle
+from search.verification.grading import Extent, grade
+from search.verification.verify import verify
+
+MODEL = """import keras
+
+
+def build(hp):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(hp.Int("filters", 4, 8, step=4), 3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(10),
+        ]
+    )
+    rate = hp.Float("rate", 1e-3, 1e-2, sampling="log")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(rate), loss=loss, metrics=["accuracy"])
+    return model
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _experiment(folder: Path, code: str | None = MODEL, **sections: Any) -> dict[str, Any]:
+    """One fold, no confirmation: a handful of trainings."""
+    if code is not None:
+        (folder / "my_model.py").write_text(code)
+    return {
+        **EXPERIMENT,
+        "model": {"build": "my_model.py:build"},
+        "training": {"max_epochs": 2, "patience": 2, "batch_size": 256},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "controls": []},
+        "tracking": {"uri": None},
+        "execution": {"cache_dir": str(folder / "cache")},
+        **sections,
+    }
+
+
+@pytest.mark.slow
+def test_it_is_searched_killed_resumed_verified_and_kept(here: Path) -> None:
+    confirm = {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1}, "controls": []}
+    config = load_config(_experiment(here, evaluation=confirm))
+    assert make_plan(config).network is not None
+    whole = sit(config, here / "whole")
+    assert whole.outcome == "finished"
+    stop = threading.Event()
+    assert sit(config, here / "run", after(2, stop.set), stop=stop).outcome == "stopped"
+    assert sit(config, here / "run").outcome == "finished"
+    assert table_of(here / "run") == table_of(here / "whole")
+    with (here / "run" / "trials.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    tried = [row for row in rows if row["kind"] == "trial"]
+    assert {row["hyperparameters.filters"] for row in tried} <= {"4", "8"}
+    assert all(1e-3 <= float(row["hyperparameters.rate"]) <= 1e-2 for row in tried)
+    assert "hyperparameters.filters" in (here / "run" / "report.html").read_text()
+    model = keras.saving.load_model(here / "run" / "model" / "model.keras")
+    found = model.predict(np.zeros((2, 20, 30, 3), np.uint8), verbose=0)
+    assert found.sum(axis=1) == pytest.approx([1, 1])
+    with pytest.raises(UserError, match="--run-code"):
+        verify(here / "run")
+    assert verify(here / "run", run_code=here / "my_model.py").same
+    bundle = Path(make_bundle(here / "run", "Ada", here / "ada.zip").path)
+    assert grade(bundle, Extent(train=False)).same
+    assert grade(bundle, Extent(run_code=here)).same
+
+
+@pytest.fixture(scope="module")
+def tuner(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A search of a live function with a callback, from Python."""
+    folder = tmp_path_factory.mktemp("live")
+    heard: list[float] = []
+    made = AugmentationTuner(_experiment(folder, None), folder / "run", hypermodel=live_build)
+    made.search(callbacks=[_Listening(heard)])
+    made.heard = heard
+    return made
+
+
+class _Listening(keras.callbacks.Callback):
+    def __init__(self, heard: list[float]) -> None:
+        super().__init__()
+        self.heard = heard
+
+    def __deepcopy__(self, memo: Any) -> "_Listening":
+        return _Listening(self.heard)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.heard.append((logs or {})["val_loss"])
+
+
+def live_build(hp: keras_tuner.HyperParameters) -> keras.Model:
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Flatten(),
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    model = keras.Sequential(layers)
+    rate = hp.Choice("rate", [0.01, 0.1])
+    model.compile(keras.optimizers.SGD(rate), loss="categorical_crossentropy")
+    return model
+
+
+def test_a_live_function_is_searched_from_python(tuner: Any) -> None:
+    assert tuner.result.outcome == "finished"
+    best = tuner.get_best_hyperparameters(1)[0]
+    assert best.get("rate") in (0.01, 0.1)
+    assert isinstance(best.get("vertical_flip"), bool)
+    assert live_build(best).optimizer.learning_rate.numpy() == pytest.approx(best.get("rate"))
+
+
+def test_its_callbacks_hear_keras_s_own_validation(tuner: Any) -> None:
+    completed = [r for r in tuner.result.state.records if r.status == "completed"]
+    assert len(tuner.heard) >= 2 * sum(r.kind != "test" for r in completed)
+    assert all(np.isfinite(tuner.heard))
+
+
+def test_its_best_model_takes_raw_images(tuner: Any) -> None:
+    (model,) = tuner.get_best_models(1)
+    found = model.predict(np.zeros((2, 8, 8, 3), np.uint8), verbose=0)
+    assert found.shape == (2, 10)
+
+
+def test_an_edited_live_function_is_another(tuner: Any) -> None:
+    def live_build(hp: keras_tuner.HyperParameters) -> keras.Model:
+        return _changed(hp)
+
+    config = {**_experiment(tuner.run_dir.parent, None)}
+    other = AugmentationTuner(config, tuner.run_dir, hypermodel=live_build)
+    with pytest.raises(UserError, match=r"hypermodel\.py was edited"):
+        other.search()
+
+
+def _changed(hp: keras_tuner.HyperParameters) -> keras.Model:
+    return live_build(hp)
+
+
+def test_a_config_that_was_loaded_before_takes_a_hypermodel(here: Path) -> None:
+    config = load_config({**_experiment(here, None), "model": {}})
+    made = AugmentationTuner(config, here / "run", hypermodel=live_build)
+    assert (made.config.space.mode, made.config.training.written["views"]) == ("fit", "fresh")
+
+
+GRAIN = """
+
+def darken(images, strength, units):
+    return (images * (1 - strength * units[:, :1, None, None])).astype("uint8")
+"""
+
+
+@pytest.mark.slow
+def test_worker_processes_are_given_the_code(here: Path) -> None:
+    darken = {"my_model.py:darken": {"min": 0, "max": 0.5}}
+    config = load_config(_experiment(here, MODEL + GRAIN, augmentation=darken))
+    result = run_search(config, here / "run")
+    assert result.outcome == "finished"
+    here_again = sit(config, here / "here")
+    tables = (found.state.records for found in (result, here_again))
+    scores = [[r.result.score for r in table if r.result] for table in tables]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+def test_callbacks_are_for_a_model_of_one_s_own(here: Path) -> None:
+    made = AugmentationTuner({**EXPERIMENT, "tracking": {"uri": None}}, here / "run")
+    with pytest.raises(TypeError, match="for a model of your own"):
+        made.search(callbacks=[_Listening([])])
+    with pytest.raises(TypeError, match=r"np\.savez\('photos\.npz', x_train=x, y_train=y\)"):
+        made.search(np.zeros((2, 8, 8, 3)), np.zeros(2))
+
+
+MANY = """import keras
+import keras_tuner
+
+
+class Many(keras_tuner.HyperModel):
+    def build(self, hp):
+        hp.Fixed("fixed", 3)
+        hp.Boolean("batch_norm")
+        hp.Int("one", 4, 4)
+        hp.Int("filters", 4, 16)
+        if hp.Choice("kind", ["plain", "deep"]) == "deep":
+            with hp.conditional_scope("kind", ["deep"]):
+                hp.Float("depth.share", 0.0, 1.0, step=0.25)
+        model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+        model.add(keras.layers.Dense(10, "softmax"))
+        model.compile(loss="sparse_categorical_crossentropy")
+        return model
+"""
+
+
+def test_every_hyperparameter_that_it_declares_is_searched_conditional_ones_too(
+    here: Path,
+) -> None:
+    model = {"build": "my_model.py:Many", "hyperparameters": {"filters": [4, 8]}}
+    space = load_config(_experiment(here, MANY, model=model)).space
+    assert space.dimensions == {
+        **{name: space.dimensions[name] for name in ("rotation_range", "vertical_flip")},
+        "hyperparameters.batch_norm": Choices((False, True)),
+        "hyperparameters.depth.share": Range(0.0, 1.0, 0.25),
+        "hyperparameters.filters": Choices((4, 8)),
+        "hyperparameters.kind": Choices(("plain", "deep")),
+    }
+    assert space.fixed["model"]["hyperparameters.fixed"] == 3
+    values = space.hyperparameters().values
+    settings = space.settings(dict(values))
+    assert settings.model.hyperparameters["depth.share"] == 0.0
+    assert settings.model.hyperparameters["one"] == 4
+    assert space.named_values(settings)["hyperparameters.kind"] == "plain"
+
+
+def test_the_first_weights_follow_from_the_seed(here: Path) -> None:
+    config = load_config(_experiment(here))
+    model = ModelSettings(build="my_model.py:build", hyperparameters={"filters": 4, "rate": 0.01})
+    with given(code_of(config)):
+        first, second, other = (build_own(model, seed)[0].get_weights() for seed in (5, 5, 6))
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
+    assert (first[0] != other[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "activation", "kind", "logits"),
+    [
+        ("sparse_categorical_crossentropy", 2, "softmax", "classes", False),
+        (keras.losses.CategoricalFocalCrossentropy(from_logits=True), 2, None, "one_hot", True),
+        (keras.losses.categorical_crossentropy, 2, "softmax", "one_hot", False),
+        ("binary_crossentropy", 1, "sigmoid", "binary", False),
+        (keras.losses.BinaryCrossentropy(from_logits=True), 1, None, "binary", True),
+    ],
+)
+def test_how_outputs_are_read_follows_from_the_loss(
+    loss: Any, units: int, activation: str | None, kind: str, logits: bool
+) -> None:
+    layers = [keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Rescaling(1 / 255)]
+    model = keras.Sequential([*layers, keras.layers.Dense(units, activation)])
+    model.compile(loss=loss)
+    outputs = outputs_of(model, "m.py:build", 2, 8)
+    assert (outputs.kind, outputs.logits) == (kind, logits)
+    labels = np.array([0, 1, 1])
+    pictures = np.random.default_rng(0).uniform(0, 255, (3, 8, 8, 3)).astype(np.float32)
+    log_prob = outputs.log_probabilities(np.asarray(model(pictures)))
+    assert np.exp(log_prob).sum(axis=1) == pytest.approx(np.ones(3))
+    own = float(np.mean(model.compute_loss(y=outputs.targets(labels), y_pred=model(pictures))))
+    if "focal" not in str(loss).lower():
+        assert -log_prob[np.arange(3), labels].mean() == pytest.approx(own, rel=1e-4)
+
+
+def test_logits_of_any_size_are_read() -> None:
+    found = Outputs("classes", True, 3).log_probabilities(np.array([[1e4, 0, -1e4]]))
+    assert found.tolist() == [[0.0, -1e4, -2e4]]
+    pair = Outputs("binary", True, 2).log_probabilities(np.array([[-1e4], [0.0]]))
+    assert pair == pytest.approx(np.array([[0, -1e4], [np.log(0.5), np.log(0.5)]]))
+
+
+END = "    model.compile(loss='sparse_categorical_crossentropy')\n    return model\n"
+START = (
+    "import keras\ndef build(hp):\n    model = keras.Sequential([keras.Input((8, 8, 3)), "
+    "keras.layers.Flatten(), keras.layers.Dense(10, 'softmax')])\n"
+)
+WRONG = {
+    "import keras\ndef build(hp):\n    raise ValueError('no layers')\n": "line 3: ValueError: no",
+    "def build():\n    pass\n": "TypeError: build",
+    "import keras\nbuild = 3\n": "defines no such function",
+    START + "    return model\n": "is not compiled",
+    START + "    return None\n": "returned NoneType; allowed: a compiled",
+    START + "    model.compile(loss='mse')\n    return model\n": "with the loss mean_squared_error",
+    START.replace("10", "9") + END: r"gives outputs \['n', 9\]; with this loss and 10 classes",
+    START.replace("8, 8", "9, 9") + END: r"takes no pictures \[n, 8, 8, 3\]",
+    START.replace("'softmax'", "'linear'") + END: "takes probabilities, and its outputs are none",
+    START + "    hp.Int('n', 1, 8, step=2, sampling='log')\n" + END: "declares n, which cannot be",
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_what_is_wrong_is_told_before_anything_is_trained(code: str, here: Path) -> None:
+    with pytest.raises(UserError, match=WRONG[code]) as refused:
+        sit(load_config(_experiment(here, code)), here / "run")
+    assert "model.build: " in str(refused.value)
+    assert not (here / "run" / "trials.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "message"),
+    [
+        ({"build": "my_model.py:build"}, {"mode": "frozen"}, "is trained by mode: fit"),
+        ({}, {"mode": "fit"}, "model.build names none"),
+        ({"build": "my_model.py:build", "dropout": 0.5}, {}, "model.dropout has no effect"),
+        ({"build": "my_model.py:build"}, {"mixup": 0.5}, "training.mixup has no effect"),
+        ({"build": "my_model.py"}, {}, "FILE.py:FUNCTION"),
+        ({"build": ["a.py:b", "c.py:d"]}, {}, "cannot be searched"),
+        (
+            {"build": "my_model.py:build", "hyperparameters": {"filter": 3}},
+            {},
+            "declares none of that name; did you mean .filters",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_with_it_are_refused(
+    model: dict[str, Any], training: dict[str, Any], message: str, here: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load_config(_experiment(here, model=model, training=training))
+
+
+def test_a_trial_that_diverges_fails_and_says_so(here: Path) -> None:
+    code = MODEL.replace("Adam(rate)", "SGD(1e30)")
+    result = sit(load_config(_experiment(here, code)), here / "run")
+    assert result.outcome == "failed"
+    assert "lower its learning rate" in str(result.reason)
+    assert json.loads((here / "run" / "environment.json").read_text())["code"].keys() == {
+        "my_model.py"
+    }
+
+
+def test_declared_is_what_kerastuner_finds(here: Path) -> None:
+    config = load_config(_experiment(here))
+    with given(code_of(config)):
+        assert declared("my_model.py:build") == {
+            "filters": {"min": 4, "max": 8, "step": 4},
+            "rate": {"min": 0.001, "max": 0.01, "sampling": "log"},
+        }
+
+
+def test_layers_that_are_built_now_and_then_have_their_hyperparameters_found(here: Path) -> None:
+    loop = "    for n in range(hp.Int('layers', 1, 3)):\n        hp.Int(f'u{n}', 2, 4)\n"
+    code = START.replace("    model =", f"{loop}    model =")
+    config = load_config(_experiment(here, code + END))
+    names = [name.removeprefix("hyperparameters.") for name in config.space.dimensions]
+    assert {"layers", "u0", "u1", "u2"} <= set(names)
