@@ -1,6 +1,7 @@
 """`init`: what it finds, what it chooses for that, and a file that loads and runs."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,14 @@ def test_what_is_no_data_set_is_refused_in_one_line(desk: Path) -> None:
     assert "nowhere is not there" in said("nowhere")
     (desk / "cat").mkdir()
     assert "the folder that you are in" in said(".")
+
+
+def test_a_name_that_is_no_text_is_refused(desk: Path) -> None:
+    name = os.fsdecode(b"\xff photos")
+    (desk / name).mkdir()
+    assert said(name) == (
+        "\\udcff photos: this name is no UTF-8, which experiment files are; rename it"
+    )
 
 
 def test_a_folder_that_holds_a_csv_leads_to_it(desk: Path) -> None:

@@ -52,6 +52,7 @@ class Rung:
     is_least: bool = False
 
 
+# The richest first.
 FROZEN = (
     Rung(40, 32, 3, 3, controls=True),
     Rung(24, 16, 3, 3, controls=True),
@@ -186,7 +187,6 @@ def network(shapes: Shapes) -> list[Chosen]:
 
 
 def plans(shapes: Shapes) -> tuple[Rung, ...]:
-    """The richest first."""
     return SCRATCH if shapes.is_tiny else FROZEN
 
 
@@ -197,13 +197,12 @@ def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
     seeds = rung.seeds * (2 if few and not rung.is_least else 1)
     confirm = {"top": rung.top, "seeds": seeds + 2}
     confirm |= {} if shapes.is_tiny else {"views": max(rung.effort, 2)}
-    fits = "as many as the time allows"
     count = plural(len(dataset.labels), "image")
-    many = f"{count}: {'few, so ' if few else ''}each fold is trained from so many first weights"
+    many = f"{count}: each fold is trained from so many first weights"
     ablation = "each alone, and taken out of the best" if rung.ablation else "no time for it"
     return [
         *(_epochs(rung) if shapes.is_tiny else _views(rung)),
-        Chosen("search.trials", rung.trials, f"settings tried: {fits}"),
+        Chosen("search.trials", rung.trials, "settings tried: as many as the time allows"),
         folds,
         Chosen("evaluation.seeds", seeds, many),
         Chosen("evaluation.confirm", confirm, "the best are trained again on fresh folds"),
@@ -220,7 +219,8 @@ def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
 
 def _views(rung: Rung) -> list[Chosen]:
     enough = rung.effort >= ENOUGH_VIEWS
-    why = "fewer would be unfair to augmentation" if enough else "no time for 16, which is fairer"
+    least = f"fewer than {ENOUGH_VIEWS} would be unfair to augmentation"
+    why = least if enough else f"no time for {ENOUGH_VIEWS}; {least}"
     return [
         Chosen("training.views", rung.effort, f"augmented pictures of each image; {why}"),
         Chosen("search.algorithm", "halving", "weak settings are left early, which saves time"),

@@ -25,6 +25,10 @@ COLUMNS = {
 def source_of(data: str) -> str:
     """The source that reads a path as it was named. Raises UserError where there is none."""
     path = Path(data).expanduser()
+    if not _is_text(data):
+        raise UserError(
+            f"{escaped(data)}: this name is no UTF-8, which experiment files are; rename it"
+        )
     if path.is_dir():
         if Path.cwd().is_relative_to(path.resolve()):
             raise UserError(
@@ -37,6 +41,15 @@ def source_of(data: str) -> str:
         what = "is neither" if path.exists() else "is not there"
         raise UserError(f"{escaped(data)} {what}; give a folder of images, a .csv or an .npz")
     return kind
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be written: of bytes that are no UTF-8 Python makes lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def found_images(data: str, source: str, named: dict[str, str]) -> tuple[list[Chosen], Listing]:
