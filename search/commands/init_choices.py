@@ -192,7 +192,6 @@ def plans(shapes: Shapes) -> tuple[Rung, ...]:
 
 def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
     """What a plan sets of training, search and evaluation."""
-    folds = _folds(rung, shapes.is_tiny, dataset)
     few = len(dataset.labels) < FEW
     seeds = rung.seeds * (2 if few and not rung.is_least else 1)
     confirm = {"top": rung.top, "seeds": seeds + 2}
@@ -203,7 +202,7 @@ def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
     return [
         *(_epochs(rung) if shapes.is_tiny else _views(rung)),
         Chosen("search.trials", rung.trials, "settings tried: as many as the time allows"),
-        folds,
+        _folds(rung, shapes.is_tiny, dataset),
         Chosen("evaluation.seeds", seeds, many),
         Chosen("evaluation.confirm", confirm, "the best are trained again on fresh folds"),
         Chosen("evaluation.ablation", rung.ablation, ablation),
@@ -247,6 +246,5 @@ def _folds(rung: Rung, is_tiny: bool, dataset: Dataset) -> Chosen:
         return Chosen("evaluation.folds", 1, f"{validation} validation images are enough")
     if fewest < 2:
         return Chosen("evaluation.folds", 1, "a class has one image beside the test set's")
-    folds = min(rung.folds, fewest)
-    scored = f"scored on all {len(pool)} images that are not for the test"
-    return Chosen("evaluation.folds", folds, f"folds: {scored}")
+    why = f"scored on all {len(pool)} images that are not for the test"
+    return Chosen("evaluation.folds", min(rung.folds, fewest), why)
