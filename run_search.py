@@ -210,7 +210,7 @@ def _bundle(
 
 @app.command("predict")
 def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
-    """Prints the winning model's class and probabilities for each image, a JSON object a line."""
+    """Prints the winning model's class and probabilities for each image, a JSON object per line."""
     failed = False
     with errors_as_status(as_json=False):
         from search.commands.predict import Prediction, predict

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument(
         "--cache", type=Path, default=Path(os.environ.get("AUGSEARCH_CACHE", ".cache"))
     )
-    parser.add_argument("--count", type=int, default=512, help="images an epoch")
+    parser.add_argument("--count", type=int, default=512, help="images per epoch")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("finetune.json"))
     options = parser.parse_args()

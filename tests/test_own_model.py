@@ -366,7 +366,7 @@ def test_it_is_judged_by_auc_with_classes_weighted_and_clean_epochs_last(here: P
         "augmented_share": 0.5,
         "clean_epochs": 1,
     }
-    evaluation = {"folds": 1, "seeds": 1, "confirm": None, "controls": [], "objective": "auc"}
+    evaluation: dict[str, Any] = {**_experiment(here)["evaluation"], "objective": "auc"}
     config = load_config(_experiment(here, training=training, evaluation=evaluation))
     result = sit(config, here / "run")
     assert result.outcome == "finished"

@@ -113,7 +113,7 @@ WrittenFile = Annotated[
 ]
 OwnImages = Annotated[
     str,
-    typer.Argument(help="A folder of images (a folder a class), a .csv or an .npz."),
+    typer.Argument(help="A folder of images (a folder per class), a .csv or an .npz."),
 ]
 Minutes = Annotated[float, typer.Option("--minutes", help="What the search may take, about.")]
 NewFile = Annotated[

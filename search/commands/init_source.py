@@ -59,7 +59,11 @@ def found_images(data: str, source: str, named: dict[str, str]) -> tuple[list[Ch
     named: `path_column` and `label_column` of a csv, where they were named.
     """
     path = Path(data).expanduser().resolve()
-    about = {"folder": "a folder a class", "csv": "a row an image", "arrays": "an .npz of arrays"}
+    about = {
+        "folder": "a folder per class",
+        "csv": "a row per image",
+        "arrays": "an .npz of arrays",
+    }
     columns = _columns(path, named) if source == "csv" else []
     chosen = [
         Chosen("dataset.source", source, about[source]),

@@ -132,8 +132,8 @@ class Claims(Frozen):
 
 
 class Size(Frozen):
-    """Of a comparison. seeds: heads a fold, in the round that decides: the confirmation where there
-    is one. images: those that are scored."""
+    """Of a comparison. seeds: heads per fold, in the round that decides: the confirmation where
+    there is one. images: those that are scored."""
 
     seeds: Annotated[int, Field(ge=1, le=10**9)]
     folds: Annotated[int, Field(ge=1, le=10**9)]

@@ -103,9 +103,9 @@ class ConfirmConfig(Described):
     top: Annotated[int, Field(ge=1, le=100)] = 3
     """How many of the best trials are confirmed."""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Fresh heads a fold."""
+    """Fresh heads per fold."""
     views: Annotated[int, Field(ge=1, le=10_000)] = 24
-    """Fresh views an image."""
+    """Fresh views per image."""
 
 
 ControlName = Literal["course", "trivial_augment"]

@@ -1,5 +1,5 @@
 """Mode fit: a model of the user's own, trained by Keras's own `fit`, once a fold and seed, on a
-view of augmented pictures an epoch and scored on clean ones after each.
+view of augmented pictures per epoch and scored on clean ones after each.
 
 Optimizer, loss, metrics, callbacks and a HyperModel's own `fit` are the user's. When to stop and
 which epoch is best is as in every mode: `head_scores`.
