@@ -103,9 +103,9 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     ladder = [[*fixed, *plan_of(rung, shapes, dataset)] for rung in plans(shapes)]
     chosen, plan = _richest_that_fits(ladder, asked.minutes, out)
     _refuse_existing(out, asked.force)
-    needed = max(1, math.ceil(plan.seconds / 60))
     about = (
-        f"Written by `run_search.py init`; takes about {needed} of the {asked.minutes:g} minutes "
+        f"Written by `run_search.py init`; takes about {plan.seconds / 60:.1f} of the "
+        f"{asked.minutes:g} minutes "
         "allowed, on the machine where it was written.",
         plan.advice,
     )
