@@ -336,7 +336,8 @@ def _check_rows(rows: Iterable[AugmentationClaims]) -> None:
     for each in rows:
         ends = (each.strengths.first, each.strengths.last) if each.strengths else ()
         points = (point.value for point in (*each.curve, *each.curve_beside))
-        for value in (each.strength, *ends, *points):
+        judged = () if each.strength is None and each.alone is None else (each.strength,)
+        for value in (*judged, *ends, *points):
             _need_value(each.name, value)
 
 
