@@ -19,7 +19,7 @@ from search.features.feature_rows import FeatureCost, NotFinite
 from search.features.store import FeatureStore
 from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
-from search.training.head_shape import HeadState, initial_weights
+from search.training.head_shape import initial_weights
 from search.training.network import Network
 from search.training.network_training import (
     NetworkPhase,
@@ -29,6 +29,7 @@ from search.training.network_training import (
     put_body,
     train_phase,
 )
+from search.training.network_variables import Live
 from search.training.pictures import Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
 from search.training.training_mode import LoadedTrial, Mode, Trained
@@ -47,7 +48,7 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     way = _way(trial)
     network = _network(trial, uncut=way.reason is not None)
 
-    def start(head: int) -> HeadState:
+    def start(head: int) -> Live:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
     phase = _second_phase(trial, len(first.curve.loss))
@@ -176,7 +177,7 @@ FINETUNE = Mode(
     forget=_forget_views,
     put=put_body,
     check=_check_finetune,
-    side_by_side=False,
+    side_by_side=True,
     budget="epochs",
     most=_most_epochs,
 )
@@ -190,7 +191,7 @@ def train_scratch(trial: LoadedTrial) -> Trained:
     network = network_of(shape)
     feed = ImageFeed(trial.pictures, trial.scored)
 
-    def start(head: int) -> HeadState:
+    def start(head: int) -> Live:
         return _random_start(trial, network, head)
 
     heads, validation_hash = train_phase(trial, network, start, feed, _scratch_phase(trial))
@@ -202,7 +203,7 @@ def train_scratch(trial: LoadedTrial) -> Trained:
     )
 
 
-def _random_start(trial: LoadedTrial, network: Network, head: int) -> HeadState:
+def _random_start(trial: LoadedTrial, network: Network, head: int) -> Live:
     from search.features.backbones import build_backbone
 
     model, seed = trial.spec.settings.model, trial.tasks[head].seed
@@ -245,7 +246,7 @@ SCRATCH = Mode(
     forget=_forget_nothing,
     put=put_body,
     check=_check_scratch,
-    side_by_side=False,
+    side_by_side=True,
     budget="epochs",
     most=lambda training: training.max_epochs,
 )

@@ -196,8 +196,9 @@ class _Run:
         for head, answers in enumerate(self.answers):
             found[f"predicted/{head}"] = np.array([each[0] for each in answers])
             found[f"log_prob/{head}"] = np.array([each[1] for each in answers])
-        states = {head: self.trainer.states[head] for head in self.active}
-        for kind, kept in (("state", states), ("best", self.best)):
+        states = self.trainer.states
+        kept_states = {head: states[head] for head in self.active}
+        for kind, kept in (("state", kept_states), ("best", self.best)):
             for head, values in kept.items():
                 found |= {f"{kind}/{head}/{number}": value for number, value in enumerate(values)}
         return found
