@@ -12,7 +12,7 @@ from search.training.cutting import cut
 from search.training.head_shape import HeadShape, initial_weights, plain_head
 from search.training.modes import MODES
 from search.training.network import Network
-from search.training.network_training import NetworkShape, network_of
+from search.training.network_shape import NetworkShape, network_of
 from search.training.network_variables import Live, Steps
 
 QUICK = {"small-cnn"}  # `test_finetune` trains efficientnet-lite0

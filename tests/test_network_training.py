@@ -16,7 +16,8 @@ from search.training.head_tasks import HeadTask
 from search.training.network import Network
 from search.training.network_training import NetworkHeads
 from search.training.optimizer import Schedule, warm_cosine
-from search.training.training_run import RunPlan, TrainedHeads, TrialFailure, train
+from search.training.run_values import RunPlan, TrainedHeads, TrialFailure
+from search.training.training_run import train
 from search.training.trial_files import Checkpoint
 
 COUNT, BATCH = 20, 4

@@ -11,13 +11,14 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost
+from search.driver.cut_short import cut_at_first, cut_by_plan
 from search.driver.prepare import Prepared, prepare, require_runnable, resources_of
 from search.driver.specs import controls_of
 from search.driver.workload import workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.trial import Frozen, Resources
+from search.experiment.trial import Frozen, Resources, TrialRecord
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.journal_file import read
@@ -93,8 +94,14 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
         found=advice.found,
         advice=advice.text,
         network=network,
-        remarks=prepared.space.remarks(),
+        remarks=(*prepared.space.remarks(), *_cut_short(prepared, resources)),
     )
+
+
+def _cut_short(prepared: Prepared, resources: Resources) -> tuple[str, ...]:
+    baseline = _earlier_baseline(prepared, resources.views_dir.parent)
+    seen = cut_at_first(baseline) if baseline else None
+    return (*cut_by_plan(prepared.space), *([seen] if seen else []))
 
 
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
@@ -135,23 +142,23 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    journal = run_dir / "journal.jsonl"
-    if not journal.exists():
-        return None
-    state = replay(read(journal)[0])
-    baseline = state.baseline()
-    if (
-        state.opened is None
-        or state.opened.dataset.digest != prepared.dataset.digest
-        or baseline is None
-        or baseline.result is None
-        or baseline.predictions_file is None
-    ):
+    baseline = _earlier_baseline(prepared, run_dir)
+    if baseline is None or baseline.result is None or baseline.predictions_file is None:
         return None
     predictions = read_predictions(baseline, run_dir)
     objective = prepared.config.evaluation.objective
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
+
+
+def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
+    """What an earlier sitting trained without augmentation, on the same images."""
+    journal = run_dir / "journal.jsonl"
+    if not journal.exists():
+        return None
+    state = replay(read(journal)[0])
+    same = state.opened is not None and state.opened.dataset.digest == prepared.dataset.digest
+    return state.baseline() if same else None
 
 
 def _images_per_second(prepared: Prepared, resources: Resources) -> float:

@@ -17,7 +17,7 @@ from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.head_shape import initial_weights
 from search.training.modes import mode_of
 from search.training.network import Network
-from search.training.network_training import NetworkShape, network_of
+from search.training.network_shape import NetworkShape, network_of
 from search.training.network_variables import Steps
 
 STEPS = 3  # timed, after one that builds the graph

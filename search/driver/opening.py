@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.messages import plural
+from search.driver.cut_short import cut_by_plan
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
 from search.driver.prepare import Prepared, describe_environment, prepare, resources_of
@@ -82,7 +83,7 @@ def open_search(
         )
     progress.phase("prepare", None)
     prepared = prepare(config, resources_of(config, run_dir), on_images)
-    for line in prepared.dataset.notes.lines():
+    for line in (*prepared.dataset.notes.lines(), *cut_by_plan(prepared.space)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)

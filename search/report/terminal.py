@@ -28,6 +28,7 @@ from search.report.wording import (
     seconds_text,
     shortened,
 )
+from search.training.lost import lost_text
 from search.training.progress import EpochReport
 
 if TYPE_CHECKING:
@@ -220,6 +221,8 @@ def _outcome(record: TrialRecord) -> str:
         return f"{name}: failed: {result.error}"
     seconds = trained_seconds(record)
     took = "" if seconds is None else f", {seconds_text(seconds)}"
+    if result.lost:
+        took += f"; of {result.num_heads} networks {lost_text(result.lost)}"
     unit = OBJECTIVES[record.spec.protocol.objective].unit
     return f"{name}: {effect_text(record.effect, unit) if record.effect else 'trained'}{took}"
 

@@ -32,6 +32,7 @@ from search.journal.state import Cost, SearchState, fullest
 from search.report.measures import budget, heads_cut, num_scored
 from search.report.time_left import ExpectedWork
 from search.report.wording import settings_text
+from search.training.lost import lost_text
 from search.training.modes import mode_of
 
 KINDS_IN_TABLES = ("control", "trial", "confirm", "ablation")  # not the sealed test's
@@ -311,6 +312,8 @@ class SearchView:
         cut = sum(map(heads_cut, rests_on))
         if heads and cut >= MOST_CUT * heads:
             doubts.append(f"max_epochs cut short {cut} of {heads} heads")
+        if lost := [each for r in rests_on if r.trained for each in r.trained.lost]:
+            doubts.append(f"of {heads} networks {lost_text(lost)}")
         views = max(map(budget, rests_on), default=math.inf)
         if self.budget_unit == "views" and views < FEW_VIEWS:
             doubts.append(f"{plural(round(views), 'view')} an image")

@@ -21,19 +21,14 @@ from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
 from search.training.head_shape import initial_weights
 from search.training.network import Network
-from search.training.network_training import (
-    NetworkPhase,
-    NetworkShape,
-    answer_by,
-    network_of,
-    put_body,
-    train_phase,
-)
+from search.training.network_shape import NetworkShape, network_of, put_body
+from search.training.network_training import NetworkPhase, answer_by, train_phase
 from search.training.network_variables import Live
 from search.training.pictures import Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
+from search.training.run_values import TrainedHeads
 from search.training.training_mode import LoadedTrial, Mode, Trained
-from search.training.training_run import CURVES, TrainedHeads
+from search.training.training_run import CURVES
 
 HEAD, SECOND = "head", "finetune"  # the phases
 SCRATCH_WARMUP_EPOCHS = 1.0

@@ -6,35 +6,30 @@ is `training_run`, what a network is, `network`, what it is fed, `pictures`, and
 once, `lanes`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import ModelSettings, Settings
 from search.experiment.trial import Protocol
-from search.features import devices
-from search.features.devices import import_tensorflow_quietly
-from search.training.acceleration import acceleration, built_in
 from search.training.batching import Batching, Mixing
-from search.training.cutting import ALL, cut
-from search.training.head_shape import HeadShape, HeadState, HeadWeights
+from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.lanes import num_lanes
 from search.training.network import Network
 from search.training.network_variables import Live
 from search.training.optimizer import Schedule
 from search.training.pictures import Feed, digest_of
+from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads
 from search.training.training_mode import Classify, LoadedTrial
-from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
+from search.training.training_run import train
 from search.training.trial_files import Checkpoint, checkpoint_file
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 PREDICT_BATCH = 64
 Start = Callable[[int], Live]  # a head's number -> its network before the first epoch
@@ -78,6 +73,7 @@ def train_phase(
         keeps_weights=trial.keeps_weights,
         phase=phase.name,
         reported_before=phase.reported_before,
+        may_lose=True,
     )
     schedule = Schedule(
         phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay
@@ -177,66 +173,6 @@ class NetworkHeads:
 
     def keep(self, heads: list[int]) -> None:
         self._live = {head: self._live[head] for head in heads}
-
-
-@dataclass(frozen=True)
-class NetworkShape:
-    """Which network a setting trains. start: as `finetune.from`. uncut: the whole of it, whatever
-    could be cut off. as_training: as `Network` has it. head: units and classes.
-    """
-
-    backbone: str
-    weights: str
-    image_size: int
-    start: str
-    uncut: bool
-    as_training: bool
-    head: tuple[int, int]
-
-    @classmethod
-    def whole(cls, model: ModelSettings, image_size: int, num_classes: int) -> "NetworkShape":
-        """All of it, from its first layer on."""
-        head = model.head_units, num_classes
-        return cls(model.backbone, model.weights, image_size, ALL, True, True, head)
-
-    @classmethod
-    def above(
-        cls, settings: Settings, image_size: int, num_classes: int, uncut: bool
-    ) -> "NetworkShape":
-        """What `finetune.from` names and all above it."""
-        model, finetune = settings.model, settings.training.finetune
-        head, as_training = (model.head_units, num_classes), finetune.batch_norm == "train"
-        return cls(
-            model.backbone, model.weights, image_size, str(finetune.start), uncut, as_training, head
-        )
-
-
-@lru_cache(maxsize=2)
-def network_of(shape: NetworkShape) -> Network:
-    """The network of a setting, compiled at its first use in a process."""
-    import_tensorflow_quietly()
-    from search.features.backbones import build_backbone
-
-    fast = acceleration(devices.compute_capability())
-    with built_in(fast.dtype):
-        whole = build_backbone(shape.backbone, shape.weights, shape.image_size)
-        parts = cut(whole, shape.start)
-    body = whole if shape.uncut else parts.suffix
-    head = HeadShape(whole.output_shape[-1], *shape.head)
-    return Network(body, parts.trained, head, shape.as_training, fast.compiled_by_xla)
-
-
-def put_body(
-    backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]
-) -> HeadWeights:
-    """The weights are those of the whole backbone or of its suffix, whichever was run, then the
-    head's.
-    """
-    at = len(weights) - (4 if settings.model.head_units else 2)
-    whole = at == len(backbone.weights)
-    body = backbone if whole else cut(backbone, str(settings.training.finetune.start)).suffix
-    body.set_weights(list(weights[:at]))
-    return tuple(weights[at:])
 
 
 def answer_by(
