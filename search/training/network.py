@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search.training.depthwise import override
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.losses import CROSS_ENTROPY
 from search.training.network_variables import (
@@ -177,7 +178,10 @@ class Network:
 
     def gradients(self, live: Live, steps: Steps) -> list[np.ndarray]:
         """Of the mean loss over one batch, for each variable that trains, the body's first."""
-        found = self._gradients(live, steps.inputs, steps.targets, steps.kept)[0]
+        import tensorflow as tf
+
+        in_graph = tf.function(lambda *given: self._gradients(*given)[0])
+        found = in_graph(live, steps.inputs, steps.targets, steps.kept)
         return [np.asarray(each) for each in found]
 
     def _gradients(
@@ -187,12 +191,11 @@ class Network:
         import tensorflow as tf
 
         values = [variable.read_value() for variable in live.trained]
-        with tf.GradientTape() as tape:
-            tape.watch(values)
+        with tf.compat.v1.get_default_graph().gradient_override_map(override()):
             logits, moved = self._logits((values, live.moving), inputs, kept, self._as_training)
-            losses = CROSS_ENTROPY.of_targets(logits, targets)
-            loss = tf.reduce_mean(losses)
-        return tape.gradient(loss, values), losses, logits, moved
+        losses = CROSS_ENTROPY.of_targets(logits, targets)
+        gradients = tf.gradients(tf.reduce_mean(losses), values)
+        return gradients, losses, logits, moved
 
     def _predict_graph(
         self, trained: list[tf.Variable], moving: list[tf.Variable], inputs: tf.Tensor
