@@ -90,6 +90,32 @@ def _run(
     raise typer.Exit(cli.STATUS_OF_OUTCOME[found.outcome])
 
 
+@app.command("init")
+def _init(
+    images: cli.OwnImages,
+    minutes: cli.Minutes = 30,
+    out: cli.NewFile = None,
+    force: cli.Force = False,
+    run: cli.AndRun = False,
+    path_column: cli.PathColumn = None,
+    label_column: cli.LabelColumn = None,
+    as_json: cli.AsJson = False,
+) -> None:
+    """Writes an experiment file for images, with a space and a plan that fit them and the time."""
+    with errors_as_status(as_json):
+        from search.commands.init import Asked, make_experiment
+
+        columns = {"path_column": path_column, "label_column": label_column}
+        named = tuple((key, name) for key, name in columns.items() if name is not None)
+        made = make_experiment(Asked(images, minutes, out, force, named), cli.say)
+        if run:
+            cli.say(made.text)
+        else:
+            cli.show(as_json, made.as_json, made.text)
+    if run:
+        _run(made.path, as_json=as_json)
+
+
 @app.command("check")
 def _check(
     experiment: cli.ExperimentFile,
@@ -184,7 +210,7 @@ def _bundle(
 
 @app.command("predict")
 def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
-    """Prints the winning model's class and probabilities for each image, a JSON object a line."""
+    """Prints the winning model's class and probabilities for each image, a JSON object per line."""
     failed = False
     with errors_as_status(as_json=False):
         from search.commands.predict import Prediction, predict

@@ -35,7 +35,7 @@ MIDDLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Task:
-    """images: a folder with train/ and validation/, a folder a class in each. trials: of the
+    """images: a folder with train/ and validation/, a folder per class in each. trials: of the
     search. peer_epochs: at most so many epochs of the first peer's trial are trained; timed_epochs:
     of the other peers, after one to warm up. lowest_rungs: the views of the lowest rung of each
     search that is measured; the first is the default of experiments.

@@ -1,4 +1,4 @@
-"""The `csv` source: a row an image, with columns for its path, its label and, if there is one, its
+"""The `csv` source: a row per image, with columns for its path, its label and, if there is one, its
 split.
 
 Paths are relative to the csv's folder and stay below it. Labels are names or whole numbers; a

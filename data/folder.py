@@ -1,5 +1,5 @@
-"""The `folder` source: train/, validation/ and test/ with a folder a class in each, or a folder a
-class.
+"""The `folder` source: train/, validation/ and test/ with a folder per class in each, or a folder
+per class.
 
 Tells the two layouts apart and says which names it found where neither fits. In both, files below a
 class's folder belong to the class however deep; what is passed over, and what lies deeper, is
@@ -25,7 +25,9 @@ PASSED_OVER = "passed over, hidden or left behind by a program"
 BESIDE = "passed over, in no folder of a class"
 DEEPER = "taken from folders below that of their class"
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
-LAYOUTS = "expected train, validation and test with a folder a class in each, or one folder a class"
+LAYOUTS = (
+    "expected train, validation and test with a folder per class in each, or one folder per class"
+)
 
 
 class _Child(NamedTuple):

@@ -93,7 +93,7 @@ class DatasetConfig(BaseModel):
     max_pixels: Annotated[int, Field(ge=1)] = 100000000
     """A larger picture is refused without being decoded."""
     limit_per_class: Annotated[int, Field(ge=2)] | None = None
-    """Keeps only so many training images a class."""
+    """Keeps only so many training images per class."""
     path_column: str = "path"
     """The csv's column of file names."""
     label_column: str = "label"

@@ -31,7 +31,7 @@ class Source:
 
 SOURCES: dict[str, Source] = {
     "folder": Source(
-        about="train/, validation/ and test/ with a folder a class in each, or one folder a class",
+        about="train/, validation/ and test/ with a folder per class in each, or only those",
         path="required",
         groups="group_pattern",
         list=list_folder,

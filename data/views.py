@@ -60,7 +60,7 @@ def plan_pictures(
 
 @dataclass(frozen=True)
 class Painting:
-    """How many pictures a batch, and how many threads paint them. Changes no picture."""
+    """How many pictures per batch, and how many threads paint them. Changes no picture."""
 
     batch_size: int
     num_threads: int = 2

@@ -436,7 +436,7 @@ def _strength_curve(
 
 
 def make_test(class_names: tuple[str, ...]) -> TestResult:
-    """One look at a test set of 27 images a class, each class taken for the next one once."""
+    """One look at a test set of 27 images per class, each class taken for the next one once."""
     num_classes = len(class_names)
     confusion = tuple(
         tuple(

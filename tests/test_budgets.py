@@ -58,7 +58,7 @@ def _with_epochs(record: Any, epochs: int | None, mode: str) -> Any:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (make_state(), "Trials are first judged on few augmented views an image."),
+        (make_state(), "Trials are first judged on few augmented views per image."),
         (make_state("controls"), "No trial with augmentation has been completed"),
         (state_of(16), "Every trial was judged on 16 views, so there are no rungs"),
         (state_of(1), "Every trial was judged on 1 view, so there are no rungs"),

@@ -222,7 +222,7 @@ def test_what_is_written_is_read_back_as_it_was() -> None:
             [0.1, 2],
             "received [0.1, 2], in which 2 is not allowed; allowed: a number from 0 to below 1",
         ),
-        ("augmentation", "x.py:f", [0, 1], "unknown key; allowed: rotation_range, width_shift"),
+        ("augmentation", "x.txt:f", [0, 1], "unknown key; allowed: rotation_range, width_shift"),
         ("augmentation", "rotation_range:20", None, "unknown key; write a space after the colon"),
         ("training", "finetune.from", 2, "unknown key; write finetune: {from: …}"),
     ],

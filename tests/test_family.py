@@ -58,7 +58,7 @@ def test_scores_and_their_covariance_over_images() -> None:
     ]
     measured = measure(done, labels, "accuracy")
     assert measured.scores == pytest.approx([4 / 6, 4 / 6])
-    # three images a class share one stratum (fewer than five): variance 6/5 x 1/6 (2/3 1/3) / ...
+    # three images per class share one stratum (fewer than five): variance 6/5 x 1/6 (2/3 1/3) / ...
     assert measured.image_cov[0, 0] == pytest.approx((4 / 6 * 2 / 6) * 6 / 5 / 6)
 
 

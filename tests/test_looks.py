@@ -16,6 +16,7 @@ from test_answer import random_claims
 from test_phases import context_of
 from test_resuming import assert_sound
 
+from search.driver.event_checks import check_events
 from search.driver.looking import looks_declared
 from search.driver.session import SearchResult
 from search.driver.workload import trained_later
@@ -24,6 +25,7 @@ from search.evidence.findings import TakenLook
 from search.evidence.looks import Settled, settle, with_settled
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Outcome, Resources, TrialSpec
+from search.journal.journal_file import JournalError
 from search.report.answer import beside_answer
 from search.report.summary import summarize
 from search.report.tables import verdict_table
@@ -148,6 +150,24 @@ def test_looks_are_declared_before_the_first_trial_and_written_down_before_they_
         for look in (each for each in looks[:-1] if each["is_taken"]):
             asked = sum(before["type"] == "asked" for before in events[:place])
             assert asked >= look["after"]
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong"),
+    [({"name": "nonsense"}, "nonsense"), ({"strength": "a word"}, "rotation_range")],
+)
+def test_a_forged_look_is_refused_by_the_gate(
+    haste: pytest.MonkeyPatch, cache: Path, tmp_path: Path, row: dict[str, Any], wrong: str
+) -> None:
+    sit(experiment(cache, looks=[0.5, 1]), tmp_path / "run")
+    events = events_of(tmp_path / "run")
+    place = [place for place, event in enumerate(events) if event["type"] == "evidence"][-1]
+    evidence = events[place]["evidence"]
+    check_events(events[:place], {})
+    forged = {**evidence["claims"]["augmentations"][0], **row}
+    evidence["looks"][0]["settled"]["augmentations"] = [forged]
+    with pytest.raises(JournalError, match=wrong):
+        check_events(events[: place + 1], {})
 
 
 def test_an_interval_that_has_decided_is_kept_as_it_stands(

@@ -129,7 +129,7 @@ def check_answer(view: SearchView) -> str:
 
 
 def check_rows(view: SearchView) -> None:
-    """One verdict an augmentation, by its interval, wherever it is shown."""
+    """One verdict per augmentation, by its interval, wherever it is shown."""
     summary, row = summarize(view), search_row(view)
     table, kind = rows_of(verdict_table(view)), summary["answer_kind"]
     for judged in view.augmentations:

@@ -69,9 +69,9 @@ def _experiment(folder: Path, code: str | None = MODEL, **sections: Any) -> dict
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_it_is_searched_killed_resumed_verified_and_kept(here: Path) -> None:
-    confirm = {"folds": 2, "seeds": 1, "confirm": {"top": 1, "seeds": 1}, "controls": []}
-    config = load_config(_experiment(here, evaluation=confirm))
+    config = load_config(_experiment(here))
     assert make_plan(config).network is not None
     whole = sit(config, here / "whole")
     assert whole.outcome == "finished"
@@ -357,3 +357,17 @@ def test_layers_that_are_built_now_and_then_have_their_hyperparameters_found(her
     config = load_config(_experiment(here, code + END))
     names = [name.removeprefix("hyperparameters.") for name in config.space.dimensions]
     assert {"layers", "u0", "u1", "u2"} <= set(names)
+
+
+def test_it_is_judged_by_auc_with_classes_weighted_and_clean_epochs_last(here: Path) -> None:
+    training = {
+        **_experiment(here)["training"],
+        "class_weight": "balanced",
+        "augmented_share": 0.5,
+        "clean_epochs": 1,
+    }
+    evaluation: dict[str, Any] = {**_experiment(here)["evaluation"], "objective": "auc"}
+    config = load_config(_experiment(here, training=training, evaluation=evaluation))
+    result = sit(config, here / "run")
+    assert result.outcome == "finished"
+    assert all(0 < r.result.metrics["auc"] < 1 for r in result.state.records if r.result)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from states import make_state, without_recommendation
 
-from search.evidence.answer import Shortfall, Size
+from search.evidence.answer import Answer, Shortfall, Size
 from search.evidence.intervals import Contrasts, simultaneous
 from search.evidence.measurements import Luck, Measurements
 from search.evidence.shortfall import MOST_SEEDS, Blur, blur_of, what_would_show
@@ -172,3 +172,10 @@ def test_it_is_said_in_the_first_lines_wherever_the_answer_is() -> None:
 
 def test_an_answer_that_is_known_lacks_nothing() -> None:
     assert summarize(SearchView(make_state()))["shortfall"] is None
+
+
+def test_only_an_answer_that_cannot_tell_lacks_something() -> None:
+    with pytest.raises(ValueError, match="the answer is none, and says what would show more"):
+        Answer(kind="none", at_most=0.001, shortfall=SHORTFALL)
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        Size(seeds=0, folds=5, images=10)

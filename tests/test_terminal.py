@@ -96,7 +96,7 @@ def test_the_bar_moves_within_a_trial_with_its_epochs(monkeypatch: pytest.Monkey
     assert "50 %" not in written(plain)
     assert "epoch 6/12" in written(to)
     assert "epoch 3/12" not in written(to)
-    assert written(plain).splitlines() == ["search: 2 trials", "here"]  # no line an epoch in a log
+    assert written(plain).splitlines() == ["search: 2 trials", "here"]  # no line per epoch in a log
 
 
 def test_a_log_hears_of_a_long_trial_every_five_minutes() -> None:

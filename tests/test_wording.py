@@ -246,8 +246,8 @@ def cut_short(num_heads: int, views: int) -> SearchView:
     ("heads", "views", "words"),
     [
         (9, 16, "max_epochs cut short 18 of 30 heads"),
-        (0, 4, "4 views an image"),
-        (9, 4, "max_epochs cut short 18 of 30 heads and 4 views an image"),
+        (0, 4, "4 views per image"),
+        (9, 4, "max_epochs cut short 18 of 30 heads and 4 views per image"),
     ],
 )
 def test_harm_that_rests_on_little_training_is_marked(heads: int, views: int, words: str) -> None:

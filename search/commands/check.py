@@ -253,7 +253,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"  controls      {plan.controls}",
             f"  trials        {plan.trials}{grid}",
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
-            f"  heads         {plan.heads_a_trial} a trial",
+            f"  heads         {plan.heads_a_trial} per trial",
             f"  images        {plan.images:,} through the backbone, at "
             f"{plan.images_per_second:.0f} a second here",
             *_describe_networks(plan),
@@ -282,7 +282,7 @@ def _describe_networks(plan: SearchPlan) -> list[str]:
         "here"
     )
     return [
-        f"  networks      {network.networks} a trial, one a fold and seed: {most}",
+        f"  networks      {network.networks} per trial, one per fold and seed: {most}",
         f"                {network.seconds / 3600:.1f} hours at most for all of them; folds and "
         "seeds multiply it",
         f"  way           {network.way}",

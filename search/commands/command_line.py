@@ -111,6 +111,22 @@ Code = Annotated[
 WrittenFile = Annotated[
     Path | None, typer.Option("--out", help="The file to write [default: standard output].")
 ]
+OwnImages = Annotated[
+    str,
+    typer.Argument(help="A folder of images (a folder per class), a .csv or an .npz."),
+]
+Minutes = Annotated[float, typer.Option("--minutes", help="What the search may take, about.")]
+NewFile = Annotated[
+    Path | None, typer.Option("--out", help="The file to write [default: NAME.yaml].")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
+AndRun = Annotated[bool, typer.Option("--run", help="Then run the search.")]
+PathColumn = Annotated[
+    str | None, typer.Option("--path-column", help="The csv's column of file names.")
+]
+LabelColumn = Annotated[
+    str | None, typer.Option("--label-column", help="The csv's column of classes.")
+]
 PhotoFolder = Annotated[str, typer.Option("--data", help="The folder of images to write into it.")]
 
 

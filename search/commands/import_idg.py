@@ -189,8 +189,8 @@ def _experiment(
         "seed: 42",
         "dataset:",
         "  source: folder",
-        f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder a class; or train/, "
-        "validation/ and test/ with a folder a class, without split",
+        f"  path: {json.dumps(data, ensure_ascii=False)}   # a folder per class; or train/, "
+        "validation/ and test/ with a folder per class, without split",
         f"  {split}",
         "  image_size: 150",
         "augmentation:",

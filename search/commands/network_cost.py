@@ -25,9 +25,9 @@ PREDICTING = 3.0  # times as fast as training
 
 
 class NetworkCost(Frozen):
-    """way: how images come to what trains, and why. networks: a trial, one a fold and seed. epochs:
-    of each at most. images: through the extractor, at most. seconds: of all training, where nothing
-    stops early."""
+    """way: how images come to what trains, and why. networks: per trial, one per fold and seed.
+    epochs: of each at most. images: through the extractor, at most. seconds: of all training, where
+    nothing stops early."""
 
     way: str
     networks: int

@@ -68,8 +68,8 @@ class Prediction(Frozen):
 
 
 def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Prediction | NamedImage]:
-    """An answer an image, in the order named; the image itself, with its reason, where it cannot be
-    read.
+    """An answer per image, in the order named; the image itself, with its reason, where it cannot
+    be read.
 
     Images are decoded to the model's size exactly as for its training, and those of more than 8
     bits per channel by the scale of its data set, so that the model's own resizing has nothing to

@@ -5,7 +5,7 @@ event's own types were checked before (`run_reading`).
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS
@@ -14,7 +14,7 @@ from data.errors import UserError
 from data.messages import escaped
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
-from search.evidence.answer import Claims, answer_of
+from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
 from search.experiment.objectives import OBJECTIVES
@@ -28,6 +28,7 @@ from search.journal.state import place_of, replay
 LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
 MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
+MOST_LABEL = 500  # signs
 METRICS = {name for name, record in OBJECTIVES.items() if record.always}
 
 
@@ -185,7 +186,7 @@ def _check_asked(so_far: _SearchSoFar, event: Event) -> None:
     _need(
         0 <= record.asked_at <= LATEST
         and 0 <= (record.rung or 0) <= MOST_EPOCHS
-        and len(record.label) <= 500,
+        and len(record.label) <= MOST_LABEL,
         "asked_at, rung or label is no such thing",
     )
     if record.duplicate_of is not None:
@@ -314,8 +315,12 @@ def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
         said = found.answer.model_copy(update={"shortfall": None})  # is of variances, not claims
         _need(said == answer, "its answer is not that of its claims")
     for look in found.looks:
-        for each in look.settled.augmentations:
-            _need_augmentation(each.name)
+        _check_rows(look.settled.augmentations)
+        _check_wholes(so_far, look.settled.wholes)
+        _need(
+            all(len(label) <= MOST_LABEL for label in look.spared),
+            "what a look spared is no label",
+        )
     asked = so_far.config.search.looks or ()
     _need(len(found.looks) == len(asked), f"it has {len(found.looks)} looks; planned: {len(asked)}")
     _need(
@@ -327,15 +332,26 @@ def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
 def _check_claims(so_far: _SearchSoFar, found: Evidence, claims: Claims) -> None:
     """Each is of an augmentation and of strengths that it can have, or of a setting that was
     trained."""
-    for each in claims.augmentations:
+    _check_rows(claims.augmentations)
+    _check_wholes(so_far, claims.wholes)
+    labels = {each.label for each in claims.wholes}
+    known = {*found.trained, *found.sources}
+    _need(labels <= known, "its claims are of settings that no trial was of")
+
+
+def _check_rows(rows: Iterable[AugmentationClaims]) -> None:
+    for each in rows:
         ends = (each.strengths.first, each.strengths.last) if each.strengths else ()
         points = (point.value for point in (*each.curve, *each.curve_beside))
-        for value in (each.strength, *ends, *points):
+        judged = () if each.strength is None and each.alone is None else (each.strength,)
+        for value in (*judged, *ends, *points):
             _need_value(each.name, value)
-    known, names = {*found.trained, *found.sources}, {*so_far.space.fixed_by_name}
-    names |= set(so_far.space.as_json())
-    for whole in claims.wholes:
-        _need(whole.label in known, "its claims are of settings that no trial was of")
+
+
+def _check_wholes(so_far: _SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
+    names = {*so_far.space.fixed_by_name, *so_far.space.as_json()}
+    for whole in wholes:
+        _need(len(whole.label) <= MOST_LABEL, "its claims are of what is no label")
         for name in AUGMENTATIONS.keys() & whole.settings.keys():
             _need_value(name, whole.settings[name])
         strange = [

@@ -6,8 +6,9 @@ that need the tables. Nothing here reads an image or imports TensorFlow.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import ValidationError
@@ -106,6 +107,7 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
 def parse_config(data: Mapping[str, Any], origin: str) -> ExperimentConfig:
     """Checks plain data. Raises UserError with one line for each mistake."""
     try:
+        data = _with_name(data)
         text = json.dumps(with_mode(data), allow_nan=False, default=_plain)
         kind = config_type(_from_outside(data))
         config = kind.model_validate_json(text, strict=True, context=TABLES)
@@ -131,6 +133,21 @@ def _from_outside(data: Mapping[str, Any]) -> tuple[str, ...]:
     section = data.get("augmentation")
     names = section if isinstance(section, Mapping) else ()
     return tuple(sorted(name for name in names if is_from_outside(name)))
+
+
+def _with_name(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With a name where none was written."""
+    dataset = None if "name" in data else data.get("dataset")
+    path = dataset.get("path") if isinstance(dataset, Mapping) else None
+    name = named_after(path) if isinstance(path, str | Path) else None
+    return data if name is None else {"name": name, **data}
+
+
+def named_after(path: str | Path) -> str | None:
+    """The name of an experiment on the images at `path`: its last part without the ending of a
+    file, with dashes for what no name has; None where nothing is left of it."""
+    last = re.sub(r"\.(csv|npz|tfrecord)$", "", PurePath(path).name, flags=re.IGNORECASE)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", last).lstrip("._-")[:100].rstrip("._-") or None
 
 
 def _plain(value: Any) -> Any:

@@ -30,7 +30,7 @@ class Round:
 
 @dataclass(frozen=True)
 class HalvingPlan:
-    """views and sizes: for each rung, lowest first, the views an image and how many settings get
+    """views and sizes: for each rung, lowest first, the views per image and how many settings get
     there. reduction: of how many settings one is promoted."""
 
     views: tuple[int, ...]

@@ -7,9 +7,9 @@ is in `intervals`, which claims there are in `claims`.
 
 import json
 from math import sqrt
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from search.experiment.settings import Frozen
 
@@ -132,12 +132,12 @@ class Claims(Frozen):
 
 
 class Size(Frozen):
-    """Of a comparison. seeds: heads a fold, in the round that decides: the confirmation where there
-    is one. images: those that are scored."""
+    """Of a comparison. seeds: heads per fold, in the round that decides: the confirmation where
+    there is one. images: those that are scored."""
 
-    seeds: int
-    folds: int
-    images: int
+    seeds: Annotated[int, Field(ge=1, le=10**9)]
+    folds: Annotated[int, Field(ge=1, le=10**9)]
+    images: Annotated[int, Field(ge=1, le=10**12)]
 
 
 class Shortfall(Frozen):
@@ -148,9 +148,9 @@ class Shortfall(Frozen):
     had.
     """
 
-    target: float
+    target: Annotated[float, Field(gt=0)]
     now: Size
-    ways: tuple[Size, ...]
+    ways: Annotated[tuple[Size, ...], Field(max_length=10)]
 
 
 class Answer(Frozen):
@@ -171,6 +171,12 @@ class Answer(Frozen):
     detectable: float | None = None
     shortfall: Shortfall | None = None
     left_out: dict[str, VerdictWord] = {}
+
+    @model_validator(mode="after")
+    def _lacks_nothing_where_it_is_known(self) -> "Answer":
+        if self.shortfall is not None and self.kind != "cannot_tell":
+            raise ValueError(f"the answer is {self.kind}, and says what would show more")
+        return self
 
     @property
     def is_alone(self) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from data.packed import Parcel
     from search.experiment.trial import Outcome, Resources, TrialSpec
 
-RUNS = "ray"  # below a node's cache: a folder a search
+RUNS = "ray"  # below a node's cache: a folder per search
 LATE_STATUS = 75
 
 

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, create_model
 from data.settings import DatasetConfig, NameIn
 from search.experiment.secrets import shown_uri
 from search.experiment.sections import (
+    USUAL,
     AugmentationSection,
     ModelSection,
     TrainingSection,
@@ -102,9 +103,9 @@ class ConfirmConfig(Described):
     top: Annotated[int, Field(ge=1, le=100)] = 3
     """How many of the best trials are confirmed."""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Fresh heads a fold."""
+    """Fresh heads per fold."""
     views: Annotated[int, Field(ge=1, le=10_000)] = 24
-    """Fresh views an image."""
+    """Fresh views per image."""
 
 
 ControlName = Literal["course", "trivial_augment"]
@@ -210,13 +211,16 @@ class CodeSection(Described):
 class ExperimentConfig(Described):
     """One experiment file, every default filled in."""
 
-    name: Name
-    """Names the run directory and the MLflow experiment."""
+    name: Name = "images"
+    """Names the run directory and the MLflow experiment; where it is left out, as the folder or
+    file of images is called, if that can be a name."""
     seed: int = 0
     """Everything random follows from it: splits, folds, views, first weights. The same file and
     seed give the same numbers."""
     dataset: Annotated[DatasetConfig, Field(examples=[{"source": "folder", "path": "photos"}])]
-    augmentation: Annotated[AugmentationSection, Field(examples=[{"rotation_range": [0, 20, 40]}])]
+    augmentation: Annotated[
+        AugmentationSection, Field(examples=[{"rotation_range": [0, 20, 40]}])
+    ] = AugmentationSection.model_validate(USUAL)
     model: Annotated[ModelSection, Field(examples=[{"learning_rate": 0.001}])] = ModelSection()
     training: Annotated[TrainingSection, Field(examples=[{"max_epochs": 60}])] = TrainingSection()
     search: SearchConfig = SearchConfig()

@@ -1,5 +1,5 @@
 """Figures of a set of answers that are no means: macro-F1 and AUC. Each is given as itself and as
-parts, one an image, whose mean it is: itself plus the image's influence on it (Hampel 1974), by
+parts, one per image, whose mean it is: itself plus the image's influence on it (Hampel 1974), by
 which it varies as images do.
 """
 

@@ -40,6 +40,16 @@ from search.experiment.settings import (
 
 Setting = Value | None | Range | Choices
 
+# Searched where a file has no section `augmentation`: small changes that photographs often bear.
+USUAL: dict[str, Any] = {
+    "rotation_range": {"min": 0, "max": 30},
+    "width_shift_range": {"min": 0.0, "max": 0.15},
+    "height_shift_range": {"min": 0.0, "max": 0.15},
+    "zoom_range": {"min": 0.0, "max": 0.3},
+    "brightness_range": [[1.0, 1.0], [0.8, 1.2]],
+    "horizontal_flip": [False, True],
+}
+
 
 class Section(Frozen):
     """Settings as they were written; the others stand at their defaults. No order is kept: the

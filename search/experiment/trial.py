@@ -132,7 +132,7 @@ class Resources(Frozen):
 
 
 class Curve(Frozen):
-    """Means over the heads still training, one number an epoch. Heads that have stopped keep their
+    """Means over the heads still training, one number per epoch. Heads that have stopped keep their
     last value.
 
     phases: of a trial that has several, each one's name and its number of epochs, in order; their

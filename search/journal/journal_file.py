@@ -1,4 +1,4 @@
-"""The journal: an append-only file of events, one JSON object a line, on disk before anybody acts
+"""The journal: an append-only file of events, one JSON object per line, on disk before anybody acts
 on it.
 
 A line is `{"crc":"89abcdef",` followed by the event's canonical JSON (sorted keys, ASCII, no

@@ -33,7 +33,7 @@ MOST_CLASS_ROWS = 40
 
 
 def draw_forest(view: SearchView, width: float) -> Any | None:
-    """One row an augmentation, the policy as a whole on top; the figures stand beside (wide) or
+    """One row per augmentation, the policy as a whole on top; the figures stand beside (wide) or
     below (narrow) the names.
     """
     unit, rows = view.unit, _forest_rows(view)

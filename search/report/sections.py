@@ -63,7 +63,7 @@ def rungs_sentence(view: SearchView) -> str:
     if not budgets:
         return "No trial with augmentation has been completed, so there is nothing to compare."
     if view.evidence.rung_correlations:
-        few = "few augmented views an image" if unit == "views" else "few epochs of training"
+        few = "few augmented views per image" if unit == "views" else "few epochs of training"
         return (
             f"Trials are first judged on {few}. This is how well that order agrees with the order "
             f"on more {unit} (1: the same order, 0: unrelated)."

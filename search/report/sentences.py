@@ -125,13 +125,14 @@ def precision_text(view: SearchView) -> str | None:
 def how_to_read_verdicts(view: SearchView) -> str:
     """Under the table of verdicts."""
     half = amount_text(view.claims.negligible if view.claims else 0.0, view.unit, signed=False)
+    has_within = any(judged.within for judged in view.augmentations)
+    within = f' "{view.within_name}" is what it adds there.' if has_within else ""
     return (
         "Intervals are simultaneous: in 95 of 100 searches all of them hold. HELPS and HURTS are "
         f"intervals that clear zero; NEGLIGIBLE is one that holds zero and lies within {half} "
         f"{view.unit.name} either way; NO EVIDENCE is neither, and says which effect would have "
         "been found 4 times in 5. An augmentation is judged at the strength shown; the range holds "
-        f'the strengths not shown to be worse than the best. "{view.within_name}" is what it adds '
-        "there."
+        f"the strengths not shown to be worse than the best.{within}"
     )
 
 

@@ -241,7 +241,7 @@ def _trial_values(record: TrialRecord, result: TrialResult) -> dict[str, float]:
 
 
 def _curve_points(record: TrialRecord, result: TrialResult) -> Iterator[Point]:
-    """A point an epoch, spread evenly over the trial's time: the times come from the record
+    """A point per epoch, spread evenly over the trial's time: the times come from the record
     alone."""
     if result.curve is None:
         return

@@ -61,7 +61,7 @@ def search_row(view: SearchView, expected: ExpectedWork | None = None) -> RunRow
 
 
 def dataset_rows(view: SearchView) -> tuple[DatasetRow, ...]:
-    """Training and validation images as dataset inputs: digest, shape, images a class."""
+    """Training and validation images as dataset inputs: digest, shape, images per class."""
     opened = opened_of(view)
     data, config = opened.dataset, opened.config.get("dataset") or {}
     side = data.image_size

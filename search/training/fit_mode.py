@@ -1,5 +1,5 @@
 """Mode fit: a model of the user's own, trained by Keras's own `fit`, once a fold and seed, on a
-view of augmented pictures an epoch and scored on clean ones after each.
+view of augmented pictures per epoch and scored on clean ones after each.
 
 Optimizer, loss, metrics, callbacks and a HyperModel's own `fit` are the user's. When to stop and
 which epoch is best is as in every mode: `head_scores`.
@@ -14,17 +14,24 @@ import numpy as np
 
 from data.errors import UserError
 from data.own_code import at_fault, callbacks_given
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.devices import sees_gpu
-from search.training.head_scores import HeadScores
+from search.training.class_weights import class_weights
+from search.training.head_scores import Answer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.own_model import KEY, Outputs, build_own, hypermodel_of, outputs_of
 from search.training.pictures import ImageFeed, digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
-from search.training.training_mode import LoadedTrial, Mode, Trained
+from search.training.training_mode import (
+    LoadedTrial,
+    Mode,
+    Trained,
+    refuse_clean_throughout,
+)
 from search.training.training_run import CURVES
 
 if TYPE_CHECKING:
@@ -44,20 +51,24 @@ class _Fit:
     outputs: Outputs
     scores: HeadScores
     keeps_weights: bool
+    epochs: int
     best: HeadWeights = ()
     curve: list[tuple[float, float, float, float]] = field(default_factory=list)
 
     @property
     def feed(self) -> ImageFeed:
-        return ImageFeed(self.trial.pictures, self.trial.scored)
+        return ImageFeed(self.trial.pictures_of(self.epochs), self.trial.scored)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Augmented pictures float32 [b, s, s, 3], 0 to 255, with their targets: one epoch after
-        another, each in an order of its own."""
+    def batches(self) -> Iterator[tuple[np.ndarray, ...]]:
+        """Augmented pictures float32 [b, s, s, 3], 0 to 255, with their targets and, where classes
+        are weighted, a weight each: one epoch after another, each in an order of its own."""
         size, seed = (
             self.trial.spec.settings.training.batch_size,
             derive_seed(self.task.seed, "fit"),
         )
+        labels = self.trial.labels
+        kind = self.trial.spec.settings.training.class_weight
+        weights = class_weights(kind, labels[self.task.train], self.trial.num_classes)
         for epoch in count():
             generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
             rows = generator.permutation(self.task.train)
@@ -65,7 +76,8 @@ class _Fit:
             for pictures in self.feed.batches(epoch, rows, size):
                 here = rows[start : start + len(pictures)]
                 start += len(pictures)
-                yield pictures.astype(np.float32), self._targets(here)
+                weighted = () if weights is None else (weights[labels[here]],)
+                yield pictures.astype(np.float32), self._targets(here), *weighted
 
     def clean_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """What it is scored on, over and over, for Keras's own validation."""
@@ -83,9 +95,9 @@ class _Fit:
     def steps(self, rows: np.ndarray, size: int) -> int:
         return -(-len(rows) // size)
 
-    def answers(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """On clean pictures: the class int16 [n], and the logarithm of the true one's probability,
-        float32 [n]."""
+    def answers(self, rows: np.ndarray) -> Answer:
+        """On clean pictures: the class int16 [n], the logarithm of the true one's probability,
+        float32 [n], and of every one's, float32 [n, classes], where the objective needs them."""
         found = [
             self.outputs.log_probabilities(self.model.predict_on_batch(each.astype(np.float32)))
             for each in self.feed.scored_batches(rows, SCORING_BATCH)
@@ -93,19 +105,22 @@ class _Fit:
         log_prob = np.concatenate(found)
         true = self.trial.labels[rows]
         chosen = np.minimum(log_prob[np.arange(len(rows)), true], 0.0).astype(np.float32)
-        return log_prob.argmax(axis=1).astype(np.int16), chosen
+        predicted = log_prob.argmax(axis=1).astype(np.int16)
+        if not OBJECTIVES[self.trial.spec.protocol.objective].needs_all:
+            return predicted, chosen
+        return predicted, chosen, np.minimum(log_prob, 0.0).astype(np.float32)
 
     def epoch_ended(self, epoch: int, logs: dict[str, Any] | None) -> None:
         """Scores it, and asks Keras to stop once it is stale. Raises TrialFailure where a loss is
         not finite."""
         loss = float((logs or {}).get("loss", np.nan))
         self._refuse_divergence(epoch, "training", loss)
-        predicted, log_prob = self.answers(self.task.validate)
-        val_loss = -float(log_prob.mean())
+        found = self.answers(self.task.validate)
+        val_loss = -float(found[1].mean())
         self._refuse_divergence(epoch, "validation", val_loss)
-        right = float((predicted == self.trial.labels[self.task.validate]).mean())
+        right = float((found[0] == self.trial.labels[self.task.validate]).mean())
         self.curve.append((loss, self._accuracy(logs or {}), val_loss, right))
-        if self.scores.add(0, epoch, predicted, log_prob) and self.keeps_weights:
+        if self.scores.add(0, epoch, *found) and self.keeps_weights:
             self.best = tuple(self.model.get_weights())
         if self.scores.stopped(0):
             self.model.stop_training = True
@@ -164,8 +179,8 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
     patience = None if protocol.epochs else settings.training.patience
     labels = [trial.labels[task.validate]]
     scores = HeadScores(labels, protocol.objective, patience)
-    fit = _Fit(trial, task, model, outputs, scores, trial.keeps_weights)
     epochs = protocol.epochs or protocol.max_epochs or settings.training.max_epochs
+    fit = _Fit(trial, task, model, outputs, scores, trial.keeps_weights, epochs)
     try:
         hypermodel_of(name).fit(parameters, model, **_arguments(fit, name, epochs))
     except TrialFailure:
@@ -228,6 +243,7 @@ def _check(model: ModelSettings, training: TrainingSettings) -> None:
             "training.mode fit trains a model of your own, and model.build names none; write "
             "build: my_model.py:build"
         )
+    refuse_clean_throughout(training, training.max_epochs)
     for section, value, usual, kept in (
         ("model", model, ModelSettings(), {"build", "hyperparameters"}),
         ("training", training, TrainingSettings(), _READ),
@@ -240,7 +256,16 @@ def _check(model: ModelSettings, training: TrainingSettings) -> None:
                 )
 
 
-_READ = {"mode", "max_epochs", "patience", "batch_size", "views"}
+_READ = {
+    "mode",
+    "max_epochs",
+    "patience",
+    "batch_size",
+    "views",
+    "class_weight",
+    "augmented_share",
+    "clean_epochs",
+}
 
 
 def whole_own_model(

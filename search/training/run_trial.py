@@ -132,8 +132,8 @@ def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
 
 
 def assemble(answers: tuple[Answer, ...], trial: LoadedTrial) -> Predictions:
-    """Each head's answers put in the places of its images: one row a seed, one column an image that
-    is ever scored.
+    """Each head's answers put in the places of its images: one row per seed, one column per image
+    that is ever scored.
     """
     num_folds = trial.fold.max() + 1
     shape = len(trial.tasks) // num_folds, len(trial.pool)

@@ -1,0 +1,250 @@
+"""What `init` chooses for the images that it finds, each with its reason: the size, the network,
+what is searched, and plans from the richest to the smallest.
+
+Chooses only; which plan fits the time, and the file, are `init`'s.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data.dataset import TRAIN, VALIDATION, Dataset
+from data.decode import quiet_pillow
+from data.listing import Listing
+from data.messages import plural
+from data.picture_file import UPRIGHT, open_picture
+from data.settings import DatasetConfig
+
+MOST_LOOKED_AT = 200  # pictures whose size is read; they are spread over the whole data set
+TINY = 40  # pixels a side; below it a network that learnt from photographs sees next to nothing
+LEAST_FROZEN = 64
+NATIVE = 224  # what the backbone learnt at
+USUAL_SIZE = 150
+FEW, FEW_VALIDATION = 1000, 300
+ONE_WAY, BOTH_WAYS, SQUARE = 0.9, 0.1, 1.1
+ENOUGH_VIEWS = 16
+SIDEWAYS = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """key: `section.setting`. value: as an experiment file has it."""
+
+    key: str
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One plan. effort: views of a frozen backbone, epochs of a network. seeds: doubled where
+    images are few. folds: at most. controls, ablation: whether they are run."""
+
+    trials: int
+    effort: int
+    top: int
+    seeds: int
+    folds: int = 5
+    controls: bool = False
+    ablation: bool = True
+    is_least: bool = False
+
+
+# The richest first.
+FROZEN = (
+    Rung(40, 32, 3, 3, controls=True),
+    Rung(24, 16, 3, 3, controls=True),
+    Rung(16, 16, 2, 3, controls=True),
+    Rung(12, 16, 2, 3),
+    Rung(9, 16, 1, 3),
+    Rung(6, 16, 1, 2),
+    Rung(6, 8, 1, 2),
+    Rung(4, 4, 1, 2),
+    Rung(4, 2, 1, 2, folds=2, ablation=False, is_least=True),
+)
+SCRATCH = (
+    Rung(32, 100, 3, 3, controls=True),
+    Rung(16, 100, 2, 3, controls=True),
+    Rung(12, 60, 2, 3),
+    Rung(8, 60, 1, 2),
+    Rung(6, 40, 1, 2),
+    Rung(4, 30, 1, 2, folds=3),
+    Rung(4, 20, 1, 2, folds=2, ablation=False, is_least=True),
+)
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """The pictures that were looked at. sides: int [k, 2], width and height as they are seen; of
+    none that can be read, [0, 2]."""
+
+    sides: np.ndarray
+
+    @classmethod
+    def of(cls, listing: Listing) -> "Shapes":
+        count = len(listing.names)
+        places = np.unique(np.linspace(0, count - 1, min(count, MOST_LOOKED_AT)).astype(int))
+        with quiet_pillow():
+            found = [side for place in places if (side := _side(listing, int(place)))]
+        return cls(np.array(found, int).reshape(-1, 2))
+
+    @property
+    def side(self) -> int:
+        """The side, in pixels, of a square as large as the median picture."""
+        if not len(self.sides):
+            return USUAL_SIZE  # none can be read, which their decoding will say
+        return round(float(np.median(np.sqrt(self.sides.prod(axis=1)))))
+
+    @property
+    def words(self) -> str:
+        width, height = np.median(self.sides, axis=0).astype(int) if len(self.sides) else (0, 0)
+        return f"pictures are {width} x {height} in the median"
+
+    @property
+    def is_tiny(self) -> bool:
+        return self.side < TINY
+
+    @property
+    def turn(self) -> tuple[int, str]:
+        """The largest rotation worth a try, in degrees, and why."""
+        wide, tall = (
+            float((self.sides[:, a] > SQUARE * self.sides[:, b]).mean()) if len(self.sides) else 0.0
+            for a, b in ((0, 1), (1, 0))
+        )
+        if max(wide, tall) >= ONE_WAY:
+            way = "wide" if wide > tall else "tall"
+            return 20, f"nearly all pictures are {way}: the camera was upright, give or take a tilt"
+        if min(wide, tall) >= BOTH_WAYS:
+            return 45, "some pictures are wide, some tall: the camera was turned"
+        return 30, "most pictures are about square, which does not say how far they may be turned"
+
+
+def _side(listing: Listing, place: int) -> tuple[int, int] | None:
+    """Width and height; None for what is no picture, which decoding will report in its words."""
+    try:
+        data = listing.read(place)
+        if isinstance(data, np.ndarray):
+            return data.shape[1], data.shape[0]
+        opened = open_picture(data, DatasetConfig().max_pixels)
+        if opened.image is None:
+            assert opened.values is not None
+            return opened.values.shape[1], opened.values.shape[0]
+        width, height = opened.image.size
+    except Exception:  # a parser of hostile bytes raises whatever it trips over
+        return None
+    return (height, width) if opened.turn in SIDEWAYS else (width, height)
+
+
+def image_size(shapes: Shapes, num_images: int) -> Chosen:
+    if shapes.is_tiny:
+        size, why = max(8, shapes.side), f"{shapes.words}: seen as they are"
+    else:
+        cap = NATIVE if num_images <= FEW else USUAL_SIZE
+        size = max(LEAST_FROZEN, min(cap, shapes.side))
+        why = f"{shapes.words}: seen as they are"
+        if shapes.side < size:
+            why = f"{shapes.words}; fewer pixels would tell the backbone little"
+        if shapes.side > size:
+            others = f"its own {NATIVE} takes twice as long, for {num_images:,} images"
+            learnt = f"the backbone learnt at {NATIVE}" if size == NATIVE else others
+            why = f"{shapes.words}; {learnt}"
+    return Chosen("dataset.image_size", size, why)
+
+
+def searched(shapes: Shapes) -> Iterable[Chosen]:
+    """The space."""
+    degrees, why = shapes.turn
+    off, shift, zoom = {"min": 0.0}, 0.1 if shapes.is_tiny else 0.15, 0.2 if shapes.is_tiny else 0.3
+    space = {
+        "rotation_range": ({"min": 0, "max": degrees}, f"degrees; {why}"),
+        "width_shift_range": (off | {"max": shift}, "share of the side, either way"),
+        "height_shift_range": (off | {"max": shift}, "share of the side, up and down"),
+        "zoom_range": (off | {"max": zoom}, "share; what is shown may be nearer or farther away"),
+        "brightness_range": ([[1.0, 1.0], [0.8, 1.2]], "the light may differ; [1, 1] is off"),
+        "horizontal_flip": ([False, True], "a mirrored photograph mostly shows the same thing"),
+        "vertical_flip": (
+            [False, True],
+            "hurts where up and down matter; helps in pictures from above or of a microscope",
+        ),
+    }
+    return [Chosen(f"augmentation.{name}", *chosen) for name, chosen in space.items()]
+
+
+def network(shapes: Shapes) -> list[Chosen]:
+    if shapes.is_tiny:
+        return [
+            Chosen("model.backbone", "small-cnn", "a small network, for tiny pictures"),
+            Chosen("model.weights", "random", "it learns from these pictures alone"),
+            Chosen("training.mode", "scratch", "all of it trains"),
+        ]
+    why = "its ImageNet weights come with a package; it knows photographs"
+    return [
+        Chosen("model.backbone", "efficientnet-lite0", why),
+        Chosen("training.mode", "frozen", "a head on its features: the fastest answer"),
+    ]
+
+
+def plans(shapes: Shapes) -> tuple[Rung, ...]:
+    return SCRATCH if shapes.is_tiny else FROZEN
+
+
+def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
+    """What a plan sets of training, search and evaluation."""
+    few = len(dataset.labels) < FEW
+    seeds = rung.seeds * (2 if few and not rung.is_least else 1)
+    confirm = {"top": rung.top, "seeds": seeds + 2}
+    confirm |= {} if shapes.is_tiny else {"views": max(rung.effort, 2)}
+    count = plural(len(dataset.labels), "image")
+    many = f"{count}: each fold is trained from so many first weights"
+    ablation = "each alone, and taken out of the best" if rung.ablation else "no time for it"
+    return [
+        *(_epochs(rung) if shapes.is_tiny else _views(rung)),
+        Chosen("search.trials", rung.trials, "settings tried: as many as the time allows"),
+        _folds(rung, shapes.is_tiny, dataset),
+        Chosen("evaluation.seeds", seeds, many),
+        Chosen("evaluation.confirm", confirm, "the best are trained again on fresh folds"),
+        Chosen("evaluation.ablation", rung.ablation, ablation),
+        Chosen(
+            "evaluation.controls",
+            ["course", "trivial_augment"] if rung.controls else [],
+            "compared with beside no augmentation"
+            if rung.controls
+            else "no augmentation is compared with always; no time for others",
+        ),
+    ]
+
+
+def _views(rung: Rung) -> list[Chosen]:
+    enough = rung.effort >= ENOUGH_VIEWS
+    least = f"fewer than {ENOUGH_VIEWS} would be unfair to augmentation"
+    why = least if enough else f"no time for {ENOUGH_VIEWS}; {least}"
+    return [
+        Chosen("training.views", rung.effort, f"augmented pictures of each image; {why}"),
+        Chosen("search.algorithm", "halving", "weak settings are left early, which saves time"),
+        Chosen("search.min_views", max(2, rung.effort // 4), "what all settings get at first"),
+    ]
+
+
+def _epochs(rung: Rung) -> list[Chosen]:
+    why = "at most; training stops when it no longer improves"
+    return [
+        Chosen("training.max_epochs", rung.effort, why),
+        Chosen("search.algorithm", "screening", "every trial tells about every augmentation"),
+    ]
+
+
+def _folds(rung: Rung, is_tiny: bool, dataset: Dataset) -> Chosen:
+    splits, labels = np.asarray(dataset.splits), np.asarray(dataset.labels)
+    validation = int((splits == VALIDATION).sum())
+    pool = np.flatnonzero(np.isin(splits, (TRAIN, VALIDATION)))
+    if dataset.groups is not None:
+        pool = pool[np.unique(np.asarray(dataset.groups)[pool], return_index=True)[1]]
+    fewest = int(np.bincount(labels[pool], minlength=len(dataset.class_names)).min())
+    if is_tiny and validation >= FEW_VALIDATION:
+        return Chosen("evaluation.folds", 1, f"{validation} validation images are enough")
+    if fewest < 2:
+        return Chosen("evaluation.folds", 1, "a class has one image beside the test set's")
+    why = f"scored on all {len(pool)} images that are not for the test"
+    return Chosen("evaluation.folds", min(rung.folds, fewest), why)
