@@ -1,6 +1,7 @@
 """Where a backbone is cut: the layers that train, the one tensor below them, and that the two
 halves are the whole."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ from data.errors import UserError
 from search.features.backbones import build_backbone
 from search.training.cutting import cut
 from search.training.head_shape import HeadShape, initial_weights
-from search.training.network import Batch, Network
+from search.training.network import Network
+from search.training.network_variables import Steps
 
 if TYPE_CHECKING:
     import keras
@@ -121,21 +123,16 @@ def test_the_suffix_has_the_gradients_of_the_uncut_model() -> None:
     parts = cut(backbone, "block10a")
     assert parts.prefix is not None
     shape = HeadShape(4, 5, 3)
-    batch = Batch(
-        _images(),
-        np.eye(3, dtype=np.float32)[[0, 1, 2] * 2],
-        np.ones((6, 5), np.float32),
-        np.zeros(6),
-    )
+    targets, kept = np.eye(3, dtype=np.float32)[[0, 1, 2] * 2], np.ones((6, 5), np.float32)
+    batch = Steps(_images(), targets, kept, np.zeros(6), 6)
     head = initial_weights(shape, 3)
     whole = Network(backbone, parts.trained, shape)
-    whole.start(head, 1)
-    expected = whole.gradients(batch)
+    expected = whole.gradients(whole.start(head, 1), batch)
     suffix = Network(parts.suffix, parts.trained, shape)
-    suffix.start(head, 1)
+    live = suffix.start(head, 1)
     for dtype, tolerance in ((np.float32, 1e-5), (np.float16, 5e-3)):
         outputs = np.asarray(parts.prefix(_images())).astype(dtype)
-        found = suffix.gradients(Batch(outputs, batch.targets, batch.kept, batch.labels))
+        found = suffix.gradients(live, replace(batch, inputs=outputs))
         for ours, theirs in zip(found, expected, strict=True):
             assert np.linalg.norm(ours - theirs) <= tolerance * np.linalg.norm(theirs)
 

@@ -72,7 +72,7 @@ def test_a_trial_goes_all_of_a_card_s_way_but_for_its_speed(
     from finetuning import scratch_spec
 
     from search.features import devices
-    from search.training.network_training import network_of
+    from search.training.network_shape import network_of
     from search.training.run_trial import run_trial
 
     spec, resources = scratch_spec(tmp_path)

@@ -14,7 +14,7 @@ from search.training.head_shape import HeadShape, initial_weights, plain_head
 from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
 from search.training.heads import HeadPlan, train_heads
 from search.training.progress import EpochReport
-from search.training.training_run import TrainedHeads, TrialFailure
+from search.training.run_values import TrainedHeads, TrialFailure
 
 CLASSES, DIM, IMAGES = 4, 16, 240
 

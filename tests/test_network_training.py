@@ -1,6 +1,7 @@
 """The loop over epochs and heads: when a head stops, which rates it is given, which batches, and
 what ends a trial."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +9,15 @@ import numpy as np
 import pytest
 from test_network import SHAPE, _body
 
-from search.training.batching import Batching
+from search.training.batching import NO_MIXING, PART_BYTES, Batching, Mixing
 from search.training.cutting import cut
 from search.training.head_shape import initial_weights
 from search.training.head_tasks import HeadTask
 from search.training.network import Network
 from search.training.network_training import NetworkHeads
 from search.training.optimizer import Schedule, warm_cosine
-from search.training.training_run import RunPlan, TrainedHeads, TrialFailure, train
+from search.training.run_values import RunPlan, TrainedHeads, TrialFailure
+from search.training.training_run import train
 from search.training.trial_files import Checkpoint
 
 COUNT, BATCH = 20, 4
@@ -26,17 +28,17 @@ class _Listening(Network):
 
     rates: tuple[float, ...] = ()
 
-    def train(self, batch: Any, learning_rate: float, weight_decay: float) -> Any:
-        self.rates += (learning_rate,)
-        return super().train(batch, learning_rate, weight_decay)
+    def train(self, live: Any, steps: Any, rates: np.ndarray, weight_decay: float) -> Any:
+        self.rates += tuple(rates)
+        return super().train(live, steps, rates, weight_decay)
 
 
 class _Lost(Network):
     """Trains with a finite loss to weights that answer with no number, as the last step of an epoch
     may."""
 
-    def predict(self, batches: Any, labels: np.ndarray, whole: bool = False) -> Any:
-        predicted, log_prob = super().predict(batches, labels)
+    def predict(self, live: Any, batches: Any, labels: np.ndarray, whole: bool = False) -> Any:
+        predicted, log_prob = super().predict(live, batches, labels)
         return predicted, np.full_like(log_prob, np.nan)
 
 
@@ -45,6 +47,9 @@ class _Feed:
 
     def __init__(self) -> None:
         self._images = np.random.default_rng(0).standard_normal((COUNT, 8, 8, 3)).astype(np.float32)
+
+    def open(self, epoch: int) -> None:
+        """It holds all of them."""
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Any:
         return self.scored_batches(rows, batch_size)
@@ -97,7 +102,7 @@ def test_every_step_is_given_the_schedule_s_rate(tmp_path: Path) -> None:
     steps = 12 // BATCH
     assert isinstance(network, _Listening)
     assert network.rates == tuple(
-        warm_cosine(step, steps, 4, 1.0, 1e-3) for step in range(4 * steps)
+        np.float32(warm_cosine(step, steps, 4, 1.0, 1e-3)) for step in range(4 * steps)
     )
 
 
@@ -111,17 +116,31 @@ def test_answers_that_are_no_numbers_fail_the_trial_with_the_setting_to_lower(
 
 
 @pytest.mark.parametrize(
-    ("count", "needs_company", "sizes"),
-    [(9, True, [4, 4]), (9, False, [4, 4, 1]), (10, True, [4, 4, 2]), (1, True, [1])],
+    ("count", "needs_company", "used", "steps"),
+    [(9, True, 8, 2), (9, False, 9, 3), (10, True, 10, 3), (1, True, 1, 1)],
 )
 def test_no_image_is_alone_where_batch_norms_train(
-    count: int, needs_company: bool, sizes: list[int]
+    count: int, needs_company: bool, used: int, steps: int
 ) -> None:
     rows = np.arange(COUNT)
     batching = Batching(_Feed().batches, rows % 3, rows, 3, BATCH, 5, needs_company=needs_company)
-    epoch = list(batching.epoch(rows[:count], seed=1, epoch=0))
-    assert [len(batch.labels) for batch in epoch] == sizes
-    assert batching.num_steps(count) == len(sizes)
+    (epoch,) = batching.epoch(rows[:count], seed=1, epoch=0)
+    assert len(epoch.labels) == used
+    assert epoch.num_steps == batching.num_steps(count) == steps
+
+
+@pytest.mark.parametrize("mixing", [NO_MIXING, Mixing(0.4, 0.0)])
+def test_an_epoch_in_parts_is_the_epoch(mixing: Mixing) -> None:
+    rows = np.arange(COUNT)
+    batching = Batching(_Feed().batches, rows % 3, rows, 3, BATCH, 5, dropout=0.3, mixing=mixing)
+    whole, parted = (
+        list(replace(batching, input_bytes=size).epoch(rows, seed=1, epoch=2))
+        for size in (1, PART_BYTES // (2 * BATCH))
+    )
+    assert (len(whole), len(parted)) == (1, 3)
+    for name in ("inputs", "targets", "kept", "labels"):
+        parts = np.concatenate([getattr(each, name) for each in parted])
+        np.testing.assert_array_equal(parts, getattr(whole[0], name))
 
 
 def test_labels_are_smoothed_and_dropped_units_made_up_for() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.experiment.trial import LostNetwork
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.progress import EpochReport
-from search.training.training_run import HeadEpoch, RunPlan, TrialFailure, train
+from search.training.run_values import HeadEpoch, RunPlan, TrialFailure
+from search.training.training_run import train
 from search.training.trial_files import Checkpoint
 
 HEADS, IMAGES = 3, 40
@@ -137,6 +139,38 @@ def test_a_loss_that_is_no_number_ends_the_trial_and_names_the_setting(
         TrialFailure, match=f"training loss of head 1 became nan in {said}.*lower model"
     ):
         train(heads, _plan(phase=phase))
+
+
+def test_a_network_that_diverges_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    losses, right = {(1, 2): float("nan")}, [[38, *RIGHT[0][1:]], *RIGHT[1:]]
+    plan, checkpoint = _plan(may_lose=True), Checkpoint(tmp_path / "a.npz")
+    trained = train(_Scripted(right, losses), plan)
+    assert trained.lost == (LostNetwork(head=1, why="diverged", epoch=3),)
+    assert trained.best_epochs == (1, 2, 6)
+    assert trained.cut_by_max_epochs == (False, False, True)
+    assert np.isfinite(trained.curve.loss).all()
+    train(_Scripted(right, losses), replace(plan, num_epochs=4), checkpoint)
+    resumed = train(_Scripted(right, losses), plan, checkpoint)
+    assert (resumed.lost, resumed.curve) == (trained.lost, trained.curve)
+
+
+def test_a_trial_fails_where_half_of_its_networks_diverge() -> None:
+    losses = {(0, 1): float("inf"), (1, 2): float("nan")}
+    with pytest.raises(TrialFailure, match=r"loss of head 1 became nan in epoch 3.*lower model"):
+        train(_Scripted(RIGHT, losses), _plan(may_lose=True))
+
+
+def test_a_network_that_only_guesses_to_its_end_is_named() -> None:
+    """Half of forty images are right by guessing, and 32 still by luck; 30 as well, but not for
+    the two that are still improving when they are cut."""
+    right = [[20, 21, 20, 20, 20, 20], [10, 20, 38, 20, 20, 20], [10, 12, 14, 16, 18, 20]]
+    trained = train(_Scripted(right), _plan(may_lose=True))
+    assert trained.lost == (LostNetwork(head=0, why="chance", epoch=4),)
+    right[1] = right[0]
+    with pytest.raises(TrialFailure, match=r"^2 of 3 networks did not train: 2 never left chance;"):
+        train(_Scripted(right), _plan(may_lose=True))
+    assert train(_Scripted(right), _plan()).lost == ()
+    assert train(_Scripted(right), _plan(may_lose=True, accuracy_tells=False)).lost == ()
 
 
 def test_reports_are_counted_on_over_the_phases_before() -> None:

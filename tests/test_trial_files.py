@@ -3,11 +3,12 @@ and not theirs."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from states import make_state
 
 from search.experiment.trial import Kind, Resources, TrialRecord
-from search.training.trial_files import ViewSweeper
+from search.training.trial_files import Checkpoint, ViewSweeper
 
 SEARCHED, CONFIRMED = 11, 22
 
@@ -48,3 +49,17 @@ def test_a_trial_of_the_search_phase_deletes_nothing(tmp_path: Path, kind: Kind)
 def test_a_trial_that_a_resumed_search_finds_answered_deletes_nothing(tmp_path: Path) -> None:
     left = _left_after(tmp_path, _record("confirm", SEARCHED, told=True))
     assert left == {str(SEARCHED), str(CONFIRMED)}
+
+
+def test_a_checkpoint_of_another_version_is_begun_anew_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, curves=np.zeros(3))
+    assert Checkpoint(path).load() is None
+    (line,) = [record.message for record in caplog.records]
+    assert line == f"{path} is another version's; the trial starts anew"
+    Checkpoint(path).save({"curves": np.ones(2)})
+    found = Checkpoint(path).load()
+    assert found is not None
+    assert found.keys() == {"curves"}

@@ -18,6 +18,7 @@ from data.messages import plural
 from data.own_code import given
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
 from search.driver.code_files import code_of
+from search.driver.cut_short import cut_at_first, cut_by_plan
 from search.driver.looking import looks_declared
 from search.driver.prepare import (
     Prepared,
@@ -33,7 +34,7 @@ from search.driver.workload import trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.trial import Frozen, Resources
+from search.experiment.trial import Frozen, Resources, TrialRecord
 from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.run_dir import JOURNAL
@@ -120,6 +121,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         network=network,
         remarks=(
             *prepared.space.remarks(),
+            *_cut_short(prepared, resources),
             *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
             *_busy(),
@@ -134,6 +136,12 @@ def _looks(config: ExperimentConfig) -> list[str]:
         return []
     counts = ", ".join(map(str, early))
     return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
+
+
+def _cut_short(prepared: Prepared, resources: Resources) -> tuple[str, ...]:
+    baseline = _earlier_baseline(prepared, resources.views_dir.parent)
+    seen = cut_at_first(baseline) if baseline else None
+    return (*cut_by_plan(prepared.space), *([seen] if seen else []))
 
 
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
@@ -182,17 +190,8 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
 
 
 def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    if not (run_dir / JOURNAL).exists():
-        return None
-    state = replay(read_journal(run_dir)[0])
-    baseline = state.baseline()
-    if (
-        state.opened is None
-        or state.opened.dataset.digest != prepared.dataset.digest
-        or baseline is None
-        or baseline.result is None
-        or baseline.predictions_file is None
-    ):
+    baseline = _earlier_baseline(prepared, run_dir)
+    if baseline is None or baseline.result is None or baseline.predictions_file is None:
         return None
     predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
     objective = prepared.config.evaluation.objective
@@ -200,6 +199,15 @@ def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spre
         return None
     spread = measured_spread(predictions, np.asarray(prepared.dataset.labels), objective)
     return baseline.result.metrics, spread
+
+
+def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
+    """What an earlier sitting trained without augmentation, on the same images."""
+    if not (run_dir / JOURNAL).exists():
+        return None
+    state = replay(read_journal(run_dir)[0])
+    same = state.opened is not None and state.opened.dataset.digest == prepared.dataset.digest
+    return state.baseline() if same else None
 
 
 def _images_per_second(prepared: Prepared, resources: Resources) -> float:

@@ -13,9 +13,11 @@ from search.experiment.settings import Settings
 from search.experiment.trial import Frozen
 from search.report.time_left import seconds_of
 from search.training.cutting import cut_summary, stored_bytes, why_whole
+from search.training.head_shape import initial_weights
 from search.training.modes import mode_of
-from search.training.network import Batch, Network
-from search.training.network_training import NetworkShape, network_of
+from search.training.network import Network
+from search.training.network_shape import NetworkShape, network_of
+from search.training.network_variables import Steps
 from search.training.own_model import build_own, outputs_of
 
 STEPS = 3  # timed, after one that builds the graph
@@ -101,11 +103,12 @@ def _images_per_second(network: Network, settings: Settings, num_classes: int) -
     inputs = generator.standard_normal((size, *network.body.input_shape[1:])).astype(np.float16)
     labels = generator.integers(0, num_classes, size).astype(np.int32)
     kept = np.ones((size, settings.model.head_units), np.float32)
-    batch = Batch(inputs, np.eye(num_classes, dtype=np.float32)[labels], kept, labels)
-    float(network.train(batch, 0.0, 0.0)[0])
+    batch = Steps(inputs, np.eye(num_classes, dtype=np.float32)[labels], kept, labels, size)
+    live, rate = network.start(initial_weights(network.shape, 0), 0), np.zeros(1, np.float32)
+    network.train(live, batch, rate, 0.0)
     start = time.perf_counter()
-    losses = [network.train(batch, 0.0, 0.0)[0] for _ in range(STEPS)]
-    float(losses[-1])
+    for _ in range(STEPS):
+        network.train(live, batch, rate, 0.0)
     return STEPS * size / (time.perf_counter() - start)
 
 

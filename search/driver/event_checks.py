@@ -268,6 +268,13 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
         and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
         "num_heads is no number of heads",
     )
+    lost = {each.head for each in result.lost}
+    _need(
+        len(lost) == len(result.lost)
+        and (not lost or 2 * len(lost) < result.num_heads > max(lost))
+        and all(each.epoch <= MOST_EPOCHS for each in result.lost),
+        "lost holds no networks of the trial, or half of them",
+    )
     if result.timing is not None:
         times = result.timing.model_dump().values()
         _need(all(0 <= each <= LATEST for each in times), "timing holds no durations")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.messages import plural
+from search.driver.cut_short import cut_by_plan
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
 from search.driver.prepare import (
@@ -120,7 +121,8 @@ def open_search(
     progress.phase("prepare", None)
     prepared = _prepare(config, run_dir, log.state.opened, on_images, progress.message)
     check_model(prepared)
-    for line in (*prepared.dataset.notes.lines(), *prepared.choice.lines()):
+    notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
+    for line in (*notes, *choice, *cut_by_plan(prepared.space)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)

@@ -22,6 +22,7 @@ from data.sources import path_to_images
 from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
+from search.driver.cut_short import cut_at_first
 from search.driver.ending import SittingOutcome, ended
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
@@ -301,6 +302,7 @@ def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> l
     heard: list[Listener] = [
         TrialSheets(prepared.dataset, sitting.run_dir, say),
         CheckpointSweeper(resources),
+        OnTold(lambda record: say(line) if (line := cut_at_first(record)) else None),
     ]
     if not sitting.options.demo_leak:  # which wants the same views once more
         heard.append(ViewSweeper(resources))

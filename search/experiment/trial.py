@@ -184,6 +184,15 @@ class Probe(Frozen):
     remark: str = ""
 
 
+class LostNetwork(Frozen):
+    """A network that did not train. head: its place among the trial's. epoch: the one whose loss
+    was no number, or the last of one that was never better than guessing."""
+
+    head: Annotated[int, Field(ge=0)]
+    why: Literal["diverged", "chance"]
+    epoch: Annotated[int, Field(ge=1)]
+
+
 class TrialResult(Frozen):
     """What one trial measured.
 
@@ -191,9 +200,10 @@ class TrialResult(Frozen):
     (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
     chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
     on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
-    of the first. validation_hash: of the clean validation pixels, before and after. path: how
-    images came to what trains, where there was a choice. may_pass: of a failed trial: memory, time,
-    a file or a machine failed it, and it may succeed once that is mended.
+    of the first. lost: networks that did not train, fewer than half. validation_hash: of the clean
+    validation pixels, before and after. path: how images came to what trains, where there was a
+    choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
+    succeed once that is mended.
     """
 
     status: Status
@@ -204,6 +214,7 @@ class TrialResult(Frozen):
     head_best_epochs: tuple[int, ...] = ()
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
+    lost: tuple[LostNetwork, ...] = ()
     curve: Curve | None = None
     timing: TrialTiming | None = None
     validation_hash: tuple[str, str] | None = None

@@ -23,6 +23,7 @@ from search.evidence.findings import Evidence
 from search.experiment.trial import TrialRecord, setting_key
 from search.report.measures import budget, heads_cut
 from search.report.record_view import RecordView
+from search.training.lost import lost_text
 
 MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
 FEW_VIEWS = 16  # below, results lean against augmentation
@@ -172,6 +173,8 @@ class ClaimView(RecordView):
         cut = sum(map(heads_cut, rests_on))
         if heads and cut >= MOST_CUT * heads:
             doubts.append(f"max_epochs cut short {cut} of {heads} heads")
+        if lost := [each for r in rests_on if r.trained for each in r.trained.lost]:
+            doubts.append(f"of {heads} networks {lost_text(lost)}")
         views = max(map(budget, rests_on), default=math.inf)
         if self.budget_unit == "views" and views < FEW_VIEWS:
             doubts.append(f"{plural(round(views), 'view')} an image")

@@ -16,6 +16,7 @@ from search.report.wording import (
     seconds_text,
     settings_of,
 )
+from search.training.lost import lost_text
 
 PHASE_NAMES = {"control": "controls", "trial": "trials", "confirm": "confirmation"}
 
@@ -99,10 +100,20 @@ def stopping_lines(view: SearchView) -> list[str]:
             "better on average."
         )
     if cut := [r for r in view.in_tables if r.trained is not None and heads_cut(r)]:
-        lines.append(
+        heads = sum(r.trained.num_heads for r in view.in_tables if r.trained)
+        count = sum(map(heads_cut, cut))
+        lines += [
             f"Heads of {plural(len(cut), 'trial')} were still improving at max_epochs: "
-            f"{numbers_text(cut)}."
-        )
+            f"{numbers_text(cut)}.",
+            f"It cut {count} of {heads} heads in all ({100 * count / heads:.0f} %).",
+        ]
+    for record in view.in_tables:
+        if record.trained is not None and record.trained.lost:
+            lines.append(
+                f"Of the {plural(record.trained.num_heads, 'network')} of trial #{record.trial} "
+                f"{lost_text(record.trained.lost)}: they widen its interval, and the trial says "
+                "little of its setting."
+            )
     return lines
 
 

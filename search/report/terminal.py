@@ -18,6 +18,7 @@ from search.report.wording import (
     printable,
     seconds_text,
 )
+from search.training.lost import lost_text
 from search.training.progress import EpochReport
 
 if TYPE_CHECKING:
@@ -201,6 +202,8 @@ def _outcome(record: TrialRecord) -> str:
         return f"{name}: failed: {result.error}"
     seconds = trained_seconds(record)
     took = "" if seconds is None else f", {seconds_text(seconds)}"
+    if result.lost:
+        took += f"; of {result.num_heads} networks {lost_text(result.lost)}"
     unit = OBJECTIVES[record.spec.protocol.objective].unit
     return f"{name}: {effect_text(record.effect, unit) if record.effect else 'trained'}{took}"
 

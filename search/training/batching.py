@@ -13,12 +13,13 @@ import numpy as np
 from data.views import unit_draws
 from search.experiment.seeds import derive_seed
 from search.training.class_weights import ClassWeight, class_weights
-from search.training.network import Batch
+from search.training.network_variables import Steps
 
 Inputs = Callable[
     [int, np.ndarray, int], Iterator[np.ndarray]
 ]  # epoch, rows, batch size -> batches in the rows' order
 MIXING_STREAM = 0  # of a seed that is used for nothing else
+PART_BYTES = 16_000_000  # of inputs that are taken in one graph call; of mixed ones four times that
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Batching:
     """How a head's images become batches.
 
     labels: int [n], and positions: int64 [n], in the Dataset, of the rows that `inputs` knows.
-    needs_company: a batch of one image would be an average over nothing else (batch norms that
-    train), so none is made.
+    input_bytes: of one of `inputs`. needs_company: a batch of one image would be an average over
+    nothing else (batch norms that train), so none is made.
     """
 
     inputs: Inputs
@@ -57,6 +58,7 @@ class Batching:
     label_smoothing: float = 0.0
     mixing: Mixing = NO_MIXING
     needs_company: bool = False
+    input_bytes: int = 1
     class_weight: ClassWeight = "none"
 
     def num_steps(self, num_images: int) -> int:
@@ -67,19 +69,19 @@ class Batching:
         alone = self.needs_company and num_images % self.batch_size == 1
         return num_images - 1 if alone and num_images > 1 else num_images
 
-    def epoch(self, rows: np.ndarray, seed: int, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch of the images at `rows`."""
+    def epoch(self, rows: np.ndarray, seed: int, epoch: int) -> Iterator[Steps]:
+        """The batches of an epoch of the images at `rows`, as many together as PART_BYTES hold."""
         generator = np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + 1]))
         order = generator.permutation(rows)[: self._num_used(len(rows))]
         dropout = np.random.Generator(np.random.Philox(key=[seed, 2 * epoch + 2]))
         weights = class_weights(self.class_weight, self.labels[rows], self.num_classes)
-        start = 0
-        for inputs in self.inputs(epoch, order, self.batch_size):
+        start, steps = 0, max(1, PART_BYTES // (self.input_bytes * self.batch_size))
+        for inputs in self.inputs(epoch, order, steps * self.batch_size):
             here = order[start : start + len(inputs)]
-            yield self._batch(inputs, here, seed, epoch, dropout, weights)
+            yield self._steps(inputs, here, seed, epoch, dropout, weights)
             start += len(inputs)
 
-    def _batch(
+    def _steps(
         self,
         inputs: np.ndarray,
         rows: np.ndarray,
@@ -87,18 +89,30 @@ class Batching:
         epoch: int,
         dropout: np.random.Generator,
         weights: np.ndarray | None,
-    ) -> Batch:
+    ) -> Steps:
         labels = self.labels[rows].astype(np.int32)
         targets = np.eye(self.num_classes, dtype=np.float32)[labels]
         if self.mixing.is_on:
-            mixing_seed = derive_seed(seed, "mixing")
-            inputs, share = mix(inputs, self.positions[rows], self.mixing, mixing_seed, epoch)
-            targets = share[:, None] * targets + (1 - share[:, None]) * np.roll(targets, 1, axis=0)
+            inputs, targets = self._mixed(inputs, targets, rows, derive_seed(seed, "mixing"), epoch)
         counts = None if weights is None else targets @ weights
         smoothing = np.float32(self.label_smoothing)
         targets = (1 - smoothing) * targets + smoothing / np.float32(self.num_classes)
-        kept = dropout.random((len(rows), self.head_units), np.float32) >= self.dropout
-        return Batch(inputs, targets, kept / np.float32(1 - self.dropout), labels, counts)
+        stay = dropout.random((len(rows), self.head_units), np.float32) >= self.dropout
+        kept = stay / np.float32(1 - self.dropout)
+        return Steps(inputs, targets, kept, labels, self.batch_size, counts)
+
+    def _mixed(
+        self, inputs: np.ndarray, targets: np.ndarray, rows: np.ndarray, seed: int, epoch: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Each batch by itself."""
+        mixed = []
+        for start in range(0, len(rows), self.batch_size):
+            here = slice(start, start + self.batch_size)
+            images, share = mix(inputs[here], self.positions[rows[here]], self.mixing, seed, epoch)
+            own = share[:, None] * targets[here]
+            mixed.append((images, own + (1 - share[:, None]) * np.roll(targets[here], 1, axis=0)))
+        images, targets = (np.concatenate(each) for each in zip(*mixed, strict=True))
+        return images, targets
 
 
 def mix(

@@ -25,13 +25,14 @@ from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.own_model import KEY, Outputs, build_own, hypermodel_of, outputs_of
 from search.training.pictures import ImageFeed, digest_of
+from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import (
     LoadedTrial,
     Mode,
     Trained,
     refuse_clean_throughout,
 )
-from search.training.training_run import CURVES, TrainedHeads, TrialFailure
+from search.training.training_run import CURVES
 
 if TYPE_CHECKING:
     import keras

@@ -17,8 +17,8 @@ from search.training.head_shape import HeadWeights
 from search.training.heads import HeadPlan, train_heads
 from search.training.pictures import StoredFeed, digest_of
 from search.training.progress import OnEpoch
+from search.training.run_values import TrainedHeads
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
-from search.training.training_run import TrainedHeads
 
 if TYPE_CHECKING:
     import keras

@@ -78,6 +78,10 @@ class HeadScores:
         state = self._heads[head]
         return self._patience is not None and state.last_epoch - state.whole.epoch >= self._patience
 
+    def last_epoch(self, head: int) -> int:
+        """From 0: the last that it was given."""
+        return self._heads[head].last_epoch
+
     def best_epoch(self, head: int) -> int:
         """From 0; the last one where nothing was chosen."""
         state = self._heads[head]

@@ -22,7 +22,8 @@ from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
 from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
 from search.training.progress import OnEpoch
-from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
+from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads
+from search.training.training_run import train
 
 FeaturesOf = Callable[[int], np.ndarray | FeatureRows]
 FeedOf = Callable[[slice], Iterable[EpochFeed]]  # an epoch's batches of some of the heads

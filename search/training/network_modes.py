@@ -19,20 +19,16 @@ from search.features.feature_rows import FeatureCost, NotFinite
 from search.features.store import FeatureStore
 from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why_whole
 from search.training.frozen import forget_frozen, frozen_store, train_frozen_heads
-from search.training.head_shape import HeadState, initial_weights
+from search.training.head_shape import initial_weights
 from search.training.network import Network
-from search.training.network_training import (
-    NetworkPhase,
-    NetworkShape,
-    answer_by,
-    network_of,
-    put_body,
-    train_phase,
-)
+from search.training.network_shape import NetworkShape, network_of, put_body
+from search.training.network_training import NetworkPhase, answer_by, train_phase
+from search.training.network_variables import Live
 from search.training.pictures import AugmentedPictures, Feed, ImageFeed, StoredFeed
 from search.training.progress import EpochReport, OnEpoch
+from search.training.run_values import TrainedHeads
 from search.training.training_mode import LoadedTrial, Mode, Trained, refuse_clean_throughout
-from search.training.training_run import CURVES, TrainedHeads
+from search.training.training_run import CURVES
 
 HEAD, SECOND = "head", "finetune"  # the phases
 SCRATCH_WARMUP_EPOCHS = 1.0
@@ -47,7 +43,7 @@ def train_finetune(trial: LoadedTrial) -> Trained:
     way = _way(trial)
     network = _network(trial, uncut=way.reason is not None)
 
-    def start(head: int) -> HeadState:
+    def start(head: int) -> Live:
         return network.start(first.weights[head], trial.tasks[head].seed)
 
     phase = _second_phase(trial, len(first.curve.loss))
@@ -181,7 +177,7 @@ FINETUNE = Mode(
     forget=_forget_views,
     put=put_body,
     check=_check_finetune,
-    side_by_side=False,
+    side_by_side=True,
     budget="epochs",
     most=_most_epochs,
 )
@@ -196,7 +192,7 @@ def train_scratch(trial: LoadedTrial) -> Trained:
     max_epochs = trial.spec.settings.training.max_epochs
     feed = ImageFeed(trial.pictures_of(max_epochs), trial.scored)
 
-    def start(head: int) -> HeadState:
+    def start(head: int) -> Live:
         return _random_start(trial, network, head)
 
     heads, validation_hash = train_phase(trial, network, start, feed, _scratch_phase(trial))
@@ -208,7 +204,7 @@ def train_scratch(trial: LoadedTrial) -> Trained:
     )
 
 
-def _random_start(trial: LoadedTrial, network: Network, head: int) -> HeadState:
+def _random_start(trial: LoadedTrial, network: Network, head: int) -> Live:
     from search.features.backbones import build_backbone
 
     model, seed = trial.spec.settings.model, trial.tasks[head].seed
@@ -252,7 +248,7 @@ SCRATCH = Mode(
     forget=_forget_nothing,
     put=put_body,
     check=_check_scratch,
-    side_by_side=False,
+    side_by_side=True,
     budget="epochs",
     most=lambda training: training.max_epochs,
     frozen="none",

@@ -1,40 +1,36 @@
-"""Networks of every fold and seed of a trial, trained one after another in each epoch: what the
-modes that train networks share.
+"""Networks of every fold and seed of a trial, several side by side: what the modes that train
+networks share.
 
-One compiled network serves all heads; each one's state is put in for its epoch and taken out after.
-When to stop and what is best is `training_run`, what a network is, `network`, and what it is fed,
-`pictures`.
+One compiled network serves all heads, each with variables of its own. When to stop and what is best
+is `training_run`, what a network is, `network`, what it is fed, `pictures`, and how many train at
+once, `lanes`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search.experiment.objectives import OBJECTIVES
+from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import Settings, TrainingSettings
+from search.experiment.settings import TrainingSettings
 from search.experiment.trial import Protocol
-from search.features import devices
-from search.features.devices import import_tensorflow_quietly
 from search.training.batching import Batching, Mixing
-from search.training.cutting import ALL, cut
-from search.training.head_shape import HeadShape, HeadState, HeadWeights
+from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.network import Network, acceleration, built_in
+from search.training.lanes import num_lanes
+from search.training.network import Network
+from search.training.network_variables import Live
 from search.training.optimizer import Schedule
 from search.training.pictures import Feed, digest_of
+from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads
 from search.training.training_mode import Classify, LoadedTrial
-from search.training.training_run import HeadEpoch, RunPlan, TrainedHeads, train
+from search.training.training_run import train
 from search.training.trial_files import Checkpoint, checkpoint_file
 
-if TYPE_CHECKING:
-    import keras
-
 PREDICT_BATCH = 64
-Start = Callable[[int], HeadState]  # a head's number -> its state before the first epoch
+Start = Callable[[int], Live]  # a head's number -> its network before the first epoch
 
 
 @dataclass(frozen=True)
@@ -75,19 +71,27 @@ def train_phase(
         keeps_weights=trial.keeps_weights,
         phase=phase.name,
         reported_before=phase.reported_before,
+        may_lose=True,
+        accuracy_tells=_accuracy_tells(training, protocol.objective),
     )
     schedule = Schedule(
         phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay
     )
-    batching = _batching(trial, feed, phase.needs_company)
-    heads = NetworkHeads(network, start, batching, feed, schedule, plan)
+    batching = _batching(trial, network, feed, phase.needs_company)
+    lanes = num_lanes(network.body, training.batch_size, trial.resources.num_threads)
+    heads = NetworkHeads(network, start, batching, feed, schedule, plan, lanes)
     checkpoint = Checkpoint(checkpoint_file(trial.spec, trial.resources))
     before = _hash_of_scored(trial, feed)
     trained = train(heads, plan, checkpoint, trial.on_epoch)
     return trained, (before, _hash_of_scored(trial, feed))
 
 
-def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
+def _accuracy_tells(training: TrainingSettings, objective: Objective) -> bool:
+    """See `RunPlan`: of losses and objectives in which every image counts the same."""
+    return training.class_weight == "none" and OBJECTIVES[objective].of_class is None
+
+
+def _batching(trial: LoadedTrial, network: Network, feed: Feed, needs_company: bool) -> Batching:
     model, training = trial.spec.settings.model, trial.spec.settings.training
     return Batching(
         inputs=feed.batches,
@@ -101,6 +105,7 @@ def _batching(trial: LoadedTrial, feed: Feed, needs_company: bool) -> Batching:
         mixing=Mixing(training.mixup, training.cutmix),
         needs_company=needs_company,
         class_weight=training.class_weight,
+        input_bytes=int(np.prod(network.body.input_shape[1:])),
     )
 
 
@@ -111,7 +116,9 @@ def _hash_of_scored(trial: LoadedTrial, feed: Feed) -> str:
 
 
 class NetworkHeads:
-    """Trains heads in turn, each with a network of its own. states: of those between two epochs."""
+    """Trains heads, each with a network of its own, `num_lanes` of them side by side: how many
+    changes how long it takes alone.
+    """
 
     def __init__(
         self,
@@ -121,107 +128,57 @@ class NetworkHeads:
         feed: Feed,
         schedule: Schedule,
         plan: RunPlan,
+        num_lanes: int = 1,
     ) -> None:
-        self.states: dict[int, HeadState] = {}
         self._network, self._start, self._batching = network, start, batching
         self._feed, self._schedule, self._plan = feed, schedule, plan
+        self._num_lanes = num_lanes
+        self._live: dict[int, Live] = {}
+
+    @property
+    def states(self) -> dict[int, HeadState]:
+        return {head: live.state() for head, live in self._live.items()}
+
+    @states.setter
+    def states(self, states: dict[int, HeadState]) -> None:
+        self._live = {head: self._network.resume(state) for head, state in states.items()}
 
     def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
         for head in heads:
-            task = self._plan.tasks[head]
-            self._network.resume(
-                self.states.pop(head) if head in self.states else self._start(head)
-            )
-            loss, accuracy = self._one_pass(epoch, task)
-            scored = self._feed.scored_batches(task.validate, PREDICT_BATCH)
-            whole = OBJECTIVES[self._plan.objective].needs_all
-            answers = self._network.predict(scored, self._plan.labels[task.validate], whole)
-            yield HeadEpoch(head, loss, accuracy, *answers)
-            self.states[head] = self._network.state()
+            if head not in self._live:
+                self._live[head] = self._start(head)
+        self._feed.open(epoch)
+        # One that is left over at the end would train alone, with processors idle beside it.
+        side_by_side = self._num_lanes + len(heads) % self._num_lanes
+        with ThreadPoolExecutor(side_by_side, thread_name_prefix="networks") as threads:
+            yield from list(threads.map(lambda head: self._train(epoch, head), heads))
 
-    def _one_pass(self, epoch: int, task: HeadTask) -> tuple[float, float]:
+    def _train(self, epoch: int, head: int) -> HeadEpoch:
+        task, live = self._plan.tasks[head], self._live[head]
+        loss, accuracy = self._one_pass(epoch, task, live)
+        scored = self._feed.scored_batches(task.validate, PREDICT_BATCH)
+        whole = OBJECTIVES[self._plan.objective].needs_all
+        answers = self._network.predict(live, scored, self._plan.labels[task.validate], whole)
+        return HeadEpoch(head, loss, accuracy, *answers)
+
+    def _one_pass(self, epoch: int, task: HeadTask, live: Live) -> tuple[float, float]:
         """Mean loss and accuracy of one epoch of training."""
-        steps, seed = (
-            self._batching.num_steps(len(task.train)),
-            derive_seed(task.seed, self._plan.phase),
-        )
-        sums = []
-        for number, batch in enumerate(self._batching.epoch(task.train, seed, epoch)):
-            rate = self._schedule.rate(epoch * steps + number, steps)
-            sums.append(
-                (*self._network.train(batch, rate, self._schedule.weight_decay), len(batch.labels))
-            )
-        loss, right, count = (float(sum(float(each[part]) for each in sums)) for part in range(3))
-        return loss / count, right / count
+        an_epoch = self._batching.num_steps(len(task.train))
+        seed = derive_seed(task.seed, self._plan.phase)
+        step, count, sums = epoch * an_epoch, 0, np.zeros(2)
+        for steps in self._batching.epoch(task.train, seed, epoch):
+            numbers = range(step, step + steps.num_steps)
+            rates = np.array([self._schedule.rate(each, an_epoch) for each in numbers], np.float32)
+            sums += self._network.train(live, steps, rates, self._schedule.weight_decay)
+            step, count = numbers.stop, count + len(steps.labels)
+        loss, right = sums / count
+        return float(loss), float(right)
 
     def weights(self, head: int) -> HeadWeights:
-        """Of the one trained last, which is still in the network."""
-        return self._network.weights()
+        return self._network.weights(self._live[head])
 
     def keep(self, heads: list[int]) -> None:
-        self.states = {head: self.states[head] for head in heads}
-
-
-@dataclass(frozen=True)
-class NetworkShape:
-    """Which network a setting trains. start: as `finetune.from`. uncut: the whole of it, whatever
-    could be cut off. as_training, loss: as `Network` has them. head: units and classes.
-    """
-
-    backbone: str
-    weights: str
-    image_size: int
-    start: str
-    uncut: bool
-    as_training: bool
-    head: tuple[int, int]
-    loss: str = TrainingSettings().loss
-
-    @classmethod
-    def whole(cls, settings: Settings, image_size: int, num_classes: int) -> "NetworkShape":
-        """All of it, from its first layer on."""
-        model, loss = settings.model, settings.training.loss
-        head = model.head_units, num_classes
-        return cls(model.backbone, model.weights, image_size, ALL, True, True, head, loss)
-
-    @classmethod
-    def above(
-        cls, settings: Settings, image_size: int, num_classes: int, uncut: bool
-    ) -> "NetworkShape":
-        """What `finetune.from` names and all above it."""
-        model, finetune = settings.model, settings.training.finetune
-        head, as_training = (model.head_units, num_classes), finetune.batch_norm == "train"
-        start, loss = str(finetune.start), settings.training.loss
-        network = model.backbone, model.weights, image_size
-        return cls(*network, start, uncut, as_training, head, loss)
-
-
-@lru_cache(maxsize=2)
-def network_of(shape: NetworkShape) -> Network:
-    """The network of a setting, compiled at its first use in a process."""
-    import_tensorflow_quietly()
-    from search.features.backbones import build_backbone
-
-    fast = acceleration(devices.compute_capability())
-    with built_in(fast.dtype):
-        whole = build_backbone(shape.backbone, shape.weights, shape.image_size)
-        parts = cut(whole, shape.start)
-    body = whole if shape.uncut else parts.suffix
-    head = HeadShape(whole.output_shape[-1], *shape.head)
-    return Network(body, parts.trained, head, shape.as_training, fast.compiled_by_xla, shape.loss)
-
-
-def put_body(
-    backbone: "keras.Model", settings: Settings, weights: Sequence[np.ndarray]
-) -> HeadWeights:
-    """The weights are those of the whole backbone or of its suffix, whichever was run, then the
-    head's.
-    """
-    at = len(weights) - (4 if settings.model.head_units else 2)
-    whole = at == len(backbone.weights)
-    body = backbone if whole else cut(backbone, str(settings.training.finetune.start)).suffix
-    body.set_weights(list(weights[:at]))
-    return tuple(weights[at:])
+        self._live = {head: self._live[head] for head in heads}
 
 
 def answer_by(
@@ -232,12 +189,12 @@ def answer_by(
     def answer(pictures: np.ndarray, head: np.ndarray) -> np.ndarray:
         given, found = inputs(pictures), np.zeros(len(head), np.int64)
         for number in np.unique(head):
-            network.put(weights[number])
+            live = network.put(weights[number])
             rows = np.flatnonzero(head == number)
             batches = (
                 given[rows[at : at + PREDICT_BATCH]] for at in range(0, len(rows), PREDICT_BATCH)
             )
-            found[rows] = network.predict(batches, np.zeros(len(rows), np.int64))[0]
+            found[rows] = network.predict(live, batches, np.zeros(len(rows), np.int64))[0]
         return found
 
     return answer

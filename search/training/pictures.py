@@ -8,6 +8,7 @@ the order of the rows asked for.
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -25,6 +26,8 @@ from search.features.feature_rows import ABSENT_ROW, FeatureRows
 from search.features.store import FeatureStore
 
 CLEAN = -1  # in the place of a view
+HELD_BYTES = 250_000_000  # of one view; two are held
+PAINTED_AT_ONCE = 64
 
 
 class Scored(Protocol):
@@ -110,25 +113,57 @@ class AugmentedPictures:
 
 
 class Feed(Protocol):
-    """batches: what heads train on in an epoch. scored_batches: what they are scored on."""
+    """open: an epoch, before several threads ask for its batches. batches: what heads train on in
+    it. scored_batches: what they are scored on.
+    """
+
+    def open(self, epoch: int) -> None: ...
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
 
     def scored_batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]: ...
 
 
-@dataclass(frozen=True)
 class ImageFeed:
-    """Pixels, painted as they are wanted."""
+    """Pixels. A view is painted once for all heads, while they train on the one before, and held,
+    unless it is larger than HELD_BYTES: then each batch is painted as it is wanted.
+    """
 
-    pictures: AugmentedPictures
-    scored: Scored
+    def __init__(self, pictures: AugmentedPictures, scored: Scored) -> None:
+        self._pictures, self._scored = pictures, scored
+        self._places = np.full(len(pictures.pool), ABSENT_ROW)
+        self._places[pictures.trained] = np.arange(len(pictures.trained))
+        self._shape = (len(pictures.trained), *pictures.dataset.images.shape[1:])
+        self._painter = ThreadPoolExecutor(1, thread_name_prefix="view")
+        self._held: dict[int, Future[np.ndarray]] = {}
+
+    def open(self, epoch: int) -> None:
+        if np.prod(self._shape) <= HELD_BYTES:
+            views = [self._pictures.view(each) for each in (epoch, epoch + 1)]
+            self._held = {
+                view: self._held.get(view) or self._painter.submit(self._paint, view)
+                for view in views
+            }
+            self._held[views[0]].result()
+
+    def _paint(self, view: int) -> np.ndarray:
+        painted = np.empty(self._shape, np.uint8)
+        start = 0
+        for batch in self._pictures.batches(view, self._pictures.trained, PAINTED_AT_ONCE):
+            painted[start : start + len(batch)] = batch
+            start += len(batch)
+        return painted
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        return self.pictures.batches(self.pictures.view(epoch), rows, batch_size)
+        view = self._pictures.view(epoch)
+        if view not in self._held:
+            return self._pictures.batches(view, rows, batch_size)
+        painted, places = self._held[view].result(), self._places[rows]
+        starts = range(0, len(rows), batch_size)
+        return (painted[places[start : start + batch_size]] for start in starts)
 
     def scored_batches(self, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-        return self.scored.batches(rows, batch_size)
+        return self._scored.batches(rows, batch_size)
 
 
 class StoredFeed:
@@ -150,6 +185,9 @@ class StoredFeed:
             self._held = view, found
             self.cost += found.cost
         return self._held[1]
+
+    def open(self, epoch: int) -> None:
+        self.of_epoch(epoch)
 
     def batches(self, epoch: int, rows: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         return _cut(self.of_epoch(epoch), rows, batch_size)

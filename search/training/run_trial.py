@@ -38,8 +38,8 @@ from search.training.head_tasks import HeadTask
 from search.training.leak import leaked
 from search.training.modes import mode_of
 from search.training.progress import OnEpoch
+from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import Classify, LoadedTrial, Trained, load_trial
-from search.training.training_run import TrainedHeads, TrialFailure
 from search.training.trial_files import CLIMBING, heads_file, save_head
 
 
@@ -163,6 +163,7 @@ def _result(
         best_epochs=heads.best_epochs,
         num_heads=len(heads.best_epochs),
         heads_cut_by_max_epochs=sum(heads.cut_by_max_epochs) if spec.protocol.epochs is None else 0,
+        lost=heads.lost,
         curve=heads.curve,
     )
 

@@ -19,7 +19,7 @@ from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask, head_tasks, pool_rows
 from search.training.pictures import AugmentedPictures, CleanPictures, Scored
 from search.training.progress import OnEpoch
-from search.training.training_run import TrainedHeads
+from search.training.run_values import TrainedHeads
 
 if TYPE_CHECKING:
     import keras

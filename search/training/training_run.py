@@ -3,109 +3,18 @@ which epoch is its best, the curve, the report, and where a run that was cut sho
 epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
 
-from search.experiment.objectives import Objective
-from search.experiment.trial import Curve
+from search.experiment.trial import Curve, LostNetwork
 from search.training.head_scores import Answer, HeadScores
-from search.training.head_shape import HeadState, HeadWeights
-from search.training.head_tasks import HeadTask
+from search.training.head_shape import HeadWeights
+from search.training.lost import lost_networks, lost_text, only_guessed
 from search.training.progress import EpochReport, OnEpoch
+from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
 from search.training.trial_files import Checkpoint
 
 ANSWERS = ("predicted", "log_prob", "log_probs")  # as a checkpoint names them
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
-
-
-class TrialFailure(Exception):
-    """A trial that cannot give a result, for a reason that trying again would not change."""
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """num_epochs: the most that are trained now. patience: stale epochs after which a head stops;
-    None trains all of them and the last one counts. learning_rate: the highest, and the setting
-    that gives it, for whoever has to lower it. keeps_weights: the best epoch's weights are wanted,
-    not only its answers. phase: of a trial that has several; reported_before: epochs of those
-    before.
-    """
-
-    tasks: tuple[HeadTask, ...]
-    labels: np.ndarray
-    objective: Objective
-    num_epochs: int
-    patience: int | None
-    learning_rate: float
-    learning_rate_setting: str
-    keeps_weights: bool = True
-    phase: str = ""
-    reported_before: int = 0
-
-
-@dataclass(frozen=True)
-class HeadEpoch:
-    """What a head has reached in an epoch: means over the images it trained on, and its answers on
-    those it is scored on, predicted int16 [v] and log_prob float32 [v]; log_probs float32 [v,
-    classes] where the objective needs them.
-    """
-
-    head: int
-    loss: float
-    accuracy: float
-    predicted: np.ndarray
-    log_prob: np.ndarray
-    log_probs: np.ndarray | None = None
-
-    @property
-    def answer(self) -> Answer:
-        rest = () if self.log_probs is None else (self.log_probs,)
-        return self.predicted, self.log_prob, *rest
-
-
-class Trainer(Protocol):
-    """Trains heads, by their places among the plan's tasks. states: what each goes on from, where
-    it is kept for a checkpoint.
-    """
-
-    states: dict[int, HeadState]
-
-    def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
-        """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights
-        until the next is.
-        """
-
-    def weights(self, head: int) -> HeadWeights: ...
-
-    def keep(self, heads: list[int]) -> None:
-        """Goes on with these heads alone."""
-
-
-@dataclass(frozen=True)
-class TrainedHeads:
-    """What the heads of a trial learnt: one entry per head, in the order of the tasks.
-
-    honest, optimistic: per head, the answers for its validation rows; `honest` takes each row's
-    from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch; empty where
-    none were kept. Raises ValueError where weights of some heads only are given: a head's number
-    would find another's.
-    """
-
-    honest: tuple[Answer, ...]
-    optimistic: tuple[Answer, ...]
-    best_epochs: tuple[int, ...]
-    cut_by_max_epochs: tuple[bool, ...]
-    weights: tuple[HeadWeights, ...]
-    curve: Curve
-
-    def __post_init__(self) -> None:
-        if self.weights and len(self.weights) != len(self.best_epochs):
-            raise ValueError(
-                f"weights of {len(self.weights)} heads were given for {len(self.best_epochs)} heads"
-            )
 
 
 def train(
@@ -115,7 +24,7 @@ def train(
     on_epoch: OnEpoch | None = None,
 ) -> TrainedHeads:
     """Trains every head of the plan, from the checkpoint where there is one. Raises TrialFailure
-    where a loss is not finite.
+    where a loss is not finite, or where so many heads do not train.
     """
     run = _Run(trainer, plan, keeps_answers=checkpoint is not None)
     if checkpoint is not None:
@@ -145,6 +54,7 @@ class _Run:
         self.active = list(range(len(plan.tasks)))
         self.best: dict[int, HeadWeights] = {}
         self.answers: list[list[Answer]] = [[] for _ in plan.tasks]
+        self.diverged: dict[int, int] = {}  # head -> the epoch, from 0
         self.curves: list[
             np.ndarray
         ] = []  # an epoch: [heads, 4]; heads that have stopped keep their last values
@@ -152,42 +62,71 @@ class _Run:
     def train_epoch(self) -> None:
         curve = self.curves[-1].copy() if self.curves else np.zeros((len(self.plan.tasks), 4))
         for reached in self.trainer.train(self.epoch, self.active):
-            curve[reached.head] = self._score(reached)
+            if self._is_finite(reached):
+                curve[reached.head] = self._score(reached)
         self.curves.append(curve)
         self.epoch += 1
         self._drop_stopped()
 
     def _score(self, reached: HeadEpoch) -> tuple[float, float, float, float]:
         head, predicted, log_prob = reached.head, reached.predicted, reached.log_prob
-        val_loss = -float(log_prob.mean())
-        self._refuse_divergence(head, "training", reached.loss)
-        self._refuse_divergence(head, "validation", val_loss)
         if self.keeps_answers:
             self.answers[head].append(reached.answer)
         improved = self.scores.add(head, self.epoch, *reached.answer)
         if improved and self.plan.keeps_weights:
             self.best[head] = self.trainer.weights(head)
-        return (
-            reached.loss,
-            reached.accuracy,
-            val_loss,
-            float((predicted == self.labels[head]).mean()),
-        )
+        right = float((predicted == self.labels[head]).mean())
+        return reached.loss, reached.accuracy, -float(log_prob.mean()), right
 
-    def _refuse_divergence(self, head: int, which: str, loss: float) -> None:
-        plan = self.plan
-        if not np.isfinite(loss):
+    def _is_finite(self, reached: HeadEpoch) -> bool:
+        """Where not, the head is lost, or the trial."""
+        losses = {"training": reached.loss, "validation": -float(reached.log_prob.mean())}
+        which = next((name for name, loss in losses.items() if not np.isfinite(loss)), None)
+        if which is None:
+            return True
+        plan, head = self.plan, reached.head
+        self.diverged[head] = self.epoch
+        if not plan.may_lose or self.epoch == 0 or 2 * len(self.diverged) >= len(plan.tasks):
             phase = f" of phase {plan.phase}" if plan.phase else ""
             raise TrialFailure(
-                f"the {which} loss of head {head} became {loss} in epoch {self.epoch + 1}{phase} "
-                f"(learning rate {plan.learning_rate:g}); lower {plan.learning_rate_setting}"
+                f"the {which} loss of head {head} became {losses[which]} in epoch {self.epoch + 1}"
+                f"{phase} (learning rate {plan.learning_rate:g}); lower "
+                f"{plan.learning_rate_setting}"
             )
+        return False
 
     def _drop_stopped(self) -> None:
-        alive = [head for head in self.active if not self.scores.stopped(head)]
+        alive = self._still_training()
         if alive and len(alive) < len(self.active):
             self.trainer.keep(alive)
         self.active = alive
+
+    def _still_training(self) -> list[int]:
+        return [
+            head
+            for head in self.active
+            if not self.scores.stopped(head) and head not in self.diverged
+        ]
+
+    def lost(self) -> tuple[LostNetwork, ...]:
+        """Heads that did not train. Raises TrialFailure where they are half or more."""
+        if not self.plan.may_lose:
+            return ()
+        tasks, curves = self.plan.tasks, np.array(self.curves)
+        ended = [head for head in range(len(tasks)) if self.scores.stopped(head)]
+        guessed = {
+            head: self.scores.last_epoch(head)
+            for head in ended
+            if self.plan.accuracy_tells
+            and only_guessed(tasks[head], self.plan.labels, curves[:, head])
+        }
+        found = lost_networks({"chance": guessed, "diverged": self.diverged})
+        if 2 * len(found) >= len(tasks):
+            raise TrialFailure(
+                f"{len(found)} of {len(tasks)} networks did not train: {lost_text(found)}; try "
+                f"another {self.plan.learning_rate_setting}, or weaker augmentation"
+            )
+        return found
 
     def report(self) -> EpochReport:
         plan = self.plan
@@ -200,12 +139,14 @@ class _Run:
         found = {
             "curves": np.array(self.curves),
             "keeps_weights": np.array(self.plan.keeps_weights),
+            "diverged": np.array(list(self.diverged.items()), np.int64).reshape(-1, 2),
         }
         for head, answers in enumerate(self.answers):
             for name, values in zip(ANSWERS, zip(*answers, strict=True), strict=False):
                 found[f"{name}/{head}"] = np.array(values)
-        states = {head: self.trainer.states[head] for head in self.active}
-        for kind, kept in (("state", states), ("best", self.best)):
+        states = self.trainer.states
+        kept_states = {head: states[head] for head in self.active}
+        for kind, kept in (("state", kept_states), ("best", self.best)):
             for head, values in kept.items():
                 found |= {f"{kind}/{head}/{number}": value for number, value in enumerate(values)}
         return found
@@ -227,22 +168,26 @@ class _Run:
             self.answers[head] = list(zip(*kept, strict=True))[: self.epoch]
             for epoch, answer in enumerate(self.answers[head]):
                 self.scores.add(head, epoch, *answer)
+        self.diverged = {head: at for head, at in arrays["diverged"].tolist() if at < self.epoch}
         self.trainer.states = _grouped(arrays, "state")
         self.best = _grouped(arrays, "best")
-        self.active = [head for head in self.active if not self.scores.stopped(head)]
+        self.active = self._still_training()
 
     def result(self) -> TrainedHeads:
-        heads = range(len(self.plan.tasks))
+        heads, lost = range(len(self.plan.tasks)), self.lost()
         curves = np.array(self.curves).mean(axis=1).T
         return TrainedHeads(
             honest=tuple(self.scores.honest(head) for head in heads),
             optimistic=tuple(self.scores.optimistic(head) for head in heads),
             best_epochs=tuple(self.scores.best_epoch(head) + 1 for head in heads),
-            cut_by_max_epochs=tuple(not self.scores.stopped(head) for head in heads),
+            cut_by_max_epochs=tuple(
+                not self.scores.stopped(head) and head not in self.diverged for head in heads
+            ),
             weights=tuple(self.best[head] for head in heads) if self.plan.keeps_weights else (),
             curve=Curve(
                 **{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}
             ),
+            lost=lost,
         )
 
 

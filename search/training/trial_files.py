@@ -18,6 +18,7 @@ from search.experiment.trial import Resources, TrialRecord, TrialSpec
 from search.training.head_shape import HeadWeights
 from search.training.progress import EpochReport
 
+VERSION = 2  # of what a checkpoint holds; one of another version is begun anew
 SHARE = 0.05  # of the time may go into writing checkpoints
 CLIMBING = ("control", "trial")  # kinds whose settings a later rung may want more views of
 _LOG = logging.getLogger(__name__)
@@ -45,10 +46,16 @@ class Checkpoint:
         self._written = float("-inf")
 
     def load(self) -> dict[str, np.ndarray] | None:
-        """What was saved last; None where there is nothing or it is damaged, which is logged."""
+        """What was saved last; None where there is nothing, or, which is logged, where it is
+        damaged or another version of this program wrote it.
+        """
         try:
             with np.load(self._path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
+                found = {name: arrays[name] for name in arrays.files}
+            if found.pop("version", np.array(1)) == VERSION:
+                return found
+            _LOG.warning("%s is another version's; the trial starts anew", self._path)
+            return None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, BadZipFile) as error:
@@ -65,7 +72,7 @@ class Checkpoint:
         try:
             make_folder(self._path.parent, "the folder of checkpoints")
             with replacing(self._path, "a checkpoint") as beside, beside.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
+                np.savez(file, version=np.array(VERSION), **arrays)  # type: ignore[arg-type]
         except StorageError as error:
             _LOG.warning("no checkpoint was written: %s", error)
         self._written = time.monotonic()

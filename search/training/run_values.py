@@ -1,0 +1,108 @@
+"""What a run over the heads of a trial is given, what it asks of whoever trains an epoch, and what
+it gives back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from search.experiment.objectives import Objective
+from search.experiment.trial import Curve, LostNetwork
+from search.training.head_scores import Answer
+from search.training.head_shape import HeadState, HeadWeights
+from search.training.head_tasks import HeadTask
+
+
+class TrialFailure(Exception):
+    """A trial that cannot give a result, for a reason that trying again would not change."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """num_epochs: the most that are trained now. patience: stale epochs after which a head stops;
+    None trains all of them and the last one counts. learning_rate: the highest, and the setting
+    that gives it, for whoever has to lower it. keeps_weights: the best epoch's weights are wanted,
+    not only its answers. phase: of a trial that has several; reported_before: epochs of those
+    before. may_lose: a head that does not train is left behind, as long as it is one of the fewer;
+    where not, the first whose loss is no number fails the trial. accuracy_tells: a head that learns
+    is right more often than always giving the most frequent class would be; not where classes
+    weigh the same however few images they have.
+    """
+
+    tasks: tuple[HeadTask, ...]
+    labels: np.ndarray
+    objective: Objective
+    num_epochs: int
+    patience: int | None
+    learning_rate: float
+    learning_rate_setting: str
+    keeps_weights: bool = True
+    phase: str = ""
+    reported_before: int = 0
+    may_lose: bool = False
+    accuracy_tells: bool = True
+
+
+@dataclass(frozen=True)
+class HeadEpoch:
+    """What a head has reached in an epoch: means over the images it trained on, and its answers on
+    those it is scored on, predicted int16 [v] and log_prob float32 [v]; log_probs float32 [v,
+    classes] where the objective needs them.
+    """
+
+    head: int
+    loss: float
+    accuracy: float
+    predicted: np.ndarray
+    log_prob: np.ndarray
+    log_probs: np.ndarray | None = None
+
+    @property
+    def answer(self) -> Answer:
+        rest = () if self.log_probs is None else (self.log_probs,)
+        return self.predicted, self.log_prob, *rest
+
+
+class Trainer(Protocol):
+    """Trains heads, by their places among the plan's tasks. states: what each goes on from, where
+    it is kept for a checkpoint.
+    """
+
+    states: dict[int, HeadState]
+
+    def train(self, epoch: int, heads: list[int]) -> Iterator[HeadEpoch]:
+        """One epoch (from 0) of these heads, in order. What is yielded may be asked for its weights
+        until the next is.
+        """
+
+    def weights(self, head: int) -> HeadWeights: ...
+
+    def keep(self, heads: list[int]) -> None:
+        """Goes on with these heads alone."""
+
+
+@dataclass(frozen=True)
+class TrainedHeads:
+    """What the heads of a trial learnt: one entry per head, in the order of the tasks.
+
+    honest, optimistic: per head, the answers for its validation rows; `honest` takes each row's
+    from an epoch chosen on other rows. best_epochs: from 1. weights: of the best epoch; empty where
+    none were kept. Raises ValueError where weights of some heads only are given: a head's number
+    would find another's.
+    """
+
+    honest: tuple[Answer, ...]
+    optimistic: tuple[Answer, ...]
+    best_epochs: tuple[int, ...]
+    cut_by_max_epochs: tuple[bool, ...]
+    weights: tuple[HeadWeights, ...]
+    curve: Curve
+    lost: tuple[LostNetwork, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weights and len(self.weights) != len(self.best_epochs):
+            raise ValueError(
+                f"weights of {len(self.weights)} heads were given for {len(self.best_epochs)} heads"
+            )

@@ -1,0 +1,69 @@
+"""Trainings that max_epochs would end before patience does: said before they run, and after the
+first."""
+
+from typing import Any
+
+import pytest
+from states import make_state
+
+from search.driver.cut_short import cut_at_first, cut_by_plan
+from search.driver.experiment_file import parse_config
+from search.report.sections import stopping_lines
+from search.report.view import SearchView
+
+
+def _lines(**training: Any) -> tuple[str, ...]:
+    experiment = {
+        "name": "cut",
+        "dataset": {"source": "digits"},
+        "augmentation": {"rotation_range": [0, 20]},
+        "training": training,
+    }
+    return cut_by_plan(parse_config(experiment, "test").space)
+
+
+@pytest.mark.parametrize(
+    ("max_epochs", "said"), [(20, "cuts every head"), (39, "cuts most heads"), (40, None)]
+)
+def test_a_plan_that_leaves_patience_no_room_is_named(max_epochs: int, said: str | None) -> None:
+    lines = _lines(max_epochs=max_epochs, patience=20)
+    assert len(lines) == (said is not None)
+    if said:
+        assert lines[0].startswith(f"training.max_epochs {max_epochs} {said}")
+        assert "write training.max_epochs: 100 or more" in lines[0]
+
+
+def test_a_plan_whose_last_epochs_are_clean_is_to_reach_them() -> None:
+    assert not _lines(max_epochs=20, patience=20, clean_epochs=5)
+    assert not _lines(max_epochs=20, patience=20, clean_epochs=[0, 5])
+
+
+def test_the_second_phase_of_fine_tuning_is_looked_at_too() -> None:
+    finetune = {"from": "block7a", "max_epochs": 6}
+    (line,) = _lines(mode="finetune", max_epochs=60, patience=8, finetune=finetune)
+    assert line.startswith("training.finetune.max_epochs 6 cuts every network")
+
+
+def test_a_first_training_that_was_cut_is_said_to_foretell_the_others() -> None:
+    record = make_state().records[0]
+    assert record.result is not None
+    heads = record.result.num_heads
+    for cut, said in ((heads, True), (0, False)):
+        result = record.result.model_copy(update={"heads_cut_by_max_epochs": cut})
+        assert (cut_at_first(record.model_copy(update={"result": result})) is not None) == said
+
+
+def test_the_page_says_the_share_that_was_cut_and_which_networks_did_not_train() -> None:
+    from search.experiment.trial import LostNetwork
+
+    state = make_state()
+    records = list(state.records)
+    result = records[1].result
+    assert result is not None
+    lost = (LostNetwork(head=0, why="chance", epoch=30),)
+    records[1] = records[1].model_copy(
+        update={"result": result.model_copy(update={"lost": lost, "num_heads": 3})}
+    )
+    lines = stopping_lines(SearchView(state.model_copy(update={"records": tuple(records)})))
+    assert any("heads in all (" in line for line in lines)
+    assert any("of trial #1 1 never left chance:" in line for line in lines)
