@@ -83,7 +83,10 @@ def _print_table(table: Table, console: "Console", doubtful: Collection[str] = f
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable("", *table.headings[1:], box=None, padding=(0, 2, 0, 0), header_style="")
+    drawn = RichTable(box=None, padding=(0, 2, 0, 0), header_style="")
+    last = len(table.columns) - 1
+    for number, heading in enumerate(("", *table.headings[1:])):  # only the last column is wrapped
+        drawn.add_column(heading.replace(", ", ",\n"), no_wrap=number < last)
     styles = {} if is_plain(console) else VERDICT_STYLES
     for row in table.rows:
         cells = []

@@ -6,6 +6,8 @@ trials are `trial_tables`'.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from data.augmentations import AUGMENTATIONS
+from data.value_forms import is_number
 from search.experiment.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.report.claim_view import Judged, WholeSetting
@@ -66,12 +68,17 @@ def _range(judged: Judged) -> str:
     found = judged.claims.strengths if judged.claims else None
     if found is None:
         return ""
-    if found.first == found.last:
-        ends = value_text(found.first)
-    else:
-        pair = isinstance(found.first, list | tuple)
-        ends = f"{value_text(found.first)}{' … ' if pair else ' to '}{value_text(found.last)}"
+    first, last = (_end(judged.name, value) for value in (found.first, found.last))
+    pair = isinstance(found.last, list | tuple)
+    ends = first if first == last else f"{first}{' … ' if pair else ' to '}{last}"
     return f"{ends}, best at its edge" if found.at_edge else ends
+
+
+def _end(name: str, value: Any) -> str:
+    """A strength in words; what is no number and changes nothing is off."""
+    record = AUGMENTATIONS[name]
+    is_off = not is_number(value) and record.parse(value) == record.identity
+    return "off" if is_off else value_text(value)
 
 
 def _note(judged: Judged, view: SearchView) -> str:
