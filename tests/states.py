@@ -166,14 +166,14 @@ def _all_records(num_epochs: int) -> list[TrialRecord]:
         ("control", "no augmentation", {}, 0.0),
         ("control", "course", COURSE, 0.004),
         ("control", "TrivialAugment", {"policy": "trivial_augment_wide"}, -0.008),
-        *(("trial", f"trial {3 + i}", s, TRIAL_DELTAS[i]) for i, s in enumerate(TRIALS)),
+        *(("trial", f"setting {3 + i}", s, TRIAL_DELTAS[i]) for i, s in enumerate(TRIALS)),
         ("confirm", "no augmentation", {}, 0.0),
-        ("confirm", "trial 3", TRIALS[0], 0.012),
-        ("confirm", "trial 5", TRIALS[2], 0.008),
-        ("confirm", "trial 7", TRIALS[4], 0.004),
+        ("confirm", "setting 3", TRIALS[0], 0.012),
+        ("confirm", "setting 5", TRIALS[2], 0.008),
+        ("confirm", "setting 7", TRIALS[4], 0.004),
         *(("ablation", f"without {n}", _without(TRIALS[0], n), d) for n, d in _ABLATED.items()),
         ("test", "no augmentation", {}, -0.002),
-        ("test", "trial 3", TRIALS[0], 0.010),
+        ("test", "setting 3", TRIALS[0], 0.010),
     ]
     rungs = [n % 2 if row[0] == "trial" else None for n, row in enumerate(rows)]
     return [
@@ -341,10 +341,10 @@ def make_evidence(reached: int, class_names: tuple[str, ...]) -> Evidence:
         update={
             "is_final": True,
             "trained": {
-                **{f"trial {source}": 10 + place for place, source in enumerate((3, 5, 7))},
+                **{f"setting {source}": 10 + place for place, source in enumerate((3, 5, 7))},
                 **{f"without {name}": 13 + place for place, name in enumerate(_ABLATED)},
             },
-            "sources": {f"trial {source}": source for source in (3, 5, 7)},
+            "sources": {f"setting {source}": source for source in (3, 5, 7)},
             "by_class": {
                 c: make_effect(0.012 - 0.004 * (i % 4), 0.015) for i, c in enumerate(class_names)
             },
@@ -378,14 +378,14 @@ def make_estimate(effect: float, half_width: float = 0.005) -> Estimate:
 
 
 def make_claims(
-    recommended: str | None = "trial 3",
+    recommended: str | None = "setting 3",
     half_width: float = 0.005,
     wholes: dict[str, float] | None = None,
     alone: dict[str, float] | None = None,
 ) -> Claims:
     """wholes, alone: effects in the place of others."""
-    effects = {"trial 3": 0.012, "trial 5": 0.008, "trial 7": 0.004} | (wholes or {})
-    settings = {"trial 3": TRIALS[0], "trial 5": TRIALS[2], "trial 7": TRIALS[4]}
+    effects = {"setting 3": 0.012, "setting 5": 0.008, "setting 7": 0.004} | (wholes or {})
+    settings = {"setting 3": TRIALS[0], "setting 5": TRIALS[2], "setting 7": TRIALS[4]}
     shown = {**(effects if recommended else {}), "course": 0.004, "TrivialAugment": -0.008}
     return Claims(
         augmentations=tuple(
@@ -459,7 +459,7 @@ def make_test(class_names: tuple[str, ...]) -> TestResult:
             accuracy_ci=(accuracy - 0.042, accuracy + 0.012),
         ),
         chosen=Score(
-            label="trial 3",
+            label="setting 3",
             metrics={"accuracy": accuracy, "balanced_accuracy": accuracy, "log_loss": 0.13},
             accuracy_ci=(accuracy - 0.029, accuracy + 0.018),
         ),
@@ -475,7 +475,7 @@ def without_recommendation() -> SearchState:
     assert state.test is not None
     claims = make_claims(
         half_width=0.006,
-        wholes={"trial 3": 0.001, "trial 5": -0.001, "trial 7": -0.003},
+        wholes={"setting 3": 0.001, "setting 5": -0.001, "setting 7": -0.003},
         alone={"rotation_range": 0.002},
     )
     evidence = with_claims(state.evidence, claims).model_copy(

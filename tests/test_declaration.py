@@ -73,9 +73,9 @@ def test_a_setting_of_the_axes_lies_where_it_was_made(specs: SpecFactory) -> Non
     for kind in ("search", "confirm"):
         for values in ({}, {"rotation_range": 10.0}, {"policy": "rand_augment"}):
             settings = declared.settings(Combination.of(values))
-            spec = specs.search("trial", "trial 1", settings)
+            spec = specs.search("trial", "setting 1", settings)
             if kind == "confirm":
-                spec = specs.confirm("confirm", "trial 1", settings)
+                spec = specs.confirm("confirm", "setting 1", settings)
             assert declared.point(spec) == Combination.of(values)
     policy = declared.settings(Combination.of({"policy": "rand_augment"})).augmentation
     assert policy == {"policy": "rand_augment", "policy_magnitude": 12}
@@ -102,7 +102,7 @@ def test_an_option_counts_only_where_it_acts(specs: SpecFactory) -> None:
         ('"rand_augment"', {"policy": "rand_augment", "policy_magnitude": 20}),
     ):
         settings = space.settings({**proposal, "policy": policy, "policy_magnitude": 20})
-        point = declared.point(specs.search("trial", "trial 1", settings))
+        point = declared.point(specs.search("trial", "setting 1", settings))
         assert dict(point.values) == {**expected, "vertical_flip": True}
 
 

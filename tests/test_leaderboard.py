@@ -56,7 +56,7 @@ def test_a_row_in_full(finished: SearchState) -> None:
 def test_a_confirmed_setting_has_its_source_and_its_verdict(finished: SearchState) -> None:
     rows = leaderboard(finished).set_index("trial")
     shown = rows.loc[10, ["label", "source_trial", "views", "verdict"]]
-    assert list(shown) == ["trial 3", 3, 16, "HELPS"]
+    assert list(shown) == ["setting 3", 3, 16, "HELPS"]
     assert rows.loc[12, "verdict"] == "NO EVIDENCE"
     assert rows.loc[3:9, "verdict"].isna().all()  # judged by what confirms them
     assert rows["p"][12] == pytest.approx(0.117, abs=0.001)

@@ -221,10 +221,10 @@ def test_a_search_killed_around_a_look_goes_on_to_the_same_end(
 def test_what_settles_a_row_is_its_interval() -> None:
     state = make_state()
     assert state.evidence is not None
-    claims = make_claims(wholes={"trial 3": 0.012, "trial 5": -0.002, "trial 7": 0.004})
+    claims = make_claims(wholes={"setting 3": 0.012, "setting 5": -0.002, "setting 7": 0.004})
     found = settle(claims)
     assert found.names == {"rotation_range", "vertical_flip"}  # HELPS; HURTS
-    assert found.labels == {"trial 5", "TrivialAugment"}  # cannot gain half a point any more
+    assert found.labels == {"setting 5", "TrivialAugment"}  # cannot gain half a point any more
 
 
 def test_whatever_was_settled_before_the_claims_say_one_thing_of_a_setting() -> None:
@@ -254,12 +254,12 @@ def test_nothing_settled_changes_nothing() -> None:
 
 def test_the_recommended_setting_that_was_settled_keeps_its_estimate_and_its_name() -> None:
     early, late = make_claims(half_width=0.001), make_claims()
-    row = next(each for each in early.wholes if each.label == "trial 3")
-    settled = Settled(wholes=(row.model_copy(update={"label": "trial 9"}),))
+    row = next(each for each in early.wholes if each.label == "setting 3")
+    settled = Settled(wholes=(row.model_copy(update={"label": "setting 9"}),))
     claims: Claims = with_settled(late, settled)
     found = {each.label: each.measured for each in candidates(claims)}
-    assert "trial 9" not in found
-    assert found["trial 3"] == row.measured
+    assert "setting 9" not in found
+    assert found["setting 3"] == row.measured
 
 
 def test_it_is_said_on_page_terminal_and_tracker_what_was_stopped() -> None:

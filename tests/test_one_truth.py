@@ -28,7 +28,7 @@ from search.tracking.search_run import search_row
 
 NUM_SEARCHES, MOST_SHOWN = 10_000, 500
 NOTHING = Estimate(effect=0.0, error=0.0, ci=(0.0, 0.0), detectable=0.0)
-SETTINGS = {"trial 3": TRIALS[0], "trial 5": TRIALS[2], "trial 7": TRIALS[4]}
+SETTINGS = {"setting 3": TRIALS[0], "setting 5": TRIALS[2], "setting 7": TRIALS[4]}
 CONTROLS = {"course": COURSE, "TrivialAugment": {"policy": "trivial_augment_wide"}}
 
 

@@ -234,7 +234,7 @@ def test_the_demonstrated_leak_stands_in_a_section_of_its_own() -> None:
     scores = (
         LeakedScore(
             trial=3,
-            label="trial 1",
+            label="setting 1",
             clean=0.964,
             clean_ci=(0.95, 0.97),
             leaked=0.9,
@@ -271,7 +271,7 @@ def test_the_table_of_trials_has_both_scores_and_the_heads_that_were_cut() -> No
 def test_where_a_setting_has_two_effects_the_table_says_what_each_is() -> None:
     state = make_state()
     assert state.evidence is not None
-    claims = make_claims(wholes={"trial 3": 0.0155})
+    claims = make_claims(wholes={"setting 3": 0.0155})
     state = state.model_copy(update={"evidence": with_claims(state.evidence, claims)})
     table = trial_table(SearchView(state))
     for number in (3, 10):  # in the search, and again

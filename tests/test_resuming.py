@@ -122,7 +122,7 @@ def test_what_fails_the_same_way_again_is_a_result_and_not_tried_again(
     result = sit(config, run_dir)
     assert result.outcome == "finished"
     assert "trial: trial 2" not in faults.trained
-    assert [r.label for r in result.state.records if r.status == "failed"] == ["trial 2"]
+    assert [r.label for r in result.state.records if r.status == "failed"] == ["setting 2"]
     assert_sound(run_dir)
 
 

@@ -53,12 +53,12 @@ def test_every_setting_is_a_param_of_its_own_name():
 
 
 def test_a_rung_shows_the_views_it_was_trained_with():
-    row = trial_row("s", make_record(4, "trial", "trial 4", {}, 0.0, rung=0, views=4))
+    row = trial_row("s", make_record(4, "trial", "setting 4", {}, 0.0, rung=0, views=4))
     assert (row.params["views"], row.tags["augsearch.rung"]) == ("4", "0")
 
 
 def test_a_trained_network_shows_which_way_its_images_took():
-    record = make_record(4, "trial", "trial 4", {}, 0.0)
+    record = make_record(4, "trial", "setting 4", {}, 0.0)
     assert "augsearch.path" not in trial_row("s", record).tags
     way = "whole network: mixup and cutmix mix images"
     mixed = record.model_copy(update={"result": record.result.model_copy(update={"path": way})})

@@ -186,7 +186,7 @@ def answered(claims: Claims) -> SearchView:
     return SearchView(state.model_copy(update={"evidence": evidence}))
 
 
-NOTHING_GAINS = {"trial 3": 0.001, "trial 5": 0.0, "trial 7": -0.001}
+NOTHING_GAINS = {"setting 3": 0.001, "setting 5": 0.0, "setting 7": -0.001}
 NOTHING_ALONE = dict.fromkeys(ALONE, 0.0)
 
 
@@ -410,3 +410,13 @@ def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:
     assert answer(SearchView(state)) == (
         "No answer: the search ended, and none of its 6 trials changed a picture; try more of them."
     )
+
+
+def test_what_cannot_be_told_is_not_recommended_with_the_gain_of_another() -> None:
+    """The best measured setting stands on top of the table; `policy` is no augmentation, and its
+    gain is nobody's."""
+    view = SearchView(without_recommendation())
+    assert view.answer is not None
+    assert view.answer.kind == "cannot_tell"
+    policy = summarize(view)["policy"]
+    assert (policy["effect"], policy["ci"], policy["verdict"]) == (None, None, None)

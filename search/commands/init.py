@@ -85,7 +85,10 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     if not 0 < asked.minutes < math.inf:
         raise UserError(f"--minutes received {asked.minutes:g}; allowed: a number above 0")
     source = source_of(asked.data)
-    name = named_after(Path(asked.data).expanduser().absolute()) or "images"
+    name = (asked.out and named_after(Path(asked.out).stem)) or named_after(
+        Path(asked.data).expanduser().absolute()
+    )
+    name = name or "images"
     out = asked.out or Path(f"{name}.yaml")
     _refuse_existing(out, asked.force)
     first = [Chosen("name", name, f"the search is kept in runs/{name}")]

@@ -99,15 +99,18 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
             augmentation,
             size,
         )
-    winner = winner_of(SearchView(state))
+    view = SearchView(state)
+    winner = winner_of(view)
     if winner is None:
         raise UserError(
             "nothing is recommended yet; let the search finish, or export a trial with --trial N"
         )
     augmentation, training = winner["augmentation"], winner["training"]
     how = _how_often(training["augmented_share"], training["clean_epochs"])
+    unknown = view.answer is not None and view.answer.kind == "cannot_tell"
+    what = "Nothing was shown to help in" if unknown else "Recommended by"
     return Policy(
-        _title(f"Recommended by the search {name}, {images}{how}", augmentation), augmentation, size
+        _title(f"{what} the search {name}, {images}{how}", augmentation), augmentation, size
     )
 
 

@@ -102,7 +102,7 @@ class AskAndTell:
         values = proposal.hyperparameters.values
         budget = values.get(self.budget_key) if self.budget_key else None
         settings = self.context.space.settings(values)
-        spec = self.context.specs.search("trial", f"trial {number + 1}", settings, budget)
+        spec = self.context.specs.search("trial", f"setting {number + 1}", settings, budget)
         rung = self.ladder.index(budget) if budget in self.ladder else None
         self.running.append(_Proposed(self.context.ask(spec, rung), proposal, budget))
         return True

@@ -177,7 +177,7 @@ class ClaimView(RecordView):
             doubts.append(f"of {heads} networks {lost_text(lost)}")
         views = max(map(budget, rests_on), default=math.inf)
         if self.budget_unit == "views" and views < FEW_VIEWS:
-            doubts.append(f"{plural(round(views), 'view')} an image")
+            doubts.append(f"{plural(round(views), 'view')} per image")
         return tuple(doubts)
 
     @cached_property

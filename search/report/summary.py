@@ -153,13 +153,14 @@ def _shortfall(view: SearchView) -> dict[str, Any] | None:
 
 
 def _policy(view: SearchView) -> dict[str, Any]:
-    """What is recommended: `settings` are empty where that is no augmentation, null while nothing
-    is."""
+    """What is recommended, and how much it gains: `settings` are empty where that is no
+    augmentation, which gains nothing; null while nothing is."""
+    gains = view.policy if view.answer and view.answer.kind == "use" else None
     return {
         "trial": view.chosen.trial if view.chosen else None,
         "label": None if view.used is None else view.used_label,
         "settings": None if view.used is None else dict(view.used),
-        **(view.policy.as_json if view.policy else dict.fromkeys(("verdict", "effect", "ci"))),
+        **(gains.as_json if gains else dict.fromkeys(("verdict", "effect", "ci"))),
     }
 
 

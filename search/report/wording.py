@@ -17,9 +17,8 @@ from search.experiment.trial import Effect, TrialRecord
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
 NAME_WIDTH = 52  # signs of a trial's name where nothing is said of room
 AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
-NUMBERED = re.compile(
-    r"trial \d+"
-)  # a label that counts what an algorithm proposed, and names nothing
+# A label that counts what an algorithm proposed, and names nothing: no number of a trial.
+NUMBERED = re.compile(r"setting \d+")
 
 
 def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | None = None) -> str:
