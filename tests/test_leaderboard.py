@@ -15,7 +15,8 @@ from search.report.view import SearchView
 
 FIXED_COLUMNS = (
     *("trial", "kind", "status", "score", "delta", "ci_low", "ci_high", "seconds", "best_epoch"),
-    *("label", "source_trial", "views", "precision", "verdict", "p"),
+    *("label", "source_trial", "views", "precision"),
+    *("verdict", "claimed", "claimed_low", "claimed_high", "p"),
 )
 
 
@@ -40,16 +41,17 @@ def dataset_of(state: SearchState) -> DatasetSummary:
 
 def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchState) -> None:
     header = trials_csv(SearchView(finished)).splitlines()[0].split(",")
-    assert tuple(header[:15]) == FIXED_COLUMNS
-    assert header[15:19] == list(finished.opened.space)  # type: ignore[union-attr]
-    assert header[19:] == sorted(header[19:])
+    assert tuple(header[:18]) == FIXED_COLUMNS
+    assert header[18:22] == list(finished.opened.space)  # type: ignore[union-attr]
+    assert header[22:] == sorted(header[22:])
 
 
 def test_a_row_in_full(finished: SearchState) -> None:
     row = trials_csv(SearchView(finished)).splitlines()[4]
     assert (
-        row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,trial 3,,16,float32,,"
-        "0.000000,15,0.1,0.1,false,,,"
+        row
+        == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,setting 3,,16,float32,"
+        "HELPS,0.012000,0.007000,0.017000,0.000000,15,0.1,0.1,false,,,"
     )
 
 
@@ -58,7 +60,9 @@ def test_a_confirmed_setting_has_its_source_and_its_verdict(finished: SearchStat
     shown = rows.loc[10, ["label", "source_trial", "views", "verdict"]]
     assert list(shown) == ["setting 3", 3, 16, "HELPS"]
     assert rows.loc[12, "verdict"] == "NO EVIDENCE"
-    assert rows.loc[3:9, "verdict"].isna().all()  # judged by what confirms them
+    # A trial of the search has the verdict on its setting, if that was confirmed or is claimed.
+    assert list(rows.loc[3, ["verdict", "claimed"]]) == list(rows.loc[10, ["verdict", "claimed"]])
+    assert rows.loc[[4, 6, 9], "verdict"].isna().all()
     assert rows["p"][12] == pytest.approx(0.117, abs=0.001)
 
 

@@ -27,6 +27,8 @@ ASKED = {
         "dataset.path_column",
         "dataset.label_column",
         "dataset.split_column",
+        "dataset.group_column",
+        "dataset.group_pattern",
     ),
     *(
         "search.algorithm",
@@ -34,6 +36,7 @@ ASKED = {
         "search.max_hours",
         "search.lookahead",
         "search.reduction",
+        "search.looks",
     ),
     *("search.min_views", "evaluation.folds", "evaluation.seeds", "evaluation.objective"),
     *("evaluation.controls", "evaluation.negligible"),

@@ -154,7 +154,7 @@ def test_a_value_that_is_not_allowed_is_refused(images: NDArray[np.uint8]) -> No
 def test_probes_come_in_the_order_of_the_table_whatever_a_journal_made_of_it(
     images: NDArray[np.uint8],
 ) -> None:
-    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int))
+    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int), groups=None)
     fold: Any = SimpleNamespace(validate=np.arange(5))
     wanted = {"horizontal_flip": True, "rotation_range": 45.0}
     probes = probe_extremes(dataset, lambda pictures, heads: heads, np.arange(5), [fold], wanted)
@@ -170,7 +170,7 @@ def test_the_model_is_tried_on_pictures_painted_with_the_experiments_options(
         seen.append(pictures)
         return np.zeros(len(pictures), np.int64)
 
-    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int))
+    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int), groups=None)
     fold: Any = SimpleNamespace(validate=np.arange(5))
     wanted = {"rotation_range": 45, "fill_mode": "constant", "cval": 200}
     probes = probe_extremes(dataset, answer, np.arange(5), [fold], wanted)
@@ -184,7 +184,7 @@ def test_the_model_is_tried_in_the_same_order_however_the_settings_are_kept(
     images: NDArray[np.uint8],
 ) -> None:
     """A journal sorts names: a trial made again from it is compared probe by probe."""
-    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int))
+    dataset: Any = SimpleNamespace(images=images, labels=np.zeros(5, int), groups=None)
     fold: Any = SimpleNamespace(validate=np.arange(5))
     wanted = {"rotation_range": 45, "horizontal_flip": True}
     first, again = (

@@ -63,7 +63,7 @@ def test_a_process_that_aborts_is_one_line_and_leaves_no_model(
     limited_search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state, dataset, resources, run_dir = limited_search
-    monkeypatch.setattr(winner, "_save_model", abort)
+    monkeypatch.setattr(winner, "_save_with", abort)
     with pytest.raises(UserError, match=r"limited to 3145728 kB \(ulimit -v\)\. Raise the limit"):
         winner.build_winner(state, dataset, resources, run_dir)
     assert winner.stored_winner(state, run_dir) is None

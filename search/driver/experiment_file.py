@@ -8,6 +8,7 @@ that need the tables. Nothing here reads an image or imports TensorFlow.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -180,7 +181,8 @@ def _absolute(base: Path, value: str, where: str) -> str:
     user."""
     try:
         path = (base / Path(value).expanduser()).resolve()
-        path.exists()
+        with suppress(PermissionError):  # what reads or writes there says what it wanted
+            path.exists()
     except (OSError, ValueError, RuntimeError) as error:
         why = reason_of(error).rstrip(".")
         raise UserError(

@@ -137,13 +137,16 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         raise UserError(
             f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
         ) from error
-    policy = SearchView(state).policy
+    gain = SearchView(state).used_gain
     return Winner(
         model_path=run_dir / MODEL_FILE,
         class_names=tuple(class_names),
         example=example,
         registered_name=state.opened.name,
-        metadata={"recommended": record.label, "verdict": policy.as_json if policy else None},
+        metadata={
+            "recommended": record.label,
+            "verdict": gain.as_json if gain else None,
+        },
     )
 
 

@@ -155,7 +155,7 @@ def _shortfall(view: SearchView) -> dict[str, Any] | None:
 def _policy(view: SearchView) -> dict[str, Any]:
     """What is recommended, and how much it gains: `settings` are empty where that is no
     augmentation, which gains nothing; null while nothing is."""
-    gains = view.policy if view.answer and view.answer.kind == "use" else None
+    gains = view.used_gain
     return {
         "trial": view.chosen.trial if view.chosen else None,
         "label": None if view.used is None else view.used_label,

@@ -46,6 +46,11 @@ class SearchView(ClaimView):
         name, rests_on = self._whole_name(found.label), self._trained_as(found.label)
         return self._judged(name, found.measured, rests_on=rests_on)
 
+    @property
+    def used_gain(self) -> Judged | None:
+        """The policy where it is to be used: no augmentation gains nothing."""
+        return self.policy if self.answer is not None and self.answer.kind == "use" else None
+
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """The policy first, then the augmentations, those that help most on top."""
