@@ -57,7 +57,7 @@ def test_every_setting_is_either_part_of_the_question_or_a_place() -> None:
     named = {section if (section := key.partition(".")[0]) in whole else key for key in keys}
     places = set(PLACES) - {"code.folder"}  # there where own code is named
     assert named - {"name", "seed"} == ASKED | places
-    assert {key for key in named if is_asked(key)} == ASKED >= set(LIMITS)
+    assert {key for key in named if is_asked(key)} == ASKED >= set(LIMITS) - {"code.files"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ a module of its own.
 """
 
 from data.errors import UserError
+from data.messages import literal
 from search.experiment.settings import TrainingSettings
 from search.experiment.space import Space
 from search.experiment.trial import TrialSpec
@@ -35,7 +36,7 @@ def check_modes(space: Space) -> None:
     for settings in space.corners():
         if settings.model.build is not None and settings.training.mode != FIT.name:
             raise UserError(
-                f"model.build is {settings.model.build}, and training.mode is "
+                f"model.build is {literal(settings.model.build)}, and training.mode is "
                 f"{settings.training.mode}; a model of your own is trained by mode: fit"
             )
         mode_of(settings.training).check(settings.model, settings.training)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from data.errors import UserError
+from data.messages import literal
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.feature_rows import FeatureCost, NotFinite
@@ -228,9 +229,8 @@ def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
     refuse_clean_throughout(training, training.max_epochs)
     if model.weights != "random":
         raise UserError(
-            f"model.weights is {model.weights}, and training.mode scratch begins at random "
-            "weights; write `weights: random`, or "
-            "use mode finetune"
+            f"model.weights is {literal(model.weights)}, and training.mode scratch begins at "
+            "random weights; write `weights: random`, or use mode finetune"
         )
     if training.batch_size == 1:
         raise UserError(
