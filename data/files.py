@@ -220,6 +220,11 @@ def _concerns(error: OSError, path: Path) -> bool:
     return is_near or any(part.startswith(TEMPORARY_PREFIX) for part in named.parts)
 
 
+def is_regular_within(path: Path, folder: Path) -> bool:
+    """Whether `path`, which is below `folder`, is a regular file that no link below it leads to."""
+    return path.is_file() and path.resolve() == folder.resolve() / path.relative_to(folder)
+
+
 def read_regular(path: Path, most_bytes: int, within: Path | None = None) -> bytes:
     """The file's content. within: a folder that no link may lead out of.
 
