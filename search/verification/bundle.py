@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import make_folder, read_regular
+from data.files import check_target, make_folder, read_regular
 from data.messages import escaped, first_of
 from data.own_code import is_given
 from data.transforms import is_transform
@@ -68,6 +68,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         student = check_student(student.strip())
     except ValueError as error:
         raise UserError(f"--student {error}") from error
+    check_target(out)
     run = open_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(
