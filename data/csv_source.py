@@ -127,6 +127,8 @@ def _row(
     path_cell, label, split, group = (
         None if place is None else cells[place].strip() for place in places
     )
+    if group is not None and is_missing(group):  # stands alone, as one without a name does
+        group = ""
     return _Row(line, path_cell or "", label or "", split, group)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UserError
+from data.messages import escaped
 
 TEMPORARY_PREFIX = ".tmp-"
 LEFTOVER_SECONDS = 6 * 3600.0  # no data set takes longer to write: what is older was left behind
@@ -30,6 +31,7 @@ _CAUSES = {
     errno.ENOENT: ("its folder does not exist", "create the folder or choose another"),
     errno.ENOTDIR: ("part of its path is a file, not a folder", "choose another folder"),
     errno.EEXIST: ("a file stands in its place", "remove that file or choose another folder"),
+    errno.ENXIO: ("a device or a FIFO stands in its place", "choose another name"),
     errno.EISDIR: ("a folder stands in its place", "remove that folder or choose another name"),
     errno.ENAMETOOLONG: ("its name is too long for the file system", "choose a shorter path"),
     errno.EIO: ("the disk reported an error", "check the disk"),
@@ -86,6 +88,16 @@ def make_folder(path: Path, what: str) -> Path:
     return path
 
 
+def check_target(path: Path) -> None:
+    """Raises UserError where the file that a person names (--out) would take the place of a link, a
+    folder, a device or a FIFO."""
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise UserError(
+            f"--out: {escaped(str(path))} is a folder, a link, a device or a FIFO; allowed: a new "
+            "name, or a regular file to replace"
+        )
+
+
 def write_atomically(path: Path, content: bytes | str, what: str | None = None) -> None:
     """Replaces a file's content (text as UTF-8) at one instant: readers and crashes see the old or
     the new.
@@ -109,6 +121,7 @@ def replacing(
     """
     temporary = _beside(path)
     with storing(what or path.name, path, kept):
+        _refuse_device(path)
         try:
             yield temporary
             flush_to_disk(temporary)
@@ -139,6 +152,14 @@ def new_folder(place: Path, what: str) -> Iterator[Path]:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
         flush_folder(place.parent)
+
+
+def _refuse_device(path: Path) -> None:
+    """A link may be replaced, a folder cannot be; a device would be gone for all."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.ENXIO, "no regular file", str(path))
 
 
 def _beside(path: Path) -> Path:
@@ -218,6 +239,11 @@ def _concerns(error: OSError, path: Path) -> bool:
     named = Path(error.filename)
     is_near = named.parent == path.parent or named == path or named in path.parents
     return is_near or any(part.startswith(TEMPORARY_PREFIX) for part in named.parts)
+
+
+def is_regular_within(path: Path, folder: Path) -> bool:
+    """Whether `path`, which is below `folder`, is a regular file that no link below it leads to."""
+    return path.is_file() and path.resolve() == folder.resolve() / path.relative_to(folder)
 
 
 def read_regular(path: Path, most_bytes: int, within: Path | None = None) -> bytes:

@@ -153,6 +153,8 @@ def check_outside(name: str, strengths: tuple[Value, ...], size: int) -> None:
     images = rng.integers(0, 256, (4, size, size, 3), dtype=np.uint8)
     units, where = rng.random((4, 4)), _where(name) if is_own(name) else ""
     numbers = [float(value) for value in strengths if isinstance(value, int | float)]
+    for value in numbers if is_transform(name) else ():
+        transform_of(name).check_growth(value, size)
     for value in dict.fromkeys((0.0, *numbers)):
         first = _painted(name, images, value, units)
         if value == 0 and (first != images).any():

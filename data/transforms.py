@@ -189,6 +189,20 @@ class Transform:
                     f"{', '.join(self.written.written(strength))}"
                 ) from error
 
+    def check_growth(self, strength: float, size: int) -> None:
+        """Raises UserError where one pixel, or more, doubled up to size x size, come out larger
+        than that: what enlarges is seen before it fills the memory."""
+        paint = LIBRARIES[self.written.library].paint
+        for side in (1 << power for power in range(size.bit_length())):
+            try:
+                picture = np.zeros((side, side, 3), np.uint8)
+                found = np.shape(paint(self.kind, self.written.at(strength), 0, picture))
+            except Exception:  # perhaps too small for it; a fault is told at full size
+                continue
+            if max(found[:2], default=0) > size:
+                seen = f"at strength {strength:g} a picture of {side} x {side} is {list(found)}"
+                raise UserError(f"augmentation.{self.name}: {seen} after it; it must keep its size")
+
 
 def _fitting(found: Any, shape: tuple[int, ...]) -> Images:
     if not isinstance(found, np.ndarray) or found.dtype != np.uint8 or found.shape != shape:

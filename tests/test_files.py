@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from disks import fill, forbidden_folder, mounted
 
+from data.errors import UserError
 from data.files import (
     StorageError,
+    check_target,
     is_storage_failure,
     make_folder,
     replacing,
@@ -195,3 +197,26 @@ def test_leftovers_are_swept_once_old_enough(tmp_path: Path) -> None:
         os.utime(leftover, (time.time() - 7200, time.time() - 7200))
     assert sweep_leftovers(tmp_path, older_than_seconds=3600) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link", "nowhere", "folder"])
+def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.png"
+    (tmp_path / "file").write_text("kept")
+    {
+        "fifo": lambda: os.mkfifo(target),
+        "link": lambda: target.symlink_to("file"),
+        "nowhere": lambda: target.symlink_to("nowhere"),
+        "folder": target.mkdir,
+    }[kind]()
+    with pytest.raises(UserError, match=r"--out: .*out\.png is a folder, a link, a device"):
+        check_target(target)
+
+
+def test_a_fifo_or_a_device_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "out.png")
+    with pytest.raises(StorageError, match=r"a device or a FIFO stands in its place"):
+        write_atomically(tmp_path / "out.png", b"x")
+    assert (tmp_path / "out.png").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.png"]
+    check_target(tmp_path / "new.png")

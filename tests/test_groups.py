@@ -273,3 +273,14 @@ def test_more_folds_than_groups_of_a_class_are_refused(tmp_path: Path) -> None:
     config = _experiment(tmp_path, 10)
     with pytest.raises(UserError, match=r"class 'cat' has \d groups outside the test split"):
         prepare(config, resources_of(config, tmp_path))
+
+
+@pytest.mark.parametrize("missing", ["", "nan", "NaN", "None", "NA", "<NA>"])
+def test_a_missing_group_is_none_and_is_counted(missing: str, tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 40})
+    text = CSV.replace(",p0\n", f",{missing}\n")
+    dataset = opened(csv_config(tmp_path, text, group_column="patient"), tmp_path / "cache")
+    assert dataset.groups is not None
+    assert dataset.groups[:8].tolist() == [0, 1, 2, 3, 4, 4, 4, 4]
+    assert dataset.notes.groups is not None
+    assert dataset.notes.groups.alone == 4

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from small_search import EXPERIMENT, after, sit, table_of
 
+from data import own_augmentations
 from data.augmentations import AUGMENTATIONS, active, alone, complete
 from data.errors import UserError
 from data.own_code import CodeFile, given
 from data.views import augment
 from search.commands.single_run import export, policy_of, write_preview
-from search.driver.code_files import check_code, code_of
+from search.driver.code_files import check_code, code_of, handed_over
 from search.driver.experiment_file import experiment_schema, load_config
 from search.export.exporters import targets_of
 from search.journal.journal_file import read
@@ -283,3 +284,36 @@ def test_a_library_s_transform_is_written_for_its_own_library() -> None:
 def test_a_transform_that_cannot_be_used_is_refused(name: str, message: str, here: Path) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         check_code(load_config(_experiment(here, {name: [0, 1]})))
+
+
+ENLARGING = "albumentations:RandomScale(scale_limit=(strength,strength),p=1)"
+
+
+def test_what_enlarges_a_picture_is_refused_before_it_fills_the_memory(here: Path) -> None:
+    with pytest.raises(UserError, match=r"a picture of 1 x 1 is \[4001, 4001, 3\]"):
+        check_code(load_config(_experiment(here, {ENLARGING: [0, 4000]})))
+
+
+def test_a_transform_from_elsewhere_is_not_run_without_being_told(here: Path) -> None:
+    config = load_config(_experiment(here, {ENLARGING: [0, 4000]}))
+    with pytest.raises(UserError, match=r"transforms, albumentations:RandomScale.*--run-code"):
+        handed_over(config, None)
+    assert handed_over(config, here) == ()
+
+
+@pytest.mark.slow
+def test_a_bundle_s_transform_paints_nothing_without_being_told(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flips = "albumentations:HorizontalFlip"
+    config = load_config(_experiment(here, {flips: [0, 1]}))
+    assert sit(config, here / "run").outcome == "finished"
+    bundle = Path(make_bundle(here / "run", "Ada", here / "ada.zip").path)
+    for refused in (lambda: grade(bundle, Extent()), lambda: verify(here / "run")):
+        with pytest.raises(UserError, match="--run-code"):
+            refused()
+    assert grade(bundle, Extent(train=False, run_code=here)).same
+    monkeypatch.setattr(own_augmentations, "transform_of", lambda name: pytest.fail(name))
+    untrained = grade(bundle, Extent(train=False))
+    assert untrained.same
+    assert any(f"{flips} was not run" in remark for remark in untrained.remarks)

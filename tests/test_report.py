@@ -408,3 +408,30 @@ def test_a_table_cut_short_holds_the_best_trials_and_all_that_are_none(
     assert set(shown) == {*others, *(str(record.trial) for record in best)}
     assert shown == sorted(shown, key=int)
     assert table.left_out == len(state.of_kind("trial")) - 2
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"root:x:0:0", "not a PNG"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n" + b" " * 1_000_000, "not a PNG"),
+        (b"\0" * ((1 << 24) + 1), "it has more than 16,777,216 bytes"),
+    ],
+)
+def test_what_is_no_contact_sheet_is_left_out_of_the_page(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
+    (tmp_path / WINNER_SHEET).parent.mkdir()
+    (tmp_path / WINNER_SHEET).write_bytes(content)
+    page = render_report(SearchView(make_state()), tmp_path, {})
+    assert "data:image" not in page
+    assert f"previews/winner.png, is left out: {fault}" in page
+
+
+def test_a_linked_contact_sheet_is_left_out_of_the_page(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "elsewhere.png")
+    (tmp_path / "run" / WINNER_SHEET).parent.mkdir(parents=True)
+    (tmp_path / "run" / WINNER_SHEET).symlink_to(tmp_path / "elsewhere.png")
+    page = render_report(SearchView(make_state()), tmp_path / "run", {})
+    assert "data:image" not in page
+    assert "is left out: it is a link" in page

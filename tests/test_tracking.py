@@ -1,5 +1,6 @@
 """The projection onto a real MLflow store, an sqlite file, looked at with MLflow's own client."""
 
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -217,3 +218,23 @@ def test_the_user_who_runs_the_search_is_named(mlflow_uri, run_dir, monkeypatch)
         monkeypatch.setenv(name, "somebody")
     Tracker(mlflow_uri, "digits", run_dir).project(SearchState(opened=make_state().opened))
     assert parent_in(mlflow_uri).data.tags["mlflow.user"] == "somebody"
+
+
+def test_a_link_or_a_fifo_is_left_out_and_named(mlflow_uri, run_dir, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"not of this search")
+    for folder in ("figures", "previews"):
+        (run_dir / folder).mkdir()
+    names = ["config.yaml", "figures/a.png", "previews/3.png", "previews/winner.png", "trials.csv"]
+    for name in names:
+        (run_dir / name).unlink(missing_ok=True)
+        (run_dir / name).symlink_to(secret)
+    (run_dir / "report.html").unlink(missing_ok=True)
+    os.mkfifo(run_dir / "report.html")
+    status = Tracker(mlflow_uri, "digits", run_dir).project(make_state())
+    assert status.is_whole
+    assert status.left_out == (*names[:4], "report.html", "trials.csv")
+    assert "left out, as links or no regular files: config.yaml" in str(status)
+    sent = artifacts_of(mlflow_uri, parent_in(mlflow_uri))
+    assert not {Path(name).name for name in (*names, "report.html")} & {Path(n).name for n in sent}
+    assert not artifacts_of(mlflow_uri, child_in(mlflow_uri, 3))

@@ -14,7 +14,7 @@ import yaml
 
 from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
-from data.files import write_atomically
+from data.files import check_target, write_atomically
 from data.messages import literal
 from data.value_forms import is_number
 from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
@@ -74,6 +74,7 @@ def named_from(out: Path, data: str) -> str:
 def write_new(path: Path, experiment: str) -> Path:
     """Writes a file that was not there. Raises UserError where it was, StorageError where the disk
     refuses."""
+    check_target(path)
     if path.exists():
         raise UserError(f"{path} exists; choose another name, or remove it")
     write_atomically(path, experiment, "the experiment file")

@@ -15,7 +15,7 @@ from typing import Any
 
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import write_atomically
+from data.files import check_target, write_atomically
 from data.messages import escaped
 from search.commands.check import SearchPlan, describe_plan, make_plan
 from search.commands.import_idg import named_from
@@ -119,6 +119,7 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
 def _refuse_existing(out: Path, force: bool) -> None:
     if out.is_dir():
         raise UserError(f"--out: {escaped(str(out))} is a folder; give the file to write")
+    check_target(out)
     if not out.parent.is_dir():
         raise UserError(f"--out: there is no folder {escaped(str(out.parent))}; make it first")
     if out.exists() and not force:

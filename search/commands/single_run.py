@@ -10,7 +10,7 @@ from typing import Any
 from data.augmentations import active
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import write_atomically
+from data.files import check_target, write_atomically
 from data.messages import did_you_mean, escaped, plural
 from data.own_code import given
 from search.driver.code_files import check_code, code_of
@@ -50,6 +50,7 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
 
     Raises UserError for what is wrong with the images, StorageError where the disk refuses.
     """
+    check_target(path)
     resources = resources_of(config, path.parent)
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)

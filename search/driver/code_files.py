@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.messages import did_you_mean
+from data.messages import did_you_mean, escaped, first_of
 from data.own_augmentations import check_outside, is_from_outside
 from data.own_code import Code, file_of, given, is_own, read_code
+from data.transforms import is_transform
 from search.experiment.config import ExperimentConfig
 
 Data = dict[str, Any]
@@ -102,16 +103,24 @@ def check_code(config: ExperimentConfig) -> None:
 
 def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
     """The files of a config from elsewhere, as they are at `place` (a file or a folder) by their
-    hashes. Raises UserError where one is not there; nothing of the config's own place is read."""
+    hashes. Raises UserError where one is not there, and where a library's transform is named and no
+    place is; nothing of the config's own place is read."""
     wanted = config.code.files
-    if not wanted:
-        return ()
     names = ", ".join(f"{name} (sha256 {digest[:12]})" for name, digest in wanted.items())
-    if place is None:
+    if place is None and wanted:
         raise UserError(
             f"it names code of its author's, {names}, which is not run unless you say --run-code "
             "FILE with a copy that you have read; --no-train checks the rest of a bundle"
         )
+    transforms = [escaped(name) for name in config.augmentation.written if is_transform(name)]
+    if place is None and transforms:
+        raise UserError(
+            f"it names other libraries' transforms, {first_of(transforms)}, with its author's "
+            "arguments, which are not run unless you say --run-code FOLDER, whatever is in it; "
+            "--no-train checks the rest of a bundle"
+        )
+    if place is None or not wanted:
+        return ()
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     read = (read_code(path.name, path, "--run-code") for path in paths)
     here = {file.sha256: file for file in read}

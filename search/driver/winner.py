@@ -19,7 +19,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.errors import UserError
-from data.files import make_folder, replacing, write_atomically
+from data.files import is_regular_within, make_folder, replacing, write_atomically
 from data.own_code import Code, given
 from search.driver.code_files import code_of
 from search.driver.specs import Epochs
@@ -125,11 +125,14 @@ def _save_model(
 def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
     """The winning model as `build_winner` left it in a run directory; None where there is none.
 
-    Raises UserError where one of its files cannot be read.
+    Raises UserError where one of its files cannot be read, is a link or is no regular file.
     """
     record = final_record(state)
     if record is None or state.opened is None or not (run_dir / MODEL_FILE).exists():
         return None
+    for path in (run_dir / name for name in (MODEL_FILE, CLASSES_FILE, EXAMPLE_FILE)):
+        if path.exists() and not is_regular_within(path, run_dir):
+            raise UserError(f"{path} is a link or no regular file; put the file itself there")
     try:
         class_names = json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8"))
         example = np.load(run_dir / EXAMPLE_FILE, allow_pickle=False)

@@ -11,13 +11,26 @@ from typing import Any
 
 import numpy as np
 
+from data.errors import BadImage
 from search.experiment.trial import TrialRecord
 from search.report.wording import shortened
 
 GAP, MARGIN, NAME_WIDTH, TEXT_SIZE, LINE = 6, 12, 104, 13, 17
 INK, SOFT = (31, 41, 51), (82, 96, 109)
 MOST_HEADING_LINES = 5
+MOST_SHEET_FILE_BYTES, MOST_SHEET_PIXELS = 1 << 24, 20_000_000  # of one from elsewhere
 WINNER_SHEET = Path("previews") / "winner.png"  # in a run directory; the report shows it
+
+
+def check_sheet(content: bytes) -> None:
+    """Raises BadImage for what is not a whole PNG of a sheet's size: Pillow opens other formats
+    too, one of them with another program."""
+    from data.decode import decode_image, quiet_pillow
+
+    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise BadImage("not a PNG")
+    with quiet_pillow():
+        decode_image(content, size=8, max_pixels=MOST_SHEET_PIXELS)
 
 
 def trial_sheet_name(record: TrialRecord) -> Path:

@@ -8,18 +8,20 @@ import base64
 import hashlib
 import io
 import json
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from data.files import make_folder, write_atomically
+from data.errors import BadImage, UserError
+from data.files import is_regular_within, make_folder, read_regular, write_atomically
 from search.experiment.secrets import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
 from search.report import sections, sentences, tables
 from search.report.answer import answer, beside_answer
-from search.report.contact_sheet import WINNER_SHEET
+from search.report.contact_sheet import MOST_SHEET_FILE_BYTES, WINNER_SHEET, check_sheet
 from search.report.figures import PagePicture, page_pictures
 from search.report.figures_training import curve_note
 from search.report.table_model import Table
@@ -86,7 +88,7 @@ def write_report(view: SearchView, run_dir: Path) -> Path:
 
 def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePicture]) -> str:
     """The page as HTML with `figures.page_pictures`. The same view and pictures give the same
-    text. `run_dir` is only named in commands."""
+    text. `run_dir` is named in commands, and holds the contact sheet."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -98,6 +100,7 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    sheet, sheet_fault = _sheet(run_dir)
     script = (TEMPLATES / "report.js").read_text()
     # an absolute path would tell everybody who gets the page how this machine is laid out
     folder = shlex.quote(run_dir.name if run_dir.is_absolute() else str(run_dir))
@@ -111,7 +114,8 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
         use=_use(view),
         use_commands=_use_commands(view, folder),
         pictures=_embedded(pictures),
-        sheet=_sheet(run_dir / WINNER_SHEET),
+        sheet=sheet,
+        sheet_fault=sheet_fault,
         style=Markup((TEMPLATES / "report.css").read_text()),
         script=Markup(script),
         # only this script may run, even if some text should ever come through unescaped
@@ -176,16 +180,25 @@ def _data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _sheet(path: Path) -> str | None:
-    """The contact sheet for the page; one that is too heavy to mail is made lighter. None where
-    there is none.
+def _sheet(run_dir: Path) -> tuple[str | None, str]:
+    """The contact sheet for the page, None where there is none, and why one that is there is left
+    out: a link, no PNG, too large. One that is too heavy to mail is made lighter.
     """
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
+    path = run_dir / WINNER_SHEET
+    if not os.path.lexists(path):
+        return None, ""
+    if not is_regular_within(path, run_dir):
+        return None, "it is a link or no regular file"
+    try:
+        content = read_regular(path, MOST_SHEET_FILE_BYTES)
+        check_sheet(content)
+    except UserError:
+        return None, f"it has more than {MOST_SHEET_FILE_BYTES:,} bytes"
+    except BadImage as error:
+        return None, str(error)
     if len(content) <= MOST_SHEET_BYTES:
-        return _data_uri(content, "image/png")
-    return _data_uri(_lighter(content), "image/jpeg")
+        return _data_uri(content, "image/png"), ""
+    return _data_uri(_lighter(content), "image/jpeg"), ""
 
 
 def _lighter(content: bytes) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from data.errors import UserError
-from data.messages import plural
+from data.messages import first_of, plural
 from search.experiment.secrets import without_secrets_of
 from search.report.view import SearchView
 
@@ -36,13 +36,15 @@ REST_SECONDS = 1.0
 class TrackingStatus:
     """How far MLflow is behind the journal.
 
-    sent, unsent: of the trials that have ended. reason: None where nothing is wrong.
+    sent, unsent: of the trials that have ended. reason: None where nothing is wrong. left_out:
+    files that are links or no regular files, by their names in the run directory.
     """
 
     where: str
     sent: int = 0
     unsent: int = 0
     reason: str | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -56,6 +58,8 @@ class TrackingStatus:
                 f"{self.reason or 'still sending'}"
             )
         rest = f"; the rest was not sent: {self.reason}" if self.reason else ""
+        if self.left_out:
+            rest += f"; left out, as links or no regular files: {first_of(self.left_out)}"
         return f"{plural(self.sent, 'trial')} in MLflow at {self.where}{rest}"
 
 

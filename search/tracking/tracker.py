@@ -2,10 +2,13 @@
 alone, so that sending twice changes nothing. Decides what is sent and when; `mlflow_store` does the
 talking."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from data.files import is_regular_within
+from data.messages import escaped
 from search.experiment.secrets import shown_uri
 from search.experiment.tracking_uri import checked_uri
 from search.experiment.trial import TrialRecord
@@ -32,7 +35,8 @@ class Tracker:
     None of them raises for anything MLflow does: the status says what was not sent, and why.
 
     Takes from the run directory what is there: `WRITTEN_FILES`, `figures/*.png`, the
-    winner's contact sheet, and the trials' (`previews/<trial>.png`). Credentials come from the URI
+    winner's contact sheet, and the trials' (`previews/<trial>.png`): regular files alone, through
+    no link. Credentials come from the URI
     or from MLflow's environment variables, and are neither shown nor stored.
     """
 
@@ -62,6 +66,7 @@ class Tracker:
         self._expected: ExpectedWork | None = None
         # replaced, never changed: `status` is read meanwhile
         self._sent: frozenset[int] = frozenset()
+        self._left_out: frozenset[str] = frozenset()
         self._reason: str | None = None
         # kept apart: the next state that is sent does not mend it
         self._winner_reason: str | None = None
@@ -72,7 +77,11 @@ class Tracker:
         ended = {record.trial for record in records if record.result is not None}
         sent = len(ended & self._sent)
         return TrackingStatus(
-            shown_uri(self._uri), sent, len(ended) - sent, self._reason or self._winner_reason
+            shown_uri(self._uri),
+            sent,
+            len(ended) - sent,
+            self._reason or self._winner_reason,
+            tuple(sorted(self._left_out)),
         )
 
     def expect(self, expected: ExpectedWork) -> None:
@@ -211,8 +220,7 @@ class Tracker:
         return self._known
 
     def _send_ended(self, store: Store, known: Known, record: TrialRecord) -> None:
-        preview = self._run_dir / trial_sheet_name(record)
-        send_ended(store, known, record, preview if preview.is_file() else None)
+        send_ended(store, known, record, self._own_file(trial_sheet_name(record)))
         self._sent = self._sent | {record.trial}
         self._live.forget(record.trial)
 
@@ -238,14 +246,21 @@ class Tracker:
             known.status, known.ended = row.status, row.ended
 
     def _files(self) -> Iterator[tuple[Path, str | None]]:
-        yield from (
-            (self._run_dir / name, None)
-            for name in WRITTEN_FILES
-            if (self._run_dir / name).is_file()
-        )
-        yield from ((path, "figures") for path in sorted((self._run_dir / "figures").glob("*.png")))
-        if (sheet := self._run_dir / WINNER_SHEET).is_file():
-            yield sheet, "figures"
+        figures = sorted((self._run_dir / "figures").glob("*.png"))
+        names: list[tuple[Path, str | None]] = [(Path(name), None) for name in WRITTEN_FILES]
+        names += [(path.relative_to(self._run_dir), "figures") for path in figures]
+        for name, folder in (*names, (WINNER_SHEET, "figures")):
+            if (path := self._own_file(name)) is not None:
+                yield path, folder
+
+    def _own_file(self, name: Path) -> Path | None:
+        """None where there is none, and where it is a link or a device: those lead anywhere."""
+        path = self._run_dir / name
+        if is_regular_within(path, self._run_dir):
+            return path
+        if os.path.lexists(path):
+            self._left_out = self._left_out | {escaped(str(name))}
+        return None
 
 
 def _known_parent(run: FoundRun) -> Known:

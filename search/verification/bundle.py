@@ -13,8 +13,10 @@ from pathlib import Path
 
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import make_folder, read_regular
+from data.files import check_target, make_folder, read_regular
+from data.messages import escaped, first_of
 from data.own_code import is_given
+from data.transforms import is_transform
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.experiment.seeds import derive_seed
@@ -66,6 +68,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         student = check_student(student.strip())
     except ValueError as error:
         raise UserError(f"--student {error}") from error
+    check_target(out)
     run = open_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(
@@ -163,17 +166,28 @@ def _repainted(run: Run) -> str | None:
     return f"pictures are not compared: {'; '.join(other)}" if other else None
 
 
+def _transforms(run: Run) -> list[str]:
+    """Other libraries' transforms that the config or a trial names."""
+    tried = (record.spec.settings.augmentation for record in run.state.records)
+    named = dict.fromkeys(
+        name for each in (run.config.augmentation.written, *tried) for name in each
+    )
+    return [escaped(name) for name in named if is_transform(name)]
+
+
 def sheet_differences(
-    run: Run, sheet: bytes | None, exact: bool, folder: Path, remarks: list[str]
+    run: Run, sheet: bytes | None, exact: bool, folder: Path, runs_code: bool, remarks: list[str]
 ) -> Iterator[Difference]:
-    """The contact sheet painted again from the grader's images."""
+    """The contact sheet painted again from the grader's images. runs_code: whether what is not this
+    program's may paint, which neither own code nor a library's transform does otherwise."""
     if sheet is None:
         yield Difference(where=SHEET, what="it is not in the bundle; a finished search has one")
         return
     unpainted = [name for name in run.config.code.files if not is_given(name)]
+    unpainted += [] if runs_code else _transforms(run)
     if not exact or unpainted or _repainted(run):
         why = _repainted(run) or "another machine may paint it otherwise"
-        why = f"{', '.join(unpainted)} was not run" if unpainted else why
+        why = f"{first_of(unpainted)} was not run" if unpainted else why
         remarks.append(
             f"the contact sheet is not compared: {why.removeprefix('pictures are not compared: ')}"
         )

@@ -17,8 +17,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from data.decode import BadImage, decode_image, quiet_pillow
-from data.errors import UserError
+from data.errors import BadImage, UserError
 from data.files import write_atomically
 from data.listing import reason_of
 from data.messages import escaped
@@ -28,6 +27,7 @@ from search.driver.run_reading import GRADED
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
+from search.report.contact_sheet import check_sheet
 from search.verification.comparison import Difference
 
 MANIFEST = "manifest.json"
@@ -41,7 +41,6 @@ MOST_FILES, MOST_BUNDLE_BYTES, MOST_FILE_BYTES = (
     1 << 30,
     1 << 24,
 )  # a zip bomb is larger; a page of ten thousand trials is not
-MOST_SHEET_PIXELS = 20_000_000
 LONGEST_NAME = 100
 _FILE_KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -213,19 +212,10 @@ def _contents(
         try:
             content = read_entry(file, entry)
             if entry.name == SHEET:
-                _check_picture(content)
+                check_sheet(content)
             yield entry.name, content
         except (zipfile.BadZipFile, BadImage) as error:
             found.append(Difference(where=entry.name, what=f"it is damaged: {escaped(str(error))}"))
-
-
-def _check_picture(content: bytes) -> None:
-    """Raises BadImage for what is not a whole PNG: Pillow opens other formats too, one of them with
-    another program."""
-    if not content.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise BadImage("not a PNG")
-    with quiet_pillow():
-        decode_image(content, size=8, max_pixels=MOST_SHEET_PIXELS)
 
 
 def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Manifest | None:

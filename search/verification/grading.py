@@ -143,7 +143,12 @@ def _graded(
         }:
             with given(code):
                 differences += sheet_differences(
-                    placed, bundle.files.get(SHEET), verification.exact, folder, remarks
+                    placed,
+                    bundle.files.get(SHEET),
+                    verification.exact,
+                    folder,
+                    extent.run_code is not None,
+                    remarks,
                 )
     differences += [
         each.model_copy(update={"what": each.what.replace(f"{folder}/", "")})
