@@ -240,7 +240,7 @@ _ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
     "empty": lambda a: a[..., :0],
     "no dimension": lambda a: np.array(a.flat[0]),
     "a dimension more": lambda a: a[None],
-    "shorter": lambda a: a[..., :-1],
+    "shorter": lambda a: np.atleast_1d(a)[..., :-1],
     "longer": lambda a: np.concatenate([a, a], axis=-1),
     "negative": lambda a: -1 - a,
     "large": lambda a: a + 30_000,

@@ -1,5 +1,6 @@
 """Fixtures that several test modules share, and the option `--pure`."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -178,3 +179,13 @@ def browser() -> "Iterator[Any]":
         )
         yield started
         started.close()
+
+
+@pytest.fixture(autouse=True)
+def loggers_are_heard() -> None:
+    """A test that looks at a log may come after one in whose process a library switched off the
+    loggers that it found (Alembic's `fileConfig` does, in a program that MLflow's store is made
+    in)."""
+    for name in [each for each in logging.root.manager.loggerDict if each.startswith("search")]:
+        logger = logging.getLogger(name)
+        logger.disabled, logger.propagate = False, True

@@ -216,7 +216,7 @@ def test_the_tracker_hears_how_a_search_failed_and_has_each_trial_once_when_it_w
     shutil.copy(store, other)
     undisturbed(config_of(cache, tracking={"uri": f"sqlite:///{other}"}), tmp_path / "other")
     config, run_dir = config_of(cache, tracking={"uri": mlflow_uri}), tmp_path / "run"
-    faults.raised |= {"trial: trial 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
+    faults.raised |= {"trial: setting 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
     assert sit(config, run_dir).outcome == "failed"
     assert runs_in_store(store)["search"][0] == "FAILED"
     faults.mend()

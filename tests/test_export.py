@@ -298,6 +298,7 @@ LOOSER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ON_PHOTOGRAPHS)
 @pytest.mark.parametrize("library", [with_keras, with_albumentations, with_torchvision])
 def test_photographs_change_as_much_as_ours_do(

@@ -54,12 +54,12 @@ def assert_sound(run_dir: Path, by_the_clock: bool = True) -> None:
 
 QUICK = [
     ("halving", BASELINE),
-    ("bayesian", "trial: trial 2"),
+    ("bayesian", "trial: setting 2"),
     ("halving", "confirm: no augmentation"),
 ]
 SLOW = [
     ("bayesian", BASELINE),
-    ("halving", "trial: trial 2"),
+    ("halving", "trial: setting 2"),
     ("bayesian", "confirm: no augmentation"),
     ("bayesian", "test: no augmentation"),
 ]
@@ -94,17 +94,18 @@ def test_trials_that_keep_their_answers_are_not_trained_again(
     faults: Faults, cache: Path, tmp_path: Path
 ) -> None:
     config, run_dir = config_of(cache), tmp_path / "run"
-    faults.raised |= {"trial: trial 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
+    faults.raised |= {"trial: setting 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
     sit(config, run_dir)
     faults.mend()
     heard = Heard()
     assert sit(config, run_dir, heard).outcome == "finished"
-    assert faults.trained.count("trial: trial 2") == 1
-    assert not {BASELINE, "trial: trial 1", "trial: trial 3", "trial: trial 4"} & set(
+    assert faults.trained.count("trial: setting 2") == 1
+    assert not {BASELINE, "trial: setting 1", "trial: setting 3", "trial: setting 4"} & set(
         faults.trained
     )
     assert any(
-        "trying trial 4 (trial 2) again: it failed: MemoryError" in line for line in heard.messages
+        "trying trial 4 (setting 2) again: it failed: MemoryError" in line
+        for line in heard.messages
     )
     (retried,) = (event for event in events_of(run_dir) if event["type"] == "retried")
     assert retried["first"] == 4
@@ -114,14 +115,14 @@ def test_what_fails_the_same_way_again_is_a_result_and_not_tried_again(
     faults: Faults, cache: Path, tmp_path: Path
 ) -> None:
     config, run_dir = config_of(cache), tmp_path / "run"
-    faults.reported["trial: trial 2"] = "the loss is not finite at epoch 3"
+    faults.reported["trial: setting 2"] = "the loss is not finite at epoch 3"
     faults.raised["test: no augmentation"] = OUT_OF_MEMORY
     sit(config, run_dir)
     del faults.raised["test: no augmentation"]
     faults.trained.clear()
     result = sit(config, run_dir)
     assert result.outcome == "finished"
-    assert "trial: trial 2" not in faults.trained
+    assert "trial: setting 2" not in faults.trained
     assert [r.label for r in result.state.records if r.status == "failed"] == ["setting 2"]
     assert_sound(run_dir)
 
@@ -150,7 +151,7 @@ def test_a_search_in_which_no_trial_completes_says_so_opens_no_test_set_and_goes
     faults: Faults, expected: SearchResult, cache: Path, tmp_path: Path
 ) -> None:
     config, run_dir = config_of(cache), tmp_path / "run"
-    faults.raised |= {f"trial: trial {number}": OUT_OF_MEMORY for number in range(1, 5)}
+    faults.raised |= {f"trial: setting {number}": OUT_OF_MEMORY for number in range(1, 5)}
     first = sit(config, run_dir)
     assert (first.outcome, first.state.test) == ("failed", None)
     assert str(first.reason).startswith("no trial completed: the last one failed: MemoryError")
@@ -246,7 +247,7 @@ def test_images_that_moved_are_gone_on_with(faults: Faults, cache: Path, tmp_pat
     changes = {"dataset": dataset, "evaluation": evaluation}
     expected = undisturbed(config_of(cache, **changes), tmp_path / "other")
     run_dir = tmp_path / "run"
-    faults.raised |= {"trial: trial 2": OUT_OF_MEMORY, "confirm: no augmentation": OUT_OF_MEMORY}
+    faults.raised |= {"trial: setting 2": OUT_OF_MEMORY, "confirm: no augmentation": OUT_OF_MEMORY}
     assert sit(config_of(cache, **changes), run_dir).outcome == "failed"
     (tmp_path / "here").rename(tmp_path / "there")
     faults.mend()
@@ -254,7 +255,7 @@ def test_images_that_moved_are_gone_on_with(faults: Faults, cache: Path, tmp_pat
         sit(config_of(cache, **changes), run_dir)
     moved = {**changes, "dataset": {**dataset, "path": str(tmp_path / "there")}}
     assert sit(config_of(cache, **moved), run_dir).outcome == "finished"
-    assert "trial: trial 1" not in faults.trained
+    assert "trial: setting 1" not in faults.trained
     assert table_of(run_dir) == table_of(expected.run_dir)
     assert_sound(run_dir)
 
@@ -269,8 +270,8 @@ def test_answers_that_were_lost_are_trained_again(
     (run_dir / "predictions/00003.npz").write_bytes(b"")
     faults.mend()
     assert sit(config, run_dir).outcome == "finished"
-    assert faults.trained[:2] == [BASELINE, "trial: trial 1"]
-    assert "trial: trial 2" not in faults.trained
+    assert faults.trained[:2] == [BASELINE, "trial: setting 1"]
+    assert "trial: setting 2" not in faults.trained
     assert table_of(run_dir) == table_of(expected.run_dir)
 
 
@@ -280,7 +281,7 @@ def test_a_search_killed_while_trials_are_tried_again_goes_on_all_the_same(
 ) -> None:
     """At every line after the first sitting's."""
     config, run_dir = config_of(cache), tmp_path / "run"
-    faults.raised |= {"trial: trial 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
+    faults.raised |= {"trial: setting 2": OUT_OF_MEMORY, "test: no augmentation": OUT_OF_MEMORY}
     sit(config, run_dir)
     first = len(events_of(run_dir))
     faults.mend()
