@@ -202,7 +202,8 @@ def _config_value(files: Files, draw: Draw, planted: tuple[str, ...], path: Path
 def _array(files: Files, draw: Draw, planted: tuple[str, ...], path: Path) -> str:
     name = draw.choice(sorted(each for each in files if each.endswith(".npz")))
     true = Predictions.from_bytes(files[name])
-    arrays: dict[str, Any] = {key: np.array(value) for key, value in vars(true).items()}
+    kept = {key: value for key, value in vars(true).items() if value is not None}
+    arrays: dict[str, Any] = {key: np.array(value) for key, value in kept.items()}
     key = draw.choice(sorted(arrays))
     what, save = draw.choice(sorted(_ARRAYS)), np.savez
     arrays[key] = _ARRAYS[what](arrays[key])
@@ -240,7 +241,7 @@ _ARRAYS: dict[str, Callable[[np.ndarray], Any]] = {
     "empty": lambda a: a[..., :0],
     "no dimension": lambda a: np.array(a.flat[0]),
     "a dimension more": lambda a: a[None],
-    "shorter": lambda a: np.atleast_1d(a)[..., :-1],
+    "shorter": lambda a: a[..., :-1],
     "longer": lambda a: np.concatenate([a, a], axis=-1),
     "negative": lambda a: -1 - a,
     "large": lambda a: a + 30_000,
