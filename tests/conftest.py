@@ -186,6 +186,10 @@ def loggers_are_heard() -> None:
     """A test that looks at a log may come after one in whose process a library switched off the
     loggers that it found (Alembic's `fileConfig` does, in a program that MLflow's store is made
     in)."""
-    for name in [each for each in logging.root.manager.loggerDict if each.startswith("search")]:
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    names = [*logging.root.manager.loggerDict, "search", "data"]
+    for name in [each for each in names if each.partition(".")[0] in ("search", "data")]:
         logger = logging.getLogger(name)
         logger.disabled, logger.propagate = False, True
+        logger.setLevel(logging.NOTSET)
