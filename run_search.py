@@ -166,7 +166,7 @@ def _report(directory: cli.Directory, as_json: cli.AsJson = False) -> None:
 def _verify(
     path: cli.Checked,
     trial: cli.TrialNumber = None,
-    data: cli.Data = None,
+    data: cli.DataArgument = None,
     weights: cli.Weights = None,
     run_code: cli.RunCode = None,
     many: cli.Many = False,
@@ -257,7 +257,7 @@ def _export(
 
 @app.command("import-idg")
 def _import_idg(
-    code: cli.Code, out: cli.WrittenFile = None, data: cli.PhotoFolder = "photos"
+    code: cli.CodeOption, out: cli.WrittenFile = None, data: cli.PhotoFolder = "photos"
 ) -> None:
     """Writes an experiment file that searches around the settings of Keras's ImageDataGenerator."""
     with errors_as_status(as_json=False):

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Images = NDArray[np.uint8]
 
 LINEAR = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-OUTSIDE = -2.0  # a coordinate all of whose neighbours lie outside the image
+BEYOND_THE_PICTURE = -2.0  # a coordinate all of whose neighbours lie outside the image
 SMOOTH_BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 FILL_MODES = ("nearest", "constant", "reflect", "wrap")
 # OpenCV's names of them, after `cv2.BORDER_`.
@@ -147,7 +147,7 @@ def read_at(image: Images, x: Floats, y: Floats, fill: Fill, out: Images) -> Non
 def _blanked(x: Floats, y: Floats, size: int) -> tuple[NDArray[Any], NDArray[Any]]:
     blank = outside(x, y, size)
     near_x, near_y = x.astype(np.float32), y.astype(np.float32)
-    near_x[blank] = OUTSIDE
+    near_x[blank] = BEYOND_THE_PICTURE
     return near_x, near_y
 
 

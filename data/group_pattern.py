@@ -13,7 +13,7 @@ from data.messages import escaped, literal
 LONGEST_PATTERN = 200
 # The worst pattern of that length takes a second for one path.
 PATHS_AT_ONCE = 16
-MOST_SECONDS = 60.0
+PATTERN_SECONDS = 60.0
 
 
 @lru_cache(maxsize=64)
@@ -40,9 +40,9 @@ def groups_of_paths(pattern: str, paths: Sequence[str]) -> tuple[str, ...]:
     start = time.monotonic()
     for first in range(0, len(paths), PATHS_AT_ONCE):
         found += _first_groups(pattern, paths[first : first + PATHS_AT_ONCE])
-        if time.monotonic() - start > MOST_SECONDS:
+        if time.monotonic() - start > PATTERN_SECONDS:
             raise UserError(
-                f"dataset.group_pattern: {literal(pattern)} takes more than {MOST_SECONDS:.0f} "
+                f"dataset.group_pattern: {literal(pattern)} takes more than {PATTERN_SECONDS:.0f} "
                 f"seconds for {len(paths):,} paths; write a simpler one"
             )
     return tuple(found)

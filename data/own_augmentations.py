@@ -15,7 +15,7 @@ import numpy as np
 from data.augmentation_record import LAST, Augmentation, Units, lacking
 from data.errors import UserError
 from data.geometry import Floats, Images
-from data.own_code import OWN_CODE, at_fault, is_own, own_function, place_of
+from data.own_code import OWN_CODE, at_fault, is_own, line_of_fault, own_function
 from data.transforms import TRANSFORM, is_transform, transform_exports, transform_of
 from data.value_forms import Value
 
@@ -114,7 +114,7 @@ def called(name: str, images: Images, strength: float, units: Floats) -> Images:
     except Exception as error:
         if "read-only" in str(error) or "readonly" in str(error):
             raise UserError(
-                f"{name}: {place_of(name, error)}it changes its input; let it work on a copy, "
+                f"{name}: {line_of_fault(name, error)}it changes its input; let it work on a copy, "
                 "images.copy()"
             ) from error
         raise at_fault(name, error) from error

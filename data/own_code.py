@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from data.errors import UserError
 
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
-MOST_BYTES = 1 << 20  # of one file
+MOST_CODE_BYTES = 1 << 20  # of one file
 LIVE_FILE = "hypermodel.py"  # what stands for a file where code is an object of this process
 
 
@@ -67,8 +67,8 @@ def read_code(name: str, path: Path, wanted_by: str) -> CodeFile:
             f"{wanted_by}: {path} cannot be read ({(error.strerror or str(error)).lower()}); a "
             "file of your own is named relative to the experiment file"
         ) from error
-    if len(content) > MOST_BYTES:
-        raise UserError(f"{wanted_by}: {path} has {len(content)} bytes; allowed: {MOST_BYTES}")
+    if len(content) > MOST_CODE_BYTES:
+        raise UserError(f"{wanted_by}: {path} has {len(content)} bytes; allowed: {MOST_CODE_BYTES}")
     try:
         return CodeFile(name=name, path=str(path), source=content.decode())
     except UnicodeDecodeError as error:
@@ -216,10 +216,10 @@ def at_fault(name: str, error: BaseException, key: str = "") -> UserError:
     raised as they are. key: of the setting that names it."""
     if isinstance(error, UserError | KeyboardInterrupt | MemoryError):
         raise error
-    return UserError(f"{key and f'{key}: '}{name}: {place_of(name, error)}{_words(error)}")
+    return UserError(f"{key and f'{key}: '}{name}: {line_of_fault(name, error)}{_words(error)}")
 
 
-def place_of(name: str, error: BaseException) -> str:
+def line_of_fault(name: str, error: BaseException) -> str:
     """`FILE, line N: `, the innermost line of the file itself."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"{error.filename}, line {error.lineno}: "

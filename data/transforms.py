@@ -24,12 +24,12 @@ from data.errors import UserError
 from data.geometry import Floats, Images
 
 STRENGTH = "strength"
-SEEDS = 2**31
-MOST = 4096  # of any number in arguments: they may come from anywhere
+NUM_TRANSFORM_SEEDS = 2**31
+MOST_EACH = 4096  # of any number in arguments: they may come from anywhere
 TRANSFORM = re.compile(
     r"(keras|albumentations|torchvision):([A-Za-z]\w{0,99})(\([\w .,=()+*/'\"\[\]-]{0,200}\))?"
 )
-WORD = re.compile(r"[\w -]{0,40}")
+PLAIN_WORD = re.compile(r"[\w -]{0,40}")
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -40,7 +40,7 @@ _TORCH = threading.Lock()  # PyTorch has one generator a process
 
 
 @dataclass(frozen=True)
-class Library:
+class TransformLibrary:
     """module: where its transforms are. base: the class they have in common. usual: where strength
     goes when no arguments are written. target, prefix: of `export`. paint: one picture uint8
     [s, s, 3] by the class, its arguments and a seed."""
@@ -73,10 +73,16 @@ def _by_torchvision(kind: Any, arguments: dict[str, Any], seed: int, picture: Im
         return kind(**arguments)(planes).numpy().transpose(1, 2, 0)
 
 
-LIBRARIES = {
-    "keras": Library("keras.layers", "BaseImagePreprocessingLayer", "factor", "layers.", _by_keras),
-    "albumentations": Library("albumentations", "BasicTransform", "p", "A.", _by_albumentations),
-    "torchvision": Library("torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision),
+TRANSFORM_LIBRARIES = {
+    "keras": TransformLibrary(
+        "keras.layers", "BaseImagePreprocessingLayer", "factor", "layers.", _by_keras
+    ),
+    "albumentations": TransformLibrary(
+        "albumentations", "BasicTransform", "p", "A.", _by_albumentations
+    ),
+    "torchvision": TransformLibrary(
+        "torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision
+    ),
 }
 
 
@@ -90,7 +96,7 @@ class _Written:
 
     @property
     def keywords(self) -> Mapping[str, ast.expr]:
-        text = self.arguments or f"({LIBRARIES[self.library].usual}={STRENGTH})"
+        text = self.arguments or f"({TRANSFORM_LIBRARIES[self.library].usual}={STRENGTH})"
         try:
             found = ast.parse(f"f{text}", mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -116,8 +122,8 @@ class _Written:
     def _refused(self, text: str) -> UserError:
         return UserError(
             f"augmentation.{self.library}:{self.name}: received the arguments {text}; allowed: "
-            f"NAME=VALUE each, of numbers up to {MOST}, words, tuples and + - * /, with {STRENGTH} "
-            f"where the searched number goes, such as (std_range=(0, {STRENGTH}), p=1)"
+            f"NAME=VALUE each, of numbers up to {MOST_EACH}, words, tuples and + - * /, with "
+            f"{STRENGTH} where the searched number goes, such as (std_range=(0, {STRENGTH}), p=1)"
         )
 
 
@@ -126,8 +132,8 @@ def _value(node: ast.expr, strength: float) -> Any:
     texts that no picture needs."""
     found = _computed(node, strength)
     is_number = isinstance(found, int | float)
-    if (is_number and not abs(found) <= MOST) or (
-        isinstance(found, str) and not WORD.fullmatch(found)
+    if (is_number and not abs(found) <= MOST_EACH) or (
+        isinstance(found, str) and not PLAIN_WORD.fullmatch(found)
     ):
         raise ValueError(ast.unparse(node))
     return found
@@ -170,13 +176,16 @@ class Transform:
     def paint(self, images: Images, strengths: Floats, units: Floats) -> None:
         """Each of images uint8 [k, s, s, 3] in place, by a transform with a seed of its own.
         Raises UserError for what the library refuses."""
-        paint = LIBRARIES[self.written.library].paint
+        paint = TRANSFORM_LIBRARIES[self.written.library].paint
         for picture, strength, row in zip(images, strengths.tolist(), units, strict=True):
             if not strength:
                 continue
             try:
                 found = paint(
-                    self.kind, self.written.at(strength), int(row[0] * SEEDS), picture.copy()
+                    self.kind,
+                    self.written.at(strength),
+                    int(row[0] * NUM_TRANSFORM_SEEDS),
+                    picture.copy(),
                 )
                 picture[...] = _fitting(found, picture.shape)
             except UserError:
@@ -192,7 +201,7 @@ class Transform:
     def check_growth(self, strength: float, size: int) -> None:
         """Raises UserError where one pixel, or more, doubled up to size x size, come out larger
         than that: what enlarges is seen before it fills the memory."""
-        paint = LIBRARIES[self.written.library].paint
+        paint = TRANSFORM_LIBRARIES[self.written.library].paint
         for side in (1 << power for power in range(size.bit_length())):
             try:
                 picture = np.zeros((side, side, 3), np.uint8)
@@ -217,7 +226,7 @@ def transform_of(name: str) -> Transform:
     written = _parsed(name)
     if written is None:
         raise ValueError(f"{name} is no transform")
-    library = LIBRARIES[written.library]
+    library = TRANSFORM_LIBRARIES[written.library]
     if importlib.util.find_spec(written.library) is None:
         raise UserError(
             f"augmentation.{name}: {written.library} is not installed; pip install "
@@ -247,5 +256,5 @@ def transform_exports(name: str) -> dict[str, StepWriter]:
 def _step(written: _Written, target: str, setting: SettingToWrite) -> CodeStep:
     if target != written.library:
         return setting.refused(f"it is a transform of {written.library}'s")
-    prefix = LIBRARIES[target].prefix
+    prefix = TRANSFORM_LIBRARIES[target].prefix
     return CodeStep(call(f"{prefix}{written.name}", *written.written(float(setting.value))))

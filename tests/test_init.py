@@ -17,7 +17,14 @@ from data.errors import UserError
 from data.settings import DatasetConfig
 from run_search import BAD_INPUT, DONE, app
 from search.commands.init import Asked, experiment_text, make_experiment
-from search.commands.init_choices import FROZEN, SCRATCH, Chosen, Shapes, image_size, searched
+from search.commands.init_choices import (
+    FROZEN_NETWORK,
+    SCRATCH_NETWORK,
+    Chosen,
+    Shapes,
+    image_size,
+    searched,
+)
 from search.commands.init_source import found_images, source_of
 from search.driver.experiment_file import load_config, named_after, parse_config
 from search.driver.workload import workload
@@ -42,7 +49,7 @@ def photos(desk: Path) -> Path:
 
 @pytest.fixture
 def smallest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.commands.init.plans", lambda shapes: SCRATCH[-1:])
+    monkeypatch.setattr("search.commands.init.plans", lambda shapes: SCRATCH_NETWORK[-1:])
 
 
 def call(*arguments: str) -> Any:
@@ -241,9 +248,9 @@ def test_a_turned_photograph_counts_as_it_is_seen(desk: Path) -> None:
     assert Shapes.of(listing).sides.tolist() == [[20, 24]] * 2
 
 
-@pytest.mark.parametrize("ladder", [FROZEN, SCRATCH])
+@pytest.mark.parametrize("ladder", [FROZEN_NETWORK, SCRATCH_NETWORK])
 def test_each_plan_takes_less_than_the_one_above(ladder: tuple[Any, ...]) -> None:
-    mode = {"mode": "scratch"} if ladder is SCRATCH else {}
+    mode = {"mode": "scratch"} if ladder is SCRATCH_NETWORK else {}
     amounts = []
     for rung in ladder:
         training = {"max_epochs": rung.effort} if mode else {"views": rung.effort}

@@ -37,7 +37,7 @@ Checked = Annotated[
 TrialNumber = Annotated[
     int | None, typer.Option("--trial", help="Its number [default: the recommended one].")
 ]
-Data = Annotated[
+DataArgument = Annotated[
     Path | None,
     typer.Option("--data", help="Where the images are, if not where the search had them."),
 ]
@@ -105,7 +105,7 @@ Target = Annotated[
     str,
     typer.Option("--to", help="json, keras, imagedatagenerator, torchvision or albumentations."),
 ]
-Code = Annotated[
+CodeOption = Annotated[
     str, typer.Argument(help="'ImageDataGenerator(rotation_range=30, ...)', parsed and never run.")
 ]
 WrittenFile = Annotated[

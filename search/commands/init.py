@@ -36,7 +36,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.yaml_file import as_yaml, in_a_row, parse_yaml
 
-SEED = 42
+FIRST_SEED = 42
 COMMENT_AT = 52  # the column where reasons begin, if there is room
 
 
@@ -92,13 +92,13 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     out = asked.out or Path(f"{name}.yaml")
     _refuse_existing(out, asked.force)
     first = [Chosen("name", name, f"the search is kept in runs/{name}")]
-    first.append(Chosen("seed", SEED, "everything random follows from it"))
+    first.append(Chosen("seed", FIRST_SEED, "everything random follows from it"))
     images, listing = found_images(asked.data, source, dict(asked.columns))
     images = [_as_in_file(each, out) for each in images]
     shapes = Shapes.of(listing)
     images.append(image_size(shapes, len(listing.names)))
     settings = _parsed([*first, *images], out)
-    cores, seed = available_cores(), derive_seed(SEED, "split")
+    cores, seed = available_cores(), derive_seed(FIRST_SEED, "split")
     dataset = open_dataset(settings.dataset, default_cache_dir(), seed, cores)
     for line in dataset.notes.lines():
         say(line)

@@ -38,7 +38,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Rung:
+class PlanStep:
     """One plan. effort: views of a frozen backbone, epochs of a network. seeds: doubled where
     images are few. folds: at most. controls, ablation: whether they are run."""
 
@@ -53,25 +53,25 @@ class Rung:
 
 
 # The richest first.
-FROZEN = (
-    Rung(40, 32, 3, 3, controls=True),
-    Rung(24, 16, 3, 3, controls=True),
-    Rung(16, 16, 2, 3, controls=True),
-    Rung(12, 16, 2, 3),
-    Rung(9, 16, 1, 3),
-    Rung(6, 16, 1, 2),
-    Rung(6, 8, 1, 2),
-    Rung(4, 4, 1, 2),
-    Rung(4, 2, 1, 2, folds=2, ablation=False, is_least=True),
+FROZEN_NETWORK = (
+    PlanStep(40, 32, 3, 3, controls=True),
+    PlanStep(24, 16, 3, 3, controls=True),
+    PlanStep(16, 16, 2, 3, controls=True),
+    PlanStep(12, 16, 2, 3),
+    PlanStep(9, 16, 1, 3),
+    PlanStep(6, 16, 1, 2),
+    PlanStep(6, 8, 1, 2),
+    PlanStep(4, 4, 1, 2),
+    PlanStep(4, 2, 1, 2, folds=2, ablation=False, is_least=True),
 )
-SCRATCH = (
-    Rung(32, 100, 3, 3, controls=True),
-    Rung(16, 100, 2, 3, controls=True),
-    Rung(12, 60, 2, 3),
-    Rung(8, 60, 1, 2),
-    Rung(6, 40, 1, 2),
-    Rung(4, 30, 1, 2, folds=3),
-    Rung(4, 20, 1, 2, folds=2, ablation=False, is_least=True),
+SCRATCH_NETWORK = (
+    PlanStep(32, 100, 3, 3, controls=True),
+    PlanStep(16, 100, 2, 3, controls=True),
+    PlanStep(12, 60, 2, 3),
+    PlanStep(8, 60, 1, 2),
+    PlanStep(6, 40, 1, 2),
+    PlanStep(4, 30, 1, 2, folds=3),
+    PlanStep(4, 20, 1, 2, folds=2, ablation=False, is_least=True),
 )
 
 
@@ -186,11 +186,11 @@ def network(shapes: Shapes) -> list[Chosen]:
     ]
 
 
-def plans(shapes: Shapes) -> tuple[Rung, ...]:
-    return SCRATCH if shapes.is_tiny else FROZEN
+def plans(shapes: Shapes) -> tuple[PlanStep, ...]:
+    return SCRATCH_NETWORK if shapes.is_tiny else FROZEN_NETWORK
 
 
-def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
+def plan_of(rung: PlanStep, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
     """What a plan sets of training, search and evaluation."""
     few = len(dataset.labels) < FEW
     seeds = rung.seeds * (2 if few and not rung.is_least else 1)
@@ -216,7 +216,7 @@ def plan_of(rung: Rung, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
     ]
 
 
-def _views(rung: Rung) -> list[Chosen]:
+def _views(rung: PlanStep) -> list[Chosen]:
     enough = rung.effort >= ENOUGH_VIEWS
     least = f"fewer than {ENOUGH_VIEWS} would be unfair to augmentation"
     why = least if enough else f"no time for {ENOUGH_VIEWS}; {least}"
@@ -227,7 +227,7 @@ def _views(rung: Rung) -> list[Chosen]:
     ]
 
 
-def _epochs(rung: Rung) -> list[Chosen]:
+def _epochs(rung: PlanStep) -> list[Chosen]:
     why = "at most; training stops when it no longer improves"
     return [
         Chosen("training.max_epochs", rung.effort, why),
@@ -235,7 +235,7 @@ def _epochs(rung: Rung) -> list[Chosen]:
     ]
 
 
-def _folds(rung: Rung, is_tiny: bool, dataset: Dataset) -> Chosen:
+def _folds(rung: PlanStep, is_tiny: bool, dataset: Dataset) -> Chosen:
     splits, labels = np.asarray(dataset.splits), np.asarray(dataset.labels)
     validation = int((splits == VALIDATION).sum())
     pool = np.flatnonzero(np.isin(splits, (TRAIN, VALIDATION)))

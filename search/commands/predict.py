@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 IMAGES_AT_ONCE = 32
 MAX_PIXELS = DatasetConfig().max_pixels
-MOST_BYTES = 1 << 22  # of the names of ten thousand classes
+MOST_NAMES_BYTES = 1 << 22  # of the names of ten thousand classes
 PROBABILITY_DIGITS = 6  # of a probability; float32 has about seven
 
 
@@ -101,7 +101,7 @@ def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
 
     try:
         class_names = tuple(
-            map(_name, json.loads(read_regular(run_dir / CLASSES_FILE, MOST_BYTES)))
+            map(_name, json.loads(read_regular(run_dir / CLASSES_FILE, MOST_NAMES_BYTES)))
         )
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # whatever parsers of a foreign file raise
@@ -132,7 +132,7 @@ def _whites(run_dir: Path) -> dict[str, float]:
     try:
         return {
             str(kind): float(white)
-            for kind, white in json.loads(read_regular(path, MOST_BYTES)).items()
+            for kind, white in json.loads(read_regular(path, MOST_NAMES_BYTES)).items()
         }
     except (UserError, OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(

@@ -13,10 +13,10 @@ from data.own_code import Code, file_of, given, is_own, read_code
 from data.transforms import is_transform
 from search.experiment.config import ExperimentConfig
 
-Data = dict[str, Any]
+FileContent = dict[str, Any]
 
 
-def with_code(data: Data, base: Path, origin: str) -> Data:
+def with_code(data: FileContent, base: Path, origin: str) -> FileContent:
     """The plain data of an experiment with its section `code` filled in, where it names code. base:
     the folder that its files are relative to. Raises UserError where one cannot be read, or is not
     the one that the section names."""
@@ -59,7 +59,7 @@ def with_mode(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**data, "training": {"mode": "fit", **training}}
 
 
-def with_hyperparameters(data: Data, config: ExperimentConfig, origin: str) -> Data:
+def with_hyperparameters(data: FileContent, config: ExperimentConfig, origin: str) -> FileContent:
     """The plain data of an experiment with the hyperparameters that its model declares, as far as
     it does not write them itself. Runs the model's code. Raises UserError for one that the model
     does not declare."""

@@ -10,7 +10,7 @@ from search.report.measures import heads_cut
 from search.training.modes import mode_of
 
 AMPLE = 5  # times patience: far more than most networks take
-MOST = 0.5  # of a training's heads, cut
+MOST_HEADS_CUT = 0.5  # of a training's heads, cut
 
 
 def cut_by_plan(space: Space) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def cut_at_first(record: TrialRecord) -> str | None:
     """
     cut, heads = heads_cut(record), record.result.num_heads if record.result else 0
     meant = record.spec.settings.training.clean_epochs > 0
-    if record.trial or meant or not heads or cut < MOST * heads:
+    if record.trial or meant or not heads or cut < MOST_HEADS_CUT * heads:
         return None
     return (
         f"training.max_epochs cut {cut} of {plural(heads, 'head')} of no augmentation, which "

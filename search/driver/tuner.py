@@ -19,7 +19,7 @@ from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
 
-OWN = "hyperparameters."  # of a model of the user's own, in tables
+OWN_PREFIX = "hyperparameters."  # of a model of the user's own, in tables
 
 if TYPE_CHECKING:
     import keras
@@ -159,7 +159,7 @@ class TunerCalls:
         space = self.config.space
         trial = Trial(hyperparameters=space.hyperparameters(), trial_id=str(record.trial))
         values = space.typed_values(record.settings)
-        own = {name.removeprefix(OWN): value for name, value in values.items()}
+        own = {name.removeprefix(OWN_PREFIX): value for name, value in values.items()}
         trial.hyperparameters.values |= own | values  # by the names in its build function, too
         trial.status = "COMPLETED" if record.status == "completed" else "FAILED"
         trial.score = record.result.score if record.result else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OTHERS = re.compile(r"(keras:[A-Za-z]\w{0,99}|file)(:[^:\n]{1,200})?")
 SMALLEST = 8  # the least that any data set has; a network may refuse more
-KEY = "model.backbone"
+NAMED = "model.backbone"
 
 
 def is_file(name: str) -> bool:
@@ -54,7 +54,7 @@ def _module_of(constructor: str) -> Any:
     names = [each for each, value in vars(keras.applications).items() if inspect.isfunction(value)]
     if constructor not in names:
         raise UserError(
-            f"{KEY}: keras.applications has no network called {constructor}"
+            f"{NAMED}: keras.applications has no network called {constructor}"
             f"{did_you_mean(constructor, names)}"
         )
     modules = [each for each in vars(keras.applications).values() if inspect.ismodule(each)]
@@ -88,7 +88,7 @@ def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.Keras
     names = [each.name for each in whole.layers]
     if layer and layer[0] not in names:
         raise UserError(
-            f"{KEY}: {name} names a layer that is not there{did_you_mean(layer[0], names)}; its "
+            f"{NAMED}: {name} names a layer that is not there{did_you_mean(layer[0], names)}; its "
             f"last ones are {', '.join(names[-8:])}"
         )
     found = whole.get_layer(layer[0]).output if layer else whole.outputs[0]
@@ -100,6 +100,6 @@ def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.Keras
 def _refused(name: str, image_size: int, error: Exception) -> UserError:
     text = " ".join(str(error).split())[:200]
     return UserError(
-        f"{KEY}: {name} cannot be built for pictures of {image_size} pixels "
+        f"{NAMED}: {name} cannot be built for pictures of {image_size} pixels "
         f"({type(error).__name__}: {text}); choose another image_size, network or file"
     )

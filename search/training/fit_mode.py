@@ -20,10 +20,10 @@ from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Curve
 from search.features.devices import sees_gpu
 from search.training.class_weights import class_weights
-from search.training.head_scores import Answer, HeadScores
+from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.own_model import KEY, Outputs, build_own, hypermodel_of, outputs_of
+from search.training.own_model import BUILD, Outputs, build_own, hypermodel_of, outputs_of
 from search.training.pictures import ImageFeed, digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import (
@@ -95,7 +95,7 @@ class _Fit:
     def steps(self, rows: np.ndarray, size: int) -> int:
         return -(-len(rows) // size)
 
-    def answers(self, rows: np.ndarray) -> Answer:
+    def answers(self, rows: np.ndarray) -> HeadAnswer:
         """On clean pictures: the class int16 [n], the logarithm of the true one's probability,
         float32 [n], and of every one's, float32 [n, classes], where the objective needs them."""
         found = [
@@ -186,9 +186,9 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
     except TrialFailure:
         raise
     except Exception as error:
-        raise at_fault(name, error, KEY) from error
+        raise at_fault(name, error, BUILD) from error
     if not fit.curve:
-        raise UserError(f"{KEY}: the fit of {name} did not call the callbacks that it was given")
+        raise UserError(f"{BUILD}: the fit of {name} did not call the callbacks that it was given")
     return fit
 
 

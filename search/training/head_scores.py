@@ -14,7 +14,7 @@ from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
 
 # predicted int16 [v], log_prob float32 [v] and, where the objective needs them, log_probs float32
 # [v, classes]
-Answer = tuple[np.ndarray, ...]
+HeadAnswer = tuple[np.ndarray, ...]
 
 
 @dataclass
@@ -26,9 +26,9 @@ class _Best:
     choosing: np.ndarray
     value: float = -np.inf
     epoch: int = -1
-    answer: Answer | None = None
+    answer: HeadAnswer | None = None
 
-    def offer(self, epoch: int, value: float, answer: Answer) -> bool:
+    def offer(self, epoch: int, value: float, answer: HeadAnswer) -> bool:
         if not value > self.value:
             return False
         self.value, self.epoch, self.answer = value, epoch, answer
@@ -41,7 +41,7 @@ class _Head:
     whole: _Best
     halves: tuple[_Best, _Best]
     last_epoch: int = -1
-    last_answer: Answer | None = field(default=None)
+    last_answer: HeadAnswer | None = field(default=None)
 
 
 class HeadScores:
@@ -87,12 +87,12 @@ class HeadScores:
         state = self._heads[head]
         return state.last_epoch if self._patience is None else state.whole.epoch
 
-    def optimistic(self, head: int) -> Answer:
+    def optimistic(self, head: int) -> HeadAnswer:
         """The answers of the epoch that was best on these same images."""
         state = self._heads[head]
         return _given(state.last_answer if self._patience is None else state.whole.answer)
 
-    def honest(self, head: int) -> Answer:
+    def honest(self, head: int) -> HeadAnswer:
         """Each image's answer from the epoch chosen on the half it is not in."""
         state = self._heads[head]
         if self._patience is None:
@@ -105,7 +105,7 @@ class HeadScores:
         )
 
 
-def _given(answer: Answer | None) -> Answer:
+def _given(answer: HeadAnswer | None) -> HeadAnswer:
     if answer is None:
         raise ValueError("a head was asked for answers before its first epoch")
     return answer

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from search.features.feature_rows import FeatureRows
-from search.training.head_scores import Answer
+from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadShape, HeadWeights, initial_weights, stacked_model
 from search.training.losses import LOSSES, Loss, log_prob_of_labels
 from search.training.optimizer import Adam
@@ -175,7 +175,7 @@ class Stack:
         labels: np.ndarray,
         rows: Sequence[np.ndarray],
         whole: bool = False,
-    ) -> list[Answer]:
+    ) -> list[HeadAnswer]:
         """For each head's rows: the class given, int16 [v], the log-probability of the true class,
         float32 [v], and where `whole`, of every class, float32 [v, classes].
         """

@@ -17,7 +17,7 @@ from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
 from search.training.class_weights import class_weights
-from search.training.head_scores import Answer
+from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
 from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
@@ -195,7 +195,7 @@ class Lanes:
 
     def predict(
         self, features: FeatureRows, labels: np.ndarray, rows: Sequence[np.ndarray], whole: bool
-    ) -> list[Answer]:
+    ) -> list[HeadAnswer]:
         """As `Stack.predict`, of all heads."""
         _ = features.resident
         parts = self._in_each(

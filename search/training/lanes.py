@@ -13,7 +13,7 @@ from search.features.devices import free_memory, operations_at_once, sees_gpu
 if TYPE_CHECKING:
     import keras
 
-SHARE = 0.5  # of the memory that is free: the last few of an epoch may be twice as many
+MEMORY_SHARE = 0.5  # of the memory that is free: the last few of an epoch may be twice as many
 NUMBER_BYTES = 4 * 2  # a layer's output and its gradient
 _LOG = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def num_lanes(body: keras.Model, batch_size: int, num_threads: int) -> int:
 
 def fitting_lanes(wanted: int, bytes_each: int, free: int | None) -> int:
     """As many of the lanes wanted as `free` bytes hold, at least one. None: not known."""
-    fit = wanted if free is None else min(wanted, int(SHARE * free) // bytes_each)
+    fit = wanted if free is None else min(wanted, int(MEMORY_SHARE * free) // bytes_each)
     if fit >= wanted:
         return wanted
     _say_once(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search.training.depthwise import override
-from search.training.head_scores import Answer
+from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.losses import LOSSES
 from search.training.network_variables import (
@@ -132,7 +132,7 @@ class Network:
 
     def predict(
         self, live: Live, batches: Iterable[np.ndarray], labels: np.ndarray, whole: bool = False
-    ) -> Answer:
+    ) -> HeadAnswer:
         """The class given, int16 [v], the log-probability of the label, float32 [v], and where
         `whole`, of every class, float32 [v, classes]."""
         logits = [self._predict(live.trained, live.moving, batch) for batch in batches]

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
-KEY = "model.build"
+BUILD = "model.build"
 MOST_BUILDS = 40  # to find hyperparameters
 LEAST = 1e-7  # of a probability, as Keras's own losses have it
-Kind = Literal["classes", "one_hot", "binary"]
+OutputKind = Literal["classes", "one_hot", "binary"]
 # What Keras calls a loss, in small letters without dashes -> how it takes labels.
-READ_BY_LOSS: dict[str, Kind] = {
+READ_BY_LOSS: dict[str, OutputKind] = {
     "sparsecategoricalcrossentropy": "classes",
     "categoricalcrossentropy": "one_hot",
     "categoricalfocalcrossentropy": "one_hot",
@@ -36,7 +36,7 @@ class Outputs:
     """How a model's outputs are read. kind: how its loss takes labels. logits: whether they are
     logits; else probabilities."""
 
-    kind: Kind
+    kind: OutputKind
     logits: bool
     num_classes: int
 
@@ -68,12 +68,12 @@ def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
     try:
         found = own_function(name)
     except UserError as error:
-        raise UserError(f"{KEY}: {error}") from error
+        raise UserError(f"{BUILD}: {error}") from error
     if isinstance(found, type):
         found = _called(name, found)
         if not isinstance(found, HyperModel):
             raise UserError(
-                f"{KEY}: {name} is a class; allowed: a function that takes hp, or a subclass of "
+                f"{BUILD}: {name} is a class; allowed: a function that takes hp, or a subclass of "
                 "keras_tuner.HyperModel"
             )
     return get_hypermodel(found)
@@ -84,7 +84,7 @@ def _called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return function(*arguments)
     except Exception as error:
-        raise at_fault(name, error, KEY) from error
+        raise at_fault(name, error, BUILD) from error
 
 
 def declared(name: str) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _written(name: str, declared_one: Any) -> Any:
 
 
 def _unsearchable(name: str, parameter: str, why: str) -> UserError:
-    return UserError(f"{KEY}: {name} declares {parameter}, which cannot be searched here: {why}")
+    return UserError(f"{BUILD}: {name} declares {parameter}, which cannot be searched here: {why}")
 
 
 def parameters_of(model: ModelSettings) -> "keras_tuner.HyperParameters":
@@ -171,11 +171,12 @@ def build_own(model: ModelSettings, seed: int) -> "tuple[keras.Model, keras_tune
     built = _called(model.build, hypermodel.build, parameters)
     if not isinstance(built, keras.Model):
         raise UserError(
-            f"{KEY}: {model.build} returned {type(built).__name__}; allowed: a compiled keras.Model"
+            f"{BUILD}: {model.build} returned {type(built).__name__}; allowed: a compiled "
+            "keras.Model"
         )
     if not built.compiled:
         raise UserError(
-            f"{KEY}: {model.build} returned a model that is not compiled; end with "
+            f"{BUILD}: {model.build} returned a model that is not compiled; end with "
             "model.compile(optimizer=..., loss=...)"
         )
     return built, parameters
@@ -190,21 +191,21 @@ def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> 
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{KEY}: the model of {name} takes no pictures [n, {size}, {size}, 3] "
+            f"{BUILD}: the model of {name} takes no pictures [n, {size}, {size}, 3] "
             f"({type(error).__name__}: {text}); dataset.image_size sets their side"
         ) from error
     outputs = _by_loss(built, name, num_classes)
     columns = 1 if outputs.kind == "binary" else num_classes
     if found.shape != (2, columns):
         raise UserError(
-            f"{KEY}: the model of {name} gives outputs {['n', *found.shape[1:]]}; "
+            f"{BUILD}: the model of {name} gives outputs {['n', *found.shape[1:]]}; "
             f"with this loss and {num_classes} classes they are [n, {columns}]"
         )
     sums = found.sum(axis=1) if outputs.kind != "binary" else np.ones(2)
     apart = found.min() < -1e-3 or found.max() > 1 + 1e-3 or abs(sums - 1).max() > 1e-2
     if not outputs.logits and apart:
         raise UserError(
-            f"{KEY}: the loss of {name} takes probabilities, and its outputs are none (from "
+            f"{BUILD}: the loss of {name} takes probabilities, and its outputs are none (from "
             f"{found.min():.3g} to {found.max():.3g}); end in softmax (sigmoid for one output), or "
             "give the loss from_logits=True"
         )
@@ -227,8 +228,8 @@ def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
     if not kinds or (kinds[0] == "binary" and num_classes != 2):
         given = getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss
         raise UserError(
-            f"{KEY}: the model of {name} is compiled with the loss {given}, which does not say how "
-            f"its outputs are read for {num_classes} classes; allowed: sparse or categorical "
+            f"{BUILD}: the model of {name} is compiled with the loss {given}, which does not say "
+            f"how its outputs are read for {num_classes} classes; allowed: sparse or categorical "
             "crossentropy (focal too) on one output a class; binary crossentropy on one output "
             "for two classes"
         )

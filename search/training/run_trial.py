@@ -33,7 +33,7 @@ from search.experiment.trial import (
     TrialSpec,
     TrialTiming,
 )
-from search.training.head_scores import Answer
+from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.leak import leaked
 from search.training.modes import mode_of
@@ -131,7 +131,7 @@ def _probes(trial: LoadedTrial, trained: Trained) -> tuple[Probe, ...]:
     return probe_extremes(trial.dataset, trained.answer, trial.pool, one_seed, trial.spec.probes)
 
 
-def assemble(answers: tuple[Answer, ...], trial: LoadedTrial) -> Predictions:
+def assemble(answers: tuple[HeadAnswer, ...], trial: LoadedTrial) -> Predictions:
     """Each head's answers put in the places of its images: one row per seed, one column per image
     that is ever scored.
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 from search.experiment.objectives import Objective
 from search.experiment.trial import Curve, LostNetwork
-from search.training.head_scores import Answer
+from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
 
@@ -60,7 +60,7 @@ class HeadEpoch:
     log_probs: np.ndarray | None = None
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> HeadAnswer:
         rest = () if self.log_probs is None else (self.log_probs,)
         return self.predicted, self.log_prob, *rest
 
@@ -93,8 +93,8 @@ class TrainedHeads:
     would find another's.
     """
 
-    honest: tuple[Answer, ...]
-    optimistic: tuple[Answer, ...]
+    honest: tuple[HeadAnswer, ...]
+    optimistic: tuple[HeadAnswer, ...]
     best_epochs: tuple[int, ...]
     cut_by_max_epochs: tuple[bool, ...]
     weights: tuple[HeadWeights, ...]

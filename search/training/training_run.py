@@ -6,7 +6,7 @@ epoch is trained is a `Trainer`'s: `heads` and `network_training`.
 import numpy as np
 
 from search.experiment.trial import Curve, LostNetwork
-from search.training.head_scores import Answer, HeadScores
+from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.lost import lost_networks, lost_text, only_guessed
 from search.training.progress import EpochReport, OnEpoch
@@ -53,7 +53,7 @@ class _Run:
         self.scores = HeadScores(self.labels, plan.objective, plan.patience)
         self.active = list(range(len(plan.tasks)))
         self.best: dict[int, HeadWeights] = {}
-        self.answers: list[list[Answer]] = [[] for _ in plan.tasks]
+        self.answers: list[list[HeadAnswer]] = [[] for _ in plan.tasks]
         self.diverged: dict[int, int] = {}  # head -> the epoch, from 0
         self.curves: list[
             np.ndarray

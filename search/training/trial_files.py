@@ -19,7 +19,7 @@ from search.training.head_shape import HeadWeights
 from search.training.progress import EpochReport
 
 VERSION = 2  # of what a checkpoint holds; one of another version is begun anew
-SHARE = 0.05  # of the time may go into writing checkpoints
+WRITING_SHARE = 0.05  # of the time may go into writing checkpoints
 CLIMBING = ("control", "trial")  # kinds whose settings a later rung may want more views of
 _LOG = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        return time.monotonic() - self._written >= self._seconds / SHARE
+        return time.monotonic() - self._written >= self._seconds / WRITING_SHARE
 
     def save(self, arrays: Arrays) -> None:
         """Where the disk refuses, training goes on without, and says so."""
