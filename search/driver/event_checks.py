@@ -5,31 +5,34 @@ event's own types were checked before (`run_reading`).
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from data.augmentations import AUGMENTATIONS
 from data.dataset import SPLIT_NAMES
 from data.errors import UserError
 from data.messages import escaped
+from search.driver.conclusion_checks import check_evidence, check_leak, check_test
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
-from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
-from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.driver.search_so_far import (
+    LARGEST_COUNT,
+    METRICS,
+    MOST_LABEL,
+    MOST_SCORED,
+    SearchSoFar,
+    need,
+    need_augmentation,
+    need_value,
+)
 from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
-from search.experiment.objectives import OBJECTIVES
 from search.experiment.precisions import PRECISIONS
-from search.experiment.space import Space
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Opened, Resumed, Retried, Told
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of, replay
 
-LARGEST_COUNT = 2**53
 MOST_CONFIG_BYTES = 1 << 17
-MOST_CLASSES, MOST_IMAGES, MOST_EPOCHS = 10_000, 10**8, 20_000
-MOST_LABEL = 500  # signs
-METRICS = {name for name, record in OBJECTIVES.items() if record.always}
+MOST_CLASSES, MOST_EPOCHS = 10_000, 20_000
 
 
 def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> None:
@@ -42,7 +45,7 @@ def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> No
                 f"the journal holds {counts[kind]} `{kind}` events; at most {most} are read"
             )
     _check_repeats(events)
-    so_far = _SearchSoFar()
+    so_far = SearchSoFar()
     for number, event in enumerate(events):
         if (event["type"] == "opened") != (number == 0):
             raise JournalError(
@@ -76,51 +79,28 @@ def _check_repeats(events: Sequence[Event]) -> None:
         is_over = kind == "finished" or (is_over and kind == "shown")
 
 
-class _SearchSoFar:
-    """What was said so far."""
-
-    opened: Opened
-    config: ExperimentConfig
-    space: Space
-    backbones: list[tuple[str, str]]
-
-    def __init__(self) -> None:
-        self.records: list[TrialRecord] = []
-
-    def need_trial(self, number: int | None) -> None:
-        _need(
-            number is None or 0 <= number < len(self.records),
-            f"it speaks of trial {number}, which was not asked",
-        )
-
-
-def _need(fact: bool, otherwise: str) -> None:
-    if not fact:
-        raise UserError(otherwise)
-
-
-def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
+def _check_opened(so_far: SearchSoFar, event: Event) -> None:
     opened = replay([event]).opened
     assert opened is not None
-    _need(
+    need(
         len(json.dumps(opened.config)) <= MOST_CONFIG_BYTES,
         f"its config has more than {MOST_CONFIG_BYTES} bytes",
     )
     so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
     so_far.space, so_far.backbones = so_far.config.space, backbones_of(so_far.config)
-    _need(
+    need(
         opened.config_hash == so_far.config.hash,
         f"config_hash is {opened.config_hash!r}, and {so_far.config.hash!r} is its config's, which "
         "was changed or written by another version",
     )
     other = ", ".join(differences(opened.config, so_far.config.filled))[:80]
-    _need(not other, f"its config is not spelled as a search spells it: {other}")
-    _need(
+    need(not other, f"its config is not spelled as a search spells it: {other}")
+    need(
         opened.name == so_far.config.name,
         f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
     )
     fixed = so_far.space.fixed_by_name
-    _need(
+    need(
         _spelled(opened.space) == _spelled(so_far.space.as_json()),
         "space is not that of its config",
     )
@@ -129,7 +109,7 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
         for name, value in opened.fixed.items()
         if name not in fixed or _spelled(value) != _spelled(fixed[name])
     ]
-    _need(not strange, f"fixed is not that of its config: {', '.join(strange[:3])}")
+    need(not strange, f"fixed is not that of its config: {', '.join(strange[:3])}")
     _check_summary(opened, so_far.config)
     _check_environment(opened.environment)
 
@@ -137,39 +117,42 @@ def _check_opened(so_far: _SearchSoFar, event: Event) -> None:
 def _check_summary(opened: Opened, config: ExperimentConfig) -> None:
     summary = opened.dataset
     num_classes = len(summary.class_names)
-    _need(
+    need(
         0 <= opened.earlier_looks <= LARGEST_COUNT and 0 <= opened.started_at <= LATEST,
         "started_at or earlier_looks is no such number",
     )
-    _need(
+    need(
         1 <= num_classes <= MOST_CLASSES and len(set(summary.class_names)) == num_classes,
         "class_names are not names of classes",
     )
-    _need(set(summary.counts) == set(SPLIT_NAMES), f"counts are not of {', '.join(SPLIT_NAMES)}")
+    need(set(summary.counts) == set(SPLIT_NAMES), f"counts are not of {', '.join(SPLIT_NAMES)}")
     counts = [count for split in summary.counts.values() for count in split]
-    _need(
+    need(
         all(len(split) == num_classes for split in summary.counts.values()),
         "counts are not one per class",
     )
-    _need(min(counts) >= 0 and 0 < sum(counts) <= MOST_IMAGES, "counts are not numbers of images")
-    _need(summary.image_size == config.dataset.image_size, "image_size is not that of its config")
+    need(
+        min(counts) >= 0 and 0 < sum(counts) <= MOST_SCORED,
+        "counts are not numbers of images",
+    )
+    need(summary.image_size == config.dataset.image_size, "image_size is not that of its config")
 
 
 def _check_environment(environment: dict[str, Any]) -> None:
     for name in ("packages", "weights"):
         table = environment.get(name, {})
-        _need(
+        need(
             isinstance(table, dict) and all(isinstance(each, str) for each in table.values()),
             f"environment.{name} is no table of texts",
         )
     allowed = tuple(PRECISIONS)
-    _need(
+    need(
         environment.get("precision", allowed[0]) in allowed,
         f"environment.precision; allowed: {', '.join(allowed)}",
     )
 
 
-def _check_asked(so_far: _SearchSoFar, event: Event) -> None:
+def _check_asked(so_far: SearchSoFar, event: Event) -> None:
     record = TrialRecord.model_validate(event["record"])
     told = (
         record.result,
@@ -178,23 +161,23 @@ def _check_asked(so_far: _SearchSoFar, event: Event) -> None:
         record.predictions_sha256,
         record.told_at,
     )
-    _need(
+    need(
         record.trial == len(so_far.records),
         f"trial {record.trial} is asked where {len(so_far.records)} is due",
     )
-    _need(told == (None,) * len(told), "it holds an answer already")
-    _need(
+    need(told == (None,) * len(told), "it holds an answer already")
+    need(
         0 <= record.asked_at <= LATEST
         and 0 <= (record.rung or 0) <= MOST_EPOCHS
         and len(record.label) <= MOST_LABEL,
         "asked_at, rung or label is no such thing",
     )
     if record.duplicate_of is not None:
-        _need(
+        need(
             0 <= record.duplicate_of < record.trial,
             f"it repeats trial {record.duplicate_of}, which does not come before it",
         )
-        _need(
+        need(
             so_far.records[record.duplicate_of].duplicate_of is None,
             "it repeats a trial that repeats another",
         )
@@ -202,55 +185,55 @@ def _check_asked(so_far: _SearchSoFar, event: Event) -> None:
     so_far.records.append(record)
 
 
-def _check_spec(so_far: _SearchSoFar, record: TrialRecord) -> None:
+def _check_spec(so_far: SearchSoFar, record: TrialRecord) -> None:
     spec, evaluation = record.spec, so_far.config.evaluation
     protocol, model = spec.protocol, spec.settings.model
     for name, value in spec.probes.items():
-        _need_value(name, value)
+        need_value(name, value)
     named = so_far.space.named_values(spec.settings)
-    _need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
-    _need(
+    need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
+    need(
         (model.backbone, model.weights) in so_far.backbones
         and model.build == so_far.config.model.written.get("build"),
         "spec.settings.model is none that the config asks for",
     )
-    _need(
+    need(
         spec.settings.training.mode == so_far.space.mode,
         "spec.settings.training.mode is not that of the config",
     )
-    _need(protocol.objective == evaluation.objective, "spec.protocol.objective is another's")
-    _need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
+    need(protocol.objective == evaluation.objective, "spec.protocol.objective is another's")
+    need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
     most_seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
-    _need(
+    need(
         1 <= len(protocol.head_seeds) <= most_seeds,
         f"spec.protocol.head_seeds are {len(protocol.head_seeds)}; allowed: {most_seeds}",
     )
     for value in (protocol.views, protocol.epochs, protocol.head_epochs, protocol.max_epochs):
-        _need(
+        need(
             value in (None, "fresh") or 1 <= int(value) <= MOST_EPOCHS,
             f"spec.protocol says {value} views or epochs",
         )
 
 
-def _check_told(so_far: _SearchSoFar, event: Event) -> None:
+def _check_told(so_far: SearchSoFar, event: Event) -> None:
     told = Told.model_validate(event)
     so_far.need_trial(told.trial)
     record, result = so_far.records[told.trial], told.result
     completed = result.status == "completed"
     if completed:
-        _need(
+        need(
             result.metrics.keys() >= METRICS and result.score is not None,
             "a completed trial has a score and metrics",
         )
-        _need(
+        need(
             result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics"
         )
-        _need(
+        need(
             result.curve is not None and result.timing is not None and bool(result.best_epochs),
             "a completed trial has a curve, a timing and best_epochs",
         )
     trained = completed and record.duplicate_of is None
-    _need(
+    need(
         trained == (told.predictions_file is not None),
         "a trial has predictions where it was trained and completed, and only there",
     )
@@ -259,17 +242,17 @@ def _check_told(so_far: _SearchSoFar, event: Event) -> None:
 
 def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
     epochs = (*result.best_epochs, *result.head_best_epochs)
-    _need(
+    need(
         len(epochs) <= 2 * 100 * 1000 and all(1 <= each <= MOST_EPOCHS for each in epochs),
         "best_epochs are no epochs",
     )
-    _need(
+    need(
         0 <= result.num_heads <= LARGEST_COUNT
         and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
         "num_heads is no number of heads",
     )
     lost = {each.head for each in result.lost}
-    _need(
+    need(
         len(lost) == len(result.lost)
         and (not lost or 2 * len(lost) < result.num_heads > max(lost))
         and all(each.epoch <= MOST_EPOCHS for each in result.lost),
@@ -277,154 +260,55 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
     )
     if result.timing is not None:
         times = result.timing.model_dump().values()
-        _need(all(0 <= each <= LATEST for each in times), "timing holds no durations")
+        need(all(0 <= each <= LATEST for each in times), "timing holds no durations")
     if result.curve is not None:
         lengths = {len(values) for values in result.curve.values.values()}
-        _need(
+        need(
             len(lengths) == 1 and 1 <= max(lengths) <= MOST_EPOCHS,
             "its learning curves are not of the same epochs",
         )
         phases = [count for _, count in result.curve.phases]
-        _need(
+        need(
             not phases or (min(phases) >= 0 and sum(phases) == max(lengths)),
             "the phases of its learning curve are not its epochs",
         )
     for probe in result.probes:
-        _need_augmentation(probe.augmentation)
+        need_augmentation(probe.augmentation)
 
 
-def _need_augmentation(name: str) -> None:
-    """Raises UserError for the name of no augmentation."""
-    _need(name in AUGMENTATIONS, f"{escaped(name[:40])!r} is no augmentation")
-
-
-def _need_value(name: str, value: object) -> None:
-    """Raises UserError for what is no value of an augmentation."""
-    _need_augmentation(name)
-    AUGMENTATIONS[name].parse(value)
-
-
-def _check_evidence(so_far: _SearchSoFar, event: Event) -> None:
-    found = Evidence.model_validate(event["evidence"])
-    for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
-        so_far.need_trial(number)
-    if found.claims is not None:
-        _check_claims(so_far, found, found.claims)
-    if found.answer is not None:
-        answer = found.claims and answer_of(found.claims)
-        said = found.answer.model_copy(update={"shortfall": None})  # is of variances, not claims
-        _need(said == answer, "its answer is not that of its claims")
-    for look in found.looks:
-        _check_rows(look.settled.augmentations)
-        _check_wholes(so_far, look.settled.wholes)
-        _need(
-            all(len(label) <= MOST_LABEL for label in look.spared),
-            "what a look spared is no label",
-        )
-    asked = so_far.config.search.looks or ()
-    _need(len(found.looks) == len(asked), f"it has {len(found.looks)} looks; planned: {len(asked)}")
-    _need(
-        found.by_class.keys() <= set(so_far.opened.dataset.class_names),
-        "by_class names other classes",
-    )
-
-
-def _check_claims(so_far: _SearchSoFar, found: Evidence, claims: Claims) -> None:
-    """Each is of an augmentation and of strengths that it can have, or of a setting that was
-    trained."""
-    _check_rows(claims.augmentations)
-    _check_wholes(so_far, claims.wholes)
-    labels = {each.label for each in claims.wholes}
-    known = {*found.trained, *found.sources}
-    _need(labels <= known, "its claims are of settings that no trial was of")
-
-
-def _check_rows(rows: Iterable[AugmentationClaims]) -> None:
-    for each in rows:
-        ends = (each.strengths.first, each.strengths.last) if each.strengths else ()
-        points = (point.value for point in (*each.curve, *each.curve_beside))
-        judged = () if each.strength is None and each.alone is None else (each.strength,)
-        for value in (*judged, *ends, *points):
-            _need_value(each.name, value)
-
-
-def _check_wholes(so_far: _SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
-    names = {*so_far.space.fixed_by_name, *so_far.space.as_json()}
-    for whole in wholes:
-        _need(len(whole.label) <= MOST_LABEL, "its claims are of what is no label")
-        for name in AUGMENTATIONS.keys() & whole.settings.keys():
-            _need_value(name, whole.settings[name])
-        strange = [
-            name
-            for name, value in whole.settings.items()
-            if name not in AUGMENTATIONS
-            and (name not in names or not isinstance(value, str | int | float | None))
-        ]
-        _need(not strange, f"it claims of settings that are none: {', '.join(strange)[:60]}")
-
-
-def _check_test(so_far: _SearchSoFar, event: Event) -> None:
-    found = TestResult.model_validate(event["test"])
-    num_classes = len(so_far.opened.dataset.class_names)
-    _need(
-        0 <= found.num_images <= MOST_IMAGES and 1 <= found.looks <= LARGEST_COUNT,
-        "num_images or looks is no such number",
-    )
-    _need(
-        len(found.confusion) == num_classes
-        and all(len(row) == num_classes for row in found.confusion),
-        "confusion is not of its classes",
-    )
-    _need(
-        all(0 <= each <= MOST_IMAGES for row in found.confusion for each in row),
-        "confusion holds no numbers of images",
-    )
-    for score in (found.none, found.chosen):
-        _need(score is None or score.metrics.keys() >= METRICS, "its scores have no metrics")
-    _need(
-        (found.chosen is None) == (found.effect is None),
-        "it has an effect without a second model, or the reverse",
-    )
-
-
-def _check_leak(so_far: _SearchSoFar, event: Event) -> None:
-    for score in LeakDemo.model_validate(event["leak"]).scores:
-        so_far.need_trial(score.trial)
-
-
-def _check_resumed(so_far: _SearchSoFar, event: Event) -> None:
+def _check_resumed(so_far: SearchSoFar, event: Event) -> None:
     """What a later sitting changed is of what may change, and gives a config again."""
     resumed = Resumed.model_validate(event)
     barred = [key for key in resumed.changed if not may_change(key)]
-    _need(not barred, f"it changes {', '.join(barred[:3])}, which makes another search")
+    need(not barred, f"it changes {', '.join(barred[:3])}, which makes another search")
     if not resumed.changed:
-        _need(not resumed.config_hash, "it has a config_hash, and changes nothing")
+        need(not resumed.config_hash, "it has a config_hash, and changes nothing")
         return
     for key, (then, now) in resumed.changed.items():
         before = dict(by_place(so_far.config.filled)).get(key)
-        _need(
+        need(
             _spelled(then) == _spelled(before),
             f"{key} is said to have been {_spelled(then)[:60]}, and was {_spelled(before)[:60]}",
         )
-        _need(_spelled(then) != _spelled(now), f"{key} is said to have changed, and has not")
+        need(_spelled(then) != _spelled(now), f"{key} is said to have changed, and has not")
     config = changed(so_far.config.filled, resumed.changed)
     so_far.config = parse_config(config, "the config as it was changed")
-    _need(
+    need(
         so_far.config.hash == resumed.config_hash,
         "config_hash is not that of the config as changed",
     )
 
 
-def _check_retried(so_far: _SearchSoFar, event: Event) -> None:
+def _check_retried(so_far: SearchSoFar, event: Event) -> None:
     """It goes back to a trial that was asked; those from there on are asked again."""
     retried = Retried.model_validate(event)
     known = range(retried.first, len(so_far.records))
-    _need(
+    need(
         retried.first <= len(so_far.records),
         f"it goes back to trial {retried.first}, which was not asked",
     )
-    _need(bool(retried.trials) or retried.lifts_cut, "it tries nothing again")
-    _need(
+    need(bool(retried.trials) or retried.lifts_cut, "it tries nothing again")
+    need(
         all(n in known for n in retried.trials), "its trials are not of those that it goes back to"
     )
     del so_far.records[retried.first :]
@@ -434,13 +318,13 @@ def _spelled(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-_CHECKS: dict[str, Callable[[_SearchSoFar, Event], None]] = {
+_CHECKS: dict[str, Callable[[SearchSoFar, Event], None]] = {
     "opened": _check_opened,
     "asked": _check_asked,
     "told": _check_told,
-    "evidence": _check_evidence,
-    "test": _check_test,
-    "leak": _check_leak,
+    "evidence": check_evidence,
+    "test": check_test,
+    "leak": check_leak,
     "resumed": _check_resumed,
     "retried": _check_retried,
 }
