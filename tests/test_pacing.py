@@ -1,6 +1,7 @@
 """`search.max_hours`: trials are asked for until what follows would not fit; and the best found so
 far is confirmed."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 from states import make_state
 
+from search.commands.check import make_plan
 from search.driver import session
 from search.driver.experiment_file import parse_config
 from search.driver.run_reading import open_run
@@ -142,3 +144,15 @@ def test_augmentations_that_are_always_on_are_trained_alone_and_counted_and_opti
     assert workload(config).phases["ablation"].trials == 2
     # confirmed: none, two controls, the expected best, three trials; two alone; the test's two
     assert trained_later(config) == (1 + 3 + 2, 2 + 3 + 1 + 3 + 2)
+
+
+def test_check_says_where_a_measured_effect_is_from(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(finished_run)
+    monkeypatch.chdir(tmp_path)
+    told = "is told by what runs/"
+    assert not any(told in line for line in make_plan(config).remarks)
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(finished_run, tmp_path / "runs" / config.name)
+    assert any(told in line for line in make_plan(config).remarks)

@@ -121,6 +121,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         network=network,
         remarks=(
             *prepared.space.remarks(),
+            *_told_by(prepared, resources.views_dir.parent),
             *_cut_short(prepared, resources),
             *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
@@ -128,6 +129,13 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
             *_looks(config),
         ),
     )
+
+
+def _told_by(prepared: Prepared, run_dir: Path) -> list[str]:
+    """Where the plan is not only of this file: the same file in another place has another one."""
+    if _measured(prepared, run_dir) is None:
+        return []
+    return [f"the effect that can be found is told by what {run_dir} has measured already"]
 
 
 def _looks(config: ExperimentConfig) -> list[str]:
