@@ -24,7 +24,7 @@ picture: $(INSTALLED)
 	cp $(RUN)/figures/forest.png docs/images/forest.png
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 # What takes minutes and proves more: many more fuzzed files, kills, every backbone exported.
 torture: $(INSTALLED)

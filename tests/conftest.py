@@ -1,6 +1,5 @@
 """Fixtures that several test modules share, and the option `--pure`."""
 
-import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -179,17 +178,3 @@ def browser() -> "Iterator[Any]":
         )
         yield started
         started.close()
-
-
-@pytest.fixture(autouse=True)
-def loggers_are_heard() -> None:
-    """A test that looks at a log may come after one in whose process a library switched off the
-    loggers that it found (Alembic's `fileConfig` does, in a program that MLflow's store is made
-    in)."""
-    logging.disable(logging.NOTSET)
-    logging.getLogger().setLevel(logging.WARNING)
-    names = [*logging.root.manager.loggerDict, "search", "data"]
-    for name in [each for each in names if each.partition(".")[0] in ("search", "data")]:
-        logger = logging.getLogger(name)
-        logger.disabled, logger.propagate = False, True
-        logger.setLevel(logging.NOTSET)

@@ -154,5 +154,6 @@ def _import_nncf() -> ModuleType:
         import nncf
     finally:
         logging.setLoggerClass(before)
-    nncf.set_log_level(logging.ERROR)
+    # Not `nncf.set_log_level`: it turns down whatever handlers its logger shares with others.
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
