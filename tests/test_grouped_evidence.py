@@ -142,6 +142,6 @@ def test_a_search_over_groups_by_macro_f1_says_so_and_is_verified(tmp_path: Path
     run = undisturbed(config, tmp_path / "run").run_dir
     page = (run / "report.html").read_text()
     assert "images of 16 groups resampled together" in page
-    assert "macro-F1" in page
+    assert "macro-F1 without augmentation" in page
     assert '"count":16' in (run / "journal.jsonl").read_text()
     assert verify(run).same

@@ -193,6 +193,18 @@ class RecordView:
     def ranked_controls(self) -> tuple[TrialRecord, ...]:
         return fullest(self.of_kind("control"))
 
+    @property
+    def figure_name(self) -> str | None:
+        """Of what is searched for, in words; None where that is accuracy, which is shown anyway."""
+        return None if self.objective == "accuracy" else OBJECTIVES[self.objective].words
+
+    def figure(self, record: TrialRecord | None) -> float | None:
+        """A trial's figure of what is searched for. No interval: only differences of it have
+        one."""
+        if record is None or record.result is None:
+            return None
+        return record.result.metrics.get(self.objective)
+
     def accuracy(
         self, record: TrialRecord | None, optimistic: bool = False
     ) -> tuple[float, tuple[float, float]] | None:

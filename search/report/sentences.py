@@ -27,6 +27,8 @@ def facts(view: SearchView) -> list[tuple[str, str]]:
     """The few figures under the answer, each with its interval where it is a measurement."""
     found = []
     baseline = view.baseline("confirm") or view.baseline()
+    if view.figure_name and (figure := view.figure(baseline)) is not None:
+        found.append((f"{view.figure_name} without augmentation", f"{figure:.3f}"))
     if accuracy := view.accuracy(baseline):
         found.append(("accuracy without augmentation", percent_text(*accuracy)))
     if view.test and view.test.effect:

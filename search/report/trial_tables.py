@@ -75,11 +75,17 @@ def _measured_columns(view: SearchView) -> Iterator[Column[TrialRecord]]:
         found = view.accuracy(record, optimistic)
         return Cell(percent_text(*found), found[0]) if found else Cell("")
 
+    def figure(record: TrialRecord) -> Cell:
+        found = view.figure(record)
+        return Cell("" if found is None else f"{found:.3f}", found)
+
     yield Column("trial", lambda record: str(record.trial))
     yield Column("kind", lambda record: record.kind)
     yield Column(OWN_EFFECT, effect, view.unit.name, "number")
     yield Column("by all trainings (95 %)", claimed, view.unit.name, "number")
     yield Column("what", what_text, kind="long")
+    if view.figure_name:
+        yield Column(view.figure_name, figure, kind="share")
     yield Column("accuracy (95 %)", accuracy, kind="share")
     # of the epochs that were best on the very images scored, as scripts report it
     yield Column("optimistic", lambda record: accuracy(record, optimistic=True), kind="share")
