@@ -150,9 +150,9 @@ SHORTFALL = Shortfall(
 )
 WORDS = (
     "It cannot be told whether augmentation helps: an effect below 0.8 points was invisible here. "
-    "One of 0.5 points would be found 4 times in 5, the cheapest first: with 12 seeds in place of "
-    "5 (evaluation.confirm.seeds); or with 5 folds in place of 1 (evaluation.folds); or with about "
-    "800 images scored in place of 270."
+    "What finds an effect of 0.5 points 4 times in 5, the cheapest way first: 12 seeds instead of "
+    "5 (evaluation.confirm.seeds); or 5 folds instead of 1 (evaluation.folds); or about 800 scored "
+    "images instead of 270."
 )
 
 

@@ -57,15 +57,16 @@ def _what_would_show(view: SearchView, found: Answer) -> str:
     """The cheapest way first."""
     missed = found.shortfall
     if missed is None or not missed.ways:
+        alone = "evaluation.ablation" if view.confirmation_is_on else "evaluation.confirm"
         return (
-            "More seeds, more images, and each augmentation trained alone (evaluation.ablation) "
-            "show smaller ones."
+            f"More seeds, more images, and each augmentation trained alone ({alone}) show smaller "
+            "ones."
         )
     ways = [_way(view, size, missed.now) for size in missed.ways]
-    one = "" if len(ways) == 1 else ", the cheapest first"
+    order = "" if len(ways) == 1 else ", the cheapest way first"
     return (
-        f"One of {_amount(view, missed.target)} would be found 4 times in 5{one}: with "
-        f"{'; or with '.join(ways)}."
+        f"What finds an effect of {_amount(view, missed.target)} 4 times in 5{order}: "
+        f"{'; or '.join(ways)}."
     )
 
 
@@ -73,11 +74,11 @@ def _way(view: SearchView, size: Size, now: Size) -> str:
     key = "evaluation.confirm.seeds" if view.confirmation_is_on else "evaluation.seeds"
     changes = []
     if size.folds != now.folds:
-        changes.append(f"{size.folds} folds in place of {now.folds} (evaluation.folds)")
+        changes.append(f"{size.folds} folds instead of {now.folds} (evaluation.folds)")
     if size.seeds != now.seeds:
-        changes.append(f"{plural(size.seeds, 'seed')} in place of {now.seeds} ({key})")
+        changes.append(f"{plural(size.seeds, 'seed')} instead of {now.seeds} ({key})")
     if size.images != now.images and size.folds == now.folds:
-        changes.append(f"about {size.images:,} images scored in place of {now.images:,}")
+        changes.append(f"about {size.images:,} scored images instead of {now.images:,}")
     return " and ".join(changes)
 
 
