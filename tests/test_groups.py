@@ -165,7 +165,7 @@ def test_no_pattern_takes_time_that_doubles_with_every_letter() -> None:
 
 
 def test_a_pattern_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_pattern, "MOST_SECONDS", 0.0)
+    monkeypatch.setattr(group_pattern, "PATTERN_SECONDS", 0.0)
     with pytest.raises(UserError, match="takes more than"):
         groups_of_paths(r"(a)", ["a"])
 

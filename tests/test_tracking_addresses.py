@@ -52,6 +52,8 @@ from search.experiment.tracking_uri import (
         ("http://u:hun ter2@hun ter2@h/x", "http://***@h/x"),
         ("https://h/x?key=hun@ter2 is", "https://***@*** is"),
         ("http:/h/x?token=hunter2", "http:/h/x?token=***"),
+        ("user=u password=hunter2 host=h", "user=u password=*** host=h"),
+        ("Server=h;Uid=u;Pwd='hun ter2';", "Server=h;Uid=u;Pwd=***;"),
         ("u:hunter2@[::1]:5000", "***@[::1]:5000"),
         ("note: mail me@host at 10:30 me@host", "note: mail me@host at 10:30 me@host"),
         ("path: /data/a@b", "path: /data/a@b"),
@@ -78,6 +80,9 @@ def test_credentials_are_left_out_of_what_is_shown(text, shown):
         ("postgresql://u:hunter2", "postgresql://u:***"),
         ("http:/u:hunter2/x", "http:/u:***/x"),
         ("https://h/x?key=hun@ter2", "https://***@***"),
+        ("http://[::1]:hunter2/", "http://[::1]:***/"),
+        ("http://[::1]:5000/x", "http://[::1]:5000/x"),
+        ("user=u password=hunter2 host=h", "user=u password=*** host=h"),
         ("localhost:5000", "localhost:5000"),
         ("C:\\mlruns", "C:\\mlruns"),
     ],
@@ -208,3 +213,14 @@ def test_files_go_beside_the_run_directory_or_where_the_server_says(tmp_path):
         == (tmp_path / "runs" / "mlartifacts").as_uri()
     )
     assert artifact_location("https://h", run_dir) is None
+
+
+@pytest.mark.parametrize("section", ["execution.address", "tracking.experiment"])
+def test_other_addresses_that_are_stored_hold_no_password(section):
+    from search.driver.experiment_file import parse_config
+
+    first, last = section.split(".")
+    data = {"name": "x", "dataset": {"source": "digits"}, first: {last: "ray://u:hunter2@h:1"}}
+    with pytest.raises(UserError, match=r"holds what may be a password") as caught:
+        parse_config(data, "x.yaml")
+    assert "hunter2" not in str(caught.value)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, create_model
 
 from data.settings import DatasetConfig, NameIn
-from search.experiment.secrets import shown_uri
+from search.experiment.secrets import shown_uri, without_secret
 from search.experiment.sections import (
     USUAL,
     AugmentationSection,
@@ -148,7 +148,7 @@ class TrackingConfig(Described):
 
     uri: Annotated[str, AfterValidator(check_uri)] | None = "sqlite:///mlflow.db"
     """Where MLflow keeps the search; null for nowhere."""
-    experiment: str | None = None
+    experiment: Annotated[str, AfterValidator(without_secret)] | None = None
     """MLflow's experiment; the file's name by default."""
 
 
@@ -171,7 +171,7 @@ class ExecutionConfig(Described):
     """How answers reach the algorithm: in the order of the trials, so that the search repeats,
     or `eager`, as they come: faster where trials differ in length, and another search each time
     (a resumed one keeps to what its journal says)."""
-    address: str = "auto"
+    address: Annotated[str, AfterValidator(without_secret)] = "auto"
     """The cluster's, for an engine that has one."""
     resources: TrialShare = TrialShare()
     """What a trial asks of a cluster."""

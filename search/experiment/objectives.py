@@ -25,6 +25,7 @@ from search.experiment.influence import (
     macro_f1,
 )
 
+SHOWN_ANYWAY = "accuracy"  # beside whatever is searched for, since everyone reads it
 _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0
 
 

@@ -7,6 +7,8 @@ import os
 import re
 from urllib.parse import unquote_plus
 
+from data.errors import UserError
+
 MASK = "***"
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
@@ -28,7 +30,13 @@ _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 _HOST_FOLLOWS = re.compile(r"@(?=[\w\[*/])")
 _ADDRESS = re.compile(r":[/\\]+[^\s\"'<>]*")
 _NO_PORT = re.compile(
-    r"\A((?:[A-Za-z][\w+.\-]*:[/\\]+)?[^/\\?#;:\[]*):(?!\d{0,5}(?:[/?#;,]|\Z))[^/?#;]*"
+    r"\A((?:[A-Za-z][\w+.\-]*:[/\\]+)?(?:\[[^\]/]*\]|[^/\\?#;:\[]*))"
+    r":(?!\d{0,5}(?:[/?#;,]|\Z))[^/?#;]*"
+)
+# As drivers take them: `host=h password=pw`, `Server=h;Pwd=pw`.
+_NAMED = re.compile(
+    r"(?i)(?<![^\W_])((?:password|passwd|pwd|passphrase|secret|token|api_?key)\s*=\s*)"
+    r"(?!\*\*\*)('[^']*'|\"[^\"]*\"|[^\s;&,\"'<>)]+)"
 )
 
 
@@ -51,7 +59,7 @@ def shown_uri(uri: str) -> str:
     scheme, separator, rest = uri.partition("://")
     if not separator or not _SCHEME.match(scheme):
         scheme, separator, rest = "", "", uri
-    return f"{scheme}{separator}{_without_secrets(scheme, rest)}"
+    return _NAMED.sub(rf"\1{MASK}", f"{scheme}{separator}{_without_secrets(scheme, rest)}")
 
 
 def shown_override(text: str) -> str:
@@ -82,7 +90,18 @@ def redacted(text: str) -> str:
                 shown.append(f"{MASK}@")
                 done = next(_WORD_ENDS.finditer(text, done)).start()
             shown.append(MASK)
-    return _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
+    hidden = _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
+    return _NAMED.sub(rf"\1{MASK}", hidden)
+
+
+def without_secret(text: str) -> str:
+    """The same text, which is to be stored. Raises UserError where it holds an address with what
+    may be secret."""
+    if (shown := redacted(text)) != text:
+        raise UserError(
+            f"{shown!r} holds what may be a password, and is stored with the search; leave it out"
+        )
+    return text
 
 
 def _credentials_begin(before: str) -> int | None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from search.evidence.findings import LeakDemo, TestResult
-from search.experiment.objectives import OBJECTIVES, Unit
+from search.experiment.objectives import OBJECTIVES, SHOWN_ANYWAY, Unit
 from search.experiment.precisions import Part, Precision
 from search.experiment.trial import STREAMS, Probe, TrialRecord, setting_key
 from search.journal.events import Opened
@@ -196,7 +196,7 @@ class RecordView:
     @property
     def figure_name(self) -> str | None:
         """Of what is searched for, in words; None where that is accuracy, which is shown anyway."""
-        return None if self.objective == "accuracy" else OBJECTIVES[self.objective].words
+        return None if self.objective == SHOWN_ANYWAY else OBJECTIVES[self.objective].words
 
     def figure(self, record: TrialRecord | None) -> float | None:
         """A trial's figure of what is searched for. No interval: only differences of it have
