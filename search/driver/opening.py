@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from search.driver.cut_short import cut_by_plan
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
 from search.driver.prepare import (
-    OnImages,
+    Heard,
     Prepared,
     check_model,
     describe_environment,
@@ -119,7 +119,8 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    prepared = _prepare(config, run_dir, log.state.opened, on_images, progress.message)
+    heard = Heard(on_images, progress.doing, progress.message)
+    prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared)
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
     for line in (*notes, *choice, *cut_by_plan(prepared.space)):
@@ -135,15 +136,14 @@ def _prepare(
     config: ExperimentConfig,
     run_dir: Path,
     opened: Opened | None,
-    on_images: OnImages,
-    say: Callable[[str], None],
+    heard: Heard,
 ) -> Prepared:
     """A search that was begun goes on in its own precision. Raises UserError where that cannot be
     had any more."""
     resources = resources_of(config, run_dir)
     if opened is None:
-        return prepare(config, resources, on_images, say=say)
-    prepared = prepare(config, resources, on_images, opened.environment.get("precision", "float32"))
+        return prepare(config, resources, heard)
+    prepared = prepare(config, resources, heard, opened.environment.get("precision", "float32"))
     require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
     return prepared
 

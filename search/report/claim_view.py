@@ -35,7 +35,7 @@ class Judged:
     setting, against no augmentation.
 
     claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
-    words.
+    words. is_read_off: no training had this strength.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Judged:
     measured: Estimate | None
     claims: AugmentationClaims | None = None
     doubts: tuple[str, ...] = ()
+    is_read_off: bool = False
 
     @property
     def within(self) -> Estimate | None:
@@ -143,7 +144,23 @@ class ClaimView(RecordView):
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
         word = self._word(measured)
-        return Judged(name, word, measured, claims, self._doubts(word, rests_on))
+        is_read_off = claims is not None and measured is not None
+        is_read_off &= not any(self._has_strength(each, claims) for each in rests_on)
+        return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
+
+    def _has_strength(self, record: TrialRecord, claims: AugmentationClaims | None) -> bool:
+        """Whether a training that counts has an augmentation at the strength it is judged at, alone
+        or among others. On lower rungs none counts."""
+        own = record.spec.settings.augmentation.get(claims.name) if claims else None
+        if claims is None or own is None or record.rung not in (None, self._top_rung):
+            return False
+        parse = AUGMENTATIONS[claims.name].parse
+        return bool(parse(own) == parse(claims.strength))
+
+    @cached_property
+    def _top_rung(self) -> int | None:
+        rungs = (record.rung for record in self.in_tables if record.rung is not None)
+        return max(rungs, default=None)
 
     def _word(self, measured: Estimate | None) -> VerdictWord:
         return "NOT TRIED" if self.claims is None else word_of(measured, self.claims.negligible)

@@ -26,6 +26,11 @@ def seconds_of(amounts: Mapping[str, float], rates: Mapping[str, float], workers
     return sum(amount * rates[kind] for kind, amount in amounts.items()) / workers
 
 
+def share_done(passed: float, left: float) -> float:
+    """Of the seconds that a search takes in all, the share that has passed."""
+    return passed / (passed + left) if passed > 0 else 0.0
+
+
 @dataclass(frozen=True)
 class ExpectedWork:
     """What a search has before it. plan: the work of each phase, in order, in any one unit. of:

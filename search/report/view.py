@@ -16,9 +16,10 @@ from search.evidence.answer import Estimate, candidates, disagree
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
-from search.report.wording import settings_text
+from search.report.wording import NUMBERED, settings_text
 
 NO_AUGMENTATION = "no augmentation"
+RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
 
 
 @dataclass(frozen=True)
@@ -123,19 +124,28 @@ class SearchView(ClaimView):
     @cached_property
     def whole_name(self) -> str:
         """Of the setting whose effect stands above the single augmentations'."""
-        return self.policy.name if self.policy else "policy as a whole"
+        return self.policy.name if self.policy else RECOMMENDED_SETTING
 
     def _whole_name(self, label: str) -> str:
         if self.used:
-            return "policy as a whole"
-        expected = self.claims is not None and label == self.claims.recommended
-        return "expected best, whole" if expected else f"{label}, whole"
+            return RECOMMENDED_SETTING
+        return self.named(label) or "best setting measured"
+
+    def named(self, label: str) -> str:
+        """A whole setting's name; empty where it has none but what it sets."""
+        if self.claims is not None and label == self.claims.recommended:
+            return EXPECTED_BEST
+        return "" if NUMBERED.fullmatch(label) else label
+
+    def in_words(self, label: str, settings: Mapping[str, Any]) -> str:
+        """A whole setting, by its name where it has one."""
+        return self.named(label) or settings_text(settings, self.image_size)
 
     @property
     def within_name(self) -> str:
         """Beside what it was seen what an augmentation adds."""
         is_used = self.used and self.claims and self.used_label == self.claims.recommended
-        return "beside the policy" if is_used else "beside the expected best"
+        return f"beside the {RECOMMENDED_SETTING if is_used else EXPECTED_BEST}"
 
     @property
     def only_one_recommended(self) -> tuple[str, ...]:
