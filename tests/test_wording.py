@@ -372,8 +372,12 @@ def test_below_the_answer_stand_its_strengths_and_what_could_not_be_seen() -> No
         "width_shift_range 0 to 0.2; zoom_range 0 to 0.3."
     )
     assert unseen == (
-        "What could not be seen: of rotation_range alone, which is known least, a gain below 0.6 "
+        "What could not be seen: of width_shift_range, which is known least, a gain below 0.6 "
         "points would have been found less than 4 times in 5."
+    )
+    sure = make_claims(half_width=0.004, alone={"width_shift_range": -0.005, "zoom_range": 0.0006})
+    assert with_answer(answered(sure))[1] == (
+        "No gain that matters went unseen: alone, no other augmentation gains more than 0.5 points."
     )
     assert with_answer(SearchView(without_recommendation())) == []  # the answer says it itself
     assert with_answer(SearchView(make_state("search"))) == []

@@ -6,7 +6,7 @@ tell; then what must be known with it.
 from collections.abc import Iterator
 
 from data.messages import plural
-from search.evidence.answer import Answer, Size, VerdictWord, least_known
+from search.evidence.answer import Answer, Size, VerdictWord
 from search.report.claim_view import Judged
 from search.report.view import SearchView
 from search.report.wording import effect_text, estimate_text, size_text, strength_text
@@ -31,11 +31,11 @@ def answer(view: SearchView) -> str:
 
 
 def with_answer(view: SearchView) -> list[str]:
-    """What belongs to an answer that is settled: which other strengths would do, and what could not
-    be seen."""
-    if view.answer is None:
+    """What belongs to an answer that uses a setting: which other strengths would do, and what could
+    not be seen. The other answers say it themselves."""
+    if view.answer is None or view.answer.kind != "use":
         return []
-    return [*_strengths(view), *_unseen(view, view.answer)]
+    return [*_strengths(view), *_unseen(view)]
 
 
 def _strengths(view: SearchView) -> Iterator[str]:
@@ -57,16 +57,25 @@ def range_text(judged: Judged) -> str:
     return f"{ends}, best at its edge" if found.at_edge else ends
 
 
-def _unseen(view: SearchView, found: Answer) -> Iterator[str]:
-    """Where the answer itself does not say it."""
-    least = least_known(view.claims) if view.claims else None
-    if found.kind == "cannot_tell" or found.detectable is None or least is None:
-        return
-    yield (
-        f"What could not be seen: of {view.in_words(least.label, least.settings)}, which is known "
-        "least, a gain below "
-        f"{size_text(found.detectable, view.unit)} would have been found less than 4 times in 5."
-    )
+def _unseen(view: SearchView) -> Iterator[str]:
+    """Where the answer uses a setting; any other says it itself."""
+    measured = [(each, found) for each in view.augmentations if (found := each.measured)]
+    others = [(each, found) for each, found in measured if each.verdict != "HELPS"]
+    negligible = view.claims.negligible if view.claims else 0.0
+    unknown = [pair for pair in others if pair[1].ci[0] <= 0 and pair[1].ci[1] > negligible]
+    if unknown:
+        least, found = max(unknown, key=lambda pair: pair[1].detectable)
+        yield (
+            f"What could not be seen: of {least.name}, which is known least, a gain below "
+            f"{size_text(found.detectable, view.unit)} would have been found less than 4 times in "
+            "5."
+        )
+    elif others:
+        most = max(0.0, *(found.ci[1] for _, found in others))
+        yield (
+            "No gain that matters went unseen: alone, no other augmentation gains more than "
+            f"{size_text(most, view.unit)}."
+        )
 
 
 def beside_answer(view: SearchView) -> list[str]:

@@ -35,7 +35,7 @@ class Judged:
     setting, against no augmentation.
 
     claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
-    words. is_read_off: no training had this strength.
+    words. is_read_off: no training had this strength. sets: what a whole setting sets, in words.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Judged:
     claims: AugmentationClaims | None = None
     doubts: tuple[str, ...] = ()
     is_read_off: bool = False
+    sets: str = ""
 
     @property
     def within(self) -> Estimate | None:
@@ -68,7 +69,6 @@ class WholeSetting:
     verdict: VerdictWord
     measured: Estimate | None
     settings: Mapping[str, Any]
-    is_recommended: bool
     doubts: tuple[str, ...] = ()
 
 
@@ -215,7 +215,6 @@ class ClaimView(RecordView):
             word,
             claim.measured,
             searched_part(claim.settings) or own,
-            bool(self.answer and self.answer.kind == "use" and self.answer.label == claim.label),
             self._doubts(word, self._trained_as(claim.label)),
         )
 

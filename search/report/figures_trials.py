@@ -21,7 +21,7 @@ from search.report.figure_style import (
     thinned,
 )
 from search.report.figures_effects import label_effects, scaled
-from search.report.measures import budget, most_budget
+from search.report.measures import budget, given_text, most_budget
 from search.report.view import SearchView
 from search.report.wording import (
     effect_text,
@@ -39,7 +39,7 @@ MOST_LABELS, MOST_ROWS = 60, 300
 def draw_floor(view: SearchView, width: float) -> Any | None:
     """Measured trials and controls, best first, against zero and the null floor; of very many,
     some."""
-    unit, every = view.unit, floor_rows(view, 14 if is_narrow(width) else 52)
+    unit, every = view.unit, floor_rows(view, 16 if is_narrow(width) else 52)
     if not every:
         return None
     few = {id(row) for row in thinned(every, MOST_ROWS)}
@@ -92,7 +92,7 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
     )
     return [
         Row(
-            label=_trial_label(record, limit),
+            label=_trial_label(record, limit, budget(record) < top),
             value=record.effect.delta,
             low=record.effect.ci_low,
             high=record.effect.ci_high,
@@ -105,12 +105,12 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
     ]
 
 
-def _trial_label(record: TrialRecord, limit: int) -> str:
+def _trial_label(record: TrialRecord, limit: int, is_hollow: bool) -> str:
     number, is_control = number_text(record.trial), record.kind == "control"
     if limit < 20:
         return shortened(record.label, limit) if is_control else number
     what = shortened(record.label, limit) if is_control else settings_of(record, limit)
-    return f"{what}  {number}"
+    return f"{what}, {given_text(record)}  {number}" if is_hollow else f"{what}  {number}"
 
 
 def _legend(axes: Any, rows: list[Row], unit: str) -> None:

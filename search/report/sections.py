@@ -71,8 +71,9 @@ def rungs_sentence(view: SearchView) -> str | None:
         )
     *less, most = map(_budget, budgets)
     return (
-        f"Trials were judged on {', '.join(less)} and {most} {unit}. Too few settings were judged on "
-        "two of these (three are needed, with scores that differ) to say how well the orders agree."
+        f"Trials were judged on {', '.join(less)} and {most} {unit}. Too few settings were judged "
+        "on two of these (three are needed, with scores that differ) to say how well the orders "
+        "agree."
     )
 
 
@@ -175,8 +176,9 @@ def cost_text(view: SearchView) -> str:
     what = f" ({', '.join(kinds)})" if kinds else ""
     repeats = sum(record.duplicate_of is not None for record in view.records)
     again = f" {plural(repeats, 'trial')} repeated another and cost nothing." if repeats else ""
+    images = f"{cost.images:,} images went through the backbone, and " if cost.images else ""
     return (
         f"{seconds_text(view.wall_seconds)} for "
         f"{plural(cost.trainings, 'training')}{what}.{again} "
-        f"{cost.images:,} images went through the backbone, and {cost.heads:,} heads were trained."
+        f"{images}{cost.heads:,} heads were trained."
     )

@@ -63,7 +63,7 @@ def _strength(judged: Judged) -> str:
 
 
 def _note(judged: Judged, view: SearchView) -> str:
-    notes = list(judged.doubts)
+    notes = [*([judged.sets] if judged.sets else []), *judged.doubts]
     if judged.verdict == "NO EVIDENCE" and judged.measured:
         least = size_text(judged.measured.detectable, view.unit)
         notes.append(f"{least} would have been found 4 times in 5")
@@ -83,13 +83,10 @@ def whole_table(view: SearchView) -> Table:
         shown = effect_text(whole.source.effect, unit, named=False)
         return f"{number_text(whole.source.trial)}: {shown}"
 
-    def word(whole: WholeSetting) -> str:
-        return whole.verdict + (", recommended" if whole.is_recommended else "")
-
     unit = view.unit
     columns: Sequence[Column[WholeSetting]] = (
         Column("setting", lambda whole: _whole_text(whole, view)),
-        Column("verdict", word, kind="strong"),
+        Column("verdict", lambda whole: whole.verdict, kind="verdict"),
         Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
         Column("in the search, that training alone", searched),
         Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
@@ -189,7 +186,7 @@ def safety_table(view: SearchView) -> Table:
         ),
         Column("accuracy (95 %)", lambda probe: percent_text(probe.accuracy, probe.accuracy_ci)),
         Column(
-            "of clean images",
+            "on clean images (95 %)",
             lambda probe: percent_text(probe.clean_accuracy, probe.clean_accuracy_ci),
         ),
         Column("fill", lambda probe: f"{100 * probe.fill_share:.1f} %"),
@@ -228,7 +225,7 @@ def version_table(view: SearchView) -> Table:
             rows.append(("dataset", view.opened.dataset.digest))
         rows += _flat(view.opened.environment)
     columns: Sequence[Column[tuple[str, str]]] = (
-        Column("what", lambda row: row[0]),
+        Column("name", lambda row: row[0]),
         Column("value", lambda row: redacted(row[1])),
     )
     return Table.of("Versions and hashes", columns, rows)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 QUIET_SECONDS = 300.0  # of a log, at the most, while a trial goes through its epochs
+BAR_NAME = 44  # signs of a trial beside its bar
 QUIET_BEFORE = 10.0  # the same while images are decoded, before the first trial
 
 
@@ -148,7 +149,7 @@ class Progress:
         if self._bars is not None and self._running:
             due = next(iter(self._running.values()))
             more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
-            self._bars.trial(name_text(due) + more)
+            self._bars.trial(name_text(due, BAR_NAME) + more)
 
     def _time_left(self) -> str:
         seconds = self._left.seconds()

@@ -16,11 +16,12 @@ from search.experiment.objectives import Unit
 from search.experiment.trial import Effect, TrialRecord
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
-NAME_WIDTH = 60  # signs of a trial's name where nothing is said of room
+NAME_WIDTH = 80  # signs of a trial's name where nothing is said of room
 MORE_DIGITS = 2  # at the most, so that what is not 0 is not told as 0
 AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
-# A label that counts what an algorithm proposed, and names nothing: no number of a trial.
-NUMBERED = re.compile(r"setting \d+")
+# Labels that say what an algorithm did, and no number of a trial: such a setting goes by what it
+# sets.
+UNNAMED = re.compile(r"setting \d+|expected best")
 
 
 def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | None = None) -> str:
@@ -128,7 +129,7 @@ def number_text(trial: int) -> str:
 def has_name(record: TrialRecord) -> bool:
     """Whether a trial goes by a name of its own, as controls and ablations do, and not by its
     settings."""
-    return record.kind != "trial" and NUMBERED.fullmatch(record.label) is None
+    return record.kind != "trial" and UNNAMED.fullmatch(record.label) is None
 
 
 def name_text(record: TrialRecord, limit: int = NAME_WIDTH) -> str:
