@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from data.messages import plural
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord
 from search.report.measures import given_text, trained_seconds
@@ -89,7 +90,7 @@ class Progress:
         self._running.clear()
         self._left.enter(name, total_trials)
         if self._bars is None:
-            self.message(f"{name}: {total_trials} trials" if total_trials else name)
+            self.message(f"{name}: {plural(total_trials, 'trial')}" if total_trials else name)
         else:
             self._bars.begin(name, self._total)
 
