@@ -17,7 +17,7 @@ from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor
 from search.evidence.power import KnownBaseline, Plan, advise
 from search.evidence.scores import wilson_interval
-from search.experiment.trial import Predictions, Truth
+from search.experiment.answers import Predictions, Truth
 from search.verification.verify import verify
 
 IMAGES = 400

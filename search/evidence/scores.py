@@ -4,7 +4,7 @@ one accuracy."""
 import numpy as np
 from scipy.stats import norm
 
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 
 
 def confusion_matrix(

@@ -24,15 +24,8 @@ from data.groups import effective_size
 from data.own_code import given
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import wilson_interval
-from search.experiment.trial import (
-    Outcome,
-    Predictions,
-    Probe,
-    Resources,
-    TrialResult,
-    TrialSpec,
-    TrialTiming,
-)
+from search.experiment.answers import Predictions
+from search.experiment.trial import Outcome, Probe, Resources, TrialResult, TrialSpec, TrialTiming
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.leak import leaked

@@ -16,13 +16,8 @@ from data.dataset import Dataset
 from search.driver.experiment_file import parse_config
 from search.driver.run_reading import Run
 from search.driver.workload import Deadline
-from search.experiment.trial import (
-    Predictions,
-    Protocol,
-    TrialRecord,
-    TrialResult,
-    predictions_name,
-)
+from search.experiment.answers import Predictions, predictions_name
+from search.experiment.trial import Protocol, TrialRecord, TrialResult
 from search.journal.journal_file import Event, JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import Replay, SearchState

@@ -19,7 +19,8 @@ from search.driver.code_files import handed_over
 from search.driver.prepare import Prepared
 from search.driver.run_reading import GRADED, Run, open_run
 from search.evidence.evaluation import metric_values
-from search.experiment.trial import Frozen, Predictions, Truth
+from search.experiment.answers import Predictions, Truth
+from search.experiment.trial import Frozen
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
