@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 FIRST = 10
 LONGEST_VALUE = 80
-LONGEST_NAME = 200
+LONGEST_SHOWN = 200
 
 
 def escaped(name: str) -> str:
@@ -28,7 +28,7 @@ def escaped(name: str) -> str:
 
 def short(name: str) -> str:
     """The name on one line, cut where it is longer than a line of a message should be."""
-    return escaped(name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…")
+    return escaped(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
 
 
 def literal(value: object) -> str:
