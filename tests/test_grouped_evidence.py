@@ -80,7 +80,9 @@ def test_a_plan_on_groups_sees_less_and_says_as_how_many_images_they_count() -> 
     assert plain.detectable_effect is not None
     assert grouped.detectable_effect is not None
     assert grouped.detectable_effect > 2 * plain.detectable_effect
-    assert "on 2,000 images (in groups: they count as 200) find" in grouped.text
+    assert "on 2,000 images (as 200 if a group's are always answered alike) find" in grouped.text
+    assert grouped.at_best == plain.detectable_effect
+    assert "points at best and 3.13 points at worst" in grouped.found
 
 
 def _named(names: list[str], seed: int = 0, classes: int = 2) -> Dataset:
@@ -138,7 +140,7 @@ def test_a_search_over_groups_by_macro_f1_says_so_and_is_verified(tmp_path: Path
         evaluation={**EXPERIMENT["evaluation"], "objective": "macro_f1"},
     )
     plan = describe_plan(make_plan(config))
-    assert "(in groups: they count as" in plan
+    assert "if a group's are always answered alike)" in plan
     run = undisturbed(config, tmp_path / "run").run_dir
     page = (run / "report.html").read_text()
     assert "images of 16 groups resampled together" in page
