@@ -6,6 +6,7 @@ from search.driver.search_so_far import (
     LARGEST_COUNT,
     METRICS,
     MOST_LABEL,
+    MOST_SCORED,
     SearchSoFar,
     need,
     need_augmentation,
@@ -117,6 +118,10 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
         0 <= result.num_heads <= LARGEST_COUNT
         and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
         "num_heads is no number of heads",
+    )
+    need(
+        result.num_independent is None or 0 < result.num_independent <= MOST_SCORED,
+        "num_independent is no number of images",
     )
     lost = {each.head for each in result.lost}
     need(

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.groups import effective_size
 from data.strict_zip import ArrayForm, read_npz
-from search.experiment.settings import Frozen as Frozen  # found here too
-from search.experiment.settings import ModelSettings as ModelSettings
-from search.experiment.settings import Settings as Settings
-from search.experiment.settings import TrainingSettings as TrainingSettings
-from search.experiment.settings import setting_key as setting_key
 
 if TYPE_CHECKING:
     from data.dataset import Dataset
@@ -66,11 +60,6 @@ class Predictions:
         """The same with the groups of their images."""
         groups = truth.groups
         return self if groups is None else replace(self, groups=groups[self.images])
-
-    @property
-    def num_independent(self) -> float:
-        """How many images are scored, those of a group counting as if always answered alike."""
-        return len(self.images) if self.groups is None else effective_size(self.groups)
 
     def to_bytes(self) -> bytes:
         """An .npz without pickles. The same arrays give the same bytes."""

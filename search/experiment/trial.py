@@ -185,7 +185,9 @@ class TrialResult(Frozen):
     (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
     chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
     on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
-    of the first. lost: networks that did not train, fewer than half. validation_hash: of the clean
+    of the first. lost: networks that did not train, fewer than half.
+    num_independent: where images come in groups, how many without would tell the accuracy as well.
+    validation_hash: of the clean
     validation pixels, before and after. path: how images came to what trains, where there was a
     choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
     succeed once that is mended.
@@ -200,6 +202,7 @@ class TrialResult(Frozen):
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
     lost: tuple[LostNetwork, ...] = ()
+    num_independent: float | None = None
     curve: Curve | None = None
     timing: TrialTiming | None = None
     validation_hash: tuple[str, str] | None = None
