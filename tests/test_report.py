@@ -29,7 +29,7 @@ from search.journal.state import SearchState
 from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.glossary import GLOSSARY
-from search.report.page import render_report, write_report
+from search.report.page import PAGE_TABLES, render_report, write_report
 from search.report.sentences import facts
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView
@@ -163,6 +163,13 @@ def test_headings_are_explained_where_they_stand_and_all_words_at_the_end() -> N
     assert len(set(told)) >= 8
     last = page.text[page.text.index("What the words mean") :]
     assert all(f"{term.name} {term.meaning}" in last for term in GLOSSARY)
+
+
+def test_every_heading_that_the_glossary_explains_is_one_of_a_table() -> None:
+    states = (make_state(), without_recommendation())
+    tables = [t(SearchView(state)) for state in states for t in PAGE_TABLES]
+    shown = {column.text.removesuffix(", points") for table in tables for column in table.columns}
+    assert {heading for term in GLOSSARY for heading in term.headings} <= shown
 
 
 def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:

@@ -144,7 +144,7 @@ class ClaimView(RecordView):
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
         word = self._word(measured)
-        is_read_off = claims is not None and measured is not None
+        is_read_off = claims is not None and None not in (claims.strength, measured)
         is_read_off &= not any(self._has_strength(each, claims) for each in rests_on)
         return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
 

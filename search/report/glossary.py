@@ -104,7 +104,8 @@ GLOSSARY = (
     Term(
         "detectable",
         "The true gain that the intervals of this search would have called HELPS 4 times in 5. "
-        "`check` tells another figure before a search: of one whole setting, by what is usual.",
+        "The command check tells another figure before a search: of one whole setting, by what is "
+        "usual.",
     ),
     Term(
         "null floor",
