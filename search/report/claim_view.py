@@ -143,19 +143,17 @@ class ClaimView(RecordView):
         claims: AugmentationClaims | None = None,
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
-        word = self._word(measured)
-        is_read_off = claims is not None and None not in (claims.strength, measured)
-        is_read_off &= not any(self._has_strength(each, claims) for each in rests_on)
+        word, is_read_off = self._word(measured), False
+        if claims is not None and claims.strength is not None:
+            is_read_off = not any(self._has_strength(each, claims) for each in rests_on)
         return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
 
-    def _has_strength(self, record: TrialRecord, claims: AugmentationClaims | None) -> bool:
+    def _has_strength(self, record: TrialRecord, claims: AugmentationClaims) -> bool:
         """Whether a training that counts has an augmentation at the strength it is judged at, alone
         or among others. On lower rungs none counts."""
-        own = record.spec.settings.augmentation.get(claims.name) if claims else None
-        if claims is None or own is None or record.rung not in (None, self._top_rung):
-            return False
-        parse = AUGMENTATIONS[claims.name].parse
-        return bool(parse(own) == parse(claims.strength))
+        own, parse = record.spec.settings.augmentation, AUGMENTATIONS[claims.name].parse
+        counts = record.rung in (None, self._top_rung)
+        return counts and bool(parse(own[claims.name]) == parse(claims.strength))
 
     @cached_property
     def _top_rung(self) -> int | None:
