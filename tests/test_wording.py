@@ -35,7 +35,7 @@ from search.report.wording import (
     short_settings_text,
     shortened,
 )
-from search.tracking.search_run import describe
+from search.tracking.descriptions import describe
 
 POINTS = OBJECTIVES["accuracy"].unit
 

@@ -32,13 +32,20 @@ def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | 
 def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
     """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; a decimal more if one rounds
     to 0."""
-    bounds_vanish = any(
-        bound and not round(bound * unit.factor, unit.digits) for bound in (low, high)
-    )
-    digits = unit.digits + bounds_vanish
     middle = f" {unit.name}" if named else ""
-    ends = (amount_text(bound, unit, signed=False, digits=digits) for bound in (low, high))
-    return f"{amount_text(delta, unit, digits=digits)}{middle} ({' to '.join(ends)})"
+    amount = amount_text(delta, unit, digits=_digits(low, high, unit))
+    return f"{amount}{middle} ({ends_text(low, high, unit)})"
+
+
+def ends_text(low: float, high: float, unit: Unit) -> str:
+    """An interval alone, "0.4 to 2.0"; a decimal more if an end rounds to 0."""
+    digits = _digits(low, high, unit)
+    return " to ".join(amount_text(end, unit, signed=False, digits=digits) for end in (low, high))
+
+
+def _digits(low: float, high: float, unit: Unit) -> int:
+    vanishes = any(end and not round(end * unit.factor, unit.digits) for end in (low, high))
+    return unit.digits + vanishes
 
 
 def effect_text(effect: Effect | None, unit: Unit, *, named: bool = True) -> str:
