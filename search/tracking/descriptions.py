@@ -3,6 +3,7 @@ gives the newest search's answer; of a search's run, the page as far as a tag ho
 run; of the registered model. Made from the view alone, in the page's own tables and sentences."""
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 from data.augmentations import AUGMENTATIONS
 from data.messages import escaped, first_of
@@ -27,8 +28,8 @@ from search.report.wording import (
     percent_text,
     what_text,
 )
-from search.tracking.mlflow_values import opened_of
-from search.tracking.saved_view import Place
+from search.tracking.mlflow_values import model_name, opened_of
+from search.tracking.saved_view import PICTURES, Place
 
 MOST_OF_EXPERIMENT = 4900  # since it gets a mark, by which it is known again
 MAX_CHARACTERS = 5000  # a tag of a run holds 8000, one of an experiment or of older servers 5000
@@ -55,7 +56,7 @@ def describe_experiment(view: SearchView, place: Place) -> str:
         f"{asked} {escaped_markdown(answer(view))}",
         *map(escaped_markdown, beside_answer(view)),
         *_picture(place),
-        _ways_on(place),
+        _ways_on(view, place),
         _again(place),
         escaped_markdown(f"Searched: {first_of(names) or 'no augmentation'}."),
     ]
@@ -69,7 +70,7 @@ def describe(view: SearchView, place: Place | None = None) -> str:
     last = ["The figures and every trial are in the artifact `report.html`."]
     if place is not None:
         said += _picture(place)
-        last = [_ways_on(place), _again(place)]
+        last = [_ways_on(view, place), _again(place)]
     room = MAX_CHARACTERS - sum(len(text) + 2 for text in last)
     for text in _sections(view):
         if text and sum(len(s) + 2 for s in said) + len(text) < room:
@@ -146,10 +147,11 @@ def _code(view: SearchView) -> str:
 
 def _picture(place: Place) -> list[str]:
     name = "figures/forest.png"
-    return [f"![effects with their intervals]({place.picture(name)})"] * (name in place.files)
+    picture = place.picture(PICTURES[name])
+    return [f"![effects with their intervals]({picture})"] * (name in place.files)
 
 
-def _ways_on(place: Place) -> str:
+def _ways_on(view: SearchView, place: Place) -> str:
     ways = [
         f"[Its trials]({place.runs}), those with a verdict first, and [as charts]({place.charts})",
         f"[All that was found]({place.page}): verdicts, strengths, test set, cost",
@@ -160,6 +162,9 @@ def _ways_on(place: Place) -> str:
     ):
         if name in place.files:
             ways.append(f"[{words}]({place.artifact(name)})")
+    if view.kept_score is not None:
+        name = quote(model_name(opened_of(view).name), safe="")
+        ways.append(f"[The model](#/models/{name}), with its augmentation as code")
     return "\n".join(f"* {way}" for way in ways)
 
 

@@ -3,7 +3,6 @@ so that no active run and no global address is touched. What is written comes as
 decides `tracker`."""
 
 import json
-import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,9 @@ from search.tracking.mlflow_values import (
     Point,
     RunRow,
     Winner,
+    model_name,
 )
+from search.tracking.saved_view import SMALL, chart_name
 from search.tracking.store_guards import (
     hide_in_logs,
     make_whole,
@@ -37,7 +38,7 @@ METRICS_PER_BATCH, OTHERS_PER_BATCH = (
     800,
     100,
 )  # MLflow takes 1000 values a call, 100 params, 100 tags
-CHART_SIZE = (1000, 1000)  # pixels of the picture that a chart shows, until it is opened
+CHART_SIZE = (640, 640)  # pixels: fits beside the facts of a run
 ALIAS = "winner"  # of a registered model: what its newest search recommends
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
 
@@ -140,8 +141,7 @@ class Store:
         self._client.log_artifact(run_id, str(path), folder)
 
     def log_picture(self, run_id: str, path: Path, key: str) -> None:
-        """As a chart of the dashboard too, which what is no picture is not. `log_image` of MLflow's
-        own would add another one each time it is sent."""
+        """As a chart of the dashboard too, which what is no picture is not."""
         from PIL import Image, UnidentifiedImageError
 
         try:
@@ -151,11 +151,11 @@ class Store:
             return
         small = picture.copy()
         small.thumbnail(CHART_SIZE)
-        name = f"{key.replace('/', '~')}+step+0+timestamp+0+{run_id}"
+        name = chart_name(key, run_id)
         with tempfile.TemporaryDirectory() as folder:
-            files = (Path(folder) / f"{name}.png", Path(folder) / f"{name}+compressed.webp")
+            files = (Path(folder) / f"{name}.png", Path(folder) / f"{name}{SMALL}")
             picture.save(files[0])
-            small.save(files[1])
+            small.save(files[1], quality=90)
             for file in files:
                 self._client.log_artifact(run_id, str(file), "images")
         self._client.set_tag(run_id, "mlflow.loggedImages", "True")
@@ -177,7 +177,7 @@ class Store:
 
         tags and about (Markdown) are shown with the version in the registry.
         """
-        name = re.sub(r"[/:]", "-", winner.registered_name)
+        name = model_name(winner.registered_name)
         versions = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         if versions:
             version = versions[0].version

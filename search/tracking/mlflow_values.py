@@ -119,6 +119,11 @@ def opened_of(view: SearchView) -> Opened:
     return view.opened
 
 
+def model_name(name: str) -> str:
+    """As a registered model may be called."""
+    return re.sub(r"[/:]", "-", name)
+
+
 def key_of(name: str) -> str:
     """A setting's name as MLflow takes it: no sign but letters, digits and _-. :/, and no path
     that leads upwards."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from data.augmentations import AUGMENTATIONS, is_option
 from search.report.dashboard import TRAINING, saved_view_link
@@ -22,6 +23,7 @@ from search.tracking.mlflow_values import (
     opened_of,
 )
 
+SMALL = "+compressed.webp"  # ends the name of what a chart shows until it is opened
 VIEW_TAG = "mlflow.sharedViewState."  # then the key that a link has
 NAME_COLUMN, DATE_COLUMN = "attributes.`Run Name`", "runDateAndNestInfo"
 WIDTHS = {"effect": 90, "interval": 120, "verdict": 130}
@@ -75,8 +77,16 @@ class Place:
     def artifact(self, path: str) -> str:
         return f"#/experiments/{self.experiment}/runs/{self.run}/artifacts/{path}?{TRAINING}"
 
-    def picture(self, path: str) -> str:
+    def picture(self, key: str) -> str:
+        """A picture that is a chart, small enough to stand beside a run's facts."""
+        path = quote(f"images/{chart_name(key, self.run)}{SMALL}")
         return f"get-artifact?path={path}&run_uuid={self.run}"
+
+
+def chart_name(key: str, run_id: str) -> str:
+    """The file that MLflow shows as the chart `key`, without its ending. `log_image` of MLflow's
+    own would make another one each time it is sent."""
+    return f"{key.replace('/', '~')}+step+0+timestamp+0+{run_id}"
 
 
 def saved_view(view: SearchView, files: frozenset[str]) -> str:

@@ -24,7 +24,7 @@ from search.tracking.mlflow_values import (
     texts,
 )
 from search.tracking.saved_view import Place
-from search.tracking.trial_run import DECIMALS, SEARCH_FIRST
+from search.tracking.trial_run import DECIMALS, SEARCH_FIRST, shown_effect
 
 MAX_DIGEST = 36
 
@@ -158,6 +158,6 @@ def _found_values(view: SearchView) -> dict[str, float | None]:
     All else that was found is in its tags, with intervals, and in `summary.json`."""
     effect, score = view.policy.measured if view.policy else None, view.kept_score
     return {
-        "effect": effect.effect * view.unit.factor if effect else None,
+        "effect": shown_effect(effect.effect, view.unit) if effect else None,
         "test_accuracy": score.metrics.get("accuracy") if score else None,
     }

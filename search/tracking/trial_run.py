@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS
-from search.experiment.objectives import SHOWN_ANYWAY
+from search.experiment.objectives import SHOWN_ANYWAY, Unit
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.measures import trained_seconds
 from search.report.view import SearchView
@@ -28,7 +28,7 @@ from search.tracking.mlflow_values import (
 from search.training.progress import EpochReport
 
 SEARCH_FIRST, JUDGED, MEASURED, OTHERS = "0", "1", "2", "3"  # of the saved view, from its top
-DECIMALS = 6  # the dashboard shows all that there are
+DECIMALS = 6
 MIDDLE = 500_000.0  # no effect is as large, in any objective's unit
 
 
@@ -98,7 +98,7 @@ def claimed_of(view: SearchView, record: TrialRecord) -> Claimed | None:
     word, measured = found
     # after its own effect, whichever trial ended last
     at = milliseconds(max(r.told_at or 0.0 for r in view.in_tables)) + 1
-    effect = round(measured.effect * view.unit.factor, DECIMALS)
+    effect = shown_effect(measured.effect, view.unit)
     tags = {
         "verdict": word,
         "interval": ends_text(*measured.ci, view.unit),
@@ -106,6 +106,12 @@ def claimed_of(view: SearchView, record: TrialRecord) -> Claimed | None:
         NOTE_TAG: describe_trial(view, record),
     }
     return Claimed(texts(tags), Point("effect", effect, at, 0))
+
+
+def shown_effect(effect: float, unit: Unit) -> float:
+    """In the unit that people see, with a decimal more than in sentences: the dashboard shows all
+    that there are."""
+    return round(effect * unit.factor, unit.digits + 1)
 
 
 def order_text(group: str, effect: float = 0.0) -> str:
@@ -167,7 +173,7 @@ def _trial_values(view: SearchView, record: TrialRecord, result: TrialResult) ->
     interval being a tag. No slashes: it would draw such groups of charts above the curves."""
     effect = record.effect
     values: dict[str, float | None] = {
-        "effect": effect.delta * view.unit.factor if effect else None,
+        "effect": shown_effect(effect.delta, view.unit) if effect else None,
         "score": result.score,
         "seconds": trained_seconds(record),
     }
