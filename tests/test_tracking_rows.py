@@ -2,7 +2,9 @@
 
 import base64
 import json
+import re
 import zlib
+from pathlib import Path
 
 import pytest
 from states import COURSE, STARTED_AT, make_record, make_state
@@ -256,3 +258,17 @@ def test_the_saved_view_shows_what_was_searched_and_fits_a_tag():
     opened = view.opened.model_copy(update={"space": wide})
     longest = SearchView(view.state.model_copy(update={"opened": opened}))
     assert len(saved_view(longest, files)) < MAX_CHARACTERS
+
+
+def test_every_name_is_in_the_page_of_the_dashboard():
+    state = make_state(failed=(6,))
+    view, text = SearchView(state), Path("docs/dashboard.md").read_text()
+    rows = [search_row(view), *(trial_row(view, record) for record in state.records)]
+    of_claims = [found.tags for r in state.records if (found := claimed_of(view, r))]
+    tags = {tag for tags in (*(row.tags for row in rows), *of_claims) for tag in tags}
+    augmentations = "|".join(view.opened.space)
+    names = {re.sub(rf"\.({augmentations})$", ".NAME", tag) for tag in tags}
+    names = {name for name in names if not name.startswith("mlflow.")}
+    names |= {point.key for row in rows for point in row.points}
+    unsaid = {n for n in names if f"`{n}`" not in text and f"`.{n.partition('.')[2]}`" not in text}
+    assert not unsaid
