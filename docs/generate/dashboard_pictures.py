@@ -26,7 +26,7 @@ PORT = 5099
 WIDTH, WIDE = 1320, {"mlflow-charts": 1900, "mlflow-experiment": 640}  # heights, where not HEIGHT
 HEIGHT = 760
 SHOWN_WIDTH = 1000  # pixels of the picture that is kept
-COLOURS = 96
+COLOURS = 128
 SECONDS = 120
 
 
@@ -140,7 +140,7 @@ def _smaller(picture: bytes) -> bytes:
     with Image.open(io.BytesIO(picture)) as opened:
         image = opened.convert("RGB")
     image.thumbnail((SHOWN_WIDTH, 4 * SHOWN_WIDTH), Image.Resampling.LANCZOS)
-    few = image.quantize(COLOURS, dither=Image.Dither.NONE)
+    few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
