@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from states import make_state
+from states import Phase, make_state
 
 from search.experiment.tracking_uri import dashboard_address
 from search.report.dashboard import DashboardPlace, keep_dashboard, read_dashboard
@@ -40,8 +40,9 @@ def send(experiment: Experiment, view: SearchView, key: str = "a") -> str:
     return experiment.tags[NOTE]
 
 
-def began(at: float, phase="finished") -> SearchView:
+def began(at: float, phase: Phase = "finished") -> SearchView:
     state = make_state(phase)
+    assert state.opened
     opened = state.opened.model_copy(update={"started_at": at})
     return SearchView(state.model_copy(update={"opened": opened}))
 

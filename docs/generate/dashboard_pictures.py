@@ -23,8 +23,8 @@ from search.report.dashboard import TRAINING, read_dashboard, saved_view_link
 
 IMAGES = Path(__file__).parent.parent / "images"
 PORT = 5099
-WIDTH, WIDE = 1320, {"mlflow-charts": 1900, "mlflow-experiment": 640}  # heights, where not HEIGHT
-HEIGHT = 760
+WIDTH, HEIGHT = 1320, 760  # pixels of the window
+HEIGHTS = {"mlflow-charts": 1900, "mlflow-experiment": 640}  # where it is another
 SHOWN_WIDTH = 1000  # pixels of the picture that is kept
 COLOURS = 128
 SECONDS = 120
@@ -83,8 +83,7 @@ def pictures(address: str, run: Path) -> dict[str, bytes]:
         program = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         for name, (link, ready) in _views(address, run).items():
-            size = {"width": WIDTH, "height": WIDE.get(name, HEIGHT)}
-            page = browser.new_page(viewport=size)
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHTS.get(name, HEIGHT)})
             page.set_default_timeout(1000 * SECONDS)
             page.goto(f"{address}/{link}")
             _tidy(page, ready)
