@@ -10,7 +10,7 @@ from data.errors import UserError
 from data.files import is_regular_within, read_regular, write_atomically
 from search.journal.run_dir import DASHBOARD_FILE
 
-MOST_BYTES = 4096
+MOST_LINK_BYTES = 4096
 TRAINING = "workflowType=machine_learning"  # else the dashboard opens as one for language models
 
 
@@ -47,7 +47,7 @@ def read_dashboard(run_dir: Path) -> DashboardPlace | None:
     if not is_regular_within(path, run_dir):
         return None
     try:
-        place = DashboardPlace(**json.loads(read_regular(path, MOST_BYTES)))
+        place = DashboardPlace(**json.loads(read_regular(path, MOST_LINK_BYTES)))
         found = re.fullmatch(
             r"https?://[\w.:\[\]/~-]+ \w+ \w+", f"{place.address} {place.experiment} {place.view}"
         )

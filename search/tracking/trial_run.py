@@ -27,7 +27,7 @@ from search.tracking.mlflow_values import (
 )
 from search.training.progress import EpochReport
 
-SEARCH_FIRST, JUDGED, MEASURED, OTHERS = "0", "1", "2", "3"  # of the saved view, from its top
+SEARCH_FIRST, JUDGED, MEASURED, UNMEASURED = "0", "1", "2", "3"  # of the saved view, from its top
 DECIMALS = 6
 MIDDLE = 500_000.0  # no effect is as large, in any objective's unit
 
@@ -141,7 +141,7 @@ def _trial_tags(
         "augsearch.duplicate_of": record.duplicate_of,
         "augsearch.error": result.error if result else None,
         "augsearch.path": result.path if result else None,
-        ORDER_TAG: order_text(MEASURED, effect.delta * unit.factor) if effect else OTHERS,
+        ORDER_TAG: order_text(MEASURED, effect.delta * unit.factor) if effect else UNMEASURED,
         "interval": ends_text(effect.ci_low, effect.ci_high, unit) if effect else None,
         NOTE_TAG: describe_trial(view, record, is_claimed=False) if result else None,
         "mlflow.source.name": "run_search.py",
