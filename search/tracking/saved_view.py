@@ -32,14 +32,14 @@ SIGN_WIDTH, PADDING = 8, 30  # of the names of settings
 MOST_SETTINGS = 12  # columns, and axes of a chart
 MOST_SCATTERED = 6
 ANSWER, SETTINGS, STRENGTHS, CURVES = "answer", "settings", "effect by strength", "learning curves"
-OTHERS = "Model metrics"  # MLflow puts a chart of every other metric there
+ALL_OTHERS = "Model metrics"  # MLflow puts a chart of every other metric there
 # The sections of charts: how many stand side by side, and how high each is, in pixels.
 SECTIONS = {
     ANSWER: (2, 420),
     SETTINGS: (1, 400),
     STRENGTHS: (3, 300),
     CURVES: (2, 360),
-    OTHERS: (3, 300),
+    ALL_OTHERS: (3, 300),
 }
 PICTURES = {
     "figures/forest.png": "answer/effects",
@@ -130,7 +130,7 @@ def _state(view: SearchView, files: frozenset[str]) -> dict[str, Any]:
             {
                 "uuid": name,
                 "name": name,
-                "display": name != OTHERS,
+                "display": name != ALL_OTHERS,
                 "isReordered": True,
                 "columns": columns_of_charts,
                 "cardHeight": height,
