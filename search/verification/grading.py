@@ -23,6 +23,7 @@ from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
+from search.verification.answers import ANSWERS, parse_answers
 from search.verification.bundle import differences_made_again, manifest_of, sheet_differences
 from search.verification.bundle_file import MANIFEST, PREDICTIONS, SHEET, Manifest, read_bundle
 from search.verification.comparison import Difference
@@ -120,6 +121,7 @@ def _graded(
             return Grade(file=file, differences=(*bundle.differences, run))
         answers = _Readable(run.state, folder)
         submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
+        submission = submission.model_copy(update={"written": _written(bundle.files)})
         graded = Grade(file=file, submission=submission)
         differences = [*bundle.differences, *_claimed_otherwise(manifest, run)]
         differences += (strange := tuple(_strange_names(run.state)))
@@ -161,6 +163,11 @@ def _graded(
             "verification": verification,
         }
     )
+
+
+def _written(files: Mapping[str, bytes]) -> dict[str, str] | None:
+    """The student's answers; `read_bundle` lets no other text through by that name."""
+    return parse_answers(files[ANSWERS]) if ANSWERS in files else None
 
 
 def _opened(folder: Path, file: str) -> Run | Difference:

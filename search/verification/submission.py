@@ -15,7 +15,7 @@ from pydantic import Field
 
 from search.driver.experiment_file import parse_config
 from search.experiment.config import by_place, is_asked
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Effect, Frozen, Predictions
 from search.journal.state import SearchState
 from search.report.answer import answer
 from search.report.view import SearchView
@@ -29,9 +29,10 @@ BEST_WIDTH = 36  # signs: what the table of many has room for
 class Submission(Frozen):
     """student: as the manifest claims. question: names the config but for the seed and where things
     are; who answered the same one has the same. best: the recommended setting, else the best
-    confirmed, else the best trial; delta: its effect, in words. num_trials, num_failed: of all
-    phases; those that failed are trained again only on request. cut: whether time ran out. journal:
-    the hash of what two searches never share. prints: of its trials.
+    confirmed, else the best trial; delta: its effect, in words; effect: in figures. num_trials,
+    num_failed: of all phases; those that failed are trained again only on request. cut: whether
+    time ran out. journal: the hash of what two searches never share. written: the student's answers
+    to a notebook's questions, by number; None where none were handed in. prints: of its trials.
     """
 
     student: str
@@ -47,6 +48,8 @@ class Submission(Frozen):
     num_failed: int
     cut: bool
     journal: str
+    effect: Effect | None = None
+    written: dict[str, str] | None = None
     prints: tuple[Fingerprint, ...] = Field(default=(), exclude=True, repr=False)
 
 
@@ -61,6 +64,10 @@ class Copy(Frozen):
     certain: bool
     num_shared: int = 0
     num_trials: int = 0
+
+    @property
+    def word(self) -> str:
+        return "COPY" if self.certain else "note"
 
 
 def submission_of(
@@ -81,6 +88,7 @@ def submission_of(
         verdict=view.policy.verdict if view.policy else "NO EVIDENCE",
         best=short_settings_of(best, BEST_WIDTH) if best else "none",
         delta=effect_text(best.effect if best else None, view.unit),
+        effect=best.effect if best else None,
         answer=answer(view),
         num_trials=len(state.records),
         num_failed=view.num_failed,
