@@ -13,7 +13,6 @@ from run_search import BAD_INPUT, DONE, app
 from search.verification.answers import (
     ANSWERS,
     MOST_ANSWERS_BYTES,
-    answers_text,
     fill_answers,
     parse_answers,
     read_answers,
@@ -21,6 +20,7 @@ from search.verification.answers import (
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import read_bundle
 from search.verification.grading import Extent, grade
+from search.verification.verification_text import describe_grade
 
 UNTRAINED = Extent(train=False)
 TWO = b"Question 1\nA shift helps.\n\nQuestion 2\n\n"
@@ -90,11 +90,17 @@ def test_a_bundle_holds_the_answers_and_verify_counts_them(copied: Path, tmp_pat
     assert "1 of 2 (not 2) answered, in answers.txt" in checked.stdout
 
 
-def test_a_bundle_without_answers_says_so(bundled: Path) -> None:
-    graded = grade(bundled, UNTRAINED)
-    assert graded.same
+def test_answers_that_are_no_plain_text_are_a_difference_and_not_shown(
+    bundled: Path, tmp_path: Path
+) -> None:
+    path = resealed(tmp_path / "x.zip", {**files_of(bundled), ANSWERS: TWO + b"\x1b[2J"})
+    graded = grade(path, UNTRAINED)
+    assert [each.where for each in graded.differences] == [ANSWERS]
     assert graded.submission is not None
-    assert answers_text(graded.submission.written) == "none"
+    assert graded.submission.written is None
+    said = describe_grade(graded)
+    assert "no answers handed in" in said
+    assert "\x1b" not in said
 
 
 @pytest.mark.parametrize(
@@ -119,10 +125,6 @@ def test_a_bundles_answers_are_plain_text_or_not_read(
     assert ANSWERS not in opened.files
     assert [each.where for each in opened.differences] == [ANSWERS]
     assert reason in opened.differences[0].what
-    graded = grade(path, UNTRAINED)
-    assert [each.where for each in graded.differences] == [ANSWERS]
-    assert graded.submission is not None
-    assert graded.submission.written is None
 
 
 def test_answers_changed_in_the_zip_are_named_by_the_manifest(copied: Path, tmp_path: Path) -> None:

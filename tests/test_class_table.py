@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from run_search import BAD_INPUT, DIFFERENT, app
 from search.verification.answers import ANSWERS
 from search.verification.class_table import class_table, safe_cell
-from search.verification.grading import Extent, Grade, Grades, grade_many
+from search.verification.grading import Grade, Grades
 from search.verification.submission import Submission
 
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
@@ -113,12 +113,3 @@ def test_a_table_that_cannot_be_written_is_said_before_anything_is_graded(
         assert result.exit_code == BAD_INPUT
         assert words in result.stderr
         assert "of 1)" not in result.stderr
-
-
-def test_a_folder_of_bundles_gives_a_row_each(bundled: Path, tmp_path: Path) -> None:
-    for name in ("a.zip", "b.zip"):
-        shutil.copy(bundled, tmp_path / name)
-    grades = grade_many(tmp_path, Extent(train=False))
-    rows = rows_of(class_table(grades))
-    assert [row["file"] for row in rows] == ["a.zip", "b.zip"]
-    assert rows[1]["copies"].startswith("note: ")
