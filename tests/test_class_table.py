@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from run_search import BAD_INPUT, DIFFERENT, app
 from search.verification.answers import ANSWERS
-from search.verification.class_table import class_table, safe_cell
+from search.verification.class_table import class_csv, safe_cell
 from search.verification.grading import Grade, Grades
 from search.verification.submission import Submission
 
@@ -72,7 +72,7 @@ def test_a_class_is_written_with_its_copies_and_answers(bundled: Path, tmp_path:
 def test_no_cell_is_a_formula_whatever_separates_cells(sign: str, before: str) -> None:
     evil = f"{before}{sign}cmd|'/c calc'!A1"
     grade = Grade(file="x.zip", submission=submission(evil, {"1": evil}))
-    text = class_table(Grades(grades=(grade,), copies=()))
+    text = class_csv(Grades(grades=(grade,), copies=()))
     for separator in ",;\t|":
         for row in csv.reader(io.StringIO(text[1:]), delimiter=separator):
             for cell in row:
@@ -93,7 +93,7 @@ def test_figures_are_figures_and_a_long_answer_fits_a_cell() -> None:
 def test_a_hostile_name_stays_in_its_cell() -> None:
     names = ('a","b', "a\nb", "a\x1b[2J", "\u202egpj.exe", "a" * 100)
     grades = tuple(Grade(file=f"{n}.zip", submission=submission(s)) for n, s in enumerate(names))
-    rows = rows_of(class_table(Grades(grades=grades, copies=())))
+    rows = rows_of(class_csv(Grades(grades=grades, copies=())))
     assert [row["file"] for row in rows] == [f"{n}.zip" for n in range(len(names))]
     assert all("\x1b" not in row["student"] and "\n" not in row["student"] for row in rows)
 

@@ -29,7 +29,7 @@ from search.report.summary import winner_of
 from search.report.view import SearchView
 from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
-from search.verification.class_table import class_table
+from search.verification.class_table import class_csv
 from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
 from search.verification.verification_text import describe_grade, describe_grades
 from search.verification.verification_text import describe_verification as describe_verification
@@ -177,7 +177,7 @@ def verified(
     if many:
         grades = grade_many(path, extent, data, say, weights)
         found = _verified(grades, describe_grades(grades))
-        return replace(found, table=class_table(grades))
+        return replace(found, table=class_csv(grades))
     # What is no file either, or a link that leads nowhere, is told there.
     if not path.is_dir() and (path.exists() or path.is_symlink()):
         graded = grade(path, extent, data, say, weights)

@@ -36,7 +36,7 @@ def write_table(path: Path, table: str) -> None:
     write_atomically(path, table, "the class table")
 
 
-def class_table(grades: Grades) -> str:
+def class_csv(grades: Grades) -> str:
     """A row per bundle, as csv. It begins with the sign by which spreadsheets know UTF-8."""
     questions = sorted({n for each in grades.grades for n in _written(each)}, key=int)
     rows = [_row(each, grades, questions) for each in grades.grades]
