@@ -10,9 +10,9 @@ from tampering import files_of, resealed
 from typer.testing import CliRunner
 
 from run_search import BAD_INPUT, DIFFERENT, app
-from search.verification.answers import ANSWERS
 from search.verification.class_table import class_csv, safe_cell
 from search.verification.grading import Grade, Grades
+from search.verification.student_answers import ANSWERS
 from search.verification.submission import Submission
 
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"

@@ -25,7 +25,6 @@ from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
 from search.report.wording import shortened
-from search.verification.answers import ANSWERS, answers_text, parse_answers, read_answers
 from search.verification.bundle_file import (
     NOT_IN_BUNDLE,
     OPTIONAL,
@@ -40,6 +39,7 @@ from search.verification.bundle_file import (
 )
 from search.verification.comparison import Difference
 from search.verification.reopening import scratch_resources, with_own_cache
+from search.verification.student_answers import ANSWERS, answers_text, parse_answers, read_answers
 
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
 PAINTERS = (

@@ -28,8 +28,8 @@ from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
 from search.report.contact_sheet import check_sheet
-from search.verification.answers import ANSWERS, MOST_ANSWERS_BYTES, parse_answers
 from search.verification.comparison import Difference
+from search.verification.student_answers import ANSWERS, MOST_ANSWERS_BYTES, parse_answers
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"

@@ -18,12 +18,12 @@ from data.own_code import given
 from data.sources import SOURCES
 from search.driver.code_files import handed_over
 from search.driver.run_reading import GRADED, Run, open_run
-from search.experiment.trial import Frozen, Predictions, predictions_name
+from search.experiment.answers import Predictions, predictions_name
+from search.experiment.trial import Frozen
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
-from search.verification.answers import ANSWERS, parse_answers
 from search.verification.bundle import differences_made_again, manifest_of, sheet_differences
 from search.verification.bundle_file import MANIFEST, PREDICTIONS, SHEET, Manifest, read_bundle
 from search.verification.comparison import Difference
@@ -31,6 +31,7 @@ from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
 from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
+from search.verification.student_answers import ANSWERS, parse_answers
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import OnStep, Verification, verify_run
 

@@ -8,9 +8,9 @@ from rich.cells import cell_len, set_cell_size
 
 from data.messages import escaped
 from search.report.wording import shortened
-from search.verification.answers import ANSWERS, answers_text
 from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
+from search.verification.student_answers import ANSWERS, answers_text
 from search.verification.submission import BEST_WIDTH, Submission
 from search.verification.verify import Verification
 

@@ -10,16 +10,16 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.verification.answers import (
+from search.verification.bundle import make_bundle
+from search.verification.bundle_file import read_bundle
+from search.verification.grading import Extent, grade
+from search.verification.student_answers import (
     ANSWERS,
     MOST_ANSWERS_BYTES,
     fill_answers,
     parse_answers,
     read_answers,
 )
-from search.verification.bundle import make_bundle
-from search.verification.bundle_file import read_bundle
-from search.verification.grading import Extent, grade
 from search.verification.verification_text import describe_grade
 
 UNTRAINED = Extent(train=False)
