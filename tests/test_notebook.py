@@ -101,7 +101,7 @@ def test_the_searches_show_their_progress_and_their_verdicts(executed: Any) -> N
 
 
 def test_luck_and_the_controls_are_shown(executed: Any) -> None:
-    assert any("course settings" in table for table in shown(executed, "text/html"))
+    assert "course settings: {'rotation_range': 30" in "".join(shown(executed, "stdout"))
     (luck,) = [text for text in shown(executed, "text/plain") if text.startswith("3  ")]
     assert len(luck.splitlines()) == 9
 

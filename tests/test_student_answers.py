@@ -40,6 +40,7 @@ def test_what_stands_in_the_boxes_is_written_down(tmp_path: Path) -> None:
         "> **Question 1.** Why?\n>\n> *Your answer:* Because.\n> And so.\n\nThis too.",
         "> **Question 2.** How?\n>\n> *Your answer:*",
         "**Question 3.** What became of the words below?\n\nThey are gone.",
+        "## What comes next belongs to no box",
         "> **Question 4.** Odd signs?\n>\n> *Your answer:* a\u00a0b\u200b\u202ec\r\nQuestion 2\n",
     )
     said = fill_answers(path, tmp_path / ANSWERS)

@@ -15,7 +15,7 @@ from data.messages import escaped
 from search.verification.grading import Grade, Grades
 from search.verification.verification_text import grade_cells
 
-FIGURES = ("delta", "ci_low", "ci_high")  # as in trials.csv: 0.01 of accuracy is a point
+FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
 MOST_CELL = 30_000  # signs; a spreadsheet's cell holds 32,767
 # What begins a formula (in full width too), at the start of a cell or of what becomes one where
 # the separator is another sign, or a quote has been passed over.
@@ -63,7 +63,7 @@ def _headings(questions: Sequence[str]) -> list[str]:
 def _row(grade: Grade, grades: Grades, questions: Sequence[str]) -> list[str | float | None]:
     cells = [text for name, text in grade_cells(grade).items() if name != "delta"]
     effect = grade.submission.effect if grade.submission else None
-    figures = [None if effect is None else getattr(effect, name) for name in FIGURES]
+    figures = [None] * len(FIGURES) if effect is None else [effect.effect, *effect.ci]
     shared = [f"{c.word}: {c.what}" for c in grades.copies if c.files[0] == grade.file]
     written = _written(grade)
     return [*cells, *figures, "; ".join(shared), *(written.get(n, "") for n in questions)]

@@ -6,7 +6,7 @@ nothing else by that name. Whether an answer is right is for a person to say.
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,8 @@ def fill_answers(notebook: Path, to: Path) -> str:
     check_target(to)
     try:
         cells = json.loads(read_regular(notebook, MOST_NOTEBOOK_BYTES))["cells"]
-        _, *boxes = _BOX.split("\n\n".join(_text(c) for c in cells if c["cell_type"] == "markdown"))
-        answers = [_unquoted(_plain(box.partition(_BELOW)[2])) for box in boxes[1::2]]
-        filled = zip(boxes[::2], answers, strict=True)
-        content = "\n".join(f"Question {number}\n{answer}\n" for number, answer in filled)
+        boxes = [box for cell in cells if cell["cell_type"] == "markdown" for box in _boxes(cell)]
+        content = "\n".join(f"Question {number}\n{answer}\n" for number, answer in boxes)
         found = parse_answers(content.encode())
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
@@ -90,9 +88,11 @@ def answers_text(answers: Mapping[str, str] | None) -> str:
     return f"{count} (not {', '.join(empty)})" if empty else count
 
 
-def _text(cell: Mapping[str, Any]) -> str:
-    """A cell's source, which notebooks keep as one text or as lines."""
-    return "".join(cell["source"])
+def _boxes(cell: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Question and answer of each box in a cell, whose source is one text or lines."""
+    _, *parts = _BOX.split("".join(cell["source"]))
+    for number, box in zip(parts[::2], parts[1::2], strict=True):
+        yield number, _unquoted(_plain(box.partition(_BELOW)[2]))
 
 
 def _unquoted(box: str) -> str:
