@@ -170,6 +170,7 @@ def _verify(
     weights: cli.Weights = None,
     run_code: cli.RunCode = None,
     many: cli.Many = False,
+    csv: cli.ClassTable = None,
     no_train: cli.NoTrain = False,
     as_json: cli.AsJson = False,
 ) -> None:
@@ -177,10 +178,15 @@ def _verify(
     and file."""
     with errors_as_status(as_json):
         from search.commands.single_run import verified
+        from search.verification.class_table import check_table, write_table
         from search.verification.grading import Extent
 
+        if csv is not None:
+            check_table(csv, many)
         extent = Extent(trial=trial, train=not no_train, run_code=run_code)
         found = verified(path, extent, many, data, weights, cli.say)
+        if csv is not None:
+            write_table(csv, found.table)
         cli.show(as_json, found.as_json, found.text)
     raise typer.Exit(DONE if found.same else DIFFERENT)
 
@@ -198,13 +204,18 @@ def _compare(first: cli.Directory, second: cli.OtherDirectory, as_json: cli.AsJs
 
 @app.command("bundle")
 def _bundle(
-    directory: cli.Directory, student: cli.Student, out: cli.Zip, as_json: cli.AsJson = False
+    directory: cli.Directory,
+    student: cli.Student,
+    out: cli.Zip,
+    answers: cli.Answers = None,
+    as_json: cli.AsJson = False,
 ) -> None:
     """Packs a finished search into one zip to hand in, which `verify` checks without it."""
     with errors_as_status(as_json):
         from search.verification.bundle import make_bundle
 
-        made = make_bundle(directory, student, out)
+        made = make_bundle(directory, student, out, answers)
+        cli.say(f"questions answered: {made.answers}")
         cli.show(as_json, made.model_dump(mode="json"), f"{made.path}  sha256 {made.sha256}")
 
 

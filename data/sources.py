@@ -11,6 +11,7 @@ from typing import Literal
 
 from data.arrays import list_arrays
 from data.csv_source import list_csv
+from data.exercises import list_mirrored_digits, list_turned_digits
 from data.folder import list_folder
 from data.listing import Listing
 from data.public_datasets import list_clothing, list_digits
@@ -61,6 +62,20 @@ SOURCES: dict[str, Source] = {
         path="none",
         groups=None,
         list=list_digits,
+    ),
+    "turned_digits": Source(
+        about="the same digits, upright to learn from and turned by up to 45 degrees to be scored "
+        "on: an exercise of the course; needs no file",
+        path="none",
+        groups=None,
+        list=list_turned_digits,
+    ),
+    "mirrored_digits": Source(
+        about="those of the digits that differ from their mirror image, half of them mirrored, in "
+        "the classes as written and mirrored: an exercise of the course; needs no file",
+        path="none",
+        groups=None,
+        list=list_mirrored_digits,
     ),
     "clothing": Source(
         about="clothing-dataset-small, 3781 photographs in 10 classes; found, or downloaded once",

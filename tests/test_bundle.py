@@ -284,7 +284,7 @@ def test_many_bundles_are_a_table_and_one_search_under_two_names_is_flagged(
     heading, anna, ben, carl, copy = describe_grades(grades).splitlines()
     assert heading.split() == [
         *("student", "file", "question", "seed", "verdict"),
-        *("best", "delta", "failed", "verified", "differences"),
+        *("best", "delta", "failed", "answers", "verified", "differences"),
     ]
     assert anna.startswith("Anna Nowak  anna.zip")
     assert re.search(r" recomputed +none$", anna)

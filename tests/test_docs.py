@@ -105,7 +105,7 @@ def made_small(experiment: dict[str, Any]) -> dict[str, Any]:
         small["dataset"] = {"source": "digits", "image_size": 8}
     if small["training"].get("mode") == "scratch" or is_own:
         small["training"]["views"] = "fresh"
-    if small["dataset"]["source"] == "digits" or "two-classes" in str(small["dataset"].get("path")):
+    if "digits" in small["dataset"]["source"] or "two-classes" in str(small["dataset"].get("path")):
         small["dataset"].pop("split", None)
         small["dataset"].pop("classes", None)
         small["dataset"].pop("limit_per_class", None)  # which wants one fold
@@ -175,6 +175,8 @@ def test_every_command_and_snippet_of_a_page_runs(
             exec(compile(block.text, where, "exec"), names)
         elif block.language == "yaml":
             keep_file(block, desk)
+        elif block.language == "text" and "file" in block.marks:
+            (desk / block.marks["file"]).write_text(block.text)
         elif block.language == "bash" and "run_search.py" not in block.text:
             subprocess.run(["bash", "-euc", block.text], check=True, timeout=120)
         elif block.language == "bash":

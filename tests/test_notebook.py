@@ -14,12 +14,16 @@ from PIL import Image
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "experiments" / "assignment.ipynb"
 SMALL = """
-DATA = {"source": "digits", "image_size": 8}
-MODEL = {"backbone": "small-cnn", "weights": "random", "head_units": 8}
-TRAINING = {"max_epochs": 3, "patience": 3, "batch_size": 128, "views": 1}
-TRIALS, FOLDS = 2, 2
-KERAS_EPOCHS = 1
 SEED = 3
+RUNS = Path({folder!r}) / "runs"
+NOTEBOOK = repository / "experiments" / "assignment.ipynb"
+ANSWERS = Path({folder!r}) / "answers.txt"
+CHANGES = [
+    *("dataset.image_size=8", "model.head_units=8", "search.trials=2", "evaluation.seeds=1"),
+    *("training.max_epochs=3", "training.patience=3", "training.batch_size=128"),
+    *("training.views=1", "evaluation.confirm={{top: 1, seeds: 1, views: 1}}"),
+]
+KERAS_EPOCHS = 1
 """
 
 
@@ -33,7 +37,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     (parameters,) = [
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())
     ]
-    parameters.source = SMALL
+    parameters.source = SMALL.format(folder=str(folder))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUGSEARCH_CACHE", str(folder / "cache"))
         patch.delenv("PYTHONPATH", raising=False)  # a student has none
@@ -69,26 +73,41 @@ def test_it_is_handed_out_without_answers() -> None:
     assert (
         sum(text.count("**Question") for text in questions)
         == sum(t.count("*Your answer:*") for t in questions)
-        == 7
+        == 12
     )
 
 
 def test_the_images_are_looked_at(executed: Any) -> None:
-    (sheet,) = shown(executed, "image/png")
+    sheet, *rows = shown(executed, "image/png")
     with Image.open(BytesIO(b64decode(sheet))) as picture:
-        assert min(picture.size) > 400  # four rows of pictures under a heading
-    assert any("train" in table and "validation" in table for table in shown(executed, "text/html"))
+        assert min(picture.size) > 200  # rows of pictures under headings
+    assert len(rows) == 4  # of the exercises: upright and turned, as written and mirrored
+    for row in rows:
+        with Image.open(BytesIO(b64decode(row))) as picture:
+            assert picture.width > 5 * picture.height
 
 
-def test_the_search_shows_its_progress_and_its_verdicts(executed: Any) -> None:
+def test_the_searches_show_their_progress_and_their_verdicts(executed: Any) -> None:
     text = "".join(shown(executed, "stdout"))
-    assert "search: 2 trials" in text
+    assert text.count("search: 2 trials") >= 3
     assert any("2/2" in bar for bar in shown(executed, "text/plain"))
     first_lines = ("Use ", "Use no augmentation", "It cannot be told")
     assert any(line in text for line in first_lines)
-    verdicts = next(table for table in shown(executed, "text/html") if "verdict" in table)
-    assert "vertical_flip" in verdicts or "rotation_range" in verdicts
-    assert any(word in verdicts for word in ("HELPS", "HURTS", "NEGLIGIBLE", "NO EVIDENCE"))
+    verdicts = [table for table in shown(executed, "text/html") if "verdict" in table]
+    searched = ("rotation_range", "horizontal_flip", "vertical_flip")
+    for name, table in zip(searched, verdicts[:3], strict=True):
+        assert name in table
+        assert any(word in table for word in ("HELPS", "HURTS", "NEGLIGIBLE", "NO EVIDENCE"))
+
+
+def test_luck_and_the_controls_are_shown(executed: Any) -> None:
+    assert "course settings: {'rotation_range': 30" in "".join(shown(executed, "stdout"))
+    (luck,) = [text for text in shown(executed, "text/plain") if text.startswith("3  ")]
+    assert len(luck.splitlines()) == 9
+
+
+def test_the_last_cell_writes_the_boxes_down(executed: Any) -> None:
+    assert "answers.txt: 0 of 12 (not 1, 2" in "".join(shown(executed, "stdout"))
 
 
 def test_the_figures_stand_inline_with_their_words(executed: Any) -> None:
@@ -98,8 +117,9 @@ def test_the_figures_stand_inline_with_their_words(executed: Any) -> None:
 
 def test_the_leak_is_shown_beside_the_clean_scores(executed: Any) -> None:
     leak = next(table for table in shown(executed, "text/html") if "on augmented images" in table)
-    assert leak.count("<tr>") > 3
+    assert leak.count("<tr>") == 3  # no augmentation and both trials
     assert "no augmentation" in leak
+    assert "difference" in leak
 
 
 def test_the_exported_script_trains_in_plain_keras(executed: Any) -> None:

@@ -23,6 +23,7 @@ from states import (
     without_recommendation,
 )
 
+from search.driver.specs import LABELS
 from search.evidence.findings import LeakDemo, LeakedScore
 from search.experiment.trial import Probe
 from search.journal.state import SearchState
@@ -30,6 +31,7 @@ from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.glossary import GLOSSARY
 from search.report.page import PAGE_TABLES, render_report, write_report
+from search.report.sections import CONTROLS_ABOUT, controls_text
 from search.report.sentences import facts
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView
@@ -49,6 +51,20 @@ HEADINGS = [
     "Use it",
     "What the words mean",
 ]
+
+
+def test_settings_that_nobody_asked_for_are_explained_where_they_stand() -> None:
+    assert set(CONTROLS_ABOUT) == set(LABELS.values())
+    state = make_state()
+    first, *others = [r for r in state.records if r.kind == "control"]
+    labels = dict(zip([r.trial for r in others], CONTROLS_ABOUT, strict=False))
+    records = tuple(
+        r.model_copy(update={"label": labels.get(r.trial, r.label)}) for r in state.records
+    )
+    said = controls_text(SearchView(state.model_copy(update={"records": records}))) or ""
+    assert all(f'"{label}" is ' in said for label in labels.values())
+    alone = tuple(r for r in records if r.kind != "control" or r.trial == first.trial)
+    assert controls_text(SearchView(state.model_copy(update={"records": alone}))) is None
 
 
 class Reader(HTMLParser):

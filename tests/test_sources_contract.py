@@ -50,6 +50,14 @@ def digits_example(root: Path) -> DatasetConfig:
     return DatasetConfig(source="digits", image_size=8)
 
 
+def turned_digits_example(root: Path) -> DatasetConfig:
+    return DatasetConfig(source="turned_digits", image_size=8)
+
+
+def mirrored_digits_example(root: Path) -> DatasetConfig:
+    return DatasetConfig(source="mirrored_digits", image_size=8)
+
+
 def clothing_example(root: Path) -> DatasetConfig:
     write_folders(root, SPLIT_COUNTS)
     return DatasetConfig(source="clothing", path=str(root), image_size=16)
@@ -61,6 +69,8 @@ EXAMPLES: dict[str, Callable[[Path], DatasetConfig]] = {
     "arrays": arrays_example,
     "tfrecord": tfrecord_example,
     "digits": digits_example,
+    "turned_digits": turned_digits_example,
+    "mirrored_digits": mirrored_digits_example,
     "clothing": clothing_example,
 }
 

@@ -50,6 +50,10 @@ Weights = Annotated[
 Many = Annotated[
     bool, typer.Option("--many", help="Grade every bundle of a folder and print a table.")
 ]
+ClassTable = Annotated[
+    Path | None,
+    typer.Option("--csv", help="With --many: write the table, with all answers, to this file too."),
+]
 NoTrain = Annotated[
     bool, typer.Option("--no-train", help="Of a bundle: recompute, and train nothing again.")
 ]
@@ -94,6 +98,10 @@ OtherDirectory = Annotated[
     Path, typer.Argument(help="Another run directory, over the same images.")
 ]
 Student = Annotated[str, typer.Option("--student", help="Whose work it is.")]
+Answers = Annotated[
+    Path | None,
+    typer.Option("--answers", help="The answers.txt that the assignment's notebook filled."),
+]
 Zip = Annotated[Path, typer.Option("--out", help="The zip to write.")]
 ImageNames = Annotated[
     list[str], typer.Argument(help="Files, folders and patterns such as 'photos/**/*.jpg'.")

@@ -33,6 +33,7 @@ from search.report.summary import winner_of
 from search.report.view import SearchView
 from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
+from search.verification.class_table import class_csv
 from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
 from search.verification.verification_text import describe_grade, describe_grades
 from search.verification.verification_text import describe_verification as describe_verification
@@ -41,11 +42,12 @@ from search.verification.verify import Verification, verify
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found, and how it is said."""
+    """What `verify` found, and how it is said. table: of many bundles, as csv."""
 
     same: bool
     text: str
     as_json: dict[str, Any]
+    table: str = ""
 
 
 def write_preview(config: ExperimentConfig, path: Path) -> Path:
@@ -197,7 +199,8 @@ def verified(
         raise UserError(f"--many received {path}; allowed: a folder of bundles")
     if many:
         grades = grade_many(path, extent, data, say, weights)
-        return _verified(grades, describe_grades(grades))
+        found = _verified(grades, describe_grades(grades))
+        return replace(found, table=class_csv(grades))
     # What is no file either, or a link that leads nowhere, is told there.
     if not path.is_dir() and (path.exists() or path.is_symlink()):
         graded = grade(path, extent, data, say, weights)
@@ -206,8 +209,8 @@ def verified(
         raise UserError(
             "--no-train is for bundles; a run directory is verified with one trial trained again"
         )
-    found = verify(path, extent.trial, data, say, weights, extent.run_code)
-    return _verified(found, describe_verification(found))
+    verification = verify(path, extent.trial, data, say, weights, extent.run_code)
+    return _verified(verification, describe_verification(verification))
 
 
 def _verified(found: Grade | Grades | Verification, text: str) -> Verified:

@@ -47,6 +47,7 @@ SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     sentences.what_goes_with_what,
     sentences.no_verdicts,
     sentences.fresh_text,
+    sections.controls_text,
     sections.sheet_text,
     sections.floor_sentence,
     curve_note,

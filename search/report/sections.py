@@ -18,6 +18,12 @@ from search.report.wording import (
 )
 from search.training.lost import lost_text
 
+# What a search compares with unasked, by the label of its trial.
+CONTROLS_ABOUT = {
+    "course settings": "what the machine-learning course's unit on augmentation trains with",
+    "TrivialAugment": "one operation per picture, drawn with its strength by lot (Müller and "
+    "Hutter, 2021)",
+}
 PHASE_NAMES = {"control": "controls", "trial": "trials", "confirm": "confirmation"}
 
 
@@ -26,6 +32,15 @@ def sheet_text(view: SearchView) -> str:
     settings = settings_of(best) if best else "the search"
     who = "recommended setting" if view.chosen else "best trial, not a recommendation"
     return f"Images of the data: clean on the left, then samples of the {who}: {settings}."
+
+
+def controls_text(view: SearchView) -> str | None:
+    """What the settings are that nobody asked for; None where there are none."""
+    tried = {record.label for record in view.of_kind("control")}
+    about = [f'"{label}" is {what}' for label, what in CONTROLS_ABOUT.items() if label in tried]
+    if not about:
+        return None
+    return f"To compare with: {'; '.join(about)}. evaluation.controls: [] runs without."
 
 
 def floor_sentence(view: SearchView) -> str:

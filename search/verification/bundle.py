@@ -39,6 +39,7 @@ from search.verification.bundle_file import (
 )
 from search.verification.comparison import Difference
 from search.verification.reopening import scratch_resources, with_own_cache
+from search.verification.student_answers import ANSWERS, answers_text, parse_answers, read_answers
 
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*")
 PAINTERS = (
@@ -48,21 +49,23 @@ PAINTERS = (
 
 
 class Bundled(Frozen):
-    """What was written. The same search, student and version give the same bytes."""
+    """What was written. The same search, student, answers and version give the same bytes.
+    answers: how many questions are answered, in words."""
 
     path: str
     student: str
     search_id: str
     sha256: str
     num_files: int
+    answers: str
 
 
-def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
-    """Bundles a finished search.
+def make_bundle(run_dir: Path, student: str, out: Path, answers: Path | None = None) -> Bundled:
+    """Bundles a finished search. answers: the file that a notebook filled, to go with it.
 
-    Raises UserError where there is none, where it did not finish or its files are not those that
-    were journaled, and for a name that is empty or does not print; StorageError where the disk
-    refuses.
+    Raises UserError where there is no search, where it did not finish or its files are not those
+    that were journaled, for a name that is empty or does not print, and for a file of answers that
+    is none; StorageError where the disk refuses.
     """
     try:
         student = check_student(student.strip())
@@ -74,7 +77,8 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         raise UserError(
             f"{run_dir} holds a search that did not finish; run it to its end, then bundle it"
         )
-    files = {JOURNAL: (run_dir / JOURNAL).read_bytes()}
+    written = {} if answers is None else {ANSWERS: read_answers(answers)}
+    files = {JOURNAL: (run_dir / JOURNAL).read_bytes(), **written}
     for record in run.state.records:
         if record.predictions_file:
             read_predictions(record, run_dir)
@@ -93,6 +97,7 @@ def make_bundle(run_dir: Path, student: str, out: Path) -> Bundled:
         search_id=manifest.search_id,
         sha256=hash_of(out.read_bytes()).sha256,
         num_files=len(files) + 1,
+        answers=answers_text(parse_answers(written[ANSWERS]) if written else None),
     )
 
 
@@ -104,7 +109,7 @@ def manifest_of(run: Run, student: str) -> Manifest:
 
 def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:
     """Every file of a bundle that follows from the journal and the contact sheet (a PNG), by
-    name."""
+    name; not what the student wrote."""
     with tempfile.TemporaryDirectory(prefix="augsearch-bundle-") as name:
         # The page names its folder in commands: it is called as the search is.
         folder = Path(name) / (state.opened.name if state.opened else "search")
@@ -112,7 +117,8 @@ def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:
         if sheet is not None:
             (folder / SHEET).write_bytes(sheet)
         write_outputs(state, folder)
-        made = [each for each in (*REQUIRED, *OPTIONAL) if each not in (JOURNAL, SHEET)]
+        given = (JOURNAL, SHEET, ANSWERS)
+        made = [each for each in (*REQUIRED, *OPTIONAL) if each not in given]
         return {each: (folder / each).read_bytes() for each in made if (folder / each).exists()}
 
 
@@ -122,7 +128,7 @@ def differences_made_again(
     """Config, environment, tables, winner and page as the journal gives them, against those of the
     bundle."""
     made = projections(run.state, files.get(SHEET))
-    kept = {JOURNAL, SHEET, *(record.predictions_file for record in run.state.records)}
+    kept = {JOURNAL, SHEET, ANSWERS, *(record.predictions_file for record in run.state.records)}
     for name in sorted({*made, *files} - kept):
         if name not in files:
             yield Difference(where=name, what=NOT_IN_BUNDLE)

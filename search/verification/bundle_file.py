@@ -17,7 +17,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from data.errors import BadImage, UserError
+from data.errors import UserError
 from data.files import write_atomically
 from data.listing import reason_of
 from data.messages import escaped
@@ -29,12 +29,13 @@ from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
 from search.report.contact_sheet import check_sheet
 from search.verification.comparison import Difference
+from search.verification.student_answers import ANSWERS, MOST_ANSWERS_BYTES, parse_answers
 
 MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"
 PAGE = "report.html"
 REQUIRED = ("journal.jsonl", "config.yaml", "environment.json", "trials.csv", "summary.json", PAGE)
-OPTIONAL = ("winner.json", SHEET)
+OPTIONAL = ("winner.json", SHEET, ANSWERS)
 PREDICTIONS = re.compile(r"predictions/\d{5,9}\.npz")
 MOST_FILES, MOST_BUNDLE_BYTES, MOST_FILE_BYTES = (
     20_000,
@@ -143,8 +144,8 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, bytes]) -> 
 
 def most_bytes(name: str) -> int:
     """How large the file of that name may be in a bundle."""
-    if name == JOURNAL:
-        return GRADED.num_bytes
+    if name in (JOURNAL, ANSWERS):
+        return GRADED.num_bytes if name == JOURNAL else MOST_ANSWERS_BYTES
     return MOST_PREDICTIONS_BYTES if PREDICTIONS.fullmatch(name) else MOST_FILE_BYTES
 
 
@@ -213,8 +214,10 @@ def _contents(
             content = read_entry(file, entry)
             if entry.name == SHEET:
                 check_sheet(content)
+            elif entry.name == ANSWERS:
+                parse_answers(content)
             yield entry.name, content
-        except (zipfile.BadZipFile, BadImage) as error:
+        except (zipfile.BadZipFile, ValueError) as error:
             found.append(Difference(where=entry.name, what=f"it is damaged: {escaped(str(error))}"))
 
 

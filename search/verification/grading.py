@@ -31,6 +31,7 @@ from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
 from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
+from search.verification.student_answers import ANSWERS, parse_answers
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import OnStep, Verification, verify_run
 
@@ -121,6 +122,7 @@ def _graded(
             return Grade(file=file, differences=(*bundle.differences, run))
         answers = _Readable(run.state, folder)
         submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
+        submission = submission.model_copy(update={"written": _written(bundle.files)})
         graded = Grade(file=file, submission=submission)
         differences = [*bundle.differences, *_claimed_otherwise(manifest, run)]
         differences += (strange := tuple(_strange_names(run.state)))
@@ -162,6 +164,11 @@ def _graded(
             "verification": verification,
         }
     )
+
+
+def _written(files: Mapping[str, bytes]) -> dict[str, str] | None:
+    """The student's answers; `read_bundle` lets no other text through by that name."""
+    return parse_answers(files[ANSWERS]) if ANSWERS in files else None
 
 
 def _opened(folder: Path, file: str) -> Run | Difference:

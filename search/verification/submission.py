@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import Field
 
 from search.driver.experiment_file import parse_config
+from search.evidence.answer import Estimate
 from search.experiment.answers import Predictions
 from search.experiment.config import by_place, is_asked
 from search.experiment.trial import Frozen
 from search.journal.state import SearchState
 from search.report.answer import answer
 from search.report.view import SearchView
-from search.report.wording import effect_text, settings_of
+from search.report.wording import estimate_text, settings_of
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, Index, fingerprints
 
@@ -30,9 +31,11 @@ BEST_WIDTH = 36  # signs: what the table of many has room for
 class Submission(Frozen):
     """student: as the manifest claims. question: names the config but for the seed and where things
     are; who answered the same one has the same. best: the recommended setting, else the best
-    confirmed, else the best trial; delta: its effect, in words. num_trials, num_failed: of all
-    phases; those that failed are trained again only on request. cut: whether time ran out. journal:
-    the hash of what two searches never share. prints: of its trials.
+    confirmed, else the best trial; verdict: on it; delta: its effect by all trainings, from which
+    the verdict follows, in words; effect: in figures. num_trials, num_failed: of all phases; those
+    that failed are trained again only on request. cut: whether time ran out. journal: the hash of
+    what two searches never share. written: the student's answers to a notebook's questions, by
+    number; None where none were handed in. prints: of its trials.
     """
 
     student: str
@@ -48,6 +51,8 @@ class Submission(Frozen):
     num_failed: int
     cut: bool
     journal: str
+    effect: Estimate | None = None
+    written: dict[str, str] | None = None
     prints: tuple[Fingerprint, ...] = Field(default=(), exclude=True, repr=False)
 
 
@@ -63,6 +68,10 @@ class Copy(Frozen):
     num_shared: int = 0
     num_trials: int = 0
 
+    @property
+    def word(self) -> str:
+        return "COPY" if self.certain else "note"
+
 
 def submission_of(
     manifest: Manifest, state: SearchState, journal: bytes, answers: Mapping[int, Predictions]
@@ -73,15 +82,18 @@ def submission_of(
     config = parse_config(state.opened.config, "the journaled config").filled
     view = SearchView(state)
     best = view.foremost
+    whole = (view.policy.verdict, view.policy.measured) if view.policy else ("NO EVIDENCE", None)
+    verdict, claimed = view.claimed_of.get(best.trial, whole) if best else whole
     return Submission(
         student=manifest.student,
         search_id=state.opened.search_id,
         experiment=state.opened.name,
         seed=config["seed"],
         question=_hash(question(config))[:8],
-        verdict=view.policy.verdict if view.policy else "NO EVIDENCE",
+        verdict=verdict,
         best=settings_of(best, BEST_WIDTH) if best else "none",
-        delta=effect_text(best.effect if best else None, view.unit),
+        delta=estimate_text(claimed, view.unit) if claimed else "not measured",
+        effect=claimed,
         answer=answer(view),
         num_trials=len(state.records),
         num_failed=view.num_failed,

@@ -10,13 +10,16 @@ from data.messages import escaped
 from search.report.wording import shortened
 from search.verification.comparison import Difference
 from search.verification.grading import Grade, Grades
+from search.verification.student_answers import ANSWERS, answers_text
 from search.verification.submission import BEST_WIDTH, Submission
 from search.verification.verify import Verification
 
 HEADINGS = (
-    *("student", "file", "question", "seed", "verdict", "best", "delta", "failed", "verified"),
-    "differences",
+    *("student", "file", "question", "seed", "verdict", "best", "delta", "failed", "answers"),
+    *("verified", "differences"),
 )
+# Signs of a cell. What tells a difference may stand in its middle: the last column has the room.
+LONGEST_CELL, WIDTHS = 300, {"best": BEST_WIDTH, "delta": 40, "differences": 400}
 WITHIN_TOLERANCE = "the same within what another machine may change"
 MOST_LISTED, MOST_NAMED = 20, 5
 
@@ -59,6 +62,7 @@ def describe_grade(grade: Grade) -> str:
             f"{shortened(handed_in.question)}",
             f"  trials    {_trials(handed_in)}",
             f"  answer    {shortened(handed_in.answer, 400)}",
+            f"  questions {_questions(handed_in)}",
         ]
     if grade.verification is not None:
         said = describe_verification(
@@ -69,6 +73,11 @@ def describe_grade(grade: Grade) -> str:
         ]
     lines += [f"  {shortened(remark, 300)}" for remark in grade.remarks]
     return "\n".join([*lines, *_difference_lines(grade.differences, _checked(grade))])
+
+
+def _questions(handed_in: Submission) -> str:
+    written = answers_text(handed_in.written)
+    return f"{written} answered, in {ANSWERS}" if handed_in.written else "no answers handed in"
 
 
 def _trials(handed_in: Submission) -> str:
@@ -132,7 +141,11 @@ def _difference_lines(differences: Sequence[Difference], checked: str) -> list[s
 
 def describe_grades(grades: Grades) -> str:
     """A table, a line per bundle, then what is handed in under two names."""
-    rows = [HEADINGS, *(_row(grade) for grade in grades.grades)]
+    cells = [grade_cells(grade) for grade in grades.grades]
+    rows = [
+        HEADINGS,
+        *([shortened(text, WIDTHS.get(n, 28)) for n, text in row.items()] for row in cells),
+    ]
     widths = [max(cell_len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [
         "  ".join(set_cell_size(*each) for each in zip(row, widths, strict=True)).rstrip()
@@ -143,7 +156,7 @@ def describe_grades(grades: Grades) -> str:
             f"{shortened(_upright(s), 40)} ({shortened(f, 40)})"
             for s, f in zip(copy.students, copy.files, strict=True)
         )
-        lines.append(f"{'COPY' if copy.certain else 'note'}: {first} and {second}: {copy.what}")
+        lines.append(f"{copy.word}: {first} and {second}: {copy.what}")
     if grades.others:
         more = ", ..." if len(grades.others) > MOST_NAMED else ""
         named = ", ".join(shortened(name, 40) for name in grades.others[:MOST_NAMED])
@@ -159,27 +172,26 @@ def _upright(name: str) -> str:
     return "".join(sign for n, sign in enumerate(name) if not all(is_mark[max(0, n - 2) : n + 1]))
 
 
-def _row(grade: Grade) -> tuple[str, ...]:
+def grade_cells(grade: Grade) -> dict[str, str]:
+    """What a table says of a bundle, by `HEADINGS`: printable and on one line each."""
     handed_in = grade.submission
     first = grade.differences[0] if grade.differences else None
     more = f" (and {len(grade.differences) - 1} more)" if len(grade.differences) > 1 else ""
-    # The last column, which has all the room: what tells a difference may stand in its middle.
     wrong = f"{first.where}: {first.what}" if first else grade.problem or "none"
-    wrong = shortened(wrong, 300) + more
-    if handed_in is None:
-        return ("?", shortened(grade.file), *["?"] * (len(HEADINGS) - 4), "no", wrong)
-    return (
-        shortened(_upright(handed_in.student)),
-        shortened(grade.file),
-        shortened(handed_in.question),
-        str(handed_in.seed),
-        shortened(handed_in.verdict),
-        shortened(handed_in.best, BEST_WIDTH),
-        shortened(handed_in.delta, 40),
-        str(handed_in.num_failed) if handed_in.num_failed else "none",
-        _verified(grade),
-        wrong,
-    )
+    cells = dict.fromkeys(HEADINGS, "?") | {"file": grade.file, "verified": _verified(grade)}
+    if handed_in is not None:
+        cells |= {
+            "student": _upright(handed_in.student),
+            "question": handed_in.question,
+            "seed": str(handed_in.seed),
+            "verdict": handed_in.verdict,
+            "best": handed_in.best,
+            "delta": handed_in.delta,
+            "failed": str(handed_in.num_failed or "none"),
+            "answers": answers_text(handed_in.written),
+        }
+    whole = {name: shortened(text, LONGEST_CELL) for name, text in cells.items()}
+    return whole | {"differences": shortened(wrong, LONGEST_CELL) + more}
 
 
 def _verified(grade: Grade) -> str:

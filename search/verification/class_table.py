@@ -1,0 +1,73 @@
+"""`verify --many --csv`: a class as a table for a spreadsheet, with every student's answers beside
+the search. Names and answers come from others: no cell is a formula, whatever a spreadsheet takes
+for the separator.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.errors import UserError
+from data.files import check_target, write_atomically
+from data.messages import escaped
+from search.verification.grading import Grade, Grades
+from search.verification.verification_text import grade_cells
+
+FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
+MOST_CELL = 30_000  # signs; a spreadsheet's cell holds 32,767
+# What begins a formula (in full width too), at the start of a cell or of what becomes one where
+# the separator is another sign, or a quote has been passed over.
+_FORMULA = re.compile(r"(^|[,;|\t\n\"'])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+
+
+def check_table(path: Path, many: bool) -> None:
+    """Raises UserError where the table could not be written, before anything is graded."""
+    if not many:
+        raise UserError("--csv is a table of many bundles; say --many and name their folder")
+    check_target(path)
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"--csv: the folder of {escaped(str(path))} does not exist; create it")
+
+
+def write_table(path: Path, table: str) -> None:
+    """Raises StorageError where the disk refuses."""
+    write_atomically(path, table, "the class table")
+
+
+def class_csv(grades: Grades) -> str:
+    """A row per bundle, as csv. It begins with the sign by which spreadsheets know UTF-8."""
+    questions = sorted({n for each in grades.grades for n in _written(each)}, key=int)
+    rows = [_row(each, grades, questions) for each in grades.grades]
+    to = io.StringIO()
+    writer = csv.writer(to, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(_headings(questions))
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+    return "\ufeff" + to.getvalue()
+
+
+def safe_cell(cell: str | float | None) -> str:
+    """A figure as it is, a text with an apostrophe before whatever could begin a formula."""
+    if not isinstance(cell, str):
+        return "" if cell is None else f"{cell:.6g}"
+    short = cell if len(cell) <= MOST_CELL else f"{cell[:MOST_CELL]}…"
+    return _FORMULA.sub(r"\1\2'", short)
+
+
+def _headings(questions: Sequence[str]) -> list[str]:
+    cells = [name for name in grade_cells(Grade(file="")) if name != "delta"]
+    return [*cells, *FIGURES, "copies", *(f"answer {number}" for number in questions)]
+
+
+def _row(grade: Grade, grades: Grades, questions: Sequence[str]) -> list[str | float | None]:
+    cells = [text for name, text in grade_cells(grade).items() if name != "delta"]
+    effect = grade.submission.effect if grade.submission else None
+    figures = [None] * len(FIGURES) if effect is None else [effect.effect, *effect.ci]
+    shared = [f"{c.word}: {c.what}" for c in grades.copies if c.files[0] == grade.file]
+    written = _written(grade)
+    return [*cells, *figures, "; ".join(shared), *(written.get(n, "") for n in questions)]
+
+
+def _written(grade: Grade) -> dict[str, str]:
+    return (grade.submission.written if grade.submission else None) or {}
