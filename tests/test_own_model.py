@@ -21,7 +21,8 @@ from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.experiment.dimensions import Choices, Range
 from search.experiment.settings import ModelSettings
-from search.training.own_model import Outputs, build_own, declared, outputs_of
+from search.training.own_model import build_own, declared
+from search.training.own_outputs import Outputs, outputs_of
 from search.verification.bundle import make_bundle
 from search.verification.grading import Extent, grade
 from search.verification.verify import verify

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.errors import UserError
-from data.own_code import at_fault, callbacks_given
+from data.live_code import callbacks_given
+from data.own_code import at_fault
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
@@ -23,7 +24,14 @@ from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.own_model import BUILD, Outputs, build_own, hypermodel_of, outputs_of
+from search.training.own_model import (
+    BUILD,
+    build_own,
+    fits_itself,
+    hypermodel_of,
+    refuse_undeclared,
+)
+from search.training.own_outputs import Outputs, outputs_of
 from search.training.pictures import ImageFeed, digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import (
@@ -185,8 +193,9 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
         hypermodel_of(name).fit(parameters, model, **_arguments(fit, name, epochs))
     except TrialFailure:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise at_fault(name, error, BUILD) from error
+    refuse_undeclared(settings.model, parameters)
     if not fit.curve:
         raise UserError(f"{BUILD}: the fit of {name} did not call the callbacks that it was given")
     return fit
@@ -207,16 +216,10 @@ def _arguments(fit: _Fit, name: str, epochs: int) -> dict[str, Any]:
         "verbose": 0,
         "shuffle": False,  # each epoch's order is drawn from the seed
     }
-    if own or _fits_itself(name):
+    if own or fits_itself(name):
         found["validation_data"] = fit.clean_batches()
         found["validation_steps"] = fit.steps(task.validate, SCORING_BATCH)
     return found
-
-
-def _fits_itself(name: str) -> bool:
-    from keras_tuner.engine.hypermodel import HyperModel
-
-    return type(hypermodel_of(name)).fit is not HyperModel.fit
 
 
 def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
