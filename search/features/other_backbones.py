@@ -89,7 +89,8 @@ def _from_layers(part: "keras.Model", inputs: "keras.KerasTensor") -> "keras.Mod
 
     made = keras.models.clone_model(part, input_tensors=inputs)
     made.set_weights(part.get_weights())
-    made.trainable = True  # whatever it was when it was saved
+    for layer in made.layers:
+        layer.trainable = True  # whatever it was when it was saved
     return keras.Model(inputs, made.outputs[0], name="file")
 
 
