@@ -9,6 +9,7 @@ transform of its own, seeded by the picture's draws, so that it can be drawn aga
 import ast
 import importlib
 import importlib.util
+import inspect
 import operator
 import re
 import threading
@@ -53,7 +54,8 @@ class TransformLibrary:
 
 
 def _by_keras(kind: Any, arguments: dict[str, Any], seed: int, picture: Images) -> Any:
-    layer = kind(**arguments, seed=seed)
+    seeded = {"seed": seed} if "seed" in inspect.signature(kind.__init__).parameters else {}
+    layer = kind(**arguments, **seeded)
     found = np.asarray(layer(picture[None].astype(np.float32), training=True))[0]
     return np.clip(np.rint(found), 0, 255).astype(np.uint8)
 

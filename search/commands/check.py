@@ -30,7 +30,7 @@ from search.driver.prepare import (
 )
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
-from search.driver.workload import trained_later, workload
+from search.driver.workload import heads_trained, trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
@@ -96,7 +96,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     num_later = round(sum(phase.trials for phase in work.later))
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
-    fits = heads * sum(phase.trials for phase in work.phases.values())
+    fits = heads_trained(config, work.phases)
     advice = _advice(prepared, resources)
     if network is not None:
         images = network.images

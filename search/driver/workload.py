@@ -5,7 +5,7 @@ leaves the time to confirm the best found so far. What a unit of it takes is `ti
 nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
@@ -137,6 +137,18 @@ def trained_later(config: ExperimentConfig) -> tuple[int, int]:
 def num_alone(config: ExperimentConfig, space: Space) -> int:
     """How many augmentations are trained alone: those searched, and those that are always on."""
     return len(Declaration(SpecFactory(config, space, "float32")).tried)
+
+
+def heads_trained(config: ExperimentConfig, phases: Mapping[str, PhaseWork]) -> float:
+    """How many heads the trials of these phases have together: from the confirmation on as many per
+    fold as it has seeds, and one fold for the test."""
+    evaluation, confirm = config.evaluation, config.evaluation.confirm
+    found = 0.0
+    for name, phase in phases.items():
+        is_first = confirm is None or name in BEFORE_CONFIRMATION
+        seeds = evaluation.seeds if is_first else confirm.seeds
+        found += phase.trials * seeds * (1 if name == "test" else evaluation.folds)
+    return found
 
 
 def _epochs(
