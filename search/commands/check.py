@@ -16,6 +16,7 @@ from data.groups import effective_size
 from data.likeness import look_grouped
 from data.messages import plural
 from data.own_code import given
+from search.commands.head_cost import seconds_a_head
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
 from search.driver.code_files import code_of
 from search.driver.cut_short import cut_at_first, cut_by_plan
@@ -43,12 +44,6 @@ from search.report.time_left import seconds_of
 from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
-# Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
-# (benchmarks/README.md), for scaling.
-HEAD_SECONDS = 0.04
-HEAD_WORK = 2728 * 1280 * 100
-# most heads stop within patience of their best epoch, well before max_epochs 60
-TYPICAL_EPOCHS = 45
 
 
 class SearchPlan(Frozen):
@@ -101,7 +96,8 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     if network is not None:
         images = network.images
     amounts = {"images": float(images), "heads": 0.0 if network else fits}
-    rates = {"images": 1 / speed, "heads": _seconds_a_head(prepared)}
+    of_head = 0.0 if network else _seconds_a_head(prepared, resources)
+    rates = {"images": 1 / speed, "heads": of_head}
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
@@ -230,11 +226,13 @@ def _images_per_second(prepared: Prepared, resources: Resources) -> float:
     return len(probe) / (time.perf_counter() - start)
 
 
-def _seconds_a_head(prepared: Prepared) -> float:
-    settings = prepared.specs.control({})
-    epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
-    work = num_pooled(prepared) * 1280 * max(1, settings.model.head_units)
-    return epochs * HEAD_SECONDS * work / HEAD_WORK
+def _seconds_a_head(prepared: Prepared, resources: Resources) -> float:
+    model = prepared.specs.control({}).model
+    extractor = extractor_of(
+        prepared.dataset, model.backbone, model.weights, prepared.precision, resources
+    )
+    one = np.asarray(prepared.dataset.images[:1])
+    return seconds_a_head(prepared, extractor.extract([one], 1).shape[-1], resources)
 
 
 def _busy() -> Iterator[str]:

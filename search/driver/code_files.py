@@ -12,7 +12,7 @@ from data.messages import did_you_mean, escaped, first_of, literal
 from data.own_augmentations import check_outside, is_from_outside
 from data.own_code import Code, file_of, given, is_own, read_code
 from data.own_code_watch import watched
-from data.transforms import is_transform
+from data.transforms import import_first, is_transform
 from search.experiment.config import ExperimentConfig
 from search.experiment.settings import NAMEABLE
 from search.features.devices import import_tensorflow_quietly
@@ -144,6 +144,7 @@ def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
             "arguments, which are not run unless you say --run-code FOLDER, whatever is in it; "
             "--no-train checks the rest of a bundle"
         )
+    import_first(config.augmentation.written)
     if place is None or not wanted:
         return ()
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
