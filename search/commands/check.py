@@ -44,6 +44,9 @@ from search.report.time_left import seconds_of
 from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
+# Beside training: to start, compile, write the page and the model; and for each trial. Of searches
+# of 8 and 16 trials on two cores, 20 and 28 s of each.
+SEARCH_SECONDS, TRIAL_SECONDS = 12.0, 1.0
 
 
 class SearchPlan(Frozen):
@@ -98,6 +101,8 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     amounts = {"images": float(images), "heads": 0.0 if network else fits}
     of_head = 0.0 if network else _seconds_a_head(prepared, resources)
     rates = {"images": 1 / speed, "heads": of_head}
+    amounts |= {"search": 1.0, "trials": sum(phase.trials for phase in work.phases.values())}
+    rates |= {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
