@@ -142,11 +142,10 @@ def num_alone(config: ExperimentConfig, space: Space) -> int:
 def heads_trained(config: ExperimentConfig, phases: Mapping[str, PhaseWork]) -> float:
     """How many heads the trials of these phases have together: from the confirmation on as many per
     fold as it has seeds, and one fold for the test."""
-    evaluation, confirm = config.evaluation, config.evaluation.confirm
+    evaluation, later = config.evaluation, config.evaluation.confirm or config.evaluation
     found = 0.0
     for name, phase in phases.items():
-        is_first = confirm is None or name in BEFORE_CONFIRMATION
-        seeds = evaluation.seeds if is_first else confirm.seeds
+        seeds = evaluation.seeds if name in BEFORE_CONFIRMATION else later.seeds
         found += phase.trials * seeds * (1 if name == "test" else evaluation.folds)
     return found
 
