@@ -343,6 +343,14 @@ def test_a_trial_that_diverges_fails_and_says_so(here: Path) -> None:
     }
 
 
+def test_a_model_that_never_leaves_chance_gives_no_effect(here: Path) -> None:
+    code = MODEL.replace("Adam(rate)", "SGD(0.0)")
+    training = {"max_epochs": 3, "patience": 1, "batch_size": 256}
+    result = sit(load_config(_experiment(here, code, training=training)), here / "run")
+    assert result.outcome == "failed"
+    assert "1 of 1 models did not train: 1 never left chance" in str(result.reason)
+
+
 def test_declared_is_what_kerastuner_finds(here: Path) -> None:
     config = load_config(_experiment(here))
     with given(code_of(config)):

@@ -18,12 +18,13 @@ from data.own_code import at_fault
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
-from search.experiment.trial import Curve
+from search.experiment.trial import Curve, LostNetwork
 from search.features.devices import sees_gpu
 from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
+from search.training.lost import accuracy_tells, lost_networks, lost_text, only_guessed
 from search.training.own_model import (
     BUILD,
     build_own,
@@ -233,7 +234,26 @@ def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
         cut_by_max_epochs=tuple(not fit.scores.stopped(0) for fit in fits),
         weights=tuple(fit.best for fit in fits) if trial.keeps_weights else (),
         curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
+        lost=_lost(trial, fits),
     )
+
+
+def _lost(trial: LoadedTrial, fits: Sequence[_Fit]) -> tuple[LostNetwork, ...]:
+    """Models that never left chance. Raises TrialFailure where they are half or more."""
+    if not accuracy_tells(trial.spec.settings.training, trial.spec.protocol.objective):
+        return ()
+    guessed = {
+        number: fit.scores.last_epoch(0)
+        for number, fit in enumerate(fits)
+        if fit.scores.stopped(0) and only_guessed(fit.task, trial.labels, np.array(fit.curve))
+    }
+    found = lost_networks({"chance": guessed})
+    if 2 * len(found) >= len(fits):
+        raise TrialFailure(
+            f"{len(found)} of {len(fits)} models did not train: {lost_text(found)}; see the "
+            "learning rate and the scaling of yours, or try weaker augmentation"
+        )
+    return found
 
 
 def _forget_nothing(trial: LoadedTrial) -> None:
