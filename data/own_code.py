@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, chdir, contextmanager, redirect_stdout
+from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
+from data.quiet_import import import_quietly
 
+USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
 MOST_CODE_BYTES = 1 << 20  # of one file
 
@@ -155,6 +157,9 @@ def _run(name: str, code: CodeFile) -> ModuleType:
     module = ModuleType(f"own_code_{code.sha256[:16]}")
     module.__file__, module.__package__ = code.path, ""
     sys.modules[module.__name__] = module  # where dataclasses and Keras look for it
+    if USES_TENSORFLOW.search(code.source):
+        with suppress(ImportError):  # which its own import tells with its line
+            import_quietly("tensorflow")
     try:
         with chdir("."):  # a file that goes elsewhere for its own sake takes nobody along
             exec(compile(code.source, code.path, "exec"), vars(module))

@@ -7,7 +7,6 @@ transform of its own, seeded by the picture's draws, so that it can be drawn aga
 """
 
 import ast
-import importlib
 import importlib.util
 import inspect
 import operator
@@ -24,6 +23,7 @@ import numpy as np
 from data.augmentation_record import CodeStep, SettingToWrite, StepWriter, call
 from data.errors import UserError
 from data.geometry import Floats, Images
+from data.quiet_import import import_quietly
 
 STRENGTH = "strength"
 NUM_TRANSFORM_SEEDS = 2**31
@@ -186,7 +186,7 @@ def import_first(names: Iterable[str]) -> None:
                 f"{library}'s transforms are named, and TensorFlow was imported before {library}, "
                 f"which can end the process: import {library} at the very beginning"
             )
-        importlib.import_module(library)
+        import_quietly(library)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def transform_of(name: str) -> Transform:
             f"{written.library}, or leave the line out"
         )
     import_first([name])
-    kind = getattr(importlib.import_module(library.module), written.name, None)
+    kind = getattr(import_quietly(library.module), written.name, None)
     if library.base not in {each.__name__ for each in getattr(kind, "__mro__", ())}:
         raise UserError(
             f"augmentation.{name}: {library.module} has no transform of images called "

@@ -153,6 +153,10 @@ def _cut_short(prepared: Prepared, resources: Resources) -> tuple[str, ...]:
     return (*cut_by_plan(prepared.space), *([seen] if seen else []))
 
 
+DETECTABLE = (
+    "(planned, of one whole setting; what the page calls detectable is measured, of the "
+    "augmentation known least, and often larger)"
+)
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
 
 
@@ -266,11 +270,12 @@ def describe_plan(plan: SearchPlan) -> str:
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} per trial",
             f"  images        {plan.images:,} through the backbone, at "
-            f"{plan.images_per_second:.0f} a second here",
+            f"{plan.images_per_second:.0f} per second here",
             *_describe_networks(plan),
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
             f"  can detect    {plan.found}",
             f"  {plan.advice}",
+            f"  {DETECTABLE}",
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
@@ -289,7 +294,7 @@ def _describe_networks(plan: SearchPlan) -> list[str]:
     if network is None:
         return []
     most = (
-        f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images a second "
+        f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images per second "
         "here"
     )
     return [

@@ -279,13 +279,15 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     """The search itself: opened, its phases, closed. Raises Stopped, SearchFailed, or what went
     wrong."""
     config, log, resources = sitting.config, sitting.log, sitting.resources
-    deadline = Deadline(config, log.state.wall_seconds, time.monotonic())
+    earlier_seconds = log.state.wall_seconds
+    deadline = Deadline(config, earlier_seconds, time.monotonic())
     engine.warm_up()
     prepared = open_search(config, sitting.run_dir, log, sitting.progress, sitting.stop)
     engine.use_dataset(prepared.dataset, path_to_images(config.dataset))
     work = workload(config)
-    sitting.progress.expect(work.plan, work.of, config.execution.workers)
-    publisher.expect(ExpectedWork(work.plan, work.of, config.execution.workers))
+    expected = ExpectedWork(work.plan, work.of, config.execution.workers)
+    sitting.progress.expect(expected, earlier_seconds)
+    publisher.expect(expected)
     for record in log.state.records:
         deadline.told(record)
 
