@@ -31,6 +31,7 @@ class Inspection:
     be used; leaks: pairs of names of the same image, in two splits; contradictions: the same in two
     classes, "name (class)" each. Where `skips` is true, all have been left out and are no error.
     crossing: groups that are in several splits, with an image of each; never left out.
+    deals_groups: whether splits were drawn by whole groups.
     """
 
     labels: np.ndarray
@@ -42,6 +43,17 @@ class Inspection:
     skips: bool
     contradictions: tuple[tuple[str, str], ...] = ()
     crossing: tuple[str, ...] = ()
+    deals_groups: bool = False
+
+    @property
+    def mended(self) -> str:
+        """What to do where a split lacks images of a class."""
+        if not self.deals_groups:
+            return "move some there"
+        return (
+            "splits are drawn by whole groups, and these classes have too few or too large ones: "
+            "name smaller groups (dataset.group_column, group_pattern), or give ready-made splits"
+        )
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -253,7 +265,7 @@ def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
         if names:
             count = plural(len(names), "class has", "classes have")
             problems.append(
-                f"{count} no image in {SPLIT_NAMES[split]}: {first_of(names)}; move some there"
+                f"{count} no image in {SPLIT_NAMES[split]}: {first_of(names)}; {inspection.mended}"
             )
     return problems
 
@@ -266,7 +278,8 @@ def classes_thin_in_train(inspection: Inspection) -> list[str]:
         return []
     count = plural(len(names), "class has", "classes have")
     return [
-        f"{count} fewer than {MIN_TRAIN_IMAGES} images in train: {first_of(names)}; move some there"
+        f"{count} fewer than {MIN_TRAIN_IMAGES} images in train: {first_of(names)}; "
+        f"{inspection.mended}"
     ]
 
 

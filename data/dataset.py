@@ -212,6 +212,7 @@ def _inspection(
         skips,
         contradictions,
         crossing_groups(listing),
+        deals_groups=listing.groups is not None and listing.draw is not None,
     )
 
 

@@ -15,7 +15,14 @@ import numpy as np
 from data.augmentation_record import LAST, Augmentation, Units, lacking
 from data.errors import UserError
 from data.geometry import Floats, Images
-from data.own_code import OWN_CODE, at_fault, is_own, line_of_fault, own_function
+from data.own_code import (
+    OWN_CODE,
+    at_fault,
+    is_own,
+    line_of_definition,
+    line_of_fault,
+    own_function,
+)
 from data.transforms import TRANSFORM, is_transform, transform_exports, transform_of
 from data.value_forms import Value
 
@@ -111,7 +118,7 @@ def called(name: str, images: Images, strength: float, units: Floats) -> Images:
     kept.flags.writeable = drawn.flags.writeable = False
     try:
         found = function(kept, strength, drawn)
-    except Exception as error:
+    except BaseException as error:
         if "read-only" in str(error) or "readonly" in str(error):
             raise UserError(
                 f"{name}: {line_of_fault(name, error)}it changes its input; let it work on a copy, "
@@ -131,14 +138,9 @@ def _checked(name: str, found: Any, shape: tuple[int, ...]) -> Images:
         has_nan = found.dtype.kind == "f" and bool(np.isnan(found).any())
         given = f"{found.dtype} {list(found.shape)}{' with NaN' if has_nan else ''}"
     raise UserError(
-        f"{name}: {_where(name)}it returned {given}; allowed: {wanted}, as it was given (np.clip "
-        "and .astype(np.uint8) make it so)"
+        f"{name}: {line_of_definition(name)}it returned {given}; allowed: {wanted}, as it was "
+        "given (np.clip and .astype(np.uint8) make it so)"
     )
-
-
-def _where(name: str) -> str:
-    code = getattr(own_function(name), "__code__", None)
-    return f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
 
 
 def paint_transform(name: str, images: Images, numbers: Floats) -> None:
@@ -151,7 +153,7 @@ def check_outside(name: str, strengths: tuple[Value, ...], size: int) -> None:
     and among others. Raises UserError where not."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (4, size, size, 3), dtype=np.uint8)
-    units, where = rng.random((4, 4)), _where(name) if is_own(name) else ""
+    units, where = rng.random((4, 4)), line_of_definition(name) if is_own(name) else ""
     numbers = [float(value) for value in strengths if isinstance(value, int | float)]
     for value in numbers if is_transform(name) else ():
         transform_of(name).check_growth(value, size)

@@ -5,18 +5,16 @@ A journal, a bundle or a config can name code and never brings any: a name that 
 is refused. Code travels to worker processes as text, so that all run what was read at the start.
 """
 
-import copy
 import hashlib
-import inspect
 import re
 import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -27,7 +25,6 @@ from data.quiet_import import import_quietly
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
 MOST_CODE_BYTES = 1 << 20  # of one file
-LIVE_FILE = "hypermodel.py"  # what stands for a file where code is an object of this process
 
 
 class CodeFile(BaseModel):
@@ -94,65 +91,15 @@ _given: dict[str, _Loaded] = {}
 _changing = threading.Lock()
 
 
-# Keras callbacks that a model is to be trained with, by its name.
-_callbacks: dict[str, tuple[Any, ...]] = {}
-
-
-def callbacks_given(name: str) -> list[Any]:
-    """Copies, so that no training hears of another."""
-    return copy.deepcopy(list(_callbacks.get(name, ())))
+# What own code prints is no result of this program's: it goes to standard error.
+_aside = ExitStack()
 
 
 @contextmanager
-def with_callbacks(name: str, callbacks: Iterable[Any]) -> Iterator[None]:
-    """Has the model of that name trained with them, in this process."""
-    _callbacks[name] = tuple(callbacks)
-    try:
-        yield
-    finally:
-        del _callbacks[name]
-
-
-@dataclass(frozen=True)
-class LiveCode:
-    """A function or an object of this process in the place of FILE.py:NAME, known by its source."""
-
-    found: Any
-    code: CodeFile
-
-    @classmethod
-    def of(cls, found: Any) -> "LiveCode":
-        """Raises UserError where its source cannot be read."""
-        defined = found if isinstance(found, FunctionType | type) else type(found)
-        try:
-            path, source = str(inspect.getsourcefile(defined)), inspect.getsource(defined)
-        except (OSError, TypeError) as error:
-            raise UserError(
-                f"hypermodel: the source of {defined.__name__} cannot be read ({error}), so that a "
-                "later sitting could not know it again; write it in a file or a notebook"
-            ) from error
-        return cls(found, CodeFile(name=LIVE_FILE, path=path, source=source))
-
-    @property
-    def name(self) -> str:
-        defined = self.found if hasattr(self.found, "__name__") else type(self.found)
-        return ":".join((LIVE_FILE, re.sub(r"\W", "_", defined.__name__)))
-
-    @contextmanager
-    def at_hand(self) -> Iterator[None]:
-        """Lets it run until this ends."""
-        module = ModuleType(LIVE_FILE.removesuffix(".py"))
-        setattr(module, self.name.rpartition(":")[2], self.found)
-        with given((self.code,)):
-            loaded = _given[LIVE_FILE]
-            loaded.is_live, loaded.module = True, module
-            yield
-
-
-@contextmanager
-def given(code: Code) -> Iterator[None]:
-    """Lets these files run, in every thread of this process, until it ends. Raises UserError where
-    another file of one name is in use meanwhile."""
+def given(code: Code, live: ModuleType | None = None) -> Iterator[None]:
+    """Lets these files run, in every thread of this process, until it ends. live: the module that
+    stands for them where they are no file. Raises UserError where another file of one name is in
+    use meanwhile."""
     with _changing:
         for file in code:
             in_use = _given.get(file.name)
@@ -161,8 +108,11 @@ def given(code: Code) -> Iterator[None]:
                     f"{file.name}: two searches of this process name two files so, {file.path} and "
                     f"{in_use.code.path}; run each in a process of its own"
                 )
+        if code and not _given:
+            _aside.enter_context(redirect_stdout(sys.stderr))
         for file in code:
-            _given.setdefault(file.name, _Loaded(file)).users += 1
+            loaded = _given.setdefault(file.name, _Loaded(file, live is not None, module=live))
+            loaded.users += 1
     try:
         yield
     finally:
@@ -171,6 +121,8 @@ def given(code: Code) -> Iterator[None]:
                 _given[file.name].users -= 1
                 if not _given[file.name].users:
                     del _given[file.name]
+            if not _given:
+                _aside.close()
 
 
 def is_given(file: str) -> bool:
@@ -203,13 +155,14 @@ def _is_offered(key: str, value: object) -> bool:
 
 def _run(name: str, code: CodeFile) -> ModuleType:
     module = ModuleType(f"own_code_{code.sha256[:16]}")
-    module.__file__ = code.path
+    module.__file__, module.__package__ = code.path, ""
     sys.modules[module.__name__] = module  # where dataclasses and Keras look for it
     if USES_TENSORFLOW.search(code.source):
         with suppress(ImportError):  # which its own import tells with its line
             import_quietly("tensorflow")
     try:
-        exec(compile(code.source, code.path, "exec"), vars(module))
+        with chdir("."):  # a file that goes elsewhere for its own sake takes nobody along
+            exec(compile(code.source, code.path, "exec"), vars(module))
     except BaseException as error:
         del sys.modules[module.__name__]
         raise at_fault(name, error) from error
@@ -217,21 +170,42 @@ def _run(name: str, code: CodeFile) -> ModuleType:
 
 
 def at_fault(name: str, error: BaseException, key: str = "") -> UserError:
-    """What own code raised, with its file and line. Interrupts and lacks of the machine's are
-    raised as they are. key: of the setting that names it."""
+    """What own code raised, sys.exit among it, with its file and line. Interrupts and lacks of the
+    machine's are raised as they are. key: of the setting that names it."""
     if isinstance(error, UserError | KeyboardInterrupt | MemoryError):
         raise error
-    return UserError(f"{key and f'{key}: '}{name}: {line_of_fault(name, error)}{_words(error)}")
+    text = f"{line_of_fault(name, error)}{_words(error)}"
+    if isinstance(error, ImportError):
+        text += "; it may import what is installed, and no other file of yours: join them"
+    return UserError(f"{key and f'{key}: '}{name}: {text}")
 
 
 def line_of_fault(name: str, error: BaseException) -> str:
     """`FILE, line N: `, the innermost line of the file itself."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         return f"{error.filename}, line {error.lineno}: "
+    return _innermost(name, traceback.extract_tb(error.__traceback__))
+
+
+def line_that_runs(name: str, thread: int | None) -> str:
+    """`FILE, line N: `, where a thread stands in the file; empty where it does not."""
+    frame = sys._current_frames().get(thread or 0)
+    return _innermost(name, traceback.extract_stack(frame)) if frame else ""
+
+
+def _innermost(name: str, frames: Iterable[traceback.FrameSummary]) -> str:
     loaded = _given.get(file_of(name))
-    frames = traceback.extract_tb(error.__traceback__)
     lines = [each.lineno for each in frames if loaded and each.filename == loaded.code.path]
     return f"{loaded.code.path}, line {lines[-1]}: " if loaded and lines else ""
+
+
+def line_of_definition(name: str) -> str:
+    """`FILE, line N: `, where the function, or the method `build` of a class, begins."""
+    found = own_function(name)
+    code = getattr(found, "__code__", None) or getattr(
+        getattr(found, "build", None), "__code__", None
+    )
+    return f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
 
 
 def _words(error: BaseException) -> str:

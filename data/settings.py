@@ -43,9 +43,11 @@ class NameIn:
     def _check(self, value: object, info: ValidationInfo) -> object:
         if info.context is None or (isinstance(value, str) and value in info.context[self.table]):
             return value
-        names = list(info.context[self.table])
+        table = info.context[self.table]
+        names, others = list(table), getattr(table, "others", ())  # those that no list could hold
         hint = did_you_mean(str(value), names)
-        raise ValueError(f"received {literal(value)}; allowed: {', '.join(names)}{hint}")
+        allowed = ", ".join([*names, *others])
+        raise ValueError(f"received {literal(value)}; allowed: {allowed}{hint}")
 
 
 SECTION = ConfigDict(

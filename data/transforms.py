@@ -8,10 +8,12 @@ transform of its own, seeded by the picture's draws, so that it can be drawn aga
 
 import ast
 import importlib.util
+import inspect
 import operator
 import re
+import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
@@ -43,17 +45,20 @@ _TORCH = threading.Lock()  # PyTorch has one generator a process
 class TransformLibrary:
     """module: where its transforms are. base: the class they have in common. usual: where strength
     goes when no arguments are written. target, prefix: of `export`. paint: one picture uint8
-    [s, s, 3] by the class, its arguments and a seed."""
+    [s, s, 3] by the class, its arguments and a seed. is_first: whether it is imported before
+    TensorFlow (PyTorch 2.14 built with CUDA ends the process where it comes after 2.21)."""
 
     module: str
     base: str
     usual: str
     prefix: str
     paint: Callable[[Any, dict[str, Any], int, Images], Any]
+    is_first: bool = False
 
 
 def _by_keras(kind: Any, arguments: dict[str, Any], seed: int, picture: Images) -> Any:
-    layer = kind(**arguments, seed=seed)
+    seeded = {"seed": seed} if "seed" in inspect.signature(kind.__init__).parameters else {}
+    layer = kind(**arguments, **seeded)
     found = np.asarray(layer(picture[None].astype(np.float32), training=True))[0]
     return np.clip(np.rint(found), 0, 255).astype(np.uint8)
 
@@ -81,7 +86,7 @@ TRANSFORM_LIBRARIES = {
         "albumentations", "BasicTransform", "p", "A.", _by_albumentations
     ),
     "torchvision": TransformLibrary(
-        "torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision
+        "torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision, is_first=True
     ),
 }
 
@@ -165,6 +170,25 @@ def _parsed(name: str) -> _Written | None:
     return None if found is None else _Written(found[1], found[2], found[3] or "")
 
 
+def imported_first(names: Iterable[str]) -> tuple[str, ...]:
+    """The libraries of these augmentations that a process imports before TensorFlow."""
+    libraries = {found.library for name in names if (found := _parsed(name)) is not None}
+    return tuple(sorted(each for each in libraries if TRANSFORM_LIBRARIES[each].is_first))
+
+
+def import_first(names: Iterable[str]) -> None:
+    """Imports them, where installed. Raises UserError where TensorFlow was there before."""
+    for library in imported_first(names):
+        if library in sys.modules or importlib.util.find_spec(library) is None:
+            continue
+        if "tensorflow" in sys.modules:
+            raise UserError(
+                f"{library}'s transforms are named, and TensorFlow was imported before {library}, "
+                f"which can end the process: import {library} at the very beginning"
+            )
+        import_quietly(library)
+
+
 @dataclass(frozen=True)
 class Transform:
     """kind: the library's class."""
@@ -232,6 +256,7 @@ def transform_of(name: str) -> Transform:
             f"augmentation.{name}: {written.library} is not installed; pip install "
             f"{written.library}, or leave the line out"
         )
+    import_first([name])
     kind = getattr(import_quietly(library.module), written.name, None)
     if library.base not in {each.__name__ for each in getattr(kind, "__mro__", ())}:
         raise UserError(

@@ -21,6 +21,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from small_search import small_config
 
 from data import group_pattern
+from data.dataset import open_dataset
 from data.errors import UserError
 from data.group_pattern import groups_of_paths
 from data.groups import deal_groups, draw_group_splits, first_of_group, joined
@@ -284,3 +285,23 @@ def test_a_missing_group_is_none_and_is_counted(missing: str, tmp_path: Path) ->
     assert dataset.groups[:8].tolist() == [0, 1, 2, 3, 4, 4, 4, 4]
     assert dataset.notes.groups is not None
     assert dataset.notes.groups.alone == 4
+
+
+@pytest.mark.parametrize("name", ["p{0}", "p"])
+def test_a_class_of_one_group_cannot_be_split_and_the_advice_is_of_groups(
+    name: str, tmp_path: Path
+) -> None:
+    labels = np.arange(30) % 3
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+    patients = np.array([name.format(label) for label in labels])
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, patient=patients)
+    config = DatasetConfig(
+        source="arrays",
+        path=str(tmp_path / "a.npz"),
+        image_size=8,
+        split=Split(validation=0.2, test=0.2),
+        group_column="patient",
+    )
+    with pytest.raises(UserError, match=r"drawn by whole groups.*name smaller groups") as refused:
+        open_dataset(config, tmp_path / "cache", 0)
+    assert "move some there" not in str(refused.value)

@@ -11,7 +11,10 @@ from small_search import EXPERIMENT, sit
 
 from data.errors import UserError
 from search.driver.experiment_file import experiment_schema, load_config
+from search.experiment.space import Space
 from search.features.backbones import BACKBONES, build_backbone
+from search.training.cutting import cut
+from search.training.modes import check_networks
 from search.verification.bundle import make_bundle
 from search.verification.grading import Extent, grade
 from search.verification.verify import verify
@@ -75,6 +78,61 @@ def test_a_search_runs_on_it_frozen_and_is_verified(network: Path, tmp_path: Pat
     assert grade(bundle, Extent(), weights=network).same
     model = keras.saving.load_model(tmp_path / "run" / "model" / "model.keras")
     assert model(np.zeros((1, 20, 20, 3), np.uint8)).shape == (1, 10)
+
+
+@pytest.mark.slow
+def test_a_search_fine_tunes_it_from_one_of_its_layers_and_is_verified(
+    network: Path, tmp_path: Path
+) -> None:
+    training = {**EXPERIMENT["training"], "mode": "finetune", "finetune": {"from": "top"}}
+    experiment = {**_experiment(network, tmp_path, "file"), "training": training}
+    result = sit(load_config(experiment), tmp_path / "run")
+    assert result.outcome == "finished"
+    (path,) = {record.result.path for record in result.state.records if record.result}
+    assert str(path).startswith("prefix kept up to")
+    assert verify(tmp_path / "run").same
+
+
+def test_its_layers_may_be_cut_at_and_train_however_they_were_saved(tmp_path: Path) -> None:
+    picture = keras.Input((8, 8, 3))
+    first = keras.layers.Conv2D(4, 3, name="first")(picture)
+    second = keras.layers.Conv2D(4, 3, name="second")(first * 0.5)
+    saved = keras.Model(picture, second)
+    saved.trainable = False
+    saved.save(tmp_path / "net.keras")
+    backbone = build_backbone("file", str(tmp_path / "net.keras"), 8)
+    parts = cut(backbone, "second")
+    assert parts.prefix is not None
+    assert "second" in parts.trained
+    assert backbone.get_layer("second").trainable_weights
+    whole = np.asarray(saved(PICTURES.astype(np.float32))).mean(axis=(1, 2))
+    assert np.asarray(backbone(PICTURES)) == pytest.approx(whole, abs=1e-5)
+    assert np.asarray(parts.suffix(parts.prefix(PICTURES))) == pytest.approx(whole, abs=1e-5)
+    check_networks(_finetuned(tmp_path / "net.keras", "second"), 8)
+    with pytest.raises(UserError, match=r"has no layer or block 'secnd'; the nearest are second"):
+        check_networks(_finetuned(tmp_path / "net.keras", "secnd"), 8)
+
+
+def _finetuned(file: Path, start: str) -> Space:
+    return load_config(
+        {
+            **EXPERIMENT,
+            "model": {"backbone": "file", "weights": str(file)},
+            "training": {"mode": "finetune", "finetune": {"from": start}},
+        }
+    ).space
+
+
+@pytest.mark.parametrize("weights", ["random", "net.keras"])
+def test_a_file_is_not_trained_from_scratch_and_the_advice_leads_somewhere(weights: str) -> None:
+    model = {"backbone": "file", "weights": weights}
+    with pytest.raises(UserError, match=r"scratch begins at random ones; use mode finetune"):
+        load_config({**EXPERIMENT, "model": model, "training": {"mode": "scratch"}})
+
+
+def test_a_file_s_name_in_the_place_of_a_backbone_is_told_where_it_goes() -> None:
+    with pytest.raises(UserError, match=r"file \(its place is model\.weights\)"):
+        load_config({**EXPERIMENT, "model": {"backbone": "net.keras"}})
 
 
 def test_names_and_schema_take_them() -> None:

@@ -18,6 +18,7 @@ from data import own_augmentations
 from data.augmentations import AUGMENTATIONS, active, alone, complete
 from data.errors import UserError
 from data.own_code import CodeFile, given
+from data.transforms import import_first, imported_first
 from data.views import augment
 from search.commands.single_run import export, policy_of, write_preview
 from search.driver.code_files import check_code, code_of, handed_over
@@ -289,6 +290,19 @@ def test_a_library_s_transform_is_written_for_its_own_library() -> None:
 def test_a_transform_that_cannot_be_used_is_refused(name: str, message: str, here: Path) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         check_code(load_config(_experiment(here, {name: [0, 1]})))
+
+
+def test_pytorch_after_tensorflow_is_refused_before_it_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    monkeypatch.setitem(sys.modules, "tensorflow", object())
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    names = ["torchvision:RandomInvert", "keras:RandomInvert", "zoom_range"]
+    assert imported_first(names) == ("torchvision",)
+    with pytest.raises(UserError, match="import torchvision at the very beginning"):
+        import_first(names)
+    import_first(names[1:])
 
 
 ENLARGING = "albumentations:RandomScale(scale_limit=(strength,strength),p=1)"

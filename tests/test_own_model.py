@@ -21,7 +21,8 @@ from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.experiment.dimensions import Choices, Range
 from search.experiment.settings import ModelSettings
-from search.training.own_model import Outputs, build_own, declared, outputs_of
+from search.training.own_model import build_own, declared
+from search.training.own_outputs import Outputs, outputs_of
 from search.verification.bundle import make_bundle
 from search.verification.grading import Extent, grade
 from search.verification.verify import verify
@@ -340,6 +341,14 @@ def test_a_trial_that_diverges_fails_and_says_so(here: Path) -> None:
     assert json.loads((here / "run" / "environment.json").read_text())["code"].keys() == {
         "my_model.py"
     }
+
+
+def test_a_model_that_never_leaves_chance_gives_no_effect(here: Path) -> None:
+    code = MODEL.replace("Adam(rate)", "SGD(0.0)")
+    training = {"max_epochs": 3, "patience": 1, "batch_size": 256}
+    result = sit(load_config(_experiment(here, code, training=training)), here / "run")
+    assert result.outcome == "failed"
+    assert "1 of 1 models did not train: 1 never left chance" in str(result.reason)
 
 
 def test_declared_is_what_kerastuner_finds(here: Path) -> None:

@@ -16,6 +16,7 @@ from data.groups import effective_size
 from data.likeness import look_grouped
 from data.messages import plural
 from data.own_code import given
+from search.commands.head_cost import seconds_a_head
 from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
 from search.driver.code_files import code_of
 from search.driver.cut_short import cut_at_first, cut_by_plan
@@ -30,7 +31,7 @@ from search.driver.prepare import (
 )
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
-from search.driver.workload import trained_later, workload
+from search.driver.workload import heads_trained, trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
@@ -43,12 +44,9 @@ from search.report.time_left import seconds_of
 from search.verification.consistency import JournaledAnswers
 
 PROBE_IMAGES = 64
-# Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
-# (benchmarks/README.md), for scaling.
-HEAD_SECONDS = 0.04
-HEAD_WORK = 2728 * 1280 * 100
-# most heads stop within patience of their best epoch, well before max_epochs 60
-TYPICAL_EPOCHS = 45
+# Beside training: to start, compile, write the page and the model; and for each trial. Of searches
+# of 8 and 16 trials on two cores, 20 and 28 s of each.
+SEARCH_SECONDS, TRIAL_SECONDS = 12.0, 1.0
 
 
 class SearchPlan(Frozen):
@@ -96,12 +94,15 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     num_later = round(sum(phase.trials for phase in work.later))
     images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
-    fits = heads * sum(phase.trials for phase in work.phases.values())
+    fits = heads_trained(config, work.phases)
     advice = _advice(prepared, resources)
     if network is not None:
         images = network.images
     amounts = {"images": float(images), "heads": 0.0 if network else fits}
-    rates = {"images": 1 / speed, "heads": _seconds_a_head(prepared)}
+    of_head = 0.0 if network else _seconds_a_head(prepared, resources)
+    rates = {"images": 1 / speed, "heads": of_head}
+    amounts |= {"search": 1.0, "trials": sum(phase.trials for phase in work.phases.values())}
+    rates |= {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
@@ -234,11 +235,13 @@ def _images_per_second(prepared: Prepared, resources: Resources) -> float:
     return len(probe) / (time.perf_counter() - start)
 
 
-def _seconds_a_head(prepared: Prepared) -> float:
-    settings = prepared.specs.control({})
-    epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
-    work = num_pooled(prepared) * 1280 * max(1, settings.model.head_units)
-    return epochs * HEAD_SECONDS * work / HEAD_WORK
+def _seconds_a_head(prepared: Prepared, resources: Resources) -> float:
+    model = prepared.specs.control({}).model
+    extractor = extractor_of(
+        prepared.dataset, model.backbone, model.weights, prepared.precision, resources
+    )
+    one = np.asarray(prepared.dataset.images[:1])
+    return seconds_a_head(prepared, extractor.extract([one], 1).shape[-1], resources)
 
 
 def _busy() -> Iterator[str]:

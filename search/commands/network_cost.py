@@ -18,7 +18,8 @@ from search.training.modes import mode_of
 from search.training.network import Network
 from search.training.network_shape import NetworkShape, network_of
 from search.training.network_variables import Steps
-from search.training.own_model import build_own, outputs_of
+from search.training.own_model import build_own
+from search.training.own_outputs import outputs_of
 
 STEPS = 3  # timed, after one that builds the graph
 PREDICTING = 3.0  # times as fast as training
@@ -81,7 +82,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     if training.mode == "scratch":
         network = network_of(NetworkShape.whole(settings, size, num_classes))
         return network, "whole network: every layer trains", 0
-    summary = cut_summary(model.backbone, size, str(training.finetune.start))
+    summary = cut_summary((model.backbone, model.weights), size, str(training.finetune.start))
     reason = why_whole(summary, training)
     network = network_of(NetworkShape.above(settings, size, num_classes, uncut=reason is not None))
     if reason is not None:

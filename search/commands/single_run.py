@@ -57,10 +57,10 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
     Raises UserError for what is wrong with the images, StorageError where the disk refuses.
     """
     check_target(path)
+    check_code(config)
     resources = resources_of(config, path.parent)
     seed = derive_seed(config.seed, "split")
     dataset = open_dataset(config.dataset, resources.cache_dir, seed, resources.num_threads)
-    check_code(config)
     with given(code_of(config)):
         write_atomically(path, preview_sheet(dataset, config), "the preview")
     return path

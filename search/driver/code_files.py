@@ -2,16 +2,22 @@
 read again where they are about to run, and tried before anything is spent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.messages import did_you_mean, escaped, first_of
+from data.messages import did_you_mean, escaped, first_of, literal
 from data.own_augmentations import check_outside, is_from_outside
 from data.own_code import Code, file_of, given, is_own, read_code
-from data.transforms import is_transform
+from data.own_code_watch import watched
+from data.transforms import import_first, is_transform
 from search.experiment.config import ExperimentConfig
+from search.experiment.settings import NAMEABLE
+from search.features.devices import import_tensorflow_quietly
+
+PAINTING_SECONDS = 120.0  # of all that is tried with one augmentation, on four pictures
 
 FileContent = dict[str, Any]
 
@@ -63,11 +69,13 @@ def with_hyperparameters(data: FileContent, config: ExperimentConfig, origin: st
     """The plain data of an experiment with the hyperparameters that its model declares, as far as
     it does not write them itself. Runs the model's code. Raises UserError for one that the model
     does not declare."""
-    from search.training.own_model import declared
+    from search.training.own_model import BUILD, BUILDING_SECONDS, declared
 
     name, written = str(config.model.written["build"]), config.filled["model"]["hyperparameters"]
+    import_tensorflow_quietly()  # its time is not the code's
     with given(code_of(config)):
-        found = declared(name)
+        found = watched(name, partial(declared, name), BUILDING_SECONDS, BUILD)
+    _refuse_names(found, config, f"{origin}: {BUILD}: {name}")
     for each in written:
         if each not in found:
             raise UserError(
@@ -75,6 +83,21 @@ def with_hyperparameters(data: FileContent, config: ExperimentConfig, origin: st
                 f"{did_you_mean(each, found)}; it declares {', '.join(found) or 'none'}"
             )
     return {**data, "model": {**data["model"], "hyperparameters": {**found, **written}}}
+
+
+def _refuse_names(found: Iterable[str], config: ExperimentConfig, where: str) -> None:
+    """Raise UserError for a hyperparameter whose name no table could hold, or is taken."""
+    for each in found:
+        if not NAMEABLE.fullmatch(each):
+            raise UserError(
+                f"{where} declares a hyperparameter called {literal(each)}; allowed: 1 to 100 "
+                "signs in a line"
+            )
+        if part := config.space.section_of.get(each):
+            raise UserError(
+                f"{where} declares the hyperparameter {each}, and {part}.{each} is searched too; "
+                "give yours another name"
+            )
 
 
 def code_of(config: ExperimentConfig) -> Code:
@@ -98,7 +121,9 @@ def check_code(config: ExperimentConfig) -> None:
         for name in filter(is_from_outside, config.augmentation.written):
             ends = space.dimensions[name].extremes if name in space.dimensions else ()
             fixed = space.fixed["augmentation"].get(name, 0.0)
-            check_outside(name, tuple(ends) or (fixed,), config.dataset.image_size)
+            strengths = tuple(ends) or (fixed,)
+            check = partial(check_outside, name, strengths, config.dataset.image_size)
+            watched(name, check, PAINTING_SECONDS)
 
 
 def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
@@ -119,6 +144,7 @@ def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
             "arguments, which are not run unless you say --run-code FOLDER, whatever is in it; "
             "--no-train checks the rest of a bundle"
         )
+    import_first(config.augmentation.written)
     if place is None or not wanted:
         return ()
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]

@@ -20,6 +20,7 @@ from data.listing import reason_of
 from data.messages import literal
 from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
 from data.sources import SOURCES
+from data.transforms import import_first
 from search.driver.algorithms import ALGORITHMS
 from search.driver.code_files import with_code, with_hyperparameters, with_mode
 from search.execution.engines import ENGINES
@@ -64,6 +65,7 @@ def load_config(
         resolve_paths(data, Path.cwd())
     data = with_code(data, base, origin)
     config = parse_config(data, origin)
+    import_first(config.augmentation.written)
     if config.model.written.get("build") is None or is_filled:
         return config
     return parse_config(with_hyperparameters(data, config, origin), origin)

@@ -8,6 +8,7 @@ and its weights.
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from data.dataset import SPLIT_NAMES, TEST, Dataset
 from data.errors import UserError
 from data.own_code import Code
+from data.own_code_watch import watched
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
 from search.driver.code_files import check_code
 from search.driver.plan_checks import check_answers, check_folds
@@ -183,15 +185,17 @@ def subject_of(config: ExperimentConfig, dataset: Dataset, resources: Resources)
 
 
 def check_model(prepared: Prepared) -> None:
-    """Builds a model of the user's own at both ends of what is searched. Raises UserError where it
+    """Tries a model of the user's own at both ends of what is searched. Raises UserError where it
     is not one that can be trained on these images. Runs own code."""
-    from search.training.own_model import build_own, outputs_of
+    from search.training.own_model import BUILD, BUILDING_SECONDS
+    from search.training.own_model_check import check_own_model
 
     size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
-    for settings in prepared.space.corners():
+    corners = {settings.model.model_dump_json(): settings for settings in prepared.space.corners()}
+    for settings in corners.values():
         if settings.model.build is not None:
-            model, _ = build_own(settings.model, seed=0)
-            outputs_of(model, settings.model.build, num_classes, size)
+            check = partial(check_own_model, settings.model, num_classes, size)
+            watched(settings.model.build, check, BUILDING_SECONDS, BUILD)
 
 
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from data.files import make_folder, sweep_leftovers
 from data.own_code import Code, given
 from data.sources import path_to_images
+from data.transforms import imported_first
 from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
@@ -256,7 +257,8 @@ def _sit(sitting: _Sitting) -> SearchResult:
     require_runnable(sitting.config)
     publisher, execution = sitting.publisher(), sitting.config.execution
     name = "inline" if sitting.options.inline else execution.engine
-    options = EngineOptions.of(execution, sitting.resources, sitting.run_dir)
+    first = imported_first(sitting.config.augmentation.written)
+    options = EngineOptions.of(execution, sitting.resources, sitting.run_dir, first)
     engine, said = ENGINES[name].build(options), None
     ending = ended(lambda: _search(sitting, engine, publisher), sitting.log, engine)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.own_code import LiveCode, with_callbacks
+from data.live_code import LiveCode, with_callbacks
 from search.driver.algorithms import build_oracle
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.session import SearchResult, SessionOptions, run_search

@@ -5,7 +5,7 @@ leaves the time to confirm the best found so far. What a unit of it takes is `ti
 nothing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
@@ -150,6 +150,17 @@ def _taken_apart(alone: int, removed_share: float) -> float:
 def num_alone(config: ExperimentConfig, space: Space) -> int:
     """How many augmentations are trained alone: those searched, and those that are always on."""
     return len(Declaration(SpecFactory(config, space, "float32")).tried)
+
+
+def heads_trained(config: ExperimentConfig, phases: Mapping[str, PhaseWork]) -> float:
+    """How many heads the trials of these phases have together: from the confirmation on as many per
+    fold as it has seeds, and one fold for the test."""
+    evaluation, later = config.evaluation, config.evaluation.confirm or config.evaluation
+    found = 0.0
+    for name, phase in phases.items():
+        seeds = evaluation.seeds if name in BEFORE_CONFIRMATION else later.seeds
+        found += phase.trials * seeds * (1 if name == "test" else evaluation.folds)
+    return found
 
 
 def _epochs(

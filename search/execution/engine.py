@@ -76,10 +76,18 @@ class EngineOptions:
     cluster: ClusterOptions = ClusterOptions()
 
     @classmethod
-    def of(cls, execution: "ExecutionConfig", resources: Resources, run_dir: Path) -> Self:
-        """As an experiment's `execution` section asks."""
+    def of(
+        cls,
+        execution: "ExecutionConfig",
+        resources: Resources,
+        run_dir: Path,
+        first: tuple[str, ...] = (),
+    ) -> Self:
+        """As an experiment's `execution` section asks. first: what its augmentations want imported
+        before TensorFlow."""
         minutes = execution.trial_timeout_minutes
         return cls(
+            warm_imports=(*first, *cls.warm_imports),
             resources=resources,
             run_dir=run_dir,
             workers=execution.workers,

@@ -80,6 +80,7 @@ class RayEngine(Engine):
             shared=None,
             timeout_seconds=options.timeout_seconds,
             mail=self._mail.box,
+            imports=options.warm_imports,
         )
 
     def use_dataset(self, dataset: Dataset, path: str | None) -> None:

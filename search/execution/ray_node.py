@@ -19,6 +19,7 @@ from data.errors import UserError
 from data.files import StorageError, make_folder
 from search.execution.failures import Failure, classify, guarded
 from search.execution.ray_cluster import Begun, Late
+from search.execution.worker import import_installed
 from search.features.devices import set_threads
 from search.training.progress import EpochReport, OnEpoch
 
@@ -51,7 +52,7 @@ class NodePlan:
     run: as `engine.EngineOptions.run`. resources: the driver's; a node puts its own cache folder
     in, unless `cache_is_shared`. search: names the search's folder in the cache. digest: of the
     images that a node must find; None for any. path: as `Engine.use_dataset` has it. shared: the
-    images, once they were sent. mail: the Mailbox.
+    images, once they were sent. mail: the Mailbox. imports: as `engine.EngineOptions.warm_imports`.
     """
 
     run: Callable[..., "Outcome"]
@@ -63,6 +64,7 @@ class NodePlan:
     shared: Shared | None
     timeout_seconds: float | None
     mail: Any
+    imports: tuple[str, ...] = ()
 
 
 def run_on_node(
@@ -72,6 +74,7 @@ def run_on_node(
     for the driver to keep."""
     set_threads(plan.resources.num_threads, plan.resources.side_by_side)
     os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # several trials share a GPU
+    import_installed(plan.imports)
     resources = node_resources(plan)
     with _time_limit(spec, plan):
         try:

@@ -60,9 +60,7 @@ def warm(number: int, trial_module: str, modules: tuple[str, ...]) -> tuple[int,
     """
     try:
         importlib.import_module(trial_module)
-        for name in modules:
-            if importlib.util.find_spec(name) is not None:
-                importlib.import_module(name)
+        import_installed(modules)
         if "tensorflow" in sys.modules:
             from search.features.devices import use_one_card
 
@@ -70,6 +68,13 @@ def warm(number: int, trial_module: str, modules: tuple[str, ...]) -> tuple[int,
     except Exception as error:
         return os.getpid(), classify(error)
     return os.getpid(), None
+
+
+def import_installed(modules: tuple[str, ...]) -> None:
+    """In this order: some want to be before others."""
+    for name in modules:
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
 
 
 def run_attempt(

@@ -68,7 +68,8 @@ def _check_build(value: Any) -> Any:
     return value
 
 
-HyperparameterName = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
+NAMEABLE = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+HyperparameterName = Annotated[str, Field(pattern=f"^{NAMEABLE.pattern}$")]
 Hyperparameter = Annotated[int | float | bool | str, Field(union_mode="smart")]
 
 

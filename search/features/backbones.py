@@ -142,6 +142,7 @@ class BackboneTable(dict[str, Backbone]):
     """Records by name. Those of `other_backbones` are in it, and not counted among its names."""
 
     pattern = OTHERS.pattern
+    others = ("keras:NAME of keras.applications", "file (its place is model.weights)")
 
     def __missing__(self, name: str) -> Backbone:
         if not OTHERS.fullmatch(name):

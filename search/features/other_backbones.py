@@ -73,12 +73,25 @@ def from_file(
         raise ValueError("a model from a file has no ImageNet top, and is a file")
     try:
         whole = keras.saving.load_model(weights, compile=False, safe_mode=True)
-        found = _features(name, whole, name.split(":", 1)[1:])
-        return keras.Model(inputs, keras.Model(whole.inputs[0], found)(inputs), name="file")
+        part = keras.Model(whole.inputs[0], _features(name, whole, name.split(":", 1)[1:]))
+        part(inputs)  # raises where it takes no pictures of this size
+        return _from_layers(part, inputs)
     except UserError:
         raise
     except Exception as error:  # whatever Keras raises for a file that is no such model
         raise _refused(f"{name} ({weights})", image_size, error) from error
+
+
+def _from_layers(part: "keras.Model", inputs: "keras.KerasTensor") -> "keras.Model":
+    """The same network on these inputs, with layers of its own that may each be named, cut at and
+    trained."""
+    import keras
+
+    made = keras.models.clone_model(part, input_tensors=inputs)
+    made.set_weights(part.get_weights())
+    for layer in made.layers:
+        layer.trainable = True  # whatever it was when it was saved
+    return keras.Model(inputs, made.outputs[0], name="file")
 
 
 def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.KerasTensor":

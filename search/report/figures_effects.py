@@ -97,7 +97,7 @@ def _forest_rows(view: SearchView) -> list[Row]:
         if judged.measured is None:
             continue
         whole = judged is view.policy
-        name = judged.name if whole else shortened(judged.name, 28)
+        name = shortened(judged.name, 30 if whole else 28)
         marks = VERDICT_MARKS[judged.verdict]
         rows.append(Row(name, judged.measured.effect, *judged.measured.ci, *marks, bold=whole))
         if (within := judged.within) is not None:

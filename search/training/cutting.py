@@ -105,16 +105,19 @@ class CutSummary:
 def cut_of(spec: TrialSpec) -> CutSummary:
     """Where the backbone of a trial is cut. Raises UserError where it has no such layer."""
     model, start = spec.settings.model, str(spec.settings.training.finetune.start)
-    return cut_summary(model.backbone, spec.dataset.image_size, start)
+    return cut_summary((model.backbone, model.weights), spec.dataset.image_size, start)
 
 
 @lru_cache(maxsize=64)
-def cut_summary(backbone: str, image_size: int, start: str) -> CutSummary:
-    """The same, by name: built with random weights, which no cut depends on."""
+def cut_summary(network: tuple[str, str], image_size: int, start: str) -> CutSummary:
+    """The same, by name. network: backbone and weights, which no cut depends on: random ones are as
+    good, unless the backbone is made of their file."""
     import_tensorflow_quietly()
-    from search.features.backbones import build_backbone
+    from search.features.backbones import build_backbone, find_backbone
 
-    found = cut(build_backbone(backbone, "random", image_size), start)
+    backbone, weights = network
+    weights = weights if find_backbone(backbone).from_file else "random"
+    found = cut(build_backbone(backbone, weights, image_size), start)
     return CutSummary(found.prefix.layers[-1].name if found.prefix else None, found.reason)
 
 

@@ -13,17 +13,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.errors import UserError
-from data.own_code import at_fault, callbacks_given
+from data.live_code import callbacks_given
+from data.own_code import at_fault
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
-from search.experiment.trial import Curve
+from search.experiment.trial import Curve, LostNetwork
 from search.features.devices import sees_gpu
 from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.own_model import BUILD, Outputs, build_own, hypermodel_of, outputs_of
+from search.training.lost import accuracy_tells, lost_networks, lost_text, only_guessed
+from search.training.own_model import (
+    BUILD,
+    build_own,
+    fits_itself,
+    hypermodel_of,
+    refuse_undeclared,
+)
+from search.training.own_outputs import Outputs, outputs_of
 from search.training.pictures import ImageFeed, digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import (
@@ -185,8 +194,9 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
         hypermodel_of(name).fit(parameters, model, **_arguments(fit, name, epochs))
     except TrialFailure:
         raise
-    except Exception as error:
+    except BaseException as error:
         raise at_fault(name, error, BUILD) from error
+    refuse_undeclared(settings.model, parameters)
     if not fit.curve:
         raise UserError(f"{BUILD}: the fit of {name} did not call the callbacks that it was given")
     return fit
@@ -207,16 +217,10 @@ def _arguments(fit: _Fit, name: str, epochs: int) -> dict[str, Any]:
         "verbose": 0,
         "shuffle": False,  # each epoch's order is drawn from the seed
     }
-    if own or _fits_itself(name):
+    if own or fits_itself(name):
         found["validation_data"] = fit.clean_batches()
         found["validation_steps"] = fit.steps(task.validate, SCORING_BATCH)
     return found
-
-
-def _fits_itself(name: str) -> bool:
-    from keras_tuner.engine.hypermodel import HyperModel
-
-    return type(hypermodel_of(name)).fit is not HyperModel.fit
 
 
 def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
@@ -230,7 +234,26 @@ def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
         cut_by_max_epochs=tuple(not fit.scores.stopped(0) for fit in fits),
         weights=tuple(fit.best for fit in fits) if trial.keeps_weights else (),
         curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
+        lost=_lost(trial, fits),
     )
+
+
+def _lost(trial: LoadedTrial, fits: Sequence[_Fit]) -> tuple[LostNetwork, ...]:
+    """Models that never left chance. Raises TrialFailure where they are half or more."""
+    if not accuracy_tells(trial.spec.settings.training, trial.spec.protocol.objective):
+        return ()
+    guessed = {
+        number: fit.scores.last_epoch(0)
+        for number, fit in enumerate(fits)
+        if fit.scores.stopped(0) and only_guessed(fit.task, trial.labels, np.array(fit.curve))
+    }
+    found = lost_networks({"chance": guessed})
+    if 2 * len(found) >= len(fits):
+        raise TrialFailure(
+            f"{len(found)} of {len(fits)} models did not train: {lost_text(found)}; see the "
+            "learning rate and the scaling of yours, or try weaker augmentation"
+        )
+    return found
 
 
 def _forget_nothing(trial: LoadedTrial) -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.settings import TrainingSettings
 from search.experiment.trial import LostNetwork
 from search.training.head_tasks import HeadTask
 
@@ -15,6 +17,12 @@ WORDS: dict[Literal["chance", "diverged"], str] = {
     "chance": "never left chance",
     "diverged": "diverged",
 }
+
+
+def accuracy_tells(training: TrainingSettings, objective: Objective) -> bool:
+    """Whether a head that learns has a better accuracy: of losses and objectives in which every
+    image counts the same."""
+    return training.class_weight == "none" and OBJECTIVES[objective].of_class is None
 
 
 def only_guessed(task: HeadTask, labels: np.ndarray, curve: np.ndarray) -> bool:

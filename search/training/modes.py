@@ -5,6 +5,8 @@ What is trained on and scored is the same for all of them and is `run_trial`'s; 
 a module of its own.
 """
 
+from itertools import product
+
 from data.errors import UserError
 from data.messages import literal
 from search.experiment.settings import TrainingSettings
@@ -46,7 +48,8 @@ def check_networks(space: Space, image_size: int) -> None:
     """Raises UserError where a backbone of the space has no such layer as `finetune.from` names.
     Builds networks.
     """
-    for backbone in space.values_of("model", "backbone"):
-        for start in space.values_of("training", "finetune.from"):
-            if start is not None and space.mode == "finetune":
-                cut_summary(backbone, image_size, start)
+    if space.mode != FINETUNE.name:
+        return
+    parts = (("model", "backbone"), ("model", "weights"), ("training", "finetune.from"))
+    for backbone, weights, start in product(*(space.values_of(*part) for part in parts)):
+        cut_summary((backbone, weights), image_size, start)

@@ -16,6 +16,7 @@ from data.errors import UserError
 from data.messages import literal
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.experiment.trial import Curve
+from search.features.backbones import find_backbone
 from search.features.feature_rows import FeatureCost, NotFinite
 from search.features.store import FeatureStore
 from search.training.cutting import cut_of, prefix_store, warn_if_too_large, why_whole
@@ -227,6 +228,11 @@ def _scratch_phase(trial: LoadedTrial) -> NetworkPhase:
 
 def _check_scratch(model: ModelSettings, training: TrainingSettings) -> None:
     refuse_clean_throughout(training, training.max_epochs)
+    if find_backbone(model.backbone).from_file:
+        raise UserError(
+            f"model.backbone {model.backbone} is a network with its weights, and training.mode "
+            "scratch begins at random ones; use mode finetune or frozen, or model.build"
+        )
     if model.weights != "random":
         raise UserError(
             f"model.weights is {literal(model.weights)}, and training.mode scratch begins at "

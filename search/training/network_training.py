@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
-from search.experiment.settings import TrainingSettings
 from search.experiment.trial import Protocol
 from search.training.batching import Batching, Mixing
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.lanes import num_lanes
+from search.training.lost import accuracy_tells
 from search.training.network import Network
 from search.training.network_variables import Live
 from search.training.optimizer import Schedule
@@ -72,7 +72,7 @@ def train_phase(
         phase=phase.name,
         reported_before=phase.reported_before,
         may_lose=True,
-        accuracy_tells=_accuracy_tells(training, protocol.objective),
+        accuracy_tells=accuracy_tells(training, protocol.objective),
     )
     schedule = Schedule(
         phase.learning_rate, phase.warmup_epochs, phase.max_epochs, training.weight_decay
@@ -84,11 +84,6 @@ def train_phase(
     before = _hash_of_scored(trial, feed)
     trained = train(heads, plan, checkpoint, trial.on_epoch)
     return trained, (before, _hash_of_scored(trial, feed))
-
-
-def _accuracy_tells(training: TrainingSettings, objective: Objective) -> bool:
-    """See `RunPlan`: of losses and objectives in which every image counts the same."""
-    return training.class_weight == "none" and OBJECTIVES[objective].of_class is None
 
 
 def _batching(trial: LoadedTrial, network: Network, feed: Feed, needs_company: bool) -> Batching:

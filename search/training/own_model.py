@@ -1,12 +1,10 @@
 """A model of the user's own: a KerasTuner build function, or a HyperModel, found by its name; which
-hyperparameters it declares, what it builds, and how its outputs are read.
+hyperparameters it declares, and what it builds. How its outputs are read is `own_outputs`' part.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from contextlib import chdir
+from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.own_code import at_fault, own_function
@@ -19,44 +17,7 @@ if TYPE_CHECKING:
 
 BUILD = "model.build"
 MOST_BUILDS = 40  # to find hyperparameters
-LEAST = 1e-7  # of a probability, as Keras's own losses have it
-OutputKind = Literal["classes", "one_hot", "binary"]
-# What Keras calls a loss, in small letters without dashes -> how it takes labels.
-READ_BY_LOSS: dict[str, OutputKind] = {
-    "sparsecategoricalcrossentropy": "classes",
-    "categoricalcrossentropy": "one_hot",
-    "categoricalfocalcrossentropy": "one_hot",
-    "binarycrossentropy": "binary",
-    "binaryfocalcrossentropy": "binary",
-}
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """How a model's outputs are read. kind: how its loss takes labels. logits: whether they are
-    logits; else probabilities."""
-
-    kind: OutputKind
-    logits: bool
-    num_classes: int
-
-    def targets(self, labels: np.ndarray) -> np.ndarray:
-        """int [n] as the loss takes them."""
-        if self.kind == "one_hot":
-            return np.eye(self.num_classes, dtype=np.float32)[labels]
-        return labels.astype(np.float32)[:, None] if self.kind == "binary" else labels
-
-    def log_probabilities(self, found: np.ndarray) -> np.ndarray:
-        """float64 [n, classes], of outputs [n, classes or 1]."""
-        values = np.asarray(found, np.float64)
-        if self.logits:
-            pair = [-np.logaddexp(0, values), -np.logaddexp(0, -values)]
-            if self.kind == "binary":
-                return np.concatenate(pair, axis=1)
-            return values - np.logaddexp.reduce(values, axis=1, keepdims=True)
-        if self.kind == "binary":
-            values = np.concatenate([1 - values, values], axis=1)
-        return np.log(np.clip(values, LEAST, 1.0))
+BUILDING_SECONDS = 600.0  # of all that is tried at the start: a build may download weights
 
 
 def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
@@ -82,8 +43,9 @@ def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
 def _called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """What it gives back. Raises UserError with file and line for whatever it raises."""
     try:
-        return function(*arguments)
-    except Exception as error:
+        with chdir("."):
+            return function(*arguments)
+    except BaseException as error:
         raise at_fault(name, error, BUILD) from error
 
 
@@ -179,59 +141,23 @@ def build_own(model: ModelSettings, seed: int) -> "tuple[keras.Model, keras_tune
             f"{BUILD}: {model.build} returned a model that is not compiled; end with "
             "model.compile(optimizer=..., loss=...)"
         )
+    refuse_undeclared(model, parameters)
     return built, parameters
 
 
-def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> Outputs:
-    """How its outputs are read: from its loss, held against its answers on two made-up pictures.
-    Raises UserError where that is not clear."""
-    pictures = np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype(np.float32)
-    try:
-        found = np.asarray(built(pictures, training=False))
-    except Exception as error:
-        text = " ".join(str(error).split())[:200]
+def refuse_undeclared(model: ModelSettings, parameters: "keras_tuner.HyperParameters") -> None:
+    """Raise UserError for a hyperparameter that is asked for and was not found at the start: it
+    would stay at its default, unseen."""
+    found = sorted({each.name for each in parameters.space} - set(model.hyperparameters))
+    if found:
         raise UserError(
-            f"{BUILD}: the model of {name} takes no pictures [n, {size}, {size}, 3] "
-            f"({type(error).__name__}: {text}); dataset.image_size sets their side"
-        ) from error
-    outputs = _by_loss(built, name, num_classes)
-    columns = 1 if outputs.kind == "binary" else num_classes
-    if found.shape != (2, columns):
-        raise UserError(
-            f"{BUILD}: the model of {name} gives outputs {['n', *found.shape[1:]]}; "
-            f"with this loss and {num_classes} classes they are [n, {columns}]"
+            f"{BUILD}: {model.build} declares {', '.join(found)} now and then only, or in fit, so "
+            "that it would not be searched; declare it in build, each time"
         )
-    sums = found.sum(axis=1) if outputs.kind != "binary" else np.ones(2)
-    apart = found.min() < -1e-3 or found.max() > 1 + 1e-3 or abs(sums - 1).max() > 1e-2
-    if not outputs.logits and apart:
-        raise UserError(
-            f"{BUILD}: the loss of {name} takes probabilities, and its outputs are none (from "
-            f"{found.min():.3g} to {found.max():.3g}); end in softmax (sigmoid for one output), or "
-            "give the loss from_logits=True"
-        )
-    return outputs
 
 
-def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
-    import keras
+def fits_itself(name: str) -> bool:
+    """Whether it is a HyperModel with a `fit` of its own."""
+    from keras_tuner.engine.hypermodel import HyperModel
 
-    try:
-        loss = keras.losses.get(built.loss)
-    except (TypeError, ValueError):
-        loss = built.loss
-    bases = [getattr(loss, "__name__", ""), *(each.__name__ for each in type(loss).__mro__)]
-    kinds = [
-        READ_BY_LOSS[key]
-        for each in bases
-        if (key := each.replace("_", "").lower()) in READ_BY_LOSS
-    ]
-    if not kinds or (kinds[0] == "binary" and num_classes != 2):
-        given = getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss
-        raise UserError(
-            f"{BUILD}: the model of {name} is compiled with the loss {given}, which does not say "
-            f"how its outputs are read for {num_classes} classes; allowed: sparse or categorical "
-            "crossentropy (focal too) on one output per class; binary crossentropy on one output "
-            "for two classes"
-        )
-    logits = bool(getattr(loss, "from_logits", False))
-    return Outputs(kinds[0], logits, num_classes)
+    return type(hypermodel_of(name)).fit is not HyperModel.fit
