@@ -3,6 +3,8 @@ keeps to one precision in each of its parts."""
 
 import json
 import logging
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -34,19 +36,21 @@ TINY = [("small-cnn", "random")]
 def _with_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every processor had it: OpenVINO computes without it too, only less well."""
     monkeypatch.setattr(devices, "processor_flags", lambda: frozenset({"avx512_vnni"}))
-    monkeypatch.setattr(precision_choice, "processor_flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(quantised, "processor_flags", lambda: frozenset({"avx512_vnni"}))
 
 
-def two_kinds(count: int = 40, alike: bool = False) -> Dataset:
-    """Dark and bright noise, 8 by 8; one in four is a test image. alike: of one grey."""
+def two_kinds(count: int = 40, alike: bool = False, **changes: Any) -> Dataset:
+    """Dark and bright noise, 8 by 8; one in four is a test image. alike: of one grey. changes: of
+    the fields of a Dataset."""
     labels = np.arange(count) % 2
     images = noise(count, 8) // 2 + 100 * labels.astype(np.uint8)[:, None, None, None]
     if alike:
         images = np.full_like(images, 90)
     splits = np.where(np.arange(count) % 4 == 3, TEST, TRAIN).astype(np.int8)
     names = tuple(f"{number}.png" for number in range(count))
-    notes = DataNotes()
-    return Dataset(images, labels.astype(np.int32), splits, ("dark", "bright"), names, "d", notes)
+    labels, notes = labels.astype(np.int32), DataNotes()
+    found = Dataset(images, labels, splits, ("dark", "bright"), names, "d", notes)
+    return replace(found, **changes)
 
 
 def subject(cache: Path, dataset: Dataset | None = None, **changes: Any) -> Subject:
@@ -93,13 +97,44 @@ def kept_folder(cache: Path) -> Path:
     return next(cache.glob("openvino/*/agreement.json")).parent
 
 
-@pytest.mark.parametrize("name", ["model.bin", "model.xml", "agreement.json"])
-def test_a_damaged_network_is_made_again_and_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
-) -> None:
-    expected = tiny_int8(tmp_path).extract([noise(5, 8)], 5)
-    file = kept_folder(tmp_path) / name
+def zero(file: Path) -> None:
     file.write_bytes(bytes(len(file.read_bytes())))
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def make_a_folder_of(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def make_a_file_of_its_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+    file.parent.write_text("no folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((name, zero) for name in ("model.bin", "model.xml", "agreement.json", "checksums")),
+        *(("model.bin", damage) for damage in (cut_short, Path.unlink, make_a_folder_of)),
+        ("checksums", make_a_folder_of),
+        ("model.bin", make_a_file_of_its_folder),
+    ],
+)
+def test_a_damaged_network_is_made_again_and_said(
+    cache: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    damage: Callable[[Path], None],
+) -> None:
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+    expected = tiny_int8(cache).extract([noise(5, 8)], 5)
+    file = kept_folder(tmp_path) / name
+    damage(file)
     with caplog.at_level(logging.WARNING):
         again = tiny_int8(tmp_path)
     assert [r.message for r in caplog.records] == [f"{file.parent} is damaged and is made again"]
@@ -132,12 +167,12 @@ def refuse(*_: Any, **__: Any) -> Any:
             "quantises badly",
         ),
         (
-            lambda patch: patch.setattr(precision_choice, "processor_flags", frozenset),
+            lambda patch: patch.setattr(quantised, "processor_flags", frozenset),
             "this processor has no instructions",
         ),
         (
             lambda patch: patch.setattr(
-                precision_choice, "int8_versions", lambda: _raise("nncf is not installed")
+                quantised, "int8_versions", lambda: _raise("nncf is not installed")
             ),
             "nncf is not installed",
         ),
@@ -164,6 +199,14 @@ def _raise(reason: str) -> str:
     [
         ({"dataset": two_kinds(alike=True)}, "all alike"),
         ({"dataset": two_kinds(count=16)}, "there are 12 training images .* 20 are needed"),
+        (
+            {"dataset": two_kinds(splits=np.full(40, TEST, np.int8))},
+            "there are 0 training images .* 20 are needed",
+        ),
+        (
+            {"dataset": two_kinds(labels=np.zeros(40, np.int32))},
+            "the training images to calibrate it on are of one class",
+        ),
         ({"heads_alone": False}, "training.mode frozen"),
     ],
 )
@@ -179,6 +222,10 @@ def test_nothing_stands_in_for_int8_inside_a_trial(
 ) -> None:
     monkeypatch.setattr(quantised, "_import_nncf", refuse)
     with pytest.raises(Int8Unavailable, match="nobody knows"):
+        tiny_int8(tmp_path)
+    # A worker's machine may be of another kind than the one where the search was prepared.
+    monkeypatch.setattr(quantised, "processor_flags", frozenset)
+    with pytest.raises(Int8Unavailable, match="no instructions"):
         tiny_int8(tmp_path)
 
 
@@ -286,7 +333,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExperimentConfig
     folder = tmp_path_factory.mktemp("search")
     config = small_config(folder / "cache", execution={"precision": "int8"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision_choice, "processor_flags", lambda: frozenset({"avx512_vnni"}))
+        patch.setattr(quantised, "processor_flags", lambda: frozenset({"avx512_vnni"}))
         assert sit(config, folder / "run").outcome == "finished"
     return config, folder / "run"
 
@@ -317,7 +364,7 @@ def test_a_search_goes_on_in_its_own_precision_or_says_why_not(
     before = table_of(run_dir)
     _unfinished(run_dir)
     with monkeypatch.context() as patch:
-        patch.setattr(precision_choice, "processor_flags", frozenset)
+        patch.setattr(quantised, "processor_flags", frozenset)
         with pytest.raises(UserError, match="begun in int8, which cannot be had here"):
             sit(config, run_dir)
     other = config.model_copy(
@@ -332,7 +379,7 @@ def test_a_search_goes_on_in_its_own_precision_or_says_why_not(
 def test_a_search_without_int8_says_so_once_and_is_one_in_float32(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(precision_choice, "processor_flags", frozenset)
+    monkeypatch.setattr(quantised, "processor_flags", frozenset)
     config = small_config(tmp_path / "cache", execution={"precision": "int8"})
     prepared = prepare(config, resources_of(config, tmp_path / "run"))
     assert prepared.precision == "float32"
