@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from small_search import Heard, sit, small_config, table_of
+from tampering import events_of, reseal
 from tiny_networks import noise, tiny_model
 
 from data.dataset import TEST, TRAIN, DataNotes, Dataset
@@ -28,6 +29,7 @@ from search.features.extractor import Extractor
 from search.features.precision_choice import Subject, choose_precision, require_precision
 from search.features.process_cache import numbers_identity
 from search.features.quantised import Int8Unavailable, Quantising, build_quantised
+from search.journal.journal_file import JournalError
 
 TINY = [("small-cnn", "random")]
 
@@ -229,6 +231,19 @@ def test_nothing_stands_in_for_int8_inside_a_trial(
         tiny_int8(tmp_path)
 
 
+def test_a_network_that_cannot_be_converted_is_told_in_a_line(tmp_path: Path) -> None:
+    """OpenVINO has no rule for Keras's recurrent layers."""
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    rows = keras.layers.Reshape((8, 24))(pixels)
+    model = keras.Model(pixels, keras.layers.LSTM(5)(rows), name="recurrent")
+    wanted = Quantising(model, calibration_of(two_kinds()), cache_dir=tmp_path)
+    with pytest.raises(Int8Unavailable, match=r"^[^\n]*No conversion rule[^\n]*$"):
+        build_quantised(wanted, two_kinds().images[:8])
+    assert not list(tmp_path.glob("openvino/*"))
+
+
 def test_the_test_split_calibrates_nothing() -> None:
     dataset = two_kinds()
     dataset.images[np.asarray(dataset.splits) == TEST] = 255
@@ -372,6 +387,13 @@ def test_a_search_goes_on_in_its_own_precision_or_says_why_not(
     )
     with pytest.raises(UserError, match=r'execution.precision was "int8" and is now "float32"'):
         sit(other, run_dir)
+    events = events_of(run_dir)
+    for environment in ({"precision": "float32"}, {}):  # as if float32 had stood in
+        opened = {**events[0]["opened"], "environment": environment}
+        reseal(run_dir, [{**events[0], "opened": opened}, *events[1:]])
+        with pytest.raises(JournalError, match="the journal was changed or made by another"):
+            sit(config, run_dir)
+    reseal(run_dir, events)
     assert sit(config, run_dir).outcome == "finished"
     assert table_of(run_dir) == before
 

@@ -17,7 +17,7 @@ from search.features.process_cache import extractor_of
 PROBE_IMAGES = 64
 # Seconds a head-epoch took with 2728 images, 1280 features and 100 units on two cores
 # (benchmarks/README.md), for scaling.
-HEAD_SECONDS = 0.04
+HEAD_SECONDS = 0.027
 HEAD_WORK = 2728 * 1280 * 100
 # most heads stop within patience of their best epoch, well before max_epochs 60
 TYPICAL_EPOCHS = 45
