@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.shares import Share
 from benchmarks.simulated_intervals import CLOTHING
 from benchmarks.world import Images, Stage, World
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.verification.retrained_answers import RetrainedPair, contradictions, findings
 
 DESIGNS = ((2, 1), (5, 2), (5, 3))

@@ -117,7 +117,8 @@ def _answering(labels: np.ndarray) -> Iterator[None]:
 
 
 def _answer(labels: np.ndarray, spec: Any, resources: Any, on_epoch: Any = None) -> Any:
-    from search.experiment.trial import Curve, Outcome, Predictions, TrialResult
+    from search.experiment.answers import Predictions
+    from search.experiment.trial import Curve, Outcome, TrialResult
 
     random = np.random.default_rng(int(spec.key[:12], 16))
     right = random.random((len(spec.protocol.head_seeds), len(labels))) < 0.84

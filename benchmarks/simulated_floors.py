@@ -9,7 +9,7 @@ from benchmarks.simulated_intervals import Design
 from benchmarks.world import Images
 from search.evidence.evaluation import per_image
 from search.evidence.floor import null_floor
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from math import sqrt
 
 import numpy as np
 
+from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
-from search.experiment.trial import Predictions
 
 _NOTHING = 1e-12
 

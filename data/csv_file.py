@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from data.errors import UserError
 from data.listing import NOT_A_FILE, reason_of
-from data.messages import escaped
+from data.messages import escaped, short
 
 ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
@@ -155,7 +155,7 @@ def column_sentence(
     """Of the paths that lead to no file: how many, the first of them, and what to do."""
     exist = "file does" if len(missing) == 1 else "files do"
     said = f"column {column}: {len(missing):,} of {num_rows:,} {exist} not exist"
-    return f"{said}; the first, line {lines[0]}, is '{escaped(missing[0])}'; {what_to_do}"
+    return f"{said}; the first, line {lines[0]}, is '{short(missing[0])}'; {what_to_do}"
 
 
 def advice(missing: Sequence[str], nearest: Nearest) -> str:

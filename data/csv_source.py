@@ -16,7 +16,7 @@ from data.csv_file import Csv, Nearest, advice, cell_of, column_sentence, near, 
 from data.errors import UserError
 from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
-from data.messages import FIRST, did_you_mean, escaped, first_of
+from data.messages import FIRST, did_you_mean, escaped, first_of, short
 from data.settings import DatasetConfig
 from data.splits import ALIASES, SPLIT_NAMES, TEST, TRAIN, split_number, splits_to_draw
 
@@ -57,7 +57,7 @@ def list_csv(config: DatasetConfig, cache_dir: Path) -> Listing:
         label = _label(path, row)
         if seen.setdefault(name, (label, split)) != (label, split):
             raise UserError(
-                f"{_at(path, row)}: {escaped(name)} stands above with another label or split; keep "
+                f"{_at(path, row)}: {short(name)} stands above with another label or split; keep "
                 "one"
             )
         if not table.add(name, label, split, row.group):
@@ -149,7 +149,7 @@ def _inside(path: Path, rows: Sequence[_Row], config: DatasetConfig) -> list[str
     ]
     if not outside:
         return names
-    received = escaped(outside[0].path) or "an empty path"
+    received = short(outside[0].path) or "an empty path"
     count = f" (column {config.path_column}: {len(outside):,} of {len(rows):,} rows)"
     hint = (
         f"; {advice([outside[0].path], Nearest(path.parent))}"

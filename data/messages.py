@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 FIRST = 10
 LONGEST_VALUE = 80
+LONGEST_SHOWN = 200
 
 
 def escaped(name: str) -> str:
@@ -23,6 +24,11 @@ def escaped(name: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name
     )
+
+
+def short(name: str) -> str:
+    """The name on one line, cut where it is longer than a line of a message should be."""
+    return escaped(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
 
 
 def literal(value: object) -> str:

@@ -19,7 +19,7 @@ from tampering import events_in, resealed
 
 from data.errors import UserError
 from search.driver.experiment_file import parse_config
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.verification.bundle_file import MANIFEST
 
 Files = dict[str, bytes]

@@ -21,11 +21,11 @@ import numpy as np
 from data.errors import UserError
 from data.settings import DatasetConfig
 from search.execution.engines import EngineOptions
+from search.experiment.answers import Predictions
 from search.experiment.trial import (
     Curve,
     ModelSettings,
     Outcome,
-    Predictions,
     Protocol,
     Resources,
     Settings,

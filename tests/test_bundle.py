@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
 from search.driver.experiment_file import parse_config
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.journal.journal_file import read
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import (

@@ -17,8 +17,8 @@ from search.evidence.evaluation import (
 )
 from search.evidence.resampling import image_deviations, image_variance, strata
 from search.evidence.spread import head_errors
+from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
-from search.experiment.trial import Predictions
 
 LABELS = np.array([0, 0, 0, 1], np.int32)
 

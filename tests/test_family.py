@@ -16,7 +16,7 @@ from search.evidence.intervals import Contrasts, simultaneous
 from search.evidence.looks import plan_looks
 from search.evidence.measurements import Luck, Measurements, Training, measure
 from search.evidence.screening import screening_points
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 
 
 def trainings(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from search.evidence.floor import NullFloor, null_floor
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 
 
 def trial(

@@ -10,7 +10,8 @@ from tampering import files_of, resealed, sealed_journal, where
 
 from search.driver.run_reading import open_run
 from search.evidence.evaluation import metric_values
-from search.experiment.trial import Effect, Predictions
+from search.experiment.answers import Predictions
+from search.experiment.trial import Effect
 from search.journal.journal_file import Event, read
 from search.journal.state import replay
 from search.verification.bundle import projections

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.forging import IMITATED, MEASURED, SAME, Grading, Machine, shares
 from benchmarks.world import World
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.verification.retrained_answers import (
     RetrainedPair,
     contradictions,

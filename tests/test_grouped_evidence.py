@@ -16,8 +16,8 @@ from search.commands.check import describe_plan, make_plan
 from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor
 from search.evidence.power import KnownBaseline, Plan, advise
-from search.evidence.scores import wilson_interval
-from search.experiment.trial import Predictions, Truth
+from search.evidence.scores import independent_images
+from search.experiment.answers import Predictions, Truth
 from search.verification.verify import verify
 
 IMAGES = 400
@@ -67,9 +67,17 @@ def test_a_floor_flips_groups_whole() -> None:
 
 
 def test_an_accuracy_of_groups_counts_them_as_one_image_each() -> None:
-    better, _, _ = _pair(copies=4)
-    assert better.num_independent == IMAGES
-    assert wilson_interval(0.9, better.num_independent) == wilson_interval(0.9, IMAGES)
+    better, _, labels = _pair(copies=4)
+    assert independent_images(better, labels) == pytest.approx(IMAGES, rel=0.01)
+
+
+def test_groups_that_are_answered_as_images_alone_count_as_many() -> None:
+    better, _, labels = _pair()
+    rng = np.random.default_rng(0)
+    mixed = replace(better, groups=rng.integers(0, IMAGES // 4, IMAGES))
+    assert independent_images(mixed, labels) > 0.75 * IMAGES
+    assert independent_images(replace(better, groups=None), labels) == IMAGES
+    assert independent_images(replace(better, groups=np.zeros(IMAGES, int)), labels) == 1
 
 
 def test_a_plan_on_groups_sees_less_and_says_as_how_many_images_they_count() -> None:
@@ -80,7 +88,9 @@ def test_a_plan_on_groups_sees_less_and_says_as_how_many_images_they_count() -> 
     assert plain.detectable_effect is not None
     assert grouped.detectable_effect is not None
     assert grouped.detectable_effect > 2 * plain.detectable_effect
-    assert "on 2,000 images (in groups: they count as 200) find" in grouped.text
+    assert "on 2,000 images (as 200 if a group's are always answered alike) find" in grouped.text
+    assert grouped.at_best == plain.detectable_effect
+    assert "points at best and 3.13 points at worst" in grouped.found
 
 
 def _named(names: list[str], seed: int = 0, classes: int = 2) -> Dataset:
@@ -138,7 +148,7 @@ def test_a_search_over_groups_by_macro_f1_says_so_and_is_verified(tmp_path: Path
         evaluation={**EXPERIMENT["evaluation"], "objective": "macro_f1"},
     )
     plan = describe_plan(make_plan(config))
-    assert "(in groups: they count as" in plan
+    assert "if a group's are always answered alike)" in plan
     run = undisturbed(config, tmp_path / "run").run_dir
     page = (run / "report.html").read_text()
     assert "images of 16 groups resampled together" in page

@@ -19,7 +19,7 @@ from data.errors import UserError
 from data.strict_zip import ArrayForm, read_directory, read_entry, read_npz
 from search.driver.experiment_file import parse_config
 from search.driver.run_reading import open_run
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.verification import foreign_runs
 from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Comparison

@@ -13,8 +13,8 @@ from small_search import EXPERIMENT, Heard, after, sit, small_config, table_of
 from data.errors import UserError
 from search.commands.single_run import export
 from search.driver.prepare import prepare, resources_of
+from search.experiment.answers import Predictions
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Predictions
 from search.journal.journal_file import JournalError, read
 from search.journal.run_dir import read_predictions
 from search.journal.state import replay

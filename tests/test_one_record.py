@@ -22,11 +22,11 @@ from search.evidence.evaluation import metric_values, paired_difference, paired_
 from search.evidence.floor import null_floor
 from search.evidence.power import KnownBaseline, Plan, advise, measured_spread
 from search.evidence.resampling import image_variance, strata
+from search.experiment.answers import Predictions
 from search.experiment.complaints import schema_of
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.sections import augmentation_section
-from search.experiment.trial import Predictions
 from search.export.exporters import Policy, targets_of, write
 
 

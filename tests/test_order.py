@@ -8,7 +8,8 @@ import numpy as np
 from stand_ins import complete, make_spec, resources_in
 
 from search.driver.ledger import Ledger
-from search.experiment.trial import Outcome, TrialSpec, Truth
+from search.experiment.answers import Truth
+from search.experiment.trial import Outcome, TrialSpec
 from search.journal.state import EventLog
 from search.training.progress import OnEpoch
 

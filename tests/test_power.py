@@ -15,8 +15,8 @@ from search.evidence.power import (
     detectable_effect,
     measured_spread,
 )
+from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.trial import Predictions
 
 IMAGES_ONLY = Spread(image=0.1, noise=0, head=0)
 

@@ -174,7 +174,8 @@ def test_the_model_of_a_real_search_answers_as_its_test_phase_did(
     finished_run: Path, tmp_path: Path
 ) -> None:
     from search.driver.run_reading import open_run
-    from search.experiment.trial import Predictions, Resources
+    from search.experiment.answers import Predictions
+    from search.experiment.trial import Resources
     from search.features.process_cache import dataset_of
 
     run = open_run(finished_run)

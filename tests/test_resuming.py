@@ -19,7 +19,7 @@ from pictures import write_folders
 from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
 
 from data.errors import UserError
-from search.driver.opening import MOST_TRIES
+from search.driver.retries import MOST_TRIES
 from search.driver.run_reading import open_run
 from search.driver.session import SearchResult
 from search.experiment.config import ExperimentConfig
@@ -273,6 +273,17 @@ def test_answers_that_were_lost_are_trained_again(
     assert faults.trained[:2] == [BASELINE, "trial: setting 1"]
     assert "trial: setting 2" not in faults.trained
     assert table_of(run_dir) == table_of(expected.run_dir)
+
+
+def test_answers_lost_from_a_finished_search_are_trained_again(
+    faults: Faults, expected: SearchResult, cache: Path, tmp_path: Path
+) -> None:
+    run_dir = Path(shutil.copytree(expected.run_dir, tmp_path / "run"))
+    (run_dir / "predictions/00003.npz").unlink()
+    assert sit(config_of(cache), run_dir).outcome == "finished"
+    assert faults.trained == ["trial: setting 1"]
+    assert table_of(run_dir) == table_of(expected.run_dir)
+    assert_sound(run_dir)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import pytest
 from states import make_state
 
 from search.evidence.scores import confusion_matrix, wilson_interval
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.report.figures import FIGURES
 from search.report.view import SearchView
 

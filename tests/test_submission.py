@@ -11,7 +11,8 @@ from rich.cells import cell_len
 
 from data.errors import UserError
 from search.driver.run_reading import open_run
-from search.experiment.trial import Predictions, TrialRecord
+from search.experiment.answers import Predictions
+from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
 from search.verification.comparison import Difference

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bundle_mutants import journal_of
 from mlflow import MlflowClient
+from tampering import events_of
 from typer.testing import CliRunner
 
 from data.errors import UserError
@@ -58,6 +60,29 @@ def test_where_nobody_answers_the_reason_is_given_with_status_2(finished_run: Pa
 def test_a_search_that_tracked_nothing_needs_an_address(finished_run: Path) -> None:
     with pytest.raises(UserError, match=r"tracking\.uri null; say where"):
         sync(finished_run)
+
+
+def test_no_password_goes_to_a_server_that_only_the_journal_names(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    journal = copied / "journal.jsonl"
+    with socket.socket() as taken:  # bound and not listening: connections are refused
+        taken.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        events = events_of(copied)
+        config = open_run(copied).config
+        named = {"tracking": config.tracking.model_copy(update={"uri": uri})}
+        config = config.model_copy(update=named)
+        events[0]["opened"] |= {"config": config.filled, "config_hash": config.hash}
+        journal.write_bytes(journal_of(events))
+        with pytest.raises(UserError, match="nothing answers there"):
+            sync(copied)
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "hunter2")
+        with pytest.raises(UserError, match="MLFLOW_TRACKING_TOKEN would be sent there"):
+            sync(copied)
+        with pytest.raises(UserError, match="nothing answers there"):
+            sync(copied, uri)
 
 
 def test_a_model_that_is_not_whole_is_named(

@@ -55,6 +55,8 @@ from search.experiment.tracking_uri import (
         ("user=u password=hunter2 host=h", "user=u password=*** host=h"),
         ("Server=h;Uid=u;Pwd='hun ter2';", "Server=h;Uid=u;Pwd=***;"),
         ("u:hunter2@[::1]:5000", "***@[::1]:5000"),
+        ("at http：／／u：hunter2＠h/x", "at http://***@h/x"),
+        ("全角：説明＝値", "全角：説明＝値"),
         ("note: mail me@host at 10:30 me@host", "note: mail me@host at 10:30 me@host"),
         ("path: /data/a@b", "path: /data/a@b"),
         (

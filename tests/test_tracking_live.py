@@ -17,7 +17,8 @@ from states import make_state
 from search.driver.ledger import Ledger, Stopped, Surroundings
 from search.execution.engine import EngineOptions
 from search.execution.local_engine import LocalEngine
-from search.experiment.trial import TrialRecord, Truth
+from search.experiment.answers import Truth
+from search.experiment.trial import TrialRecord
 from search.journal.state import EventLog
 from search.tracking.children import LiveTrials
 from search.tracking.tracker import Tracker

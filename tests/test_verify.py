@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DIFFERENT, DONE, app
 from search.driver.run_reading import open_run
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.journal.journal_file import encode
 from search.journal.state import replay
 from search.verification.comparison import Comparison

@@ -1,6 +1,7 @@
 """The one view of a search: who reads it, what it concludes, how its tables are written."""
 
 import ast
+import csv
 import io
 from pathlib import Path
 
@@ -84,6 +85,20 @@ def test_a_table_is_written_as_markdown_and_as_csv() -> None:
     told = table.less(lambda cell: not cell.text)
     assert as_markdown(told).splitlines()[2:] == ["| `a_b` | 1.5 |", '| c\\|"d" e | -2.0 |']
     assert as_csv(told.first(1)).splitlines() == ["name", "a_b", '"c|""d"" e"']
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1-cmd|x", "-1 +cmd|x", "@SUM(A1)", "\t=1", "＝1"])
+def test_no_cell_of_a_csv_is_a_formula(text: str) -> None:
+    table = Table.of("t", [Column[str](text, lambda item: item)], [text])
+    assert list(csv.reader(as_csv(table).splitlines())) == [[f"'{text}"]] * 2
+
+
+@pytest.mark.parametrize("text", ["-0.012", "+3", "1e-05", "-1e-05", "flip, shift", "", "-"])
+def test_numbers_and_words_of_a_csv_stay_as_they_are(text: str) -> None:
+    table = Table.of(
+        "t", [Column[str]("a", lambda item: item), Column("b", lambda item: "x")], [text]
+    )
+    assert list(csv.reader(as_csv(table).splitlines()))[1] == [text, "x"]
 
 
 def test_work_of_two_kinds_takes_its_own_times() -> None:

@@ -62,8 +62,8 @@ def batches(
     )
 
 
-def threads_of_the_pool() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("paint")]
+def threads_of_the_pool() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith("paint")}
 
 
 @EVERY
@@ -217,11 +217,12 @@ def test_only_so_many_batches_are_painted_before_they_are_asked_for(
 
 
 def test_a_reader_that_goes_away_leaves_no_thread(images: Images) -> None:
+    before = threads_of_the_pool()  # of readers that an earlier test let lie
     reader = augmented_batches(images, range(40), MOVES, SEED, VIEW, Painting(2))
     next(reader)
-    assert threads_of_the_pool()
+    assert threads_of_the_pool() - before
     reader.close()  # type: ignore[attr-defined]
-    assert not threads_of_the_pool()
+    assert not threads_of_the_pool() - before
 
 
 def test_a_reader_that_goes_away_has_nothing_more_painted(images: Images) -> None:
@@ -258,10 +259,11 @@ def test_what_fails_in_a_thread_is_raised_to_the_reader(images: Images) -> None:
     def broken(batch: Images, numbers: NDArray[np.float64]) -> None:
         raise RuntimeError("broken paint")
 
+    before = threads_of_the_pool()
     plan = PicturePlan(None, Fill(), ((broken, np.zeros((1, 1))),))
     with pytest.raises(RuntimeError, match="broken paint"):
         list(painted_ahead(images, iter([(np.array([0]), plan)]), 2))
-    assert not threads_of_the_pool()
+    assert not threads_of_the_pool() - before
 
 
 # What is refused, before any batch is asked for.

@@ -13,7 +13,7 @@ from search.evidence.answer import NEGLIGIBLE, AugmentationClaims
 from search.evidence.floor import null_floor
 from search.evidence.intervals import Contrasts, Intervals, simultaneous
 from search.evidence.measurements import Luck, Measurements, Training, measure
-from search.experiment.trial import Predictions
+from search.experiment.answers import Predictions
 from search.report.contact_sheet import NAME_WIDTH, SheetColumn, draw_sheet
 from search.report.figure_style import (
     BLUE,

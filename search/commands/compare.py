@@ -17,8 +17,9 @@ from search.driver.run_reading import Run, open_run
 from search.driver.specs import NONE
 from search.driver.winner import final_record
 from search.evidence.evaluation import paired_effect
+from search.experiment.answers import Predictions, Truth
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, Predictions, TrialRecord, Truth
+from search.experiment.trial import Effect, Frozen, TrialRecord
 from search.features.process_cache import dataset_of
 from search.verification.consistency import JournaledAnswers
 from search.verification.reopening import scratch_resources

@@ -2,6 +2,8 @@
 run directory; bundles are verified here too. Each is one function; how it is called and what is
 printed is `run_search.py`'s."""
 
+import os
+import shlex
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from data.augmentations import active
 from data.dataset import open_dataset
 from data.errors import UserError
 from data.files import check_target, write_atomically
-from data.messages import did_you_mean, escaped, plural
+from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
 from search.driver.code_files import check_code, code_of
 from search.driver.prepare import resources_of
@@ -19,7 +21,7 @@ from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.driver.winner import stored_winner
 from search.experiment.config import ExperimentConfig
-from search.experiment.secrets import shown_uri
+from search.experiment.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.experiment.seeds import derive_seed
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock
@@ -142,6 +144,8 @@ def sync(run_dir: Path, uri: str | None = None) -> TrackingStatus:
             "this search was run with tracking.uri null; say where to send it: --uri "
             "sqlite:///mlflow.db"
         )
+    if uri is None:
+        _check_no_secret_follows(wanted)
     tracker = Tracker(wanted, tracking.experiment or run.config.name, run_dir)
     with _alone(run, run_dir):
         status = tracker.project(run.state)
@@ -154,6 +158,18 @@ def sync(run_dir: Path, uri: str | None = None) -> TrackingStatus:
             "keeps it, sync again later"
         )
     return status
+
+
+def _check_no_secret_follows(address: str) -> None:
+    """Raises UserError where a password of this environment would go to the server that a journal
+    names, which may be another's journal."""
+    held = [name for name in SECRET_VARIABLES if os.environ.get(name)]
+    is_known = os.environ.get("MLFLOW_TRACKING_URI") == address
+    if held and kind_of(address) in ("http", "https") and not is_known:
+        raise UserError(
+            f"the journal says {shown_uri(address)}, and {first_of(held)} would be sent there; if "
+            f"that is right write --uri {shlex.quote(shown_uri(address))}"
+        )
 
 
 def _alone(run: Run, run_dir: Path) -> AbstractContextManager[Any]:

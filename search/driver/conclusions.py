@@ -141,8 +141,9 @@ def after_test(context: Context, known: Knowledge) -> TestResult:
 def _score(context: Context, label: str, number: int) -> Score:
     result = context.ledger.record(number).result
     metrics = result.metrics if result else {}
-    count = context.ledger.predictions(number).num_independent
-    interval = wilson_interval(metrics["accuracy"], count)
+    count = len(context.ledger.predictions(number).images)
+    independent = (result and result.num_independent) or count
+    interval = wilson_interval(metrics["accuracy"], independent)
     return Score(label=label, metrics=metrics, accuracy_ci=interval)
 
 

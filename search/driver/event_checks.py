@@ -16,23 +16,19 @@ from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
 from search.driver.search_so_far import (
     LARGEST_COUNT,
-    METRICS,
-    MOST_LABEL,
     MOST_SCORED,
     SearchSoFar,
     need,
-    need_augmentation,
-    need_value,
 )
+from search.driver.trial_checks import check_asked, check_retried, check_told, spelled
 from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
 from search.experiment.precisions import PRECISIONS
-from search.experiment.trial import TrialRecord, TrialResult
-from search.journal.events import LATEST, Opened, Resumed, Retried, Told
+from search.journal.events import LATEST, Opened, Resumed
 from search.journal.journal_file import Event, JournalError
 from search.journal.state import place_of, replay
 
 MOST_CONFIG_BYTES = 1 << 17
-MOST_CLASSES, MOST_EPOCHS = 10_000, 20_000
+MOST_CLASSES = 10_000
 
 
 def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> None:
@@ -101,13 +97,13 @@ def _check_opened(so_far: SearchSoFar, event: Event) -> None:
     )
     fixed = so_far.space.fixed_by_name
     need(
-        _spelled(opened.space) == _spelled(so_far.space.as_json()),
+        spelled(opened.space) == spelled(so_far.space.as_json()),
         "space is not that of its config",
     )
     strange = [
         name
         for name, value in opened.fixed.items()
-        if name not in fixed or _spelled(value) != _spelled(fixed[name])
+        if name not in fixed or spelled(value) != spelled(fixed[name])
     ]
     need(not strange, f"fixed is not that of its config: {', '.join(strange[:3])}")
     _check_summary(opened, so_far.config)
@@ -152,130 +148,6 @@ def _check_environment(environment: dict[str, Any]) -> None:
     )
 
 
-def _check_asked(so_far: SearchSoFar, event: Event) -> None:
-    record = TrialRecord.model_validate(event["record"])
-    told = (
-        record.result,
-        record.effect,
-        record.predictions_file,
-        record.predictions_sha256,
-        record.told_at,
-    )
-    need(
-        record.trial == len(so_far.records),
-        f"trial {record.trial} is asked where {len(so_far.records)} is due",
-    )
-    need(told == (None,) * len(told), "it holds an answer already")
-    need(
-        0 <= record.asked_at <= LATEST
-        and 0 <= (record.rung or 0) <= MOST_EPOCHS
-        and len(record.label) <= MOST_LABEL,
-        "asked_at, rung or label is no such thing",
-    )
-    if record.duplicate_of is not None:
-        need(
-            0 <= record.duplicate_of < record.trial,
-            f"it repeats trial {record.duplicate_of}, which does not come before it",
-        )
-        need(
-            so_far.records[record.duplicate_of].duplicate_of is None,
-            "it repeats a trial that repeats another",
-        )
-    _check_spec(so_far, record)
-    so_far.records.append(record)
-
-
-def _check_spec(so_far: SearchSoFar, record: TrialRecord) -> None:
-    spec, evaluation = record.spec, so_far.config.evaluation
-    protocol, model = spec.protocol, spec.settings.model
-    for name, value in spec.probes.items():
-        need_value(name, value)
-    named = so_far.space.named_values(spec.settings)
-    need(_spelled(record.settings) == _spelled(named), "settings are not those of its spec")
-    need(
-        (model.backbone, model.weights) in so_far.backbones
-        and model.build == so_far.config.model.written.get("build"),
-        "spec.settings.model is none that the config asks for",
-    )
-    need(
-        spec.settings.training.mode == so_far.space.mode,
-        "spec.settings.training.mode is not that of the config",
-    )
-    need(protocol.objective == evaluation.objective, "spec.protocol.objective is another's")
-    need(protocol.folds in (1, evaluation.folds), f"spec.protocol.folds is {protocol.folds}")
-    most_seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
-    need(
-        1 <= len(protocol.head_seeds) <= most_seeds,
-        f"spec.protocol.head_seeds are {len(protocol.head_seeds)}; allowed: {most_seeds}",
-    )
-    for value in (protocol.views, protocol.epochs, protocol.head_epochs, protocol.max_epochs):
-        need(
-            value in (None, "fresh") or 1 <= int(value) <= MOST_EPOCHS,
-            f"spec.protocol says {value} views or epochs",
-        )
-
-
-def _check_told(so_far: SearchSoFar, event: Event) -> None:
-    told = Told.model_validate(event)
-    so_far.need_trial(told.trial)
-    record, result = so_far.records[told.trial], told.result
-    completed = result.status == "completed"
-    if completed:
-        need(
-            result.metrics.keys() >= METRICS and result.score is not None,
-            "a completed trial has a score and metrics",
-        )
-        need(
-            result.optimistic_metrics.keys() >= METRICS, "a completed trial has optimistic_metrics"
-        )
-        need(
-            result.curve is not None and result.timing is not None and bool(result.best_epochs),
-            "a completed trial has a curve, a timing and best_epochs",
-        )
-    trained = completed and record.duplicate_of is None
-    need(
-        trained == (told.predictions_file is not None),
-        "a trial has predictions where it was trained and completed, and only there",
-    )
-    _check_result(result, so_far.config)
-
-
-def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
-    epochs = (*result.best_epochs, *result.head_best_epochs)
-    need(
-        len(epochs) <= 2 * 100 * 1000 and all(1 <= each <= MOST_EPOCHS for each in epochs),
-        "best_epochs are no epochs",
-    )
-    need(
-        0 <= result.num_heads <= LARGEST_COUNT
-        and 0 <= result.heads_cut_by_max_epochs <= result.num_heads,
-        "num_heads is no number of heads",
-    )
-    lost = {each.head for each in result.lost}
-    need(
-        len(lost) == len(result.lost)
-        and (not lost or 2 * len(lost) < result.num_heads > max(lost))
-        and all(each.epoch <= MOST_EPOCHS for each in result.lost),
-        "lost holds no networks of the trial, or half of them",
-    )
-    if result.timing is not None:
-        times = result.timing.model_dump().values()
-        need(all(0 <= each <= LATEST for each in times), "timing holds no durations")
-    if result.curve is not None:
-        lengths = {len(values) for values in result.curve.values.values()}
-        need(
-            len(lengths) == 1 and 1 <= max(lengths) <= MOST_EPOCHS,
-            "its learning curves are not of the same epochs",
-        )
-        phases = [count for _, count in result.curve.phases]
-        need(
-            not phases or (min(phases) >= 0 and sum(phases) == max(lengths)),
-            "the phases of its learning curve are not its epochs",
-        )
-    for probe in result.probes:
-        need_augmentation(probe.augmentation)
-
-
 def _check_resumed(so_far: SearchSoFar, event: Event) -> None:
     """What a later sitting changed is of what may change, and gives a config again."""
     resumed = Resumed.model_validate(event)
@@ -287,10 +159,10 @@ def _check_resumed(so_far: SearchSoFar, event: Event) -> None:
     for key, (then, now) in resumed.changed.items():
         before = dict(by_place(so_far.config.filled)).get(key)
         need(
-            _spelled(then) == _spelled(before),
-            f"{key} is said to have been {_spelled(then)[:60]}, and was {_spelled(before)[:60]}",
+            spelled(then) == spelled(before),
+            f"{key} is said to have been {spelled(then)[:60]}, and was {spelled(before)[:60]}",
         )
-        need(_spelled(then) != _spelled(now), f"{key} is said to have changed, and has not")
+        need(spelled(then) != spelled(now), f"{key} is said to have changed, and has not")
     config = changed(so_far.config.filled, resumed.changed)
     so_far.config = parse_config(config, "the config as it was changed")
     need(
@@ -299,32 +171,13 @@ def _check_resumed(so_far: SearchSoFar, event: Event) -> None:
     )
 
 
-def _check_retried(so_far: SearchSoFar, event: Event) -> None:
-    """It goes back to a trial that was asked; those from there on are asked again."""
-    retried = Retried.model_validate(event)
-    known = range(retried.first, len(so_far.records))
-    need(
-        retried.first <= len(so_far.records),
-        f"it goes back to trial {retried.first}, which was not asked",
-    )
-    need(bool(retried.trials) or retried.lifts_cut, "it tries nothing again")
-    need(
-        all(n in known for n in retried.trials), "its trials are not of those that it goes back to"
-    )
-    del so_far.records[retried.first :]
-
-
-def _spelled(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
 _CHECKS: dict[str, Callable[[SearchSoFar, Event], None]] = {
     "opened": _check_opened,
-    "asked": _check_asked,
-    "told": _check_told,
+    "asked": check_asked,
+    "told": check_told,
     "evidence": check_evidence,
     "test": check_test,
     "leak": check_leak,
     "resumed": _check_resumed,
-    "retried": _check_retried,
+    "retried": check_retried,
 }

@@ -56,6 +56,7 @@ def _score(ledger: Ledger, source: int, number: int) -> LeakedScore:
 
 
 def _accuracy(ledger: Ledger, number: int) -> tuple[float, tuple[float, float]]:
-    result = ledger.record(number).result
+    result, count = ledger.record(number).result, len(ledger.predictions(number).images)
     accuracy = result.metrics["accuracy"] if result else 0.0
-    return accuracy, wilson_interval(accuracy, ledger.predictions(number).num_independent)
+    independent = (result and result.num_independent) or count
+    return accuracy, wilson_interval(accuracy, independent)

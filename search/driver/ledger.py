@@ -20,16 +20,9 @@ from typing import Any, Protocol
 
 from search.evidence.evaluation import paired_effect
 from search.evidence.findings import Evidence
+from search.experiment.answers import Predictions, Truth
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import (
-    Effect,
-    Outcome,
-    Predictions,
-    TrialRecord,
-    TrialResult,
-    TrialSpec,
-    Truth,
-)
+from search.experiment.trial import Effect, Outcome, TrialRecord, TrialResult, TrialSpec
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import KeptPredictions, read_predictions
 from search.journal.state import EventLog

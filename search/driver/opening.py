@@ -7,39 +7,29 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.messages import plural
 from search.driver.cut_short import cut_by_plan
+from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import (
-    OnImages,
-    Prepared,
-    check_model,
-    describe_environment,
-    prepare,
-    resources_of,
-    subject_of,
-)
+from search.driver.prepare import OnImages, Prepared, check_model, prepare, resources_of, subject_of
 from search.driver.publishing import write_outputs
+from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
 from search.experiment.config import CODE, Changes, ExperimentConfig, differences, may_change
-from search.experiment.trial import TrialRecord
 from search.features.precision_choice import require_precision
-from search.journal.events import Opened, Retried
+from search.journal.events import Opened
 from search.journal.journal_file import FRESH, JournalError
-from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous, read_predictions
+from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous
 from search.journal.state import EventLog, SearchState
 
 if TYPE_CHECKING:
     from search.report.terminal import Progress
 
-# how often a failed trial is tried again while the values that may change stay as they are
-MOST_TRIES = 3
 VALUE_CHARACTERS = 60
 
 
@@ -210,7 +200,7 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
     lines += given_up(log.state)
     if retried := what_to_retry(log.state, run_dir, more_time):
         again = [record for record in log.state.records if record.trial in retried.trials]
-        lines += [f"trying trial {r.trial} ({r.label}) again: {_why(r)}" for r in again]
+        lines += [f"trying trial {r.trial} ({r.label}) again: {why_again(r)}" for r in again]
         log.append("retried", **retried.model_dump(mode="json", exclude={"time"}))
     return lines
 
@@ -235,84 +225,6 @@ def may_set_hours(state: SearchState, config: ExperimentConfig) -> bool:
     """Not where the time had run out, unless the limit is raised before the test set was opened:
     then the search goes on."""
     return state.cut_after is None or lifts_cut(state, config)
-
-
-def lifts_cut(state: SearchState, config: ExperimentConfig) -> bool:
-    """Whether `config` gives a search whose time ran out more of it. After the test set was opened
-    nothing is decided again."""
-    if state.cut_after is None or state.test is not None or state.opened is None:
-        return False
-    then, now = state.opened.config["search"].get("max_hours"), config.search.max_hours
-    return then is not None and (now is None or now > then)
-
-
-def what_to_retry(state: SearchState, run_dir: Path, more_time: bool) -> Retried | None:
-    """None where all stays as it is. more_time: `lifts_cut`, as it was before the search was
-    resumed."""
-    failed = [r for r in failures(state) if state.tries.get(r.trial, 0) < MOST_TRIES]
-    trials = sorted({r.trial for r in [*failed, *_lost(state.records, run_dir)]})
-    starts = trials[:1]
-    if more_time:
-        later = (r.trial for r in state.records if r.kind not in ("control", "trial"))
-        starts.append(next(later, len(state.records)))
-    if not starts:
-        return None
-    return Retried(first=min(starts), trials=tuple(trials), lifts_cut=more_time)
-
-
-def failures(state: SearchState) -> list[TrialRecord]:
-    """Failed trials that are worth another try: what failed them may pass, or the search cannot go
-    on without them.
-
-    None once the test set was opened, or the search is finished: nothing is decided again after
-    that.
-    """
-    if state.test is not None or state.finished_at is not None:
-        return []
-    failed = [r for r in state.records if r.result and r.result.status == "failed"]
-    return [r for r in failed if (r.result and r.result.may_pass) or _is_needed(r)]
-
-
-def _why(record: TrialRecord) -> str:
-    failed = record.result is not None and record.result.status == "failed"
-    return (
-        f"it failed: {record.result.error}" if failed and record.result else "its answers are lost"
-    )
-
-
-def given_up(state: SearchState) -> list[str]:
-    """A line for each failed trial that is not tried any more."""
-    return [
-        f"trial {r.trial} ({r.label}) failed {plural(state.tries[r.trial] + 1, 'time')} and is not "
-        f"tried again as things are: {r.result.error if r.result else ''}. Change what it fails of "
-        "in the section execution (trial_timeout_minutes, workers, threads, retries, ...), and it "
-        "is"
-        for r in failures(state)
-        if state.tries.get(r.trial, 0) >= MOST_TRIES
-    ]
-
-
-def _is_needed(record: TrialRecord) -> bool:
-    return record.kind == "test" or (
-        record.kind != "trial" and not record.spec.settings.augmentation
-    )
-
-
-def _lost(records: Iterable[TrialRecord], run_dir: Path) -> list[TrialRecord]:
-    """Trials whose answers are not there, or not as they were journaled."""
-    return [
-        r
-        for r in records
-        if r.predictions_file and r.duplicate_of is None and not _is_there(r, run_dir)
-    ]
-
-
-def _is_there(record: TrialRecord, run_dir: Path) -> bool:
-    try:
-        read_predictions(record, run_dir)
-    except JournalError:
-        return False
-    return True
 
 
 def _text(changes: Changes) -> str:

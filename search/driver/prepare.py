@@ -5,27 +5,23 @@ Fails before anything is spent: the config is already checked; here come the dat
 and its weights.
 """
 
-import importlib.metadata
 import os
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from data.dataset import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Dataset
+from data.dataset import SPLIT_NAMES, TEST, Dataset
 from data.errors import UserError
 from data.own_code import Code
-from data.strict_zip import MOST_BYTES
 from search.driver.algorithms import algorithm_of, build_oracle, num_trials
 from search.driver.code_files import check_code
-from search.driver.specs import STREAMS, SpecFactory
+from search.driver.plan_checks import check_answers, check_folds
+from search.driver.specs import SpecFactory
 from search.execution.engine import default_cache_dir
 from search.execution.engines import require_engine
 from search.experiment.config import ExperimentConfig
-from search.experiment.objectives import OBJECTIVES
 from search.experiment.precisions import Precision
 from search.experiment.seeds import derive_seed
 from search.experiment.space import Space
@@ -34,23 +30,6 @@ from search.experiment.trial import Resources
 from search.features.devices import import_tensorflow_quietly, resolve_precision
 from search.features.precision_choice import PrecisionChoice, Subject, choose_precision
 from search.journal.events import DatasetSummary
-from search.training.head_tasks import cross_folds
-
-PACKAGES = (
-    "augsearch",
-    "tensorflow",
-    "keras",
-    "keras-tuner",
-    "mlflow",
-    "pandas",
-    "numpy",
-    "openvino",
-    "nncf",
-    "opencv-python-headless",
-    "pillow",
-    "matplotlib",
-    "scikit-learn",
-)
 
 OnImages = Callable[[int, int], None]
 
@@ -173,8 +152,8 @@ def prepare(
     dataset = open_dataset(
         config.dataset, resources.cache_dir, seed, resources.num_threads, on_images
     )
-    _check_folds(config, dataset)
-    _check_answers(config, dataset)
+    check_folds(config, dataset)
+    check_answers(config, dataset)
     if begun_in is None:
         subject = replace(subject_of(config, dataset, resources), say=say)
         choice = choose_precision(config.execution.precision, subject)
@@ -204,64 +183,6 @@ def check_model(prepared: Prepared) -> None:
             outputs_of(model, settings.model.build, num_classes, size)
 
 
-def _check_folds(config: ExperimentConfig, dataset: Dataset) -> None:
-    folds = config.evaluation.folds
-    if folds > 1 and dataset.limited:
-        raise UserError(
-            f"evaluation.folds is {folds}, which would train on the whole validation split, and "
-            "dataset.limit_per_class is set; write folds: 1"
-        )
-    if folds == 1:
-        return
-    pool = np.flatnonzero(np.isin(dataset.splits, (TRAIN, VALIDATION)))
-    labels = np.asarray(dataset.labels)[pool]
-    each = np.arange(len(pool)) if dataset.groups is None else np.asarray(dataset.groups)[pool]
-    # copies, and images of one group, go into one fold together, and count once
-    counts = np.bincount(
-        np.unique(np.stack([labels, each]), axis=1)[0], minlength=len(dataset.class_names)
-    )
-    if counts.min() < folds:
-        name = dataset.class_names[int(counts.argmin())]
-        what = "images outside the test split (copies count once); lower folds or add images"
-        if dataset.notes.groups is not None:
-            what = "groups outside the test split; lower folds or add groups"
-        raise UserError(
-            f"evaluation.folds is {folds}, but class {name!r} has {counts.min()} {what}"
-        )
-    if dataset.notes.groups is not None:
-        _check_group_folds(config, dataset, pool)
-
-
-def _check_group_folds(config: ExperimentConfig, dataset: Dataset, pool: np.ndarray) -> None:
-    """Raise UserError where a fold of those that will be drawn has no image of a class."""
-    folds, labels = config.evaluation.folds, np.asarray(dataset.labels)[pool]
-    for phase in sorted({*STREAMS.values()} - {"test"}):
-        fold = cross_folds(dataset, pool, folds, derive_seed(config.seed, phase, "folds"))
-        counts = np.zeros((len(dataset.class_names), folds), int)
-        np.add.at(counts, (labels, fold), 1)
-        if not counts.all():
-            name = dataset.class_names[int(np.argwhere(counts == 0)[0][0])]
-            raise UserError(
-                f"evaluation.folds is {folds}, but the groups of class {name!r} cannot be dealt so "
-                "that each fold has one; lower folds"
-            )
-
-
-def _check_answers(config: ExperimentConfig, dataset: Dataset) -> None:
-    """Raise UserError where a trial's answers would be more than their reader takes."""
-    evaluation = config.evaluation
-    if not OBJECTIVES[evaluation.objective].needs_all:
-        return
-    seeds = max(evaluation.seeds, evaluation.confirm.seeds if evaluation.confirm else 0)
-    images, classes = len(dataset.labels), len(dataset.class_names)
-    if 4 * seeds * images * (classes + 2) > MOST_BYTES:
-        raise UserError(
-            f"evaluation.objective is {evaluation.objective}, which keeps the probabilities of all "
-            f"{classes} classes for {images:,} images and {seeds} seeds: more than "
-            f"{MOST_BYTES >> 20} MiB per trial; lower seeds or choose another objective"
-        )
-
-
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
     """Every pair of backbone and weights that a trial of the experiment may use."""
     space = config.space
@@ -270,50 +191,3 @@ def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
         for backbone in space.values_of("model", "backbone")
         for weights in space.values_of("model", "weights")
     ]
-
-
-def describe_environment(prepared: Prepared) -> dict[str, Any]:
-    """Versions, machine and hashes, for `environment.json`. Nothing of the user's environment
-    variables."""
-    from search.features.backbones import weights_identity
-    from search.features.devices import names_of_cards
-
-    cards, config = names_of_cards(), prepared.config
-    backbones = () if prepared.space.mode == "fit" else backbones_of(config)
-    return {
-        "python": platform.python_version(),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-        "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(),
-        **({"gpus": cards} if cards else {}),
-        "cores": available_cores(),
-        **_precision(prepared.choice),
-        "dataset": prepared.dataset.digest,
-        **({"code": files} if (files := config.code.files) else {}),
-        "weights": {f"{b}/{w}": weights_identity(b, w) for b, w in backbones},
-    }
-
-
-def _precision(choice: PrecisionChoice) -> dict[str, Any]:
-    rates = {precision: round(rate, 1) for precision, rate in choice.rates.items()}
-    return {
-        "precision": choice.precision,
-        **({"images_a_second": rates} if rates else {}),
-        **({"why_this_precision": choice.why} if choice.why else {}),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

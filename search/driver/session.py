@@ -32,14 +32,16 @@ from search.driver.opening import check_resumable, continued, open_search
 from search.driver.phases import Context, Knowledge, run_controls, run_test
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
+from search.driver.retries import lost_answers
 from search.driver.search_phase import run_trials
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import Deadline, out_of_time, workload
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
+from search.experiment.answers import Truth
 from search.experiment.config import ExperimentConfig
-from search.experiment.trial import Resources, Truth
+from search.experiment.trial import Resources
 from search.journal.lock import RunLock
 from search.journal.run_dir import JOURNAL, empty_run_dir
 from search.journal.state import EventLog, SearchState
@@ -180,8 +182,7 @@ def run_search(
                 config = continued(log.state, config, run_dir, options.code_changed)
             stop = options.stop or threading.Event()
             sitting = _Sitting(config, run_dir, progress, options, lock, log, stop)
-            lacks_leak = options.demo_leak and log.state.leak is None
-            if log.state.finished_at is not None and not lacks_leak:
+            if log.state.finished_at is not None and not _has_more_to_do(sitting):
                 return _show_finished(sitting)
             with given(sitting.code):
                 return _sit(sitting)
@@ -231,6 +232,13 @@ class _Sitting:
     def publisher(self) -> Publisher:
         tracking, say = self.config.tracking, self.progress.message
         return Publisher(tracking, self.config.name, self.run_dir, say)
+
+
+def _has_more_to_do(sitting: _Sitting) -> bool:
+    """Whether a finished search is asked for the leak too, or has lost answers to train again."""
+    state = sitting.log.state
+    lacks_leak = sitting.options.demo_leak and state.leak is None
+    return lacks_leak or bool(lost_answers(state.records, sitting.run_dir))
 
 
 def _show_finished(sitting: _Sitting) -> SearchResult:

@@ -16,8 +16,9 @@ from search.evidence.resampling import (
     strata,
 )
 from search.evidence.spread import assumed_head_variance, head_errors
+from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective
-from search.experiment.trial import Effect, Predictions
+from search.experiment.trial import Effect
 
 NUM_RESAMPLES = 4000
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from search.evidence.evaluation import paired_difference, per_image, true_labels
 from search.evidence.spread import assumed_head_variance, head_errors
+from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.trial import Objective, Predictions
+from search.experiment.trial import Objective
 
 MOST_UNITS = 8192  # beyond, images are summed in bundles: memory stays flat
 _WILD = 0.001

@@ -13,8 +13,9 @@ import numpy as np
 
 from search.evidence.evaluation import per_image
 from search.evidence.spread import head_errors
+from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES, Objective
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Frozen
 
 # Parts of a paired difference, as shares of the objective's standard deviation between images.
 # Chosen so that at an accuracy of 0.84 a difference of 5 folds x 3 seeds on 3409 images has a
@@ -88,14 +89,16 @@ class Advice(Frozen):
     """What a plan can show, in the objective's units (of accuracy 0.01 is a point).
 
     detectable_effect: found 4 times in 5; None where no effect that is possible would be, or
-    nothing is known of it yet. room: the most that can be gained over no augmentation; None where
-    that is not known. room_basis: whether a run showed it, or an accuracy is assumed. needed: the
-    plan with the fewest heads that detects TARGET; None where no number of heads does.
-    needed_images: how many images this plan would take for TARGET; None if no number.
+    nothing is known of it yet. at_best: the same where the images of a group are no more alike than
+    others. room: the most that can be gained over no augmentation; None where that is not known.
+    room_basis: whether a run showed it, or an accuracy is assumed. needed: the plan with the fewest
+    heads that detects TARGET; None where no number of heads does. needed_images: how many images
+    this plan would take for TARGET; None if no number.
     """
 
     plan: Plan
     detectable_effect: float | None
+    at_best: float | None
     room: float | None
     room_basis: Basis
     objective: Objective
@@ -107,6 +110,8 @@ class Advice(Frozen):
     @property
     def found(self) -> str:
         """What is detected, in a few words."""
+        if self.at_best is not None and self.at_best != self.detectable_effect:
+            return f"{self._range}, 4 times in 5, by how alike the images of a group are answered"
         if self.detectable_effect is not None:
             return f"{_amount(self.detectable_effect, self.objective)}, 4 times in 5"
         return (
@@ -114,6 +119,14 @@ class Advice(Frozen):
             if self.standard_error is None
             else "nothing: it takes more images or seeds"
         )
+
+    @property
+    def _range(self) -> str:
+        """Of grouped images: from no more alike than others to always answered alike."""
+        best = _amount(self.at_best or 0.0, self.objective)
+        if self.detectable_effect is None:
+            return f"{best} at best and nothing at worst"
+        return f"{best} at best and {_amount(self.detectable_effect, self.objective)} at worst"
 
     @property
     def text(self) -> str:
@@ -130,8 +143,10 @@ class Advice(Frozen):
         plan = f"{self.plan.words} on {self.plan.num_images:,} images"
         if self.plan.independent_share < 1:
             independent = round(self.plan.num_images * self.plan.independent_share)
-            plan += f" (in groups: they count as {max(independent, 1):,})"
+            plan += f" (as {max(independent, 1):,} if a group's are always answered alike)"
         target = f"{_amount(TARGET, self.objective)} {self._what_target_takes()}."
+        if self.at_best is not None and self.at_best != self.detectable_effect:
+            return f"{plan} find an effect of {self._range} 4 times in 5{among}. At worst {target}"
         if self.detectable_effect is None:
             most = _amount(self.room or 0.0, self.objective)
             over = (
@@ -240,6 +255,7 @@ def advise(
     spread = known.spread or assumed_spread(known.accuracy, known.weight)
     room = room if room is not None or not counts_answers else 1 - known.accuracy
     found = detectable_effect(asked, spread)
+    best = detectable_effect(replace(asked, independent_share=1.0), spread)
     plans = (
         replace(plan, folds=folds, seeds=seeds)
         for folds in sorted({plan.folds, 5, 10} - {1})
@@ -251,6 +267,7 @@ def advise(
     return Advice(
         **told,
         detectable_effect=None if room is not None and found >= room else found,
+        at_best=None if room is not None and best >= room else best,
         room=room,
         standard_error=sqrt(sum(spread.variances(asked))),
         needed=min(enough, key=lambda each: (each.folds * each.seeds, each.folds), default=None),
@@ -260,7 +277,7 @@ def advise(
 
 
 _UNKNOWN: dict[str, Any] = dict.fromkeys(
-    ("detectable_effect", "standard_error", "needed", "needed_images")
+    ("detectable_effect", "at_best", "standard_error", "needed", "needed_images")
 ) | {"basis": "assumed"}
 
 

@@ -4,7 +4,8 @@ one accuracy."""
 import numpy as np
 from scipy.stats import norm
 
-from search.experiment.trial import Predictions
+from data.groups import effective_size
+from search.experiment.answers import Predictions
 
 
 def confusion_matrix(
@@ -17,9 +18,30 @@ def confusion_matrix(
     return tuple(tuple(row) for row in counts.tolist())
 
 
+def independent_images(predictions: Predictions, labels: np.ndarray) -> float:
+    """How many images that have nothing in common tell an accuracy as well as these.
+
+    Without groups, all. Else by the design effect, the variance of a mean of groups over that of
+    single images (Kish 1965), but no fewer than if those of a group were always answered alike.
+    labels: int [images of the Dataset].
+    """
+    groups, count = predictions.groups, len(predictions.images)
+    if groups is None:
+        return float(count)
+    right = (predictions.predicted == labels[predictions.images]).mean(axis=0)
+    off = right - right.mean()
+    number = np.unique(groups, return_inverse=True)[1]
+    of_groups = np.bincount(number, weights=off)
+    num_groups = len(of_groups)
+    if num_groups < 2 or not off.any():
+        return effective_size(groups)
+    design = float(of_groups @ of_groups / (off @ off)) * num_groups / (num_groups - 1)
+    return float(np.clip(count / design if design else count, effective_size(groups), count))
+
+
 def wilson_interval(accuracy: float, num_images: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval (1927) for an accuracy measured on `num_images` images, which have
-    nothing in common (`Predictions.num_independent`)."""
+    nothing in common (`independent_images`)."""
     z = norm.ppf(0.5 + level / 2)
     centre = (accuracy + z**2 / (2 * num_images)) / (1 + z**2 / num_images)
     half = (

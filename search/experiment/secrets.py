@@ -13,6 +13,7 @@ MASK = "***"
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
 _SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
+_WIDE = str.maketrans("：／＠？＆＝；", ":/@?&=;")  # as some keyboards write addresses
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{0,39}\Z")
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
@@ -56,7 +57,7 @@ def sqlite_parts(uri: str) -> tuple[str, str]:
 def shown_uri(uri: str) -> str:
     """One address, whatever is in it, without what may be secret: all between scheme and host, the
     value of every option, and the fragment. Where the parts are in doubt more is hidden."""
-    scheme, separator, rest = uri.partition("://")
+    scheme, separator, rest = uri.translate(_WIDE).partition("://")
     if not separator or not _SCHEME.match(scheme):
         scheme, separator, rest = "", "", uri
     return _NAMED.sub(rf"\1{MASK}", f"{scheme}{separator}{_without_secrets(scheme, rest)}")
@@ -77,6 +78,12 @@ def redacted(text: str) -> str:
     """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or
     stored. An address may be written wrongly (one slash, none, backslashes, no scheme) and a
     password hold any sign: from where one begins all up to the last @ near by is hidden."""
+    if (narrow := text.translate(_WIDE)) != text and (shown := redacted(narrow)) != narrow:
+        return shown
+    return _redacted(text)
+
+
+def _redacted(text: str) -> str:
     shown, done = [], 0
     for found in _HOST_FOLLOWS.finditer(text):
         if found.start() < done:

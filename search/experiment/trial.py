@@ -7,19 +7,16 @@ makes of them, `TrialRecord` the row a search keeps.
 """
 
 import hashlib
-import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 
-from data.groups import effective_size
 from data.own_code import Code
 from data.settings import DatasetConfig
-from data.strict_zip import ArrayForm, read_npz
+from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
 from search.experiment.precisions import Part, Precision
 from search.experiment.settings import Frozen as Frozen  # found here too
@@ -27,9 +24,6 @@ from search.experiment.settings import ModelSettings as ModelSettings
 from search.experiment.settings import Settings as Settings
 from search.experiment.settings import TrainingSettings as TrainingSettings
 from search.experiment.settings import setting_key as setting_key
-
-if TYPE_CHECKING:
-    from data.dataset import Dataset
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
 # The part of a search that each kind of trial belongs to: whose random numbers it draws from, and
@@ -44,15 +38,6 @@ STREAMS: dict[Kind, Part] = {
 }
 Status = Literal["completed", "failed"]
 FeatureDtype = Literal["float32", "float16"]
-# `log_probs` where the objective needs it.
-PREDICTION_FORMS = {
-    "images": ArrayForm("<i8", 1),
-    "predicted": ArrayForm("<i2", 2),
-    "log_prob": ArrayForm("<f4", 2),
-    "fold": ArrayForm("<i2", 1),
-    "log_probs": ArrayForm("<f4", 3),
-}
-MOST_LOG_PROB = 1e-4  # 0 but for float32's rounding
 
 
 class Protocol(Frozen):
@@ -200,7 +185,9 @@ class TrialResult(Frozen):
     (honest); a mean over seeds. optimistic_metrics: the same where each head's best epoch was
     chosen on the very images scored, as scripts report it. best_epochs: an epoch (from 1, counted
     on over the phases) a head, folds fastest. head_best_epochs: of a trial in two phases, the same
-    of the first. lost: networks that did not train, fewer than half. validation_hash: of the clean
+    of the first. lost: networks that did not train, fewer than half.
+    num_independent: where images come in groups, how many without would tell the accuracy as well.
+    validation_hash: of the clean
     validation pixels, before and after. path: how images came to what trains, where there was a
     choice. may_pass: of a failed trial: memory, time, a file or a machine failed it, and it may
     succeed once that is mended.
@@ -215,6 +202,7 @@ class TrialResult(Frozen):
     num_heads: int = 0
     heads_cut_by_max_epochs: int = 0
     lost: tuple[LostNetwork, ...] = ()
+    num_independent: float | None = None
     curve: Curve | None = None
     timing: TrialTiming | None = None
     validation_hash: tuple[str, str] | None = None
@@ -226,96 +214,6 @@ class TrialResult(Frozen):
     may_pass: bool = False
     traceback: str | None = None
     log_path: str | None = None
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What answers are held against. labels: int [images of the Dataset]. groups: int64 of the same
-    length, or None: as the Dataset has them."""
-
-    labels: np.ndarray
-    groups: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, dataset: "Dataset") -> "Truth":
-        groups = None if dataset.groups is None else np.asarray(dataset.groups)
-        return cls(np.asarray(dataset.labels), groups)
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Per-image answers of one trial.
-
-    images: int64 [n], positions in the Dataset, ascending. predicted: int16 [seeds, n], the class
-    given. log_prob: float32 [seeds, n], natural logarithm of the probability given to the true
-    class. fold: int16 [n], which fold scored the image. log_probs: float32 [seeds, n, classes], of
-    every class, where the objective needs them.
-    groups: int64 [n], the same for images that are resampled together; None where each is by
-    itself. The Dataset's, and in no file.
-    """
-
-    images: np.ndarray
-    predicted: np.ndarray
-    log_prob: np.ndarray
-    fold: np.ndarray
-    log_probs: np.ndarray | None = None
-    groups: np.ndarray | None = None
-
-    def of(self, truth: "Truth") -> "Predictions":
-        """The same with the groups of their images."""
-        groups = truth.groups
-        return self if groups is None else replace(self, groups=groups[self.images])
-
-    @property
-    def num_independent(self) -> float:
-        """How many images are scored, those of a group counting as if always answered alike."""
-        return len(self.images) if self.groups is None else effective_size(self.groups)
-
-    def to_bytes(self) -> bytes:
-        """An .npz without pickles. The same arrays give the same bytes."""
-        buffer = io.BytesIO()
-        arrays = {name: getattr(self, name) for name in PREDICTION_FORMS}
-        np.savez(buffer, **{name: each for name, each in arrays.items() if each is not None})
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Predictions":
-        """Raises ValueError in one line for anything else than what `to_bytes` gives, and for
-        values that no trial has."""
-        found = cls(**read_npz(data, PREDICTION_FORMS, optional={"log_probs"}))
-        num_seeds, num_images = found.predicted.shape
-        if found.log_prob.shape != (num_seeds, num_images) or {
-            len(found.images),
-            len(found.fold),
-        } != {num_images}:
-            raise ValueError("its arrays are not of the same images and seeds")
-        if not num_seeds or not num_images:
-            raise ValueError("it holds no answers")
-        if found.images[0] < 0 or (np.diff(found.images) <= 0).any():
-            raise ValueError("its images are not ascending positions, each once")
-        if not np.isfinite(found.log_prob).all() or found.log_prob.max() > MOST_LOG_PROB:
-            raise ValueError("a log_prob is not the logarithm of a probability")
-        if min(found.predicted.min(), found.fold.min()) < 0:
-            raise ValueError("a class or a fold is below 0")
-        found._check_all_classes()
-        return found
-
-    def _check_all_classes(self) -> None:
-        if self.log_probs is None:
-            return
-        if self.log_probs.shape[:2] != self.predicted.shape or not self.log_probs.shape[2]:
-            raise ValueError("its log_probs are not of the same images and seeds")
-        if not np.isfinite(self.log_probs).all() or self.log_probs.max() > MOST_LOG_PROB:
-            raise ValueError("one of log_probs is not the logarithm of a probability")
-        if np.abs(np.exp(self.log_probs).sum(axis=2) - 1).max() > 1e-3:
-            raise ValueError("log_probs are not of probabilities that sum to 1")
-        if not np.array_equal(self.log_probs.argmax(axis=2), self.predicted):
-            raise ValueError("a class given is not the likeliest of log_probs")
-
-
-def predictions_name(trial: int) -> str:
-    """Where in a run directory a trial's answers are. No journal can name another file."""
-    return f"predictions/{trial:05d}.npz"
 
 
 class Effect(Frozen):

@@ -43,7 +43,8 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.events.AliasEvent):
             event = self.peek_event()
             raise yaml.YAMLError(
-                f"line {event.start_mark.line + 1}: an alias (*{event.anchor}); write the value out"
+                f"line {event.start_mark.line + 1}: an alias (*name); write the value out, quoted "
+                "if it begins with *"
             )
         return super().compose_node(parent, index)
 

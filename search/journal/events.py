@@ -234,7 +234,7 @@ class Retried(Payload):
                 withdrawn[number] = withdrawn[number].model_copy(update={"result": None})
             draft.fields["tries"][number] = draft.fields["tries"].get(number, 0) + 1
         draft.withdrawn |= withdrawn
-        draft.fields["evidence"] = None
+        draft.fields |= {"evidence": None, "finished_at": None}
         draft.concluded = [each for each in draft.concluded if each[0] != "evidence"]
         if self.lifts_cut:
             draft.fields["cut_after"] = None

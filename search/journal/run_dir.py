@@ -11,9 +11,10 @@ from data.errors import UserError
 from data.files import make_folder, read_regular, storing, write_atomically
 from data.messages import escaped
 from data.strict_zip import MOST_BYTES
+from search.experiment.answers import Predictions, Truth, predictions_name
 from search.experiment.objectives import OBJECTIVES
-from search.experiment.trial import Predictions, TrialRecord, Truth, predictions_name
-from search.journal.journal_file import FRESH, JournalError, read
+from search.experiment.trial import TrialRecord
+from search.journal.journal_file import JournalError, read
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
@@ -30,10 +31,7 @@ MADE_FILES = (
     *(*WRITTEN_FILES, "predictions", "views", "checkpoints", "logs"),
     *("heads", "model", "previews", "figures"),
 )
-LOST_ANSWERS = (
-    "restore it; an unfinished search trains that trial again when it is resumed; or start anew "
-    f"with {FRESH}"
-)
+LOST_ANSWERS = "restore it, or run the search again in this directory: it trains that trial again"
 
 
 def empty_run_dir(run_dir: Path) -> None:
@@ -89,7 +87,7 @@ def read_predictions(record: TrialRecord, run_dir: Path) -> Predictions:
             f"trial {record.trial} names {named}, which no search writes; the journal was changed"
         )
     try:
-        content = read_regular(path, MOST_BYTES)
+        content = read_regular(path, MOST_BYTES, within=run_dir)
     except OSError as error:
         raise JournalError(f"{path} cannot be read ({error.strerror}); {LOST_ANSWERS}") from error
     except UserError as error:

@@ -211,8 +211,7 @@ class RecordView:
         """A trial's accuracy with Wilson's 95 % interval (1927), as a share of the images scored.
 
         Seeds are repeats on the same images, and images of one group are alike: neither adds to the
-        count. optimistic: of
-        `optimistic_metrics`.
+        count. optimistic: of `optimistic_metrics`.
         """
         if record is None or record.result is None or self.opened is None:
             return None
@@ -223,5 +222,6 @@ class RecordView:
             return None
         from search.evidence.scores import wilson_interval
 
-        share = groups.independent_share if groups else 1.0
-        return metrics["accuracy"], wilson_interval(metrics["accuracy"], share * count)
+        share = groups.independent_share if groups else 1.0  # of journals that lack the number
+        independent = record.result.num_independent or share * count
+        return metrics["accuracy"], wilson_interval(metrics["accuracy"], independent)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 _Item = TypeVar("_Item")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NUMBER = re.compile(r"[+-]?([0-9.]+(e[+-]?[0-9]+)?)?")
 MARKDOWN = {"verdict": "**{}**", "strong": "**{}**", "code": "`{}`"}
 
 
@@ -111,8 +113,14 @@ def escaped_markdown(text: str) -> str:
 
 
 def as_csv(table: Table) -> str:
+    """No cell of it is a formula to a spreadsheet, whoever named things."""
     to = io.StringIO()
     writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(table.headings)
-    writer.writerows([cell.text for cell in row] for row in table.rows)
+    writer.writerow(map(_inert, table.headings))
+    writer.writerows([_inert(cell.text) for cell in row] for row in table.rows)
     return to.getvalue()
+
+
+def _inert(text: str) -> str:
+    """As OWASP's "CSV Injection" has it: a quote before what begins a formula, unless a number."""
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text

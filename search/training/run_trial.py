@@ -23,16 +23,9 @@ from data.extremes import LabelSafety, augment_to, extremes, label_safety
 from data.groups import effective_size
 from data.own_code import given
 from search.evidence.evaluation import metric_values
-from search.evidence.scores import wilson_interval
-from search.experiment.trial import (
-    Outcome,
-    Predictions,
-    Probe,
-    Resources,
-    TrialResult,
-    TrialSpec,
-    TrialTiming,
-)
+from search.evidence.scores import independent_images, wilson_interval
+from search.experiment.answers import Predictions, Truth
+from search.experiment.trial import Outcome, Probe, Resources, TrialResult, TrialSpec, TrialTiming
 from search.training.head_scores import HeadAnswer
 from search.training.head_tasks import HeadTask
 from search.training.leak import leaked
@@ -154,6 +147,9 @@ def _result(
     optimistic: Predictions,
 ) -> TrialResult:
     labels = np.asarray(dataset.labels)
+    independent = None
+    if dataset.groups is not None:
+        independent = independent_images(honest.of(Truth.of(dataset)), labels)
     metrics = metric_values(honest, labels, len(dataset.class_names))
     return TrialResult(
         status="completed",
@@ -164,6 +160,7 @@ def _result(
         num_heads=len(heads.best_epochs),
         heads_cut_by_max_epochs=sum(heads.cut_by_max_epochs) if spec.protocol.epochs is None else 0,
         lost=heads.lost,
+        num_independent=independent,
         curve=heads.curve,
     )
 

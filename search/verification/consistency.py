@@ -16,13 +16,8 @@ from data.dataset import Dataset
 from search.driver.experiment_file import parse_config
 from search.driver.run_reading import Run
 from search.driver.workload import Deadline
-from search.experiment.trial import (
-    Predictions,
-    Protocol,
-    TrialRecord,
-    TrialResult,
-    predictions_name,
-)
+from search.experiment.answers import Predictions, predictions_name
+from search.experiment.trial import Protocol, TrialRecord, TrialResult
 from search.journal.journal_file import Event, JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import Replay, SearchState
@@ -39,6 +34,7 @@ MEASURED = (
     "curve",
     "validation_hash",
     "num_heads",
+    "num_independent",
 )
 
 
@@ -212,11 +208,6 @@ class JournaledAnswers(Mapping[int, Predictions]):
         return len(self._records)
 
     def _read(self, record: TrialRecord) -> Predictions:
-        path = self._run_dir / predictions_name(record.trial)
-        if not path.resolve().is_relative_to(self._run_dir.resolve()):
-            raise JournalError(
-                f"{path} is a link that leads out of its folder; put the file itself there"
-            )
         return read_predictions(record, self._run_dir)
 
     def _fault(self, found: Predictions, protocol: Protocol) -> str | None:

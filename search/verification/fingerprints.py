@@ -13,7 +13,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from search.experiment.trial import Frozen, Predictions, TrialRecord
+from search.experiment.answers import Predictions
+from search.experiment.trial import Frozen, TrialRecord
 
 Mark = tuple[Hashable, ...]
 NUM_BLOCKS = 16

@@ -18,7 +18,8 @@ from data.own_code import given
 from data.sources import SOURCES
 from search.driver.code_files import handed_over
 from search.driver.run_reading import GRADED, Run, open_run
-from search.experiment.trial import Frozen, Predictions, predictions_name
+from search.experiment.answers import Predictions, predictions_name
+from search.experiment.trial import Frozen
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState

@@ -16,7 +16,8 @@ from search.driver.ledger import Ledger, Stopped
 from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
 from search.driver.session import PHASES, WITH_LEAK, run_phases, unwatched
-from search.experiment.trial import Outcome, Predictions, TrialRecord, TrialSpec, Truth
+from search.experiment.answers import Predictions, Truth
+from search.experiment.trial import Outcome, TrialRecord, TrialSpec
 from search.journal.journal_file import Event
 from search.journal.journal_file import read as read_journal
 from search.journal.state import EventLog, SearchState

@@ -12,13 +12,8 @@ from data.dataset import find_images
 from data.errors import UserError
 from data.messages import escaped
 from data.own_code import Code
-from search.driver.prepare import (
-    Prepared,
-    backbones_of,
-    describe_environment,
-    prepare,
-    resources_of,
-)
+from search.driver.environment import describe_environment
+from search.driver.prepare import Prepared, backbones_of, prepare, resources_of
 from search.driver.run_reading import Run, run_of
 from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig

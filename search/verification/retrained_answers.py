@@ -17,8 +17,9 @@ import numpy as np
 
 from search.evidence.evaluation import per_image
 from search.evidence.spread import head_errors
+from search.experiment.answers import Predictions
 from search.experiment.objectives import Objective
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Frozen
 
 LEAST_P_VALUE = 0.001  # of all tests of one bundle together
 

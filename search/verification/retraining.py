@@ -13,17 +13,9 @@ from data.messages import escaped
 from search.evidence.evaluation import paired_effect
 from search.evidence.findings import Evidence
 from search.execution.failures import Failure, guarded
+from search.experiment.answers import PREDICTION_FORMS, Predictions, Truth
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import (
-    PREDICTION_FORMS,
-    Effect,
-    Frozen,
-    Predictions,
-    Resources,
-    TrialRecord,
-    TrialResult,
-    Truth,
-)
+from search.experiment.trial import Effect, Frozen, Resources, TrialRecord, TrialResult
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings

@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import Field
 
 from search.driver.experiment_file import parse_config
+from search.experiment.answers import Predictions
 from search.experiment.config import by_place, is_asked
-from search.experiment.trial import Frozen, Predictions
+from search.experiment.trial import Frozen
 from search.journal.state import SearchState
 from search.report.answer import answer
 from search.report.view import SearchView

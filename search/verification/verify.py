@@ -19,7 +19,9 @@ from search.driver.code_files import handed_over
 from search.driver.prepare import Prepared
 from search.driver.run_reading import GRADED, Run, open_run
 from search.evidence.evaluation import metric_values
-from search.experiment.trial import Frozen, Predictions, Truth
+from search.evidence.scores import independent_images
+from search.experiment.answers import Predictions, Truth
+from search.experiment.trial import Frozen
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
@@ -218,7 +220,7 @@ def _check_trials(
     """Every trained trial's predictions against their hash and its metrics against them; the sound
     ones."""
     labels, num_classes = np.asarray(prepared.dataset.labels), len(prepared.dataset.class_names)
-    found = JournaledAnswers(run_dir, prepared.dataset)
+    truth, found = Truth.of(prepared.dataset), JournaledAnswers(run_dir, prepared.dataset)
     results: dict[int, Any] = {}
     for record in state.records:
         where = f"trial {record.trial}"
@@ -237,6 +239,9 @@ def _check_trials(
             metrics = metric_values(answers, labels, num_classes)
             journaled = {name: metrics.get(name) for name in result.metrics}  # some came later
             comparison.check(f"{where}: metrics", result.metrics, journaled, slack)
+            if result.num_independent is not None:
+                again = independent_images(answers.of(truth), labels)
+                comparison.check(f"{where}: num_independent", result.num_independent, again, slack)
             objective = record.spec.protocol.objective
             before, after = result.validation_hash or ("", "")
             comparison.check(f"{where}: validation_hash, before and after", before, after)
