@@ -17,8 +17,10 @@ from tiny_networks import noise, tiny_model
 
 from data.dataset import TEST, TRAIN, DataNotes, Dataset
 from data.errors import UserError
+from search.commands import check
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import SpecFactory
+from search.driver.workload import workload
 from search.experiment.config import ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Part, Precision
 from search.experiment.trial import Kind, Resources
@@ -364,7 +366,23 @@ def test_what_each_phase_used_is_in_the_table_on_the_page_and_in_the_record(
     assert all(row["precision"] == parts[kinds[row["kind"]]] for row in rows)
     page = (run_dir / "report.html").read_text()
     assert f"Searched in int8, confirmed in {parts['confirm']}, tested in float32" in page
+    assert f"told from all trainings, in int8 and in {parts['confirm']}." in page
     assert json.loads((run_dir / "environment.json").read_text())["precision"] == "int8"
+
+
+def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
+    finished: tuple[ExperimentConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, _ = finished
+    speeds: dict[Precision, float] = {"int8": 1e9, "float32": 2.0}
+    monkeypatch.setattr(check, "images_per_second", lambda _, precision, __: speeds[precision])
+    monkeypatch.setattr(check, "seconds_a_head", lambda _: 0.0)
+    plan, work = check.make_plan(config), workload(config, "int8")
+    later = sum(phase.views for phase in work.later)
+    share = later / sum(phase.views for phase in work.phases.values())
+    assert (plan.rates, plan.images_per_second) == (speeds, 1e9)
+    assert plan.seconds == pytest.approx(plan.images * share / 2.0, abs=1)
+    assert "1000000000 in int8 and 2 in float32 a second" in check.describe_plan(plan)
 
 
 def _unfinished(run_dir: Path) -> None:

@@ -42,6 +42,7 @@ from search.journal.state import replay
 from search.report.time_left import seconds_of
 from search.verification.consistency import JournaledAnswers
 
+
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; images_per_second is of
     the search phase, rates of each precision that a phase computes in; seconds are an estimate.

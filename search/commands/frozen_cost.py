@@ -1,5 +1,5 @@
-"""What a plan costs where heads train on a frozen backbone: images through it in each precision, how
-fast it is here, and what a head takes. How much of each a plan holds is `workload`'s."""
+"""What a plan costs where heads train on a frozen backbone: images through it in each precision,
+how fast it is here, and what a head takes. How much of each a plan holds is `workload`'s."""
 
 import time
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """How the work of a search is spread over its phases: trials, and augmented views of the whole data
 set for the backbone, each in the precision of its phase; or, where networks are trained, epochs of
-all heads. The one place that counts it, for the plan before a search, the time left in it and its deadline (`search.max_hours`), which
-leaves the time to confirm the best found so far. What a unit of it takes is `time_left`'s. Trains
-nothing."""
+all heads. The one place that counts it, for the plan before a search, the time left in it and its
+deadline (`search.max_hours`), which leaves the time to confirm the best found so far. What a unit
+of it takes is `time_left`'s. Trains nothing."""
 
 import time
 from collections.abc import Callable

@@ -17,8 +17,9 @@ Part = Literal["search", "confirm", "test"]
 class PrecisionRecord:
     """hint: OpenVINO's name of the numbers that are not quantised. batch_size: images a forward
     pass of OpenVINO. allowed_difference: from Keras's features, as `relative_difference` has it;
-    more than rounding makes is a fault. speed: images a second over float32's, for estimates of time
-    alone. parts: what each part of a search computes in, where this is the precision of the search.
+    more than rounding makes is a fault. speed: images a second over float32's, for estimates of
+    time alone. parts: what each part of a search computes in, where this is the precision of the
+    search.
     """
 
     name: Precision
