@@ -32,6 +32,7 @@ from search.features.precision_choice import Subject, choose_precision, require_
 from search.features.process_cache import numbers_identity
 from search.features.quantised import Int8Unavailable, Quantising, build_quantised
 from search.journal.journal_file import JournalError
+from search.verification.verify import verify
 
 TINY = [("small-cnn", "random")]
 
@@ -383,6 +384,14 @@ def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
     assert (plan.rates, plan.images_per_second) == (speeds, 1e9)
     assert plan.seconds == pytest.approx(plan.images * share / 2.0, abs=1)
     assert "1000000000 in int8 and 2 in float32 a second" in check.describe_plan(plan)
+
+
+def test_a_search_in_int8_is_not_blamed_where_int8_cannot_be_had(
+    finished: tuple[ExperimentConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantised, "processor_flags", frozenset)
+    with pytest.raises(UserError, match=r"was in int8, which cannot be had here: .*\(VNNI\)"):
+        verify(finished[1], trial=1)
 
 
 def _unfinished(run_dir: Path) -> None:

@@ -120,10 +120,8 @@ def _extractor(model: "keras.Model", precision: Precision, subject: Subject) -> 
 def _why_not_int8(subject: Subject) -> str | None:
     if not subject.heads_alone:
         return "it is for training.mode frozen, where heads train on features alone"
-    if reason := why_not_on_openvino(subject.resources.feature_engine):
-        return f"it takes OpenVINO, and {reason}"
     try:
-        require_int8()
+        require_int8(subject.resources.feature_engine)
     except Int8Unavailable as error:
         return str(error)
     return None
