@@ -93,9 +93,10 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads * sum(phase.trials for phase in work.phases.values())
     advice = _advice(prepared, resources)
-    amounts = {**images, "heads": 0.0 if network else fits}
-    rates = {name: 1 / speed for name, speed in speeds.items()}
-    rates |= {"heads": seconds_a_head(prepared)}
+    amounts = {"heads": 0.0 if network else fits}
+    amounts.update((name, amount) for name, amount in images.items())
+    rates = {"heads": seconds_a_head(prepared)}
+    rates.update((name, 1 / speed) for name, speed in speeds.items())
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
