@@ -13,7 +13,7 @@ import numpy as np
 
 from data.dataset_notes import LeftOut
 from data.errors import UserError
-from data.labels import NO_LABEL, folded, without_labels
+from data.labels import NO_LABEL, folded, in_points, label_remarks, without_labels
 from data.messages import first_of, plural
 from data.splits import SPLIT_NAMES, TRAIN
 
@@ -204,8 +204,11 @@ def small_classes(inspection: Inspection) -> list[str]:
     }
     shares = ", ".join(f"{number} in {SPLIT_NAMES[split]}" for split, number in least.items())
     count = plural(len(small), "class has", "classes have")
+    names = inspection.classes(is_small)
+    remarks = label_remarks(inspection.class_names, totals.tolist())
     return [
-        f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})"
+        f"{count} too few images: {listed}; {inspection.num_needed} or more are needed ({shares})",
+        *(remark for remark in remarks if any(f"'{name}'" in remark for name in names)),
     ]
 
 
@@ -229,8 +232,8 @@ def classes_in_another_case(inspection: Inspection) -> list[str]:
         return []
     listed = first_of(
         [
-            f"{names[number]} ({SPLIT_NAMES[int(inspection.counts[number].argmax())]}) is train's "
-            f"{names[twin]}"
+            f"{in_points(names[number])} ({SPLIT_NAMES[int(inspection.counts[number].argmax())]}) "
+            f"is train's {in_points(names[twin])}"
             for number, twin in pairs
         ]
     )

@@ -27,6 +27,9 @@ ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
 
 
+_SEPARATOR_LINE = re.compile(r"sep=(.?)", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Csv:
     """A csv's cells as they stand: the names in its first line, and each later line with its
@@ -54,16 +57,29 @@ class Csv:
 
 def read_csv(path: Path) -> Csv:
     """Every cell. Raises UserError for what cannot be read, is not UTF-8 or leaves a quote open."""
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    text = io.StringIO(_text(path), newline="")
+    reader = csv.reader(text, strict=True, skipinitialspace=True)
     try:
         header = tuple(name.strip() for name in next(reader, []))
-        lines = tuple((reader.line_num, tuple(cells)) for cells in reader if cells)
+        if separator := _SEPARATOR_LINE.fullmatch(",".join(header).rstrip(",") or ""):
+            raise UserError(
+                f"dataset.path: {escaped(str(path))}: its first line, {header[0]}, is a "
+                f"spreadsheet's, and names no columns; leave it out{_by_commas(separator[1])}"
+            )
+        # rows of empty cells are what spreadsheets leave below a table
+        lines = tuple(
+            (reader.line_num, tuple(cells)) for cells in reader if any(map(str.strip, cells))
+        )
     except csv.Error as error:
         what = f"dataset.path: {escaped(str(path))} is not a csv in UTF-8: {reason_of(error)}"
         raise UserError(
             f"{what} (up to line {reader.line_num}); close every quote, and {AS_UTF8}"
         ) from error
     return Csv(header, lines)
+
+
+def _by_commas(separator: str) -> str:
+    return "" if separator in ("", ",") else ", and separate the columns by commas"
 
 
 def _text(path: Path) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
+from data.bit_depth import check_not_black
 from data.checks import Inspection, check_dataset
 from data.dataset_digest import DatasetContent, dataset_digest
 from data.dataset_notes import Converted, DataNotes, LeftOut
@@ -91,6 +92,8 @@ def open_dataset(
     _check_listing(listing, config, seed)
     decoder = Decoder(listing, config.image_size, config.max_pixels, num_threads)
     stored = open_store(_store_path(listing, config, cache_dir), decoder, progress)
+    if len(stored.images):
+        check_not_black(stored.images)
     labels = listing.labels[stored.positions]
     copy_of = first_copies(stored.digests)
     groups = groups_of(listing, stored.positions, copy_of)

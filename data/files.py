@@ -246,6 +246,15 @@ def is_regular_within(path: Path, folder: Path) -> bool:
     return path.is_file() and path.resolve() == folder.resolve() / path.relative_to(folder)
 
 
+def named_path(text: str | Path) -> Path:
+    """The path, `~` and `~NAME` at its beginning being a user's folder where there is that user;
+    `./~NAME` is a file's own name."""
+    try:
+        return Path(text).expanduser() if str(text).startswith("~") else Path(text)
+    except RuntimeError:  # no such user
+        return Path(text)
+
+
 def read_regular(path: Path, most_bytes: int, within: Path | None = None) -> bytes:
     """The file's content. within: a folder that no link may lead out of.
 

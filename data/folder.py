@@ -191,7 +191,7 @@ def _seen(folder: Path) -> list[_Child]:
     """What is in a folder but for litter; nothing where it cannot be read, which its listing will
     report."""
     try:
-        return [child for child in _entries(folder) if not is_litter(child.name)]
+        return [child for child in _entries(folder) if not is_litter(child.name, child.is_folder)]
     except OSError:
         return []
 
@@ -222,10 +222,15 @@ def _files(root: Path, start: str, table: FileTable) -> Iterator[str]:
 def _children(root: Path, folder: str, table: FileTable) -> list[_Child]:
     """What is in a folder, sorted, but for litter, which is counted."""
     found = _entries(root / folder)
+    noted = {Path(child.name).stem for child in found if is_named_as_picture(child.name)}
+    kept = []
     for child in found:
-        if is_litter(child.name):
+        is_caption = Path(child.name).suffix.lower() == ".txt" and Path(child.name).stem in noted
+        if is_litter(child.name, child.is_folder) or (is_caption and not child.is_folder):
             table.note(PASSED_OVER, f"{folder}/{child.name}" if folder else child.name)
-    return [child for child in found if not is_litter(child.name)]
+        else:
+            kept.append(child)
+    return kept
 
 
 def _entries(folder: Path) -> list[_Child]:

@@ -140,6 +140,11 @@ def _group(names: Sequence[str], counts: Sequence[int]) -> str:
     )
 
 
+def in_points(name: str) -> str:
+    """The name, with the code points of what is not plain ASCII."""
+    return name if name.isascii() else f"{name} ({_points(name)})"
+
+
 def _points(name: str) -> str:
     """The code points of what is not plain ASCII, by which look-alikes differ."""
     points = [f"U+{ord(sign):04X}" for sign in _read(name) if not sign.isascii()]

@@ -195,18 +195,16 @@ LITTER = frozenset(
         "pspbrwse.jbf",
         "captureone",
         "_gsdata_",  # GoodSync
-        "readme",
-        "readme.md",
-        "readme.txt",
-        "license",
-        "license.md",
-        "license.txt",
-        "labels.txt",
-        "classes.txt",
     }
 )
+# Of files alone: a folder may be a class called License, or v1.json.
+FILES = frozenset(
+    {"readme", "readme.md", "readme.txt", "license", "license.md", "license.txt"}
+    | {"labels.txt", "classes.txt", "_classes.txt"}
+    | {"_classes.csv", "_annotations.csv", "_annotations.txt"}  # Roboflow
+)
 SUFFIXES = frozenset(
-    {".xmp", ".aae", ".pp3", ".dop", ".lrdata", ".json", ".xml"}  # edits and notes beside a picture
+    {".xmp", ".aae", ".pp3", ".dop", ".thm", ".json", ".xml"}  # edits and notes beside a picture
     | {".mov", ".mp4", ".m4v"}  # the films of phones' live photos
     | {
         ".crdownload",
@@ -224,16 +222,15 @@ PATTERN = re.compile(
     # streams of Windows, as files
     r"|.*zone\.identifier|.*:(afp_\w+|encryptable|smartscreen|com\.\w+\..*)"
     r"|~\$.*|.*\.\w+~"  # locks of office programs, copies of editors
-    r"|\.trash-.*",  # Linux's wastebaskets
+    r"|\.trash-.*"  # Linux's wastebaskets
+    r"|.*\.lrdata",  # Lightroom's previews
     re.IGNORECASE,
 )
 
 
-def is_litter(name: str) -> bool:
+def is_litter(name: str, is_folder: bool = False) -> bool:
     """Whether a file or folder of this name, without the path above it, is to be passed over."""
-    return (
-        name.startswith(".")
-        or name.lower() in LITTER
-        or PurePath(name).suffix.lower() in SUFFIXES
-        or PATTERN.fullmatch(name) is not None
-    )
+    if name.startswith(".") or name.lower() in LITTER or PATTERN.fullmatch(name):
+        return True
+    is_note = name.lower() in FILES or PurePath(name).suffix.lower() in SUFFIXES
+    return is_note and not is_folder

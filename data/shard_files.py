@@ -90,7 +90,8 @@ def _is_shard(file: Path) -> bool:
     return (
         SHARD.search(file.name) is not None
         and NO_SHARD.search(file.name) is None
-        and not any(is_litter(part) for part in file.parts)
+        and not any(is_litter(part, is_folder=True) for part in file.parts[:-1])
+        and not is_litter(file.name)
     )
 
 

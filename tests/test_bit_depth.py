@@ -41,6 +41,15 @@ def files(root: Path, format_name: str) -> list[str]:
     return names
 
 
+@pytest.mark.parametrize("highest", [1, 16])
+def test_eight_bits_that_hold_a_smaller_range_are_refused(tmp_path: Path, highest: int) -> None:
+    images = np.random.default_rng(0).integers(0, highest + 1, (20, 8, 8), np.uint8)
+    config = arrays_config(tmp_path, images=images, labels=np.arange(20) % 2)
+    assert f"would come out nearly black: their values go up to {highest} of 255" in refusal(
+        config, tmp_path
+    )
+
+
 def from_folder(root: Path, format_name: str = "png") -> DatasetConfig:
     files(root, format_name)
     return folder_config(root)

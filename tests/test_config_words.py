@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from data.errors import UserError
+from search.commands.init_source import source_of
 from search.driver.experiment_file import load_config, parse_config
 from search.experiment.config import ExperimentConfig
 from search.experiment.yaml_file import as_yaml, parse_yaml
@@ -235,6 +236,19 @@ def test_a_mistake_is_told_with_the_whole_value_as_it_was_written(
     with pytest.raises(UserError) as caught:
         load_config(experiment)
     assert f"{section}.{setting}: {words}" in str(caught.value)
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name_where_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~photos").mkdir()
+    for written in ("~photos", "./~photos"):
+        found = load_config({"dataset": {"source": "folder", "path": written}, "augmentation": {}})
+        assert found.dataset.path == str(tmp_path / "~photos")
+        assert source_of(written) == "folder"
+    with pytest.raises(UserError, match="~nobody-at-all is not there"):
+        source_of("~nobody-at-all")
 
 
 @pytest.mark.parametrize("path", ["a\0b", "~nobody-at-all/x", "x" * 5000])

@@ -165,6 +165,9 @@ def test_equally_near_files_are_counted(root: Path) -> None:
                                                          "or another code; save it as UTF-8"),
         ("path,label\na.png,cat\n".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
         ('path,label\n"a.png,cat\n', "close every quote"),
+        ("sep=;\npath;label\na.png;cat\n", "first line, sep=;, is a spreadsheet's, and names no "
+                                           "columns; leave it out, and separate the columns by"),
+        ("sep=,\npath,label\na.png,cat\n", "its first line, sep=, is a spreadsheet's"),
     ],
 )  # fmt: skip
 def test_what_is_not_read_as_meant_says_what_to_write(
@@ -176,6 +179,13 @@ def test_what_is_not_read_as_meant_says_what_to_write(
 def test_empty_cells_at_the_end_of_a_row_are_passed_over(root: Path) -> None:
     text = "path,label\n" + "".join(f"{name},{name.split('/')[1]},,\n" for name in NAMES)
     assert list_images(csv_config(root, text), root).class_names == ("Cat", "dog")
+
+
+def test_spaces_before_quotes_and_rows_of_nothing_are_passed_over(root: Path) -> None:
+    rows = "".join(f'"{name}", "{name.split("/")[1]}"\n' for name in NAMES)
+    found = list_images(csv_config(root, f'"path", "label"\n{rows},\n , \n'), root)
+    assert found.class_names == ("Cat", "dog")
+    assert len(found.names) == len(NAMES)
 
 
 TRAINED = {"train/cat": 4, "train/dog": 4, "validation/cat": 2, "validation/dog": 2}

@@ -18,12 +18,13 @@ from exported import (
     with_keras,
     with_torchvision,
 )
+from states import make_state
 from typer.testing import CliRunner
 
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
-from search.commands.single_run import export
+from search.commands.single_run import export, policy_of
 from search.export.exporters import EXPORTERS, Policy, targets_of, write
 
 # Keras 3.15 calls SciPy by its old name.
@@ -258,3 +259,15 @@ def test_code_that_changes_nothing_is_said_to(finished_run: Path, to: str) -> No
 def test_units_are_of_what_has_one() -> None:
     policy = Policy("x", {"rotation_range": 5, "policy": "trivial_augment_wide"}, 32)
     assert json.loads(write(policy, "json").code)["units"] == {"rotation_range": "degrees"}
+
+
+def test_what_mixes_batches_is_said_to_be_left_out() -> None:
+    state = make_state()
+    trial = state.records[0]
+    training = trial.spec.settings.training.model_copy(update={"mixup": 0.4, "cutmix": 1.0})
+    settings = trial.spec.settings.model_copy(update={"training": training})
+    mixed = trial.model_copy(update={"spec": trial.spec.model_copy(update={"settings": settings})})
+    state = state.model_copy(update={"records": (mixed, *state.records[1:])})
+    title = policy_of(state, trial=0).title
+    assert "trained with mixup 0.4 and cutmix 1, which mix batches and are not in" in title
+    assert "mix" not in policy_of(make_state(), trial=0).title

@@ -6,6 +6,7 @@ import os
 import struct
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,15 @@ def test_a_fault_of_the_program_is_the_line_of_its_bundle(
     monkeypatch.setattr("search.verification.grading.verify_run", fails)
     (found,) = grade_many(tmp_path, UNTRAINED).grades
     assert found.problem == "anna.zip could not be graded: RecursionError: too deep"
+
+
+def test_a_contact_sheet_holds_no_text_of_a_gigabyte(sound: Files, tmp_path: Path) -> None:
+    sheet, body = sound[SHEET], b"zTXtComment\0\0" + zlib.compress(bytes(1 << 28), 9)
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    resealed(tmp_path / "x.zip", {**sound, SHEET: sheet[:33] + chunk + sheet[33:]})
+    opened = read_bundle(tmp_path / "x.zip")
+    assert SHEET not in opened.files
+    assert "not a contact sheet" in opened.differences[0].what
 
 
 @pytest.mark.parametrize(

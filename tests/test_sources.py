@@ -167,6 +167,24 @@ def test_a_name_like_those_of_litter_is_a_picture(tmp_path: Path) -> None:
     assert not listing.found
 
 
+def test_a_class_may_be_called_as_a_note_is(tmp_path: Path) -> None:
+    names = ["License", "README", "labels.txt", "passport.json", "v1.part"]
+    write_folders(tmp_path, dict.fromkeys(names, 4))
+    assert sorted(listed(folder_config(tmp_path)).class_names) == sorted(names)
+
+
+def test_captions_beside_their_pictures_are_passed_over(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 4, "dog": 4})
+    first = next((tmp_path / "cat").iterdir())
+    first.with_suffix(".txt").write_text("0 0.5 0.5 1 1")
+    (tmp_path / "cat" / "_annotations.csv").write_text("a,b")
+    found = listed(folder_config(tmp_path))
+    assert len(found.names) == 8
+    assert not found.problems
+    (tmp_path / "cat" / "other.txt").write_text("no picture's")
+    assert len(listed(folder_config(tmp_path)).names) == 9  # which decoding will name
+
+
 def test_litter_beside_splits_is_no_split_and_no_class(tmp_path: Path) -> None:
     write_folders(tmp_path, SPLIT_COUNTS)
     for name in LITTER_FOLDERS:

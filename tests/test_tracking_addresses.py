@@ -149,13 +149,22 @@ def test_a_folder_is_refused_with_what_to_write_instead(uri):
         ("sqlite:mlflow.db", "sqlite:///mlflow.db"),
         ("runs/mlflow.db", "sqlite:///runs/mlflow.db"),
         ("", "sqlite:///mlflow.db"),
+        ("http://localhost:5000/#/x?k=hunter2", "server alone: http://localhost:5000"),
+        ("sqlite:///~/x.db", "sqlite:////"),
     ],
 )
 def test_a_slip_in_an_address_is_refused_with_the_right_spelling(uri, spelling):
     with pytest.raises(UserError) as caught:
         check_uri(uri)
-    assert f"write {spelling}" in str(caught.value)
+    assert f"write {spelling}" in str(caught.value) or f"write the {spelling}" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///a\nb.db", "http://h/\x1b[31m"])
+def test_an_address_prints(uri):
+    with pytest.raises(UserError, match="a sign that does not print") as caught:
+        check_uri(uri)
+    assert str(caught.value).isprintable()
 
 
 def test_an_option_that_sqlite_has_not_is_refused_without_its_value():

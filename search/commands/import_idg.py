@@ -14,7 +14,7 @@ import yaml
 
 from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
-from data.files import check_target, write_atomically
+from data.files import check_target, named_path, write_atomically
 from data.messages import literal
 from data.value_forms import is_number
 from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
@@ -66,7 +66,7 @@ def import_idg(text: str, data: str = "photos", name: str = "imported") -> Impor
 def named_from(out: Path, data: str) -> str:
     """A folder as a file at `out` must write it: its paths are relative to itself, and what is
     given here to the working directory."""
-    if Path(data).expanduser().is_absolute() or "://" in data:
+    if named_path(data).is_absolute() or "://" in data:
         return data
     return Path(os.path.relpath(data, out.parent.resolve())).as_posix()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import check_target, write_atomically
+from data.files import check_target, named_path, write_atomically
 from data.messages import escaped
 from search.commands.check import SearchPlan, describe_plan, make_plan
 from search.commands.import_idg import named_from
@@ -86,7 +86,7 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
         raise UserError(f"--minutes received {asked.minutes:g}; allowed: a number above 0")
     source = source_of(asked.data)
     name = (asked.out and named_after(Path(asked.out).stem)) or named_after(
-        Path(asked.data).expanduser().absolute()
+        named_path(asked.data).absolute()
     )
     name = name or "images"
     out = asked.out or Path(f"{name}.yaml")

@@ -7,6 +7,7 @@ from pathlib import Path
 from data.csv_file import Csv, cell_of, read_csv
 from data.dataset import list_images
 from data.errors import UserError
+from data.files import named_path
 from data.listing import Listing
 from data.messages import escaped
 from data.settings import DatasetConfig, Split
@@ -24,7 +25,7 @@ COLUMNS = {
 
 def source_of(data: str) -> str:
     """The source that reads a path as it was named. Raises UserError where there is none."""
-    path = Path(data).expanduser()
+    path = named_path(data)
     if not _is_text(data):
         raise UserError(
             f"{escaped(data)}: this name is no UTF-8, which experiment files are; rename it"
@@ -58,7 +59,7 @@ def found_images(data: str, source: str, named: dict[str, str]) -> tuple[list[Ch
 
     named: `path_column` and `label_column` of a csv, where they were named.
     """
-    path = Path(data).expanduser().resolve()
+    path = named_path(data).resolve()
     about = {
         "folder": "a folder per class",
         "csv": "a row per image",

@@ -197,7 +197,7 @@ def _expanded(name: str) -> list[str]:
         return [name]
     found = []
     for folder, folders, files in os.walk(name):
-        folders[:] = sorted(each for each in folders if not is_litter(each))
+        folders[:] = sorted(each for each in folders if not is_litter(each, is_folder=True))
         found += [str(Path(folder, each)) for each in sorted(files) if not is_litter(each)]
     return found
 

@@ -4,6 +4,7 @@ printed is `run_search.py`'s."""
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from search.driver.winner import stored_winner
 from search.experiment.config import ExperimentConfig
 from search.experiment.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.experiment.seeds import derive_seed
+from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock
 from search.journal.state import SearchState
@@ -96,7 +98,7 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
         if record is None:
             raise UserError(f"there is no trial {trial}; allowed: 0 to {len(state.records) - 1}")
         augmentation, training = record.spec.settings.augmentation, record.spec.settings.training
-        how = _how_often(training.augmented_share, training.clean_epochs)
+        how = _how(training.model_dump())
         return Policy(
             _title(f"Trial {trial} of the search {name}, {images}{how}", augmentation),
             augmentation,
@@ -109,7 +111,7 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
             "nothing is recommended yet; let the search finish, or export a trial with --trial N"
         )
     augmentation, training = winner["augmentation"], winner["training"]
-    how = _how_often(training["augmented_share"], training["clean_epochs"])
+    how = _how(training)
     unknown = view.answer is not None and view.answer.kind == "cannot_tell"
     what = "Nothing was shown to help in" if unknown else "Recommended by"
     return Policy(
@@ -117,11 +119,16 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
     )
 
 
-def _how_often(share: float, clean_epochs: int) -> str:
-    """What the code does not do by itself, in the words of its title."""
+def _how(training: Mapping[str, Any]) -> str:
+    """What was trained and the code does not do by itself, in the words of its title. training: the
+    section's settings."""
+    share, epochs = training["augmented_share"], training["clean_epochs"]
     words = f"; trained with {share:.0%} of the pictures augmented" if share < 1 else ""
-    if clean_epochs:
-        words += f"; its last {plural(clean_epochs, 'epoch')} on clean pictures"
+    if epochs:
+        words += f"; its last {plural(epochs, 'epoch')} on clean pictures"
+    mixed = [f"{name} {training[name]:g}" for name in MIXING if training.get(name)]
+    if mixed:
+        words += f"; trained with {' and '.join(mixed)}, which mix batches and are not in this code"
     return words
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import UserError
+from data.files import named_path
 from data.listing import reason_of
 from data.messages import literal
 from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
@@ -93,7 +94,7 @@ def _read(experiment: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
             f"an experiment was given as {type(experiment).__name__}; allowed: the path of an "
             "experiment file (.yaml), a mapping of what such a file holds, or an ExperimentConfig"
         )
-    path = Path(experiment).expanduser()
+    path = named_path(experiment)
     data = read_yaml(path)
     if not isinstance(data, dict):
         raise UserError(
@@ -180,10 +181,12 @@ def _absolute(base: Path, value: str, where: str) -> str:
     """Raises UserError for what cannot be a path: one with a NUL in it, too long, of an unknown
     user."""
     try:
-        path = (base / Path(value).expanduser()).resolve()
+        named = named_path(value)
+        path = (base / named).resolve()
         with suppress(PermissionError):  # what reads or writes there says what it wanted
-            path.exists()
-    except (OSError, ValueError, RuntimeError) as error:
+            if not path.exists() and value.startswith("~") and str(named).startswith("~"):
+                raise ValueError("there is no such user")
+    except (OSError, ValueError) as error:
         why = reason_of(error).rstrip(".")
         raise UserError(
             f"{where}: received {literal(value)}, which cannot be a path ({why}); write where the "

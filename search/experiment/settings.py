@@ -157,6 +157,9 @@ class FinetuneSettings(Described):
     own dropout off; `train` trains them too."""
 
 
+MIXING = ("mixup", "cutmix")  # of TrainingSettings: what mixes the images of a batch
+
+
 class TrainingSettings(Described):
     """How the network is trained."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from data.errors import UserError
+from data.files import named_path
 from search.experiment.secrets import MASK, kind_of, shown_uri, sqlite_parts
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -36,6 +37,8 @@ def check_uri(uri: str) -> str:
     host, file or port."""
     scheme, separator, rest = uri.partition("://")
     kind = scheme.split("+")[0].lower()
+    if not uri.isprintable():
+        raise UserError(f"{shown_uri(uri)!r} holds a sign that does not print; write it without")
     if kind == "sqlite" and separator:
         _check_sqlite(uri)
     elif kind in DATABASES and separator:
@@ -157,6 +160,9 @@ def _check_sqlite(uri: str) -> None:
         )
         spelling = "sqlite:///mlflow.db" if ":memory:" in spelling else shown_uri(spelling)
         raise UserError(f"{shown_uri(uri)!r} names no file; write {spelling}")
+    if re.match(r"~[^/]*/", path):
+        whole = f"sqlite:///{named_path(path).as_posix()}"
+        raise UserError(f"{shown_uri(uri)!r}: ~ is no folder in an address; write {whole}")
     names = [option.partition("=")[0] for option in options.split("&") if option]
     if unknown := [name for name in names if name not in SQLITE_OPTIONS]:
         raise UserError(
@@ -178,6 +184,11 @@ def _check_host(uri: str, needs_host: bool) -> None:
             f"{shown_uri(uri)!r} has no valid {reason}; write {scheme}://HOST:PORT, with a port "
             "from 0 to 65535"
         ) from None
+    if needs_host and (parts.fragment or "#" in rest):
+        server = shown_uri(uri).partition("#")[0].rstrip("/")
+        raise UserError(
+            f"{shown_uri(uri)!r} is a page that a browser shows; write the server alone: {server}"
+        )
     if needs_host and not host:
         raise UserError(f"{shown_uri(uri)!r} names no host; write {scheme}://HOST:5000")
 

@@ -29,8 +29,15 @@ def check_sheet(content: bytes) -> None:
 
     if not content.startswith(b"\x89PNG\r\n\x1a\n"):
         raise BadImage("not a PNG")
+    from PIL import Image
+
     with quiet_pillow():
         decode_image(content, size=8, max_pixels=MOST_SHEET_PIXELS)
+        try:
+            with Image.open(io.BytesIO(content)) as sheet:  # with its notes, as readers open it
+                sheet.load()
+        except (OSError, ValueError, SyntaxError) as error:
+            raise BadImage(f"not a contact sheet: {error}") from error
 
 
 def trial_sheet_name(record: TrialRecord) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.errors import UserError
-from search.experiment.settings import ModelSettings, Settings, TrainingSettings
+from search.experiment.settings import MIXING, ModelSettings, Settings, TrainingSettings
 from search.features.devices import operations_at_once, sees_gpu
 from search.features.feature_rows import refuse_not_finite
 from search.features.process_cache import extractor_of, store_of
@@ -90,7 +90,7 @@ def _answer(features: np.ndarray, weights: HeadWeights) -> int:
 
 def _check(model: ModelSettings, training: TrainingSettings) -> None:
     refuse_clean_throughout(training, training.max_epochs)
-    for name in ("mixup", "cutmix"):
+    for name in MIXING:
         if getattr(training, name):
             raise UserError(
                 f"training.{name} is {getattr(training, name):g}, which mixes images, and "
