@@ -1,4 +1,4 @@
-# Everything a person or CI does here, by name. `make quickstart` is the whole tool in a few minutes.
+# Everything a person or CI does here, by name. `make quickstart` installs the tool and shows it at work.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -129,7 +129,7 @@ def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:
     splits = [split for _, _, split in keys]
     if len(set(splits)) < len(splits):
         raise UserError(
-            f"{where} has {', '.join(x for x, _, _ in keys)}; keep one array of images a split"
+            f"{where} has {', '.join(x for x, _, _ in keys)}; keep one array of images per split"
         )
     return [_part(arrays, x, y, split, where) for x, y, split in keys]
 

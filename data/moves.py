@@ -22,7 +22,6 @@ from data.augmentation_record import (
     number,
     pair,
     symmetric,
-    times,
 )
 from data.geometry import FILL_MODES, Fill, Floats, rotation, scaling, shear, shift
 from data.value_forms import Choice, Number, Shift, Whole, Zoom
@@ -261,7 +260,7 @@ MOVES: tuple[Augmentation, ...] = (
         reads_options=lambda value: zoom_ends(value)[1] > 1,
         draw=zoom,
         matrix=lambda drawn: scaling(drawn[:, 0], drawn[:, 1]),
-        words=times,
+        words=lambda numbers, value: f"{numbers[0]:.3g}, {1 / numbers[0]:.2g} times as large",
         step=lambda value, size: 2 * SEEN_PIXELS / size,  # moves the edge by as little as is seen
         exports={"keras": _keras_zoom, "imagedatagenerator": as_argument},
         motion=lambda value, size: Motion(factors=zoom_ends(value)),

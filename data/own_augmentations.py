@@ -94,8 +94,8 @@ def _strength_and_units(units: Floats, size: int, value: Any) -> Floats:
 
 
 def _words(numbers: Floats, value: Any) -> str:
-    draws = " ".join(f"{each:.2f}" for each in numbers[1:])
-    return f"{numbers[0]:.4g} (draws {draws})"
+    which = "highest" if numbers[1:].any() else "lowest"
+    return f"strength {numbers[0]:.4g}, {which} draws"
 
 
 def paint_own(name: str, images: Images, numbers: Floats) -> None:

@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,7 +22,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
+from data.quiet_import import import_quietly
 
+USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
 MOST_CODE_BYTES = 1 << 20  # of one file
 LIVE_FILE = "hypermodel.py"  # what stands for a file where code is an object of this process
@@ -203,6 +205,9 @@ def _run(name: str, code: CodeFile) -> ModuleType:
     module = ModuleType(f"own_code_{code.sha256[:16]}")
     module.__file__ = code.path
     sys.modules[module.__name__] = module  # where dataclasses and Keras look for it
+    if USES_TENSORFLOW.search(code.source):
+        with suppress(ImportError):  # which its own import tells with its line
+            import_quietly("tensorflow")
     try:
         exec(compile(code.source, code.path, "exec"), vars(module))
     except BaseException as error:

@@ -7,7 +7,6 @@ transform of its own, seeded by the picture's draws, so that it can be drawn aga
 """
 
 import ast
-import importlib
 import importlib.util
 import operator
 import re
@@ -22,6 +21,7 @@ import numpy as np
 from data.augmentation_record import CodeStep, SettingToWrite, StepWriter, call
 from data.errors import UserError
 from data.geometry import Floats, Images
+from data.quiet_import import import_quietly
 
 STRENGTH = "strength"
 NUM_TRANSFORM_SEEDS = 2**31
@@ -232,7 +232,7 @@ def transform_of(name: str) -> Transform:
             f"augmentation.{name}: {written.library} is not installed; pip install "
             f"{written.library}, or leave the line out"
         )
-    kind = getattr(importlib.import_module(library.module), written.name, None)
+    kind = getattr(import_quietly(library.module), written.name, None)
     if library.base not in {each.__name__ for each in getattr(kind, "__mro__", ())}:
         raise UserError(
             f"augmentation.{name}: {library.module} has no transform of images called "

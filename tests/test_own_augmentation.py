@@ -4,6 +4,8 @@ page, resumed, verified and bundled; and what own code does wrong, told with its
 import csv
 import json
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -320,3 +322,19 @@ def test_a_bundle_s_transform_paints_nothing_without_being_told(
     untrained = grade(bundle, Extent(train=False))
     assert untrained.same
     assert any(f"{flips} was not run" in remark for remark in untrained.remarks)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from data.transforms import transform_of\ntransform_of('keras:RandomPerspective')",
+        "from data.own_code import CodeFile, _run\n"
+        "_run('a.py:f', CodeFile(name='a.py', path='a.py', source='import keras'))",
+        "from search.features import devices\ndevices.import_tensorflow_quietly()",
+    ],
+    ids=["a transform of Keras", "code that imports Keras", "TensorFlow"],
+)
+@pytest.mark.slow
+def test_loading_tensorflow_says_nothing_in_a_terminal(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

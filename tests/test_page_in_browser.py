@@ -1,5 +1,5 @@
-"""The report page in a real Chromium, opened from disk at the width of a telephone and of a
-desk."""
+"""The report page in a real Chromium, opened from disk at the widths of a telephone, a desk and
+a wide screen."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from search.report.contact_sheet import WINNER_SHEET
 from search.report.page import write_report
 from search.report.view import SearchView
 
-WIDTHS = (390, 1440)
+WIDTHS = (390, 1200, 1920)
 EFFECT = "by its own training (95 %), points"
 
 
@@ -129,18 +129,26 @@ def test_class_names_are_text(opened: Any) -> None:
     assert opened.locator("script").count() == 1
 
 
-def test_an_accessibility_audit_finds_nothing_serious(opened: Any) -> None:
+def serious_faults(page: Any) -> list[tuple[str, str]]:
+    """What an accessibility audit says of the page as it stands."""
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright",
         reason="axe is not installed (pip install axe-playwright-python)",
     )
-    violations = axe.Axe().run(opened).response["violations"]
-    serious = [
-        (v["id"], v["nodes"][0]["html"][:200])
-        for v in violations
-        if v["impact"] in ("serious", "critical")
+    return [
+        (each["id"], each["nodes"][0]["html"][:200])
+        for each in axe.Axe().run(page).response["violations"]
+        if each["impact"] in ("serious", "critical")
     ]
-    assert serious == []
+
+
+def test_an_accessibility_audit_finds_nothing_serious(opened: Any) -> None:
+    assert serious_faults(opened) == []
+
+
+def test_a_wide_screen_is_used(opened: Any) -> None:
+    main = opened.evaluate("document.querySelector('main').getBoundingClientRect().width")
+    assert main > 0.85 * min(opened.viewport_size["width"], 1920)
 
 
 def test_printed_on_a4_no_table_is_cut_off(browser: Any, page_file: Path) -> None:
@@ -151,4 +159,5 @@ def test_printed_on_a4_no_table_is_cut_off(browser: Any, page_file: Path) -> Non
     page.emulate_media(media="print")
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     assert page.pdf(prefer_css_page_size=True)[:5] == b"%PDF-"
+    assert serious_faults(page) == []
     page.close()

@@ -383,7 +383,7 @@ def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
     share = later / sum(phase.views for phase in work.phases.values())
     assert (plan.rates, plan.images_per_second) == (speeds, 1e9)
     assert plan.seconds == pytest.approx(plan.images * share / 2.0, abs=1)
-    assert "1000000000 in int8 and 2 in float32 a second" in check.describe_plan(plan)
+    assert "1000000000 in int8 and 2 in float32 per second" in check.describe_plan(plan)
 
 
 def test_a_search_in_int8_is_not_blamed_where_int8_cannot_be_had(

@@ -28,7 +28,8 @@ from search.experiment.trial import Probe
 from search.journal.state import SearchState
 from search.report import trial_tables
 from search.report.contact_sheet import WINNER_SHEET
-from search.report.page import render_report, write_report
+from search.report.glossary import GLOSSARY
+from search.report.page import PAGE_TABLES, render_report, write_report
 from search.report.sentences import facts
 from search.report.trial_tables import trial_table, trials_csv
 from search.report.view import SearchView
@@ -46,6 +47,7 @@ HEADINGS = [
     "What it cost",
     "Repeat it",
     "Use it",
+    "What the words mean",
 ]
 
 
@@ -96,7 +98,7 @@ def test_it_is_one_small_file_that_needs_nothing_else(finished: Path) -> None:
     for tag, attributes in Reader(page).tags:
         assert tag not in ("link", "iframe", "object", "embed")
         for name in ("src", "srcset", "href"):
-            assert (attributes.get(name) or "data:").startswith("data:")
+            assert (attributes.get(name) or "data:").startswith(("data:", "#"))
 
 
 def test_every_picture_has_alternative_text(finished: Path) -> None:
@@ -147,6 +149,27 @@ def test_every_accuracy_stands_with_its_interval(phase: Phase) -> None:
     accuracies = re.findall(r"\d+\.\d %.{0,9}", text)
     assert all(re.match(r"\d+\.\d % \(\d+\.\d", found) for found in accuracies)
     assert bool(accuracies) == (phase != "opened")
+
+
+def test_of_several_trainings_without_augmentation_the_page_says_which_it_shows() -> None:
+    assert "accuracy without augmentation (#9, confirmation)" in read(make_state()).text
+    assert "accuracy without augmentation (#0, search)" in read(make_state("search")).text
+
+
+def test_headings_are_explained_where_they_stand_and_all_words_at_the_end() -> None:
+    page = read(make_state())
+    told = [attributes["title"] for tag, attributes in page.tags if "title" in attributes]
+    assert {term.meaning for term in GLOSSARY if term.headings} >= set(told)
+    assert len(set(told)) >= 8
+    last = page.text[page.text.index("What the words mean") :]
+    assert all(f"{term.name} {term.meaning}" in last for term in GLOSSARY)
+
+
+def test_every_heading_that_the_glossary_explains_is_one_of_a_table() -> None:
+    states = (make_state(), without_recommendation())
+    tables = [t(SearchView(state)) for state in states for t in PAGE_TABLES]
+    shown = {column.text.removesuffix(", points") for table in tables for column in table.columns}
+    assert {heading for term in GLOSSARY for heading in term.headings} <= shown
 
 
 def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:

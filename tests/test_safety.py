@@ -42,7 +42,14 @@ def only(images: NDArray[np.uint8], settings: dict[str, Any]) -> LabelSafety:
         ),
         ("height_shift_range", 10, ["height_shift_range -9 px", "height_shift_range +9 px"]),
         ("width_shift_range", 1, ["width_shift_range +0 px"]),
-        ("zoom_range", 0.3, ["zoom_range 0.7 times", "zoom_range 1.3 times"]),
+        (
+            "zoom_range",
+            0.3,
+            [
+                "zoom_range 0.7, 1.4 times as large",
+                "zoom_range 1.3, 0.77 times as large",
+            ],
+        ),
         (
             "brightness_range",
             [0.8, 1.2],

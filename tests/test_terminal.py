@@ -13,6 +13,7 @@ from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
 from search.report.closing import print_closing
 from search.report.terminal import Progress, is_plain
+from search.report.time_left import ExpectedWork
 from search.training.progress import EpochReport
 
 RECORDS = make_state().records
@@ -58,7 +59,8 @@ def test_without_a_terminal_there_is_one_plain_line_a_trial() -> None:
     assert lines[0] == "search: 6 trials"
     assert len(lines) == 7
     assert lines[1].startswith(
-        "search 1/6  #3 rotation 15, width_shift 0.1, zoom 0.1: +1.4 points (0.9 to 1.9), 7.2 s"
+        "search 1/6  #3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1, 16 views: "
+        "+1.4 points (0.9 to 1.9), 7.2 s"
     )
     assert "\x1b" not in written(to)
 
@@ -77,7 +79,7 @@ def test_a_terminal_shows_bars_and_keeps_the_lines(monkeypatch: pytest.MonkeyPat
         progress.phase("search", len(TRIALS))
         tell(progress, TRIALS)
     assert "━" in written(to)
-    assert "search 6/6  #8 vertical_flip: -2.3 points (-2.8 to -1.8)" in written(to)
+    assert "search 6/6  #8 vertical_flip, 4 views: -2.3 points (-2.8 to -1.8)" in written(to)
 
 
 def test_the_bar_moves_within_a_trial_with_its_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +109,7 @@ def test_a_log_hears_of_a_long_trial_every_five_minutes() -> None:
     for epoch in range(1, 13):
         clock.now += 60
         progress.trial_epoch(ASKED[0], EpochReport(epoch, 20, 0.4, 0.9, 0.5, 0.8))
-    label = "search  #3 rotation 15, width_shift 0.1, zoom 0.1"
+    label = "search  #3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
     assert written(to).splitlines()[1:] == [
         f"{label}: epoch 5/20  (35 min 0 s left)",  # 15 min of this trial, 20 of the next
         f"{label}: epoch 10/20  (30 min 0 s left)",
@@ -135,6 +137,23 @@ def test_progress_outside_a_trial_is_shown_too(monkeypatch: pytest.MonkeyPatch) 
         progress.trial_progress(0.25, "decoding 10 of 40 images")
         progress.message("done")
     assert "decoding 10 of 40 images" in written(to)
+
+
+def test_a_log_hears_of_each_step_before_the_first_trial_and_of_how_far_it_is() -> None:
+    clock, to = Clock(), console()
+    progress = Progress(to, clock)
+    progress.phase("prepare", None)
+    progress.doing("reading the images")
+    for done in range(0, 1000, 100):
+        clock.now += 4
+        progress.trial_progress(done / 1000, f"decoding {done} of 1000 images")
+    assert written(to).splitlines() == [
+        "prepare",
+        "prepare: reading the images",
+        "prepare: decoding 200 of 1000 images",
+        "prepare: decoding 500 of 1000 images",
+        "prepare: decoding 800 of 1000 images",
+    ]
 
 
 def test_a_failed_trial_says_why() -> None:
@@ -208,21 +227,23 @@ def test_trials_may_count_by_their_work() -> None:
     """Of six trials the three on four views are a fifth of the work: 12 of 60 views."""
     clock, to = Clock(), console()
     with Progress(to, clock) as progress:
-        progress.expect({"search": 60.0}, lambda record: float(record.spec.protocol.views))
+        work = ExpectedWork({"search": 60.0}, lambda record: float(record.spec.protocol.views))
+        progress.expect(work)
         progress.phase("search", 6)
         for asked, told in zip(ASKED, TRIALS, strict=True):
             if asked.spec.protocol.views == 4:
                 progress.trial_started(asked)
                 progress.trial_told(told)
     # 7.25 s for 4 views, so 87 s for the 48 that are left
-    assert written(to).splitlines()[-1].endswith("(1 min 27 s left)")
+    assert written(to).splitlines()[-1].endswith("(0 % of the search, 1 min 27 s left)")
 
 
 def test_a_resumed_search_counts_only_what_is_left() -> None:
-    """Three of six trials have their answers: the fourth takes 7.25 s, so two more take 15."""
+    """Three of six trials have their answers: the fourth takes 7.25 s, so two more take 15. What
+    earlier sittings took is part of the whole."""
     clock, to = Clock(), console()
     with Progress(to, clock) as progress:
-        progress.expect({"search": 6.0}, lambda record: 1.0)
+        progress.expect(ExpectedWork({"search": 6.0}, lambda record: 1.0), earlier_seconds=45)
         progress.phase("search", 6)
         for record in TRIALS[:3]:
             progress.trial_started(record)
@@ -232,7 +253,7 @@ def test_a_resumed_search_counts_only_what_is_left() -> None:
     lines = written(to).splitlines()
     assert len(lines) == 2  # answers of an earlier sitting are not told again
     assert lines[1].startswith("search 4/6  #6 ")
-    assert lines[1].endswith("(15 s left)")
+    assert lines[1].endswith("(76 % of the search, 15 s left)")  # 45 s and 7 of 60 and 7
 
 
 def test_printed_commands_are_quoted_for_a_shell() -> None:

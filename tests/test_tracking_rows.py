@@ -137,7 +137,7 @@ def test_the_description_opens_with_the_answer_and_names_every_verdict():
         "**Use rotation_range 15, width_shift_range 0.1, zoom_range 0.1: +1.2 points"
     )
     assert "| effect (95 %), points |" in text
-    assert "| `vertical_flip` | **HURTS** | true | −2.3 (−2.8 to −1.8) | off to true |" in text
+    assert "| `vertical_flip` | **HURTS** | on | −2.3 (−2.8 to −1.8) | off to on |" in text
     assert "0.7 points" in text
 
 

@@ -66,10 +66,12 @@ def test_a_trial_has_one_name() -> None:
     state = make_state(failed=(5,))
     page = render_report(SearchView(state), Path("runs/x"), {})
     failed, confirmed, control = (state.records[number] for number in (5, 10, 1))
-    assert name_text(failed) == "#5 rotation 10, zoom 0.1"
+    assert name_text(failed) == "#5 rotation_range 10, zoom_range 0.1"
     assert name_text(failed) in page
     assert trial_row("s", failed).name == name_text(failed)
-    assert name_text(confirmed) == "#10 again: rotation 15, width_shift 0.1, zoom 0.1"
+    assert name_text(confirmed) == (
+        "#10 again: rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
+    )
     assert name_text(control) == "#1 course"
 
 
@@ -112,7 +114,7 @@ def test_the_time_left_goes_on_after_a_resume_where_it_stood() -> None:
     told, again, clock = (Console(file=io.StringIO()) for _ in range(2)), [], Clock()
     for console, is_resumed in zip(told, (False, True), strict=True):
         progress = Progress(console, clock)
-        progress.expect(plan, lambda record: 1.0)
+        progress.expect(ExpectedWork(plan, lambda record: 1.0))
         for kind, phase, total in (("control", "controls", None), ("trial", "search", 8)):
             progress.phase(phase, total)
             for record in (r for r in records if r.kind == kind):

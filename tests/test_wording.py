@@ -19,7 +19,7 @@ from states import (
 from search.driver.session import SearchResult
 from search.evidence.answer import Claims, StrengthRange
 from search.experiment.objectives import OBJECTIVES
-from search.report.answer import answer, beside_answer
+from search.report.answer import answer, beside_answer, with_answer
 from search.report.closing import print_closing
 from search.report.page import render_report
 from search.report.sentences import notices, what_goes_with_what
@@ -32,8 +32,9 @@ from search.report.wording import (
     printable,
     seconds_text,
     settings_text,
-    short_settings_text,
     shortened,
+    size_text,
+    strength_text,
 )
 from search.tracking.search_run import describe
 
@@ -90,8 +91,21 @@ def test_no_settings_are_no_augmentation() -> None:
     assert settings_text({}, 150) == "no augmentation"
 
 
-def test_labels_leave_out_the_ending() -> None:
-    assert short_settings_text({"zoom_range": 0.1 + 0.2}, 150) == "zoom 0.3"
+def test_an_amount_that_would_be_told_as_nothing_gets_more_decimals() -> None:
+    assert size_text(0.012, POINTS) == "1.2 points"
+    assert size_text(0.0004, POINTS) == "0.04 points"
+    assert size_text(0.00003, POINTS) == "0.003 points"
+    assert size_text(0.0, POINTS) == "0.0 points"
+    assert interval_text(0.0003, -0.012, 0.0126, POINTS, named=False) == "+0.03 (−1.20 to 1.26)"
+    assert interval_text(0.006, 1e-12, 0.012, POINTS, named=False) == "+0.600 (0.000 to 1.200)"
+
+
+def test_strengths_of_what_is_no_number_are_on_and_off() -> None:
+    assert strength_text("vertical_flip", True) == "on"
+    assert strength_text("vertical_flip", False) == "off"
+    assert strength_text("brightness_range", (1.0, 1.0)) == "off"
+    assert strength_text("brightness_range", [0.8, 1.2]) == "0.8 to 1.2"
+    assert strength_text("rotation_range", 0) == "0"
 
 
 DRAWN = {
@@ -135,8 +149,8 @@ def test_what_moves_no_pixel_is_nothing() -> None:
 
 @pytest.mark.parametrize("limit", range(6, 80))
 def test_a_label_is_shortened_at_whole_settings(limit: int) -> None:
-    text = short_settings_text(DRAWN, 2048, limit)
-    whole = short_settings_text(DRAWN, 2048).split(", ")
+    text = settings_text(DRAWN, 2048, limit)
+    whole = settings_text(DRAWN, 2048).split(", ")
     kept, _, rest = text.partition(" and ")
     assert len(text) <= limit or text == "5 settings"
     if text != "5 settings":
@@ -145,8 +159,8 @@ def test_a_label_is_shortened_at_whole_settings(limit: int) -> None:
 
 
 def test_a_short_label_says_how_many_settings_are_left_out() -> None:
-    assert short_settings_text(DRAWN, 150, 28) == "rotation 12.3 and 3 more"
-    assert short_settings_text(DRAWN, 150, 36) == "rotation 12.3, zoom 0.12 and 2 more"
+    assert settings_text(DRAWN, 150, 34) == "rotation_range 12.3 and 3 more"
+    assert settings_text(DRAWN, 150, 48) == "rotation_range 12.3, zoom_range 0.12 and 2 more"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +241,8 @@ def test_what_helps_alone_and_is_left_out_is_explained(effect: float | None, wor
 
 
 def cut_short(num_heads: int, views: int) -> SearchView:
-    """Heads cut of the fifteen of each training with a vertical flip."""
+    """Heads cut of the fifteen of each training with a vertical flip, which are of the rung that
+    counts."""
     state, records = make_state(), []
     for record in state.records:
         if record.spec.settings.augmentation.get("vertical_flip") and record.result:
@@ -237,7 +252,7 @@ def cut_short(num_heads: int, views: int) -> SearchView:
             settings = spec.settings.model_copy(update={"training": training})
             spec = spec.model_copy(update={"protocol": protocol, "settings": settings})
             result = result.model_copy(update={"heads_cut_by_max_epochs": num_heads})
-            record = record.model_copy(update={"spec": spec, "result": result})
+            record = record.model_copy(update={"spec": spec, "result": result, "rung": 1})
         records.append(record)
     return SearchView(state.model_copy(update={"records": tuple(records)}))
 
@@ -316,7 +331,7 @@ def test_what_each_that_helps_alone_adds_beside_the_policy_is_said(
     view = answered(claims.model_copy(update={"augmentations": (first, *others)}))
     text = what_goes_with_what(view)
     assert text is not None
-    assert text.startswith(f"Of those that help alone, beside the policy: {words}.")
+    assert text.startswith(f"Of those that help alone, beside the recommended setting: {words}.")
     assert "vertical_flip" not in text
     assert what_goes_with_what(SearchView(make_state("search"))) is None
 
@@ -335,8 +350,37 @@ def test_a_test_set_that_says_otherwise_is_told_with_the_answer() -> None:
 def test_no_evidence_says_what_would_have_been_found() -> None:
     table = verdict_table(SearchView(make_state()))
     notes = {row[0].text: row[-1].text for row in table.rows}
-    assert notes["zoom_range"] == "0.6 would have been found 4 times in 5"
+    assert notes["zoom_range"] == "0.6 points would have been found 4 times in 5"
     assert notes["rotation_range"] == ""
+
+
+def test_a_strength_that_no_training_had_is_marked() -> None:
+    """No trial of the made-up search flips alone or among others on the rung that counts."""
+    table = verdict_table(SearchView(make_state()))
+    notes = {row[0].text: row[-1].text for row in table.rows}
+    read_off = "read off the curve: no training had this strength"
+    assert notes["vertical_flip"] == f"4 views per image; {read_off}"
+    trained = make_claims()
+    assert trained.augmentations[0].strength == 10  # that of trial 5
+    assert "curve" not in notes["rotation_range"]
+
+
+def test_below_the_answer_stand_its_strengths_and_what_could_not_be_seen() -> None:
+    strengths, unseen = with_answer(SearchView(make_state()))
+    assert strengths == (
+        "Strengths not shown to be worse than the best, each alone: rotation_range 0 to 40; "
+        "width_shift_range 0 to 0.2; zoom_range 0 to 0.3."
+    )
+    assert unseen == (
+        "What could not be seen: of width_shift_range, which is known least, a gain below 0.6 "
+        "points would have been found less than 4 times in 5."
+    )
+    sure = make_claims(half_width=0.004, alone={"width_shift_range": -0.005, "zoom_range": 0.0006})
+    assert with_answer(answered(sure))[1] == (
+        "No gain that matters went unseen: alone, no other augmentation gains more than 0.5 points."
+    )
+    assert with_answer(SearchView(without_recommendation())) == []  # the answer says it itself
+    assert with_answer(SearchView(make_state("search"))) == []
 
 
 def test_a_best_strength_at_the_edge_of_its_range_is_said() -> None:
@@ -396,13 +440,14 @@ def test_a_control_that_helps_most_is_used_by_its_name() -> None:
     view = answered(claims.model_copy(update={"wholes": (*others, trivial)}))
     assert answer(view).startswith("Use TrivialAugment: +3.0 points (2.5 to 3.5)")
     assert view.used == {"policy": "trivial_augment_wide"}
-    assert view.within_name == "beside the expected best"
+    assert view.within_name == "beside the setting expected best"
 
 
-def test_a_recommended_policy_is_the_policy() -> None:
+def test_whole_settings_go_by_one_name_each() -> None:
     view = SearchView(make_state())
-    assert (view.whole_name, view.within_name) == ("policy as a whole", "beside the policy")
-    assert SearchView(without_recommendation()).whole_name == "expected best, whole"
+    assert view.whole_name == "recommended setting"
+    assert view.within_name == "beside the recommended setting"
+    assert SearchView(without_recommendation()).whole_name == "setting expected best"
 
 
 def test_a_finished_search_in_which_nothing_changed_a_picture_says_so() -> None:

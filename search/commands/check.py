@@ -148,6 +148,10 @@ def _cut_short(prepared: Prepared, resources: Resources) -> tuple[str, ...]:
     return (*cut_by_plan(prepared.space), *([seen] if seen else []))
 
 
+DETECTABLE = (
+    "(planned, of one whole setting; what the page calls detectable is measured, of the "
+    "augmentation known least, and often larger)"
+)
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
 
 
@@ -244,6 +248,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
             f"  can detect    {plan.found}",
             f"  {plan.advice}",
+            f"  {DETECTABLE}",
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
@@ -251,9 +256,9 @@ def describe_plan(plan: SearchPlan) -> str:
 
 def _speed(plan: SearchPlan) -> str:
     if len(plan.rates) == 1:
-        return f"{plan.images_per_second:.0f} a second"
+        return f"{plan.images_per_second:.0f} per second"
     parts = (f"{rate:.0f} in {precision}" for precision, rate in plan.rates.items())
-    return f"{' and '.join(parts)} a second"
+    return f"{' and '.join(parts)} per second"
 
 
 def _later(plan: SearchPlan) -> str:
@@ -269,7 +274,7 @@ def _describe_networks(plan: SearchPlan) -> list[str]:
     if network is None:
         return []
     most = (
-        f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images a second "
+        f"up to {network.epochs} epochs each, at {network.images_per_second:.0f} images per second "
         "here"
     )
     return [

@@ -7,16 +7,16 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from search.driver.algorithms import budget_ladder
 from search.driver.cut_short import cut_by_plan
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import OnImages, Prepared, check_model, prepare, resources_of, subject_of
+from search.driver.prepare import Heard, Prepared, check_model, prepare, resources_of, subject_of
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
@@ -26,6 +26,7 @@ from search.journal.events import Opened
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous
 from search.journal.state import EventLog, SearchState
+from search.training.modes import mode_of
 
 if TYPE_CHECKING:
     from search.report.terminal import Progress
@@ -109,31 +110,46 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    prepared = _prepare(config, run_dir, log.state.opened, on_images, progress.message)
+    heard = Heard(on_images, progress.doing, progress.message)
+    prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared)
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *choice, *cut_by_plan(prepared.space)):
+    for line in (*notes, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
     log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
     write_outputs(log.state, run_dir, with_report=False)
+    if not log.state.records:
+        progress.doing("ready; the first trial takes longest, as all is loaded and compiled in it")
     return prepared
+
+
+def _rungs(prepared: Prepared) -> list[str]:
+    """Why there are more trials than the file says, where there are."""
+    asked, ladder = prepared.config.search.trials, budget_ladder(prepared.config)
+    if not ladder or prepared.num_trials == asked:
+        return []
+    unit = mode_of(prepared.space.corners()[0].training).budget
+    rungs = " and ".join(filter(None, [", ".join(map(str, ladder[:-1])), str(ladder[-1])]))
+    return [
+        f"search.trials is {asked}, on rungs of {rungs} {unit}: at most {prepared.num_trials} "
+        "trials, since what is promoted is trained again"
+    ]
 
 
 def _prepare(
     config: ExperimentConfig,
     run_dir: Path,
     opened: Opened | None,
-    on_images: OnImages,
-    say: Callable[[str], None],
+    heard: Heard,
 ) -> Prepared:
     """A search that was begun goes on in its own precision. Raises UserError where that cannot be
     had any more."""
     resources = resources_of(config, run_dir)
     if opened is None:
-        return prepare(config, resources, on_images, say=say)
-    prepared = prepare(config, resources, on_images, opened.environment.get("precision", "float32"))
+        return prepare(config, resources, heard)
+    prepared = prepare(config, resources, heard, opened.environment.get("precision", "float32"))
     require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
     return prepared
 

@@ -31,7 +31,15 @@ from search.features.devices import import_tensorflow_quietly, resolve_precision
 from search.features.precision_choice import PrecisionChoice, Subject, choose_precision
 from search.journal.events import DatasetSummary
 
-OnImages = Callable[[int, int], None]
+
+@dataclass(frozen=True)
+class Heard:
+    """Who hears what is prepared. on_images: of those decoded, and of all. doing: each step, as it
+    begins. say: what stays to be read."""
+
+    on_images: Callable[[int, int], None] | None = None
+    doing: Callable[[str], None] = lambda text: None
+    say: Callable[[str], None] = lambda text: None
 
 
 @dataclass(frozen=True)
@@ -129,13 +137,14 @@ def require_runnable(config: ExperimentConfig) -> None:
 def prepare(
     config: ExperimentConfig,
     resources: Resources,
-    on_images: OnImages | None = None,
+    heard: Heard | None = None,
     begun_in: Precision | None = None,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Prepared:
     """Opens the images, decoding them where that was not done before, and chooses the precision.
-    begun_in: that of a search that was begun, taken as it is. say: to people, what takes long.
-    Raises UserError for what the user can mend."""
+    begun_in: that of a search that was begun, taken as it is. Raises UserError for what the user
+    can mend."""
+    heard = heard or Heard()
+    heard.doing("starting TensorFlow")
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     from data.dataset import open_dataset
     from search.features.backbones import check_backbone
@@ -149,13 +158,15 @@ def prepare(
     if config.execution.precision == "bfloat16" and begun_in is None:
         resolve_precision("bfloat16", resources.feature_engine)  # before an image is read
     seed = derive_seed(config.seed, "split")
+    heard.doing("reading the images")
     dataset = open_dataset(
-        config.dataset, resources.cache_dir, seed, resources.num_threads, on_images
+        config.dataset, resources.cache_dir, seed, resources.num_threads, heard.on_images
     )
+    heard.doing("trying the network")
     check_folds(config, dataset)
     check_answers(config, dataset)
     if begun_in is None:
-        subject = replace(subject_of(config, dataset, resources), say=say)
+        subject = replace(subject_of(config, dataset, resources), say=heard.say)
         choice = choose_precision(config.execution.precision, subject)
     else:
         choice = PrecisionChoice(begun_in)

@@ -277,14 +277,16 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     """The search itself: opened, its phases, closed. Raises Stopped, SearchFailed, or what went
     wrong."""
     config, log, resources = sitting.config, sitting.log, sitting.resources
-    earlier, started = log.state.wall_seconds, time.monotonic()
+    earlier_seconds = log.state.wall_seconds
+    started = time.monotonic()
     engine.warm_up()
     prepared = open_search(config, sitting.run_dir, log, sitting.progress, sitting.stop)
     engine.use_dataset(prepared.dataset, path_to_images(config.dataset))
-    deadline = Deadline(config, earlier, started, precision=prepared.precision)
+    deadline = Deadline(config, earlier_seconds, started, precision=prepared.precision)
     work = workload(config, prepared.precision)
-    sitting.progress.expect(work.plan, work.of, config.execution.workers)
-    publisher.expect(ExpectedWork(work.plan, work.of, config.execution.workers))
+    expected = ExpectedWork(work.plan, work.of, config.execution.workers)
+    sitting.progress.expect(expected, earlier_seconds)
+    publisher.expect(expected)
     for record in log.state.records:
         deadline.told(record)
 

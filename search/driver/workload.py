@@ -25,6 +25,7 @@ from search.training.modes import Views, budget_of, mode_of
 HEADS = 3.0
 # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 REMOVED_SHARE = 0.5
+KEPT_SHARE = 0.5  # of its epochs a training goes on to keep none; the test set's ends before
 LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
 TOGETHER = {"ablation": "confirm"}  # begun at once with it
 PART_OF = {PHASE_OF[kind]: part for kind, part in STREAMS.items()}
@@ -109,13 +110,10 @@ def workload(
     }
     if evaluation.confirm is not None:
         views = max(float(evaluation.confirm.views), full)
-        top = min(evaluation.confirm.top, phases["search"].trials)
-        repeated = others + 1 + top  # the setting recommended is one more
+        repeated = others + _confirmed(config, space, evaluation.confirm.top)
         phases["confirm"] = PhaseWork(1 + repeated, 1 + repeated * views)
         if evaluation.ablation:
-            alone = num_alone(config, space)
-            removed = removed_share * alone
-            trials = alone + removed * (removed >= LARGE_POLICY)
+            trials = _taken_apart(num_alone(config, space), removed_share)
             phases["ablation"] = PhaseWork(trials, trials * views)
     if evaluation.test:
         # One fold: no augmentation, and what the answer uses.
@@ -146,6 +144,21 @@ def trained_later(config: ExperimentConfig) -> tuple[int, int]:
     return fewest, most + controls + 1 + top + alone + taken_out
 
 
+def _confirmed(config: ExperimentConfig, space: Space, top: int) -> int:
+    """Whole settings of the search that are trained again: the best, and the one expected best,
+    which is one of them where nearly every setting that there is was tried."""
+    trials, combinations = num_trials(config, space), space.num_combinations
+    is_among = combinations is not None and combinations <= 2 * trials
+    return min(top, trials) + (not is_among)
+
+
+def _taken_apart(alone: int, removed_share: float) -> float:
+    """Trials of the ablation: each augmentation alone, and a large policy without each of its
+    own."""
+    removed = removed_share * alone
+    return alone + removed * (removed >= LARGE_POLICY)
+
+
 def num_alone(config: ExperimentConfig, space: Space) -> int:
     """How many augmentations are trained alone: those searched, and those that are always on."""
     return len(Declaration(SpecFactory(config, space, "float32")).tried)
@@ -169,15 +182,14 @@ def _epochs(
     }
     if confirm is not None:
         each = evaluation.folds * confirm.seeds * full
-        trials: float = min(confirm.top, num_trials(config, space)) + 1 + num_controls
+        trials: float = _confirmed(config, space, confirm.top) + num_controls
         phases["confirm"] = PhaseWork(trials, trials * each, 0.0)
         if evaluation.ablation:
-            trials = (1 + removed_share) * num_alone(config, space)
+            trials = _taken_apart(num_alone(config, space), removed_share)
             phases["ablation"] = PhaseWork(trials, trials * each, 0.0)
     if evaluation.test:
-        phases["test"] = PhaseWork(
-            2, 2 * (confirm.seeds if confirm else evaluation.seeds) * full, 0.0
-        )
+        seeds = confirm.seeds if confirm else evaluation.seeds
+        phases["test"] = PhaseWork(2, 2 * seeds * full * KEPT_SHARE, 0.0)
     return Workload(phases, ladder, heads * full)
 
 

@@ -16,13 +16,12 @@ import contextlib
 import functools
 import importlib.util
 import os
-import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from data.errors import UserError
+from data.quiet_import import import_quietly
 
 if TYPE_CHECKING:
     from search.experiment.trial import Precision
@@ -87,24 +86,9 @@ def use_one_card(worker: int) -> None:
 
 
 def import_tensorflow_quietly() -> None:
-    """Imports TensorFlow with file descriptor 2 turned away; what it said is shown only if the
-    import fails."""
-    if "tensorflow" in sys.modules:
-        return
+    """As `import_quietly` does it, with cards that give their memory as it is needed."""
     grow_memory()
-    sys.stderr.flush()
-    shown = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            import tensorflow  # noqa: F401
-        except BaseException:
-            aside.seek(0)
-            os.write(shown, aside.read())
-            raise
-        finally:
-            os.dup2(shown, 2)
-            os.close(shown)
+    import_quietly("tensorflow")
 
 
 OPERATION_THREADS = "TF_NUM_INTRAOP_THREADS"

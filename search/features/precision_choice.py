@@ -50,7 +50,9 @@ class PrecisionChoice:
         said = [f"{self.why}; {self.precision} stands in"] if self.why else []
         if self.rates:
             rates = ", ".join(f"{rate:.0f} in {name}" for name, rate in self.rates.items())
-            said.append(f"searching in {self.precision} (images a second, measured here: {rates})")
+            said.append(
+                f"searching in {self.precision} (images per second, measured here: {rates})"
+            )
         return said
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from data.messages import plural
 from search.evidence.answer import Answer, Size, VerdictWord
+from search.report.claim_view import Judged
 from search.report.view import SearchView
-from search.report.wording import amount_text, effect_text, estimate_text
+from search.report.wording import effect_text, estimate_text, size_text, strength_text
 
 # of what HELPS alone and is left out, by the verdict on what it adds to what is used
 WHY_LEFT_OUT: dict[VerdictWord, str] = {
@@ -21,12 +22,60 @@ WHY_LEFT_OUT: dict[VerdictWord, str] = {
 
 
 def answer(view: SearchView) -> str:
-    """Plainly, with the interval of every figure in it."""
+    """Plainly, with the interval of every figure in it. `with_answer` stands below it."""
     if view.answer is not None:
         return _settled(view, view.answer)
     if view.best is None:
         return _no_answer_yet(view)
     return _unconfirmed(view)
+
+
+def with_answer(view: SearchView) -> list[str]:
+    """What belongs to an answer that uses a setting: which other strengths would do, and what could
+    not be seen. The other answers say it themselves."""
+    if view.answer is None or view.answer.kind != "use":
+        return []
+    return [*_strengths(view), *_unseen(view)]
+
+
+def _strengths(view: SearchView) -> Iterator[str]:
+    """Of what is used."""
+    ranges = {judged.name: range_text(judged) for judged in view.augmentations}
+    told = [f"{name} {ranges[name]}" for name in view.used or {} if ranges.get(name)]
+    if told:
+        yield f"Strengths not shown to be worse than the best, each alone: {'; '.join(told)}."
+
+
+def range_text(judged: Judged) -> str:
+    """The strengths not shown to be worse than the best; empty where none was tried."""
+    found = judged.claims.strengths if judged.claims else None
+    if found is None:
+        return ""
+    first, last = (strength_text(judged.name, value) for value in (found.first, found.last))
+    pair = isinstance(found.last, list | tuple)
+    ends = first if first == last else f"{first}{' … ' if pair else ' to '}{last}"
+    return f"{ends}, best at its edge" if found.at_edge else ends
+
+
+def _unseen(view: SearchView) -> Iterator[str]:
+    """Where the answer uses a setting; any other says it itself."""
+    measured = [(each, found) for each in view.augmentations if (found := each.measured)]
+    others = [(each, found) for each, found in measured if each.verdict != "HELPS"]
+    negligible = view.claims.negligible if view.claims else 0.0
+    unknown = [pair for pair in others if pair[1].ci[0] <= 0 and pair[1].ci[1] > negligible]
+    if unknown:
+        least, found = max(unknown, key=lambda pair: pair[1].detectable)
+        yield (
+            f"What could not be seen: of {least.name}, which is known least, a gain below "
+            f"{size_text(found.detectable, view.unit)} would have been found less than 4 times in "
+            "5."
+        )
+    elif others:
+        most = max(0.0, *(found.ci[1] for _, found in others))
+        yield (
+            "No gain that matters went unseen: alone, no other augmentation gains more than "
+            f"{size_text(most, view.unit)}."
+        )
 
 
 def beside_answer(view: SearchView) -> list[str]:
@@ -49,7 +98,8 @@ def _settled(view: SearchView, found: Answer) -> str:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
         "It cannot be told whether augmentation helps: an effect below "
-        f"{_amount(view, found.detectable)} was invisible here. {_what_would_show(view, found)}"
+        f"{size_text(found.detectable, view.unit)} was invisible here. "
+        f"{_what_would_show(view, found)}"
     )
 
 
@@ -65,7 +115,7 @@ def _what_would_show(view: SearchView, found: Answer) -> str:
     ways = [_way(view, size, missed.now) for size in missed.ways]
     order = "" if len(ways) == 1 else ", the cheapest way first"
     return (
-        f"What finds an effect of {_amount(view, missed.target)} 4 times in 5{order}: "
+        f"What finds an effect of {size_text(missed.target, view.unit)} 4 times in 5{order}: "
         f"{'; or '.join(ways)}."
     )
 
@@ -82,17 +132,11 @@ def _way(view: SearchView, size: Size, now: Size) -> str:
     return " and ".join(changes)
 
 
-def _amount(view: SearchView, value: float) -> str:
-    return f"{amount_text(value, view.unit, signed=False)} {view.unit.name}"
-
-
 def _less_than(view: SearchView, value: float) -> str:
     unit = view.unit
     if value <= 0:
         return "nothing"
-    digits = unit.digits + (not round(value * unit.factor, unit.digits))
-    amount = amount_text(value, unit, signed=False, digits=digits)
-    return f"less than {amount} {unit.name} of {unit.of}"
+    return f"less than {size_text(value, unit)} of {unit.of}"
 
 
 def _left_out(view: SearchView) -> Iterator[str]:
@@ -106,7 +150,7 @@ def _left_out(view: SearchView) -> Iterator[str]:
 
 def _doubts(view: SearchView) -> Iterator[str]:
     rows = [(judged.name, judged.doubts) for judged in view.augmentations]
-    rows += [(whole.label, whole.doubts) for whole in view.wholes]
+    rows += [(view.in_words(each.label, each.settings), each.doubts) for each in view.wholes]
     by_doubt: dict[str, list[str]] = {}
     for name, doubts in rows:
         if doubts:

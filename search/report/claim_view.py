@@ -35,7 +35,7 @@ class Judged:
     setting, against no augmentation.
 
     claims: None of a whole setting. doubts: what speaks against a verdict HURTS, each in a few
-    words.
+    words. is_read_off: no training had this strength. sets: what a whole setting sets, in words.
     """
 
     name: str
@@ -43,6 +43,8 @@ class Judged:
     measured: Estimate | None
     claims: AugmentationClaims | None = None
     doubts: tuple[str, ...] = ()
+    is_read_off: bool = False
+    sets: str = ""
 
     @property
     def within(self) -> Estimate | None:
@@ -67,7 +69,6 @@ class WholeSetting:
     verdict: VerdictWord
     measured: Estimate | None
     settings: Mapping[str, Any]
-    is_recommended: bool
     doubts: tuple[str, ...] = ()
 
 
@@ -142,8 +143,22 @@ class ClaimView(RecordView):
         claims: AugmentationClaims | None = None,
         rests_on: Sequence[TrialRecord] = (),
     ) -> Judged:
-        word = self._word(measured)
-        return Judged(name, word, measured, claims, self._doubts(word, rests_on))
+        word, is_read_off = self._word(measured), False
+        if claims is not None and claims.strength is not None:
+            is_read_off = not any(self._has_strength(each, claims) for each in rests_on)
+        return Judged(name, word, measured, claims, self._doubts(word, rests_on), is_read_off)
+
+    def _has_strength(self, record: TrialRecord, claims: AugmentationClaims) -> bool:
+        """Whether a training that counts has an augmentation at the strength it is judged at, alone
+        or among others. On lower rungs none counts."""
+        own, parse = record.spec.settings.augmentation, AUGMENTATIONS[claims.name].parse
+        counts = record.rung in (None, self._top_rung)
+        return counts and bool(parse(own[claims.name]) == parse(claims.strength))
+
+    @cached_property
+    def _top_rung(self) -> int | None:
+        rungs = (record.rung for record in self.in_tables if record.rung is not None)
+        return max(rungs, default=None)
 
     def _word(self, measured: Estimate | None) -> VerdictWord:
         return "NOT TRIED" if self.claims is None else word_of(measured, self.claims.negligible)
@@ -198,7 +213,6 @@ class ClaimView(RecordView):
             word,
             claim.measured,
             searched_part(claim.settings) or own,
-            bool(self.answer and self.answer.kind == "use" and self.answer.label == claim.label),
             self._doubts(word, self._trained_as(claim.label)),
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from search.experiment.secrets import redacted
 from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
-from search.report.answer import answer, beside_answer
+from search.report.answer import answer, beside_answer, with_answer
 from search.report.contact_sheet import WINNER_SHEET
 from search.report.table_model import Table
 from search.report.tables import leak_table, verdict_table
@@ -46,7 +46,7 @@ def print_closing(result: "SearchResult", console: "Console | None" = None) -> N
         print_line(console, f"To run it anew: another --run-dir, or {FRESH}.")
     text = answer(view)
     print_line(console, text)
-    for line in beside_answer(view):
+    for line in (*with_answer(view), *beside_answer(view)):
         print_line(console, line)
     if result.outcome in ("stopped", "failed") and "run it again" not in text:
         what = "was stopped" if result.outcome == "stopped" else "could not go on"

@@ -33,7 +33,7 @@ MOST_CLASS_ROWS = 40
 
 
 def draw_forest(view: SearchView, width: float) -> Any | None:
-    """One row per augmentation, the policy as a whole on top; the figures stand beside (wide) or
+    """One row per augmentation, the whole setting on top; the figures stand beside (wide) or
     below (narrow) the names.
     """
     unit, rows = view.unit, _forest_rows(view)
@@ -45,7 +45,7 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
     texts = [_row_text(row, unit) for row in rows]
     if narrow:
         rows = [
-            Row(**{**vars(row), "label": f"{row.label}\n{text}"})
+            Row(**{**vars(row), "label": f"{row.label}\n{text}".strip()})
             for row, text in zip(rows, texts, strict=True)
         ]
     draw_rows(axes, [scaled(row, unit) for row in rows])
@@ -55,7 +55,17 @@ def draw_forest(view: SearchView, width: float) -> Any | None:
         for place, text in enumerate(texts):
             axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), va="center")
     label_effects(axes, unit, narrow)
+    if any(row.hollow for row in rows):
+        _explain_hollow(figure, view.within_name)
     return figure
+
+
+def _explain_hollow(figure: Any, words: str) -> None:
+    """Once, since each hollow mark stands below the augmentation that it is of."""
+    from matplotlib.lines import Line2D
+
+    mark = Line2D([], [], linestyle="", marker="s", color=GREY, markerfacecolor="white")
+    figure.legend([mark], [words], loc="outside lower center", handletextpad=0.2)
 
 
 def _forest_scale(rows: list[Row]) -> tuple[float, float]:
@@ -87,11 +97,11 @@ def _forest_rows(view: SearchView) -> list[Row]:
         if judged.measured is None:
             continue
         whole = judged is view.policy
-        name = judged.name if whole else shortened(judged.name, 24)
+        name = judged.name if whole else shortened(judged.name, 28)
         marks = VERDICT_MARKS[judged.verdict]
         rows.append(Row(name, judged.measured.effect, *judged.measured.ci, *marks, bold=whole))
         if (within := judged.within) is not None:
-            rows.append(Row(view.within_name, within.effect, *within.ci, GREY, "s", hollow=True))
+            rows.append(Row("", within.effect, *within.ci, GREY, "s", hollow=True))
     return rows
 
 

@@ -8,7 +8,7 @@ from search.evidence.answer import AugmentationClaims, CurvePoint
 from search.experiment.objectives import Unit
 from search.report.figure_style import BLUE, GREEN, GREY, INK, PALE, is_narrow, new_figure
 from search.report.view import SearchView
-from search.report.wording import estimate_text, shortened, value_text
+from search.report.wording import estimate_text, shortened, strength_text, value_text
 
 FEWEST_FOR_A_LINE = 3  # no line goes through two strengths: they are choices
 APART = 0.16  # what intervals of one choice stand apart
@@ -58,12 +58,12 @@ def strengths_text(view: SearchView) -> str:
     parts = [
         f"{claims.name}: "
         + ", ".join(
-            f"at {value_text(point.value)} {estimate_text(point.measured, unit)}"
+            f"at {strength_text(claims.name, point.value)} {estimate_text(point.measured, unit)}"
             for point in claims.curve[1:]
         )
         for claims in drawn_claims(view)
     ]
-    opening = "Effect against strength with simultaneous 95 % intervals, a panel an augmentation."
+    opening = "Effect against strength with simultaneous 95 % intervals, a panel per augmentation."
     return f"{opening} {'; '.join(parts)}."
 
 
@@ -79,7 +79,7 @@ def _draw_panel(axes: Any, claims: AugmentationClaims, unit: Unit) -> None:
         apart = APART if claims.curve_beside else 0.0
         _draw_choices(axes, claims.curve, unit, BLUE, -apart)
         _draw_choices(axes, claims.curve_beside, unit, GREEN, apart)
-        values = [value_text(point.value) for point in claims.curve]
+        values = [strength_text(claims.name, point.value) for point in claims.curve]
         axes.set_xticks(range(len(values)), [_tick(value) for value in values])
         axes.set_xlim(-0.6, len(values) - 0.4)
     _mark_strength(axes, claims, unit, is_line)

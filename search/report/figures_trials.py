@@ -21,14 +21,14 @@ from search.report.figure_style import (
     thinned,
 )
 from search.report.figures_effects import label_effects, scaled
-from search.report.measures import budget, most_budget
+from search.report.measures import budget, given_text, most_budget
 from search.report.view import SearchView
 from search.report.wording import (
-    amount_text,
     effect_text,
     number_text,
-    short_settings_of,
+    settings_of,
     shortened,
+    size_text,
 )
 
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
@@ -39,7 +39,7 @@ MOST_LABELS, MOST_ROWS = 60, 300
 def draw_floor(view: SearchView, width: float) -> Any | None:
     """Measured trials and controls, best first, against zero and the null floor; of very many,
     some."""
-    unit, every = view.unit, floor_rows(view, 14 if is_narrow(width) else 44)
+    unit, every = view.unit, floor_rows(view, 16 if is_narrow(width) else 52)
     if not every:
         return None
     few = {id(row) for row in thinned(every, MOST_ROWS)}
@@ -52,7 +52,7 @@ def draw_floor(view: SearchView, width: float) -> Any | None:
     if floor is not None:
         axes.axvspan(0, floor * unit.factor, color=ORANGE, alpha=0.16, linewidth=0, zorder=0)
         axes.axvline(floor * unit.factor, color=INK, linewidth=1.3, linestyle=(0, (4, 2)), zorder=1)
-        title = f"null floor {amount_text(floor, unit, signed=False)} {unit.name}"
+        title = f"null floor {size_text(floor, unit)}"
         axes.set_title(title, fontsize="medium", loc="center")
     if not labels:
         drawn = "" if len(rows) == len(every) else f", {len(rows)} of {len(every):,} drawn"
@@ -78,8 +78,7 @@ def floor_description(view: SearchView) -> str:
             if len(full) == len(trials)
             else f"the {len(full)} trials of the fullest rung"
         )
-        height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
-        text += f" The null floor is {height}; {above} of {among} stand above it."
+        text += f" The null floor is {size_text(floor, unit)}; {above} of {among} stand above it."
     best = max(full, key=lambda r: r.effect.delta if r.effect else -math.inf, default=None)
     return text + (f" Best: trial {best.trial}, {effect_text(best.effect, unit)}." if best else "")
 
@@ -93,7 +92,7 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
     )
     return [
         Row(
-            label=_trial_label(record, limit),
+            label=_trial_label(record, limit, budget(record) < top),
             value=record.effect.delta,
             low=record.effect.ci_low,
             high=record.effect.ci_high,
@@ -106,11 +105,12 @@ def floor_rows(view: SearchView, limit: int) -> list[Row]:
     ]
 
 
-def _trial_label(record: TrialRecord, limit: int) -> str:
-    if record.kind == "control":
-        return shortened(record.label, limit)
-    number = number_text(record.trial)
-    return number if limit < 20 else f"{short_settings_of(record, limit)}  {number}"
+def _trial_label(record: TrialRecord, limit: int, is_hollow: bool) -> str:
+    number, is_control = number_text(record.trial), record.kind == "control"
+    if limit < 20:
+        return shortened(record.label, limit) if is_control else number
+    what = shortened(record.label, limit) if is_control else settings_of(record, limit)
+    return f"{what}, {given_text(record)}  {number}" if is_hollow else f"{what}  {number}"
 
 
 def _legend(axes: Any, rows: list[Row], unit: str) -> None:

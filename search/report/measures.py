@@ -5,6 +5,7 @@ import math
 import statistics
 from collections.abc import Iterable
 
+from data.messages import plural
 from search.experiment.trial import TrialRecord
 from search.journal.events import DatasetSummary
 from search.training.modes import budget_of
@@ -14,6 +15,18 @@ def budget(record: TrialRecord) -> float:
     """The views, or epochs, that a trial was given; a new view every epoch counts as endless."""
     given = budget_of(record.spec)
     return math.inf if given == "fresh" else float(given)
+
+
+def given_text(record: TrialRecord) -> str:
+    """What a trial was given, in words: "16 views"; on a rung of epochs those, "9 epochs"; empty of
+    no augmentation, which has no views but the images."""
+    protocol = record.spec.protocol
+    if protocol.max_epochs is not None:
+        return plural(protocol.max_epochs, "epoch")
+    if not record.spec.settings.augmentation:
+        return ""
+    views = protocol.views
+    return plural(views, "view") if isinstance(views, int) else "fresh views"
 
 
 def most_budget(records: Iterable[TrialRecord]) -> float:

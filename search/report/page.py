@@ -20,10 +20,11 @@ from search.experiment.secrets import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
 from search.report import sections, sentences, tables
-from search.report.answer import answer, beside_answer
+from search.report.answer import answer, beside_answer, with_answer
 from search.report.contact_sheet import MOST_SHEET_FILE_BYTES, WINNER_SHEET, check_sheet
 from search.report.figures import PagePicture, page_pictures
 from search.report.figures_training import curve_note
+from search.report.glossary import GLOSSARY
 from search.report.table_model import Table
 from search.report.trial_tables import trial_table
 from search.report.view import SearchView
@@ -35,6 +36,7 @@ MOST_SHEET_BYTES = 900_000
 # What the template knows, each under its function's name.
 SENTENCES: tuple[Callable[[SearchView], str | list[Any] | None], ...] = (
     answer,
+    with_answer,
     beside_answer,
     sentences.notices,
     sentences.facts,
@@ -107,6 +109,7 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
     return environment.get_template("report.html.j2").render(
         **{part.__name__: part(view) for part in (*SENTENCES, *PAGE_TABLES)},
         view=view,
+        glossary=GLOSSARY,
         title=view.opened.name if view.opened else run_dir.name,
         config=redacted(as_yaml(view.opened.config, allow_unicode=True)) if view.opened else "",
         config_file=f"{folder}/config.yaml",

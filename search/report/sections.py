@@ -10,11 +10,11 @@ from search.report.measures import budget, heads_cut
 from search.report.sentences import numbers_text
 from search.report.view import SearchView
 from search.report.wording import (
-    amount_text,
     effect_text,
     number_text,
     seconds_text,
     settings_of,
+    size_text,
 )
 from search.training.lost import lost_text
 
@@ -32,7 +32,7 @@ def floor_sentence(view: SearchView) -> str:
     floor, unit, best = view.evidence.null_floor, view.unit, view.best
     if floor is None:
         return "The null floor is measured when the search phase has ended."
-    height = f"{amount_text(floor, unit, signed=False)} {unit.name}"
+    height = size_text(floor, unit)
     text = (
         f"If none of the {view.num_settings:,} settings tried differed from no augmentation, the "
         f"best of them would still show up to {height} in 95 of 100 searches: that is the null "
@@ -56,33 +56,24 @@ def hollow_text(view: SearchView) -> str:
     )
 
 
-def rungs_sentence(view: SearchView) -> str:
-    """How trials were judged, and what can be said of judging them on less. Trials without
-    augmentation have no views."""
+def rungs_sentence(view: SearchView) -> str | None:
+    """How trials were judged, and what can be said of judging them on less; None where all were
+    judged on as much, or there are no rungs. Trials without augmentation have no views."""
     unit, budgets = view.budget_unit, view.budgets
-    if not budgets:
-        return "No trial with augmentation has been completed, so there is nothing to compare."
+    judged = (r for r in view.completed_trials if r.spec.settings.augmentation)
+    if len(budgets) < 2 or all(record.rung is None for record in judged):
+        return None
     if view.evidence.rung_correlations:
         few = "few augmented views per image" if unit == "views" else "few epochs of training"
         return (
             f"Trials are first judged on {few}. This is how well that order agrees with the order "
             f"on more {unit} (1: the same order, 0: unrelated)."
         )
-    if len(budgets) == 1:
-        one = plural(round(budgets[0]), unit[:-1]) if budgets[0] < math.inf else _budget(budgets[0])
-        return f"Every trial was judged on {one}, so there are no rungs to compare."
     *less, most = map(_budget, budgets)
-    named = f"{', '.join(less)} and {most} {unit}"
-    if all(
-        record.rung is None for record in view.completed_trials if record.spec.settings.augmentation
-    ):
-        return (
-            f"Trials were judged on {named}, which differ like any other setting: there are no "
-            "rungs to compare."
-        )
     return (
-        f"Trials were judged on {named}. Too few settings were judged on two of these (three are "
-        "needed, with scores that differ) to say how well the orders agree."
+        f"Trials were judged on {', '.join(less)} and {most} {unit}. Too few settings were judged "
+        "on two of these (three are needed, with scores that differ) to say how well the orders "
+        "agree."
     )
 
 
@@ -93,11 +84,11 @@ def _budget(given: float) -> str:
 def stopping_lines(view: SearchView) -> list[str]:
     lines = []
     if view.evidence.optimism is not None:
-        much = amount_text(view.evidence.optimism, view.unit, signed=False)
+        much = size_text(view.evidence.optimism, view.unit)
         lines.append(
             "Each head's epoch is chosen on other images than those it is scored on. Chosen on the "
-            f"same images, as scripts do, the scores would have looked {much} {view.unit.name} "
-            "better on average."
+            f"same images, as scripts do, the scores would have looked {much} better "
+            "on average."
         )
     if cut := [r for r in view.in_tables if r.trained is not None and heads_cut(r)]:
         heads = sum(r.trained.num_heads for r in view.in_tables if r.trained)
@@ -185,8 +176,9 @@ def cost_text(view: SearchView) -> str:
     what = f" ({', '.join(kinds)})" if kinds else ""
     repeats = sum(record.duplicate_of is not None for record in view.records)
     again = f" {plural(repeats, 'trial')} repeated another and cost nothing." if repeats else ""
+    images = f"{cost.images:,} images went through the backbone, and " if cost.images else ""
     return (
         f"{seconds_text(view.wall_seconds)} for "
         f"{plural(cost.trainings, 'training')}{what}.{again} "
-        f"{cost.images:,} images went through the backbone, and {cost.heads:,} heads were trained."
+        f"{images}{cost.heads:,} heads were trained."
     )

@@ -9,14 +9,14 @@ from data.messages import plural
 from search.evidence.answer import Estimate
 from search.experiment.precisions import Part, Precision
 from search.experiment.trial import TrialRecord
-from search.report.view import SearchView
+from search.report.view import EXPECTED_BEST, SearchView
 from search.report.wording import (
-    amount_text,
     effect_text,
     estimate_text,
     number_text,
     percent_text,
     seconds_text,
+    size_text,
 )
 
 MOST_NAMED = 10
@@ -27,10 +27,11 @@ def facts(view: SearchView) -> list[tuple[str, str]]:
     """The few figures under the answer, each with its interval where it is a measurement."""
     found = []
     baseline = view.baseline("confirm") or view.baseline()
+    without = f"without augmentation{_which(baseline)}"
     if view.figure_name and (figure := view.figure(baseline)) is not None:
-        found.append((f"{view.figure_name} without augmentation", f"{figure:.3f}"))
+        found.append((f"{view.figure_name} {without}", f"{figure:.3f}"))
     if accuracy := view.accuracy(baseline):
-        found.append(("accuracy without augmentation", percent_text(*accuracy)))
+        found.append((f"accuracy {without}", percent_text(*accuracy)))
     if view.test and view.test.effect:
         found.append(("on the sealed test set", effect_text(view.test.effect, view.unit)))
     found.append(("settings tried", f"{view.num_settings:,}"))
@@ -40,6 +41,14 @@ def facts(view: SearchView) -> list[tuple[str, str]]:
         found.append(("images, classes", f"{images:,}, {len(dataset.class_names)}"))
     found.append(("time", seconds_text(view.wall_seconds)))
     return found
+
+
+def _which(baseline: TrialRecord | None) -> str:
+    """Of several trainings without augmentation, which one."""
+    if baseline is None:
+        return ""
+    phase = "confirmation" if baseline.kind == "confirm" else "search"
+    return f" ({number_text(baseline.trial)}, {phase})"
 
 
 def notices(view: SearchView) -> list[str]:
@@ -119,7 +128,7 @@ def precision_text(view: SearchView) -> str | None:
         return None
     said = ", ".join(f"{PART_NAMES[part]} in {' and '.join(used[part])}" for part in used)
     return (
-        f"{said[0].upper()}{said[1:]}: the numbers that the backbone computed in. A setting and no "
+        f"{_capital(said)}: the numbers that the backbone computed in. A setting and no "
         f"augmentation are always compared in the same.{_rests_on(used)}"
     )
 
@@ -136,16 +145,27 @@ def _rests_on(used: Mapping[Part, Sequence[Precision]]) -> str:
 
 def how_to_read_verdicts(view: SearchView) -> str:
     """Under the table of verdicts."""
-    half = amount_text(view.claims.negligible if view.claims else 0.0, view.unit, signed=False)
+    half = size_text(view.claims.negligible if view.claims else 0.0, view.unit)
     has_within = any(judged.within for judged in view.augmentations)
-    within = f' "{view.within_name}" is what it adds there.' if has_within else ""
+    within = f' "{_capital(view.within_name)}": what it adds there{_expected(view)}.'
+    within = within if has_within else ""
     return (
         "Intervals are simultaneous: in 95 of 100 searches all of them hold. HELPS and HURTS are "
         f"intervals that clear zero; NEGLIGIBLE is one that holds zero and lies within {half} "
-        f"{view.unit.name} either way; NO EVIDENCE is neither, and says which effect would have "
-        "been found 4 times in 5. An augmentation is judged at the strength shown; the range holds "
-        f"the strengths not shown to be worse than the best.{within}"
+        "either way; NO EVIDENCE is neither, and says which effect would have been found 4 times "
+        "in 5. An augmentation is judged at the strength shown; the range holds the strengths not "
+        f"shown to be worse than the best.{within}"
     )
+
+
+def _expected(view: SearchView) -> str:
+    if EXPECTED_BEST not in view.within_name:
+        return ""
+    return " (that setting is the one that all trials together let expect most of)"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def what_goes_with_what(view: SearchView) -> str | None:

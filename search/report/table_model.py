@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from search.report.glossary import meaning_of
+
 _Item = TypeVar("_Item")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NUMBER = re.compile(r"[+-]?([0-9.]+(e[+-]?[0-9]+)?)?")
@@ -45,8 +47,11 @@ class Column(Generic[_Item]):
 
 @dataclass(frozen=True)
 class Heading:
+    """about: what the glossary says of it."""
+
     text: str
     kind: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,9 @@ class Table:
         items: Iterable[_Item],
         left_out: int = 0,
     ) -> "Table":
-        headings = tuple(Heading(column.heading, column.kind) for column in columns)
+        headings = tuple(
+            Heading(column.heading, column.kind, meaning_of(column.header)) for column in columns
+        )
         rows = tuple(tuple(column.cell(item) for column in columns) for item in items)
         return cls(name, headings, rows, left_out)
 

@@ -6,22 +6,21 @@ trials are `trial_tables`'.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from data.augmentations import AUGMENTATIONS
-from data.value_forms import is_number
 from search.experiment.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
+from search.report.answer import range_text
 from search.report.claim_view import Judged, WholeSetting
 from search.report.table_model import Cell, Column, Table
 from search.report.view import SearchView
 from search.report.wording import (
-    NUMBERED,
-    amount_text,
     effect_text,
     estimate_text,
     name_text,
     number_text,
     percent_text,
     settings_text,
+    size_text,
+    strength_text,
     value_text,
     what_text,
 )
@@ -53,39 +52,23 @@ def _verdict_columns(view: SearchView) -> Iterator[Column[Judged]]:
     yield Column("verdict", lambda judged: judged.verdict, kind="verdict")
     yield Column("strength", _strength, kind="number")
     yield Column(EFFECT, effect, unit.name, "number")
-    yield Column("range", _range, kind="number")
+    yield Column("range", range_text, kind="number")
     yield Column(view.within_name, within, kind="number")
     yield Column("note", lambda judged: _note(judged, view), kind="long")
 
 
 def _strength(judged: Judged) -> str:
     strength = judged.claims.strength if judged.claims else None
-    return "" if strength is None else value_text(strength)
-
-
-def _range(judged: Judged) -> str:
-    """The strengths not shown to be worse than the best."""
-    found = judged.claims.strengths if judged.claims else None
-    if found is None:
-        return ""
-    first, last = (_end(judged.name, value) for value in (found.first, found.last))
-    pair = isinstance(found.last, list | tuple)
-    ends = first if first == last else f"{first}{' … ' if pair else ' to '}{last}"
-    return f"{ends}, best at its edge" if found.at_edge else ends
-
-
-def _end(name: str, value: Any) -> str:
-    """A strength in words; what is no number and changes nothing is off."""
-    record = AUGMENTATIONS[name]
-    is_off = not is_number(value) and record.parse(value) == record.identity
-    return "off" if is_off else value_text(value)
+    return "" if strength is None else strength_text(judged.name, strength)
 
 
 def _note(judged: Judged, view: SearchView) -> str:
-    notes = list(judged.doubts)
+    notes = [*([judged.sets] if judged.sets else []), *judged.doubts]
     if judged.verdict == "NO EVIDENCE" and judged.measured:
-        least = amount_text(judged.measured.detectable, view.unit, signed=False)
+        least = size_text(judged.measured.detectable, view.unit)
         notes.append(f"{least} would have been found 4 times in 5")
+    if judged.is_read_off:
+        notes.append("read off the curve: no training had this strength")
     if (look := view.look_of(judged.name)) is not None:
         notes.append(f"as known at look {look} of {len(view.evidence.looks)}")
     return "; ".join(notes)
@@ -100,13 +83,10 @@ def whole_table(view: SearchView) -> Table:
         shown = effect_text(whole.source.effect, unit, named=False)
         return f"{number_text(whole.source.trial)}: {shown}"
 
-    def word(whole: WholeSetting) -> str:
-        return whole.verdict + (", recommended" if whole.is_recommended else "")
-
     unit = view.unit
     columns: Sequence[Column[WholeSetting]] = (
         Column("setting", lambda whole: _whole_text(whole, view)),
-        Column("verdict", word, kind="strong"),
+        Column("verdict", lambda whole: whole.verdict, kind="verdict"),
         Column(EFFECT, lambda w: estimate_text(w.measured, unit, named=False), unit.name),
         Column("in the search, that training alone", searched),
         Column("note", lambda whole: "; ".join(whole.doubts), kind="long"),
@@ -117,8 +97,8 @@ def whole_table(view: SearchView) -> Table:
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
     settings = settings_text(whole.settings, view.image_size)
-    is_numbered = NUMBERED.fullmatch(whole.label) is not None
-    return settings if is_numbered else f"{whole.label}: {settings}"
+    name = view.named(whole.label)
+    return f"{name}: {settings}" if name else settings
 
 
 def best_trials_table(view: SearchView) -> Table:
@@ -181,7 +161,7 @@ def by_class_table(view: SearchView) -> Table:
 def class_table(view: SearchView) -> Table:
     """Images per class in each split, and a last row of totals."""
     if view.opened is None:
-        return Table.of("Images a class", (), ())
+        return Table.of("Images per class", (), ())
     data = view.opened.dataset
     counts = [data.counts.get(split, ()) or (0,) * len(data.class_names) for split in SPLITS]
     rows = list(zip(data.class_names, zip(*counts, strict=True), strict=True))
@@ -189,7 +169,7 @@ def class_table(view: SearchView) -> Table:
     columns: list[Column[tuple[str, Sequence[int]]]] = [Column("class", lambda row: row[0])]
     columns += [_split_column(place) for place in range(len(SPLITS))]
     left_out = max(0, len(rows) - MOST_CLASSES)
-    return Table.of("Images a class", columns, [*rows[:MOST_CLASSES], totals], left_out)
+    return Table.of("Images per class", columns, [*rows[:MOST_CLASSES], totals], left_out)
 
 
 def _split_column(place: int) -> Column[tuple[str, Sequence[int]]]:
@@ -206,7 +186,7 @@ def safety_table(view: SearchView) -> Table:
         ),
         Column("accuracy (95 %)", lambda probe: percent_text(probe.accuracy, probe.accuracy_ci)),
         Column(
-            "of clean images",
+            "on clean images (95 %)",
             lambda probe: percent_text(probe.clean_accuracy, probe.clean_accuracy_ci),
         ),
         Column("fill", lambda probe: f"{100 * probe.fill_share:.1f} %"),
@@ -245,7 +225,7 @@ def version_table(view: SearchView) -> Table:
             rows.append(("dataset", view.opened.dataset.digest))
         rows += _flat(view.opened.environment)
     columns: Sequence[Column[tuple[str, str]]] = (
-        Column("what", lambda row: row[0]),
+        Column("name", lambda row: row[0]),
         Column("value", lambda row: redacted(row[1])),
     )
     return Table.of("Versions and hashes", columns, rows)

@@ -5,13 +5,14 @@ nothing. What is printed at the end is `closing`.
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from data.messages import plural
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord
-from search.report.measures import trained_seconds
-from search.report.time_left import TimeLeft
+from search.report.measures import given_text, trained_seconds
+from search.report.time_left import ExpectedWork, TimeLeft, share_done
 from search.report.wording import (
     effect_text,
     name_text,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 
 QUIET_SECONDS = 300.0  # of a log, at the most, while a trial goes through its epochs
+BAR_NAME = 44  # signs of a trial beside its bar
+QUIET_BEFORE = 10.0  # the same while images are decoded, before the first trial
 
 
 def stderr_console() -> "Console":
@@ -54,6 +57,8 @@ class Progress:
         self._bars = None if is_plain(self._console) else _LiveBars(self._console)
         self._work: Callable[[TrialRecord], float] = lambda record: 1.0
         self._left = TimeLeft({}, clock)
+        self._began: float | None = None  # what the share of the whole is counted from
+        self._opened = clock()
         self._phase, self._total, self._told = "", 0, 0
         self._running: dict[int, TrialRecord] = {}
         self._spoke = clock()
@@ -64,14 +69,19 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def expect(
-        self, plan: Mapping[str, float], work: Callable[[TrialRecord], float], workers: int = 1
-    ) -> None:
-        """What is to come, so that the time left is that of the whole search; without it, that of
-        the present phase. As `time_left.ExpectedWork` has it.
-        """
-        self._work = work
-        self._left = TimeLeft(plan, self._clock, workers)
+    def expect(self, expected: ExpectedWork, earlier_seconds: float = 0.0) -> None:
+        """What is to come, so that share and time left are those of the whole search; without it,
+        the time left is that of the present phase. earlier_seconds: that earlier sittings took."""
+        self._work = expected.of
+        self._left = TimeLeft(expected.plan, self._clock, expected.workers)
+        self._began = self._opened - earlier_seconds
+
+    def doing(self, text: str) -> None:
+        """What a phase is at, where that is no trial."""
+        if self._bars is None:
+            self.message(f"{self._phase}: {text}")
+        else:
+            self._bars.trial(text)
 
     def phase(self, name: str, total_trials: int | None) -> None:
         """A phase begins. `total_trials` is None where all of its trials are started before the
@@ -80,7 +90,7 @@ class Progress:
         self._running.clear()
         self._left.enter(name, total_trials)
         if self._bars is None:
-            self.message(f"{name}: {total_trials} trials" if total_trials else name)
+            self.message(f"{name}: {plural(total_trials, 'trial')}" if total_trials else name)
         else:
             self._bars.begin(name, self._total)
 
@@ -101,6 +111,8 @@ class Progress:
         self._left.within(fraction * self._work(due) if due else 0.0)
         if self._bars is not None:
             self._bars.within(fraction, text, self._time_left())
+        elif due is None and self._clock() - self._spoke >= QUIET_BEFORE:
+            self.message(f"{self._phase}: {text}")
 
     def trial_epoch(self, record: TrialRecord, report: EpochReport) -> None:
         """A running trial has finished an epoch; the bar shows the trial that is due next. A log
@@ -138,11 +150,17 @@ class Progress:
         if self._bars is not None and self._running:
             due = next(iter(self._running.values()))
             more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
-            self._bars.trial(name_text(due) + more)
+            self._bars.trial(name_text(due, BAR_NAME) + more)
 
     def _time_left(self) -> str:
         seconds = self._left.seconds()
-        return f"{seconds_text(seconds)} left" if seconds else ""
+        if not seconds:
+            return ""
+        left = f"{seconds_text(seconds)} left"
+        if self._began is None:
+            return left
+        share = share_done(self._clock() - self._began, seconds)
+        return f"{100 * share:.0f} % of the search, {left}"
 
     def _suffix(self) -> str:
         left = self._time_left() if self._bars is None else ""
@@ -195,7 +213,8 @@ class _LiveBars:
 
 
 def _outcome(record: TrialRecord) -> str:
-    result, name = record.result, name_text(record)
+    result, given = record.result, given_text(record)
+    name = f"{name_text(record)}, {given}" if given else name_text(record)
     if result is None:
         return f"{name}: no result"
     if result.status == "failed":

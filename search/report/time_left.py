@@ -26,6 +26,11 @@ def seconds_of(amounts: Mapping[str, float], rates: Mapping[str, float], workers
     return sum(amount * rates[kind] for kind, amount in amounts.items()) / workers
 
 
+def share_done(passed: float, left: float) -> float:
+    """Of the seconds that a search takes in all, the share that has passed."""
+    return passed / (passed + left) if passed > 0 else 0.0
+
+
 @dataclass(frozen=True)
 class ExpectedWork:
     """What a search has before it. plan: the work of each phase, in order, in any one unit. of:
@@ -110,6 +115,7 @@ class TimeLeft:
         self._plan, self._clock, self._workers = dict(plan), clock, workers
         self._phase = ""
         self._compiling = True  # until a trial of this sitting has ended
+        self._is_sure = False  # until a pace is known in which nothing was compiled
         self._pace = Pace()
         self._trials: int | None = None
         self._started = 0
@@ -133,6 +139,7 @@ class TimeLeft:
         """Work that was expected and need not be done. seconds: what it took, where an earlier
         sitting did it."""
         if seconds is not None and work > 0:
+            self._is_sure = self._pace.is_known
             self._pace.add(self._phase, seconds / work, is_first=not self._pace.is_known)
         self._begun += work
         self._done += work
@@ -146,26 +153,28 @@ class TimeLeft:
         """A trial has ended. seconds: how long it trained; None where that is not known."""
         self._done += work
         if seconds is not None and work > 0:
-            pace = (self._compiling and self._reported_pace()) or seconds / work
-            self._pace.add(self._phase, pace, is_first=self._compiling)
+            reported = self._reported_pace() if self._compiling else None
+            self._is_sure |= not self._compiling or reported is not None
+            self._pace.add(self._phase, reported or seconds / work, is_first=self._compiling)
             self._compiling = False
         self._since, self._reports = self._clock(), []
 
     def seconds(self) -> float | None:
-        """Seconds left; None while there is nothing that a pace could be taken from."""
+        """Seconds left; None while there is nothing that a pace could be taken from: the first
+        trial, in which all is compiled, may take many times what a later one does."""
         paces = self._rates()
         if paces is None:
             return None
         here = {"here": self._begun - self._done + self._unstarted()}
         later = {"later": sum(self._plan[phase] for phase in self._coming())}
-        since, done = (self._since, 0.0) if self._pace.is_known else self._reports[-1]
+        since, done = (self._since, 0.0) if self._is_sure else self._reports[-1]
         passed = self._clock() - since + done * paces["here"]
         running = max(0.0, seconds_of(here, paces, self._workers) - passed)
         return running + seconds_of(later, paces, self._workers)
 
     def _rates(self) -> dict[str, float] | None:
         """Seconds a unit of work, in this phase and in those to come."""
-        if not self._pace.is_known:  # the first trial may take hours
+        if not self._is_sure:  # the first trial may take hours
             reported = self._reported_pace()
             return None if reported is None else {"here": reported, "later": reported}
         return {"here": self._pace.usual(self._phase), "later": self._pace.usual()}

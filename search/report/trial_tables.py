@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.augmentations import visible_value
+from data.augmentations import AUGMENTATIONS, visible_value
 from data.files import write_atomically
+from data.value_forms import is_number
 from search.evidence.answer import Estimate
 from search.experiment.trial import TrialRecord
 from search.report.measures import best_epoch, heads_cut, trained_seconds
@@ -20,6 +21,7 @@ from search.report.wording import (
     estimate_text,
     number_text,
     percent_text,
+    strength_text,
     value_text,
     what_text,
 )
@@ -96,13 +98,17 @@ def _setting_column(name: str) -> Column[TrialRecord]:
         value = record.settings.get(name)
         if value is None:
             return Cell("")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
         visible = visible_value(name, value, record.spec.dataset.image_size)
-        return Cell(
-            "0" if visible is None else value_text(visible), float(value) if number else None
-        )
+        if visible is None:
+            visible = AUGMENTATIONS[name].identity
+        text = strength_text if name in AUGMENTATIONS else _plain_text
+        return Cell(text(name, visible), float(value) if is_number(value) else None)
 
     return Column(name, value, kind="setting")
+
+
+def _plain_text(name: str, value: Any) -> str:
+    return value_text(value)
 
 
 def _spent_columns() -> Iterator[Column[TrialRecord]]:

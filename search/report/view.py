@@ -7,7 +7,7 @@ and here what is recommended. The answer's words are `answer`'s, sentences `sent
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,9 +16,10 @@ from search.evidence.answer import Estimate, candidates, disagree
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
-from search.report.wording import settings_text
+from search.report.wording import UNNAMED, settings_text
 
 NO_AUGMENTATION = "no augmentation"
+RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,10 @@ class SearchView(ClaimView):
         if found is None:
             return None
         name, rests_on = self._whole_name(found.label), self._trained_as(found.label)
-        return self._judged(name, found.measured, rests_on=rests_on)
+        record = self._record_of(found.label)
+        own = record.spec.settings.augmentation if record else {}
+        sets = settings_text(searched_part(found.settings) or own, self.image_size)
+        return replace(self._judged(name, found.measured, rests_on=rests_on), sets=sets)
 
     @property
     def used_gain(self) -> Judged | None:
@@ -123,19 +127,28 @@ class SearchView(ClaimView):
     @cached_property
     def whole_name(self) -> str:
         """Of the setting whose effect stands above the single augmentations'."""
-        return self.policy.name if self.policy else "policy as a whole"
+        return self.policy.name if self.policy else RECOMMENDED_SETTING
 
     def _whole_name(self, label: str) -> str:
-        if self.used:
-            return "policy as a whole"
-        expected = self.claims is not None and label == self.claims.recommended
-        return "expected best, whole" if expected else f"{label}, whole"
+        return self.named(label) or "best setting measured"
+
+    def named(self, label: str) -> str:
+        """A whole setting's name; empty where it has none but what it sets."""
+        if self.used and label == self.used_label:
+            return RECOMMENDED_SETTING
+        if self.claims is not None and label == self.claims.recommended:
+            return EXPECTED_BEST
+        return "" if UNNAMED.fullmatch(label) else label
+
+    def in_words(self, label: str, settings: Mapping[str, Any]) -> str:
+        """A whole setting, by its name where it has one."""
+        return self.named(label) or settings_text(settings, self.image_size)
 
     @property
     def within_name(self) -> str:
         """Beside what it was seen what an augmentation adds."""
         is_used = self.used and self.claims and self.used_label == self.claims.recommended
-        return "beside the policy" if is_used else "beside the expected best"
+        return f"beside the {RECOMMENDED_SETTING if is_used else EXPECTED_BEST}"
 
     @property
     def only_one_recommended(self) -> tuple[str, ...]:

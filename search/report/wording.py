@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, visible_settings
+from data.value_forms import is_number
 from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
 from search.experiment.trial import Effect, TrialRecord
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
-NAME_WIDTH = 52  # signs of a trial's name where nothing is said of room
+NAME_WIDTH = 80  # signs of a trial's name where nothing is said of room
+MORE_DIGITS = 2  # at the most, so that what is not 0 is not told as 0
 AGAIN = {"confirm": "again: ", "test": "test: "}  # kinds that train what other trials were
-# A label that counts what an algorithm proposed, and names nothing: no number of a trial.
-NUMBERED = re.compile(r"setting \d+")
+# Labels that say what an algorithm did, and no number of a trial: such a setting goes by what it
+# sets.
+UNNAMED = re.compile(r"setting \d+|expected best")
 
 
 def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | None = None) -> str:
@@ -29,13 +32,27 @@ def amount_text(value: float, unit: Unit, *, signed: bool = True, digits: int | 
     return f"{sign}{abs(amount):.{digits}f}"
 
 
-def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
-    """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; a decimal more if one rounds
-    to 0."""
-    bounds_vanish = any(
-        bound and not round(bound * unit.factor, unit.digits) for bound in (low, high)
+def digits_of(unit: Unit, *values: float) -> int:
+    """The decimals of values that are told together: more than usual where one that is not 0 would
+    be told as 0."""
+    usual, most = unit.digits, unit.digits + MORE_DIGITS
+    shown = (
+        digits
+        for digits in range(usual, most)
+        if all(round(value * unit.factor, digits) for value in values if value)
     )
-    digits = unit.digits + bounds_vanish
+    return next(shown, most)
+
+
+def size_text(value: float, unit: Unit) -> str:
+    """An amount without a sign, with its unit: "1.2 points", "0.04 points"."""
+    return f"{amount_text(value, unit, signed=False, digits=digits_of(unit, value))} {unit.name}"
+
+
+def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: bool = True) -> str:
+    """A difference and its 95 % interval, "+1.2 points (0.4 to 2.0)"; with more decimals where one
+    of the three would round to 0."""
+    digits = digits_of(unit, delta, low, high)
     middle = f" {unit.name}" if named else ""
     ends = (amount_text(bound, unit, signed=False, digits=digits) for bound in (low, high))
     return f"{amount_text(delta, unit, digits=digits)}{middle} ({' to '.join(ends)})"
@@ -73,27 +90,23 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def settings_text(augmentation: Mapping[str, Any], size: int) -> str:
+def strength_text(name: str, value: Any) -> str:
+    """A strength of an augmentation for people: numbers and pairs as `value_text` has them, "on",
+    and "off" for what is no number and changes nothing."""
+    record = AUGMENTATIONS[name]
+    if not is_number(value) and record.parse(value) == record.identity:
+        return "off"
+    return "on" if value is True else value_text(value)
+
+
+def settings_text(augmentation: Mapping[str, Any], size: int, limit: int | None = None) -> str:
     """An augmentation as a list for people: "rotation_range 15, zoom_range 0.1, horizontal_flip".
 
     Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
-    are left out.
+    are left out. limit: the most signs; settings that go beyond it are counted, whole:
+    "rotation_range 15 and 2 more".
     """
     texts = [f"{name}{text}" for name, text in _setting_texts(augmentation, size).items()]
-    return ", ".join(texts) or _nothing(augmentation, size)
-
-
-def short_settings_text(
-    augmentation: Mapping[str, Any], size: int, limit: int | None = None
-) -> str:
-    """The same for labels, without the ending "_range": "rotation 15, zoom 0.1, horizontal_flip".
-
-    limit: the most signs; settings that go beyond it are counted, whole: "rotation 15 and 2 more".
-    """
-    texts = [
-        f"{name.removesuffix('_range')}{text}"
-        for name, text in _setting_texts(augmentation, size).items()
-    ]
     whole = ", ".join(texts) or _nothing(augmentation, size)
     if limit is None or len(whole) <= limit:
         return whole
@@ -103,16 +116,9 @@ def short_settings_text(
     return next((text for text in cut if len(text) <= limit), f"{len(texts)} settings")
 
 
-def settings_of(record: TrialRecord) -> str:
+def settings_of(record: TrialRecord, limit: int | None = None) -> str:
     """`settings_text` of a trial's augmentation, at the size of its images."""
-    return settings_text(record.spec.settings.augmentation, record.spec.dataset.image_size)
-
-
-def short_settings_of(record: TrialRecord, limit: int | None = None) -> str:
-    """`short_settings_text` of a trial's augmentation, at the size of its images."""
-    return short_settings_text(
-        record.spec.settings.augmentation, record.spec.dataset.image_size, limit
-    )
+    return settings_text(record.spec.settings.augmentation, record.spec.dataset.image_size, limit)
 
 
 def number_text(trial: int) -> str:
@@ -123,13 +129,13 @@ def number_text(trial: int) -> str:
 def has_name(record: TrialRecord) -> bool:
     """Whether a trial goes by a name of its own, as controls and ablations do, and not by its
     settings."""
-    return record.kind != "trial" and NUMBERED.fullmatch(record.label) is None
+    return record.kind != "trial" and UNNAMED.fullmatch(record.label) is None
 
 
 def name_text(record: TrialRecord, limit: int = NAME_WIDTH) -> str:
-    """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation 15, zoom
-    0.1", "#1 course settings"; "#10 again: zoom 0.1" where a setting is confirmed."""
-    what = shortened(record.label, limit) if has_name(record) else short_settings_of(record, limit)
+    """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation_range 15",
+    "#1 course settings"; "#10 again: zoom_range 0.1" where a setting is confirmed."""
+    what = shortened(record.label, limit) if has_name(record) else settings_of(record, limit)
     return f"{number_text(record.trial)} {AGAIN.get(record.kind, '')}{what}"
 
 

@@ -230,7 +230,7 @@ def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
         raise UserError(
             f"{BUILD}: the model of {name} is compiled with the loss {given}, which does not say "
             f"how its outputs are read for {num_classes} classes; allowed: sparse or categorical "
-            "crossentropy (focal too) on one output a class; binary crossentropy on one output "
+            "crossentropy (focal too) on one output per class; binary crossentropy on one output "
             "for two classes"
         )
     logits = bool(getattr(loss, "from_logits", False))

@@ -20,7 +20,7 @@ from search.experiment.trial import Frozen
 from search.journal.state import SearchState
 from search.report.answer import answer
 from search.report.view import SearchView
-from search.report.wording import effect_text, short_settings_of
+from search.report.wording import effect_text, settings_of
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, Index, fingerprints
 
@@ -80,7 +80,7 @@ def submission_of(
         seed=config["seed"],
         question=_hash(question(config))[:8],
         verdict=view.policy.verdict if view.policy else "NO EVIDENCE",
-        best=short_settings_of(best, BEST_WIDTH) if best else "none",
+        best=settings_of(best, BEST_WIDTH) if best else "none",
         delta=effect_text(best.effect if best else None, view.unit),
         answer=answer(view),
         num_trials=len(state.records),
