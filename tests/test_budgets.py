@@ -17,8 +17,8 @@ from search.report.sentences import fresh_text, notices
 from search.report.summary import summarize
 from search.report.trial_tables import trial_table
 from search.report.view import SearchView
-from search.tracking.mlflow_values import trial_row
-from search.tracking.search_run import describe
+from search.tracking.descriptions import describe
+from search.tracking.trial_run import trial_row
 
 STRENGTHS: tuple[dict[str, float], ...] = (
     {},
@@ -91,7 +91,7 @@ def test_a_search_over_epochs_speaks_of_epochs() -> None:
     given = table.headings.index("epochs given")
     assert [row[given].text for row in table.rows[1:]] == ["1"] * 4 + ["9"] * 4
     assert "views" not in (rungs_sentence(view) or "")
-    assert trial_row("x", state.records[1]).params["rung_epochs"] == "1"
+    assert trial_row(view, state.records[1]).params["rung_epochs"] == "1"
 
 
 def test_heads_that_a_rung_paused_were_not_cut_by_max_epochs() -> None:

@@ -30,7 +30,7 @@ from search.report.answer import beside_answer
 from search.report.summary import summarize
 from search.report.tables import verdict_table
 from search.report.view import SearchView
-from search.tracking.search_run import describe
+from search.tracking.descriptions import describe
 from search.training.progress import OnEpoch
 
 LOOKS = [0.4, 0.7, 1]

@@ -15,7 +15,7 @@ from search.evidence.shortfall import MOST_SEEDS, Blur, blur_of, what_would_show
 from search.report.answer import answer
 from search.report.summary import summarize
 from search.report.view import SearchView
-from search.tracking.search_run import describe
+from search.tracking.descriptions import describe
 
 CRITICAL, POWERED = 2.9, 2.9 + 0.8416
 NOW = Size(seeds=4, folds=5, images=1000)

@@ -12,6 +12,7 @@ from states import SCRIPT, make_state, without_recommendation
 from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
 from search.report.closing import print_closing
+from search.report.dashboard import DashboardPlace, keep_dashboard
 from search.report.terminal import Progress, is_plain
 from search.report.time_left import ExpectedWork
 from search.training.progress import EpochReport
@@ -209,6 +210,14 @@ def test_the_closing_table_says_where_to_look_next(tmp_path: Path) -> None:
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in text
     assert "s3cret" not in text
     assert "trials.csv" not in text  # it is not there
+
+
+def test_the_last_line_opens_the_searchs_view_in_mlflow(tmp_path: Path) -> None:
+    keep_dashboard(DashboardPlace("http://127.0.0.1:5000", "3", "0123abcd"), tmp_path)
+    to = console()
+    print_closing(result(run_dir=tmp_path), to)
+    last = written(to).split()[-1]
+    assert last.startswith("http://127.0.0.1:5000/#/experiments/3/runs?viewStateShareKey=0123abcd")
 
 
 def test_a_finished_search_run_again_says_that_nothing_was_trained() -> None:

@@ -10,9 +10,11 @@ from mlflow_reader import artifacts_of, child_in, contents, mlflow_client, paren
 from states import make_state
 
 from search.journal.state import SearchState
+from search.report.view import SearchView
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import PARENT_TAG, trial_row
+from search.tracking.mlflow_values import PARENT_TAG
 from search.tracking.tracker import Tracker
+from search.tracking.trial_run import trial_row
 
 # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
@@ -40,11 +42,12 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     record, child = state.records[3], child_in(mlflow_uri, 3)
     assert child.info.run_name == "#3 rotation 15, width_shift 0.1, zoom 0.1"
     assert (child.info.start_time, child.info.end_time) == (
-        record.asked_at * 1000,
+        (record.told_at - 7.25) * 1000,  # when its training began, which it had waited for
         record.told_at * 1000,
     )
     assert (child.data.params["rotation_range"], child.data.params["views"]) == ("15", "16")
-    assert child.data.metrics["ci_low"] == 100 * record.effect.ci_low  # in points
+    assert child.data.metrics["effect"] == pytest.approx(100 * record.effect.delta)  # in points
+    assert child.data.tags["interval"] == "0.9 to 1.9"
     history = mlflow_client(mlflow_uri).get_metric_history(child.info.run_id, "val_accuracy")
     assert [(m.step, m.value) for m in history] == list(
         enumerate(record.result.curve.val_accuracy, start=1)
@@ -82,7 +85,10 @@ def test_a_later_sitting_adds_only_what_is_missing(mlflow_uri, run_dir):
 def test_a_trial_left_half_sent_is_made_again_without_doubled_points(mlflow_uri, run_dir):
     state = make_state("controls")
     Tracker(mlflow_uri, "digits", run_dir).project(make_state("opened"))
-    store, row = Store(mlflow_uri, "digits", run_dir), trial_row(SEARCH_ID, state.records[1])
+    store, row = (
+        Store(mlflow_uri, "digits", run_dir),
+        trial_row(SearchView(state), state.records[1]),
+    )
     half = store.create(row, {PARENT_TAG: parent_in(mlflow_uri).info.run_id})
     store.write(half, row.points[:10], {}, {})
     Tracker(mlflow_uri, "digits", run_dir).project(state)

@@ -34,6 +34,7 @@ class Seen:
     experiment: str
     parent: str
     trial: str
+    view: str
 
     def open(self, address: str) -> Any:
         self.page.goto(address)
@@ -86,6 +87,7 @@ def seen(
         address,
         f"{address}/runs/{runs[None]}",
         f"{address}/runs/{runs['3']}",
+        f"{address}/runs?viewStateShareKey=dashboard&compareRunsMode=CHART",
     )
 
 
@@ -134,9 +136,53 @@ def test_trials_stand_below_their_search(seen):
     page.get_by_role("link", name="#3 rotation 15, width_shift 0.1, zoom 0.1").wait_for()
 
 
+def test_the_experiments_description_leads_to_the_saved_view(seen):
+    page = seen.open(f"{seen.experiment}/runs?workflowType=machine_learning")
+    note = page.get_by_text("Which augmentations help on digits?")
+    note.wait_for()
+    assert "Use rotation_range 15" in note.locator("..").inner_text()
+    page.locator("[data-component-id='mlflow.experiment.metadata_editor.expand_button']").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Its trials").click()
+    view = opened.value
+    view.set_default_timeout(SECONDS * 1000)
+    view.get_by_role("link", name="#10 again: rotation 15, width_shift 0.1, zoom 0.1").wait_for()
+    names = view.get_by_role("gridcell").get_by_role("link").all_inner_texts()
+    assert names[:3] == [
+        "digits",
+        "#10 again: rotation 15, width_shift 0.1, zoom 0.1",
+        "#3 rotation 15, width_shift 0.1, zoom 0.1",
+    ]
+    for column in ("effect", "interval", "verdict", "rotation_range"):
+        view.locator(f"[role=columnheader][col-id$='`{column}`']").wait_for()
+    assert view.get_by_text("0.7 to 1.7", exact=True).count() == 3
+    assert view.get_by_role("gridcell", name="HELPS", exact=True).count() == 5
+    view.close()
+
+
+def test_the_saved_views_charts_are_of_what_was_searched(seen):
+    seen.open("about:blank")  # as a link opens it: in a window of its own
+    page = seen.open(seen.view)
+    for chart in ("answer/effects", "Parallel Coordinates", "effect by strength"):
+        page.get_by_text(chart).first.wait_for()
+    axes = page.locator(".parcoords text.label")
+    axes.first.wait_for()
+    names = axes.all_text_contents()  # those that find no room are shortened
+    assert (len(names), names[0], names[-1]) == (5, "rotation_range", "effect")
+
+
+def test_a_trials_description_says_its_verdict_and_its_setting(seen):
+    page = seen.open(seen.trial)
+    page.get_by_text("HELPS: +1.2 points (0.7 to 1.7)").wait_for()
+    page.get_by_text("rotation_range 15, width_shift_range 0.1, zoom_range 0.1").first.wait_for()
+
+
 def test_the_registered_model_says_what_it_takes(seen):
     page = seen.open(f"{seen.address}/#/models/dashboard/versions/1")
     page.get_by_text("probabilities").first.wait_for()
+    page.get_by_text("Accuracy on the sealed test set: 96.3 %").wait_for()
+    page.get_by_text("layers.RandomRotation").wait_for()
+    page.get_by_text("@ winner").first.wait_for()
     verdict = page.get_by_text("HELPS", exact=True)
     verdict.wait_for()
     assert verdict.is_visible()

@@ -81,7 +81,7 @@ def test_a_trial_followed_live_ends_as_one_sent_whole(mlflow_uri, run_dir, tmp_p
     assert (ours.info.status, ours.info.end_time) == (theirs.info.status, theirs.info.end_time)
     assert ours.data.metrics == theirs.data.metrics
     assert ours.data.params == theirs.data.params
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "delta"):
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "effect"):
         assert curve_in(mlflow_uri, 8, name) == curve_in(whole, 8, name)
     before = contents(mlflow_uri)
     tracker.project(STATE)

@@ -101,6 +101,10 @@ def test_a_winner_is_registered_once_a_search(logged, mlflow_uri, winner, tmp_pa
     assert {v.tags["augsearch.search_id"] for v in versions} == {"0123456789abcdef", "fedcba"}
     assert {v.tags["verdict"] for v in versions} == {"HELPS"}
     assert all(v.description.startswith("**Use rotation_range 15") for v in versions)
+    assert {v.tags["test_accuracy"] for v in versions} == {"96.3 % (93.4 to 98.1)"}
+    Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
+    named = client(mlflow_uri).get_registered_model("digits- first-look").aliases
+    assert {name: str(version) for name, version in named.items()} == {"winner": "2"}
 
 
 def test_a_winner_left_half_stored_twice_is_stored_again(mlflow_uri, winner, tmp_path):

@@ -1,6 +1,10 @@
 """What MLflow is told, as values: rows of trials and of the search, the description."""
 
+import base64
 import json
+import re
+import zlib
+from pathlib import Path
 
 import pytest
 from states import COURSE, STARTED_AT, make_record, make_state
@@ -8,14 +12,22 @@ from states import COURSE, STARTED_AT, make_record, make_state
 from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.report.view import SearchView
-from search.tracking.mlflow_values import trial_row
-from search.tracking.search_run import (
+from search.tracking.descriptions import (
     MAX_CHARACTERS,
-    dataset_rows,
     describe,
+    describe_experiment,
+    describe_trial,
     describe_winner,
-    search_row,
 )
+from search.tracking.saved_view import Place, saved_view
+from search.tracking.search_run import dataset_rows, search_row
+from search.tracking.trial_run import claimed_of, order_text, trial_row
+
+PLACE = Place("7", "r" * 32, "0123456789abcdef", "runs/digits", frozenset({"report.html"}))
+
+
+def row_of(record: TrialRecord):
+    return trial_row(SearchView(make_state()), record)
 
 
 def record_of(state: SearchState, trial: int) -> TrialRecord:
@@ -24,28 +36,32 @@ def record_of(state: SearchState, trial: int) -> TrialRecord:
 
 def test_a_trial_is_the_same_row_whenever_it_is_made():
     first, second = make_state(), make_state("search")
-    assert trial_row("s", record_of(first, 3)) == trial_row("s", record_of(second, 3))
+    rows = [trial_row(SearchView(state), record_of(state, 3)) for state in (first, second)]
+    assert rows[0] == rows[1]
 
 
 def test_a_curve_has_a_point_an_epoch_from_one_within_the_trial():
     record = record_of(make_state(num_epochs=40), 3)
-    points = [point for point in trial_row("s", record).points if point.key == "val_loss"]
+    points = [point for point in row_of(record).points if point.key == "val_loss"]
     assert [point.step for point in points] == list(range(1, 41))
     assert [point.value for point in points] == list(record.result.curve.val_loss)
     assert (
-        record.asked_at * 1000 < points[0].timestamp < points[-1].timestamp == record.told_at * 1000
+        (record.told_at - 7.25) * 1000
+        < points[0].timestamp
+        < points[-1].timestamp
+        == record.told_at * 1000
     )
 
 
 def test_the_final_scores_do_not_continue_a_curve():
-    row = trial_row("s", record_of(make_state(), 3))
+    row = row_of(record_of(make_state(), 3))
     keys = {point.key for point in row.points if point.step == 0}
-    assert {"score", "delta", "ci_low", "ci_high", "p_value", "seconds", "final_accuracy"} <= keys
+    assert {"score", "effect", "seconds"} == keys  # few: the dashboard draws a chart of each
     assert not keys & {"loss", "accuracy", "val_loss", "val_accuracy"}
 
 
 def test_every_setting_is_a_param_of_its_own_name():
-    row = trial_row("s", make_record(1, "control", "course", COURSE, 0.0))
+    row = row_of(make_record(1, "control", "course", COURSE, 0.0))
     assert row.params["rotation_range"] == "15"
     assert row.params["horizontal_flip"] == "true"
     assert row.params["vertical_flip"] == "false"  # searched, and off here
@@ -53,20 +69,20 @@ def test_every_setting_is_a_param_of_its_own_name():
 
 
 def test_a_rung_shows_the_views_it_was_trained_with():
-    row = trial_row("s", make_record(4, "trial", "setting 4", {}, 0.0, rung=0, views=4))
+    row = row_of(make_record(4, "trial", "setting 4", {}, 0.0, rung=0, views=4))
     assert (row.params["views"], row.tags["augsearch.rung"]) == ("4", "0")
 
 
 def test_a_trained_network_shows_which_way_its_images_took():
     record = make_record(4, "trial", "setting 4", {}, 0.0)
-    assert "augsearch.path" not in trial_row("s", record).tags
+    assert "augsearch.path" not in row_of(record).tags
     way = "whole network: mixup and cutmix mix images"
     mixed = record.model_copy(update={"result": record.result.model_copy(update={"path": way})})
-    assert trial_row("s", mixed).tags["augsearch.path"] == way
+    assert row_of(mixed).tags["augsearch.path"] == way
 
 
 def test_a_failed_trial_has_its_reason_and_no_score():
-    row = trial_row("s", record_of(make_state(failed=(4,)), 4))
+    row = row_of(record_of(make_state(failed=(4,)), 4))
     assert row.status == "FAILED"
     assert row.tags["augsearch.error"] == "the loss is not finite (epoch 3)"
     assert row.points == ()
@@ -86,28 +102,24 @@ def test_the_search_has_the_status_of_its_journal(state, status):
     assert search_row(SearchView(state)).status == status
 
 
-def test_the_search_row_holds_verdicts_floor_test_and_cost():
+def test_the_search_row_holds_verdicts_effects_strengths_and_the_test():
     row = search_row(SearchView(make_state()))
     values = {point.key: point.value for point in row.points}
     assert row.tags["verdict.vertical_flip"] == "HURTS"
     assert row.tags["recommended"] == "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
-    points = [
-        values[name] for name in ("effect/vertical_flip", "null_floor", "best/delta", "test/delta")
-    ]
-    evidence, test = make_state().evidence, make_state().test
-    assert evidence is not None
-    assert test is not None
-    best = make_state().records[evidence.best_trial].effect.delta
-    assert points == pytest.approx([-2.3, 0.7, 100 * best, 100 * test.effect.delta])
-    assert values["seconds/search"] == 64
-    assert values["test/chosen_accuracy"] == pytest.approx(26 / 27)
+    assert row.tags["effect.vertical_flip"] == "−2.3 points (−2.8 to −1.8)"
+    assert (row.tags["strength.rotation_range"], row.tags["interval"]) == ("10", "0.7 to 1.7")
+    assert row.tags["test_accuracy"].startswith("96.3 % (")
+    assert values == pytest.approx(
+        {"effect": 1.2, "test_accuracy": 26 / 27, "trials_completed": 18, "seconds": 170}, abs=1e-6
+    )
 
 
 def test_progress_has_a_course_and_what_is_found_has_none():
     row = search_row(SearchView(make_state("search")))
     steps = {point.key: point.step for point in row.points}
-    assert (steps["trials_completed"], steps["images_extracted"]) == (9, 9)
-    assert (steps["null_floor"], steps["best/delta"]) == (0, 0)
+    assert (steps["trials_completed"], steps["seconds"]) == (9, 9)
+    assert steps["effect"] == 0
 
 
 def test_the_times_of_the_search_come_from_its_trials():
@@ -170,4 +182,93 @@ def test_a_registered_models_page_says_what_goes_in_and_comes_out():
     text = describe_winner(SearchView(make_state()), ("a|b", "c"))
     assert text.startswith("**Use rotation_range 15")
     assert "probabilities `[n, 2]` of: a\\|b, c." in text
+    assert "Accuracy on the sealed test set: 96.3 % (" in text
+    assert "layers.RandomRotation" in text
     assert len(describe_winner(SearchView(make_state()), ("a long name",) * 1000)) < MAX_CHARACTERS
+
+
+def test_every_trial_has_a_value_of_everything_that_is_searched():
+    state = make_state()
+    view = SearchView(state)
+    for record in state.records:
+        bare = record.model_copy(update={"settings": {}})
+        assert state.opened.space.keys() <= trial_row(view, bare).params.keys()
+    bare = record_of(state, 2).model_copy(update={"settings": {}})
+    assert trial_row(view, bare).params["rotation_range"] == "0.0"
+
+
+def test_a_verdict_takes_the_place_of_one_trainings_effect():
+    view = SearchView(make_state())
+    found = claimed_of(view, record_of(view.state, 10))
+    assert (found.tags["verdict"], found.tags["interval"]) == ("HELPS", "0.7 to 1.7")
+    assert found.effect.value == pytest.approx(1.2)
+    assert found.tags["mlflow.note.content"].startswith("**HELPS: +1.2 points (0.7 to 1.7)** of")
+    assert claimed_of(view, record_of(view.state, 4)) is None
+    early = SearchView(make_state("search"))
+    assert not [r for r in early.records if claimed_of(early, r)]
+
+
+def test_a_trial_without_a_verdict_says_so():
+    view = SearchView(make_state(failed=(6,)))
+    said = {number: describe_trial(view, record_of(view.state, number)) for number in (0, 4, 6)}
+    assert said[0].startswith("**No augmentation:** what the others are compared with.")
+    assert said[4].startswith("**No verdict: −5.2 points (−5.7 to −4.7)** of accuracy over no")
+    assert "rotation_range 40, width_shift_range 0.2, zoom_range 0.3, vertical_flip" in said[4]
+    assert said[6].startswith("**Failed:** the loss is not finite (epoch 3)")
+
+
+def test_trials_sort_as_text_by_group_and_then_by_effect():
+    effects = (4000.0, 12.3, 1.2, 0.4, 0.0, -0.5, -31.0)
+    texts = [order_text(group, effect) for group in "12" for effect in effects]
+    assert texts == sorted(texts)
+    assert texts[0] > "0"
+    assert texts[-1] < "3"
+
+
+def test_the_experiments_description_asks_answers_and_leads_on():
+    text = describe_experiment(SearchView(make_state()), PLACE)
+    assert text.startswith(
+        "**Which augmentations help on digits?** Use rotation_range 15, width_shift_range 0.1, "
+        "zoom_range 0.1: +1.2 points (0.7 to 1.7) of accuracy"
+    )
+    assert f"]({PLACE.runs})" in text
+    assert f"]({PLACE.artifact('report.html')})" in text
+    assert "winner.png" not in text  # which is not there
+    assert "python run_search.py run runs/digits/config.yaml" in text
+
+
+def test_the_saved_view_shows_what_was_searched_and_fits_a_tag():
+    view = SearchView(make_state())
+    files = frozenset({"figures/forest.png"})
+    envelope = json.loads(saved_view(view, files))
+    assert envelope["name"] == "digits, 2025-10-09 08:53: effects and verdicts"
+    state = json.loads(zlib.decompress(base64.b64decode(envelope["state"].partition(";")[2])))
+    assert state["selectedColumns"] == [
+        "metrics.`effect`",
+        "tags.`interval`",
+        "tags.`verdict`",
+        *(f"params.`{name}`" for name in view.opened.space),
+    ]
+    (parallel,) = [c for c in state["compareRunCharts"] if c["type"] == "PARALLEL"]
+    assert parallel["selectedParams"] == list(view.opened.space)
+    assert [c["imageKeys"] for c in state["compareRunCharts"] if c["type"] == "IMAGE"] == [
+        ["answer/effects"]
+    ]
+    wide = {f"setting_{number}_" + "x" * 240: {"min": 0, "max": 1} for number in range(40)}
+    opened = view.opened.model_copy(update={"space": wide})
+    longest = SearchView(view.state.model_copy(update={"opened": opened}))
+    assert len(saved_view(longest, files)) < MAX_CHARACTERS
+
+
+def test_every_name_is_in_the_page_of_the_dashboard():
+    state = make_state(failed=(6,))
+    view, text = SearchView(state), Path("docs/dashboard.md").read_text()
+    rows = [search_row(view), *(trial_row(view, record) for record in state.records)]
+    of_claims = [found.tags for r in state.records if (found := claimed_of(view, r))]
+    tags = {tag for tags in (*(row.tags for row in rows), *of_claims) for tag in tags}
+    augmentations = "|".join(view.opened.space)
+    names = {re.sub(rf"\.({augmentations})$", ".NAME", tag) for tag in tags}
+    names = {name for name in names if not name.startswith("mlflow.")}
+    names |= {point.key for row in rows for point in row.points}
+    unsaid = {n for n in names if f"`{n}`" not in text and f"`.{n.partition('.')[2]}`" not in text}
+    assert not unsaid

@@ -19,8 +19,9 @@ from search.report.terminal import Progress
 from search.report.time_left import ExpectedWork, seconds_of
 from search.report.view import SearchView
 from search.report.wording import name_text
-from search.tracking.mlflow_values import trial_row
-from search.tracking.search_run import describe, search_row
+from search.tracking.descriptions import describe
+from search.tracking.search_run import search_row
+from search.tracking.trial_run import trial_row
 
 ROOT = Path(__file__).parent.parent
 VIEWS = ("record_view.py", "claim_view.py", "view.py")
@@ -68,7 +69,7 @@ def test_a_trial_has_one_name() -> None:
     failed, confirmed, control = (state.records[number] for number in (5, 10, 1))
     assert name_text(failed) == "#5 rotation_range 10, zoom_range 0.1"
     assert name_text(failed) in page
-    assert trial_row("s", failed).name == name_text(failed)
+    assert trial_row(SearchView(state), failed).name == name_text(failed)
     assert name_text(confirmed) == (
         "#10 again: rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
     )

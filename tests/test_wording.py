@@ -36,7 +36,7 @@ from search.report.wording import (
     size_text,
     strength_text,
 )
-from search.tracking.search_run import describe
+from search.tracking.descriptions import describe
 
 POINTS = OBJECTIVES["accuracy"].unit
 

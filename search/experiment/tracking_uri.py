@@ -128,6 +128,17 @@ def mlflow_uri(uri: str) -> str:
     )
 
 
+def dashboard_address(uri: str) -> str | None:
+    """Where runs kept at `uri` are looked at, without credentials: the server, or where
+    `mlflow ui` listens by itself; None for databricks, which has addresses of its own."""
+    if kind_of(uri) in DATABASES:
+        return "http://127.0.0.1:5000"
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return None
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+
+
 def is_database(uri: str) -> bool:
     return kind_of(uri) in DATABASES
 

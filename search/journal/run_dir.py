@@ -27,9 +27,10 @@ WRITTEN_FILES = (
     *("config.yaml", "environment.json", "trials.csv"),
     *("summary.json", "winner.json", "report.html"),
 )
+DASHBOARD_FILE = "mlflow.json"  # where the search is to be seen in MLflow
 MADE_FILES = (
     *(*WRITTEN_FILES, "predictions", "views", "checkpoints", "logs"),
-    *("heads", "model", "previews", "figures"),
+    *("heads", "model", "previews", "figures", DASHBOARD_FILE),
 )
 LOST_ANSWERS = "restore it, or run the search again in this directory: it trains that trial again"
 

@@ -11,6 +11,7 @@ from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.contact_sheet import WINNER_SHEET
+from search.report.dashboard import read_dashboard
 from search.report.table_model import Table
 from search.report.tables import leak_table, verdict_table
 from search.report.terminal import is_plain, print_line, stderr_console
@@ -111,8 +112,10 @@ def _places(result: "SearchResult", view: SearchView) -> list[tuple[str, str]]:
     found = [(name, str(path)) for name, path in paths.items() if path.exists()]
     if result.tracking:
         found.append(("MLflow", redacted(result.tracking)))
-    uri = view.section("tracking").get("uri")
-    if uri and uri.startswith("sqlite:"):
+    uri = view.section("tracking").get("uri") or ""
+    if uri.startswith("sqlite:"):
         command = f"mlflow ui --backend-store-uri {shlex.quote(redacted(mlflow_uri(uri)))}"
         found.append(("" if result.tracking else "MLflow", command))
+    if place := read_dashboard(result.run_dir):
+        found.append(("", f"then {place.link}" if uri.startswith("sqlite:") else place.link))
     return found

@@ -22,6 +22,7 @@ from search.export.exporters import Policy, targets_of
 from search.report import sections, sentences, tables
 from search.report.answer import answer, beside_answer, with_answer
 from search.report.contact_sheet import MOST_SHEET_FILE_BYTES, WINNER_SHEET, check_sheet
+from search.report.dashboard import read_dashboard
 from search.report.figures import PagePicture, page_pictures
 from search.report.figures_training import curve_note
 from search.report.glossary import GLOSSARY
@@ -113,6 +114,7 @@ def render_report(view: SearchView, run_dir: Path, pictures: Mapping[str, PagePi
         title=view.opened.name if view.opened else run_dir.name,
         config=redacted(as_yaml(view.opened.config, allow_unicode=True)) if view.opened else "",
         config_file=f"{folder}/config.yaml",
+        dashboard=read_dashboard(run_dir),
         repeat=_repeat(folder),
         use=_use(view),
         use_commands=_use_commands(view, folder),

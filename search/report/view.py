@@ -13,6 +13,7 @@ from typing import Any
 
 from data.augmentations import is_option
 from search.evidence.answer import Estimate, candidates, disagree
+from search.evidence.findings import Score
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
@@ -159,6 +160,14 @@ class SearchView(ClaimView):
         own = next(claimed, None)
         names = [name for name in (own.settings if own else {}) if not is_option(name)]
         return tuple(names) if len(names) == 1 else ()
+
+    @property
+    def kept_score(self) -> Score | None:
+        """On the sealed test set, of the model that is kept."""
+        if self.test is None:
+            return None
+        chosen = self.test.chosen
+        return chosen if chosen and chosen.label == self.used_label else self.test.none
 
     @cached_property
     def on_test(self) -> Estimate | None:

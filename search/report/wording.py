@@ -54,8 +54,17 @@ def interval_text(delta: float, low: float, high: float, unit: Unit, *, named: b
     of the three would round to 0."""
     digits = digits_of(unit, delta, low, high)
     middle = f" {unit.name}" if named else ""
-    ends = (amount_text(bound, unit, signed=False, digits=digits) for bound in (low, high))
-    return f"{amount_text(delta, unit, digits=digits)}{middle} ({' to '.join(ends)})"
+    amount = amount_text(delta, unit, digits=digits)
+    return f"{amount}{middle} ({_ends(low, high, unit, digits)})"
+
+
+def ends_text(low: float, high: float, unit: Unit) -> str:
+    """An interval alone, "0.4 to 2.0"; with more decimals where an end would round to 0."""
+    return _ends(low, high, unit, digits_of(unit, low, high))
+
+
+def _ends(low: float, high: float, unit: Unit, digits: int) -> str:
+    return " to ".join(amount_text(end, unit, signed=False, digits=digits) for end in (low, high))
 
 
 def effect_text(effect: Effect | None, unit: Unit, *, named: bool = True) -> str:

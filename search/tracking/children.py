@@ -11,14 +11,18 @@ from pathlib import Path
 
 from search.experiment.secrets import redacted
 from search.experiment.trial import TrialRecord
+from search.report.view import SearchView
 from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import (
     PARENT_TAG,
     PREVIEW_TAG,
     FoundRun,
     Point,
-    curve_point_values,
     milliseconds,
+)
+from search.tracking.trial_run import (
+    claimed_of,
+    curve_point_values,
     running_row,
     trial_outcome,
     trial_row,
@@ -34,13 +38,14 @@ class Child:
     them.
 
     epochs: those sent while the trial runs, by this very sender; None where it is not known which
-    points the run has.
+    points the run has. tags: as far as they are known, for what was said of it later.
     """
 
     run_id: str
     outcome: tuple[str, int | None]
     has_preview: bool = False
     epochs: set[int] | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,8 +75,12 @@ class Known:
             if run.trial in self.children:
                 store.delete(run.run_id)  # two senders at once have sent it twice
             elif run.trial is not None:
-                child = Child(run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags)
-                self.children[run.trial] = child
+                self.children[run.trial] = Child(
+                    run.run_id,
+                    (run.status, run.ended),
+                    PREVIEW_TAG in run.tags,
+                    tags={**run.tags},
+                )
 
     def drop_others(self, store: Store, trials: Set[int]) -> None:
         """Deletes the runs of trials that are none of the search any more, since an earlier one was
@@ -80,7 +89,7 @@ class Known:
             store.delete(self.children.pop(number).run_id)
 
 
-def send_running(store: Store, known: Known, trial: "RunningTrial") -> None:
+def send_running(store: Store, known: Known, view: SearchView, trial: "RunningTrial") -> None:
     """The epochs heard of since the last time; with the first of them, the run."""
     number = trial.record.trial
     child = known.children.get(number)
@@ -90,7 +99,8 @@ def send_running(store: Store, known: Known, trial: "RunningTrial") -> None:
         child = None
     params = {}
     if child is None:
-        row = running_row(known.search_id, trial.record)
+        begun = min(point.timestamp for points in trial.points.values() for point in points)
+        row = running_row(view, trial.record, begun)
         run_id = store.create(row, {PARENT_TAG: known.parent_id})
         child = known.children[number] = Child(run_id, (row.status, row.ended))
         params = row.params
@@ -103,9 +113,11 @@ def send_running(store: Store, known: Known, trial: "RunningTrial") -> None:
     child.epochs = sent.union(new)
 
 
-def send_ended(store: Store, known: Known, record: TrialRecord, preview: Path | None) -> None:
-    """All of a trial that has ended, less the epochs that its run has already. preview: its contact
-    sheet, if there is one."""
+def send_ended(
+    store: Store, known: Known, view: SearchView, record: TrialRecord, preview: Path | None
+) -> None:
+    """All of a trial that has ended, less what its run has already. preview: its contact sheet, if
+    there is one."""
     child, outcome = known.children.get(record.trial), trial_outcome(record)
     if child is not None and child.epochs is None and child.outcome != outcome:
         # Left open by a sender that died, or the trial was run again: made anew, so no point is
@@ -113,11 +125,15 @@ def send_ended(store: Store, known: Known, record: TrialRecord, preview: Path | 
         store.delete(child.run_id)
         child = None
     if child is None or child.epochs is not None:
-        known.children[record.trial] = _complete(store, known, record, child, preview)
-    elif preview is not None and not child.has_preview:
+        child = known.children[record.trial] = _complete(store, known, view, record, child)
+    if preview is not None and not child.has_preview:
         store.log_file(child.run_id, preview)
         store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
         child.has_preview = True
+    claimed = claimed_of(view, record)
+    if claimed is not None and not claimed.tags.items() <= child.tags.items():
+        store.write(child.run_id, [claimed.effect], {}, claimed.tags)
+        child.tags |= claimed.tags
 
 
 def end_running(store: Store, known: Known, ended: int | None) -> None:
@@ -129,21 +145,17 @@ def end_running(store: Store, known: Known, ended: int | None) -> None:
 
 
 def _complete(
-    store: Store, known: Known, record: TrialRecord, child: Child | None, preview: Path | None
+    store: Store, known: Known, view: SearchView, record: TrialRecord, child: Child | None
 ) -> Child:
-    row = trial_row(known.search_id, record)
+    row = trial_row(view, record)
     run_id = child.run_id if child else store.create(row, {PARENT_TAG: known.parent_id})
     sent = child.epochs if child and child.epochs else set()
     points = [point for point in row.points if point.step not in sent]  # what is final has step 0
-    tags = dict(row.tags) if child else {}
-    if preview is not None:
-        store.log_file(run_id, preview)
-        tags[PREVIEW_TAG] = preview.name
-    store.write(run_id, points, row.params, tags)
+    store.write(run_id, points, row.params, row.tags if child else {})
     if record.result and record.result.traceback:
         store.log_text(run_id, redacted(record.result.traceback), "traceback.txt")
     store.set_status(run_id, row.status, row.ended)
-    return Child(run_id, trial_outcome(record), preview is not None)
+    return Child(run_id, trial_outcome(record), tags=dict(row.tags))
 
 
 @dataclass

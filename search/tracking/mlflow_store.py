@@ -3,7 +3,6 @@ so that no active run and no global address is touched. What is written comes as
 decides `tracker`."""
 
 import json
-import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,9 @@ from search.tracking.mlflow_values import (
     Point,
     RunRow,
     Winner,
+    model_name,
 )
+from search.tracking.saved_view import SMALL, chart_name
 from search.tracking.store_guards import (
     hide_in_logs,
     make_whole,
@@ -37,6 +38,8 @@ METRICS_PER_BATCH, OTHERS_PER_BATCH = (
     800,
     100,
 )  # MLflow takes 1000 values a call, 100 params, 100 tags
+CHART_SIZE = (640, 640)  # pixels: fits beside the facts of a run
+ALIAS = "winner"  # of a registered model: what its newest search recommends
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
 
 
@@ -55,14 +58,14 @@ class Store:
             _ask_once()
         given = mlflow_uri(uri)
         self._client = MlflowClient(tracking_uri=given, registry_uri=given)
-        self._experiment_id = self._experiment(experiment, artifact_location(uri, run_dir))
+        self.experiment_id = self._experiment(experiment, artifact_location(uri, run_dir))
 
     def find(self, search_id: str, page_size: int) -> list[FoundRun]:
         """Every run of a search, deleted ones left out."""
         found, token = [], None
         while True:
             page = self._client.search_runs(
-                [self._experiment_id],
+                [self.experiment_id],
                 filter_string=f"tags.`{SEARCH_TAG}` = '{search_id}'",
                 max_results=page_size,
                 order_by=["attributes.start_time ASC"],
@@ -76,7 +79,7 @@ class Store:
     def create(self, row: RunRow, tags: Mapping[str, str]) -> str:
         """A run without metrics and params, RUNNING. Returns its id."""
         run = self._client.create_run(
-            self._experiment_id,
+            self.experiment_id,
             start_time=row.started,
             tags={**row.tags, **tags, **user_tag()},
             run_name=row.name,
@@ -137,6 +140,32 @@ class Store:
                 return
         self._client.log_artifact(run_id, str(path), folder)
 
+    def log_picture(self, run_id: str, path: Path, key: str) -> None:
+        """As a chart of the dashboard too, which what is no picture is not."""
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(path) as opened:
+                picture = opened.convert("RGB")
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+            return
+        small = picture.copy()
+        small.thumbnail(CHART_SIZE)
+        name = chart_name(key, run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            files = (Path(folder) / f"{name}.png", Path(folder) / f"{name}{SMALL}")
+            picture.save(files[0])
+            small.save(files[1], quality=90)
+            for file in files:
+                self._client.log_artifact(run_id, str(file), "images")
+        self._client.set_tag(run_id, "mlflow.loggedImages", "True")
+
+    def experiment_tags(self) -> dict[str, str]:
+        return dict(self._client.get_experiment(self.experiment_id).tags)
+
+    def set_experiment_tag(self, key: str, value: str) -> None:
+        self._client.set_experiment_tag(self.experiment_id, key, value)
+
     def log_text(self, run_id: str, text: str, name: str) -> None:
         self._client.log_text(run_id, text, name)
 
@@ -148,13 +177,16 @@ class Store:
 
         tags and about (Markdown) are shown with the version in the registry.
         """
-        name = re.sub(r"[/:]", "-", winner.registered_name)
+        name = model_name(winner.registered_name)
         versions = self._client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         if versions:
             version = versions[0].version
         else:
             model = self._stored_model(run_id) or self._store_model(run_id, winner)
             version = self._register(name, run_id, model, tags, about)
+        named = self._client.get_registered_model(name).aliases
+        if int(named.get(ALIAS, 0)) < int(version):
+            self._client.set_registered_model_alias(name, ALIAS, str(version))
         return LoggedWinner(f"models:/{name}/{version}", name, str(version))
 
     def _experiment(self, name: str, location: str | None) -> str:
@@ -198,7 +230,7 @@ class Store:
         from mlflow.entities import LoggedModelOutput
 
         model = self._client.create_logged_model(
-            self._experiment_id, name="winner", source_run_id=run_id, model_type="classifier"
+            self.experiment_id, name="winner", source_run_id=run_id, model_type="classifier"
         )
         self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         with tempfile.TemporaryDirectory() as folder:

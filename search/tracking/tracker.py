@@ -3,6 +3,7 @@ alone, so that sending twice changes nothing. Decides what is sent and when; `ml
 talking."""
 
 import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,21 +11,25 @@ from pathlib import Path
 from data.files import is_regular_within
 from data.messages import escaped
 from search.experiment.secrets import shown_uri
-from search.experiment.tracking_uri import checked_uri
+from search.experiment.tracking_uri import checked_uri, dashboard_address
 from search.experiment.trial import TrialRecord
 from search.journal.run_dir import WRITTEN_FILES
 from search.journal.state import SearchState
 from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
+from search.report.dashboard import DashboardPlace, keep_dashboard
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
 from search.tracking.children import Known, LiveTrials, end_running, send_ended, send_running
+from search.tracking.descriptions import describe_winner
+from search.tracking.experiment_page import send_experiment_page
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner
-from search.tracking.search_run import dataset_rows, describe_winner, opened_of, search_row
+from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner, opened_of
+from search.tracking.saved_view import PICTURES, Place
+from search.tracking.search_run import dataset_rows, search_row
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
 
-WINNER_TAGS = (SEARCH_TAG, "verdict", "recommended")
+WINNER_TAGS = (SEARCH_TAG, "verdict", "interval", "recommended", "test_accuracy")
 
 
 class Tracker:
@@ -188,7 +193,7 @@ class Tracker:
         known = self._look_up(store, view)
         for record in view.records:
             if record.result is not None:
-                self._send_ended(store, known, record)
+                self._send_ended(store, known, view, record)
         if view.status == "unfinished":
             self._project_live(store, view)
         else:
@@ -200,10 +205,10 @@ class Tracker:
         known = self._look_up(store, view)
         running = self._live.running()
         for record in self._live.ended():
-            self._send_ended(store, known, record)
+            self._send_ended(store, known, view, record)
         for trial in running:
             if trial.record.trial not in self._sent:
-                send_running(store, known, trial)
+                send_running(store, known, view, trial)
 
     def _look_up(self, store: Store, view: SearchView) -> Known:
         """The runs of this search, asked for once a sitting; the parent is made if it is
@@ -219,13 +224,17 @@ class Tracker:
             self._sent = self._sent | (known.ended_trials & told)
         return self._known
 
-    def _send_ended(self, store: Store, known: Known, record: TrialRecord) -> None:
-        send_ended(store, known, record, self._own_file(trial_sheet_name(record)))
+    def _send_ended(
+        self, store: Store, known: Known, view: SearchView, record: TrialRecord
+    ) -> None:
+        send_ended(store, known, view, record, self._own_file(trial_sheet_name(record)))
         self._sent = self._sent | {record.trial}
         self._live.forget(record.trial)
 
     def _project_search(self, store: Store, known: Known, view: SearchView) -> None:
-        row = search_row(view, self._expected)
+        files = {f"{folder}/{path.name}" if folder else path.name for path, folder in self._files()}
+        place = self._place(store, known, frozenset(files))
+        row = search_row(view, self._expected, place)
         points = [point for point in row.points if known.metrics.get(point.key) != point.value]
         params = {key: value for key, value in row.params.items() if key not in known.params}
         tags = {key: value for key, value in row.tags.items() if known.tags.get(key) != value}
@@ -240,10 +249,24 @@ class Tracker:
             stamp = (path.stat().st_mtime_ns, path.stat().st_size)
             if known.files.get(path) != stamp:
                 store.log_file(known.parent_id, path, folder)
+                if key := PICTURES.get(f"{folder}/{path.name}"):
+                    store.log_picture(known.parent_id, path, key)
                 known.files[path] = stamp
         if (known.status, known.ended) != (row.status, row.ended):
             store.set_status(known.parent_id, row.status, row.ended)
             known.status, known.ended = row.status, row.ended
+
+        send_experiment_page(store, view, place)
+        if address := dashboard_address(self._uri):
+            keep_dashboard(DashboardPlace(address, place.experiment, place.view), self._run_dir)
+
+    def _place(self, store: Store, known: Known, files: frozenset[str]) -> Place:
+        """As `report` names the run directory: an absolute path would tell everybody how this
+        machine is laid out."""
+        name = self._run_dir.name if self._run_dir.is_absolute() else str(self._run_dir)
+        return Place(
+            store.experiment_id, known.parent_id, known.search_id, shlex.quote(name), files
+        )
 
     def _files(self) -> Iterator[tuple[Path, str | None]]:
         figures = sorted((self._run_dir / "figures").glob("*.png"))
