@@ -38,13 +38,15 @@ PAIR: tuple[Precision, Precision] = ("float32", "int8")
 FOLDS, REPEATS = 5, 3  # of ridge heads
 RIDGE = 0.1  # times the mean square of a picture's features
 
+ALL = "all six on average"
+
 Answers = dict[str, np.ndarray]  # measure -> float64 [repeats, images], more being better
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One setting's effect by both precisions, and the difference, int8 less float32; each with its
-    standard error over images, in hundredths of the measure (points)."""
+    standard error over images, in hundredths of the measure (points). setting: or ALL."""
 
     data: str
     backbone: str
@@ -161,14 +163,21 @@ def compared(
         return found
 
     plain = answers({})
+    moved: dict[str, list[np.ndarray]] = {measure: [] for measure in plain[0]}
     for setting, augmentation in SETTINGS.items():
         tried = answers(augmentation)
-        for measure in plain[0]:
-            moved = [
-                (t[measure] - p[measure]).mean(axis=0) for t, p in zip(tried, plain, strict=True)
-            ]
-            effects = [_estimate(each) for each in (*moved, moved[1] - moved[0])]
-            yield Comparison(name, backbone, setting, measure, *effects)
+        for measure, so_far in moved.items():
+            pairs = zip(tried, plain, strict=True)
+            so_far.append(np.stack([(t[measure] - p[measure]).mean(axis=0) for t, p in pairs]))
+            yield _comparison((name, backbone, setting, measure), so_far[-1])
+    for measure, each in moved.items():
+        # All share one training without augmentation: averaged image by image, that is counted.
+        yield _comparison((name, backbone, ALL, measure), np.mean(each, axis=0))
+
+
+def _comparison(names: tuple[str, str, str, str], moved: np.ndarray) -> Comparison:
+    """moved: float64 [2, images], what the setting does to each image by both precisions."""
+    return Comparison(*names, *(_estimate(each) for each in (*moved, moved[1] - moved[0])))
 
 
 def _estimate(values: np.ndarray) -> tuple[float, float]:
@@ -242,15 +251,17 @@ def _row(each: Comparison) -> str:
 
 
 def summary(found: Sequence[Comparison]) -> str:
-    """Of one measure: the mean difference with its standard error, how large it is without sign,
-    and how often the two disagree in sign where either is called."""
-    apart = np.array([each.difference[0] for each in found])
-    error = apart.std(ddof=1) / np.sqrt(len(apart))
-    opposed = sum(each.opposed for each in found)
+    """Of one measure: the mean over data sets of the difference with its standard error over
+    images, and of single settings how large it is without sign, and how often the two disagree in
+    sign where either is called."""
+    means = np.array([each.difference for each in found if each.setting == ALL])
+    single = [each for each in found if each.setting != ALL]
+    mean, error = means[:, 0].mean(), np.sqrt((means[:, 1] ** 2).sum()) / len(means)
+    apart = np.abs([each.difference[0] for each in single]).mean()
+    opposed = sum(each.opposed for each in single)
     return (
-        f"{found[0].measure}: {len(found)} settings, int8 less float32 {apart.mean():+.2f} ± "
-        f"{error:.2f} on average, {np.abs(apart).mean():.2f} without sign; {opposed} of other sign "
-        "where either is called"
+        f"{found[0].measure}: {len(single)} settings, int8 less float32 {mean:+.2f} ± {error:.2f} "
+        f"on average, {apart:.2f} without sign; {opposed} of other sign where either is called"
     )
 
 

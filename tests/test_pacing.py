@@ -16,12 +16,14 @@ from search.driver.run_reading import open_run
 from search.driver.session import SessionOptions, run_search
 from search.driver.workload import (
     BEFORE_CONFIRMATION,
+    HEADS,
     Deadline,
     num_alone,
     trained_later,
     workload,
 )
 from search.experiment.config import ExperimentConfig
+from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.state import SearchState
 
@@ -70,6 +72,41 @@ def _told(deadline: Deadline, state: SearchState) -> Deadline:
     return deadline
 
 
+def test_confirmation_takes_as_long_as_the_precision_it_is_in(finished_run: Path) -> None:
+    config, speed = config_of(finished_run, max_hours=1.0), PRECISIONS["int8"].speed
+    slow, fast = workload(config), workload(config, "int8")
+    assert slow.num_trainings == fast.num_trainings
+    for name, phase in fast.phases.items():
+        is_searched = name in BEFORE_CONFIRMATION
+        assert phase.precision == ("int8" if is_searched else "float32")
+        views = phase.views / (speed if is_searched else 1.0)
+        assert phase.amount == pytest.approx(phase.heads * phase.trials + views)
+        assert (phase.amount < slow.phases[name].amount) is is_searched
+    assert fast.dearest < slow.dearest
+    searched = make_state("search").records[1]
+    told = searched.model_copy(
+        update={"spec": searched.spec.model_copy(update={"precision": "int8"})}
+    )
+    assert fast.of(told) - HEADS == pytest.approx((fast.of(searched) - HEADS) / speed)
+
+
+def test_a_deadline_leaves_a_search_in_int8_the_time_to_confirm_in_float32(
+    finished_run: Path,
+) -> None:
+    """Told the same trials in the same seconds: a unit of work takes longer where views count
+    less."""
+    config, state = config_of(finished_run, max_hours=1.0), make_state("search")
+    records = [
+        record.model_copy(update={"spec": record.spec.model_copy(update={"precision": "int8"})})
+        for record in state.records
+    ]
+    in_float32 = _told(Deadline(config, 0.0, 0.0), state)
+    in_int8 = Deadline(config, 0.0, 0.0, precision="int8")
+    for record in records:
+        in_int8.told(record)
+    assert in_int8.seconds_needed() > in_float32.seconds_needed()
+
+
 def test_the_plan_holds_as_many_trials_as_the_search_then_has(finished_run: Path) -> None:
     run = open_run(finished_run)
     fewest, most = trained_later(run.config)
@@ -114,7 +151,9 @@ def _taking(record: TrialRecord, seconds: float) -> TrialResult:
 def test_a_search_that_runs_out_of_time_confirms_the_best_it_has(
     finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hurried(config: ExperimentConfig, earlier: float, started: float) -> Deadline:
+    def hurried(
+        config: ExperimentConfig, earlier: float, started: float, precision: Precision
+    ) -> Deadline:
         return Deadline(config, 0.0, 0.0, Clock(1000.0))
 
     monkeypatch.setattr(session, "Deadline", hurried)

@@ -3,6 +3,8 @@ keeps to one precision in each of its parts."""
 
 import json
 import logging
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -10,12 +12,15 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 from small_search import Heard, sit, small_config, table_of
+from tampering import events_of, reseal
 from tiny_networks import noise, tiny_model
 
 from data.dataset import TEST, TRAIN, DataNotes, Dataset
 from data.errors import UserError
+from search.commands import check
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import SpecFactory
+from search.driver.workload import workload
 from search.experiment.config import ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Part, Precision
 from search.experiment.trial import Kind, Resources
@@ -26,6 +31,8 @@ from search.features.extractor import Extractor
 from search.features.precision_choice import Subject, choose_precision, require_precision
 from search.features.process_cache import numbers_identity
 from search.features.quantised import Int8Unavailable, Quantising, build_quantised
+from search.journal.journal_file import JournalError
+from search.verification.verify import verify
 
 TINY = [("small-cnn", "random")]
 
@@ -34,19 +41,21 @@ TINY = [("small-cnn", "random")]
 def _with_vnni(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every processor had it: OpenVINO computes without it too, only less well."""
     monkeypatch.setattr(devices, "processor_flags", lambda: frozenset({"avx512_vnni"}))
-    monkeypatch.setattr(precision_choice, "processor_flags", lambda: frozenset({"avx512_vnni"}))
+    monkeypatch.setattr(quantised, "processor_flags", lambda: frozenset({"avx512_vnni"}))
 
 
-def two_kinds(count: int = 40, alike: bool = False) -> Dataset:
-    """Dark and bright noise, 8 by 8; one in four is a test image. alike: of one grey."""
+def two_kinds(count: int = 40, alike: bool = False, **changes: Any) -> Dataset:
+    """Dark and bright noise, 8 by 8; one in four is a test image. alike: of one grey. changes: of
+    the fields of a Dataset."""
     labels = np.arange(count) % 2
     images = noise(count, 8) // 2 + 100 * labels.astype(np.uint8)[:, None, None, None]
     if alike:
         images = np.full_like(images, 90)
     splits = np.where(np.arange(count) % 4 == 3, TEST, TRAIN).astype(np.int8)
     names = tuple(f"{number}.png" for number in range(count))
-    notes = DataNotes()
-    return Dataset(images, labels.astype(np.int32), splits, ("dark", "bright"), names, "d", notes)
+    labels, notes = labels.astype(np.int32), DataNotes()
+    found = Dataset(images, labels, splits, ("dark", "bright"), names, "d", notes)
+    return replace(found, **changes)
 
 
 def subject(cache: Path, dataset: Dataset | None = None, **changes: Any) -> Subject:
@@ -93,13 +102,44 @@ def kept_folder(cache: Path) -> Path:
     return next(cache.glob("openvino/*/agreement.json")).parent
 
 
-@pytest.mark.parametrize("name", ["model.bin", "model.xml", "agreement.json"])
-def test_a_damaged_network_is_made_again_and_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
-) -> None:
-    expected = tiny_int8(tmp_path).extract([noise(5, 8)], 5)
-    file = kept_folder(tmp_path) / name
+def zero(file: Path) -> None:
     file.write_bytes(bytes(len(file.read_bytes())))
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def make_a_folder_of(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def make_a_file_of_its_folder(file: Path) -> None:
+    shutil.rmtree(file.parent)
+    file.parent.write_text("no folder")
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((name, zero) for name in ("model.bin", "model.xml", "agreement.json", "checksums")),
+        *(("model.bin", damage) for damage in (cut_short, Path.unlink, make_a_folder_of)),
+        ("checksums", make_a_folder_of),
+        ("model.bin", make_a_file_of_its_folder),
+    ],
+)
+def test_a_damaged_network_is_made_again_and_said(
+    cache: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    damage: Callable[[Path], None],
+) -> None:
+    shutil.copytree(cache, tmp_path, dirs_exist_ok=True)
+    expected = tiny_int8(cache).extract([noise(5, 8)], 5)
+    file = kept_folder(tmp_path) / name
+    damage(file)
     with caplog.at_level(logging.WARNING):
         again = tiny_int8(tmp_path)
     assert [r.message for r in caplog.records] == [f"{file.parent} is damaged and is made again"]
@@ -132,12 +172,12 @@ def refuse(*_: Any, **__: Any) -> Any:
             "quantises badly",
         ),
         (
-            lambda patch: patch.setattr(precision_choice, "processor_flags", frozenset),
+            lambda patch: patch.setattr(quantised, "processor_flags", frozenset),
             "this processor has no instructions",
         ),
         (
             lambda patch: patch.setattr(
-                precision_choice, "int8_versions", lambda: _raise("nncf is not installed")
+                quantised, "int8_versions", lambda: _raise("nncf is not installed")
             ),
             "nncf is not installed",
         ),
@@ -164,6 +204,14 @@ def _raise(reason: str) -> str:
     [
         ({"dataset": two_kinds(alike=True)}, "all alike"),
         ({"dataset": two_kinds(count=16)}, "there are 12 training images .* 20 are needed"),
+        (
+            {"dataset": two_kinds(splits=np.full(40, TEST, np.int8))},
+            "there are 0 training images .* 20 are needed",
+        ),
+        (
+            {"dataset": two_kinds(labels=np.zeros(40, np.int32))},
+            "the training images to calibrate it on are of one class",
+        ),
         ({"heads_alone": False}, "training.mode frozen"),
     ],
 )
@@ -180,6 +228,23 @@ def test_nothing_stands_in_for_int8_inside_a_trial(
     monkeypatch.setattr(quantised, "_import_nncf", refuse)
     with pytest.raises(Int8Unavailable, match="nobody knows"):
         tiny_int8(tmp_path)
+    # A worker's machine may be of another kind than the one where the search was prepared.
+    monkeypatch.setattr(quantised, "processor_flags", frozenset)
+    with pytest.raises(Int8Unavailable, match="no instructions"):
+        tiny_int8(tmp_path)
+
+
+def test_a_network_that_cannot_be_converted_is_told_in_a_line(tmp_path: Path) -> None:
+    """OpenVINO has no rule for Keras's recurrent layers."""
+    import keras
+
+    pixels = keras.Input((8, 8, 3))
+    rows = keras.layers.Reshape((8, 24))(pixels)
+    model = keras.Model(pixels, keras.layers.LSTM(5)(rows), name="recurrent")
+    wanted = Quantising(model, calibration_of(two_kinds()), cache_dir=tmp_path)
+    with pytest.raises(Int8Unavailable, match=r"^[^\n]*No conversion rule[^\n]*$"):
+        build_quantised(wanted, two_kinds().images[:8])
+    assert not list(tmp_path.glob("openvino/*"))
 
 
 def test_the_test_split_calibrates_nothing() -> None:
@@ -286,7 +351,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExperimentConfig
     folder = tmp_path_factory.mktemp("search")
     config = small_config(folder / "cache", execution={"precision": "int8"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision_choice, "processor_flags", lambda: frozenset({"avx512_vnni"}))
+        patch.setattr(quantised, "processor_flags", lambda: frozenset({"avx512_vnni"}))
         assert sit(config, folder / "run").outcome == "finished"
     return config, folder / "run"
 
@@ -302,7 +367,31 @@ def test_what_each_phase_used_is_in_the_table_on_the_page_and_in_the_record(
     assert all(row["precision"] == parts[kinds[row["kind"]]] for row in rows)
     page = (run_dir / "report.html").read_text()
     assert f"Searched in int8, confirmed in {parts['confirm']}, tested in float32" in page
+    assert f"told from all trainings, in int8 and in {parts['confirm']}." in page
     assert json.loads((run_dir / "environment.json").read_text())["precision"] == "int8"
+
+
+def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
+    finished: tuple[ExperimentConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, _ = finished
+    speeds: dict[Precision, float] = {"int8": 1e9, "float32": 2.0}
+    monkeypatch.setattr(check, "images_per_second", lambda _, precision, __: speeds[precision])
+    monkeypatch.setattr(check, "seconds_a_head", lambda _: 0.0)
+    plan, work = check.make_plan(config), workload(config, "int8")
+    later = sum(phase.views for phase in work.later)
+    share = later / sum(phase.views for phase in work.phases.values())
+    assert (plan.rates, plan.images_per_second) == (speeds, 1e9)
+    assert plan.seconds == pytest.approx(plan.images * share / 2.0, abs=1)
+    assert "1000000000 in int8 and 2 in float32 per second" in check.describe_plan(plan)
+
+
+def test_a_search_in_int8_is_not_blamed_where_int8_cannot_be_had(
+    finished: tuple[ExperimentConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantised, "processor_flags", frozenset)
+    with pytest.raises(UserError, match=r"was in int8, which cannot be had here: .*\(VNNI\)"):
+        verify(finished[1], trial=1)
 
 
 def _unfinished(run_dir: Path) -> None:
@@ -317,7 +406,7 @@ def test_a_search_goes_on_in_its_own_precision_or_says_why_not(
     before = table_of(run_dir)
     _unfinished(run_dir)
     with monkeypatch.context() as patch:
-        patch.setattr(precision_choice, "processor_flags", frozenset)
+        patch.setattr(quantised, "processor_flags", frozenset)
         with pytest.raises(UserError, match="begun in int8, which cannot be had here"):
             sit(config, run_dir)
     other = config.model_copy(
@@ -325,6 +414,13 @@ def test_a_search_goes_on_in_its_own_precision_or_says_why_not(
     )
     with pytest.raises(UserError, match=r'execution.precision was "int8" and is now "float32"'):
         sit(other, run_dir)
+    events = events_of(run_dir)
+    for environment in ({"precision": "float32"}, {}):  # as if float32 had stood in
+        opened = {**events[0]["opened"], "environment": environment}
+        reseal(run_dir, [{**events[0], "opened": opened}, *events[1:]])
+        with pytest.raises(JournalError, match="the journal was changed or made by another"):
+            sit(config, run_dir)
+    reseal(run_dir, events)
     assert sit(config, run_dir).outcome == "finished"
     assert table_of(run_dir) == before
 
@@ -332,7 +428,7 @@ def test_a_search_goes_on_in_its_own_precision_or_says_why_not(
 def test_a_search_without_int8_says_so_once_and_is_one_in_float32(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(precision_choice, "processor_flags", frozenset)
+    monkeypatch.setattr(quantised, "processor_flags", frozenset)
     config = small_config(tmp_path / "cache", execution={"precision": "int8"})
     prepared = prepare(config, resources_of(config, tmp_path / "run"))
     assert prepared.precision == "float32"

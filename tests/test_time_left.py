@@ -13,7 +13,7 @@ import pytest
 from stand_ins import Clock
 
 from search.driver.experiment_file import parse_config
-from search.driver.workload import BASELINE, HEADS, new_views, workload
+from search.driver.workload import HEADS, new_views, workload
 from search.report.time_left import TimeLeft
 
 
@@ -154,7 +154,7 @@ def estimates(recording: Recording) -> list[tuple[float, float, float]]:
 
 
 def _work(trial: Told, ladder: tuple[int, ...]) -> float:
-    return HEADS + new_views(trial.views, ladder) if trial.views else BASELINE
+    return HEADS + new_views(trial.views, ladder) if trial.views else HEADS + 1.0
 
 
 def _ask(left: TimeLeft, trial: Told, ladder: tuple[int, ...]) -> None:

@@ -5,7 +5,6 @@ The speed is measured on this machine with a few dozen of the images; nothing is
 """
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from data.groups import effective_size
 from data.likeness import look_grouped
 from data.messages import plural
 from data.own_code import given
+from search.commands.frozen_cost import images_per_second, images_through, num_features
 from search.commands.head_cost import seconds_a_head
-from search.commands.network_cost import NetworkCost, images_a_view, network_cost, num_pooled
+from search.commands.network_cost import NetworkCost, network_cost, num_pooled
 from search.driver.code_files import code_of
 from search.driver.cut_short import cut_at_first, cut_by_plan
 from search.driver.looking import looks_declared
@@ -35,23 +35,23 @@ from search.driver.workload import heads_trained, trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES, Objective
+from search.experiment.precisions import Precision
 from search.experiment.trial import Frozen, Resources, TrialRecord
-from search.features.process_cache import extractor_of
 from search.journal.events import DatasetSummary
 from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
 from search.verification.consistency import JournaledAnswers
 
-PROBE_IMAGES = 64
 # Beside training: to start, compile, write the page and the model; and for each trial. Of searches
 # of 8 and 16 trials on two cores, 20 and 28 s of each.
 SEARCH_SECONDS, TRIAL_SECONDS = 12.0, 1.0
 
 
 class SearchPlan(Frozen):
-    """What `check` prints. Images are forward passes through the backbone; seconds are an
-    estimate. later_trials: on average, within later_range (fewest, most)."""
+    """What `check` prints. Images are forward passes through the backbone; images_per_second is of
+    the search phase, rates of each precision that a phase computes in; seconds are an estimate.
+    later_trials: on average, within later_range (fewest, most)."""
 
     name: str
     dataset: DatasetSummary
@@ -62,6 +62,7 @@ class SearchPlan(Frozen):
     heads_a_trial: int
     images: int
     images_per_second: float
+    rates: dict[Precision, float]
     seconds: float
     num_combinations: int | None
     detectable_effect: (
@@ -85,24 +86,25 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
 def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
     check_model(prepared)
-    network = network_cost(prepared)
+    network, work = network_cost(prepared), workload(config, prepared.precision)
+    images = images_through(prepared, work.phases.values())
+    if network is not None:
+        images = {prepared.precision: network.images}
     if network is not None and prepared.space.mode == "fit":
-        speed = network.images_per_second
+        speeds = {prepared.precision: network.images_per_second}
     else:
-        speed = _images_per_second(prepared, resources)
-    work = workload(config)
+        speeds = {each: images_per_second(prepared, each, resources) for each in images}
     num_later = round(sum(phase.trials for phase in work.later))
-    images = round(images_a_view(prepared) * sum(phase.views for phase in work.phases.values()))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads_trained(config, work.phases)
     advice = _advice(prepared, resources)
-    if network is not None:
-        images = network.images
-    amounts = {"images": float(images), "heads": 0.0 if network else fits}
-    of_head = 0.0 if network else _seconds_a_head(prepared, resources)
-    rates = {"images": 1 / speed, "heads": of_head}
-    amounts |= {"search": 1.0, "trials": sum(phase.trials for phase in work.phases.values())}
-    rates |= {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
+    amounts = {"search": 1.0, "trials": sum(phase.trials for phase in work.phases.values())}
+    amounts.update((name, amount) for name, amount in images.items())
+    rates = {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
+    rates.update((name, 1 / speed) for name, speed in speeds.items())
+    if network is None:
+        amounts["heads"] = fits
+        rates["heads"] = seconds_a_head(prepared, num_features(prepared, resources), resources)
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
@@ -112,8 +114,9 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         later_trials=num_later,
         later_range=trained_later(config),
         heads_a_trial=heads,
-        images=images,
-        images_per_second=round(speed, 1),
+        images=round(sum(images.values())),
+        images_per_second=round(speeds[prepared.precision], 1),
+        rates={name: round(speed, 1) for name, speed in speeds.items()},
         seconds=round(seconds_of(amounts, rates) + trained),
         num_combinations=prepared.space.num_combinations,
         detectable_effect=advice.detectable_effect,
@@ -223,27 +226,6 @@ def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
     return state.baseline() if same else None
 
 
-def _images_per_second(prepared: Prepared, resources: Resources) -> float:
-    model = prepared.specs.control({}).model
-    extractor = extractor_of(
-        prepared.dataset, model.backbone, model.weights, prepared.precision, resources
-    )
-    probe = np.asarray(prepared.dataset.images[:PROBE_IMAGES])
-    extractor.extract([probe], len(probe))
-    start = time.perf_counter()
-    extractor.extract([probe], len(probe))
-    return len(probe) / (time.perf_counter() - start)
-
-
-def _seconds_a_head(prepared: Prepared, resources: Resources) -> float:
-    model = prepared.specs.control({}).model
-    extractor = extractor_of(
-        prepared.dataset, model.backbone, model.weights, prepared.precision, resources
-    )
-    one = np.asarray(prepared.dataset.images[:1])
-    return seconds_a_head(prepared, extractor.extract([one], 1).shape[-1], resources)
-
-
 def _busy() -> Iterator[str]:
     """Whether others keep this machine from the speed that it has when idle."""
     load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
@@ -269,8 +251,7 @@ def describe_plan(plan: SearchPlan) -> str:
             f"  trials        {plan.trials}{grid}",
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} per trial",
-            f"  images        {plan.images:,} through the backbone, at "
-            f"{plan.images_per_second:.0f} per second here",
+            f"  images        {plan.images:,} through the backbone, at {_speed(plan)} here",
             *_describe_networks(plan),
             f"  time          {'at most ' if plan.network else ''}about {_duration(plan.seconds)}",
             f"  can detect    {plan.found}",
@@ -279,6 +260,13 @@ def describe_plan(plan: SearchPlan) -> str:
             *(f"  note          {remark}" for remark in plan.remarks),
         ]
     )
+
+
+def _speed(plan: SearchPlan) -> str:
+    if len(plan.rates) == 1:
+        return f"{plan.images_per_second:.0f} per second"
+    parts = (f"{rate:.0f} in {precision}" for precision, rate in plan.rates.items())
+    return f"{' and '.join(parts)} per second"
 
 
 def _later(plan: SearchPlan) -> str:

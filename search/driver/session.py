@@ -280,11 +280,12 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     wrong."""
     config, log, resources = sitting.config, sitting.log, sitting.resources
     earlier_seconds = log.state.wall_seconds
-    deadline = Deadline(config, earlier_seconds, time.monotonic())
+    started = time.monotonic()
     engine.warm_up()
     prepared = open_search(config, sitting.run_dir, log, sitting.progress, sitting.stop)
     engine.use_dataset(prepared.dataset, path_to_images(config.dataset))
-    work = workload(config)
+    deadline = Deadline(config, earlier_seconds, started, precision=prepared.precision)
+    work = workload(config, prepared.precision)
     expected = ExpectedWork(work.plan, work.of, config.execution.workers)
     sitting.progress.expect(expected, earlier_seconds)
     publisher.expect(expected)

@@ -1,46 +1,50 @@
 """How the work of a search is spread over its phases: trials, and augmented views of the whole data
-set for the backbone; or, where networks are trained, epochs of all heads. The one place that counts
-it, for the plan before a search, the time left in it and its deadline (`search.max_hours`), which
-leaves the time to confirm the best found so far. What a unit of it takes is `time_left`'s. Trains
-nothing."""
+set for the backbone, each in the precision of its phase; or, where networks are trained, epochs of
+all heads. The one place that counts it, for the plan before a search, the time left in it and its
+deadline (`search.max_hours`), which leaves the time to confirm the best found so far. What a unit
+of it takes is `time_left`'s. Trains nothing."""
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search.driver.algorithms import budget_ladder, num_trials, rounds_of
 from search.driver.declaration import Declaration
 from search.driver.specs import FRESH_VIEWS, SpecFactory, controls_of
 from search.experiment.config import ExperimentConfig
+from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.space import Space
-from search.experiment.trial import TrialRecord
+from search.experiment.trial import STREAMS, TrialRecord
 from search.journal.state import EventLog
 from search.report.measures import trained_seconds
 from search.report.time_left import PHASE_OF, Pace
 from search.training.modes import Views, budget_of, mode_of
 
-# what a trial's heads cost, in views: 25 s against 9 s on clothing at 150 px (benchmarks/README.md)
+# what a trial's heads cost, in views of float32: 25 s against 9 s on clothing at 150 px
+# (benchmarks/README.md)
 HEADS = 3.0
-BASELINE = HEADS + 1.0  # no augmentation: one view, the pictures as they are
 # a policy holds about so many of the searched augmentations; each is taken out in the ablation
 REMOVED_SHARE = 0.5
 KEPT_SHARE = 0.5  # of its epochs a training goes on to keep none; the test set's ends before
 LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
+TOGETHER = {"ablation": "confirm"}  # begun at once with it
+PART_OF = {PHASE_OF[kind]: part for kind, part in STREAMS.items()}
 BEFORE_CONFIRMATION = ("controls", "search")
 
 
 @dataclass(frozen=True)
 class PhaseWork:
     """trials: how many are trained. views: those that they compute together; no augmentation is one
-    view. heads: what those of a trial cost, in views."""
+    view. heads: what those of a trial cost, in views of float32, which is the unit of amounts."""
 
     trials: float
     views: float
     heads: float = HEADS
+    precision: Precision = "float32"
 
     @property
     def amount(self) -> float:
-        return self.heads * self.trials + self.views
+        return self.heads * self.trials + self.views / PRECISIONS[self.precision].speed
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,10 @@ class Workload:
 
     @property
     def plan(self) -> dict[str, float]:
-        """The work of each phase of a run, in views: confirmation and ablation are begun at
-        once."""
+        """The work of each phase of a run, in views of float32."""
         found: dict[str, float] = {}
         for name, phase in self.phases.items():
-            together = "confirm" if name == "ablation" else name
+            together = TOGETHER.get(name, name)
             found[together] = found.get(together, 0.0) + phase.amount
         return found
 
@@ -84,14 +87,17 @@ class Workload:
         if mode_of(spec.settings.training).budget == "epochs":
             heads = len(spec.protocol.head_seeds) * spec.protocol.folds
             return heads * new_views(spec.protocol.epochs or budget_of(spec), self.ladder)
-        if not spec.settings.augmentation:
-            return BASELINE
-        return HEADS + new_views(record.spec.protocol.views, self.ladder)
+        augmented = bool(spec.settings.augmentation)  # else one view, the pictures as they are
+        views = new_views(spec.protocol.views, self.ladder) if augmented else 1.0
+        return HEADS + views / PRECISIONS[spec.precision].speed
 
 
-def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> Workload:
-    """Every phase that this experiment goes through. removed_share: of the searched augmentations,
-    those in the policy that the ablation takes apart; a guess until it is chosen, 1 at most."""
+def workload(
+    config: ExperimentConfig, precision: Precision = "float32", removed_share: float = REMOVED_SHARE
+) -> Workload:
+    """Every phase that this experiment goes through. precision: of the search phase. removed_share:
+    of the searched augmentations, those in the policy that the ablation takes apart; a guess until
+    it is chosen, 1 at most."""
     evaluation, space, ladder = config.evaluation, config.space, budget_ladder(config)
     if mode_of(space.corners()[0].training).budget == "epochs":
         return _epochs(config, space, ladder, removed_share)
@@ -112,7 +118,13 @@ def workload(config: ExperimentConfig, removed_share: float = REMOVED_SHARE) -> 
     if evaluation.test:
         # One fold: no augmentation, and what the answer uses.
         phases["test"] = PhaseWork(2, 1 + full, HEADS / evaluation.folds)
-    return Workload(phases, ladder, HEADS + full)
+    phases = {name: _computed_in(precision, name, phase) for name, phase in phases.items()}
+    return Workload(phases, ladder, HEADS + full / PRECISIONS[precision].speed)
+
+
+def _computed_in(precision: Precision, name: str, phase: PhaseWork) -> PhaseWork:
+    part = PART_OF[TOGETHER.get(name, name)]
+    return replace(phase, precision=PRECISIONS[precision].parts[part])
 
 
 def trained_later(config: ExperimentConfig) -> tuple[int, int]:
@@ -218,8 +230,8 @@ def _full_views(space: Space) -> float:
 
 
 class Deadline:
-    """earlier_seconds: of wall time that earlier sittings took. It is told of every trial, of
-    earlier sittings too."""
+    """earlier_seconds: of wall time that earlier sittings took. precision: of the search phase. It
+    is told of every trial, of earlier sittings too."""
 
     def __init__(
         self,
@@ -227,10 +239,11 @@ class Deadline:
         earlier_seconds: float,
         started: float,
         clock: Callable[[], float] = time.monotonic,
+        precision: Precision = "float32",
     ) -> None:
         hours = config.search.max_hours
         self._limit = None if hours is None else hours * 3600 - earlier_seconds
-        self._work = workload(config, removed_share=1.0)  # the ablation at its longest
+        self._work = workload(config, precision, removed_share=1.0)  # the ablation at its longest
         self._pace = Pace()
         self._counted: set[int] = set()
         self._workers = config.execution.workers
@@ -249,9 +262,12 @@ class Deadline:
         phase."""
         if self._limit is None:
             return False
+        return self._clock() - self._started + self.seconds_needed() > self._limit
+
+    def seconds_needed(self) -> float:
+        """By another trial and by what comes after the search phase."""
         after = sum(phase.amount for phase in self._work.later) / self._workers
-        needed = self._pace.usual() * (self._work.dearest + after)
-        return self._clock() - self._started + needed > self._limit
+        return self._pace.usual() * (self._work.dearest + after)
 
 
 def out_of_time(log: EventLog, deadline: Deadline, asked: int) -> bool:

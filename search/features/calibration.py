@@ -51,6 +51,8 @@ class Calibration:
                 f"there are {self.num_images} training images to calibrate it on, and "
                 f"{FEWEST_IMAGES} are needed"
             )
+        if len(np.unique(self.labels)) < 2:
+            return "the training images to calibrate it on are of one class"
         if self.pictures[: self.num_images].std(axis=0).mean() < 1:  # of 255 levels
             return "the training images to calibrate it on are all alike"
         return None

@@ -26,6 +26,8 @@ def kept_network(folder: Path, make: Callable[[Path], None], files: tuple[str, .
             make(made)
             (made / _CHECKSUMS).write_text(_checksums(made, names))
             shutil.rmtree(folder, ignore_errors=True)
+            if folder.is_file():
+                folder.unlink(missing_ok=True)
         if not _is_intact(folder, names):
             raise OSError(f"{folder} does not read back as it was written; check the disk")
     return folder / NETWORK
@@ -34,7 +36,7 @@ def kept_network(folder: Path, make: Callable[[Path], None], files: tuple[str, .
 def _is_intact(folder: Path, names: tuple[str, ...]) -> bool:
     try:
         return (folder / _CHECKSUMS).read_text() == _checksums(folder, names)
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return False
 
 

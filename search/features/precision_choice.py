@@ -18,15 +18,13 @@ from data.errors import UserError
 from search.experiment.precisions import Precision
 from search.experiment.trial import Resources
 from search.features.devices import (
-    INT8_FLAGS,
     has_bfloat16,
     import_tensorflow_quietly,
-    processor_flags,
     resolve_precision,
     why_not_on_openvino,
 )
 from search.features.process_cache import extractor_for
-from search.features.quantised import Int8Unavailable, int8_versions
+from search.features.quantised import Int8Unavailable, require_int8
 
 if TYPE_CHECKING:
     import keras
@@ -124,12 +122,8 @@ def _extractor(model: "keras.Model", precision: Precision, subject: Subject) -> 
 def _why_not_int8(subject: Subject) -> str | None:
     if not subject.heads_alone:
         return "it is for training.mode frozen, where heads train on features alone"
-    if reason := why_not_on_openvino(subject.resources.feature_engine):
-        return f"it takes OpenVINO, and {reason}"
-    if not processor_flags() & INT8_FLAGS:
-        return "this processor has no instructions for products of 8-bit numbers (VNNI)"
     try:
-        int8_versions()
+        require_int8(subject.resources.feature_engine)
     except Int8Unavailable as error:
         return str(error)
     return None

@@ -25,6 +25,7 @@ from data.errors import UserError
 from search.experiment.precisions import Precision
 from search.features.agreement import head_agreement
 from search.features.calibration import Calibration
+from search.features.devices import INT8_FLAGS, processor_flags, why_not_on_openvino
 from search.features.extractor import Extractor, by_keras, compared, model_identity
 from search.features.kept_networks import NETWORK, kept_network
 from search.features.runners import compiled, exported, fixed_batches, import_openvino
@@ -53,6 +54,18 @@ def int8_versions() -> str:
         raise Int8Unavailable("the package nncf is not installed") from None
 
 
+def require_int8(engine: str = "auto") -> None:
+    """Raises Int8Unavailable where this machine lacks the engine, the processor or the package.
+    Asked in each process: workers may be on machines of another kind than the search."""
+    if reason := why_not_on_openvino(engine):
+        raise Int8Unavailable(f"it takes OpenVINO, and {reason}")
+    if not processor_flags() & INT8_FLAGS:
+        raise Int8Unavailable(
+            "this processor has no instructions for products of 8-bit numbers (VNNI)"
+        )
+    int8_versions()
+
+
 @dataclass(frozen=True)
 class Quantising:
     """A network to be quantised. cache_dir: where networks are kept; None keeps none."""
@@ -66,6 +79,7 @@ class Quantising:
 def build_quantised(wanted: Quantising, check_images: np.ndarray) -> Extractor:
     """The network in int8, made where it is not kept, and compared with Keras on `check_images`
     (uint8 [k, s, s, 3]). Raises Int8Unavailable, with the reason, where it cannot be had."""
+    require_int8()
     if fault := wanted.calibration.fault:
         raise Int8Unavailable(fault)
     versions = int8_versions()

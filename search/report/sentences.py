@@ -3,11 +3,11 @@ missing and why, how the verdicts are read. Made from the view alone and knowing
 stands beside figures and tables is in `sections`, the answer itself in `answer`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from data.messages import plural
 from search.evidence.answer import Estimate
-from search.experiment.precisions import Part
+from search.experiment.precisions import Part, Precision
 from search.experiment.trial import TrialRecord
 from search.report.view import EXPECTED_BEST, SearchView
 from search.report.wording import (
@@ -129,8 +129,18 @@ def precision_text(view: SearchView) -> str | None:
     said = ", ".join(f"{PART_NAMES[part]} in {' and '.join(used[part])}" for part in used)
     return (
         f"{_capital(said)}: the numbers that the backbone computed in. A setting and no "
-        "augmentation are always compared in the same."
+        f"augmentation are always compared in the same.{_rests_on(used)}"
     )
+
+
+def _rests_on(used: Mapping[Part, Sequence[Precision]]) -> str:
+    """What verdicts are told from, where the search and its confirmation do not compute alike."""
+    searched, confirmed = (" and ".join(used.get(part, ())) for part in ("search", "confirm"))
+    if not confirmed:
+        return f" Nothing is confirmed: what is said rests on {searched}."
+    if searched == confirmed:
+        return ""
+    return f" Verdicts and curves are told from all trainings, in {searched} and in {confirmed}."
 
 
 def how_to_read_verdicts(view: SearchView) -> str:

@@ -167,7 +167,8 @@ def _unsound_cut(state: SearchState, cut: Event, sitting: _Sitting) -> str | Non
     if cut["after"] != asked:
         return f"it is said to come after {cut['after']} trials; {asked} were asked for by then"
     elapsed = cut["time"] - sitting.began + sitting.prepared + START_SECONDS
-    deadline = Deadline(config, sitting.earlier, 0.0, lambda: elapsed)
+    precision = state.opened.environment.get("precision", "float32")
+    deadline = Deadline(config, sitting.earlier, 0.0, lambda: elapsed, precision)
     for record in state.records:
         deadline.told(record)
     if deadline.passed():

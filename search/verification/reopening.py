@@ -4,6 +4,7 @@ differs from then.
 Reads only. Resuming a search is `session`; comparing its numbers is `verify`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from search.driver.run_reading import Run, run_of
 from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
+from search.features.quantised import Int8Unavailable, require_int8
 from search.journal.journal_file import Event
 from search.verification.comparison import Comparison
 
@@ -167,6 +169,20 @@ def prepare_again(run: Run, resources: Resources) -> Prepared:
     """As the search prepared itself, in the precision that it resolved then. Raises UserError as
     `prepare` does."""
     return prepare(run.config, resources, begun_in=run.opened.environment.get("precision"))
+
+
+def require_precisions(run: Run, numbers: Sequence[int], resources: Resources) -> None:
+    """Raises UserError where one of those trials is in int8 and this machine has none: trained
+    again it would fail, which is no fault of the search."""
+    if not any(r.spec.precision == "int8" for r in run.state.records if r.trial in numbers):
+        return
+    try:
+        require_int8(resources.feature_engine)
+    except Int8Unavailable as error:
+        raise UserError(
+            f"the search was in int8, which cannot be had here: {error}. Verify it on a machine "
+            "that has it"
+        ) from error
 
 
 def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -> tuple[str, ...]:

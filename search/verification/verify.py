@@ -33,6 +33,7 @@ from search.verification.reopening import (
     compare_surroundings,
     prepare_again,
     relocated,
+    require_precisions,
     scratch_resources,
     with_own_cache,
 )
@@ -156,6 +157,7 @@ def verify_run(
             return _verification(comparison, ())
         if own_cache is not None:
             resources = with_own_cache(run.config, resources, own_cache)
+        require_precisions(run, numbers, resources)
         prepared = prepare_again(run, resources)
         changed = compare_surroundings(run, prepared, comparison)
         if comparison.differences:  # on other images or weights all else would differ too
