@@ -12,6 +12,7 @@ from functools import partial
 from search.execution.engine import Engine, EngineOptions, require_package, resolve
 from search.execution.failures import Failure, guarded
 from search.experiment.trial import Outcome, TrialSpec
+from search.features.devices import take_threads
 from search.training.progress import OnEpoch
 
 
@@ -35,6 +36,7 @@ class InlineEngine(Engine):
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
         self._closed = False
+        take_threads(options.resources.num_threads, options.resources.side_by_side)
 
     def submit(self, spec: TrialSpec, on_epoch: OnEpoch | None = None) -> Future[Outcome]:
         if self._closed:

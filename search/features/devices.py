@@ -16,6 +16,7 @@ import contextlib
 import functools
 import importlib.util
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -105,6 +106,16 @@ def set_threads(num_threads: int, side_by_side: bool) -> None:
     once; otherwise all threads share one operation."""
     os.environ.update(dict.fromkeys(PROCESS_THREADS, str(num_threads)))
     os.environ[OPERATION_THREADS] = "1" if side_by_side else str(num_threads)
+
+
+def take_threads(num_threads: int, side_by_side: bool) -> bool:
+    """As `set_threads`, where TensorFlow is not loaded yet. Whether it computes so from now on:
+    sums in other threads differ in their last bits, and a network trained on them in more."""
+    if "tensorflow" not in sys.modules:
+        set_threads(num_threads, side_by_side)
+        return True
+    found = os.environ.get(OPERATION_THREADS)
+    return (not side_by_side) if found is None else (found == "1") == side_by_side
 
 
 def operations_at_once(num_threads: int) -> int:

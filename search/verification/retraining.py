@@ -2,7 +2,7 @@
 compares is not here."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,21 @@ from data.errors import UserError
 from data.messages import escaped
 from search.evidence.evaluation import paired_effect
 from search.evidence.findings import Evidence
+from search.execution.engine import EngineOptions
 from search.execution.failures import Failure, guarded
+from search.execution.local_engine import LocalEngine
 from search.experiment.answers import PREDICTION_FORMS, Predictions, Truth
 from search.experiment.seeds import derive_seed
-from search.experiment.trial import Effect, Frozen, Resources, TrialRecord, TrialResult
+from search.experiment.trial import (
+    Effect,
+    Frozen,
+    Outcome,
+    Resources,
+    TrialRecord,
+    TrialResult,
+    TrialSpec,
+)
+from search.features.devices import take_threads
 from search.journal.state import SearchState
 from search.verification.comparison import Comparison
 from search.verification.retrained_answers import RetrainedPair, findings
@@ -127,15 +138,34 @@ class TrainedAgain:
 def train_again(
     record: TrialRecord, journaled: Predictions | None, resources: Resources
 ) -> TrainedAgain:
-    """Trains the trial of `record`. Judges nothing: that is `judge`, once all are trained."""
+    """Trains the trial of `record`; in a worker too, as searches do, where it differs and
+    TensorFlow was loaded here with other threads than theirs. Judges nothing: that is `judge`, once
+    all are trained."""
     from search.training.run_trial import run_trial
 
+    here = _trained(record, journaled, resources, run_trial)
+    differs = here.apart is not None and here.apart.differs
+    if not differs or take_threads(resources.num_threads, resources.side_by_side):
+        return here
+    engine = LocalEngine(EngineOptions(resources, resources.views_dir.parent))
+    try:
+        return _trained(record, journaled, resources, lambda spec, _: engine.submit(spec).result())
+    finally:
+        engine.shutdown(wait=True)
+
+
+def _trained(
+    record: TrialRecord,
+    journaled: Predictions | None,
+    resources: Resources,
+    run: Callable[[TrialSpec, Resources], Outcome],
+) -> TrainedAgain:
     if journaled is None:
-        outcome = guarded(run_trial, record.spec, resources)
+        outcome = guarded(run, record.spec, resources)
         if isinstance(outcome, Failure):
             return TrainedAgain(record, TrialResult(status="failed", error=outcome.reason), None)
         return TrainedAgain(record, outcome.result, None, outcome.predictions)
-    outcome = run_trial(record.spec, resources)
+    outcome = run(record.spec, resources)
     if outcome.predictions is None or record.result is None:
         return TrainedAgain(record, outcome.result, journaled)
     apart = _apart(record.result, outcome.result, journaled, outcome.predictions)

@@ -7,7 +7,7 @@ trials trained again may do there is `retrained_answers`'s.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from search.driver.run_reading import GRADED, Run, open_run
 from search.evidence.evaluation import metric_values
 from search.evidence.scores import independent_images
 from search.experiment.answers import Predictions, Truth
-from search.experiment.trial import Frozen
+from search.experiment.trial import Frozen, Resources, TrialRecord
+from search.features.devices import take_threads
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
@@ -41,6 +42,7 @@ from search.verification.retrained_answers import contradictions
 from search.verification.retraining import (
     Apart,
     EffectHere,
+    TrainedAgain,
     chosen_trial,
     claimed_trials,
     effect_here,
@@ -153,6 +155,7 @@ def verify_run(
     with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
         folder = Path(name)
         resources = scratch_resources(run.config, folder, code)
+        take_threads(resources.num_threads, resources.side_by_side)
         if not compare_listing(run, resources, comparison):
             return _verification(comparison, ())
         if own_cache is not None:
@@ -171,15 +174,12 @@ def verify_run(
         say(f"repeating the search with the answers of its {len(predictions)} trained trials")
         again = rehearse(prepared, run.state, predictions, folder)
         remarks = compare_again(run.events, again, SLACK if changed else 0.0, comparison)
-        trained = []
         # Where another spec is asked for there is a difference already; only what the config asks
         # for is trained.
         asked = {(spec.key, number) for number, spec in specs_asked(again)}
-        for record in (r for n in numbers for r in run.state.records if r.trial == n):
-            answered = record.trial in predictions or record.status == "failed"
-            if answered and (record.spec.key, record.trial) in asked:
-                say(f"training trial {record.trial} ({escaped(record.label)}) again")
-                trained.append(train_again(record, predictions.get(record.trial), resources))
+        records = [r for n in numbers for r in run.state.records if r.trial == n]
+        records = [r for r in records if (r.spec.key, r.trial) in asked]
+        trained = list(_trained(records, predictions, resources, say))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
         effect = effect_here(trained, claim, Truth.of(prepared.dataset), run.config.seed)
@@ -205,6 +205,18 @@ def _check_answers(
                 "log-probability rules out"
             )
             comparison.note(f"trial {number}", what)
+
+
+def _trained(
+    records: Iterable[TrialRecord],
+    predictions: Mapping[int, Predictions],
+    resources: Resources,
+    say: OnStep,
+) -> Iterator[TrainedAgain]:
+    for record in records:
+        if record.trial in predictions or record.status == "failed":
+            say(f"training trial {record.trial} ({escaped(record.label)}) again")
+            yield train_again(record, predictions.get(record.trial), resources)
 
 
 def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verification:
