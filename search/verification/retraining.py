@@ -147,9 +147,11 @@ def train_again(
     differs = here.apart is not None and here.apart.differs
     if not differs or take_threads(resources.num_threads, resources.side_by_side):
         return here
-    engine = LocalEngine(EngineOptions(resources, resources.views_dir.parent))
+    anew = resources.views_dir.parent / "worker"  # without the checkpoints made here
+    in_worker = resources.model_copy(update={"views_dir": anew / "views"})
+    engine = LocalEngine(EngineOptions(in_worker, anew))
     try:
-        return _trained(record, journaled, resources, lambda spec, _: engine.submit(spec).result())
+        return _trained(record, journaled, in_worker, lambda spec, _: engine.submit(spec).result())
     finally:
         engine.shutdown(wait=True)
 
