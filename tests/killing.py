@@ -301,9 +301,9 @@ def runs_in_store(path: Path) -> dict[str, Any]:
                 metrics = [(key, value) for key, value, _ in metrics]
                 shown[trial] = (status, ended, metrics, params)
             else:
-                history = _values(
-                    store, "select key, value, step from metrics where run_uuid = ?", run
-                )
+                # a trial's effect is written again as more is known of it
+                written = "select key, value, step from metrics where run_uuid = ?"
+                history = _values(store, f"{written} and key != 'effect'", run)
                 shown[trial] = (status, ended, metrics, params, history)
         shown["versions"] = store.execute(
             "select name, version, status from model_versions"

@@ -82,7 +82,7 @@ def test_a_disk_that_refuses_is_said_and_tensorflow_stands_in(tmp_path: Path) ->
     extractor = build_extractor(tiny_model(), "openvino", cache_dir=in_the_way)
     assert extractor.engine == "tensorflow"
     assert extractor.fallback is not None
-    assert "Not a directory" in extractor.fallback
+    assert "is a file, not a folder" in extractor.fallback
 
 
 def test_nothing_is_left_beside_the_cache(tmp_path: Path) -> None:

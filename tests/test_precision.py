@@ -376,8 +376,10 @@ def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
 ) -> None:
     config, _ = finished
     speeds: dict[Precision, float] = {"int8": 1e9, "float32": 2.0}
+    monkeypatch.setattr(check, "SEARCH_SECONDS", 0.0)
+    monkeypatch.setattr(check, "TRIAL_SECONDS", 0.0)
     monkeypatch.setattr(check, "images_per_second", lambda _, precision, __: speeds[precision])
-    monkeypatch.setattr(check, "seconds_a_head", lambda _: 0.0)
+    monkeypatch.setattr(check, "seconds_a_head", lambda *_: 0.0)
     plan, work = check.make_plan(config), workload(config, "int8")
     later = sum(phase.views for phase in work.later)
     share = later / sum(phase.views for phase in work.phases.values())

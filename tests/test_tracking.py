@@ -40,7 +40,7 @@ def test_a_trial_holds_its_settings_times_and_curves(mlflow_uri, run_dir):
     state = make_state("search", num_epochs=40)
     Tracker(mlflow_uri, "digits", run_dir).project(state)
     record, child = state.records[3], child_in(mlflow_uri, 3)
-    assert child.info.run_name == "#3 rotation 15, width_shift 0.1, zoom 0.1"
+    assert child.info.run_name == "#3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
     assert (child.info.start_time, child.info.end_time) == (
         (record.told_at - 7.25) * 1000,  # when its training began, which it had waited for
         record.told_at * 1000,

@@ -94,7 +94,9 @@ def seen(
 def test_a_runs_page_opens_with_the_answer_and_lists_the_trials(seen):
     page = seen.open(seen.parent)
     page.get_by_text("Use rotation_range 15, width_shift_range 0.1").first.wait_for()
-    page.get_by_role("link", name="#17 test: rotation 15, width_shift 0.1, zoom 0.1").wait_for()
+    page.get_by_role(
+        "link", name="#17 test: rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
+    ).wait_for()
     page.get_by_text("digits train").first.wait_for()
     page.get_by_text("Show more").click()
     row = page.get_by_role("row").filter(has_text="vertical_flip").filter(has_text="HURTS").first
@@ -116,7 +118,7 @@ def test_the_figures_and_the_page_show_among_the_artifacts(seen):
 def test_a_trial_shows_its_curves_and_its_contact_sheet(seen):
     page = seen.open(f"{seen.trial}/model-metrics")
     legend = page.get_by_text(
-        "#3 rotation 15, width_shift 0.1, zoom 0.1 (accuracy)"
+        "#3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1 (accuracy)"
     )  # of a drawn chart
     legend.wait_for()
     assert legend.is_visible()
@@ -131,9 +133,16 @@ def test_trials_stand_below_their_search(seen):
     page = seen.open(f"{seen.experiment}/runs")
     search = page.get_by_role("link", name="digits", exact=True)
     search.wait_for()
-    assert page.get_by_role("link", name="#3 rotation 15, width_shift 0.1, zoom 0.1").count() == 0
+    assert (
+        page.get_by_role(
+            "link", name="#3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
+        ).count()
+        == 0
+    )
     page.get_by_role("gridcell").filter(has=search).get_by_role("button").click()
-    page.get_by_role("link", name="#3 rotation 15, width_shift 0.1, zoom 0.1").wait_for()
+    page.get_by_role(
+        "link", name="#3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
+    ).wait_for()
 
 
 def test_the_experiments_description_leads_to_the_saved_view(seen):
@@ -146,12 +155,14 @@ def test_the_experiments_description_leads_to_the_saved_view(seen):
         page.get_by_role("link", name="Its trials").click()
     view = opened.value
     view.set_default_timeout(SECONDS * 1000)
-    view.get_by_role("link", name="#10 again: rotation 15, width_shift 0.1, zoom 0.1").wait_for()
+    view.get_by_role(
+        "link", name="#10 again: rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
+    ).wait_for()
     names = view.get_by_role("gridcell").get_by_role("link").all_inner_texts()
     assert names[:3] == [
         "digits",
-        "#10 again: rotation 15, width_shift 0.1, zoom 0.1",
-        "#3 rotation 15, width_shift 0.1, zoom 0.1",
+        "#10 again: rotation_range 15, width_shift_range 0.1, zoom_range 0.1",
+        "#3 rotation_range 15, width_shift_range 0.1, zoom_range 0.1",
     ]
     for column in ("effect", "interval", "verdict", "rotation_range"):
         view.locator(f"[role=columnheader][col-id$='`{column}`']").wait_for()

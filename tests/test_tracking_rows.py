@@ -262,7 +262,7 @@ def test_the_saved_view_shows_what_was_searched_and_fits_a_tag():
 
 def test_every_name_is_in_the_page_of_the_dashboard():
     state = make_state(failed=(6,))
-    view, text = SearchView(state), Path("docs/dashboard.md").read_text()
+    view, text = SearchView(state), (Path(__file__).parent.parent / "docs/dashboard.md").read_text()
     rows = [search_row(view), *(trial_row(view, record) for record in state.records)]
     of_claims = [found.tags for r in state.records if (found := claimed_of(view, r))]
     tags = {tag for tags in (*(row.tags for row in rows), *of_claims) for tag in tags}

@@ -31,6 +31,7 @@ from search.report.wording import (
     interval_text,
     printable,
     seconds_text,
+    settings_of,
     settings_text,
     shortened,
     size_text,
@@ -465,3 +466,15 @@ def test_what_cannot_be_told_is_not_recommended_with_the_gain_of_another() -> No
     assert view.answer.kind == "cannot_tell"
     policy = summarize(view)["policy"]
     assert (policy["effect"], policy["ci"], policy["verdict"]) == (None, None, None)
+
+
+def test_what_mixes_batches_is_part_of_a_settings_name() -> None:
+    def named(number: int) -> str:
+        record = make_state().records[number]
+        training = record.spec.settings.training.model_copy(update={"mixup": 0.4})
+        settings = record.spec.settings.model_copy(update={"training": training})
+        spec = record.spec.model_copy(update={"settings": settings})
+        return settings_of(record.model_copy(update={"spec": spec}))
+
+    assert named(5) == "rotation_range 10, zoom_range 0.1, mixup 0.4"
+    assert named(0) == "mixup 0.4"

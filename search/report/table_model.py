@@ -13,7 +13,9 @@ from typing import Generic, TypeVar
 from search.report.glossary import meaning_of
 
 _Item = TypeVar("_Item")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What begins a formula (in full width too), at the start of a cell or of what becomes one where the
+# separator is another sign, or a quote has been passed over.
+_FORMULA = re.compile(r"(^|[,;|\t\n\"'])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 _NUMBER = re.compile(r"[+-]?([0-9.]+(e[+-]?[0-9]+)?)?")
 MARKDOWN = {"verdict": "**{}**", "strong": "**{}**", "code": "`{}`"}
 
@@ -123,11 +125,12 @@ def as_csv(table: Table) -> str:
     """No cell of it is a formula to a spreadsheet, whoever named things."""
     to = io.StringIO()
     writer = csv.writer(to, lineterminator="\n")
-    writer.writerow(map(_inert, table.headings))
-    writer.writerows([_inert(cell.text) for cell in row] for row in table.rows)
+    writer.writerow(map(inert, table.headings))
+    writer.writerows([inert(cell.text) for cell in row] for row in table.rows)
     return to.getvalue()
 
 
-def _inert(text: str) -> str:
-    """As OWASP's "CSV Injection" has it: a quote before what begins a formula, unless a number."""
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+def inert(text: str) -> str:
+    """As OWASP's "CSV Injection" has it: a quote before whatever could begin a formula; a number
+    stays."""
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1\2'", text)

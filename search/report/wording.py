@@ -13,6 +13,7 @@ from data.augmentations import AUGMENTATIONS, visible_settings
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
+from search.experiment.settings import MIXING
 from search.experiment.trial import Effect, TrialRecord
 
 _UNPRINTABLE = ("Cc", "Cs", "Cn", "Co")
@@ -126,8 +127,12 @@ def settings_text(augmentation: Mapping[str, Any], size: int, limit: int | None 
 
 
 def settings_of(record: TrialRecord, limit: int | None = None) -> str:
-    """`settings_text` of a trial's augmentation, at the size of its images."""
-    return settings_text(record.spec.settings.augmentation, record.spec.dataset.image_size, limit)
+    """`settings_text` of a trial's augmentation, at the size of its images, and what mixes its
+    batches."""
+    augmentation, training = record.spec.settings.augmentation, record.spec.settings.training
+    text = settings_text(augmentation, record.spec.dataset.image_size, limit)
+    mixed = [f"{name} {share:g}" for name in MIXING if (share := getattr(training, name))]
+    return ", ".join([text, *mixed] if augmentation or not mixed else mixed)
 
 
 def number_text(trial: int) -> str:

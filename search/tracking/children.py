@@ -24,6 +24,7 @@ from search.tracking.trial_run import (
     claimed_of,
     curve_point_values,
     running_row,
+    taken_back,
     trial_outcome,
     trial_row,
 )
@@ -131,6 +132,8 @@ def send_ended(
         store.write(child.run_id, (), {}, {PREVIEW_TAG: preview.name})
         child.has_preview = True
     claimed = claimed_of(view, record)
+    if claimed is None and child.tags.get("verdict"):
+        claimed = taken_back(view, record)
     if claimed is not None and not claimed.tags.items() <= child.tags.items():
         store.write(child.run_id, [claimed.effect], {}, claimed.tags)
         child.tags |= claimed.tags

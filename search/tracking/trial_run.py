@@ -96,8 +96,6 @@ def claimed_of(view: SearchView, record: TrialRecord) -> Claimed | None:
     if found is None:
         return None
     word, measured = found
-    # after its own effect, whichever trial ended last
-    at = milliseconds(max(r.told_at or 0.0 for r in view.in_tables)) + 1
     effect = shown_effect(measured.effect, view.unit)
     tags = {
         "verdict": word,
@@ -105,7 +103,23 @@ def claimed_of(view: SearchView, record: TrialRecord) -> Claimed | None:
         ORDER_TAG: order_text(JUDGED, effect),
         NOTE_TAG: describe_trial(view, record),
     }
-    return Claimed(texts(tags), Point("effect", effect, at, 0))
+    return Claimed(texts(tags), Point("effect", effect, _after_all(view), 0))
+
+
+def taken_back(view: SearchView, record: TrialRecord) -> Claimed | None:
+    """Of a trial that stood for a claim before more was known, and does no longer: its own
+    training's effect again. None where it has none, and while nothing is concluded anew."""
+    if record.effect is None or view.claims is None:
+        return None
+    tags = _trial_tags(view, record, record.result)
+    own = {key: tags[key] for key in ("interval", ORDER_TAG, NOTE_TAG)} | {"verdict": ""}
+    effect = shown_effect(record.effect.delta, view.unit)
+    return Claimed(own, Point("effect", effect, _after_all(view), 0))
+
+
+def _after_all(view: SearchView) -> int:
+    """Later than every trial's own effect, whichever ended last."""
+    return milliseconds(max(record.told_at or 0.0 for record in view.in_tables)) + 1
 
 
 def shown_effect(effect: float, unit: Unit) -> float:

@@ -5,21 +5,18 @@ for the separator.
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from data.errors import UserError
 from data.files import check_target, write_atomically
 from data.messages import escaped
+from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
 from search.verification.verification_text import grade_cells
 
 FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
 MOST_CELL = 30_000  # signs; a spreadsheet's cell holds 32,767
-# What begins a formula (in full width too), at the start of a cell or of what becomes one where
-# the separator is another sign, or a quote has been passed over.
-_FORMULA = re.compile(r"(^|[,;|\t\n\"'])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def check_table(path: Path, many: bool) -> None:
@@ -52,7 +49,7 @@ def safe_cell(cell: str | float | None) -> str:
     if not isinstance(cell, str):
         return "" if cell is None else f"{cell:.6g}"
     short = cell if len(cell) <= MOST_CELL else f"{cell[:MOST_CELL]}…"
-    return _FORMULA.sub(r"\1\2'", short)
+    return inert(short)
 
 
 def _headings(questions: Sequence[str]) -> list[str]:

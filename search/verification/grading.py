@@ -8,7 +8,7 @@ import gc
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import UserError
@@ -34,6 +34,8 @@ from search.verification.retraining import chosen_trial, claimed_trials, drawn_t
 from search.verification.student_answers import ANSWERS, parse_answers
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import OnStep, Verification, verify_run
+
+ELSEWHERE = {"dataset", "weights"}  # where these differ, pictures do too
 
 
 class Extent(Frozen):
@@ -94,7 +96,7 @@ def grade(
     ends the grading of others, for whatever else goes wrong; what is wrong inside is a difference.
     """
     try:
-        return _graded(path, extent, data, say, weights)
+        return _graded(path, _Grader(extent, data, weights, say))
     except (UserError, StorageError):
         raise
     # a fault of this program that `foreign_runs` should have kept out: it is said, with its name
@@ -107,57 +109,62 @@ def grade(
         _give_memory_back()
 
 
-def _graded(
-    path: Path, extent: Extent, data: Path | None, say: OnStep, weights: Path | None
-) -> Grade:
+@dataclass(frozen=True)
+class _Grader:
+    """What a grader gives: what to train, where images and weights are, who is told."""
+
+    extent: Extent
+    data: Path | None
+    weights: Path | None
+    say: OnStep
+
+
+def _graded(path: Path, grader: _Grader) -> Grade:
     bundle, file = read_bundle(path), escaped(path.name)
     manifest = bundle.manifest
     if manifest is None or JOURNAL not in bundle.files:
         return Grade(file=file, differences=bundle.differences)
     with tempfile.TemporaryDirectory(prefix="augsearch-grade-") as name:
         folder = Path(name) / "bundle"
-        bundle = replace(bundle, files=_laid_out(bundle.files, folder))
+        files = _laid_out(bundle.files, folder)
         run = _opened(folder, file)
         if isinstance(run, Difference):
             return Grade(file=file, differences=(*bundle.differences, run))
         answers = _Readable(run.state, folder)
-        submission = submission_of(manifest, run.state, bundle.files[JOURNAL], answers)
-        submission = submission.model_copy(update={"written": _written(bundle.files)})
-        graded = Grade(file=file, submission=submission)
-        differences = [*bundle.differences, *_claimed_otherwise(manifest, run)]
-        differences += (strange := tuple(_strange_names(run.state)))
-        differences += unfinished(run.state)
-        if strange:
-            return graded.model_copy(update={"differences": tuple(differences)})
-        check_config(run)
-        placed = _placed(run, data, weights)
-        is_run = extent.train or extent.run_code is not None
-        code = handed_over(run.config, extent.run_code) if is_run else ()
-        numbers = numbers_to_train(run.state, extent)
-        drawn = drawn_trial(run.state, numbers) if extent.train else None
-        numbers += () if drawn is None else (drawn,)
-        verification = verify_run(folder, placed, numbers, say, folder / "cache", code)
-        say("making the tables and the page again")
-        remarks = [_lot(drawn)] if drawn in {each.trial for each in verification.trained} else []
-        differences += differences_made_again(run, bundle.files, remarks)
-        if not {each.where.partition(":")[0] for each in verification.differences} & {
-            "dataset",
-            "weights",
-        }:
-            with given(code):
-                differences += sheet_differences(
-                    placed,
-                    bundle.files.get(SHEET),
-                    verification.exact,
-                    folder,
-                    extent.run_code is not None,
-                    remarks,
-                )
+        submission = submission_of(manifest, run.state, files[JOURNAL], answers)
+        submission = submission.model_copy(update={"written": _written(files)})
+        strange = tuple(_strange_names(run.state))
+        claimed = (*_claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
+        found = Grade(file=file, submission=submission, differences=bundle.differences + claimed)
+        return found if strange else _recomputed(found, run, files, folder, grader)
+
+
+def _recomputed(
+    read: Grade, run: Run, files: Mapping[str, bytes], folder: Path, grader: _Grader
+) -> Grade:
+    """The grade with what is made and trained again. read: what the files alone say."""
+    check_config(run)
+    extent, placed = grader.extent, _placed(run, grader.data, grader.weights)
+    is_run = extent.train or extent.run_code is not None
+    code = handed_over(run.config, extent.run_code) if is_run else ()
+    numbers = numbers_to_train(run.state, extent)
+    drawn = drawn_trial(run.state, numbers) if extent.train else None
+    numbers += () if drawn is None else (drawn,)
+    verification = verify_run(folder, placed, numbers, grader.say, folder / "cache", code)
+    grader.say("making the tables and the page again")
+    remarks = [_lot(drawn)] if drawn in {each.trial for each in verification.trained} else []
+    differences = [*read.differences, *differences_made_again(run, files, remarks)]
+    if not {each.where.partition(":")[0] for each in verification.differences} & ELSEWHERE:
+        is_own, sheet = extent.run_code is not None, files.get(SHEET)
+        with given(code):
+            differences += sheet_differences(
+                placed, sheet, verification.exact, folder, is_own, remarks
+            )
     differences += [
         each.model_copy(update={"what": each.what.replace(f"{folder}/", "")})
         for each in verification.differences
     ]
-    return graded.model_copy(
+    return read.model_copy(
         update={
             "differences": tuple(dict.fromkeys(differences)),
             "remarks": tuple(remarks),
