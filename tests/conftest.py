@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+# As in a search's workers, before TensorFlow is loaded (`search.features.devices.set_threads`).
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 if TYPE_CHECKING:
     from faulty_searches import Faults
     from servers import MlflowServer

@@ -87,8 +87,9 @@ def test_a_call_that_takes_long_says_where_it_is(
     here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(own_code_watch, "SAY_AFTER_SECONDS", 0.1)
-    check_code(load_config(_paints(f"import time\n{HEAD}    time.sleep(0.02)\n{BACK}")))
-    assert "mine.py, line 3: it runs for 0.1 s already" in caplog.text
+    line = "    slept or time.sleep(0.5); slept.append(1)\n"
+    check_code(load_config(_paints(f"import time\nslept = []\n{HEAD}{line}{BACK}")))
+    assert "mine.py, line 4: it runs for 0.1 s already" in caplog.text
 
 
 def test_what_it_prints_is_no_result_and_where_it_goes_takes_nobody_along(here: Path) -> None:

@@ -368,6 +368,7 @@ def test_layers_that_are_built_now_and_then_have_their_hyperparameters_found(her
     assert {"layers", "u0", "u1", "u2"} <= set(names)
 
 
+@pytest.mark.slow
 def test_it_is_judged_by_auc_with_classes_weighted_and_clean_epochs_last(here: Path) -> None:
     training = {
         **_experiment(here)["training"],

@@ -136,16 +136,16 @@ class TrainedAgain:
 
 
 def train_again(
-    record: TrialRecord, journaled: Predictions | None, resources: Resources
+    record: TrialRecord, journaled: Predictions | None, resources: Resources, elsewhere: bool
 ) -> TrainedAgain:
-    """Trains the trial of `record`; in a worker too, as searches do, where it differs and
-    TensorFlow was loaded here with other threads than theirs. Judges nothing: that is `judge`, once
-    all are trained."""
+    """Trains the trial of `record`; in a worker too, as searches do, where it differs on the
+    search's own machine and TensorFlow was loaded here with other threads than theirs. Judges
+    nothing: that is `judge`, once all are trained."""
     from search.training.run_trial import run_trial
 
     here = _trained(record, journaled, resources, run_trial)
     differs = here.apart is not None and here.apart.differs
-    if not differs or take_threads(resources.num_threads, resources.side_by_side):
+    if not differs or elsewhere or take_threads(resources.num_threads, resources.side_by_side):
         return here
     anew = resources.views_dir.parent / "worker"  # without the checkpoints made here
     in_worker = resources.model_copy(update={"views_dir": anew / "views"})

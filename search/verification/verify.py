@@ -179,7 +179,7 @@ def verify_run(
         asked = {(spec.key, number) for number, spec in specs_asked(again)}
         records = [r for n in numbers for r in run.state.records if r.trial == n]
         records = [r for r in records if (r.spec.key, r.trial) in asked]
-        trained = list(_trained(records, predictions, resources, say))
+        trained = list(_trained(records, predictions, resources, bool(changed), say))
         claim, labels = claimed_trials(run.state), np.asarray(prepared.dataset.labels)
         judge(trained, claim, labels, bool(changed), comparison)
         effect = effect_here(trained, claim, Truth.of(prepared.dataset), run.config.seed)
@@ -211,12 +211,14 @@ def _trained(
     records: Iterable[TrialRecord],
     predictions: Mapping[int, Predictions],
     resources: Resources,
+    elsewhere: bool,
     say: OnStep,
 ) -> Iterator[TrainedAgain]:
     for record in records:
         if record.trial in predictions or record.status == "failed":
             say(f"training trial {record.trial} ({escaped(record.label)}) again")
-            yield train_again(record, predictions.get(record.trial), resources)
+            answers = predictions.get(record.trial)
+            yield train_again(record, answers, resources, elsewhere)
 
 
 def _verification(comparison: Comparison, changed: tuple[str, ...]) -> Verification:
