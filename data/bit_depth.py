@@ -38,7 +38,7 @@ RANGES: Mapping[str, str] = {
     "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; multiply them up to one "
     "of these, such as 0..255",
 }
-MOST_LOOKED_AT = 200
+MOST_PICTURES_SAMPLED = 200
 FAINT = 16  # an image below this part of the white has fewer than 16 of the 256 steps
 
 
@@ -135,7 +135,7 @@ def check_ranges(
 def check_not_black(images: np.ndarray) -> None:
     """Raise UserError where every image is nearly black: its 8 bits hold a smaller range, such as
     0..1 or 0..16. images: uint8 [n, s, s, 3], perhaps mapped; a few tell where they are not."""
-    some = np.unique(np.linspace(0, len(images) - 1, MOST_LOOKED_AT).astype(int))
+    some = np.unique(np.linspace(0, len(images) - 1, MOST_PICTURES_SAMPLED).astype(int))
     if any(int(images[place].max()) >= FAINT + 1 for place in some):
         return
     highest = max(int(image.max()) for image in images)

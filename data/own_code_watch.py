@@ -12,7 +12,7 @@ from typing import TypeVar
 from data.errors import UserError
 from data.own_code import line_that_runs
 
-Answer = TypeVar("Answer")
+Given = TypeVar("Given")
 
 SAY_AFTER_SECONDS = 30.0  # of a call that may be well: it downloads weights, say
 LINGER_SECONDS = 2.0  # for what a call has told to end
@@ -20,10 +20,10 @@ LINGER_SECONDS = 2.0  # for what a call has told to end
 _LOG = logging.getLogger(__name__)
 
 
-def watched(name: str, call: Callable[[], Answer], most_seconds: float, key: str = "") -> Answer:
+def watched(name: str, call: Callable[[], Given], most_seconds: float, key: str = "") -> Given:
     """What `call` gives back, which runs the code of FILE.py:NAME. key: of the setting that names
     it. Raises what it raises, and UserError where it takes longer or leaves a thread running."""
-    done: Future[Answer] = Future()
+    done: Future[Given] = Future()
     thread = threading.Thread(target=_settle, args=(done, call), daemon=True, name=name)
     said = f"{key and f'{key}: '}{name}"
     with chdir("."):  # whatever it changes to is for itself alone
@@ -44,7 +44,7 @@ def watched(name: str, call: Callable[[], Answer], most_seconds: float, key: str
     return found
 
 
-def _settle(done: "Future[Answer]", call: Callable[[], Answer]) -> None:
+def _settle(done: "Future[Given]", call: Callable[[], Given]) -> None:
     try:
         done.set_result(call())
     except BaseException as error:

@@ -13,7 +13,7 @@ from search.training.progress import EpochReport, OnEpoch
 from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads, Trainer, TrialFailure
 from search.training.trial_files import Checkpoint
 
-ANSWERS = ("predicted", "log_prob", "log_probs")  # as a checkpoint names them
+HEAD_ANSWERS = ("predicted", "log_prob", "log_probs")  # as a checkpoint names them
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -142,7 +142,7 @@ class _Run:
             "diverged": np.array(list(self.diverged.items()), np.int64).reshape(-1, 2),
         }
         for head, answers in enumerate(self.answers):
-            for name, values in zip(ANSWERS, zip(*answers, strict=True), strict=False):
+            for name, values in zip(HEAD_ANSWERS, zip(*answers, strict=True), strict=False):
                 found[f"{name}/{head}"] = np.array(values)
         states = self.trainer.states
         kept_states = {head: states[head] for head in self.active}
@@ -164,7 +164,7 @@ class _Run:
         self.epoch = min(trained, plan.num_epochs)
         self.curves = list(arrays["curves"][: self.epoch])
         for head in self.active:
-            kept = [arrays[key] for name in ANSWERS if (key := f"{name}/{head}") in arrays]
+            kept = [arrays[key] for name in HEAD_ANSWERS if (key := f"{name}/{head}") in arrays]
             self.answers[head] = list(zip(*kept, strict=True))[: self.epoch]
             for epoch, answer in enumerate(self.answers[head]):
                 self.scores.add(head, epoch, *answer)

@@ -15,7 +15,7 @@ from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
 from search.verification.verification_text import grade_cells
 
-FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
+EFFECT_FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
 MOST_CELL = 30_000  # signs; a spreadsheet's cell holds 32,767
 
 
@@ -54,13 +54,13 @@ def safe_cell(cell: str | float | None) -> str:
 
 def _headings(questions: Sequence[str]) -> list[str]:
     cells = [name for name in grade_cells(Grade(file="")) if name != "delta"]
-    return [*cells, *FIGURES, "copies", *(f"answer {number}" for number in questions)]
+    return [*cells, *EFFECT_FIGURES, "copies", *(f"answer {number}" for number in questions)]
 
 
 def _row(grade: Grade, grades: Grades, questions: Sequence[str]) -> list[str | float | None]:
     cells = [text for name, text in grade_cells(grade).items() if name != "delta"]
     effect = grade.submission.effect if grade.submission else None
-    figures = [None] * len(FIGURES) if effect is None else [effect.effect, *effect.ci]
+    figures = [None] * len(EFFECT_FIGURES) if effect is None else [effect.effect, *effect.ci]
     shared = [f"{c.word}: {c.what}" for c in grades.copies if c.files[0] == grade.file]
     written = _written(grade)
     return [*cells, *figures, "; ".join(shared), *(written.get(n, "") for n in questions)]
