@@ -88,13 +88,13 @@ def make_folder(path: Path, what: str) -> Path:
     return path
 
 
-def check_target(path: Path) -> None:
-    """Raises UserError where the file that a person names (--out) would take the place of a link, a
-    folder, a device or a FIFO."""
+def check_target(path: Path, option: str = "--out") -> None:
+    """Raises UserError where the file that a person names by an option would take the place of a
+    link, a folder, a device or a FIFO."""
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise UserError(
-            f"--out: {escaped(str(path))} is a folder, a link, a device or a FIFO; allowed: a new "
-            "name, or a regular file to replace"
+            f"{option}: {escaped(str(path))} is a folder, a link, a device or a FIFO; allowed: a "
+            "new name, or a regular file to replace"
         )
 
 

@@ -62,7 +62,8 @@ def test_a_class_is_written_with_its_copies_and_answers(bundled: Path, tmp_path:
         "",
     )
     assert (ben["answers"], ben["answer 1"]) == ("none", "")
-    assert ben["copies"].startswith("COPY: ")
+    assert ben["copies"].startswith("COPY, with Anna Nowak (anna.zip): ")
+    assert anna["copies"].startswith("COPY, with Ben Lis (ben.zip): ")
     assert float(anna["ci_low"]) <= float(anna["delta"]) <= float(anna["ci_high"])
     assert "not a zip" in carl["differences"]
 

@@ -231,6 +231,14 @@ def test_a_trial_that_is_not_there_is_refused(finished_run: Path) -> None:
         verify(finished_run, trial=99)
 
 
+def test_what_is_not_there_and_a_folder_of_bundles_are_told_apart(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", str(tmp_path / "anna.zip")])
+    assert (result.exit_code, "does not exist" in result.stderr) == (BAD_INPUT, True)
+    (tmp_path / "ben.zip").write_bytes(b"PK")
+    result = CliRunner().invoke(app, ["verify", str(tmp_path)])
+    assert (result.exit_code, "say --many" in result.stderr) == (BAD_INPUT, True)
+
+
 def test_a_folder_without_a_search_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert result.exit_code == BAD_INPUT

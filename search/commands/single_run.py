@@ -27,6 +27,7 @@ from search.experiment.seeds import derive_seed
 from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.report.preview import preview_sheet
 from search.report.summary import winner_of
@@ -195,6 +196,12 @@ def verified(
     Raises UserError for what the user can mend, and where `many` or an extent without training do
     not go with what `path` is.
     """
+    if not os.path.lexists(path):
+        raise UserError(
+            f"{path} does not exist; name a run directory, a bundle or a folder of them"
+        )
+    if not many and path.is_dir() and not (path / JOURNAL).exists() and [*path.glob("*.zip")]:
+        raise UserError(f"{path} holds no {JOURNAL} but zips; for a folder of bundles say --many")
     if many and not path.is_dir():
         raise UserError(f"--many received {path}; allowed: a folder of bundles")
     if many:

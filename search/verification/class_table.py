@@ -13,6 +13,7 @@ from data.files import check_target, write_atomically
 from data.messages import escaped
 from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
+from search.verification.submission import Copy
 from search.verification.verification_text import grade_cells
 
 EFFECT_FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
@@ -23,7 +24,7 @@ def check_table(path: Path, many: bool) -> None:
     """Raises UserError where the table could not be written, before anything is graded."""
     if not many:
         raise UserError("--csv is a table of many bundles; say --many and name their folder")
-    check_target(path)
+    check_target(path, "--csv")
     if not path.absolute().parent.is_dir():
         raise UserError(f"--csv: the folder of {escaped(str(path))} does not exist; create it")
 
@@ -61,9 +62,15 @@ def _row(grade: Grade, grades: Grades, questions: Sequence[str]) -> list[str | f
     cells = [text for name, text in grade_cells(grade).items() if name != "delta"]
     effect = grade.submission.effect if grade.submission else None
     figures = [None] * len(EFFECT_FIGURES) if effect is None else [effect.effect, *effect.ci]
-    shared = [f"{c.word}: {c.what}" for c in grades.copies if c.files[0] == grade.file]
+    shared = [_shared(copy, grade.file) for copy in grades.copies if grade.file in copy.files]
     written = _written(grade)
     return [*cells, *figures, "; ".join(shared), *(written.get(n, "") for n in questions)]
+
+
+def _shared(copy: Copy, file: str) -> str:
+    """What one of the two shares, and with whom: who copied from whom is for a person to say."""
+    other = 1 - copy.files.index(file)
+    return f"{copy.word}, with {copy.students[other]} ({copy.files[other]}): {copy.what}"
 
 
 def _written(grade: Grade) -> dict[str, str]:

@@ -157,7 +157,7 @@ def _what(
     if ours.journal == theirs.journal:
         return "the same journal", True
     if ours.search_id == theirs.search_id:
-        return f"the same search, its journal altered; {count}", True
+        return f"the same search, its journal run on or changed; {count}", True
     if all(honest):
         return f"{count}, as one seed gives for one setting on one kind of machine", False
     return (
