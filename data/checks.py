@@ -14,7 +14,7 @@ import numpy as np
 from data.dataset_notes import LeftOut
 from data.errors import UserError
 from data.labels import NO_LABEL, folded, in_points, label_remarks, without_labels
-from data.messages import first_of, plural
+from data.messages import did_you_mean, first_of, plural
 from data.splits import SPLIT_NAMES, TRAIN
 
 # One image trains on nothing but itself, and cannot be in both halves of a cross-validation.
@@ -264,8 +264,11 @@ def classes_missing_from_a_split(inspection: Inspection) -> list[str]:
         names = inspection.classes(enough & (inspection.counts[:, split] == 0))
         if names:
             count = plural(len(names), "class has", "classes have")
+            others = [name for name in inspection.class_names if name not in names]
+            near = did_you_mean(names[0], others) if split == TRAIN else ""  # a misspelt folder
             problems.append(
                 f"{count} no image in {SPLIT_NAMES[split]}: {first_of(names)}; {inspection.mended}"
+                f"{near and f', or rename it{near}'}"
             )
     return problems
 

@@ -227,6 +227,14 @@ def test_classes_of_train_in_another_case_are_named_as_such(
     assert str(caught.value).endswith(f"{dog} (validation) is train's dog; write both names alike")
 
 
+def test_a_misspelt_class_of_one_split_is_named_with_its_neighbour(tmp_path: Path) -> None:
+    write_folders(
+        tmp_path, {"train/cat": 4, "train/dog": 4, "validation/cat": 4, "validation/dgo": 4}
+    )
+    with pytest.raises(UserError, match=r"in train: dgo; .*, or rename it; did you mean 'dog'\?"):
+        opened(folder_config(tmp_path), tmp_path / "cache")
+
+
 def test_an_empty_split_folder_is_named(tmp_path: Path) -> None:
     write_folders(tmp_path, TRAINED)
     (tmp_path / "test").mkdir()
