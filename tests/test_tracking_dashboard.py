@@ -184,8 +184,12 @@ def test_the_saved_views_charts_are_of_what_was_searched(seen):
 
 def test_a_trials_description_says_its_verdict_and_its_setting(seen):
     page = seen.open(seen.trial)
-    page.get_by_text("HELPS: +1.2 points (0.7 to 1.7)").wait_for()
-    page.get_by_text("rotation_range 15, width_shift_range 0.1, zoom_range 0.1").first.wait_for()
+    verdict = page.get_by_text("HELPS: +1.2 points (0.7 to 1.7)")
+    verdict.wait_for()
+    setting = page.get_by_text("rotation_range 15, width_shift_range 0.1, zoom_range 0.1").first
+    setting.wait_for()
+    assert verdict.is_visible()
+    assert setting.is_visible()
 
 
 def test_the_registered_model_says_what_it_takes(seen):
