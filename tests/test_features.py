@@ -2,6 +2,7 @@
 from another engine.
 """
 
+import contextlib
 import functools
 import logging
 import sys
@@ -26,7 +27,7 @@ from search.features.extractor import (
     build_extractor,
     relative_difference,
 )
-from search.features.runners import fixed_batches, import_openvino
+from search.features.runners import exported, fixed_batches, import_openvino
 
 SIZE = 32
 FAST = ("openvino", "tensorflow")
@@ -197,6 +198,20 @@ def test_without_openvino_tensorflow_stands_in_and_says_so_once(
     assert len(caplog.records) == 1
 
 
+def unconvertible_model() -> Any:
+    """Its one operation runs Python."""
+    import keras
+    import tensorflow as tf
+
+    class InPython(keras.layers.Layer):
+        def call(self, images: Any) -> Any:
+            return tf.ensure_shape(
+                tf.numpy_function(np.copy, [images], tf.float32), (None, 8, 8, 3)
+            )
+
+    return keras.Sequential([keras.Input((8, 8, 3)), InPython()])
+
+
 def wrong_by(factor: float) -> FeatureEngine:
     """An engine whose features are Keras's times a factor."""
 
@@ -246,6 +261,16 @@ def test_openvino_is_imported_without_its_telemetry() -> None:
     from openvino.tools.ovc import telemetry_utils
 
     assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_conversion_leaves_the_programs_own_log_as_it_was(failing: bool) -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.filters), list(root.handlers))
+    model = unconvertible_model() if failing else tiny_model()
+    with pytest.raises(Exception, match="conver") if failing else contextlib.nullcontext():
+        exported(model, "any", None)
+    assert (root.level, root.filters, root.handlers) == before
 
 
 # Precision.

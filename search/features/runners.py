@@ -10,8 +10,11 @@ stream was cut before. Which of the two runs, and whether its answers are good e
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -82,6 +85,22 @@ def import_openvino() -> ModuleType:
     return openvino
 
 
+_CONVERTING = threading.Lock()
+
+
+@contextlib.contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """OpenVINO's conversion turns the root logger down to errors, and up again only where it does
+    not fail and no other thread converts meanwhile (its `ovc/logger.py`)."""
+    root = logging.getLogger()
+    level, filters = root.level, list(root.filters)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters = filters
+
+
 class OpenVinoRunner:
     """A compiled network with `num_threads` streams of one thread each.
 
@@ -133,7 +152,8 @@ def exported(model: keras.Model, identity: str, cache_dir: Path | None) -> openv
     core = import_openvino().Core()
 
     def export(folder: Path) -> None:
-        model.export(str(folder / NETWORK), format="openvino", verbose=False)
+        with _CONVERTING, _root_logger_kept():
+            model.export(str(folder / NETWORK), format="openvino", verbose=False)
 
     if cache_dir is None:
         with tempfile.TemporaryDirectory() as folder:
