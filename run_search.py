@@ -188,7 +188,7 @@ def _verify(
         if csv is not None:
             write_table(csv, found.table)
         cli.show(as_json, found.as_json, found.text)
-    raise typer.Exit(DONE if found.same else DIFFERENT)
+    raise typer.Exit(DIFFERENT if found.differs else DONE if found.same else BAD_INPUT)
 
 
 @app.command("compare")
@@ -215,7 +215,7 @@ def _bundle(
         from search.verification.bundle import make_bundle
 
         made = make_bundle(directory, student, out, answers)
-        cli.say(f"questions answered: {made.answers}")
+        cli.say(f"answers: {made.answers}")
         cli.show(as_json, made.model_dump(mode="json"), f"{made.path}  sha256 {made.sha256}")
 
 

@@ -20,7 +20,7 @@ from tampering import events_in, resealed
 from data.errors import UserError
 from search.driver.experiment_file import parse_config
 from search.experiment.answers import Predictions
-from search.verification.bundle_file import MANIFEST
+from search.verification.packing import MANIFEST
 
 Files = dict[str, bytes]
 Draw = random.Random

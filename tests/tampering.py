@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from search.journal.journal_file import Event, encode, parse, read
-from search.verification.bundle_file import MANIFEST, Manifest, write_bundle
+from search.verification.bundle_file import Manifest, write_bundle
 from search.verification.grading import Grade
+from search.verification.packing import MANIFEST
 from search.verification.verify import Verification
 
 

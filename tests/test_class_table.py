@@ -57,7 +57,7 @@ def test_a_class_is_written_with_its_copies_and_answers(bundled: Path, tmp_path:
         "recomputed",
     )
     assert (anna["answers"], anna["answer 1"], anna["answer 2"]) == (
-        "1 of 2 (not 2)",
+        "1 answered, empty: 2",
         "A shift,\nI think.",
         "",
     )

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from search.commands.command_line import BAD_INPUT, errors_as_status
+from search.commands.command_line import BAD_INPUT, INTERRUPTED, errors_as_status
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,10 @@ def test_what_the_machine_refuses_is_one_line_and_status_2(
 def test_a_fault_of_the_program_is_none_of_the_user() -> None:
     with pytest.raises(ZeroDivisionError), errors_as_status(as_json=False):
         raise ZeroDivisionError
+
+
+def test_an_interrupted_command_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught, errors_as_status(as_json=False):
+        raise KeyboardInterrupt
+    assert caught.value.exit_code == INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"

@@ -96,7 +96,7 @@ def test_check_says_which_way_images_take_and_that_folds_and_seeds_multiply_the_
         == "prefix kept up to block6d_add (1x1x192, float16, 7.7e-05 GB for a trial's 1 views)"
     )
     assert (plan.network.networks, plan.network.epochs) == (2, 2)
-    assert "hours at most for all of them; folds and seeds multiply it" in describe_plan(plan)
+    assert " at most for all of them; folds and seeds multiply it" in describe_plan(plan)
     fresh = make_plan(finetune_config(folder, {"views": "fresh", "max_epochs": 1}))
     assert fresh.network is not None
     assert fresh.network.way.startswith("whole network: training.views is fresh")

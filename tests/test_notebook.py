@@ -107,7 +107,7 @@ def test_luck_and_the_controls_are_shown(executed: Any) -> None:
 
 
 def test_the_last_cell_writes_the_boxes_down(executed: Any) -> None:
-    assert "answers.txt: 0 of 12 (not 1, 2" in "".join(shown(executed, "stdout"))
+    assert "answers.txt: 0 answered, empty: 1, 2" in "".join(shown(executed, "stdout"))
 
 
 def test_the_figures_stand_inline_with_their_words(executed: Any) -> None:

@@ -44,7 +44,7 @@ def test_what_stands_in_the_boxes_is_written_down(tmp_path: Path) -> None:
         "> **Question 4.** Odd signs?\n>\n> *Your answer:* a\u00a0b\u200b\u202ec\r\nQuestion 2\n",
     )
     said = fill_answers(path, tmp_path / ANSWERS)
-    assert said == "answers.txt: 2 of 4 (not 2, 3)"
+    assert said == "answers.txt: 2 answered, empty: 2, 3"
     assert parse_answers((tmp_path / ANSWERS).read_bytes()) == {
         "1": "Because.\nAnd so.\n\nThis too.",
         "2": "",
@@ -77,6 +77,10 @@ def test_what_has_no_boxes_is_one_line_and_leaves_what_was_written(
     assert (tmp_path / ANSWERS).read_bytes() == TWO
 
 
+def test_a_heading_may_end_in_a_colon() -> None:
+    assert parse_answers(b"Question 1:\nYes.\n\nQuestion 2\nNo.") == {"1": "Yes.", "2": "No."}
+
+
 def test_a_bundle_holds_the_answers_and_verify_counts_them(copied: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_bytes(
         b"\xef\xbb\xbf" + TWO.replace(b"\n", b"\r\n")
@@ -84,11 +88,11 @@ def test_a_bundle_holds_the_answers_and_verify_counts_them(copied: Path, tmp_pat
     arguments = ["bundle", str(copied), "--student", "Ann", "--out", str(tmp_path / "ann.zip")]
     made = CliRunner().invoke(app, [*arguments, "--answers", str(tmp_path / "mine.txt")])
     assert made.exit_code == DONE
-    assert "questions answered: 1 of 2 (not 2)" in made.stderr
+    assert "answers: 1 answered, empty: 2" in made.stderr
     assert files_of(tmp_path / "ann.zip")[ANSWERS] == TWO
     checked = CliRunner().invoke(app, ["verify", str(tmp_path / "ann.zip"), "--no-train"])
     assert checked.exit_code == DONE
-    assert "1 of 2 (not 2) answered, in answers.txt" in checked.stdout
+    assert "1 answered, empty: 2 (in answers.txt)" in checked.stdout
 
 
 def test_answers_that_are_no_plain_text_are_a_difference_and_not_shown(

@@ -139,6 +139,8 @@ def test_a_folder_is_refused_with_what_to_write_instead(uri):
     [
         ("localhost:5000", "http://localhost:5000"),
         ("127.0.0.1:5000/ml", "http://127.0.0.1:5000/ml"),
+        ("mlflow.example.org", "http://mlflow.example.org"),
+        ("10.0.0.5/ml", "http://10.0.0.5/ml"),
         ("me:hunter2@host:5000?token=hunter2", "http://***@host:5000?token=***"),
         ("http:/host", "http://host"),
         ("http://", "http://HOST:5000"),

@@ -398,7 +398,7 @@ def test_a_best_strength_at_the_edge_of_its_range_is_said() -> None:
 def test_a_search_under_way_gives_no_answer() -> None:
     assert (
         answer(SearchView(make_state("controls")))
-        == "No answer yet: the search is under way, with 0 trials completed."
+        == "No answer yet: the search is under way, with 3 trainings completed."
     )
 
 
@@ -406,7 +406,8 @@ def test_a_stopped_search_says_so_and_how_to_go_on() -> None:
     text = answer(SearchView(make_state("controls").model_copy(update={"stopped": "SIGTERM"})))
     assert (
         text
-        == "No answer yet: the search was stopped (SIGTERM) after 0 trials; run it again to go on."
+        == "No answer yet: the search was stopped (SIGTERM) after 3 trainings; run it again to "
+        "go on."
     )
 
 

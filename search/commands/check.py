@@ -287,8 +287,8 @@ def _describe_networks(plan: SearchPlan) -> list[str]:
     )
     return [
         f"  networks      {network.networks} per trial, one per fold and seed: {most}",
-        f"                {network.seconds / 3600:.1f} hours at most for all of them; folds and "
-        "seeds multiply it",
+        f"                {_duration(network.seconds)} at most for all of them; folds and seeds "
+        "multiply it",
         f"  way           {network.way}",
     ]
 

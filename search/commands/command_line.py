@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT, STOPPED = 0, 2, 3, 4, 75
+INTERRUPTED = 130  # as shells have it, of what cannot be resumed
 STATUS_OF_OUTCOME = {
     "finished": DONE,
     "already finished": DONE,
@@ -167,6 +168,9 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
 
     try:
         yield
+    except KeyboardInterrupt:  # of what has nothing to resume; else `stop_signals` hears it
+        say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
     except (UserError, StorageError) as error:
         reason = str(error)
     except OSError as error:
@@ -197,7 +201,9 @@ def stop_signals(say: Callable[[str], None], status: int) -> Iterator[threading.
     """The event that the first signal sets; the second exits with `status` at once. Either can be
     resumed.
 
-    say: told in a line what the first signal does. The handlers before are put back at the end.
+    say: told in a line what the first signal does. The handlers before are put back at the end, but
+    not where it was asked to stop: the process is ending then, and may be asked again while it
+    does.
     """
     stop = threading.Event()
 
@@ -212,4 +218,5 @@ def stop_signals(say: Callable[[str], None], status: int) -> Iterator[threading.
         yield stop
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            if not stop.is_set():
+                signal.signal(number, handler)

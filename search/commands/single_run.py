@@ -43,9 +43,11 @@ from search.verification.verify import Verification, verify
 
 @dataclass(frozen=True)
 class Verified:
-    """What `verify` found, and how it is said. table: of many bundles, as csv."""
+    """What `verify` found, and how it is said. differs: something speaks against it; neither, where
+    one of many could not be checked. table: of many bundles, as csv."""
 
     same: bool
+    differs: bool
     text: str
     as_json: dict[str, Any]
     table: str = ""
@@ -221,4 +223,7 @@ def verified(
 
 
 def _verified(found: Grade | Grades | Verification, text: str) -> Verified:
-    return Verified(found.same, text, {"same": found.same, **found.model_dump(mode="json")})
+    differs = found.differs if isinstance(found, Grades) else not found.same
+    return Verified(
+        found.same, differs, text, {"same": found.same, **found.model_dump(mode="json")}
+    )

@@ -204,6 +204,11 @@ def _check_host(uri: str, needs_host: bool) -> None:
         raise UserError(f"{shown_uri(uri)!r} names no host; write {scheme}://HOST:5000")
 
 
+_HOST = re.compile(
+    r"[a-z0-9-]+(\.[a-z0-9-]+)+([/?#]|$)", re.IGNORECASE
+)  # or a folder; say the former
+
+
 def _mistake(uri: str, kind: str, rest: str) -> tuple[str, str]:
     """What an address that is not allowed seems to be, and how what was meant is spelt."""
     if kind == "postgres":
@@ -216,6 +221,8 @@ def _mistake(uri: str, kind: str, rest: str) -> tuple[str, str]:
         return "a server without http://", shown_uri(f"http://{host or 'HOST:5000'}")
     if re.fullmatch(r"[^?@:]+\.(db|sqlite3?)", uri):
         return "a file without sqlite:///", f"sqlite:///{uri}"
+    if _HOST.match(uri):
+        return "a server without http://", shown_uri(f"http://{uri}")
     if kind == "file" or "://" not in uri:
         return "a folder, and MLflow 3 keeps no runs in folders", "sqlite:///mlflow.db"
     return "not an address MLflow knows", "sqlite:///mlflow.db"

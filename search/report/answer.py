@@ -183,14 +183,15 @@ def _stopped_early(view: SearchView) -> Iterator[str]:
 
 
 def _no_answer_yet(view: SearchView) -> str:
-    done = plural(len(view.completed_trials), "trial")
     if view.is_finished:
         if not view.completed_trials:
             return "No answer: the search ended and no trial was completed."
+        trials = plural(len(view.completed_trials), "trial")
         return (
-            f"No answer: the search ended, and none of its {done} changed a picture; try more of "
+            f"No answer: the search ended, and none of its {trials} changed a picture; try more of "
             "them."
         )
+    done = plural(sum(r.status == "completed" for r in view.records), "training")
     if view.stopped:
         mended = "mend that, and " if view.status == "failed" else ""
         return f"No answer yet: {_stop_text(view)} after {done}; {mended}run it again to go on."

@@ -29,9 +29,9 @@ from search.journal.run_dir import JOURNAL
 from search.journal.state import first_fault
 from search.report.contact_sheet import check_sheet
 from search.verification.comparison import Difference
+from search.verification.packing import ASK_AGAIN, MANIFEST, mispacked
 from search.verification.student_answers import ANSWERS, MOST_ANSWERS_BYTES, parse_answers
 
-MANIFEST = "manifest.json"
 SHEET = "previews/winner.png"
 PAGE = "report.html"
 REQUIRED = ("journal.jsonl", "config.yaml", "environment.json", "trials.csv", "summary.json", PAGE)
@@ -152,18 +152,21 @@ def most_bytes(name: str) -> int:
 def read_bundle(path: Path) -> BundleContents:
     """Reads a bundle and checks it against its own manifest.
 
-    Raises UserError where the file is missing or is no bundle at all; everything else that is wrong
-    is a difference.
+    Raises UserError where the file is missing, damaged, packed by hand or no bundle at all;
+    everything else that is wrong is a difference.
     """
     found: list[Difference] = []
     try:
         _need_content(path)
         with path.open("rb") as file:
-            files = dict(_contents(file, _entries(file, found), found))
-    except (OSError, zipfile.BadZipFile) as error:
-        why = _UNREADABLE.get(getattr(error, "errno", None) or 0) or escaped(reason_of(error))
+            files = dict(_contents(file, _entries(path, file, found), found))
+    except OSError as error:
+        why = _UNREADABLE.get(error.errno or 0) or escaped(reason_of(error))
         raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}") from error
-    manifest = _manifest(path, files.pop(MANIFEST, None), found)
+    except zipfile.BadZipFile as error:
+        why = f"{escaped(reason_of(error))}; {ASK_AGAIN}"
+        raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}") from error
+    manifest = _manifest(files.pop(MANIFEST, None), found)
     if manifest is not None:
         found += _against_manifest(manifest, files, {each.where for each in found})
     return BundleContents(manifest, files, tuple(found))
@@ -184,7 +187,7 @@ def _need_content(path: Path) -> None:
         raise UserError(f"{escaped(path.name)} is {kind}; name a .zip that `bundle` made")
 
 
-def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
+def _entries(path: Path, file: BinaryIO, found: list[Difference]) -> list[Entry]:
     """The entries worth reading: each known name once, none too large."""
     known: dict[str, Entry] = {}
     entries = read_directory(file, MOST_FILES)
@@ -193,6 +196,8 @@ def _entries(file: BinaryIO, found: list[Difference]) -> list[Entry]:
             f"it holds more than {MOST_FILES} files or {MOST_BUNDLE_BYTES >> 20} MiB, which no "
             "search leaves"
         )
+    if why := mispacked([entry.name for entry in entries], is_known):
+        raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}")
     for entry in entries:
         if not (is_known(entry.name) or entry.name == MANIFEST):
             found.append(Difference(where=escaped(entry.name), what="no bundle holds such a file"))
@@ -217,15 +222,15 @@ def _contents(
             elif entry.name == ANSWERS:
                 parse_answers(content)
             yield entry.name, content
-        except (zipfile.BadZipFile, ValueError) as error:
+        except zipfile.BadZipFile as error:
+            raise zipfile.BadZipFile(f"{entry.name} in it is damaged ({error})") from error
+        except ValueError as error:
             found.append(Difference(where=entry.name, what=f"it is damaged: {escaped(str(error))}"))
 
 
-def _manifest(path: Path, content: bytes | None, found: list[Difference]) -> Manifest | None:
-    if content is None:
-        if found:  # named already: damaged, or too large
-            return None
-        raise UserError(f"{escaped(path.name)} has no {MANIFEST}; it was not made by `bundle`")
+def _manifest(content: bytes | None, found: list[Difference]) -> Manifest | None:
+    if content is None:  # too large, which is said
+        return None
     try:
         manifest = Manifest.model_validate_json(content, strict=True)
     except ValidationError as error:

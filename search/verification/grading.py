@@ -25,10 +25,12 @@ from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
 from search.verification.bundle import differences_made_again, manifest_of, sheet_differences
-from search.verification.bundle_file import MANIFEST, PREDICTIONS, SHEET, Manifest, read_bundle
+from search.verification.bundle_file import PREDICTIONS, SHEET, Manifest, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
+from search.verification.given_files import require_right_files
+from search.verification.packing import MANIFEST
 from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.student_answers import ANSWERS, parse_answers
@@ -77,7 +79,12 @@ class Grades(Frozen):
 
     @property
     def same(self) -> bool:
-        return all(grade.same for grade in self.grades) and not any(
+        return all(grade.same for grade in self.grades) and not self.differs
+
+    @property
+    def differs(self) -> bool:
+        """Something speaks against a bundle; not only that one could not be checked."""
+        return any(grade.differences for grade in self.grades) or any(
             copy.certain for copy in self.copies
         )
 
@@ -154,6 +161,8 @@ def _recomputed(
     grader.say("making the tables and the page again")
     remarks = [_lot(drawn)] if drawn in {each.trial for each in verification.trained} else []
     differences = [*read.differences, *differences_made_again(run, files, remarks)]
+    if not differences:
+        require_right_files(verification.differences, grader.data, grader.weights)
     if not {each.where.partition(":")[0] for each in verification.differences} & ELSEWHERE:
         is_own, sheet = extent.run_code is not None, files.get(SHEET)
         with given(code):

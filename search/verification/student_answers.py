@@ -17,7 +17,7 @@ from data.messages import escaped
 
 ANSWERS = "answers.txt"
 MOST_ANSWERS_BYTES, MOST_NOTEBOOK_BYTES, MOST_QUESTIONS = 1 << 16, 1 << 27, 50
-_HEADING = re.compile(r"Question ([1-9][0-9]?)")
+_HEADING = re.compile(r"Question ([1-9][0-9]?):?")
 _BOX, _BELOW = re.compile(r"\*\*Question ([1-9][0-9]?)\.\*\*"), "*Your answer:*"
 
 
@@ -80,12 +80,13 @@ def fill_answers(notebook: Path, to: Path) -> str:
 
 
 def answers_text(answers: Mapping[str, str] | None) -> str:
-    """ "9 of 11 (not 4, 7)", "none" where nothing was handed in."""
+    """ "9 answered, empty: 4, 7", "none" where nothing was handed in. How many were asked, only the
+    teacher knows."""
     if answers is None:
         return "none"
     empty = [number for number, answer in answers.items() if not answer]
-    count = f"{len(answers) - len(empty)} of {len(answers)}"
-    return f"{count} (not {', '.join(empty)})" if empty else count
+    count = f"{len(answers) - len(empty)} answered"
+    return f"{count}, empty: {', '.join(empty)}" if empty else count
 
 
 def _boxes(cell: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -77,7 +77,7 @@ def describe_grade(grade: Grade) -> str:
 
 def _questions(handed_in: Submission) -> str:
     written = answers_text(handed_in.written)
-    return f"{written} answered, in {ANSWERS}" if handed_in.written else "no answers handed in"
+    return f"{written} (in {ANSWERS})" if handed_in.written else "no answers handed in"
 
 
 def _trials(handed_in: Submission) -> str:
@@ -195,7 +195,9 @@ def grade_cells(grade: Grade) -> dict[str, str]:
 
 
 def _verified(grade: Grade) -> str:
-    if not grade.same or grade.verification is None:
+    if grade.problem is not None:
+        return "not checked"
+    if grade.differences or grade.verification is None:
         return "no"
     trained = [str(each.trial) for each in grade.verification.trained]
     apart = "; another effect here" if _effect_is_apart(grade) else ""

@@ -29,6 +29,7 @@ from search.journal.state import SearchState
 from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing
+from search.verification.given_files import require_right_files
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
     compare_surroundings,
@@ -135,7 +136,9 @@ def verify(
         path = run.config.dataset.path
         run = relocated(run, data or (Path(path) if path else None), weights)
     code = handed_over(run.config, run_code)
-    return verify_run(run_dir, run, (number,), say, code=code)
+    found = verify_run(run_dir, run, (number,), say, code=code)
+    require_right_files(found.differences, data, weights)
+    return found
 
 
 def verify_run(

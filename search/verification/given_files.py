@@ -1,0 +1,33 @@
+"""Whether the pictures and the weights that a grader names can be those of the search. Where they
+are not, that says nothing of the search: the remedy is another folder or file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from data.errors import UserError
+from data.messages import escaped
+from search.verification.comparison import Difference
+
+# of the journal's summary, what other pictures change; the rest of it follows from them
+_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest")
+
+
+def require_right_files(
+    differences: Iterable[Difference], data: Path | None, weights: Path | None
+) -> None:
+    """data, weights: as the grader named them. Raises UserError where they differ from what the
+    search read."""
+    first = {each.where: each.what for each in reversed(list(differences))}
+    pictures = next((where for where in _OF_PICTURES if where in first), None)
+    if data is not None and pictures is not None:
+        raise UserError(
+            f"the pictures at --data {escaped(str(data))} are not those that the search read "
+            f"({pictures.removeprefix('dataset: ')}: {first[pictures]}); name the folder that it "
+            "read, or ask for a search over this one"
+        )
+    file = next((where for where in first if where.startswith("weights")), None)
+    if weights is not None and file is not None:
+        raise UserError(
+            f"--weights {escaped(str(weights))} is not the file that the search began from; name "
+            "that one, or ask for a search that begins from yours"
+        )
