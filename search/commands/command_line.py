@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -199,24 +199,36 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
 @contextmanager
 def stop_signals(say: Callable[[str], None], status: int) -> Iterator[threading.Event]:
     """The event that the first signal sets; the second exits with `status` at once. Either can be
-    resumed.
+    resumed. A thread hears them: the main one may be in the midst of a computation, for seconds.
 
     say: told in a line what the first signal does. The handlers before are put back at the end, but
     not where it was asked to stop: the process is ending then, and may be asked again while it
     does.
     """
     stop = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
-            os._exit(status)
-        stop.set()
-        say("stopping; the search can be resumed with the same command (again: stop at once)")
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard, told = os.pipe()
+    os.set_blocking(told, False)  # as `set_wakeup_fd` wants it
+    listen = threading.Thread(target=_listen, args=(heard, stop, say, status), daemon=True)
+    listen.start()
+    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    asked = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, lambda *_: None) for number in asked}
     try:
         yield stop
     finally:
-        for number, handler in previous.items():
-            if not stop.is_set():
+        if not stop.is_set():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
+            signal.set_wakeup_fd(before)
+            os.close(told)
+
+
+def _listen(heard: int, stop: threading.Event, say: Callable[[str], None], status: int) -> None:
+    with os.fdopen(heard, "rb", buffering=0) as pipe:
+        while number := pipe.read(1):
+            if number[0] not in (signal.SIGINT, signal.SIGTERM):
+                continue
+            if stop.is_set():
+                os._exit(status)
+            stop.set()
+            say("stopping; the search can be resumed with the same command (again: stop at once)")
