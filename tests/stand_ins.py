@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing import connection
@@ -208,6 +209,7 @@ BEHAVIOURS: dict[str, Callable[[TrialSpec, Resources], Outcome]] = {
     "announce": announce_and_sleep,
     "environment": list_environment,
     "write": write_to_log,
+    "temporary": call(lambda: tempfile.mkstemp(prefix="left-")),
     "grow": grow,
     "die-while-answering": die_while_answering,
     "crash-once": lambda spec, resources: once(spec, resources, lambda: os._exit(9)),

@@ -5,6 +5,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +138,17 @@ def test_a_worker_is_light_counts_its_threads_and_leaves_signals_to_its_parent(
     with LocalEngine(options(tmp_path, workers=2)) as engine:
         result = engine.submit(make_spec("environment")).result(timeout=60).result
     assert result.error == "heavy=[] threads=('1', '1') deaf=True"
+
+
+def test_temporary_files_of_a_killed_worker_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    with LocalEngine(options(tmp_path)) as engine:
+        engine.submit(make_spec("temporary")).result(timeout=60)
+        assert len([*tmp_path.glob("tmp/*/left-*")]) == 1
+    assert not [*(tmp_path / "tmp").iterdir()]
 
 
 def test_modules_are_imported_ahead_and_missing_ones_passed_over(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -39,10 +40,18 @@ READ_BYTES = 65_536
 _to_parent: list[Connection] = []
 
 
-def start(log_path: Path, resources: "Resources", parent_pid: int, reports: Connection) -> None:
+def start(
+    log_path: Path,
+    resources: "Resources",
+    parent_pid: int,
+    reports: Connection,
+    temporary: Path | None = None,
+) -> None:
     """Makes this process a worker: it dies with its parent, logs to a file, uses so many threads
-    and reports to a pipe."""
+    and reports to a pipe. temporary: where its temporary files go, in place of the system's."""
     die_with_parent(parent_pid)  # before anything that takes time
+    if temporary is not None:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     from search.features.devices import grow_memory, set_threads
 
     _to_parent[:] = [reports]

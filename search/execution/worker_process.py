@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from multiprocessing import context, resource_tracker, spawn
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pebble
@@ -143,11 +144,19 @@ class WorkerProcess:
         with ExitStack() as undo:
             self._reports = worker.ReportPipe()
             undo.callback(self._reports.close)
+            # A killed process deletes nothing: TensorFlow leaves a file per traced function.
+            self._temporary = TemporaryDirectory(
+                prefix="augsearch-worker-", ignore_cleanup_errors=True
+            )
+            undo.callback(self._temporary.cleanup)
             _keep_signals_from_workers()
             self._pool = pebble.ProcessPool(
                 max_workers=1,
                 initializer=worker.start,
-                initargs=(log, options.resources, os.getpid(), self._reports.writer),
+                initargs=(
+                    *(log, options.resources, os.getpid(), self._reports.writer),
+                    Path(self._temporary.name),
+                ),
                 context=OneProcess(),
             )
             undo.callback(self._pool.join)
@@ -203,6 +212,7 @@ class WorkerProcess:
                 process.kill()
         self._pool.join()
         self._reports.close()
+        self._temporary.cleanup()
 
     def _wait(
         self,
