@@ -72,6 +72,8 @@ def test_settings_that_come_to_the_same_are_trained_once(cache: Path, tmp_path: 
     trained = [record for record in trials if record.duplicate_of is None]
     assert len(trained) == 1  # the flip; without it a trial is the baseline
     assert len({record.result.score for record in trials if record.result}) == 2
+    for record in trials:  # what repeats no augmentation has nothing to be compared with
+        assert (record.effect is None) == (not record.spec.settings.augmentation)
 
 
 def test_fresh_views_are_drawn_anew_each_epoch(cache: Path, tmp_path: Path) -> None:

@@ -253,16 +253,18 @@ class Ledger:
         }
         if outcome.predictions is not None:
             fields |= self._answers.write(record.trial, outcome.predictions)
-        if baseline not in (None, record.trial) and self._is_comparable(outcome, baseline):
+        if baseline is not None and self._is_comparable(record, outcome, baseline):
             fields["effect"] = self.effect(record.trial, baseline)
         answered = record.model_copy(update=fields)
         self._log.append(
             "told", trial=record.trial, **answered.model_dump(mode="json", include=ANSWER)
         )
 
-    def _is_comparable(self, outcome: Outcome, baseline: int) -> bool:
+    def _is_comparable(self, record: TrialRecord, outcome: Outcome, baseline: int) -> bool:
+        """Not where the setting is no augmentation, which repeats the baseline."""
         both = outcome.result.status, self.record(baseline).status
-        return both == ("completed", "completed")
+        is_another = self._source(record.trial) != self._source(baseline)
+        return is_another and both == ("completed", "completed")
 
     def _kept(self, record: TrialRecord) -> TrialRecord | None:
         """This very trial, wherever its images lie now, as it stood before it or an earlier one was

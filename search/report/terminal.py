@@ -224,7 +224,8 @@ def _outcome(record: TrialRecord) -> str:
     if result.lost:
         took += f"; of {result.num_heads} networks {lost_text(result.lost)}"
     unit = OBJECTIVES[record.spec.protocol.objective].unit
-    return f"{name}: {effect_text(record.effect, unit) if record.effect else 'trained'}{took}"
+    done = "trained" if record.duplicate_of is None else f"as trial {record.duplicate_of}"
+    return f"{name}: {effect_text(record.effect, unit) if record.effect else done}{took}"
 
 
 def print_line(console: "Console", text: str) -> None:
