@@ -5,6 +5,7 @@ seconds each. FOLDER is made here; beside the temporary files and the cache in i
 written.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -89,9 +90,13 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
     from bundle_mutants import mutant
     from tampering import files_of
 
+    from search.verification.grading import give_memory_back
+
     sound, path = files_of(bundle), folder / "mutant.zip"
     path.write_bytes(bundle.read_bytes())
     graded(path, True)  # loads what it needs and decodes the images
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and need not be looked through after each bundle
     watch, before = Watch(secret, (temporary, cache)), tree(cwd, decoy)
     for number in range(count):
         what = mutant(sound, number, planted, path) if number else "left alone"
@@ -101,6 +106,7 @@ def main(bundle: Path, folder: Path, count: int, every: int) -> None:
         watch.found, watch.is_on = [], True
         result = graded(path, number % every == 0)
         watch.is_on = False
+        give_memory_back()  # as between the bundles of a folder
         left = [
             *map(str, temporary.iterdir()),
             *(["the watched folders"] if tree(cwd, decoy) != before else []),

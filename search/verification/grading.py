@@ -112,8 +112,6 @@ def grade(
         raise UserError(
             f"{escaped(path.name)} could not be graded: {escaped(reason)[:300]}"
         ) from error
-    finally:
-        _give_memory_back()
 
 
 @dataclass(frozen=True)
@@ -232,11 +230,12 @@ def grade_many(
             grades.append(grade(path, extent, data, say, weights))
         except (UserError, OSError) as error:
             grades.append(Grade(file=escaped(path.name), problem=" ".join(str(error).split())))
+        give_memory_back()
     handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
     return Grades(grades=tuple(grades), copies=find_copies(handed_in), others=tuple(others))
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """glibc keeps what was freed below anything still in use, and figures are cycles that wait for
     the collector: over many bundles both would add up."""
     gc.collect()
