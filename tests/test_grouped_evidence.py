@@ -1,13 +1,14 @@
 """Groups in what is concluded: images of one are resampled together, and a whole search over groups
 says so and can be verified."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pictures import csv_config, write_folders
-from small_search import EXPERIMENT, small_config, undisturbed
+from small_search import EXPERIMENT, after, sit, small_config
 
 from data.dataset import Dataset
 from data.dataset_notes import DataNotes
@@ -137,7 +138,9 @@ def test_near_duplicates_are_warned_of() -> None:
     assert remark.startswith("40% of the images look almost like another (0, 1, 2)")
 
 
-def test_a_search_over_groups_by_macro_f1_says_so_and_is_verified(tmp_path: Path) -> None:
+def test_a_search_over_groups_by_macro_f1_is_stopped_resumed_said_and_verified(
+    tmp_path: Path,
+) -> None:
     write_folders(tmp_path, {".": 48})
     rows = [f"{n:03d}.png,{'cat' if n % 2 else 'dog'},p{n // 3}\n" for n in range(48)]
     csv_config(tmp_path, "path,label,patient\n" + "".join(rows))
@@ -149,7 +152,9 @@ def test_a_search_over_groups_by_macro_f1_says_so_and_is_verified(tmp_path: Path
     )
     plan = describe_plan(make_plan(config))
     assert "if a group's are always answered alike)" in plan
-    run = undisturbed(config, tmp_path / "run").run_dir
+    stop, run = threading.Event(), tmp_path / "run"
+    assert sit(config, run, after(4, stop.set), stop=stop).outcome == "stopped"
+    assert sit(config, run).outcome == "finished"
     page = (run / "report.html").read_text()
     assert "images of 16 groups resampled together" in page
     assert "macro-F1 without augmentation" in page

@@ -1,13 +1,14 @@
 """Backbones that no table holds: a network of keras.applications, a Keras model's file, up to a
 layer."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from small_search import EXPERIMENT, sit
+from small_search import EXPERIMENT, after, sit, table_of
 
 from data.errors import UserError
 from search.driver.experiment_file import experiment_schema, load_config
@@ -68,9 +69,16 @@ def _experiment(network: Path, folder: Path, backbone: str = "file:conv") -> dic
 
 
 @pytest.mark.slow
-def test_a_search_runs_on_it_frozen_and_is_verified(network: Path, tmp_path: Path) -> None:
+def test_a_search_on_it_is_stopped_resumed_shown_and_verified(
+    network: Path, tmp_path: Path
+) -> None:
     config = load_config(_experiment(network, tmp_path))
+    assert sit(config, tmp_path / "whole").outcome == "finished"
+    stop = threading.Event()
+    assert sit(config, tmp_path / "run", after(4, stop.set), stop=stop).outcome == "stopped"
     assert sit(config, tmp_path / "run").outcome == "finished"
+    assert table_of(tmp_path / "run") == table_of(tmp_path / "whole")
+    assert "file:conv" in (tmp_path / "run" / "report.html").read_text()
     assert verify(tmp_path / "run").same
     bundle = Path(make_bundle(tmp_path / "run", "Ada", tmp_path / "ada.zip").path)
     with pytest.raises(UserError, match="--weights"):
