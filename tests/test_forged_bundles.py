@@ -21,7 +21,8 @@ from search.verification.bundle_file import (
 from search.verification.grading import Extent, Grade, grade
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import prepare_again, scratch_resources
-from search.verification.retraining import Apart, EffectHere, claimed_trials, drawn_trial
+from search.verification.retraining import EffectHere, claimed_trials, drawn_trial
+from search.verification.trained_apart import Apart
 from search.verification.verification_text import describe_grade
 from search.verification.verify import Verification, verify_run
 

@@ -7,7 +7,8 @@ import pytest
 from small_search import EXPERIMENT
 
 from search.driver.experiment_file import parse_config
-from search.experiment.config import LIMITS, PLACES, by_place, is_asked
+from search.experiment.config import by_place
+from search.experiment.config_changes import LIMITS, PLACES, is_asked
 from search.verification.submission import (
     question,
 )

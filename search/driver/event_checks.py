@@ -21,7 +21,8 @@ from search.driver.search_so_far import (
     need,
 )
 from search.driver.trial_checks import check_asked, check_retried, check_told, spelled
-from search.experiment.config import ExperimentConfig, by_place, changed, differences, may_change
+from search.experiment.config import ExperimentConfig, by_place, may_change
+from search.experiment.config_changes import changed, differences
 from search.experiment.precisions import PRECISIONS
 from search.journal.events import LATEST, Opened, Resumed
 from search.journal.journal_file import Event, JournalError

@@ -20,7 +20,8 @@ from search.driver.prepare import Heard, Prepared, check_model, prepare, resourc
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
-from search.experiment.config import CODE, Changes, ExperimentConfig, differences, may_change
+from search.experiment.config import CODE, ExperimentConfig, may_change
+from search.experiment.config_changes import Changes, differences
 from search.features.precision_choice import require_precision
 from search.journal.events import Opened
 from search.journal.journal_file import FRESH, JournalError

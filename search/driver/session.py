@@ -9,12 +9,12 @@ answers mean `conclusions`; how trials are asked and told `ledger`; files and ML
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from data.files import make_folder, sweep_leftovers
 from data.own_code import Code, given
@@ -28,16 +28,15 @@ from search.driver.ending import SittingOutcome, ended
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
-from search.driver.looking import looks_declared
 from search.driver.opening import check_resumable, continued, open_search
-from search.driver.phases import Context, Knowledge, run_controls, run_test
+from search.driver.phases import Context, run_controls, run_test
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.retries import lost_answers
+from search.driver.running import SearchPhase, run_phases
 from search.driver.search_phase import run_trials
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import Deadline, out_of_time, workload
-from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.execution.engine import Engine, EngineOptions
 from search.execution.engines import ENGINES
 from search.experiment.answers import Truth
@@ -58,20 +57,6 @@ CACHES = ("features", "openvino")
 CACHE_LEFTOVER_SECONDS = 6 * 3600.0  # by then nobody is still at it
 
 
-@dataclass(frozen=True)
-class SearchPhase:
-    """One part of a search. run: asks for its trials and has them told, from what is known so far.
-    conclude: what follows, one value, journaled as an event of type `event`. is_due: whether an
-    experiment has this phase. num_trials: as far as it is known before."""
-
-    name: str
-    run: Callable[[Context, Knowledge], Knowledge]
-    event: Literal["evidence", "test", "leak"] | None = None
-    conclude: Callable[[Context, Knowledge], Evidence | TestResult | LeakDemo] | None = None
-    is_due: Callable[[Prepared], bool] = lambda prepared: True
-    num_trials: Callable[[Prepared], int | None] = lambda prepared: None
-
-
 PHASES = (
     SearchPhase("controls", run_controls),
     SearchPhase("search", run_trials, "evidence", after_search, num_trials=lambda p: p.num_trials),
@@ -81,46 +66,6 @@ PHASES = (
     SearchPhase("test", run_test, "test", after_test, lambda p: p.is_tested),
 )
 WITH_LEAK = (*PHASES, SearchPhase("leak", run_leak, "leak", after_leak))  # a guest, for the course
-
-
-def run_phases(
-    context: Context,
-    log: EventLog,
-    progress: "Progress",
-    show: Callable[[], None],
-    phases: tuple[SearchPhase, ...] = PHASES,
-) -> None:
-    """Every phase that is due, in order; each conclusion is journaled once. Run again on the
-    journal of an interrupted search it does the same. show: called after each.
-
-    Raises Stopped where it was asked to stop, SearchFailed where it cannot go on.
-    """
-    known = Knowledge(evidence=Evidence(looks=looks_declared(context.config)))
-    if known.evidence.looks:
-        log.conclude("evidence", known.evidence)
-    for phase in phases:
-        if not phase.is_due(context.prepared):
-            continue
-        progress.phase(phase.name, phase.num_trials(context.prepared))
-        with _timed(phase.name, log, show):
-            known = phase.run(context, known)
-            if phase.conclude is not None and phase.event is not None:
-                conclusion = phase.conclude(context, known)
-                log.conclude(phase.event, conclusion)
-                if isinstance(conclusion, Evidence):
-                    known = replace(known, evidence=conclusion)
-
-
-@contextmanager
-def _timed(name: str, log: EventLog, show: Callable[[], None]) -> Iterator[None]:
-    """Journals what a phase took, where anything happened in it."""
-    start, events = time.monotonic(), log.num_events
-    try:
-        yield
-    finally:
-        if log.num_events > events:
-            log.append("phase", phase=name, seconds=round(time.monotonic() - start, 3))
-        show()
 
 
 @dataclass(frozen=True)
@@ -301,7 +246,7 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     looks = log.state.opened.earlier_looks if log.state.opened else 0
     context = Context(prepared, ledger, partial(out_of_time, log, deadline), looks)
     phases = WITH_LEAK if sitting.options.demo_leak else PHASES
-    run_phases(context, log, sitting.progress, showing.now, phases)
+    run_phases(phases, context, log, sitting.progress, showing.now)
 
     if sitting.stop.is_set():
         raise Stopped

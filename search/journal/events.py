@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 from data.augmentations import AUGMENTATIONS
 from data.dataset_notes import DataNotes
 from search.evidence.findings import Evidence, LeakDemo, TestResult
-from search.experiment.config import changed
+from search.experiment.config_changes import changed
 from search.experiment.trial import Effect, Frozen, TrialRecord, TrialResult
 from search.journal.journal_file import JOURNAL_FORMAT, JournalError
 

@@ -5,9 +5,7 @@ Optimizer, loss, metrics, callbacks and a HyperModel's own `fit` are the user's.
 which epoch is best is as in every mode: `head_scores`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +13,14 @@ import numpy as np
 from data.errors import UserError
 from data.live_code import callbacks_given
 from data.own_code import at_fault
-from search.experiment.objectives import OBJECTIVES
-from search.experiment.seeds import derive_seed
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Curve, LostNetwork
 from search.features.devices import sees_gpu
-from search.training.class_weights import class_weights
-from search.training.head_scores import HeadAnswer, HeadScores
+from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.lost import accuracy_tells, lost_networks, lost_text, only_guessed
+from search.training.own_fit import SCORING_BATCH, OwnFit
 from search.training.own_model import (
     BUILD,
     build_own,
@@ -32,8 +28,8 @@ from search.training.own_model import (
     hypermodel_of,
     refuse_undeclared,
 )
-from search.training.own_outputs import Outputs, outputs_of
-from search.training.pictures import ImageFeed, digest_of
+from search.training.own_outputs import outputs_of
+from search.training.pictures import digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
 from search.training.training_mode import (
     LoadedTrial,
@@ -46,115 +42,13 @@ from search.training.training_run import CURVES
 if TYPE_CHECKING:
     import keras
 
-SCORING_BATCH = 256
-SEEN = 256  # clean training pictures that tell the accuracy where the model has no such metric
-
-
-@dataclass
-class _Fit:
-    """One model of a trial while it trains: its answers after each epoch, its best weights."""
-
-    trial: LoadedTrial
-    task: HeadTask
-    model: "keras.Model"
-    outputs: Outputs
-    scores: HeadScores
-    keeps_weights: bool
-    epochs: int
-    best: HeadWeights = ()
-    curve: list[tuple[float, float, float, float]] = field(default_factory=list)
-
-    @property
-    def feed(self) -> ImageFeed:
-        return ImageFeed(self.trial.pictures_of(self.epochs), self.trial.scored)
-
-    def batches(self) -> Iterator[tuple[np.ndarray, ...]]:
-        """Augmented pictures float32 [b, s, s, 3], 0 to 255, with their targets and, where classes
-        are weighted, a weight each: one epoch after another, each in an order of its own."""
-        size, seed = (
-            self.trial.spec.settings.training.batch_size,
-            derive_seed(self.task.seed, "fit"),
-        )
-        labels = self.trial.labels
-        kind = self.trial.spec.settings.training.class_weight
-        weights = class_weights(kind, labels[self.task.train], self.trial.num_classes)
-        for epoch in count():
-            generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-            rows = generator.permutation(self.task.train)
-            start = 0
-            for pictures in self.feed.batches(epoch, rows, size):
-                here = rows[start : start + len(pictures)]
-                start += len(pictures)
-                weighted = () if weights is None else (weights[labels[here]],)
-                yield pictures.astype(np.float32), self._targets(here), *weighted
-
-    def clean_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """What it is scored on, over and over, for Keras's own validation."""
-        rows = self.task.validate
-        while True:
-            start = 0
-            for pictures in self.feed.scored_batches(rows, SCORING_BATCH):
-                here = rows[start : start + len(pictures)]
-                start += len(pictures)
-                yield pictures.astype(np.float32), self._targets(here)
-
-    def _targets(self, rows: np.ndarray) -> np.ndarray:
-        return self.outputs.targets(self.trial.labels[rows])
-
-    def steps(self, rows: np.ndarray, size: int) -> int:
-        return -(-len(rows) // size)
-
-    def answers(self, rows: np.ndarray) -> HeadAnswer:
-        """On clean pictures: the class int16 [n], the logarithm of the true one's probability,
-        float32 [n], and of every one's, float32 [n, classes], where the objective needs them."""
-        found = [
-            self.outputs.log_probabilities(self.model.predict_on_batch(each.astype(np.float32)))
-            for each in self.feed.scored_batches(rows, SCORING_BATCH)
-        ]
-        log_prob = np.concatenate(found)
-        true = self.trial.labels[rows]
-        chosen = np.minimum(log_prob[np.arange(len(rows)), true], 0.0).astype(np.float32)
-        predicted = log_prob.argmax(axis=1).astype(np.int16)
-        if not OBJECTIVES[self.trial.spec.protocol.objective].needs_all:
-            return predicted, chosen
-        return predicted, chosen, np.minimum(log_prob, 0.0).astype(np.float32)
-
-    def epoch_ended(self, epoch: int, logs: dict[str, Any] | None) -> None:
-        """Scores it, and asks Keras to stop once it is stale. Raises TrialFailure where a loss is
-        not finite."""
-        loss = float((logs or {}).get("loss", np.nan))
-        self._refuse_divergence(epoch, "training", loss)
-        found = self.answers(self.task.validate)
-        val_loss = -float(found[1].mean())
-        self._refuse_divergence(epoch, "validation", val_loss)
-        right = float((found[0] == self.trial.labels[self.task.validate]).mean())
-        self.curve.append((loss, self._accuracy(logs or {}), val_loss, right))
-        if self.scores.add(0, epoch, *found) and self.keeps_weights:
-            self.best = tuple(self.model.get_weights())
-        if self.scores.stopped(0):
-            self.model.stop_training = True
-
-    def _refuse_divergence(self, epoch: int, which: str, loss: float) -> None:
-        if not np.isfinite(loss):
-            raise TrialFailure(
-                f"the {which} loss of the model became {loss} in epoch {epoch + 1}; lower its "
-                "learning rate"
-            )
-
-    def _accuracy(self, logs: dict[str, Any]) -> float:
-        own = [key for key in logs if key == "acc" or key.endswith("accuracy")]
-        if own := [key for key in own if not key.startswith("val_")]:
-            return float(logs[own[0]])
-        rows = self.task.train[:SEEN]
-        return float((self.answers(rows)[0] == self.trial.labels[rows]).mean())
-
 
 def train_fit(trial: LoadedTrial) -> Trained:
     """Raises TrialFailure where a loss is not finite, UserError, with file and line, for what own
     code raises."""
     rows = np.unique(np.concatenate([task.validate for task in trial.tasks]))
     before = digest_of(trial.scored.batches(rows, SCORING_BATCH))
-    fits: list[_Fit] = []
+    fits: list[OwnFit] = []
     for task in trial.tasks:
         fits.append(_trained(trial, task))
         for fit in fits:  # one model is enough to put any weights in
@@ -178,7 +72,7 @@ def train_fit(trial: LoadedTrial) -> Trained:
     )
 
 
-def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
+def _trained(trial: LoadedTrial, task: HeadTask) -> OwnFit:
     settings, protocol = trial.spec.settings, trial.spec.protocol
     name = str(settings.model.build)
     model, parameters = build_own(settings.model, task.seed)
@@ -189,7 +83,7 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
     labels = [trial.labels[task.validate]]
     scores = HeadScores(labels, protocol.objective, patience)
     epochs = protocol.epochs or protocol.max_epochs or settings.training.max_epochs
-    fit = _Fit(trial, task, model, outputs, scores, trial.keeps_weights, epochs)
+    fit = OwnFit(trial, task, model, outputs, scores, trial.keeps_weights, epochs)
     try:
         hypermodel_of(name).fit(parameters, model, **_arguments(fit, name, epochs))
     except TrialFailure:
@@ -202,7 +96,7 @@ def _trained(trial: LoadedTrial, task: HeadTask) -> _Fit:
     return fit
 
 
-def _arguments(fit: _Fit, name: str, epochs: int) -> dict[str, Any]:
+def _arguments(fit: OwnFit, name: str, epochs: int) -> dict[str, Any]:
     """Of Keras's `fit`. Its own validation is left out where nothing would hear of it."""
     import keras
 
@@ -223,7 +117,7 @@ def _arguments(fit: _Fit, name: str, epochs: int) -> dict[str, Any]:
     return found
 
 
-def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
+def _together(trial: LoadedTrial, fits: Sequence[OwnFit]) -> TrainedHeads:
     longest = max(len(fit.curve) for fit in fits)
     padded = [fit.curve + [fit.curve[-1]] * (longest - len(fit.curve)) for fit in fits]
     curves = np.array(padded).mean(axis=0).T
@@ -238,7 +132,7 @@ def _together(trial: LoadedTrial, fits: Sequence[_Fit]) -> TrainedHeads:
     )
 
 
-def _lost(trial: LoadedTrial, fits: Sequence[_Fit]) -> tuple[LostNetwork, ...]:
+def _lost(trial: LoadedTrial, fits: Sequence[OwnFit]) -> tuple[LostNetwork, ...]:
     """Models that never left chance. Raises TrialFailure where they are half or more."""
     if not accuracy_tells(trial.spec.settings.training, trial.spec.protocol.objective):
         return ()

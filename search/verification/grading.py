@@ -7,7 +7,7 @@ import ctypes
 import gc
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +17,27 @@ from data.messages import escaped
 from data.own_code import given
 from data.sources import SOURCES
 from search.driver.code_files import handed_over
-from search.driver.run_reading import GRADED, Run, open_run
-from search.experiment.answers import Predictions, predictions_name
+from search.driver.run_reading import Run
 from search.experiment.trial import Frozen
-from search.journal.journal_file import JournalError
-from search.journal.run_dir import JOURNAL, read_predictions
+from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.report.wording import shortened
-from search.verification.bundle import differences_made_again, manifest_of, sheet_differences
-from search.verification.bundle_file import PREDICTIONS, SHEET, Manifest, read_bundle
+from search.verification.bundle import differences_made_again, sheet_differences
+from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
 from search.verification.given_files import require_right_files
-from search.verification.packing import MANIFEST
+from search.verification.opened_bundle import (
+    ReadableAnswers,
+    claimed_otherwise,
+    laid_out,
+    opened_run,
+    strange_names,
+    written_answers,
+)
 from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
-from search.verification.student_answers import ANSWERS, parse_answers
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import OnStep, Verification, verify_run
 
@@ -131,15 +135,15 @@ def _graded(path: Path, grader: _Grader) -> Grade:
         return Grade(file=file, differences=bundle.differences)
     with tempfile.TemporaryDirectory(prefix="augsearch-grade-") as name:
         folder = Path(name) / "bundle"
-        files = _laid_out(bundle.files, folder)
-        run = _opened(folder, file)
+        files = laid_out(bundle.files, folder)
+        run = opened_run(folder, file)
         if isinstance(run, Difference):
             return Grade(file=file, differences=(*bundle.differences, run))
-        answers = _Readable(run.state, folder)
+        answers = ReadableAnswers(run.state, folder)
         submission = submission_of(manifest, run.state, files[JOURNAL], answers)
-        submission = submission.model_copy(update={"written": _written(files)})
-        strange = tuple(_strange_names(run.state))
-        claimed = (*_claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
+        submission = submission.model_copy(update={"written": written_answers(files)})
+        strange = tuple(strange_names(run.state))
+        claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
         found = Grade(file=file, submission=submission, differences=bundle.differences + claimed)
         return found if strange else _recomputed(found, run, files, folder, grader)
 
@@ -178,29 +182,6 @@ def _recomputed(
             "verification": verification,
         }
     )
-
-
-def _written(files: Mapping[str, bytes]) -> dict[str, str] | None:
-    """The student's answers; `read_bundle` lets no other text through by that name."""
-    return parse_answers(files[ANSWERS]) if ANSWERS in files else None
-
-
-def _opened(folder: Path, file: str) -> Run | Difference:
-    """The run that a bundle was laid out as, or why its journal is none. Raises UserError for what
-    the grader can mend.
-    """
-    try:
-        return open_run(folder, GRADED)
-    except JournalError as error:
-        what = (
-            str(error)
-            .removeprefix(f"{folder}: ")
-            .replace(f"{folder}/", "")
-            .partition(" The journal is not changed")[0]
-        )
-        return Difference(where=JOURNAL, what=what)
-    except UserError as error:
-        raise UserError(f"{file}: {error}") from error
 
 
 def _lot(drawn: int | None) -> str:
@@ -252,64 +233,6 @@ def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
     best, baseline = claimed_trials(state) or (None, None)
     asked = [extent.trial, *((baseline, best) if baseline is not None else ())]
     return tuple(dict.fromkeys(chosen_trial(state, number) for number in asked))
-
-
-def _laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
-    """Writes what a search is opened from, and gives the rest back; of answers, which may be large,
-    only the names.
-
-    `read_bundle` lets no other names through.
-    """
-    (folder / "predictions").mkdir(parents=True)
-    for name, content in files.items():
-        if name == JOURNAL or PREDICTIONS.fullmatch(name):
-            (folder / name).write_bytes(content)
-    return {
-        name: b"" if PREDICTIONS.fullmatch(name) else content for name, content in files.items()
-    }
-
-
-class _Readable(Mapping[int, Predictions]):
-    """The answers of trials that can be read, each from its file when it is asked for: together
-    they may be more than memory should hold. What is wrong with the others is found when they are
-    checked."""
-
-    def __init__(self, state: SearchState, folder: Path) -> None:
-        self._records = {
-            record.trial: record for record in state.records if record.predictions_file
-        }
-        self._folder = folder
-
-    def __getitem__(self, number: int) -> Predictions:
-        try:
-            return read_predictions(self._records[number], self._folder)
-        except JournalError as error:
-            raise KeyError(number) from error
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._records)
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-
-def _claimed_otherwise(manifest: Manifest, run: Run) -> Iterator[Difference]:
-    """What the manifest says of the search, beside its files, that its journal does not."""
-    ours, theirs = manifest_of(run, manifest.student), manifest.model_copy(update={"files": {}})
-    names = [name for name, value in ours if value != getattr(theirs, name)]
-    if names:
-        what = f"{', '.join(names)}: not as the journal has it"
-        yield Difference(where=MANIFEST, what=what)
-
-
-def _strange_names(state: SearchState) -> Iterator[Difference]:
-    """A journal may name any file of the grader's machine; only what `bundle` packs is ever
-    opened."""
-    for record in state.records:
-        name = record.predictions_file
-        if name not in (None, predictions_name(record.trial)):
-            what = f"trial {record.trial} names {shortened(str(name), 60)}, which no search writes"
-            yield Difference(where="predictions", what=what)
 
 
 def _placed(run: Run, data: Path | None, weights: Path | None) -> Run:

@@ -15,7 +15,8 @@ from typing import Any
 from search.driver.ledger import Ledger, Stopped
 from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
-from search.driver.session import PHASES, WITH_LEAK, run_phases, unwatched
+from search.driver.running import run_phases
+from search.driver.session import PHASES, WITH_LEAK, unwatched
 from search.experiment.answers import Predictions, Truth
 from search.experiment.trial import Outcome, TrialRecord, TrialSpec
 from search.journal.journal_file import Event
@@ -60,7 +61,7 @@ def rehearse(
         )
         leaked = state.leak is not None or bool(state.of_kind("leak"))
         with suppress(Stopped, SearchFailed):
-            run_phases(context, log, unwatched(), lambda: None, WITH_LEAK if leaked else PHASES)
+            run_phases(WITH_LEAK if leaked else PHASES, context, log, unwatched(), lambda: None)
     return read_journal(journal)[0]
 
 

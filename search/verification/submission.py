@@ -16,7 +16,8 @@ from pydantic import Field
 from search.driver.experiment_file import parse_config
 from search.evidence.answer import Estimate
 from search.experiment.answers import Predictions
-from search.experiment.config import by_place, is_asked
+from search.experiment.config import by_place
+from search.experiment.config_changes import is_asked
 from search.experiment.trial import Frozen
 from search.journal.state import SearchState
 from search.report.answer import answer

@@ -41,7 +41,6 @@ from search.verification.reopening import (
 )
 from search.verification.retrained_answers import contradictions
 from search.verification.retraining import (
-    Apart,
     EffectHere,
     TrainedAgain,
     chosen_trial,
@@ -50,6 +49,7 @@ from search.verification.retraining import (
     judge,
     train_again,
 )
+from search.verification.trained_apart import Apart
 
 # elsewhere, of effects, intervals and conclusions: NumPy may draw its resamples otherwise
 SLACK = 0.001

@@ -1,0 +1,98 @@
+"""A bundle that was read, laid out as a run directory and opened: what grading begins with."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from data.errors import UserError
+from search.driver.run_reading import GRADED, Run, open_run
+from search.experiment.answers import Predictions, predictions_name
+from search.journal.journal_file import JournalError
+from search.journal.run_dir import JOURNAL, read_predictions
+from search.journal.state import SearchState
+from search.report.wording import shortened
+from search.verification.bundle import manifest_of
+from search.verification.bundle_file import PREDICTIONS, Manifest
+from search.verification.comparison import Difference
+from search.verification.packing import MANIFEST
+from search.verification.student_answers import ANSWERS, parse_answers
+
+
+def written_answers(files: Mapping[str, bytes]) -> dict[str, str] | None:
+    """The student's answers; `read_bundle` lets no other text through by that name."""
+    return parse_answers(files[ANSWERS]) if ANSWERS in files else None
+
+
+def opened_run(folder: Path, file: str) -> Run | Difference:
+    """The run that a bundle was laid out as, or why its journal is none. Raises UserError for what
+    the grader can mend.
+    """
+    try:
+        return open_run(folder, GRADED)
+    except JournalError as error:
+        what = (
+            str(error)
+            .removeprefix(f"{folder}: ")
+            .replace(f"{folder}/", "")
+            .partition(" The journal is not changed")[0]
+        )
+        return Difference(where=JOURNAL, what=what)
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
+
+
+def laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:
+    """Writes what a search is opened from, and gives the rest back; of answers, which may be large,
+    only the names.
+
+    `read_bundle` lets no other names through.
+    """
+    (folder / "predictions").mkdir(parents=True)
+    for name, content in files.items():
+        if name == JOURNAL or PREDICTIONS.fullmatch(name):
+            (folder / name).write_bytes(content)
+    return {
+        name: b"" if PREDICTIONS.fullmatch(name) else content for name, content in files.items()
+    }
+
+
+class ReadableAnswers(Mapping[int, Predictions]):
+    """The answers of trials that can be read, each from its file when it is asked for: together
+    they may be more than memory should hold. What is wrong with the others is found when they are
+    checked."""
+
+    def __init__(self, state: SearchState, folder: Path) -> None:
+        self._records = {
+            record.trial: record for record in state.records if record.predictions_file
+        }
+        self._folder = folder
+
+    def __getitem__(self, number: int) -> Predictions:
+        try:
+            return read_predictions(self._records[number], self._folder)
+        except JournalError as error:
+            raise KeyError(number) from error
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+
+def claimed_otherwise(manifest: Manifest, run: Run) -> Iterator[Difference]:
+    """What the manifest says of the search, beside its files, that its journal does not."""
+    ours, theirs = manifest_of(run, manifest.student), manifest.model_copy(update={"files": {}})
+    names = [name for name, value in ours if value != getattr(theirs, name)]
+    if names:
+        what = f"{', '.join(names)}: not as the journal has it"
+        yield Difference(where=MANIFEST, what=what)
+
+
+def strange_names(state: SearchState) -> Iterator[Difference]:
+    """A journal may name any file of the grader's machine; only what `bundle` packs is ever
+    opened."""
+    for record in state.records:
+        name = record.predictions_file
+        if name not in (None, predictions_name(record.trial)):
+            what = f"trial {record.trial} names {shortened(str(name), 60)}, which no search writes"
+            yield Difference(where="predictions", what=what)
