@@ -159,23 +159,14 @@ def _measured(drawn: AugmentedImages, done: _Trained) -> Measurements:
 
 
 def _claimed(
-    drawn: AugmentedImages,
-    done: _Trained,
-    declared: Declared,
-    plan: Plan,
-    seed: int,
-    level: float,
+    drawn: AugmentedImages, done: _Trained, declared: Declared, plan: Plan, seed: int, level: float
 ) -> Claims:
     points = [point for _, point in done]
     return claim(_measured(drawn, done), points, declared, seed, level, plan.num_draws)
 
 
 def _train(
-    drawn: AugmentedImages,
-    stage: Stage,
-    name: str,
-    point: Combination,
-    rng: np.random.Generator,
+    drawn: AugmentedImages, stage: Stage, name: str, point: Combination, rng: np.random.Generator
 ) -> tuple[Training, Combination]:
     """A control outside the space is one more setting that differs by nothing."""
     values = {"": 0.5} if point.outside else dict(point.values)

@@ -31,11 +31,7 @@ class Floors:
 
 
 def floors(
-    repeats: int,
-    design: Design,
-    num_trials: int = 30,
-    every: int = 1,
-    seed: int = 0,
+    repeats: int, design: Design, num_trials: int = 30, every: int = 1, seed: int = 0
 ) -> Floors:
     """Simulates searches without effects; every `every`-th one's null floor is told from its
     predictions."""

@@ -48,11 +48,7 @@ def coverage(
 
 
 def detections(
-    repeats: int,
-    design: Design,
-    gain: float,
-    num_compared: int,
-    seed: int = 0,
+    repeats: int, design: Design, gain: float, num_compared: int, seed: int = 0
 ) -> Share:
     """Settings with a true gain that are called HELPS, as one of `num_compared` that are claimed
     together, each from one pair of trainings."""
@@ -120,10 +116,7 @@ def _trainings(
 
 
 def _stage(
-    design: Design,
-    gains: list[float],
-    rng: np.random.Generator,
-    objective: Objective,
+    design: Design, gains: list[float], rng: np.random.Generator, objective: Objective
 ) -> Measurements:
     done, images = _trainings(design, gains, rng, OBJECTIVES[objective].needs_all)
     return measure(done, images.labels, objective, images.groups)

@@ -58,11 +58,7 @@ class World:
 
     def true_effect(self, gain: float, objective: Objective) -> float:
         """What `paired_effect` estimates for a setting whose accuracy is higher by `gain`."""
-        figures = {
-            "macro_f1": self._macro_f1,
-            "auc": self._auc,
-            "log_loss": self._log_probability,
-        }
+        figures = {"macro_f1": self._macro_f1, "auc": self._auc, "log_loss": self._log_probability}
         figure = figures.get(objective, lambda gain: self.accuracy + gain)
         return figure(gain) - figure(0.0)
 

@@ -11,14 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.augmentation_record import (
-    LAST,
-    Augmentation,
-    CodeStep,
-    SettingToWrite,
-    Units,
-    lacking,
-)
+from data.augmentation_record import LAST, Augmentation, CodeStep, SettingToWrite, Units, lacking
 from data.geometry import Floats, Images
 from data.operations import OPERATIONS, TOP, StrengthScale
 from data.policies import digit, strength_words

@@ -26,15 +26,7 @@ from data.listing import Listing
 from data.messages import did_you_mean, escaped, first_of, literal
 from data.settings import DatasetConfig
 from data.sources import SOURCES
-from data.splits import (
-    LEFT_OUT,
-    SPLIT_NAMES,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    first_copies,
-    limit_training,
-)
+from data.splits import LEFT_OUT, SPLIT_NAMES, TEST, TRAIN, VALIDATION, first_copies, limit_training
 from data.store_format import MAGIC, StoredImages
 
 __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset", "open_dataset"]

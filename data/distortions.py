@@ -89,9 +89,7 @@ def _smooth(field: NDArray[np.float32], size: int) -> Floats:
     return np.asarray(cv2.resize(inner, (size, size), interpolation=cv2.INTER_CUBIC), np.float64)
 
 
-def _by(
-    read: Callable[[Floats, int], tuple[Floats, Floats]],
-) -> Callable[[Images, Floats], None]:
+def _by(read: Callable[[Floats, int], tuple[Floats, Floats]]) -> Callable[[Images, Floats], None]:
     """What paints images read at such places, filled as the last two numbers say."""
 
     def paint(images: Images, drawn: Floats) -> None:

@@ -127,10 +127,7 @@ def lines(count: int, delay_seconds: float = 0.0) -> Kill:
 
 
 def appears(
-    pattern: str,
-    delay_seconds: float = 0.0,
-    may_be_missed: bool = False,
-    afresh: str | None = None,
+    pattern: str, delay_seconds: float = 0.0, may_be_missed: bool = False, afresh: str | None = None
 ) -> Kill:
     """Once there is such a file that was not there at the start; names that start with .tmp- are of
     files being written."""

@@ -222,8 +222,7 @@ def test_clothing_is_looked_for_at_its_path_then_by_the_variable_then_in_the_cac
         == 4
     )
     with pytest.raises(
-        UserError,
-        match=f"{CLOTHING_VARIABLE} is .*nowhere, which is not a folder; get it with",
+        UserError, match=f"{CLOTHING_VARIABLE} is .*nowhere, which is not a folder; get it with"
     ):
         list_images(DatasetConfig(source="clothing"), cache)
 

@@ -59,12 +59,7 @@ def test_an_array_a_split_is_read(tmp_path: Path, pattern: tuple[str, str]) -> N
 def test_splits_may_be_numbers_or_names(tmp_path: Path, splits: list[Any]) -> None:
     assert listed(
         tmp_path, images=IMAGES, labels=LABELS, splits=np.array(splits)
-    ).splits.tolist() == [
-        0,
-        0,
-        1,
-        2,
-    ]
+    ).splits.tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,7 @@ from search.export.exporters import LIBRARIES
 RECORDS = [*AUGMENTATIONS.values(), INVERT]
 EVERY = pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.name)
 DRAWN = pytest.mark.parametrize(
-    "record",
-    [r for r in RECORDS if r.kind != "option"],
-    ids=lambda record: record.name,
+    "record", [r for r in RECORDS if r.kind != "option"], ids=lambda record: record.name
 )
 # Given once: a stream that changes changes everybody's pictures. A new augmentation takes the next
 # number.

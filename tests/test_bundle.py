@@ -21,11 +21,7 @@ from search.driver.experiment_file import parse_config
 from search.experiment.answers import Predictions
 from search.journal.journal_file import read
 from search.verification.bundle import make_bundle
-from search.verification.bundle_file import (
-    SHEET,
-    is_known,
-    read_bundle,
-)
+from search.verification.bundle_file import SHEET, is_known, read_bundle
 from search.verification.grading import Extent, grade, grade_many
 from search.verification.packing import MANIFEST
 from search.verification.verification_text import describe_grade, describe_grades

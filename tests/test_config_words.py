@@ -253,8 +253,7 @@ def test_a_name_that_begins_with_a_tilde_is_a_name_where_it_is_there(
 
 @pytest.mark.parametrize("path", ["a\0b", "~nobody-at-all/x", "x" * 5000])
 @pytest.mark.parametrize(
-    ("section", "setting"),
-    [("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")],
+    ("section", "setting"), [("dataset", "path"), ("execution", "cache_dir"), ("model", "weights")]
 )
 def test_what_cannot_be_a_path_is_refused(section: str, setting: str, path: str) -> None:
     with pytest.raises(UserError, match=f"{section}.{setting}: received .* cannot be a path"):

@@ -4,11 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import (
-    csv_config,
-    listed,
-    write_folders,
-)
+from pictures import csv_config, listed, write_folders
 from pictures import listing_refusal as refusal
 
 from data.settings import Split

@@ -7,15 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import (
-    csv_config,
-    encoded,
-    folder_config,
-    opened,
-    picture,
-    refusal,
-    write_folders,
-)
+from pictures import csv_config, encoded, folder_config, opened, picture, refusal, write_folders
 from PIL import Image
 
 from data.dataset import VALIDATION

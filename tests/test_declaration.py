@@ -107,8 +107,7 @@ def test_an_option_counts_only_where_it_acts(specs: SpecFactory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "labels"),
-    [([], [NONE]), (["trivial_augment", "course"], [NONE, COURSE, TRIVIAL])],
+    ("asked", "labels"), [([], [NONE]), (["trivial_augment", "course"], [NONE, COURSE, TRIVIAL])]
 )
 def test_the_controls_are_those_asked_for(asked: list[str], labels: list[str]) -> None:
     assert list(controls_of(config_of(evaluation={"controls": asked}))) == labels

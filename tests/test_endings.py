@@ -13,13 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_searches import (
-    BASELINE,
-    OUT_OF_MEMORY,
-    Faults,
-    config_of,
-    events_of,
-)
+from faulty_searches import BASELINE, OUT_OF_MEMORY, Faults, config_of, events_of
 from killing import runs_in_store
 from rich.console import Console
 from small_search import Heard, sit, table_of, undisturbed

@@ -308,8 +308,7 @@ def test_a_precision_that_cannot_be_had_is_refused(
 
 
 @pytest.mark.skipif(
-    not devices.processor_flags() & devices.BFLOAT16_FLAGS,
-    reason="no bfloat16 on this processor",
+    not devices.processor_flags() & devices.BFLOAT16_FLAGS, reason="no bfloat16 on this processor"
 )
 def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:
     extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)

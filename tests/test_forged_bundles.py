@@ -15,9 +15,7 @@ from search.experiment.trial import Effect
 from search.journal.journal_file import Event, read
 from search.journal.state import replay
 from search.verification.bundle import projections
-from search.verification.bundle_file import (
-    SHEET,
-)
+from search.verification.bundle_file import SHEET
 from search.verification.grading import Extent, Grade, grade
 from search.verification.rehearsal import rehearse
 from search.verification.reopening import prepare_again, scratch_resources

@@ -6,13 +6,7 @@ import keras_tuner
 import pytest
 
 from search.driver.oracles import halving_oracle_class
-from search.driver.rounds import (
-    HalvingPlan,
-    Rule,
-    asynchronous,
-    plan_halving,
-    synchronous,
-)
+from search.driver.rounds import HalvingPlan, Rule, asynchronous, plan_halving, synchronous
 
 
 def _oracle(plan: HalvingPlan, rule: Rule = synchronous) -> Any:

@@ -19,7 +19,7 @@ from search.experiment.trial import TrialRecord
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 ]
 TRIALS, SETTLED = 200, 10  # the libraries have taken what they take once by the tenth trial
 EXPERIMENT: dict[str, Any] = {

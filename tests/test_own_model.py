@@ -220,9 +220,7 @@ class Many(keras_tuner.HyperModel):
 """
 
 
-def test_every_hyperparameter_that_it_declares_is_searched_conditional_ones_too(
-    here: Path,
-) -> None:
+def test_every_hyperparameter_that_it_declares_is_searched_conditional_ones_too(here: Path) -> None:
     model = {"build": "my_model.py:Many", "hyperparameters": {"filters": [4, 8]}}
     space = load_config(_experiment(here, MANY, model=model)).space
     assert space.dimensions == {

@@ -342,8 +342,7 @@ def test_aug_mix_draws_weights_depths_and_strengths_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["grayscale_share", "auto_contrast_share", "equalize_share", "invert_share"],
+    "name", ["grayscale_share", "auto_contrast_share", "equalize_share", "invert_share"]
 )
 def test_a_share_of_the_pictures_is_changed_wholly_and_grows(
     images: NDArray[np.uint8], name: str

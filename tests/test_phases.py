@@ -9,12 +9,7 @@ from data.dataset import Dataset
 from search.driver.claiming import Look
 from search.driver.confirmation import taken_apart
 from search.driver.experiment_file import parse_config
-from search.driver.phases import (
-    Context,
-    Knowledge,
-    best_trials,
-    run_controls,
-)
+from search.driver.phases import Context, Knowledge, best_trials, run_controls
 from search.driver.prepare import Prepared
 from search.driver.specs import SpecFactory
 from search.experiment.config import ExperimentConfig

@@ -9,9 +9,7 @@ from small_search import EXPERIMENT
 from search.driver.experiment_file import parse_config
 from search.experiment.config import by_place
 from search.experiment.config_changes import LIMITS, PLACES, is_asked
-from search.verification.submission import (
-    question,
-)
+from search.verification.submission import question
 
 # Each may change a number. A field that is new is one of these unless it is among the places.
 ASKED = {

@@ -215,10 +215,7 @@ def test_a_raw_score_stands_in_no_cell_of_its_own() -> None:
             with_evaluation(make_state("ablation"), test=False),
             "it was switched off (evaluation.test: false)",
         ),
-        (
-            make_state("confirm"),
-            "These verdicts are not final: they rest on the search alone",
-        ),
+        (make_state("confirm"), "These verdicts are not final: they rest on the search alone"),
         (make_state(failed=(5,)), "1 trial failed"),
         (make_state(failed=(5,)), "the loss is not finite (epoch 3)"),
         (

@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_searches import (
-    BASELINE,
-    OUT_OF_MEMORY,
-    RETRIES,
-    Faults,
-    config_of,
-    events_of,
-)
+from faulty_searches import BASELINE, OUT_OF_MEMORY, RETRIES, Faults, config_of, events_of
 from pictures import write_folders
 from small_search import EXPERIMENT, Heard, sit, table_of, undisturbed
 

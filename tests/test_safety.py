@@ -45,10 +45,7 @@ def only(images: NDArray[np.uint8], settings: dict[str, Any]) -> LabelSafety:
         (
             "zoom_range",
             0.3,
-            [
-                "zoom_range 0.7, 1.4 times as large",
-                "zoom_range 1.3, 0.77 times as large",
-            ],
+            ["zoom_range 0.7, 1.4 times as large", "zoom_range 1.3, 0.77 times as large"],
         ),
         (
             "brightness_range",

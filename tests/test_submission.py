@@ -18,12 +18,7 @@ from search.verification.bundle_file import Manifest
 from search.verification.comparison import Difference
 from search.verification.fingerprints import Fingerprint
 from search.verification.grading import Extent, Grade, Grades, grade_many
-from search.verification.submission import (
-    Copy,
-    Submission,
-    find_copies,
-    submission_of,
-)
+from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verification_text import describe_grade, describe_grades
 
 

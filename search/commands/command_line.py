@@ -121,8 +121,7 @@ WrittenFile = Annotated[
     Path | None, typer.Option("--out", help="The file to write [default: standard output].")
 ]
 OwnImages = Annotated[
-    str,
-    typer.Argument(help="A folder of images (a folder per class), a .csv or an .npz."),
+    str, typer.Argument(help="A folder of images (a folder per class), a .csv or an .npz.")
 ]
 Minutes = Annotated[float, typer.Option("--minutes", help="What the search may take, about.")]
 NewFile = Annotated[

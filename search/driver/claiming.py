@@ -123,10 +123,7 @@ class Look:
         return strengths(self.measured, self.model, axis, NOTHING, self.seed).sensible or last
 
     def claims(
-        self,
-        wholes: Mapping[str, TrialRecord],
-        recommended: str | None = None,
-        level: float = 0.95,
+        self, wholes: Mapping[str, TrialRecord], recommended: str | None = None, level: float = 0.95
     ) -> Claims:
         """wholes: trainings of whole settings, by label; those that failed are left out. level: of
         all intervals together, higher where there is more than one look."""

@@ -33,8 +33,7 @@ def check_evidence(so_far: SearchSoFar, event: Event) -> None:
         _check_rows(look.settled.augmentations)
         _check_wholes(so_far, look.settled.wholes)
         need(
-            all(len(label) <= MOST_LABEL for label in look.spared),
-            "what a look spared is no label",
+            all(len(label) <= MOST_LABEL for label in look.spared), "what a look spared is no label"
         )
     asked = so_far.config.search.looks or ()
     need(len(found.looks) == len(asked), f"it has {len(found.looks)} looks; planned: {len(asked)}")

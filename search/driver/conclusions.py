@@ -105,10 +105,7 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
 
 
 def _claims(
-    look: Look,
-    known: Knowledge,
-    wholes: Mapping[str, TrialRecord],
-    labels: Iterable[str] = (),
+    look: Look, known: Knowledge, wholes: Mapping[str, TrialRecord], labels: Iterable[str] = ()
 ) -> Claims:
     """Of all trainings so far, with what earlier looks settled as it stood then. labels: of whole
     settings that are claimed although no training of the last round was theirs."""

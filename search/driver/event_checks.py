@@ -14,12 +14,7 @@ from data.messages import escaped
 from search.driver.conclusion_checks import check_evidence, check_leak, check_test
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
-from search.driver.search_so_far import (
-    LARGEST_COUNT,
-    MOST_SCORED,
-    SearchSoFar,
-    need,
-)
+from search.driver.search_so_far import LARGEST_COUNT, MOST_SCORED, SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told, spelled
 from search.experiment.config import ExperimentConfig, by_place, may_change
 from search.experiment.config_changes import changed, differences
@@ -98,8 +93,7 @@ def _check_opened(so_far: SearchSoFar, event: Event) -> None:
     )
     fixed = so_far.space.fixed_by_name
     need(
-        spelled(opened.space) == spelled(so_far.space.as_json()),
-        "space is not that of its config",
+        spelled(opened.space) == spelled(so_far.space.as_json()), "space is not that of its config"
     )
     strange = [
         name
@@ -128,10 +122,7 @@ def _check_summary(opened: Opened, config: ExperimentConfig) -> None:
         all(len(split) == num_classes for split in summary.counts.values()),
         "counts are not one per class",
     )
-    need(
-        min(counts) >= 0 and 0 < sum(counts) <= MOST_SCORED,
-        "counts are not numbers of images",
-    )
+    need(min(counts) >= 0 and 0 < sum(counts) <= MOST_SCORED, "counts are not numbers of images")
     need(summary.image_size == config.dataset.image_size, "image_size is not that of its config")
 
 

@@ -140,10 +140,7 @@ def _rungs(prepared: Prepared) -> list[str]:
 
 
 def _prepare(
-    config: ExperimentConfig,
-    run_dir: Path,
-    opened: Opened | None,
-    heard: Heard,
+    config: ExperimentConfig, run_dir: Path, opened: Opened | None, heard: Heard
 ) -> Prepared:
     """A search that was begun goes on in its own precision. Raises UserError where that cannot be
     had any more."""

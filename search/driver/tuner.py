@@ -54,10 +54,7 @@ class TunerCalls:
     oracle: "keras_tuner.Oracle"
 
     def __init__(
-        self,
-        config: ExperimentLike,
-        run_dir: str | Path | None = None,
-        hypermodel: Any = None,
+        self, config: ExperimentLike, run_dir: str | Path | None = None, hypermodel: Any = None
     ) -> None:
         self._live = None if hypermodel is None else LiveCode.of(hypermodel)
         with self._at_hand():

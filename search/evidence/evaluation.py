@@ -9,12 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from search.evidence.resampling import (
-    groups_as_one,
-    image_deviations,
-    image_variance,
-    strata,
-)
+from search.evidence.resampling import groups_as_one, image_deviations, image_variance, strata
 from search.evidence.spread import assumed_head_variance, head_errors
 from search.experiment.answers import Predictions
 from search.experiment.objectives import OBJECTIVES, ImageAnswers, Objective

@@ -16,14 +16,7 @@ from pydantic import AfterValidator, Field
 from pydantic.config import JsonDict
 
 from data.messages import did_you_mean, literal
-from search.experiment.influence import (
-    auc_doubt,
-    auc_parts,
-    f1_flip,
-    f1_parts,
-    macro_auc,
-    macro_f1,
-)
+from search.experiment.influence import auc_doubt, auc_parts, f1_flip, f1_parts, macro_auc, macro_f1
 
 SHOWN_ANYWAY = "accuracy"  # beside whatever is searched for, since everyone reads it
 _LEAST_LOG_PROB = log(np.finfo(np.float32).tiny)  # stands for a probability that underflowed to 0

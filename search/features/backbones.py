@@ -22,19 +22,8 @@ from typing import TYPE_CHECKING
 
 from data.errors import UserError
 from search.features.lite0 import build_lite0, load_torch_weights, package_file
-from search.features.other_backbones import (
-    OTHERS,
-    SMALLEST,
-    from_applications,
-    from_file,
-    is_file,
-)
-from search.features.preprocessing import (
-    inside,
-    scale_to_one,
-    standardize,
-    subtract_mean_of_bgr,
-)
+from search.features.other_backbones import OTHERS, SMALLEST, from_applications, from_file, is_file
+from search.features.preprocessing import inside, scale_to_one, standardize, subtract_mean_of_bgr
 from search.features.weights import check_file, file_identity, load_file, text_identity
 
 if TYPE_CHECKING:

@@ -24,13 +24,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.files import StorageError
-from data.views import (
-    Painting,
-    augmented_batches,
-    clean_batches,
-    is_augmented,
-    with_clean_ones,
-)
+from data.views import Painting, augmented_batches, clean_batches, is_augmented, with_clean_ones
 from search.experiment.trial import Resources
 from search.features.feature_rows import (
     BLOCK_BYTES,

@@ -16,10 +16,7 @@ from search.report.table_model import Table
 from search.report.tables import leak_table, verdict_table
 from search.report.terminal import is_plain, print_line, stderr_console
 from search.report.view import SearchView
-from search.report.wording import (
-    NAME_WIDTH,
-    shortened,
-)
+from search.report.wording import NAME_WIDTH, shortened
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,22 +6,9 @@ to draw; beside each stands its text for ears.
 from typing import Any
 
 from search.experiment.objectives import Unit
-from search.report.figure_style import (
-    BLUE,
-    GREY,
-    RED,
-    Row,
-    draw_rows,
-    is_narrow,
-    new_figure,
-)
+from search.report.figure_style import BLUE, GREY, RED, Row, draw_rows, is_narrow, new_figure
 from search.report.view import SearchView
-from search.report.wording import (
-    effect_text,
-    estimate_text,
-    interval_text,
-    shortened,
-)
+from search.report.wording import effect_text, estimate_text, interval_text, shortened
 
 VERDICT_MARKS = {
     "HELPS": (BLUE, "^"),

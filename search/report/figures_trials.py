@@ -23,13 +23,7 @@ from search.report.figure_style import (
 from search.report.figures_effects import label_effects, scaled
 from search.report.measures import budget, given_text, most_budget
 from search.report.view import SearchView
-from search.report.wording import (
-    effect_text,
-    number_text,
-    settings_of,
-    shortened,
-    size_text,
-)
+from search.report.wording import effect_text, number_text, settings_of, shortened, size_text
 
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"

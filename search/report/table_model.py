@@ -67,11 +67,7 @@ class Table:
 
     @classmethod
     def of(
-        cls,
-        name: str,
-        columns: Sequence[Column[_Item]],
-        items: Iterable[_Item],
-        left_out: int = 0,
+        cls, name: str, columns: Sequence[Column[_Item]], items: Iterable[_Item], left_out: int = 0
     ) -> "Table":
         headings = tuple(
             Heading(column.heading, column.kind, meaning_of(column.header)) for column in columns

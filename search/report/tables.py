@@ -181,8 +181,7 @@ def safety_table(view: SearchView) -> Table:
     columns: Sequence[Column[Probe]] = (
         Column("augmentation", lambda probe: probe.augmentation),
         Column(
-            "at",
-            lambda probe: probe.at.removeprefix(probe.augmentation).strip().replace("-", "−"),
+            "at", lambda probe: probe.at.removeprefix(probe.augmentation).strip().replace("-", "−")
         ),
         Column("accuracy (95 %)", lambda probe: percent_text(probe.accuracy, probe.accuracy_ci)),
         Column(

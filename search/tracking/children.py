@@ -13,13 +13,7 @@ from search.experiment.secrets import redacted
 from search.experiment.trial import TrialRecord
 from search.report.view import SearchView
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import (
-    PARENT_TAG,
-    PREVIEW_TAG,
-    FoundRun,
-    Point,
-    milliseconds,
-)
+from search.tracking.mlflow_values import PARENT_TAG, PREVIEW_TAG, FoundRun, Point, milliseconds
 from search.tracking.trial_run import (
     claimed_of,
     curve_point_values,
@@ -77,10 +71,7 @@ class Known:
                 store.delete(run.run_id)  # two senders at once have sent it twice
             elif run.trial is not None:
                 self.children[run.trial] = Child(
-                    run.run_id,
-                    (run.status, run.ended),
-                    PREVIEW_TAG in run.tags,
-                    tags={**run.tags},
+                    run.run_id, (run.status, run.ended), PREVIEW_TAG in run.tags, tags={**run.tags}
                 )
 
     def drop_others(self, store: Store, trials: Set[int]) -> None:

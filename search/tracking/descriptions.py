@@ -21,13 +21,7 @@ from search.report.tables import (
     whole_table,
 )
 from search.report.view import SearchView
-from search.report.wording import (
-    effect_text,
-    estimate_text,
-    number_text,
-    percent_text,
-    what_text,
-)
+from search.report.wording import effect_text, estimate_text, number_text, percent_text, what_text
 from search.tracking.mlflow_values import model_name, opened_of
 from search.tracking.saved_view import PICTURES, Place
 

@@ -30,14 +30,10 @@ from search.tracking.store_guards import (
     user_tag,
 )
 
-KIND_TAG, KIND = (
-    "mlflow.experimentKind",
-    "custom_model_development",
-)  # else the dashboard guesses, and asks
-METRICS_PER_BATCH, OTHERS_PER_BATCH = (
-    800,
-    100,
-)  # MLflow takes 1000 values a call, 100 params, 100 tags
+KIND_TAG = "mlflow.experimentKind"
+KIND = "custom_model_development"  # else the dashboard guesses, and asks
+# MLflow takes 1000 values a call, 100 params, 100 tags.
+METRICS_PER_BATCH, OTHERS_PER_BATCH = 800, 100
 CHART_SIZE = (640, 640)  # pixels: fits beside the facts of a run
 ALIAS = "winner"  # of a registered model: what its newest search recommends
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")

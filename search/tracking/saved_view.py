@@ -15,13 +15,7 @@ from urllib.parse import quote
 from data.augmentations import AUGMENTATIONS, is_option
 from search.report.dashboard import TRAINING, saved_view_link
 from search.report.view import SearchView
-from search.tracking.mlflow_values import (
-    ORDER_TAG,
-    SEARCH_TAG,
-    key_of,
-    milliseconds,
-    opened_of,
-)
+from search.tracking.mlflow_values import ORDER_TAG, SEARCH_TAG, key_of, milliseconds, opened_of
 
 SMALL = "+compressed.webp"  # ends the name of what a chart shows until it is opened
 VIEW_TAG = "mlflow.sharedViewState."  # then the key that a link has

@@ -161,11 +161,7 @@ class Network:
         return loss, right
 
     def _step_graph(
-        self,
-        live: Live,
-        batch: StepValues,
-        rate: tf.Tensor,
-        weight_decay: tf.Tensor | None,
+        self, live: Live, batch: StepValues, rate: tf.Tensor, weight_decay: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         import tensorflow as tf
 

@@ -17,9 +17,7 @@ from search.training.head_tasks import HeadTask
 from search.training.own_outputs import Outputs
 from search.training.pictures import ImageFeed
 from search.training.run_values import TrialFailure
-from search.training.training_mode import (
-    LoadedTrial,
-)
+from search.training.training_mode import LoadedTrial
 
 if TYPE_CHECKING:
     import keras

@@ -15,13 +15,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from data.dataset import Dataset
-from data.views import (
-    Painting,
-    augmented_batches,
-    clean_batches,
-    is_augmented,
-    with_clean_ones,
-)
+from data.views import Painting, augmented_batches, clean_batches, is_augmented, with_clean_ones
 from search.features.feature_rows import ABSENT_ROW, FeatureRows
 from search.features.store import FeatureStore
 

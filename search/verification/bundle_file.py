@@ -37,11 +37,8 @@ PAGE = "report.html"
 REQUIRED = ("journal.jsonl", "config.yaml", "environment.json", "trials.csv", "summary.json", PAGE)
 OPTIONAL = ("winner.json", SHEET, ANSWERS)
 PREDICTIONS = re.compile(r"predictions/\d{5,9}\.npz")
-MOST_FILES, MOST_BUNDLE_BYTES, MOST_FILE_BYTES = (
-    20_000,
-    1 << 30,
-    1 << 24,
-)  # a zip bomb is larger; a page of ten thousand trials is not
+# A zip bomb is larger; a page of ten thousand trials is not.
+MOST_FILES, MOST_BUNDLE_BYTES, MOST_FILE_BYTES = 20_000, 1 << 30, 1 << 24
 LONGEST_NAME = 100
 _FILE_KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -55,14 +52,8 @@ _UNREADABLE = {
     errno.ELOOP: "it is a link that leads back to itself",
 }
 NOT_IN_BUNDLE = "it is not in the bundle, or not whole"
-WRITTEN_AT = (
-    1980,
-    1,
-    1,
-    0,
-    0,
-    0,
-)  # of every file in every bundle: the same search gives the same bytes
+# Of every file in every bundle: the same search gives the same bytes.
+WRITTEN_AT = (1980, 1, 1, 0, 0, 0)
 
 
 def check_student(name: str) -> str:
