@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[1]
 CODE = f"""
 import hashlib, sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from search.commands.command_line import stop_signals
-with stop_signals(lambda line: print(line, flush=True), 75) as stop:
+from search.commands.signals import stop_signals
+with stop_signals(75) as stop:
     print("ready", flush=True)
     if sys.argv[1] == "computing":  # ten seconds in which no handler of Python's runs
         hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000_000)
