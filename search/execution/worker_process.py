@@ -11,6 +11,7 @@ Which trials, how often and what to make of a lost worker is `local_engine`; wha
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +39,9 @@ MAX_GROWTH_MB = 500.0
 MAX_TRIALS_A_WORKER = 1000
 STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
 LOOK_SECONDS = 0.5  # how often a worker that says nothing is looked for
+
+# Where this process is killed, multiprocessing's helper removes what pipes used, and would say so.
+TRACKER_SILENT = "ignore::UserWarning:multiprocessing.resource_tracker"
 
 _MAIN = ("init_main_from_name", "init_main_from_path")
 _spawning = threading.Lock()
@@ -273,5 +277,7 @@ def _keep_signals_from_workers() -> None:
     if hasattr(signal, "pthread_sigmask"):
         ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
         signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        sys.warnoptions.append(TRACKER_SILENT)
         resource_tracker.ensure_running()  # it unblocks the first two where it starts its process
+        sys.warnoptions.remove(TRACKER_SILENT)
         signal.pthread_sigmask(signal.SIG_BLOCK, ours)
