@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import wait_until
 
 ROOT = Path(__file__).parents[1]
 CODE = f"""
@@ -88,11 +87,17 @@ def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 
 def test_what_is_said_to_a_closed_terminal_is_no_error(tmp_path: Path) -> None:
-    process, terminal = pty.fork()
-    if not process:
-        os.chdir(tmp_path)
-        os.execv(sys.executable, [sys.executable, "-c", CODE, "telling"])
-    assert b"ready" in os.read(terminal, 100)
-    os.close(terminal)  # the system sends SIGHUP
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 75
-    assert wait_until((tmp_path / "told").exists, 1)
+    terminal, other_end = pty.openpty()
+    take_it = "import os, sys\nfor number in range(3): os.dup2(os.open(sys.argv[2], 2), number)\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", take_it + CODE, "telling", os.ttyname(other_end)],
+        cwd=tmp_path,
+        start_new_session=True,  # whose terminal is the first that it opens
+    ) as process:
+        said = b""
+        while b"\n" not in said:
+            said += os.read(terminal, 100)
+        os.close(other_end)
+        os.close(terminal)  # the system sends SIGHUP
+        assert process.wait(20) == 75
+    assert (tmp_path / "told").exists()
