@@ -86,14 +86,14 @@ def end_at_signals(arguments: Sequence[str]) -> None:
 
     with contextlib.suppress(RuntimeError):  # no thread can be had: signals do what they did
         _have_heard(hear, stand_still)
-        atexit.register(_leave_to_system, stand_still)
+        atexit.register(_hear_no_more)
 
 
-def _leave_to_system(handler: Callable[..., object]) -> None:
-    """While Python ends, no thread hears anything. What was asked to stop keeps its own."""
+def _hear_no_more() -> None:
+    """All is said, and the status decided. While Python ends, no thread hears anything, and it
+    takes its handlers back."""
     for number in asked():
-        if signal.getsignal(number) is handler:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
