@@ -187,6 +187,7 @@ def test_what_cannot_be_a_bundle_is_said_unopened(tmp_path: Path) -> None:
     (tmp_path / "folder.ZIP").mkdir()
     (tmp_path / "empty.zip").touch()
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "._anna.zip").touch()
     with (tmp_path / "large.Zip").open("wb") as file:
         file.truncate(200 * 10**9)
     grades = grade_many(tmp_path, UNTRAINED)
@@ -197,7 +198,7 @@ def test_what_cannot_be_a_bundle_is_said_unopened(tmp_path: Path) -> None:
         "large.Zip": "large.Zip is of 200.0 GB",
     }
     assert describe_grades(grades).endswith(
-        "not graded, since their names do not end in .zip: 1 (notes.txt)"
+        "not graded, being no .zip, or hidden: 2 (._anna.zip, notes.txt)"
     )
 
 
