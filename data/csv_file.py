@@ -110,10 +110,18 @@ def cell_of(cells: Sequence[str], place: int) -> str:
     return cells[place].strip() if place < len(cells) else ""
 
 
-def is_picture(path: str | Path) -> bool:
+def kind_at(path: Path) -> int:
+    """`stat.S_IFREG`, `S_IFDIR`, …; 0 where nothing is, or can be called so."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return 0
+
+
+def is_picture(path: Path) -> bool:
     """Whether a file is there that is called as a picture. Opens nothing: it may be a device, or
     wait for somebody to write."""
-    return is_named_as_picture(os.fspath(path)) and os.path.isfile(path)
+    return is_named_as_picture(path.name) and kind_at(path) == stat.S_IFREG
 
 
 MOST_FILES = 200_000  # looked at below a folder
@@ -268,7 +276,7 @@ def _files(folder: Path) -> Iterable[str]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and is_picture(os.path.join(place, name)):
+            if not name.startswith(".") and is_picture(Path(place, name)):
                 yield Path(place, name).relative_to(folder).as_posix()
         left -= len(names)
         if left < 0:

@@ -8,6 +8,7 @@ missing value).
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from data.csv_file import (
     cell_of,
     column_sentence,
     is_picture,
+    kind_at,
     near,
     read_csv,
 )
@@ -202,7 +204,7 @@ def _refuse_folders(
     path: Path, config: DatasetConfig, rows: Sequence[_Row], names: Sequence[str]
 ) -> None:
     """Raise UserError where the column leads to folders only."""
-    if not rows or not all(os.path.isdir(path.parent / name) for name in names):
+    if not rows or not all(kind_at(path.parent / name) == stat.S_IFDIR for name in names):
         return
     what_to_do = (
         _other_column(path, config) or "write the path of a picture in every row, such as img/0.jpg"

@@ -22,7 +22,7 @@ _FILE = re.compile(r"\bweights file(?= )")
 def require_there(data: Path | None, weights: Path | None) -> None:
     """Raises UserError where nothing is at the places that a grader names."""
     for option, place, what in (("--data", data, "images"), ("--weights", weights, "weights file")):
-        if place is not None and not os.path.exists(place):
+        if place is not None and not os.path.lexists(place):
             raise UserError(
                 f"{option} {escaped(str(place))} does not exist; name the {what} that the search "
                 "read"

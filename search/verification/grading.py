@@ -28,11 +28,7 @@ from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.given_files import (
-    require_right_files,
-    require_there,
-    told_by_option,
-)
+from search.verification.given_files import require_right_files, require_there, told_by_option
 from search.verification.opened_bundle import (
     ReadableAnswers,
     claimed_otherwise,

@@ -29,11 +29,7 @@ from search.journal.state import SearchState
 from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing
-from search.verification.given_files import (
-    require_right_files,
-    require_there,
-    told_by_option,
-)
+from search.verification.given_files import require_right_files, require_there, told_by_option
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
     compare_surroundings,
