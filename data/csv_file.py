@@ -1,8 +1,8 @@
 """A csv file as its cells, and why the paths in it lead to no files: the nearest file to each, and
 one sentence about the whole column. Mends nothing.
 
-Looks below the csv's folder, and below the folder above it where nothing is there. What the columns
-mean is `csv_source`.
+Looks below the csv's folder, and below the folder above it where nothing is there; only files that
+are called as pictures are offered. What the columns mean is `csv_source`.
 """
 
 import csv
@@ -22,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 from data.errors import UserError
 from data.listing import NOT_A_FILE, reason_of
 from data.messages import escaped, short
+from data.picture_file import is_named_as_picture
 
 ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
@@ -109,6 +110,20 @@ def cell_of(cells: Sequence[str], place: int) -> str:
     return cells[place].strip() if place < len(cells) else ""
 
 
+def kind_at(path: Path) -> int:
+    """`stat.S_IFREG`, `S_IFDIR`, …; 0 where nothing is, or can be called so."""
+    try:
+        return stat.S_IFMT(path.stat().st_mode)
+    except (OSError, ValueError):
+        return 0
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is there that is called as a picture. Opens nothing: it may be a device, or
+    wait for somebody to write."""
+    return is_named_as_picture(path.name) and kind_at(path) == stat.S_IFREG
+
+
 MOST_FILES = 200_000  # looked at below a folder
 MOST_NAMES = 5_000  # compared letter by letter
 QUOTES = " \t\"'`“”‘’"
@@ -118,7 +133,7 @@ ALLOWED_PATHS = (
 
 
 class Nearest:
-    """The files below a folder, found by names that are nearly theirs: without extension, in
+    """The pictures below a folder, found by names that are nearly theirs: without extension, in
     another case or folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -136,11 +151,8 @@ class Nearest:
 
     @property
     def example(self) -> str:
-        """Some picture's path; empty where there is no file."""
-        paths = (
-            path for paths in self._by_name.values() for path in paths if not path.endswith(".csv")
-        )
-        return min(paths, default="")
+        """Some picture's path; empty where there is none."""
+        return min((path for paths in self._by_name.values() for path in paths), default="")
 
     def of(self, received: str) -> tuple[str, int] | None:
         """The nearest file and how many are equally near; None where none has a like name."""
@@ -185,9 +197,9 @@ def advice(missing: Sequence[str], nearest: Nearest) -> str:
                 f"{nearest.folder.parent}: put the csv there and write that"
             )
         example = (
-            f", such as {escaped(nearest.example)}" if nearest.example else "; there is no file"
+            f", such as {escaped(nearest.example)}" if nearest.example else "; there is no picture"
         )
-        return f"no file below {nearest.folder} has such a name; {ALLOWED_PATHS}{example}"
+        return f"no picture below {nearest.folder} has such a name; {ALLOWED_PATHS}{example}"
     path, equally = found
     many = f" (one of {equally} so called)" if equally > 1 else ""
     mended = sum(nearest.so_called(each) is not None for each in missing)
@@ -264,7 +276,7 @@ def _files(folder: Path) -> Iterable[str]:
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if not each.startswith("."))
         for name in sorted(names):
-            if not name.startswith("."):
+            if not name.startswith(".") and is_picture(Path(place, name)):
                 yield Path(place, name).relative_to(folder).as_posix()
         left -= len(names)
         if left < 0:

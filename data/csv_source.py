@@ -8,11 +8,22 @@ missing value).
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.csv_file import Csv, Nearest, advice, cell_of, column_sentence, near, read_csv
+from data.csv_file import (
+    Csv,
+    Nearest,
+    advice,
+    cell_of,
+    column_sentence,
+    is_picture,
+    kind_at,
+    near,
+    read_csv,
+)
 from data.errors import UserError
 from data.labels import class_order, is_missing, no_label
 from data.listing import FileTable, Listing
@@ -101,7 +112,7 @@ def _column_hint(path: Path, cells: Csv, key: str, wanted: str) -> str:
     names = cells.header
     if len(names) == 1 and re.search(r"[;\t|]", names[0]):
         return "; separate the columns by commas"
-    if any(name and (path.parent / name).is_file() for name in names if "\0" not in name):
+    if any(is_picture(path.parent / name) for name in names):
         return f"; the first line must name the columns, such as {wanted},… above the first picture"
     if key == "label_column" and (one_hot := cells.one_hot()):
         return (
@@ -193,7 +204,7 @@ def _refuse_folders(
     path: Path, config: DatasetConfig, rows: Sequence[_Row], names: Sequence[str]
 ) -> None:
     """Raise UserError where the column leads to folders only."""
-    if not rows or not all((path.parent / name).is_dir() for name in names):
+    if not rows or not all(kind_at(path.parent / name) == stat.S_IFDIR for name in names):
         return
     what_to_do = (
         _other_column(path, config) or "write the path of a picture in every row, such as img/0.jpg"
@@ -205,15 +216,11 @@ def _refuse_folders(
 
 
 def _other_column(path: Path, config: DatasetConfig) -> str:
-    """The column whose cells do name files, where another one was read."""
+    """The column whose cells do name pictures, where another one was read."""
     cells = read_csv(path)
     for place, name in enumerate(cells.header):
         values = [cell_of(each, place) for _, each in cells.lines[:FIRST]]
-        fit = [
-            value
-            for value in values
-            if value and "\0" not in value and (path.parent / value).is_file()
-        ]
+        fit = [value for value in values if is_picture(path.parent / value)]
         if name != config.path_column and values and len(fit) == len(values):
             column = escaped(name)
             return f"column {column} does hold files: write dataset.path_column: {column}"

@@ -218,10 +218,9 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
 
 
 def _are_signs(names: Iterable[str]) -> bool:
-    """Whether the classes are -1 and 1, as many programs write no and yes; perhaps with 0
-    between."""
-    numbers = {int(name) if WHOLE_NUMBER.fullmatch(name) else None for name in names}
-    return numbers in ({-1, 1}, {-1, 0, 1})
+    """Whether the classes are -1 and 1, as many programs write no and yes. Beside 0 and 1 a -1 is
+    the usual mark of what has no label."""
+    return {int(name) if WHOLE_NUMBER.fullmatch(name) else None for name in names} == {-1, 1}
 
 
 def _read(name: str) -> str:

@@ -1,6 +1,7 @@
 """Paths of a csv that lead to no file: one sentence on the column, with the nearest file and what
 to write."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +151,28 @@ def test_equally_near_files_are_counted(root: Path) -> None:
     assert Nearest(root).of("000.png") == ("img/Cat/000.png", 2)
     assert Nearest(root).of("Cat/000.png") == ("img/Cat/000.png", 2)
     assert Nearest(root).of("old/more/Cat/000.png") == ("more/Cat/000.png", 1)
+
+
+@pytest.mark.parametrize("row", ["/dev/zero", "zero", "../zero.png", "zero.jpeg"])
+def test_only_pictures_are_offered_for_a_path(tmp_path: Path, row: str) -> None:
+    folder = tmp_path / "photos"
+    write_folders(folder, {"img/Cat": 1})
+    for place in (tmp_path, folder):
+        (place / "zero.yaml").write_text("name: zero\n")
+    (tmp_path / "zero").write_text("")
+    os.mkfifo(folder / "zero.png")
+    said = _refusal(folder, f"path,label,notes\n{row},a,zero.yaml\n")
+    assert "no picture below" in said
+    assert said.endswith("such as img/Cat/000.png")
+    (tmp_path / "zero.png").write_bytes((folder / "img/Cat/000.png").read_bytes())
+    assert "there is zero.png in the folder above the csv's" in _refusal(
+        folder, f"path,label\n{row},a\n"
+    )
+
+
+def test_a_cell_that_no_file_can_be_called_is_answered_too(root: Path) -> None:
+    said = _refusal(root, f"path,label,notes\n{'x' * 5000},a,{'y' * 5000}\n")
+    assert "column path: 1 of 1 file does not exist; the first, line 2, is 'xxxx" in said
 
 
 @pytest.mark.parametrize(

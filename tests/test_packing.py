@@ -13,8 +13,11 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, app
+from search.commands.single_run import verified
+from search.features.weights import file_identity
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import read_bundle
+from search.verification.given_files import told_by_option
 from search.verification.grading import Extent, grade, grade_many
 from search.verification.packing import MANIFEST
 from search.verification.verification_text import describe_grades
@@ -155,3 +158,42 @@ def test_a_folder_of_which_none_could_be_checked_is_status_2(tmp_path: Path) -> 
     assert json.loads(result.stdout)["grades"][0]["file"] == "carl.zip"
     grades = grade_many(tmp_path, Extent(train=False))
     assert "  not checked  " in describe_grades(grades)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nothing", "--data {} does not exist; name the images that the search read"),
+        ("a file", "--data: {} cannot be read as a folder: Not a directory"),
+        ("empty", "--data: {} holds no folders; "),
+    ],
+)
+def test_what_is_wrong_with_the_graders_pictures_is_said_of_data(
+    of_folder: Path, tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a file").write_text("")
+    for path in ("ada.zip", "run"):
+        with pytest.raises(UserError) as raised:
+            verified(
+                of_folder / path, Extent(train=path == "run"), False, tmp_path / name, None, print
+            )
+        assert str(raised.value).startswith(said.format(tmp_path / name))
+        assert "dataset.path" not in str(raised.value)
+
+
+@pytest.mark.parametrize("option", ["--data", "--weights"])
+def test_a_place_that_is_not_there_is_said_before_any_bundle_is_opened(
+    tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "carl.zip").write_bytes(b"no zip")
+    for what in (["--many", str(tmp_path)], [str(tmp_path / "carl.zip")]):
+        result = CliRunner().invoke(app, ["verify", *what, option, str(tmp_path / "nope")])
+        assert result.exit_code == BAD_INPUT
+        assert result.stderr.startswith(f"error: {option} {tmp_path}/nope does not exist; name the")
+
+
+def test_what_is_wrong_with_the_graders_weights_is_said_of_weights(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as raised, told_by_option(None, tmp_path):
+        file_identity("lite0", tmp_path)
+    assert str(raised.value).startswith(f"--weights {tmp_path} cannot be read (Is a directory)")

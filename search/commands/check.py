@@ -31,6 +31,7 @@ from search.driver.prepare import (
 )
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
+from search.driver.unchanged import unchanged_lines
 from search.driver.workload import heads_trained, trained_later, workload
 from search.evidence.power import Advice, KnownBaseline, Plan, Spread, advise, measured_spread
 from search.experiment.config import ExperimentConfig
@@ -86,6 +87,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
 def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
     check_model(prepared)
+    unchanged = unchanged_lines(prepared)
     network, work = network_cost(prepared), workload(config, prepared.precision)
     images = images_through(prepared, work.phases.values())
     if network is not None:
@@ -124,6 +126,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         advice=advice.text,
         network=network,
         remarks=(
+            *unchanged,
             *prepared.space.remarks(),
             *_told_by(prepared, resources.views_dir.parent),
             *_cut_short(prepared, resources),

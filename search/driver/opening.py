@@ -21,6 +21,7 @@ from search.driver.prepare import Heard, Prepared, check_model, prepare, resourc
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
+from search.driver.unchanged import unchanged_lines
 from search.experiment.config import CODE, ExperimentConfig, may_change
 from search.experiment.config_changes import Changes, differences
 from search.features.precision_choice import require_precision
@@ -119,8 +120,10 @@ def open_search(
     heard = Heard(on_images, progress.doing, progress.message, pause)
     prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared, pause)
+    unchanged = () if log.state.opened else unchanged_lines(prepared)
+    pause()
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
+    for line in (*notes, *unchanged, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)

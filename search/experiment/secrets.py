@@ -5,15 +5,15 @@ shown without it. Which addresses are allowed is `tracking_uri`'s.
 import contextlib
 import os
 import re
+import unicodedata
 from urllib.parse import unquote_plus
 
 from data.errors import UserError
+from search.experiment.named_secrets import MASK, without_named
 
-MASK = "***"
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
 _SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
-_WIDE = str.maketrans("：／＠？＆＝；", ":/@?&=;")  # as some keyboards write addresses
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{0,39}\Z")
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
@@ -34,11 +34,25 @@ _NO_PORT = re.compile(
     r"\A((?:[A-Za-z][\w+.\-]*:[/\\]+)?(?:\[[^\]/]*\]|[^/\\?#;:\[]*))"
     r":(?!\d{0,5}(?:[/?#;,]|\Z))[^/?#;]*"
 )
-# As drivers take them: `host=h password=pw`, `Server=h;Pwd=pw`.
-_NAMED = re.compile(
-    r"(?i)(?<![^\W_])((?:password|passwd|pwd|passphrase|secret|token|api_?key)\s*=\s*)"
-    r"(?!\*\*\*)('[^']*'|\"[^\"]*\"|[^\s;&,\"'<>)]+)"
-)
+# A password in quotes, of an address or closed right before its @.
+_IN_QUOTES = re.compile(r"[^\s:/\\@\"'<>]*:[\"']")
+_CLOSED = re.compile(r"[^\s:/\\@\"'<>]+:(?:\"[^\"\n]*\"|'[^'\n]*')\Z")
+_BARE_ENCODED = re.compile(r"(?i)(?<![^\s\"'(<\[{,;=])[^\s:/\\@\"'<>]+:[^\s:/\\@\"'<>]+%40(?=\w)")
+_ENCODED_AT = re.compile(r"(?i)\A((?::[/\\]+)?)[^/\\?#;]*%40")
+
+
+class _Narrow(dict[int, str]):
+    """Each sign as ASCII where it is one by its looks: the letters and signs of a keyboard for
+    Japanese, say. Filled in as it is read."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        narrow = unicodedata.normalize("NFKC", sign)
+        self[code] = narrow if len(narrow) == 1 and narrow.isascii() else sign
+        return self[code]
+
+
+_NARROW = _Narrow()
 
 
 def kind_of(uri: str) -> str:
@@ -57,10 +71,17 @@ def sqlite_parts(uri: str) -> tuple[str, str]:
 def shown_uri(uri: str) -> str:
     """One address, whatever is in it, without what may be secret: all between scheme and host, the
     value of every option, and the fragment. Where the parts are in doubt more is hidden."""
-    scheme, separator, rest = uri.translate(_WIDE).partition("://")
+    narrow = _narrow(uri)
+    scheme, separator, rest = narrow.partition("://")
     if not separator or not _SCHEME.match(scheme):
-        scheme, separator, rest = "", "", uri
-    return _NAMED.sub(rf"\1{MASK}", f"{scheme}{separator}{_without_secrets(scheme, rest)}")
+        scheme, separator, rest = "", "", narrow
+    hidden = f"{scheme}{separator}{_without_secrets(scheme, rest)}"
+    shown = without_named(hidden if scheme else _ADDRESS.sub(_shown_options, hidden))
+    return uri if shown == narrow else shown
+
+
+def _narrow(text: str) -> str:
+    return text if text.isascii() else text.translate(_NARROW)
 
 
 def shown_override(text: str) -> str:
@@ -78,7 +99,7 @@ def redacted(text: str) -> str:
     """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or
     stored. An address may be written wrongly (one slash, none, backslashes, no scheme) and a
     password hold any sign: from where one begins all up to the last @ near by is hidden."""
-    if (narrow := text.translate(_WIDE)) != text and (shown := redacted(narrow)) != narrow:
+    if (narrow := _narrow(text)) != text and (shown := redacted(narrow)) != narrow:
         return shown
     return _redacted(text)
 
@@ -98,7 +119,7 @@ def _redacted(text: str) -> str:
                 done = next(_WORD_ENDS.finditer(text, done)).start()
             shown.append(MASK)
     hidden = _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
-    return _NAMED.sub(rf"\1{MASK}", hidden)
+    return without_named(_BARE_ENCODED.sub(f"{MASK}%40", hidden))
 
 
 def without_secret(text: str) -> str:
@@ -121,6 +142,8 @@ def _credentials_begin(before: str) -> int | None:
         if found["user"] and rest == f"{found['user']}{MASK}":
             continue  # hidden before
         if found["user"] and (slashes or scheme or "\n" not in rest) and found.group() != ":":
+            return found.end("slashes")
+        if (scheme and len(slashes) > 1 and _IN_QUOTES.match(rest)) or _CLOSED.match(rest):
             return found.end("slashes")
         is_word = not re.search(r"[\s\"'<>]", rest)
         if is_word and slashes and (scheme or not re.search(r"[/\\]", rest)):
@@ -199,7 +222,8 @@ def _without_secrets(scheme: str, rest: str) -> str:
 
 
 def _hidden_options(rest: str) -> str:
-    """rest: host, path, parameters, options and fragment."""
+    """rest: host, path, parameters, options and fragment. An @ may be written %40."""
+    rest = _ENCODED_AT.sub(rf"\1{MASK}%40", rest)
     rest, hash_sign, fragment = rest.partition("#")
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path

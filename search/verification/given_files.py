@@ -1,7 +1,10 @@
 """Whether the pictures and the weights that a grader names can be those of the search. Where they
 are not, that says nothing of the search: the remedy is another folder or file."""
 
-from collections.abc import Iterable
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from data.errors import UserError
@@ -10,6 +13,33 @@ from search.verification.comparison import Difference
 
 # of the journal's summary, what other pictures change; the rest of it follows from them
 _OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest")
+
+# As what reads them names them, which takes them for a line of an experiment file.
+_PATH = re.compile(r"(?<![\w./\\])dataset\.path(?![\w./\\])")
+_FILE = re.compile(r"\bweights file(?= )")
+
+
+def require_there(data: Path | None, weights: Path | None) -> None:
+    """Raises UserError where nothing is at the places that a grader names."""
+    for option, place, what in (("--data", data, "images"), ("--weights", weights, "weights file")):
+        if place is not None and not os.path.lexists(place):
+            raise UserError(
+                f"{option} {escaped(str(place))} does not exist; name the {what} that the search "
+                "read"
+            )
+
+
+@contextmanager
+def told_by_option(data: Path | None, weights: Path | None) -> Iterator[None]:
+    """What is wrong with the pictures or weights that a grader names is said of --data and
+    --weights: no experiment file is the grader's to change."""
+    try:
+        yield
+    except UserError as error:
+        said = str(error)
+        said = said if data is None else _PATH.sub("--data", said)
+        said = said if weights is None else _FILE.sub("--weights", said)
+        raise UserError(said) from error
 
 
 def require_right_files(

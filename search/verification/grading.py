@@ -28,7 +28,7 @@ from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.given_files import require_right_files
+from search.verification.given_files import require_right_files, require_there, told_by_option
 from search.verification.opened_bundle import (
     ReadableAnswers,
     claimed_otherwise,
@@ -108,8 +108,10 @@ def grade(
     Raises UserError where it is no bundle, for what the grader can mend, and, so that no bundle
     ends the grading of others, for whatever else goes wrong; what is wrong inside is a difference.
     """
+    require_there(data, weights)
     try:
-        return _graded(path, _Grader(extent, data, weights, say))
+        with told_by_option(data, weights):
+            return _graded(path, _Grader(extent, data, weights, say))
     except (UserError, StorageError):
         raise
     # a fault of this program that `foreign_runs` should have kept out: it is said, with its name
@@ -201,6 +203,7 @@ def grade_many(
 ) -> Grades:
     """Grades every .zip of a folder, however that is spelled. Raises UserError where there is
     none."""
+    require_there(data, weights)
     every = sorted(folder.iterdir())
     zips = [path for path in every if path.suffix.lower() == ".zip"]
     paths = [path for path in zips if not is_litter(path.name, is_folder=True)]
