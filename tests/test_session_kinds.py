@@ -7,6 +7,7 @@ import pytest
 from small_search import EXPERIMENT, sit, small_config, table_of
 
 from data.extremes import extremes
+from search.driver import opening
 
 
 @pytest.mark.parametrize(
@@ -40,10 +41,11 @@ def test_algorithms_that_share_out_views_finish_and_repeat(
 
 
 def test_a_search_over_augmentations_that_change_nothing_recommends_nothing(
-    cache: Path, tmp_path: Path
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A/A: beside a shift too small to change a level, an int shift of 1, which draws no shift at
-    all."""
+    all. A search would refuse both before it begins."""
+    monkeypatch.setattr(opening, "unchanged_lines", lambda _: ())
     still = {"width_shift_range": {"choices": [0, 1e-9]}, "height_shift_range": {"choices": [0, 1]}}
     state = sit(small_config(cache, augmentation=still), tmp_path / "run").state
     assert state.evidence is not None
