@@ -19,8 +19,9 @@ NUM_BLOCKS, NUM_SUMS = 16, 8
 # noise of a twentieth is 0.0144
 NEAR = 0.03
 LEAST_LEVELS = 8  # beyond two for each class: answers of fewer levels tell classes, not images
+WORSE, SLACK = 1.5, 0.05  # of a loss: another training with more than that is no measure
 FLOOR = -20.0  # log-probabilities below count as that
-BITS_OF_CLASS = 0.5  # an image whose class other seeds change, counted where another changes back
+BITS_OF_CLASS = 0.5  # a wrong answer that other seeds change, where another changes back
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class RowPrint:
 
     num_images: int
     sums: np.ndarray
-    classes: tuple[str, ...]
-    exact: tuple[str, ...]
+    classes: tuple[int, ...]
+    exact: tuple[int, ...]
     near_bits: np.ndarray
     class_bits: np.ndarray
     exact_bits: np.ndarray
@@ -64,12 +65,7 @@ def row_prints(
         near, classes = _moved(row, others, answers.fold, cells, blocks)
         yield RowPrint(
             num_images=log_prob.size,
-            sums=np.stack(
-                [
-                    w @ log_prob[b] / np.sqrt(max(1, b.size))
-                    for w, b in zip(weights, blocks, strict=True)
-                ]
-            ).astype(np.float32),
+            sums=_sums(log_prob, blocks, weights),
             classes=tuple(_hash(row.predicted[b]) for b in blocks),
             exact=tuple(_hash(row.log_prob[b]) for b in blocks),
             near_bits=near * _is_rich(log_prob, answers.fold, num_classes),
@@ -96,6 +92,13 @@ def references_of(answers: Predictions, most: int) -> list[Reference]:
     ]
 
 
+def _sums(
+    log_prob: np.ndarray, blocks: Sequence[np.ndarray], weights: Sequence[np.ndarray]
+) -> np.ndarray:
+    pairs = zip(weights, blocks, strict=True)
+    return np.stack([w @ log_prob[b] / np.sqrt(max(1, b.size)) for w, b in pairs]).astype("f4")
+
+
 def _weights(blocks: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Of each block, float64 [sums, images]: a shift of all its log-probabilities changes no
     sum."""
@@ -112,16 +115,23 @@ def _moved(
     blocks: Sequence[np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bits per block of log-probabilities and of classes: from the other training that moved least
-    there. None where there is no other."""
+    there. None where there is no other that is about as good: what a worse one gets wrong, all
+    good ones get right."""
     near, classes = [], []
+    wrong = row.log_prob < np.log(0.5)
+    others = [each for each in others if _loss(each) <= WORSE * _loss(row) + SLACK]
     for other in others:
         apart = np.square(_apart(row.log_prob, other.log_prob, cells))
         near.append([_near_bits(apart[block]) for block in blocks])
         back = _back_and_forth(row.predicted, other.predicted, fold)
-        classes.append([BITS_OF_CLASS * back[block].sum() for block in blocks])
+        classes.append([BITS_OF_CLASS * (back * wrong)[block].sum() for block in blocks])
     bits = (np.min(each, axis=0) if others else np.zeros(NUM_BLOCKS) for each in (near, classes))
     one, two = (each.astype(np.float32) for each in bits)
     return one, two
+
+
+def _loss(row: Reference) -> float:
+    return -float(np.maximum(row.log_prob, FLOOR).mean(dtype=np.float64))
 
 
 def _near_bits(squares: np.ndarray) -> float:
@@ -188,5 +198,7 @@ def _exact_bits(
     return np.array([2.0 * tells[block].sum() for block in blocks], np.float32)
 
 
-def _hash(values: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:24]
+def _hash(values: np.ndarray) -> int:
+    """Of 63 bits."""
+    digest = hashlib.sha256(np.ascontiguousarray(values).tobytes()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1

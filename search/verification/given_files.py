@@ -37,7 +37,7 @@ def require_right_files(
         )
 
 
-def placed(run: Run, data: Path | None, weights: Path | None) -> Run:
+def where_given(run: Run, data: Path | None, weights: Path | None) -> Run:
     """With the grader's images, weights and cache. No path of the bundle is followed.
     Raises UserError where the images are not named, and must be."""
     dataset = run.config.dataset

@@ -25,7 +25,7 @@ from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.given_files import placed, require_right_files
+from search.verification.given_files import require_right_files, where_given
 from search.verification.opened_bundle import (
     ReadableAnswers,
     claimed_otherwise,
@@ -169,7 +169,7 @@ def _recomputed(
 ) -> Grade:
     """The grade with what is made and trained again. read: what the files alone say."""
     check_config(run)
-    extent, placed = grader.extent, placed(run, grader.data, grader.weights)
+    extent, placed = grader.extent, where_given(run, grader.data, grader.weights)
     is_run = extent.train or extent.run_code is not None
     code = handed_over(run.config, extent.run_code) if is_run else ()
     numbers = numbers_to_train(run.state, extent)

@@ -4,7 +4,7 @@ In bits: chance gives so many with a probability of two to the minus that. A cla
 trials each has 18 million pairs of trials, in 20,000 pairs of students.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -62,27 +62,18 @@ class Index:
     def resembles(self, sought: Fingerprint, file: str) -> bool:
         """Whether at least half of a trial's blocks are those of one in that file: no proof, but
         where other trials of the two are one training, this one is, too."""
-        return any(
-            each.file == file and each.is_half
-            for row in sought.rows
-            for each in self._compared(row)
-        )
+        alike = [self._rows[row.num_images].alike(row) for row in self._comparable(sought)]
+        return any(self._held[place][0] == file for each in alike for place in each.halves)
 
-    def _compared(self, row: RowPrint) -> Iterator["_Alike"]:
-        rows = self._rows.get(row.num_images)
-        for place, bits, is_half in rows.alike(row) if rows is not None else ():
-            yield _Alike(self._held[place][0], place, bits, is_half)
+    def _comparable(self, sought: Fingerprint) -> list[RowPrint]:
+        return [row for row in sought.rows if row.num_images in self._rows]
 
     def _alike(self, sought: Fingerprint) -> dict[int, float]:
         """By place of whatever may be alike: the bits of answers that agree without being equal."""
         found = {p: 0.0 for m in sought.marks for p in self._holders.get(m, {}).values()}
-        for row in sought.rows:
-            best: dict[int, float] = {}
-            for each in self._compared(row):
-                best[each.place] = max(best.get(each.place, 0.0), each.bits)
-            for place, bits in best.items():
-                if bits > 0:
-                    found[place] = found.get(place, 0.0) + bits
+        for row in self._comparable(sought):
+            for place, bits in self._rows[row.num_images].alike(row).bits.items():
+                found[place] = found.get(place, 0.0) + bits
         return found
 
     def _judged(self, sought: Fingerprint, place: int, alike: float) -> Holder:
@@ -101,58 +92,62 @@ class Index:
 
 
 class _Alike(NamedTuple):
-    """A row of a place that some blocks agree with: what that proves, in bits; and whether half of
-    them do."""
+    """What some blocks agree with. bits: by place, where that proves any. halves: places of which
+    half of the blocks agree."""
 
-    file: str
-    place: int
-    bits: float
-    is_half: bool
+    bits: dict[int, float]
+    halves: list[int]
 
 
 class _Rows:
     """Of all trainings with one number of images: their seeds' blocks, to be compared with those of
-    one."""
+    one at once."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, tuple[str, ...]]] = set()
-        self._new: list[np.ndarray] = []
-        self._sums = np.zeros((0, 0, 0), np.float32)
-        self._rows: list[tuple[int, RowPrint]] = []
-        self._classes: dict[tuple[int, str], list[int]] = {}
+        self._known: set[tuple[str, tuple[int, ...]]] = set()
+        self._new: list[tuple[int, RowPrint]] = []
+        self._places = np.zeros(0, np.int64)
+        self._columns: list[np.ndarray] = []
 
     def add(self, place: int, training: str, row: RowPrint) -> None:
         """One that the same training has given already is left out."""
-        if (training, row.exact) in self._known:
-            return
-        self._known.add((training, row.exact))
-        for block in enumerate(row.classes):
-            if row.class_bits[block[0]]:
-                self._classes.setdefault(block, []).append(len(self._rows))
-        self._rows.append((place, row))
-        self._new.append(row.sums)
+        if (training, row.exact) not in self._known:
+            self._known.add((training, row.exact))
+            self._new.append((place, row))
 
-    def alike(self, row: RowPrint) -> Iterator[tuple[int, float, bool]]:
-        """Place, bits, and whether at least half of the blocks agree, of each that shares any."""
-        if self._new:
-            fresh = np.stack(self._new)
-            self._sums = np.concatenate([self._sums, fresh]) if self._sums.size else fresh
-            self._new = []
-        first = np.abs(self._sums[:, :, 0] - row.sums[:, 0]) < 4 * NEAR
+    def alike(self, row: RowPrint) -> _Alike:
+        self._take()
+        sums, classes, near_bits, class_bits = self._columns
+        near = np.zeros(classes.shape, bool)
+        first = np.abs(sums[:, :, 0] - row.sums[:, 0]) < 4 * NEAR
         close = np.flatnonzero(first.sum(axis=1) >= NUM_BLOCKS // 4)
-        apart = np.sqrt(np.square(self._sums[close] - row.sums).mean(axis=2))
-        for number, agrees in zip(close.tolist(), apart < NEAR, strict=True):
-            place, held = self._rows[number]
-            bits = max(_proved(agrees, each.near_bits) for each in (row, held))
-            yield place, bits, 2 * agrees.sum() >= NUM_BLOCKS
-        blocks = enumerate(row.classes)
-        for number in {n for block in blocks for n in self._classes.get(block, ())}:
-            place, held = self._rows[number]
-            agrees = np.array([a == b for a, b in zip(row.classes, held.classes, strict=True)])
-            bits = max(_proved(agrees, each.class_bits) for each in (row, held))
-            yield place, bits, 2 * agrees.sum() >= NUM_BLOCKS
+        near[close] = np.sqrt(np.square(sums[close] - row.sums).mean(axis=2)) < NEAR
+        same = classes == np.array(row.classes)
+        bits = np.maximum(
+            _proved(near, near_bits, row.near_bits), _proved(same, class_bits, row.class_bits)
+        )
+        best: dict[int, float] = {}
+        for number in np.flatnonzero(bits > 0):
+            place = int(self._places[number])
+            best[place] = max(best.get(place, 0.0), float(bits[number]))
+        half = 2 * np.maximum(near.sum(axis=1), same.sum(axis=1)) >= NUM_BLOCKS
+        return _Alike(best, self._places[half].tolist())
+
+    def _take(self) -> None:
+        if not self._new:
+            return
+        fresh = [
+            np.stack([getattr(row, name) for _, row in self._new])
+            for name in ("sums", "classes", "near_bits", "class_bits")
+        ]
+        pairs = zip(self._columns, fresh, strict=True)
+        self._columns = [np.concatenate(each) for each in pairs] if self._columns else fresh
+        self._places = np.concatenate([self._places, [place for place, _ in self._new]])
+        self._new = []
 
 
-def _proved(agrees: np.ndarray, bits: np.ndarray) -> float:
-    """Of blocks that agree; one less for each that could have, since nobody said which would."""
-    return float(bits[agrees].sum() - (bits > 0).sum())
+def _proved(agrees: np.ndarray, held: np.ndarray, sought: np.ndarray) -> np.ndarray:
+    """float [rows]: bits of blocks that agree, as the side says that has more of them; one less for
+    each that could have, since nobody said which would. agrees, held: [rows, blocks]."""
+    ours = agrees @ sought - (sought > 0).sum()
+    return np.maximum(ours, (agrees * held).sum(axis=1) - (held > 0).sum(axis=1))
