@@ -28,6 +28,7 @@ _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _STORED, _DEFLATED = 0, 8
 _HARMLESS_FLAGS = 0x0806  # how hard it was packed, and that the name is UTF-8
+_ENCRYPTED, _SIZE_BEHIND = 0x0001, 0x0008
 _UNIX = 3
 MOST_NAME_BYTES = 200  # of an entry's name, extra field and comment together
 
@@ -116,6 +117,10 @@ def _entries(file: BinaryIO, directory: bytes, count: int) -> Iterator[tuple[int
             header,
         ) = fields[1:]
         name = directory[at + _ENTRY.size :][: lengths[0]]
+        if flags & _ENCRYPTED:
+            raise BadZipFile("it is locked with a password")
+        if flags & _SIZE_BEHIND:
+            raise BadZipFile("it was packed by a program that writes sizes behind the files")
         kind = stat.S_IFMT(attributes >> 16) if made_by >> 8 == _UNIX else 0
         fault = _fault(flags, method, kind, disk, (size, packed_size))
         start = _start(file, header, (flags, method, name))

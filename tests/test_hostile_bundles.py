@@ -313,7 +313,7 @@ def test_each_bad_bundle_of_a_folder_is_a_line_and_the_sound_one_is_graded(
         "anna.zip": True,
     }
     by_file = {each.file: each for each in grades.grades}
-    assert "contradicts the directory" in (by_file["locked.zip"].problem or "")
+    assert "it is locked with a password" in (by_file["locked.zip"].problem or "")
     assert "pipe.zip is a FIFO" in (by_file["pipe.zip"].problem or "")
     assert "attempts: Input should be a valid integer" in said(by_file["typed.zip"])
     assert "predictions/00003.npz is not the file that was journaled" in said(by_file["npy.zip"])

@@ -2,17 +2,18 @@
 nothing of the search, and the one line says what to ask for."""
 
 import json
+import struct
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from pictures import write_folders
+from small_search import small_config, undisturbed
 from tampering import events_in, files_of, resealed, rewritten, sealed_journal
 from typer.testing import CliRunner
 
 from data.errors import UserError
 from run_search import BAD_INPUT, app
-from search.driver.experiment_file import parse_config
+from search.verification.bundle import make_bundle
 from search.verification.bundle_file import read_bundle
 from search.verification.grading import Extent, grade, grade_many
 from search.verification.packing import MANIFEST
@@ -35,6 +36,18 @@ PACKED = {
     "with folders": (
         lambda files: {"predictions/": b"", **files},
         f"(it holds predictions/); {AGAIN}",
+    ),
+    "with others' litter": (
+        lambda files: {**files, "predictions/.localized": b"", "Icon\r": b""},
+        f"(it holds predictions/.localized); {AGAIN}",
+    ),
+    "by backslashes": (
+        lambda files: {name.replace("/", "\\"): content for name, content in files.items()},
+        f"(it holds predictions\\00000.npz); {AGAIN}",
+    ),
+    "in a folder, by backslashes": (
+        lambda files: {f"b\\{name}": content for name, content in files.items()},
+        f"(its files are in b/); {AGAIN}",
     ),
     "in another zip": (
         lambda files: {"anna.zip": b"PK"},
@@ -73,6 +86,68 @@ def test_a_zip_cut_short_says_what_to_ask_for(bundled: Path, tmp_path: Path) -> 
         read_bundle(tmp_path / "x.zip")
 
 
+@pytest.mark.parametrize(
+    ("flag", "said"), [(1, "it is locked with a password"), (8, "writes sizes behind the files")]
+)
+def test_a_zip_of_another_kind_says_what_it_is(
+    bundled: Path, tmp_path: Path, flag: int, said: str
+) -> None:
+    content = bytearray(bundled.read_bytes())
+    struct.pack_into("<H", content, content.rindex(b"PK\1\2") + 8, flag)
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(UserError, match=rf"{said}; {AGAIN}$"):
+        read_bundle(tmp_path / "x.zip")
+
+
+def test_a_search_of_another_version_is_for_that_version(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    events = events_in(files)
+    events[0]["opened"]["format"] = 99
+    path = resealed(tmp_path / "x.zip", {**files, "journal.jsonl": sealed_journal(events)})
+    with pytest.raises(UserError, match=r"^x\.zip: another version .* ask for a search with this"):
+        grade(path, Extent(train=False))
+
+
+@pytest.fixture(scope="module")
+def of_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures in `photos`, a search over them in `run` and its bundle `ada.zip`."""
+    folder = tmp_path_factory.mktemp("folder")
+    write_folders(folder / "photos", {"cat": 24, "dog": 24})
+    config = small_config(
+        folder / "cache",
+        dataset={"source": "folder", "path": str(folder / "photos"), "image_size": 8},
+        evaluation={"folds": 1, "seeds": 1, "confirm": None, "controls": [], "test": False},
+        search={"trials": 1},
+    )
+    make_bundle(undisturbed(config, folder / "run").run_dir, "Ada", folder / "ada.zip")
+    return folder
+
+
+def test_what_a_file_manager_leaves_among_the_pictures_is_no_difference(of_folder: Path) -> None:
+    (of_folder / "photos" / ".DS_Store").write_bytes(b"x")
+    (of_folder / "photos" / "cat" / "Thumbs.db").write_bytes(b"x")
+    found = grade(of_folder / "ada.zip", Extent(train=False), data=of_folder / "photos")
+    assert found.same, found.differences
+
+
+def test_other_pictures_are_the_graders_to_mend(of_folder: Path, tmp_path: Path) -> None:
+    write_folders(tmp_path / "owls", {"owl": 24, "dog": 24})
+    with pytest.raises(UserError) as raised:
+        grade(of_folder / "ada.zip", Extent(train=False), data=tmp_path / "owls")
+    assert str(raised.value).startswith(
+        f"the pictures at --data {tmp_path}/owls are not those that the search read (class_names: "
+    )
+    assert str(raised.value).endswith(
+        "; name the folder that it read, or ask for a search over this one"
+    )
+
+
+def test_other_pictures_of_the_same_number_are_told_too(of_folder: Path, tmp_path: Path) -> None:
+    write_folders(tmp_path / "others", {"dog": 24, "cat": 24}, first=100)
+    with pytest.raises(UserError, match=r"are not those that the search read \(digest: "):
+        grade(of_folder / "ada.zip", Extent(train=False), data=tmp_path / "others")
+
+
 def test_a_folder_of_which_none_could_be_checked_is_status_2(tmp_path: Path) -> None:
     (tmp_path / "carl.zip").write_bytes(b"no zip")
     result = CliRunner().invoke(app, ["verify", "--many", str(tmp_path), "--json"])
@@ -80,30 +155,3 @@ def test_a_folder_of_which_none_could_be_checked_is_status_2(tmp_path: Path) -> 
     assert json.loads(result.stdout)["grades"][0]["file"] == "carl.zip"
     grades = grade_many(tmp_path, Extent(train=False))
     assert "  not checked  " in describe_grades(grades)
-
-
-def _of_a_folder(bundled: Path, path: Path) -> Path:
-    """A bundle whose search read a folder, by its journal."""
-    files = files_of(bundled)
-    events = events_in(files)
-    config = events[0]["opened"]["config"]
-    config["dataset"] |= {"source": "folder", "path": "/of/theirs"}
-    events[0]["opened"]["config_hash"] = parse_config(config, "test").hash
-    files["journal.jsonl"] = sealed_journal(events)
-    return resealed(path, files)
-
-
-def test_other_pictures_are_the_graders_to_mend(bundled: Path, tmp_path: Path) -> None:
-    for name in ("cat", "dog"):
-        (tmp_path / "pictures" / name).mkdir(parents=True)
-        Image.fromarray(np.zeros((9, 9, 3), np.uint8)).save(tmp_path / f"pictures/{name}/1.png")
-    path = _of_a_folder(bundled, tmp_path / "x.zip")
-    with pytest.raises(UserError) as raised:
-        grade(path, Extent(train=False), data=tmp_path / "pictures")
-    assert str(raised.value).startswith(
-        f"the pictures at --data {tmp_path}/pictures are not those that the search read "
-        "(class_names: "
-    )
-    assert str(raised.value).endswith(
-        "; name the folder that it read, or ask for a search over this one"
-    )

@@ -2,9 +2,9 @@
 
 `run_search` is the door for the command line and for Python. A sitting ends in one of the ways that
 `ending` tells apart and writes down; run again, the search goes on from its journal and trains only
-what was not told. What each phase asks for is `phases`, `search_phase` and `confirmation`; what its
-answers mean `conclusions`; how trials are asked and told `ledger`; files and MLflow are
-`publishing`'s.
+what was not told. How phases run is `running`; what each asks for `phases`, `search_phase` and
+`confirmation`; what its answers mean `conclusions`; how trials are asked and told `ledger`; files
+and MLflow are `publishing`'s.
 """
 
 import threading

@@ -37,11 +37,15 @@ class JournalError(UserError):
     """The journal is damaged, or is not one. The message names the line."""
 
 
+class OtherVersion(UserError):
+    """Another version of this program wrote the journal."""
+
+
 def require_format(events: Sequence[Event], where: object) -> None:
-    """Raises UserError where another version of this program wrote these events."""
+    """Raises OtherVersion where another version of this program wrote these events."""
     opened = events[0].get("opened") if events and events[0]["type"] == "opened" else None
     if isinstance(opened, dict) and opened.get("format") != JOURNAL_FORMAT:
-        raise UserError(
+        raise OtherVersion(
             f"{where} holds a search begun by another version of this program; go on with that "
             f"version, choose another --run-dir, or start anew with {FRESH}"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.files import StorageError
+from data.listing import is_litter
 from data.messages import escaped
 from data.own_code import given
 from search.driver.code_files import handed_over
@@ -81,7 +82,8 @@ class Unchecked(UserError):
 
 class Grades(Frozen):
     """Of a folder, in the order of the files' names, and what is handed in under two names. others:
-    names in it that are no .zip, which nobody graded."""
+    names in it that are no .zip, or were left behind by a program (._anna.zip); nobody graded
+    them."""
 
     grades: tuple[Grade, ...]
     copies: tuple[Copy, ...]
@@ -213,7 +215,8 @@ def grade_many(
     """Grades every .zip of a folder, however that is spelled. Raises UserError where there is
     none."""
     every = sorted(folder.iterdir())
-    paths = [path for path in every if path.suffix.lower() == ".zip"]
+    zips = [path for path in every if path.suffix.lower() == ".zip"]
+    paths = [path for path in zips if not is_litter(path.name, is_folder=True)]
     others = [escaped(path.name) for path in every if path not in paths]
     if not paths:
         raise UserError(f"{folder} holds no .zip; name the folder that the bundles are in")

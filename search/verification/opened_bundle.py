@@ -6,7 +6,7 @@ from pathlib import Path
 from data.errors import UserError
 from search.driver.run_reading import GRADED, Run, open_run
 from search.experiment.answers import Predictions, predictions_name
-from search.journal.journal_file import JournalError
+from search.journal.journal_file import JournalError, OtherVersion
 from search.journal.run_dir import JOURNAL, LOST_ANSWERS, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
@@ -37,6 +37,11 @@ def opened_run(folder: Path, file: str) -> Run | Difference:
             .partition(" The journal is not changed")[0]
         )
         return Difference(where=JOURNAL, what=what)
+    except OtherVersion as error:
+        raise UserError(
+            f"{file}: another version of this program began its search; verify it with that one "
+            "(its environment.json names it), or ask for a search with this one"
+        ) from error
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
 

@@ -20,6 +20,7 @@ from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
 from search.features.quantised import Int8Unavailable, require_int8
+from search.journal.events import DatasetSummary
 from search.journal.journal_file import Event
 from search.verification.comparison import Comparison
 
@@ -185,13 +186,19 @@ def require_precisions(run: Run, numbers: Sequence[int], resources: Resources) -
         ) from error
 
 
+def _as_compared(dataset: DatasetSummary) -> dict[str, Any]:
+    """Without what lay about and was passed over: a file manager leaves that in any folder."""
+    summary = dataset.model_dump(mode="json")
+    return {**summary, "notes": {**summary["notes"], "found": None}}
+
+
 def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -> tuple[str, ...]:
     """Compares images, weights and space; returns in words what else of machine and versions is not
     as it was."""
     here, then = describe_environment(prepared), run.opened.environment
     comparison.check("weights", then.get("weights"), here["weights"])
-    summary = prepared.summary.model_dump(mode="json")
-    comparison.check("dataset", run.opened.dataset.model_dump(mode="json"), summary)
+    summary = _as_compared(prepared.summary)
+    comparison.check("dataset", _as_compared(run.opened.dataset), summary)
     comparison.check("space", run.opened.space, prepared.space.as_json())
     before, now = ({**each, **each.get("packages", {})} for each in (then, here))
     names = [

@@ -161,7 +161,7 @@ def describe_grades(grades: Grades) -> str:
         more = ", ..." if len(grades.others) > MOST_NAMED else ""
         named = ", ".join(shortened(name, 40) for name in grades.others[:MOST_NAMED])
         count = len(grades.others)
-        lines.append(f"not graded, since their names do not end in .zip: {count} ({named}{more})")
+        lines.append(f"not graded, being no .zip, or hidden: {count} ({named}{more})")
     return "\n".join(lines)
 
 
