@@ -4,8 +4,14 @@ chooses the exit status. Options are described in `search.commands.command_line`
 Everything heavy is imported inside a command: `--help` answers without TensorFlow or MLflow.
 """
 
-import os
 import sys
+
+from search.commands.signals import end_at_signals, stop_signals
+
+if __name__ == "__main__":  # before what takes time to import
+    end_at_signals(sys.argv[1:])
+
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +19,7 @@ from typing import Annotated
 import typer
 
 import search.commands.command_line as cli
-from search.commands.command_line import (
-    BAD_INPUT,
-    DIFFERENT,
-    DONE,
-    STOPPED,
-    errors_as_status,
-    stop_signals,
-)
+from search.commands.command_line import BAD_INPUT, DIFFERENT, DONE, errors_as_status
 
 # TensorFlow's greetings are not this program's messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -68,7 +67,7 @@ def _run(
     as_json: cli.AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    with errors_as_status(as_json), stop_signals(cli.say, STOPPED) as stop:
+    with errors_as_status(as_json), stop_signals() as stop:
         from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
         from search.report.closing import print_closing

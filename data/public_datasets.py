@@ -9,7 +9,6 @@ import http.client
 import os
 import shutil
 import stat
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +26,7 @@ from data.files import new_folder
 from data.folder import list_folder
 from data.listing import Listing, reason_of
 from data.messages import escaped
+from data.scratch import scratch_folder
 from data.settings import DatasetConfig
 from data.splits import TRAIN, splits_to_draw
 
@@ -113,8 +113,8 @@ def fetch(archive: Archive, cache_dir: Path, timeout_seconds: float = 30) -> Pat
         return target
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=cache_dir) as scratch:
-            packed = Path(scratch, "archive.zip")
+        with scratch_folder(f".{archive.name}-", cache_dir) as scratch:
+            packed = scratch / "archive.zip"
             _download(archive, packed, timeout_seconds)
             with new_folder(target, f"the images of {archive.name}") as unpacked:
                 _extract(archive, packed, unpacked)

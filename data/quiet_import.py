@@ -23,5 +23,6 @@ def import_quietly(name: str) -> ModuleType:
             os.write(shown, aside.read())
             raise
         finally:
-            os.dup2(shown, 2)
+            if os.path.sameopenfile(2, aside.fileno()):  # else the terminal was closed meanwhile
+                os.dup2(shown, 2)
             os.close(shown)

@@ -153,7 +153,7 @@ def list_environment(spec: TrialSpec, resources: Resources) -> Outcome:
     )
     threads = os.environ.get("OMP_NUM_THREADS"), os.environ.get("TF_NUM_INTRAOP_THREADS")
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    ignores = {signal.SIGINT, signal.SIGTERM} <= blocked
+    ignores = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= blocked
     text = f"heavy={sorted(heavy)} threads={threads} deaf={ignores}"
     return Outcome(TrialResult(status="failed", error=text), None)
 

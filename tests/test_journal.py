@@ -225,3 +225,19 @@ def test_lines_are_json_for_any_other_reader(path: Path) -> None:
         fields = json.loads(line)
         fields.pop("crc")
         assert fields == event
+
+
+def test_an_append_that_is_interrupted_leaves_no_event_and_the_next_one_counts(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    write_events(path, 1)
+    with Journal(path) as opened:
+        monkeypatch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            opened.append("told", trial=7)
+        monkeypatch.undo()
+        opened.append("stopped", reason="interrupted")
+    assert [event["type"] for event in read(path)[0]][1:] == ["stopped"]

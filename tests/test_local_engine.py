@@ -1,6 +1,7 @@
 """Workers that crash, hang or hoard, and parents that are killed: one trial is lost, and no process
 stays."""
 
+import errno
 import importlib
 import multiprocessing
 import os
@@ -147,8 +148,22 @@ def test_temporary_files_of_a_killed_worker_are_deleted(
     (tmp_path / "tmp").mkdir()
     with LocalEngine(options(tmp_path)) as engine:
         engine.submit(make_spec("temporary")).result(timeout=60)
-        assert len([*tmp_path.glob("tmp/*/left-*")]) == 1
-    assert not [*(tmp_path / "tmp").iterdir()]
+        assert len([*tmp_path.glob("logs/*/left-*")]) == 1
+    assert not [*tmp_path.glob("tmp/*"), *tmp_path.glob("logs/.tmp-*")]
+
+
+def test_a_disk_that_refuses_temporary_files_stops_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(worker_process, "TemporaryDirectory", refuse)
+    with (
+        LocalEngine(options(tmp_path)) as engine,
+        pytest.raises(StorageError, match=r"a worker's temporary files .*the disk is full"),
+    ):
+        engine.submit(make_spec("complete")).result(timeout=60)
 
 
 def test_modules_are_imported_ahead_and_missing_ones_passed_over(tmp_path: Path) -> None:

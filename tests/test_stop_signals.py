@@ -1,6 +1,8 @@
-"""The first SIGINT or SIGTERM asks to stop, the second ends the process at once; both with status
-75."""
+"""The first SIGINT, SIGTERM or SIGHUP asks to stop, a second SIGINT or SIGTERM ends the process at
+once; all with status 75."""
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -12,32 +14,90 @@ ROOT = Path(__file__).parents[1]
 CODE = f"""
 import hashlib, sys, time
 sys.path.insert(0, {str(ROOT)!r})
-from search.commands.command_line import stop_signals
-with stop_signals(lambda line: print(line, flush=True), 75) as stop:
-    print("ready", flush=True)
+from data.quiet_import import import_quietly
+from search.commands.signals import stop_signals
+with stop_signals(75) as stop:
+    print("ready", file=sys.stderr, flush=True)
+    if sys.argv[1] == "importing":  # with standard error turned away
+        import_quietly("takes_long")
     if sys.argv[1] == "computing":  # ten seconds in which no handler of Python's runs
         hashlib.pbkdf2_hmac("sha256", b"", b"", 20_000_000)
     stop.wait()
     if sys.argv[1] == "busy":
         time.sleep(60)
+    if sys.argv[1] == "telling":
+        print("stopped", file=sys.stderr, flush=True)
+        open("told", "w").close()
 sys.exit(75)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("work", ["quick", "busy", "computing"])
-def test_the_first_asks_and_the_second_ends_it(number: signal.Signals, work: str) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", CODE, work],
+def started(work: str, folder: Path, before: str = "") -> "subprocess.Popen[str]":
+    (folder / "takes_long.py").write_text("import time\ntime.sleep(60)\n")
+    return subprocess.Popen(
+        [sys.executable, "-c", before + CODE, work],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+        cwd=folder,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("work", ["quick", "busy", "computing", "importing"])
+def test_the_first_asks_and_the_second_ends_it(
+    number: signal.Signals, work: str, tmp_path: Path
+) -> None:
+    with started(work, tmp_path) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
         process.send_signal(number)
-        assert "resumed with the same command" in process.stdout.readline()
+        assert "resumed with the same command" in process.stderr.readline()
         if work != "quick":
             process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
-        assert (process.returncode, errors) == (75, "")
+        assert process.communicate(timeout=20) == ("", "")
+        assert process.returncode == 75
+
+
+def test_a_hangup_asks_to_stop_however_often_it_comes(tmp_path: Path) -> None:
+    """Of a closed terminal the system tells, and the shell once more."""
+    with started("busy", tmp_path) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+        assert "resumed with the same command" in process.stderr.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 75
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    """As nohup has it."""
+    nohup = "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    with started("quick", tmp_path, nohup) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 75
+
+
+def test_what_is_said_to_a_closed_terminal_is_no_error(tmp_path: Path) -> None:
+    terminal, other_end = pty.openpty()
+    take_it = "import os, sys\nfor number in range(3): os.dup2(os.open(sys.argv[2], 2), number)\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", take_it + CODE, "telling", os.ttyname(other_end)],
+        cwd=tmp_path,
+        start_new_session=True,  # whose terminal is the first that it opens
+    ) as process:
+        said = b""
+        while b"\n" not in said:
+            said += os.read(terminal, 100)
+        os.close(other_end)
+        os.close(terminal)  # the system sends SIGHUP
+        assert process.wait(20) == 75
+    assert (tmp_path / "told").exists()

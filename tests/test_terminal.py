@@ -247,6 +247,23 @@ def test_trials_may_count_by_their_work() -> None:
     assert written(to).splitlines()[-1].endswith("(0 % of the search, 1 min 27 s left)")
 
 
+def test_epochs_that_are_not_the_work_tell_no_time_before_pictures_were_augmented() -> None:
+    """Heads of no augmentation train in a moment; augmenting pictures takes what there is to do."""
+    clock, to = Clock(), console()
+    with Progress(to, clock) as progress:
+        progress.expect(ExpectedWork({"search": 6.0}, lambda record: 1.0, epochs_tell=False))
+        progress.phase("search", 6)
+        for number in range(2):
+            progress.trial_started(ASKED[number])
+            for epoch in range(1, 7):
+                clock.now += 0.01
+                progress.trial_epoch(ASKED[number], EpochReport(epoch, 6, 1, 0.5, 2, 0.25, "head"))
+            progress.trial_told(TRIALS[number])
+    first, second = written(to).splitlines()[1:]
+    assert not first.endswith("left)")
+    assert second.endswith("left)")
+
+
 def test_a_resumed_search_counts_only_what_is_left() -> None:
     """Three of six trials have their answers: the fourth takes 7.25 s, so two more take 15. What
     earlier sittings took is part of the whole."""

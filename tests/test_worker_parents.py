@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from processes import announced, is_running, listening, session_of, wait_until
 
+from data.files import sweep_leftovers
+
 TESTS = Path(__file__).parent
 PARENT = """
 import sys
@@ -72,17 +74,30 @@ def test_no_worker_outlives_a_parent_killed_while_workers_start(
 
 
 def test_signals_to_the_whole_group_leave_the_workers_to_their_parent(tmp_path: Path) -> None:
-    listen = "import signal; [signal.signal(number, lambda *_: None) for number in (2, 15)]; "
+    listen = "import signal; [signal.signal(number, lambda *_: None) for number in (1, 2, 15)]; "
     with parent_of_two(tmp_path, listen + WAIT) as parent:
-        for number in (signal.SIGINT, signal.SIGTERM):  # while the workers start
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # while the workers start
             os.killpg(parent.pid, number)
         assert wait_until(lambda: len(announced(tmp_path)) == 2)
-        for number in (signal.SIGINT, signal.SIGTERM):  # while they work
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # while they work
             os.killpg(parent.pid, number)
         time.sleep(0.3)
         assert all(is_running(pid) for pid in announced(tmp_path))
         parent.kill()
-        assert "KeyboardInterrupt" not in parent.communicate()[1]
+        assert parent.communicate()[1] == ""
+
+
+def test_what_workers_of_a_killed_parent_leave_is_swept_by_the_next_start(tmp_path: Path) -> None:
+    with parent_of_two(tmp_path, WAIT) as parent:
+        assert wait_until(lambda: len(announced(tmp_path)) == 2)
+        parent.kill()
+        parent.wait()
+        assert wait_until(lambda: not session_of(parent.pid), 5)
+    assert sweep_leftovers(tmp_path, 0) == 2  # as `run_search` does
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == [
+        "worker-1.log",
+        "worker-2.log",
+    ]
 
 
 def test_a_parent_that_just_ends_takes_its_workers_along(tmp_path: Path) -> None:

@@ -1,21 +1,21 @@
 """What the commands of `run_search.py` share: option types, exit statuses, errors turned into one
-line, and what SIGINT and SIGTERM do. Imports Typer alone."""
+line. Imports Typer alone; what signals do is `signals`."""
 
 import io
 import json
-import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT, STOPPED = 0, 2, 3, 4, 75
-INTERRUPTED = 130  # as shells have it, of what cannot be resumed
+from search.commands.signals import FIRST_SIGNAL_STATUS, STOPPED, WORD, WORD_IN_JSON
+
+DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT = 0, 2, 3, 4
+INTERRUPTED = FIRST_SIGNAL_STATUS + signal.SIGINT
 STATUS_OF_OUTCOME = {
     "finished": DONE,
     "already finished": DONE,
@@ -167,8 +167,10 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
 
     try:
         yield
-    except KeyboardInterrupt:  # of what has nothing to resume; else `stop_signals` hears it
-        say("interrupted")
+    except KeyboardInterrupt:  # before, or where, no thread hears signals
+        if as_json:
+            typer.echo(WORD_IN_JSON)
+        say(WORD)
         raise typer.Exit(INTERRUPTED) from None
     except (UserError, StorageError) as error:
         reason = str(error)
@@ -193,41 +195,3 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")
     raise typer.Exit(BAD_INPUT)
-
-
-@contextmanager
-def stop_signals(say: Callable[[str], None], status: int) -> Iterator[threading.Event]:
-    """The event that the first signal sets; the second exits with `status` at once. Either can be
-    resumed. A thread hears them: the main one may be in the midst of a computation, for seconds.
-
-    say: told in a line what the first signal does. The handlers before are put back at the end, but
-    not where it was asked to stop: the process is ending then, and may be asked again while it
-    does.
-    """
-    stop = threading.Event()
-    heard, told = os.pipe()
-    os.set_blocking(told, False)  # as `set_wakeup_fd` wants it
-    listen = threading.Thread(target=_listen, args=(heard, stop, say, status), daemon=True)
-    listen.start()
-    before = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    asked = (signal.SIGINT, signal.SIGTERM)
-    previous = {number: signal.signal(number, lambda *_: None) for number in asked}
-    try:
-        yield stop
-    finally:
-        if not stop.is_set():
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(before)
-            os.close(told)
-
-
-def _listen(heard: int, stop: threading.Event, say: Callable[[str], None], status: int) -> None:
-    with os.fdopen(heard, "rb", buffering=0) as pipe:
-        while number := pipe.read(1):
-            if number[0] not in (signal.SIGINT, signal.SIGTERM):
-                continue
-            if stop.is_set():
-                os._exit(status)
-            stop.set()
-            say("stopping; the search can be resumed with the same command (again: stop at once)")

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +100,15 @@ def open_search(
     """The images and the first event of a sitting. Raises UserError for what the user can mend,
     Stopped where it was asked to stop meanwhile."""
 
-    def on_images(done: int, total: int) -> None:
+    def pause() -> None:
         if stop.is_set():
             raise Stopped
+
+    def on_images(done: int, total: int) -> None:
+        pause()
         progress.trial_progress(done / max(total, 1), f"decoding {done} of {total} images")
 
+    pause()
     start, workers, lookahead = time.monotonic(), config.execution.workers, config.search.lookahead
     if workers > lookahead:
         progress.message(
@@ -111,9 +116,9 @@ def open_search(
             "(search.lookahead, part of what makes a search repeatable); raise it to use them all"
         )
     progress.phase("prepare", None)
-    heard = Heard(on_images, progress.doing, progress.message)
+    heard = Heard(on_images, progress.doing, progress.message, pause)
     prepared = _prepare(config, run_dir, log.state.opened, heard)
-    check_model(prepared)
+    check_model(prepared, pause)
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
     for line in (*notes, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
@@ -148,7 +153,8 @@ def _prepare(
     if opened is None:
         return prepare(config, resources, heard)
     prepared = prepare(config, resources, heard, opened.environment.get("precision", "float32"))
-    require_precision(prepared.precision, subject_of(config, prepared.dataset, resources))
+    subject = subject_of(config, prepared.dataset, resources)
+    require_precision(prepared.precision, replace(subject, pause=heard.pause))
     return prepared
 
 

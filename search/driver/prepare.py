@@ -37,11 +37,13 @@ from search.journal.events import DatasetSummary
 @dataclass(frozen=True)
 class Heard:
     """Who hears what is prepared. on_images: of those decoded, and of all. doing: each step, as it
-    begins. say: what stays to be read."""
+    begins. say: what stays to be read. pause: called between steps; raises where it was asked to
+    stop."""
 
     on_images: Callable[[int, int], None] | None = None
     doing: Callable[[str], None] = lambda text: None
     say: Callable[[str], None] = lambda text: None
+    pause: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,18 @@ def prepare(
     heard = heard or Heard()
     heard.doing("starting TensorFlow")
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
+    heard.pause()
     from data.dataset import open_dataset
     from search.features.backbones import check_backbone
     from search.training.modes import check_networks
 
     space = config.space
     build_oracle(config, space)
+    heard.pause()
     for backbone, weights in () if space.mode == "fit" else backbones_of(config):
         check_backbone(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
+    heard.pause()
     if config.execution.precision == "bfloat16" and begun_in is None:
         resolve_precision("bfloat16", resources.feature_engine)  # before an image is read
     seed = derive_seed(config.seed, "split")
@@ -164,11 +169,14 @@ def prepare(
     dataset = open_dataset(
         config.dataset, resources.cache_dir, seed, resources.num_threads, heard.on_images
     )
+    heard.pause()
     heard.doing("trying the network")
     check_folds(config, dataset)
     check_answers(config, dataset)
+    heard.pause()
     if begun_in is None:
-        subject = replace(subject_of(config, dataset, resources), say=heard.say)
+        subject = subject_of(config, dataset, resources)
+        subject = replace(subject, say=heard.say, pause=heard.pause)
         choice = choose_precision(config.execution.precision, subject)
     else:
         choice = PrecisionChoice(begun_in)
@@ -184,18 +192,20 @@ def subject_of(config: ExperimentConfig, dataset: Dataset, resources: Resources)
     return Subject(dataset, backbones, resources, heads_alone=frozen == "all")
 
 
-def check_model(prepared: Prepared) -> None:
-    """Tries a model of the user's own at both ends of what is searched. Raises UserError where it
-    is not one that can be trained on these images. Runs own code."""
+def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) -> None:
+    """Tries a model of the user's own at both ends of what is searched. pause: as `Heard`'s. Raises
+    UserError where it is not one that can be trained on these images. Runs own code."""
     from search.training.own_model import BUILD, BUILDING_SECONDS
     from search.training.own_model_check import check_own_model
 
     size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
     corners = {settings.model.model_dump_json(): settings for settings in prepared.space.corners()}
     for settings in corners.values():
+        pause()
         if settings.model.build is not None:
             check = partial(check_own_model, settings.model, num_classes, size)
             watched(settings.model.build, check, BUILDING_SECONDS, BUILD)
+    pause()
 
 
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:

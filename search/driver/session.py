@@ -231,7 +231,7 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     engine.use_dataset(prepared.dataset, path_to_images(config.dataset))
     deadline = Deadline(config, earlier_seconds, started, precision=prepared.precision)
     work = workload(config, prepared.precision)
-    expected = ExpectedWork(work.plan, work.of, config.execution.workers)
+    expected = ExpectedWork(work.plan, work.of, config.execution.workers, work.in_epochs)
     sitting.progress.expect(expected, earlier_seconds)
     publisher.expect(expected)
     for record in log.state.records:

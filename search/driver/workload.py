@@ -50,11 +50,12 @@ class PhaseWork:
 @dataclass(frozen=True)
 class Workload:
     """phases: in order. ladder: the views of each rung, lowest first; empty where there are none.
-    dearest: a trial's work at most."""
+    dearest: a trial's work at most. in_epochs: whether work is counted in epochs of heads."""
 
     phases: dict[str, PhaseWork]
     ladder: tuple[int, ...]
     dearest: float
+    in_epochs: bool = False
 
     @property
     def plan(self) -> dict[str, float]:
@@ -201,7 +202,7 @@ def _epochs(
     if evaluation.test:
         seeds = confirm.seeds if confirm else evaluation.seeds
         phases["test"] = PhaseWork(2, 2 * seeds * full * KEPT_SHARE, 0.0)
-    return Workload(phases, ladder, heads * full)
+    return Workload(phases, ladder, heads * full, in_epochs=True)
 
 
 def new_views(views: Views, ladder: tuple[int, ...]) -> float:

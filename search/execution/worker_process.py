@@ -11,6 +11,7 @@ Which trials, how often and what to make of a lost worker is `local_engine`; wha
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from typing import Any
 
 import pebble
 
+from data.files import TEMPORARY_PREFIX, StorageError, storing
 from search.execution import worker
 from search.execution.engine import EngineOptions
 from search.execution.failures import Failure, describe_exit
@@ -37,6 +39,9 @@ MAX_GROWTH_MB = 500.0
 MAX_TRIALS_A_WORKER = 1000
 STARTUP_SECONDS = 600.0  # TensorFlow from a cold network disk takes minutes
 LOOK_SECONDS = 0.5  # how often a worker that says nothing is looked for
+
+# Where this process is killed, multiprocessing's helper removes what pipes used, and would say so.
+TRACKER_SILENT = "ignore::UserWarning:multiprocessing.resource_tracker"
 
 _MAIN = ("init_main_from_name", "init_main_from_path")
 _spawning = threading.Lock()
@@ -118,11 +123,12 @@ class OneProcess:
 
 class WorkerProcess:
     """One worker process: a pool of one, thrown away with its process. Raises WorkerLost if it
-    cannot start. number: from 1, of those on this machine.
+    cannot start, StorageError where the disk refuses its temporary files. number: from 1, of those
+    on this machine.
 
     To be made in a thread that lives as long as the worker (on Linux the worker dies with it) and
-    may do without SIGINT and SIGTERM. Pools of more share a pipe and its lock, and a process killed
-    while it has the lock stops all the others.
+    may do without SIGINT, SIGTERM and SIGHUP. Pools of more share a pipe and its lock, and a
+    process killed while it has the lock stops all the others.
     """
 
     def __init__(self, number: int, log: Path, options: EngineOptions) -> None:
@@ -132,6 +138,8 @@ class WorkerProcess:
         self._first_mb = self._last_mb = 0.0
         try:
             self._start(number, log)
+        except StorageError:
+            raise
         except (BrokenProcessPool, OSError, MemoryError, RuntimeError) as error:
             # threads, memory, open files
             raise WorkerLost(
@@ -145,9 +153,13 @@ class WorkerProcess:
             self._reports = worker.ReportPipe()
             undo.callback(self._reports.close)
             # A killed process deletes nothing: TensorFlow leaves a file per traced function.
-            self._temporary = TemporaryDirectory(
-                prefix="augsearch-worker-", ignore_cleanup_errors=True
-            )
+            # Nor does a killed parent: the next start in this run directory sweeps it.
+            with storing("a worker's temporary files", log.parent):
+                self._temporary = TemporaryDirectory(
+                    prefix=f"{TEMPORARY_PREFIX}worker-{number}-",
+                    dir=log.parent.absolute(),
+                    ignore_cleanup_errors=True,
+                )
             undo.callback(self._temporary.cleanup)
             _keep_signals_from_workers()
             self._pool = pebble.ProcessPool(
@@ -256,12 +268,16 @@ class WorkerProcess:
 
 
 def _keep_signals_from_workers() -> None:
-    """Blocks SIGINT and SIGTERM in this thread; processes started from it inherit that from the
-    very first.
+    """Blocks SIGINT, SIGTERM and SIGHUP in this thread; processes started from it inherit that from
+    the very first.
 
-    Ctrl-C, or a batch system's SIGTERM to the whole group, is for the parent to answer: it lets a
-    trial end, or kills its worker.
+    Ctrl-C, a batch system's SIGTERM to the whole group, or a terminal that is closed, is for the
+    parent to answer: it lets a trial end, or kills its worker.
     """
     if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # when that starts its process, it unblocks both again
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+        sys.warnoptions.append(TRACKER_SILENT)
+        resource_tracker.ensure_running()  # it unblocks the first two where it starts its process
+        sys.warnoptions.remove(TRACKER_SILENT)
+        signal.pthread_sigmask(signal.SIG_BLOCK, ours)

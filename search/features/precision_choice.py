@@ -59,13 +59,15 @@ class PrecisionChoice:
 @dataclass(frozen=True)
 class Subject:
     """What is to be computed. backbones: those that run frozen, with their weights. heads_alone:
-    whether heads on their features are all that trains. say: to people, what takes long."""
+    whether heads on their features are all that trains. say: to people, what takes long.
+    pause: called between steps; raises where it was asked to stop."""
 
     dataset: Dataset
     backbones: Sequence[tuple[str, str]]
     resources: Resources
     heads_alone: bool
     say: Callable[[str], None] = lambda text: None
+    pause: Callable[[], None] = lambda: None
 
     @cached_property
     def models(self) -> list["keras.Model"]:
@@ -73,7 +75,11 @@ class Subject:
         from search.features.backbones import build_backbone
 
         size = self.dataset.images.shape[1]
-        return [build_backbone(name, weights, size) for name, weights in self.backbones]
+        built = []
+        for name, weights in self.backbones:
+            self.pause()
+            built.append(build_backbone(name, weights, size))
+        return built
 
 
 def choose_precision(asked: Precision | Literal["auto"], subject: Subject) -> PrecisionChoice:
@@ -113,6 +119,7 @@ def _extractors(precision: Precision, subject: Subject) -> list["Extractor"]:
 
 
 def _extractor(model: "keras.Model", precision: Precision, subject: Subject) -> "Extractor":
+    subject.pause()
     try:
         return extractor_for(model, subject.dataset, precision, subject.resources)
     except Int8Unavailable as error:
@@ -140,6 +147,7 @@ def _fastest(subject: Subject) -> PrecisionChoice:
     if not candidates:
         return PrecisionChoice("float32")
     candidates["float32"] = _extractors("float32", subject)
+    subject.pause()
     pictures = np.asarray(subject.dataset.images[:MEASURED_IMAGES])
     rates = measured_rates(candidates, pictures, MEASURED_SECONDS)
     fastest = max(rates, key=lambda precision: rates[precision])

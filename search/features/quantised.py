@@ -13,7 +13,6 @@ import importlib.metadata
 import io
 import json
 import logging
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.errors import UserError
+from data.scratch import scratch_folder
 from search.experiment.precisions import Precision
 from search.features.agreement import head_agreement
 from search.features.calibration import Calibration
@@ -107,9 +107,9 @@ def quantised_network(wanted: Quantising, versions: str) -> tuple[openvino.Model
     content = [weights, wanted.calibration.identity, versions, import_openvino().__version__]
     identity = hashlib.sha256(json.dumps(content).encode()).hexdigest()
     if wanted.cache_dir is None:
-        with tempfile.TemporaryDirectory() as made:
-            _quantise(wanted, weights, Path(made))
-            return _judged(Path(made) / NETWORK), identity
+        with scratch_folder("augsearch-network-") as made:
+            _quantise(wanted, weights, made)
+            return _judged(made / NETWORK), identity
     folder = wanted.cache_dir / "openvino" / identity
     path = kept_network(folder, lambda made: _quantise(wanted, weights, made), (_AGREEMENT,))
     return _judged(path), identity

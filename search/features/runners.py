@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from data.scratch import scratch_folder
 from search.experiment.precisions import PRECISIONS, Precision
 from search.features.devices import operations_at_once, sees_gpu
 from search.features.kept_networks import NETWORK, kept_network
@@ -156,9 +156,9 @@ def exported(model: keras.Model, identity: str, cache_dir: Path | None) -> openv
             model.export(str(folder / NETWORK), format="openvino", verbose=False)
 
     if cache_dir is None:
-        with tempfile.TemporaryDirectory() as folder:
-            export(Path(folder))
-            network = core.read_model(Path(folder) / NETWORK)
+        with scratch_folder("augsearch-network-") as folder:
+            export(folder)
+            network = core.read_model(folder / NETWORK)
     else:
         network = core.read_model(kept_network(cache_dir / "openvino" / identity, export))
     # The conversion makes an output of every swish as well, by way of its custom gradient, and each

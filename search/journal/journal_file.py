@@ -157,8 +157,10 @@ class Journal:
             kept = f"its {self._next_seq} events so far"
             self._failure = storage_error(error, "the journal", self.path, kept)
             raise self._failure from error
-        self._next_seq += 1
-        self._size += len(line)
+        except BaseException:  # Ctrl-C: the event is not in the journal, and the next one may be
+            self._take_back()
+            raise
+        self._next_seq, self._size = self._next_seq + 1, self._size + len(line)
         return _decoded(line)
 
     def close(self) -> None:

@@ -52,6 +52,7 @@ class Progress:
         self._bars = None if is_plain(self._console) else _LiveBars(self._console)
         self._work: Callable[[TrialRecord], float] = lambda record: 1.0
         self._left = TimeLeft({}, clock)
+        self._epochs_tell = True
         self._began: float | None = None  # what the share of the whole is counted from
         self._opened = clock()
         self._phase, self._total, self._told = "", 0, 0
@@ -67,7 +68,7 @@ class Progress:
     def expect(self, expected: ExpectedWork, earlier_seconds: float = 0.0) -> None:
         """What is to come, so that share and time left are those of the whole search; without it,
         the time left is that of the present phase. earlier_seconds: that earlier sittings took."""
-        self._work = expected.of
+        self._work, self._epochs_tell = expected.of, expected.epochs_tell
         self._left = TimeLeft(expected.plan, self._clock, expected.workers)
         self._began = self._opened - earlier_seconds
 
@@ -103,7 +104,8 @@ class Progress:
         """Within the trial that is due next: `fraction` of it is done (0 to 1), and what it is
         doing."""
         due = next(iter(self._running.values()), None)
-        self._left.within(fraction * self._work(due) if due else 0.0)
+        if self._epochs_tell:
+            self._left.within(fraction * self._work(due) if due else 0.0)
         if self._bars is not None:
             self._bars.within(fraction, text, self._time_left())
         elif due is None and self._clock() - self._spoke >= QUIET_BEFORE:

@@ -34,11 +34,14 @@ def share_done(passed: float, left: float) -> float:
 @dataclass(frozen=True)
 class ExpectedWork:
     """What a search has before it. plan: the work of each phase, in order, in any one unit. of:
-    what one trial counts in that unit. workers: trials at a time."""
+    what one trial counts in that unit. workers: trials at a time. epochs_tell: whether a trial's
+    work is its epochs; else what it takes before the first of them is most of it, and the epochs of
+    no augmentation say nothing of augmented pictures."""
 
     plan: Mapping[str, float]
     of: Callable[[TrialRecord], float]
     workers: int = 1
+    epochs_tell: bool = True
 
     def seconds_left(self, records: Iterable[TrialRecord], is_cut: bool = False) -> float | None:
         """From records alone, in the order of their numbers; None before one was measured. is_cut:

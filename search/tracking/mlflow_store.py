@@ -3,12 +3,12 @@ so that no active run and no global address is touched. What is written comes as
 decides `tracker`."""
 
 import json
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from data.scratch import scratch_folder
 from search.experiment.secrets import redacted
 from search.experiment.tracking_uri import artifact_location, is_database, mlflow_uri, sqlite_file
 from search.tracking.mlflow_values import (
@@ -148,8 +148,8 @@ class Store:
         small = picture.copy()
         small.thumbnail(CHART_SIZE)
         name = chart_name(key, run_id)
-        with tempfile.TemporaryDirectory() as folder:
-            files = (Path(folder) / f"{name}.png", Path(folder) / f"{name}{SMALL}")
+        with scratch_folder("augsearch-picture-") as folder:
+            files = (folder / f"{name}.png", folder / f"{name}{SMALL}")
             picture.save(files[0])
             small.save(files[1], quality=90)
             for file in files:
@@ -229,8 +229,8 @@ class Store:
             self.experiment_id, name="winner", source_run_id=run_id, model_type="classifier"
         )
         self._client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model"
+        with scratch_folder("augsearch-model-") as folder:
+            path = folder / "model"
             path.mkdir()  # MLflow writes the example before it makes the folder
             _save_model(path, run_id, model, winner)
             self._client.log_model_artifacts(model.model_id, str(path))

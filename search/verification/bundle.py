@@ -6,7 +6,6 @@ too. The zip itself is `bundle_file`'s.
 
 import importlib.metadata
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -16,6 +15,7 @@ from data.errors import UserError
 from data.files import check_target, make_folder, read_regular
 from data.messages import escaped, first_of
 from data.own_code import is_given
+from data.scratch import scratch_folder
 from data.transforms import is_transform
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
@@ -110,9 +110,9 @@ def manifest_of(run: Run, student: str) -> Manifest:
 def projections(state: SearchState, sheet: bytes | None) -> dict[str, bytes]:
     """Every file of a bundle that follows from the journal and the contact sheet (a PNG), by
     name; not what the student wrote."""
-    with tempfile.TemporaryDirectory(prefix="augsearch-bundle-") as name:
+    with scratch_folder("augsearch-bundle-") as scratch:
         # The page names its folder in commands: it is called as the search is.
-        folder = Path(name) / (state.opened.name if state.opened else "search")
+        folder = scratch / (state.opened.name if state.opened else "search")
         make_folder((folder / SHEET).parent, "the contact sheet's folder")
         if sheet is not None:
             (folder / SHEET).write_bytes(sheet)

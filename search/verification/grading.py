@@ -6,7 +6,6 @@ copies is `submission`'s.
 import ctypes
 import gc
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from data.files import StorageError
 from data.listing import is_litter
 from data.messages import escaped
 from data.own_code import given
+from data.scratch import scratch_folder
 from search.driver.code_files import handed_over
 from search.driver.run_reading import Run
 from search.experiment.trial import Frozen
@@ -146,8 +146,8 @@ def _graded(path: Path, grader: _Grader) -> Grade:
     manifest = bundle.manifest
     if manifest is None or JOURNAL not in bundle.files:
         return Grade(file=file, differences=bundle.differences)
-    with tempfile.TemporaryDirectory(prefix="augsearch-grade-") as name:
-        folder = Path(name) / "bundle"
+    with scratch_folder("augsearch-grade-") as scratch:
+        folder = scratch / "bundle"
         files = laid_out(bundle.files, folder)
         run = opened_run(folder, file)
         if isinstance(run, Difference):

@@ -36,6 +36,8 @@ def mispacked(names: Sequence[str], is_known: Callable[[str], bool]) -> str | No
 
 def _is_litter(name: str) -> bool:
     *_, last = parts = _slashed(name).split("/")
+    if {".", ".."} & {*parts}:  # no file manager writes that
+        return False
     return not last or any(is_litter(part, is_folder=True) for part in parts)
 
 

@@ -6,7 +6,6 @@ what follows from the journaled predictions may move by `SLACK`, which is said w
 trials trained again may do there is `retrained_answers`'s.
 """
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from data.messages import escaped
 from data.own_code import Code
+from data.scratch import libraries_write_to, scratch_folder
 from search.driver.code_files import handed_over
 from search.driver.prepare import Prepared
 from search.driver.run_reading import GRADED, Run, open_run
@@ -155,8 +155,7 @@ def verify_run(
     cache. code: what trials may run beside this program.
     """
     comparison = Comparison()
-    with tempfile.TemporaryDirectory(prefix="augsearch-verify-") as name:
-        folder = Path(name)
+    with scratch_folder("augsearch-verify-") as folder, libraries_write_to(folder):
         resources = scratch_resources(run.config, folder, code)
         take_threads(resources.num_threads, resources.side_by_side)
         if not compare_listing(run, resources, comparison):
