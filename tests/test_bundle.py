@@ -351,3 +351,44 @@ def test_a_manifest_says_of_the_search_what_its_journal_says(bundled: Path, tmp_
     assert [(each.where, each.what) for each in found] == [
         (MANIFEST, "search_id: not as the journal has it")
     ]
+
+
+def test_a_bundle_that_could_not_be_checked_shows_whose_it_is_and_its_copies(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its pictures are not the grader's."""
+    shutil.copy(bundled, tmp_path / "anna.zip")
+    strange_predictions(bundled, "Ben", tmp_path / "ben.zip")
+
+    def no_pictures(*_: object) -> None:
+        raise UserError("say where the pictures are with --data")
+
+    monkeypatch.setattr("search.verification.grading.where_given", no_pictures)
+    grades = grade_many(tmp_path, UNTRAINED)
+    _, anna, _, copy = describe_grades(grades).splitlines()
+    assert anna.startswith("Anna Nowak  anna.zip  ")
+    assert anna.endswith("not checked  say where the pictures are with --data")
+    assert copy.startswith("COPY: Ben (ben.zip) and Anna Nowak (anna.zip): ")
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_answers_of_a_trial_that_are_left_out_are_one_line(
+    bundled: Path, tmp_path: Path, is_listed: bool
+) -> None:
+    files = {n: c for n, c in files_of(bundled).items() if n != "predictions/00003.npz"}
+    write = rewritten if is_listed else resealed
+    (found,) = grade(write(tmp_path / "x.zip", files), UNTRAINED).differences
+    assert "00003.npz" in f"{found.where} {found.what}"
+    assert "run the search again" not in found.what
+    assert ("ask for the .zip" in found.what) == is_listed
+
+
+def test_a_bundle_without_trials_is_unfinished_whether_or_not_one_is_trained(
+    bundled: Path, tmp_path: Path
+) -> None:
+    files = files_of(bundled)
+    files["journal.jsonl"] = sealed_journal(events_in(files)[:1])
+    path = resealed(tmp_path / "x.zip", files)
+    for extent in (UNTRAINED, Extent()):
+        said = describe_grade(grade(path, extent))
+        assert "journal.jsonl: the search did not finish" in said

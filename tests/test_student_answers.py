@@ -112,7 +112,7 @@ def test_answers_that_are_no_plain_text_are_a_difference_and_not_shown(
     ("content", "reason"),
     [
         (b"", "0 lines like 'Question 1'"),
-        (b"\xff\xfe", "utf-8"),
+        (b"\xff\xfe", "UTF-8"),
         (TWO + b"Question 1\n", "two lines 'Question 1'"),
         (TWO + b"\x1b[2J", "do not print"),
         (TWO + "\u202e".encode(), "do not print"),
@@ -153,3 +153,19 @@ def test_a_file_that_is_no_answers_is_refused_before_anything_is_written(
         assert not (tmp_path / "x.zip").exists()
     with pytest.raises(UserError, match=r"x\.txt"):
         read_answers(tmp_path / "x.txt")
+
+
+def test_text_that_is_not_utf_8_is_told_how_to_save_it(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Question 1\nnée".encode("latin-1"))
+    with pytest.raises(UserError, match="it is not UTF-8 text; save it as UTF-8"):
+        read_answers(tmp_path / "a.txt")
+
+
+def test_windows_line_ends_in_a_bundle_are_called_that() -> None:
+    with pytest.raises(ValueError, match="its lines end as Windows ends them"):
+        parse_answers(b"Question 1\r\nA shift.\r\n")
+
+
+def test_windows_line_ends_of_a_file_to_be_bundled_are_mended(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfQuestion 1\r\nA shift.\r\n")
+    assert read_answers(tmp_path / "a.txt") == b"Question 1\nA shift.\n"

@@ -16,7 +16,7 @@ from search.experiment.trial import TrialRecord
 from search.journal.state import SearchState
 from search.verification.bundle_file import Manifest
 from search.verification.comparison import Difference
-from search.verification.fingerprints import Fingerprint
+from search.verification.fingerprints import Fingerprint, Mark
 from search.verification.grading import Extent, Grade, Grades, grade_many
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verification_text import describe_grade, describe_grades
@@ -219,14 +219,13 @@ def test_three_who_share_one_search_are_each_beside_the_first(
 
 
 def test_a_class_of_two_hundred_takes_no_time() -> None:
+    def marks(student: int, trial: int) -> dict[Mark, float]:
+        blocks: dict[Mark, float] = {("block", trial, number): 10.0 for number in range(16)}
+        return {("seconds", student, trial): 20.0, ("curve", trial): 60.0, **blocks}
+
     def prints(student: int) -> tuple[Fingerprint, ...]:
         return tuple(
-            Fingerprint(
-                trial=trial,
-                training="t",
-                marks=frozenset({("seconds", student, trial), ("curve", trial)}),
-                blocks=(frozenset(("block", trial, number) for number in range(16)),),
-            )
+            Fingerprint(trial=trial, training="t", marks=marks(student, trial))
             for trial in range(40)
         )
 

@@ -244,7 +244,8 @@ def _against_manifest(
         if name in named:
             continue
         if name not in files:
-            yield Difference(where=escaped(name), what=NOT_IN_BUNDLE)
+            ask = f"; {ASK_AGAIN}" if PREDICTIONS.fullmatch(name) else ""
+            yield Difference(where=escaped(name), what=f"{NOT_IN_BUNDLE}{ask}")
         elif name not in manifest.files:
             yield Difference(where=name, what="the manifest does not list it")
         elif hash_of(files[name]) != manifest.files[name]:

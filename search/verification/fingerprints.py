@@ -1,169 +1,170 @@
-"""Which trials of two searches are one training: marks of a trial that survive small changes,
-looked up in an index.
-
-A trial is marked by its seconds, each learning curve, the classes it gives, and blocks of its
-log-probabilities. Whoever copies a trial changes some: one that holds is enough, of the blocks
-half, of all seeds or of one alone. What is made of it is `submission`'s.
+"""What a trial is known by: seconds, loss curves, and its answers (`answer_prints`), each with what
+its sharing would prove. Who shares what is `likeness`'s, what is made of it `submission`'s.
 """
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import log2
 
 import numpy as np
 
 from search.experiment.answers import Predictions
-from search.experiment.trial import Frozen, TrialRecord
+from search.experiment.trial import TrialRecord, TrialTiming
+from search.verification.answer_prints import (
+    Reference,
+    RowPrint,
+    references_of,
+    row_prints,
+    seen_labels,
+)
 
 Mark = tuple[Hashable, ...]
-NUM_BLOCKS = 16
-# of a block's sum, in log-probabilities times the root of their number: noise of a hundredth of it
-# shows seldom
-STEP = 0.02
-LEAST_SPREAD = 0.1  # blocks of log-probabilities nearer together than that are alike by chance
-# wrong answers, in each of two classes a sixth of it: with fewer, classes given are alike by chance
-LEAST_WRONG = 60
+# of a clock: the coarsest of common systems, and how far honest times spread at the least
+TICK, TIME_SPREAD = 1e-7, 0.1
+# of a loss: what is left of it, and how far other seeds move it, of what an epoch moves it
+LOSS_DIGITS, LOSS_SPREAD = (5, 8), 0.01
+LOSS_NOISE = 1e-7  # what float32 leaves of a loss
+MOST_REFERENCES = 6
+UNIMPORTANT = {"path", "max_pixels", "on_bad_file"}  # of a data set that is the same without
 
 
-class Fingerprint(Frozen):
-    """training: names seeds, images and augmentation; two honest trials with one may be one
-    training, others never. marks: each shared by nothing but the same training. blocks: families of
-    marks of which at least half must be shared."""
+@dataclass(frozen=True)
+class Fingerprint:
+    """draws: names seeds and images; training: the augmentation and settings too. Two honest trials
+    with one training may be one; with the same draws and settings near each other, nearly so; with
+    other draws never. marks: the bits that sharing each proves (see `answer_prints`). common: marks
+    that another training of the same search has too. rows: of each seed."""
 
     trial: int
     training: str
-    marks: frozenset[Mark]
-    blocks: tuple[frozenset[Mark], ...]
+    draws: str = ""
+    marks: Mapping[Mark, float] = field(default_factory=dict)
+    common: frozenset[Mark] = frozenset()
+    rows: tuple[RowPrint, ...] = ()
 
 
 def fingerprints(
-    records: Iterable[TrialRecord], answers: Mapping[int, Predictions]
-) -> Iterator[Fingerprint]:
+    records: Iterable[TrialRecord], answers: Mapping[int, Predictions], num_classes: int
+) -> list[Fingerprint]:
     """Of every trial that was trained and completed; `answers` by its number, where they could be
     read."""
-    for record in records:
-        if record.duplicate_of is not None or record.status != "completed":
-            continue
-        given = answers.get(record.trial)
-        yield Fingerprint(
-            trial=record.trial,
-            training=_training(record),
-            marks=frozenset(
-                (*_marks_of_training(record), *(_marks_of_classes(given) if given else ()))
-            ),
-            blocks=tuple(_families(given)) if given else (),
-        )
+    done = [r for r in records if r.duplicate_of is None and r.status == "completed"]
+    seen = _Seen(num_classes)
+    for record in done:
+        if (given := answers.get(record.trial)) is not None:
+            seen.take(_draws(record), given)
+    found = [_fingerprint(record, answers.get(record.trial), seen) for record in done]
+    holders: dict[Mark, set[str]] = {}
+    for each in found:
+        for mark in each.marks:
+            holders.setdefault(mark, set()).add(each.training)
+    common = frozenset(mark for mark, trainings in holders.items() if len(trainings) > 1)
+    return [replace(each, common=common.intersection(each.marks)) for each in found]
 
 
-class Index:
-    """Who was first to hold a mark. As large as what was put in; looked up without comparing any
-    two searches."""
+class _Seen:
+    """What a search's trials together say of its images, by the images' own bytes: their classes,
+    and of the first draws the answers of two trainings each. More would be more than memory should
+    hold."""
 
-    def __init__(self) -> None:
-        self._holders: dict[Mark, tuple[str, int]] = {}
-        self._trainings: dict[tuple[str, int], str] = {}
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+        self._labels: dict[bytes, np.ndarray] = {}
+        self._references: list[tuple[str, Reference]] = []
 
-    def add(self, file: str, prints: Iterable[Fingerprint]) -> None:
-        for each in prints:
-            self._trainings[file, each.trial] = each.training
-            for mark in each.marks.union(*each.blocks):
-                self._holders.setdefault(mark, (file, each.trial))
+    def take(self, draws: str, answers: Predictions) -> None:
+        self._labels[_of_images(answers)] = seen_labels(self.labels(answers), answers)
+        alike = sum(draws == each for each, _ in self._references)
+        if len(self._references) < MOST_REFERENCES and alike < 2:
+            self._references += [(draws, each) for each in references_of(answers, 1)]
 
-    def holder(self, sought: Fingerprint) -> tuple[str, bool] | None:
-        """The file that a trial stands in already, and whether two honest searches may share it.
-        None: in none."""
-        found = Counter(self._holders[mark] for mark in sought.marks if mark in self._holders)
-        for family in sought.blocks:
-            blocks = Counter(self._holders[mark] for mark in family if mark in self._holders)
-            found.update({where: n for where, n in blocks.items() if 2 * n >= len(family)})
-        if not found:
-            return None
-        (file, trial), _ = found.most_common(1)[0]
-        seconds = any(mark[0] == "seconds" and mark in self._holders for mark in sought.marks)
-        return file, not seconds and self._trainings[file, trial] == sought.training
+    def labels(self, answers: Predictions) -> np.ndarray:
+        unknown = np.full(len(answers.images), -1, np.int16)
+        return self._labels.get(_of_images(answers), unknown)
+
+    def others(self, draws: str, answers: Predictions) -> list[Reference]:
+        """Answers on the same images, of other draws."""
+        return [
+            each
+            for theirs, each in self._references
+            if theirs != draws and np.array_equal(each.images, answers.images)
+        ]
+
+
+def _of_images(answers: Predictions) -> bytes:
+    return hashlib.sha256(answers.images.tobytes()).digest()
+
+
+def _fingerprint(record: TrialRecord, given: Predictions | None, seen: _Seen) -> Fingerprint:
+    draws, rows = _draws(record), tuple[RowPrint, ...]()
+    if given is not None:
+        others, labels = seen.others(draws, given), seen.labels(given)
+        rows = tuple(row_prints(given, others, labels, seen.num_classes))
+    marks = dict(_marks(record, rows))
+    return Fingerprint(record.trial, _training(record), draws, marks, rows=rows)
+
+
+def _marks(record: TrialRecord, rows: Iterable[RowPrint]) -> Iterator[tuple[Mark, float]]:
+    result = record.result
+    assert result is not None, "a completed trial has a result"
+    if result.timing is not None:
+        yield from _marks_of_time(result.timing)
+    if result.curve is not None:
+        yield from marks_of_curves(result.curve.values)
+    yield from marks_of_answers(rows)
+
+
+def marks_of_curves(curves: Mapping[str, Sequence[float]]) -> Iterator[tuple[Mark, float]]:
+    """Of losses alone: accuracies are fractions of few images."""
+    for name in ("loss", "val_loss"):
+        for digits in LOSS_DIGITS:
+            values = [round(value, digits) for value in curves.get(name, ())]
+            yield ("curve", name, digits, _hash(values)), _curve_bits(values, digits)
+
+
+def marks_of_answers(rows: Iterable[RowPrint]) -> Iterator[tuple[Mark, float]]:
+    """Of log-probabilities that are equal to the last bit."""
+    for row in rows:
+        for number, (content, bits) in enumerate(zip(row.exact, row.exact_bits, strict=True)):
+            if bits:
+                yield ("block", row.num_images, number, content), float(bits)
+
+
+def _marks_of_time(timing: TrialTiming) -> Iterator[tuple[Mark, float]]:
+    total, heads, features = timing.total_seconds, timing.heads_seconds, timing.features_seconds
+    yield ("seconds", "total", total), _clock_bits(total)
+    yield ("seconds", "heads", heads), _clock_bits(heads)
+    yield ("seconds", total, heads), _clock_bits(heads) + _clock_bits(features)
+
+
+def _clock_bits(seconds: float) -> float:
+    return max(0.0, log2(max(seconds, TICK) * TIME_SPREAD / TICK))
+
+
+def _curve_bits(values: list[float], digits: int) -> float:
+    step = max(10.0**-digits, LOSS_NOISE)
+    moves = [abs(b - a) for a, b in pairwise(values)]
+    return sum(log2(1 + LOSS_SPREAD * move / step) for move in moves)
+
+
+def _draws(record: TrialRecord) -> str:
+    """What begins networks and shares out images. More seeds train the same heads and others."""
+    spec = record.spec
+    return _hash([spec.protocol.fold_seed, spec.protocol.head_seeds[:1], spec.dataset_seed])
 
 
 def _training(record: TrialRecord) -> str:
-    """How long it may train and where images lie are left out, since they may change nothing; more
-    seeds train the same heads and others."""
-    spec = record.spec
+    """How long it may train, and where and how large images may be, are left out, since they may
+    change nothing."""
+    spec, settings = record.spec, record.spec.settings
     protocol = spec.protocol.model_dump(mode="json", exclude={"head_seeds", "objective"})
-    training = spec.settings.training.model_dump(mode="json", exclude={"max_epochs", "patience"})
-    model = spec.settings.model.model_dump(mode="json")
-    dataset = spec.dataset.model_dump(mode="json", exclude={"path"})
-    first = spec.protocol.head_seeds[:1]
-    return _hash(
-        [protocol, first, spec.dataset_seed, dataset, spec.settings.augmentation, model, training]
-    )
-
-
-def _marks_of_training(record: TrialRecord) -> Iterator[Mark]:
-    result = record.result
-    if result is None:
-        return
-    if result.timing is not None:
-        yield "seconds", result.timing.total_seconds
-        yield "seconds of heads", result.timing.heads_seconds
-    for name, values in (result.curve.values if result.curve else {}).items():
-        if len(set(values)) > 2:
-            yield "curve", name, _hash([round(value, 5) for value in values])
-
-
-def _marks_of_classes(answers: Predictions) -> Iterator[Mark]:
-    """Of every seed: which class each image was given. None where so few are wrong, or all one way,
-    that chance could do it."""
-    wrong = answers.predicted[answers.log_prob < np.log(0.5)]
-    counts = np.sort(np.bincount(wrong.astype(np.int64).clip(0)))[::-1]
-    if counts.sum() >= LEAST_WRONG and len(counts) > 1 and counts[1] >= LEAST_WRONG // 6:
-        yield (
-            "classes",
-            hashlib.sha256(np.ascontiguousarray(answers.predicted).tobytes()).hexdigest(),
-        )
-
-
-def _log_prob_blocks(answers: Predictions) -> Iterator[Mark]:
-    """Of blocks of images: their log-probabilities summed with fixed weights, in steps."""
-    rng = np.random.default_rng(20)
-    weights = rng.standard_normal(answers.log_prob.shape)
-    offset = rng.random(NUM_BLOCKS)
-    log_prob = np.maximum(answers.log_prob, -20.0).astype(np.float64)
-    for number, columns in _blocks(answers):
-        block = log_prob[:, columns]
-        if block.size and block.std() > LEAST_SPREAD:
-            total = float((block * weights[:, columns]).sum()) / (STEP * np.sqrt(block.size))
-            yield "block", log_prob.shape, number, int(np.floor(total + offset[number]))
-
-
-def _class_blocks(answers: Predictions) -> Iterator[Mark]:
-    """Of blocks of images in which enough answers are wrong for no other training to give the same:
-    the classes given."""
-    wrong = answers.log_prob < np.log(0.5)
-    for number, columns in _blocks(answers):
-        if wrong[:, columns].sum() >= LEAST_WRONG // 3:
-            content = np.ascontiguousarray(answers.predicted[:, columns]).tobytes()
-            yield "classes of block", number, hashlib.sha256(content).hexdigest()
-
-
-def _families(answers: Predictions) -> Iterator[frozenset[Mark]]:
-    """Blocks of all seeds together, and of each alone: their order says nothing, and some may be
-    left out."""
-    rows = range(len(answers.predicted)) if len(answers.predicted) > 1 else ()
-    each = [
-        Predictions(
-            answers.images, answers.predicted[r : r + 1], answers.log_prob[r : r + 1], answers.fold
-        )
-        for r in rows
-    ]
-    for given in (answers, *each):
-        yield from (frozenset(marks(given)) for marks in BLOCKS)
-
-
-def _blocks(answers: Predictions) -> Iterator[tuple[int, np.ndarray]]:
-    yield from enumerate(np.array_split(np.arange(answers.predicted.shape[1]), NUM_BLOCKS))
-
-
-BLOCKS = (_log_prob_blocks, _class_blocks)
+    dataset = spec.dataset.model_dump(mode="json", exclude=UNIMPORTANT)
+    training = settings.training.model_dump(mode="json", exclude={"max_epochs", "patience"})
+    model = settings.model.model_dump(mode="json")
+    return _hash([_draws(record), protocol, dataset, settings.augmentation, model, training])
 
 
 def _hash(value: object) -> str:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.messages import escaped
+from data.sources import SOURCES
+from search.driver.run_reading import Run
+from search.report.wording import shortened
 from search.verification.comparison import Difference
+from search.verification.reopening import relocated
 
 # of the journal's summary, what other pictures change; the rest of it follows from them
 _OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest")
@@ -61,3 +65,18 @@ def require_right_files(
             f"--weights {escaped(str(weights))} is not the file that the search began from; name "
             "that one, or ask for a search that begins from yours"
         )
+
+
+def where_given(run: Run, data: Path | None, weights: Path | None) -> Run:
+    """With the grader's images, weights and cache. No path of the bundle is followed.
+    Raises UserError where the images are not named, and must be."""
+    dataset = run.config.dataset
+    needs = SOURCES[dataset.source].path
+    if needs == "none" or (data is None and needs == "optional"):
+        return relocated(run, None, weights, of_others=True)
+    if data is None:
+        last = shortened(Path(str(dataset.path)).name, 60)
+        raise UserError(
+            f"a bundle holds no images; say where they are with --data (the search read {last})"
+        )
+    return relocated(run, data, weights, of_others=True)

@@ -16,28 +16,31 @@ from data.listing import is_litter
 from data.messages import escaped
 from data.own_code import given
 from data.scratch import scratch_folder
-from data.sources import SOURCES
 from search.driver.code_files import handed_over
 from search.driver.run_reading import Run
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
-from search.report.wording import shortened
 from search.verification.bundle import differences_made_again, sheet_differences
 from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.given_files import require_right_files, require_there, told_by_option
+from search.verification.given_files import (
+    require_right_files,
+    require_there,
+    told_by_option,
+    where_given,
+)
 from search.verification.opened_bundle import (
     ReadableAnswers,
     claimed_otherwise,
     laid_out,
     opened_run,
+    said_of_bundle,
     strange_names,
     written_answers,
 )
-from search.verification.reopening import relocated
 from search.verification.retraining import chosen_trial, claimed_trials, drawn_trial
 from search.verification.submission import Copy, Submission, find_copies, submission_of
 from search.verification.verify import OnStep, Verification, verify_run
@@ -72,6 +75,14 @@ class Grade(Frozen):
     @property
     def same(self) -> bool:
         return self.problem is None and not self.differences
+
+
+class Unchecked(UserError):
+    """A bundle that could be read, and not checked to the end. read: what its files alone say."""
+
+    def __init__(self, why: str, read: Grade) -> None:
+        super().__init__(why)
+        self.read = read
 
 
 class Grades(Frozen):
@@ -114,12 +125,17 @@ def grade(
             return _graded(path, _Grader(extent, data, weights, say))
     except (UserError, StorageError):
         raise
-    # a fault of this program that `foreign_runs` should have kept out: it is said, with its name
     except Exception as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UserError(
-            f"{escaped(path.name)} could not be graded: {escaped(reason)[:300]}"
-        ) from error
+        raise UserError(_reason(path, error)) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """What the grader can mend, as it is said; of all else, which `foreign_runs` should have kept
+    out, the name, too."""
+    if isinstance(error, UserError):
+        return str(error)
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return f"{escaped(path.name)} could not be graded: {escaped(reason)[:300]}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +165,12 @@ def _graded(path: Path, grader: _Grader) -> Grade:
         strange = tuple(strange_names(run.state))
         claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
         found = Grade(file=file, submission=submission, differences=bundle.differences + claimed)
-        return found if strange else _recomputed(found, run, files, folder, grader)
+        try:
+            return found if strange else _recomputed(found, run, files, folder, grader)
+        except StorageError:
+            raise
+        except Exception as error:
+            raise Unchecked(_reason(path, error), found) from error
 
 
 def _recomputed(
@@ -157,7 +178,7 @@ def _recomputed(
 ) -> Grade:
     """The grade with what is made and trained again. read: what the files alone say."""
     check_config(run)
-    extent, placed = grader.extent, _placed(run, grader.data, grader.weights)
+    extent, placed = grader.extent, where_given(run, grader.data, grader.weights)
     is_run = extent.train or extent.run_code is not None
     code = handed_over(run.config, extent.run_code) if is_run else ()
     numbers = numbers_to_train(run.state, extent)
@@ -175,10 +196,7 @@ def _recomputed(
             differences += sheet_differences(
                 placed, sheet, verification.exact, folder, is_own, remarks
             )
-    differences += [
-        each.model_copy(update={"what": each.what.replace(f"{folder}/", "")})
-        for each in verification.differences
-    ]
+    differences += list(said_of_bundle(verification.differences, folder, read.differences))
     return read.model_copy(
         update={
             "differences": tuple(dict.fromkeys(differences)),
@@ -216,7 +234,9 @@ def grade_many(
         try:
             grades.append(grade(path, extent, data, say, weights))
         except (UserError, OSError) as error:
-            grades.append(Grade(file=escaped(path.name), problem=" ".join(str(error).split())))
+            read = error.read if isinstance(error, Unchecked) else Grade(file=escaped(path.name))
+            problem = " ".join(str(error).split())
+            grades.append(read.model_copy(update={"problem": problem}))
         give_memory_back()
     handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
     return Grades(grades=tuple(grades), copies=find_copies(handed_in), others=tuple(others))
@@ -234,22 +254,8 @@ def give_memory_back() -> None:
 
 def numbers_to_train(state: SearchState, extent: Extent) -> tuple[int, ...]:
     """The trials that `extent` stands for, each once."""
-    if not extent.train:
+    if not extent.train or not state.records:  # without trials it is unfinished, which is said
         return ()
     best, baseline = claimed_trials(state) or (None, None)
     asked = [extent.trial, *((baseline, best) if baseline is not None else ())]
     return tuple(dict.fromkeys(chosen_trial(state, number) for number in asked))
-
-
-def _placed(run: Run, data: Path | None, weights: Path | None) -> Run:
-    """With the grader's images, weights and cache. No path of the bundle is followed."""
-    dataset = run.config.dataset
-    needs = SOURCES[dataset.source].path
-    if needs == "none" or (data is None and needs == "optional"):
-        return relocated(run, None, weights, of_others=True)
-    if data is None:
-        last = shortened(Path(str(dataset.path)).name, 60)
-        raise UserError(
-            f"a bundle holds no images; say where they are with --data (the search read {last})"
-        )
-    return relocated(run, data, weights, of_others=True)

@@ -1,19 +1,20 @@
 """A bundle that was read, laid out as a run directory and opened: what grading begins with."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from data.errors import UserError
 from search.driver.run_reading import GRADED, Run, open_run
 from search.experiment.answers import Predictions, predictions_name
 from search.journal.journal_file import JournalError, OtherVersion
-from search.journal.run_dir import JOURNAL, read_predictions
+from search.journal.run_dir import JOURNAL, LOST_ANSWERS, read_predictions
 from search.journal.state import SearchState
 from search.report.wording import shortened
 from search.verification.bundle import manifest_of
 from search.verification.bundle_file import PREDICTIONS, Manifest
 from search.verification.comparison import Difference
 from search.verification.packing import MANIFEST
+from search.verification.rehearsal import UNANSWERED
 from search.verification.student_answers import ANSWERS, parse_answers
 
 
@@ -101,3 +102,20 @@ def strange_names(state: SearchState) -> Iterator[Difference]:
         if name not in (None, predictions_name(record.trial)):
             what = f"trial {record.trial} names {shortened(str(name), 60)}, which no search writes"
             yield Difference(where="predictions", what=what)
+
+
+def said_of_bundle(
+    differences: Iterable[Difference], folder: Path, of_files: Iterable[Difference]
+) -> Iterator[Difference]:
+    """As differences are said of a bundle, whose reader has no directory to mend. of_files: what is
+    said of its files already. That a trial's answers are missing or unsound is said once."""
+    named, without = {each.where for each in of_files}, set[str]()
+    for each in differences:
+        what = each.what.replace(f"{folder}/", "").replace(f"; {LOST_ANSWERS}", "")
+        number = each.where.removeprefix("trial ")
+        if LOST_ANSWERS in each.what and number.isdecimal():
+            without.add(each.where)
+            if predictions_name(int(number)) in named:
+                continue
+        if not (each.where in without and what == UNANSWERED):
+            yield each.model_copy(update={"what": what})

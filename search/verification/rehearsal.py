@@ -41,6 +41,8 @@ TOLD = {
     "told_at",
 }
 
+UNANSWERED = "the journal has no sound answer to what the search repeated asks here"
+
 
 def rehearse(
     prepared: Prepared, state: SearchState, predictions: Mapping[int, Predictions], folder: Path
@@ -157,9 +159,7 @@ def _compare_trials(
         if trial.told is not None:
             told = theirs[number].told
             if told is None:
-                comparison.note(
-                    where, "the journal has no sound answer to what the search repeated asks here"
-                )
+                comparison.note(where, UNANSWERED)
                 return False
             comparison.check(where, trial.told, told, slack)
     extra = [number for number in theirs if number not in ours]

@@ -58,6 +58,8 @@ def chosen_trial(state: SearchState, trial: int | None = None) -> int:
     """The trial to train again; of one that repeats another, that other. Raises UserError where
     there is none such."""
     records = {record.trial: record for record in state.records}
+    if not records:
+        raise UserError("the search has no trial to train again; run it to its end first")
     if trial is None:
         evidence = state.evidence
         wanted = (_trial_of_answer(evidence), evidence.best_trial) if evidence else ()

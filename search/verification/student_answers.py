@@ -26,7 +26,12 @@ def parse_answers(content: bytes) -> dict[str, str]:
     ValueError where it is no such text."""
     if len(content) > MOST_ANSWERS_BYTES:
         raise ValueError(f"it has {len(content)} bytes; allowed: {MOST_ANSWERS_BYTES}")
-    text = content.decode()  # UnicodeDecodeError is a ValueError
+    text = _decoded(content)
+    if "\r" in text:
+        raise ValueError(
+            "its lines end as Windows ends them, so it was changed after it was bundled; ask for "
+            "the .zip as `bundle` wrote it"
+        )
     if text != _plain(text):
         raise ValueError("it holds signs that do not print")
     found: dict[str, list[str]] = {}
@@ -43,10 +48,17 @@ def parse_answers(content: bytes) -> dict[str, str]:
     return {number: "\n".join(each).strip() for number, each in found.items()}
 
 
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError("it is not UTF-8 text; save it as UTF-8") from error
+
+
 def read_answers(path: Path) -> bytes:
     """A file of answers as a bundle holds it. Raises UserError where it is none."""
     try:
-        text = _plain(read_regular(path, MOST_NOTEBOOK_BYTES).decode("utf-8-sig"))
+        text = _plain(_decoded(read_regular(path, MOST_NOTEBOOK_BYTES)).removeprefix("\ufeff"))
         parse_answers(content := text.encode())
     except (OSError, ValueError) as error:
         raise UserError(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
 from search.driver.experiment_file import parse_config
 from search.evidence.answer import Estimate
@@ -24,7 +24,8 @@ from search.report.answer import answer
 from search.report.view import SearchView
 from search.report.wording import estimate_text, settings_of
 from search.verification.bundle_file import Manifest
-from search.verification.fingerprints import Fingerprint, Index, fingerprints
+from search.verification.fingerprints import Fingerprint, fingerprints
+from search.verification.likeness import LEAST_BITS, Holder, Index
 
 BEST_WIDTH = 36  # signs: what the table of many has room for
 
@@ -54,7 +55,7 @@ class Submission(Frozen):
     journal: str
     effect: Estimate | None = None
     written: dict[str, str] | None = None
-    prints: tuple[Fingerprint, ...] = Field(default=(), exclude=True, repr=False)
+    prints: tuple[InstanceOf[Fingerprint], ...] = Field(default=(), exclude=True, repr=False)
 
 
 class Copy(Frozen):
@@ -100,7 +101,7 @@ def submission_of(
         num_failed=view.num_failed,
         cut=state.cut_after is not None,
         journal=hashlib.sha256(journal).hexdigest(),
-        prints=tuple(fingerprints(state.records, answers)),
+        prints=tuple(fingerprints(state.records, answers, len(state.opened.dataset.class_names))),
     )
 
 
@@ -115,9 +116,8 @@ def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ..
     index, firsts = Index(), dict[str, str]()
     for file, ours in submissions:
         shared = _trials_shared(ours, index)
-        for earlier in sorted(
-            {*shared, *(firsts[h] for h in (ours.journal, ours.search_id) if h in firsts)}
-        ):
+        known = {firsts[each] for each in (ours.journal, ours.search_id) if each in firsts}
+        for earlier in sorted({*shared, *known}):
             found.append(_copy(file, ours, earlier, seen[earlier], shared.get(earlier, [])))
         seen[file] = ours
         index.add(file, ours.prints)
@@ -126,19 +126,32 @@ def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ..
     return tuple(found)
 
 
-def _trials_shared(ours: Submission, index: Index) -> dict[str, list[bool]]:
-    """For each earlier file its trials among ours: whether honest searches may share it."""
-    shared: dict[str, list[bool]] = {}
-    for each in ours.prints:
-        if (holder := index.holder(each)) is not None:
-            shared.setdefault(holder[0], []).append(holder[1])
+def _trials_shared(ours: Submission, index: Index) -> dict[str, list[Holder]]:
+    """For each earlier file its trials among ours. Those that no honest searches share are left out
+    where all of them together may be chance; where they are not, what resembles others of that file
+    is counted, too."""
+    found = [(each, *index.holders(each)) for each in ours.prints]
+    proved: dict[str, float] = {}
+    for _, other, _ in found:
+        if other is not None:
+            proved[other.file] = proved.get(other.file, 0.0) + other.bits
+    most = sorted(proved, key=lambda file: -proved[file])
+    certain = [file for file in most if proved[file] >= LEAST_BITS]
+    shared: dict[str, list[Holder]] = {}
+    for each, other, honest in found:
+        held = other if other is not None and other.file in certain else None
+        alike = next((file for file in certain if index.resembles(each, file)), None)
+        if alike is not None:
+            held = Holder(alike, 0.0, honest=False)
+        if (holder := held or honest) is not None:
+            shared.setdefault(holder.file, []).append(holder)
     return shared
 
 
 def _copy(
-    file: str, ours: Submission, earlier: str, theirs: Submission, honest: list[bool]
+    file: str, ours: Submission, earlier: str, theirs: Submission, shared: list[Holder]
 ) -> Copy:
-    what, certain = _what(ours, theirs, earlier, honest)
+    what, certain = _what(ours, theirs, earlier, [each.honest for each in shared])
     if _folded(ours.student) == _folded(theirs.student):
         what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
     return Copy(
@@ -146,7 +159,7 @@ def _copy(
         students=(ours.student, theirs.student),
         what=what,
         certain=certain,
-        num_shared=len(honest),
+        num_shared=len(shared),
         num_trials=len(ours.prints),
     )
 

@@ -1,0 +1,153 @@
+"""Which trials of many searches may be one training, by how much speaks for it.
+
+In bits: chance gives so many with a probability of two to the minus that. A class of 200 with 30
+trials each has 18 million pairs of trials, in 20,000 pairs of students.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from search.verification.answer_prints import NEAR, NUM_BLOCKS, RowPrint
+from search.verification.fingerprints import Fingerprint, Mark
+
+# what a pair of trials shows beyond what some of a pair of students' do by chance
+BITS_OF_PAIRS = 12.0
+# what all trials of two searches together must show beyond that: 20,000 pairs of searches take 14
+# of it, one class in a thousand 10, and 4 are left for what bits do not know
+LEAST_BITS = 28.0
+
+
+class Holder(NamedTuple):
+    """A trial that an earlier file holds: which file's, what speaks for its being the sought one,
+    in bits beyond what pairs of trials show by chance, and whether two honest searches may share
+    it. near: it drew the same seeds and images."""
+
+    file: str
+    bits: float
+    honest: bool
+    near: bool = False
+
+
+class Index:
+    """Who was first to hold which mark of which training, and every training's answers."""
+
+    def __init__(self) -> None:
+        self._holders: dict[Mark, dict[str, int]] = {}
+        self._held: list[tuple[str, Fingerprint]] = []
+        self._rows: dict[int, _Rows] = {}
+
+    def add(self, file: str, prints: Iterable[Fingerprint]) -> None:
+        for each in prints:
+            place = len(self._held)
+            self._held.append((file, each))
+            for mark in each.marks:
+                self._holders.setdefault(mark, {}).setdefault(each.training, place)
+            for row in each.rows:
+                self._rows.setdefault(row.num_images, _Rows()).add(place, each.training, row)
+
+    def holders(self, sought: Fingerprint) -> tuple[Holder | None, Holder | None]:
+        """The likeliest that no two honest searches share, and the first that they may. What drew
+        the same seeds is explained by the second."""
+        found = [self._judged(sought, *each) for each in sorted(self._alike(sought).items())]
+        honest = next((each for each in found if each.honest), None)
+        others = [
+            each
+            for each in found
+            if not each.honest and each.bits > 0 and not (each.near and honest)
+        ]
+        return max(others, key=lambda each: each.bits, default=None), honest
+
+    def resembles(self, sought: Fingerprint, file: str) -> bool:
+        """Whether at least half of a trial's blocks are those of one in that file: no proof, but
+        where other trials of the two are one training, this one is, too."""
+        alike = [self._rows[row.num_images].alike(row) for row in self._comparable(sought)]
+        return any(self._held[place][0] == file for each in alike for place in each.halves)
+
+    def _comparable(self, sought: Fingerprint) -> list[RowPrint]:
+        return [row for row in sought.rows if row.num_images in self._rows]
+
+    def _alike(self, sought: Fingerprint) -> dict[int, float]:
+        """By place of whatever may be alike: the bits of answers that agree without being equal."""
+        found = {p: 0.0 for m in sought.marks for p in self._holders.get(m, {}).values()}
+        for row in self._comparable(sought):
+            for place, bits in self._rows[row.num_images].alike(row).bits.items():
+                found[place] = found.get(place, 0.0) + bits
+        return found
+
+    def _judged(self, sought: Fingerprint, place: int, alike: float) -> Holder:
+        file, held = self._held[place]
+        same, near = held.training == sought.training, held.draws == sought.draws
+        common = sought.common | held.common if near else frozenset[Mark]()
+        bits = {"seconds": 0.0, "curve": 0.0, "block": 0.0}
+        for mark in sought.marks.keys() & held.marks.keys() - common:
+            kind, proves = str(mark[0]), min(sought.marks[mark], held.marks[mark])
+            bits[kind] = bits[kind] + proves if kind == "block" else max(bits[kind], proves)
+        if bits["seconds"] > BITS_OF_PAIRS:
+            return Holder(file, bits["seconds"] - BITS_OF_PAIRS, honest=False)
+        proved = max(bits["curve"], bits["block"], 0.0 if near else alike) - BITS_OF_PAIRS
+        honest = same or (near and alike > BITS_OF_PAIRS and proved <= 0)
+        return Holder(file, 0.0 if honest else proved, honest, near)
+
+
+class _Alike(NamedTuple):
+    """What some blocks agree with. bits: by place, where that proves any. halves: places of which
+    half of the blocks agree."""
+
+    bits: dict[int, float]
+    halves: list[int]
+
+
+class _Rows:
+    """Of all trainings with one number of images: their seeds' blocks, to be compared with those of
+    one at once."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, tuple[int, ...]]] = set()
+        self._new: list[tuple[int, RowPrint]] = []
+        self._places = np.zeros(0, np.int64)
+        self._columns: list[np.ndarray] = []
+
+    def add(self, place: int, training: str, row: RowPrint) -> None:
+        """One that the same training has given already is left out."""
+        if (training, row.exact) not in self._known:
+            self._known.add((training, row.exact))
+            self._new.append((place, row))
+
+    def alike(self, row: RowPrint) -> _Alike:
+        self._take()
+        sums, classes, near_bits, class_bits = self._columns
+        near = np.zeros(classes.shape, bool)
+        first = np.abs(sums[:, :, 0] - row.sums[:, 0]) < 4 * NEAR
+        close = np.flatnonzero(first.sum(axis=1) >= NUM_BLOCKS // 4)
+        near[close] = np.sqrt(np.square(sums[close] - row.sums).mean(axis=2)) < NEAR
+        same = classes == np.array(row.classes)
+        bits = np.maximum(
+            _proved(near, near_bits, row.near_bits), _proved(same, class_bits, row.class_bits)
+        )
+        best: dict[int, float] = {}
+        for number in np.flatnonzero(bits > 0):
+            place = int(self._places[number])
+            best[place] = max(best.get(place, 0.0), float(bits[number]))
+        half = 2 * np.maximum(near.sum(axis=1), same.sum(axis=1)) >= NUM_BLOCKS
+        return _Alike(best, self._places[half].tolist())
+
+    def _take(self) -> None:
+        if not self._new:
+            return
+        fresh = [
+            np.stack([getattr(row, name) for _, row in self._new])
+            for name in ("sums", "classes", "near_bits", "class_bits")
+        ]
+        pairs = zip(self._columns, fresh, strict=True)
+        self._columns = [np.concatenate(each) for each in pairs] if self._columns else fresh
+        self._places = np.concatenate([self._places, [place for place, _ in self._new]])
+        self._new = []
+
+
+def _proved(agrees: np.ndarray, held: np.ndarray, sought: np.ndarray) -> np.ndarray:
+    """float [rows]: bits of blocks that agree, as the side says that has more of them; one less for
+    each that could have, since nobody said which would. agrees, held: [rows, blocks]."""
+    ours = agrees @ sought - (sought > 0).sum()
+    return np.maximum(ours, (agrees * held).sum(axis=1) - (held > 0).sum(axis=1))
