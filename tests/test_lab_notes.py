@@ -22,8 +22,10 @@ def test_a_note_says_what_it_asks_how_it_is_run_and_what_to_expect(path: Path) -
 
 
 def _changes() -> list[tuple[Path, list[str]]]:
-    """Each line of a note that changes settings: the file, and what it is changed by."""
-    lines = [(path, line) for path in FILES for line in path.read_text().splitlines()]
+    """Each line of a note that changes settings, with those that go on with it: the file, and what
+    it is changed by."""
+    texts = [(path, re.sub(r"\n#\s+(?=--set )", " ", path.read_text())) for path in FILES]
+    lines = [(path, line) for path, text in texts for line in text.splitlines()]
     notes = [
         (path, PLACEHOLDER.sub("7", line)) for path, line in lines if line.lstrip().startswith("#")
     ]

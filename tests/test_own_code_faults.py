@@ -66,7 +66,7 @@ WRONG_PAINTING = {
 def test_an_augmentation_that_ends_hangs_or_leaves_threads_is_told_by_its_line(
     code: str, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code_files, "PAINTING_SECONDS", 1.0)
+    monkeypatch.setattr(code_files, "PAINTING_SECONDS", 2.0)
     monkeypatch.setattr(own_code_watch, "LINGER_SECONDS", 0.05)
     config = load_config(_paints(code))
     with pytest.raises(UserError, match=WRONG_PAINTING[code]) as refused:

@@ -121,8 +121,7 @@ def grade(
     """
     require_there(data, weights)
     try:
-        with told_by_option(data, weights):
-            return _graded(path, _Grader(extent, data, weights, say))
+        return _graded(path, _Grader(extent, data, weights, say))
     except (UserError, StorageError):
         raise
     except Exception as error:
@@ -166,7 +165,8 @@ def _graded(path: Path, grader: _Grader) -> Grade:
         claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
         found = Grade(file=file, submission=submission, differences=bundle.differences + claimed)
         try:
-            return found if strange else _recomputed(found, run, files, folder, grader)
+            with told_by_option(grader.data, grader.weights):
+                return found if strange else _recomputed(found, run, files, folder, grader)
         except StorageError:
             raise
         except Exception as error:
