@@ -18,7 +18,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.messages import escaped
-from data.scratch import unfinished
+from data.scratch import still_written
 
 TEMPORARY_PREFIX = ".tmp-"
 LEFTOVER_SECONDS = 6 * 3600.0  # no data set takes longer to write: what is older was left behind
@@ -121,7 +121,7 @@ def replacing(
     which may already be as long as a name can be.
     """
     temporary = _beside(path)
-    with storing(what or path.name, path, kept), unfinished(temporary):
+    with storing(what or path.name, path, kept), still_written(temporary):
         _refuse_device(path)
         try:
             yield temporary
@@ -144,7 +144,7 @@ def new_folder(place: Path, what: str) -> Iterator[Path]:
     """
     make_folder(place.parent, what)
     beside = _beside(place)
-    with storing(what, place), unfinished(beside):
+    with storing(what, place), still_written(beside):
         try:
             beside.mkdir()
             yield beside

@@ -17,7 +17,7 @@ _unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
+def still_written(path: Path) -> Iterator[Path]:
     """The path is a file or folder to be removed where the process is ended within the block."""
     _unfinished.add(path)
     try:
@@ -30,7 +30,7 @@ def unfinished(path: Path) -> Iterator[Path]:
 def scratch_folder(name: str, within: Path | None = None) -> Iterator[Path]:
     """A temporary folder whose name begins with `name`. within: the folder it lies in; None is the
     system's for temporary files."""
-    with tempfile.TemporaryDirectory(prefix=name, dir=within) as made, unfinished(Path(made)):
+    with tempfile.TemporaryDirectory(prefix=name, dir=within) as made, still_written(Path(made)):
         yield Path(made)
 
 

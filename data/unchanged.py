@@ -19,7 +19,7 @@ from data.views import augment
 
 FEW, MANY = 12, 200  # pictures painted
 MOST_LOOKED_AT, MOST_BYTES = 2000, 1 << 27  # of pictures in which colour is looked for
-CHUNK = 64
+AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Sample:
         """bool, of the first of `order`: whether a picture is not grey."""
         most = max(FEW, MOST_BYTES // (3 * self.size**2))
         rows = self.order[: min(MOST_LOOKED_AT, most)]
-        chunks = (self.images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
+        chunks = (
+            self.images[rows[start : start + AT_ONCE]] for start in range(0, len(rows), AT_ONCE)
+        )
         return np.concatenate([(each != each[..., :1]).any(axis=(1, 2, 3)) for each in chunks])
 
     @property

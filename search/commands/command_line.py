@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands.signals import FIRST_SIGNAL_STATUS, STOPPED, WORD, WORD_IN_JSON
+from search.commands.signals import FIRST_SIGNAL_STATUS, INTERRUPTED_WORD, STOPPED, WORD_IN_JSON
 
 DONE, BAD_INPUT, NOTHING_COMPLETED, DIFFERENT = 0, 2, 3, 4
 INTERRUPTED = FIRST_SIGNAL_STATUS + signal.SIGINT
@@ -170,7 +170,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:  # before, or where, no thread hears signals
         if as_json:
             typer.echo(WORD_IN_JSON)
-        say(WORD)
+        say(INTERRUPTED_WORD)
         raise typer.Exit(INTERRUPTED) from None
     except (UserError, StorageError) as error:
         reason = str(error)

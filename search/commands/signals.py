@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from data.scratch import remove_unfinished
 
-WORD = "interrupted"
+INTERRUPTED_WORD = "interrupted"
 WORD_IN_JSON = '{"error": "interrupted"}'
 STOPPED = 75  # can be resumed: EX_TEMPFAIL of sysexits.h
 FIRST_SIGNAL_STATUS = 128  # and the signal's number: as shells have it
@@ -77,7 +77,7 @@ def end_at_signals(arguments: Sequence[str]) -> None:
     def hear(number: int) -> None:
         if "--json" in arguments:
             _write(1, WORD_IN_JSON + "\n")
-        terminal.say(WORD)
+        terminal.say(INTERRUPTED_WORD)
         is_resumed = arguments[:1] == ["run"]
         terminal.end(STOPPED if is_resumed else FIRST_SIGNAL_STATUS + number)
 

@@ -28,7 +28,7 @@ TICK, TIME_SPREAD = 1e-7, 0.1
 LOSS_DIGITS, LOSS_SPREAD = (5, 8), 0.01
 LOSS_NOISE = 1e-7  # what float32 leaves of a loss
 MOST_REFERENCES = 6
-UNIMPORTANT = {"path", "max_pixels", "on_bad_file"}  # of a data set that is the same without
+OF_THE_FILES_ALONE = {"path", "max_pixels", "on_bad_file"}  # of a data set that is the same without
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _training(record: TrialRecord) -> str:
     change nothing."""
     spec, settings = record.spec, record.spec.settings
     protocol = spec.protocol.model_dump(mode="json", exclude={"head_seeds", "objective"})
-    dataset = spec.dataset.model_dump(mode="json", exclude=UNIMPORTANT)
+    dataset = spec.dataset.model_dump(mode="json", exclude=OF_THE_FILES_ALONE)
     training = settings.training.model_dump(mode="json", exclude={"max_epochs", "patience"})
     model = settings.model.model_dump(mode="json")
     return _hash([_draws(record), protocol, dataset, settings.augmentation, model, training])
