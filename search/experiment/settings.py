@@ -158,7 +158,6 @@ class FinetuneSettings(Described):
     own dropout off; `train` trains them too."""
 
 
-LEAST_AUGMENTED = 0.05
 MIXING = ("mixup", "cutmix")  # of TrainingSettings: what mixes the images of a batch
 
 
@@ -179,9 +178,9 @@ class TrainingSettings(Described):
     views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
     """Augmented pictures made of each image; `fresh` makes a new one every epoch. Few views are
     biased against augmentation."""
-    augmented_share: Annotated[float, Field(ge=LEAST_AUGMENTED, le=1)] = 1.0
+    augmented_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Share of the pictures of a view that are augmented; the others are clean, others each view.
-    Under 0.05 hardly any would be, and nothing could be told of the augmentations."""
+    Fixed, as the first of a list or in the middle of a range it is 0.05 at least."""
     clean_epochs: Annotated[int, Field(ge=0, le=10_000)] = 0
     """The last of `max_epochs` that train on clean pictures (of mode finetune, of its second
     phase). A network that stops before them has none."""

@@ -33,8 +33,19 @@ def budget_of(spec: TrialSpec) -> Views:
     return spec.protocol.max_epochs or mode.most(spec.settings.training)
 
 
+LEAST_AUGMENTED = 0.05
+
+
 def check_modes(space: Space) -> None:
-    """Raises UserError where some setting of the space does not go with its mode."""
+    """Raises UserError where some setting of the space does not go with its mode, or controls would
+    be trained on hardly an augmented picture."""
+    share = space.with_augmentation({}).training.augmented_share
+    if share < LEAST_AUGMENTED:
+        raise UserError(
+            f"training.augmented_share is {share:g} where controls and each augmentation alone are "
+            "trained (a fixed value, the first of a list, the middle of a range): hardly a picture "
+            "would be augmented, and nothing could be told; allowed there: 0.05 to 1"
+        )
     for settings in space.corners():
         if settings.model.build is not None and settings.training.mode != FIT.name:
             raise UserError(
