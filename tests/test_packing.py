@@ -102,6 +102,14 @@ def test_a_zip_of_another_kind_says_what_it_is(
         read_bundle(tmp_path / "x.zip")
 
 
+def test_a_bundle_of_another_version_is_for_that_version(bundled: Path, tmp_path: Path) -> None:
+    files = files_of(bundled)
+    files[MANIFEST] = files[MANIFEST].replace(b'"format": 1', b'"format": 2, "more": []')
+    path = rewritten(tmp_path / "x.zip", {**files, "journal.sqlite": b"x"})
+    with pytest.raises(UserError, match=r"^x\.zip is of another version .*format 2, .*this one$"):
+        read_bundle(path)
+
+
 def test_a_search_of_another_version_is_for_that_version(bundled: Path, tmp_path: Path) -> None:
     files = files_of(bundled)
     events = events_in(files)

@@ -28,7 +28,7 @@ _BEGINS = re.compile(
     rf"(?P<slashes>[/\\]*){_USER}?"
 )
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
-_HOST_FOLLOWS = re.compile(r"@(?=[\w\[*/])")
+_HOST_FOLLOWS = re.compile(r"@(?=[\w\[*/${%])")  # or what stands for one in a template
 _ADDRESS = re.compile(r":[/\\]+[^\s\"'<>]*")
 _NO_PORT = re.compile(
     r"\A((?:[A-Za-z][\w+.\-]*:[/\\]+)?(?:\[[^\]/]*\]|[^/\\?#;:\[]*))"

@@ -151,6 +151,7 @@ def read_bundle(path: Path) -> BundleContents:
         _need_content(path)
         with path.open("rb") as file:
             files = dict(_contents(file, _entries(path, file, found), found))
+        _require_format(path, files.get(MANIFEST))
     except OSError as error:
         why = _UNREADABLE.get(error.errno or 0) or escaped(reason_of(error))
         raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}") from error
@@ -217,6 +218,20 @@ def _contents(
             raise zipfile.BadZipFile(f"{entry.name} in it is damaged ({error})") from error
         except ValueError as error:
             found.append(Difference(where=entry.name, what=f"it is damaged: {escaped(str(error))}"))
+
+
+def _require_format(path: Path, content: bytes | None) -> None:
+    """Raises UserError where another version of this program wrote the bundle."""
+    try:
+        said = json.loads(content or b"null")
+    except (ValueError, RecursionError):
+        return
+    number = said.get("format") if isinstance(said, dict) else None
+    if isinstance(number, int) and not isinstance(number, bool) and 1 < number < 10_000:
+        raise UserError(
+            f"{escaped(path.name)} is of another version of this program (format {number}, and "
+            "this one reads 1); verify it with that one, or ask for a bundle made with this one"
+        )
 
 
 def _manifest(content: bytes | None, found: list[Difference]) -> Manifest | None:

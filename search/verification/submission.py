@@ -171,7 +171,8 @@ def _what(
     if ours.journal == theirs.journal:
         return "the same journal", True
     if ours.search_id == theirs.search_id:
-        return f"the same search, its journal run on or changed; {count}", True
+        counted = f"; {count}" if honest else ""  # else they are counted beside an earlier file
+        return f"the same search, its journal run on or changed{counted}", True
     if all(honest):
         return f"{count}, as one seed gives for one setting on one kind of machine", False
     return (
