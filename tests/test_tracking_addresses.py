@@ -185,6 +185,7 @@ def test_a_whole_address_is_shown_without_secrets_whatever_signs_it_holds(uri, s
         ("tracking.uri:http://u:zq9 pw@h/x", "tracking.uri:http://***@h/x"),
         ("https://u:zq9pw@$HOST/x", "https://***@$HOST/x"),
         ("https://u:zq9pw@{host}/x", "https://***@{host}/x"),
+        (f"postgresql://u:{300 * 'p'}zq9@h/db", "postgresql://***@h/db"),
         ('tracking.uri:http://u:1 "p/w@@h/x;a=b', "tracking.uri:http://***@h/x;a=***"),
         ("tracking.uri", "tracking.uri"),
     ],

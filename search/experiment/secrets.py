@@ -27,6 +27,8 @@ _BEGINS = re.compile(
     r"(?P<scheme>[A-Za-z][\w+.\-]{0,39}:(?=[/\\]|[^\s:/\\@\"'<>]+:))?"
     rf"(?P<slashes>[/\\]*){_USER}?"
 )
+# Tokens as passwords are long; written rightly they are found without looking back.
+_LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 _HOST_FOLLOWS = re.compile(r"@(?=[\w\[*/${%])")  # or what stands for one in a template
 _ADDRESS = re.compile(r":[/\\]+[^\s\"'<>]*")
@@ -105,7 +107,7 @@ def redacted(text: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    shown, done = [], 0
+    text, shown, done = _LONG.sub(rf"\1{MASK}", text), [], 0
     for found in _HOST_FOLLOWS.finditer(text):
         if found.start() < done:
             continue
