@@ -105,4 +105,5 @@ def test_a_share_that_augments_nothing_or_hardly_a_picture_is_refused(
 
 @pytest.mark.parametrize("share", [0.05, 1, [0.05, 1], [0.5, 0], {"min": 0, "max": 1}])
 def test_a_share_that_controls_can_be_trained_with_is_taken(tmp_path: Path, share: Any) -> None:
-    small_config(tmp_path, training={**EXPERIMENT["training"], "augmented_share": share})
+    config = small_config(tmp_path, training={**EXPERIMENT["training"], "augmented_share": share})
+    assert config.space.with_augmentation({}).training.augmented_share >= 0.05
