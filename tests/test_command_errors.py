@@ -1,8 +1,12 @@
 """Errors as the command line tells them: one line and a status."""
 
+import json
+
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from run_search import app
 from search.commands.command_line import BAD_INPUT, INTERRUPTED, errors_as_status
 
 
@@ -37,3 +41,40 @@ def test_an_interrupted_command_says_so(capsys: pytest.CaptureFixture[str]) -> N
         raise KeyboardInterrupt
     assert caught.value.exit_code == INTERRUPTED
     assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\t"])
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (["verify", "{}"], "verify: an argument"),
+        (["verify", "--many", "{}"], "verify: an argument"),
+        (["verify", "x.zip", "--data", "{}"], "--data"),
+        (["verify", "x.zip", "--data={}"], "--data"),
+        (["run", "x.yaml", "--run-dir", "{}"], "--run-dir"),
+        (["bundle", "runs/x", "--student", "A", "--out", "{}"], "--out"),
+        (["predict", "runs/x", "a.png", "{}"], "predict: an argument"),
+        (["init", "{}", "--run"], "init: an argument"),
+        (["sync", "runs/x", "--uri", "{}"], "--uri"),
+    ],
+)
+def test_an_empty_text_is_not_the_current_folder(
+    command: list[str], named: str, empty: str
+) -> None:
+    given = [each.format(empty) for each in command]
+    result = CliRunner().invoke(app, given)
+    assert result.exit_code == BAD_INPUT
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {named} received {empty!r}; allowed: a text that is not empty")
+
+
+def test_an_empty_text_is_said_in_json_too() -> None:
+    result = CliRunner().invoke(app, ["report", "", "--json"])
+    assert result.exit_code == BAD_INPUT
+    assert json.loads(result.stdout)["error"].startswith("report: an argument received ''")
+
+
+def test_every_command_refuses_an_empty_text() -> None:
+    for each in app.registered_commands:
+        result = CliRunner().invoke(app, [str(each.name), ""])
+        assert (result.exit_code, "received ''" in result.stderr) == (BAD_INPUT, True), each.name
