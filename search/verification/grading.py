@@ -162,7 +162,7 @@ def _graded(path: Path, grader: _Grader) -> Grade:
         submission = submission_of(manifest, run.state, files[JOURNAL], answers)
         submission = submission.model_copy(update={"written": written_answers(files)})
         strange = tuple(strange_names(run.state))
-        claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
+        claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run))
         found = Grade(file=file, submission=submission, differences=bundle.differences + claimed)
         try:
             with told_by_option(grader.data, grader.weights):
