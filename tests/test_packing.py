@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from pictures import write_folders
-from small_search import small_config, undisturbed
 from tampering import events_in, files_of, resealed, rewritten, sealed_journal
 from typer.testing import CliRunner
 
@@ -16,7 +15,6 @@ from data.scratch import scratch_folder
 from run_search import BAD_INPUT, app
 from search.commands.single_run import verified
 from search.features.weights import file_identity
-from search.verification.bundle import make_bundle
 from search.verification.bundle_file import read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
@@ -188,21 +186,6 @@ def test_a_search_of_another_version_is_for_that_version(bundled: Path, tmp_path
     path = resealed(tmp_path / "x.zip", {**files, "journal.jsonl": sealed_journal(events)})
     with pytest.raises(UserError, match=r"^x\.zip: another version .* ask for a search with this"):
         grade(path, Extent(train=False))
-
-
-@pytest.fixture(scope="module")
-def of_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with pictures in `photos`, a search over them in `run` and its bundle `ada.zip`."""
-    folder = tmp_path_factory.mktemp("folder")
-    write_folders(folder / "photos", {"cat": 24, "dog": 24})
-    config = small_config(
-        folder / "cache",
-        dataset={"source": "folder", "path": str(folder / "photos"), "image_size": 8},
-        evaluation={"folds": 1, "seeds": 1, "confirm": None, "controls": [], "test": False},
-        search={"trials": 1},
-    )
-    make_bundle(undisturbed(config, folder / "run").run_dir, "Ada", folder / "ada.zip")
-    return folder
 
 
 def test_what_a_file_manager_leaves_among_the_pictures_is_no_difference(of_folder: Path) -> None:
