@@ -69,7 +69,7 @@ def test_a_run_whose_own_pictures_are_damaged_names_them_and_data(
 ) -> None:
     said = of_images("2 files cannot be used: a (x); mend them, or set dataset.split: c", None, run)
     assert said == (
-        f"{of_folder}/photos: 2 files cannot be used: a (x); mend them; mend that, or say with "
+        f"{of_folder}/photos: 2 files cannot be used: a (x); mend them; else say with "
         "--data where a sound copy of them is"
     )
 
