@@ -70,9 +70,9 @@ def strongest(kind: Kind, size: Class, seed: int) -> list[float]:
     for student, prints in enumerate(searches(kind, size, seed)):
         proved: dict[str, float] = {}
         for each in prints:
-            other, _ = index.holders(each)
-            if other is not None:
-                proved[other.file] = proved.get(other.file, 0.0) + other.bits
+            for file, (other, _) in index.holders(each).items():
+                if other is not None:
+                    proved[file] = proved.get(file, 0.0) + other.bits
         found += list(proved.values())
         index.add(str(student), prints)
     return found
