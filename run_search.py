@@ -76,6 +76,8 @@ def _run(
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
+        if code_changed and not config.code.files:
+            cli.say("note: --code-changed is not needed: the experiment names no code of your own")
         options = SessionOptions(fresh, inline, demo_leak, stop, code_changed)
         progress = Progress()
         try:

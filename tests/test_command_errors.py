@@ -1,6 +1,7 @@
 """Errors as the command line tells them: one line and a status."""
 
 import json
+from pathlib import Path
 
 import pytest
 import typer
@@ -78,3 +79,17 @@ def test_every_command_refuses_an_empty_text() -> None:
     for each in app.registered_commands:
         result = CliRunner().invoke(app, [str(each.name), ""])
         assert (result.exit_code, "received ''" in result.stderr) == (BAD_INPUT, True), each.name
+
+
+def test_code_that_an_experiment_does_not_name_cannot_have_changed(tmp_path: Path) -> None:
+    experiment = tmp_path / "x.yaml"
+    experiment.write_text(
+        f"name: x\ndataset: {{source: folder, path: {tmp_path}}}\n"
+        "augmentation: {rotation_range: {min: 0, max: 30}}\n"
+    )
+    where = ["--run-dir", str(tmp_path / "run")]
+    result = CliRunner().invoke(app, ["run", str(experiment), "--code-changed", *where])
+    assert result.exit_code == BAD_INPUT
+    note, *_, error = result.stderr.splitlines()
+    assert note == "note: --code-changed is not needed: the experiment names no code of your own"
+    assert error.startswith("error: ")

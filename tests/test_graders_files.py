@@ -3,6 +3,7 @@ the option, with what a grader can do; no setting of the search is theirs to cha
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_run_whose_own_pictures_are_damaged_names_them_and_data(
     said = of_images("2 files cannot be used: a (x); mend them, or set dataset.split: c", None, run)
     assert said == (
         f"{of_folder}/photos: 2 files cannot be used: a (x); mend them; else say with "
-        "--data where a sound copy of them is"
+        "--data where a sound copy is of the images that the search read"
     )
 
 
@@ -90,7 +91,8 @@ TWO = "2 problems: (1) a; {}(2) dataset.split is set; remove it"
 )
 def test_advice_that_names_a_setting_is_left_out(said: str, kept: str) -> None:
     found = of_images(said, Path("/p"), None).removeprefix("--data /p: ")
-    assert found == f"{kept}; else name a sound copy of the images that the search read"
+    otherwise = "else " * ("; " in kept)
+    assert found == f"{kept}; {otherwise}name a sound copy of the images that the search read"
 
 
 def test_a_folder_a_level_too_high_or_too_low_says_which_looks_right(of_folder: Path) -> None:
@@ -119,6 +121,18 @@ def test_splits_a_level_off_are_found(run: Run, tmp_path: Path) -> None:
         assert said == f"{flowers}, {where} it, looks right: say --data with that"
     shutil.copytree(flowers, tmp_path / "again")
     assert right_folder(run, tmp_path) is None
+
+
+def test_the_csv_in_the_folder_that_was_named_is_found(run: Run, tmp_path: Path) -> None:
+    write_folders(tmp_path, {"cat": 24, "dog": 24})
+    files = sorted(tmp_path.rglob("*.png"))
+    rows = [f"{file.relative_to(tmp_path)},{file.parent.name}" for file in files]
+    (tmp_path / "all.csv").write_text("\n".join(["path,label", *rows]))
+    config = run.opened.config
+    config = {**config, "dataset": {**config["dataset"], "source": "csv", "path": "/x/y.csv"}}
+    of_csv = replace(run, opened=run.opened.model_copy(update={"config": config}))
+    said = right_folder(of_csv, tmp_path)
+    assert said == f"{tmp_path}/all.csv, below it, looks right: say --data with that"
 
 
 def test_a_trial_and_no_training_contradict_each_other(bundled: Path, tmp_path: Path) -> None:

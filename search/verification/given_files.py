@@ -16,7 +16,7 @@ from search.driver.prepare import backbones_of
 from search.driver.run_reading import Run
 from search.report.wording import shortened
 from search.verification.comparison import Difference
-from search.verification.graders_words import of_images, of_weights
+from search.verification.graders_words import of_images, of_weights, without_settings
 from search.verification.reopening import OWN_WEIGHTS, relocated
 from search.verification.right_folder import right_folder
 
@@ -78,7 +78,7 @@ def told_by_option(
         said = of_images(str(error), data, run)
         raise UserError(of_weights(said, weights)) from error
     except UserError as error:
-        raise UserError(of_weights(str(error), weights)) from error
+        raise UserError(of_weights(without_settings(str(error)), weights)) from error
 
 
 def require_right_files(

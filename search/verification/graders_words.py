@@ -30,19 +30,21 @@ def of_images(said: str, data: Path | None, run: Run | None) -> str:
     kind = SOURCES[run.config.dataset.source].path if run else "required"
     if kind == "none":
         return said
-    named = run.config.dataset.path if run and data is None else data
+    # a bundle without --data has a path of another machine, if any, which was not followed
+    is_own = run is not None and data is None and kind == "required"
+    named = run.config.dataset.path if run and is_own else data
     place = None if named is None else escaped(str(named))
     said = said if data else re.sub(r"^dataset\.path: ", "the images of the search: ", said)
-    said = _without_settings(_PATH.sub("--data", said))
+    said = without_settings(_PATH.sub("--data", said))
     if place and (place not in said or (data and "--data" not in said)):
         said = f"{'--data ' * bool(data)}{place}: {said}"
-    if data is None:
-        return f"{said}; else say with --data where a sound copy of them is"
-    right = right_folder(run, data) if run else None
-    return f"{said}; {right or 'else name a sound copy of the images that the search read'}"
+    right = right_folder(run, data) if run and data else None
+    otherwise = "else " * (len([*_clauses(said)]) > 1)  # beside other advice
+    instead = "name a sound copy of" if data else "say with --data where a sound copy is of"
+    return f"{said}; {right or f'{otherwise}{instead} the images that the search read'}"
 
 
-def _without_settings(said: str) -> str:
+def without_settings(said: str) -> str:
     """Less each piece of advice that names a setting. What was found, which comes first, is left as
     it is."""
     found, *advice = _clauses(said)
