@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from run_search import BAD_INPUT, DONE, app
 from search.driver.run_reading import Run, open_run
+from search.features.weights import check_file
+from search.verification.given_files import told_by_option
 from search.verification.graders_words import of_images
 from search.verification.grading import Extent, grade, grade_many
 from search.verification.right_folder import right_folder
@@ -133,6 +135,18 @@ def test_the_csv_in_the_folder_that_was_named_is_found(run: Run, tmp_path: Path)
     of_csv = replace(run, opened=run.opened.model_copy(update={"config": config}))
     said = right_folder(of_csv, tmp_path)
     assert said == f"{tmp_path}/all.csv, below it, looks right: say --data with that"
+
+
+@pytest.mark.parametrize("name", ["w.txt", "w.keras", "folder.keras"])
+def test_weights_that_are_none_are_said_of_the_option(tmp_path: Path, name: str) -> None:
+    (tmp_path / "w.txt").write_text("x")
+    (tmp_path / "w.keras").write_text("x")
+    (tmp_path / "folder.keras").mkdir()
+    with pytest.raises(UserError) as raised, told_by_option(None, tmp_path / name):
+        check_file(tmp_path / name, takes_torch=False)
+    said = str(raised.value)
+    assert said.startswith("--weights ")
+    assert not re.search("imagenet|random", said)
 
 
 def test_a_trial_and_no_training_contradict_each_other(bundled: Path, tmp_path: Path) -> None:

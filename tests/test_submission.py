@@ -256,11 +256,12 @@ def test_of_three_the_copy_is_credited_to_what_it_was_made_from(
     assert (copy.num_shared, copy.num_trials, copy.certain, copy.also) == (12, 12, True, ())
 
 
+@pytest.mark.parametrize("noise", [1e-4, 0.05])
 @pytest.mark.parametrize("names", ORDERS, ids="".join)
 def test_of_three_copies_each_is_named_beside_both_others(
-    state: SearchState, answers: dict[int, Predictions], names: tuple[str, ...]
+    state: SearchState, answers: dict[int, Predictions], names: tuple[str, ...], noise: float
 ) -> None:
-    each = [answers, noisy(answers, 1e-4, seed=2), noisy(answers, 1e-4, seed=3)]
+    each = [answers, noisy(answers, noise, seed=2), noisy(answers, noise, seed=3)]
     one, two = three(state, each, names)
     assert (one.files, one.also, one.num_shared) == (("b.zip", "a.zip"), (), 12)
     earlier = {two.files[1], *(file for file, _ in two.also)}

@@ -12,7 +12,8 @@ from search.verification.right_folder import right_folder
 
 # As what reads them names them, which takes them for a line of an experiment file.
 _PATH = re.compile(r"(?<![\w./\\])dataset\.path(?![\w./\\])")
-_FILE = re.compile(r"\bweights file(?= )")
+_FILE = re.compile(r"^weights(?= ')|\bweights file(?= )")
+_NO_FILE = re.compile(r"imagenet, random or (?=a file)|, imagenet or random\b")
 _SETTING = re.compile(
     r"(?<![\w./\\])(dataset|augmentation|model|training|search|evaluation|tracking|execution)"
     r"\.[a-z]\w+(?![\w/\\])"
@@ -21,7 +22,7 @@ _SETTING = re.compile(
 
 def of_weights(said: str, weights: Path | None) -> str:
     """weights: the file that was named."""
-    return said if weights is None else _FILE.sub("--weights", said)
+    return said if weights is None else _NO_FILE.sub("", _FILE.sub("--weights", said))
 
 
 def of_images(said: str, data: Path | None, run: Run | None) -> str:

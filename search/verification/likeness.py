@@ -5,7 +5,7 @@ trials each has 18 million pairs of trials, in 20,000 pairs of students.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +40,32 @@ class Pair(NamedTuple):
 
     other: Holder | None
     honest: Holder | None
+
+
+def proved(found: Iterable[Mapping[str, Pair]]) -> dict[str, float]:
+    """Bits by file, of the trials of one search together; each trial's for the file alone that has
+    most of it, since what proves little of each of many files would add up for all of them."""
+    most = []
+    for pairs in found:
+        others = [pair.other for pair in pairs.values() if pair.other]
+        most += [max(others, key=lambda each: each.bits)] if others else []
+    return _summed(most)
+
+
+def copied(found: Sequence[Mapping[str, Pair]]) -> set[str]:
+    """The files of which chance does not give so much to one search. Where there is one, others are
+    by the same limit, each for itself: of three copies, any is a copy of both others."""
+    if max(proved(found).values(), default=0.0) < LEAST_BITS:
+        return set()
+    every = [pair.other for pairs in found for pair in pairs.values() if pair.other]
+    return {file for file, bits in _summed(every).items() if bits >= LEAST_BITS}
+
+
+def _summed(holders: Iterable[Holder]) -> dict[str, float]:
+    bits: dict[str, float] = {}
+    for each in holders:
+        bits[each.file] = bits.get(each.file, 0.0) + each.bits
+    return bits
 
 
 class Index:

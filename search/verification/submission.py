@@ -7,7 +7,6 @@ Judges nothing else: whether a search is what it says is `grading`'s. Marks of t
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,7 @@ from search.report.view import SearchView
 from search.report.wording import estimate_text, settings_of
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, fingerprints
-from search.verification.likeness import LEAST_BITS, MOST_HELD, Holder, Index
+from search.verification.likeness import MOST_HELD, Holder, Index, copied
 
 BEST_WIDTH = 36  # signs: what the table of many has room for
 
@@ -142,13 +141,10 @@ def _trials_shared(ours: Submission, index: Index) -> dict[str, list[Holder]]:
     """For each earlier file its trials among ours, whatever other files hold of them. Those that no
     honest searches share are left out where all of them together may be chance; where they are
     not, what resembles others of that file is counted, too."""
-    found = [(each, index.holders(each)) for each in ours.prints]
-    proved: Counter[str] = Counter()
-    for _, pairs in found:
-        proved.update({file: pair.other.bits for file, pair in pairs.items() if pair.other})
-    certain = {file for file, bits in proved.items() if bits >= LEAST_BITS}
+    found = [index.holders(each) for each in ours.prints]
+    certain = copied(found)
     shared: dict[str, list[Holder]] = {}
-    for each, pairs in found:
+    for each, pairs in zip(ours.prints, found, strict=True):
         held = {file: pair.honest for file, pair in pairs.items() if pair.honest}
         for file in certain & index.resembled(each) if certain else ():
             held[file] = Holder(file, 0.0, honest=False)
@@ -217,7 +213,11 @@ def _copy(file: str, pairs: list[_Beside]) -> Copy:
     first, *others = pairs
     what, certain = first.what, first.certain
     if others:
-        counts = [f"{each.num_shared} of {each.file}" for each in others if each.num_shared]
+        counts = [
+            f"{each.num_shared} of {each.file}{'' if each.certain else ' as one seed gives'}"
+            for each in others
+            if each.num_shared
+        ]
         what += f" ({first_of(counts, MOST_HELD)}, too)" if counts else ""
     if first.is_one_student:
         what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
