@@ -17,11 +17,11 @@ from search.driver.run_reading import Run
 from search.report.wording import shortened
 from search.verification.comparison import Difference
 from search.verification.graders_words import of_images, of_weights, without_settings
-from search.verification.reopening import OWN_WEIGHTS, relocated
+from search.verification.reopening import LEFT_OUT, OWN_WEIGHTS, relocated
 from search.verification.right_folder import right_folder
 
 # of the journal's summary, what other pictures change; the rest of it follows from them
-_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest", "dataset: left out")
+_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest", LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ def require_right_files(
     first = {each.where: each.what for each in reversed(list(differences))}
     pictures = next((where for where in _OF_PICTURES if where in first), None)
     if data is not None and pictures is not None:
-        mended = right_folder(run, data) or (
-            "name the folder that it read, or ask for a search over this one"
-        )
+        instead = "ask for a search over this one"
+        if pictures == LEFT_OUT:  # of the same pictures
+            instead = "remove what it did not leave out"
+        mended = right_folder(run, data) or f"name the folder that it read, or {instead}"
         raise UserError(
             f"the pictures at --data {escaped(str(data))} are not those that the search read "
             f"({pictures.removeprefix('dataset: ')}: {first[pictures]}); {mended}"
