@@ -1,10 +1,8 @@
 """What the commands of `run_search.py` share: option types, exit statuses, errors turned into one
 line. Imports Typer alone; what signals do is `signals`."""
 
-import io
 import json
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,14 +134,6 @@ LabelColumn = Annotated[
     str | None, typer.Option("--label-column", help="The csv's column of classes.")
 ]
 PhotoFolder = Annotated[str, typer.Option("--data", help="The folder of images to write into it.")]
-
-
-def escape_what_cannot_be_written() -> None:
-    """A sign that the terminal's or the pipe's encoding has not (cp1252, ascii) is written as an
-    escape such as \\u65e5."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def say(line: str) -> None:
