@@ -5,6 +5,7 @@ Everything heavy is imported inside a command: `--help` answers without TensorFl
 """
 
 import _signal  # type: ignore[import-not-found]  # built in: `signal` takes a while to import
+import faulthandler
 import os
 import sys
 
@@ -17,6 +18,7 @@ from search.commands.streams import guard_streams, status_of
 
 if __name__ == "__main__":  # before what takes time to import
     guard_streams()
+    faulthandler.enable(all_threads=False)  # a crash in native code names its line of Python
     end_at_signals(sys.argv[1:])
 
 from dataclasses import asdict

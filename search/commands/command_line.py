@@ -152,7 +152,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     and the like that the system refuses."""
     from data.errors import UserError
     from data.files import StorageError
-    from search.execution.failures import is_lack
+    from search.execution.failures import exit_text, is_lack
     from search.experiment.secrets import redacted
 
     try:
@@ -169,6 +169,8 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
             f"{error.filename or type(error).__name__}: {(error.strerror or str(error)).lower()}; "
             "run the same command again"
         )
+    except SystemExit as end:
+        reason = exit_text(end)
     except Exception as error:
         if not is_lack(error):
             raise
