@@ -15,7 +15,7 @@ SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABR
 
 _SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
 _NEAR = 240  # characters before an @: what is longer is no address
-_SCHEME = re.compile(r"[A-Za-z][\w+.\-]{0,39}\Z")
+_SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
 _SQLITE_OPTIONS = re.compile(r"\w+=[^&]*(&\w+=[^&]*)*")
 # A name and a colon behind which no port stands, and no space: what follows is a password.
@@ -29,12 +29,18 @@ _BEGINS = re.compile(
 )
 # Tokens as passwords are long; written rightly they are found without looking back.
 _LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
+_DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
-_HOST_FOLLOWS = re.compile(r"@(?=[\w\[*/${%])")  # or what stands for one in a template
-_ADDRESS = re.compile(r":[/\\]+[^\s\"'<>]*")
+_AT = re.compile(r"@")
+_HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
+_WORD = re.compile(r"[^\s\"'<>]*")
+_ADDRESS = re.compile(r"(?::[/\\]|(?<![^\s\"'(<\[{,;=])[/\\]{2})[/\\]*[^\s\"'<>]*")
+_HOST = r"(?:\[[^\]/]*\]|[^/\\?#;:\[]*)"
 _NO_PORT = re.compile(
-    r"\A((?:[A-Za-z][\w+.\-]*:[/\\]+)?(?:\[[^\]/]*\]|[^/\\?#;:\[]*))"
-    r":(?!\d{0,5}(?:[/?#;,]|\Z))[^/?#;]*"
+    rf"\A((?:[A-Za-z][\w+.\-]+:[/\\]+|[/\\]{{2,}})?{_HOST}):(?!\d{{0,5}}(?:[/?#;,]|\Z))[^/?#;]*"
+)
+_NO_PORT_IN_TEXT = re.compile(
+    rf"\A(:?[/\\]{{2,}}{_HOST}):(?!(?:\d{{0,5}}|PORT)(?:[/?#;,.)\]}}`…]|\Z)|\*\*\*)[^/?#;,)\]}}]*"
 )
 # A password in quotes, of an address or closed right before its @.
 _IN_QUOTES = re.compile(r"[^\s:/\\@\"'<>]*:[\"']")
@@ -91,7 +97,7 @@ def shown_override(text: str) -> str:
     for the name before."""
     before, separator, rest = text.partition("://")
     return (
-        f"{before}{shown_uri(f'x://{rest}')[1:]}"
+        f"{before}{shown_uri(f'xx://{rest}')[2:]}"
         if separator and "@" not in before
         else shown_uri(text)
     )
@@ -108,20 +114,28 @@ def redacted(text: str) -> str:
 
 def _redacted(text: str) -> str:
     text, shown, done = _LONG.sub(rf"\1{MASK}", text), [], 0
-    for found in _HOST_FOLLOWS.finditer(text):
+    for found in _AT.finditer(text):
         if found.start() < done:
             continue
-        start = max(done, found.start() - _NEAR)
-        begin = _credentials_begin(text[start : found.start()])
+        before = text[max(done, found.start() - _NEAR) : found.start()]
+        if not _HOST_FOLLOWS.match(text, found.start()):
+            before = _last_word(before)  # an address that is one word
+        begin = _credentials_begin(before)
         if begin is not None:
-            shown.append(text[done : start + begin])
+            begin += found.start() - len(before)
+            shown.append(text[done:begin])
             done = _credentials_end(text, found.start())
-            if _may_be_options(text[start + begin : done]):
+            if _may_be_options(text[begin:done]):
                 shown.append(f"{MASK}@")
                 done = next(_WORD_ENDS.finditer(text, done)).start()
             shown.append(MASK)
     hidden = _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
     return without_named(_BARE_ENCODED.sub(f"{MASK}%40", hidden))
+
+
+def _last_word(text: str) -> str:
+    found = _WORD.match(text[::-1])
+    return text[len(text) - found.end() :] if found else ""
 
 
 def without_secret(text: str) -> str:
@@ -139,8 +153,10 @@ def _credentials_begin(before: str) -> int | None:
     none."""
     for found in _BEGINS.finditer(before):
         rest, scheme, slashes = before[found.end("slashes") :], found["scheme"], found["slashes"]
-        if (scheme or "").lower().startswith("sqlite") and len(slashes) > 2:
+        if (scheme or "").lower().startswith(("sqlite", "file")) and len(slashes) > 2:
             continue  # a path: an @ is part of it
+        if _DRIVE.match(found.group()):
+            continue
         if found["user"] and rest == f"{found['user']}{MASK}":
             continue  # hidden before
         if found["user"] and (slashes or scheme or "\n" not in rest) and found.group() != ":":
@@ -169,7 +185,7 @@ def _shown_options(found: re.Match[str]) -> str:
     address = found.group()
     before = _SCHEME.search(found.string[max(0, found.start() - 40) : found.start()])
     if before is None or not before.group().lower().startswith(_PATHS):
-        return _hidden_options(address)
+        return _NO_PORT_IN_TEXT.sub(rf"\1:{MASK}", _hidden_options(address))
     _, options = sqlite_parts(address)
     return address.removesuffix(options) + _hidden(options)
 
