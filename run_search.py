@@ -4,14 +4,23 @@ chooses the exit status. Options are described in `search.commands.command_line`
 Everything heavy is imported inside a command: `--help` answers without TensorFlow or MLflow.
 """
 
+import _signal  # type: ignore[import-not-found]  # built in: `signal` takes a while to import
+import faulthandler
+import os
 import sys
 
+if __name__ == "__main__":  # until `end_at_signals`, so that none becomes a traceback
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        _signal.signal(number, lambda n, _: os._exit(75 if sys.argv[1:2] == ["run"] else 128 + n))
+
 from search.commands.signals import end_at_signals, stop_signals
+from search.commands.streams import guard_streams, status_of
 
 if __name__ == "__main__":  # before what takes time to import
+    guard_streams()
+    faulthandler.enable(all_threads=False)  # a crash in native code names its line of Python
     end_at_signals(sys.argv[1:])
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -67,7 +76,7 @@ def _run(
     as_json: cli.AsJson = False,
 ) -> None:
     """Runs a search, or resumes it where it was stopped."""
-    with errors_as_status(as_json), stop_signals() as stop:
+    with errors_as_status(as_json), stop_signals(as_json=as_json) as stop:
         from search.driver.experiment_file import load_config
         from search.driver.session import SessionOptions, run_search
         from search.report.closing import print_closing
@@ -294,5 +303,4 @@ def _schema() -> None:
 
 
 if __name__ == "__main__":
-    cli.escape_what_cannot_be_written()
-    sys.exit(app())
+    sys.exit(status_of(app))

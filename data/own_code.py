@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
+from data.own_exits import exits_raise
 from data.quiet_import import import_quietly
 
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
@@ -91,7 +93,8 @@ _given: dict[str, _Loaded] = {}
 _changing = threading.Lock()
 
 
-# What own code prints is no result of this program's: it goes to standard error.
+# What own code prints is no result of this program's: it goes to standard error. And it does not
+# end the program.
 _aside = ExitStack()
 
 
@@ -110,6 +113,7 @@ def given(code: Code, live: ModuleType | None = None) -> Iterator[None]:
                 )
         if code and not _given:
             _aside.enter_context(redirect_stdout(sys.stderr))
+            _aside.enter_context(exits_raise(_is_path_given))
         for file in code:
             loaded = _given.setdefault(file.name, _Loaded(file, live is not None, module=live))
             loaded.users += 1
@@ -123,6 +127,10 @@ def given(code: Code, live: ModuleType | None = None) -> Iterator[None]:
                     del _given[file.name]
             if not _given:
                 _aside.close()
+
+
+def _is_path_given(path: str) -> bool:
+    return any(each.code.path == path for each in tuple(_given.values()))
 
 
 def is_given(file: str) -> bool:
@@ -170,9 +178,12 @@ def _run(name: str, code: CodeFile) -> ModuleType:
 
 
 def at_fault(name: str, error: BaseException, key: str = "") -> UserError:
-    """What own code raised, sys.exit among it, with its file and line. Interrupts and lacks of the
-    machine's are raised as they are. key: of the setting that names it."""
-    if isinstance(error, UserError | KeyboardInterrupt | MemoryError):
+    """What own code raised, sys.exit among it, with its file and line. Interrupts, which come in
+    the main thread of a command and of no worker, and lacks of the machine's are raised as they
+    are. key: of the setting that names it."""
+    hears = threading.current_thread() is threading.main_thread() and parent_process() is None
+    is_interrupt = isinstance(error, KeyboardInterrupt) and hears
+    if is_interrupt or isinstance(error, UserError | MemoryError):
         raise error
     text = f"{line_of_fault(name, error)}{_words(error)}"
     if isinstance(error, ImportError):

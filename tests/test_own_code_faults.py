@@ -48,6 +48,8 @@ def _builds(code: str, **sections: Any) -> dict[str, Any]:
 
 WRONG_PAINTING = {
     f"import sys\n{HEAD}    sys.exit(0)\n": r"mine\.py, line 3: SystemExit: 0",
+    f"import os\n{HEAD}    os._exit(0)\n": r"mine\.py, line 3: SystemExit: os\._exit\(0\)",
+    f"{HEAD}    raise KeyboardInterrupt\n": r"mine\.py, line 2: KeyboardInterrupt",
     f"raise SystemExit\n{HEAD}{BACK}": r"mine\.py, line 1: SystemExit",
     f"from . import helpers\n{HEAD}{BACK}": r"line 1: ImportError.*no other file",
     f"import helpers_beside_it\n{HEAD}{BACK}": "line 1: ModuleNotFoundError.*join them",

@@ -1,11 +1,13 @@
 """The first SIGINT, SIGTERM or SIGHUP asks to stop, a second SIGINT or SIGTERM ends the process at
 once; all with status 75."""
 
+import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ import hashlib, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from data.quiet_import import import_quietly
 from search.commands.signals import stop_signals
-with stop_signals(75) as stop:
+with stop_signals(75, as_json="--json" in sys.argv) as stop:
     print("ready", file=sys.stderr, flush=True)
     if sys.argv[1] == "importing":  # with standard error turned away
         import_quietly("takes_long")
@@ -32,10 +34,10 @@ sys.exit(75)
 """
 
 
-def started(work: str, folder: Path, before: str = "") -> "subprocess.Popen[str]":
+def started(work: str, folder: Path, before: str = "", *more: str) -> "subprocess.Popen[str]":
     (folder / "takes_long.py").write_text("import time\ntime.sleep(60)\n")
     return subprocess.Popen(
-        [sys.executable, "-c", before + CODE, work],
+        [sys.executable, "-c", before + CODE, work, *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,6 +59,37 @@ def test_the_first_asks_and_the_second_ends_it(
             process.send_signal(number)
         assert process.communicate(timeout=20) == ("", "")
         assert process.returncode == 75
+
+
+def test_the_second_prints_the_word_where_json_was_asked_for(tmp_path: Path) -> None:
+    with started("busy", tmp_path, "", "--json") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        out, _ = process.communicate(timeout=20)
+    assert json.loads(out) == {"error": "interrupted"}
+    assert process.returncode == 75
+
+
+BEGUN = """
+from search.commands.streams import guard_streams
+guard_streams()
+print('{"outcome": "stopped"}', flush=True)
+"""
+
+
+def test_there_is_one_object_where_the_answer_was_printed_before(tmp_path: Path) -> None:
+    begun = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{BEGUN}"
+    with started("busy", tmp_path, begun, "--json") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        out, _ = process.communicate(timeout=20)
+    assert json.loads(out) == {"outcome": "stopped"}
 
 
 def test_a_hangup_asks_to_stop_however_often_it_comes(tmp_path: Path) -> None:

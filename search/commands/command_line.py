@@ -1,10 +1,8 @@
 """What the commands of `run_search.py` share: option types, exit statuses, errors turned into one
 line. Imports Typer alone; what signals do is `signals`."""
 
-import io
 import json
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -167,14 +165,6 @@ class Command(TyperCommand):
                 )
 
 
-def escape_what_cannot_be_written() -> None:
-    """A sign that the terminal's or the pipe's encoding has not (cp1252, ascii) is written as an
-    escape such as \\u65e5."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def say(line: str) -> None:
     """A message: to standard error."""
     typer.echo(line, err=True)
@@ -191,7 +181,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     and the like that the system refuses."""
     from data.errors import UserError
     from data.files import StorageError
-    from search.execution.failures import is_lack
+    from search.execution.failures import exit_text, is_lack
     from search.experiment.secrets import redacted
 
     try:
@@ -208,6 +198,8 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
             f"{error.filename or type(error).__name__}: {(error.strerror or str(error)).lower()}; "
             "run the same command again"
         )
+    except SystemExit as end:
+        reason = exit_text(end)
     except Exception as error:
         if not is_lack(error):
             raise

@@ -7,12 +7,14 @@ import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 from data.scratch import remove_unfinished
+from search.commands.streams import outlet_of
 
 INTERRUPTED_WORD = "interrupted"
 WORD_IN_JSON = '{"error": "interrupted"}'
@@ -50,9 +52,13 @@ class _Terminal:
             os.dup2(nowhere, number)
         os.close(nowhere)
 
-    def end(self, status: int) -> NoReturn:
-        """Ends the process at once; nothing temporary stays."""
+    def end(self, status: int, as_json: bool) -> NoReturn:
+        """Ends the process at once; nothing temporary stays. as_json: standard output is to hold
+        one object: the word, where its answer has not begun."""
         try:
+            results = outlet_of(sys.__stdout__)
+            if as_json and not (results and results.is_used):
+                _write(1, WORD_IN_JSON + "\n")
             if self._shown in self._terminals:
                 _write(self._shown, SHOW_CURSOR)
             remove_unfinished()
@@ -75,11 +81,10 @@ def end_at_signals(arguments: Sequence[str]) -> None:
     terminal = _Terminal()
 
     def hear(number: int) -> None:
-        if "--json" in arguments:
-            _write(1, WORD_IN_JSON + "\n")
         terminal.say(INTERRUPTED_WORD)
         is_resumed = arguments[:1] == ["run"]
-        terminal.end(STOPPED if is_resumed else FIRST_SIGNAL_STATUS + number)
+        status = STOPPED if is_resumed else FIRST_SIGNAL_STATUS + number
+        terminal.end(status, "--json" in arguments)
 
     def stand_still(*_: object) -> None:
         threading.Event().wait()
@@ -97,9 +102,9 @@ def _hear_no_more() -> None:
 
 
 @contextmanager
-def stop_signals(status: int = STOPPED) -> Iterator[threading.Event]:
-    """The event that the first signal sets; the second exits with `status` at once. Either can be
-    resumed.
+def stop_signals(status: int = STOPPED, as_json: bool = False) -> Iterator[threading.Event]:
+    """The event that the first signal sets; the second exits with `status` at once, so that of the
+    JSON there is the word alone. Either can be resumed.
 
     The handlers before are put back at the end, but not where it was asked to stop: the process is
     ending then, and may be asked again while it does.
@@ -114,7 +119,7 @@ def stop_signals(status: int = STOPPED) -> Iterator[threading.Event]:
             stop.set()
             terminal.say(STOPPING)
         elif not is_closed:  # which the system says, and the shell again
-            terminal.end(status)
+            terminal.end(status, as_json)
 
     put_back = _have_heard(hear, lambda *_: None)
     try:

@@ -17,6 +17,7 @@ from data.files import check_target, write_atomically
 from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
 from search.driver.code_files import check_code, code_of
+from search.driver.ending import cut_off
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
@@ -26,7 +27,7 @@ from search.experiment.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write
-from search.journal.lock import RunLock
+from search.journal.lock import RunLock, is_nobody_at
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
 from search.report.preview import preview_sheet
@@ -74,7 +75,8 @@ def remake_outputs(run_dir: Path) -> str | None:
     reader should be warned of."""
     run = open_run(run_dir)
     write_outputs(run.state, run_dir)
-    return run.warning
+    said = (run.warning, cut_off(run.state) if is_nobody_at(run_dir) else None)
+    return "\n".join(filter(None, said)) or None
 
 
 def export(run_dir: Path, to: str, trial: int | None = None) -> Exported:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from data.files import StorageError
+from data.messages import escaped, first_of
 from search.driver.ledger import Stopped
 from search.driver.phases import SearchFailed
 from search.execution.engine import Engine
@@ -53,6 +54,23 @@ def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
     is_ours = log.num_events > events and not isinstance(error, LockedError)
     state = _stopped(log, reason, outcome == "failed") if is_ours else log.state
     return Ending(outcome, state, is_ours, reason, error)
+
+
+def cut_off(state: SearchState) -> str | None:
+    """Of a search that nobody is at: that its last sitting ended without writing down why, and at
+    which trials; None where it did, or the search is over."""
+    if state.opened is None or state.stopped is not None or state.finished_at is not None:
+        return None
+    asked = [
+        f"trial {r.trial} ({escaped(r.label)})"
+        for r in state.records
+        if r.result is None and r.duplicate_of is None
+    ]
+    where = f" with {first_of(asked)} under way" if asked else ""
+    return (
+        f"the last sitting ended without closing{where}: it was killed, or code of your own ended "
+        "the program; what was told before is kept"
+    )
 
 
 def _stopped(log: EventLog, reason: str, failed: bool) -> SearchState:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from data.errors import UserError
 from search.driver.algorithms import budget_ladder
 from search.driver.cut_short import cut_by_plan
+from search.driver.ending import cut_off
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
@@ -217,7 +218,8 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
         for folder in ("views", "checkpoints"):
             shutil.rmtree(run_dir / folder, ignore_errors=True)
     log.append("resumed", **({"changed": changes, "config_hash": config.hash} if changes else {}))
-    lines = [
+    lines = [text] if (text := cut_off(before)) else []
+    lines += [
         f"going on with another value: {_text({key: values})}" for key, values in changes.items()
     ]
     lines += given_up(log.state)

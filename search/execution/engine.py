@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import platformdirs
 
+from data.augmentations import active
 from data.dataset import Dataset
 from data.errors import UserError
 from data.files import StorageError
+from data.own_code import file_of, is_own
 from search.execution.failures import Failure
 from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
 from search.training.progress import OnEpoch
@@ -183,6 +185,14 @@ def resolve(
             log_path=log_path,
         )
         future.set_result(Outcome(result, None, attempts))
+
+
+def own_code_in(spec: TrialSpec) -> str:
+    """For the end of the reason why a trial's process ended: code of the user's own that it ran,
+    which may have done that. Empty where it ran none."""
+    names = [*active(spec.settings.augmentation), *spec.probes, spec.settings.model.build]
+    files = sorted({file_of(name) for name in names if name is not None and is_own(name)})
+    return f"; it ran code of your own ({', '.join(files)})" if files else ""
 
 
 def require_package(engine: str, package: str) -> None:

@@ -57,11 +57,11 @@ CANCELLED = Failure("trial", "cancelled")
 def guarded(
     run: "Callable[[TrialSpec, Resources], Outcome]", spec: "TrialSpec", resources: "Resources"
 ) -> "Outcome | Failure":
-    """Runs one trial; whatever it raises comes back as a Failure. BaseExceptions (Ctrl-C) pass
-    through."""
+    """Runs one trial; whatever it raises, sys.exit too, comes back as a Failure. Other
+    BaseExceptions (Ctrl-C) pass through."""
     try:
         return run(spec, resources)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return classify(error)
 
 
@@ -72,9 +72,19 @@ def classify(error: BaseException) -> Failure:
         return Failure("storage", _storage_reason(error), trace, getattr(error, "errno", 0))
     first_line = (str(error).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    if isinstance(error, SystemExit):
+        reason = exit_text(error)
     if isinstance(error, UserError):
         return Failure("user", reason, trace)
     return Failure("machine" if is_lack(error) else "trial", reason, trace)
+
+
+def exit_text(error: SystemExit) -> str:
+    """With the line that called sys.exit or `exit`: no code of this program's does."""
+    frames = traceback.extract_tb(error.__traceback__)
+    called = [each for each in frames if "_sitebuiltins" not in each.filename]
+    where = f" ({called[-1].filename}, line {called[-1].lineno})" if called else ""
+    return f"SystemExit: {error.code}{where}"
 
 
 def in_a_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from data.files import make_folder, storing
-from search.execution.engine import LOG_FOLDER, Engine, EngineOptions, resolve
+from search.execution.engine import LOG_FOLDER, Engine, EngineOptions, own_code_in, resolve
 from search.execution.failures import CANCELLED, MAX_TRACEBACK_CHARACTERS, Failure
 from search.execution.worker_process import TrialCancelled, WorkerLost, WorkerProcess
 from search.experiment.trial import Outcome, TrialSpec
@@ -139,7 +139,8 @@ class _Slot:
             self._drop_worker()
             if error.was_idle and not again:
                 return self._attempt(job, attempt, again=True)
-            return Failure("machine", str(error), self._log_since(offset))
+            reason = f"{error}{own_code_in(job.spec)}"
+            return Failure("machine", reason, self._log_since(offset))
         if isinstance(answer, Failure) and answer.kind == "machine":
             # another attempt begins in a fresh process, with its memory to itself
             self._drop_worker()

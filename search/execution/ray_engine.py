@@ -19,7 +19,7 @@ from typing import Any
 
 from data.dataset import Dataset
 from data.files import make_folder, write_atomically
-from search.execution.engine import Engine, EngineOptions, resolve
+from search.execution.engine import Engine, EngineOptions, own_code_in, resolve
 from search.execution.failures import CANCELLED, Failure
 from search.execution.ray_cluster import Mail, connect
 from search.execution.ray_node import NodePlan, NoImages, Shared, forget_search, run_on_node
@@ -142,7 +142,7 @@ class RayEngine(Engine):
         self, future: Future[Outcome], spec: TrialSpec, attempt: int, task: "Future[Any]"
     ) -> None:
         try:
-            answer, files = self._received(spec.key, task)
+            answer, files = self._received(spec, task)
             if isinstance(answer, NoImages):
                 self._send_images()
                 self._attempt(future, spec, attempt)
@@ -160,13 +160,13 @@ class RayEngine(Engine):
             if not future.done():
                 future.set_exception(error)
 
-    def _received(self, key: str, task: "Future[Any]") -> _Answer:
+    def _received(self, spec: TrialSpec, task: "Future[Any]") -> _Answer:
         try:
             answer: _Answer = task.result()
         except self._ray.exceptions.TaskCancelledError:
-            return self._late(key) or CANCELLED, {}
+            return self._late(spec.key) or CANCELLED, {}
         except self._ray.exceptions.RayError as error:
-            return self._late(key) or self._lost(error), {}
+            return self._late(spec.key) or self._lost(error, spec), {}
         return answer
 
     def _late(self, key: str) -> Failure | None:
@@ -180,7 +180,7 @@ class RayEngine(Engine):
             "sets",
         )
 
-    def _lost(self, error: Exception) -> Failure:
+    def _lost(self, error: Exception, spec: TrialSpec) -> Failure:
         """A crash or a lost node, after Ray has tried again as often as it may: not to be tried any
         more."""
         lines = [line for line in str(error).splitlines() if line.strip()]
@@ -190,7 +190,8 @@ class RayEngine(Engine):
             )
         # Of an error raised on a node the last line says what it was; of a lost process the first.
         is_raised = isinstance(error, self._ray.exceptions.RayTaskError)
-        reason = lines[-1] if is_raised else f"{type(error).__name__}: {lines[0]}"
+        lost = f"{type(error).__name__}: {lines[0]}{own_code_in(spec)}"
+        reason = lines[-1] if is_raised else lost
         return Failure("trial", reason, str(error))
 
     def _keep(self, files: dict[str, bytes]) -> None:

@@ -100,7 +100,7 @@ def run_attempt(
         )
         reporting = functools.partial(run, on_epoch=ReportWriter(_to_parent[0]))
         answer = guarded(reporting, spec, resources)
-    except (OSError, SystemExit) as error:  # the log's disk is full; or the trial called sys.exit
+    except BaseException as error:  # the log's disk is full; or own code raised what Ctrl-C does
         answer = classify(error)
     return answer, private_mb()
 

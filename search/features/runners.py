@@ -101,6 +101,18 @@ def _root_logger_kept() -> Iterator[None]:
         root.filters = filters
 
 
+def _convert(model: keras.Model, path: Path) -> None:
+    """Before it converts, OpenVINO 2026.4 looks which TensorFlow is there in a way that raises
+    NameError from Python 3.13 on: there each `exec` in a function has names of its own (PEP 667).
+    So it is told."""
+    import tensorflow as tf
+    from openvino.frontend.tensorflow import utils
+
+    utils.get_environment_setup = lambda framework: {"tensorflow": tf.__version__}
+    with _CONVERTING, _root_logger_kept():
+        model.export(str(path), format="openvino", verbose=False)
+
+
 class OpenVinoRunner:
     """A compiled network with `num_threads` streams of one thread each.
 
@@ -152,8 +164,7 @@ def exported(model: keras.Model, identity: str, cache_dir: Path | None) -> openv
     core = import_openvino().Core()
 
     def export(folder: Path) -> None:
-        with _CONVERTING, _root_logger_kept():
-            model.export(str(folder / NETWORK), format="openvino", verbose=False)
+        _convert(model, folder / NETWORK)
 
     if cache_dir is None:
         with scratch_folder("augsearch-network-") as folder:

@@ -28,7 +28,7 @@ from types import TracebackType
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from data.errors import UserError
-from data.files import storing
+from data.files import read_regular, storing
 
 try:
     import fcntl
@@ -37,6 +37,7 @@ except ImportError:  # Windows has no such locks; rules 2 to 4 remain
 
 LOCK_NAME = ".lock"
 HEARTBEATS_UNTIL_DEAD = 12
+OWNER_BYTES = 10_000
 
 
 class LockedError(UserError):
@@ -195,6 +196,22 @@ class RunLock:
         return None if owner.token == self._token else f"it was taken over by {owner}"
 
 
+def is_nobody_at(run_dir: Path) -> bool:
+    """Whether no search can be running in the directory; False where only waiting would tell. Takes
+    no lock."""
+    try:
+        owner = _owner_in(read_regular(run_dir / LOCK_NAME, OWNER_BYTES, within=run_dir))
+    except FileNotFoundError:
+        return True
+    except (OSError, UserError):
+        return False
+    if owner is None:
+        return True
+    is_here = (owner.boot, owner.namespace) == (_this_boot(), _this_namespace())
+    started = process_start(owner.pid) if is_here else None
+    return started is not None and started != owner.started
+
+
 def process_start(pid: int) -> str | None:
     """A mark that no other process with that number on this boot shares; "" where there is no such
     process.
@@ -241,8 +258,12 @@ def _this_namespace() -> str:
 
 def _read_owner(descriptor: int) -> Owner | None:
     """None where nobody is named: released, or never written whole."""
+    return _owner_in(os.pread(descriptor, OWNER_BYTES, 0))
+
+
+def _owner_in(content: bytes) -> Owner | None:
     try:
-        return Owner.model_validate(json.loads(os.pread(descriptor, 10_000, 0)))
+        return Owner.model_validate(json.loads(content))
     except (ValueError, ValidationError):
         return None
 
