@@ -14,14 +14,16 @@ import yaml
 
 from data.augmentations import AUGMENTATIONS, is_option
 from data.errors import UserError
-from data.files import check_target, named_path, write_atomically
+from data.files import named_path, write_atomically
 from data.messages import literal
 from data.value_forms import is_number
 from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
 from search.driver.experiment_file import parse_config
 from search.experiment.yaml_file import in_a_row
+from search.journal.targets import FileKind, need_target
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
+EXPERIMENT_FILE = FileKind("an experiment file", (".yaml", ".yml"))
 PAIRS = ("zoom_range", "brightness_range")
 SIGNLESS = (*FRACTIONS, "rotation_range", "shear_range", "channel_shift_range")
 
@@ -74,7 +76,7 @@ def named_from(out: Path, data: str) -> str:
 def write_new(path: Path, experiment: str) -> Path:
     """Writes a file that was not there. Raises UserError where it was, StorageError where the disk
     refuses."""
-    check_target(path)
+    need_target(path, EXPERIMENT_FILE)
     if path.exists():
         raise UserError(f"{path} exists; choose another name, or remove it")
     write_atomically(path, experiment, "the experiment file")

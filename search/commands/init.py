@@ -15,10 +15,10 @@ from typing import Any
 
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import check_target, named_path, write_atomically
+from data.files import named_path, write_atomically
 from data.messages import escaped
 from search.commands.check import SearchPlan, describe_plan, make_plan
-from search.commands.import_idg import named_from
+from search.commands.import_idg import EXPERIMENT_FILE, named_from
 from search.commands.init_choices import (
     Chosen,
     Shapes,
@@ -35,6 +35,7 @@ from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.yaml_file import as_yaml, in_a_row, parse_yaml
+from search.journal.targets import need_target
 
 FIRST_SEED = 42
 COMMENT_AT = 52  # the column where reasons begin, if there is room
@@ -124,7 +125,7 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
 def _refuse_existing(out: Path, force: bool) -> None:
     if out.is_dir():
         raise UserError(f"--out: {escaped(str(out))} is a folder; give the file to write")
-    check_target(out)
+    need_target(out, EXPERIMENT_FILE)
     if not out.parent.is_dir():
         raise UserError(f"--out: there is no folder {escaped(str(out.parent))}; make it first")
     if out.exists() and not force:

@@ -13,7 +13,7 @@ from typing import Any
 from data.augmentations import active
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import check_target, write_atomically
+from data.files import write_atomically
 from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
 from search.driver.code_files import check_code, code_of
@@ -30,7 +30,9 @@ from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock, is_nobody_at
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
-from search.report.preview import preview_sheet
+from search.journal.targets import FileKind, first_bytes, need_target
+from search.report.contact_sheet import says_it_is_of
+from search.report.preview import PREVIEW_MARK, preview_sheet
 from search.report.summary import winner_of
 from search.report.view import SearchView
 from search.tracking.sender import TrackingStatus
@@ -40,6 +42,9 @@ from search.verification.grading import Extent, Grade, Grades, OnStep, grade, gr
 from search.verification.verification_text import describe_grade, describe_grades
 from search.verification.verification_text import describe_verification as describe_verification
 from search.verification.verify import Verification, verify
+
+# A marked PNG, and no other picture: those may be a student's.
+PREVIEW = FileKind("a preview", (".png",), lambda at: says_it_is_of(PREVIEW_MARK, first_bytes(at)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
 
     Raises UserError for what is wrong with the images, StorageError where the disk refuses.
     """
-    check_target(path)
+    need_target(path, PREVIEW)
+    _keep_out_of_classes(path, config)
     check_code(config)
     resources = resources_of(config, path.parent)
     seed = derive_seed(config.seed, "split")
@@ -68,6 +74,16 @@ def write_preview(config: ExperimentConfig, path: Path) -> Path:
     with given(code_of(config)):
         write_atomically(path, preview_sheet(dataset, config), "the preview")
     return path
+
+
+def _keep_out_of_classes(path: Path, config: ExperimentConfig) -> None:
+    """Raises UserError where the picture would become one of a class of the experiment's images."""
+    images = config.dataset.path if config.dataset.source == "folder" else None
+    if images is not None and Path(images).resolve() in path.resolve().parent.parents:
+        raise UserError(
+            f"--out: {escaped(str(path))} is among the images of dataset.path; choose a folder "
+            "outside of it"
+        )
 
 
 def remake_outputs(run_dir: Path) -> str | None:

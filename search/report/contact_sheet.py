@@ -19,6 +19,7 @@ GAP, MARGIN, NAME_WIDTH, TEXT_SIZE, LINE = 6, 12, 104, 13, 17
 INK, SOFT = (31, 41, 51), (82, 96, 109)
 MOST_HEADING_LINES = 5
 MOST_SHEET_FILE_BYTES, MOST_SHEET_PIXELS = 1 << 24, 20_000_000  # of one from elsewhere
+MARKED_AS = "Software"  # a keyword that the PNG specification registers
 WINNER_SHEET = Path("previews") / "winner.png"  # in a run directory; the report shows it
 
 
@@ -38,6 +39,11 @@ def check_sheet(content: bytes) -> None:
                 sheet.load()
         except (OSError, ValueError, SyntaxError) as error:
             raise BadImage(f"not a contact sheet: {error}") from error
+
+
+def says_it_is_of(mark: str, start: bytes) -> bool:
+    """Whether a file that begins with `start` is a PNG whose first note names that program."""
+    return start.startswith(b"\x89PNG\r\n\x1a\n") and f"{MARKED_AS}\0{mark}".encode() in start
 
 
 def trial_sheet_name(record: TrialRecord) -> Path:
@@ -61,13 +67,16 @@ def draw_sheet(
     row_names: Sequence[str],
     footers: Sequence[str] = (),
     tile: int = 128,
+    mark: str | None = None,
 ) -> bytes:
     """A PNG of bands below each other, each a grid of `row_names` by its columns; `footers` are
     lines at the bottom.
 
-    tile: pixels a side at which each picture is shown, whatever its own size.
+    tile: pixels a side at which each picture is shown, whatever its own size. mark: the program
+    that the PNG says it is of, before its pixels (`says_it_is_of`).
     """
     from PIL import Image, ImageDraw
+    from PIL.PngImagePlugin import PngInfo
 
     widest = max(len(band) for band in bands)
     width = 2 * MARGIN + NAME_WIDTH + widest * (tile + GAP)
@@ -87,7 +96,10 @@ def draw_sheet(
         pen.text((MARGIN, top), line, fill=SOFT, font=_font(bold=False))
         top += LINE
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
+    notes = PngInfo()
+    if mark is not None:
+        notes.add_text(MARKED_AS, mark)
+    sheet.save(buffer, "PNG", pnginfo=notes)
     return buffer.getvalue()
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_SHEETS = 100  # trials whose contact sheets are drawn, at about a second each
 MOST_ENDS = 6  # a published policy has dozens of operation ends; its samples show it better
 COLUMNS_A_BAND = 8
+PREVIEW_MARK = "augsearch preview"
 
 
 def preview_sheet(
@@ -57,7 +58,7 @@ def preview_sheet(
         for number, setting in enumerate(drawn, 1)
     ]
     bands = [*_bands(dataset, picks, groups), *_bands(dataset, picks, [samples])]
-    return draw_sheet(bands, _row_names(dataset, picks), footers)
+    return draw_sheet(bands, _row_names(dataset, picks), footers, mark=PREVIEW_MARK)
 
 
 def extreme_columns(dataset: Dataset, picks: np.ndarray, space: Space) -> list[list[SheetColumn]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from data.dataset import open_dataset
 from data.errors import UserError
-from data.files import check_target, make_folder, read_regular
+from data.files import make_folder, read_regular
 from data.messages import escaped, first_of
 from data.own_code import is_given
 from data.scratch import scratch_folder
@@ -37,6 +37,7 @@ from search.verification.bundle_file import (
     most_bytes,
     write_bundle,
 )
+from search.verification.bundle_target import need_answers_kept, need_bundle_target
 from search.verification.comparison import Difference
 from search.verification.reopening import scratch_resources, with_own_cache
 from search.verification.student_answers import ANSWERS, answers_text, parse_answers, read_answers
@@ -71,13 +72,15 @@ def make_bundle(run_dir: Path, student: str, out: Path, answers: Path | None = N
         student = check_student(student.strip())
     except ValueError as error:
         raise UserError(f"--student {error}") from error
-    check_target(out)
+    before = need_bundle_target(out)
     run = open_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(
             f"{run_dir} holds a search that did not finish; run it to its end, then bundle it"
         )
     written = {} if answers is None else {ANSWERS: read_answers(answers)}
+    answered = parse_answers(written[ANSWERS]) if written else None
+    need_answers_kept(out, before, answered or {})
     files = {JOURNAL: (run_dir / JOURNAL).read_bytes(), **written}
     for record in run.state.records:
         if record.predictions_file:
@@ -97,7 +100,7 @@ def make_bundle(run_dir: Path, student: str, out: Path, answers: Path | None = N
         search_id=manifest.search_id,
         sha256=hash_of(out.read_bytes()).sha256,
         num_files=len(files) + 1,
-        answers=answers_text(parse_answers(written[ANSWERS]) if written else None),
+        answers=answers_text(answered),
     )
 
 

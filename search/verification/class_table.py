@@ -5,12 +5,13 @@ for the separator.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import check_target, write_atomically
+from data.files import write_atomically
 from data.messages import escaped, first_of
+from search.journal.targets import FileKind, first_bytes, need_target
 from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
 from search.verification.submission import Copy
@@ -24,7 +25,7 @@ def check_table(path: Path, many: bool) -> None:
     """Raises UserError where the table could not be written, before anything is graded."""
     if not many:
         raise UserError("--csv is a table of many bundles; say --many and name their folder")
-    check_target(path, "--csv")
+    need_target(path, CLASS_TABLE, "--csv")
     if not path.absolute().parent.is_dir():
         raise UserError(f"--csv: the folder of {escaped(str(path))} does not exist; create it")
 
@@ -38,11 +39,18 @@ def class_csv(grades: Grades) -> str:
     """A row per bundle, as csv. It begins with the sign by which spreadsheets know UTF-8."""
     questions = sorted({n for each in grades.grades for n in _written(each)}, key=int)
     rows = [_row(each, grades, questions) for each in grades.grades]
+    return _lines([_headings(questions), *([safe_cell(cell) for cell in row] for row in rows)])
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> str:
     to = io.StringIO()
-    writer = csv.writer(to, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerow(_headings(questions))
-    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+    csv.writer(to, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
     return "\ufeff" + to.getvalue()
+
+
+def _is_table(path: Path) -> bool:
+    """As this program wrote it: a spreadsheet that saved it wrote other quotes, and maybe marks."""
+    return first_bytes(path).startswith(_lines([_headings(())]).rstrip("\n").encode())
 
 
 def safe_cell(cell: str | float | None) -> str:
@@ -81,3 +89,6 @@ def _shared(copy: Copy, file: str) -> str:
 
 def _written(grade: Grade) -> dict[str, str]:
     return (grade.submission.written if grade.submission else None) or {}
+
+
+CLASS_TABLE = FileKind("a class table", (".csv",), _is_table)

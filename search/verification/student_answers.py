@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
-from data.files import check_target, read_regular, write_atomically
+from data.files import read_regular, write_atomically
 from data.listing import reason_of
 from data.messages import escaped
+from search.journal.targets import FileKind, first_bytes, need_target
 
 ANSWERS = "answers.txt"
 MOST_ANSWERS_BYTES, MOST_NOTEBOOK_BYTES, MOST_QUESTIONS = 1 << 16, 1 << 27, 50
@@ -75,7 +76,7 @@ def fill_answers(notebook: Path, to: Path) -> str:
     Raises UserError where the notebook cannot be read, has no box, or has a question twice,
     StorageError where the disk refuses.
     """
-    check_target(to)
+    need_target(to, STUDENT_ANSWERS, "ANSWERS")
     try:
         cells = json.loads(read_regular(notebook, MOST_NOTEBOOK_BYTES))["cells"]
         boxes = [box for cell in cells if cell["cell_type"] == "markdown" for box in _boxes(cell)]
@@ -89,6 +90,12 @@ def fill_answers(notebook: Path, to: Path) -> str:
         ) from error
     write_atomically(to, content, "the answers")
     return f"{escaped(to.name)}: {answers_text(found)}"
+
+
+def _is_answers(path: Path) -> bool:
+    """However an editor ended its lines."""
+    content = first_bytes(path).decode(errors="replace").removeprefix("\ufeff")
+    return any(_HEADING.fullmatch(line.strip()) for line in content.splitlines())
 
 
 def answers_text(answers: Mapping[str, str] | None) -> str:
@@ -128,3 +135,6 @@ def _printed(sign: str) -> str:
     if unicodedata.category(sign) == "Zs":
         return " "
     return sign if sign.isprintable() else ""
+
+
+STUDENT_ANSWERS = FileKind("a file of answers", (".txt",), _is_answers)
