@@ -5,6 +5,7 @@ classes, and follows from itself. Raises UserError where not.
 from collections.abc import Iterable
 
 from data.augmentations import AUGMENTATIONS
+from search.driver.range_checks import check_difference, check_metrics, check_ranges
 from search.driver.search_so_far import (
     LARGEST_COUNT,
     METRICS,
@@ -21,6 +22,9 @@ from search.journal.journal_file import Event
 
 def check_evidence(so_far: SearchSoFar, event: Event) -> None:
     found = Evidence.model_validate(event["evidence"])
+    check_ranges(found)
+    for name in ("null_floor", "null_floor_mean", "optimism"):
+        check_difference(name, getattr(found, name), so_far.config.evaluation.objective)
     for number in (found.best_trial, *found.trained.values(), *found.sources.values()):
         so_far.need_trial(number)
     if found.claims is not None:
@@ -79,6 +83,10 @@ def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
 
 def check_test(so_far: SearchSoFar, event: Event) -> None:
     found = TestResult.model_validate(event["test"])
+    check_ranges(found)
+    for which in ("none", "chosen"):
+        if (scored := getattr(found, which)) is not None:
+            check_metrics(f"{which}.metrics", scored.metrics)
     num_classes = len(so_far.opened.dataset.class_names)
     need(
         0 <= found.num_images <= MOST_SCORED and 1 <= found.looks <= LARGEST_COUNT,
@@ -102,5 +110,7 @@ def check_test(so_far: SearchSoFar, event: Event) -> None:
 
 
 def check_leak(so_far: SearchSoFar, event: Event) -> None:
-    for score in LeakDemo.model_validate(event["leak"]).scores:
+    found = LeakDemo.model_validate(event["leak"])
+    check_ranges(found)
+    for score in found.scores:
         so_far.need_trial(score.trial)

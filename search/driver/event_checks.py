@@ -13,6 +13,7 @@ from data.errors import UserError
 from data.messages import escaped
 from search.driver.conclusion_checks import check_evidence, check_leak, check_test
 from search.driver.experiment_file import parse_config
+from search.driver.order_checks import SittingOrder
 from search.driver.prepare import backbones_of
 from search.driver.search_so_far import LARGEST_COUNT, MOST_SCORED, SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told, spelled
@@ -37,20 +38,20 @@ def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> No
                 f"the journal holds {counts[kind]} `{kind}` events; at most {most} are read"
             )
     _check_repeats(events)
-    so_far = SearchSoFar()
+    so_far, order = SearchSoFar(), SittingOrder()
     for number, event in enumerate(events):
         if (event["type"] == "opened") != (number == 0):
             raise JournalError(
                 f"{place_of(event)}: a journal begins with `opened`, and has it once"
             )
-        check = _CHECKS.get(event["type"])
-        if check is not None:
-            try:
+        try:
+            if (check := _CHECKS.get(event["type"])) is not None:
                 check(so_far, event)
-            except UserError as error:
-                raise JournalError(
-                    f"{place_of(event)}: {' '.join(escaped(str(error)).split())[:400]}"
-                ) from error
+            order.check(event, so_far)
+        except UserError as error:
+            raise JournalError(
+                f"{place_of(event)}: {' '.join(escaped(str(error)).split())[:400]}"
+            ) from error
 
 
 def _check_repeats(events: Sequence[Event]) -> None:

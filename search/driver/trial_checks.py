@@ -2,6 +2,12 @@
 
 import json
 
+from search.driver.range_checks import (
+    check_difference,
+    check_ranges,
+    check_result_ranges,
+    need_range,
+)
 from search.driver.search_so_far import (
     LARGEST_COUNT,
     METRICS,
@@ -12,7 +18,6 @@ from search.driver.search_so_far import (
     need_augmentation,
     need_value,
 )
-from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord, TrialResult
 from search.journal.events import LATEST, Retried, Told
 from search.journal.journal_file import Event
@@ -105,10 +110,16 @@ def check_told(so_far: SearchSoFar, event: Event) -> None:
         trained == (told.predictions_file is not None),
         "a trial has predictions where it was trained and completed, and only there",
     )
-    _check_result(result, so_far.config)
+    _check_result(result)
+    check_result_ranges(record, result)
+    check_ranges(told.effect)
+    if told.effect is not None:
+        check_difference("effect.delta", told.effect.delta, so_far.config.evaluation.objective)
+    images = sum(map(sum, so_far.opened.dataset.counts.values()))
+    need_range("num_independent", result.num_independent, 0, images)
 
 
-def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
+def _check_result(result: TrialResult) -> None:
     epochs = (*result.best_epochs, *result.head_best_epochs)
     need(
         len(epochs) <= 2 * 100 * 1000 and all(1 <= each <= MOST_EPOCHS for each in epochs),
@@ -130,9 +141,6 @@ def _check_result(result: TrialResult, config: ExperimentConfig) -> None:
         and all(each.epoch <= MOST_EPOCHS for each in result.lost),
         "lost holds no networks of the trial, or half of them",
     )
-    if result.timing is not None:
-        times = result.timing.model_dump().values()
-        need(all(0 <= each <= LATEST for each in times), "timing holds no durations")
     if result.curve is not None:
         lengths = {len(values) for values in result.curve.values.values()}
         need(

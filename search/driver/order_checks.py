@@ -1,0 +1,95 @@
+"""Whether events follow one another as a search writes them, one sitting after the other: opened or
+resumed, prepared, its phases in order, and an end, which may come at any moment.
+"""
+
+from collections.abc import Sequence
+
+from search.driver.search_so_far import SearchSoFar, need
+from search.experiment.trial import Kind, TrialRecord
+from search.journal.journal_file import Event
+
+PREPARE = "prepare"
+PHASE_OF_KIND: dict[Kind, str] = {
+    "control": "controls",
+    "trial": "search",
+    "confirm": "confirm",
+    "ablation": "confirm",
+    "test": "test",
+    "leak": "leak",
+}
+ORDER = tuple(dict.fromkeys(PHASE_OF_KIND.values()))  # of phases
+PHASE_OF_EVENT = {"cut": "search", "test": "test", "leak": "leak"}
+WITH_EVIDENCE = ("search", "confirm")
+CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
+AT_ONCE = ("phase", *CLOSING)
+UNDER_WAY = ("asked", "told", "cut", "evidence", "test", "leak", "phase", *CLOSING)
+# What may come after each type; the first event has nothing before it.
+NEXT: dict[str, tuple[str, ...]] = {
+    "": ("opened",),
+    "opened": AT_ONCE,
+    "resumed": ("retried", *AT_ONCE),
+    "retried": AT_ONCE,
+    "asked": UNDER_WAY,
+    "told": UNDER_WAY,
+    "cut": UNDER_WAY,
+    "evidence": UNDER_WAY,
+    "test": AT_ONCE,
+    "leak": AT_ONCE,
+    "phase": ("finished", *UNDER_WAY),
+    "stopped": ("resumed",),
+    "finished": ("shown", "resumed"),
+    "shown": ("shown", "resumed"),
+}
+
+
+class SittingOrder:
+    """Where the events have come to. at: the place in `ORDER` of the phase under way or ended last
+    in this sitting; closed: of the one ended last. Before the first, -1."""
+
+    def __init__(self) -> None:
+        self._before, self._at, self._closed = "", -1, -1
+
+    def check(self, event: Event, so_far: SearchSoFar) -> None:
+        """Raises UserError where no search writes the event after those before it. so_far: of what
+        was said by then, in this event too."""
+        kind, before = event["type"], self._before
+        after = f"after `{before}`" if before else "at the beginning"
+        need(kind in NEXT[before], f"no search writes it {after}")
+        if before == "evidence" and not so_far.config.search.looks:  # which come in between
+            need(kind in AT_ONCE, f"no search writes it {after}")
+        if kind in ("opened", "resumed"):
+            self._at = self._closed = -1
+        elif kind == "phase":
+            self._check_phase(event["phase"])
+        elif kind == "evidence":
+            self._need_open(WITH_EVIDENCE[-1])
+        elif kind in ("asked", "told", *PHASE_OF_EVENT):
+            self._enter(_phase_of(event, so_far.records))
+        self._before = kind
+
+    def _enter(self, phase: str) -> None:
+        self._need_open(phase)
+        self._at = ORDER.index(phase)
+
+    def _need_open(self, phase: str) -> None:
+        is_open = self._closed < ORDER.index(phase) >= self._at
+        need(is_open, f"it is of the phase {phase}, which was over by then")
+
+    def _check_phase(self, name: str) -> None:
+        """A phase in which nothing happened is not written down."""
+        begins = self._before in ("opened", "resumed", "retried")
+        need(begins == (name == PREPARE), f"the phase {name[:40]} does not end here")
+        if not begins:
+            due = WITH_EVIDENCE if self._before == "evidence" else ORDER[self._at : self._at + 1]
+            need(
+                self._before != "phase" and name in due, f"the phase {name[:40]} does not end here"
+            )
+            self._enter(name)
+            self._closed = self._at
+
+
+def _phase_of(event: Event, records: Sequence[TrialRecord]) -> str:
+    if event["type"] in PHASE_OF_EVENT:
+        return PHASE_OF_EVENT[event["type"]]
+    number = event["trial"] if event["type"] == "told" else event["record"]["trial"]
+    return PHASE_OF_KIND[records[number].kind]
