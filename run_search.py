@@ -9,9 +9,20 @@ import faulthandler
 import os
 import sys
 
-if __name__ == "__main__":  # until `end_at_signals`, so that none becomes a traceback
-    for number in (_signal.SIGINT, _signal.SIGTERM):
-        _signal.signal(number, lambda n, _: os._exit(75 if sys.argv[1:2] == ["run"] else 128 + n))
+if __name__ == "__main__":  # until `end_at_signals`, which does the same, so none is a traceback
+
+    def end_early(number: int, _: object) -> None:
+        try:
+            os.write(2, b"interrupted\n")
+            if "--json" in sys.argv:
+                os.write(1, b'{"error": "interrupted"}\n')
+        finally:  # nobody may be there to read it
+            os._exit(75 if sys.argv[1:2] == ["run"] else 128 + number)
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        asked = getattr(_signal, name, None)  # Windows has no SIGHUP, and nohup ignores it
+        if asked is not None and (name != "SIGHUP" or _signal.getsignal(asked) == _signal.SIG_DFL):
+            _signal.signal(asked, end_early)
 
 from search.commands.signals import end_at_signals, stop_signals
 from search.commands.streams import guard_streams, status_of

@@ -7,6 +7,7 @@ What the numbers of the images mean is `bit_depth`, what labels mean `array_labe
 import bisect
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -92,6 +93,7 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
                 )
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
+                _refuse_repeats([str(name).lower() for name in arrays], where)
                 return {str(name).lower(): arrays[name] for name in arrays}
     except UserError:
         raise
@@ -111,6 +113,16 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
                 "text, as labels.astype(str)"
             )
         raise UserError(f"{where} cannot be read as an .npz: {reason}") from error
+
+
+def _refuse_repeats(names: Sequence[str], where: str) -> None:
+    """Raises UserError where two arrays have one name: which of them is meant, nobody can say."""
+    twice = [escaped(name) for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"{where} holds two arrays called {first_of(twice)} (in lower case); save each array "
+            "once, under its own name"
+        )
 
 
 def _parts(arrays: Mapping[str, np.ndarray], where: str) -> list[_Part]:

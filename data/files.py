@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import UserError
-from data.messages import escaped
+from data.messages import short
 from data.scratch import still_written
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -76,7 +76,7 @@ def storage_error(error: OSError, what: str, path: Path, kept: str) -> StorageEr
     code = error.errno or errno.EIO
     cause, advice = _CAUSES.get(code, (os.strerror(code).lower(), "mend that"))
     text = (
-        f"cannot write {what} ({path}): {cause}. Kept: {kept}. "
+        f"cannot write {what} ({short(str(path))}): {cause}. Kept: {kept}. "
         f"What to do: {advice}, then run the same command again."
     )
     return StorageError(code, text.replace("\n", " "), str(path))
@@ -94,7 +94,7 @@ def check_target(path: Path, option: str = "--out") -> None:
     link, a folder, a device or a FIFO."""
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise UserError(
-            f"{option}: {escaped(str(path))} is a folder, a link, a device or a FIFO; allowed: a "
+            f"{option}: {short(str(path))} is a folder, a link, a device or a FIFO; allowed: a "
             "new name, or a regular file to replace"
         )
 

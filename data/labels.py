@@ -41,6 +41,8 @@ MISSING_LABELS = frozenset(
     | {"None", "NULL", "Null", "null", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 )
 NO_LABEL = "no label"
+# Of these alone a name is none: people write them into a cell that they leave blank.
+BLANKS = frozenset("-\u2013\u2014\u2212?.\u2026_*~#!/\\|'\"`,;: ")
 # Letters of Greek and Cyrillic that look like Latin ones, in case-folded form.
 _LOOKS = str.maketrans("аеорсухіјѕԁһԛԝвкмнтгαορνικτυχ", "aeopcyxijsdhqwbkmhtraopviktux")
 _ESCAPE = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|[nrt])")
@@ -200,6 +202,7 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
             lambda name: (
                 (name == "-1" and not _are_signs(sizes))
                 or name.strip().casefold() in {each.casefold() for each in MISSING_LABELS}
+                or _is_mark(name, sizes)
             ),
             "which is how a missing label may be written: leave these images out if they have none",
         ),
@@ -215,6 +218,14 @@ def _odd_names(class_names: Iterable[str], sizes: dict[str, int]) -> list[str]:
         for is_such, why in kinds
         if is_such(name)
     ]
+
+
+def _is_mark(name: str, names: Iterable[str]) -> bool:
+    """Whether a name is nothing but marks that stand for a blank (-, ?, ..., n.a.); + and - as the
+    two classes are not."""
+    read = _read(name).strip()
+    is_mark = bool(read) and set(read) <= BLANKS and set(names) != {"+", "-"}
+    return is_mark or read.casefold().rstrip(".") in ("n.a", "n.d")
 
 
 def _are_signs(names: Iterable[str]) -> bool:

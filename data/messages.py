@@ -6,11 +6,13 @@ Knows nothing of images or files; the sentences themselves are written where the
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 FIRST = 10
 LONGEST_VALUE = 80
 LONGEST_SHOWN = 200
+_LONG_WORD = re.compile(r"\S{400,}")
 
 
 def escaped(name: str) -> str:
@@ -29,6 +31,11 @@ def escaped(name: str) -> str:
 def short(name: str) -> str:
     """The name on one line, cut where it is longer than a line of a message should be."""
     return escaped(name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…")
+
+
+def with_short_words(text: str) -> str:
+    """The text with each word cut that no file system takes for a name and no reader reads."""
+    return _LONG_WORD.sub(lambda found: f"{found[0][:LONGEST_SHOWN]}…", text)
 
 
 def literal(value: object) -> str:

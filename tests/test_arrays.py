@@ -1,5 +1,6 @@
 """Arrays as people save them, and scikit-learn's digits."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def test_images_and_labels_are_read(tmp_path: Path) -> None:
     assert listing.labels.tolist() == [1, 0, 1, 0]
     assert listing.draw == Split()
     assert all(np.array_equal(listing.read(position), IMAGES[position]) for position in range(4))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")  # of writing it
+@pytest.mark.parametrize("second", ["labels.npy", "Labels.npy"])
+def test_an_array_that_is_there_twice_is_refused(second: str, tmp_path: Path) -> None:
+    config = arrays_config(tmp_path, images=IMAGES, labels=LABELS)
+    with zipfile.ZipFile(str(config.path), "a") as archive:
+        archive.writestr(second, archive.read("labels.npy"))
+    with pytest.raises(UserError, match="holds two arrays called labels"):
+        list_images(config, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from search.verification.bundle import make_bundle
 from search.verification.bundle_file import SHEET, is_known, read_bundle
 from search.verification.grading import Extent, grade, grade_many
 from search.verification.packing import MANIFEST
-from search.verification.verification_text import describe_grade, describe_grades
+from search.verification.verification_text import _narrow, describe_grade, describe_grades
 
 UNTRAINED = Extent(train=False)
 
@@ -139,7 +139,8 @@ def test_a_resealed_journal_contradicts_its_predictions_and_must_have_finished(
     events = events_in(files)
     told = next(e for e in events if e["type"] == "told" and e["trial"] == 3)
     told["result"]["score"] = told["result"]["metrics"]["accuracy"] = 0.99
-    files["journal.jsonl"] = sealed_journal([e for e in events if e["type"] != "finished"])
+    unfinished = [e for e in events if e["type"] not in ("finished", "shown")]
+    files["journal.jsonl"] = sealed_journal(unfinished)
     graded = grade(resealed(tmp_path / "x.zip", files), UNTRAINED)
     assert {"trial 3: metrics: accuracy", "trials.csv", "journal.jsonl"} <= set(where(graded))
     assert any("the search did not finish" in each.what for each in graded.differences)
@@ -247,7 +248,8 @@ def test_a_name_that_does_not_print_is_refused(
 
 def test_an_unfinished_search_is_not_handed_in(finished_run: Path, tmp_path: Path) -> None:
     run_dir = Path(shutil.copytree(finished_run, tmp_path / "run"))
-    events = [event for event in read(run_dir / "journal.jsonl")[0] if event["type"] != "finished"]
+    over = ("finished", "shown")
+    events = [event for event in read(run_dir / "journal.jsonl")[0] if event["type"] not in over]
     (run_dir / "journal.jsonl").write_bytes(sealed_journal(events))
     with pytest.raises(UserError, match="did not finish"):
         make_bundle(run_dir, "Anna", tmp_path / "x.zip")
@@ -369,6 +371,15 @@ def test_a_bundle_that_could_not_be_checked_shows_whose_it_is_and_its_copies(
     assert anna.startswith("Anna Nowak  anna.zip  ")
     assert anna.endswith("not checked  say where the pictures are with --data")
     assert copy.startswith("COPY: Ben (ben.zip) and Anna Nowak (anna.zip): ")
+
+
+def test_the_table_of_a_class_counts_answers_and_is_cut_after_a_number() -> None:
+    def cell(text: str) -> str:
+        return _narrow("answers", text)
+
+    assert cell("8 answered, empty: 7, 8, 10, 11") == "8 answered, empty: 7, 8, 10, 11"
+    many = cell(f"0 answered, empty: {', '.join(map(str, range(1, 51)))}")
+    assert many == "0 answered, empty: 1, 2, 3, 4, 5, 6, …"
 
 
 @pytest.mark.parametrize("is_listed", [True, False])

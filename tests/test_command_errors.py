@@ -93,3 +93,27 @@ def test_code_that_an_experiment_does_not_name_cannot_have_changed(tmp_path: Pat
     note, *_, error = result.stderr.splitlines()
     assert note == "note: --code-changed is not needed: the experiment names no code of your own"
     assert error.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["check", "x.yaml", "--set", "a\nb=1"],
+        ["check", "x.yaml", "--set", "name.a\nb=1"],
+        ["check", "x.yaml", "--set", "a\nb=: {"],
+        ["check", "x.yaml", "--set", "seed.a\nb.c=1"],
+        ["run", "x.yaml", "--run-dir", "x" * 3000],
+        ["bundle", "x", "--student", "A", "--out", "y" * 3000 + ".zip"],
+        ["preview", "x.yaml", "--out", "y" * 3000 + ".png"],
+        *([command, "x" * 3000] for command in ("verify", "report", "run", "sync", "init")),
+    ],
+)
+def test_what_was_named_is_told_on_one_line_of_a_length_to_read(
+    options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.yaml").write_text("dataset: {source: digits}\naugmentation: {rotation_range: 3}")
+    result = CliRunner().invoke(app, options)
+    assert result.exit_code == BAD_INPUT
+    (line,) = result.stderr.splitlines()
+    assert len(line) < 1000

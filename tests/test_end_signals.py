@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from search.commands.signals import INTERRUPTED_WORD, WORD_IN_JSON
+
 ROOT = Path(__file__).parents[1]
 CODE = f"""
 import contextlib, hashlib, sys, tempfile
@@ -100,6 +102,43 @@ def test_where_json_was_asked_for_the_error_is_json(tmp_path: Path) -> None:
 
 def test_a_search_that_has_not_begun_is_to_be_run_again(tmp_path: Path) -> None:
     assert ended_by(signal.SIGTERM, tmp_path, "run") == (75, "", "interrupted\n")
+
+
+# The real program, which is still at its first import of its own.
+EARLY = """
+import runpy, sys, time
+
+class Slow:
+    def find_spec(self, name, *_):
+        if name == "search":
+            print("ready", flush=True)
+            time.sleep(30)
+
+sys.meta_path.insert(0, Slow())
+runpy.run_path("run_search.py", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("command", ["run", "verify"])
+def test_it_may_come_before_anything_is_imported(number: int, command: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", EARLY, command, "x", "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=20)
+    status = 75 if command == "run" else 128 + number
+    assert (process.returncode, out, errors) == (
+        status,
+        f"{WORD_IN_JSON}\n",
+        f"{INTERRUPTED_WORD}\n",
+    )
 
 
 @pytest.mark.slow

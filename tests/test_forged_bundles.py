@@ -57,7 +57,9 @@ def forged_run(
     environment = {**run.opened.environment, **({"processor": machine} if machine else {})}
     opened = run.opened.model_copy(update={"environment": environment})
     state = run.state.model_copy(update={"records": records, "opened": opened})
-    events = [*rehearse(prepared, state, answers, folder), {"type": "finished", "time": 2.0}]
+    first, *later = rehearse(prepared, state, answers, folder)
+    began = {"type": "phase", "phase": "prepare", "seconds": 1.0, "time": first["time"]}
+    events = [first, began, *later, {"type": "finished", "time": 2.0}]
     (folder / "journal.jsonl").write_bytes(sealed_journal(events))
     return events
 

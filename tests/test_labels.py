@@ -122,6 +122,10 @@ def test_a_class_that_may_stand_for_no_label_or_a_split_is_questioned() -> None:
     assert "which is how a missing label may be written" in said("-1", "0")
     assert "which is how a missing label may be written" in said("-1", "0", "1")
     assert "which is how a missing label may be written" in said("-1", "0", "1", "2")
+    for blank in ("-", "?", "--", "...", "\u2014", "N.A.", "_"):
+        assert f"a class is called '{blank}' (3 images), which is how a" in said(blank, "a", "b")
+    assert "how a missing label may be written" not in said("+", "-")
+    assert "how a missing label may be written" not in said("C#", "C++", "\u733f", "a?")
     assert "a class is called 'test' (3 images), which is the name of a split" in said(
         "test", "car"
     )

@@ -181,6 +181,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     and the like that the system refuses."""
     from data.errors import UserError
     from data.files import StorageError
+    from data.messages import with_short_words
     from search.execution.failures import exit_text, is_lack
     from search.experiment.secrets import redacted
 
@@ -211,7 +212,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         )
     else:
         return
-    reason = redacted(reason)
+    reason = with_short_words(redacted(reason))
     if as_json:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from data.errors import UserError
 from data.files import named_path
 from data.listing import reason_of
-from data.messages import literal
+from data.messages import literal, short
 from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
 from data.sources import SOURCES
 from data.transforms import import_first
@@ -200,17 +200,17 @@ def _absolute(base: Path, value: str, where: str) -> str:
 def _apply_override(data: dict, override: str) -> bool:
     key, separator, text = override.partition("=")
     if not separator or not all(key.split(".")):
-        raise UserError(f"--set received {shown_override(override)!r}; write a.b=value")
+        raise UserError(f"--set received {short(shown_override(override))!r}; write a.b=value")
     *parents, last = key.split(".")
     place = data
     for parent in parents:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise UserError(
-                f"--set received {shown_override(override)!r}, but {parent} is a value, not a "
-                "section"
+                f"--set received {short(shown_override(override))!r}, but {short(parent)} is a "
+                "value, not a section"
             )
-    place[last] = parse_yaml(text, f"--set {key}")
+    place[last] = parse_yaml(text, f"--set {short(key)}")
     return True
 
 

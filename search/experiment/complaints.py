@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from data.messages import did_you_mean, literal
+from data.messages import did_you_mean, literal, short
 from data.value_forms import is_number
 from search.experiment.dimensions import SEARCHED_TITLE
 from search.experiment.secrets import redacted, shown_uri
@@ -43,7 +43,8 @@ def complaint(model: type[BaseModel], item: Any, data: Any) -> str:
     path = _known(model, item["loc"])
     if not path and item["type"] == "json_invalid":  # the one way in which plain data is no JSON
         return TOO_DEEP
-    where = ".".join(map(str, item["loc"] if item["type"] == "extra_forbidden" else path))
+    named = item["loc"] if item["type"] == "extra_forbidden" else path
+    where = short(".".join(map(str, named)))
     if item["type"] == "extra_forbidden":
         return f"{where}: unknown key{_nearest(model, item['loc'])}"
     if item["type"] == "missing":

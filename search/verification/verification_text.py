@@ -19,7 +19,7 @@ HEADINGS = (
     *("verified", "differences"),
 )
 # Signs of a cell. What tells a difference may stand in its middle: the last column has the room.
-LONGEST_CELL, WIDTHS = 300, {"best": BEST_WIDTH, "delta": 40, "differences": 400}
+LONGEST_CELL, WIDTHS = 300, {"best": BEST_WIDTH, "delta": 40, "answers": 40, "differences": 400}
 WITHIN_TOLERANCE = "the same within what another machine may change"
 MOST_LISTED, MOST_NAMED = 20, 5
 
@@ -142,10 +142,7 @@ def _difference_lines(differences: Sequence[Difference], checked: str) -> list[s
 def describe_grades(grades: Grades) -> str:
     """A table, a line per bundle, then what is handed in under two names."""
     cells = [grade_cells(grade) for grade in grades.grades]
-    rows = [
-        HEADINGS,
-        *([shortened(text, WIDTHS.get(n, 28)) for n, text in row.items()] for row in cells),
-    ]
+    rows = [HEADINGS, *([_narrow(name, text) for name, text in row.items()] for row in cells)]
     widths = [max(cell_len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     lines = [
         "  ".join(set_cell_size(*each) for each in zip(row, widths, strict=True)).rstrip()
@@ -163,6 +160,15 @@ def describe_grades(grades: Grades) -> str:
         count = len(grades.others)
         lines.append(f"not graded, being no .zip, or hidden: {count} ({named}{more})")
     return "\n".join(lines)
+
+
+def _narrow(column: str, text: str) -> str:
+    """A cell of the terminal's table. Answers are counted first, and the rest is a list of numbers:
+    it is cut at its end, between two."""
+    width = WIDTHS.get(column, 28)
+    if column == "answers" and len(text) > width:
+        return f"{text[: width - 2].rpartition(',')[0]}, …"
+    return shortened(text, width)
 
 
 def _upright(name: str) -> str:
