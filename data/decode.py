@@ -163,7 +163,7 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         changes.append(MODE_NAMES.get(image.mode, image.mode))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
-        if rgba.getextrema()[3][0] < 255:  # else nothing shows through
+        if np.asarray(rgba)[..., 3].min() < 255:  # else nothing shows through
             changes.append("transparency laid on white")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image if image.mode == "RGB" else image.convert("RGB"), tuple(changes)
