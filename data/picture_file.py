@@ -19,9 +19,11 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
-from data.bit_depth import deep_values, is_negative, read_deep, tiff_size
+from data.deep_pixels import deep_values, is_negative, read_deep, tiff_size, tiff_tags
 from data.errors import BadImage
+from data.portable_map import map_header, map_samples
 
 # Pillow knows some forty formats, one of which starts Ghostscript; trust the ones people train on.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF", "PPM")
@@ -62,6 +64,9 @@ def open_picture(data: bytes, max_pixels: int) -> PictureFile:
     if not data:
         raise BadImage("empty file (0 bytes)")
     name = _format_of(data)
+    if name == "PPM" and (header := map_header(data)) is not None:
+        check_pixels(header.size, max_pixels)
+        return PictureFile(None, map_samples(data, header), header.changes, None)
     try:
         image, data = _open(name, data)
     except (SyntaxError, OSError):  # what Pillow raises for a kind of pixels it does not know
@@ -72,9 +77,11 @@ def open_picture(data: bytes, max_pixels: int) -> PictureFile:
     turn = UPRIGHT.get(_orientation(image))
     changes = _header_changes(image) + (("turned by EXIF",) if turn is not None else ())
     values = deep_values(image, data)
-    if name == "TIFF":  # which Pillow, and OpenCV too, turns when it reads the pixels
-        turn = None
-    return PictureFile(image, values, changes, turn, values is not None and is_negative(image))
+    if not isinstance(image, TiffImageFile):
+        return PictureFile(image, values, changes, turn)
+    # Which Pillow, and OpenCV too, turns when it reads the pixels.
+    is_inverted = values is not None and is_negative(image.tag_v2)
+    return PictureFile(image, values, changes, None, is_inverted)
 
 
 def is_named_as_picture(name: str) -> bool:
@@ -132,14 +139,15 @@ def _first_that_opens(
 def _foreign_tiff(data: bytes, max_pixels: int) -> PictureFile:
     """Floats and signed numbers in colour, and floats of 64 bits. Raises BadImage where OpenCV
     fails too."""
-    size = tiff_size(data)
+    tags = tiff_tags(data)
+    size = tiff_size(tags)
     check_pixels(size, max_pixels)
-    values = read_deep(data, size)
+    values = read_deep(data, size, tags)
     if values is None:
         raise BadImage(
             "a kind of TIFF that is not read; save it with 8 or 16 bits per channel, or as PNG"
         )
-    return PictureFile(None, values, (), None)
+    return PictureFile(None, values, (), None, is_negative(tags))
 
 
 def _orientation(image: ImageFile) -> int:
