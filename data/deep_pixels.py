@@ -22,6 +22,7 @@ BITS_PER_SAMPLE, PLANAR_CONFIGURATION, SEPARATE = 258, 284, 2
 WHITE_IS_ZERO = 0
 EXTRA_SAMPLES, UNSPECIFIED, MULTIPLIED = 338, 0, 1
 SAMPLE_FORMAT, SIGNED = 339, 2
+ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)
 PACKED = (10, 12, 14)  # bits, which OpenCV moves up to fill 16
 BIG_TIFF = (b"II+\0", b"MM\0+")  # whose header is of 16 bytes, and not of 8
 # JPEG 2000 (ITU T.800, A.5.1): how many channels, then three bytes each: bits less 1, and the sign.
@@ -93,11 +94,11 @@ def tiff_tags(data: bytes) -> Mapping[int, Any]:
 
 
 def tiff_size(tags: Mapping[int, Any]) -> tuple[int, int]:
-    """Width and height. Raises BadImage where the tags do not give them."""
+    """Width and height, turned upright as OpenCV does. Raises BadImage where the tags lack them."""
     width, height = tags.get(TiffImagePlugin.IMAGEWIDTH), tags.get(TiffImagePlugin.IMAGELENGTH)
     if not isinstance(width, int) or not isinstance(height, int):
         raise BadImage("damaged: the TIFF's directory is missing or cut off")
-    return width, height
+    return (height, width) if tags.get(ORIENTATION) in SIDEWAYS else (width, height)
 
 
 def _read_whole(image: ImageFile, data: bytes, tags: Mapping[int, Any]) -> np.ndarray:

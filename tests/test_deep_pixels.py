@@ -40,7 +40,7 @@ def tiff(
     **tags: int,
 ) -> bytes:
     """A TIFF of one strip. values: [16, 16] or [16, 16, channels]; tags: bits, compression, planes,
-    kind."""
+    turn."""
     channels = values.shape[2] if values.ndim == 3 else 1
     body = values.astype(values.dtype.newbyteorder(order)).tobytes() if body is None else body
     bits = tags.get("bits", 8 * values.dtype.itemsize)
@@ -51,7 +51,14 @@ def tiff(
         (258, [bits] * channels),
         (259, [tags.get("compression", 1)]),
     ]
-    fields += [(262, [meaning]), (273, [8]), (277, [channels]), (278, [16]), (279, [len(body)])]
+    fields += [
+        (262, [meaning]),
+        (273, [8]),
+        (274, [tags.get("turn", 1)]),
+        (277, [channels]),
+        (278, [16]),
+        (279, [len(body)]),
+    ]
     fields += [(284, [tags.get("planes", 1)])]
     fields += [] if extra is None else [(338, [extra])]
     fields += [(339, [kind] * channels)]
@@ -118,6 +125,22 @@ def test_zero_is_white_where_the_file_says_so(number_type: str) -> None:
         pixels = decode_image(data, 16, LIMIT).pixels
     assert (pixels[15] == 255).all()
     assert (pixels[0] < 10).all()
+
+
+@pytest.mark.parametrize(("turn", "lit"), [(1, "top"), (3, "bottom"), (6, "right"), (8, "left")])
+@pytest.mark.parametrize("number_type", ["u1", "u2", "u4", "f4"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiffs_of_every_depth_are_turned_once(
+    turn: int, lit: str, number_type: str, channels: int
+) -> None:
+    values = np.zeros((16, 16, channels), number_type)
+    values[:8] = 1 if number_type == "f4" else 255
+    data = tiff(values, RGB if channels == 3 else GREY, turn=turn)
+    with quiet_pillow():
+        grey = decode_image(data, 16, LIMIT).pixels[..., 0]
+    halves = {"top": grey[:6], "bottom": grey[-6:], "left": grey[:, :6], "right": grey[:, -6:]}
+    assert (halves[lit] > 250).all()
+    assert grey.mean() < 130
 
 
 @pytest.mark.parametrize(
