@@ -86,8 +86,8 @@ class DataNotes(_Frozen):
     `converted` by conversion ("grey", "turned by EXIF"); `scales` by kind of number; `duplicates`
     by (name, the first name it copies).
 
-    Duplicates are within one split, and kept. labels: sentences on what is odd about them. groups:
-    where the experiment names some.
+    Duplicates are within one split, and kept. labels: sentences on what is odd about them,
+    and about names. groups: where the experiment names some.
     """
 
     labels: tuple[str, ...] = ()
