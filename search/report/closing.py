@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
 from search.report.answer import answer, beside_answer, with_answer
