@@ -14,7 +14,7 @@ from data.errors import BadImage
 
 # Number, width, height and greatest value. Comments go to the end of their line and may stand
 # between all of them; one white space alone parts the header from samples that are bytes.
-GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+GAP = rb"(?:\s|#[^\r\n]*[\r\n])++"
 HEADER = re.compile(rb"P([2356])" + (GAP + rb"(\d{1,10})") * 3 + rb"(?:\s|#[^\r\n]*[\r\n])")
 COMMENT = re.compile(rb"#[^\r\n]*")
 DIGITS = re.compile(rb"[0-9\s]*")
