@@ -18,7 +18,15 @@ from search.driver.ending import cut_off
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import Heard, Prepared, check_model, prepare, resources_of, subject_of
+from search.driver.prepare import (
+    Heard,
+    Prepared,
+    check_model,
+    prepare,
+    resources_of,
+    saving_lines,
+    subject_of,
+)
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
@@ -121,10 +129,10 @@ def open_search(
     heard = Heard(on_images, progress.doing, progress.message, pause)
     prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared, pause)
-    unchanged = () if log.state.opened else unchanged_lines(prepared)
+    warned = () if log.state.opened else (*unchanged_lines(prepared), *saving_lines(prepared))
     pause()
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *unchanged, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
+    for line in (*notes, *warned, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)

@@ -208,6 +208,21 @@ def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) ->
     pause()
 
 
+def saving_lines(prepared: Prepared) -> tuple[str, ...]:
+    """A line where a model of the user's own cannot be kept as a file that loads without its code,
+    which is tried. Runs own code."""
+    from search.training.own_model import BUILD, BUILDING_SECONDS
+    from search.training.own_saving import why_no_file
+
+    size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
+    settings = prepared.space.corners()[0]
+    if settings.model.build is None:
+        return ()
+    call = partial(why_no_file, settings, num_classes, size)
+    why = watched(settings.model.build, call, BUILDING_SECONDS, BUILD)
+    return (why,) if why else ()
+
+
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:
     """Every pair of backbone and weights that a trial of the experiment may use."""
     space = config.space

@@ -183,12 +183,14 @@ _READ = {
 def whole_own_model(
     settings: Settings, size: int, num_classes: int, weights: HeadWeights
 ) -> "keras.Model":
-    """Raw uint8 images of any size in, class probabilities out."""
+    """Raw uint8 images of any size in, class probabilities out. weights: none leave it as it is
+    built."""
     import keras
 
     model, _ = build_own(settings.model, 0)
     outputs = outputs_of(model, str(settings.model.build), num_classes, size)
-    model.set_weights(list(weights))
+    if weights:
+        model.set_weights(list(weights))
     model.optimizer, model.compiled = None, False  # it is not trained on, and would be saved
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
     resized = keras.layers.Resizing(
