@@ -152,14 +152,17 @@ def prepare(
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     heard.pause()
     from data.dataset import open_dataset
-    from search.features.backbones import check_backbone
+    from search.features.backbones import check_backbone, try_backbone
     from search.training.modes import check_networks
 
     space = config.space
     build_oracle(config, space)
     heard.pause()
-    for backbone, weights in () if space.mode == "fit" else backbones_of(config):
-        check_backbone(backbone, weights, config.dataset.image_size)
+    networks = [] if space.mode == "fit" else backbones_of(config)
+    for try_it in (check_backbone, *([try_backbone] if begun_in is None else [])):
+        for backbone, weights in networks:
+            heard.pause()
+            try_it(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
     heard.pause()
     if config.execution.precision == "bfloat16" and begun_in is None:
