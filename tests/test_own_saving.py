@@ -65,9 +65,10 @@ def build(hp):
     return model
 """
 LAMBDA = "small(layers.Lambda(lambda pictures: pictures / 255))"
+SUBCLASS = "Net(10)"  # whose arithmetic takes the pictures as it is trained on them, float32
 WHY = {
     "small(layers.Rescaling(1 / 255))": "",
-    "Net(10)": "Object Net was created by passing",
+    SUBCLASS: "Object Net was created by passing",
     LAMBDA: "a `Lambda` layer",
     "small(Scale())": "Could not locate class 'Scale'",
     "small(Known())": "Could not locate class 'Known'",
@@ -111,6 +112,18 @@ def test_whether_it_loads_without_its_code_is_known_before_anything_is_trained(
     assert list(here.iterdir()) == [here / "net.py"]
 
 
+def test_a_model_that_runs_eagerly_alone_is_told_at_the_start(here: Path) -> None:
+    experiment = _experiment(here, "Eager(10)")
+    code = "\nclass Eager(Net):\n    def call(self, pictures):\n"
+    code += "        return super().call(pictures.numpy())\n"
+    (here / "net.py").write_text((here / "net.py").read_text() + code)
+    config = load_config(experiment)
+    with given(code_of(config)):
+        why = why_no_file(config.space.corners()[0], 10, 8)
+    assert "cannot be made one that takes raw pictures (" in why
+    assert "\n" not in why
+
+
 def test_what_keras_cannot_save_at_all_is_told_too(here: Path) -> None:
     config = load_config(_experiment(here, "small(Hides())"))
     with given(code_of(config)):
@@ -120,11 +133,11 @@ def test_what_keras_cannot_save_at_all_is_told_too(here: Path) -> None:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Heard]:
-    """A finished search of a model with a Lambda layer, begun in its folder."""
+    """A finished search of a model that Keras cannot save, begun in its folder."""
     folder, heard = tmp_path_factory.mktemp("searched"), Heard()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = load_config(_experiment(folder, LAMBDA))
+        config = load_config(_experiment(folder, SUBCLASS))
         assert sit(config, folder / "run", heard).outcome == "finished"
     return folder, heard
 
@@ -138,9 +151,10 @@ def test_a_search_says_it_at_its_start_and_keeps_the_weights(
     kept = folder / "run" / winner.WEIGHTS_FILE
     assert not (folder / "run" / winner.MODEL_FILE).exists()
     (here / "net.py").write_text((folder / "net.py").read_text())
-    config = load_config(_experiment(here, LAMBDA))
+    config = load_config(_experiment(here, SUBCLASS))
     with given(code_of(config)):
         model, _ = build_own(config.space.corners()[0].model, 5)
+        model(np.zeros((1, 8, 8, 3), np.float32))
     before = model.get_weights()[0]
     with pytest.warns(UserWarning, match="optimizer"):  # of which there is none in it
         model.load_weights(kept)
@@ -155,7 +169,7 @@ def test_predict_runs_the_code_that_it_is_given_and_no_other(
     asked = ["predict", str(folder / "run"), "a.png"]
     refused = CliRunner().invoke(app, asked)
     assert refused.exit_code == BAD_INPUT
-    assert "code of its author's, net.py (sha256" in refused.stderr
+    assert "needs its author's code, net.py (sha256" in refused.stderr
     assert "--run-code FILE with a copy that you have read" in refused.stderr
     edited = here / "edited.py"
     edited.write_text((folder / "net.py").read_text() + "\n")

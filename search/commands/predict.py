@@ -18,7 +18,7 @@ from data.errors import BadImage, UserError
 from data.files import read_regular
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, is_litter, reason_of
 from data.messages import escaped, literal
-from data.own_code import Code, given
+from data.own_code import Code, at_fault, given
 from data.settings import DatasetConfig
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE, rebuilt_winner
 from search.experiment.trial import Frozen
@@ -98,6 +98,16 @@ class LoadedWinner:
     class_names: tuple[str, ...]
     code: Code = ()
 
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """float32 [n, classes], of uint8 [n, s, s, 3]. Raises UserError for what its code does."""
+        with given(self.code):
+            try:
+                return np.asarray(self.model(pixels, training=False))
+            except Exception as error:
+                if not self.code:
+                    raise
+                raise at_fault(f"{self.code[0].name}:call", error) from error
+
 
 def load_winner(run_dir: Path, run_code: Path | None = None) -> LoadedWinner:
     """Nothing in the file is executed: Keras refuses what is not plain layers. With `run_code` a
@@ -175,8 +185,7 @@ def model_size(model: "keras.Model") -> int:
 
 def _answers(winner: LoadedWinner, images: list[NamedImage]) -> Iterator[Prediction | NamedImage]:
     pixels = [image.pixels for image in images if image.pixels is not None]
-    with given(winner.code):
-        rows = iter(np.asarray(winner.model(np.stack(pixels), training=False)) if pixels else ())
+    rows = iter(winner.probabilities(np.stack(pixels)) if pixels else ())
     for image in images:
         if image.pixels is None:
             yield image

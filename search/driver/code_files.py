@@ -158,8 +158,8 @@ def model_code(config: ExperimentConfig, place: Path | None) -> Code:
     digest = config.code.files[file]
     if place is None:
         raise UserError(
-            f"its model is made by code of its author's, {file} (sha256 {digest[:12]}), which is "
-            f"not run unless you say --run-code FILE with a copy that you have read"
+            f"the winning model needs its author's code, {file} (sha256 {digest[:12]}), which is "
+            "not run unless you say --run-code FILE with a copy that you have read"
         )
     return _found_at(place, {file: digest})
 

@@ -15,7 +15,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -210,7 +209,9 @@ def rebuilt_winner(run_dir: Path, place: Path | None) -> "tuple[keras.Model, Cod
         try:
             weights = load_head(heads)
             return _whole_model(record.spec.settings, size, num_classes, weights), code
-        except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        except UserError:
+            raise
+        except Exception as error:  # a damaged file, another model's, what own code raises
             text = in_a_line(error)
             raise UserError(f"{heads} does not fit its model ({text}); restore it") from error
 

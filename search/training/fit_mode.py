@@ -196,7 +196,7 @@ def whole_own_model(
     resized = keras.layers.Resizing(
         size, size, interpolation="bilinear", antialias=True, name="resize"
     )(images)
-    found = model(resized, training=False)
+    found = model(keras.ops.cast(resized, "float32"), training=False)  # as it was trained
     if outputs.kind == "binary":
         found = keras.ops.sigmoid(found) if outputs.logits else found
         found = keras.ops.concatenate([1 - found, found], axis=-1)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data.errors import UserError
 from data.files import is_storage_failure
 from data.own_code import at_fault, file_of
 from data.scratch import scratch_folder
@@ -26,7 +27,15 @@ def why_no_file(settings: Settings, num_classes: int, size: int) -> str:
     becomes of it then; "" where it can. Tried on a file of its own, before anything is spent. Runs
     own code."""
     name = str(settings.model.build)
-    whole = whole_own_model(settings, size, num_classes, ())
+    try:
+        whole = whole_own_model(settings, size, num_classes, ())
+    except UserError:
+        raise
+    except Exception as error:  # it runs as it is trained, and not as a part of another
+        return (
+            f"{BUILD}: {name}: its model cannot be made one that takes raw pictures "
+            f"({_told(name, error)}); none is kept, but for its weights in the folder heads"
+        )
     with scratch_folder("augsearch-model-") as folder:
         return saved(whole, name, folder / "model.keras", folder / "model.weights.h5")
 
