@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from data.likeness import look_grouped
 from search.driver.algorithms import budget_ladder
 from search.driver.cut_short import cut_by_plan
 from search.driver.ending import cut_off
@@ -129,10 +130,10 @@ def open_search(
     heard = Heard(on_images, progress.doing, progress.message, pause)
     prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared, pause)
-    warned = () if log.state.opened else (*unchanged_lines(prepared), *saving_lines(prepared))
+    fresh = () if log.state.opened else _warnings(prepared)
     pause()
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *warned, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
+    for line in (*notes, *fresh, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
@@ -141,6 +142,12 @@ def open_search(
     if not log.state.records:
         progress.doing("ready; the first trial takes longest, as all is loaded and compiled in it")
     return prepared
+
+
+def _warnings(prepared: Prepared) -> tuple[str, ...]:
+    """Of a search that begins. Runs own code."""
+    grouped = look_grouped(prepared.dataset)
+    return (*unchanged_lines(prepared), *saving_lines(prepared), *grouped)
 
 
 def _rungs(prepared: Prepared) -> list[str]:
