@@ -153,12 +153,14 @@ def _of_object(found: Any) -> Iterator[Part]:
         yield f"{values.dtype} {values.shape} {hashlib.sha256(values.tobytes()).hexdigest()}"
     elif callable(getattr(found, "get_config", None)):
         yield from _of_keras(found)
-    elif not _is_library(kind.__module__):
-        yield (_attributes(found),)
-    elif kind.__repr__ is object.__repr__:
+    elif not _is_library(kind.__module__) or "__repr__" not in _named_in(kind):
         yield (_attributes(found),)
     elif not ADDRESS.search(text := repr(found)):
         yield text
+
+
+def _named_in(kind: type) -> set[str]:
+    return {name for each in kind.__mro__[:-1] for name in vars(each)}
 
 
 def _attributes(found: Any) -> dict[str, Any]:

@@ -77,9 +77,9 @@ def continued(
     if edited and not code_changed:
         raise UserError(
             f"{', '.join(edited)} was edited since the search of {run_dir} began, and its trials "
-            f"would no longer be of one code{live_hint(edited)}. Restore it, choose another --run-dir, start anew with "
-            f"{FRESH}, or, where the edit changes no picture and no model, go on with "
-            "--code-changed"
+            f"would no longer be of one code{live_hint(edited)}. Restore it, "
+            f"choose another --run-dir, start anew with {FRESH}, or, where the edit "
+            "changes no picture and no model, go on with --code-changed"
         )
     hours = config.search.max_hours if may_set_hours(state, config) else begun.search.max_hours
     return begun.model_copy(

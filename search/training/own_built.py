@@ -3,13 +3,10 @@ that is an object and no file, whose source does not tell all."""
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data.live_values import ADDRESS
 from search.training.own_model import BUILD, called, hypermodel_of
-
-if TYPE_CHECKING:
-    import keras
 
 COUNTED = re.compile(r"(?<=[a-z])_\d+\b")  # names of layers go on counting in a session
 PLACES = {"module", "registered_name", "shared_object_id"}  # where a class stands, not what it is

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
+OwnModel = tuple["keras.Model", "keras_tuner.HyperParameters"]
 BUILD = "model.build"
 MOST_BUILDS = 40  # to find hyperparameters
 BUILDING_SECONDS = 600.0  # of all that is tried at the start: a build may download weights
@@ -133,7 +134,7 @@ def parameters_of(model: ModelSettings) -> "keras_tuner.HyperParameters":
     return found
 
 
-def build_own(model: ModelSettings, seed: int) -> "tuple[keras.Model, keras_tuner.HyperParameters]":
+def build_own(model: ModelSettings, seed: int) -> OwnModel:
     """The compiled model of a setting, its first weights drawn from the seed, and what it was built
     from. Raises UserError, with file and line, for what is wrong with it."""
     assert model.build is not None, "mode fit has a build function"
