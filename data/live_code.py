@@ -100,4 +100,6 @@ def _defined(found: Any) -> Any:
     """The function or the class where the source of an object stands."""
     while isinstance(found, partial | MethodType):
         found = found.func if isinstance(found, partial) else found.__func__
+    if not isinstance(found, FunctionType | type):
+        found = inspect.unwrap(found)
     return found if isinstance(found, FunctionType | type) else type(found)

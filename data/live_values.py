@@ -22,7 +22,15 @@ ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST_NESTED = 20
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...), range, slice, PurePath)
 # Of a class: what says where it stands, or is Python's own.
-UNTOLD = {"__module__", "__dict__", "__weakref__", "__doc__", "__firstlineno__", "_abc_impl"}
+UNTOLD = {
+    "__module__",
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__firstlineno__",
+    "__static_attributes__",
+    "_abc_impl",
+}
 _LIBRARIES = (*{sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")}, "<frozen")
 
 Part = str | tuple[Any]  # a text, or, alone in a tuple, an object that is told in its turn
@@ -62,6 +70,8 @@ def _parts(found: Any) -> Iterator[Part]:
         yield (found.__func__,)
     elif isinstance(found, property):
         yield (found.fget,)
+    elif hasattr(found, "__wrapped__") and not isinstance(found, type):  # as by lru_cache
+        yield (found.__wrapped__,)
     elif isinstance(found, ModuleType):
         yield from _of_module(found)
     elif isinstance(found, type):
@@ -147,16 +157,25 @@ def _is_library(module: str) -> bool:
 def _of_object(found: Any) -> Iterator[Part]:
     kind = type(found)
     yield (kind,)
-    array = getattr(found, "__array__", None)
-    if callable(array) and not isinstance(found, type):
-        values = array()
-        yield f"{values.dtype} {values.shape} {hashlib.sha256(values.tobytes()).hexdigest()}"
+    if callable(array := getattr(found, "__array__", None)):
+        yield from _of_array(array)
     elif callable(getattr(found, "get_config", None)):
         yield from _of_keras(found)
     elif not _is_library(kind.__module__) or "__repr__" not in _named_in(kind):
         yield (_attributes(found),)
     elif not ADDRESS.search(text := repr(found)):
         yield text
+
+
+def _of_array(array: Any) -> Iterator[Part]:
+    try:
+        values = array()
+    except Exception:  # a symbol of TensorFlow's has no values
+        return
+    if values.dtype.hasobject:
+        yield (values.tolist(),)
+    else:
+        yield f"{values.dtype} {values.shape} {hashlib.sha256(values.tobytes()).hexdigest()}"
 
 
 def _named_in(kind: type) -> set[str]:
@@ -179,7 +198,7 @@ def _of_keras(found: Any) -> Iterator[Part]:
         return
     try:
         settings = found.get_config()
-    except NotImplementedError:  # a layer of one's own without it
+    except Exception:  # whatever a layer of one's own raises that has none
         settings = {}
     yield ({key: value for key, value in settings.items() if key != "name"},)
     if not _is_library(type(found).__module__):

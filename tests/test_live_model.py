@@ -86,6 +86,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "attribute": by_attribute,
     "global": by_global,
     "array": lambda held: holding(np.array([held])),
+    "cached": lambda held: functools.lru_cache(holding(held)),
     "nested": lambda held: holding({"units": [held, {held}]}),
     "layer": lambda held: holding(keras.layers.Dense(held)),
     "object": lambda held: holding(Holding(held)),

@@ -37,7 +37,7 @@ def _settings(config: Any) -> str:
 
     try:
         found = keras.saving.serialize_keras_object(config())
-    except (NotImplementedError, TypeError, ValueError):  # a layer or a loss that cannot be saved
+    except Exception:  # whatever a layer or a loss of one's own raises that cannot be saved
         return "no settings"
     return json.dumps(_placeless(found), sort_keys=True, default=str)
 
