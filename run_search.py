@@ -64,7 +64,7 @@ def _main(
     gain is real."""
 
 
-@app.command("run")
+@app.command("run", cls=cli.Command)
 def _run(
     experiment: cli.ExperimentFile,
     run_dir: cli.RunDir = None,
@@ -85,6 +85,8 @@ def _run(
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
+        if code_changed and not config.code.files:
+            cli.say("note: --code-changed is not needed: the experiment names no code of your own")
         options = SessionOptions(fresh, inline, demo_leak, stop, code_changed)
         progress = Progress()
         try:
@@ -98,7 +100,7 @@ def _run(
     raise typer.Exit(cli.STATUS_OF_OUTCOME[found.outcome])
 
 
-@app.command("init")
+@app.command("init", cls=cli.Command)
 def _init(
     images: cli.OwnImages,
     minutes: cli.Minutes = 30,
@@ -124,7 +126,7 @@ def _init(
         _run(made.path, as_json=as_json)
 
 
-@app.command("check")
+@app.command("check", cls=cli.Command)
 def _check(
     experiment: cli.ExperimentFile,
     overrides: cli.Overrides = [],  # noqa: B006
@@ -141,7 +143,7 @@ def _check(
         cli.show(as_json, plan.model_dump(mode="json"), describe_plan(plan))
 
 
-@app.command("preview")
+@app.command("preview", cls=cli.Command)
 def _preview(
     experiment: cli.ExperimentFile,
     out: cli.Sheet = None,
@@ -158,7 +160,7 @@ def _preview(
         cli.show(as_json, {"preview": str(path)}, str(path))
 
 
-@app.command("report")
+@app.command("report", cls=cli.Command)
 def _report(directory: cli.Directory, as_json: cli.AsJson = False) -> None:
     """Makes report.html, trials.csv and summary.json again from the journal."""
     with errors_as_status(as_json):
@@ -170,7 +172,7 @@ def _report(directory: cli.Directory, as_json: cli.AsJson = False) -> None:
         cli.show(as_json, {"report": path}, path)
 
 
-@app.command("verify")
+@app.command("verify", cls=cli.Command)
 def _verify(
     path: cli.Checked,
     trial: cli.TrialNumber = None,
@@ -199,7 +201,7 @@ def _verify(
     raise typer.Exit(DIFFERENT if found.differs else DONE if found.same else BAD_INPUT)
 
 
-@app.command("compare")
+@app.command("compare", cls=cli.Command)
 def _compare(first: cli.Directory, second: cli.OtherDirectory, as_json: cli.AsJson = False) -> None:
     """Compares two finished searches over the same images, out of fold and on the test set: modes,
     backbones, sizes of head."""
@@ -210,7 +212,7 @@ def _compare(first: cli.Directory, second: cli.OtherDirectory, as_json: cli.AsJs
         cli.show(as_json, found.model_dump(mode="json"), describe_comparison(found))
 
 
-@app.command("bundle")
+@app.command("bundle", cls=cli.Command)
 def _bundle(
     directory: cli.Directory,
     student: cli.Student,
@@ -227,7 +229,7 @@ def _bundle(
         cli.show(as_json, made.model_dump(mode="json"), f"{made.path}  sha256 {made.sha256}")
 
 
-@app.command("predict")
+@app.command("predict", cls=cli.Command)
 def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object per line."""
     failed = False
@@ -243,7 +245,7 @@ def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
     raise typer.Exit(BAD_INPUT if failed else DONE)
 
 
-@app.command("sync")
+@app.command("sync", cls=cli.Command)
 def _sync(
     directory: cli.Directory, uri: cli.TrackingUri = None, as_json: cli.AsJson = False
 ) -> None:
@@ -255,7 +257,7 @@ def _sync(
         cli.show(as_json, {"where": status.where, "sent": status.sent}, str(status))
 
 
-@app.command("export")
+@app.command("export", cls=cli.Command)
 def _export(
     directory: cli.Directory,
     to: cli.Target,
@@ -274,7 +276,7 @@ def _export(
         cli.show(as_json, asdict(exported), exported.code, newline=False)
 
 
-@app.command("import-idg")
+@app.command("import-idg", cls=cli.Command)
 def _import_idg(
     code: cli.CodeOption, out: cli.WrittenFile = None, data: cli.PhotoFolder = "photos"
 ) -> None:
@@ -290,7 +292,7 @@ def _import_idg(
         typer.echo(written, nl=out is not None)
 
 
-@app.command("schema")
+@app.command("schema", cls=cli.Command)
 def _schema() -> None:
     """Prints the JSON Schema of an experiment file."""
     import json

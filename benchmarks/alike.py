@@ -15,7 +15,7 @@ import numpy as np
 from search.experiment.answers import Predictions
 from search.verification.answer_prints import Reference, row_prints, seen_labels
 from search.verification.fingerprints import Fingerprint, marks_of_answers, marks_of_curves
-from search.verification.likeness import LEAST_BITS, Index
+from search.verification.likeness import LEAST_BITS, Index, proved
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,9 @@ def searches(kind: Kind, size: Class, seed: int) -> Iterator[list[Fingerprint]]:
 
 def strongest(kind: Kind, size: Class, seed: int) -> list[float]:
     """Bits by which each pair of students is held for a copy, where they are at all; honest all."""
-    index, found = Index(), []
+    index, found = Index(), list[float]()
     for student, prints in enumerate(searches(kind, size, seed)):
-        proved: dict[str, float] = {}
-        for each in prints:
-            other, _ = index.holders(each)
-            if other is not None:
-                proved[other.file] = proved.get(other.file, 0.0) + other.bits
-        found += list(proved.values())
+        found += list(proved(map(index.holders, prints)).values())
         index.add(str(student), prints)
     return found
 

@@ -18,7 +18,7 @@ from data.bit_depth import check_not_black
 from data.checks import Inspection, check_dataset
 from data.dataset_digest import DatasetContent, dataset_digest
 from data.dataset_notes import Converted, DataNotes, LeftOut
-from data.errors import UserError
+from data.errors import UserError, of_dataset
 from data.groups import check_groups, crossing_groups, describe_groups, draw_all, groups_of
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, label_remarks, without_missing
@@ -65,6 +65,7 @@ class Dataset:
         return np.flatnonzero(self.splits == split)
 
 
+@of_dataset()
 def open_dataset(
     config: DatasetConfig,
     cache_dir: Path,
@@ -76,8 +77,8 @@ def open_dataset(
     after.
 
     seed: draws the splits the source does not have. progress(done, total) is called from this
-    thread as images are decoded; not at all where they have been before. Raises UserError, in one
-    line, with everything that is wrong with the dataset; what only needs the listing is found
+    thread as images are decoded; not at all where they have been before. Raises DatasetError, in
+    one line, with everything that is wrong with the dataset; what only needs the listing is found
     before anything is decoded.
     """
     listing = list_images(config, cache_dir)
@@ -115,9 +116,10 @@ def open_dataset(
     )
 
 
+@of_dataset()
 def list_images(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """What the configured source has. Raises UserError where there is no such source, where it has
-    a path and needs none, or the reverse, and where two classes have one name."""
+    """What the configured source has. Raises DatasetError where there is no such source, where it
+    has a path and needs none, or the reverse, and where two classes have one name."""
     if config.source not in SOURCES:
         allowed = f"{', '.join(SOURCES)}{did_you_mean(config.source, SOURCES)}"
         raise UserError(f"dataset.source: received {literal(config.source)}; allowed: {allowed}")

@@ -5,9 +5,27 @@ one line and exits with status 2. Everything else that is raised is a fault of t
 machine.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class UserError(ValueError):
     """A mistake in the experiment file, the data or the command that the user can mend."""
+
+
+class DatasetError(UserError):
+    """A mistake in the data: its files, or how the section `dataset` says that they are read."""
+
+
+@contextmanager
+def of_dataset() -> Iterator[None]:
+    """Whatever the user can mend there is a DatasetError."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except UserError as error:
+        raise DatasetError(str(error)) from error
 
 
 class BadImage(ValueError):

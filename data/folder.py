@@ -65,6 +65,18 @@ def list_folder(config: DatasetConfig, cache_dir: Path) -> Listing:
     return table.listing(class_order(class_names), draw, config)
 
 
+def named_classes(root: Path) -> set[str]:
+    """The classes that the folders there are, as a listing would name them; empty where they are
+    none. Looks into no class."""
+    try:
+        tops = [child.name for child in _seen(root) if child.is_folder]
+        splits = _split_folders(root, tops)
+    except UserError:
+        return set()
+    below = [child for name in splits.values() for child in _seen(root / name) if child.is_folder]
+    return {escaped(name) for name in ([child.name for child in below] if splits else tops)}
+
+
 def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list[str]:
     """The names of the folders in a folder. Raises UserError where there are none or it cannot be
     read.

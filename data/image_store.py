@@ -59,6 +59,12 @@ class Decoder:
         digest = sha256(decoded.pixels.data).digest()
         return _Outcome(decoded.pixels, digest, decoded.conversions, "", decoded.level)
 
+    def readable(self) -> np.ndarray:
+        """bool [n]: which images of the listing can be decoded. Keeps none of them."""
+        with quiet_pillow():
+            outcomes = self.decode_all(range(len(self.listing.names)))
+            return np.array([each.pixels is not None for each in outcomes], bool)
+
     def decode_all(
         self, positions: Iterable[int], whites: Whites | None = None
     ) -> Iterator[_Outcome]:

@@ -34,8 +34,8 @@ MOST_NAME_BYTES = 200  # of an entry's name, extra field and comment together
 
 
 class Entry(NamedTuple):
-    """size: bytes once unpacked, as the directory claims. fault: why it is not to be read, in
-    words."""
+    """name: bytes that are no UTF-8 as surrogates (see `shown`). size: bytes once unpacked, as the
+    directory claims. fault: why it is not to be read, in words."""
 
     name: str
     size: int
@@ -44,6 +44,11 @@ class Entry(NamedTuple):
     deflated: bool
     start: int
     fault: str | None
+
+
+def shown(name: str) -> str:
+    """An entry's name on one line, bytes that are no UTF-8 as \\xe9, which no separator is."""
+    return escaped(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
 def read_directory(file: BinaryIO, most_entries: int) -> list[Entry]:
@@ -56,7 +61,7 @@ def read_directory(file: BinaryIO, most_entries: int) -> list[Entry]:
     end = 0
     for header, entry in sorted(found, key=lambda each: each[0]):
         if header != end:
-            raise BadZipFile(f"{escaped(entry.name)} does not begin where the entry before it ends")
+            raise BadZipFile(f"{shown(entry.name)} does not begin where the entry before it ends")
         end = entry.start + entry.packed_size
     if end != place:
         raise BadZipFile("its directory does not begin where its last entry ends")
@@ -124,7 +129,7 @@ def _entries(file: BinaryIO, directory: bytes, count: int) -> Iterator[tuple[int
         kind = stat.S_IFMT(attributes >> 16) if made_by >> 8 == _UNIX else 0
         fault = _fault(flags, method, kind, disk, (size, packed_size))
         start = _start(file, header, (flags, method, name))
-        words = name.decode("utf-8", "backslashreplace")
+        words = name.decode("utf-8", "surrogateescape")
         yield header, Entry(words, size, packed_size, crc, method == _DEFLATED, start, fault)
         at += _ENTRY.size + sum(lengths)
     if at != len(directory):
@@ -212,7 +217,7 @@ def read_npz(
         allowed = {f"{name}.npy" for name in forms}
         if len(set(names)) < len(names) or not needed <= set(names) <= allowed:
             raise ValueError(
-                f"it holds {escaped(', '.join(names))}; allowed are exactly {', '.join(forms)}"
+                f"it holds {', '.join(map(shown, names))}; allowed are exactly {', '.join(forms)}"
             )
         if sum(entry.size for entry in entries) > most_bytes:
             raise ValueError(f"its arrays claim more than {most_bytes >> 20} MiB")

@@ -115,6 +115,26 @@ def bundled(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return path
 
 
+@pytest.fixture(scope="session")
+def of_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pictures in `photos`, a search over them in `run` and its bundle `ada.zip`."""
+    from pictures import write_folders
+    from small_search import small_config, undisturbed
+
+    from search.verification.bundle import make_bundle
+
+    folder = tmp_path_factory.mktemp("folder")
+    write_folders(folder / "photos", {"cat": 24, "dog": 24})
+    config = small_config(
+        folder / "cache",
+        dataset={"source": "folder", "path": str(folder / "photos"), "image_size": 8},
+        evaluation={"folds": 1, "seeds": 1, "confirm": None, "controls": [], "test": False},
+        search={"trials": 1},
+    )
+    make_bundle(undisturbed(config, folder / "run").run_dir, "Ada", folder / "ada.zip")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder that the searches of a module share."""

@@ -13,7 +13,7 @@ from run_search import BAD_INPUT, DIFFERENT, app
 from search.verification.class_table import class_csv, safe_cell
 from search.verification.grading import Grade, Grades
 from search.verification.student_answers import ANSWERS
-from search.verification.submission import Submission
+from search.verification.submission import Copy, Submission
 
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 
@@ -114,3 +114,15 @@ def test_a_table_that_cannot_be_written_is_said_before_anything_is_graded(
         assert result.exit_code == BAD_INPUT
         assert words in result.stderr
         assert "of 1)" not in result.stderr
+
+
+def test_each_of_three_copies_has_both_others_in_its_row() -> None:
+    names = ("a", "b", "c")
+    grades = tuple(Grade(file=f"{n}.zip", submission=submission(n.upper())) for n in names)
+    two = Copy(files=("b.zip", "a.zip"), students=("B", "A"), what="4 of 5", certain=True)
+    others = {"files": ("c.zip", "a.zip"), "students": ("C", "A"), "also": (("b.zip", "B"),)}
+    three = two.model_copy(update=others)
+    rows = rows_of(class_csv(Grades(grades=grades, copies=(two, three))))
+    for name, row in zip(names, rows, strict=True):
+        assert all(f"{n.upper()} ({n}.zip)" in row["copies"] for n in names if n != name)
+        assert f"{name.upper()} ({name}.zip)" not in row["copies"]

@@ -350,6 +350,7 @@ def test_where_no_plan_fits_the_smallest_ones_time_is_told(photos: Path, smalles
         (["--minutes", "nan"], "--minutes received nan"),
         (["--out", "photos"], "is a folder"),
         (["--out", "none/x.yaml"], "there is no folder none"),
+        (["--label-column", "x"], "--label-column names a column of a csv, and photos is none"),
     ],
 )
 def test_bad_options_are_refused(photos: Path, options: list[str], words: str) -> None:

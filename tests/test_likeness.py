@@ -82,7 +82,7 @@ def test_what_two_settings_of_one_search_share_is_no_proof_under_one_seed() -> N
     second = replace(first, trial=1, training="rotation")
     index = Index()
     index.add("anna.zip", [first, second])
-    other, honest = index.holders(second)
+    other, honest = index.holders(second)["anna.zip"]
     assert other is None
     assert honest is not None
     assert honest.honest

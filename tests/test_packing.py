@@ -7,18 +7,20 @@ from pathlib import Path
 
 import pytest
 from pictures import write_folders
-from small_search import small_config, undisturbed
 from tampering import events_in, files_of, resealed, rewritten, sealed_journal
 from typer.testing import CliRunner
 
 from data.errors import UserError
+from data.scratch import scratch_folder
 from run_search import BAD_INPUT, app
 from search.commands.single_run import verified
 from search.features.weights import file_identity
-from search.verification.bundle import make_bundle
 from search.verification.bundle_file import read_bundle
+from search.verification.comparison import Difference
+from search.verification.consistency import unfinished
 from search.verification.given_files import told_by_option
 from search.verification.grading import Extent, grade, grade_many
+from search.verification.opened_bundle import laid_out, opened_run
 from search.verification.packing import MANIFEST
 from search.verification.verification_text import describe_grades
 
@@ -77,6 +79,73 @@ def test_what_was_packed_by_hand_is_told_in_one_line(
     assert result.stderr.count("\n") == 1
 
 
+def _bytes_renamed(path: Path, old: bytes, new: bytes) -> Path:
+    """A zip with a name that is no UTF-8, as an old program writes it without saying so."""
+    assert len(old) == len(new)
+    path.write_bytes(path.read_bytes().replace(old, new))
+    return path
+
+
+def test_a_folder_whose_name_is_no_utf8_is_shown_as_one_name(bundled: Path, tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "x.zip", _below("Michale", files_of(bundled)))
+    with pytest.raises(UserError, match=r"\(its files are in Mich\\xe9le/\); ask for the \.zip"):
+        read_bundle(_bytes_renamed(path, b"Michale", b"Mich\xe9le"))
+
+
+def test_a_strange_file_whose_name_is_no_utf8_is_shown(bundled: Path, tmp_path: Path) -> None:
+    path = rewritten(tmp_path / "x.zip", {**files_of(bundled), "notas.txt": b"y"})
+    (found,) = read_bundle(_bytes_renamed(path, b"notas.txt", b"not\xe0s.txt")).differences
+    assert found.where == "not\\xe0s.txt"
+
+
+BROKEN = {
+    "empty": (lambda lines: b"", "this search was stopped before its first event"),
+    "an empty line": (
+        lambda lines: b"".join([*lines[:3], b"\n", *lines[3:]]),
+        "line 4 of journal.jsonl is damaged: it is not a line of a journal",
+    ),
+    "an empty line at the end": (
+        lambda lines: b"".join([*lines, b"\n"]),
+        " of journal.jsonl is damaged: it is not a line of a journal",
+    ),
+    "cut in a line": (
+        lambda lines: b"".join(lines[:-9]) + lines[-9][:40],
+        "journal.jsonl is incomplete, as a crash leaves it, and is left out; only finished",
+    ),
+    "cut at a line": (lambda lines: b"".join(lines[:-9]), "the search did not finish; only"),
+    "cut in the first line": (lambda lines: lines[0][:90], "stopped before its first event"),
+    "of other lines": (lambda lines: b"hello\n", "it is not a line of a journal"),
+    "too long": (lambda lines: b"{" * 600_000 + b"\n", "lists and mappings; at most 500,000"),
+}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_journal_that_is_broken_says_what_to_ask_for(
+    bundled: Path, tmp_path: Path, how: str
+) -> None:
+    broken, said = BROKEN[how]
+    files = files_of(bundled)
+    lines = files["journal.jsonl"].splitlines(keepends=True)
+    path = resealed(tmp_path / "x.zip", {**files, "journal.jsonl": broken(lines)})
+    try:
+        whats = [each.what for each in opened_and_checked(path)]
+    except UserError as error:
+        whats = [str(error)]
+    (what,) = [each for each in whats if said in each]
+    assert what.endswith("ask for the bundle made anew with `run_search.py bundle`")
+    assert str(tmp_path.parent) not in what
+    assert "\n" not in what
+
+
+def opened_and_checked(path: Path) -> tuple[Difference, ...]:
+    """Of its journal alone."""
+    bundle = read_bundle(path)
+    with scratch_folder("test-") as folder:
+        laid_out(bundle.files, folder / "bundle")
+        run = opened_run(folder / "bundle", path.name)
+        return (run,) if isinstance(run, Difference) else tuple(unfinished(run))
+
+
 def test_a_strange_file_beside_litter_is_still_a_difference(bundled: Path, tmp_path: Path) -> None:
     files = {**files_of(bundled), ".DS_Store": b"x", "notes.txt": b"y"}
     found = read_bundle(rewritten(tmp_path / "x.zip", files)).differences
@@ -117,21 +186,6 @@ def test_a_search_of_another_version_is_for_that_version(bundled: Path, tmp_path
     path = resealed(tmp_path / "x.zip", {**files, "journal.jsonl": sealed_journal(events)})
     with pytest.raises(UserError, match=r"^x\.zip: another version .* ask for a search with this"):
         grade(path, Extent(train=False))
-
-
-@pytest.fixture(scope="module")
-def of_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with pictures in `photos`, a search over them in `run` and its bundle `ada.zip`."""
-    folder = tmp_path_factory.mktemp("folder")
-    write_folders(folder / "photos", {"cat": 24, "dog": 24})
-    config = small_config(
-        folder / "cache",
-        dataset={"source": "folder", "path": str(folder / "photos"), "image_size": 8},
-        evaluation={"folds": 1, "seeds": 1, "confirm": None, "controls": [], "test": False},
-        search={"trials": 1},
-    )
-    make_bundle(undisturbed(config, folder / "run").run_dir, "Ada", folder / "ada.zip")
-    return folder
 
 
 def test_what_a_file_manager_leaves_among_the_pictures_is_no_difference(of_folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def renamed(state: SearchState, search_id: str, retimed: bool = True) -> SearchS
 def slower(record: TrialRecord) -> TrialRecord:
     if record.result is None or record.result.timing is None:
         return record
-    longer = {name: value * 1.01 for name, value in record.result.timing.model_dump().items()}
+    given = record.result.timing.model_dump().items()
+    longer = {n: value * 1.01 if isinstance(value, float) else value for n, value in given}
     timing = record.result.timing.model_copy(update=longer)
     return record.model_copy(update={"result": record.result.model_copy(update={"timing": timing})})
 
@@ -84,9 +86,11 @@ def without_curves(state: SearchState) -> SearchState:
     return state.model_copy(update={"records": records})
 
 
-def noisy(answers: Mapping[int, Predictions], noise: float) -> dict[int, Predictions]:
+def noisy(
+    answers: Mapping[int, Predictions], noise: float, seed: int = 1
+) -> dict[int, Predictions]:
     """The same classes, and every log-probability moved."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     return {
         n: Predictions(
             a.images,
@@ -216,6 +220,67 @@ def test_three_who_share_one_search_are_each_beside_the_first(
     ]
     copies = find_copies([handed_in("anna", state, answers), *others])
     assert [copy.files for copy in copies] == [("ben.zip", "anna.zip"), ("carl.zip", "anna.zip")]
+
+
+def trained_anew(answers: Mapping[int, Predictions]) -> dict[int, Predictions]:
+    rng, anew = np.random.default_rng(0), {}
+    for number, given in answers.items():
+        order = rng.permutation(len(given.images))
+        anew[number] = Predictions(
+            given.images, given.predicted[:, order], given.log_prob[:, order], given.fold
+        )
+    return anew
+
+
+ORDERS = list(permutations(("a", "b", "c")))
+
+
+def three(
+    state: SearchState, answers: list[dict[int, Predictions]], names: tuple[str, ...]
+) -> tuple[Copy, ...]:
+    """Three searches of other seeds and seconds, with these answers, handed in by these names."""
+    ours, given = without_curves(state), []
+    for name, each in zip(names, answers, strict=True):
+        ours = reseeded(renamed(ours, name))
+        given.append(handed_in(name, ours, each))
+    return find_copies(sorted(given, key=lambda each: each[0]))
+
+
+@pytest.mark.parametrize("names", ORDERS, ids="".join)
+def test_of_three_the_copy_is_credited_to_what_it_was_made_from(
+    state: SearchState, answers: dict[int, Predictions], names: tuple[str, ...]
+) -> None:
+    each = [answers, noisy(answers, 0.05), trained_anew(answers)]
+    (copy,) = three(state, each, names)
+    assert {*copy.files} == {f"{name}.zip" for name in names[:2]}
+    assert (copy.num_shared, copy.num_trials, copy.certain, copy.also) == (12, 12, True, ())
+
+
+@pytest.mark.parametrize("noise", [1e-4, 0.05])
+@pytest.mark.parametrize("names", ORDERS, ids="".join)
+def test_of_three_copies_each_is_named_beside_both_others(
+    state: SearchState, answers: dict[int, Predictions], names: tuple[str, ...], noise: float
+) -> None:
+    each = [answers, noisy(answers, noise, seed=2), noisy(answers, noise, seed=3)]
+    one, two = three(state, each, names)
+    assert (one.files, one.also, one.num_shared) == (("b.zip", "a.zip"), (), 12)
+    earlier = {two.files[1], *(file for file, _ in two.also)}
+    assert (two.files[0], earlier, two.num_shared) == ("c.zip", {"a.zip", "b.zip"}, 12)
+    first, other = two.files[1], two.also[0][0]
+    said = f"12 of 12 trials are those of {first}; no two searches share them (12 of {other}, too)"
+    assert two.what == said
+
+
+def test_what_two_files_gave_a_third_is_counted_for_each(
+    state: SearchState, answers: dict[int, Predictions]
+) -> None:
+    """Seven trials of one and five of another."""
+    other = trained_anew(answers)
+    mixed = {number: (answers if number < 7 else other)[number] for number in answers}
+    (copy,) = three(state, [answers, other, noisy(mixed, 1e-4)], ("a", "b", "c"))
+    assert (copy.files, copy.num_shared, copy.certain) == (("c.zip", "a.zip"), 7, True)
+    assert copy.what.startswith("7 of 12 trials are those of a.zip; ")
+    assert copy.what.endswith(" (5 of b.zip, too)")
 
 
 def test_a_class_of_two_hundred_takes_no_time() -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_a_sender_killed_while_sending_leaves_nothing_double(mlflow_uri, run_dir
     sent, deadline = 0, time.monotonic() + 60
     while sent < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
-        with sqlite3.connect(mlflow_uri.removeprefix("sqlite:///"), timeout=20) as database:
+        path = mlflow_uri.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=20)) as database:
             (sent,) = database.execute("select count(*) from runs").fetchone()
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -5,10 +5,12 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from search.commands.signals import FIRST_SIGNAL_STATUS, INTERRUPTED_WORD, STOPPED, WORD_IN_JSON
 
@@ -134,6 +136,33 @@ LabelColumn = Annotated[
     str | None, typer.Option("--label-column", help="The csv's column of classes.")
 ]
 PhotoFolder = Annotated[str, typer.Option("--data", help="The folder of images to write into it.")]
+
+
+class Command(TyperCommand):
+    """Refuses an empty text, or one of spaces, wherever one is given: as a path it would be the
+    current folder, and it comes of a variable that was never set."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer's own type is private
+        with errors_as_status("--json" in args):
+            self._refuse_empty(args)
+        return super().parse_args(ctx, args)
+
+    def _refuse_empty(self, args: list[str]) -> None:
+        from data.errors import UserError
+
+        takes = {
+            name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts
+        }
+        for before, each in pairwise(["", *args]):
+            option, equals, value = each.partition("=")
+            is_joined = bool(equals) and option in takes
+            if not (value if is_joined else each).strip():
+                said = option if is_joined else before
+                named = said if said in takes else f"{self.name}: an argument"
+                raise UserError(
+                    f"{named} received {(value if is_joined else each)!r}; allowed: a text that is "
+                    "not empty (a variable of the shell that was never set gives one)"
+                )
 
 
 def say(line: str) -> None:

@@ -85,6 +85,11 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     if not 0 < asked.minutes < math.inf:
         raise UserError(f"--minutes received {asked.minutes:g}; allowed: a number above 0")
     source = source_of(asked.data)
+    if asked.columns and source != "csv":
+        option = f"--{asked.columns[0][0].replace('_', '-')}"
+        raise UserError(
+            f"{option} names a column of a csv, and {escaped(asked.data)} is none; leave it out"
+        )
     name = (asked.out and named_after(Path(asked.out).stem)) or named_after(
         named_path(asked.data).absolute()
     )

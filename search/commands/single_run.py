@@ -198,8 +198,13 @@ def verified(
     """A run directory, a bundle or, with `many`, a folder of bundles.
 
     Raises UserError for what the user can mend, and where `many` or an extent without training do
-    not go with what `path` is.
+    not go with what `path` is, or with the trial that is to be trained.
     """
+    if extent.trial is not None and not extent.train:
+        raise UserError(
+            f"--trial {extent.trial} and --no-train contradict each other: a trial is named to be "
+            "trained again; leave one of the two out"
+        )
     if not os.path.lexists(path):
         raise UserError(
             f"{path} does not exist; name a run directory, a bundle or a folder of them"

@@ -22,7 +22,7 @@ from data.files import write_atomically
 from data.listing import reason_of
 from data.messages import escaped
 from data.strict_zip import MOST_BYTES as MOST_PREDICTIONS_BYTES
-from data.strict_zip import Entry, read_directory, read_entry
+from data.strict_zip import Entry, read_directory, read_entry, shown
 from search.driver.run_reading import GRADED
 from search.experiment.trial import Frozen
 from search.journal.run_dir import JOURNAL
@@ -192,7 +192,7 @@ def _entries(path: Path, file: BinaryIO, found: list[Difference]) -> list[Entry]
         raise UserError(f"{escaped(path.name)} cannot be read as a bundle: {why}")
     for entry in entries:
         if not (is_known(entry.name) or entry.name == MANIFEST):
-            found.append(Difference(where=escaped(entry.name), what="no bundle holds such a file"))
+            found.append(Difference(where=shown(entry.name), what="no bundle holds such a file"))
         elif entry.name in known:
             found.append(Difference(where=entry.name, what="it is in the bundle twice"))
         elif entry.size > most_bytes(entry.name):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from data.files import check_target, write_atomically
-from data.messages import escaped
+from data.messages import escaped, first_of
 from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
 from search.verification.submission import Copy
@@ -62,15 +62,21 @@ def _row(grade: Grade, grades: Grades, questions: Sequence[str]) -> list[str | f
     cells = [text for name, text in grade_cells(grade).items() if name != "delta"]
     effect = grade.submission.effect if grade.submission else None
     figures = [None] * len(EFFECT_FIGURES) if effect is None else [effect.effect, *effect.ci]
-    shared = [_shared(copy, grade.file) for copy in grades.copies if grade.file in copy.files]
+    shared = [said for copy in grades.copies if (said := _shared(copy, grade.file))]
     written = _written(grade)
     return [*cells, *figures, "; ".join(shared), *(written.get(n, "") for n in questions)]
 
 
 def _shared(copy: Copy, file: str) -> str:
-    """What one of the two shares, and with whom: who copied from whom is for a person to say."""
-    other = 1 - copy.files.index(file)
-    return f"{copy.word}, with {copy.students[other]} ({copy.files[other]}): {copy.what}"
+    """What a file shares, and with whom; empty where it is none of them. Who copied from whom is
+    for a person to say."""
+    (later, student), *earlier = zip(copy.files, copy.students, strict=True)
+    earlier += copy.also
+    if file != later and file not in (name for name, _ in earlier):
+        return ""
+    others = earlier if file == later else [(later, student)]
+    named = first_of([f"{student} ({name})" for name, student in others])
+    return f"{copy.word}, with {named}: {copy.what}"
 
 
 def _written(grade: Grade) -> dict[str, str]:

@@ -23,6 +23,7 @@ from search.journal.run_dir import JOURNAL, read_predictions
 from search.journal.state import Replay, SearchState
 from search.training.head_tasks import scored_images
 from search.verification.comparison import Comparison, Difference
+from search.verification.packing import MAKE_ANEW
 from search.verification.rehearsal import standing
 
 START_SECONDS = 120.0  # the longest a sitting took before its first event, and clocks differ
@@ -48,13 +49,14 @@ def unsound(run: Run) -> Iterator[Difference]:
     yield from _unsound_cuts(run.events)
 
 
-def unfinished(state: SearchState) -> Iterator[Difference]:
+def unfinished(run: Run) -> Iterator[Difference]:
     """What is handed in must have come to its end."""
-    if state.finished_at is None:
-        why = f": {state.stopped}" if state.stopped else ""
+    if run.state.finished_at is None:
+        said = run.warning or run.state.stopped
+        why = f": {said}" if said else ""
         yield Difference(
             where=JOURNAL,
-            what=f"the search did not finish{why}; only finished searches are bundled",
+            what=f"the search did not finish{why}; only finished searches are bundled: {MAKE_ANEW}",
         )
 
 

@@ -11,8 +11,12 @@ import numpy as np
 from data.dataset import SPLIT_NAMES, find_images
 from data.dataset_notes import DataNotes
 from data.errors import UserError
+from data.image_store import Decoder
+from data.listing import Listing
+from data.settings import DatasetConfig
 from search.driver.run_reading import Run
 from search.experiment.trial import Resources
+from search.journal.events import DatasetSummary
 from search.verification.comparison import Comparison
 
 MOST_PIXELS = 100_000_000  # of one picture: the default of dataset.max_pixels
@@ -24,6 +28,7 @@ MOST_HEAD_WORK, MOST_VIEW_PIXELS, MOST_NETWORK_PIXELS, MOST_BATCH_PIXELS = (
     1 << 25,
 )
 MOST_DECODED_BYTES = 1 << 31
+MOST_COUNTED = 2  # times the images of a search: so many are looked at to count them
 
 
 class Demand(NamedTuple):
@@ -88,9 +93,45 @@ def _number(views: int | str, epochs: int) -> int:
     return epochs if views == "fresh" else int(views)
 
 
+def other_counts(
+    then: DatasetSummary, listing: Listing, config: DatasetConfig, num_threads: int
+) -> str | None:
+    """In words, why a listing of the same classes cannot be of the images of a search; None where
+    it can. Files that are no pictures are told from pictures only where their number matters, and
+    where there are not many more than there were."""
+    num_classes = len(then.class_names)
+    kept = np.array([then.counts[name] for name in SPLIT_NAMES], np.int64).sum(axis=0)
+    left_out = len(DataNotes.model_validate(then.notes).left_out)
+    most = kept.sum() + left_out
+
+    def is_other(here: np.ndarray) -> bool:
+        too_many = config.limit_per_class is None and here.sum() > most
+        return bool((kept > here).any() or too_many)
+
+    here, what = np.bincount(listing.labels, minlength=num_classes), "files"
+    if not is_other(here):
+        return None
+    num_bytes = int(here.sum()) * config.image_size**2 * 3
+    if here.sum() <= MOST_COUNTED * most and num_bytes <= MOST_DECODED_BYTES:
+        decoder = Decoder(listing, config.image_size, config.max_pixels, num_threads)
+        readable = listing.labels[decoder.readable()]
+        here, what = np.bincount(readable, minlength=num_classes), "images"
+        if not is_other(here):
+            return None
+    place = int(np.argmax(kept - here))
+    then_of, here_of = "", ""
+    if kept[place] > here[place]:
+        then_of = f", {kept[place]} of them of {then.class_names[place]}"
+        here_of = f", {here[place]} of that class"
+    return (
+        f"{kept.sum()} images were used{then_of}, and {left_out} left out; here are {here.sum()} "
+        f"{what}{here_of}"
+    )
+
+
 def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> bool:
     """Whether the images can be those of the search, from their listing alone; what differs is
-    noted. Decodes nothing.
+    noted. Keeps nothing that was decoded to tell (see `other_counts`).
 
     The listing still holds copies and files that turn out damaged; those that the search left out,
     it named. Raises UserError where decoding them would take more than `MOST_DECODED_BYTES` and was
@@ -98,19 +139,14 @@ def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> b
     """
     then, config = run.opened.dataset, run.config.dataset
     listing, is_decoded = find_images(config, resources.cache_dir)
-    before = comparison.num_compared, len(comparison.differences)
+    before = len(comparison.differences)
     comparison.check("dataset: class_names", list(then.class_names), list(listing.class_names))
-    if len(comparison.differences) > before[1]:
+    if len(comparison.differences) > before:
         return False
-    here = np.bincount(listing.labels, minlength=len(listing.class_names))
-    kept = np.array([then.counts[name] for name in SPLIT_NAMES], np.int64).sum(axis=0)
-    left_out = len(DataNotes.model_validate(then.notes).left_out)
-    too_few, too_many = (kept > here).any(), here.sum() > kept.sum() + left_out
-    if too_few or (too_many and config.limit_per_class is None):
-        what = f"{kept.sum()} images were used and {left_out} left out; here are {here.sum()}"
-        comparison.note("dataset: counts", f"{what}, or other numbers per class")
+    if other := other_counts(then, listing, config, resources.num_threads):
+        comparison.note("dataset: counts", other)
         return False
-    num_bytes = int(here.sum()) * config.image_size**2 * 3
+    num_bytes = len(listing.labels) * config.image_size**2 * 3
     if num_bytes > MOST_DECODED_BYTES and not is_decoded:
         raise UserError(
             f"its images at image_size {config.image_size} take {num_bytes / 1e9:.1f} GB, and more "

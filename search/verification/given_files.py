@@ -1,63 +1,101 @@
-"""Whether the pictures and the weights that a grader names can be those of the search. Where they
-are not, that says nothing of the search: the remedy is another folder or file."""
+"""Whether the pictures, weights and code that a grader names can be those of the search. Where they
+are not, that says nothing of the search: the remedy is another folder or file. How that is said is
+`graders_words`'s."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import UserError
+from data.errors import DatasetError, UserError
 from data.messages import escaped
 from data.sources import SOURCES
+from data.transforms import is_transform
+from search.driver.prepare import backbones_of
 from search.driver.run_reading import Run
 from search.report.wording import shortened
 from search.verification.comparison import Difference
-from search.verification.reopening import relocated
+from search.verification.graders_words import of_images, of_weights, without_settings
+from search.verification.reopening import LEFT_OUT, OWN_WEIGHTS, relocated
+from search.verification.right_folder import right_folder
 
 # of the journal's summary, what other pictures change; the rest of it follows from them
-_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest")
-
-# As what reads them names them, which takes them for a line of an experiment file.
-_PATH = re.compile(r"(?<![\w./\\])dataset\.path(?![\w./\\])")
-_FILE = re.compile(r"\bweights file(?= )")
+_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest", LEFT_OUT)
 
 
-def require_there(data: Path | None, weights: Path | None) -> None:
-    """Raises UserError where nothing is at the places that a grader names."""
-    for option, place, what in (("--data", data, "images"), ("--weights", weights, "weights file")):
-        if place is not None and not os.path.lexists(place):
-            raise UserError(
-                f"{option} {escaped(str(place))} does not exist; name the {what} that the search "
-                "read"
-            )
+@dataclass(frozen=True)
+class Given:
+    """Places that a grader names, where the search's own are not here: of its images, its weights
+    file, and copies of its own code that may be run."""
+
+    data: Path | None = None
+    weights: Path | None = None
+    code: Path | None = None
+
+    def require_there(self) -> None:
+        """Raises UserError where nothing is at one of them."""
+        for option, place, what in (
+            ("--data", self.data, "images"),
+            ("--weights", self.weights, "weights file"),
+            ("--run-code", self.code, "code"),
+        ):
+            if place is not None and not os.path.lexists(place):
+                raise UserError(
+                    f"{option} {escaped(str(place))} does not exist; name the {what} that the "
+                    "search read"
+                )
+
+    def needless(self, run: Run) -> Iterator[str]:
+        """Each option that the search has no use for, and why, in words."""
+        config = run.config
+        if self.data is not None and not self.needs_data(run):
+            yield f"--data is not needed: {config.dataset.source} need no file"
+        if self.weights is not None and not _weights_file(run):
+            yield "--weights is not needed: the search began from no weights file"
+        runs_code = config.code.files or any(map(is_transform, config.augmentation.written))
+        if self.code is not None and not runs_code:
+            yield "--run-code is not needed: the search names no code of its author's"
+
+    @staticmethod
+    def needs_data(run: Run) -> bool:
+        return SOURCES[run.config.dataset.source].path != "none"
+
+
+def _weights_file(run: Run) -> bool:
+    return not {weights for _, weights in backbones_of(run.config)} <= OWN_WEIGHTS
 
 
 @contextmanager
-def told_by_option(data: Path | None, weights: Path | None) -> Iterator[None]:
+def told_by_option(
+    data: Path | None, weights: Path | None, run: Run | None = None
+) -> Iterator[None]:
     """What is wrong with the pictures or weights that a grader names is said of --data and
-    --weights: no experiment file is the grader's to change."""
+    --weights: no experiment file is the grader's to change. run: the search that reads them."""
     try:
         yield
+    except DatasetError as error:
+        said = of_images(str(error), data, run)
+        raise UserError(of_weights(said, weights)) from error
     except UserError as error:
-        said = str(error)
-        said = said if data is None else _PATH.sub("--data", said)
-        said = said if weights is None else _FILE.sub("--weights", said)
-        raise UserError(said) from error
+        raise UserError(of_weights(without_settings(str(error)), weights)) from error
 
 
 def require_right_files(
-    differences: Iterable[Difference], data: Path | None, weights: Path | None
+    differences: Iterable[Difference], data: Path | None, weights: Path | None, run: Run
 ) -> None:
-    """data, weights: as the grader named them. Raises UserError where they differ from what the
-    search read."""
+    """data, weights: as the grader named them for the search of `run`. Raises UserError where they
+    differ from what the search read."""
     first = {each.where: each.what for each in reversed(list(differences))}
     pictures = next((where for where in _OF_PICTURES if where in first), None)
     if data is not None and pictures is not None:
+        instead = "ask for a search over this one"
+        if pictures == LEFT_OUT:  # of the same pictures
+            instead = "remove what it did not leave out"
+        mended = right_folder(run, data) or f"name the folder that it read, or {instead}"
         raise UserError(
             f"the pictures at --data {escaped(str(data))} are not those that the search read "
-            f"({pictures.removeprefix('dataset: ')}: {first[pictures]}); name the folder that it "
-            "read, or ask for a search over this one"
+            f"({pictures.removeprefix('dataset: ')}: {first[pictures]}); {mended}"
         )
     file = next((where for where in first if where.startswith("weights")), None)
     if weights is not None and file is not None:

@@ -6,14 +6,14 @@ copies is `submission`'s.
 import ctypes
 import gc
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import UserError
 from data.files import StorageError
 from data.listing import is_litter
-from data.messages import escaped
+from data.messages import escaped, first_of
 from data.own_code import given
 from data.scratch import scratch_folder
 from search.driver.code_files import handed_over
@@ -26,12 +26,7 @@ from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.given_files import (
-    require_right_files,
-    require_there,
-    told_by_option,
-    where_given,
-)
+from search.verification.given_files import Given, require_right_files, told_by_option, where_given
 from search.verification.opened_bundle import (
     ReadableAnswers,
     claimed_otherwise,
@@ -62,7 +57,7 @@ class Extent(Frozen):
 
 class Grade(Frozen):
     """One bundle. differences: of its files and of its search. remarks: what could not be compared
-    here. problem: why it could not be graded to the end.
+    here. problem: why it could not be graded to the end. needless: options that it had no use for.
     """
 
     file: str
@@ -71,6 +66,7 @@ class Grade(Frozen):
     remarks: tuple[str, ...] = ()
     verification: Verification | None = None
     problem: str | None = None
+    needless: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -106,6 +102,22 @@ class Grades(Frozen):
         )
 
 
+@dataclass(frozen=True)
+class _Grader:
+    """What a grader gives: what to train, where images and weights are, who is told. note: told
+    which options a bundle has no use for."""
+
+    extent: Extent
+    data: Path | None
+    weights: Path | None
+    say: OnStep
+    note: OnStep
+
+    @property
+    def given(self) -> Given:
+        return Given(self.data, self.weights, self.extent.run_code)
+
+
 def grade(
     path: Path,
     extent: Extent,
@@ -119,9 +131,14 @@ def grade(
     Raises UserError where it is no bundle, for what the grader can mend, and, so that no bundle
     ends the grading of others, for whatever else goes wrong; what is wrong inside is a difference.
     """
-    require_there(data, weights)
+    Given(data, weights, extent.run_code).require_there()
+    grader = _Grader(extent, data, weights, say, lambda text: say(f"note: {text}"))
+    return _graded_or_refused(path, grader)
+
+
+def _graded_or_refused(path: Path, grader: _Grader) -> Grade:
     try:
-        return _graded(path, _Grader(extent, data, weights, say))
+        return _graded(path, grader)
     except (UserError, StorageError):
         raise
     except Exception as error:
@@ -135,16 +152,6 @@ def _reason(path: Path, error: Exception) -> str:
         return str(error)
     reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
     return f"{escaped(path.name)} could not be graded: {escaped(reason)[:300]}"
-
-
-@dataclass(frozen=True)
-class _Grader:
-    """What a grader gives: what to train, where images and weights are, who is told."""
-
-    extent: Extent
-    data: Path | None
-    weights: Path | None
-    say: OnStep
 
 
 def _graded(path: Path, grader: _Grader) -> Grade:
@@ -162,10 +169,17 @@ def _graded(path: Path, grader: _Grader) -> Grade:
         submission = submission_of(manifest, run.state, files[JOURNAL], answers)
         submission = submission.model_copy(update={"written": written_answers(files)})
         strange = tuple(strange_names(run.state))
-        claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run.state))
-        found = Grade(file=file, submission=submission, differences=bundle.differences + claimed)
+        claimed = (*claimed_otherwise(manifest, run), *strange, *unfinished(run))
+        found = Grade(
+            file=file,
+            submission=submission,
+            differences=bundle.differences + claimed,
+            needless=tuple(grader.given.needless(run)),
+        )
+        for each in found.needless:
+            grader.note(each)
         try:
-            with told_by_option(grader.data, grader.weights):
+            with told_by_option(grader.data, grader.weights, run):
                 return found if strange else _recomputed(found, run, files, folder, grader)
         except StorageError:
             raise
@@ -189,7 +203,7 @@ def _recomputed(
     remarks = [_lot(drawn)] if drawn in {each.trial for each in verification.trained} else []
     differences = [*read.differences, *differences_made_again(run, files, remarks)]
     if not differences:
-        require_right_files(verification.differences, grader.data, grader.weights)
+        require_right_files(verification.differences, grader.data, grader.weights, run)
     if not {each.where.partition(":")[0] for each in verification.differences} & ELSEWHERE:
         is_own, sheet = extent.run_code is not None, files.get(SHEET)
         with given(code):
@@ -221,7 +235,8 @@ def grade_many(
 ) -> Grades:
     """Grades every .zip of a folder, however that is spelled. Raises UserError where there is
     none."""
-    require_there(data, weights)
+    grader = _Grader(extent, data, weights, say, lambda _: None)  # of all at once, at the end
+    grader.given.require_there()
     every = sorted(folder.iterdir())
     zips = [path for path in every if path.suffix.lower() == ".zip"]
     paths = [path for path in zips if not is_litter(path.name, is_folder=True)]
@@ -232,14 +247,23 @@ def grade_many(
     for number, path in enumerate(paths, start=1):
         say(f"{escaped(path.name)} ({number} of {len(paths)})")
         try:
-            grades.append(grade(path, extent, data, say, weights))
+            grades.append(_graded_or_refused(path, grader))
         except (UserError, OSError) as error:
             read = error.read if isinstance(error, Unchecked) else Grade(file=escaped(path.name))
             problem = " ".join(str(error).split())
             grades.append(read.model_copy(update={"problem": problem}))
         give_memory_back()
+    for line in _needless(grades):
+        say(f"note: {line}")
     handed_in = [(each.file, each.submission) for each in grades if each.submission is not None]
     return Grades(grades=tuple(grades), copies=find_copies(handed_in), others=tuple(others))
+
+
+def _needless(grades: Sequence[Grade]) -> Iterator[str]:
+    """Each option that some bundles had no use for, with which."""
+    for option in dict.fromkeys(each for grade in grades for each in grade.needless):
+        files = [grade.file for grade in grades if option in grade.needless]
+        yield f"{option} ({len(files)} of {len(grades)} bundles: {first_of(files)})"
 
 
 def give_memory_back() -> None:

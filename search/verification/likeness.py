@@ -4,7 +4,8 @@ In bits: chance gives so many with a probability of two to the minus that. A cla
 trials each has 18 million pairs of trials, in 20,000 pairs of students.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,9 @@ BITS_OF_PAIRS = 12.0
 # what all trials of two searches together must show beyond that: 20,000 pairs of searches take 14
 # of it, one class in a thousand 10, and 4 are left for what bits do not know
 LEAST_BITS = 28.0
+# files that are kept of all that hold one mark of one training: a class of one seed holds each 200
+# times
+MOST_HELD = 4
 
 
 class Holder(NamedTuple):
@@ -30,11 +34,45 @@ class Holder(NamedTuple):
     near: bool = False
 
 
+class Pair(NamedTuple):
+    """A trial beside those of one earlier file: the likeliest that no two honest searches share,
+    and the first that they may."""
+
+    other: Holder | None
+    honest: Holder | None
+
+
+def proved(found: Iterable[Mapping[str, Pair]]) -> dict[str, float]:
+    """Bits by file, of the trials of one search together; each trial's for the file alone that has
+    most of it, since what proves little of each of many files would add up for all of them."""
+    most = []
+    for pairs in found:
+        others = [pair.other for pair in pairs.values() if pair.other]
+        most += [max(others, key=lambda each: each.bits)] if others else []
+    return _summed(most)
+
+
+def copied(found: Sequence[Mapping[str, Pair]]) -> set[str]:
+    """The files of which chance does not give so much to one search. Where there is one, others are
+    by the same limit, each for itself: of three copies, any is a copy of both others."""
+    if max(proved(found).values(), default=0.0) < LEAST_BITS:
+        return set()
+    every = [pair.other for pairs in found for pair in pairs.values() if pair.other]
+    return {file for file, bits in _summed(every).items() if bits >= LEAST_BITS}
+
+
+def _summed(holders: Iterable[Holder]) -> dict[str, float]:
+    bits: dict[str, float] = {}
+    for each in holders:
+        bits[each.file] = bits.get(each.file, 0.0) + each.bits
+    return bits
+
+
 class Index:
     """Who was first to hold which mark of which training, and every training's answers."""
 
     def __init__(self) -> None:
-        self._holders: dict[Mark, dict[str, int]] = {}
+        self._holders: dict[Mark, dict[str, list[int]]] = {}
         self._held: list[tuple[str, Fingerprint]] = []
         self._rows: dict[int, _Rows] = {}
 
@@ -43,34 +81,43 @@ class Index:
             place = len(self._held)
             self._held.append((file, each))
             for mark in each.marks:
-                self._holders.setdefault(mark, {}).setdefault(each.training, place)
+                places = self._holders.setdefault(mark, {}).setdefault(each.training, [])
+                if not places or (len(places) < MOST_HELD and self._held[places[-1]][0] != file):
+                    places.append(place)
             for row in each.rows:
                 self._rows.setdefault(row.num_images, _Rows()).add(place, each.training, row)
 
-    def holders(self, sought: Fingerprint) -> tuple[Holder | None, Holder | None]:
-        """The likeliest that no two honest searches share, and the first that they may. What drew
-        the same seeds is explained by the second."""
+    def holders(self, sought: Fingerprint) -> dict[str, Pair]:
+        """By file, each for itself. What drew the same seeds is explained by whatever two honest
+        searches share, in any file."""
         found = [self._judged(sought, *each) for each in sorted(self._alike(sought).items())]
-        honest = next((each for each in found if each.honest), None)
-        others = [
-            each
-            for each in found
-            if not each.honest and each.bits > 0 and not (each.near and honest)
-        ]
-        return max(others, key=lambda each: each.bits, default=None), honest
+        explained = any(each.honest for each in found)
+        pairs: dict[str, Pair] = {}
+        for each in found:
+            other, honest = pairs.get(each.file, Pair(None, None))
+            if each.honest:
+                pairs[each.file] = Pair(other, honest or each)
+            elif each.bits > (other.bits if other else 0.0) and not (each.near and explained):
+                pairs[each.file] = Pair(each, honest)
+        return pairs
 
-    def resembles(self, sought: Fingerprint, file: str) -> bool:
-        """Whether at least half of a trial's blocks are those of one in that file: no proof, but
-        where other trials of the two are one training, this one is, too."""
+    def resembled(self, sought: Fingerprint) -> set[str]:
+        """The files in which a trial has at least half of its blocks: no proof, but where other
+        trials of the two files are one training, this one is, too."""
         alike = [self._rows[row.num_images].alike(row) for row in self._comparable(sought)]
-        return any(self._held[place][0] == file for each in alike for place in each.halves)
+        return {self._held[place][0] for each in alike for place in each.halves}
 
     def _comparable(self, sought: Fingerprint) -> list[RowPrint]:
         return [row for row in sought.rows if row.num_images in self._rows]
 
     def _alike(self, sought: Fingerprint) -> dict[int, float]:
         """By place of whatever may be alike: the bits of answers that agree without being equal."""
-        found = {p: 0.0 for m in sought.marks for p in self._holders.get(m, {}).values()}
+        found = {
+            place: 0.0
+            for mark in sought.marks
+            for places in self._holders.get(mark, {}).values()
+            for place in places
+        }
         for row in self._comparable(sought):
             for place, bits in self._rows[row.num_images].alike(row).bits.items():
                 found[place] = found.get(place, 0.0) + bits
@@ -104,15 +151,15 @@ class _Rows:
     one at once."""
 
     def __init__(self) -> None:
-        self._known: set[tuple[str, tuple[int, ...]]] = set()
+        self._known: Counter[tuple[str, tuple[int, ...]]] = Counter()
         self._new: list[tuple[int, RowPrint]] = []
         self._places = np.zeros(0, np.int64)
         self._columns: list[np.ndarray] = []
 
     def add(self, place: int, training: str, row: RowPrint) -> None:
-        """One that the same training has given already is left out."""
-        if (training, row.exact) not in self._known:
-            self._known.add((training, row.exact))
+        """One that the same training has given often enough is left out."""
+        self._known[training, row.exact] += 1
+        if self._known[training, row.exact] <= MOST_HELD:
             self._new.append((place, row))
 
     def alike(self, row: RowPrint) -> _Alike:

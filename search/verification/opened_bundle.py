@@ -1,6 +1,7 @@
 """A bundle that was read, laid out as a run directory and opened: what grading begins with."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from data.errors import UserError
@@ -13,7 +14,7 @@ from search.report.wording import shortened
 from search.verification.bundle import manifest_of
 from search.verification.bundle_file import PREDICTIONS, Manifest
 from search.verification.comparison import Difference
-from search.verification.packing import MANIFEST
+from search.verification.packing import MAKE_ANEW, MANIFEST
 from search.verification.rehearsal import UNANSWERED
 from search.verification.student_answers import ANSWERS, parse_answers
 
@@ -28,22 +29,20 @@ def opened_run(folder: Path, file: str) -> Run | Difference:
     the grader can mend.
     """
     try:
-        return open_run(folder, GRADED)
+        run = open_run(folder, GRADED)
     except JournalError as error:
-        what = (
-            str(error)
-            .removeprefix(f"{folder}: ")
-            .replace(f"{folder}/", "")
-            .partition(" The journal is not changed")[0]
-        )
-        return Difference(where=JOURNAL, what=what)
+        what = str(error).removeprefix(f"{folder}: ").replace(f"{folder}/", "")
+        what, _, _ = what.partition(". The journal is not changed")
+        return Difference(where=JOURNAL, what=f"{what.removesuffix('; restore it')}; {MAKE_ANEW}")
     except OtherVersion as error:
         raise UserError(
             f"{file}: another version of this program began its search; verify it with that one "
             "(its environment.json names it), or ask for a search with this one"
         ) from error
     except UserError as error:
-        raise UserError(f"{file}: {error}") from error
+        raise UserError(f"{file}: {error}; {MAKE_ANEW}") from error
+    warning = None if run.warning is None else run.warning.replace(f"{folder}/", "")
+    return replace(run, warning=warning)
 
 
 def laid_out(files: Mapping[str, bytes], folder: Path) -> dict[str, bytes]:

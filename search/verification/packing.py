@@ -6,11 +6,12 @@ the names in its zip alone. None of it says that a number was changed: the remed
 from collections.abc import Callable, Sequence
 
 from data.listing import is_litter
-from data.messages import escaped
+from data.strict_zip import shown
 from search.journal.run_dir import JOURNAL
 
 MANIFEST = "manifest.json"
 ASK_AGAIN = "ask for the .zip as `bundle` wrote it"
+MAKE_ANEW = "ask for the bundle made anew with `run_search.py bundle`"
 
 
 def mispacked(names: Sequence[str], is_known: Callable[[str], bool]) -> str | None:
@@ -42,9 +43,9 @@ def _is_litter(name: str) -> bool:
 
 
 def _slashed(name: str) -> str:
-    """As some programs on Windows do not write it."""
+    """As some programs on Windows do not write it. A byte that is no text is none of them."""
     return name.replace("\\", "/")
 
 
 def _named(name: str) -> str:
-    return escaped(name[-60:])
+    return shown(name[-60:])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from data.dataset import find_images
+from data.dataset_notes import DataNotes
 from data.errors import UserError
-from data.messages import escaped
+from data.messages import escaped, first_of
 from data.own_code import Code
 from search.driver.environment import describe_environment
 from search.driver.prepare import Prepared, backbones_of, prepare, resources_of
@@ -24,6 +25,7 @@ from search.journal.events import DatasetSummary
 from search.journal.journal_file import Event
 from search.verification.comparison import Comparison
 
+LEFT_OUT = "dataset: left out"  # where files differ that were no pictures to use
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
 COMPUTING = (
     "precision",
@@ -192,13 +194,27 @@ def _as_compared(dataset: DatasetSummary) -> dict[str, Any]:
     return {**summary, "notes": {**summary["notes"], "found": None}}
 
 
+def _compare_images(then: DatasetSummary, here: DatasetSummary, comparison: Comparison) -> None:
+    """What is used, then what was left out, which says nothing of the images that were used."""
+    before, now = (sum(map(sum, each.counts.values())) for each in (then, here))
+    if then.counts != here.counts:
+        what = f"{before} images were used; here are {now}"
+        comparison.note("dataset: counts", f"{what}, or other numbers per class and split")
+    elif then.digest == here.digest and (strays := _strays(here) - _strays(then)):
+        comparison.note(LEFT_OUT, f"{first_of(sorted(strays))} here, and not by the search")
+    comparison.check("dataset", _as_compared(then), _as_compared(here))
+
+
+def _strays(dataset: DatasetSummary) -> set[str]:
+    return {escaped(each.name) for each in DataNotes.model_validate(dataset.notes).left_out}
+
+
 def compare_surroundings(run: Run, prepared: Prepared, comparison: Comparison) -> tuple[str, ...]:
     """Compares images, weights and space; returns in words what else of machine and versions is not
     as it was."""
     here, then = describe_environment(prepared), run.opened.environment
     comparison.check("weights", then.get("weights"), here["weights"])
-    summary = _as_compared(prepared.summary)
-    comparison.check("dataset", _as_compared(run.opened.dataset), summary)
+    _compare_images(run.opened.dataset, prepared.summary, comparison)
     comparison.check("space", run.opened.space, prepared.space.as_json())
     before, now = ({**each, **each.get("packages", {})} for each in (then, here))
     names = [

@@ -9,10 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field, InstanceOf
 
+from data.messages import first_of
 from search.driver.experiment_file import parse_config
 from search.evidence.answer import Estimate
 from search.experiment.answers import Predictions
@@ -25,7 +26,7 @@ from search.report.view import SearchView
 from search.report.wording import estimate_text, settings_of
 from search.verification.bundle_file import Manifest
 from search.verification.fingerprints import Fingerprint, fingerprints
-from search.verification.likeness import LEAST_BITS, Holder, Index
+from search.verification.likeness import MOST_HELD, Holder, Index, copied
 
 BEST_WIDTH = 36  # signs: what the table of many has room for
 
@@ -61,7 +62,8 @@ class Submission(Frozen):
 class Copy(Frozen):
     """Two files that share something, the later one first. certain: two students have what no
     two searches share; else it may be honest. num_shared of the num_trials that the later one
-    trained."""
+    trained. also: other earlier files that share some, and their students; `what` counts them, too.
+    """
 
     files: tuple[str, str]
     students: tuple[str, str]
@@ -69,6 +71,7 @@ class Copy(Frozen):
     certain: bool
     num_shared: int = 0
     num_trials: int = 0
+    also: tuple[tuple[str, str], ...] = ()
 
     @property
     def word(self) -> str:
@@ -106,79 +109,126 @@ def submission_of(
 
 
 def find_copies(submissions: Iterable[tuple[str, Submission]]) -> tuple[Copy, ...]:
-    """Each file beside every earlier one that was first to hold its journal, its search or some of
-    its trials.
+    """Each file beside the earlier one that it has most in common with, and with what it shares
+    with others; those under its own student's name apart from the rest.
 
     Under one student's name it is a note: handed in twice, or a file handed on as it was.
     """
     found: list[Copy] = []
     seen: dict[str, Submission] = {}
-    index, firsts = Index(), dict[str, str]()
+    index, firsts = Index(), dict[str, list[str]]()
     for file, ours in submissions:
         shared = _trials_shared(ours, index)
-        known = {firsts[each] for each in (ours.journal, ours.search_id) if each in firsts}
-        for earlier in sorted({*shared, *known}):
-            found.append(_copy(file, ours, earlier, seen[earlier], shared.get(earlier, [])))
+        ids = {f"journal {ours.journal}", f"search {ours.search_id}"}
+        known = {each for name in ids for each in firsts.get(name, [])[:MOST_HELD]}
+        pairs = [
+            _Beside(ours, each, seen[each], tuple(shared.get(each, ())))
+            for each in seen
+            if each in shared or each in known
+        ]
+        for under_one_name in (False, True):
+            group = [each for each in pairs if each.is_one_student is under_one_name]
+            if group:
+                found.append(_copy(file, sorted(group, key=lambda each: each.rank, reverse=True)))
         seen[file] = ours
         index.add(file, ours.prints)
-        for each in (ours.journal, ours.search_id):
-            firsts.setdefault(each, file)
+        for name in ids:
+            firsts.setdefault(name, []).append(file)
     return tuple(found)
 
 
 def _trials_shared(ours: Submission, index: Index) -> dict[str, list[Holder]]:
-    """For each earlier file its trials among ours. Those that no honest searches share are left out
-    where all of them together may be chance; where they are not, what resembles others of that file
-    is counted, too."""
-    found = [(each, *index.holders(each)) for each in ours.prints]
-    proved: dict[str, float] = {}
-    for _, other, _ in found:
-        if other is not None:
-            proved[other.file] = proved.get(other.file, 0.0) + other.bits
-    most = sorted(proved, key=lambda file: -proved[file])
-    certain = [file for file in most if proved[file] >= LEAST_BITS]
+    """For each earlier file its trials among ours, whatever other files hold of them. Those that no
+    honest searches share are left out where all of them together may be chance; where they are
+    not, what resembles others of that file is counted, too."""
+    found = [index.holders(each) for each in ours.prints]
+    certain = copied(found)
     shared: dict[str, list[Holder]] = {}
-    for each, other, honest in found:
-        held = other if other is not None and other.file in certain else None
-        alike = next((file for file in certain if index.resembles(each, file)), None)
-        if alike is not None:
-            held = Holder(alike, 0.0, honest=False)
-        if (holder := held or honest) is not None:
-            shared.setdefault(holder.file, []).append(holder)
+    for each, pairs in zip(ours.prints, found, strict=True):
+        held = {file: pair.honest for file, pair in pairs.items() if pair.honest}
+        for file in certain & index.resembled(each) if certain else ():
+            held[file] = Holder(file, 0.0, honest=False)
+        others = {file: pair.other for file, pair in pairs.items() if pair.other}
+        held |= {file: other for file, other in others.items() if file in certain}
+        for file, holder in held.items():
+            shared.setdefault(file, []).append(holder)
     return shared
 
 
-def _copy(
-    file: str, ours: Submission, earlier: str, theirs: Submission, shared: list[Holder]
-) -> Copy:
-    what, certain = _what(ours, theirs, earlier, [each.honest for each in shared])
-    if _folded(ours.student) == _folded(theirs.student):
+class _Beside(NamedTuple):
+    """A submission beside an earlier one, and what they share."""
+
+    ours: Submission
+    file: str
+    theirs: Submission
+    shared: tuple[Holder, ...]
+
+    @property
+    def is_one_student(self) -> bool:
+        return _folded(self.ours.student) == _folded(self.theirs.student)
+
+    @property
+    def is_one_search(self) -> bool:
+        return self.ours.search_id == self.theirs.search_id
+
+    @property
+    def is_one_journal(self) -> bool:
+        return self.ours.journal == self.theirs.journal
+
+    @property
+    def certain(self) -> bool:
+        one = self.is_one_journal or self.is_one_search
+        return one or not all(each.honest for each in self.shared)
+
+    @property
+    def num_shared(self) -> int:
+        return len(self.ours.prints) if self.is_one_journal else len(self.shared)
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """Of what a person should look at first."""
+        bits = sum(each.bits for each in self.shared)
+        return self.certain, self.is_one_journal, self.num_shared, self.is_one_search, bits
+
+    @property
+    def counted(self) -> str:
+        return f"{self.num_shared} of {len(self.ours.prints)} trials are those of {self.file}"
+
+    @property
+    def what(self) -> str:
+        if self.is_one_journal:
+            return "the same journal"
+        if self.is_one_search:
+            beside = f"; {self.counted}" if self.shared else ""
+            return f"the same search, its journal run on or changed{beside}"
+        if not self.certain:
+            return f"{self.counted}, as one seed gives for one setting on one kind of machine"
+        honest = [each.honest for each in self.shared]
+        these = f"{honest.count(False)} of these" if any(honest) else "them"
+        return f"{self.counted}; no two searches share {these}"
+
+
+def _copy(file: str, pairs: list[_Beside]) -> Copy:
+    """pairs: of one file, that to be named first."""
+    first, *others = pairs
+    what, certain = first.what, first.certain
+    if others:
+        counts = [
+            f"{each.num_shared} of {each.file}{'' if each.certain else ' as one seed gives'}"
+            for each in others
+            if each.num_shared
+        ]
+        what += f" ({first_of(counts, MOST_HELD)}, too)" if counts else ""
+    if first.is_one_student:
         what, certain = f"{what}, under one name: handed in twice, or handed on as it was", False
     return Copy(
-        files=(file, earlier),
-        students=(ours.student, theirs.student),
+        files=(file, first.file),
+        students=(first.ours.student, first.theirs.student),
         what=what,
         certain=certain,
-        num_shared=len(shared),
-        num_trials=len(ours.prints),
-    )
-
-
-def _what(
-    ours: Submission, theirs: Submission, earlier: str, honest: list[bool]
-) -> tuple[str, bool]:
-    count = f"{len(honest)} of {len(ours.prints)} trials are those of {earlier}"
-    if ours.journal == theirs.journal:
-        return "the same journal", True
-    if ours.search_id == theirs.search_id:
-        counted = f"; {count}" if honest else ""  # else they are counted beside an earlier file
-        return f"the same search, its journal run on or changed{counted}", True
-    if all(honest):
-        return f"{count}, as one seed gives for one setting on one kind of machine", False
-    return (
-        f"{count}; no two searches share "
-        f"{'them' if not any(honest) else f'{honest.count(False)} of these'}",
-        True,
+        num_shared=first.num_shared,
+        num_trials=len(first.ours.prints),
+        also=tuple((each.file, each.theirs.student) for each in others),
     )
 
 

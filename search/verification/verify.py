@@ -29,7 +29,7 @@ from search.journal.state import SearchState
 from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing
-from search.verification.given_files import require_right_files, require_there, told_by_option
+from search.verification.given_files import Given, require_right_files, told_by_option
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
     compare_surroundings,
@@ -131,15 +131,19 @@ def verify(
         run = open_run(run_dir, GRADED)
     except JournalError as error:
         return Verification(differences=(Difference(where=JOURNAL, what=str(error)),))
-    require_there(data, weights)
+    given = Given(data, weights, run_code)
+    given.require_there()
     number = chosen_trial(run.state, trial)
+    for needless in given.needless(run):
+        say(f"note: {needless}")
+    data = data if given.needs_data(run) else None
     if data is not None or weights is not None:
         path = run.config.dataset.path
         run = relocated(run, data or (Path(path) if path else None), weights)
     code = handed_over(run.config, run_code)
-    with told_by_option(data, weights):
+    with told_by_option(data, weights, run):
         found = verify_run(run_dir, run, (number,), say, code=code)
-    require_right_files(found.differences, data, weights)
+    require_right_files(found.differences, data, weights, run)
     return found
 
 
