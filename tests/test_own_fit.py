@@ -228,7 +228,7 @@ def test_a_second_call_of_fit_has_epochs_and_patience_of_its_own(tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_second_call_of_fit_is_fed_the_same_whatever_keras_read_ahead(tmp_path: Path) -> None:
-    batches = {"batch_size": 16, "patience": 1}
+    batches: dict[str, Any] = {"batch_size": 16, "patience": 1}
     curves = [_trained(tmp_path, _code(TWO_CALLS), **batches).curve for _ in range(3)]
     assert curves[0] == curves[1] == curves[2]
 
