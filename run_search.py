@@ -81,7 +81,7 @@ def _run(
         from search.driver.session import SessionOptions, run_search
         from search.report.closing import print_closing
         from search.report.summary import summarize
-        from search.report.terminal import Progress
+        from search.report.terminal import Progress, terminal_console
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
@@ -96,7 +96,7 @@ def _run(
         if as_json:
             where = {"outcome": found.outcome, "run_dir": str(found.run_dir)}
             cli.show(as_json, {**summarize(SearchView(found.state)), **where}, "")
-        print_closing(found)
+        print_closing(found, terminal_console(stderr=as_json))
     raise typer.Exit(cli.STATUS_OF_OUTCOME[found.outcome])
 
 

@@ -181,8 +181,8 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     and the like that the system refuses."""
     from data.errors import UserError
     from data.files import StorageError
+    from data.secrets import redacted_here
     from search.execution.failures import exit_text, is_lack
-    from search.experiment.secrets import redacted
 
     try:
         yield
@@ -211,7 +211,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         )
     else:
         return
-    reason = redacted(reason)
+    reason = redacted_here(reason)
     if as_json:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")

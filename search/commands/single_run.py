@@ -16,6 +16,7 @@ from data.errors import UserError
 from data.files import check_target, write_atomically
 from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
+from data.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.driver.code_files import check_code, code_of
 from search.driver.ending import cut_off
 from search.driver.prepare import resources_of
@@ -23,7 +24,6 @@ from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.driver.winner import stored_winner
 from search.experiment.config import ExperimentConfig
-from search.experiment.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write

@@ -19,6 +19,7 @@ from data.files import named_path
 from data.listing import reason_of
 from data.messages import literal
 from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
+from data.secrets import shown_override, shown_uri
 from data.sources import SOURCES
 from data.transforms import import_first
 from search.driver.algorithms import ALGORITHMS
@@ -26,7 +27,6 @@ from search.driver.code_files import with_code, with_hyperparameters, with_mode
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.config import ExperimentConfig, config_type
-from search.experiment.secrets import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
 from search.training.losses import LOSSES

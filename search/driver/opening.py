@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from data.likeness import look_grouped
 from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
 from search.driver.cut_short import cut_by_plan
@@ -122,10 +123,12 @@ def open_search(
     heard = Heard(on_images, progress.doing, progress.message, pause)
     prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared, pause)
-    unchanged = () if log.state.opened else unchanged_lines(prepared)
+    fresh = (
+        () if log.state.opened else (*unchanged_lines(prepared), *look_grouped(prepared.dataset))
+    )
     pause()
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *unchanged, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
+    for line in (*notes, *fresh, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from data.errors import UserError
 from data.messages import first_of, plural
-from search.experiment.secrets import without_secrets_of
+from data.secrets import without_secrets_of
 from search.report.view import SearchView
 
 REASONS = (
