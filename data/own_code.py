@@ -35,6 +35,7 @@ from data.quiet_import import import_quietly
 
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 MOST_CODE_BYTES = 1 << 20  # of one file
 
 
@@ -161,6 +162,16 @@ def one_at_a_time(name: str) -> AbstractContextManager[Any]:
     return loaded.painting if loaded else nullcontext()
 
 
+def live_hint(files: Iterable[str]) -> str:
+    """What a message that names these files says of one that is no file."""
+    if not any(file in _given and _given[file].is_live for file in files):
+        return ""
+    return (
+        " (so is called what hypermodel= was given: its source, what it holds or names, or the "
+        "model that it builds is another)"
+    )
+
+
 def own_function(name: str) -> Any:
     """What FILE.py:NAME is. Raises UserError where its file was not handed over, cannot be run or
     has no such function."""
@@ -209,7 +220,7 @@ def at_fault(name: str, error: BaseException, key: str = "") -> UserError:
     is_interrupt = isinstance(error, KeyboardInterrupt) and hears
     if is_interrupt or isinstance(error, UserError | OwnCodeMemoryError):
         raise error
-    text = f"{line_of_fault(name, error)}{_words(error)}"
+    text = f"{line_of_fault(name, error)}{words_of(error)}"
     if isinstance(error, MemoryError):
         raise OwnCodeMemoryError(f"{name}: {text}") from error
     if isinstance(error, ImportError):
@@ -245,6 +256,7 @@ def line_of_definition(name: str) -> str:
     return f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
 
 
-def _words(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
+def words_of(error: BaseException) -> str:
+    """Its type and text, on one line, without the colours that Keras gives it."""
+    text = " ".join(COLOURS.sub("", str(error)).split())[:300]
     return f"{type(error).__name__}{': ' if text else ''}{text}"

@@ -291,9 +291,9 @@ def test_a_hyperparameter_that_fit_alone_declares_is_told_not_left_at_its_defaul
     here: Path,
 ) -> None:
     config = load_config(_builds(FITTING, model={"build": "mine.py:Mine"}))
-    result = sit(config, here / "run")
-    assert result.outcome == "failed"
-    assert "declares late now and then only, or in fit" in str(result.reason)
+    with pytest.raises(UserError, match="declares late now and then only, or in fit"):
+        sit(config, here / "run")
+    assert not (here / "run" / "trials.csv").exists()
 
 
 STRANGE = ("lernrate größe", "a.b", "x/y", "=1+1", "<b>bold</b>", "[red]", "tuner/epochs", "日本")

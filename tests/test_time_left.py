@@ -303,7 +303,10 @@ def test_a_phase_without_confirmation_is_not_planned() -> None:
 
 def test_what_a_phase_begins_later_is_left_while_something_runs(clock: Clock) -> None:
     """The confirmation begins with two trials at once, and then one per augmentation."""
-    left = TimeLeft({"confirm": 90.0}, clock)
+    left = TimeLeft({"search": 10.0, "confirm": 90.0}, clock)
+    left.enter("search", 2)
+    trained(left, clock, 5, 10)
+    trained(left, clock, 5, 10)
     left.enter("confirm", None)
     left.begin(10)
     left.begin(10)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.likeness import look_grouped
+from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
 from search.driver.cut_short import cut_by_plan
 from search.driver.ending import cut_off
@@ -85,9 +86,9 @@ def continued(
     if edited and not code_changed:
         raise UserError(
             f"{', '.join(edited)} was edited since the search of {run_dir} began, and its trials "
-            "would no longer be of one code. Restore it, choose another --run-dir, start anew with "
-            f"{FRESH}, or, where the edit changes no picture and no model, go on with "
-            "--code-changed"
+            f"would no longer be of one code{live_hint(edited)}. Restore it, "
+            f"choose another --run-dir, start anew with {FRESH}, or, where the edit "
+            "changes no picture and no model, go on with --code-changed"
         )
     hours = config.search.max_hours if may_set_hours(state, config) else begun.search.max_hours
     return begun.model_copy(

@@ -202,11 +202,15 @@ def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) ->
     from search.training.own_model_check import check_own_model
 
     size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
-    corners = {settings.model.model_dump_json(): settings for settings in prepared.space.corners()}
+    corners = {
+        f"{each.model.model_dump_json()} {each.training.class_weight}": each
+        for each in prepared.space.corners()
+    }
     for settings in corners.values():
         pause()
         if settings.model.build is not None:
-            check = partial(check_own_model, settings.model, num_classes, size)
+            is_weighted = settings.training.class_weight != "none"
+            check = partial(check_own_model, settings.model, num_classes, size, is_weighted)
             watched(settings.model.build, check, BUILDING_SECONDS, BUILD)
     pause()
 
