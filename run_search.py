@@ -230,13 +230,15 @@ def _bundle(
 
 
 @app.command("predict", cls=cli.Command)
-def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
+def _predict(
+    directory: cli.Directory, images: cli.ImageNames, run_code: cli.RunCode = None
+) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object per line."""
     failed = False
     with errors_as_status(as_json=False):
         from search.commands.predict import Prediction, predict
 
-        for each in predict(directory, images):
+        for each in predict(directory, images, run_code):
             if isinstance(each, Prediction):
                 typer.echo(each.line)
             else:

@@ -83,7 +83,7 @@ RunCode = Annotated[
     typer.Option(
         "--run-code",
         help="Own code that may be run, a copy that you have read: the file, or a folder of files. "
-        "A search that names code is not trained again without.",
+        "Without, a search that names code is not trained again, nor a model asked that needs it.",
     ),
 ]
 DemoLeak = Annotated[

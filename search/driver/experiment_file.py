@@ -71,6 +71,14 @@ def load_config(
     return parse_config(with_hyperparameters(data, config, origin), origin)
 
 
+def build_named_in(experiment: ExperimentLike) -> object:
+    """What it writes for model.build; None where it does not. Raises as `load_config`."""
+    if isinstance(experiment, ExperimentConfig):
+        return experiment.model.written.get("build")
+    section = _read(experiment)[0].get("model")
+    return section.get("build") if isinstance(section, Mapping) else None
+
+
 def _texts(overrides: object) -> Sequence[str]:
     listed = [overrides] if isinstance(overrides, str) else overrides
     if isinstance(listed, list | tuple) and all(isinstance(each, str) for each in listed):
