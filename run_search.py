@@ -92,7 +92,7 @@ def _run(
         from search.driver.session import SessionOptions, run_search
         from search.report.closing import print_closing
         from search.report.summary import summarize
-        from search.report.terminal import Progress
+        from search.report.terminal import Progress, terminal_console
         from search.report.view import SearchView
 
         config = load_config(experiment, overrides)
@@ -107,7 +107,7 @@ def _run(
         if as_json:
             where = {"outcome": found.outcome, "run_dir": str(found.run_dir)}
             cli.show(as_json, {**summarize(SearchView(found.state)), **where}, "")
-        print_closing(found)
+        print_closing(found, terminal_console(stderr=as_json))
     raise typer.Exit(cli.STATUS_OF_OUTCOME[found.outcome])
 
 
@@ -241,13 +241,15 @@ def _bundle(
 
 
 @app.command("predict", cls=cli.Command)
-def _predict(directory: cli.Directory, images: cli.ImageNames) -> None:
+def _predict(
+    directory: cli.Directory, images: cli.ImageNames, run_code: cli.RunCode = None
+) -> None:
     """Prints the winning model's class and probabilities for each image, a JSON object per line."""
     failed = False
     with errors_as_status(as_json=False):
         from search.commands.predict import Prediction, predict
 
-        for each in predict(directory, images):
+        for each in predict(directory, images, run_code):
             if isinstance(each, Prediction):
                 typer.echo(each.line)
             else:

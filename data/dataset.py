@@ -19,7 +19,14 @@ from data.checks import Inspection, check_dataset
 from data.dataset_digest import DatasetContent, dataset_digest
 from data.dataset_notes import Converted, DataNotes, LeftOut
 from data.errors import UserError, of_dataset
-from data.groups import check_groups, crossing_groups, describe_groups, draw_all, groups_of
+from data.groups import (
+    check_groups,
+    crossing_groups,
+    describe_groups,
+    draw_all,
+    grouped_by_name,
+    groups_of,
+)
 from data.image_store import Decoder, open_store
 from data.labels import is_missing, label_remarks, without_missing
 from data.listing import Listing
@@ -250,8 +257,12 @@ def _notes(
         for left, kept in stored.leaks
     ]
     counts = np.bincount(labels, minlength=len(listing.class_names)).tolist()
+    groups = describe_groups(listing, positions, groups_of(listing, positions, copy_of))
+    in_data = [names[position] for position in positions.tolist()]
     return DataNotes(
-        labels=listing.remarks + label_remarks(listing.class_names, counts),
+        labels=listing.remarks
+        + label_remarks(listing.class_names, counts)
+        + (() if groups else grouped_by_name(in_data, len(counts))),
         found=dict(listing.found),
         converted={
             conversion: Converted(count=count, first=tuple(names[position] for position in first))
@@ -260,7 +271,7 @@ def _notes(
         scales=stored.scales,
         left_out=(*_bad_files(listing, stored), *contradictory, *leaking),
         duplicates=tuple((names[positions[row]], names[positions[copy_of[row]]]) for row in copies),
-        groups=describe_groups(listing, positions, groups_of(listing, positions, copy_of)),
+        groups=groups,
     )
 
 

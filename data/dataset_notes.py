@@ -7,9 +7,13 @@ Decides nothing.
 from collections import Counter
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from data.messages import first_of, plural
+from data.secrets import redacted
+
+# Notes are stored and shown, and a path of a csv file may be an address.
+Words = Annotated[str, AfterValidator(redacted)]
 
 
 class _Frozen(BaseModel):
@@ -19,15 +23,15 @@ class _Frozen(BaseModel):
 class LeftOut(_Frozen):
     """A file that is not in the data set, and why."""
 
-    name: str
-    reason: str
+    name: Words
+    reason: Words
 
 
 class Converted(_Frozen):
     """How many images were converted in one way, with the names of the first few."""
 
     count: int
-    first: tuple[str, ...]
+    first: tuple[Words, ...]
 
 
 class DepthScale(_Frozen):
@@ -41,7 +45,7 @@ class DepthScale(_Frozen):
     white: float
     count: int
     level: float
-    name: str
+    name: Words
     faint: int
 
     def line(self, kind: str) -> str:
@@ -65,7 +69,7 @@ class Groups(_Frozen):
     """
 
     count: Annotated[int, Field(ge=1)]
-    largest: str
+    largest: Words
     largest_count: Annotated[int, Field(ge=1)]
     alone: Annotated[int, Field(ge=0)]
     independent_share: Annotated[float, Field(gt=0, le=1)]
@@ -86,16 +90,16 @@ class DataNotes(_Frozen):
     `converted` by conversion ("grey", "turned by EXIF"); `scales` by kind of number; `duplicates`
     by (name, the first name it copies).
 
-    Duplicates are within one split, and kept. labels: sentences on what is odd about them. groups:
-    where the experiment names some.
+    Duplicates are within one split, and kept. labels: sentences on what is odd about them,
+    and about names. groups: where the experiment names some.
     """
 
-    labels: tuple[str, ...] = ()
+    labels: tuple[Words, ...] = ()
     found: dict[str, Converted] = {}
     converted: dict[str, Converted] = {}
     scales: dict[str, DepthScale] = {}
     left_out: tuple[LeftOut, ...] = ()
-    duplicates: tuple[tuple[str, str], ...] = ()
+    duplicates: tuple[tuple[Words, Words], ...] = ()
     groups: Groups | None = None
 
     def lines(self) -> tuple[str, ...]:

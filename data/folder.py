@@ -91,7 +91,7 @@ def _folders(root: Path, folder: str, table: FileTable, split: str = "") -> list
             f"dataset.path: {shown_path} cannot be read as a folder: {reason}"
         ) from error
     for child in children:
-        if not child.is_folder and is_named_as_picture(child.name):
+        if not child.is_folder:
             table.note(BESIDE, f"{folder}/{child.name}" if folder else child.name)
     names = [child.name for child in children if child.is_folder]
     if not names and not children and split:

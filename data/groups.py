@@ -5,6 +5,9 @@ Copies are groups too; they are found in `splits`. Folds of a cross-validation a
 business.
 """
 
+import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 
@@ -13,10 +16,19 @@ import numpy as np
 from data.dataset_notes import Groups
 from data.errors import UserError
 from data.listing import Listing
-from data.messages import escaped, literal
+from data.messages import escaped, first_of, literal, plural
 from data.settings import DatasetConfig, Split
 from data.splits import SPLIT_NAMES, TEST, TRAIN, VALIDATION, draw_splits
 
+# What is left of a file's name once what tells pictures of one thing apart is taken off its end: a
+# letter, a small number, a side: IMG_12_a, IMG_12 (2), p7-left, scan3.view1
+_MEMBER = re.compile(
+    r"(?P<group>.*\d.*?)[ _.-]*(?:[ _.-](?:[a-z]{1,6}[ _-]?)?\d{1,3}|[ _.-][a-z]|\(\d{1,3}\)"
+    r"|[ _.-](?:left|right|front|back|top|side|crop|copy))",
+    re.IGNORECASE,
+)
+FEWEST_GROUPS = 5
+GROUPED_SHARE = 0.5  # of the images, whose names must be of a group of two or more
 FEW_GROUPS = 3  # of a class to be expected in a bin; more will be there without being put there
 
 
@@ -186,3 +198,27 @@ def effective_size(groups: np.ndarray) -> float:
     1."""
     counts = np.unique(groups, return_counts=True)[1].astype(np.float64)
     return float(counts.sum() ** 2 / (counts**2).sum())
+
+
+def grouped_by_name(names: Sequence[str], num_classes: int) -> tuple[str, ...]:
+    """A sentence where images that are in no named group look grouped by their names."""
+    found = [_group_in(name) for name in names]
+    sizes = Counter(group for group in found if group)
+    several = [group for group, size in sizes.items() if size > 1]
+    shared = sum(sizes[group] for group in several)
+    # One name a class or a day is no group: there must be many, and more than there are classes.
+    few = len(several) < max(FEWEST_GROUPS, 2 * num_classes + 1)
+    if few or shared < GROUPED_SHARE * len(found):
+        return ()
+    first = [name for name, group in zip(names, found, strict=True) if group == several[0]]
+    return (
+        f"names look grouped ({first_of(first, 3)}; {plural(len(several), 'group')} of "
+        f"{shared:,} images): if each is of one thing, name them by dataset.group_pattern or "
+        "group_column, or intervals are too narrow",
+    )
+
+
+def _group_in(name: str) -> str:
+    folder, _, file = name.rpartition("/")
+    match = _MEMBER.fullmatch(os.path.splitext(file)[0])  # noqa: PTH122
+    return f"{folder}/{match['group']}" if match else ""

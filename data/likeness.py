@@ -1,25 +1,12 @@
-"""Whether images look as if they came in groups although none are named: by their names, and by
-themselves. Both may be wrong, so they only warn.
+"""Whether images look as if they came in groups although none are named. By their names they may,
+too (`groups`); both may be wrong, so they only warn.
 """
-
-import os
-import re
-from collections import Counter
 
 import numpy as np
 
 from data.dataset import Dataset
-from data.messages import first_of, plural
+from data.messages import first_of
 
-# What is left of a file's name once what tells pictures of one thing apart is taken off its end: a
-# letter, a small number, a side: IMG_12_a, IMG_12 (2), p7-left, scan3.view1
-_MEMBER = re.compile(
-    r"(?P<group>.*\d.*?)[ _.-]*(?:[ _.-](?:[a-z]{1,6}[ _-]?)?\d{1,3}|[ _.-][a-z]|\(\d{1,3}\)"
-    r"|[ _.-](?:left|right|front|back|top|side|crop|copy))",
-    re.IGNORECASE,
-)
-FEWEST_GROUPS = 5
-GROUPED_SHARE = 0.5  # of the images, whose names must be of a group of two or more
 MOST_COMPARED = 4000  # images; of more, so many that stand beside each other in blocks
 BLOCK = 100
 THUMB = 16  # pixels a side
@@ -27,38 +14,10 @@ ALIKE = 0.995  # correlation of two thumbnails above which they are taken for on
 ALIKE_SHARE = 0.05  # of the images compared
 
 
-def look_grouped(dataset: Dataset) -> tuple[str, ...]:
-    """A sentence for each sign; none where the experiment names groups."""
+def look_grouped(dataset: Dataset) -> list[str]:
+    """A sentence where there are near-duplicates: pictures of which another is all but the same."""
     if dataset.notes.groups is not None:
-        return ()
-    return (*_by_names(dataset), *_by_pictures(dataset))
-
-
-def _by_names(dataset: Dataset) -> list[str]:
-    found = [_group_in(name) for name in dataset.names]
-    sizes = Counter(group for group in found if group)
-    several = [group for group, size in sizes.items() if size > 1]
-    shared = sum(sizes[group] for group in several)
-    # One name a class or a day is no group: there must be many, and more than there are classes.
-    few = len(several) < max(FEWEST_GROUPS, 2 * len(dataset.class_names) + 1)
-    if few or shared < GROUPED_SHARE * len(found):
         return []
-    first = [name for name, group in zip(dataset.names, found, strict=True) if group == several[0]]
-    return [
-        f"names look grouped ({first_of(first, 3)}; {plural(len(several), 'group')} of "
-        f"{shared:,} images): if each is of one thing, name them by dataset.group_pattern or "
-        "group_column, or intervals are too narrow"
-    ]
-
-
-def _group_in(name: str) -> str:
-    folder, _, file = name.rpartition("/")
-    match = _MEMBER.fullmatch(os.path.splitext(file)[0])  # noqa: PTH122
-    return f"{folder}/{match['group']}" if match else ""
-
-
-def _by_pictures(dataset: Dataset) -> list[str]:
-    """Near-duplicates: pictures of which another is all but the same."""
     rows = _compared(len(dataset.images))
     near = _has_twin(_thumbs(dataset, rows), _copies(dataset, rows))
     share = near.mean() if len(near) else 0.0

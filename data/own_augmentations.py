@@ -5,6 +5,8 @@ it; what paints is found when a picture is painted.
     NAME(images uint8 [n, s, s, 3], strength, units float64 [n, 4] in [0, 1)) -> uint8 [n, s, s, 3]
 """
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -21,6 +23,7 @@ from data.own_code import (
     is_own,
     line_of_definition,
     line_of_fault,
+    one_at_a_time,
     own_function,
 )
 from data.transforms import TRANSFORM, is_transform, transform_exports, transform_of
@@ -117,7 +120,8 @@ def called(name: str, images: Images, strength: float, units: Floats) -> Images:
     kept, drawn = images.view(), np.ascontiguousarray(units)
     kept.flags.writeable = drawn.flags.writeable = False
     try:
-        found = function(kept, strength, drawn)
+        with one_at_a_time(name):
+            found = function(kept, strength, drawn)
     except BaseException as error:
         if "read-only" in str(error) or "readonly" in str(error):
             raise UserError(
@@ -170,12 +174,38 @@ def check_outside(name: str, strengths: tuple[Value, ...], size: int) -> None:
                 f"strength {value:g}; take what is random from units, [n, 4], and not from a "
                 "generator of its own"
             )
+        again = partial(_painted, name, images, value, units)
+        if is_own(name) and _uses_shared_chance(again):
+            raise UserError(
+                f"{name}: {where}it draws from, or seeds, NumPy's or Python's usual generator, "
+                "which is every thread's; make one of its own for each row u of units: "
+                "np.random.default_rng(int(u[0] * 2**32))"
+            )
         alone = [_painted(name, images[i : i + 1], value, units[i : i + 1]) for i in range(4)]
         if (first != np.concatenate(alone)).any():
             raise UserError(
                 f"{name}: {where}a picture comes out otherwise alone than among others, at "
                 f"strength {value:g}; make each from its own pixels and its own row of units"
             )
+
+
+def _uses_shared_chance(call: Callable[[], object]) -> bool:
+    """Whether it draws from, or seeds, a generator that all threads of a process share. They are
+    moved on before, so that seeding shows, and put back."""
+    ours, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is only looked at
+    random.random(), np.random.random()  # noqa: NPY002
+    before = _shared_chance()
+    try:
+        call()
+        return _shared_chance() != before
+    finally:
+        random.setstate(ours)
+        np.random.set_state(numpys)  # noqa: NPY002
+
+
+def _shared_chance() -> tuple[object, ...]:
+    kind, keys, *place = np.random.get_state(legacy=True)  # noqa: NPY002
+    return random.getstate(), kind, np.asarray(keys).tobytes(), place
 
 
 def _painted(name: str, images: Images, strength: float, units: Floats) -> Images:

@@ -5,13 +5,22 @@ A journal, a bundle or a config can name code and never brings any: a name that 
 is refused. Code travels to worker processes as text, so that all run what was read at the start.
 """
 
+import codecs
 import hashlib
 import re
 import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, chdir, contextmanager, redirect_stdout, suppress
+from contextlib import (
+    AbstractContextManager,
+    ExitStack,
+    chdir,
+    contextmanager,
+    nullcontext,
+    redirect_stdout,
+    suppress,
+)
 from dataclasses import dataclass, field
 from multiprocessing import parent_process
 from pathlib import Path
@@ -26,6 +35,7 @@ from data.quiet_import import import_quietly
 
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 MOST_CODE_BYTES = 1 << 20  # of one file
 
 
@@ -45,6 +55,10 @@ class CodeFile(BaseModel):
 
 
 Code = tuple[CodeFile, ...]
+
+
+class OwnCodeMemoryError(MemoryError):
+    """Own code asked for more memory than there is; which line did is in its text."""
 
 
 def is_own(name: object) -> bool:
@@ -78,10 +92,12 @@ def read_code(name: str, path: Path, wanted_by: str) -> CodeFile:
 
 @dataclass
 class _Loaded:
-    """A file in use. users: how many hold it at this moment. is_live: it is no file, but an object
-    of this process."""
+    """A file in use. painting: held while an augmentation of it runs, by all files that were handed
+    over together. users: how many hold it at this moment. is_live: it is no file, but an object of
+    this process."""
 
     code: CodeFile
+    painting: threading.Lock
     is_live: bool = False
     users: int = 0
     module: ModuleType | None = None
@@ -114,8 +130,10 @@ def given(code: Code, live: ModuleType | None = None) -> Iterator[None]:
         if code and not _given:
             _aside.enter_context(redirect_stdout(sys.stderr))
             _aside.enter_context(exits_raise(_is_path_given))
+        painting = threading.Lock()
         for file in code:
-            loaded = _given.setdefault(file.name, _Loaded(file, live is not None, module=live))
+            made = _Loaded(file, painting, live is not None, module=live)
+            loaded = _given.setdefault(file.name, made)
             loaded.users += 1
     try:
         yield
@@ -136,6 +154,22 @@ def _is_path_given(path: str) -> bool:
 def is_given(file: str) -> bool:
     """Whether a file, by its name in the experiment, may run now."""
     return file in _given
+
+
+def one_at_a_time(name: str) -> AbstractContextManager[Any]:
+    """To be held while an augmentation runs: whoever writes one need not think of threads."""
+    loaded = _given.get(file_of(name))
+    return loaded.painting if loaded else nullcontext()
+
+
+def live_hint(files: Iterable[str]) -> str:
+    """What a message that names these files says of one that is no file."""
+    if not any(file in _given and _given[file].is_live for file in files):
+        return ""
+    return (
+        " (so is called what hypermodel= was given: its source, what it holds or names, or the "
+        "model that it builds is another)"
+    )
 
 
 def own_function(name: str) -> Any:
@@ -165,12 +199,13 @@ def _run(name: str, code: CodeFile) -> ModuleType:
     module = ModuleType(f"own_code_{code.sha256[:16]}")
     module.__file__, module.__package__ = code.path, ""
     sys.modules[module.__name__] = module  # where dataclasses and Keras look for it
-    if USES_TENSORFLOW.search(code.source):
+    source = code.source.removeprefix(codecs.BOM_UTF8.decode())  # as Python itself does
+    if USES_TENSORFLOW.search(source):
         with suppress(ImportError):  # which its own import tells with its line
             import_quietly("tensorflow")
     try:
         with chdir("."):  # a file that goes elsewhere for its own sake takes nobody along
-            exec(compile(code.source, code.path, "exec"), vars(module))
+            exec(compile(source, code.path, "exec"), vars(module))
     except BaseException as error:
         del sys.modules[module.__name__]
         raise at_fault(name, error) from error
@@ -179,13 +214,15 @@ def _run(name: str, code: CodeFile) -> ModuleType:
 
 def at_fault(name: str, error: BaseException, key: str = "") -> UserError:
     """What own code raised, sys.exit among it, with its file and line. Interrupts, which come in
-    the main thread of a command and of no worker, and lacks of the machine's are raised as they
-    are. key: of the setting that names it."""
+    the main thread of a command and of no worker, are raised as they are; so are lacks of memory,
+    with that line. key: of the setting that names it."""
     hears = threading.current_thread() is threading.main_thread() and parent_process() is None
     is_interrupt = isinstance(error, KeyboardInterrupt) and hears
-    if is_interrupt or isinstance(error, UserError | MemoryError):
+    if is_interrupt or isinstance(error, UserError | OwnCodeMemoryError):
         raise error
-    text = f"{line_of_fault(name, error)}{_words(error)}"
+    text = f"{line_of_fault(name, error)}{words_of(error)}"
+    if isinstance(error, MemoryError):
+        raise OwnCodeMemoryError(f"{name}: {text}") from error
     if isinstance(error, ImportError):
         text += "; it may import what is installed, and no other file of yours: join them"
     return UserError(f"{key and f'{key}: '}{name}: {text}")
@@ -219,6 +256,7 @@ def line_of_definition(name: str) -> str:
     return f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
 
 
-def _words(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:300]
+def words_of(error: BaseException) -> str:
+    """Its type and text, on one line, without the colours that Keras gives it."""
+    text = " ".join(COLOURS.sub("", str(error)).split())[:300]
     return f"{type(error).__name__}{': ' if text else ''}{text}"

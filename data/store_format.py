@@ -19,7 +19,7 @@ from data.dataset_notes import DepthScale
 from data.listing import reason_of
 from data.splits import DIGEST_BYTES
 
-MAGIC = b"augimg-4"  # changes with the layout, and with how an image is decoded
+MAGIC = b"augimg-5"  # changes with the layout, and with how an image is decoded
 FOOTER = struct.Struct("<32sQ8s")  # sha256 of digests and record, length of the record, magic
 # so many bytes of pixels are checked at opening, spread evenly over larger files
 CHECKED_BYTES = 1 << 29

@@ -23,6 +23,7 @@ import numpy as np
 from data.augmentation_record import CodeStep, SettingToWrite, StepWriter, call
 from data.errors import UserError
 from data.geometry import Floats, Images
+from data.messages import did_you_mean
 from data.quiet_import import import_quietly
 
 STRENGTH = "strength"
@@ -263,8 +264,21 @@ def transform_of(name: str) -> Transform:
             f"augmentation.{name}: {library.module} has no transform of images called "
             f"{written.name}; see its documentation for their names"
         )
-    assert written.keywords  # read before anything is painted
+    _refuse_unknown(name, kind, written.keywords)
     return Transform(name, written, kind)
+
+
+def _refuse_unknown(name: str, kind: Any, keywords: Iterable[str]) -> None:
+    """Raise UserError for an argument that the transform has not: Albumentations only warns."""
+    taken = inspect.signature(kind).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in taken.values()):
+        return  # Keras's layers, which refuse it themselves
+    unknown = [each for each in keywords if each not in taken]
+    if unknown:
+        raise UserError(
+            f"augmentation.{name}: it has no argument {unknown[0]}"
+            f"{did_you_mean(unknown[0], taken)}; its arguments are {', '.join(taken)}"
+        )
 
 
 def transform_exports(name: str) -> dict[str, StepWriter]:

@@ -18,8 +18,10 @@ from data.value_forms import Value
 from data.views import augment
 
 FEW, MANY = 12, 200  # pictures painted
+OFTEN = 100  # pictures drawn by what is from outside, which takes milliseconds for each
 MOST_LOOKED_AT, MOST_BYTES = 2000, 1 << 27  # of pictures in which colour is looked for
 AT_ONCE = 64
+RARE = 0.01  # chance of taking for never what is rare
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,7 @@ class Sample:
 
 def why_unchanged(name: str, values: Sequence[object], sample: Sample) -> str:
     """Why an augmentation changes no picture at any of its values, weak to strong; "" where it
-    changes one, where no value is meant to, and where that may be chance: what is from outside
-    draws as it likes."""
+    changes one, where no value is meant to, and where that may be chance."""
     record = AUGMENTATIONS[name]
     meant = [value for value in map(record.parse, values) if value != record.identity]
     on = [value for value in meant if record.is_on(value)]
@@ -81,7 +82,39 @@ def why_unchanged(name: str, values: Sequence[object], sample: Sample) -> str:
         return ""
     if sample.is_grey and _changes(_tinted(pictures), name, ends, sample):
         return "the pictures are grey, and it changes colours alone"
-    return "" if is_from_outside(name) else f"it leaves {len(pictures)} of them as they are"
+    if not is_from_outside(name):
+        return f"it leaves {len(pictures)} of them as they are"
+    strongest = shown[-1]
+    never = not _may_be_rare(strongest, 0.0) and all(
+        (drawn == images).all() for images, drawn in _drawn_often(name, strongest, sample)
+    )
+    return f"it leaves {OFTEN} of them as they are" if never else ""
+
+
+def same_ends(name: str, values: Sequence[object], sample: Sample) -> tuple[Value, Value] | None:
+    """The weakest and the strongest value of an augmentation from outside, where it draws the same
+    pictures at either: what is searched is not what it acts by. None elsewhere, and where that may
+    be chance."""
+    record = AUGMENTATIONS[name]
+    on = [value for value in map(record.parse, values) if record.is_on(value)]
+    if len(on) < 2 or on[0] == on[-1] or _may_be_rare(on[-1], on[0]):
+        return None
+    weak, strong = (_drawn_often(name, value, sample) for value in (on[0], on[-1]))
+    is_same = all((one[1] == two[1]).all() for one, two in zip(weak, strong, strict=True))
+    return (on[0], on[-1]) if is_same else None
+
+
+def _may_be_rare(value: Value, other: Value) -> bool:
+    """Whether, if the values were probabilities, as many draws could well show no difference."""
+    apart = abs(float(value) - float(other))  # type: ignore[arg-type]
+    return apart < 1 and (1 - apart) ** OFTEN > RARE
+
+
+def _drawn_often(name: str, value: Value, sample: Sample) -> Iterator[tuple[Images, Images]]:
+    """Pictures, and what is drawn of them, OFTEN in all; the first few first."""
+    images, picks = sample.few, np.arange(len(sample.few))
+    for view in range(-(-OFTEN // len(images))):
+        yield images, augment(images, picks, {**sample.options, name: value}, sample.seed, view)
 
 
 def _changes(images: Images, name: str, values: Iterable[Value], sample: Sample) -> bool:

@@ -12,6 +12,7 @@ from small_search import EXPERIMENT, after, sit, small_config
 
 from data.dataset import Dataset
 from data.dataset_notes import DataNotes
+from data.groups import grouped_by_name
 from data.likeness import look_grouped
 from search.commands.check import describe_plan, make_plan
 from search.evidence.evaluation import paired_effect
@@ -113,7 +114,7 @@ def test_names_that_look_grouped_are_warned_of(name: str) -> None:
         for group in range(100, 140)
         for number in range(3)
     ]
-    (remark,) = look_grouped(_named(names))
+    (remark,) = grouped_by_name(names, 2)
     assert "40 groups of 120 images" in remark
     assert "dataset.group_pattern" in remark
 
@@ -122,12 +123,12 @@ def test_names_that_look_grouped_are_warned_of(name: str) -> None:
     "name", ["cat/IMG_{:04d}.jpg", "cat/cardboard{}.jpg", "cat/cat.{}.jpg", "digit {:04d}"]
 )
 def test_names_that_only_count_are_not(name: str) -> None:
-    assert look_grouped(_named([name.format(number) for number in range(120)])) == ()
+    assert grouped_by_name([name.format(number) for number in range(120)], 2) == ()
 
 
 def test_a_name_a_class_is_no_group() -> None:
     names = [f"n0144076{number % 8}_{number}.JPEG" for number in range(200)]
-    assert look_grouped(_named(names, classes=8)) == ()
+    assert grouped_by_name(names, 8) == ()
 
 
 def test_near_duplicates_are_warned_of() -> None:

@@ -14,6 +14,7 @@ from data.errors import UserError
 from search.driver.experiment_file import experiment_schema, load_config
 from search.experiment.space import Space
 from search.features.backbones import BACKBONES, build_backbone
+from search.features.extractor import build_extractor
 from search.training.cutting import cut
 from search.training.modes import check_networks
 from search.verification.bundle import make_bundle
@@ -58,7 +59,7 @@ def test_a_network_of_keras_applications_is_preprocessed_as_its_own_module_does(
     assert part.output_shape == (None, 24)
 
 
-def _experiment(network: Path, folder: Path, backbone: str = "file:conv") -> dict[str, Any]:
+def _experiment(network: Path | str, folder: Path, backbone: str = "file:conv") -> dict[str, Any]:
     model = {**EXPERIMENT["model"], "backbone": backbone, "weights": str(network)}
     return {
         **EXPERIMENT,
@@ -174,8 +175,80 @@ def test_what_cannot_be_built_is_refused(
         build_backbone(name, str(network) if weights == "net" else weights, size)
 
 
-def test_a_file_that_holds_code_is_refused(tmp_path: Path) -> None:
+# Keras calls its own .h5 a legacy, each time that it writes one.
+@pytest.mark.filterwarnings("ignore:.*is considered a legacy")
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_a_file_that_holds_code_is_refused(tmp_path: Path, ending: str) -> None:
     layers = [keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x)]
-    keras.Sequential(layers).save(tmp_path / "code.keras")
+    file = tmp_path / f"code.{ending}"
+    keras.Sequential(layers).save(file)
     with pytest.raises(UserError, match="Lambda layer, which is code"):
-        build_backbone("file", str(tmp_path / "code.keras"), 8)
+        build_backbone("file", str(file), 8)
+
+
+def test_an_h5_file_gives_what_a_keras_file_gives(network: Path, tmp_path: Path) -> None:
+    keras.saving.load_model(network, compile=False).save(tmp_path / "net.h5")
+    ours = build_backbone("file:conv", str(tmp_path / "net.h5"), 8)(PICTURES)
+    assert np.array_equal(ours, build_backbone("file:conv", str(network), 8)(PICTURES))
+
+
+def test_what_is_no_whole_model_in_a_file_says_what_is(network: Path, tmp_path: Path) -> None:
+    keras.saving.load_model(network, compile=False).save_weights(tmp_path / "net.weights.h5")
+    (tmp_path / "saved").mkdir()
+    for file, message in {
+        "net.weights.h5": "holds weights alone, and model.backbone file needs a whole model; save",
+        "saved": "is a folder, as of a SavedModel.*allowed.*a whole Keras model, .keras or .h5",
+        "net.pth": "allowed: a file of a whole model, .keras or .h5",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            build_backbone("file", str(tmp_path / file), 8)
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_several_outputs_are_refused_until_a_layer_is_named(tmp_path: Path, as_dict: bool) -> None:
+    picture = keras.Input((8, 8, 3))
+    flat = keras.layers.Flatten(name="flat")(picture)
+    two = [keras.layers.Dense(3, name="one")(flat), keras.layers.Dense(5, name="two")(flat)]
+    outputs = {"a": two[0], "b": two[1]} if as_dict else two
+    keras.Model(picture, outputs).save(tmp_path / "net.keras")
+    with pytest.raises(UserError, match=r"2 outputs.*name a layer.*file:LAYER;.*flat, one, two"):
+        build_backbone("file", str(tmp_path / "net.keras"), 8)
+    assert build_backbone("file:two", str(tmp_path / "net.keras"), 8).output_shape == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "message"),
+    [
+        ("file:conf", 8, "names a layer that is not there"),
+        ("file:conv", 16, "cannot be built for pictures of 16 pixels"),
+        ("keras:MobileNetV9", 32, "has no network called MobileNetV9"),
+        ("file:lost", 8, r"net\.keras\): its features are NaN or infinite.*see its weights"),
+    ],
+)
+def test_a_search_refuses_it_before_an_image_is_read(
+    backbone: str, size: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(2, 3, name="conv")(picture)
+    net = keras.Model(picture, keras.layers.Dense(2, bias_initializer=_nan, name="lost")(maps))
+    net.save(tmp_path / "net.keras")
+    monkeypatch.setattr("data.dataset.open_dataset", lambda *arguments: pytest.fail("read"))
+    weights = tmp_path / "net.keras" if backbone.startswith("file") else "random"
+    experiment = _experiment(weights, tmp_path, backbone)
+    experiment["dataset"] = {**experiment["dataset"], "image_size": size}
+    with pytest.raises(UserError, match=message):
+        sit(load_config(experiment), tmp_path / "run")
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
+@keras.saving.register_keras_serializable()
+def _nan(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    return np.full(shape, np.nan, np.float32)
+
+
+def test_features_that_are_nan_on_the_pictures_alone_are_named(network: Path) -> None:
+    picture = keras.Input((8, 8, 3))
+    dark = keras.layers.GlobalAveragePooling2D()(picture)
+    model = keras.Model(picture, dark / dark, name="divides")
+    with pytest.raises(UserError, match="features of divides are NaN or infinite"):
+        build_extractor(model, check_images=np.zeros((2, 8, 8, 3), np.uint8))

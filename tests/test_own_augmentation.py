@@ -278,6 +278,12 @@ def test_a_library_s_transform_is_written_for_its_own_library() -> None:
         ("keras:Nothing", "has no transform of images called Nothing"),
         ("keras:RandomTranslation", "refuses it at strength 1"),
         ("albumentations:GaussNoise(std_range=(0, 1))", "with strength where"),
+        (
+            "albumentations:GaussNoise(stdrange=(0, strength), p=1)",
+            "it has no argument stdrange; did you mean 'std_range'",
+        ),
+        ("albumentations:HorizontalFlip(probability=strength)", "its arguments are p"),
+        ("keras:RandomRotation(factr=strength)", "factr"),
         ("albumentations:GaussNoise(p=open('x').read() + strength)", "with strength where"),
         ("albumentations:Resize(height=99999, width=9, p=strength)", "of numbers up to 4096"),
         ("albumentations:Resize(height='/etc/passwd', p=strength)", "up to 4096, words"),

@@ -1,25 +1,31 @@
 """What code of the user's own may do wrong beside what it returns: end the program, never end,
 leave threads, print, go to another folder, import its neighbours, and depend on chance."""
 
+import codecs
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_search import EXPERIMENT, sit
 from typer.testing import CliRunner
 
 from data import own_code_watch
 from data.errors import UserError
+from data.own_code import given
+from data.views import Painting, augmented_batches
 from run_search import BAD_INPUT, DONE, app
 from search.driver import code_files
-from search.driver.code_files import check_code
+from search.driver.code_files import check_code, code_of
 from search.driver.experiment_file import load_config
 from search.experiment.yaml_file import as_yaml
 
 KEY = "mine.py:grain"
 HEAD = "def grain(images, strength, units):\n"
 BACK = "    return images\n"
+DARKER = "    return images // 2 if strength else images\n"
 
 
 @pytest.fixture
@@ -76,6 +82,58 @@ def test_an_augmentation_that_ends_hangs_or_leaves_threads_is_told_by_its_line(
     assert "\n" not in str(refused.value)
 
 
+SHARED = {
+    "import numpy as np\n": "np.random.seed(int(u[0] * 2**31)); out[i] = np.random.randint(256)",
+    "import random\n": "random.seed(u[0]); out[i] = random.randrange(256)",
+}
+
+
+@pytest.mark.parametrize("imported", SHARED)
+def test_chance_that_all_threads_share_is_refused_though_it_is_seeded(
+    imported: str, here: Path
+) -> None:
+    body = (
+        f"    out = images.copy()\n    for i, u in enumerate(units):\n        {SHARED[imported]}\n"
+    )
+    config = load_config(_paints(f"{imported}{HEAD}{body}    return out if strength else images\n"))
+    with pytest.raises(
+        UserError, match=r"line 2: it draws from, or seeds.*default_rng\(int\(u"
+    ) as e:
+        check_code(config)
+    assert "\n" not in str(e.value)
+
+
+def test_one_call_runs_at_a_time_so_that_what_it_keeps_is_its_own(here: Path) -> None:
+    code = (
+        f"import time\nkept = []\n{HEAD}    kept[:] = [images]\n    time.sleep(0.002)\n"
+        "    return 255 - kept[0]\n"
+    )
+    config = load_config(_paints(code))
+    images = np.arange(40 * 192, dtype=np.uint8).reshape(40, 8, 8, 3)
+    with given(code_of(config)):
+        batches = augmented_batches(images, range(40), {KEY: 5}, 1, 0, Painting(2, 4))
+        assert np.array_equal(np.concatenate(list(batches)), 255 - images)
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_taken(here: Path) -> None:
+    experiment = _paints("")
+    (here / "mine.py").write_bytes(codecs.BOM_UTF8 + f"{HEAD}{BACK}".encode())
+    config = load_config(experiment)
+    check_code(config)
+    digest = hashlib.sha256((here / "mine.py").read_bytes()).hexdigest()
+    assert config.code.files == {"mine.py": digest}
+
+
+def test_memory_that_is_not_there_is_asked_for_by_a_line(here: Path) -> None:
+    code = f"import numpy as np\n{HEAD}    np.zeros(10**12)\n{BACK}"
+    with pytest.raises(MemoryError, match=r"^mine.py:grain: .*mine\.py, line 3: .*7\.28 TiB"):
+        check_code(load_config(_paints(code)))
+    Path("x.yaml").write_text(as_yaml(_paints(code)))
+    result = CliRunner().invoke(app, ["check", "x.yaml"])
+    assert result.exit_code == BAD_INPUT
+    assert "mine.py, line 3" in result.stderr
+
+
 def test_one_that_uses_threads_and_ends_them_is_taken(here: Path) -> None:
     pooled = (
         "import numpy as np\nfrom concurrent.futures import ThreadPoolExecutor\n"
@@ -96,7 +154,7 @@ def test_a_call_that_takes_long_says_where_it_is(
 
 def test_what_it_prints_is_no_result_and_where_it_goes_takes_nobody_along(here: Path) -> None:
     (here / "elsewhere").mkdir()
-    code = f"import os\nos.chdir('elsewhere')\nprint('hello')\n{HEAD}    print('grain')\n{BACK}"
+    code = f"import os\nos.chdir('elsewhere')\nprint('hello')\n{HEAD}    print('grain')\n{DARKER}"
     Path("x.yaml").write_text(as_yaml(_paints(code)))
     result = CliRunner().invoke(app, ["check", "x.yaml", "--json"])
     assert result.exit_code == DONE, result.output
@@ -233,9 +291,9 @@ def test_a_hyperparameter_that_fit_alone_declares_is_told_not_left_at_its_defaul
     here: Path,
 ) -> None:
     config = load_config(_builds(FITTING, model={"build": "mine.py:Mine"}))
-    result = sit(config, here / "run")
-    assert result.outcome == "failed"
-    assert "declares late now and then only, or in fit" in str(result.reason)
+    with pytest.raises(UserError, match="declares late now and then only, or in fit"):
+        sit(config, here / "run")
+    assert not (here / "run" / "trials.csv").exists()
 
 
 STRANGE = ("lernrate größe", "a.b", "x/y", "=1+1", "<b>bold</b>", "[red]", "tuner/epochs", "日本")

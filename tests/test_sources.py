@@ -192,14 +192,16 @@ def test_litter_beside_splits_is_no_split_and_no_class(tmp_path: Path) -> None:
     assert listed(folder_config(tmp_path)).class_names == ("cat", "dog")
 
 
-def test_folders_beside_the_splits_and_pictures_beside_the_classes_are_counted(
-    tmp_path: Path,
-) -> None:
+def test_folders_beside_the_splits_and_files_beside_the_classes_are_counted(tmp_path: Path) -> None:
     write_folders(tmp_path, {**SPLIT_COUNTS, "extra/cat": 1, ".": 1, "train": 1})
-    (tmp_path / "README.md").touch()
+    for name in ("README.md", "images.zip", "labels.csv", "train/load.py"):
+        (tmp_path / name).touch()
     found = listed(folder_config(tmp_path)).found["passed over, in no folder of a class"]
-    assert found.count == 3
-    assert set(found.first) == {"extra", "011.png", "train/012.png"}
+    assert found.count == 6
+    assert set(found.first) == {"011.png", "images.zip", "labels.csv"}
+    classes_alone = listed(folder_config(tmp_path / "train", split=SPLIT))
+    found = classes_alone.found["passed over, in no folder of a class"]
+    assert found.first == ("012.png", "load.py")
 
 
 @pytest.mark.parametrize("top", ["", "train/"])

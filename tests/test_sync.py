@@ -15,11 +15,11 @@ from tampering import events_of
 from typer.testing import CliRunner
 
 from data.errors import UserError
+from data.secrets import redacted
 from run_search import BAD_INPUT, DONE, app
 from search.commands.single_run import sync
 from search.driver.run_reading import open_run
 from search.driver.winner import EXAMPLE_FILE
-from search.experiment.secrets import redacted
 
 pytestmark = [
     # MLflow's own call of SQLAlchemy, which is right until SQLAlchemy takes it away.

@@ -13,7 +13,7 @@ from search.driver.session import SearchResult
 from search.experiment.trial import TrialRecord
 from search.report.closing import print_closing
 from search.report.dashboard import DashboardPlace, keep_dashboard
-from search.report.terminal import Progress, is_plain
+from search.report.terminal import Progress, is_plain, terminal_console
 from search.report.time_left import ExpectedWork
 from search.training.progress import EpochReport
 
@@ -171,15 +171,15 @@ def test_names_are_neither_markup_nor_commands_to_the_terminal() -> None:
     assert written(to) == f"[red]class[/red] {SCRIPT} �]0;title�\n"
 
 
-def test_everything_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_on_stderr_and_the_answer_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     with Progress() as progress:
         progress.phase("search", 1)
         tell(progress, TRIALS[:1])
-    print_closing(result())
+    print_closing(result(), terminal_console(stderr=False))
     captured = capsys.readouterr()
-    assert captured.out == ""
     assert "search 1/1" in captured.err
-    assert "HELPS" in captured.err
+    assert "HELPS" not in captured.err
+    assert "HELPS" in captured.out
 
 
 def test_the_closing_table_has_the_answer_and_every_verdict() -> None:

@@ -299,3 +299,16 @@ def test_a_phase_without_confirmation_is_not_planned() -> None:
         "evaluation": {"confirm": None, "test": False},
     }
     assert list(workload(parse_config(data, "test")).plan) == ["controls", "search"]
+
+
+def test_what_a_phase_begins_later_is_left_while_something_runs(clock: Clock) -> None:
+    """The confirmation begins with two trials at once, and then one per augmentation."""
+    left = TimeLeft({"search": 10.0, "confirm": 90.0}, clock)
+    left.enter("search", 2)
+    trained(left, clock, 5, 10)
+    trained(left, clock, 5, 10)
+    left.enter("confirm", None)
+    left.begin(10)
+    left.begin(10)
+    left.finish(10, 20)
+    assert left.seconds() == pytest.approx(160)

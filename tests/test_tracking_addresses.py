@@ -6,7 +6,7 @@ import time
 import pytest
 
 from data.errors import UserError
-from search.experiment.secrets import MASK, redacted, shown_override, shown_uri, without_secrets_of
+from data.secrets import MASK, redacted, shown_override, shown_uri, without_secrets_of
 from search.experiment.tracking_uri import (
     artifact_location,
     check_uri,
@@ -102,6 +102,19 @@ def test_credentials_are_left_out_of_what_is_shown(text, shown):
         ("PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"),
         ("clientSecret: hunter2", "clientSecret: ***"),
         ("pass=hunter2 auth=hunter2", "pass=*** auth=***"),
+        ("{'pw': 'hunter2', 'auth': 'hunter2'}", "{'pw': '***', 'auth': '***'}"),
+        ("auth=('u', 'hunter2'), {'auth': ('u','hunter2')}", "auth=(***), {'auth': (***)}"),
+        ("HTTPBasicAuth('u', 'hunter2')", "HTTPBasicAuth(***)"),
+        ("<password>hunter2</password>", "<password>***</password>"),
+        ("password:\n  hunter2\nx", "password:\n  ***\nx"),
+        ("password={hunter2} PWD={a;hunter2}", "password=*** PWD=***"),
+        ("password=a\\ hunter2 x", "password=*** x"),
+        ("secret = b'hunter2', password=f'hunter2'", "secret = ***, password=***"),
+        ("password='''hunter2''' x", "password=*** x"),
+        ("dbpass=hunter2 smtp_pass: hunter2 PASS:hunter2", "dbpass=*** smtp_pass: *** PASS:***"),
+        ("no ghp_hunter2hunter2hunter2", "no ***"),
+        ("no dapihunter2hunter2hunter2", "no ***"),
+        ("no eyJhunter2hunter2.hunter2hunter2.x", "no ***"),
         ("credentials => 'hunter2'", "credentials => ***"),
         ("x&sig=hunter2hunter2hunter2%3D", "x&sig=***"),
         ('password="hunter2', "password=***"),
@@ -150,6 +163,8 @@ def test_json_stays_json_without_its_secrets(name, secret):
         "write tracking.uri: http://HOST:PORT or http://HOST:5000, at 100%40",
         "path_column: path, label_column: label",
         "def f(token): pass",
+        "compass: 3, bypass=1, first pass: 2 of 3, PASS: all",
+        "the author=me, author(s): A (B), sk-learn, hf_hub",
     ],
 )
 def test_what_is_no_secret_stays(text):

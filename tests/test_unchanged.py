@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_search import Heard, sit, small_config
+from small_search import EXPERIMENT, Heard, sit, small_config
 
 from data.augmentations import AUGMENTATIONS, is_option, options_of
 from data.errors import UserError
-from data.unchanged import Sample, why_unchanged
+from data.own_code import given, read_code
+from data.unchanged import Sample, same_ends, why_unchanged
 from search.commands.check import make_plan
+from search.driver.code_files import code_of
+from search.driver.experiment_file import load_config
 from search.driver.prepare import prepare, resources_of
 from search.driver.unchanged import unchanged_lines
 
@@ -82,6 +85,63 @@ def test_a_transform_that_is_chance_is_told_of_grey_pictures_alone() -> None:
         assert why_unchanged(name, [0, 1e-6], _sample(_grey(COLOURED))) == ""
     assert why_unchanged("albumentations:ToGray", [0, 1], _sample(_grey(COLOURED))) == GREY
     assert why_unchanged("albumentations:ToGray", [0, 1], _sample(COLOURED)) == ""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+OWN = """import numpy as np
+def nothing(images, strength, units):
+    return images
+def brighter(images, strength, units):
+    return images if strength < 2 else np.where(images > 200, images, images + 50).astype(np.uint8)
+def at_times(images, strength, units):
+    return np.where((units[:, :1, None, None] < strength), 255 - images, images).astype(np.uint8)
+def deaf(images, strength, units):
+    return 255 - images if strength else images
+"""
+
+
+def test_what_is_from_outside_and_never_changes_a_picture_is_told(here: Path) -> None:
+    (here / "mine.py").write_text(OWN)
+    with given((read_code("mine.py", here / "mine.py", "test"),)):
+        told = {
+            name: why_unchanged(f"mine.py:{name}", [0, 1e-3, 1], _sample(COLOURED))
+            for name in ("nothing", "brighter", "at_times", "deaf")
+        }
+        assert why_unchanged("mine.py:brighter", [0, 3], _sample(COLOURED)) == ""
+        assert why_unchanged("mine.py:at_times", [0, 1e-3], _sample(COLOURED)) == ""
+        ends = {
+            name: same_ends(f"mine.py:{name}", [0, 0.2, 1], _sample(COLOURED))
+            for name in ("at_times", "deaf")
+        }
+        assert same_ends("mine.py:deaf", [False, True], _sample(COLOURED)) is None
+        assert same_ends("mine.py:at_times", [0.2, 0.2001], _sample(COLOURED)) is None
+    assert told["nothing"] == told["brighter"] == "it leaves 100 of them as they are"
+    assert told["at_times"] == told["deaf"] == ""
+    assert ends == {"at_times": None, "deaf": (0.2, 1.0)}
+
+
+def test_a_transform_that_mixes_a_picture_with_itself_is_told() -> None:
+    why = why_unchanged("keras:MixUp(alpha=strength)", [0.0, 0.2], _sample(COLOURED))
+    assert why == "it leaves 100 of them as they are"
+
+
+def test_a_line_says_that_what_is_searched_changes_nothing(here: Path) -> None:
+    (here / "mine.py").write_text(OWN)
+    deaf = {"mine.py:deaf": {"min": 0.2, "max": 1}, "mine.py:nothing": [0, 1], **FLIPPED}
+    config = load_config({**EXPERIMENT, "augmentation": deaf})
+    with given(code_of(config)):
+        lines = unchanged_lines(prepare(config, resources_of(config, here)))
+    assert lines == (
+        "augmentation.mine.py:nothing changes no picture at any strength searched: it leaves 100 "
+        "of them as they are; leave it out, or set it stronger",
+        "augmentation.mine.py:deaf draws the same pictures at 0.2 and at 1.0: what is searched "
+        "does not change them; see that strength is used, or write one value",
+    )
 
 
 ONE_TRIAL = {

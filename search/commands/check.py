@@ -28,6 +28,7 @@ from search.driver.prepare import (
     prepare,
     require_runnable,
     resources_of,
+    saving_lines,
 )
 from search.driver.run_reading import read_journal
 from search.driver.specs import controls_of
@@ -87,7 +88,7 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
 def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
     prepared = prepare(config, resources)
     check_model(prepared)
-    unchanged = unchanged_lines(prepared)
+    warned = (*unchanged_lines(prepared), *saving_lines(prepared))
     network, work = network_cost(prepared), workload(config, prepared.precision)
     images = images_through(prepared, work.phases.values())
     if network is not None:
@@ -126,7 +127,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         advice=advice.text,
         network=network,
         remarks=(
-            *unchanged,
+            *warned,
             *prepared.space.remarks(),
             *_told_by(prepared, resources.views_dir.parent),
             *_cut_short(prepared, resources),

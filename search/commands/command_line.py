@@ -83,7 +83,7 @@ RunCode = Annotated[
     typer.Option(
         "--run-code",
         help="Own code that may be run, a copy that you have read: the file, or a folder of files. "
-        "A search that names code is not trained again without.",
+        "Without, a search that names code is not trained again, nor a model asked that needs it.",
     ),
 ]
 DemoLeak = Annotated[
@@ -182,8 +182,8 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     from data.errors import UserError
     from data.files import StorageError
     from data.messages import with_short_words
+    from data.secrets import redacted_here
     from search.execution.failures import exit_text, is_lack
-    from search.experiment.secrets import redacted
 
     try:
         yield
@@ -212,7 +212,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
         )
     else:
         return
-    reason = with_short_words(redacted(reason))
+    reason = with_short_words(redacted_here(reason))
     if as_json:
         typer.echo(json.dumps({"error": reason}))
     say(f"error: {reason}")

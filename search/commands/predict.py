@@ -18,8 +18,9 @@ from data.errors import BadImage, UserError
 from data.files import read_regular
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, is_litter, reason_of
 from data.messages import escaped, literal
+from data.own_code import Code, at_fault, given
 from data.settings import DatasetConfig
-from search.driver.winner import CLASSES_FILE, MODEL_FILE, WHITES_FILE
+from search.driver.winner import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE, rebuilt_winner
 from search.experiment.trial import Frozen
 from search.features.devices import import_tensorflow_quietly
 
@@ -67,54 +68,88 @@ class Prediction(Frozen):
         return json.dumps(values, allow_nan=False)
 
 
-def predict(run_dir: Path, names: Iterable[str]) -> Iterator[Prediction | NamedImage]:
+def predict(
+    run_dir: Path, names: Iterable[str], run_code: Path | None = None
+) -> Iterator[Prediction | NamedImage]:
     """An answer per image, in the order named; the image itself, with its reason, where it cannot
-    be read.
+    be read. run_code: a copy of the code that makes the model, to be run where it needs that.
 
     Images are decoded to the model's size exactly as for its training, and those of more than 8
     bits per channel by the scale of its data set, so that the model's own resizing has nothing to
     do. Raises UserError where the run has no model that can be loaded.
     """
-    model, class_names = load_winner(run_dir)
-    size, whites = model_size(model), _whites(run_dir)
+    winner = load_winner(run_dir, run_code)
+    size, whites = model_size(winner.model), _whites(run_dir)
     waiting: list[NamedImage] = []
     with quiet_pillow():
         for image in read_named(names, size, whites):
             waiting.append(image)
             if len(waiting) == IMAGES_AT_ONCE:
-                yield from _answers(model, class_names, waiting)
+                yield from _answers(winner, waiting)
                 waiting = []
-        yield from _answers(model, class_names, waiting)
+        yield from _answers(winner, waiting)
 
 
-def load_winner(run_dir: Path) -> "tuple[keras.Model, tuple[str, ...]]":
-    """The model and its classes. Nothing in the file is executed: Keras refuses what is not plain
-    layers."""
+@dataclass(frozen=True)
+class LoadedWinner:
+    """code: of its author's, which it runs when it is asked."""
+
+    model: "keras.Model"
+    class_names: tuple[str, ...]
+    code: Code = ()
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """float32 [n, classes], of uint8 [n, s, s, 3]. Raises UserError for what its code does."""
+        with given(self.code):
+            try:
+                return np.asarray(self.model(pixels, training=False))
+            except Exception as error:
+                if not self.code:
+                    raise
+                raise at_fault(f"{self.code[0].name}:call", error) from error
+
+
+def load_winner(run_dir: Path, run_code: Path | None = None) -> LoadedWinner:
+    """Nothing in the file is executed: Keras refuses what is not plain layers. With `run_code` a
+    model of its author's own is built by that copy of its code."""
     path = run_dir / MODEL_FILE
-    if not path.is_file():
+    needs_code = run_code is not None or (run_dir / WEIGHTS_FILE).is_file()
+    if not path.is_file() and not needs_code:
         raise UserError(
             f"{run_dir} holds no {MODEL_FILE}; it is made when a search with `evaluation.test` and "
             "test images finishes"
         )
     import_tensorflow_quietly()
-    import keras
-
+    model, code = rebuilt_winner(run_dir, run_code) if needs_code else (_from_file(path), ())
     try:
         class_names = tuple(
             map(_name, json.loads(read_regular(run_dir / CLASSES_FILE, MOST_NAMES_BYTES)))
         )
-        model = keras.saving.load_model(path, compile=False)
     except Exception as error:  # whatever parsers of a foreign file raise
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{path} cannot be loaded: {reason}; run the search again, or restore it"
-        ) from error
+        raise _not_loaded(run_dir / CLASSES_FILE, error) from error
     if model.output_shape != (None, len(set(class_names))):
         raise UserError(
             f"{path} has outputs {model.output_shape}, and {CLASSES_FILE} {len(class_names)} "
             "classes"
         )
-    return model, class_names
+    return LoadedWinner(model, class_names, code)
+
+
+def _from_file(path: Path) -> "keras.Model":
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # whatever parsers of a foreign file raise
+        raise _not_loaded(path, error) from error
+
+
+def _not_loaded(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:300]
+    return UserError(
+        f"{path} cannot be loaded: {reason}; run the search again, or restore it (a model of your "
+        "own that needs its code: --run-code FILE)"
+    )
 
 
 def _name(value: object) -> str:
@@ -148,11 +183,9 @@ def model_size(model: "keras.Model") -> int:
     return int(sizes[0])
 
 
-def _answers(
-    model: "keras.Model", class_names: tuple[str, ...], images: list[NamedImage]
-) -> Iterator[Prediction | NamedImage]:
+def _answers(winner: LoadedWinner, images: list[NamedImage]) -> Iterator[Prediction | NamedImage]:
     pixels = [image.pixels for image in images if image.pixels is not None]
-    rows = iter(np.asarray(model(np.stack(pixels), training=False)) if pixels else ())
+    rows = iter(winner.probabilities(np.stack(pixels)) if pixels else ())
     for image in images:
         if image.pixels is None:
             yield image
@@ -161,8 +194,8 @@ def _answers(
             values = [round(float(value), PROBABILITY_DIGITS) for value in row]
             yield Prediction(
                 image=image.name,
-                given=class_names[int(np.argmax(row))],
-                probabilities=dict(zip(class_names, values, strict=True)),
+                given=winner.class_names[int(np.argmax(row))],
+                probabilities=dict(zip(winner.class_names, values, strict=True)),
             )
 
 

@@ -16,14 +16,14 @@ from data.errors import UserError
 from data.files import write_atomically
 from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
+from data.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.driver.code_files import check_code, code_of
 from search.driver.ending import cut_off
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
-from search.driver.winner import stored_winner
+from search.driver.winner import stored_winner, why_no_model
 from search.experiment.config import ExperimentConfig
-from search.experiment.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write
@@ -187,7 +187,7 @@ def sync(run_dir: Path, uri: str | None = None) -> TrackingStatus:
             f"not all was sent to MLflow at {shown_uri(wanted)}: {status.reason}; the journal "
             "keeps it, sync again later"
         )
-    return status
+    return replace(status, remark=why_no_model(run.state, winner))
 
 
 def _check_no_secret_follows(address: str) -> None:

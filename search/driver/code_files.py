@@ -145,7 +145,29 @@ def handed_over(config: ExperimentConfig, place: Path | None) -> Code:
             "--no-train checks the rest of a bundle"
         )
     import_first(config.augmentation.written)
-    if place is None or not wanted:
+    return () if place is None else _found_at(place, wanted)
+
+
+def model_code(config: ExperimentConfig, place: Path | None) -> Code:
+    """The file that its model is made by, as `handed_over` has it. Raises UserError where none is
+    named, and as that."""
+    build = config.model.written.get("build")
+    if build is None:
+        raise UserError("--run-code is for a model of one's own, and this search names none")
+    file = file_of(str(build))
+    digest = config.code.files[file]
+    if place is None:
+        raise UserError(
+            f"the winning model needs its author's code, {file} (sha256 {digest[:12]}), which is "
+            "not run unless you say --run-code FILE with a copy that you have read"
+        )
+    return _found_at(place, {file: digest})
+
+
+def _found_at(place: Path, wanted: Mapping[str, str]) -> Code:
+    """wanted: hashes by name."""
+    names = ", ".join(f"{name} (sha256 {digest[:12]})" for name, digest in wanted.items())
+    if not wanted:
         return ()
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     read = (read_code(path.name, path, "--run-code") for path in paths)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from data.files import StorageError
 from data.messages import escaped, first_of
+from data.secrets import redacted_here
 from search.driver.ledger import Stopped
 from search.driver.phases import SearchFailed
 from search.execution.engine import Engine
@@ -44,11 +45,11 @@ def ended(search: Callable[[], None], log: EventLog, engine: Engine) -> Ending:
     except Stopped:
         outcome, reason = "stopped", "asked to stop"
     except SearchFailed as failure:  # no trial completed, or none can be compared with anything
-        reason = str(failure)
+        reason = redacted_here(str(failure))
     except KeyboardInterrupt as pressed:
         outcome, reason, error = "stopped", "interrupted", pressed
     except BaseException as raised:
-        reason, error = in_a_line(raised), raised
+        reason, error = redacted_here(in_a_line(raised)), raised
     finally:
         engine.cancel_running()
     is_ours = log.num_events > events and not isinstance(error, LockedError)

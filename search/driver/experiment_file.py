@@ -19,6 +19,7 @@ from data.files import named_path
 from data.listing import reason_of
 from data.messages import literal, short
 from data.own_augmentations import OUTSIDE, is_from_outside, outside_schema
+from data.secrets import shown_override, shown_uri
 from data.sources import SOURCES
 from data.transforms import import_first
 from search.driver.algorithms import ALGORITHMS
@@ -26,7 +27,6 @@ from search.driver.code_files import with_code, with_hyperparameters, with_mode
 from search.execution.engines import ENGINES
 from search.experiment.complaints import TOO_DEEP, complaint, first_odd
 from search.experiment.config import ExperimentConfig, config_type
-from search.experiment.secrets import shown_override, shown_uri
 from search.experiment.yaml_file import parse_yaml, read_yaml
 from search.features.backbones import BACKBONES
 from search.training.losses import LOSSES
@@ -69,6 +69,14 @@ def load_config(
     if config.model.written.get("build") is None or is_filled:
         return config
     return parse_config(with_hyperparameters(data, config, origin), origin)
+
+
+def build_named_in(experiment: ExperimentLike) -> object:
+    """What it writes for model.build; None where it does not. Raises as `load_config`."""
+    if isinstance(experiment, ExperimentConfig):
+        return experiment.model.written.get("build")
+    section = _read(experiment)[0].get("model")
+    return section.get("build") if isinstance(section, Mapping) else None
 
 
 def _texts(overrides: object) -> Sequence[str]:

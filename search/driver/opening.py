@@ -12,13 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from data.likeness import look_grouped
+from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
 from search.driver.cut_short import cut_by_plan
 from search.driver.ending import cut_off
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
-from search.driver.prepare import Heard, Prepared, check_model, prepare, resources_of, subject_of
+from search.driver.prepare import (
+    Heard,
+    Prepared,
+    check_model,
+    prepare,
+    resources_of,
+    saving_lines,
+    subject_of,
+)
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
@@ -76,9 +86,9 @@ def continued(
     if edited and not code_changed:
         raise UserError(
             f"{', '.join(edited)} was edited since the search of {run_dir} began, and its trials "
-            "would no longer be of one code. Restore it, choose another --run-dir, start anew with "
-            f"{FRESH}, or, where the edit changes no picture and no model, go on with "
-            "--code-changed"
+            f"would no longer be of one code{live_hint(edited)}. Restore it, "
+            f"choose another --run-dir, start anew with {FRESH}, or, where the edit "
+            "changes no picture and no model, go on with --code-changed"
         )
     hours = config.search.max_hours if may_set_hours(state, config) else begun.search.max_hours
     return begun.model_copy(
@@ -121,10 +131,10 @@ def open_search(
     heard = Heard(on_images, progress.doing, progress.message, pause)
     prepared = _prepare(config, run_dir, log.state.opened, heard)
     check_model(prepared, pause)
-    unchanged = () if log.state.opened else unchanged_lines(prepared)
+    fresh = () if log.state.opened else _warnings(prepared)
     pause()
     notes, choice = prepared.dataset.notes.lines(), prepared.choice.lines()
-    for line in (*notes, *unchanged, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
+    for line in (*notes, *fresh, *choice, *cut_by_plan(prepared.space), *_rungs(prepared)):
         progress.message(line)
     for line in _begin_or_resume(log, prepared, run_dir):
         progress.message(line)
@@ -133,6 +143,12 @@ def open_search(
     if not log.state.records:
         progress.doing("ready; the first trial takes longest, as all is loaded and compiled in it")
     return prepared
+
+
+def _warnings(prepared: Prepared) -> tuple[str, ...]:
+    """Of a search that begins. Runs own code."""
+    grouped = look_grouped(prepared.dataset)
+    return (*unchanged_lines(prepared), *saving_lines(prepared), *grouped)
 
 
 def _rungs(prepared: Prepared) -> list[str]:

@@ -152,14 +152,17 @@ def prepare(
     import_tensorflow_quietly()  # asked here whether it sees a GPU, later for the algorithms
     heard.pause()
     from data.dataset import open_dataset
-    from search.features.backbones import check_backbone
+    from search.features.backbones import check_backbone, try_backbone
     from search.training.modes import check_networks
 
     space = config.space
     build_oracle(config, space)
     heard.pause()
-    for backbone, weights in () if space.mode == "fit" else backbones_of(config):
-        check_backbone(backbone, weights, config.dataset.image_size)
+    networks = [] if space.mode == "fit" else backbones_of(config)
+    for try_it in (check_backbone, *([try_backbone] if begun_in is None else [])):
+        for backbone, weights in networks:
+            heard.pause()
+            try_it(backbone, weights, config.dataset.image_size)
     check_networks(space, config.dataset.image_size)
     heard.pause()
     if config.execution.precision == "bfloat16" and begun_in is None:
@@ -199,13 +202,32 @@ def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) ->
     from search.training.own_model_check import check_own_model
 
     size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
-    corners = {settings.model.model_dump_json(): settings for settings in prepared.space.corners()}
+    corners = {
+        f"{each.model.model_dump_json()} {each.training.class_weight}": each
+        for each in prepared.space.corners()
+    }
     for settings in corners.values():
         pause()
         if settings.model.build is not None:
-            check = partial(check_own_model, settings.model, num_classes, size)
+            is_weighted = settings.training.class_weight != "none"
+            check = partial(check_own_model, settings.model, num_classes, size, is_weighted)
             watched(settings.model.build, check, BUILDING_SECONDS, BUILD)
     pause()
+
+
+def saving_lines(prepared: Prepared) -> tuple[str, ...]:
+    """A line where a model of the user's own cannot be kept as a file that loads without its code,
+    which is tried. Runs own code."""
+    from search.training.own_model import BUILD, BUILDING_SECONDS
+    from search.training.own_saving import why_no_file
+
+    size, num_classes = prepared.config.dataset.image_size, len(prepared.dataset.class_names)
+    settings = prepared.space.corners()[0]
+    if settings.model.build is None:
+        return ()
+    call = partial(why_no_file, settings, num_classes, size)
+    why = watched(settings.model.build, call, BUILDING_SECONDS, BUILD)
+    return (why,) if why else ()
 
 
 def backbones_of(config: ExperimentConfig) -> list[tuple[str, str]]:

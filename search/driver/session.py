@@ -251,7 +251,8 @@ def _search(sitting: _Sitting, engine: Engine, publisher: Publisher) -> None:
     if sitting.stop.is_set():
         raise Stopped
     write_winner_sheet(log.state, prepared.dataset, sitting.run_dir)
-    build_winner(log.state, prepared.dataset, resources, sitting.run_dir)
+    say = sitting.progress.message
+    build_winner(log.state, prepared.dataset, resources, sitting.run_dir, say)
 
 
 def _listeners(sitting: _Sitting, prepared: Prepared, publisher: Publisher) -> list[Listener]:

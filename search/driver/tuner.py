@@ -1,6 +1,7 @@
 """`AugmentationTuner`: a whole search under the calls that KerasTuner's own tuners answer to, for
 Python. Nothing of the search is here: it is `session`'s."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.live_code import LiveCode, with_callbacks
+from data.live_code import with_callbacks
 from search.driver.algorithms import build_oracle
-from search.driver.experiment_file import ExperimentLike, load_config
+from search.driver.experiment_file import ExperimentLike, build_named_in, load_config
+from search.driver.live_model import LiveModel
 from search.driver.session import SearchResult, SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
@@ -20,6 +22,8 @@ from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
 
 OWN_PREFIX = "hyperparameters."  # of a model of the user's own, in tables
+
+_LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +52,7 @@ class TunerCalls:
     uint8 images.
 
     hypermodel: as KerasTuner takes it, a build function or a HyperModel, in the place of
-    `model.build`; its trials run in this process.
+    `model.build`; its trials run in this process. Raises UserError where it cannot be built.
     """
 
     oracle: "keras_tuner.Oracle"
@@ -56,7 +60,7 @@ class TunerCalls:
     def __init__(
         self, config: ExperimentLike, run_dir: str | Path | None = None, hypermodel: Any = None
     ) -> None:
-        self._live = None if hypermodel is None else LiveCode.of(hypermodel)
+        self._live = None if hypermodel is None else LiveModel.of(hypermodel)
         with self._at_hand():
             config = load_config(config, self._overrides(config))
         self.config = config
@@ -81,6 +85,8 @@ class TunerCalls:
         trained in this process. Raises UserError for what the user can mend, TypeError for what
         else Keras's `fit` would take: images and training are the experiment's."""
         _refuse_fit(fit_arguments, fit_options)
+        _refuse_callbacks(callbacks)
+        self._refuse_another()
         name = self.config.model.written.get("build")
         if callbacks and name is None:
             raise TypeError(
@@ -106,6 +112,7 @@ class TunerCalls:
     def get_best_models(self, num_models: int = 1) -> "list[keras.Model]":
         """Raises UserError as `get_best_hyperparameters`."""
         self._refuse_count(num_models)
+        self._refuse_another()
         return [self.load_model(trial) for trial in self.oracle.get_best_trials(num_models)]
 
     def search_space_summary(self, extended: bool = False) -> None:
@@ -128,16 +135,23 @@ class TunerCalls:
         written out."""
         if self._live is None:
             return []
+        named = build_named_in(config)
+        if named not in (None, self._live.code.name):
+            _LOG.warning("model.build %s is not used: hypermodel= was given in its place", named)
         others = []
         if isinstance(config, ExperimentConfig):
             usual = {"mode": "fit", "views": "fresh"}
             missing = usual.keys() - config.training.written.keys()
             others = [f"training.{key}={usual[key]}" for key in sorted(missing)]
-        return [f"model.build={self._live.name}", *others]
+        return [f"model.build={self._live.code.name}", *others]
 
     def _at_hand(self) -> AbstractContextManager[None]:
         """The hypermodel that was handed over, while it is needed."""
-        return nullcontext() if self._live is None else self._live.at_hand()
+        return nullcontext() if self._live is None else self._live.code.at_hand()
+
+    def _refuse_another(self) -> None:
+        if self._live is not None:
+            self._live.refuse_another()
 
     def _refuse_count(self, count: int) -> None:
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
@@ -170,6 +184,24 @@ class TunerCalls:
 
         with self._at_hand():
             return train_model(self.config, self._records[trial.trial_id], self.run_dir)
+
+
+def _refuse_callbacks(callbacks: Any) -> None:
+    """Raises TypeError for what is no list of Keras's callbacks."""
+    listed = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    if not listed:
+        return
+    import_tensorflow_quietly()
+    import keras
+
+    odd = [each for each in listed if not isinstance(each, keras.callbacks.Callback)]
+    if odd or listed is not callbacks:
+        kind = type(odd[0] if odd else callbacks).__name__
+        raise TypeError(
+            f"callbacks received {'a ' + kind if listed is callbacks else kind}; allowed: a list "
+            "of objects that are keras.callbacks.Callback, such as "
+            "[keras.callbacks.TerminateOnNaN()]"
+        )
 
 
 def _refuse_fit(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:

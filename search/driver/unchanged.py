@@ -1,7 +1,7 @@
 """Augmentations of an experiment that change no picture of its dataset: colours of grey pictures,
 strengths too small to show. Said, or refused, before anything is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -9,9 +9,10 @@ import numpy as np
 from data.augmentations import AUGMENTATIONS, is_option, options_of
 from data.dataset import TRAIN, VALIDATION
 from data.errors import UserError
+from data.messages import literal
 from data.own_augmentations import is_from_outside
 from data.own_code_watch import watched
-from data.unchanged import Sample, why_unchanged
+from data.unchanged import Sample, same_ends, why_unchanged
 from search.driver.code_files import PAINTING_SECONDS
 from search.driver.prepare import Prepared
 from search.experiment.dimensions import Range
@@ -33,7 +34,25 @@ def unchanged_lines(prepared: Prepared) -> tuple[str, ...]:
             f"{'; '.join(lines)}; nothing else is searched: write what changes these pictures, "
             "such as rotation_range: {min: 0, max: 30}"
         )
-    return lines
+    return (*lines, *_same_lines(space, values, found, sample))
+
+
+def _same_lines(
+    space: Space, values: Mapping[str, list[object]], unchanged: Container[str], sample: Sample
+) -> Iterator[str]:
+    """A line for each augmentation from outside that is the same at both ends of what is searched,
+    and changes pictures."""
+    for name, tried in values.items():
+        if name in unchanged or not (is_from_outside(name) and name in space.dimensions):
+            continue
+        call = partial(same_ends, name, tried, sample)
+        ends = watched(name, call, PAINTING_SECONDS)
+        if ends is not None:
+            yield (
+                f"augmentation.{name} draws the same pictures at {literal(ends[0])} and at "
+                f"{literal(ends[1])}: what is searched does not change them; see that strength is "
+                "used, or write one value"
+            )
 
 
 def _sample(prepared: Prepared) -> Sample:

@@ -2,7 +2,8 @@
 out.
 
 It is one of the heads that the test phase trained on train + validation, put on the backbone it was
-trained on. Which setting is recommended is `conclusions`'; registering the file is `tracking`'s.
+trained on. A model of the user's own that would not load without its code leaves its weights alone.
+Which setting is recommended is `conclusions`'; registering the file is `tracking`'s.
 """
 
 import io
@@ -19,11 +20,14 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.errors import UserError
-from data.files import is_regular_within, make_folder, replacing, write_atomically
+from data.files import is_regular_within, make_folder, replacing, storing, write_atomically
 from data.own_code import Code, given
-from search.driver.code_files import code_of
+from data.scratch import scratch_folder
+from search.driver.code_files import code_of, model_code
+from search.driver.run_reading import open_run
 from search.driver.specs import Epochs
 from search.execution.engine import LOG_FOLDER
+from search.execution.failures import in_a_line, is_lack
 from search.execution.worker import die_with_parent, redirect_output
 from search.execution.worker_process import OwnContext
 from search.experiment.trial import Resources, Settings, TrialRecord
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from search.experiment.config import ExperimentConfig
 
 MODEL_FILE = "model/model.keras"
+WEIGHTS_FILE = "model/model.weights.h5"  # in its place, where it needs the code of its author
 CLASSES_FILE = "model/classes.json"
 WHITES_FILE = "model/whites.json"  # what became 255, where images had more than 8 bits per channel
 EXAMPLE_FILE = "model/example.npy"  # two images as the model takes them, for whoever registers it
@@ -56,10 +61,14 @@ def final_record(state: SearchState) -> TrialRecord | None:
 
 
 def build_winner(
-    state: SearchState, dataset: Dataset, resources: Resources, run_dir: Path
+    state: SearchState,
+    dataset: Dataset,
+    resources: Resources,
+    run_dir: Path,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Winner | None:
     """Writes the model and its class names into the run directory; None where nothing was trained
-    to be one.
+    to be one, or it needs its author's code. say: to people, why it is not there.
 
     Raises StorageError where the disk refuses.
     """
@@ -71,7 +80,8 @@ def build_winner(
     make_folder(run_dir / "model", "the model's folder")
     num_classes = len(dataset.class_names)
     save = partial(_save_with, resources.code)
-    _with_room(run_dir, save, settings, size, num_classes, path, run_dir / MODEL_FILE)
+    if why := _with_room(run_dir, save, settings, size, num_classes, path, run_dir):
+        say(why)
     write_atomically(
         run_dir / CLASSES_FILE, json.dumps(list(dataset.class_names)) + "\n", "the class names"
     )
@@ -83,17 +93,17 @@ def build_winner(
     return stored_winner(state, run_dir)
 
 
-def _with_room(run_dir: Path, function: Callable[..., None], *arguments: Any) -> None:
-    """Calls it here, or in a process of its own where address space is limited (`ulimit -v`): in
-    this one little may be left, and TensorFlow aborts a process in which it cannot start its
-    threads. Raises UserError where that one has too little, too."""
+def _with_room(run_dir: Path, function: Callable[..., str], *arguments: Any) -> str:
+    """What it gives back, called here, or in a process of its own where address space is limited
+    (`ulimit -v`): in this one little may be left, and TensorFlow aborts a process in which it
+    cannot start its threads. Raises UserError where that one has too little, too."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return function(*arguments)
     log = make_folder(run_dir / LOG_FOLDER, "the logs") / "winner.log"
     try:
         with ProcessPoolExecutor(1, OwnContext(), _begin, (log, os.getpid())) as pool:
-            pool.submit(function, *arguments).result()
+            return pool.submit(function, *arguments).result()
     except (RuntimeError, MemoryError) as error:  # a broken pool is a RuntimeError
         raise UserError(
             f"the winning model could not be built ({type(error).__name__}; {log} says more): "
@@ -107,23 +117,52 @@ def _begin(log: Path, parent_pid: int) -> None:
     redirect_output(log)
 
 
-def _save_with(code: Code, *arguments: Any) -> None:
+def _save_with(code: Code, *arguments: Any) -> str:
     with given(code):
-        _save_model(*arguments)
+        return _save_model(*arguments)
 
 
-def _save_model(
-    settings: Settings, size: int, num_classes: int, heads: Path, model_file: Path
-) -> None:
+def _save_model(settings: Settings, size: int, num_classes: int, heads: Path, run_dir: Path) -> str:
+    """Returns why it is not whole, in a line; "" where it is."""
+    if mode_of(settings.training).whole is not None:
+        return _save_own(settings, size, num_classes, heads, run_dir)
     model = _whole_model(settings, size, num_classes, load_head(heads))
-    with replacing(model_file, "the winning model") as beside:
+    with replacing(run_dir / MODEL_FILE, "the winning model") as beside:
         saved = beside.with_suffix(".keras")  # Keras refuses another ending
         model.save(saved)
         saved.replace(beside)
+    return ""
+
+
+def _save_own(settings: Settings, size: int, num_classes: int, heads: Path, run_dir: Path) -> str:
+    """As `_save_model`. What its code raises now costs the model, and not the search."""
+    from search.training.own_saving import saved
+
+    files = run_dir / MODEL_FILE, run_dir / WEIGHTS_FILE
+    name = str(settings.model.build)
+    with (
+        storing("the winning model", files[0]),
+        scratch_folder("model-", run_dir / "model") as folder,
+    ):
+        made = [folder / file.name for file in files]
+        try:
+            whole = _whole_model(settings, size, num_classes, load_head(heads))
+            why = saved(whole, name, made[0], made[1])
+        except Exception as error:
+            if is_lack(error):
+                raise
+            why = (
+                f"the winning model could not be made ({in_a_line(error)}); the search is kept, "
+                f"and the weights in {heads}"
+            )
+        for new, file in zip(made, files, strict=True):
+            new.replace(file) if new.exists() else file.unlink(missing_ok=True)
+    return why
 
 
 def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
-    """The winning model as `build_winner` left it in a run directory; None where there is none.
+    """The winning model as `build_winner` left it in a run directory; None where there is none, or
+    it does not load without its author's code.
 
     Raises UserError where one of its files cannot be read, is a link or is no regular file.
     """
@@ -133,6 +172,11 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
     for path in (run_dir / name for name in (MODEL_FILE, CLASSES_FILE, EXAMPLE_FILE)):
         if path.exists() and not is_regular_within(path, run_dir):
             raise UserError(f"{path} is a link or no regular file; put the file itself there")
+    if record.spec.settings.model.build is not None:
+        from search.training.own_saving import why_not_loaded
+
+        if why_not_loaded(run_dir / MODEL_FILE, str(record.spec.settings.model.build)):
+            return None
     try:
         class_names = json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8"))
         example = np.load(run_dir / EXAMPLE_FILE, allow_pickle=False)
@@ -148,6 +192,36 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         registered_name=state.opened.name,
         metadata={"recommended": record.label, "verdict": gain.as_json if gain else None},
     )
+
+
+def rebuilt_winner(run_dir: Path, place: Path | None) -> "tuple[keras.Model, Code]":
+    """A winning model of its author's own, built anew by the code at `place`, a copy of it that the
+    caller has read; and that code. Raises UserError where that is not at hand."""
+    from search.driver.prepare import resources_of
+
+    run = open_run(run_dir)
+    code, record = model_code(run.config, place), final_record(run.state)
+    heads = heads_file(record.spec, resources_of(run.config, run_dir)) if record else None
+    if record is None or heads is None or not is_regular_within(heads, run_dir):
+        raise UserError(f"{run_dir} holds no trained winner; run the search again, or restore it")
+    num_classes, size = len(run.opened.dataset.class_names), record.spec.dataset.image_size
+    with given(code):
+        try:
+            weights = load_head(heads)
+            return _whole_model(record.spec.settings, size, num_classes, weights), code
+        except UserError:
+            raise
+        except Exception as error:  # a damaged file, another model's, what own code raises
+            text = in_a_line(error)
+            raise UserError(f"{heads} does not fit its model ({text}); restore it") from error
+
+
+def why_no_model(state: SearchState, winner: Winner | None) -> str:
+    """Why there is a final model, and none that MLflow could be sent; "" elsewhere."""
+    record = final_record(state)
+    if winner is not None or record is None or record.spec.settings.model.build is None:
+        return ""
+    return "no model is sent: it does not load without its author's code (see predict --run-code)"
 
 
 def train_model(config: "ExperimentConfig", record: TrialRecord, run_dir: Path) -> "keras.Model":

@@ -19,6 +19,7 @@ from data.dataset import Dataset
 from data.errors import UserError
 from data.files import StorageError
 from data.own_code import file_of, is_own
+from data.secrets import redacted_here
 from search.execution.failures import Failure
 from search.experiment.trial import Outcome, Resources, TrialResult, TrialSpec
 from search.training.progress import OnEpoch
@@ -171,11 +172,11 @@ def resolve(
         return
     if not isinstance(answer, Failure):
         result = answer.result
-        if result.status == "failed" and result.log_path is None:
-            result = result.model_copy(update={"log_path": log_path})
+        if result.status == "failed":
+            result = _told(result.model_copy(update={"log_path": result.log_path or log_path}))
         future.set_result(replace(answer, result=result, attempts=attempts))
     elif answer.kind == "storage":
-        future.set_exception(StorageError(answer.errno, answer.reason))
+        future.set_exception(StorageError(answer.errno, redacted_here(answer.reason)))
     else:
         result = TrialResult(
             status="failed",
@@ -184,7 +185,15 @@ def resolve(
             traceback=answer.traceback,
             log_path=log_path,
         )
-        future.set_result(Outcome(result, None, attempts))
+        future.set_result(Outcome(_told(result), None, attempts))
+
+
+def _told(failed: TrialResult) -> TrialResult:
+    """As it is stored, shown and sent: code of anybody's may have said what is secret."""
+    said = {"error": failed.error, "traceback": failed.traceback}
+    return failed.model_copy(
+        update={name: text and redacted_here(text) for name, text in said.items()}
+    )
 
 
 def own_code_in(spec: TrialSpec) -> str:

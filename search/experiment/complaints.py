@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from data.messages import did_you_mean, literal, short
+from data.secrets import redacted, shown_uri
 from data.value_forms import is_number
 from search.experiment.dimensions import SEARCHED_TITLE
-from search.experiment.secrets import redacted, shown_uri
 from search.experiment.yaml_file import in_a_row
 
 Schema = dict[str, Any]

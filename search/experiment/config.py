@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, create_model
 
+from data.secrets import shown_uri, without_secret
 from data.settings import DatasetConfig, NameIn
 from search.experiment.config_changes import CODE, by_place, may_change
-from search.experiment.secrets import shown_uri, without_secret
 from search.experiment.sections import (
     USUAL,
     AugmentationSection,

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from data.errors import UserError
 from data.files import named_path
-from search.experiment.secrets import MASK, kind_of, shown_uri, sqlite_parts
+from data.secrets import MASK, kind_of, shown_uri, sqlite_parts
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks", "databricks-uc")

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from data.errors import UserError
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 
 MAX_BYTES = 1_000_000
 

@@ -20,9 +20,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from data.errors import UserError
 from search.features.lite0 import build_lite0, load_torch_weights, package_file
-from search.features.other_backbones import OTHERS, SMALLEST, from_applications, from_file, is_file
+from search.features.other_backbones import (
+    OTHERS,
+    SMALLEST,
+    check_model_file,
+    from_applications,
+    from_file,
+    is_file,
+)
 from search.features.preprocessing import inside, scale_to_one, standardize, subtract_mean_of_bgr
 from search.features.weights import check_file, file_identity, load_file, text_identity
 
@@ -172,13 +181,29 @@ def check_backbone(name: str, weights: str, image_size: int) -> None:
             f"{NO_DOWNLOAD}"
         )
     file = _file_of(backbone, weights)
-    if backbone.from_file and (file is None or file.suffix != ".keras"):
-        raise UserError(
-            f"model.backbone {name} is made of a Keras model's file, and model.weights is "
-            f"{weights}; name the file there, such as weights: my_network.keras"
-        )
-    if file is not None:
+    if backbone.from_file:
+        check_model_file(name, weights)
+    elif file is not None:
         check_file(file, takes_torch=backbone.load_torch is not None)
+
+
+def try_backbone(name: str, weights: str, image_size: int) -> None:
+    """Builds one that no table vouches for, and asks it. Raises UserError as `build_backbone`, and
+    where its features of noise are no numbers."""
+    if name in list(BACKBONES) and weights in ("imagenet", "random"):
+        return
+    model = build_backbone(name, weights, image_size)
+    noise = np.random.default_rng(0).integers(0, 256, (2, image_size, image_size, 3), np.uint8)
+    refuse_nan(np.asarray(model(noise, training=False)), f"model.backbone {name} ({weights})")
+
+
+def refuse_nan(features: np.ndarray, what: str) -> None:
+    """Raise UserError where features are not finite."""
+    if not np.isfinite(features).all():
+        raise UserError(
+            f"{what}: its features are NaN or infinite on pictures of 0 to 255; see its weights "
+            "and its scaling, or choose another"
+        )
 
 
 def weights_identity(name: str, weights: str, seed: int = 0) -> str:

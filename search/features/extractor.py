@@ -180,6 +180,11 @@ def build_extractor(
     resolved = resolve_precision(precision, engine)
     images = _noise(model.input_shape[1:]) if check_images is None else check_images
     reference = by_keras(model, images)
+    if not np.isfinite(reference).all():
+        raise UserError(
+            f"model.backbone: the features of {model.name} are NaN or infinite on pictures of the "
+            "data set; see its weights and its scaling, or choose another"
+        )
     request = Request(model, model_identity(model), resolved, num_threads, cache_dir)
     reasons: list[str] = []
     for candidate in _candidates(engine):

@@ -8,15 +8,18 @@ own module's preprocessing before it; a model from a file takes raw pictures, 0 
 import importlib
 import inspect
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.messages import did_you_mean
+from search.features.weights import check_file, h5_config
 
 if TYPE_CHECKING:
     import keras
 
 OTHERS = re.compile(r"(keras:[A-Za-z]\w{0,99}|file)(:[^:\n]{1,200})?")
+MODEL_SUFFIXES = (".keras", ".h5")
 SMALLEST = 8  # the least that any data set has; a network may refuse more
 NAMED = "model.backbone"
 
@@ -62,11 +65,36 @@ def _module_of(constructor: str) -> Any:
     return own[0] if own else importlib.import_module("keras.applications.imagenet_utils")
 
 
+def check_model_file(name: str, weights: str) -> None:
+    """Raises UserError where the weights of such a backbone are no file of a whole Keras model, or
+    hold code. Nothing is built."""
+    path = Path(weights)
+    how = "save the whole model, model.save('NAME.keras'), and name that file"
+    if path.is_dir():
+        raise UserError(
+            f"model.weights {weights} is a folder, as of a SavedModel, whose layers have no names; "
+            f"allowed for model.backbone {name}: a file of a whole Keras model, .keras or .h5. "
+            f"Where it was built, {how}"
+        )
+    if path.suffix not in MODEL_SUFFIXES:
+        raise UserError(
+            f"model.backbone {name} is made of a Keras model's file, and model.weights is "
+            f"{weights}; allowed: a file of a whole model, .keras or .h5, such as weights: "
+            "my_network.keras"
+        )
+    check_file(path, takes_torch=False)
+    if path.suffix == ".h5" and h5_config(path) is None:
+        raise UserError(
+            f"weights file {weights} holds weights alone, and model.backbone {name} needs a whole "
+            f"model; {how}"
+        )
+
+
 def from_file(
     name: str, inputs: "keras.KerasTensor", image_size: int, weights: str | None, include_top: bool
 ) -> "keras.Model":
-    """weights: the path of the .keras file. Raises UserError where it cannot be read, has no such
-    layer or takes no pictures of this size. No code of it is run."""
+    """weights: the path of the .keras or .h5 file. Raises UserError where it cannot be read, has no
+    such layer or takes no pictures of this size. No code of it is run."""
     import keras
 
     if include_top or weights is None:
@@ -104,7 +132,16 @@ def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.Keras
             f"{NAMED}: {name} names a layer that is not there{did_you_mean(layer[0], names)}; its "
             f"last ones are {', '.join(names[-8:])}"
         )
-    found = whole.get_layer(layer[0]).output if layer else whole.outputs[0]
+    given = whole.get_layer(layer[0]).output if layer else whole.outputs
+    outputs = list(given.values()) if isinstance(given, dict) else given
+    outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    if len(outputs) != 1:
+        raise UserError(
+            f"{NAMED}: {name} gives {len(outputs)} outputs, and features are one; name a layer "
+            f"that gives one, {name.removesuffix(''.join(layer)).rstrip(':')}:LAYER; the last ones "
+            f"are {', '.join(names[-8:])}"
+        )
+    (found,) = outputs
     if len(found.shape) == 4:
         return keras.layers.GlobalAveragePooling2D(name="pooled")(found)
     return found if len(found.shape) == 2 else keras.layers.Flatten(name="flat")(found)

@@ -46,19 +46,38 @@ def check_file(path: Path, takes_torch: bool) -> None:
             "random"
         )
     if path.suffix == ".keras":
-        _refuse_code(path)
+        _refuse_code(path, _keras_config(path))
+    elif path.suffix == ".h5":
+        _refuse_code(path, h5_config(path))
 
 
-def _refuse_code(path: Path) -> None:
+def _keras_config(path: Path) -> object:
     try:
         with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
+            return json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError) as error:
         raise _unreadable(path, error) from error
+
+
+def h5_config(path: Path) -> object:
+    """Of the whole model that an .h5 file holds; None where it holds weights alone. Raises
+    UserError where it cannot be read."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+            return None if text is None else json.loads(text)
+    except (KeyError, ValueError, TypeError, OSError, RuntimeError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _refuse_code(path: Path, config: object) -> None:
     if _holds_lambda(config):
         raise UserError(
             f"weights file {path} holds a Lambda layer, which is code and is never run; allowed "
-            "are files without one: save the weights alone by model.save_weights('NAME.weights.h5')"
+            "are files without one: put a layer of Keras's own in its place or, where the backbone "
+            "is not `file`, save the weights alone by model.save_weights('NAME.weights.h5')"
         )
 
 

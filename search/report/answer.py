@@ -166,8 +166,9 @@ def _on_test(view: SearchView) -> Iterator[str]:
     if view.test_disagrees and view.answer:
         yield (
             f"The test set says otherwise: {estimate_text(view.on_test, view.unit)} there, beside "
-            f"{estimate_text(view.answer.gain, view.unit)}. It is unlike the images that were "
-            "searched on, or its images are too like one another: do not count on the gain."
+            f"{estimate_text(view.answer.gain, view.unit)}. One search in 20 comes to that by "
+            "chance; else it is unlike the images searched on, or its images are too like one "
+            "another: do not count on the gain."
         )
 
 

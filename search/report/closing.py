@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.tracking_uri import mlflow_uri
 from search.journal.journal_file import FRESH
 from search.report.answer import answer, beside_answer, with_answer
@@ -14,7 +14,7 @@ from search.report.contact_sheet import WINNER_SHEET
 from search.report.dashboard import read_dashboard
 from search.report.table_model import Table
 from search.report.tables import leak_table, verdict_table
-from search.report.terminal import is_plain, print_line, stderr_console
+from search.report.terminal import is_plain, print_line
 from search.report.view import SearchView
 from search.report.wording import NAME_WIDTH, shortened
 
@@ -34,9 +34,8 @@ DOUBTFUL = "*"  # behind a verdict
 VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
 
 
-def print_closing(result: "SearchResult", console: "Console | None" = None) -> None:
+def print_closing(result: "SearchResult", console: "Console") -> None:
     """The answer, the verdicts, and where to look next."""
-    console = console or stderr_console()
     view = SearchView(result.state)
     print_line(console, "")
     if result.outcome == "already finished":

@@ -16,7 +16,7 @@ from typing import Any
 
 from data.errors import BadImage, UserError
 from data.files import is_regular_within, make_folder, read_regular, write_atomically
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.yaml_file import as_yaml
 from search.export.exporters import Policy, targets_of
 from search.report import sections, sentences, tables

@@ -6,7 +6,7 @@ trials are `trial_tables`'.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.trial import Effect, Probe, TrialRecord
 from search.report.answer import range_text
 from search.report.claim_view import Judged, WholeSetting

@@ -27,10 +27,11 @@ BAR_NAME = 44  # signs of a trial beside its bar
 QUIET_BEFORE = 10.0  # the same while images are decoded, before the first trial
 
 
-def stderr_console() -> "Console":
+def terminal_console(stderr: bool = True) -> "Console":
+    """Of standard error, for messages, or of standard output, for results."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=stderr, highlight=False)
 
 
 def is_plain(console: "Console") -> bool:
@@ -47,7 +48,7 @@ class Progress:
     def __init__(
         self, console: "Console | None" = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._console = console or stderr_console()
+        self._console = console or terminal_console()
         self._clock = clock
         self._bars = None if is_plain(self._console) else _LiveBars(self._console)
         self._work: Callable[[TrialRecord], float] = lambda record: 1.0

@@ -127,8 +127,8 @@ class TimeLeft:
         self._reports: list[tuple[float, float]] = []
 
     def enter(self, phase: str, trials: int | None) -> None:
-        """A phase begins. trials: how many it will have at the most; None: those that are begun at
-        once."""
+        """A phase begins. trials: how many it will have at the most; None: as many as the
+        plan has work for, or fewer: until none is under way."""
         self._phase, self._trials, self._started = phase, trials, 0
         self._begun, self._done, self._since, self._reports = 0.0, 0.0, self._clock(), []
 
@@ -194,14 +194,12 @@ class TimeLeft:
     def _unstarted(self) -> float:
         """Work of the present phase that has not been begun."""
         planned = self._plan.get(self._phase, 0.0)
-        if not self._started:
-            return planned
-        if self._trials is None or self._started >= self._trials:
+        is_idle = self._started > 0 and self._begun == self._done
+        if is_idle if self._trials is None else self._started >= self._trials:
             return 0.0
-        share = self._begun / self._started
-        return (
-            max(planned - self._begun, 0.0) if planned else share * (self._trials - self._started)
-        )
+        if planned or not self._started:
+            return max(planned - self._begun, 0.0)
+        return self._begun / self._started * (self._trials - self._started) if self._trials else 0.0
 
     def _coming(self) -> list[str]:
         phases = list(self._plan)

@@ -9,7 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.trial import TrialRecord
 from search.report.view import SearchView
 from search.tracking.mlflow_store import Store

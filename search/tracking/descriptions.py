@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from data.augmentations import AUGMENTATIONS
 from data.messages import escaped, first_of
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.trial import Kind, TrialRecord
 from search.export.exporters import Policy, targets_of, write
 from search.report.answer import answer, beside_answer

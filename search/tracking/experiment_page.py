@@ -4,7 +4,7 @@ a saved view of each. What people have written there themselves is left alone.""
 import re
 from hashlib import sha256
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.report.view import SearchView
 from search.tracking.descriptions import describe_experiment
 from search.tracking.mlflow_store import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 from data.errors import UserError
 from data.scratch import scratch_folder
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.tracking_uri import artifact_location, is_database, mlflow_uri, sqlite_file
 from search.tracking.mlflow_values import (
     SEARCH_TAG,

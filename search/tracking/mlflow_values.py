@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.journal.events import Opened
 from search.report.view import SearchView
 

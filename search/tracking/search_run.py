@@ -5,8 +5,8 @@ in `descriptions`."""
 import json
 from typing import Any
 
+from data.secrets import redacted
 from search.experiment.config import by_place
-from search.experiment.secrets import redacted
 from search.journal.events import Opened
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView

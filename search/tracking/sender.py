@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from data.errors import UserError
 from data.messages import first_of, plural
-from search.experiment.secrets import without_secrets_of
+from data.secrets import without_secrets_of
 from search.report.view import SearchView
 
 REASONS = (
@@ -37,7 +37,8 @@ class TrackingStatus:
     """How far MLflow is behind the journal.
 
     sent, unsent: of the trials that have ended. reason: None where nothing is wrong. left_out:
-    files that are links or no regular files, by their names in the run directory.
+    files that are links or no regular files, by their names in the run directory. remark: what
+    else is to be said.
     """
 
     where: str
@@ -45,6 +46,7 @@ class TrackingStatus:
     unsent: int = 0
     reason: str | None = None
     left_out: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def is_whole(self) -> bool:
@@ -60,6 +62,7 @@ class TrackingStatus:
         rest = f"; the rest was not sent: {self.reason}" if self.reason else ""
         if self.left_out:
             rest += f"; left out, as links or no regular files: {first_of(self.left_out)}"
+        rest += f"; {self.remark}" if self.remark else ""
         return f"{plural(self.sent, 'trial')} in MLflow at {self.where}{rest}"
 
 

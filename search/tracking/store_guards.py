@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from data.files import flush_folder, flush_to_disk
-from search.experiment.secrets import without_secrets_of
+from data.secrets import without_secrets_of
 
 # MLflow's own defaults hold a caller for minutes, print to stdout and call home. What a user has
 # set stays.

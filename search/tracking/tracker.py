@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.files import is_regular_within
 from data.messages import escaped
-from search.experiment.secrets import shown_uri
+from data.secrets import shown_uri
 from search.experiment.tracking_uri import checked_uri, dashboard_address
 from search.experiment.trial import TrialRecord
 from search.journal.run_dir import WRITTEN_FILES

@@ -6,28 +6,20 @@ which epoch is best is as in every mode: `head_scores`.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.errors import UserError
-from data.live_code import callbacks_given
-from data.own_code import at_fault
 from search.experiment.settings import ModelSettings, Settings, TrainingSettings
 from search.experiment.trial import Curve, LostNetwork
-from search.features.devices import sees_gpu
 from search.training.head_scores import HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
 from search.training.lost import accuracy_tells, lost_networks, lost_text, only_guessed
+from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
-from search.training.own_model import (
-    BUILD,
-    build_own,
-    fits_itself,
-    hypermodel_of,
-    refuse_undeclared,
-)
+from search.training.own_model import build_own
 from search.training.own_outputs import outputs_of
 from search.training.pictures import digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
@@ -70,46 +62,17 @@ def train_fit(trial: LoadedTrial) -> Trained:
 def _trained(trial: LoadedTrial, task: HeadTask) -> OwnFit:
     settings, protocol = trial.spec.settings, trial.spec.protocol
     name = str(settings.model.build)
-    model, parameters = build_own(settings.model, task.seed)
-    outputs = outputs_of(model, name, trial.num_classes, trial.spec.dataset.image_size)
-    if not sees_gpu():
-        model.jit_compile = False  # Keras would, and is slower by it on a processor
+    built = build_own(settings.model, task.seed)
+    outputs = outputs_of(built[0], name, trial.num_classes, trial.spec.dataset.image_size)
     patience = None if protocol.epochs else settings.training.patience
     labels = [trial.labels[task.validate]]
     scores = HeadScores(labels, protocol.objective, patience)
     epochs = protocol.epochs or protocol.max_epochs or settings.training.max_epochs
-    fit = OwnFit(trial, task, model, outputs, scores, trial.keeps_weights, epochs)
-    try:
-        hypermodel_of(name).fit(parameters, model, **_arguments(fit, name, epochs))
-    except TrialFailure:
-        raise
-    except BaseException as error:
-        raise at_fault(name, error, BUILD) from error
-    refuse_undeclared(settings.model, parameters)
+    fit = OwnFit(trial, task, built[0], outputs, scores, trial.keeps_weights, epochs)
+    call_fit(settings.model, built, fit.data, epochs, fit.heard)
     if not fit.curve:
-        raise UserError(f"{BUILD}: the fit of {name} did not call the callbacks that it was given")
+        raise UserError(unheard(name))
     return fit
-
-
-def _arguments(fit: OwnFit, name: str, epochs: int) -> dict[str, Any]:
-    """Of Keras's `fit`. Its own validation is left out where nothing would hear of it."""
-    import keras
-
-    size, task = fit.trial.spec.settings.training.batch_size, fit.task
-    ours = keras.callbacks.LambdaCallback(on_epoch_end=fit.epoch_ended)
-    own = callbacks_given(name)
-    found = {
-        "x": fit.batches(),
-        "epochs": epochs,
-        "steps_per_epoch": fit.steps(task.train, size),
-        "callbacks": [*own, ours],
-        "verbose": 0,
-        "shuffle": False,  # each epoch's order is drawn from the seed
-    }
-    if own or fits_itself(name):
-        found["validation_data"] = fit.clean_batches()
-        found["validation_steps"] = fit.steps(task.validate, SCORING_BATCH)
-    return found
 
 
 def _together(trial: LoadedTrial, fits: Sequence[OwnFit]) -> TrainedHeads:
@@ -120,7 +83,7 @@ def _together(trial: LoadedTrial, fits: Sequence[OwnFit]) -> TrainedHeads:
         honest=tuple(fit.scores.honest(0) for fit in fits),
         optimistic=tuple(fit.scores.optimistic(0) for fit in fits),
         best_epochs=tuple(fit.scores.best_epoch(0) + 1 for fit in fits),
-        cut_by_max_epochs=tuple(not fit.scores.stopped(0) for fit in fits),
+        cut_by_max_epochs=tuple(fit.is_cut for fit in fits),
         weights=tuple(fit.best for fit in fits) if trial.keeps_weights else (),
         curve=Curve(**{name: tuple(map(float, c)) for name, c in zip(CURVES, curves, strict=True)}),
         lost=_lost(trial, fits),
@@ -183,18 +146,20 @@ _READ = {
 def whole_own_model(
     settings: Settings, size: int, num_classes: int, weights: HeadWeights
 ) -> "keras.Model":
-    """Raw uint8 images of any size in, class probabilities out."""
+    """Raw uint8 images of any size in, class probabilities out. weights: none leave it as it is
+    built."""
     import keras
 
     model, _ = build_own(settings.model, 0)
     outputs = outputs_of(model, str(settings.model.build), num_classes, size)
-    model.set_weights(list(weights))
+    if weights:
+        model.set_weights(list(weights))
     model.optimizer, model.compiled = None, False  # it is not trained on, and would be saved
     images = keras.Input((None, None, 3), dtype="uint8", name="images")
     resized = keras.layers.Resizing(
         size, size, interpolation="bilinear", antialias=True, name="resize"
     )(images)
-    found = model(resized, training=False)
+    found = model(keras.ops.cast(resized, "float32"), training=False)  # as it was trained
     if outputs.kind == "binary":
         found = keras.ops.sigmoid(found) if outputs.logits else found
         found = keras.ops.concatenate([1 - found, found], axis=-1)

@@ -41,6 +41,7 @@ class _Head:
     whole: _Best
     halves: tuple[_Best, _Best]
     last_epoch: int = -1
+    fresh_after: int = -1
     last_answer: HeadAnswer | None = field(default=None)
 
 
@@ -74,9 +75,15 @@ class HeadScores:
         return improved or self._patience is None
 
     def stopped(self, head: int) -> bool:
-        """Whether `patience` epochs have passed since the head's best one."""
+        """Whether `patience` epochs have passed since the head's best one, or since it was given
+        patience anew."""
         state = self._heads[head]
-        return self._patience is not None and state.last_epoch - state.whole.epoch >= self._patience
+        since = max(state.whole.epoch, state.fresh_after)
+        return self._patience is not None and state.last_epoch - since >= self._patience
+
+    def be_patient_anew(self, head: int) -> None:
+        """From the last epoch on, whatever came before: it is trained in another way now."""
+        self._heads[head].fresh_after = self._heads[head].last_epoch
 
     def last_epoch(self, head: int) -> int:
         """From 0: the last that it was given."""

@@ -1,9 +1,13 @@
 """One model of the user's own while Keras's `fit` trains it: what it is fed, its answers after each
-epoch, its best weights."""
+epoch, its best weights.
 
+A HyperModel may call `fit` several times, to train a head first, say. Epochs are counted through,
+and each call has patience of its own.
+"""
+
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +18,7 @@ from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
+from search.training.own_call import Batches, FitData, Heard
 from search.training.own_outputs import Outputs
 from search.training.pictures import ImageFeed
 from search.training.run_values import TrialFailure
@@ -23,12 +28,22 @@ if TYPE_CHECKING:
     import keras
 
 SCORING_BATCH = 256
-SEEN = 256  # clean training pictures that tell the accuracy where the model has no such metric
+SEEN = 256  # clean training pictures that tell what Keras's logs do not
+# What Keras calls the share of right answers; others end alike, such as top_k_..._accuracy.
+ACCURACIES = (
+    "accuracy",
+    "acc",
+    "sparse_categorical_accuracy",
+    "categorical_accuracy",
+    "binary_accuracy",
+)
 
 
 @dataclass
 class OwnFit:
-    """One model of a trial while it trains: its answers after each epoch, its best weights."""
+    """One model of a trial while it trains: its answers after each epoch, its best weights. called:
+    epochs before the present call of Keras's `fit`; fresh: before patience was last given anew;
+    over: calls that are over."""
 
     trial: LoadedTrial
     task: HeadTask
@@ -39,46 +54,60 @@ class OwnFit:
     epochs: int
     best: HeadWeights = ()
     curve: list[tuple[float, float, float, float]] = field(default_factory=list)
+    called: int = 0
+    fresh: int = 0
+    over: int = 0
 
     @property
     def feed(self) -> ImageFeed:
         return ImageFeed(self.trial.pictures_of(self.epochs), self.trial.scored)
 
-    def batches(self) -> Iterator[tuple[np.ndarray, ...]]:
+    @property
+    def data(self) -> FitData:
+        size, task = self.trial.spec.settings.training.batch_size, self.task
+        steps = (-(-len(task.train) // size), -(-len(task.validate) // SCORING_BATCH))
+        return FitData(self._batches(size), steps[0], self._clean_batches(), steps[1])
+
+    @property
+    def heard(self) -> Heard:
+        return Heard(self._epoch_ended, self._call_begins, self._call_is_over)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is max_epochs that ended it: not patience, and no callback of the user's."""
+        return not self.scores.stopped(0) and len(self.curve) - self.fresh >= self.epochs
+
+    def _batches(self, size: int) -> Batches:
         """Augmented pictures float32 [b, s, s, 3], 0 to 255, with their targets and, where classes
         are weighted, a weight each: one epoch after another, each in an order of its own."""
-        size, seed = (
-            self.trial.spec.settings.training.batch_size,
-            derive_seed(self.task.seed, "fit"),
-        )
-        labels = self.trial.labels
-        kind = self.trial.spec.settings.training.class_weight
+        kind, labels = self.trial.spec.settings.training.class_weight, self.trial.labels
         weights = class_weights(kind, labels[self.task.train], self.trial.num_classes)
-        for epoch in count():
-            generator = np.random.Generator(np.random.Philox(key=[seed, epoch]))
-            rows = generator.permutation(self.task.train)
-            start = 0
-            for pictures in self.feed.batches(epoch, rows, size):
-                here = rows[start : start + len(pictures)]
-                start += len(pictures)
-                weighted = () if weights is None else (weights[labels[here]],)
-                yield pictures.astype(np.float32), self._targets(here), *weighted
+        thread, epoch, over = threading.get_ident(), 0, 0
+        while True:
+            for pictures, rows in self._epoch(epoch, size):
+                weighted = () if weights is None else (weights[labels[rows]],)
+                yield pictures.astype(np.float32), self._targets(rows), *weighted
+                # Keras reads ahead in a thread, how far is chance; another call begins in this one.
+                if self.over > over and threading.get_ident() == thread:
+                    over, epoch = self.over, len(self.curve) - 1
+                    break
+            epoch += 1
 
-    def clean_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _epoch(self, epoch: int, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Pictures uint8 [b, s, s, 3] with their rows."""
+        key = [derive_seed(self.task.seed, "fit"), epoch]
+        rows = np.random.Generator(np.random.Philox(key=key)).permutation(self.task.train)
+        return _with_rows(self.feed.batches(epoch, rows, size), rows)
+
+    def _clean_batches(self) -> Batches:
         """What it is scored on, over and over, for Keras's own validation."""
         rows = self.task.validate
         while True:
-            start = 0
-            for pictures in self.feed.scored_batches(rows, SCORING_BATCH):
-                here = rows[start : start + len(pictures)]
-                start += len(pictures)
+            for pictures, here in _with_rows(self.feed.scored_batches(rows, SCORING_BATCH), rows):
                 yield pictures.astype(np.float32), self._targets(here)
 
     def _targets(self, rows: np.ndarray) -> np.ndarray:
         return self.outputs.targets(self.trial.labels[rows])
-
-    def steps(self, rows: np.ndarray, size: int) -> int:
-        return -(-len(rows) // size)
 
     def answers(self, rows: np.ndarray) -> HeadAnswer:
         """On clean pictures: the class int16 [n], the logarithm of the true one's probability,
@@ -95,16 +124,27 @@ class OwnFit:
             return predicted, chosen
         return predicted, chosen, np.minimum(log_prob, 0.0).astype(np.float32)
 
-    def epoch_ended(self, epoch: int, logs: dict[str, Any] | None) -> None:
+    def _call_begins(self, logs: Any = None) -> None:
+        """A loop that calls `fit` for one epoch at a time is one training with one patience."""
+        if self.scores.stopped(0) or len(self.curve) - self.called > 1:
+            self.scores.be_patient_anew(0)
+            self.fresh = len(self.curve)
+        self.called = len(self.curve)
+
+    def _call_is_over(self, logs: Any = None) -> None:
+        self.over += 1
+
+    def _epoch_ended(self, _: int = 0, logs: dict[str, Any] | None = None) -> None:
         """Scores it, and asks Keras to stop once it is stale. Raises TrialFailure where a loss is
         not finite."""
-        loss = float((logs or {}).get("loss", np.nan))
+        epoch = len(self.curve)
+        loss, accuracy = self._learnt(logs or {})
         self._refuse_divergence(epoch, "training", loss)
         found = self.answers(self.task.validate)
         val_loss = -float(found[1].mean())
         self._refuse_divergence(epoch, "validation", val_loss)
         right = float((found[0] == self.trial.labels[self.task.validate]).mean())
-        self.curve.append((loss, self._accuracy(logs or {}), val_loss, right))
+        self.curve.append((loss, accuracy, val_loss, right))
         if self.scores.add(0, epoch, *found) and self.keeps_weights:
             self.best = tuple(self.model.get_weights())
         if self.scores.stopped(0):
@@ -117,9 +157,21 @@ class OwnFit:
                 "learning rate"
             )
 
-    def _accuracy(self, logs: dict[str, Any]) -> float:
-        own = [key for key in logs if key == "acc" or key.endswith("accuracy")]
-        if own := [key for key in own if not key.startswith("val_")]:
-            return float(logs[own[0]])
+    def _learnt(self, logs: dict[str, Any]) -> tuple[float, float]:
+        """Loss and accuracy in training; on clean pictures of it where the logs have none."""
+        told = [key for key in ACCURACIES if key in logs]
+        if told and "loss" in logs:
+            return float(logs["loss"]), float(logs[told[0]])
         rows = self.task.train[:SEEN]
-        return float((self.answers(rows)[0] == self.trial.labels[rows]).mean())
+        predicted, log_prob, *_ = self.answers(rows)
+        accuracy = logs[told[0]] if told else (predicted == self.trial.labels[rows]).mean()
+        return float(logs.get("loss", -log_prob.mean())), float(accuracy)
+
+
+def _with_rows(
+    batches: Iterator[np.ndarray], rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    start = 0
+    for pictures in batches:
+        yield pictures, rows[start : start + len(pictures)]
+        start += len(pictures)

@@ -7,6 +7,7 @@ from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
+from data.messages import literal
 from data.own_code import at_fault, own_function
 from search.experiment.settings import ModelSettings
 from search.features.devices import import_tensorflow_quietly
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import keras
     import keras_tuner
 
+OwnModel = tuple["keras.Model", "keras_tuner.HyperParameters"]
 BUILD = "model.build"
 MOST_BUILDS = 40  # to find hyperparameters
 BUILDING_SECONDS = 600.0  # of all that is tried at the start: a build may download weights
@@ -31,7 +33,7 @@ def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
     except UserError as error:
         raise UserError(f"{BUILD}: {error}") from error
     if isinstance(found, type):
-        found = _called(name, found)
+        found = called(name, found)
         if not isinstance(found, HyperModel):
             raise UserError(
                 f"{BUILD}: {name} is a class; allowed: a function that takes hp, or a subclass of "
@@ -40,7 +42,7 @@ def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
     return get_hypermodel(found)
 
 
-def _called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
     """What it gives back. Raises UserError with file and line for whatever it raises."""
     try:
         with chdir("."):
@@ -63,11 +65,23 @@ def declared(name: str) -> dict[str, Any]:
         parameters = keras_tuner.HyperParameters()
         parameters.values = dict(pending[0])
         tried.append(pending[0])
-        _called(name, hypermodel.build, parameters)
+        called(name, hypermodel.build, parameters)
         for each in parameters.space:
-            found.setdefault(each.name, each)
+            _refuse_two_ranges(name, found.setdefault(each.name, each), each)
         pending = [each for each in _corners(found) if each not in tried]
     return {each: _written(name, found[each]) for each in sorted(found)}
+
+
+def _refuse_two_ranges(name: str, first: Any, other: Any) -> None:
+    """Raise UserError where one name stands for two hyperparameters: under two conditions, or by
+    the value of another one. They are one dimension of the search, with one range."""
+    ranges = [_written(name, each) for each in (first, other)]
+    if ranges[0] != ranges[1]:
+        texts = " and as ".join(literal(each) for each in ranges)
+        raise UserError(
+            f"{BUILD}: {name} declares {first.name} as {texts}, by the values of others, and one "
+            f"name has one range; give each a name of its own, {first.name}_a and {first.name}_b"
+        )
 
 
 def _corners(found: dict[str, Any]) -> list[dict[str, Any]]:
@@ -120,7 +134,7 @@ def parameters_of(model: ModelSettings) -> "keras_tuner.HyperParameters":
     return found
 
 
-def build_own(model: ModelSettings, seed: int) -> "tuple[keras.Model, keras_tuner.HyperParameters]":
+def build_own(model: ModelSettings, seed: int) -> OwnModel:
     """The compiled model of a setting, its first weights drawn from the seed, and what it was built
     from. Raises UserError, with file and line, for what is wrong with it."""
     assert model.build is not None, "mode fit has a build function"
@@ -130,7 +144,7 @@ def build_own(model: ModelSettings, seed: int) -> "tuple[keras.Model, keras_tune
     keras.backend.clear_session(free_memory=False)  # names count from 1, so that weights are named
     keras.utils.set_random_seed(seed % 2**32)
     parameters = parameters_of(model)
-    built = _called(model.build, hypermodel.build, parameters)
+    built = called(model.build, hypermodel.build, parameters)
     if not isinstance(built, keras.Model):
         raise UserError(
             f"{BUILD}: {model.build} returned {type(built).__name__}; allowed: a compiled "

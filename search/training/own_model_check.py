@@ -1,32 +1,43 @@
 """A model of the user's own, tried before anything is spent: built, asked and taught two made-up
 pictures, and built again to see that nothing about it is chance."""
 
+import logging
+import random
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.errors import UserError
-from data.own_code import at_fault, line_of_definition
+from data.own_code import line_of_definition
 from search.experiment.settings import ModelSettings
-from search.training.own_model import BUILD, build_own, fits_itself
+from search.training.own_call import Batches, FitData, Heard, call_fit, unheard
+from search.training.own_model import BUILD, OwnModel, build_own
 from search.training.own_outputs import Outputs, made_up_pictures, outputs_of
 
 if TYPE_CHECKING:
     import keras
 
+MOST_BATCHES = 1000
 
-def check_own_model(settings: ModelSettings, num_classes: int, size: int) -> None:
+_LOG = logging.getLogger(__name__)
+
+
+def check_own_model(
+    settings: ModelSettings, num_classes: int, size: int, is_weighted: bool = False
+) -> None:
     """Raises UserError, with file and line where code is at fault, for a model that cannot be
-    trained on pictures of this size, and for one that is another each time it is built."""
-    model, _ = build_own(settings, seed=0)
-    outputs = outputs_of(model, str(settings.build), num_classes, size)
-    first, again, other = (_weights(model, size), *(_built(settings, n, size) for n in (0, 1)))
+    trained on pictures of this size, and for one that is another each time it is built, or the same
+    whatever the seed. is_weighted: whether its classes are weighted."""
+    built = build_own(settings, seed=0)
+    outputs = outputs_of(built[0], str(settings.build), num_classes, size)
+    first, again, other = (_weights(built[0], size), *(_built(settings, n, size) for n in (0, 1)))
     if _shapes(first) != _shapes(again) or _shapes(first) != _shapes(other):
         raise _by_chance(settings, "with one setting, its layers differ")
     if any((one != two).any() for one, two in zip(first, again, strict=True)):
         raise _by_chance(settings, "from one seed, its first weights differ")
-    if not fits_itself(str(settings.build)):
-        _check_step(model, outputs, str(settings.build), size)
+    _check_seeds(settings, first, other)
+    _check_fit(settings, built, _fit_data(outputs, size, is_weighted))
 
 
 def _built(settings: ModelSettings, seed: int, size: int) -> list[np.ndarray]:
@@ -51,10 +62,59 @@ def _by_chance(settings: ModelSettings, what: str) -> UserError:
     )
 
 
-def _check_step(model: "keras.Model", outputs: Outputs, name: str, size: int) -> None:
-    """One step of training: what its loss and its metrics make of the labels."""
-    model.run_eagerly = True  # quicker than to compile a graph for it
-    try:
-        model.train_on_batch(made_up_pictures(size), outputs.targets(np.array([0, 1])))
-    except BaseException as error:
-        raise at_fault(name, error, BUILD) from error
+def _check_seeds(settings: ModelSettings, first: list[np.ndarray], other: list[np.ndarray]) -> None:
+    """Trainings from several seeds are to show what chance does: they begin with other weights,
+    unless all are read from a file. Raises UserError where the build sets a seed itself."""
+    drawn = [n for n, values in enumerate(first) if values.size and values.min() != values.max()]
+    if not drawn or any((first[n] != other[n]).any() for n in drawn):
+        return
+    name = str(settings.build)
+    said = f"{BUILD}: {name}: {line_of_definition(name)}its first weights are the same whatever "
+    if _drawing_after(settings, 0) == _drawing_after(settings, 1):
+        raise UserError(
+            f"{said}the seed: it sets one itself, and trainings from several seeds would say "
+            "nothing of chance; leave out set_random_seed, which is called before each build"
+        )
+    _LOG.warning(
+        "%sthe seed; where they are not read from a file, leave out the seed= of its layers: "
+        "trainings from several seeds say little of chance so",
+        said,
+    )
+
+
+def _drawing_after(settings: ModelSettings, seed: int) -> float:
+    """What Python's generator, which Keras seeds with its own, goes on with after a build."""
+    build_own(settings, seed)
+    return random.random()
+
+
+def _check_fit(settings: ModelSettings, built: OwnModel, data: FitData) -> None:
+    """One step of training, called as each trial will be."""
+    model, heard = built[0], []
+
+    def ended(epoch: int = 0, logs: dict[str, float] | None = None) -> None:
+        heard.append(epoch)
+        model.stop_training = True
+
+    call_fit(settings, built, data, 1, Heard(ended, _passed_over, _passed_over))
+    if not heard:
+        raise UserError(unheard(str(settings.build)))
+
+
+def _passed_over(logs: dict[str, float] | None = None) -> None:
+    """Of a call that begins, or is over."""
+
+
+def _fit_data(outputs: Outputs, size: int, is_weighted: bool) -> FitData:
+    batch = (made_up_pictures(size), outputs.targets(np.array([0, 1])))
+    weighted = (*batch, np.ones(2)) if is_weighted else batch
+    return FitData(_again(weighted, "x"), 1, _again(batch, "validation_data"), 1)
+
+
+def _again(batch: tuple[np.ndarray, ...], what: str) -> Batches:
+    """Raises UserError where so many are asked for that all are."""
+    yield from repeat(batch, MOST_BATCHES)
+    raise UserError(
+        f"{BUILD}: the fit took {MOST_BATCHES} batches of {what} for an epoch of one; it has no "
+        f"end: take {'steps_per_epoch' if what == 'x' else 'validation_steps'} of them an epoch"
+    )

@@ -1,12 +1,16 @@
 """How the outputs of a model of the user's own are read: found from its loss, and held against its
 answers on made-up pictures."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from data.errors import UserError
+from data.messages import literal
+from data.own_code import words_of
 from search.training.own_model import BUILD
 
 if TYPE_CHECKING:
@@ -96,20 +100,18 @@ def _answers(built: "keras.Model", name: str, size: int) -> np.ndarray:
     except UserError:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
         raise UserError(
             f"{BUILD}: the model of {name} takes no pictures [n, {size}, {size}, 3] "
-            f"({type(error).__name__}: {text}); dataset.image_size sets their side"
+            f"({words_of(error)}); dataset.image_size sets their side"
         ) from error
 
 
 def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
     import keras
 
-    try:
-        loss = keras.losses.get(built.loss)
-    except (TypeError, ValueError):
-        loss = built.loss
+    loss = _one_of(built.loss)
+    with suppress(TypeError, ValueError):
+        loss = keras.losses.get(loss)
     bases = [getattr(loss, "__name__", ""), *(each.__name__ for each in type(loss).__mro__)]
     kinds = [
         READ_BY_LOSS[key]
@@ -117,7 +119,7 @@ def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
         if (key := each.replace("_", "").lower()) in READ_BY_LOSS
     ]
     if not kinds or (kinds[0] == "binary" and num_classes != 2):
-        given = getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss
+        given = getattr(loss, "name", None) or getattr(loss, "__name__", None) or literal(loss)
         raise UserError(
             f"{BUILD}: the model of {name} is compiled with the loss {given}, which does not say "
             f"how its outputs are read for {num_classes} classes; allowed: sparse or categorical "
@@ -126,3 +128,13 @@ def _by_loss(built: "keras.Model", name: str, num_classes: int) -> Outputs:
         )
     logits = bool(getattr(loss, "from_logits", False))
     return Outputs(kinds[0], logits, num_classes)
+
+
+def _one_of(loss: Any) -> Any:
+    """A loss that stands in a list, or under the name of its output, by itself; of several, a plain
+    list or mapping."""
+    if isinstance(loss, Mapping):
+        return next(iter(loss.values())) if len(loss) == 1 else dict(loss)
+    if isinstance(loss, Sequence) and not isinstance(loss, str):
+        return loss[0] if len(loss) == 1 else list(loss)
+    return loss

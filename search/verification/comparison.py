@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator
 
-from search.experiment.secrets import redacted
+from data.secrets import redacted
 from search.experiment.trial import Frozen
 
 MISSING = object()

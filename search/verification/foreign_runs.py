@@ -3,7 +3,7 @@ against the limits before anything is opened, its listing before an image is dec
 came in by `run_reading`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from data.dataset_notes import DataNotes
 from data.errors import UserError
 from data.image_store import Decoder
 from data.listing import Listing
+from data.messages import first_of, literal
 from data.settings import DatasetConfig
 from search.driver.run_reading import Run
 from search.experiment.trial import Resources
@@ -129,6 +130,19 @@ def other_counts(
     )
 
 
+def _other_classes(then: Sequence[str], listing: Listing) -> str:
+    here = listing.class_names
+    only = [
+        f"{first_of([literal(name) for name in names])} {where} only"
+        for names, where in (
+            ([name for name in then if name not in here], "in the journal"),
+            ([name for name in here if name not in then], "here"),
+        )
+        if names
+    ]
+    return " and ".join(only) or "the same in another order"
+
+
 def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> bool:
     """Whether the images can be those of the search, from their listing alone; what differs is
     noted. Keeps nothing that was decoded to tell (see `other_counts`).
@@ -139,9 +153,8 @@ def compare_listing(run: Run, resources: Resources, comparison: Comparison) -> b
     """
     then, config = run.opened.dataset, run.config.dataset
     listing, is_decoded = find_images(config, resources.cache_dir)
-    before = len(comparison.differences)
-    comparison.check("dataset: class_names", list(then.class_names), list(listing.class_names))
-    if len(comparison.differences) > before:
+    if listing.class_names != then.class_names:
+        comparison.note("dataset: class_names", _other_classes(then.class_names, listing))
         return False
     if other := other_counts(then, listing, config, resources.num_threads):
         comparison.note("dataset: counts", other)

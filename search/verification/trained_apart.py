@@ -38,9 +38,9 @@ class Apart(Frozen):
         if not self.differs:
             return "no number differs"
         return (
-            f"score {self.score:.3g}, {self.num_answers} answers ({self.answers:.2%}), at most "
-            f"{self.log_prob:.3g} in a "
-            f"log-probability and {self.curve:.3g} in a learning curve apart"
+            f"apart by {self.score:.3g} in its score, {self.num_answers} answers "
+            f"({self.answers:.2%}), at most {self.log_prob:.3g} in a log-probability and "
+            f"{self.curve:.3g} in a learning curve"
         )
 
 

@@ -9,11 +9,12 @@ import unicodedata
 from urllib.parse import unquote_plus
 
 from data.errors import UserError
-from search.experiment.named_secrets import MASK, without_named
+from data.named_secrets import MASK, TOKENS, is_secret_name, without_named
 
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
 _SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
+_LONG_VALUE = 8  # characters; `MAX_TOKEN=5` is none
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
@@ -29,6 +30,8 @@ _BEGINS = re.compile(
 )
 # Tokens as passwords are long; written rightly they are found without looking back.
 _LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
+# What has no sign that every secret has beside it, such as the names of a hundred thousand files.
+_HARMLESS = re.compile(rf"(?:(?!--|(?i:bearer )|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII)
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 _AT = re.compile(r"@")
@@ -107,6 +110,8 @@ def redacted(text: str) -> str:
     """`text` with the secrets of every address in it replaced by `***`, to be shown, logged or
     stored. An address may be written wrongly (one slash, none, backslashes, no scheme) and a
     password hold any sign: from where one begins all up to the last @ near by is hidden."""
+    if _HARMLESS.fullmatch(text):
+        return text
     if (narrow := _narrow(text)) != text and (shown := redacted(narrow)) != narrow:
         return shown
     return _redacted(text)
@@ -199,10 +204,24 @@ def without_secrets_of(text: str, uri: str) -> str:
     return redacted(text)
 
 
+def redacted_here(text: str) -> str:
+    """What a program that ran here has said, whatever it was: also without the secrets of the
+    environment."""
+    return without_secrets_of(text, "")
+
+
+def _of_environment() -> set[str]:
+    """What MLflow takes from it, and every value of some length that is secret by its name and no
+    path (as PWD)."""
+    named = {value for name, value in os.environ.items() if is_secret_name(name)}
+    long = {each for each in named if len(each) >= _LONG_VALUE and not os.path.lexists(each)}
+    return {os.environ.get(name, "") for name in SECRET_VARIABLES} | long
+
+
 def secrets_of(uri: str) -> set[str]:
     """Every string of an address that is not to be shown, as it is written and as a driver decodes
-    it, and the secrets that MLflow takes from the environment."""
-    found = {os.environ.get(name, "") for name in SECRET_VARIABLES}
+    it, and the secrets of the environment."""
+    found = _of_environment()
     rest = uri.partition("://")[2] or uri
     if kind_of(uri) == "sqlite" and rest.startswith("/"):
         rest = f"?{sqlite_parts(uri)[1]}"

@@ -1,0 +1,286 @@
+"""How a model of the user's own is tried before a search and trained in it: forms of KerasTuner's
+`fit`, steps of one's own, several calls of Keras's fit, seeds, what its logs tell."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_search import EXPERIMENT
+
+from data.errors import UserError
+from data.own_code import given
+from search.driver.code_files import code_of
+from search.driver.experiment_file import load_config
+from search.driver.prepare import prepare, resources_of
+from search.experiment.settings import ModelSettings
+from search.training.fit_mode import train_fit
+from search.training.own_fit import ACCURACIES
+from search.training.own_model_check import check_own_model
+from search.training.run_values import TrainedHeads
+from search.training.training_mode import load_trial
+
+BUILD = """import keras
+import keras_tuner
+import tensorflow as tf
+from keras import layers
+
+loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+weights = dict()
+
+
+def build(hp):
+    {first}
+    inputs = keras.Input((8, 8, 3))
+    flat = layers.Flatten()(layers.Rescaling(1 / 255)(inputs))
+    model = {kind}(inputs, layers.Dense(10, name="out", **weights)(flat))
+    model.compile("{optimizer}", loss={loss}, metrics=[{metrics}] or None)
+    return model
+
+
+class Mine(keras_tuner.HyperModel):
+    def build(self, hp):
+        return build(hp)
+
+"""
+
+
+def _code(fit: str = "", before: str = "", **parts: str) -> str:
+    usual = {"first": "pass", "kind": "keras.Model", "optimizer": "adam", "loss": "loss_of"}
+    return before + BUILD.format(**{**usual, "metrics": "", **parts}) + fit
+
+
+@contextmanager
+def _at_hand(folder: Path, code: str, name: str = "Mine", **training: Any) -> Iterator[Any]:
+    (folder / "mine.py").write_text(code)
+    experiment = {
+        **EXPERIMENT,
+        "model": {"build": f"{folder}/mine.py:{name}"},
+        "training": {"max_epochs": 4, "patience": 2, "batch_size": 512, **training},
+        "evaluation": {"folds": 1, "seeds": 1, "confirm": None, "controls": []},
+        "tracking": {"uri": None},
+        "execution": {"cache_dir": str(folder / "cache")},
+    }
+    config = load_config(experiment)
+    with given(code_of(config)):
+        yield config
+
+
+def _tried(folder: Path, code: str, name: str = "Mine", is_weighted: bool = False) -> None:
+    with _at_hand(folder, code, name) as config:
+        build = config.model.written["build"]
+        check_own_model(ModelSettings(build=build), 10, 8, is_weighted)
+
+
+def _trained(folder: Path, code: str, name: str = "Mine", **training: Any) -> TrainedHeads:
+    """Without augmentation, one fold, one seed."""
+    with _at_hand(folder, code, name, **training) as config:
+        resources = resources_of(config, folder / "run")
+        spec = prepare(config, resources).specs.baseline()
+        return train_fit(load_trial(spec, resources)).heads
+
+
+LOOP = """
+    def fit(self, hp, model, x, callbacks, validation_data, **kwargs):
+        for each in callbacks:
+            each.set_model(model)
+        for epoch in range(kwargs["epochs"]):
+            for _ in range(kwargs["steps_per_epoch"]):
+                model.train_on_batch(*next(x))
+            for each in callbacks:
+                each.on_epoch_end({told})
+"""
+FITS = {
+    "its own shuffle": """
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, shuffle=True, **kwargs)
+""",
+    "x and y": """
+    def fit(self, hp, model, x, y, **kwargs):
+        return model.fit(x, y, **kwargs)
+""",
+    "a metric of its own": LOOP.format(told='epoch, logs={"my_metric": 0.5}'),
+    "no logs": LOOP.format(told="epoch"),
+}
+
+
+@pytest.mark.parametrize("form", FITS)
+def test_forms_of_fit_that_kerastuner_teaches_are_called(form: str, tmp_path: Path) -> None:
+    _tried(tmp_path, _code(FITS[form]))
+
+
+WRONG_FITS = {
+    "arrays": (
+        """
+    def fit(self, hp, model, x, y, **kwargs):
+        tf.data.Dataset.from_tensor_slices((x, y))
+""",
+        r"mine\.py, line \d+: \w+Error: .*a fit of one's own is given x=, a generator",
+    ),
+    "epochs twice": (
+        """
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, epochs=3, **kwargs)
+""",
+        "multiple values for keyword argument 'epochs'.*steps_per_epoch",
+    ),
+    "no end": (
+        """
+    def fit(self, hp, model, x, validation_data, **kwargs):
+        for pictures, labels in validation_data:
+            pass
+""",
+        "1000 batches of validation_data .* take validation_steps of them",
+    ),
+    "callbacks left out": (
+        """
+    def fit(self, hp, model, *args, callbacks=(), **kwargs):
+        return model.fit(*args, **kwargs)
+""",
+        "did not call the callbacks",
+    ),
+    "a hyperparameter of its own": (
+        """
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, shuffle=hp.Boolean("shuffle"), **kwargs)
+""",
+        "declares shuffle now and then only, or in fit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FITS)
+def test_a_fit_that_does_not_work_is_told_before_the_search(case: str, tmp_path: Path) -> None:
+    fit, message = WRONG_FITS[case]
+    with pytest.raises(UserError, match=message):
+        _tried(tmp_path, _code(fit))
+
+
+STEP = """import keras
+class Stepping(keras.Model):
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+        found = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(found, self.trainable_variables))
+        return {"my_loss": loss}
+"""
+EAGER = """import keras
+class Stepping(keras.Model):
+    def call(self, *inputs, training=False, mask=None):
+        if training:
+            inputs[0].numpy()
+        return super().call(*inputs)
+"""
+
+
+def test_a_step_of_one_s_own_is_tried_as_fit_will_call_it(tmp_path: Path) -> None:
+    code = _code(before=STEP, kind="Stepping")
+    _tried(tmp_path, code, "build")
+    with pytest.raises(UserError, match=r"line 4: ValueError: too many values"):
+        _tried(tmp_path, code, "build", is_weighted=True)
+
+
+def test_a_step_that_is_no_graph_is_told_before_the_search(tmp_path: Path) -> None:
+    code = _code(before=EAGER, kind="Stepping")
+    with pytest.raises(UserError, match=r"line 5: AttributeError: .*no attribute 'numpy'") as told:
+        _tried(tmp_path, code, "build")
+    assert "\x1b" not in str(told.value)
+    _tried(tmp_path, code.replace("metrics=", "run_eagerly=True, metrics="), "build")
+
+
+def test_the_one_loss_of_a_list_or_a_mapping_is_read(tmp_path: Path) -> None:
+    for loss in ("[loss_of]", "{'out': loss_of}"):
+        _tried(tmp_path, _code(loss=loss), "build")
+
+
+def test_a_build_that_sets_its_seed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"line \d+: its first weights are the same.*sets one"):
+        _tried(tmp_path, _code(first="keras.utils.set_random_seed(42)"), "build")
+
+
+def test_layers_with_seeds_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = _code().replace("dict()", "dict(kernel_initializer=keras.initializers.GlorotNormal(1))")
+    with caplog.at_level(logging.WARNING):
+        _tried(tmp_path, code, "build")
+    assert "its first weights are the same whatever the seed" in caplog.text
+
+
+TWO_CALLS = """
+    def fit(self, hp, model, *args, **kwargs):
+        model.optimizer.learning_rate = 0.0
+        model.fit(*args, **kwargs)
+        model.optimizer.learning_rate = 0.01
+        return model.fit(*args, **kwargs)
+"""
+
+
+def test_a_second_call_of_fit_has_epochs_and_patience_of_its_own(tmp_path: Path) -> None:
+    heads = _trained(tmp_path, _code(TWO_CALLS))
+    assert len(heads.curve.loss) == 3 + 4  # the first is stale after its best and two more
+    assert heads.best_epochs[0] > 3
+    assert heads.cut_by_max_epochs == (True,)
+
+
+@pytest.mark.slow
+def test_a_second_call_of_fit_is_fed_the_same_whatever_keras_read_ahead(tmp_path: Path) -> None:
+    batches: dict[str, Any] = {"batch_size": 16, "patience": 1}
+    curves = [_trained(tmp_path, _code(TWO_CALLS), **batches).curve for _ in range(3)]
+    assert curves[0] == curves[1] == curves[2]
+
+
+def test_a_loop_over_calls_of_one_epoch_has_one_patience(tmp_path: Path) -> None:
+    fit = """
+    def fit(self, hp, model, *args, epochs, **kwargs):
+        for n in range(epochs):
+            model.optimizer.learning_rate = 0.0 if n else 0.01
+            model.fit(*args, epochs=1, **kwargs)
+            if model.stop_training:
+                break
+"""
+    heads = _trained(tmp_path, _code(fit))
+    assert (len(heads.curve.loss), heads.cut_by_max_epochs) == (3, (False,))
+
+
+def test_a_stop_by_a_callback_of_its_own_is_no_cut(tmp_path: Path) -> None:
+    fit = """
+    def fit(self, hp, model, *args, callbacks, **kwargs):
+        own = keras.callbacks.EarlyStopping("val_loss", min_delta=100, patience=1)
+        return model.fit(*args, callbacks=[*callbacks, own], **kwargs)
+"""
+    heads = _trained(tmp_path, _code(fit), patience=3)
+    assert (len(heads.curve.loss), heads.cut_by_max_epochs) == (2, (False,))
+
+
+def test_the_curve_s_accuracy_is_of_first_answers_only(tmp_path: Path) -> None:
+    metrics = "keras.metrics.SparseTopKCategoricalAccuracy(10)"
+    heads = _trained(tmp_path, _code(metrics=metrics), "build", max_epochs=1, patience=1)
+    assert heads.curve.accuracy[0] < 0.9
+    assert not [name for name in ACCURACIES if "top" in name]
+
+
+CONDITIONS = """
+    kind = hp.Choice("kind", ["adam", "sgd"])
+    with hp.conditional_scope("kind", ["adam"]):
+        hp.Float("rate", 1e-4, 1e-3)
+    with hp.conditional_scope("kind", ["sgd"]):
+        hp.Float("rate", {low}, 1e-3)
+"""
+
+
+def test_one_name_of_two_ranges_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match=r"declares rate as .*0\.0001.* and as .*0\.0005.*rate_a"),
+        _at_hand(tmp_path, _code(first=CONDITIONS.format(low=5e-4).strip()), "build"),
+    ):
+        pass
+    with _at_hand(tmp_path, _code(first=CONDITIONS.format(low=1e-4).strip()), "build") as config:
+        assert "hyperparameters.rate" in config.space.dimensions
+
+
+def test_a_loop_that_tells_no_loss_has_one_in_its_curve(tmp_path: Path) -> None:
+    assert np.isfinite(_trained(tmp_path, _code(FITS["no logs"]), max_epochs=1).curve.loss).all()
