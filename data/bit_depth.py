@@ -27,7 +27,7 @@ EXPECTED_VALUES = (
     "expected 0..255 or 0..65535, or floats of 0..1 or 0..255; save it with 8 or 16 bits per "
     "channel"
 )
-RANGES: Mapping[str, str] = {
+DEPTH_RANGES: Mapping[str, str] = {
     "floats": "allowed: floats of 0..1 or of 0..255, all images alike; clip them to 0..1, or "
     "multiply those of 0..1 by 255",
     "whole numbers": "allowed: 8, 10, 12, 14 or 16 bits, all images alike; multiply them up to one "
@@ -106,7 +106,7 @@ def scales_of(levels: Iterable[tuple[str, Level]]) -> dict[str, DepthScale]:
     return {kind: _scale(named) for kind, named in sorted(by_kind.items())}
 
 
-def check_ranges(
+def check_depth_ranges(
     levels: Sequence[tuple[str, str, Level]], scales: Mapping[str, DepthScale]
 ) -> None:
     """Raise UserError where most images of a split would come out nearly black: they are of another
@@ -123,7 +123,7 @@ def check_ranges(
             raise UserError(
                 f"{len(faint)} of {plural(len(named), 'image')} in {split} would come out nearly "
                 f"black: they go up to {value:g} or less ({kind}; {name}), and {scale.name} goes "
-                f"up to {scale.level:g}, so that white is {scale.white:g}; {RANGES[kind]}"
+                f"up to {scale.level:g}, so that white is {scale.white:g}; {DEPTH_RANGES[kind]}"
             )
 
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from data.bit_depth import Level, Whites, check_ranges, scales_of
+from data.bit_depth import Level, Whites, check_depth_ranges, scales_of
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
 from data.files import LEFTOVER_SECONDS, make_folder, replacing, sweep_leftovers
@@ -187,7 +187,7 @@ def _scale_alike(
     names, splits = decoder.listing.names, decoder.listing.splits
     levels = [(log.positions[row], level) for row, level in log.levels.items()]
     scales = scales_of((names[position], level) for position, level in levels)
-    check_ranges(
+    check_depth_ranges(
         [(SPLIT_NAMES[splits[place]], names[place], level) for place, level in levels], scales
     )
     whites = {kind: scale.white for kind, scale in scales.items()}

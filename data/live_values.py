@@ -33,7 +33,7 @@ UNTOLD = {
 }
 _LIBRARIES = (*{sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")}, "<frozen")
 
-Part = str | tuple[Any]  # a text, or, alone in a tuple, an object that is told in its turn
+_Part = str | tuple[Any]  # a text, or, alone in a tuple, an object that is told in its turn
 
 
 def text_of_live(found: Any) -> str:
@@ -58,7 +58,7 @@ def _lines(found: Any, seen: dict[int, Any], depth: int) -> Iterator[str]:
                 yield from _lines(part[0], seen, depth + 1)
 
 
-def _parts(found: Any) -> Iterator[Part]:
+def _parts(found: Any) -> Iterator[_Part]:
     """Of an object that holds others."""
     if isinstance(found, FunctionType):
         yield from _of_function(found)
@@ -89,7 +89,7 @@ def _parts(found: Any) -> Iterator[Part]:
         yield from _of_object(found)
 
 
-def _of_function(function: FunctionType) -> Iterator[Part]:
+def _of_function(function: FunctionType) -> Iterator[_Part]:
     yield f"function {_source_of(function)}"
     yield from ((function.__defaults__,), (function.__kwdefaults__,), (vars(function),))
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -122,13 +122,13 @@ def _globals_of(code: CodeType) -> set[str]:
     return own.union(*(_globals_of(c) for c in code.co_consts if isinstance(c, CodeType)))
 
 
-def _of_module(module: ModuleType) -> Iterator[Part]:
+def _of_module(module: ModuleType) -> Iterator[_Part]:
     yield f"module {module.__name__}"
     if not _is_library(module.__name__):
         yield _source(module)
 
 
-def _of_class(found: type) -> Iterator[Part]:
+def _of_class(found: type) -> Iterator[_Part]:
     """With what it inherits, as far as that is no library's."""
     yield f"class {found.__qualname__}"
     if _is_library(found.__module__):
@@ -154,7 +154,7 @@ def _is_library(module: str) -> bool:
     return module in sys.builtin_module_names if file is None else file.startswith(_LIBRARIES)
 
 
-def _of_object(found: Any) -> Iterator[Part]:
+def _of_object(found: Any) -> Iterator[_Part]:
     kind = type(found)
     yield (kind,)
     if callable(array := getattr(found, "__array__", None)):
@@ -167,7 +167,7 @@ def _of_object(found: Any) -> Iterator[Part]:
         yield text
 
 
-def _of_array(array: Any) -> Iterator[Part]:
+def _of_array(array: Any) -> Iterator[_Part]:
     try:
         values = array()
     except Exception:  # a symbol of TensorFlow's has no values
@@ -188,7 +188,7 @@ def _attributes(found: Any) -> dict[str, Any]:
     return {**held, **getattr(found, "__dict__", {})}
 
 
-def _of_keras(found: Any) -> Iterator[Part]:
+def _of_keras(found: Any) -> Iterator[_Part]:
     """A layer, an optimizer or a loss, by its settings, and by the plain attributes that its class
     may have left out of them; a model by the shapes of its weights. Names are counted by session
     and told by none."""

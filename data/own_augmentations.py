@@ -111,10 +111,10 @@ def _words(numbers: Floats, value: Any) -> str:
 def paint_own(name: str, images: Images, numbers: Floats) -> None:
     """Paints images uint8 [k, s, s, 3] in place. Raises UserError, with file and line, for whatever
     is wrong with what the function does."""
-    images[...] = called(name, images, float(numbers[0, 0]), numbers[:, 1:])
+    images[...] = _painted_by(name, images, float(numbers[0, 0]), numbers[:, 1:])
 
 
-def called(name: str, images: Images, strength: float, units: Floats) -> Images:
+def _painted_by(name: str, images: Images, strength: float, units: Floats) -> Images:
     """What the function makes of the images, which it is not let change."""
     function = own_function(name)
     kept, drawn = images.view(), np.ascontiguousarray(units)

@@ -35,7 +35,7 @@ from data.quiet_import import import_quietly
 
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
+_TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 MOST_CODE_BYTES = 1 << 20  # of one file
 
 
@@ -258,5 +258,5 @@ def line_of_definition(name: str) -> str:
 
 def words_of(error: BaseException) -> str:
     """Its type and text, on one line, without the colours that Keras gives it."""
-    text = " ".join(COLOURS.sub("", str(error)).split())[:300]
+    text = " ".join(_TERMINAL_COLOURS.sub("", str(error)).split())[:300]
     return f"{type(error).__name__}{': ' if text else ''}{text}"

@@ -21,7 +21,7 @@ DIGITS = re.compile(rb"[0-9\s]*")
 PILLOWS = re.compile(rb"P[14f]\s")  # bits, and floats in grey, which it takes as they are
 IN_WORDS, IN_COLOUR = frozenset("23"), frozenset("36")
 HIGHEST = 65535
-LEAST = 17  # samples up to 16 of 255 have fewer than 16 steps, and look black
+_LEAST = 17  # samples up to 16 of 255 have fewer than 16 steps, and look black
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def map_header(data: bytes) -> MapHeader | None:
         raise BadImage(
             f"{width} x {height} pixels of 0..{top}; expected 1 or more, of 0..{HIGHEST}"
         )
-    if top < LEAST:
+    if top < _LEAST:
         raise BadImage(
             f"values of 0..{top}, which would come out nearly black; multiply them up to 0..255, "
             "and write 255 as the greatest value"

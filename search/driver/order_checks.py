@@ -21,20 +21,20 @@ ORDER = tuple(dict.fromkeys(PHASE_OF_KIND.values()))  # of phases
 PHASE_OF_EVENT = {"cut": "search", "test": "test", "leak": "leak"}
 WITH_EVIDENCE = ("search", "confirm")
 CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
-AT_ONCE = ("phase", *CLOSING)
+CLOSING_OR_PHASE = ("phase", *CLOSING)
 UNDER_WAY = ("asked", "told", "cut", "evidence", "test", "leak", "phase", *CLOSING)
 # What may come after each type; the first event has nothing before it.
 NEXT: dict[str, tuple[str, ...]] = {
     "": ("opened",),
-    "opened": AT_ONCE,
-    "resumed": ("retried", *AT_ONCE),
-    "retried": AT_ONCE,
+    "opened": CLOSING_OR_PHASE,
+    "resumed": ("retried", *CLOSING_OR_PHASE),
+    "retried": CLOSING_OR_PHASE,
     "asked": UNDER_WAY,
     "told": UNDER_WAY,
     "cut": UNDER_WAY,
     "evidence": UNDER_WAY,
-    "test": AT_ONCE,
-    "leak": AT_ONCE,
+    "test": CLOSING_OR_PHASE,
+    "leak": CLOSING_OR_PHASE,
     "phase": ("finished", *UNDER_WAY),
     "stopped": ("resumed",),
     "finished": ("shown", "resumed"),
@@ -56,7 +56,7 @@ class SittingOrder:
         after = f"after `{before}`" if before else "at the beginning"
         need(kind in NEXT[before], f"no search writes it {after}")
         if before == "evidence" and not so_far.config.search.looks:  # which come in between
-            need(kind in AT_ONCE, f"no search writes it {after}")
+            need(kind in CLOSING_OR_PHASE, f"no search writes it {after}")
         if kind in ("opened", "resumed"):
             self._at = self._closed = -1
         elif kind == "phase":

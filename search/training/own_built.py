@@ -9,7 +9,7 @@ from data.live_values import ADDRESS
 from search.training.own_model import BUILD, called, hypermodel_of
 
 COUNTED = re.compile(r"(?<=[a-z])_\d+\b")  # names of layers go on counting in a session
-PLACES = {"module", "registered_name", "shared_object_id"}  # where a class stands, not what it is
+_PLACES = {"module", "registered_name", "shared_object_id"}  # where a class stands, not what it is
 
 
 def text_of_built(name: str) -> str:
@@ -49,4 +49,4 @@ def _placeless(found: Any) -> Any:
         return found
     if found.get("class_name") == "__lambda__":  # bytes that name its file and line
         return {key: found["config"].get(key) for key in ("defaults", "closure")}
-    return {key: _placeless(value) for key, value in found.items() if key not in PLACES}
+    return {key: _placeless(value) for key, value in found.items() if key not in _PLACES}

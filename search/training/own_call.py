@@ -36,7 +36,7 @@ class FitData:
 
 
 @dataclass(frozen=True)
-class Heard:
+class FitEvents:
     """What is to be heard of a training: each epoch with Keras's logs, and where a call of Keras's
     `fit` begins and ends."""
 
@@ -46,7 +46,7 @@ class Heard:
 
 
 def call_fit(
-    settings: ModelSettings, built: OwnModel, data: FitData, epochs: int, heard: Heard
+    settings: ModelSettings, built: OwnModel, data: FitData, epochs: int, heard: FitEvents
 ) -> None:
     """Trains it. Raises UserError, with file and line, for what own code raises."""
     (model, parameters), name = built, str(settings.build)
@@ -72,7 +72,7 @@ def unheard(name: str) -> str:
     return f"{BUILD}: the fit of {name} did not call the callbacks that it was given"
 
 
-def _arguments(name: str, data: FitData, epochs: int, heard: Heard) -> dict[str, Any]:
+def _arguments(name: str, data: FitData, epochs: int, heard: FitEvents) -> dict[str, Any]:
     """Of Keras's `fit`. Its own validation is left out where nothing would hear of it."""
     import keras
 

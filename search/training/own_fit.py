@@ -18,7 +18,7 @@ from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.own_call import Batches, FitData, Heard
+from search.training.own_call import Batches, FitData, FitEvents
 from search.training.own_outputs import Outputs
 from search.training.pictures import ImageFeed
 from search.training.run_values import TrialFailure
@@ -69,8 +69,8 @@ class OwnFit:
         return FitData(self._batches(size), steps[0], self._clean_batches(), steps[1])
 
     @property
-    def heard(self) -> Heard:
-        return Heard(self._epoch_ended, self._call_begins, self._call_is_over)
+    def heard(self) -> FitEvents:
+        return FitEvents(self._epoch_ended, self._call_begins, self._call_is_over)
 
     @property
     def is_cut(self) -> bool:

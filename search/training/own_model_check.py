@@ -11,7 +11,7 @@ import numpy as np
 from data.errors import UserError
 from data.own_code import line_of_definition
 from search.experiment.settings import ModelSettings
-from search.training.own_call import Batches, FitData, Heard, call_fit, unheard
+from search.training.own_call import Batches, FitData, FitEvents, call_fit, unheard
 from search.training.own_model import BUILD, OwnModel, build_own
 from search.training.own_outputs import Outputs, made_up_pictures, outputs_of
 
@@ -96,7 +96,7 @@ def _check_fit(settings: ModelSettings, built: OwnModel, data: FitData) -> None:
         heard.append(epoch)
         model.stop_training = True
 
-    call_fit(settings, built, data, 1, Heard(ended, _passed_over, _passed_over))
+    call_fit(settings, built, data, 1, FitEvents(ended, _passed_over, _passed_over))
     if not heard:
         raise UserError(unheard(str(settings.build)))
 

@@ -16,7 +16,7 @@ from search.training.own_model import BUILD
 if TYPE_CHECKING:
     import keras
 
-LEAST = 1e-7  # of a probability, as Keras's own losses have it
+_LEAST = 1e-7  # of a probability, as Keras's own losses have it
 OutputKind = Literal["classes", "one_hot", "binary"]
 # What Keras calls a loss, in small letters without dashes -> how it takes labels.
 READ_BY_LOSS: dict[str, OutputKind] = {
@@ -53,7 +53,7 @@ class Outputs:
             return values - np.logaddexp.reduce(values, axis=1, keepdims=True)
         if self.kind == "binary":
             values = np.concatenate([1 - values, values], axis=1)
-        return np.log(np.clip(values, LEAST, 1.0))
+        return np.log(np.clip(values, _LEAST, 1.0))
 
 
 def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> Outputs:

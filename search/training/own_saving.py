@@ -18,7 +18,7 @@ from search.training.own_model import BUILD
 if TYPE_CHECKING:
     import keras
 
-REASON_CHARACTERS = 200
+_REASON_CHARACTERS = 200
 LACKS = re.compile(r"Could not locate \w+ '[^']*'")
 
 
@@ -114,4 +114,4 @@ def _told(name: str, error: BaseException) -> str:
         raise error
     text = str(at_fault(name, error)).removeprefix(f"{name}: ")
     found = LACKS.search(str(error))  # within what Keras says of the whole model
-    return (found[0] if found else text.split(". ")[0].rstrip("."))[:REASON_CHARACTERS]
+    return (found[0] if found else text.split(". ")[0].rstrip("."))[:_REASON_CHARACTERS]

@@ -17,15 +17,15 @@ from search.driver.run_reading import Run
 from search.report.wording import shortened
 from search.verification.comparison import Difference
 from search.verification.graders_words import of_images, of_weights, without_settings
-from search.verification.reopening import LEFT_OUT, OWN_WEIGHTS, relocated
+from search.verification.reopening import OWN_WEIGHTS, STRAY_FILES, relocated
 from search.verification.right_folder import right_folder
 
 # of the journal's summary, what other pictures change; the rest of it follows from them
-_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest", LEFT_OUT)
+_OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest", STRAY_FILES)
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenPlaces:
     """Places that a grader names, where the search's own are not here: of its images, its weights
     file, and copies of its own code that may be run."""
 
@@ -90,7 +90,7 @@ def require_right_files(
     pictures = next((where for where in _OF_PICTURES if where in first), None)
     if data is not None and pictures is not None:
         instead = "ask for a search over this one"
-        if pictures == LEFT_OUT:  # of the same pictures
+        if pictures == STRAY_FILES:  # of the same pictures
             instead = "remove what it did not leave out"
         mended = right_folder(run, data) or f"name the folder that it read, or {instead}"
         raise UserError(

@@ -26,7 +26,12 @@ from search.verification.bundle_file import SHEET, read_bundle
 from search.verification.comparison import Difference
 from search.verification.consistency import unfinished
 from search.verification.foreign_runs import check_config
-from search.verification.given_files import Given, require_right_files, told_by_option, where_given
+from search.verification.given_files import (
+    GivenPlaces,
+    require_right_files,
+    told_by_option,
+    where_given,
+)
 from search.verification.opened_bundle import (
     ReadableAnswers,
     claimed_otherwise,
@@ -114,8 +119,8 @@ class _Grader:
     note: OnStep
 
     @property
-    def given(self) -> Given:
-        return Given(self.data, self.weights, self.extent.run_code)
+    def given(self) -> GivenPlaces:
+        return GivenPlaces(self.data, self.weights, self.extent.run_code)
 
 
 def grade(
@@ -131,7 +136,7 @@ def grade(
     Raises UserError where it is no bundle, for what the grader can mend, and, so that no bundle
     ends the grading of others, for whatever else goes wrong; what is wrong inside is a difference.
     """
-    Given(data, weights, extent.run_code).require_there()
+    GivenPlaces(data, weights, extent.run_code).require_there()
     grader = _Grader(extent, data, weights, say, lambda text: say(f"note: {text}"))
     return _graded_or_refused(path, grader)
 

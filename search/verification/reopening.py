@@ -25,7 +25,7 @@ from search.journal.events import DatasetSummary
 from search.journal.journal_file import Event
 from search.verification.comparison import Comparison
 
-LEFT_OUT = "dataset: left out"  # where files differ that were no pictures to use
+STRAY_FILES = "dataset: left out"  # where files differ that were no pictures to use
 OWN_WEIGHTS = {"imagenet", "random"}  # all else is a file
 COMPUTING = (
     "precision",
@@ -201,7 +201,7 @@ def _compare_images(then: DatasetSummary, here: DatasetSummary, comparison: Comp
         what = f"{before} images were used; here are {now}"
         comparison.note("dataset: counts", f"{what}, or other numbers per class and split")
     elif then.digest == here.digest and (strays := _strays(here) - _strays(then)):
-        comparison.note(LEFT_OUT, f"{first_of(sorted(strays))} here, and not by the search")
+        comparison.note(STRAY_FILES, f"{first_of(sorted(strays))} here, and not by the search")
     comparison.check("dataset", _as_compared(then), _as_compared(here))
 
 

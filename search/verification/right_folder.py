@@ -14,7 +14,7 @@ from search.driver.run_reading import Run
 from search.execution.engine import default_cache_dir
 from search.verification.foreign_runs import other_counts
 
-MOST_LOOKED_AT = 200  # folders and files beside and below the one that was named
+_MOST_LOOKED_AT = 200  # folders and files beside and below the one that was named
 FOLDERS = ("folder", "clothing")  # sources whose classes are folders
 
 
@@ -26,7 +26,7 @@ def right_folder(run: Run, data: Path) -> str | None:
     else:  # a file, of some kind
         kind = Path(run.config.dataset.path or "").suffix.lower()
         above, below = [], (each for each in _kept(data) if each.suffix.lower() == kind)
-    found = [each for each in (*islice(below, MOST_LOOKED_AT), *above) if _can_be(run, each)]
+    found = [each for each in (*islice(below, _MOST_LOOKED_AT), *above) if _can_be(run, each)]
     if len(found) != 1:
         return None
     where = "above" if found[0] in above else "below"

@@ -29,7 +29,7 @@ from search.journal.state import SearchState
 from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing
-from search.verification.given_files import Given, require_right_files, told_by_option
+from search.verification.given_files import GivenPlaces, require_right_files, told_by_option
 from search.verification.rehearsal import SUMMATION, compare_again, rehearse, specs_asked
 from search.verification.reopening import (
     compare_surroundings,
@@ -131,7 +131,7 @@ def verify(
         run = open_run(run_dir, GRADED)
     except JournalError as error:
         return Verification(differences=(Difference(where=JOURNAL, what=str(error)),))
-    given = Given(data, weights, run_code)
+    given = GivenPlaces(data, weights, run_code)
     given.require_there()
     number = chosen_trial(run.state, trial)
     for needless in given.needless(run):
