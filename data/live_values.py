@@ -27,6 +27,7 @@ UNTOLD = {
     "__dict__",
     "__weakref__",
     "__doc__",
+    "__annotations__",  # made empty by whoever asks for them; what is written is in the source
     "__firstlineno__",
     "__static_attributes__",
     "_abc_impl",
@@ -113,8 +114,19 @@ def _source_of(function: FunctionType) -> str:
 
 
 def _compiled(code: CodeType) -> str:
-    constants = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    constants = [_constant(each) for each in code.co_consts]
     return f"{code.co_varnames} {code.co_names} {constants} {code.co_code.hex()}"
+
+
+def _constant(value: Any) -> str:
+    """The order within a set is another in each process."""
+    if isinstance(value, CodeType):
+        return _compiled(value)
+    if isinstance(value, frozenset):
+        return f"set {sorted(map(_constant, value))}"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_constant, value))})"
+    return repr(value)
 
 
 def _globals_of(code: CodeType) -> set[str]:

@@ -30,12 +30,13 @@ _VALUE = (
     rf"{_OPEN}(?:[bruf]{{0,2}}(?:\"{{3}}.+?\"{{3}}|'{{3}}.+?'{{3}}|{_QUOTED})|\{{[^{{}}\n]*\}}"
     r"|[\"']?(?:\\[ ]|[^\s;&,\"'<>)])+)"
 )
-_PASS = r"(?:\b(?:admin|db|ftp|mail|my|pg|root|smtp|sql|ssh|user)|_)pass"
+_PASS = r"(?<![^\W_])(?:admin|db|ftp|mail|my|pg|root|smtp|sql|ssh|user)_?pass"
 # How tokens of well-known services begin (GitHub, GitLab, Databricks, Hugging Face, OpenAI, Slack,
 # AWS), and JSON Web Tokens.
 TOKENS = (
-    r"(?:gh[oprsu]_|github_pat_|glpat-|dapi|hf_|sk-|xox[abprs]-|AKIA)[\w-]{16,}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    r"(?:(?:gh[oprsu]_|glpat-|dapi|hf_|sk-|npm_|AIza|AKIA)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"|github_pat_\w{16,}|sk-(?:ant|proj)-[\w-]{16,}|xox[abprs]-\d[\w-]{12,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 _TO_THE_END = r"(?:aws4-hmac-sha256|digest|hawk|oauth|signature)\b"
 _SCHEME = r"(?:api-?key|basic|bearer|bot|jwt|key|negotiate|ntlm|sharedkey|token)[ \t]+"

@@ -163,6 +163,8 @@ def test_json_stays_json_without_its_secrets(name, secret):
         "write tracking.uri: http://HOST:PORT or http://HOST:5000, at 100%40",
         "path_column: path, label_column: label",
         "def f(token): pass",
+        "aug.py:high_pass: 0.5, aug.py:low_pass: NO EVIDENCE",
+        "sk-inception-resnet-v2-299, hf_hub_download_failed_here1",
         "compass: 3, bypass=1, first pass: 2 of 3, PASS: all",
         "the author=me, author(s): A (B), sk-learn, hf_hub",
     ],

@@ -31,7 +31,7 @@ def terminal_console(stderr: bool = True) -> "Console":
     """Of standard error, for messages, or of standard output, for results."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    return Console(stderr=stderr, highlight=False, emoji=False)
 
 
 def is_plain(console: "Console") -> bool:
