@@ -42,7 +42,10 @@ def deep_values(image: ImageFile, data: bytes) -> np.ndarray | None:
         return np.asarray(image).view(np.int8)
     is_deep, is_pillows = _is_deep(image, data, tags), image.mode.startswith(("I", "F"))
     if is_pillows and not _is_swapped(image, data):
-        return _with_clear_value(_native(np.asarray(image)), image)
+        values = _native(np.asarray(image))
+        if image.format == "JPEG2000" and is_deep:  # which Pillow moves up to fill 16 bits
+            values = values >> max(16 - max(_depths_in_jpeg2000(data)), 0)
+        return _with_clear_value(values, image)
     if not is_pillows:
         check_planes(tags)
     return _read_whole(image, data, tags) if is_pillows or is_deep else None

@@ -32,6 +32,8 @@ _BEGINS = re.compile(
 _LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
 # What has no sign that every secret has beside it, such as the names of a hundred thousand files.
 _HARMLESS = re.compile(rf"(?:(?!--|(?i:bearer )|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII)
+# A page of MLflow's dashboard, which the search's own page leads to.
+_OF_MLFLOW = re.compile(r"/experiments/\d+/runs(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?")
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 _AT = re.compile(r"@")
@@ -265,7 +267,8 @@ def _hidden_options(rest: str) -> str:
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path
     shown = f"{rest}{semicolon}{_hidden(parameters)}{question}{_hidden(options)}"
-    return f"{shown}{hash_sign}{MASK if fragment else ''}"
+    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment)
+    return f"{shown}{hash_sign}{fragment if is_shown else MASK}"
 
 
 def _hidden(options: str) -> str:

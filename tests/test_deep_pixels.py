@@ -1,5 +1,6 @@
 """More than 8 bits per channel in every kind of file: the values that it holds, or a refusal."""
 
+import base64
 import lzma
 import struct
 import zlib
@@ -242,6 +243,23 @@ def test_jpeg_2000_without_loss_is_read_as_it_was_written(bits: int) -> None:
     exactly = [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
     written = cv2.imencode(".jp2", colours[..., ::-1], exactly)[1]
     assert is_same(written.tobytes(), colours)
+
+
+# (80 x + 700 y) // 16 at 48 by 40, of 12 bits: no library installed here writes it.
+GREY_OF_12_BITS = (
+    "AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAAKAAAADAAAQsHAAAAAAAP"
+    "Y29scgEAAAAAABEAAAFSanAyY/9P/1EAKQAAAAAAMAAAACgAAAAAAAAAAAAAADAAAAAoAAAAAAAAAAAAAQsBAf9S"
+    "AAwAAAABAAIEBAAB/1wACkBgaGhwaGhw/2QAJQABQ3JlYXRlZCBieSBPcGVuSlBFRyB2ZXJzaW9uIDIuNS40/5AA"
+    "CgAAAAAA2gAB/5Pf4nQSMyh7TIpz5NrgAYTn9lblPJ6/Kqi0Uxa/jzgeSzeB1CKBhN0Rxu1qc3XXASdJOMPEdVZa"
+    "NObXROWRkGizS7k220clB607lJKhTo5QcADzxOVapVqRlWpVqlWnCyXFkOE631tLsDV4nW+tjMefWVlu83zfN+3+"
+    "H5vm+b5xBNu/6uKHOc5znORcayqqqphJHgGGSoABrQVAAAABeva/wA+QJAfaEksl7UaG6lebKzAAARfAB8IsA+oL"
+    "AILd6eRvxDZKo/jMhCAYSEf/2Q=="
+)
+
+
+def test_a_grey_jpeg_2000_of_12_bits_is_not_moved_up_to_16() -> None:
+    y, x = np.mgrid[:40, :48]
+    assert is_same(base64.b64decode(GREY_OF_12_BITS), ((80 * x + 700 * y) // 16).astype(np.uint16))
 
 
 def with_depth(data: bytes, byte: int) -> bytes:

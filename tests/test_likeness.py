@@ -8,11 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from states import make_state
 
 from benchmarks.alike import KINDS, Class, Kind, searches, strongest
 from search.experiment.answers import Predictions
 from search.verification.answer_prints import Reference, row_prints
-from search.verification.fingerprints import Fingerprint, Mark, marks_of_answers, marks_of_curves
+from search.verification.fingerprints import (
+    Fingerprint,
+    Mark,
+    marks_of_answers,
+    marks_of_curves,
+    training_of,
+)
 from search.verification.likeness import LEAST_BITS, Index
 from search.verification.submission import Submission, find_copies
 
@@ -73,6 +80,16 @@ def test_a_network_that_sees_nothing_has_no_mark() -> None:
     assert not list(marks_of_answers([row]))
     assert not row.near_bits.any()
     assert not row.class_bits.any()
+
+
+def test_views_in_which_nothing_is_drawn_are_one_training() -> None:
+    """Two plans of one seed, with other views, train the same without augmentation."""
+    record = make_state().records[0]
+    spec = record.spec
+    protocol = spec.protocol.model_copy(update={"views": 7, "view_seed": 1})
+    other = record.model_copy(update={"spec": spec.model_copy(update={"protocol": protocol})})
+    assert not spec.settings.augmentation
+    assert training_of(record) == training_of(other)
 
 
 def test_what_two_settings_of_one_search_share_is_no_proof_under_one_seed() -> None:

@@ -3,6 +3,8 @@ what it builds; and what `AugmentationTuner` refuses."""
 
 import functools
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from small_search import EXPERIMENT, after
 
 from data.errors import UserError
 from data.live_code import LiveCode
+from data.live_values import text_of_live
 from search import AugmentationTuner
 from search.driver.live_model import LiveModel
 from search.driver.session import SessionOptions
@@ -101,6 +104,37 @@ def test_what_it_holds_makes_it_another(
     first, again, other = (LiveCode.of(WAYS[way](held)).code.sha256 for held in (4, 4, 8))
     assert first == again
     assert first != other
+
+
+def test_asking_for_a_classs_annotations_changes_nothing() -> None:
+    """Which Keras does where it saves a model, and Python then keeps an empty mapping."""
+
+    class Scale(keras.layers.Layer):
+        def call(self, images: Any) -> Any:
+            return images * 2
+
+    def build(hp: Any) -> Any:
+        return Scale
+
+    before = text_of_live(build)
+    Scale.__annotations__  # noqa: B018
+    assert text_of_live(build) == before
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_a_set_among_constants_is_told_in_one_order(seed: str) -> None:
+    code = (
+        "from data.live_values import text_of_live\n"
+        "print(text_of_live(eval(\"lambda hp: hp in {'a', 'b', 'c', 'd', 'e'}\")))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "set [\"'a'\", \"'b'\", \"'c'\", \"'d'\", \"'e'\"]" in told.replace("\\", "")
 
 
 def test_two_functions_of_one_line_are_two() -> None:

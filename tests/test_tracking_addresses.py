@@ -76,6 +76,11 @@ from search.experiment.tracking_uri import (
         ),
         ("(http://h:5000), http://h:5000. http://h:", "(http://h:5000), http://h:5000. http://h:"),
         ("//h:hunter2/x", "//h:***/x"),
+        ("http://h:5000/#access_token=hunter2", "http://h:5000/#***"),
+        (
+            "http://h:5000/#/experiments/1/runs?viewStateShareKey=9ab&workflowType=machine_learning",
+            "http://h:5000/#/experiments/1/runs?viewStateShareKey=9ab&workflowType=machine_learning",
+        ),
         ("http://u:hunter2@", "http://***@"),
         ("http://u:hunter2@.h, u:hunter2@-h", "http://***@-h"),
         ("no u:hunter2@ h", "no ***@ h"),

@@ -20,6 +20,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
 from search.features.devices import import_tensorflow_quietly
 from search.journal.state import fullest
+from search.training.own_model import hypermodel_of
 
 OWN_PREFIX = "hyperparameters."  # of a model of the user's own, in tables
 
@@ -72,6 +73,9 @@ class TunerCalls:
         super().__init__(  # type: ignore[call-arg]
             oracle, directory=str(self.run_dir), project_name="."
         )
+        if self._live is not None:
+            with self._at_hand():
+                self.hypermodel = hypermodel_of(self._live.code.name)
 
     def search(
         self,

@@ -28,6 +28,7 @@ TICK, TIME_SPREAD = 1e-7, 0.1
 LOSS_DIGITS, LOSS_SPREAD = (5, 8), 0.01
 LOSS_NOISE = 1e-7  # what float32 leaves of a loss
 MOST_REFERENCES = 6
+OF_VIEWS = {"views", "view_seed", "augmented_share", "clean_epochs"}
 OF_THE_FILES_ALONE = {"path", "max_pixels", "on_bad_file"}  # of a data set that is the same without
 
 
@@ -104,7 +105,7 @@ def _fingerprint(record: TrialRecord, given: Predictions | None, seen: _Seen) ->
         others, labels = seen.others(draws, given), seen.labels(given)
         rows = tuple(row_prints(given, others, labels, seen.num_classes))
     marks = dict(_marks(record, rows))
-    return Fingerprint(record.trial, _training(record), draws, marks, rows=rows)
+    return Fingerprint(record.trial, training_of(record), draws, marks, rows=rows)
 
 
 def _marks(record: TrialRecord, rows: Iterable[RowPrint]) -> Iterator[tuple[Mark, float]]:
@@ -156,13 +157,16 @@ def _draws(record: TrialRecord) -> str:
     return _hash([spec.protocol.fold_seed, spec.protocol.head_seeds[:1], spec.dataset_seed])
 
 
-def _training(record: TrialRecord) -> str:
+def training_of(record: TrialRecord) -> str:
     """How long it may train, and where and how large images may be, are left out, since they may
-    change nothing."""
+    change nothing; so are views where nothing is drawn in them."""
     spec, settings = record.spec, record.spec.settings
-    protocol = spec.protocol.model_dump(mode="json", exclude={"head_seeds", "objective"})
+    of_views = set() if settings.augmentation else OF_VIEWS
+    protocol = spec.protocol.model_dump(mode="json", exclude={"head_seeds", "objective", *of_views})
     dataset = spec.dataset.model_dump(mode="json", exclude=OF_THE_FILES_ALONE)
-    training = settings.training.model_dump(mode="json", exclude={"max_epochs", "patience"})
+    training = settings.training.model_dump(
+        mode="json", exclude={"max_epochs", "patience", *of_views}
+    )
     model = settings.model.model_dump(mode="json")
     return _hash([_draws(record), protocol, dataset, settings.augmentation, model, training])
 
