@@ -17,7 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from data.deep_pixels import deep_values, is_negative, read_deep, tiff_size, tiff_tags
+from data.deep_pixels import BIG_TIFF, deep_values, is_negative, read_deep, tiff_size, tiff_tags
 from data.errors import BadImage
 from data.portable_map import map_header, map_samples
 from data.whole_files import check_jpeg, check_png, jpeg_versions, png_versions
@@ -64,6 +64,8 @@ def open_picture(data: bytes, max_pixels: int) -> PictureFile:
     if name == "PPM" and (header := map_header(data)) is not None:
         check_pixels(header.size, max_pixels)
         return PictureFile(None, map_samples(data, header), header.changes, None)
+    if data.startswith(BIG_TIFF[1]):  # which Pillow 12 cannot open
+        raise BadImage("a big-endian BigTIFF is not read; save it as a usual TIFF or as PNG")
     try:
         image, data = _open(name, data)
     except (SyntaxError, OSError):  # what Pillow raises for a kind of pixels it does not know

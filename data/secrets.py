@@ -31,7 +31,9 @@ _BEGINS = re.compile(
 # Tokens as passwords are long; written rightly they are found without looking back.
 _LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
 # What has no sign that every secret has beside it, such as the names of a hundred thousand files.
-_HARMLESS = re.compile(rf"(?:(?!--|(?i:bearer )|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII)
+_HARMLESS = re.compile(
+    rf"(?:(?!--|(?i:bearer |sshpass|hooks\.slack)|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII
+)
 # A page of MLflow's dashboard, which the search's own page leads to.
 _OF_MLFLOW = re.compile(r"/experiments/\d+/runs(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?")
 _DRIVE = re.compile(r"[A-Z]:\\")

@@ -262,6 +262,10 @@ def test_a_grey_jpeg_2000_of_12_bits_is_not_moved_up_to_16() -> None:
     assert is_same(base64.b64decode(GREY_OF_12_BITS), ((80 * x + 700 * y) // 16).astype(np.uint16))
 
 
+def test_a_big_endian_bigtiff_is_refused_by_its_kind() -> None:
+    assert "a big-endian BigTIFF is not read" in refusal(b"MM\0+\0\x08\0\0" + bytes(64))
+
+
 def with_depth(data: bytes, byte: int) -> bytes:
     """A JPEG 2000 of other bits, in the first channel of its codestream."""
     place = data.find(b"\xff\x4f\xff\x51") + 42
