@@ -38,6 +38,11 @@ UNREACHABLE = (
 )
 
 
+def slow(value: str) -> Any:
+    """A case of many like it, each of which starts programs."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 def _start(folder: Path, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
     environment = {
         **os.environ,
@@ -105,6 +110,7 @@ def test_a_missing_file_and_an_unknown_command_are_status_2(folder: Path) -> Non
     assert _call(folder, "dance")[0] == 2
 
 
+@pytest.mark.slow
 def test_a_search_whose_baseline_cannot_train_is_status_3_with_the_reason(folder: Path) -> None:
     status, _, err = _call(
         folder,
@@ -163,7 +169,7 @@ def test_preview_writes_a_picture(folder: Path) -> None:
     assert (folder / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "cp1252:strict", "ascii"])
+@pytest.mark.parametrize("encoding", ["cp1252:strict", slow("cp1252"), slow("ascii")])
 def test_signs_that_the_output_cannot_hold_are_escaped(folder: Path, encoding: str) -> None:
     code = "ImageDataGenerator(rotation_range=30)"
     status, out, err = _call(
@@ -177,6 +183,7 @@ def test_signs_that_the_output_cannot_hold_are_escaped(folder: Path, encoding: s
     assert err.startswith(("error: \\u65e5\\u672c holds no", "error: 日本 holds no"))
 
 
+@pytest.mark.slow
 def test_json_is_json_whatever_the_output_can_hold(folder: Path) -> None:
     write_folders(
         folder / "photos",
@@ -195,7 +202,7 @@ def test_json_is_json_whatever_the_output_can_hold(folder: Path) -> None:
     assert sorted(json.loads(out)["dataset"]["class_names"]) == ["é😀", "日本"]
 
 
-@pytest.mark.parametrize("tracking", ["localhost:5000", "mlruns"])
+@pytest.mark.parametrize("tracking", ["localhost:5000", slow("mlruns")])
 def test_check_refuses_an_address_that_run_refuses(folder: Path, tracking: str) -> None:
     for command in ("check", "run"):
         status, _, err = _call(folder, command, "tiny.yaml", "--set", f"tracking.uri={tracking}")

@@ -144,6 +144,7 @@ def test_only_the_winner_is_stored_however_many_trials_there_are(mlflow_uri, win
     assert sizes[0] == sizes[1]
 
 
+@pytest.mark.slow
 def test_a_served_winner_answers_over_http(logged, mlflow_uri, tmp_path):
     port = free_port()
     command = ["mlflow", "models", "serve", "-m", logged.uri, "--env-manager", "local"]
