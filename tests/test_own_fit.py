@@ -110,6 +110,9 @@ FITS = {
 @pytest.mark.parametrize("form", FITS)
 def test_forms_of_fit_that_kerastuner_teaches_are_called(form: str, tmp_path: Path) -> None:
     _tried(tmp_path, _code(FITS[form]))
+    losses = _trained(tmp_path, _code(FITS[form])).curve.values["loss"]
+    assert len(losses) > 0
+    assert np.isfinite(losses).all()
 
 
 WRONG_FITS = {
@@ -194,8 +197,11 @@ def test_a_step_that_is_no_graph_is_told_before_the_search(tmp_path: Path) -> No
 
 
 def test_the_one_loss_of_a_list_or_a_mapping_is_read(tmp_path: Path) -> None:
-    for loss in ("[loss_of]", "{'out': loss_of}"):
-        _tried(tmp_path, _code(loss=loss), "build")
+    plain, *others = [
+        _trained(tmp_path, _code(loss=loss), "build").curve
+        for loss in ("loss_of", "[loss_of]", "{'out': loss_of}")
+    ]
+    assert others == [plain, plain]
 
 
 def test_a_build_that_sets_its_seed_is_refused(tmp_path: Path) -> None:

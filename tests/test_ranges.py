@@ -178,4 +178,6 @@ def test_a_sitting_may_end_anywhere_and_another_go_on(finished_run: Path, tmp_pa
         for end in ([], [_stopped(time)]):
             # a phase in which nothing happened any more is not written down
             rest = events[place + (events[place]["type"] == "phase") :]
-            read_journal(_written(tmp_path, [*events[:place], *end, resumed, prepared, *rest]))
+            told = [*events[:place], *end, resumed, prepared, *rest]
+            read, warning = read_journal(_written(tmp_path, told))
+            assert ([each["type"] for each in read], warning) == ([e["type"] for e in told], None)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 CODE = f"""
 import hashlib, sys, time
 sys.path.insert(0, {str(ROOT)!r})
+from typing import Any
 from data.quiet_import import import_quietly
 from search.commands.signals import stop_signals
 with stop_signals(75, as_json="--json" in sys.argv) as stop:
@@ -61,16 +62,20 @@ def test_the_first_asks_and_the_second_ends_it(
         assert process.returncode == 75
 
 
-def test_the_second_prints_the_word_where_json_was_asked_for(tmp_path: Path) -> None:
-    with started("busy", tmp_path, "", "--json") as process:
+def stopped_twice(folder: Path, before: str = "") -> tuple[dict[str, str], int]:
+    """The one object on standard output, and the status."""
+    with started("busy", folder, before, "--json") as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "ready\n"
         for _ in range(2):
             process.send_signal(signal.SIGINT)
             time.sleep(0.2)
         out, _ = process.communicate(timeout=20)
-    assert json.loads(out) == {"error": "interrupted"}
-    assert process.returncode == 75
+    return json.loads(out), process.returncode
+
+
+def test_the_second_prints_the_word_where_json_was_asked_for(tmp_path: Path) -> None:
+    assert stopped_twice(tmp_path) == ({"error": "interrupted"}, 75)
 
 
 BEGUN = """
@@ -82,14 +87,7 @@ print('{"outcome": "stopped"}', flush=True)
 
 def test_there_is_one_object_where_the_answer_was_printed_before(tmp_path: Path) -> None:
     begun = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{BEGUN}"
-    with started("busy", tmp_path, begun, "--json") as process:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "ready\n"
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-        out, _ = process.communicate(timeout=20)
-    assert json.loads(out) == {"outcome": "stopped"}
+    assert stopped_twice(tmp_path, begun) == ({"outcome": "stopped"}, 75)
 
 
 def test_a_hangup_asks_to_stop_however_often_it_comes(tmp_path: Path) -> None:
