@@ -168,18 +168,18 @@ def check_outside(name: str, strengths: tuple[Value, ...], size: int) -> None:
                 f"{name}: {where}it changes pictures at strength 0; return the images as they are "
                 "where strength is 0"
             )
-        if (first != _painted(name, images, value, units)).any():
-            raise UserError(
-                f"{name}: {where}drawn twice from the same numbers, its pictures differ at "
-                f"strength {value:g}; take what is random from units, [n, 4], and not from a "
-                "generator of its own"
-            )
         again = partial(_painted, name, images, value, units)
         if is_own(name) and _uses_shared_chance(again):
             raise UserError(
                 f"{name}: {where}it draws from, or seeds, NumPy's or Python's usual generator, "
                 "which is every thread's; make one of its own for each row u of units: "
                 "np.random.default_rng(int(u[0] * 2**32))"
+            )
+        if (first != _painted(name, images, value, units)).any():
+            raise UserError(
+                f"{name}: {where}drawn twice from the same numbers, its pictures differ at "
+                f"strength {value:g}; take what is random from units, [n, 4], and not from a "
+                "generator of its own"
             )
         alone = [_painted(name, images[i : i + 1], value, units[i : i + 1]) for i in range(4)]
         if (first != np.concatenate(alone)).any():

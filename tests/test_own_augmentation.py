@@ -188,11 +188,10 @@ WRONG = {
     "return None": r"it returned NoneType",
     "images[...] = 0; return images": r"line 3: it changes its input",
     "return 255 - images": r"line 2: it changes pictures at strength 0",
-    # which of these is found first is a matter of luck
     "return images + np.random.randint(9) if strength else images": (
-        r"(?s)drawn twice|returned int|comes out otherwise"
+        r"draws from, or seeds, NumPy's or Python's usual generator"
     ),
-    "return images if not strength else np.random.randint(0, 9, images.shape).astype('uint8')": (
+    "return images if not strength else np.random.default_rng().permuted(images)": (
         r"drawn twice from the same numbers, its pictures differ at strength 5"
     ),
     "return images if not strength else images // max(1, len(images))": (
