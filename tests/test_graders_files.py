@@ -11,7 +11,8 @@ from pictures import write_folders
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.driver.run_reading import Run, open_run
 from search.features.weights import check_file
 from search.verification.given_files import told_by_option

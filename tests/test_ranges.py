@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from tampering import events_of, files_of, only, resealed, sealed_journal
 from typer.testing import CliRunner
 
-from run_search import DIFFERENT, app
+from run_search import app
+from search.commands.command_line import DIFFERENT
 from search.driver.order_checks import NEXT, ORDER
 from search.driver.range_checks import RANGES
 from search.driver.run_reading import read_journal
