@@ -17,9 +17,8 @@ from data.augmentation_record import Augmentation, AugmentationValues
 from data.camera import CAMERA
 from data.colours import COLOURS
 from data.crop import CROP, CROP_OPTIONS
-from data.cutout import CUTOUT
 from data.distortions import DISTORTIONS
-from data.erasing import ERASING, ERASING_OPTIONS
+from data.erasing import CUTOUT, ERASING, ERASING_OPTIONS
 from data.errors import UserError
 from data.flips import FLIPS
 from data.geometry import Floats

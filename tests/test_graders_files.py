@@ -15,10 +15,8 @@ from run_search import app
 from search.commands.command_line import BAD_INPUT, DONE
 from search.driver.run_reading import Run, open_run
 from search.features.weights import check_file
-from search.verification.given_files import told_by_option
-from search.verification.graders_words import of_images
+from search.verification.given_files import of_images, right_folder, told_by_option
 from search.verification.grading import Extent, grade, grade_many
-from search.verification.right_folder import right_folder
 from search.verification.verify import verify
 
 UNTRAINED = Extent(train=False)

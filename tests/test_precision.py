@@ -25,12 +25,11 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Part, Precision
 from search.experiment.trial import Kind, Resources
 from search.features import devices, precision_choice, quantised
-from search.features.agreement import head_agreement
 from search.features.calibration import Calibration, calibration_of
 from search.features.extractor import Extractor
 from search.features.precision_choice import Subject, choose_precision, require_precision
 from search.features.process_cache import numbers_identity
-from search.features.quantised import Int8Unavailable, Quantising, build_quantised
+from search.features.quantised import Int8Unavailable, Quantising, build_quantised, head_agreement
 from search.journal.journal_file import JournalError
 from search.verification.verify import verify
 

@@ -15,12 +15,18 @@ from data.groups import effective_size
 from data.likeness import look_grouped
 from data.messages import plural
 from data.own_code import given
-from search.commands.frozen_cost import images_per_second, images_through, num_features
-from search.commands.head_cost import seconds_a_head
-from search.commands.network_cost import NetworkCost, network_cost, num_pooled
+from search.commands.costs import (
+    NetworkCost,
+    images_per_second,
+    images_through,
+    network_cost,
+    num_features,
+    num_pooled,
+    seconds_a_head,
+)
 from search.driver.code_files import code_of
-from search.driver.cut_short import cut_at_first, cut_by_plan
 from search.driver.looking import looks_declared
+from search.driver.plan_checks import cut_at_first, cut_by_plan
 from search.driver.prepare import (
     Prepared,
     available_cores,

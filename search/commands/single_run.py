@@ -18,19 +18,18 @@ from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
 from data.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.driver.code_files import check_code, code_of
-from search.driver.ending import cut_off
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
+from search.driver.sitting import cut_off
 from search.driver.winner import stored_winner, why_no_model
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock, is_nobody_at
-from search.journal.run_dir import JOURNAL
+from search.journal.run_dir import JOURNAL, FileKind, first_bytes, need_target
 from search.journal.state import SearchState
-from search.journal.targets import FileKind, first_bytes, need_target
 from search.report.contact_sheet import says_it_is_of
 from search.report.preview import PREVIEW_MARK, preview_sheet
 from search.report.summary import winner_of

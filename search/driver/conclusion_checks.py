@@ -5,13 +5,15 @@ classes, and follows from itself. Raises UserError where not.
 from collections.abc import Iterable
 
 from data.augmentations import AUGMENTATIONS
-from search.driver.range_checks import check_difference, check_metrics, check_ranges
-from search.driver.search_so_far import (
+from search.driver.shared_checks import (
     LARGEST_COUNT,
     METRICS,
     MOST_LABEL,
     MOST_SCORED,
     SearchSoFar,
+    check_difference,
+    check_metrics,
+    check_ranges,
     need,
     need_value,
 )

@@ -15,7 +15,7 @@ from search.driver.conclusion_checks import check_evidence, check_leak, check_te
 from search.driver.experiment_file import parse_config
 from search.driver.order_checks import SittingOrder
 from search.driver.prepare import backbones_of
-from search.driver.search_so_far import LARGEST_COUNT, MOST_SCORED, SearchSoFar, need
+from search.driver.shared_checks import LARGEST_COUNT, MOST_SCORED, SearchSoFar, need
 from search.driver.trial_checks import check_asked, check_retried, check_told, spelled
 from search.experiment.config import ExperimentConfig, by_place, may_change
 from search.experiment.config_changes import changed, differences

@@ -4,7 +4,7 @@ resumed, prepared, its phases in order, and an end, which may come at any moment
 
 from collections.abc import Sequence
 
-from search.driver.search_so_far import SearchSoFar, need
+from search.driver.shared_checks import SearchSoFar, need
 from search.experiment.trial import Kind, TrialRecord
 from search.journal.journal_file import Event
 

@@ -21,11 +21,10 @@ from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
 from search.tracking.children import Known, LiveTrials, end_running, send_ended, send_running
 from search.tracking.descriptions import describe_winner
-from search.tracking.experiment_page import send_experiment_page
 from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner, opened_of
 from search.tracking.saved_view import PICTURES, Place
-from search.tracking.search_run import dataset_rows, search_row
+from search.tracking.search_run import dataset_rows, search_row, send_experiment_page
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
 

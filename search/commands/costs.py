@@ -1,21 +1,30 @@
-"""What training networks will cost, before any is trained: which way images come to them, how fast
-this machine trains, how long all of it takes at most. For `check`; the work itself is
-`workload`'s."""
+"""What a plan costs on this machine, for `check`: images through a frozen backbone in each
+precision, and how fast; what a head on kept features takes, by a few epochs on made-up ones; of
+trained networks, how images come to them, how fast they train, and how long all of it takes at
+most. How much a plan holds is `workload`'s."""
 
 import time
+from collections import defaultdict
+from collections.abc import Iterable
 from functools import partial
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
 from search.driver.prepare import Prepared
-from search.driver.workload import workload
+from search.driver.workload import PhaseWork, workload
+from search.experiment.precisions import Precision
 from search.experiment.settings import Settings
-from search.experiment.trial import Frozen
+from search.experiment.trial import Frozen, Resources
+from search.features.devices import operations_at_once, sees_gpu
+from search.features.process_cache import extractor_of
 from search.report.time_left import seconds_of
 from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.head_shape import initial_weights
+from search.training.head_tasks import HeadTask
+from search.training.heads import HeadPlan, train_heads
 from search.training.modes import mode_of
 from search.training.network import Network
 from search.training.network_shape import NetworkShape, network_of
@@ -25,6 +34,11 @@ from search.training.own_outputs import outputs_of
 
 STEPS = 3  # timed, after one that builds the graph
 PREDICTING = 3.0  # times as fast as training
+PROBE_IMAGES = 64
+TIMED_EPOCHS = 3  # after one that compiles
+MOST_TIMED = 15  # heads; more take about as much longer
+# most heads stop within patience of their best epoch, well before max_epochs 60
+TYPICAL_EPOCHS = 45
 
 
 class NetworkCost(Frozen):
@@ -145,3 +159,62 @@ def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:
     if folds == 1:
         return float((splits == TRAIN).sum()), float((splits == VALIDATION).sum())
     return num_pooled(prepared) * (folds - 1) / folds, num_pooled(prepared) / folds
+
+
+def images_through(prepared: Prepared, phases: Iterable[PhaseWork]) -> dict[Precision, float]:
+    """Images in each precision, that of the first phase first."""
+    found: defaultdict[Precision, float] = defaultdict(float)
+    for phase in phases:
+        found[phase.precision] += images_a_view(prepared) * phase.views
+    return dict(found)
+
+
+def images_per_second(prepared: Prepared, precision: Precision, resources: Resources) -> float:
+    """As measured here, on images of the data set."""
+    model = prepared.specs.control({}).model
+    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, precision, resources)
+    probe = np.asarray(prepared.dataset.images[:PROBE_IMAGES])
+    extractor.extract([probe], len(probe))
+    start = time.perf_counter()
+    extractor.extract([probe], len(probe))
+    return len(probe) / (time.perf_counter() - start)
+
+
+def num_features(prepared: Prepared, resources: Resources) -> int:
+    """How many the backbone makes of an image."""
+    model, precision = prepared.specs.control({}).model, prepared.precision
+    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, precision, resources)
+    one = np.asarray(prepared.dataset.images[:1])
+    return int(extractor.extract([one], 1).shape[-1])
+
+
+def seconds_a_head(prepared: Prepared, num_features: int, resources: Resources) -> float:
+    """Of one among those of a trial. num_features: of the backbone."""
+    settings, evaluation = prepared.specs.control({}), prepared.config.evaluation
+    count = min(MOST_TIMED, evaluation.folds * evaluation.seeds)
+    training = settings.training.model_copy(update={"max_epochs": TIMED_EPOCHS + 1})
+    random = np.random.default_rng(0)
+    labels = random.integers(0, len(prepared.dataset.class_names), num_pooled(prepared))
+    features = random.standard_normal((len(labels), num_features)).astype(np.float32)
+    plan = HeadPlan(
+        tasks=_tasks(len(labels), count, max(2, evaluation.folds)),
+        labels=labels,
+        num_classes=len(prepared.dataset.class_names),
+        model=settings.model,
+        training=training,
+    )
+    times: list[float] = []
+
+    def clock(*_: Any) -> None:
+        times.append(time.perf_counter())
+
+    lanes = 1 if sees_gpu() else operations_at_once(resources.num_threads)
+    train_heads(lambda epoch: features, features, plan, clock, lanes)
+    epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
+    return epochs * float(np.median(np.diff(times))) / count
+
+
+def _tasks(num_images: int, count: int, folds: int) -> tuple[HeadTask, ...]:
+    fold = np.arange(num_images) % folds
+    rows = [(np.flatnonzero(fold != each), np.flatnonzero(fold == each)) for each in range(folds)]
+    return tuple(HeadTask(*rows[number % folds], number) for number in range(count))
