@@ -14,7 +14,7 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
 from search.driver.prepare import Prepared
-from search.driver.workload import PhaseWork, workload
+from search.driver.workload import Workload, workload
 from search.experiment.precisions import Precision
 from search.experiment.settings import Settings
 from search.experiment.trial import Frozen, Resources
@@ -67,7 +67,7 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
         speed = _own_images_per_second(prepared, settings, num_classes)
     else:
         network, way, extracts = _network(prepared, settings, num_classes)
-        speed = _images_per_second(network, settings, num_classes)
+        speed = _network_images_per_second(network, settings, num_classes)
     work = workload(prepared.config)
     trained, scored = _rows_of_a_head(prepared)
     head_epochs = sum(phase.views for phase in work.phases.values())
@@ -114,7 +114,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     return network, way, 2
 
 
-def _images_per_second(network: Network, settings: Settings, num_classes: int) -> float:
+def _network_images_per_second(network: Network, settings: Settings, num_classes: int) -> float:
     size = settings.training.batch_size
     generator = np.random.default_rng(0)
     inputs = generator.standard_normal((size, *network.body.input_shape[1:])).astype(np.float16)
@@ -161,12 +161,28 @@ def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:
     return num_pooled(prepared) * (folds - 1) / folds, num_pooled(prepared) / folds
 
 
-def images_through(prepared: Prepared, phases: Iterable[PhaseWork]) -> dict[Precision, float]:
-    """Images in each precision, that of the first phase first."""
+def images_through(
+    prepared: Prepared, work: Workload, network: NetworkCost | None
+) -> dict[Precision, float]:
+    """Images that go through the backbone in each precision, that of the first phase first."""
+    if network is not None:
+        return {prepared.precision: network.images}
     found: defaultdict[Precision, float] = defaultdict(float)
-    for phase in phases:
+    for phase in work.phases.values():
         found[phase.precision] += images_a_view(prepared) * phase.views
     return dict(found)
+
+
+def measured_speeds(
+    prepared: Prepared,
+    precisions: Iterable[Precision],
+    network: NetworkCost | None,
+    resources: Resources,
+) -> dict[Precision, float]:
+    """Images per second in each precision; of a model of one's own, as it trains."""
+    if network is not None and prepared.space.mode == "fit":
+        return {prepared.precision: network.images_per_second}
+    return {each: images_per_second(prepared, each, resources) for each in precisions}
 
 
 def images_per_second(prepared: Prepared, precision: Precision, resources: Resources) -> float:
@@ -180,7 +196,7 @@ def images_per_second(prepared: Prepared, precision: Precision, resources: Resou
     return len(probe) / (time.perf_counter() - start)
 
 
-def num_features(prepared: Prepared, resources: Resources) -> int:
+def _num_features(prepared: Prepared, resources: Resources) -> int:
     """How many the backbone makes of an image."""
     model, precision = prepared.specs.control({}).model, prepared.precision
     extractor = extractor_of(prepared.dataset, model.backbone, model.weights, precision, resources)
@@ -188,14 +204,16 @@ def num_features(prepared: Prepared, resources: Resources) -> int:
     return int(extractor.extract([one], 1).shape[-1])
 
 
-def seconds_a_head(prepared: Prepared, num_features: int, resources: Resources) -> float:
-    """Of one among those of a trial. num_features: of the backbone."""
+def seconds_a_head(prepared: Prepared, resources: Resources) -> float:
+    """Of one among those of a trial."""
     settings, evaluation = prepared.specs.control({}), prepared.config.evaluation
     count = min(MOST_TIMED, evaluation.folds * evaluation.seeds)
     training = settings.training.model_copy(update={"max_epochs": TIMED_EPOCHS + 1})
     random = np.random.default_rng(0)
     labels = random.integers(0, len(prepared.dataset.class_names), num_pooled(prepared))
-    features = random.standard_normal((len(labels), num_features)).astype(np.float32)
+    features = random.standard_normal((len(labels), _num_features(prepared, resources))).astype(
+        np.float32
+    )
     plan = HeadPlan(
         tasks=_tasks(len(labels), count, max(2, evaluation.folds)),
         labels=labels,

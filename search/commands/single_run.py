@@ -38,8 +38,11 @@ from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
 from search.verification.class_table import class_csv
 from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
-from search.verification.verification_text import describe_grade, describe_grades
-from search.verification.verification_text import describe_verification as describe_verification
+from search.verification.verification_text import (
+    describe_grade,
+    describe_grades,
+    describe_verification,
+)
 from search.verification.verify import Verification, verify
 
 # A marked PNG, and no other picture: those may be a student's.

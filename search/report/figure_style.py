@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 BLUE, RED, GREY, INK, PALE = "#0072B2", "#C44E00", "#5F6B76", "#1F2933", "#D9DEE3"
-ORANGE, SKY, GREEN, PURPLE = "#E69F00", "#56B4E9", "#00805C", "#A3527D"
+ORANGE, GREEN, PURPLE = "#E69F00", "#00805C", "#A3527D"
 WIDE, NARROW = (
     8.25,
     3.6,
