@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from run_search import app
 from search.commands.command_line import DIFFERENT
-from search.driver.order_checks import NEXT, ORDER
+from search.driver.event_checks import NEXT, ORDER
 from search.driver.run_reading import read_journal
 from search.driver.session import WITH_LEAK
 from search.driver.shared_checks import RANGES
