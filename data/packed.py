@@ -15,8 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import Dataset
-from data.dataset_digest import DatasetContent, dataset_digest
-from data.dataset_notes import DataNotes
+from data.dataset_notes import DataNotes, DatasetContent, dataset_digest
 from data.files import LEFTOVER_SECONDS, make_folder, new_folder, sweep_leftovers
 from data.splits import DIGEST_BYTES
 from data.store_format import pixels_match
