@@ -12,8 +12,8 @@ import numpy as np
 
 from data.dataset import TRAIN, VALIDATION, Dataset
 from data.groups import effective_size
-from data.likeness import look_grouped
 from data.messages import plural
+from data.near_duplicates import look_grouped
 from data.own_code import given
 from search.commands.costs import (
     NetworkCost,

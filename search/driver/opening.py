@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.likeness import look_grouped
+from data.near_duplicates import look_grouped
 from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
 from search.driver.environment import describe_environment
