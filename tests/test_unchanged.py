@@ -11,12 +11,11 @@ from small_search import EXPERIMENT, Heard, sit, small_config
 from data.augmentations import AUGMENTATIONS, is_option, options_of
 from data.errors import UserError
 from data.own_code import given, read_code
-from data.unchanged import Sample, same_ends, why_unchanged
 from search.commands.check import make_plan
 from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.driver.prepare import prepare, resources_of
-from search.driver.unchanged import unchanged_lines
+from search.driver.unchanged import Sample, same_ends, unchanged_lines, why_unchanged
 
 GREY = "the pictures are grey, and it changes colours alone"
 COLOURS = {"saturation_range", "hue_range", "grayscale_share"}
