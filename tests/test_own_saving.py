@@ -78,12 +78,6 @@ WHY = {
 }
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def _experiment(folder: Path, model: str, **sections: Any) -> dict[str, Any]:
     (folder / "net.py").write_text(HEAD.replace("MODEL", model))
     return {

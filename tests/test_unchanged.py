@@ -86,12 +86,6 @@ def test_a_transform_that_is_chance_is_told_of_grey_pictures_alone() -> None:
     assert why_unchanged("albumentations:ToGray", [0, 1], _sample(COLOURED)) == ""
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 OWN = """import numpy as np
 def nothing(images, strength, units):
     return images
