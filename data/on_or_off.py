@@ -112,8 +112,8 @@ def _by_pillow(change: Callable[[Image.Image], Image.Image]) -> Callable[[NDArra
     return lambda image: np.asarray(change(Image.fromarray(image)))
 
 
-def _share_argument(start: str, end: str = "),") -> StepWriter:
-    return lambda setting: CodeStep(f"{start}{number(setting.value)}{end}")
+def _share_argument(start: str) -> StepWriter:
+    return lambda setting: CodeStep(f"{start}{number(setting.value)}),")
 
 
 def _keras_stretch(setting: SettingToWrite) -> CodeStep:
