@@ -91,10 +91,10 @@ def told_by_option(
     try:
         yield
     except DatasetError as error:
-        said = of_images(str(error), data, run)
-        raise UserError(of_weights(said, weights)) from error
+        said = retold_of_images(str(error), data, run)
+        raise UserError(_retold_of_weights(said, weights)) from error
     except UserError as error:
-        raise UserError(of_weights(without_settings(str(error)), weights)) from error
+        raise UserError(_retold_of_weights(_without_settings(str(error)), weights)) from error
 
 
 def require_right_files(
@@ -108,7 +108,7 @@ def require_right_files(
         instead = "ask for a search over this one"
         if pictures == STRAY_FILES:  # of the same pictures
             instead = "remove what it did not leave out"
-        mended = right_folder(run, data) or f"name the folder that it read, or {instead}"
+        mended = place_meant(run, data) or f"name the folder that it read, or {instead}"
         raise UserError(
             f"the pictures at --data {escaped(str(data))} are not those that the search read "
             f"({pictures.removeprefix('dataset: ')}: {first[pictures]}); {mended}"
@@ -136,12 +136,12 @@ def where_given(run: Run, data: Path | None, weights: Path | None) -> Run:
     return relocated(run, data, weights, of_others=True)
 
 
-def of_weights(said: str, weights: Path | None) -> str:
+def _retold_of_weights(said: str, weights: Path | None) -> str:
     """weights: the file that was named."""
     return said if weights is None else _NO_FILE.sub("", _FILE.sub("--weights", said))
 
 
-def of_images(said: str, data: Path | None, run: Run | None) -> str:
+def retold_of_images(said: str, data: Path | None, run: Run | None) -> str:
     """What is wrong with the images, less what only an experiment file could change, and with what
     can be done here. data: where they were said to be; None where the search had them. run: it."""
     kind = SOURCES[run.config.dataset.source].path if run else "required"
@@ -152,16 +152,16 @@ def of_images(said: str, data: Path | None, run: Run | None) -> str:
     named = run.config.dataset.path if run and is_own else data
     place = None if named is None else escaped(str(named))
     said = said if data else re.sub(r"^dataset\.path: ", "the images of the search: ", said)
-    said = without_settings(_PATH.sub("--data", said))
+    said = _without_settings(_PATH.sub("--data", said))
     if place and (place not in said or (data and "--data" not in said)):
         said = f"{'--data ' * bool(data)}{place}: {said}"
-    right = right_folder(run, data) if run and data else None
+    right = place_meant(run, data) if run and data else None
     otherwise = "else " * (len([*_clauses(said)]) > 1)  # beside other advice
     instead = "name a sound copy of" if data else "say with --data where a sound copy is of"
     return f"{said}; {right or f'{otherwise}{instead} the images that the search read'}"
 
 
-def without_settings(said: str) -> str:
+def _without_settings(said: str) -> str:
     """Less each piece of advice that names a setting. What was found, which comes first, is left as
     it is."""
     found, *advice = _clauses(said)
@@ -187,7 +187,7 @@ def _clauses(said: str) -> Iterator[str]:
     yield said[start:]
 
 
-def right_folder(run: Run, data: Path) -> str | None:
+def place_meant(run: Run, data: Path) -> str | None:
     """The one place near `data` that can hold the images of the search, in words; None where there
     is none, or more than one."""
     if run.config.dataset.source in FOLDERS:
