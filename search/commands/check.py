@@ -4,8 +4,6 @@ smallest effect it can see.
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from data.near_duplicates import look_grouped
 from data.own_code import given
 from search.commands.costs import (
     NetworkCost,
+    busy_lines,
     images_through,
     measured_speeds,
     network_cost,
@@ -28,7 +27,6 @@ from search.driver.looking import looks_declared
 from search.driver.plan_checks import cut_at_first, cut_by_plan
 from search.driver.prepare import (
     Prepared,
-    available_cores,
     check_model,
     prepare,
     require_runnable,
@@ -136,7 +134,7 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
             *_cut_short(prepared, baseline),
             *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
-            *_busy(),
+            *busy_lines(),
             *_looks(config),
         ),
     )
@@ -224,16 +222,6 @@ def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
     state = replay(read_journal(run_dir)[0])
     same = state.opened is not None and state.opened.dataset.digest == prepared.dataset.digest
     return state.baseline() if same else None
-
-
-def _busy() -> Iterator[str]:
-    """Whether others keep this machine from the speed that it has when idle."""
-    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
-    if load > 1.5 * cores:
-        yield (
-            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
-            "was measured so, and an idle machine needs less time"
-        )
 
 
 def describe_plan(plan: SearchPlan) -> str:

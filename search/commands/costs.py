@@ -3,9 +3,10 @@ precision, and how fast; what a head on kept features takes, by a few epochs on 
 trained networks, how images come to them, how fast they train, and how long all of it takes at
 most. How much a plan holds is `workload`'s."""
 
+import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
-from search.driver.prepare import Prepared
+from data.messages import plural
+from search.driver.prepare import Prepared, available_cores
 from search.driver.workload import Workload, workload
 from search.experiment.precisions import Precision
 from search.experiment.settings import Settings
@@ -236,3 +238,13 @@ def _tasks(num_images: int, count: int, folds: int) -> tuple[HeadTask, ...]:
     fold = np.arange(num_images) % folds
     rows = [(np.flatnonzero(fold != each), np.flatnonzero(fold == each)) for each in range(folds)]
     return tuple(HeadTask(*rows[number % folds], number) for number in range(count))
+
+
+def busy_lines() -> Iterator[str]:
+    """Whether others keep this machine from the speed that it has when idle."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
+    if load > 1.5 * cores:
+        yield (
+            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
+            "was measured so, and an idle machine needs less time"
+        )
