@@ -12,7 +12,7 @@ from search.experiment.objectives import SHOWN_ANYWAY, Unit
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.measures import trained_seconds
 from search.report.view import SearchView
-from search.report.wording import ends_text, name_text
+from search.report.wording import ends_text, label_text, name_text
 from search.tracking.descriptions import describe_trial
 from search.tracking.mlflow_values import (
     NOTE_TAG,
@@ -29,6 +29,7 @@ from search.training.progress import EpochReport
 
 SEARCH_FIRST, JUDGED, MEASURED, UNMEASURED = "0", "1", "2", "3"  # of the saved view, from its top
 DECIMALS = 6
+MOST_NAME = 40  # signs of a setting, as many as the saved view has room for
 MIDDLE = 500_000.0  # no effect is as large, in any objective's unit
 
 
@@ -51,7 +52,7 @@ def running_row(view: SearchView, record: TrialRecord, started: int) -> RunRow:
     """The child run of a trial that runs: what is known before its first epoch, at which it
     started, in milliseconds since 1970."""
     return RunRow(
-        name=name_text(record),
+        name=name_text(record, MOST_NAME),
         status="RUNNING",
         started=started,
         ended=None,
@@ -77,7 +78,7 @@ def trial_row(view: SearchView, record: TrialRecord) -> RunRow:
     status, ended = trial_outcome(record)
     values = _trial_values(view, record, result)
     return RunRow(
-        name=name_text(record),
+        name=name_text(record, MOST_NAME),
         status=status,
         started=milliseconds(_begun(record)),
         ended=ended,
@@ -148,7 +149,7 @@ def _trial_tags(
         SEARCH_TAG: opened_of(view).search_id,
         TRIAL_TAG: record.trial,
         "augsearch.kind": record.kind,
-        "augsearch.label": record.label,
+        "augsearch.label": label_text(record),
         "augsearch.seed": record.spec.protocol.view_seed,
         "augsearch.key": record.spec.key,
         "augsearch.rung": record.rung,
