@@ -29,7 +29,6 @@ from search.training.progress import EpochReport
 
 SEARCH_FIRST, JUDGED, MEASURED, UNMEASURED = "0", "1", "2", "3"  # of the saved view, from its top
 DECIMALS = 6
-MOST_NAME = 40  # signs of a setting, as many as the saved view has room for
 MIDDLE = 500_000.0  # no effect is as large, in any objective's unit
 
 
@@ -52,7 +51,7 @@ def running_row(view: SearchView, record: TrialRecord, started: int) -> RunRow:
     """The child run of a trial that runs: what is known before its first epoch, at which it
     started, in milliseconds since 1970."""
     return RunRow(
-        name=name_text(record, MOST_NAME),
+        name=name_text(record),
         status="RUNNING",
         started=started,
         ended=None,
@@ -78,7 +77,7 @@ def trial_row(view: SearchView, record: TrialRecord) -> RunRow:
     status, ended = trial_outcome(record)
     values = _trial_values(view, record, result)
     return RunRow(
-        name=name_text(record, MOST_NAME),
+        name=name_text(record),
         status=status,
         started=milliseconds(_begun(record)),
         ended=ended,
