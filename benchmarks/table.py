@@ -77,7 +77,7 @@ def _rate_rows(figures: Figures) -> list[Row]:
     heads = figures.heads
     rows = [row for precision in figures.rates for row in _feature_rows(figures, precision)]
     stacked, alone = 1000 * heads.stacked, 1000 * heads.one_by_one
-    origin = f"{stacked:.0f} ms against {alone:.0f} ms a head-epoch"
+    origin = f"{stacked:.0f} ms against {alone:.0f} ms per head-epoch"
     return [
         *rows,
         Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin),
@@ -91,7 +91,7 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
     by_cpu = rates.augmented_cpu / rates.bare_cpu
     rows = [
         Row(
-            f"augmented features a second over the bare OpenVINO loop, {precision}",
+            f"augmented features per second over the bare OpenVINO loop, {precision}",
             f"{rates.ratio:.2f}",
             "0.90",
             f"{ours:.0f} over {bare:.0f} images/s; by CPU time {by_cpu:.2f}",
@@ -100,7 +100,7 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
     for name, run in figures.peers.items():
         rows.append(
             Row(
-                f"features a second over {name}'s training, {precision}",
+                f"features per second over {name}'s training, {precision}",
                 f"{ours / run.images_a_second:.1f}x",
                 dict(zip(("peer 1", "peer 2"), AIMS[precision], strict=True)).get(name, ""),
                 f"{ours:.0f} over {run.images_a_second:.0f} images/s ({PEERS[name].title})",

@@ -46,6 +46,7 @@ from search.journal.events import DatasetSummary
 from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.report.wording import tried_text
 from search.verification.consistency import JournaledAnswers
 
 # Beside training: to start, compile, write the page and the model; and for each trial. Of searches
@@ -57,12 +58,16 @@ Measured = tuple[dict[str, float], Spread | None]  # metrics of no augmentation,
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; images_per_second is of
     the search phase, rates of each precision that a phase computes in; seconds are an estimate.
+    trials are of so many settings, controls of so many control_settings: what is promoted is
+    trained again.
     later_trials: on average, within later_range (fewest, most)."""
 
     name: str
     dataset: DatasetSummary
     controls: int
+    control_settings: int
     trials: int
+    settings: int
     later_trials: int
     later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
@@ -78,6 +83,10 @@ class SearchPlan(Frozen):
     advice: str
     network: NetworkCost | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def tried(self) -> str:
+        return tried_text(self.trials, self.settings)
 
 
 def make_plan(config: ExperimentConfig) -> SearchPlan:
@@ -114,7 +123,9 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         name=config.name,
         dataset=prepared.summary,
         controls=round(work.phases["controls"].trials),
+        control_settings=len(controls_of(config)),
         trials=prepared.num_trials,
+        settings=prepared.num_settings,
         later_trials=num_later,
         later_range=trained_later(config),
         heads_a_trial=heads,
@@ -235,8 +246,8 @@ def describe_plan(plan: SearchPlan) -> str:
         [
             f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x "
             f"{size} pixels",
-            f"  controls      {plan.controls}",
-            f"  trials        {plan.trials}{grid}",
+            f"  controls      {tried_text(plan.controls, plan.control_settings)}",
+            f"  search        {plan.tried}{grid}",
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} per trial",
             f"  images        {plan.images:,} through the backbone, at {_speed(plan)} here",

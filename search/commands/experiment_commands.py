@@ -62,6 +62,7 @@ def init_experiment(
     """Writes an experiment file for images, with a space and a plan that fit them and the time."""
     with errors_as_status(as_json):
         from search.commands.init import Asked, make_experiment
+        from search.report.terminal_width import between_words
 
         columns = {"path_column": path_column, "label_column": label_column}
         named = tuple((key, name) for key, name in columns.items() if name is not None)
@@ -69,7 +70,7 @@ def init_experiment(
         if run:
             cli.say(made.text)
         else:
-            cli.show(as_json, made.as_json, made.text)
+            cli.show(as_json, made.as_json, between_words(made.text))
     if run:
         run_experiment(made.path, as_json=as_json)
 
@@ -83,11 +84,13 @@ def check_experiment(
     with errors_as_status(as_json):
         from search.commands.check import describe_plan, make_plan
         from search.driver.experiment_file import load_config
+        from search.report.terminal_width import between_words
 
         plan = make_plan(load_config(experiment, overrides))
         for line in plan.dataset.notes.lines():
             cli.say(line)
-        cli.show(as_json, plan.model_dump(mode="json"), describe_plan(plan))
+        text = between_words(describe_plan(plan))
+        cli.show(as_json, plan.model_dump(mode="json"), text)
 
 
 def preview_experiment(

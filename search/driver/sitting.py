@@ -22,6 +22,7 @@ from search.execution.failures import in_a_line
 from search.journal.journal_file import JournalError
 from search.journal.lock import LockedError
 from search.journal.state import EventLog, SearchState
+from search.report.wording import label_text
 
 if TYPE_CHECKING:
     from search.report.terminal import Progress
@@ -127,7 +128,7 @@ def cut_off(state: SearchState) -> str | None:
     if state.opened is None or state.stopped is not None or state.finished_at is not None:
         return None
     asked = [
-        f"trial {r.trial} ({escaped(r.label)})"
+        f"trial {r.trial} ({escaped(label_text(r))})"
         for r in state.records
         if r.result is None and r.duplicate_of is None
     ]

@@ -140,9 +140,9 @@ class TrialShare(Described):
     """What one trial takes of a cluster's node."""
 
     cpu: Annotated[float, Field(gt=0, le=1024)] = 1
-    """Cores a trial; shares are allowed."""
+    """Cores per trial; shares are allowed."""
     gpu: Annotated[float, Field(ge=0, le=64)] = 0
-    """Graphics processors a trial; shares are allowed."""
+    """Graphics processors per trial; shares are allowed."""
 
 
 class ExecutionConfig(Described):
@@ -164,7 +164,7 @@ class ExecutionConfig(Described):
     workers: Annotated[int, Field(ge=1, le=4096)] = 1
     """Trials at a time."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Threads a trial; all cores by default."""
+    """Threads per trial; all cores by default."""
     trial_timeout_minutes: Annotated[float, Field(gt=0)] | None = None
     """Ends a trial that takes longer."""
     retries: Annotated[int, Field(ge=0, le=10)] = 1

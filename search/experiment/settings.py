@@ -176,7 +176,7 @@ class TrainingSettings(Described):
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     """A head stops after so many epochs without improvement on its clean validation images."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Images a step."""
+    """Images per step."""
     views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
     """Augmented pictures made of each image; `fresh` makes a new one every epoch. Few views are
     biased against augmentation."""

@@ -47,7 +47,7 @@ _LOG = logging.getLogger(__name__)
 class NetworkPhase:
     """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate.
     max_epochs: of the schedule. needs_company: as in `Batching`. reported_before: epochs of the
-    phases before, for whoever watches.
+    phases before, for whoever watches, who is told of no phase where it is the only one (is_only).
     """
 
     name: str
@@ -57,6 +57,7 @@ class NetworkPhase:
     max_epochs: int
     needs_company: bool = False
     reported_before: int = 0
+    is_only: bool = False
 
     def num_epochs(self, protocol: Protocol) -> int:
         """The most that are trained now: a rung goes as if there were more to come, and pauses."""
@@ -79,8 +80,9 @@ def train_phase(
         learning_rate=phase.learning_rate,
         learning_rate_setting=phase.learning_rate_setting,
         keeps_weights=trial.keeps_weights,
-        phase=phase.name,
+        phase="" if phase.is_only else phase.name,
         reported_before=phase.reported_before,
+        drawn_by=phase.name,
         may_lose=True,
         accuracy_tells=accuracy_tells(training, protocol.objective),
     )
@@ -169,7 +171,7 @@ class NetworkHeads:
     def _one_pass(self, epoch: int, task: HeadTask, live: Live) -> tuple[float, float]:
         """Mean loss and accuracy of one epoch of training."""
         an_epoch = self._batching.num_steps(len(task.train))
-        seed = derive_seed(task.seed, self._plan.phase)
+        seed = derive_seed(task.seed, self._plan.drawn_by)
         step, count, sums = epoch * an_epoch, 0, np.zeros(2)
         for steps in self._batching.epoch(task.train, seed, epoch):
             numbers = range(step, step + steps.num_steps)
