@@ -61,10 +61,10 @@ def test_other_searched_settings_are_covariates_from_what_the_controls_have(
     specs: SpecFactory,
 ) -> None:
     covariates = {axis.name: axis for axis in Declaration(specs).covariates}
-    assert list(covariates) == ["policy_magnitude", "learning_rate", "doublings of views"]
-    assert covariates["learning_rate"].values[0] == pytest.approx(0.01)
-    assert covariates["learning_rate"].place(0.1) == pytest.approx(1.0)
-    assert covariates["learning_rate"].place(0.001) == pytest.approx(-1.0)
+    assert list(covariates) == ["policy_magnitude", "model.learning_rate", "doublings of views"]
+    assert covariates["model.learning_rate"].values[0] == pytest.approx(0.01)
+    assert covariates["model.learning_rate"].place(0.1) == pytest.approx(1.0)
+    assert covariates["model.learning_rate"].place(0.001) == pytest.approx(-1.0)
     assert covariates["doublings of views"].values == (0.0, 1.0)
 
 

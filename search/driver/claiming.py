@@ -4,8 +4,10 @@ trainings are put into them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,7 @@ from search.evidence.effects import Model, fit
 from search.evidence.intervals import Contrasts
 from search.evidence.measurements import Measurements, Training, measure
 from search.evidence.shortfall import blur_of, what_would_show
+from search.experiment.beside import beside_of, with_beside
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import Settings, setting_key
 from search.experiment.trial import TrialRecord
@@ -36,17 +39,30 @@ from search.experiment.trial import TrialRecord
 # Trials of the search phase that claims are made from at most, spread evenly over all: what a model
 # of T trainings takes grows with the third power of T.
 MOST_MODELLED = 100
+_DECIMALS = 9  # of effects that are ranked: what the last digits of sums say is not theirs
 
 
 @dataclass(frozen=True)
 class Look:
-    """At all trainings that were told so far."""
+    """At all trainings that were told so far. beside: the values of what else is searched that
+    claims are made at, as `beside_of` gives them; those of the search's controls by default."""
 
     context: Context
+    beside: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def declaration(self) -> Declaration:
-        return Declaration(self.context.specs)
+        return Declaration(self.context.specs, self.beside)
+
+    @property
+    def best_beside(self) -> dict[str, Any]:
+        """The values of what is searched beside augmentation that go with what all trials let
+        expect most; empty where nothing is."""
+        if not self.declaration.beside or len(self.records) < 2:
+            return self.declaration.beside
+        expected = self.model.effects(self.points, self.measured.scores).round(_DECIMALS)
+        best = self.records[int(expected.argmax())]
+        return beside_of(self.context.space, best.spec.settings)
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -89,7 +105,7 @@ class Look:
 
     @property
     def says_anything(self) -> bool:
-        return any(point != NOTHING for point in self.points)
+        return any(point.only(self.declaration.beside) != point for point in self.points)
 
     @cached_property
     def model(self) -> Model:
@@ -136,6 +152,7 @@ class Look:
             recommended=recommended if recommended in placed else None,
             covariates=self.declaration.covariates,
             negligible=self.context.config.evaluation.negligible,
+            beside=self.declaration.beside,
         )
         if not self.says_anything:
             return nothing_to_claim(declared)
@@ -171,16 +188,30 @@ class Look:
         """What would be trained again: the setting, at whatever strength it was trained, beside no
         augmentation in the deciding round. All trainings together say no less than these two. As
         the model has it where the setting was not trained there."""
-        point = Combination.of(least.settings)
-        point = point if least.settings else Combination(outside=least.label)
+        point = self._point(least)
+        bare = point.only(self.declaration.beside)
         here = [row for row, each in enumerate(self.measured.stages) if each == stage]
-        none = [row for row in here if self.points[row] == NOTHING]
+        none = [row for row in here if self.points[row] == bare]
         same = [row for row in here if self.points[row] == point]
         same += [row for row in here if _is_like(self.points[row], point)]
         if not (none and same):
-            return self.model.contrasts([(point, NOTHING)])
+            return self.model.contrasts([(point, bare)])
         names = self.measured.names
         return Contrasts(self.measured.contrast(names[same[0]], names[none[0]])[None])
+
+    def _point(self, whole: WholeClaim) -> Combination:
+        """Where a setting that is claimed lies."""
+        usual = self.declaration.beside
+        own = {name: value for name, value in whole.beside.items() if value != usual[name]}
+        if whole.settings:
+            return Combination.of({**whole.settings, **own})
+        return self.declaration.outside(whole.label, own)
+
+
+def chosen_beside(known: Knowledge) -> dict[str, Any]:
+    """The values that were chosen, when the search phase ended, for what is searched beside
+    augmentation; empty before."""
+    return known.evidence.claims.beside if known.evidence.claims else {}
 
 
 def _is_like(point: Combination, other: Combination) -> bool:
@@ -190,18 +221,26 @@ def _is_like(point: Combination, other: Combination) -> bool:
 
 
 def whole_settings(
-    context: Context, known: Knowledge, recommended: Settings | None = None
+    context: Context,
+    known: Knowledge,
+    recommended: Settings | None = None,
+    beside: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, int]:
     """Trials and controls of the search phase that are claimed as whole settings, by label. A trial
-    that is the setting recommended goes by that name, one that is a control by the control's."""
+    that is the setting recommended goes by that name, one that is a control by the control's.
+    beside: values that all are trained with again, in place of what they had."""
+
+    def key_of(number: int) -> str:
+        return setting_key(with_beside(context.ledger.record(number).spec.settings, beside))
+
     confirm, record = context.config.evaluation.confirm, context.ledger.record
     controls = {label: n for label, n in known.controls.full.items() if label != NONE}
-    best = best_trials(context, known.trials, confirm.top if confirm else 1)
-    names = {setting_key(record(n).spec.settings): label for label, n in controls.items()}
+    best = best_trials(context, known.trials, confirm.top if confirm else 1, beside)
+    names = {key_of(number): label for label, number in controls.items()}
     if recommended is not None:
         names[setting_key(recommended)] = RECOMMENDED
     found: dict[str, int] = {}
     for number in best:
-        key = setting_key(record(number).spec.settings)
+        key = key_of(number)
         found.setdefault(names.get(key, record(number).label), number)
     return {label: n for label, n in found.items() if label not in controls} | controls

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from search.driver.claiming import Look, whole_settings
+from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import last_level, settled_so_far, with_last_look
 from search.driver.phases import Context, Knowledge, best_trials
 from search.driver.specs import NONE, RECOMMENDED
@@ -33,7 +33,7 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
     completed = [n for n in known.trials if record(n).status == "completed"]
     best = best_trials(context, known.trials, 1)
     sources = whole_settings(context, known)
-    look = Look(context)
+    look = Look(context, Look(context).best_beside)
     wholes = {label: record(n) for label, n in sources.items()}
     claims = _claims(look, known, wholes)
     is_final = not context.prepared.is_confirmed
@@ -47,11 +47,13 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
         "optimism": _optimism(context, [*known.controls.full.values(), *completed]),
     }
     if best:
-        floor, effect = _floor(context, known, completed), record(best[0]).effect
+        updates["best_trial"] = best[0]
+    paired = [n for n in completed if context.are_alike(n, known.controls.full[NONE])]
+    if best and best[0] in paired:
+        floor, effect = _floor(context, known, paired), record(best[0]).effect
         updates |= {
             "null_floor": floor.p95,
             "null_floor_mean": floor.mean,
-            "best_trial": best[0],
             "best_is_below_floor": effect is None or effect.delta <= floor.p95,
         }
     return known.evidence.model_copy(update=updates)
@@ -84,7 +86,7 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
         for label, number in found.trained.items()
         if record(number).kind == "confirm"
     }
-    look = Look(context)
+    look = Look(context, chosen_beside(known))
     labels = {*found.sources, *found.trained}
     claims = _claims(look, known, wholes, labels)
     answer = look.answer(claims)

@@ -1,28 +1,32 @@
 """Confirmation and ablation, one batch on fresh folds, seeds and views: no augmentation, the
 setting recommended, the best trials and the controls; each augmentation alone, and the setting
-recommended without it.
+recommended without it. What else is searched has one set of values in all of them.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from data.augmentations import active
-from search.driver.claiming import Look, whole_settings
+from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.looking import look_is_due, spare_settled, take_look
 from search.driver.phases import BASELINE_FAILED, Confirmation, Context, Knowledge
 from search.driver.specs import NONE, RECOMMENDED, WITHOUT
 from search.evidence.answer import alone_label
 from search.evidence.findings import Evidence
+from search.experiment.beside import with_beside
 from search.experiment.settings import Settings
-from search.experiment.trial import Kind
+from search.experiment.trial import Kind, TrialSpec
 
 
 def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
     """All asked at once, then told; where a look comes between, those after it once it is taken."""
-    look = Look(context)
+    beside = chosen_beside(known)
+    look = Look(context, beside)
     recommended = look.recommended()
-    sources = whole_settings(context, known, recommended)
-    wholes = {label: context.ledger.record(n).spec.settings for label, n in sources.items()}
+    sources = whole_settings(context, known, recommended, beside)
+    told = {label: context.ledger.record(n).spec.settings for label, n in sources.items()}
+    wholes = {label: with_beside(settings, beside) for label, settings in told.items()}
     if recommended is not None:
         wholes = {RECOMMENDED: recommended, **wholes}
     apart = taken_apart(look.alone(), recommended) if context.prepared.is_ablated else {}
@@ -31,7 +35,7 @@ def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
     if not left:
         none = Confirmation(known.controls.full[NONE], {}, sources)
         return replace(known, confirmation=none)
-    baseline = context.ask(context.specs.confirm("confirm", NONE, context.specs.control({})))
+    baseline = context.ask(_baseline(context, beside))
     found = Confirmation(baseline, {}, sources)
     so_far = replace(known, confirmation=found)
     while True:
@@ -46,6 +50,10 @@ def run_confirmation(context: Context, known: Knowledge) -> Knowledge:
         so_far = take_look(context, so_far, is_searching=False)
         evidence, left = spare_settled(so_far.evidence, left)
         so_far = replace(so_far, evidence=evidence)
+
+
+def _baseline(context: Context, beside: Mapping[str, Any]) -> TrialSpec:
+    return context.specs.confirm("confirm", NONE, context.specs.control({}, beside))
 
 
 def _ask_until_look(

@@ -3,8 +3,8 @@ augmentation that may be on, one for every other searched setting; and where amo
 lies. Made anew from the config, so that it is journaled with it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import log2
 from typing import Any
@@ -12,8 +12,9 @@ from typing import Any
 from data.augmentations import AUGMENTATIONS, active, is_option
 from search.driver.specs import CONTROLS, FRESH_VIEWS, NONE, STREAMS, SpecFactory
 from search.evidence.curves import Axis, Combination
+from search.experiment.beside import beside_of, searched_beside
 from search.experiment.dimensions import Dimension, Range
-from search.experiment.settings import Settings
+from search.experiment.settings import OF_AUGMENTATION, Settings
 from search.experiment.trial import Kind, TrialSpec
 from search.training.modes import Views
 
@@ -22,14 +23,22 @@ VIEWS, DOUBLINGS = "views", "doublings of views"
 
 @dataclass(frozen=True)
 class Declaration:
-    """Of one experiment."""
+    """Of one experiment. chosen: the values that claims are made at of what is searched beside
+    augmentation, as `beside_of` gives them; those of the search's controls by default."""
 
     specs: SpecFactory
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def usual(self) -> Settings:
-        """What the controls have beside their augmentation."""
-        return self.specs.control({})
+        """What no augmentation has that all is compared with."""
+        return self.specs.control({}, self.chosen)
+
+    @cached_property
+    def beside(self) -> dict[str, Any]:
+        """The values that claims are made at; empty where nothing is searched beside
+        augmentation."""
+        return beside_of(self.specs.space, self.usual)
 
     @cached_property
     def axes(self) -> tuple[Axis, ...]:
@@ -55,8 +64,10 @@ class Declaration:
 
     @cached_property
     def covariates(self) -> tuple[Axis, ...]:
-        """Of the searched settings that are no augmentations, options among them."""
+        """Of the searched settings that are no augmentations, options among them. What is searched
+        beside augmentation goes by the name that `beside_of` has for it."""
         space, usual = self.specs.space, self._usual_values
+        names = searched_beside(space)
         found = []
         for name, dimension in space.dimensions.items():
             if name == VIEWS:
@@ -65,12 +76,13 @@ class Declaration:
             elif name in usual:
                 is_log = isinstance(dimension, Range) and dimension.log
                 values = _written(dimension)
-                found.append(_numbers_or_levels(name, values, usual[name], is_log))
+                axis = _numbers_or_levels(names.get(name, name), values, usual[name], is_log)
+                found.append(axis)
         return tuple(found)
 
     @cached_property
     def _usual_values(self) -> dict[str, Any]:
-        """Of every covariate but views, what the controls have, as its axis has it."""
+        """Of every covariate but views, what no augmentation has, as its axis has it."""
         space = self.specs.space
         named = space.named_values(self.usual) | space.options
         return {
@@ -84,9 +96,15 @@ class Declaration:
         augmentation = spec.settings.augmentation
         is_control = spec.label in CONTROLS and spec.label != NONE
         if is_control and not self._holds(augmentation):
-            return Combination(outside=spec.label)
+            return self.outside(spec.label, self._unusual(spec))
         on = {name: _hashable(value) for name, value in augmentation.items() if not is_option(name)}
         return Combination.of(on | self._unusual(spec))
+
+    def outside(self, label: str, unusual: Mapping[str, Any]) -> Combination:
+        """A control that the space does not hold: another one where other values are unusual."""
+        named = {name: unusual[name] for name in sorted(unusual) if name in self.beside}
+        values = [f" {name} {value!r}" for name, value in named.items()]
+        return Combination(tuple(named.items()), f"{label}{''.join(values)}")
 
     def _holds(self, augmentation: dict[str, Any]) -> bool:
         axes = {axis.name: axis for axis in self.axes}
@@ -95,14 +113,15 @@ class Declaration:
         return within and self.settings(Combination.of(on)).augmentation == augmentation
 
     def _unusual(self, spec: TrialSpec) -> dict[str, Any]:
-        """The covariates of a trial that are not as the controls have them."""
+        """The covariates of a trial that are not as no augmentation has them."""
         space, augmentation = self.specs.space, spec.settings.augmentation
-        named = space.named_values(spec.settings)
+        named, names = space.named_values(spec.settings), searched_beside(space)
         found = {
-            name: value
+            names.get(name, name): value
             for name, usual in self._usual_values.items()
             if (value := _hashable(named[name])) != usual
             and (name not in space.options or _acts(name, augmentation))
+            and (name not in OF_AUGMENTATION or augmentation)
         }
         if VIEWS not in space.dimensions or not augmentation:
             return found
@@ -117,10 +136,10 @@ class Declaration:
         return log2(_number(views) / _number(usual))
 
     def settings(self, point: Combination) -> Settings:
-        """Of augmentations, with the options that act with them, all else as the controls have
+        """Of augmentations, with the options that act with them, all else as no augmentation has
         it."""
         values = {name: _as_written(value) for name, value in point.values}
-        return self.specs.control({**self.specs.space.options, **values})
+        return self.specs.control({**self.specs.space.options, **values}, self.chosen)
 
 
 def _acts(option: str, augmentation: dict[str, Any]) -> bool:

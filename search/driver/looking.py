@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
-from search.driver.claiming import Look, whole_settings
+from search.driver.claiming import Look, chosen_beside, whole_settings
 from search.driver.phases import Context, Knowledge
 from search.driver.specs import RECOMMENDED, WITHOUT
 from search.driver.workload import workload
@@ -49,7 +49,7 @@ def take_look(context: Context, known: Knowledge, is_searching: bool) -> Knowled
     place, evidence = _due(context, known.evidence), known.evidence
     if place is None:
         return known
-    look, record = Look(context), context.ledger.record
+    look, record = Look(context, chosen_beside(known)), context.ledger.record
     repeated = known.confirmation.trained
     sources = known.confirmation.sources if repeated else whole_settings(context, known)
     wholes = {label: record(repeated.get(label, number)) for label, number in sources.items()}
@@ -57,6 +57,8 @@ def take_look(context: Context, known: Knowledge, is_searching: bool) -> Knowled
         wholes[RECOMMENDED] = record(repeated[RECOMMENDED])
     claims = look.claims(wholes, RECOMMENDED, evidence.looks[place].level)
     before, found = settled_so_far(evidence), settle(claims)
+    if is_searching and look.declaration.beside:
+        found = Settled()  # the values that claims will be made at are not chosen yet
     new = Settled(
         augmentations=tuple(e for e in found.augmentations if e.name not in before.names),
         wholes=tuple(e for e in found.wholes if e.label not in before.labels),

@@ -2,8 +2,9 @@
 which asks an oracle, is `search_phase`; confirmation and ablation are `confirmation`; their order
 `session`; what the answers mean `conclusions`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from search.driver.algorithms import budget_ladder
@@ -14,6 +15,7 @@ from search.driver.specs import NONE, Epochs, SpecFactory, controls_of
 from search.evidence.curves import Combination
 from search.evidence.findings import Evidence
 from search.execution.failures import failure_streak
+from search.experiment.beside import beside_of, with_beside
 from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
@@ -59,6 +61,13 @@ class Context:
 
     def ask(self, spec: TrialSpec, rung: int | None = None) -> int:
         return self.ledger.ask(spec, self.space.named_values(spec.settings), rung)
+
+    def are_alike(self, first: int, second: int) -> bool:
+        """Whether two trials have the same of what is searched beside augmentation, so that their
+        difference is an effect of augmentation."""
+        both = (self.ledger.record(number).spec.settings for number in (first, second))
+        one, other = (beside_of(self.space, settings) for settings in both)
+        return one == other
 
     def tell(self, number: int, baseline: int | None = None) -> TrialRecord:
         """Raises SearchFailed where the last trials all failed for one cause."""
@@ -168,10 +177,15 @@ def _baseline_at(context: Context, full: int, rung: int, ladder: tuple[Budget, .
     return context.ask(context.specs.search("control", NONE, settings, budget), rung)
 
 
-def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
+def best_trials(
+    context: Context,
+    trials: Iterable[int],
+    top: int,
+    beside: Mapping[str, Any] = MappingProxyType({}),
+) -> list[int]:
     """The best completed trials, each setting once and no augmentation never. Scores are compared
     within a rung only: those of a higher rung come first, and the best of a lower one only where it
-    has fewer than `top`."""
+    has fewer than `top`. beside: values that make one setting of those that differ in them."""
     sign = OBJECTIVES[context.config.evaluation.objective].sign
     best: dict[str, tuple[Any, int]] = {}
     for number in trials:
@@ -183,7 +197,7 @@ def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
         ):
             continue
         score = sign * record.result.score
-        setting = setting_key(record.spec.settings)
+        setting = setting_key(with_beside(record.spec.settings, beside))
         best[setting] = max(
             best.get(setting, ((-1, 0.0), 0)),
             ((record.rung or 0, score), number),
@@ -194,18 +208,20 @@ def best_trials(context: Context, trials: Iterable[int], top: int) -> list[int]:
 
 
 def run_test(context: Context, known: Knowledge) -> Knowledge:
-    """No augmentation, and the setting that the answer uses, each for as long as it took before:
-    trained on train + validation, scored on the test split."""
+    """No augmentation, and the setting that the answer uses, with the same values beside it and
+    each for as long as it took before: trained on train + validation, scored on the test split."""
     answer, ledger = known.evidence.answer, context.ledger
+    beside = answer.beside if answer is not None else {}
     is_confirmed = bool(known.confirmation.trained)
     baseline = known.confirmation.baseline if is_confirmed else known.controls.full[NONE]
-    finals = {NONE: _ask_final(context, NONE, context.specs.control({}), baseline)}
+    finals = {NONE: _ask_final(context, NONE, context.specs.control({}, beside), baseline)}
     if answer is not None and answer.kind == "use" and answer.label is not None:
         told = [number for number in known.told(answer.label) if number is not None]
         number = next(n for n in told if ledger.record(n).status == "completed")
-        settings = ledger.record(number).spec.settings
+        settings = with_beside(ledger.record(number).spec.settings, beside)
         if answer.is_alone:  # perhaps at another strength than it was trained with alone
-            settings = Declaration(context.specs).settings(Combination.of(answer.settings))
+            declared = Declaration(context.specs, beside)
+            settings = declared.settings(Combination.of(answer.settings))
         finals[answer.label] = _ask_final(context, answer.label, settings, number)
     for label, number in finals.items():
         against = finals[NONE] if label != NONE else None
@@ -216,6 +232,16 @@ def run_test(context: Context, known: Knowledge) -> Knowledge:
 
 
 def _ask_final(context: Context, label: str, settings: Settings, source: int) -> int:
-    """source: the trial whose epochs it takes."""
-    epochs = Epochs.of(context.ledger.record(source).result)
+    """source: the trial whose epochs it takes; where that had other values beside its augmentation,
+    the first that had the same."""
+    epochs = Epochs.of(_alike(context, settings, context.ledger.record(source)).result)
     return context.ask(context.specs.final(label, settings, epochs))
+
+
+def _alike(context: Context, settings: Settings, source: TrialRecord) -> TrialRecord:
+    beside = beside_of(context.space, settings)
+    earlier = (r for r in context.ledger.records if r.kind != "test" and r.status == "completed")
+    full = (record for record in earlier if record.rung in (None, context.top_rung))
+    tried = (source, *full)
+    same = (r for r in tried if beside_of(context.space, r.spec.settings) == beside)
+    return next(same, source)

@@ -108,9 +108,11 @@ class AskAndTell:
         return True
 
     def tell(self, asked: _Proposed) -> None:
-        """Waits for the answer and gives it to the oracle: completed, with its score, or failed."""
+        """Waits for the answer and gives it to the oracle: completed, with its score, or failed. It
+        has an effect where the controls had the same values beside their augmentation."""
         baseline = self.known.controls.baseline(asked.budget)
-        record = self.context.tell(asked.number, baseline)
+        against = baseline if self.context.are_alike(asked.number, baseline) else None
+        record = self.context.tell(asked.number, against)
         if record.result is not None and record.status == "completed":
             self.oracle.update_trial(asked.proposal.trial_id, {"score": record.result.score})
             asked.proposal.status = "COMPLETED"

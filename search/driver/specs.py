@@ -7,9 +7,12 @@ Inside a part trials share them, because they are compared in pairs: controls wi
 what `--demo-leak` scores again), ablations with the confirmation.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from search.experiment.beside import with_beside
 from search.experiment.config import ControlName, ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Precision
 from search.experiment.seeds import derive_seed
@@ -78,8 +81,12 @@ class SpecFactory:
     space: Space
     precision: Precision
 
-    def control(self, augmentation: dict[str, Any]) -> Settings:
-        return self.space.with_augmentation(augmentation)
+    def control(
+        self, augmentation: dict[str, Any], beside: Mapping[str, Any] = MappingProxyType({})
+    ) -> Settings:
+        """beside: values of what else is searched, as `beside_of` gives them; the middle or first
+        by default."""
+        return with_beside(self.space.with_augmentation(augmentation), beside)
 
     def search(
         self, kind: Kind, label: str, settings: Settings, budget: Views | None = None

@@ -9,7 +9,7 @@ import json
 from math import sqrt
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from search.experiment.settings import Frozen
 
@@ -88,7 +88,18 @@ class AugmentationClaims(Frozen):
     curve_beside: tuple[CurvePoint, ...] = ()
 
 
-class WholeClaim(Frozen):
+class Beside(Frozen):
+    """What holds for certain values of what is searched beside augmentation (SECTION.NAME): an
+    effect is over no augmentation with the same. Empty, and not written, where nothing is."""
+
+    beside: dict[str, Any] = {}
+
+    @model_serializer(mode="wrap")
+    def _where_there_is_any(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value or name != "beside"}
+
+
+class WholeClaim(Beside):
     """A whole setting against no augmentation: the recommended one, another that was confirmed, a
     control."""
 
@@ -97,11 +108,12 @@ class WholeClaim(Frozen):
     measured: Estimate | None
 
 
-class Claims(Frozen):
+class Claims(Beside):
     """Everything a search claims, under one critical value. Refused where one setting has two
     estimates.
 
     recommended: the label, among `wholes`, of the setting that `with_recommended` is about.
+    beside: of all that is claimed of single augmentations.
     """
 
     augmentations: tuple[AugmentationClaims, ...]
@@ -114,7 +126,8 @@ class Claims(Frozen):
     def _says_one_thing_about_a_setting(self) -> "Claims":
         said: dict[str, Estimate | None] = {}
         for each in candidates(self):
-            key = each.label if not each.settings else json.dumps(each.settings, sort_keys=True)
+            what = [each.settings or each.label, each.beside]
+            key = json.dumps(what, sort_keys=True)
             if said.setdefault(key, each.measured) != each.measured:
                 raise ValueError(f"two estimates of {key}")
         for augmentation in self.augmentations:
@@ -154,7 +167,7 @@ class Shortfall(Frozen):
     ways: Annotated[tuple[Size, ...], Field(max_length=10)]
 
 
-class Answer(Frozen):
+class Answer(Beside):
     """What to do.
 
     kind: use `settings`; use none, since whatever was tried is shown to gain less than `at_most`;
@@ -162,6 +175,7 @@ class Answer(Frozen):
     of what is known least (`least_known`); `shortfall` is what would show one.
     left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
     add to the recommended setting; NOT TRIED where they were not tried beside what is used.
+    beside: to be used with it.
     """
 
     kind: AnswerKind
@@ -200,11 +214,13 @@ def answer_of(claims: Claims) -> Answer:
             gain=gain,
             detectable=detectable,
             left_out=_left_out(claims, whole),
+            beside=whole.beside,
         )
+    rest = {"detectable": detectable, "beside": claims.beside}
     at_most = max((found.ci[1] for _, found in tried), default=None)
     if at_most is not None and at_most <= claims.negligible:
-        return Answer(kind="none", at_most=max(at_most, 0.0), detectable=detectable)
-    return Answer(kind="cannot_tell", detectable=detectable)
+        return Answer(kind="none", at_most=max(at_most, 0.0), **rest)
+    return Answer(kind="cannot_tell", **rest)
 
 
 def least_known(claims: Claims) -> WholeClaim | None:
@@ -225,7 +241,10 @@ def candidates(claims: Claims) -> list[WholeClaim]:
     """Everything that could be used."""
     alone = [
         WholeClaim(
-            label=alone_label(each.name), settings={each.name: each.strength}, measured=each.alone
+            label=alone_label(each.name),
+            settings={each.name: each.strength},
+            measured=each.alone,
+            beside=claims.beside,
         )
         for each in claims.augmentations
     ]

@@ -6,7 +6,8 @@ curve and every setting trained is in the family too, whether it is shown or not
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,10 @@ class Declared:
     searched, which have their effects and no claims. wholes: settings that may be used, by label;
     controls as `Combination(outside=label)`. recommended: the label of the one that single
     augmentations are seen beside; None: of no augmentation.
+
+    beside: of the covariates that no augmentation has too, by their names, the values that they
+    have where a combination does not name them. What they gain is no augmentation's: a setting is
+    compared with no augmentation that has the same of them.
     """
 
     axes: tuple[Axis, ...]
@@ -43,6 +48,14 @@ class Declared:
     recommended: str | None
     covariates: tuple[Axis, ...] = ()
     negligible: float = NEGLIGIBLE
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    def bare(self, point: Combination) -> Combination:
+        """The same without augmentation."""
+        return point.only(self.beside)
+
+    def augments(self, point: Combination) -> bool:
+        return point != self.bare(point)
 
     def curves(self, axis: Axis) -> list[list[Combination]]:
         """The settings of an augmentation's curve alone, and of the one beside what is
@@ -68,7 +81,7 @@ def claim(
     An augmentation that no training used is not tried. Raises ValueError where nothing but no
     augmentation was trained.
     """
-    if all(point == NOTHING for point in points):
+    if not any(map(declared.augments, points)):
         raise ValueError("nothing but no augmentation was trained: there is nothing to claim")
     used = {name for point in points for name, _ in point.values}
     tried = [axis for axis in declared.axes if axis.name in used]
@@ -86,12 +99,22 @@ def claim(
             for axis in declared.axes
         ),
         wholes=tuple(
-            WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
-            for label, point in declared.wholes.items()
+            _whole(table, declared, label, point) for label, point in declared.wholes.items()
         ),
         recommended=declared.recommended,
         critical=_rounded(table.intervals.critical),
         negligible=declared.negligible,
+        beside=dict(declared.beside),
+    )
+
+
+def _whole(table: "_Table", declared: Declared, label: str, point: Combination) -> WholeClaim:
+    own = dict(point.values)
+    return WholeClaim(
+        label=label,
+        settings={name: value for name, value in own.items() if name not in declared.beside},
+        measured=table.of(point, declared.bare(point)),
+        beside={name: own.get(name, value) for name, value in declared.beside.items()},
     )
 
 
@@ -100,11 +123,13 @@ def _family(
 ) -> tuple[list[_Pair], list[_Pair]]:
     """Everything that is claimed, and what would have been had its result been better: each pair is
     a setting and what it is compared with."""
-    told = [(point, NOTHING) for point in declared.wholes.values()]
+    told = [(point, declared.bare(point)) for point in declared.wholes.values()]
     for axis in tried:
         told += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
     told = [pair for pair in dict.fromkeys(told) if pair[0] != pair[1]]
-    trained = dict.fromkeys((point, NOTHING) for point in points if point != NOTHING)
+    trained = dict.fromkeys(
+        (point, declared.bare(point)) for point in points if declared.augments(point)
+    )
     return told, [pair for pair in trained if pair not in told]
 
 
@@ -141,6 +166,7 @@ def nothing_to_claim(declared: Declared) -> Claims:
         recommended=None,
         critical=0.0,
         negligible=declared.negligible,
+        beside=dict(declared.beside),
     )
 
 

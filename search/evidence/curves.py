@@ -1,6 +1,6 @@
 """What is searched, as the model of effects sees it: axes, and settings as combinations on them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from math import log, pi
 from typing import Any
@@ -71,6 +71,10 @@ class Combination:
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Combination":
         return cls(tuple(sorted(values.items())))
+
+    def only(self, names: Container[str]) -> "Combination":
+        """The same with nothing but these."""
+        return Combination.of({name: each for name, each in self.values if name in names})
 
     def having(self, name: str, value: Any, identity: Any) -> "Combination":
         """The same with one augmentation at another value; taken out where that changes

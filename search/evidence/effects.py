@@ -200,12 +200,12 @@ def _typical_error(noise: np.ndarray) -> float:
 
 
 def _spread(measured: Measurements, points: Sequence[Combination]) -> float:
-    """What searched settings differ by from no augmentation (root mean square)."""
-    bases = {
-        stage: float(measured.scores[row])
-        for row, stage in enumerate(measured.stages)
-        if points[row] == NOTHING
-    }
+    """What searched settings differ by from no augmentation (root mean square); in a stage without
+    it as it is now, from the first training."""
+    bases: dict[str, float] = {}
+    for row, stage in enumerate(measured.stages):
+        if points[row] == NOTHING or stage not in bases:
+            bases[stage] = float(measured.scores[row])
     effects = [
         score - bases[stage]
         for score, stage, point in zip(measured.scores, measured.stages, points, strict=True)

@@ -121,6 +121,7 @@ def with_settled(claims: Claims, settled: Settled) -> Claims:
         recommended=claims.recommended,
         critical=claims.critical,
         negligible=claims.negligible,
+        beside=claims.beside,
     )
 
 

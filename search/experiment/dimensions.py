@@ -34,9 +34,10 @@ class Range:
 
     @property
     def extremes(self) -> tuple[Any, ...]:
+        """The least and the largest value that may be tried: steps may end before `maximum`."""
         # Floats where floats are drawn: a shift of 1 (int) moves nothing, and one of 1.0 does.
         kind = int if self.integer else float
-        return (kind(self.minimum), kind(self.maximum))
+        return (kind(self.minimum), kind(self.maximum) if self.step is None else self.within(1.0))
 
     @property
     def num_values(self) -> int | None:
@@ -49,7 +50,8 @@ class Range:
         low, high = self.minimum, self.maximum
         value = low * (high / low) ** share if self.log else low + share * (high - low)
         if self.step is not None:
-            value = min(low + round((value - low) / self.step) * self.step, high)
+            steps = min(round((value - low) / self.step), (self.num_values or 1) - 1)
+            value = low + steps * self.step
         return round(value) if self.integer else float(value)
 
     def spread(self) -> list[float | int]:
@@ -59,6 +61,9 @@ class Range:
 
     @property
     def middle(self) -> float | int:
+        """On its steps, where it has some."""
+        if self.step is not None:
+            return self.within(0.5)
         low, high = self.minimum, self.maximum
         middle = (low * high) ** 0.5 if self.log else (low + high) / 2
         return round(middle) if self.integer else middle

@@ -161,6 +161,8 @@ class FinetuneSettings(Described):
 
 
 MIXING = ("mixup", "cutmix")  # of TrainingSettings: what mixes the images of a batch
+# Of TrainingSettings: how often and when pictures are augmented, which is all one where none are.
+OF_AUGMENTATION = ("views", "augmented_share", "clean_epochs")
 
 
 class TrainingSettings(Described):
@@ -223,3 +225,24 @@ def setting_key(settings: Settings) -> str:
     """Names a setting whatever its number of views."""
     training = settings.training.model_copy(update={"views": 1})
     return settings.model_copy(update={"training": training}).model_dump_json()
+
+
+def flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Setting -> value, with dotted names for the settings of a section within."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = flat(value) if isinstance(value, dict) else None
+        found |= (
+            {name: value} if inner is None else {f"{name}.{key}": v for key, v in inner.items()}
+        )
+    return found
+
+
+def nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """The reverse of `flat`."""
+    section: dict[str, Any] = {}
+    for name, value in settings.items():
+        outer, dot, inner = name.partition(".")
+        place = section.setdefault(outer, {}) if dot else section
+        place[inner if dot else outer] = value
+    return section

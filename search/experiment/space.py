@@ -13,7 +13,7 @@ from data.errors import UserError
 from data.value_forms import is_number
 from search.experiment.dimensions import Choices, Dimension, Range
 from search.experiment.sections import Section
-from search.experiment.settings import ModelSettings, Settings, TrainingSettings
+from search.experiment.settings import ModelSettings, Settings, TrainingSettings, flat, nested
 
 if TYPE_CHECKING:
     import keras_tuner
@@ -128,8 +128,8 @@ class Space:
             parts[self.section_of[name]][name] = dimension.tried(values[name])
         return Settings(
             augmentation=active(parts["augmentation"]),
-            model=ModelSettings.model_validate(_nested(parts["model"])),
-            training=TrainingSettings.model_validate(_nested(parts["training"])),
+            model=ModelSettings.model_validate(nested(parts["model"])),
+            training=TrainingSettings.model_validate(nested(parts["training"])),
         )
 
     def with_augmentation(self, augmentation: dict[str, Any]) -> Settings:
@@ -181,7 +181,7 @@ class Space:
         if self.section_of.get(name) == section:
             return list(self.dimensions[name].extremes)
         defaults = (ModelSettings if section == "model" else TrainingSettings)()
-        return [self.fixed[section].get(name, _flat(defaults.model_dump(mode="json"))[name])]
+        return [self.fixed[section].get(name, flat(defaults.model_dump(mode="json"))[name])]
 
     def strongest(self) -> dict[str, Any]:
         """Each searched augmentation at the value that goes furthest from changing nothing, each
@@ -213,8 +213,8 @@ class Space:
         }
         given = {
             "augmentation": complete({**off, **settings.augmentation}),
-            "model": _flat(settings.model.model_dump(mode="json")),
-            "training": _flat(settings.training.model_dump(mode="json")),
+            "model": flat(settings.model.model_dump(mode="json")),
+            "training": flat(settings.training.model_dump(mode="json")),
         }
         searched = {name: given[part][name] for name, part in self.section_of.items()}
         return {**searched, **settings.augmentation}
@@ -235,27 +235,6 @@ class Space:
 
     def as_json(self) -> dict[str, Any]:
         return {name: dimension.as_written() for name, dimension in self.dimensions.items()}
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Setting -> value, with dotted names for the settings of a section within."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        inner = _flat(value) if isinstance(value, dict) else None
-        found |= (
-            {name: value} if inner is None else {f"{name}.{key}": v for key, v in inner.items()}
-        )
-    return found
-
-
-def _nested(settings: dict[str, Any]) -> dict[str, Any]:
-    """The reverse of `_flat`."""
-    section: dict[str, Any] = {}
-    for name, value in settings.items():
-        outer, dot, inner = name.partition(".")
-        place = section.setdefault(outer, {}) if dot else section
-        place[inner if dot else outer] = value
-    return section
 
 
 def require_steps(space: Space) -> None:
