@@ -34,6 +34,7 @@ from search.report.contact_sheet import says_it_is_of
 from search.report.preview import PREVIEW_MARK, preview_sheet
 from search.report.summary import winner_of
 from search.report.view import SearchView
+from search.report.wording import beside_text
 from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
 from search.verification.class_table import class_csv
@@ -136,7 +137,7 @@ def policy_of(state: SearchState, trial: int | None = None) -> Policy:
             "nothing is recommended yet; let the search finish, or export a trial with --trial N"
         )
     augmentation, training = winner["augmentation"], winner["training"]
-    how = _how(training)
+    how = f"{_how(training)}{';' if view.beside else ''}{beside_text(view.beside)}"
     unknown = view.answer is not None and view.answer.kind == "cannot_tell"
     what = "Nothing was shown to help in" if unknown else "Recommended by"
     return Policy(

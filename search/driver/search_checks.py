@@ -8,6 +8,7 @@ from typing import Any
 
 from data.augmentations import AUGMENTATIONS
 from data.dataset import SPLIT_NAMES
+from search.driver.declaration import DOUBLINGS
 from search.driver.experiment_file import parse_config
 from search.driver.prepare import backbones_of
 from search.driver.shared_checks import (
@@ -23,8 +24,9 @@ from search.driver.shared_checks import (
     need_value,
 )
 from search.driver.trial_checks import spelled
-from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
+from search.evidence.answer import AugmentationClaims, Beside, Claims, WholeClaim, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
+from search.experiment.beside import beside_of
 from search.experiment.config import ExperimentConfig, by_place, may_change
 from search.experiment.config_changes import changed, differences
 from search.experiment.precisions import PRECISIONS
@@ -160,6 +162,7 @@ def _check_claims(so_far: SearchSoFar, found: Evidence, claims: Claims) -> None:
     trained."""
     _check_rows(claims.augmentations)
     _check_wholes(so_far, claims.wholes)
+    _check_beside(so_far, claims)
     labels = {each.label for each in claims.wholes}
     known = {*found.trained, *found.sources}
     need(labels <= known, "its claims are of settings that no trial was of")
@@ -175,8 +178,9 @@ def _check_rows(rows: Iterable[AugmentationClaims]) -> None:
 
 
 def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
-    names = {*so_far.space.fixed_by_name, *so_far.space.as_json()}
+    names = {*so_far.space.fixed_by_name, *so_far.space.as_json(), DOUBLINGS}
     for whole in wholes:
+        _check_beside(so_far, whole)
         need(len(whole.label) <= MOST_LABEL, "its claims are of what is no label")
         for name in AUGMENTATIONS.keys() & whole.settings.keys():
             need_value(name, whole.settings[name])
@@ -187,6 +191,14 @@ def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
             and (name not in names or not isinstance(value, str | int | float | None))
         ]
         need(not strange, f"it claims of settings that are none: {', '.join(strange)[:60]}")
+
+
+def _check_beside(so_far: SearchSoFar, found: Beside) -> None:
+    """Some trial had all that is searched beside augmentation so. Journals from before there was
+    any have none."""
+    trained = (beside_of(so_far.space, each.spec.settings) for each in so_far.records)
+    is_one = not found.beside or any(found.beside == values for values in trained)
+    need(is_one, "its claims are beside values that no trial had")
 
 
 def check_test(so_far: SearchSoFar, event: Event) -> None:

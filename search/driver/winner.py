@@ -190,7 +190,11 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
         class_names=tuple(class_names),
         example=example,
         registered_name=state.opened.name,
-        metadata={"recommended": record.label, "verdict": gain.as_json if gain else None},
+        metadata={
+            "recommended": record.label,
+            "verdict": gain.as_json if gain else None,
+            **({"beside": dict(beside)} if (beside := SearchView(state).beside) else {}),
+        },
     )
 
 

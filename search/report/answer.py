@@ -9,7 +9,7 @@ from data.messages import plural
 from search.evidence.answer import Answer, Size, VerdictWord
 from search.report.claim_view import Judged
 from search.report.view import SearchView
-from search.report.wording import effect_text, estimate_text, size_text, strength_text
+from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
 
 # of what HELPS alone and is left out, by the verdict on what it adds to what is used
 WHY_LEFT_OUT: dict[VerdictWord, str] = {
@@ -81,17 +81,34 @@ def _unseen(view: SearchView) -> Iterator[str]:
 def beside_answer(view: SearchView) -> list[str]:
     """What must be known with the answer: what helps and is left out, what speaks against it, what
     was stopped early."""
-    return [*_left_out(view), *_doubts(view), *_on_test(view), *_stopped_early(view)]
+    return [
+        *_beside(view),
+        *_left_out(view),
+        *_doubts(view),
+        *_on_test(view),
+        *_stopped_early(view),
+    ]
+
+
+def _beside(view: SearchView) -> Iterator[str]:
+    """What else was searched, and what is not claimed of it."""
+    if view.answer and view.answer.beside:
+        yield (
+            f"Searched beside augmentation: train{beside_text(view.answer.beside)}. Every gain "
+            "told is over no augmentation with the same values; what these gain by themselves is "
+            "not told."
+        )
 
 
 def _settled(view: SearchView, found: Answer) -> str:
     if found.kind == "use":
         gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
         how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
-        return f"Use {view.recommended}: {gain} over no augmentation{how}."
+        same = " with the same" if found.beside else ""
+        return f"Use {view.recommended}: {gain} over no augmentation{same}{how}."
     if found.kind == "none":
         return (
-            "Use no augmentation: what was tried is shown to gain "
+            f"Use {view.recommended}: what was tried is shown to gain "
             f"{_less_than(view, found.at_most or 0.0)}."
         )
     if found.detectable is None:

@@ -20,6 +20,7 @@ from search.evidence.answer import (
     word_of,
 )
 from search.evidence.findings import Evidence
+from search.experiment.beside import with_beside
 from search.experiment.trial import TrialRecord, setting_key
 from search.report.measures import budget, heads_cut
 from search.report.record_view import RecordView
@@ -61,8 +62,8 @@ class Judged:
 @dataclass(frozen=True)
 class WholeSetting:
     """A whole setting against no augmentation. record: of its confirming trial, else of the control
-    it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
-    `Judged` has them."""
+    it is. source: the trial of the search that it repeats. settings: its augmentation. beside: as
+    its claim has it. doubts: as `Judged` has them."""
 
     label: str
     record: TrialRecord | None
@@ -71,6 +72,7 @@ class WholeSetting:
     measured: Estimate | None
     settings: Mapping[str, Any]
     others: Mapping[str, Any]
+    beside: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
 
 
@@ -212,6 +214,7 @@ class ClaimView(RecordView):
             claim.measured,
             searched_part(claim.settings) or own,
             other_part(claim.settings),
+            claim.beside,
             self._doubts(word, self._trained_as(claim.label)),
         )
 
@@ -226,20 +229,21 @@ class ClaimView(RecordView):
         tried = candidates(self.claims) if self.claims and self.evidence.is_final else []
         said = {}
         for each in tried:
-            alike = (r for r in self.in_tables if self._is_as_controls(r, each.settings))
+            alike = (r for r in self.in_tables if self._is_as_controls(r, each))
             for record in (*alike, *self._trained_as(each.label)) if each.measured else ():
-                if each.measured and has_trained(record, each.settings):
+                if each.measured and has_trained(record, each.settings, each.beside):
                     said[record.trial] = self._word(each.measured), each.measured
         return said
 
-    def _is_as_controls(self, record: TrialRecord, settings: Mapping[str, Any]) -> bool:
-        """Whether a trial has these augmentations and nothing else that controls do not have."""
-        baseline = self.baseline()
+    def _is_as_controls(self, record: TrialRecord, claim: WholeClaim) -> bool:
+        """Whether a trial has a claim's augmentations, what it has beside them, and nothing else
+        that controls do not have."""
+        baseline, settings = self.baseline(), claim.settings
         if baseline is None or not settings or settings.keys() - AUGMENTATIONS.keys():
             return False
         bare = record.spec.settings.model_copy(update={"augmentation": {}})
         return record.status == "completed" and setting_key(bare) == setting_key(
-            baseline.spec.settings
+            with_beside(baseline.spec.settings, claim.beside)
         )
 
 
@@ -256,8 +260,11 @@ def searched_part(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def has_trained(record: TrialRecord, settings: Mapping[str, Any]) -> bool:
-    """Whether a trial's augmentation is this one. A control's settings are not told by its
-    claim."""
+def has_trained(
+    record: TrialRecord, settings: Mapping[str, Any], beside: Mapping[str, Any]
+) -> bool:
+    """Whether a trial's augmentation is this one, and what it has beside it. A control's settings
+    are not told by its claim."""
     own = {k: v for k, v in record.spec.settings.augmentation.items() if not is_option(k)}
-    return not settings or own == searched_part(settings)
+    is_alike = with_beside(record.spec.settings, beside) == record.spec.settings
+    return is_alike and (not settings or own == searched_part(settings))

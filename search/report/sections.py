@@ -39,6 +39,12 @@ def controls_text(view: SearchView) -> str | None:
 
 def floor_sentence(view: SearchView) -> str:
     floor, unit, best = view.evidence.null_floor, view.unit, view.best
+    if floor is None and best is not None:
+        return (
+            f"There is no null floor: the best trial, {number_text(best.trial)}, had other values "
+            "beside its augmentation than the controls, so that its gain is not augmentation's "
+            "alone."
+        )
     if floor is None:
         return "The null floor is measured when the search phase has ended."
     height = size_text(floor, unit)

@@ -115,8 +115,10 @@ def _is_touched(record: TrialRecord) -> bool:
 
 def how_to_read(view: SearchView) -> str:
     unit = view.unit
+    same = " with the same model and training" if view.beside else ""
     return (
-        f"Effects are paired differences of {unit.of} against no augmentation, image by image, "
+        f"Effects are paired differences of {unit.of} against no augmentation{same}, image by "
+        "image, "
         f"in {unit.name} ({unit.meaning}); the range in brackets is the 95 % interval."
     )
 

@@ -14,10 +14,11 @@ from typing import Any
 from data.augmentations import is_option
 from search.evidence.answer import Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
+from search.experiment.beside import with_beside
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
-from search.report.wording import UNNAMED, label_text, other_part, settings_text
+from search.report.wording import UNNAMED, beside_text, label_text, other_part, settings_text
 
 NO_AUGMENTATION = "no augmentation"
 RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
@@ -43,7 +44,8 @@ class SearchView(ClaimView):
         name, rests_on = self._whole_name(found.label), self._trained_as(found.label)
         record = self._record_of(found.label)
         own = record.spec.settings.augmentation if record else {}
-        sets = self._in_words(searched_part(found.settings) or own, found.settings)
+        augmentation = searched_part(found.settings) or own
+        sets = self._in_words(augmentation, found.settings, found.beside)
         return replace(self._judged(name, found.measured, rests_on=rests_on), sets=sets)
 
     @cached_property
@@ -60,9 +62,20 @@ class SearchView(ClaimView):
         """The policy where it has a row of its own: it is no augmentation alone at the strength
         that is judged, which has one."""
         claimed = self.claims.augmentations if self.claims else ()
-        alone = [{each.name: each.strength} for each in claimed]
+        alone = [({each.name: each.strength}, self._beside) for each in claimed]
         found = self._policy_claim
-        return None if found is None or found.settings in alone else self.policy
+        has_row = found is None or (found.settings, found.beside) in alone
+        return None if has_row else self.policy
+
+    @property
+    def _beside(self) -> dict[str, Any]:
+        return self.claims.beside if self.claims else {}
+
+    @property
+    def beside(self) -> Mapping[str, Any]:
+        """The values to use of what is searched beside augmentation (SECTION.NAME); those that
+        claims are made at while there is no answer."""
+        return self.answer.beside if self.answer else self._beside
 
     @property
     def used_gain(self) -> Judged | None:
@@ -88,7 +101,8 @@ class SearchView(ClaimView):
         of_test = [r for r in self.of_kind("test") if r.label == answer.label]
         source = self.record(self.evidence.sources.get(answer.label))
         tried = (self._record_of(answer.label), *of_test, source)
-        return next((r for r in tried if r and has_trained(r, answer.settings)), None)
+        own = (answer.settings, answer.beside)
+        return next((r for r in tried if r and has_trained(r, *own)), None)
 
     @cached_property
     def used(self) -> Mapping[str, Any] | None:
@@ -111,7 +125,8 @@ class SearchView(ClaimView):
         record = self.chosen or self.baseline("confirm") or self.baseline()
         if self.used is None or record is None:
             return None
-        return record.spec.settings.model_copy(update={"augmentation": dict(self.used)})
+        settings = record.spec.settings.model_copy(update={"augmentation": dict(self.used)})
+        return with_beside(settings, self.beside)
 
     @property
     def used_label(self) -> str:
@@ -131,12 +146,14 @@ class SearchView(ClaimView):
 
     @cached_property
     def recommended(self) -> str | None:
-        """The recommended augmentation in words; None while nothing is recommended."""
+        """The recommended augmentation in words, with what to use beside it; None while nothing is
+        recommended."""
         if self.used is None:
             return None
         if self.answer and self.answer.kind == "use" and not self.answer.settings:
-            return self.used_label
-        return self._in_words(self.used, self.answer.settings if self.answer else {})
+            return f"{self.used_label}{beside_text(self.beside)}"
+        own = self.answer.settings if self.answer else {}
+        return self._in_words(self.used, own, self.beside)
 
     @cached_property
     def whole_name(self) -> str:
@@ -164,9 +181,15 @@ class SearchView(ClaimView):
     def _labels(self) -> Mapping[str, str]:
         return {record.label: label_text(record) for record in self.records}
 
-    def _in_words(self, augmentation: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    def _in_words(
+        self,
+        augmentation: Mapping[str, Any],
+        settings: Mapping[str, Any],
+        beside: Mapping[str, Any],
+    ) -> str:
         """What a whole setting sets: the augmentation, and what was searched with it."""
-        return settings_text(augmentation, self.image_size, others=other_part(settings))
+        text = settings_text(augmentation, self.image_size, others=other_part(settings))
+        return f"{text}{beside_text(beside)}"
 
     def in_words(self, label: str, settings: Mapping[str, Any]) -> str:
         """A whole setting, by its name where it has one."""

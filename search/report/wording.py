@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, visible_settings
-from data.messages import plural
+from data.messages import escaped, plural
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
@@ -140,6 +140,13 @@ def other_part(settings: Mapping[str, Any]) -> dict[str, Any]:
     mixes batches are told anyway."""
     told = {*AUGMENTATIONS, *MIXING, "views"}
     return {name: value for name, value in settings.items() if name not in told}
+
+
+def beside_text(values: Mapping[str, Any]) -> str:
+    """What is used beside an augmentation: " with model.learning_rate 0.01 and model.dropout 0.2";
+    empty where nothing else was searched."""
+    said = [escaped(f"{name} {value_text(value)}") for name, value in values.items()]
+    return f" with {' and '.join(said)}" if said else ""
 
 
 def settings_of(record: TrialRecord, limit: int | None = None) -> str:
