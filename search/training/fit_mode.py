@@ -19,7 +19,7 @@ from search.training.head_tasks import HeadTask
 from search.training.lost import accuracy_tells, lost_networks, lost_text, only_guessed
 from search.training.own_call import call_fit, unheard
 from search.training.own_fit import SCORING_BATCH, OwnFit
-from search.training.own_model import build_own
+from search.training.own_model import build_own, naming_values
 from search.training.own_outputs import outputs_of
 from search.training.pictures import digest_of
 from search.training.run_values import TrainedHeads, TrialFailure
@@ -62,8 +62,9 @@ def train_fit(trial: LoadedTrial) -> Trained:
 def _trained(trial: LoadedTrial, task: HeadTask) -> OwnFit:
     settings, protocol = trial.spec.settings, trial.spec.protocol
     name = str(settings.model.build)
-    built = build_own(settings.model, task.seed)
-    outputs = outputs_of(built[0], name, trial.num_classes, trial.spec.dataset.image_size)
+    with naming_values(settings.model):
+        built = build_own(settings.model, task.seed)
+        outputs = outputs_of(built[0], name, trial.num_classes, trial.spec.dataset.image_size)
     patience = None if protocol.epochs else settings.training.patience
     labels = [trial.labels[task.validate]]
     scores = HeadScores(labels, protocol.objective, patience)

@@ -2,8 +2,8 @@
 hyperparameters it declares, and what it builds. How its outputs are read is `own_outputs`' part.
 """
 
-from collections.abc import Callable
-from contextlib import chdir
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
@@ -132,6 +132,18 @@ def parameters_of(model: ModelSettings) -> "keras_tuner.HyperParameters":
     found = keras_tuner.HyperParameters()
     found.values = dict(model.hyperparameters)
     return found
+
+
+@contextmanager
+def naming_values(model: ModelSettings) -> Iterator[None]:
+    """Whatever is wrong with a model is said with the values that it was built with."""
+    try:
+        yield
+    except UserError as error:
+        values = [f"{name} {literal(value)}" for name, value in model.hyperparameters.items()]
+        if not values:
+            raise
+        raise UserError(f"{error} (built with {', '.join(values)})") from error
 
 
 def build_own(model: ModelSettings, seed: int) -> OwnModel:

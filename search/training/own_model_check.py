@@ -12,7 +12,7 @@ from data.errors import UserError
 from data.own_code import line_of_definition
 from search.experiment.settings import ModelSettings
 from search.training.own_call import Batches, FitData, FitEvents, call_fit, unheard
-from search.training.own_model import BUILD, OwnModel, build_own
+from search.training.own_model import BUILD, OwnModel, build_own, naming_values
 from search.training.own_outputs import Outputs, made_up_pictures, outputs_of
 
 if TYPE_CHECKING:
@@ -29,15 +29,20 @@ def check_own_model(
     """Raises UserError, with file and line where code is at fault, for a model that cannot be
     trained on pictures of this size, and for one that is another each time it is built, or the same
     whatever the seed. is_weighted: whether its classes are weighted."""
-    built = build_own(settings, seed=0)
-    outputs = outputs_of(built[0], str(settings.build), num_classes, size)
-    first, again, other = (_weights(built[0], size), *(_built(settings, n, size) for n in (0, 1)))
+    with naming_values(settings):
+        built = build_own(settings, seed=0)
+        outputs = outputs_of(built[0], str(settings.build), num_classes, size)
+        _check_weights(settings, built[0], size)
+        _check_fit(settings, built, _fit_data(outputs, size, is_weighted))
+
+
+def _check_weights(settings: ModelSettings, model: "keras.Model", size: int) -> None:
+    first, again, other = (_weights(model, size), *(_built(settings, n, size) for n in (0, 1)))
     if _shapes(first) != _shapes(again) or _shapes(first) != _shapes(other):
         raise _by_chance(settings, "with one setting, its layers differ")
     if any((one != two).any() for one, two in zip(first, again, strict=True)):
         raise _by_chance(settings, "from one seed, its first weights differ")
     _check_seeds(settings, first, other)
-    _check_fit(settings, built, _fit_data(outputs, size, is_weighted))
 
 
 def _built(settings: ModelSettings, seed: int, size: int) -> list[np.ndarray]:
