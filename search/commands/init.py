@@ -36,7 +36,7 @@ from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.yaml_file import as_yaml, in_a_row, parse_yaml
-from search.journal.targets import need_target
+from search.journal.run_dir import need_target
 
 FIRST_SEED = 42
 COMMENT_AT = 52  # the column where reasons begin, if there is room

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.likeness import look_grouped
+from data.near_duplicates import look_grouped
 from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
-from search.driver.cut_short import cut_by_plan
-from search.driver.ending import cut_off
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
+from search.driver.plan_checks import cut_by_plan
 from search.driver.prepare import (
     Heard,
     Prepared,
@@ -32,6 +31,7 @@ from search.driver.prepare import (
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
+from search.driver.sitting import cut_off
 from search.driver.unchanged import unchanged_lines
 from search.experiment.config import CODE, ExperimentConfig, may_change
 from search.experiment.config_changes import Changes, differences

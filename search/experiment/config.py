@@ -4,8 +4,6 @@ Nothing here reads a file or an image, knows the tables that stand above (algori
 modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and checks by them.
 """
 
-import hashlib
-import json
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
@@ -22,7 +20,7 @@ from search.experiment.sections import (
     TrainingSection,
     augmentation_section,
 )
-from search.experiment.settings import Described
+from search.experiment.settings import Described, content_hash
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_uri
 from search.experiment.trial import FeatureDtype, Objective, Precision
@@ -244,7 +242,7 @@ class ExperimentConfig(Described):
             for key, value in by_place(self.filled)
             if key in ("dataset.path", CODE) or not (key == "name" or may_change(key))
         }
-        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:24]
+        return content_hash(kept)[:24]
 
 
 @lru_cache(maxsize=64)

@@ -90,10 +90,6 @@ class ClaimView(RecordView):
         return self.state.evidence or Evidence()
 
     @property
-    def has_evidence(self) -> bool:
-        return self.state.evidence is not None
-
-    @property
     def claims(self) -> Claims | None:
         return self.evidence.claims
 
