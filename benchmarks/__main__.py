@@ -23,7 +23,7 @@ from benchmarks.head_rates import HeadRates, heads_one_by_one, stacked_heads
 from benchmarks.machine import describe_machine
 from benchmarks.peers import PEERS, run_peer
 from benchmarks.rates import feature_rates
-from benchmarks.searches import run_one_trial, run_search_from
+from benchmarks.searches import run_search_in, run_trial_in
 from benchmarks.table import Figures, rows_of, show
 from benchmarks.task import Task, clothing_task, digits_task
 from search.experiment.precisions import Precision
@@ -55,6 +55,13 @@ def _options() -> argparse.Namespace:
         "--growth", action="store_true", help="how cost grows, instead of the comparison"
     )
     parser.add_argument("--images", type=Path, default=os.environ.get("AUGSEARCH_CLOTHING"))
+    parser.add_argument(
+        "--peer-epochs",
+        type=int,
+        default=60,
+        help="train the first peer for at most so many epochs; a trial of it is then reckoned from "
+        "them",
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmark.json"))
     return parser.parse_args()
 
@@ -67,17 +74,18 @@ def _task(options: argparse.Namespace, folder: Path) -> Task:
             "the clothing photographs are wanted: --images FOLDER with train/ and validation/, or "
             "--quick"
         )
-    return clothing_task(Path(options.images).absolute(), folder / "cache")
+    return clothing_task(Path(options.images).absolute(), folder / "cache", options.peer_epochs)
 
 
 def _measure(task: Task, precisions: list[Precision]) -> Figures:
     rates = {precision: _alone(feature_rates, task, precision) for precision in precisions}
     heads = HeadRates(_alone(stacked_heads), _alone(heads_one_by_one))
-    trial = _alone(run_one_trial, task)
-    searches = tuple(_alone(run_search_from, task, lowest) for lowest in task.lowest_rungs)
+    timed: list[Precision] = [each for each in precisions if each != "bfloat16"]
+    trials = {each: _alone(run_trial_in, task, each) for each in timed}
+    searches = tuple(_alone(run_search_in, task, *each) for each in task.searches)
     epochs = dict.fromkeys(PEERS, task.timed_epochs + 1) | {"peer 1": task.peer_epochs}
     peers = {name: _alone(run_peer, name, task, epochs[name]) for name in PEERS}
-    return Figures(rates, heads, trial, searches, peers)
+    return Figures(rates, heads, trials, searches, peers)
 
 
 def _precisions() -> list[Precision]:

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.memory import watched_memory
 from benchmarks.task import MIDDLE, Task
 from search.experiment.config import ExperimentConfig
+from search.experiment.precisions import Precision
 from search.experiment.trial import TrialRecord
 from search.features.devices import set_threads
 
@@ -105,12 +106,16 @@ def run_one_trial(task: Task, **changes: Any) -> TrialRun:
     )
 
 
-def run_search_from(task: Task, min_views: int) -> SearchRun:
+def run_trial_in(task: Task, precision: Precision) -> TrialRun:
+    return run_one_trial(task, execution={"precision": precision})
+
+
+def run_search_in(task: Task, precision: Precision, min_views: int) -> SearchRun:
     """The search of the task whose lowest rung has so many views, with nothing kept from other
     measurements."""
     with tempfile.TemporaryDirectory() as cache:
-        changes = {"search": {"min_views": min_views}, "execution": {"cache_dir": cache}}
-        return run_one_search(task.experiment(**changes))
+        execution = {"cache_dir": cache, "precision": precision}
+        return run_one_search(task.experiment(search={"min_views": min_views}, execution=execution))
 
 
 def run_one_search(config: ExperimentConfig, inline: bool = False) -> SearchRun:

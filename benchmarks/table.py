@@ -18,7 +18,7 @@ class Figures:
 
     rates: dict[Precision, Rates]
     heads: HeadRates
-    trial: TrialRun
+    trials: dict[Precision, TrialRun]
     searches: tuple[SearchRun, ...]
     peers: dict[str, PeerRun]
 
@@ -43,11 +43,26 @@ class Row:
 def rows_of(figures: Figures, task: Task) -> list[Row]:
     """The comparison. What was not run to its end (a peer cut short, many trials of which one was
     run) says so."""
-    rows = [*_rate_rows(figures), _trial_row(figures)]
-    rows += [
-        _search_row(search, figures.peers["peer 1"], task.trials) for search in figures.searches
-    ]
+    peer = _whole(figures.peers["peer 1"], task)
+    rows = _rate_rows(figures)
+    rows += [_trial_row(name, run, peer) for name, run in figures.trials.items()]
+    for (precision, _), search in zip(task.searches, figures.searches, strict=True):
+        rows.append(_search_row(precision, search, peer, task.trials))
     return [*rows, *_search_rows(figures)]
+
+
+def _whole(peer: PeerRun, task: Task) -> tuple[float, str]:
+    """Seconds of a trial of it, and of what they are: where it was cut short, from its epochs
+    after the first, as many as it took when it was trained to its end."""
+    done = len(peer.epoch_seconds)
+    if peer.stopped_early or task.whole_epochs is None:
+        return (
+            peer.seconds,
+            f"{done} epochs, {'stopped early' if peer.stopped_early else 'cut short'}",
+        )
+    later = sum(peer.epoch_seconds[1:]) / (done - 1)
+    seconds = peer.seconds + (task.whole_epochs - done) * later
+    return seconds, f"{task.whole_epochs} epochs, {done} of them trained and timed"
 
 
 # Over the training of the first two peers, a precision each.
@@ -62,7 +77,7 @@ def _rate_rows(figures: Figures) -> list[Row]:
     heads = figures.heads
     rows = [row for precision in figures.rates for row in _feature_rows(figures, precision)]
     stacked, alone = 1000 * heads.stacked, 1000 * heads.one_by_one
-    origin = f"{stacked:.0f} ms against {alone:.0f} ms a head-epoch"
+    origin = f"{stacked:.0f} ms against {alone:.0f} ms per head-epoch"
     return [
         *rows,
         Row("stacked heads over `model.fit` one by one", f"{heads.ratio:.1f}x", "6x", origin),
@@ -76,7 +91,7 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
     by_cpu = rates.augmented_cpu / rates.bare_cpu
     rows = [
         Row(
-            f"augmented features a second over the bare OpenVINO loop, {precision}",
+            f"augmented features per second over the bare OpenVINO loop, {precision}",
             f"{rates.ratio:.2f}",
             "0.90",
             f"{ours:.0f} over {bare:.0f} images/s; by CPU time {by_cpu:.2f}",
@@ -85,7 +100,7 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
     for name, run in figures.peers.items():
         rows.append(
             Row(
-                f"features a second over {name}'s training, {precision}",
+                f"features per second over {name}'s training, {precision}",
                 f"{ours / run.images_a_second:.1f}x",
                 dict(zip(("peer 1", "peer 2"), AIMS[precision], strict=True)).get(name, ""),
                 f"{ours:.0f} over {run.images_a_second:.0f} images/s ({PEERS[name].title})",
@@ -94,27 +109,27 @@ def _feature_rows(figures: Figures, precision: Precision) -> list[Row]:
     return rows
 
 
-def _trial_row(figures: Figures) -> Row:
-    trial, peer = figures.trial, figures.peers["peer 1"]
-    ended = "stopped early" if peer.stopped_early else "cut short"
-    origin = f"{trial.seconds:.0f} s ({trial.heads} heads) against {peer.seconds:.0f} s"
+def _trial_row(precision: Precision, trial: TrialRun, peer: tuple[float, str]) -> Row:
+    parts = f"features {trial.features_seconds:.0f}, {trial.heads} heads {trial.heads_seconds:.0f}"
     return Row(
-        "one trial over one trial of peer 1",
-        f"{peer.seconds / trial.seconds:.1f}x",
-        "8x",
-        f"{origin} ({len(peer.epoch_seconds)} epochs, {ended})",
+        f"one trial over one trial of peer 1, {precision}",
+        f"{peer[0] / trial.seconds:.1f}x",
+        {"float32": "8x", "int8": "22x"}[precision],
+        f"{trial.seconds:.0f} s ({parts}) against {peer[0]:.0f} s ({peer[1]})",
     )
 
 
-def _search_row(search: SearchRun, peer: PeerRun, trials: int) -> Row:
+def _search_row(
+    precision: Precision, search: SearchRun, peer: tuple[float, str], trials: int
+) -> Row:
     rungs = ", ".join(map(str, search.rungs))
     return Row(
-        f"a search of {trials} trials and its controls over {trials} trials of peer 1, rungs of "
-        f"{rungs} views",
-        f"{trials * peer.seconds / search.seconds:.1f}x",
-        "20x",
-        f"{search.seconds:.0f} s ({search.trials} trials and rungs) against {trials} times "
-        f"{peer.seconds:.0f} s",
+        f"a search of {trials} trials and its controls over {trials} trials of peer 1, "
+        f"{precision}, rungs of {rungs} views",
+        f"{trials * peer[0] / search.seconds:.1f}x",
+        {"float32": "20x", "int8": "45x"}[precision],
+        f"{search.seconds:.0f} s ({search.trials} trials and rungs, heads "
+        f"{search.heads_seconds:.0f}) against {trials} times {peer[0]:.0f} s",
     )
 
 

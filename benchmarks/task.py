@@ -14,6 +14,7 @@ import numpy as np
 from data.settings import DatasetConfig
 from data.sources import SOURCES
 from search.experiment.config import ExperimentConfig
+from search.experiment.precisions import Precision
 
 # Searched by this project and, in their own units, by every peer.
 SPACE: dict[str, Any] = {
@@ -36,9 +37,10 @@ MIDDLE: dict[str, Any] = {
 @dataclass(frozen=True)
 class Task:
     """images: a folder with train/ and validation/, a folder per class in each. trials: of the
-    search. peer_epochs: at most so many epochs of the first peer's trial are trained; timed_epochs:
-    of the other peers, after one to warm up. lowest_rungs: the views of the lowest rung of each
-    search that is measured; the first is the default of experiments.
+    search. peer_epochs: at most so many epochs of the first peer's trial are trained; whole_epochs:
+    how many it took until it stopped when it was trained to its end, for a run that is cut short
+    (None: not known); timed_epochs: of the other peers, after one to warm up. searches: the
+    precision of each search that is measured, and the views of its lowest rung.
     """
 
     name: str
@@ -55,7 +57,8 @@ class Task:
     patience: int = 20
     folds: int = 5
     seeds: int = 3
-    lowest_rungs: tuple[int, ...] = (2,)
+    whole_epochs: int | None = None
+    searches: tuple[tuple[Precision, int], ...] = (("float32", 2),)
 
     def experiment(self, **changes: Any) -> ExperimentConfig:
         """This project's experiment on the task; `changes` replace whole sections' keys."""
@@ -90,7 +93,7 @@ class Task:
         return ExperimentConfig.model_validate(sections)
 
 
-def clothing_task(images: Path, cache_dir: Path) -> Task:
+def clothing_task(images: Path, cache_dir: Path, peer_epochs: int = 60) -> Task:
     """The course's photographs at the course's size: 3068 to train, 341 to validate."""
     return Task(
         "clothing",
@@ -100,9 +103,10 @@ def clothing_task(images: Path, cache_dir: Path) -> Task:
         20,
         16,
         60,
-        peer_epochs=60,
+        peer_epochs=peer_epochs,
         timed_epochs=2,
-        lowest_rungs=(2, 1),
+        whole_epochs=40,
+        searches=(("int8", 2), ("int8", 1)),
     )
 
 

@@ -17,14 +17,12 @@ from data.augmentation_record import Augmentation, AugmentationValues
 from data.camera import CAMERA
 from data.colours import COLOURS
 from data.crop import CROP, CROP_OPTIONS
-from data.cutout import CUTOUT
 from data.distortions import DISTORTIONS
-from data.erasing import ERASING, ERASING_OPTIONS
+from data.erasing import CUTOUT, ERASING, ERASING_OPTIONS
 from data.errors import UserError
-from data.flips import FLIPS
 from data.geometry import Floats
 from data.moves import FILL_OPTIONS, MOVES
-from data.now_and_then import NOW_AND_THEN
+from data.on_or_off import FLIPS, NOW_AND_THEN
 from data.own_augmentations import is_from_outside, outside_record
 from data.policies import POLICY, POLICY_OPTIONS
 from data.tones import TONES

@@ -16,8 +16,7 @@ import PIL
 
 from data.bit_depth import check_not_black
 from data.checks import Inspection, check_dataset
-from data.dataset_digest import DatasetContent, dataset_digest
-from data.dataset_notes import Converted, DataNotes, LeftOut
+from data.dataset_notes import Converted, DataNotes, DatasetContent, LeftOut, dataset_digest
 from data.errors import UserError, of_dataset
 from data.groups import (
     check_groups,

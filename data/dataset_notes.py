@@ -1,12 +1,18 @@
 """What was done to a data set on the way in, so that a report can say so: conversions, files left
-out, copies.
+out, copies; and its name by its content, which must be the same for two searches to be over the
+same images.
 
 Decides nothing.
 """
 
+import json
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from data.messages import first_of, plural
@@ -134,3 +140,30 @@ class DataNotes(_Frozen):
 
 def _listed(name: str, times: int) -> str:
     return f"{name} is listed {'twice' if times == 2 else f'{times} times'}"
+
+
+@dataclass(frozen=True)
+class DatasetContent:
+    """What a dataset's digest is made of. digests: uint8 [n, 32], sha256 of each image's pixels;
+    scales: of images of more than 8 bits per channel, by kind; groups: where the experiment names
+    them.
+    """
+
+    digests: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    class_names: tuple[str, ...]
+    scales: Mapping[str, DepthScale]
+    groups: np.ndarray | None = None
+
+
+def dataset_digest(content: DatasetContent, size: int) -> str:
+    """Names a dataset by its content. size: in pixels a side."""
+    whites = {kind: scale.white for kind, scale in content.scales.items()}
+    names = content.class_names
+    digest = sha256(json.dumps([size, names, whites] if whites else [size, names]).encode())
+    for part in (content.digests, content.labels.astype("<i4"), content.splits):
+        digest.update(part.tobytes())
+    if content.groups is not None:
+        digest.update(b"groups" + content.groups.astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -18,6 +18,7 @@ from data.views import Indices, check_picks, paint, plan_pictures
 
 # Policies read the nearest pixel: fill begins half a pixel past the centre of the edge pixel.
 NEAREST_MARGIN = 0.5
+MOST_PAINTED = 64  # of a dataset, to measure what an extreme does to its images
 
 
 @dataclass(frozen=True)
@@ -85,20 +86,17 @@ class LabelSafety:
     remark: str
 
 
-def label_safety(
-    images: Images, settings: AugmentationValues, num_images: int = 64
-) -> tuple[LabelSafety, ...]:
+def label_safety(images: Images, settings: AugmentationValues) -> tuple[LabelSafety, ...]:
     """Each augmentation of `settings` alone, at each of its extremes.
 
-    images: uint8 [n, s, s, 3], of which `num_images`, evenly spread, are painted. A setting that
+    images: uint8 [n, s, s, 3], of which MOST_PAINTED, evenly spread, are painted. A setting that
     was written and changes nothing is told too, by its remark. Raises UserError where a setting is
     not allowed.
     """
     full = complete(settings)
     reasons = idle(settings)
-    picks = np.unique(
-        np.linspace(0, len(images) - 1, min(num_images, len(images))).astype(np.int64)
-    )
+    count = min(MOST_PAINTED, len(images))
+    picks = np.unique(np.linspace(0, len(images) - 1, count).astype(np.int64))
     options = options_of(settings)
     return tuple(
         _measure(images, picks, extreme, options, reasons.get(name, ""))

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from data.dataset import Dataset
-from data.dataset_digest import DatasetContent, dataset_digest
-from data.dataset_notes import DataNotes
+from data.dataset_notes import DataNotes, DatasetContent, dataset_digest
 from data.files import LEFTOVER_SECONDS, make_folder, new_folder, sweep_leftovers
 from data.splits import DIGEST_BYTES
 from data.store_format import pixels_match
 
 SENT_BYTES = 1 << 26
+CHECKING_THREADS = 2
 IMAGES, DIGESTS, LABELS, SPLITS, ABOUT = (
     "images.npy",
     "digests.npy",
@@ -123,7 +123,7 @@ def _write_rest(folder: Path, parcel: Parcel) -> None:
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
-def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
+def open_packed(folder: Path) -> Dataset:
     """The dataset in a folder that `unpack` wrote; its digest is computed from what is there.
 
     Raises OSError where it is not there, ValueError where it is not as it was sent.
@@ -137,7 +137,7 @@ def open_packed(folder: Path, num_threads: int = 2) -> Dataset:
     )
     if not len(images) == len(digests) == len(labels) == len(splits) == len(about["names"]):
         raise ValueError(f"{folder} is not whole: its files are of different numbers of images")
-    if not pixels_match(images, digests, num_threads):
+    if not pixels_match(images, digests, CHECKING_THREADS):
         raise ValueError(f"{folder} is damaged: the pixels are not those that were written")
     class_names = tuple(about["class_names"])
     groups = np.load(kept, allow_pickle=False) if kept.exists() else None

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from data.arrays import list_arrays
+from data.clothing import list_clothing
 from data.csv_source import list_csv
-from data.exercises import list_mirrored_digits, list_turned_digits
+from data.digits import list_digits, list_mirrored_digits, list_turned_digits
 from data.folder import list_folder
 from data.listing import Listing
-from data.public_datasets import list_clothing, list_digits
 from data.settings import DatasetConfig
 from data.tfrecord import list_tfrecord
 

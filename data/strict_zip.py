@@ -202,10 +202,7 @@ class ArrayForm(NamedTuple):
 
 
 def read_npz(
-    content: bytes,
-    forms: Mapping[str, ArrayForm],
-    most_bytes: int = MOST_BYTES,
-    optional: Collection[str] = (),
+    content: bytes, forms: Mapping[str, ArrayForm], optional: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
     """The arrays, by name; those of `optional` may be missing. Raises ValueError in one line that
     names the array where anything is not as asked for."""
@@ -219,8 +216,8 @@ def read_npz(
             raise ValueError(
                 f"it holds {', '.join(map(shown, names))}; allowed are exactly {', '.join(forms)}"
             )
-        if sum(entry.size for entry in entries) > most_bytes:
-            raise ValueError(f"its arrays claim more than {most_bytes >> 20} MiB")
+        if sum(entry.size for entry in entries) > MOST_BYTES:
+            raise ValueError(f"its arrays claim more than {MOST_BYTES >> 20} MiB")
         return {
             (name := entry.name.removesuffix(".npy")): _array(
                 name, read_entry(file, entry), forms[name]

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from pictures import encoded, picture
 
+from data.clothing import CLOTHING, CLOTHING_VARIABLE, Archive, content_checksum, fetch
 from data.dataset import list_images
 from data.errors import UserError
-from data.public_datasets import CLOTHING, CLOTHING_VARIABLE, Archive, content_checksum, fetch
 from data.settings import DatasetConfig
 
 FOLDERS = ("train/hat", "train/shoe", "test/hat", "test/shoe")

@@ -16,7 +16,8 @@ from tampering import events_in, files_of, resealed, rewritten, sealed_journal, 
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DIFFERENT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DIFFERENT, DONE
 from search.driver.experiment_file import parse_config
 from search.experiment.answers import Predictions
 from search.journal.journal_file import read

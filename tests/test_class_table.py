@@ -9,7 +9,8 @@ import pytest
 from tampering import files_of, resealed
 from typer.testing import CliRunner
 
-from run_search import BAD_INPUT, DIFFERENT, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DIFFERENT
 from search.verification.class_table import class_csv, safe_cell
 from search.verification.grading import Grade, Grades
 from search.verification.student_answers import ANSWERS

@@ -10,10 +10,10 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from search.experiment.settings import ModelSettings, TrainingSettings
 from search.training.batching import NO_MIXING, Batching, Mixing
-from search.training.class_weights import class_weights
 from search.training.head_shape import HeadShape, initial_weights, plain_head
 from search.training.head_tasks import HeadTask, epoch_feeds
 from search.training.heads import HeadPlan, train_heads
+from search.training.losses import class_weights
 
 CLASSES, DIM, IMAGES, BATCH = 3, 6, 96, 16
 LABELS = np.repeat([0, 1, 2], (70, 20, 6))

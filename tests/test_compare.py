@@ -10,7 +10,8 @@ from small_search import EXPERIMENT, small_config, undisturbed
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.compare import ComparedPair, RunComparison, compare, describe_comparison
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from states import make_state
 
-from search.driver.cut_short import cut_at_first, cut_by_plan
 from search.driver.experiment_file import parse_config
+from search.driver.plan_checks import cut_at_first, cut_by_plan
 from search.report.sections import stopping_lines
 from search.report.view import SearchView
 

@@ -13,8 +13,8 @@ from search.experiment.tracking_uri import dashboard_address
 from search.report.dashboard import DashboardPlace, keep_dashboard, read_dashboard
 from search.report.page import render_report
 from search.report.view import SearchView
-from search.tracking.experiment_page import send_experiment_page
 from search.tracking.saved_view import Place
+from search.tracking.search_run import send_experiment_page
 
 HERE = DashboardPlace("http://127.0.0.1:5000", "3", "0123abcd")
 NOTE = "mlflow.note.content"

@@ -159,7 +159,7 @@ def test_workers_are_stopped_before_files_are_touched_and_once_the_end_is_writte
         (run_dir / "views").mkdir(exist_ok=True)
         return Watched(options)
 
-    monkeypatch.setitem(ENGINES, "inline", EngineRecord(build, isolates=False, summary=""))
+    monkeypatch.setitem(ENGINES, "inline", EngineRecord(build, summary=""))
     faults.raised[BASELINE] = OUT_OF_MEMORY
     assert sit(config_of(cache), run_dir).outcome == "failed"
     assert (run_dir / "views").exists()  # for the sitting that goes on

@@ -9,7 +9,7 @@ import pytest
 from pictures import listed, listing_refusal
 
 from data.dataset import TEST, TRAIN, VALIDATION
-from data.exercises import ENLARGED, MARGIN, UNLIKE_THEIR_MIRROR
+from data.digits import ENLARGED, MARGIN, UNLIKE_THEIR_MIRROR
 from data.listing import Listing
 from data.settings import DatasetConfig, Split
 from search.driver.experiment_file import load_config

@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 
 from data.augmentations import AUGMENTATIONS
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.single_run import export, policy_of
 from search.export.exporters import EXPORTERS, Policy, targets_of, write
 

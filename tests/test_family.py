@@ -230,6 +230,23 @@ def test_the_range_of_strengths_holds_the_best_and_the_smallest_sensible_one_is_
     assert falling.last <= 2
 
 
+def test_changing_nothing_is_a_fair_choice_unless_some_strength_helps() -> None:
+    seen = set()
+    for seed in range(6):
+        measured, axes, points = _space({"a": 0.013, "flip": -0.013}, 0.004, seed)
+        claims = claim(measured, points, Declared(tuple(axes), {}, None), seed=1, num_draws=300)
+        model = fit(measured, axes, points)
+        for each, axis in zip(claims.augmentations, axes, strict=True):
+            assert each.strengths is not None
+            helps = any(point.measured.ci[0] > 0 for point in each.curve)
+            assert (each.strengths.first != axis.values[0]) == helps
+            shown = strengths(measured, model, axis, NOTHING, 1).first > 0  # for itself alone
+            seen.add((shown, helps))
+            hurting = {point.value for point in each.curve if point.measured.ci[1] < 0}
+            assert not hurting & {each.strengths.first, each.strengths.last}
+    assert seen == {(False, False), (True, False), (True, True)}
+
+
 def test_levels_are_effects_of_their_own() -> None:
     axis = Axis("brightness_range", ((1.0, 1.0), (0.8, 1.2), (0.5, 1.5)))
     most, none = (Combination.of({axis.name: value}) for value in ((0.5, 1.5), (1.0, 1.0)))

@@ -39,14 +39,9 @@ def lite0() -> Any:
 
 
 @pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def extractor_of(lite0: Any, cache_dir: Path) -> Callable[[str], Extractor]:
+def extractor_of(lite0: Any, cache: Path) -> Callable[[str], Extractor]:
     """EfficientNet-Lite0 by an engine, built once."""
-    return functools.cache(lambda engine: build_extractor(lite0, engine, cache_dir=cache_dir))
+    return functools.cache(lambda engine: build_extractor(lite0, engine, cache_dir=cache))
 
 
 def cut(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
@@ -92,11 +87,11 @@ def test_every_engine_gives_kerass_features(
 
 
 def test_openvino_is_the_same_to_the_bit_whatever_the_threads(
-    lite0: Any, extractor_of: Callable[[str], Extractor], cache_dir: Path
+    lite0: Any, extractor_of: Callable[[str], Extractor], cache: Path
 ) -> None:
     images = noise(45, SIZE)
     two = extractor_of("openvino")
-    one = build_extractor(lite0, "openvino", num_threads=1, cache_dir=cache_dir)
+    one = build_extractor(lite0, "openvino", num_threads=1, cache_dir=cache)
     expected = one.extract(cut(images, 45), 45)
     for extractor, size in ((one, 7), (two, 64), (two, 8), (two, 1)):
         np.testing.assert_array_equal(extractor.extract(cut(images, size), 45), expected)
@@ -310,7 +305,7 @@ def test_a_precision_that_cannot_be_had_is_refused(
 @pytest.mark.skipif(
     not devices.processor_flags() & devices.BFLOAT16_FLAGS, reason="no bfloat16 on this processor"
 )
-def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache_dir: Path) -> None:
-    extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache_dir)
+def test_bfloat16_differs_by_rounding_alone(lite0: Any, cache: Path) -> None:
+    extractor = build_extractor(lite0, "openvino", "bfloat16", cache_dir=cache)
     assert extractor.precision == "bfloat16"
     assert 1e-4 < extractor.difference < PRECISIONS["bfloat16"].allowed_difference

@@ -183,6 +183,7 @@ def test_a_trial_killed_between_epochs_ends_as_an_undisturbed_one(tmp_path: Path
     reports: list[EpochReport] = []
     resumed = run_trial(*scratch_spec(tmp_path / "killed"), reports.append)
     undisturbed = run_trial(*scratch_spec(tmp_path / "undisturbed"))
+    assert {report.phase for report in reports} == {""}  # there is one, as in the record's curve
     assert 1 < reports[0].epoch <= 7
     assert resumed.result.curve == undisturbed.result.curve
     assert resumed.predictions is not None

@@ -11,13 +11,12 @@ from pictures import write_folders
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.driver.run_reading import Run, open_run
 from search.features.weights import check_file
-from search.verification.given_files import told_by_option
-from search.verification.graders_words import of_images
+from search.verification.given_files import place_meant, retold_of_images, told_by_option
 from search.verification.grading import Extent, grade, grade_many
-from search.verification.right_folder import right_folder
 from search.verification.verify import verify
 
 UNTRAINED = Extent(train=False)
@@ -70,7 +69,9 @@ def test_files_that_are_no_pictures_are_not_counted_among_others(
 def test_a_run_whose_own_pictures_are_damaged_names_them_and_data(
     of_folder: Path, run: Run
 ) -> None:
-    said = of_images("2 files cannot be used: a (x); mend them, or set dataset.split: c", None, run)
+    said = retold_of_images(
+        "2 files cannot be used: a (x); mend them, or set dataset.split: c", None, run
+    )
     assert said == (
         f"{of_folder}/photos: 2 files cannot be used: a (x); mend them; else say with "
         "--data where a sound copy is of the images that the search read"
@@ -92,7 +93,7 @@ TWO = "2 problems: (1) a; {}(2) dataset.split is set; remove it"
     ],
 )
 def test_advice_that_names_a_setting_is_left_out(said: str, kept: str) -> None:
-    found = of_images(said, Path("/p"), None).removeprefix("--data /p: ")
+    found = retold_of_images(said, Path("/p"), None).removeprefix("--data /p: ")
     otherwise = "else " * ("; " in kept)
     assert found == f"{kept}; {otherwise}name a sound copy of the images that the search read"
 
@@ -119,10 +120,10 @@ def test_splits_a_level_off_are_found(run: Run, tmp_path: Path) -> None:
         (flowers / "train", "above"),
         (flowers / "train" / "cat", "above"),
     ):
-        said = right_folder(run, data)
+        said = place_meant(run, data)
         assert said == f"{flowers}, {where} it, looks right: say --data with that"
     shutil.copytree(flowers, tmp_path / "again")
-    assert right_folder(run, tmp_path) is None
+    assert place_meant(run, tmp_path) is None
 
 
 def test_the_csv_in_the_folder_that_was_named_is_found(run: Run, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_the_csv_in_the_folder_that_was_named_is_found(run: Run, tmp_path: Path)
     config = run.opened.config
     config = {**config, "dataset": {**config["dataset"], "source": "csv", "path": "/x/y.csv"}}
     of_csv = replace(run, opened=run.opened.model_copy(update={"config": config}))
-    said = right_folder(of_csv, tmp_path)
+    said = place_meant(of_csv, tmp_path)
     assert said == f"{tmp_path}/all.csv, below it, looks right: say --data with that"
 
 

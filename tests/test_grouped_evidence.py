@@ -13,7 +13,7 @@ from small_search import EXPERIMENT, after, sit, small_config
 from data.dataset import Dataset
 from data.dataset_notes import DataNotes
 from data.groups import grouped_by_name
-from data.likeness import look_grouped
+from data.near_duplicates import look_grouped
 from search.commands.check import describe_plan, make_plan
 from search.evidence.evaluation import paired_effect
 from search.evidence.floor import null_floor

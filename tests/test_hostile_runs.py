@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from data.files import read_regular
-from run_search import BAD_INPUT, DIFFERENT, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DIFFERENT
 from search.driver.event_checks import check_events
 from search.driver.run_reading import GRADED, read_journal
 from search.driver.session import run_search

@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.idg_arguments import DIFFERENCES, DROPPED, PARAMETERS, SAME
 from search.commands.import_idg import import_idg
 from search.driver.experiment_file import load_config

@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from data.dataset import list_images
 from data.errors import UserError
 from data.settings import DatasetConfig
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.init import Asked, experiment_text, make_experiment
 from search.commands.init_choices import (
     FROZEN_NETWORK,

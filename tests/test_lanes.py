@@ -9,7 +9,7 @@ from finetuning import scratch_spec
 from tiny_networks import tiny_model
 
 from search.training import network_training
-from search.training.lanes import fitting_lanes, step_bytes
+from search.training.network_training import fitting_lanes, step_bytes
 from search.training.run_trial import run_trial
 
 

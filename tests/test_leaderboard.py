@@ -18,6 +18,7 @@ FIXED_COLUMNS = (
     *("label", "source_trial", "views", "precision"),
     *("verdict", "claimed", "claimed_low", "claimed_high", "p"),
 )
+SETTING = "rotation_range 15, width_shift_range 0.1, zoom_range 0.1"
 
 
 def leaderboard(state: SearchState) -> pd.DataFrame:
@@ -49,8 +50,8 @@ def test_columns_are_the_contract_s_then_a_column_a_setting(finished: SearchStat
 def test_a_row_in_full(finished: SearchState) -> None:
     row = trials_csv(SearchView(finished)).splitlines()[4]
     assert (
-        row
-        == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,setting 3,,16,float32,"
+        row == "3,trial,completed,0.964000,0.014000,0.009000,0.019000,7.250,8,"
+        f'"{SETTING}",,16,float32,'
         "HELPS,0.012000,0.007000,0.017000,0.000000,15,0.1,0.1,false,,,"
     )
 
@@ -58,7 +59,7 @@ def test_a_row_in_full(finished: SearchState) -> None:
 def test_a_confirmed_setting_has_its_source_and_its_verdict(finished: SearchState) -> None:
     rows = leaderboard(finished).set_index("trial")
     shown = rows.loc[10, ["label", "source_trial", "views", "verdict"]]
-    assert list(shown) == ["setting 3", 3, 16, "HELPS"]
+    assert list(shown) == [SETTING, 3, 16, "HELPS"]
     assert rows.loc[12, "verdict"] == "NO EVIDENCE"
     # A trial of the search has the verdict on its setting, if that was confirmed or is claimed.
     assert list(rows.loc[3, ["verdict", "claimed"]]) == list(rows.loc[10, ["verdict", "claimed"]])

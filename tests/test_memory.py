@@ -57,7 +57,7 @@ def stand_in_engine(options: EngineOptions) -> LocalEngine:
 def test_two_hundred_trials_grow_the_parent_by_less_than_50_mb_and_leave_no_worker(
     tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(ENGINES, "local", EngineRecord(stand_in_engine, isolates=True, summary=""))
+    monkeypatch.setitem(ENGINES, "local", EngineRecord(stand_in_engine, summary=""))
     others = set(multiprocessing.active_children())
     config = {
         **EXPERIMENT,

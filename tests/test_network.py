@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from search.training.acceleration import Acceleration, acceleration, built_in
 from search.training.cutting import cut
 from search.training.head_shape import HeadShape, initial_weights
 from search.training.network import Network
+from search.training.network_shape import Acceleration, acceleration, built_in
 from search.training.network_variables import Live, Steps, StepValues
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def _train(
         fields["patience"],
         rate,
         "model.learning_rate",
-        phase="scratch",
+        drawn_by="scratch",
     )
     feed = _Feed()
     batching = Batching(feed.batches, labels, np.arange(COUNT), 3, BATCH, 5)

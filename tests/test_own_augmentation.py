@@ -56,12 +56,6 @@ def _experiment(
     }
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.mark.slow
 def test_it_is_searched_killed_resumed_verified_and_shown_like_any_other(here: Path) -> None:
     config = load_config(_experiment(here))

@@ -16,7 +16,8 @@ from data import own_code_watch
 from data.errors import UserError
 from data.own_code import given
 from data.views import Painting, augmented_batches
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.driver import code_files
 from search.driver.code_files import check_code, code_of
 from search.driver.experiment_file import load_config

@@ -48,12 +48,6 @@ def build(hp):
 """
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def _experiment(folder: Path, code: str | None = MODEL, **sections: Any) -> dict[str, Any]:
     """One fold, no confirmation: a handful of trainings."""
     if code is not None:

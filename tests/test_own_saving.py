@@ -12,7 +12,8 @@ from small_search import EXPERIMENT, Heard, sit
 from typer.testing import CliRunner
 
 from data.own_code import given
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.single_run import sync
 from search.driver import winner
 from search.driver.code_files import code_of
@@ -75,12 +76,6 @@ WHY = {
     "small(layers.Activation(keras.ops.relu))": "",
     "small(Ends())": "SystemExit: 0",
 }
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def _experiment(folder: Path, model: str, **sections: Any) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from data.scratch import scratch_folder
-from run_search import BAD_INPUT, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT
 from search.commands.single_run import verified
 from search.features.weights import file_identity
 from search.verification.bundle_file import read_bundle

@@ -17,7 +17,7 @@ from tiny_networks import noise, tiny_model
 
 from data.dataset import TEST, TRAIN, DataNotes, Dataset
 from data.errors import UserError
-from search.commands import check
+from search.commands import check, costs
 from search.driver.prepare import prepare, resources_of
 from search.driver.specs import SpecFactory
 from search.driver.workload import workload
@@ -25,12 +25,11 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.precisions import PRECISIONS, Part, Precision
 from search.experiment.trial import Kind, Resources
 from search.features import devices, precision_choice, quantised
-from search.features.agreement import head_agreement
 from search.features.calibration import Calibration, calibration_of
 from search.features.extractor import Extractor
 from search.features.precision_choice import Subject, choose_precision, require_precision
 from search.features.process_cache import numbers_identity
-from search.features.quantised import Int8Unavailable, Quantising, build_quantised
+from search.features.quantised import Int8Unavailable, Quantising, build_quantised, head_agreement
 from search.journal.journal_file import JournalError
 from search.verification.verify import verify
 
@@ -378,7 +377,7 @@ def test_check_counts_what_is_confirmed_at_the_speed_of_its_own_precision(
     speeds: dict[Precision, float] = {"int8": 1e9, "float32": 2.0}
     monkeypatch.setattr(check, "SEARCH_SECONDS", 0.0)
     monkeypatch.setattr(check, "TRIAL_SECONDS", 0.0)
-    monkeypatch.setattr(check, "images_per_second", lambda _, precision, __: speeds[precision])
+    monkeypatch.setattr(costs, "images_per_second", lambda _, precision, __: speeds[precision])
     monkeypatch.setattr(check, "seconds_a_head", lambda *_: 0.0)
     plan, work = check.make_plan(config), workload(config, "int8")
     later = sum(phase.views for phase in work.later)

@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 
 from data.decode import decode_image
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.predict import Prediction, load_winner, predict
 
 ROOT = Path(__file__).parent.parent

@@ -10,11 +10,12 @@ from pydantic import BaseModel
 from tampering import events_of, files_of, only, resealed, sealed_journal
 from typer.testing import CliRunner
 
-from run_search import DIFFERENT, app
-from search.driver.order_checks import NEXT, ORDER
-from search.driver.range_checks import RANGES
+from run_search import app
+from search.commands.command_line import DIFFERENT
+from search.driver.event_checks import NEXT, ORDER
 from search.driver.run_reading import read_journal
 from search.driver.session import WITH_LEAK
+from search.driver.shared_checks import RANGES
 from search.evidence.answer import Answer, Shortfall
 from search.evidence.findings import Evidence, LeakDemo, Score, TestResult
 from search.experiment.trial import Curve, Effect, TrialResult

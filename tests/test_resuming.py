@@ -18,6 +18,7 @@ from search.driver.session import SearchResult
 from search.experiment.config import ExperimentConfig
 from search.journal.run_dir import read_predictions
 from search.journal.state import SearchState
+from search.report.wording import label_text
 from search.verification.comparison import Comparison
 from search.verification.consistency import unsound
 from search.verification.rehearsal import compare_rehearsal, rehearse
@@ -91,15 +92,14 @@ def test_trials_that_keep_their_answers_are_not_trained_again(
     sit(config, run_dir)
     faults.mend()
     heard = Heard()
-    assert sit(config, run_dir, heard).outcome == "finished"
+    result = sit(config, run_dir, heard)
+    assert result.outcome == "finished"
     assert faults.trained.count("trial: setting 2") == 1
     assert not {BASELINE, "trial: setting 1", "trial: setting 3", "trial: setting 4"} & set(
         faults.trained
     )
-    assert any(
-        "trying trial 4 (setting 2) again: it failed: MemoryError" in line
-        for line in heard.messages
-    )
+    name = label_text(result.state.records[4])
+    assert any(f"trying trial 4 ({name}) again: it failed: MemoryE" in m for m in heard.messages)
     (retried,) = (event for event in events_of(run_dir) if event["type"] == "retried")
     assert retried["first"] == 4
 

@@ -5,9 +5,9 @@ import json
 import shutil
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
+from faulty_searches import events_of
 from small_search import after, sit, small_config, table_of
 
 from data.errors import UserError
@@ -145,12 +145,8 @@ def test_a_stopped_search_resumes_to_the_same_table(
     assert resumed.outcome == "finished"
     assert table_of(resumed.run_dir) == table_of(finished.run_dir)
     assert resumed.state.evidence == finished.state.evidence
-    told_once = [event["trial"] for event in _events(resumed.run_dir) if event["type"] == "told"]
+    told_once = [event["trial"] for event in events_of(resumed.run_dir) if event["type"] == "told"]
     assert len(told_once) == len(set(told_once))
-
-
-def _events(run_dir: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run_dir / "journal.jsonl").read_text().splitlines()]
 
 
 def test_worker_processes_give_the_table_of_the_calling_process(

@@ -19,7 +19,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from typing import Any
 from data.quiet_import import import_quietly
 from search.commands.signals import stop_signals
-with stop_signals(75, as_json="--json" in sys.argv) as stop:
+with stop_signals(as_json="--json" in sys.argv) as stop:
     print("ready", file=sys.stderr, flush=True)
     if sys.argv[1] == "importing":  # with standard error turned away
         import_quietly("takes_long")

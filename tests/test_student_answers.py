@@ -9,7 +9,8 @@ from tampering import files_of, resealed, rewritten
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.verification.bundle import make_bundle
 from search.verification.bundle_file import read_bundle
 from search.verification.grading import Extent, grade

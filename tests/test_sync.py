@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from data.secrets import redacted
-from run_search import BAD_INPUT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.single_run import sync
 from search.driver.run_reading import open_run
 from search.driver.winner import EXAMPLE_FILE

@@ -14,9 +14,9 @@ from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.import_idg import EXPERIMENT_FILE
 from search.commands.single_run import PREVIEW, write_preview
 from search.driver.experiment_file import parse_config
-from search.journal.targets import OWN_NAMES, FileKind, need_target
+from search.journal.run_dir import OWN_NAMES, FileKind, need_target
 from search.report.contact_sheet import says_it_is_of
-from search.verification.bundle_target import BUNDLE
+from search.verification.bundle import BUNDLE
 from search.verification.class_table import CLASS_TABLE
 from search.verification.student_answers import STUDENT_ANSWERS
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow_reader import mlflow_client
 from servers import free_port, running
 from states import make_state
 
@@ -43,12 +44,6 @@ def winner(colour_model: Path) -> Winner:
 
 def images(count: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-
-
-def client(uri: str):
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 @pytest.fixture
@@ -97,13 +92,13 @@ def test_a_winner_is_registered_once_a_search(logged, mlflow_uri, winner, tmp_pa
         make_state(search_id="fedcba"), winner
     )
     assert other.version == "2"
-    versions = client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
+    versions = mlflow_client(mlflow_uri).search_model_versions("name = 'digits- first-look'")
     assert {v.tags["augsearch.search_id"] for v in versions} == {"0123456789abcdef", "fedcba"}
     assert {v.tags["verdict"] for v in versions} == {"HELPS"}
     assert all(v.description.startswith("**Use rotation_range 15") for v in versions)
     assert {v.tags["test_accuracy"] for v in versions} == {"96.3 % (93.4 to 98.1)"}
     Tracker(mlflow_uri, "digits", tmp_path).log_winner(make_state(), winner)
-    named = client(mlflow_uri).get_registered_model("digits- first-look").aliases
+    named = mlflow_client(mlflow_uri).get_registered_model("digits- first-look").aliases
     assert {name: str(version) for name, version in named.items()} == {"winner": "2"}
 
 
@@ -119,8 +114,8 @@ def test_a_winner_left_half_stored_twice_is_stored_again(mlflow_uri, winner, tmp
     assert "the rest was not sent: the winning model" in str(tracker.status)
     logged, status = tracker.log_winner(make_state(), winner)
     assert (logged.version, status.reason) == ("1", None)
-    experiment = client(mlflow_uri).get_experiment_by_name("digits")
-    (kept,) = client(mlflow_uri).search_logged_models([experiment.experiment_id])
+    experiment = mlflow_client(mlflow_uri).get_experiment_by_name("digits")
+    (kept,) = mlflow_client(mlflow_uri).search_logged_models([experiment.experiment_id])
     assert str(kept.status) == "READY"
 
 

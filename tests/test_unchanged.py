@@ -11,12 +11,11 @@ from small_search import EXPERIMENT, Heard, sit, small_config
 from data.augmentations import AUGMENTATIONS, is_option, options_of
 from data.errors import UserError
 from data.own_code import given, read_code
-from data.unchanged import Sample, same_ends, why_unchanged
 from search.commands.check import make_plan
 from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.driver.prepare import prepare, resources_of
-from search.driver.unchanged import unchanged_lines
+from search.driver.unchanged import Sample, same_ends, unchanged_lines, why_unchanged
 
 GREY = "the pictures are grey, and it changes colours alone"
 COLOURS = {"saturation_range", "hue_range", "grayscale_share"}
@@ -85,12 +84,6 @@ def test_a_transform_that_is_chance_is_told_of_grey_pictures_alone() -> None:
         assert why_unchanged(name, [0, 1e-6], _sample(_grey(COLOURED))) == ""
     assert why_unchanged("albumentations:ToGray", [0, 1], _sample(_grey(COLOURED))) == GREY
     assert why_unchanged("albumentations:ToGray", [0, 1], _sample(COLOURED)) == ""
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 OWN = """import numpy as np

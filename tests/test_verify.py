@@ -14,7 +14,8 @@ from tampering import events_of, only, reseal, where
 from typer.testing import CliRunner
 
 from data.errors import UserError
-from run_search import BAD_INPUT, DIFFERENT, DONE, app
+from run_search import app
+from search.commands.command_line import BAD_INPUT, DIFFERENT, DONE
 from search.driver.run_reading import open_run
 from search.experiment.answers import Predictions
 from search.journal.journal_file import encode

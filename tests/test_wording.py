@@ -153,8 +153,8 @@ def test_a_label_is_shortened_at_whole_settings(limit: int) -> None:
     text = settings_text(DRAWN, 2048, limit)
     whole = settings_text(DRAWN, 2048).split(", ")
     kept, _, rest = text.partition(" and ")
-    assert len(text) <= limit or text == "5 settings"
-    if text != "5 settings":
+    assert len(text) <= limit or text == "5 augmentations"
+    if text != "5 augmentations":
         assert kept.split(", ") == whole[: len(kept.split(", "))]
         assert rest in ("", f"{5 - len(kept.split(', '))} more")
 

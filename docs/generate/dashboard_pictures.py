@@ -26,7 +26,7 @@ PORT = 5099
 WIDTH, HEIGHT = 1320, 760  # pixels of the window
 HEIGHTS = {"mlflow-charts": 1900, "mlflow-experiment": 640}  # where it is another
 SHOWN_WIDTH = 1000  # pixels of the picture that is kept
-COLOURS = 128
+COLOURS = 256
 SECONDS = 120
 
 
@@ -139,7 +139,7 @@ def _smaller(picture: bytes) -> bytes:
     with Image.open(io.BytesIO(picture)) as opened:
         image = opened.convert("RGB")
     image.thumbnail((SHOWN_WIDTH, 4 * SHOWN_WIDTH), Image.Resampling.LANCZOS)
-    few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
     few.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

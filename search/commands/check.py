@@ -4,26 +4,29 @@ smallest effect it can see.
 The speed is measured on this machine with a few dozen of the images; nothing is trained.
 """
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION, Dataset
 from data.groups import effective_size
-from data.likeness import look_grouped
 from data.messages import plural
+from data.near_duplicates import look_grouped
 from data.own_code import given
-from search.commands.frozen_cost import images_per_second, images_through, num_features
-from search.commands.head_cost import seconds_a_head
-from search.commands.network_cost import NetworkCost, network_cost, num_pooled
+from search.commands.costs import (
+    NetworkCost,
+    busy_lines,
+    images_through,
+    measured_speeds,
+    network_cost,
+    num_pooled,
+    seconds_a_head,
+)
 from search.driver.code_files import code_of
-from search.driver.cut_short import cut_at_first, cut_by_plan
 from search.driver.looking import looks_declared
+from search.driver.plan_checks import cut_at_first, cut_by_plan
 from search.driver.prepare import (
     Prepared,
-    available_cores,
     check_model,
     prepare,
     require_runnable,
@@ -43,22 +46,28 @@ from search.journal.events import DatasetSummary
 from search.journal.run_dir import JOURNAL
 from search.journal.state import replay
 from search.report.time_left import seconds_of
+from search.report.wording import tried_text
 from search.verification.consistency import JournaledAnswers
 
 # Beside training: to start, compile, write the page and the model; and for each trial. Of searches
 # of 8 and 16 trials on two cores, 20 and 28 s of each.
 SEARCH_SECONDS, TRIAL_SECONDS = 12.0, 1.0
+Measured = tuple[dict[str, float], Spread | None]  # metrics of no augmentation, and their spread
 
 
 class SearchPlan(Frozen):
     """What `check` prints. Images are forward passes through the backbone; images_per_second is of
     the search phase, rates of each precision that a phase computes in; seconds are an estimate.
+    trials are of so many settings, controls of so many control_settings: what is promoted is
+    trained again.
     later_trials: on average, within later_range (fewest, most)."""
 
     name: str
     dataset: DatasetSummary
     controls: int
+    control_settings: int
     trials: int
+    settings: int
     later_trials: int
     later_range: tuple[int, int]  # fewest and most; which are alike is not known before
     heads_a_trial: int
@@ -75,6 +84,10 @@ class SearchPlan(Frozen):
     network: NetworkCost | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def tried(self) -> str:
+        return tried_text(self.trials, self.settings)
+
 
 def make_plan(config: ExperimentConfig) -> SearchPlan:
     """Checks the config and the images, measures the backbone's speed, and counts. Raises
@@ -86,34 +99,33 @@ def make_plan(config: ExperimentConfig) -> SearchPlan:
 
 
 def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
-    prepared = prepare(config, resources)
+    prepared, run_dir = prepare(config, resources), resources.views_dir.parent
     check_model(prepared)
     warned = (*unchanged_lines(prepared), *saving_lines(prepared))
     network, work = network_cost(prepared), workload(config, prepared.precision)
-    images = images_through(prepared, work.phases.values())
-    if network is not None:
-        images = {prepared.precision: network.images}
-    if network is not None and prepared.space.mode == "fit":
-        speeds = {prepared.precision: network.images_per_second}
-    else:
-        speeds = {each: images_per_second(prepared, each, resources) for each in images}
+    images = images_through(prepared, work, network)
+    speeds = measured_speeds(prepared, images, network, resources)
     num_later = round(sum(phase.trials for phase in work.later))
     heads = config.evaluation.folds * config.evaluation.seeds
     fits = heads_trained(config, work.phases)
-    advice = _advice(prepared, resources)
+    baseline = _earlier_baseline(prepared, run_dir)
+    measured = _measured(prepared, run_dir, baseline)
+    advice = _advice(prepared, measured)
     amounts = {"search": 1.0, "trials": sum(phase.trials for phase in work.phases.values())}
     amounts.update((name, amount) for name, amount in images.items())
     rates = {"search": SEARCH_SECONDS, "trials": TRIAL_SECONDS}
     rates.update((name, 1 / speed) for name, speed in speeds.items())
     if network is None:
         amounts["heads"] = fits
-        rates["heads"] = seconds_a_head(prepared, num_features(prepared, resources), resources)
+        rates["heads"] = seconds_a_head(prepared, resources)
     trained = network.seconds if network else 0.0
     return SearchPlan(
         name=config.name,
         dataset=prepared.summary,
         controls=round(work.phases["controls"].trials),
+        control_settings=len(controls_of(config)),
         trials=prepared.num_trials,
+        settings=prepared.num_settings,
         later_trials=num_later,
         later_range=trained_later(config),
         heads_a_trial=heads,
@@ -129,21 +141,14 @@ def _plan(config: ExperimentConfig, resources: Resources) -> SearchPlan:
         remarks=(
             *warned,
             *prepared.space.remarks(),
-            *_told_by(prepared, resources.views_dir.parent),
-            *_cut_short(prepared, resources),
+            *([f"{TOLD_BY} {run_dir} has measured already"] if measured else []),
+            *_cut_short(prepared, baseline),
             *prepared.choice.lines(),
             *look_grouped(prepared.dataset),
-            *_busy(),
+            *busy_lines(),
             *_looks(config),
         ),
     )
-
-
-def _told_by(prepared: Prepared, run_dir: Path) -> list[str]:
-    """Where the plan is not only of this file: the same file in another place has another one."""
-    if _measured(prepared, run_dir) is None:
-        return []
-    return [f"the effect that can be found is told by what {run_dir} has measured already"]
 
 
 def _looks(config: ExperimentConfig) -> list[str]:
@@ -154,8 +159,7 @@ def _looks(config: ExperimentConfig) -> list[str]:
     return [f"looks after {counts} and at most {last} trainings; fewer are trained where one tells"]
 
 
-def _cut_short(prepared: Prepared, resources: Resources) -> tuple[str, ...]:
-    baseline = _earlier_baseline(prepared, resources.views_dir.parent)
+def _cut_short(prepared: Prepared, baseline: TrialRecord | None) -> tuple[str, ...]:
     seen = cut_at_first(baseline) if baseline else None
     return (*cut_by_plan(prepared.space), *([seen] if seen else []))
 
@@ -164,16 +168,18 @@ DETECTABLE = (
     "(planned, of one whole setting; what the page calls detectable is measured, of the "
     "augmentation known least, and often larger)"
 )
+# Where the plan is not only of this file: the same file in another place has another one.
+TOLD_BY = "the effect that can be found is told by what"
 TYPICAL_ACCURACY = 0.85  # before any run; the power depends on it only through sqrt(p (1 - p))
 
 
-def _advice(prepared: Prepared, resources: Resources) -> Advice:
+def _advice(prepared: Prepared, measured: Measured | None) -> Advice:
     """From the spread that an earlier sitting's no-augmentation trial measured; before any, from
     the number of images."""
     evaluation = prepared.config.evaluation
     splits = np.asarray(prepared.dataset.splits)
     objective, labels = evaluation.objective, np.asarray(prepared.dataset.labels)
-    metrics, spread = _measured(prepared, resources.views_dir.parent) or ({}, None)
+    metrics, spread = measured or ({}, None)
     scored = labels[
         np.isin(splits, (VALIDATION,) if evaluation.folds == 1 else (TRAIN, VALIDATION))
     ]
@@ -209,8 +215,7 @@ def _room(metrics: dict[str, float], objective: Objective) -> float | None:
     return record.sign * (record.best - metrics[objective])
 
 
-def _measured(prepared: Prepared, run_dir: Path) -> tuple[dict[str, float], Spread | None] | None:
-    baseline = _earlier_baseline(prepared, run_dir)
+def _measured(prepared: Prepared, run_dir: Path, baseline: TrialRecord | None) -> Measured | None:
     if baseline is None or baseline.result is None or baseline.predictions_file is None:
         return None
     predictions = JournaledAnswers(run_dir, prepared.dataset).take(baseline)
@@ -230,16 +235,6 @@ def _earlier_baseline(prepared: Prepared, run_dir: Path) -> TrialRecord | None:
     return state.baseline() if same else None
 
 
-def _busy() -> Iterator[str]:
-    """Whether others keep this machine from the speed that it has when idle."""
-    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
-    if load > 1.5 * cores:
-        yield (
-            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
-            "was measured so, and an idle machine needs less time"
-        )
-
-
 def describe_plan(plan: SearchPlan) -> str:
     """The plan for people, in a dozen lines."""
     counts = ", ".join(
@@ -251,8 +246,8 @@ def describe_plan(plan: SearchPlan) -> str:
         [
             f"{plan.name}: {len(plan.dataset.class_names)} classes, {counts} images, {size} x "
             f"{size} pixels",
-            f"  controls      {plan.controls}",
-            f"  trials        {plan.trials}{grid}",
+            f"  controls      {tried_text(plan.controls, plan.control_settings)}",
+            f"  search        {plan.tried}{grid}",
             f"  afterwards    {_later(plan)} of confirmation, ablation and test",
             f"  heads         {plan.heads_a_trial} per trial",
             f"  images        {plan.images:,} through the backbone, at {_speed(plan)} here",

@@ -21,6 +21,7 @@ from search.experiment.answers import Predictions, Truth
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, Frozen, TrialRecord
 from search.features.process_cache import dataset_of
+from search.report.wording import label_text
 from search.verification.consistency import JournaledAnswers
 from search.verification.reopening import scratch_resources
 
@@ -147,7 +148,7 @@ def _pair(what: str, tested: list[Answered], truth: Truth) -> ComparedPair:
     labels, true = truth.labels, truth.labels[first.images]
     return ComparedPair(
         what=what,
-        labels=(tested[0][0].label, tested[1][0].label),
+        labels=(label_text(tested[0][0]), label_text(tested[1][0])),
         accuracy=(
             float((first.predicted == true).mean()),
             float((second.predicted == true).mean()),

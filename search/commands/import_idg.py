@@ -20,7 +20,7 @@ from data.value_forms import is_number
 from search.commands.idg_arguments import CALLED, FRACTIONS, generator_calls, what_differs
 from search.driver.experiment_file import parse_config
 from search.experiment.yaml_file import in_a_row
-from search.journal.targets import FileKind, need_target
+from search.journal.run_dir import FileKind, need_target
 
 PARTS = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the strength written: around it, and down to nothing
 EXPERIMENT_FILE = FileKind("an experiment file", (".yaml", ".yml"))

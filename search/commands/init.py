@@ -8,7 +8,7 @@ How the images are found is `init_source`, what may be chosen `init_choices`; wh
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from data.messages import escaped
 from search.commands.check import SearchPlan, describe_plan, make_plan
 from search.commands.import_idg import EXPERIMENT_FILE, named_from
 from search.commands.init_choices import (
+    TRIALS,
     Chosen,
     Shapes,
     image_size,
@@ -35,7 +36,7 @@ from search.execution.engine import default_cache_dir
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.yaml_file import as_yaml, in_a_row, parse_yaml
-from search.journal.targets import need_target
+from search.journal.run_dir import need_target
 
 FIRST_SEED = 42
 COMMENT_AT = 52  # the column where reasons begin, if there is room
@@ -70,7 +71,8 @@ class NewExperiment:
     @property
     def text(self) -> str:
         rows = [
-            f"  {each.key}: {_written(each.value)}".ljust(58) + each.why for each in self.chosen
+            f"  {each.key}: {_written(each.value)}".ljust(57) + "  " + each.why
+            for each in self.chosen
         ]
         return "\n".join(
             [f"{escaped(str(self.path))}, which chose", *rows, describe_plan(self.plan)]
@@ -111,6 +113,7 @@ def make_experiment(asked: Asked, say: Callable[[str], None]) -> NewExperiment:
     fixed = [*first, *images, *searched(shapes), *network(shapes)]
     ladder = [[*fixed, *plan_of(rung, shapes, dataset)] for rung in plans(shapes)]
     chosen, plan = _richest_that_fits(ladder, asked.minutes, out)
+    chosen = [_with_count(each, plan) for each in chosen]
     _refuse_existing(out, asked.force)
     about = (
         f"Written by `run_search.py init`; takes about {plan.seconds / 60:.1f} of the "
@@ -163,6 +166,11 @@ def _richest_that_fits(
             f"{needed} here: allow --minutes {needed} or more, or give fewer images"
         )
     return found
+
+
+def _with_count(chosen: Chosen, plan: SearchPlan) -> Chosen:
+    """The number of trials with what comes of it, in the words of `check`, `run` and the page."""
+    return replace(chosen, why=f"{plan.tried}: {chosen.why}") if chosen.key == TRIALS else chosen
 
 
 def _parsed(chosen: Sequence[Chosen], out: Path) -> ExperimentConfig:

@@ -20,11 +20,11 @@ from data.settings import DatasetConfig
 MOST_LOOKED_AT = 200  # pictures whose size is read; they are spread over the whole data set
 TINY = 40  # pixels a side; below it a network that learnt from photographs sees next to nothing
 LEAST_FROZEN = 64
-NATIVE = 224  # what the backbone learnt at
-USUAL_SIZE = 150
+NATIVE, USUAL_SIZE = 224, 150  # the backbone learnt at the first
 FEW, FEW_VALIDATION = 1000, 300
 ONE_WAY, BOTH_WAYS, SQUARE = 0.9, 0.1, 1.1
 ENOUGH_VIEWS = 16
+TRIALS = "search.trials"
 SIDEWAYS = {UPRIGHT[orientation] for orientation in (5, 6, 7, 8)}
 
 
@@ -201,7 +201,7 @@ def plan_of(rung: PlanStep, shapes: Shapes, dataset: Dataset) -> list[Chosen]:
     ablation = "each alone, and taken out of the best" if rung.ablation else "no time for it"
     return [
         *(_epochs(rung) if shapes.is_tiny else _views(rung)),
-        Chosen("search.trials", rung.trials, "settings tried: as many as the time allows"),
+        Chosen(TRIALS, rung.trials, "as many as the time allows"),
         _folds(rung, shapes.is_tiny, dataset),
         Chosen("evaluation.seeds", seeds, many),
         Chosen("evaluation.confirm", confirm, "the best are trained again on fresh folds"),

@@ -102,8 +102,8 @@ def _hear_no_more() -> None:
 
 
 @contextmanager
-def stop_signals(status: int = STOPPED, as_json: bool = False) -> Iterator[threading.Event]:
-    """The event that the first signal sets; the second exits with `status` at once, so that of the
+def stop_signals(as_json: bool = False) -> Iterator[threading.Event]:
+    """The event that the first signal sets; the second exits with STOPPED at once, so that of the
     JSON there is the word alone. Either can be resumed.
 
     The handlers before are put back at the end, but not where it was asked to stop: the process is
@@ -119,7 +119,7 @@ def stop_signals(status: int = STOPPED, as_json: bool = False) -> Iterator[threa
             stop.set()
             terminal.say(STOPPING)
         elif not is_closed:  # which the system says, and the shell again
-            terminal.end(status, as_json)
+            terminal.end(STOPPED, as_json)
 
     put_back = _have_heard(hear, lambda *_: None)
     try:

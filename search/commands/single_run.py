@@ -1,6 +1,6 @@
 """What the commands `export`, `preview`, `report`, `sync` and `verify` do with an experiment or a
 run directory; bundles are verified here too. Each is one function; how it is called and what is
-printed is `run_search.py`'s."""
+printed is `search_commands`'s."""
 
 import os
 import shlex
@@ -18,19 +18,18 @@ from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
 from data.secrets import SECRET_VARIABLES, kind_of, shown_uri
 from search.driver.code_files import check_code, code_of
-from search.driver.ending import cut_off
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
+from search.driver.sitting import cut_off
 from search.driver.winner import stored_winner, why_no_model
 from search.experiment.config import ExperimentConfig
 from search.experiment.seeds import derive_seed
 from search.experiment.settings import MIXING
 from search.export.exporters import EXPORTERS, Exported, Policy, write
 from search.journal.lock import RunLock, is_nobody_at
-from search.journal.run_dir import JOURNAL
+from search.journal.run_dir import JOURNAL, FileKind, first_bytes, need_target
 from search.journal.state import SearchState
-from search.journal.targets import FileKind, first_bytes, need_target
 from search.report.contact_sheet import says_it_is_of
 from search.report.preview import PREVIEW_MARK, preview_sheet
 from search.report.summary import winner_of
@@ -39,8 +38,11 @@ from search.tracking.sender import TrackingStatus
 from search.tracking.tracker import Tracker
 from search.verification.class_table import class_csv
 from search.verification.grading import Extent, Grade, Grades, OnStep, grade, grade_many
-from search.verification.verification_text import describe_grade, describe_grades
-from search.verification.verification_text import describe_verification as describe_verification
+from search.verification.verification_text import (
+    describe_grade,
+    describe_grades,
+    describe_verification,
+)
 from search.verification.verify import Verification, verify
 
 # A marked PNG, and no other picture: those may be a student's.

@@ -93,6 +93,12 @@ def num_trials(config: ExperimentConfig, space: Space) -> int:
     return algorithm_of(config).most_trials(config, space)
 
 
+def num_settings(config: ExperimentConfig, space: Space) -> int:
+    """How many settings those trials are of: one that is promoted is trained again."""
+    begun = [each.size for each in rounds_of(config) if each.below == 0]
+    return sum(begun) if begun else num_trials(config, space)
+
+
 def rounds_of(config: ExperimentConfig) -> tuple[Round, ...]:
     """What an algorithm asks for at each budget, in order; empty where there is but one budget."""
     return algorithm_of(config).rounds(config)

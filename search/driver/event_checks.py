@@ -1,31 +1,70 @@
-"""Whether the events of a journal are those of one search: in order, speaking of trials that were
-asked and of names that exist, and saying the same wherever the journal says a thing twice. Each
-event's own types were checked before (`run_reading`).
-"""
+"""Whether the events of a journal are those of one search: they follow one another as a search
+writes them, one sitting after the other (opened or resumed, prepared, its phases in order, and an
+end, which may come at any moment), speak of trials that were asked and of names that exist, and say
+the same wherever the journal says a thing twice. Each event's own types were checked before
+(`run_reading`)."""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from data.dataset import SPLIT_NAMES
 from data.errors import UserError
 from data.messages import escaped
-from search.driver.conclusion_checks import check_evidence, check_leak, check_test
-from search.driver.experiment_file import parse_config
-from search.driver.order_checks import SittingOrder
-from search.driver.prepare import backbones_of
-from search.driver.search_so_far import LARGEST_COUNT, MOST_SCORED, SearchSoFar, need
-from search.driver.trial_checks import check_asked, check_retried, check_told, spelled
-from search.experiment.config import ExperimentConfig, by_place, may_change
-from search.experiment.config_changes import changed, differences
-from search.experiment.precisions import PRECISIONS
-from search.journal.events import LATEST, Opened, Resumed
+from search.driver.search_checks import (
+    check_evidence,
+    check_leak,
+    check_opened,
+    check_resumed,
+    check_test,
+)
+from search.driver.shared_checks import SearchSoFar, need
+from search.driver.trial_checks import check_asked, check_retried, check_told
+from search.experiment.trial import Kind, TrialRecord
 from search.journal.journal_file import Event, JournalError
-from search.journal.state import place_of, replay
+from search.journal.state import place_of
 
-MOST_CONFIG_BYTES = 1 << 17
-MOST_CLASSES = 10_000
+PREPARE = "prepare"
+PHASE_OF_KIND: dict[Kind, str] = {
+    "control": "controls",
+    "trial": "search",
+    "confirm": "confirm",
+    "ablation": "confirm",
+    "test": "test",
+    "leak": "leak",
+}
+ORDER = tuple(dict.fromkeys(PHASE_OF_KIND.values()))  # of phases
+PHASE_OF_EVENT = {"cut": "search", "test": "test", "leak": "leak"}
+WITH_EVIDENCE = ("search", "confirm")
+CLOSING = ("stopped", "resumed")  # resumed: the sitting before was killed
+CLOSING_OR_PHASE = ("phase", *CLOSING)
+UNDER_WAY = ("asked", "told", "cut", "evidence", "test", "leak", "phase", *CLOSING)
+# What may come after each type; the first event has nothing before it.
+NEXT: dict[str, tuple[str, ...]] = {
+    "": ("opened",),
+    "opened": CLOSING_OR_PHASE,
+    "resumed": ("retried", *CLOSING_OR_PHASE),
+    "retried": CLOSING_OR_PHASE,
+    "asked": UNDER_WAY,
+    "told": UNDER_WAY,
+    "cut": UNDER_WAY,
+    "evidence": UNDER_WAY,
+    "test": CLOSING_OR_PHASE,
+    "leak": CLOSING_OR_PHASE,
+    "phase": ("finished", *UNDER_WAY),
+    "stopped": ("resumed",),
+    "finished": ("shown", "resumed"),
+    "shown": ("shown", "resumed"),
+}
+_CHECKS: dict[str, Callable[[SearchSoFar, Event], None]] = {
+    "opened": check_opened,
+    "asked": check_asked,
+    "told": check_told,
+    "evidence": check_evidence,
+    "test": check_test,
+    "leak": check_leak,
+    "resumed": check_resumed,
+    "retried": check_retried,
+}
 
 
 def check_events(events: Sequence[Event], most_of_type: Mapping[str, int]) -> None:
@@ -72,105 +111,54 @@ def _check_repeats(events: Sequence[Event]) -> None:
         is_over = kind == "finished" or (is_over and kind == "shown")
 
 
-def _check_opened(so_far: SearchSoFar, event: Event) -> None:
-    opened = replay([event]).opened
-    assert opened is not None
-    need(
-        len(json.dumps(opened.config)) <= MOST_CONFIG_BYTES,
-        f"its config has more than {MOST_CONFIG_BYTES} bytes",
-    )
-    so_far.opened, so_far.config = opened, parse_config(opened.config, "the journaled config")
-    so_far.space, so_far.backbones = so_far.config.space, backbones_of(so_far.config)
-    need(
-        opened.config_hash == so_far.config.hash,
-        f"config_hash is {opened.config_hash!r}, and {so_far.config.hash!r} is its config's, which "
-        "was changed or written by another version",
-    )
-    other = ", ".join(differences(opened.config, so_far.config.filled))[:80]
-    need(not other, f"its config is not spelled as a search spells it: {other}")
-    need(
-        opened.name == so_far.config.name,
-        f"name is {opened.name!r}, and {so_far.config.name!r} in its config",
-    )
-    fixed = so_far.space.fixed_by_name
-    need(
-        spelled(opened.space) == spelled(so_far.space.as_json()), "space is not that of its config"
-    )
-    strange = [
-        name
-        for name, value in opened.fixed.items()
-        if name not in fixed or spelled(value) != spelled(fixed[name])
-    ]
-    need(not strange, f"fixed is not that of its config: {', '.join(strange[:3])}")
-    _check_summary(opened, so_far.config)
-    _check_environment(opened.environment)
+class SittingOrder:
+    """Where the events have come to. at: the place in `ORDER` of the phase under way or ended last
+    in this sitting; closed: of the one ended last. Before the first, -1."""
+
+    def __init__(self) -> None:
+        self._before, self._at, self._closed = "", -1, -1
+
+    def check(self, event: Event, so_far: SearchSoFar) -> None:
+        """Raises UserError where no search writes the event after those before it. so_far: of what
+        was said by then, in this event too."""
+        kind, before = event["type"], self._before
+        after = f"after `{before}`" if before else "at the beginning"
+        need(kind in NEXT[before], f"no search writes it {after}")
+        if before == "evidence" and not so_far.config.search.looks:  # which come in between
+            need(kind in CLOSING_OR_PHASE, f"no search writes it {after}")
+        if kind in ("opened", "resumed"):
+            self._at = self._closed = -1
+        elif kind == "phase":
+            self._check_phase(event["phase"])
+        elif kind == "evidence":
+            self._need_open(WITH_EVIDENCE[-1])
+        elif kind in ("asked", "told", *PHASE_OF_EVENT):
+            self._enter(_phase_of(event, so_far.records))
+        self._before = kind
+
+    def _enter(self, phase: str) -> None:
+        self._need_open(phase)
+        self._at = ORDER.index(phase)
+
+    def _need_open(self, phase: str) -> None:
+        is_open = self._closed < ORDER.index(phase) >= self._at
+        need(is_open, f"it is of the phase {phase}, which was over by then")
+
+    def _check_phase(self, name: str) -> None:
+        """A phase in which nothing happened is not written down."""
+        begins = self._before in ("opened", "resumed", "retried")
+        need(begins == (name == PREPARE), f"the phase {name[:40]} does not end here")
+        if not begins:
+            due = WITH_EVIDENCE if self._before == "evidence" else ORDER[self._at : self._at + 1]
+            need(
+                self._before != "phase" and name in due, f"the phase {name[:40]} does not end here"
+            )
+            self._enter(name)
+            self._closed = self._at
 
 
-def _check_summary(opened: Opened, config: ExperimentConfig) -> None:
-    summary = opened.dataset
-    num_classes = len(summary.class_names)
-    need(
-        0 <= opened.earlier_looks <= LARGEST_COUNT and 0 <= opened.started_at <= LATEST,
-        "started_at or earlier_looks is no such number",
-    )
-    need(
-        1 <= num_classes <= MOST_CLASSES and len(set(summary.class_names)) == num_classes,
-        "class_names are not names of classes",
-    )
-    need(set(summary.counts) == set(SPLIT_NAMES), f"counts are not of {', '.join(SPLIT_NAMES)}")
-    counts = [count for split in summary.counts.values() for count in split]
-    need(
-        all(len(split) == num_classes for split in summary.counts.values()),
-        "counts are not one per class",
-    )
-    need(min(counts) >= 0 and 0 < sum(counts) <= MOST_SCORED, "counts are not numbers of images")
-    need(summary.image_size == config.dataset.image_size, "image_size is not that of its config")
-
-
-def _check_environment(environment: dict[str, Any]) -> None:
-    for name in ("packages", "weights"):
-        table = environment.get(name, {})
-        need(
-            isinstance(table, dict) and all(isinstance(each, str) for each in table.values()),
-            f"environment.{name} is no table of texts",
-        )
-    allowed = tuple(PRECISIONS)
-    need(
-        environment.get("precision", allowed[0]) in allowed,
-        f"environment.precision; allowed: {', '.join(allowed)}",
-    )
-
-
-def _check_resumed(so_far: SearchSoFar, event: Event) -> None:
-    """What a later sitting changed is of what may change, and gives a config again."""
-    resumed = Resumed.model_validate(event)
-    barred = [key for key in resumed.changed if not may_change(key)]
-    need(not barred, f"it changes {', '.join(barred[:3])}, which makes another search")
-    if not resumed.changed:
-        need(not resumed.config_hash, "it has a config_hash, and changes nothing")
-        return
-    for key, (then, now) in resumed.changed.items():
-        before = dict(by_place(so_far.config.filled)).get(key)
-        need(
-            spelled(then) == spelled(before),
-            f"{key} is said to have been {spelled(then)[:60]}, and was {spelled(before)[:60]}",
-        )
-        need(spelled(then) != spelled(now), f"{key} is said to have changed, and has not")
-    config = changed(so_far.config.filled, resumed.changed)
-    so_far.config = parse_config(config, "the config as it was changed")
-    need(
-        so_far.config.hash == resumed.config_hash,
-        "config_hash is not that of the config as changed",
-    )
-
-
-_CHECKS: dict[str, Callable[[SearchSoFar, Event], None]] = {
-    "opened": _check_opened,
-    "asked": check_asked,
-    "told": check_told,
-    "evidence": check_evidence,
-    "test": check_test,
-    "leak": check_leak,
-    "resumed": _check_resumed,
-    "retried": check_retried,
-}
+def _phase_of(event: Event, records: Sequence[TrialRecord]) -> str:
+    if event["type"] in PHASE_OF_EVENT:
+        return PHASE_OF_EVENT[event["type"]]
+    number = event["trial"] if event["type"] == "told" else event["record"]["trial"]
+    return PHASE_OF_KIND[records[number].kind]

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.likeness import look_grouped
+from data.near_duplicates import look_grouped
 from data.own_code import live_hint
 from search.driver.algorithms import budget_ladder
-from search.driver.cut_short import cut_by_plan
-from search.driver.ending import cut_off
 from search.driver.environment import describe_environment
 from search.driver.experiment_file import parse_config
 from search.driver.ledger import Stopped
+from search.driver.plan_checks import cut_by_plan
 from search.driver.prepare import (
     Heard,
     Prepared,
@@ -32,6 +31,7 @@ from search.driver.prepare import (
 from search.driver.publishing import write_outputs
 from search.driver.retries import given_up, lifts_cut, what_to_retry, why_again
 from search.driver.run_reading import read_journal
+from search.driver.sitting import cut_off
 from search.driver.unchanged import unchanged_lines
 from search.experiment.config import CODE, ExperimentConfig, may_change
 from search.experiment.config_changes import Changes, differences
@@ -40,6 +40,7 @@ from search.journal.events import Opened
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous
 from search.journal.state import EventLog, SearchState
+from search.report.wording import label_text, tried_text
 from search.training.modes import mode_of
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def open_search(
     log.append("phase", phase="prepare", seconds=round(time.monotonic() - start, 3))
     write_outputs(log.state, run_dir, with_report=False)
     if not log.state.records:
-        progress.doing("ready; the first trial takes longest, as all is loaded and compiled in it")
+        progress.doing("ready; the first trial takes longest: all is compiled in it")
     return prepared
 
 
@@ -159,8 +160,9 @@ def _rungs(prepared: Prepared) -> list[str]:
     unit = mode_of(prepared.space.corners()[0].training).budget
     rungs = " and ".join(filter(None, [", ".join(map(str, ladder[:-1])), str(ladder[-1])]))
     return [
-        f"search.trials is {asked}, on rungs of {rungs} {unit}: at most {prepared.num_trials} "
-        "trials, since what is promoted is trained again"
+        f"search.trials is {asked}, on rungs of {rungs} {unit}: at most "
+        f"{tried_text(prepared.num_trials, prepared.num_settings)}, since what is promoted is "
+        "trained again"
     ]
 
 
@@ -241,7 +243,7 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
     lines += given_up(log.state)
     if retried := what_to_retry(log.state, run_dir, more_time):
         again = [record for record in log.state.records if record.trial in retried.trials]
-        lines += [f"trying trial {r.trial} ({r.label}) again: {why_again(r)}" for r in again]
+        lines += [f"trying trial {r.trial} ({label_text(r)}) again: {why_again(r)}" for r in again]
         log.append("retried", **retried.model_dump(mode="json", exclude={"time"}))
     return lines
 

@@ -18,6 +18,7 @@ from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.space import Space
 from search.experiment.trial import Settings, TrialRecord, TrialSpec, setting_key
+from search.report.wording import label_text
 from search.training.modes import Views, budget_of, mode_of
 
 STREAK = 5  # trials in a row that fail for one cause: the next would too
@@ -208,7 +209,9 @@ def run_test(context: Context, known: Knowledge) -> Knowledge:
         finals[answer.label] = _ask_final(context, answer.label, settings, number)
     for label, number in finals.items():
         against = finals[NONE] if label != NONE else None
-        context.tell_needed(number, against, f"the final model ({label})")
+        context.tell_needed(
+            number, against, f"the final model ({label_text(ledger.record(number))})"
+        )
     return replace(known, finals=finals)
 
 

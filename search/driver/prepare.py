@@ -17,7 +17,7 @@ from data.dataset import SPLIT_NAMES, TEST, Dataset
 from data.errors import UserError
 from data.own_code import Code
 from data.own_code_watch import watched
-from search.driver.algorithms import algorithm_of, build_oracle, num_trials
+from search.driver.algorithms import algorithm_of, build_oracle, num_settings, num_trials
 from search.driver.code_files import check_code
 from search.driver.plan_checks import check_answers, check_folds
 from search.driver.specs import SpecFactory
@@ -64,6 +64,10 @@ class Prepared:
     @property
     def num_trials(self) -> int:
         return num_trials(self.config, self.space)
+
+    @property
+    def num_settings(self) -> int:
+        return num_settings(self.config, self.space)
 
     @property
     def is_confirmed(self) -> bool:

@@ -11,6 +11,7 @@ from search.journal.events import Retried
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import read_predictions
 from search.journal.state import SearchState
+from search.report.wording import label_text
 
 # how often a failed trial is tried again while the values that may change stay as they are
 MOST_TRIES = 3
@@ -62,10 +63,10 @@ def why_again(record: TrialRecord) -> str:
 def given_up(state: SearchState) -> list[str]:
     """A line for each failed trial that is not tried any more."""
     return [
-        f"trial {r.trial} ({r.label}) failed {plural(state.tries[r.trial] + 1, 'time')} and is not "
-        f"tried again as things are: {r.result.error if r.result else ''}. Change what it fails of "
-        "in the section execution (trial_timeout_minutes, workers, threads, retries, ...), and it "
-        "is"
+        f"trial {r.trial} ({label_text(r)}) failed {plural(state.tries[r.trial] + 1, 'time')} and "
+        f"is not tried again as things are: {r.result.error if r.result else ''}. Change what it "
+        "fails of in the section execution (trial_timeout_minutes, workers, threads, retries, "
+        "...), and it is"
         for r in failures(state)
         if state.tries.get(r.trial, 0) >= MOST_TRIES
     ]

@@ -1,10 +1,10 @@
 """A whole search on one screen: opened, its phases in order (`PHASES`), closed.
 
 `run_search` is the door for the command line and for Python. A sitting ends in one of the ways that
-`ending` tells apart and writes down; run again, the search goes on from its journal and trains only
-what was not told. How phases run is `running`; what each asks for `phases`, `search_phase` and
-`confirmation`; what its answers mean `conclusions`; how trials are asked and told `ledger`; files
-and MLflow are `publishing`'s.
+`sitting` tells apart and writes down; run again, the search goes on from its journal and trains
+only what was not told. How phases run is in `sitting` too; what each asks for `phases`,
+`search_phase` and `confirmation`; what its answers mean `conclusions`; how trials are asked and
+told `ledger`; files and MLflow are `publishing`'s.
 """
 
 import threading
@@ -23,18 +23,17 @@ from data.transforms import imported_first
 from search.driver.code_files import code_of
 from search.driver.conclusions import after_confirmation, after_search, after_test
 from search.driver.confirmation import run_confirmation
-from search.driver.cut_short import cut_at_first
-from search.driver.ending import SittingOutcome, ended
 from search.driver.experiment_file import ExperimentLike, load_config
 from search.driver.leak import after_leak, run_leak
 from search.driver.ledger import Ledger, Listener, OnTold, Stopped, Surroundings
 from search.driver.opening import check_resumable, continued, open_search
 from search.driver.phases import Context, run_controls, run_test
+from search.driver.plan_checks import cut_at_first
 from search.driver.prepare import Prepared, require_runnable, resources_of
 from search.driver.publishing import Publisher, Showing
 from search.driver.retries import lost_answers
-from search.driver.running import SearchPhase, run_phases
 from search.driver.search_phase import run_trials
+from search.driver.sitting import SearchPhase, SittingOutcome, ended, run_phases
 from search.driver.winner import build_winner, stored_winner
 from search.driver.workload import Deadline, out_of_time, workload
 from search.execution.engine import Engine, EngineOptions

@@ -2,20 +2,18 @@
 
 import json
 
-from search.driver.range_checks import (
-    check_difference,
-    check_ranges,
-    check_result_ranges,
-    need_range,
-)
-from search.driver.search_so_far import (
+from search.driver.shared_checks import (
     LARGEST_COUNT,
     METRICS,
     MOST_LABEL,
     MOST_SCORED,
     SearchSoFar,
+    check_difference,
+    check_ranges,
+    check_result_ranges,
     need,
     need_augmentation,
+    need_range,
     need_value,
 )
 from search.experiment.trial import TrialRecord, TrialResult

@@ -59,7 +59,8 @@ class CurvePoint(Frozen):
 
 
 class StrengthRange(Frozen):
-    """The strengths not shown to be worse than the best, in the order of their strength.
+    """The strengths not shown to be worse than the best, in the order of their strength. The one
+    that changes nothing is left out where some strength HELPS, and only there.
 
     at_edge: the best is the strongest that was searched, and it HELPS: a wider range may show
     better.

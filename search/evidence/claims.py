@@ -156,7 +156,7 @@ def _augmentation(
     curves = declared.curves(axis)
     alone = [table.of(point, curves[0][0]) for point in curves[0]]
     beside = [table.of(point, curve[0]) for curve in curves[1:] for point in curve]
-    at, last = _judged_at(alone, found), len(axis.values) - 1
+    at, last, within = _judged_at(alone, found), len(axis.values) - 1, _within(alone, found)
     at_edge = axis.places is not None and found.best == last and alone[last].ci[0] > 0
     return AugmentationClaims(
         name=axis.name,
@@ -164,7 +164,7 @@ def _augmentation(
         alone=alone[at],
         with_recommended=beside[at] if beside else None,
         strengths=StrengthRange(
-            first=axis.values[found.first], last=axis.values[found.last], at_edge=at_edge
+            first=axis.values[min(within)], last=axis.values[max(within)], at_edge=at_edge
         ),
         curve=_curve(axis, alone),
         curve_beside=_curve(axis, beside),
@@ -181,6 +181,14 @@ def _judged_at(curve: list[Estimate], found: Strengths) -> int:
         return min(near, default=max(helping, key=lambda index: curve[index].effect))
     hurting = [index for index, each in enumerate(curve) if each.ci[1] < 0]
     return min(hurting, default=found.sensible or len(curve) - 1)
+
+
+def _within(curve: list[Estimate], found: Strengths) -> list[int]:
+    """The strengths not shown to be worse than the best, as the verdicts have it: to change nothing
+    is one of them unless some strength HELPS, and none that HURTS is."""
+    helps = any(each.ci[0] > 0 for each in curve)
+    near = range(max(found.first, 1), found.last + 1)
+    return [*([] if helps else [0]), *(index for index in near if curve[index].ci[1] >= 0)]
 
 
 def _curve(axis: Axis, curve: list[Estimate]) -> tuple[CurvePoint, ...]:

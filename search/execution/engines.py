@@ -18,11 +18,9 @@ from search.training.progress import OnEpoch
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """isolates: a trial that crashes, hangs or is cancelled takes nothing else with it. package:
-    what must be installed for it beside this program."""
+    """package: what must be installed for it beside this program."""
 
     build: Callable[[EngineOptions], Engine]
-    isolates: bool
     summary: str
     package: str | None = None
 
@@ -71,13 +69,9 @@ def _ray(options: EngineOptions) -> Engine:
 
 
 ENGINES: dict[str, EngineRecord] = {
-    "inline": EngineRecord(
-        InlineEngine, isolates=False, summary="in this process, one at a time: for debugging"
-    ),
-    "local": EngineRecord(_local, isolates=True, summary="in worker processes of this machine"),
-    "ray": EngineRecord(
-        _ray, isolates=True, summary="on a Ray cluster: see [Cluster](cluster.md)", package="ray"
-    ),
+    "inline": EngineRecord(InlineEngine, summary="in this process, one at a time: for debugging"),
+    "local": EngineRecord(_local, summary="in worker processes of this machine"),
+    "ray": EngineRecord(_ray, summary="on a Ray cluster: see [Cluster](cluster.md)", package="ray"),
 }
 
 

@@ -4,8 +4,6 @@ Nothing here reads a file or an image, knows the tables that stand above (algori
 modes, ...) or imports TensorFlow: `driver.experiment_file` reads with it and checks by them.
 """
 
-import hashlib
-import json
 from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args
@@ -22,7 +20,7 @@ from search.experiment.sections import (
     TrainingSection,
     augmentation_section,
 )
-from search.experiment.settings import Described
+from search.experiment.settings import Described, content_hash
 from search.experiment.space import Space
 from search.experiment.tracking_uri import check_uri
 from search.experiment.trial import FeatureDtype, Objective, Precision
@@ -142,9 +140,9 @@ class TrialShare(Described):
     """What one trial takes of a cluster's node."""
 
     cpu: Annotated[float, Field(gt=0, le=1024)] = 1
-    """Cores a trial; shares are allowed."""
+    """Cores per trial; shares are allowed."""
     gpu: Annotated[float, Field(ge=0, le=64)] = 0
-    """Graphics processors a trial; shares are allowed."""
+    """Graphics processors per trial; shares are allowed."""
 
 
 class ExecutionConfig(Described):
@@ -166,7 +164,7 @@ class ExecutionConfig(Described):
     workers: Annotated[int, Field(ge=1, le=4096)] = 1
     """Trials at a time."""
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
-    """Threads a trial; all cores by default."""
+    """Threads per trial; all cores by default."""
     trial_timeout_minutes: Annotated[float, Field(gt=0)] | None = None
     """Ends a trial that takes longer."""
     retries: Annotated[int, Field(ge=0, le=10)] = 1
@@ -244,7 +242,7 @@ class ExperimentConfig(Described):
             for key, value in by_place(self.filled)
             if key in ("dataset.path", CODE) or not (key == "name" or may_change(key))
         }
-        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:24]
+        return content_hash(kept)[:24]
 
 
 @lru_cache(maxsize=64)

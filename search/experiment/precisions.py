@@ -45,9 +45,9 @@ PRECISIONS: dict[Precision, PrecisionRecord] = {
         # wrong image among the sixteen of a check already makes more than 0.1.
         PrecisionRecord("bfloat16", "bf16", 4, 0.1, 1.0, _throughout("bfloat16")),
         # Rounding alone makes 0.15 to 0.3, and 0.97 where the quantiser saw no photographs; what
-        # decides is `agreement`. In batches of 4 or 16 it is slower. Why confirmation is in float32
-        # is in docs/precision.md; the model that is kept computes in float32, so that its head must
-        # be trained and tested in it.
+        # decides is `head_agreement`. In batches of 4 or 16 it is slower. Why confirmation is in
+        # float32 is in docs/precision.md; the model that is kept computes in float32, so that its
+        # head must be trained and tested in it.
         PrecisionRecord(
             "int8", "f32", 8, 0.6, 2.2, {"search": "int8", "confirm": "float32", "test": "float32"}
         ),

@@ -6,6 +6,8 @@ with them is `modes`; a section of an experiment file, where each may be searche
 in `sections`.
 """
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -174,7 +176,7 @@ class TrainingSettings(Described):
     patience: Annotated[int, Field(ge=1, le=10_000)] = 20
     """A head stops after so many epochs without improvement on its clean validation images."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Images a step."""
+    """Images per step."""
     views: Annotated[int, Field(ge=1, le=10_000)] | Literal["fresh"] = 16
     """Augmented pictures made of each image; `fresh` makes a new one every epoch. Few views are
     biased against augmentation."""
@@ -210,6 +212,11 @@ class Settings(Frozen):
     augmentation: dict[str, Any]
     model: ModelSettings
     training: TrainingSettings
+
+
+def content_hash(content: object) -> str:
+    """sha256 of a value of JSON in hex, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def setting_key(settings: Settings) -> str:

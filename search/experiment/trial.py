@@ -6,8 +6,6 @@ caches). `TrialResult` and `Predictions` are what training gives back, `Effect` 
 makes of them, `TrialRecord` the row a search keeps.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +21,7 @@ from search.experiment.settings import Frozen as Frozen  # found here too
 from search.experiment.settings import ModelSettings as ModelSettings
 from search.experiment.settings import Settings as Settings
 from search.experiment.settings import TrainingSettings as TrainingSettings
+from search.experiment.settings import content_hash
 from search.experiment.settings import setting_key as setting_key
 
 Kind = Literal["control", "trial", "confirm", "ablation", "test", "leak"]
@@ -87,7 +86,7 @@ class TrialSpec(Frozen):
         """Names the trial by its content: two specs with one key give the same result, so one of
         them is trained."""
         content = self.model_dump(mode="json", exclude={"kind", "label", "probes"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+        return content_hash(content)[:24]
 
 
 class Resources(Frozen):

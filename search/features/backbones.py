@@ -23,53 +23,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.errors import UserError
-from search.features.lite0 import build_lite0, load_torch_weights, package_file
-from search.features.other_backbones import (
+from search.features.keras_networks import (
     OTHERS,
     SMALLEST,
+    application,
     check_model_file,
     from_applications,
     from_file,
+    inside,
     is_file,
+    scale_to_one,
+    standardize,
+    subtract_mean_of_bgr,
 )
-from search.features.preprocessing import inside, scale_to_one, standardize, subtract_mean_of_bgr
+from search.features.lite0 import build_lite0, load_torch_weights, package_file
 from search.features.weights import check_file, file_identity, load_file, text_identity
 
 if TYPE_CHECKING:
     import keras
 
-    Preprocess = Callable[[keras.KerasTensor], keras.KerasTensor]
-    Build = Callable[[keras.KerasTensor, int, str | None, bool], keras.Model]
-    import keras
-
-
-def application(constructor: str, preprocess: Preprocess) -> Build:
-    """The builder of a network of `keras.applications`, by the name of its constructor."""
-    return partial(_application, constructor=constructor, preprocess=preprocess)
-
-
-def _application(
-    inputs: keras.KerasTensor,
-    image_size: int,
-    weights: str | None,
-    include_top: bool,
-    *,
-    constructor: str,
-    preprocess: Preprocess,
-) -> keras.Model:
-    import keras
-
-    options = {} if include_top else {"pooling": "avg"}
-    model = getattr(keras.applications, constructor)(
-        weights=weights,
-        include_top=include_top,
-        input_tensor=preprocess(inputs),
-        input_shape=(image_size, image_size, 3),
-        **options,
-    )
-    # Made again: keras.applications wraps its input in a list, and warns at each call with a plain
-    # tensor.
-    return keras.Model(inputs, model.output, name=model.name)
+    from search.features.keras_networks import Build
 
 
 def build_small_cnn(
@@ -111,7 +84,7 @@ class Backbone:
 
 
 class BackboneTable(dict[str, Backbone]):
-    """Records by name. Those of `other_backbones` are in it, and not counted among its names."""
+    """Records by name. Those of `OTHERS` are in it, and not counted among its names."""
 
     pattern = OTHERS.pattern
     others = ("keras:NAME of keras.applications", "file (its place is model.weights)")

@@ -1,6 +1,9 @@
 """A frozen backbone in 8-bit integers: OpenVINO's network, quantised after training by NNCF on
 pictures of the dataset, and trusted where heads on its features agree with heads on float32's.
 
+It moves single features by a sixth, and the same pictures are still told apart by the same sums of
+them: so features are judged by what a linear head makes of them.
+
 Only OpenVINO has it, and nothing stands in: a trial in another precision than those it is compared
 with would be worse than none. Whether a search uses it is `precision_choice`'s.
 """
@@ -23,7 +26,6 @@ import numpy as np
 from data.errors import UserError
 from data.scratch import scratch_folder
 from search.experiment.precisions import Precision
-from search.features.agreement import head_agreement
 from search.features.calibration import Calibration
 from search.features.devices import INT8_FLAGS, processor_flags, why_not_on_openvino
 from search.features.extractor import Extractor, by_keras, compared, model_identity
@@ -39,6 +41,8 @@ RECIPE = 1  # another number wherever the same pictures would give another netwo
 # 0.14 to 0.56 (docs/precision.md).
 LEAST_AGREEMENT = 0.75
 _AGREEMENT = "agreement.json"
+FOLDS = 5
+RIDGE = 0.1  # times the mean square of a picture's features
 
 
 class Int8Unavailable(UserError):
@@ -171,3 +175,39 @@ def _import_nncf() -> ModuleType:
     # Not `nncf.set_log_level`: it turns down whatever handlers its logger shares with others.
     logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
+
+
+def head_agreement(
+    features: np.ndarray, reference: np.ndarray, labels: np.ndarray, pictures: np.ndarray
+) -> float:
+    """The squared correlation, 0 to 1, of the scores that heads on either give to pictures that
+    they have not seen; nan where the scores do not vary.
+
+    features, reference: [n, d]; labels: int [n]; pictures: int [n], the same number for rows of one
+    photograph, which are left out together.
+    """
+    fold = pictures % FOLDS
+    ours, theirs = (
+        _scores(each.astype(np.float64), labels, fold) for each in (features, reference)
+    )
+    ours, theirs = (each - each.mean(axis=0) for each in (ours, theirs))
+    scale = (ours**2).sum() * (theirs**2).sum()
+    return float((ours * theirs).sum() ** 2 / scale) if scale > 0 else float("nan")
+
+
+def _scores(features: np.ndarray, labels: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """[n, classes]: of each row, by ridge regression on the rows of the other folds (in its dual
+    form, since there are fewer rows than features)."""
+    wanted = np.eye(labels.max() + 1)[labels]
+    scores = np.zeros_like(wanted)
+    for number in range(FOLDS):
+        held_out = fold == number
+        centre, level = features[~held_out].mean(axis=0), wanted[~held_out].mean(axis=0)
+        known = features[~held_out] - centre
+        products = known @ known.T
+        penalty = RIDGE * np.trace(products) / len(products) + np.finfo(np.float32).tiny
+        duals = np.linalg.solve(
+            products + penalty * np.eye(len(products)), wanted[~held_out] - level
+        )
+        scores[held_out] = (features[held_out] - centre) @ known.T @ duals + level
+    return scores

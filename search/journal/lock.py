@@ -23,7 +23,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -101,12 +100,7 @@ class RunLock:
         self._heart.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._released.set()
         self._heart.join()
         with contextlib.suppress(OSError):  # unreleased, the lock is recognised as a dead owner's

@@ -1,27 +1,31 @@
-"""What lies in a run directory: per-image answers of trials, written and read again; and emptying
-one for a fresh start without forgetting how often the test set was opened."""
+"""What lies in a run directory: per-image answers of trials, written and read again; emptying one
+for a fresh start without forgetting how often the test set was opened; and where a command may
+write the file that a person names: never over another's work, nor a search's own."""
 
 import hashlib
+import os
 import re
 import shutil
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import make_folder, read_regular, storing, write_atomically
+from data.files import check_target, make_folder, read_regular, storing, write_atomically
 from data.messages import escaped
 from data.strict_zip import MOST_BYTES
 from search.experiment.answers import Predictions, Truth, predictions_name
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.trial import TrialRecord
 from search.journal.journal_file import JournalError, read
+from search.journal.lock import LOCK_NAME
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
 PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 # of the search before a fresh start, until the new one has written down its looks
 PREVIOUS = "journal.previous.jsonl"
-
 # What a search says of itself and of its winner.
 WRITTEN_FILES = (
     *("config.yaml", "environment.json", "trials.csv"),
@@ -33,6 +37,7 @@ MADE_FILES = (
     *("heads", "model", "previews", "figures", DASHBOARD_FILE),
 )
 LOST_ANSWERS = "restore it, or run the search again in this directory: it trains that trial again"
+OWN_NAMES = (JOURNAL, PREVIOUS, LOCK_NAME, *MADE_FILES)
 
 
 def empty_run_dir(run_dir: Path) -> None:
@@ -134,3 +139,52 @@ class KeptPredictions:
         self._latest.move_to_end(number)
         if len(self._latest) > PREDICTIONS_IN_MEMORY:
             self._latest.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A kind of file that a command writes. name: in words. suffixes: that its name may end in.
+    is_one: whether the file at a path is one, so that it may be replaced; None where a command
+    replaces nothing unasked, and says so itself."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    is_one: Callable[[Path], bool] | None = None
+
+
+def need_target(path: Path, kind: FileKind, option: str = "--out") -> None:
+    """Raises UserError where a file of that kind must not be written to `path`: a link, a folder or
+    a device is there, or a file of another kind that is not empty; its name ends as other files'
+    do; or it is a name that a search keeps for itself in its run directory."""
+    check_target(path, option)
+    named, suffix = f"{option}: {escaped(str(path))}", path.suffix
+    if suffix and suffix.lower() not in kind.suffixes:
+        raise UserError(
+            f"{named} is to be {kind.name}; allowed: a name that ends in {kind.suffixes[0]}"
+        )
+    place = path.resolve()
+    for folder in place.parents:
+        own = place.relative_to(folder).parts[0]
+        if own.casefold() in OWN_NAMES and os.path.lexists(folder / JOURNAL):
+            raise UserError(
+                f"{named} is among a search's own files ({own}); choose a name outside of its run "
+                "directory"
+            )
+    if kind.is_one is not None and path.exists() and not _is_replaced(path, kind.is_one):
+        raise UserError(
+            f"{named} exists and is not {kind.name} written by this program; choose another name, "
+            "or remove it"
+        )
+
+
+def _is_replaced(path: Path, is_one: Callable[[Path], bool]) -> bool:
+    try:
+        return path.stat().st_size == 0 or is_one(path)
+    except (OSError, UserError):  # nobody can tell what it is
+        return False
+
+
+def first_bytes(path: Path) -> bytes:
+    """How a file begins, 1 KiB at most. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return file.read(1 << 10)

@@ -179,7 +179,7 @@ def _stopped_early(view: SearchView) -> Iterator[str]:
         if look.ended_search:
             yield f"{at}the search phase, since every augmentation was known well enough."
         if look.spared:
-            what = ", ".join(look.spared)
+            what = ", ".join(map(view.label, look.spared))
             yield f"{at}{what}; known well enough, or unable to gain what matters."
 
 

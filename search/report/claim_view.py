@@ -23,6 +23,7 @@ from search.evidence.findings import Evidence
 from search.experiment.trial import TrialRecord, setting_key
 from search.report.measures import budget, heads_cut
 from search.report.record_view import RecordView
+from search.report.wording import other_part
 from search.training.lost import lost_text
 
 MOST_CUT = 0.1  # of the heads that a verdict rests on, stopped by max_epochs, without a remark
@@ -69,6 +70,7 @@ class WholeSetting:
     verdict: VerdictWord
     measured: Estimate | None
     settings: Mapping[str, Any]
+    others: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
 
 
@@ -86,10 +88,6 @@ class ClaimView(RecordView):
     def evidence(self) -> Evidence:
         """The numbers that conclusions rest on; empty until there are some."""
         return self.state.evidence or Evidence()
-
-    @property
-    def has_evidence(self) -> bool:
-        return self.state.evidence is not None
 
     @property
     def claims(self) -> Claims | None:
@@ -213,6 +211,7 @@ class ClaimView(RecordView):
             word,
             claim.measured,
             searched_part(claim.settings) or own,
+            other_part(claim.settings),
             self._doubts(word, self._trained_as(claim.label)),
         )
 

@@ -15,6 +15,7 @@ from search.report.dashboard import read_dashboard
 from search.report.table_model import Table
 from search.report.tables import leak_table, verdict_table
 from search.report.terminal import is_plain, print_line
+from search.report.terminal_width import IN_FIGURES, IN_NAMES, IN_WORDS, NEVER, fitted
 from search.report.view import SearchView
 from search.report.wording import NAME_WIDTH, shortened
 
@@ -31,6 +32,7 @@ VERDICT_STYLES = {
     "NOT TRIED": "dim",
 }
 DOUBTFUL = "*"  # behind a verdict
+GAP = 2  # signs between columns
 VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
 
 
@@ -59,7 +61,7 @@ def print_closing(result: "SearchResult", console: "Console") -> None:
     places = _places(result, view)
     width = max((len(name) for name, _ in places), default=0)
     for name, place in places:
-        print_line(console, f"{name:<{width}}  {place}")
+        print_line(console, f"{name:<{width}}  {place}", is_copied=True)
 
 
 def _print_leak(view: SearchView, console: "Console") -> None:
@@ -75,24 +77,35 @@ def _print_leak(view: SearchView, console: "Console") -> None:
 
 
 def _print_table(table: Table, console: "Console", doubtful: Collection[str] = frozenset()) -> None:
-    """Without rules and lines; a verdict in its colour where there are colours. doubtful: rows, by
-    their first cell, whose verdict is marked."""
+    """Without rules and lines, as wide as the terminal at the most; a verdict in its colour where
+    there are colours. doubtful: rows, by their first cell, whose verdict is marked."""
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    drawn = RichTable(box=None, padding=(0, 2, 0, 0), header_style="")
-    last = len(table.columns) - 1
-    for number, heading in enumerate(("", *table.headings[1:])):  # only the last column is wrapped
-        drawn.add_column(heading.replace(", ", ",\n"), no_wrap=number < last)
+    verdicts = [column.kind == "verdict" for column in table.columns]
+    texts = [
+        [
+            shortened(cell.text + DOUBTFUL * (is_verdict and row[0].text in doubtful), NAME_WIDTH)
+            for cell, is_verdict in zip(row, verdicts, strict=True)
+        ]
+        for row in table.rows
+    ]
+    breaks = [NEVER if is_verdict else IN_FIGURES for is_verdict in verdicts]
+    breaks[-1], breaks[0] = IN_WORDS, IN_NAMES
+    headings, *rows = fitted([["", *table.headings[1:]], *texts], breaks, console.width, GAP)
+    drawn = RichTable(box=None, padding=(0, GAP, 0, 0), header_style="")
+    for heading in headings:
+        drawn.add_column(heading, no_wrap=True)
     styles = {} if is_plain(console) else VERDICT_STYLES
-    for row in table.rows:
-        cells = []
-        for cell, column in zip(row, table.columns, strict=True):
-            style = styles.get(cell.text, "") if column.kind == "verdict" else ""
-            mark = DOUBTFUL if column.kind == "verdict" and row[0].text in doubtful else ""
-            text = shortened(cell.text + mark, NAME_WIDTH).replace("−", "-")
-            cells.append(Text(text, style=style))
-        drawn.add_row(*cells)
+    for row in rows:
+        styled = zip(row, verdicts, strict=False)
+        cells = ((cell.replace("−", "-"), is_verdict) for cell, is_verdict in styled)
+        drawn.add_row(
+            *(
+                Text(cell, styles.get(cell.rstrip(DOUBTFUL), "") if is_verdict else "")
+                for cell, is_verdict in cells
+            )
+        )
     console.print(drawn)
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 BLUE, RED, GREY, INK, PALE = "#0072B2", "#C44E00", "#5F6B76", "#1F2933", "#D9DEE3"
-ORANGE, SKY, GREEN, PURPLE = "#E69F00", "#56B4E9", "#00805C", "#A3527D"
+ORANGE, GREEN, PURPLE = "#E69F00", "#00805C", "#A3527D"
 WIDE, NARROW = (
     8.25,
     3.6,
 )  # inches; at 96 to the inch a column on a desk (792 pixels), a telephone's (346)
+DOTS_PER_INCH = 144  # of a PNG
 BODY = 9.5  # points, 12.7 pixels at the size shown
 
 STYLE: Any = {
@@ -103,11 +104,11 @@ def to_svg(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def to_png(figure: Any, dpi: int = 144) -> bytes:
+def to_png(figure: Any) -> bytes:
     buffer = io.BytesIO()
     with styled():
         figure.savefig(
-            buffer, format="png", dpi=dpi, metadata={"Software": None}, facecolor="white"
+            buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, facecolor="white"
         )
     return buffer.getvalue()
 

@@ -20,8 +20,8 @@ MOST_CLASS_ROWS = 40
 
 
 def draw_forest(view: SearchView, width: float) -> Any | None:
-    """One row per augmentation, the whole setting on top; the figures stand beside (wide) or
-    below (narrow) the names.
+    """One row per augmentation, on top the whole setting where it is another; the figures stand
+    beside (wide) or below (narrow) the names.
     """
     unit, rows = view.unit, _forest_rows(view)
     if not rows:

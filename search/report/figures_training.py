@@ -21,7 +21,10 @@ def curve_records(view: SearchView) -> list[tuple[str, TrialRecord]]:
     curves."""
     chosen, best = view.chosen, view.best
     baseline = view.baseline("confirm" if chosen else "control") or view.baseline()
-    pairs = [("no augmentation", baseline), ("recommended" if chosen else "best", chosen or best)]
+    pairs = [
+        ("no augmentation", baseline),
+        ("recommended setting" if chosen else "best trial", chosen or best),
+    ]
     return [
         (name, r) for name, r in pairs if r and r.result and r.result.curve and r.result.curve.loss
     ]

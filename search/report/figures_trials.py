@@ -23,7 +23,7 @@ from search.report.figure_style import (
 from search.report.figures_effects import label_effects, scaled
 from search.report.measures import budget, given_text, most_budget
 from search.report.view import SearchView
-from search.report.wording import effect_text, number_text, settings_of, shortened, size_text
+from search.report.wording import effect_text, name_text, number_text, shortened, size_text
 
 KIND_COLORS = {"control": ORANGE, "trial": BLUE, "confirm": GREEN, "ablation": PURPLE, "test": INK}
 CONTROL_MARK = "D"
@@ -103,8 +103,8 @@ def _trial_label(record: TrialRecord, limit: int, is_hollow: bool) -> str:
     number, is_control = number_text(record.trial), record.kind == "control"
     if limit < 20:
         return shortened(record.label, limit) if is_control else number
-    what = shortened(record.label, limit) if is_control else settings_of(record, limit)
-    return f"{what}, {given_text(record)}  {number}" if is_hollow else f"{what}  {number}"
+    name = name_text(record, limit)
+    return f"{name}, {given_text(record)}" if is_hollow else name
 
 
 def _legend(axes: Any, rows: list[Row], unit: str) -> None:

@@ -4,12 +4,13 @@ stay."""
 from typing import Any
 
 from search.evidence.answer import AugmentationClaims, CurvePoint
-from search.evidence.findings import Score, TestResult
+from search.evidence.findings import Score
 from search.experiment.trial import Effect, TrialRecord
 from search.report.answer import answer, beside_answer
 from search.report.claim_view import Judged, WholeSetting, effect_json
 from search.report.measures import best_epoch
 from search.report.view import SearchView
+from search.report.wording import label_text
 
 
 def summarize(view: SearchView) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def summarize(view: SearchView) -> dict[str, Any]:
         "remarks": beside_answer(view),
         "best": _best(view),
         "controls": _controls(view),
-        "confirmed": [_whole(whole) for whole in view.wholes],
+        "confirmed": [_whole(whole, view) for whole in view.wholes],
         "augmentations": {each.name: _augmentation(each) for each in view.augmentations},
         "detectable": view.answer.detectable if view.answer else None,
         "shortfall": _shortfall(view),
@@ -39,7 +40,7 @@ def summarize(view: SearchView) -> dict[str, Any]:
         "optimism": evidence.optimism,
         "looks": _looks(view),
         "rung_correlations": [rung.model_dump() for rung in evidence.rung_correlations],
-        "test": _test(view.test),
+        "test": _test(view),
         "timing": _timing(view),
     }
 
@@ -79,7 +80,7 @@ def _trial(record: TrialRecord, view: SearchView) -> dict[str, Any]:
     accuracy, effect = view.accuracy(record), record.effect
     return {
         "trial": record.trial,
-        "label": record.label,
+        "label": label_text(record),
         "status": record.status,
         "settings": record.settings,
         "score": record.result.score if record.result else None,
@@ -96,11 +97,11 @@ def _best(view: SearchView) -> dict[str, Any] | None:
     return {**_trial(view.best, view), "below_null_floor": view.evidence.best_is_below_floor}
 
 
-def _whole(whole: WholeSetting) -> dict[str, Any]:
+def _whole(whole: WholeSetting, view: SearchView) -> dict[str, Any]:
     return {
         "trial": whole.record.trial if whole.record else None,
         "source_trial": whole.source.trial if whole.source else None,
-        "label": whole.label,
+        "label": view.label(whole.label),
         "settings": dict(whole.settings),
         "verdict": whole.verdict,
         **effect_json(whole.measured),
@@ -138,9 +139,9 @@ def _looks(view: SearchView) -> list[dict[str, Any]]:
             "after": look.after,
             "level": look.level,
             "taken": look.is_taken,
-            "settled": sorted(look.settled.names | look.settled.labels),
+            "settled": sorted(look.settled.names | set(map(view.label, look.settled.labels))),
             "ended_search": look.ended_search,
-            "spared": list(look.spared),
+            "spared": list(map(view.label, look.spared)),
         }
         for look in view.evidence.looks
     ]
@@ -158,7 +159,7 @@ def _policy(view: SearchView) -> dict[str, Any]:
     gains = view.used_gain
     return {
         "trial": view.chosen.trial if view.chosen else None,
-        "label": None if view.used is None else view.used_label,
+        "label": view.recommended,
         "settings": None if view.used is None else dict(view.used),
         **(gains.as_json if gains else dict.fromkeys(("verdict", "effect", "ci"))),
     }
@@ -170,26 +171,31 @@ def winner_of(view: SearchView) -> dict[str, Any] | None:
     if view.used_settings is None:
         return None
     return {
-        "label": view.used_label,
+        "label": view.recommended,
         "trial": view.chosen.trial if view.chosen else None,
         **view.used_settings.model_dump(mode="json"),
     }
 
 
-def _score(score: Score | None) -> dict[str, Any] | None:
+def _score(score: Score | None, view: SearchView) -> dict[str, Any] | None:
     if score is None:
         return None
-    return {"label": score.label, **score.metrics, "accuracy_ci": list(score.accuracy_ci)}
+    return {
+        "label": view.label(score.label),
+        **score.metrics,
+        "accuracy_ci": list(score.accuracy_ci),
+    }
 
 
-def _test(test: TestResult | None) -> dict[str, Any] | None:
+def _test(view: SearchView) -> dict[str, Any] | None:
+    test = view.test
     if test is None:
         return None
     return {
         "looks": test.looks,
         "num_images": test.num_images,
-        "none": _score(test.none),
-        "chosen": _score(test.chosen),
+        "none": _score(test.none, view),
+        "chosen": _score(test.chosen, view),
         "effect": _effect(test.effect),
         "confusion": [list(row) for row in test.confusion],
     }

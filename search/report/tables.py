@@ -32,8 +32,8 @@ OWN_EFFECT = "by its own training (95 %)"  # beside that of all trainings: anoth
 
 
 def verdict_table(view: SearchView) -> Table:
-    """The one table of the answer: the policy first, then the augmentations, those that help most
-    on top. Columns that say nothing are left out."""
+    """The one table of the answer: the policy first where it is no augmentation alone, then the
+    augmentations, those that help most on top. Columns that say nothing are left out."""
     table = Table.of("Verdicts", tuple(_verdict_columns(view)), view.judged)
     return table.less(lambda cell: not cell.text) if table.rows else table
 
@@ -96,7 +96,7 @@ def whole_table(view: SearchView) -> Table:
 
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
-    settings = settings_text(whole.settings, view.image_size)
+    settings = settings_text(whole.settings, view.image_size, others=whole.others)
     name = view.named(whole.label)
     return f"{name}: {settings}" if name else settings
 
@@ -132,7 +132,9 @@ def test_table(view: SearchView) -> Table:
     test, settings = view.test, view.recommended
     scores = [] if test is None else [(test.none.label, test.none)]
     if test and test.chosen:
-        scores.append((settings if view.chosen and settings else test.chosen.label, test.chosen))
+        scores.append(
+            (settings if view.chosen and settings else view.label(test.chosen.label), test.chosen)
+        )
     columns: Sequence[Column[tuple[str, Any]]] = (
         Column("model", lambda row: row[0]),
         Column(
@@ -210,7 +212,7 @@ def leak_table(view: SearchView) -> Table:
     rows = []
     for score in view.leak.scores if view.leak else ():
         record = view.record(score.trial)
-        rows.append((name_text(record) if record else score.label, score))
+        rows.append((name_text(record) if record else view.label(score.label), score))
     return Table.of("Clean and leaking scores", columns, rows)
 
 

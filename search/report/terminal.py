@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 QUIET_SECONDS = 300.0  # of a log, at the most, while a trial goes through its epochs
-BAR_NAME = 44  # signs of a trial beside its bar
+BAR_NAME = 44  # signs of a trial beside its bar, where there is room
+BESIDE_NAME = 26  # of its line: what is done, and what it is at
+WIDE, WIDE_BAR, NARROW_BAR = 100, 24, 10  # signs of a terminal and of bars
 QUIET_BEFORE = 10.0  # the same while images are decoded, before the first trial
 
 
@@ -147,8 +149,9 @@ class Progress:
     def _show_running(self) -> None:
         if self._bars is not None and self._running:
             due = next(iter(self._running.values()))
-            more = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
-            self._bars.trial(name_text(due, BAR_NAME) + more)
+            others = len(self._running) - 1
+            more = f" and {plural(others, 'more trial')}" if others else ""
+            self._bars.trial(name_text(due, self._bars.room - len(more)) + more)
 
     def _time_left(self) -> str:
         seconds = self._left.seconds()
@@ -166,45 +169,56 @@ class Progress:
 
 
 class _LiveBars:
-    """Rich's live display: one bar over the phase's trials, one within the present trial."""
+    """Rich's live display: a bar over the phase's trials, and one within the present trial below
+    it. Each is a line of its own, so that neither takes room from the other. room: signs that a
+    trial's name may have."""
 
     def __init__(self, console: "Console") -> None:
+        from rich.console import Group
+        from rich.live import Live
+
+        self._width = WIDE_BAR if console.width >= WIDE else NARROW_BAR
+        self._phases, self._trials = self._lines(console), self._lines(console)
+        bars = Group(self._phases, self._trials)
+        self._live = Live(bars, console=console, transient=True, refresh_per_second=10)
+        self._phase = self._phases.add_task("", total=1, visible=False, done="", left="")
+        self._trial = self._trials.add_task("", total=1.0, visible=False, done="", left="")
+        self._total = ""
+        self.room = min(BAR_NAME, console.width - self._width - BESIDE_NAME)
+
+    def _lines(self, console: "Console") -> "RichProgress":
         from rich.progress import BarColumn, Progress, TextColumn
 
         texts = [
             TextColumn(f"{{task.{field}}}", markup=False)
             for field in ("description", "fields[done]", "fields[left]")
         ]
-        columns = (texts[0], BarColumn(bar_width=24), *texts[1:])
-        self._live: RichProgress = Progress(*columns, console=console, transient=True)
-        self._phase = self._live.add_task("", total=1, visible=False, done="", left="")
-        self._trial = self._live.add_task("", total=1.0, visible=False, done="", left="")
-        self._total = ""
+        return Progress(texts[0], BarColumn(bar_width=self._width), *texts[1:], console=console)
 
     def begin(self, name: str, total: int) -> None:
         self._live.start()
         self._total = f"/{total}" if total else ""
         done = f"0{self._total}" if total else ""
-        self._live.reset(
+        self._phases.reset(
             self._phase, description=name, total=total or None, visible=True, done=done, left=""
         )
-        self._live.update(self._trial, visible=False)
+        self._trials.update(self._trial, visible=False)
 
     def trial(self, name: str) -> None:
-        self._live.reset(
+        self._trials.reset(
             self._trial, description=f"  {name}", total=None, visible=True, done="", left=""
         )
 
     def within(self, fraction: float, text: str, left: str) -> None:
         done = f"{100 * fraction:.0f} %"
-        self._live.update(
+        self._trials.update(
             self._trial, visible=True, total=1.0, completed=fraction, done=done, left=text
         )
-        self._live.update(self._phase, left=left)
+        self._phases.update(self._phase, left=left)
 
     def told(self, told: int, left: str) -> None:
-        self._live.update(self._phase, completed=told, done=f"{told}{self._total}", left=left)
-        self._live.update(self._trial, visible=False)
+        self._phases.update(self._phase, completed=told, done=f"{told}{self._total}", left=left)
+        self._trials.update(self._trial, visible=False)
 
     def end(self) -> None:
         self._live.stop()
@@ -226,7 +240,9 @@ def _outcome(record: TrialRecord) -> str:
     return f"{name}: {effect_text(record.effect, unit) if record.effect else done}{took}"
 
 
-def print_line(console: "Console", text: str) -> None:
-    """One line, as it is: no markup, no wrapping, and only signs that every terminal has."""
+def print_line(console: "Console", text: str, *, is_copied: bool = False) -> None:
+    """One line, as it is: no markup, and only signs that every terminal has. A terminal gets it
+    broken between words, a log or a file whole, and whole too what is copied (`is_copied`)."""
     plain = printable(text).replace("−", "-").replace("…", "...")
-    console.print(plain, markup=False, highlight=False, soft_wrap=True)
+    is_whole = is_copied or not console.is_terminal
+    console.print(plain, markup=False, highlight=False, soft_wrap=is_whole)

@@ -19,6 +19,7 @@ from search.report.view import SearchView
 from search.report.wording import (
     effect_text,
     estimate_text,
+    label_text,
     number_text,
     percent_text,
     strength_text,
@@ -193,7 +194,7 @@ def _csv_claims(view: SearchView) -> Iterator[Column[TrialRecord]]:
 
         return told
 
-    yield Column("label", lambda record: record.label)
+    yield Column("label", label_text)
     yield Column("source_trial", lambda record: _written(source(record)))
     yield Column("views", lambda record: _written(record.spec.protocol.views))
     yield Column("precision", precision)

@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import Any
 
 from data.augmentations import is_option
-from search.evidence.answer import Estimate, candidates, disagree
+from search.evidence.answer import Estimate, WholeClaim, candidates, disagree
 from search.evidence.findings import Score
 from search.experiment.settings import Settings
 from search.experiment.trial import TrialRecord
 from search.report.claim_view import ClaimView, Judged, gain_of, has_trained, searched_part
-from search.report.wording import UNNAMED, settings_text
+from search.report.wording import UNNAMED, label_text, other_part, settings_text
 
 NO_AUGMENTATION = "no augmentation"
 RECOMMENDED_SETTING, EXPECTED_BEST = "recommended setting", "setting expected best"
@@ -37,19 +37,32 @@ class SearchView(ClaimView):
     def policy(self) -> Judged | None:
         """What is recommended as a whole; else the setting that was expected best, else the best
         measured."""
-        if self.claims is None:
-            return None
-        wholes = {each.label: each for each in candidates(self.claims) if each.measured}
-        best = max(wholes, key=lambda label: gain_of(wholes[label]), default=None)
-        used = self.answer.label if self.answer and self.answer.kind == "use" else None
-        found = wholes.get(used or self.claims.recommended or "") or wholes.get(best or "")
+        found = self._policy_claim
         if found is None:
             return None
         name, rests_on = self._whole_name(found.label), self._trained_as(found.label)
         record = self._record_of(found.label)
         own = record.spec.settings.augmentation if record else {}
-        sets = settings_text(searched_part(found.settings) or own, self.image_size)
+        sets = self._in_words(searched_part(found.settings) or own, found.settings)
         return replace(self._judged(name, found.measured, rests_on=rests_on), sets=sets)
+
+    @cached_property
+    def _policy_claim(self) -> WholeClaim | None:
+        if self.claims is None:
+            return None
+        wholes = {each.label: each for each in candidates(self.claims) if each.measured}
+        best = max(wholes, key=lambda label: gain_of(wholes[label]), default=None)
+        used = self.answer.label if self.answer and self.answer.kind == "use" else None
+        return wholes.get(used or self.claims.recommended or "") or wholes.get(best or "")
+
+    @property
+    def policy_row(self) -> Judged | None:
+        """The policy where it has a row of its own: it is no augmentation alone at the strength
+        that is judged, which has one."""
+        claimed = self.claims.augmentations if self.claims else ()
+        alone = [{each.name: each.strength} for each in claimed]
+        found = self._policy_claim
+        return None if found is None or found.settings in alone else self.policy
 
     @property
     def used_gain(self) -> Judged | None:
@@ -58,12 +71,12 @@ class SearchView(ClaimView):
 
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
-        """The policy first, then the augmentations, those that help most on top."""
+        """The policy's row first, then the augmentations, those that help most on top."""
         ordered = sorted(
             self.augmentations,
             key=lambda judged: -judged.measured.effect if judged.measured else math.inf,
         )
-        return (*((self.policy,) if self.policy else ()), *ordered)
+        return (*((self.policy_row,) if self.policy_row else ()), *ordered)
 
     @cached_property
     def chosen(self) -> TrialRecord | None:
@@ -123,12 +136,14 @@ class SearchView(ClaimView):
             return None
         if self.answer and self.answer.kind == "use" and not self.answer.settings:
             return self.used_label
-        return settings_text(self.used, self.image_size)
+        return self._in_words(self.used, self.answer.settings if self.answer else {})
 
     @cached_property
     def whole_name(self) -> str:
-        """Of the setting whose effect stands above the single augmentations'."""
-        return self.policy.name if self.policy else RECOMMENDED_SETTING
+        """Of the policy, in a caption: what it sets, where it has no other name and no row."""
+        if self.policy is None:
+            return RECOMMENDED_SETTING
+        return self.policy.name if self.used or self.policy_row else self.policy.sets
 
     def _whole_name(self, label: str) -> str:
         return self.named(label) or "best setting measured"
@@ -140,6 +155,18 @@ class SearchView(ClaimView):
         if self.claims is not None and label == self.claims.recommended:
             return EXPECTED_BEST
         return "" if UNNAMED.fullmatch(label) else label
+
+    def label(self, label: str) -> str:
+        """What a journal's label is called everywhere else."""
+        return self._labels.get(label, EXPECTED_BEST if UNNAMED.fullmatch(label) else label)
+
+    @cached_property
+    def _labels(self) -> Mapping[str, str]:
+        return {record.label: label_text(record) for record in self.records}
+
+    def _in_words(self, augmentation: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+        """What a whole setting sets: the augmentation, and what was searched with it."""
+        return settings_text(augmentation, self.image_size, others=other_part(settings))
 
     def in_words(self, label: str, settings: Mapping[str, Any]) -> str:
         """A whole setting, by its name where it has one."""

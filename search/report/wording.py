@@ -7,9 +7,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from data.augmentations import AUGMENTATIONS, visible_settings
+from data.messages import plural
 from data.value_forms import is_number
 from search.evidence.answer import Estimate
 from search.experiment.objectives import Unit
@@ -109,30 +111,53 @@ def strength_text(name: str, value: Any) -> str:
     return "on" if value is True else value_text(value)
 
 
-def settings_text(augmentation: Mapping[str, Any], size: int, limit: int | None = None) -> str:
+def settings_text(
+    augmentation: Mapping[str, Any],
+    size: int,
+    limit: int | None = None,
+    others: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """An augmentation as a list for people: "rotation_range 15, zoom_range 0.1, horizontal_flip".
 
     Values are rounded to what shows in pictures of `size` pixels a side; those that show nothing
     are left out. limit: the most signs; settings that go beyond it are counted, whole:
-    "rotation_range 15 and 2 more".
+    "rotation_range 15 and 2 more". others: what of model and training was searched with it.
     """
-    texts = [f"{name}{text}" for name, text in _setting_texts(augmentation, size).items()]
-    whole = ", ".join(texts) or _nothing(augmentation, size)
+    shown = _setting_texts(augmentation, size)
+    texts = [f"{name}{text}" for name, text in shown.items()] or [_nothing(augmentation, size)]
+    texts += [f"{name} {value_text(value)}" for name, value in others.items()]
+    whole = ", ".join(texts)
     if limit is None or len(whole) <= limit:
         return whole
     cut = (
         f"{', '.join(texts[:n])} and {len(texts) - n} more" for n in range(len(texts) - 1, 0, -1)
     )
-    return next((text for text in cut if len(text) <= limit), f"{len(texts)} settings")
+    return next((text for text in cut if len(text) <= limit), f"{len(texts)} augmentations")
+
+
+def other_part(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a setting, what of model and training was searched with the augmentation; views and what
+    mixes batches are told anyway."""
+    told = {*AUGMENTATIONS, *MIXING, "views"}
+    return {name: value for name, value in settings.items() if name not in told}
 
 
 def settings_of(record: TrialRecord, limit: int | None = None) -> str:
-    """`settings_text` of a trial's augmentation, at the size of its images, and what mixes its
-    batches."""
+    """`settings_text` of a trial's augmentation, at the size of its images, with what else it was
+    searched with, and what mixes its batches."""
     augmentation, training = record.spec.settings.augmentation, record.spec.settings.training
-    text = settings_text(augmentation, record.spec.dataset.image_size, limit)
+    others = {} if has_name(record) else other_part(record.settings)
+    text = settings_text(augmentation, record.spec.dataset.image_size, limit, others)
     mixed = [f"{name} {share:g}" for name in MIXING if (share := getattr(training, name))]
     return ", ".join([text, *mixed] if augmentation or not mixed else mixed)
+
+
+def tried_text(num_trials: int, num_settings: int) -> str:
+    """How much was tried: "4 trials", "8 trials of 6 settings" where one was trained more than
+    once."""
+    trials = plural(num_trials, "trial")
+    same = num_trials == num_settings
+    return trials if same else f"{trials} of {plural(num_settings, 'setting')}"
 
 
 def number_text(trial: int) -> str:
@@ -146,11 +171,18 @@ def has_name(record: TrialRecord) -> bool:
     return record.kind != "trial" and UNNAMED.fullmatch(record.label) is None
 
 
+def label_text(record: TrialRecord, limit: int | None = None) -> str:
+    """What a trial is called beside its number: its name if it has one, else what it sets."""
+    if not has_name(record):
+        return settings_of(record, limit)
+    return record.label if limit is None else shortened(record.label, limit)
+
+
 def name_text(record: TrialRecord, limit: int = NAME_WIDTH) -> str:
     """A trial's name wherever it is spoken of: its number and what it is, "#9 rotation_range 15",
     "#1 course settings"; "#10 again: zoom_range 0.1" where a setting is confirmed."""
-    what = shortened(record.label, limit) if has_name(record) else settings_of(record, limit)
-    return f"{number_text(record.trial)} {AGAIN.get(record.kind, '')}{what}"
+    what = f"{AGAIN.get(record.kind, '')}{label_text(record, limit)}"
+    return f"{number_text(record.trial)} {what}"
 
 
 def what_text(record: TrialRecord) -> str:

@@ -13,7 +13,16 @@ from data.secrets import redacted
 from search.experiment.trial import TrialRecord
 from search.report.view import SearchView
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import PARENT_TAG, PREVIEW_TAG, FoundRun, Point, milliseconds
+from search.tracking.mlflow_values import (
+    PARENT_TAG,
+    PREVIEW_TAG,
+    SEARCH_TAG,
+    FoundRun,
+    Point,
+    milliseconds,
+    opened_of,
+)
+from search.tracking.search_run import search_row
 from search.tracking.trial_run import (
     claimed_of,
     curve_point_values,
@@ -59,6 +68,20 @@ class Known:
     files: dict[Path, tuple[int, int]] = field(default_factory=dict)
     children: dict[int, Child] = field(default_factory=dict)
 
+    @classmethod
+    def of_run(cls, run: FoundRun) -> "Known":
+        """run: of the search, the parent of its trials'."""
+        return cls(
+            run.tags[SEARCH_TAG],
+            run.run_id,
+            run.status,
+            run.ended,
+            run.has_inputs,
+            {**run.tags},
+            {**run.params},
+            {**run.metrics},
+        )
+
     @property
     def ended_trials(self) -> frozenset[int]:
         return frozenset(
@@ -79,6 +102,13 @@ class Known:
         tried again."""
         for number in self.children.keys() - trials:
             store.delete(self.children.pop(number).run_id)
+
+
+def new_search(store: Store, view: SearchView) -> Known:
+    """Makes the run of a search."""
+    row = search_row(view)
+    run_id = store.create(row, {})
+    return Known(opened_of(view).search_id, run_id, "RUNNING", tags=dict(row.tags))
 
 
 def send_running(store: Store, known: Known, view: SearchView, trial: "RunningTrial") -> None:

@@ -21,7 +21,7 @@ from search.tracking.mlflow_values import (
     Winner,
     model_name,
 )
-from search.tracking.saved_view import SMALL, chart_name
+from search.tracking.saved_view import chart_files, chart_name
 from search.tracking.store_guards import (
     hide_in_logs,
     make_whole,
@@ -34,7 +34,6 @@ KIND_TAG = "mlflow.experimentKind"
 KIND = "custom_model_development"  # else the dashboard guesses, and asks
 # MLflow takes 1000 values a call, 100 params, 100 tags.
 METRICS_PER_BATCH, OTHERS_PER_BATCH = 800, 100
-CHART_SIZE = (640, 640)  # pixels: fits beside the facts of a run
 ALIAS = "winner"  # of a registered model: what its newest search recommends
 TEXT_FILES = (".yaml", ".json", ".csv", ".html", ".txt")
 
@@ -138,23 +137,12 @@ class Store:
 
     def log_picture(self, run_id: str, path: Path, key: str) -> None:
         """As a chart of the dashboard too, which what is no picture is not."""
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(path) as opened:
-                picture = opened.convert("RGB")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-            return
-        small = picture.copy()
-        small.thumbnail(CHART_SIZE)
-        name = chart_name(key, run_id)
         with scratch_folder("augsearch-picture-") as folder:
-            files = (folder / f"{name}.png", folder / f"{name}{SMALL}")
-            picture.save(files[0])
-            small.save(files[1], quality=90)
+            files = chart_files(path, folder / chart_name(key, run_id))
             for file in files:
                 self._client.log_artifact(run_id, str(file), "images")
-        self._client.set_tag(run_id, "mlflow.loggedImages", "True")
+        if files:
+            self._client.set_tag(run_id, "mlflow.loggedImages", "True")
 
     def experiment_tags(self) -> dict[str, str]:
         return dict(self._client.get_experiment(self.experiment_id).tags)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -17,11 +18,12 @@ from search.report.dashboard import TRAINING, saved_view_link
 from search.report.view import SearchView
 from search.tracking.mlflow_values import ORDER_TAG, SEARCH_TAG, key_of, milliseconds, opened_of
 
+CHART_SIZE = (640, 640)  # pixels: fits beside the facts of a run
 SMALL = "+compressed.webp"  # ends the name of what a chart shows until it is opened
 VIEW_TAG = "mlflow.sharedViewState."  # then the key that a link has
 NAME_COLUMN, DATE_COLUMN = "attributes.`Run Name`", "runDateAndNestInfo"
 WIDTHS = {"effect": 90, "interval": 120, "verdict": 130}
-NAME_WIDTH, DATE_WIDTH = 350, 125
+NAME_WIDTH, DATE_WIDTH = 350, 150
 SIGN_WIDTH, PADDING = 8, 30  # of the names of settings
 MOST_SETTINGS = 12  # columns, and axes of a chart
 MOST_SCATTERED = 6
@@ -81,6 +83,24 @@ def chart_name(key: str, run_id: str) -> str:
     """The file that MLflow shows as the chart `key`, without its ending. `log_image` of MLflow's
     own would make another one each time it is sent."""
     return f"{key.replace('/', '~')}+step+0+timestamp+0+{run_id}"
+
+
+def chart_files(picture: Path, stem: Path) -> tuple[Path, ...]:
+    """The picture as MLflow has a chart, in two files whose names begin with `stem`; none where it
+    is no picture."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(picture) as opened:
+            whole = opened.convert("RGB")
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return ()
+    small = whole.copy()
+    small.thumbnail(CHART_SIZE)
+    files = Path(f"{stem}.png"), Path(f"{stem}{SMALL}")
+    whole.save(files[0])
+    small.save(files[1], quality=90)
+    return files
 
 
 def saved_view(view: SearchView, files: frozenset[str]) -> str:

@@ -1,8 +1,11 @@
-"""What MLflow is told of a whole search: its run, the parent of the trials', and its two datasets.
-A pure function of the view, so that sending again sends the same. Trials are in `trial_run`, words
-in `descriptions`."""
+"""What MLflow is told of a whole search: its run, the parent of the trials', and its two datasets,
+as pure functions of the view, so that sending again sends the same; and the page of the experiment:
+its description, by the newest of its searches, and a saved view of each, where what people have
+written themselves is left alone. Trials are in `trial_run`, words in `descriptions`."""
 
 import json
+import re
+from hashlib import sha256
 from typing import Any
 
 from data.secrets import redacted
@@ -11,7 +14,8 @@ from search.journal.events import Opened
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
 from search.report.wording import ends_text, estimate_text, value_text
-from search.tracking.descriptions import describe, test_accuracy
+from search.tracking.descriptions import describe, describe_experiment, test_accuracy
+from search.tracking.mlflow_store import Store
 from search.tracking.mlflow_values import (
     NOTE_TAG,
     ORDER_TAG,
@@ -23,10 +27,12 @@ from search.tracking.mlflow_values import (
     opened_of,
     texts,
 )
-from search.tracking.saved_view import Place
+from search.tracking.saved_view import VIEW_TAG, Place, saved_view
 from search.tracking.trial_run import DECIMALS, SEARCH_FIRST, shown_effect
 
 MAX_DIGEST = 36
+# Ends a description, unseen: when the search that wrote it began, and the hash of what it wrote.
+MARK = re.compile(r"\n\n<!-- augsearch (\d+) ([0-9a-f]{16}) -->$")
 
 
 def search_row(
@@ -161,3 +167,28 @@ def _found_values(view: SearchView) -> dict[str, float | None]:
         "effect": shown_effect(effect.effect, view.unit) if effect else None,
         "test_accuracy": score.metrics.get("accuracy") if score else None,
     }
+
+
+def send_experiment_page(store: Store, view: SearchView, place: Place) -> None:
+    """Writes what has changed. Asks first, since other searches write there too."""
+    there = store.experiment_tags()
+    key, text = f"{VIEW_TAG}{place.view}", saved_view(view, place.files)
+    if there.get(key) != text:
+        store.set_experiment_tag(key, text)
+    begun, before = milliseconds(opened_of(view).started_at), there.get(NOTE_TAG, "")
+    said = redacted(describe_experiment(view, place))
+    note = f"{said}\n\n<!-- augsearch {begun} {_digest(said)} -->"
+    if before != note and _may_replace(before, begun):
+        store.set_experiment_tag(NOTE_TAG, note)
+
+
+def _may_replace(note: str, begun: int) -> bool:
+    """Whether a description is nobody's, or as this search or an earlier one wrote it."""
+    mark = MARK.search(note)
+    if mark is None:
+        return not note.strip()
+    return int(mark[1]) <= begun and _digest(note[: mark.start()]) == mark[2]
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]

@@ -19,13 +19,19 @@ from search.report.contact_sheet import WINNER_SHEET, trial_sheet_name
 from search.report.dashboard import DashboardPlace, keep_dashboard
 from search.report.time_left import ExpectedWork
 from search.report.view import SearchView
-from search.tracking.children import Known, LiveTrials, end_running, send_ended, send_running
+from search.tracking.children import (
+    Known,
+    LiveTrials,
+    end_running,
+    new_search,
+    send_ended,
+    send_running,
+)
 from search.tracking.descriptions import describe_winner
-from search.tracking.experiment_page import send_experiment_page
 from search.tracking.mlflow_store import Store
-from search.tracking.mlflow_values import SEARCH_TAG, FoundRun, LoggedWinner, Winner, opened_of
+from search.tracking.mlflow_values import SEARCH_TAG, LoggedWinner, Winner, opened_of
 from search.tracking.saved_view import PICTURES, Place
-from search.tracking.search_run import dataset_rows, search_row
+from search.tracking.search_run import dataset_rows, search_row, send_experiment_page
 from search.tracking.sender import Sender, TrackingStatus, sending_error_text
 from search.training.progress import EpochReport
 
@@ -216,7 +222,7 @@ class Tracker:
         if self._known is None:
             found = store.find(opened_of(view).search_id, self._page_size)
             parent = next((run for run in found if run.trial is None), None)
-            known = _known_parent(parent) if parent else _new_parent(store, view)
+            known = Known.of_run(parent) if parent else new_search(store, view)
             known.add_children(store, found)
             self._known = known
             # An earlier sitting's answer to a trial that is tried again is none.
@@ -284,22 +290,3 @@ class Tracker:
         if os.path.lexists(path):
             self._left_out = self._left_out | {escaped(str(name))}
         return None
-
-
-def _known_parent(run: FoundRun) -> Known:
-    return Known(
-        run.tags[SEARCH_TAG],
-        run.run_id,
-        run.status,
-        run.ended,
-        run.has_inputs,
-        {**run.tags},
-        {**run.params},
-        {**run.metrics},
-    )
-
-
-def _new_parent(store: Store, view: SearchView) -> Known:
-    row = search_row(view)
-    run_id = store.create(row, {})
-    return Known(opened_of(view).search_id, run_id, "RUNNING", tags=dict(row.tags))

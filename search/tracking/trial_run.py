@@ -12,7 +12,7 @@ from search.experiment.objectives import SHOWN_ANYWAY, Unit
 from search.experiment.trial import TrialRecord, TrialResult
 from search.report.measures import trained_seconds
 from search.report.view import SearchView
-from search.report.wording import ends_text, name_text
+from search.report.wording import ends_text, label_text, name_text
 from search.tracking.descriptions import describe_trial
 from search.tracking.mlflow_values import (
     NOTE_TAG,
@@ -148,7 +148,7 @@ def _trial_tags(
         SEARCH_TAG: opened_of(view).search_id,
         TRIAL_TAG: record.trial,
         "augsearch.kind": record.kind,
-        "augsearch.label": record.label,
+        "augsearch.label": label_text(record),
         "augsearch.seed": record.spec.protocol.view_seed,
         "augsearch.key": record.spec.key,
         "augsearch.rung": record.rung,

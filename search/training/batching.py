@@ -12,7 +12,7 @@ import numpy as np
 
 from data.views import unit_draws
 from search.experiment.seeds import derive_seed
-from search.training.class_weights import ClassWeight, class_weights
+from search.training.losses import ClassWeight, class_weights
 from search.training.network_variables import Steps
 
 Inputs = Callable[

@@ -16,11 +16,11 @@ import numpy as np
 from search.experiment.objectives import OBJECTIVES, Objective
 from search.experiment.trial import ModelSettings, TrainingSettings
 from search.features.feature_rows import FeatureRows, as_rows
-from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer
 from search.training.head_shape import HeadShape, HeadState, HeadWeights
 from search.training.head_stack import Rates, Stack, StackState, stack_of
 from search.training.head_tasks import EpochFeed, HeadTask, epoch_feeds
+from search.training.losses import class_weights
 from search.training.progress import OnEpoch
 from search.training.run_values import HeadEpoch, RunPlan, TrainedHeads
 from search.training.training_run import train

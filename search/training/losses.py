@@ -1,12 +1,15 @@
 """What networks are trained to make small: one record per loss, which says itself from logits and
-targets.
+targets; and what images count in it where `training.class_weight` is balanced.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 PACKET = 16  # floats that the widest processors work on at once
+ClassWeight = Literal["none", "balanced"]
 
 
 @dataclass(frozen=True)
@@ -108,3 +111,19 @@ LOSSES: dict[str, Loss] = {
         ),
     )
 }
+
+
+def class_weights(kind: ClassWeight, labels: np.ndarray, num_classes: int) -> np.ndarray | None:
+    """What an image of each class counts in the loss, float32 [classes]; None where every one
+    counts as much. labels: int [n], of the images that train.
+
+    The loss of a step is the sum over its B images of w(class) times the image's loss, over B, as
+    Keras's `fit(class_weight=...)` has it; w = n / (K n_class) of the n images, of K classes with
+    images (scikit-learn's `balanced`), so that every class weighs the same and the mean weight is
+    1. A mixed image (mixup, cutmix) has its classes' weights in their shares.
+    """
+    if kind == "none":
+        return None
+    counts = np.bincount(labels, minlength=num_classes)
+    weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return weights.astype(np.float32)

@@ -223,6 +223,7 @@ def _scratch_phase(trial: LoadedTrial) -> NetworkPhase:
         warmup_epochs=SCRATCH_WARMUP_EPOCHS,
         max_epochs=settings.training.max_epochs,
         needs_company=True,
+        is_only=True,
     )
 
 

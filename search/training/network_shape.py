@@ -1,8 +1,9 @@
-"""Which network a setting trains, how it is built, and how what it learnt is put back into a plain
-backbone.
+"""Which network a setting trains, how it is built for what it runs on, and how what it learnt is
+put back into a plain backbone.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,13 +13,46 @@ import numpy as np
 from search.experiment.settings import Settings, TrainingSettings
 from search.features import devices
 from search.features.devices import import_tensorflow_quietly
-from search.training.acceleration import acceleration, built_in
 from search.training.cutting import ALL, cut
 from search.training.head_shape import HeadShape, HeadWeights
 from search.training.network import Network
 
 if TYPE_CHECKING:
     import keras
+
+BFLOAT16_FROM = (8, 0)  # NVIDIA's compute capability
+
+
+@dataclass(frozen=True)
+class Acceleration:
+    """What only a GPU gains from. XLA on a CPU is ten times slower, and there bfloat16 is slower
+    than float32.
+    """
+
+    compiled_by_xla: bool
+    dtype: str
+
+
+def acceleration(capability: tuple[int, int] | None) -> Acceleration:
+    """capability: as `devices.compute_capability`. Cards before BFLOAT16_FROM have no units for
+    bfloat16.
+    """
+    if capability is None:
+        return Acceleration(False, "float32")
+    return Acceleration(True, "mixed_bfloat16" if capability >= BFLOAT16_FROM else "float32")
+
+
+@contextlib.contextmanager
+def built_in(dtype: str) -> Iterator[None]:
+    """Layers made in this context compute in `dtype`."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 @dataclass(frozen=True)

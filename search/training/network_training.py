@@ -1,24 +1,28 @@
-"""Networks of every fold and seed of a trial, several side by side: what the modes that train
-networks share.
+"""Networks of every fold and seed of a trial, as many side by side as there are processors for and
+memory holds: what the modes that train networks share.
 
 One compiled network serves all heads, each with variables of its own. When to stop and what is best
-is `training_run`, what a network is, `network`, what it is fed, `pictures`, and how many train at
-once, `lanes`.
+is `training_run`, what a network is, `network`, and what it is fed, `pictures`.
 """
 
+from __future__ import annotations
+
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Protocol
+from search.features.devices import free_memory, operations_at_once, sees_gpu
 from search.training.batching import Batching, Mixing
 from search.training.head_shape import HeadState, HeadWeights
 from search.training.head_tasks import HeadTask
-from search.training.lanes import num_lanes
 from search.training.lost import accuracy_tells
 from search.training.network import Network
 from search.training.network_variables import Live
@@ -29,15 +33,21 @@ from search.training.training_mode import Classify, LoadedTrial
 from search.training.training_run import train
 from search.training.trial_files import Checkpoint, checkpoint_file
 
+if TYPE_CHECKING:
+    import keras
+
 PREDICT_BATCH = 64
 Start = Callable[[int], Live]  # a head's number -> its network before the first epoch
+MEMORY_SHARE = 0.5  # of the memory that is free: the last few of an epoch may be twice as many
+NUMBER_BYTES = 4 * 2  # a layer's output and its gradient
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class NetworkPhase:
     """How one phase of a trial is trained. learning_rate_setting: the setting that gives the rate.
     max_epochs: of the schedule. needs_company: as in `Batching`. reported_before: epochs of the
-    phases before, for whoever watches.
+    phases before, for whoever watches, who is told of no phase where it is the only one (is_only).
     """
 
     name: str
@@ -47,6 +57,7 @@ class NetworkPhase:
     max_epochs: int
     needs_company: bool = False
     reported_before: int = 0
+    is_only: bool = False
 
     def num_epochs(self, protocol: Protocol) -> int:
         """The most that are trained now: a rung goes as if there were more to come, and pauses."""
@@ -69,8 +80,9 @@ def train_phase(
         learning_rate=phase.learning_rate,
         learning_rate_setting=phase.learning_rate_setting,
         keeps_weights=trial.keeps_weights,
-        phase=phase.name,
+        phase="" if phase.is_only else phase.name,
         reported_before=phase.reported_before,
+        drawn_by=phase.name,
         may_lose=True,
         accuracy_tells=accuracy_tells(training, protocol.objective),
     )
@@ -159,7 +171,7 @@ class NetworkHeads:
     def _one_pass(self, epoch: int, task: HeadTask, live: Live) -> tuple[float, float]:
         """Mean loss and accuracy of one epoch of training."""
         an_epoch = self._batching.num_steps(len(task.train))
-        seed = derive_seed(task.seed, self._plan.phase)
+        seed = derive_seed(task.seed, self._plan.drawn_by)
         step, count, sums = epoch * an_epoch, 0, np.zeros(2)
         for steps in self._batching.epoch(task.train, seed, epoch):
             numbers = range(step, step + steps.num_steps)
@@ -193,3 +205,37 @@ def answer_by(
         return found
 
     return answer
+
+
+def num_lanes(body: keras.Model, batch_size: int, num_threads: int) -> int:
+    """Networks of this body at once. One at a time where a GPU, or each operation, uses all there
+    is. Says once in a process where memory holds fewer.
+    """
+    wanted = 1 if sees_gpu() else operations_at_once(num_threads)
+    return fitting_lanes(wanted, step_bytes(body, batch_size), free_memory())
+
+
+def fitting_lanes(wanted: int, bytes_each: int, free: int | None) -> int:
+    """As many of the lanes wanted as `free` bytes hold, at least one. None: not known."""
+    fit = wanted if free is None else min(wanted, int(MEMORY_SHARE * free) // bytes_each)
+    if fit >= wanted:
+        return wanted
+    _say_once(
+        f"memory holds {max(fit, 1)} network{'s' * (fit > 1)} in training at once, not {wanted}: a "
+        f"step takes {bytes_each / 1e9:.2g} GB and {(free or 0) / 1e9:.2g} GB are free; it takes "
+        "longer, the numbers are the same; lower training.batch_size or dataset.image_size"
+    )
+    return max(fit, 1)
+
+
+@lru_cache(maxsize=8)
+def _say_once(line: str) -> None:
+    _LOG.warning("%s", line)
+
+
+def step_bytes(body: keras.Model, batch_size: int) -> int:
+    """What a step of training holds of the layers' outputs, about."""
+    import keras
+
+    outputs = [each for layer in body.layers for each in keras.tree.flatten(layer.output)]
+    return NUMBER_BYTES * batch_size * sum(int(np.prod(each.shape[1:])) for each in outputs)

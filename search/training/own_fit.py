@@ -14,10 +14,10 @@ import numpy as np
 
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
-from search.training.class_weights import class_weights
 from search.training.head_scores import HeadAnswer, HeadScores
 from search.training.head_shape import HeadWeights
 from search.training.head_tasks import HeadTask
+from search.training.losses import class_weights
 from search.training.own_call import Batches, FitData, FitEvents
 from search.training.own_outputs import Outputs
 from search.training.pictures import ImageFeed

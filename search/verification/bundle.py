@@ -21,7 +21,7 @@ from search.driver.publishing import write_outputs
 from search.driver.run_reading import Run, open_run
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Frozen
-from search.journal.run_dir import JOURNAL, read_predictions
+from search.journal.run_dir import JOURNAL, FileKind, need_target, read_predictions
 from search.journal.state import SearchState
 from search.report.preview import write_winner_sheet
 from search.report.wording import shortened
@@ -35,9 +35,9 @@ from search.verification.bundle_file import (
     check_student,
     hash_of,
     most_bytes,
+    read_bundle,
     write_bundle,
 )
-from search.verification.bundle_target import need_answers_kept, need_bundle_target
 from search.verification.comparison import Difference
 from search.verification.reopening import scratch_resources, with_own_cache
 from search.verification.student_answers import ANSWERS, answers_text, parse_answers, read_answers
@@ -47,6 +47,7 @@ PAINTERS = (
     "matplotlib",
     "pillow",
 )  # another version of these paints the same picture with other bytes
+BUNDLE = FileKind("a bundle", (".zip",), lambda path: read_bundle(path).manifest is not None)
 
 
 class Bundled(Frozen):
@@ -207,3 +208,24 @@ def sheet_differences(
     path = write_winner_sheet(run.state, dataset, folder)
     if path is None or path.read_bytes() != sheet:
         yield Difference(where=SHEET, what="it is not the one that the images and the journal give")
+
+
+def need_bundle_target(out: Path) -> dict[str, str]:
+    """The answers of the bundle that is to be replaced, by number of question; none where there is
+    none. Raises UserError where no bundle must be written there."""
+    need_target(out, BUNDLE)
+    if not out.exists() or out.stat().st_size == 0:
+        return {}
+    content = read_bundle(out).files.get(ANSWERS)
+    return {} if content is None else parse_answers(content)
+
+
+def need_answers_kept(out: Path, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Raises UserError where the bundle at `out` answers a question that the new one does not."""
+    lost = [number for number, answer in before.items() if answer and not after.get(number)]
+    if lost:
+        raise UserError(
+            f"--out: {escaped(str(out))} is a bundle that answers question {first_of(lost)}, and "
+            "the new one would not; name the file of the answers with --answers, or choose another "
+            "--out"
+        )

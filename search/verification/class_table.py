@@ -11,7 +11,7 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import escaped, first_of
-from search.journal.targets import FileKind, first_bytes, need_target
+from search.journal.run_dir import FileKind, first_bytes, need_target
 from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
 from search.verification.submission import Copy

@@ -3,7 +3,6 @@ its sharing would prove. Who shares what is `likeness`'s, what is made of it `su
 """
 
 import hashlib
-import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -12,6 +11,7 @@ from math import log2
 import numpy as np
 
 from search.experiment.answers import Predictions
+from search.experiment.settings import content_hash
 from search.experiment.trial import TrialRecord, TrialTiming
 from search.verification.answer_prints import (
     Reference,
@@ -123,7 +123,7 @@ def marks_of_curves(curves: Mapping[str, Sequence[float]]) -> Iterator[tuple[Mar
     for name in ("loss", "val_loss"):
         for digits in LOSS_DIGITS:
             values = [round(value, digits) for value in curves.get(name, ())]
-            yield ("curve", name, digits, _hash(values)), _curve_bits(values, digits)
+            yield ("curve", name, digits, content_hash(values)), _curve_bits(values, digits)
 
 
 def marks_of_answers(rows: Iterable[RowPrint]) -> Iterator[tuple[Mark, float]]:
@@ -154,7 +154,7 @@ def _curve_bits(values: list[float], digits: int) -> float:
 def _draws(record: TrialRecord) -> str:
     """What begins networks and shares out images. More seeds train the same heads and others."""
     spec = record.spec
-    return _hash([spec.protocol.fold_seed, spec.protocol.head_seeds[:1], spec.dataset_seed])
+    return content_hash([spec.protocol.fold_seed, spec.protocol.head_seeds[:1], spec.dataset_seed])
 
 
 def training_of(record: TrialRecord) -> str:
@@ -168,8 +168,4 @@ def training_of(record: TrialRecord) -> str:
         mode="json", exclude={"max_epochs", "patience", *of_views}
     )
     model = settings.model.model_dump(mode="json")
-    return _hash([_draws(record), protocol, dataset, settings.augmentation, model, training])
-
-
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return content_hash([_draws(record), protocol, dataset, settings.augmentation, model, training])

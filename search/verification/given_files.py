@@ -1,27 +1,43 @@
 """Whether the pictures, weights and code that a grader names can be those of the search. Where they
-are not, that says nothing of the search: the remedy is another folder or file. How that is said is
-`graders_words`'s."""
+are not, that says nothing of the search: the remedy is another folder or file, named where there is
+only one. It is said in the words of whoever verifies: the settings of the experiment file are not
+theirs to change, and the options of `verify` are."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from data.dataset import list_images
 from data.errors import DatasetError, UserError
+from data.folder import named_classes
+from data.listing import is_litter
 from data.messages import escaped
 from data.sources import SOURCES
 from data.transforms import is_transform
-from search.driver.prepare import backbones_of
+from search.driver.prepare import available_cores, backbones_of
 from search.driver.run_reading import Run
+from search.execution.engine import default_cache_dir
 from search.report.wording import shortened
 from search.verification.comparison import Difference
-from search.verification.graders_words import of_images, of_weights, without_settings
+from search.verification.foreign_runs import other_counts
 from search.verification.reopening import OWN_WEIGHTS, STRAY_FILES, relocated
-from search.verification.right_folder import right_folder
 
 # of the journal's summary, what other pictures change; the rest of it follows from them
 _OF_PICTURES = ("dataset: class_names", "dataset: counts", "dataset: digest", STRAY_FILES)
+# As what reads them names them, which takes them for a line of an experiment file.
+_PATH = re.compile(r"(?<![\w./\\])dataset\.path(?![\w./\\])")
+_FILE = re.compile(r"^weights(?= ')|\bweights file(?= )")
+_NO_FILE = re.compile(r"imagenet, random or (?=a file)|, imagenet or random\b")
+_SETTING = re.compile(
+    r"(?<![\w./\\])(dataset|augmentation|model|training|search|evaluation|tracking|execution)"
+    r"\.[a-z]\w+(?![\w/\\])"
+)
+_MOST_LOOKED_AT = 200  # folders and files beside and below the one that was named
+FOLDERS = ("folder", "clothing")  # sources whose classes are folders
 
 
 @dataclass(frozen=True)
@@ -75,10 +91,10 @@ def told_by_option(
     try:
         yield
     except DatasetError as error:
-        said = of_images(str(error), data, run)
-        raise UserError(of_weights(said, weights)) from error
+        said = retold_of_images(str(error), data, run)
+        raise UserError(_retold_of_weights(said, weights)) from error
     except UserError as error:
-        raise UserError(of_weights(without_settings(str(error)), weights)) from error
+        raise UserError(_retold_of_weights(_without_settings(str(error)), weights)) from error
 
 
 def require_right_files(
@@ -92,7 +108,7 @@ def require_right_files(
         instead = "ask for a search over this one"
         if pictures == STRAY_FILES:  # of the same pictures
             instead = "remove what it did not leave out"
-        mended = right_folder(run, data) or f"name the folder that it read, or {instead}"
+        mended = place_meant(run, data) or f"name the folder that it read, or {instead}"
         raise UserError(
             f"the pictures at --data {escaped(str(data))} are not those that the search read "
             f"({pictures.removeprefix('dataset: ')}: {first[pictures]}); {mended}"
@@ -118,3 +134,102 @@ def where_given(run: Run, data: Path | None, weights: Path | None) -> Run:
             f"a bundle holds no images; say where they are with --data (the search read {last})"
         )
     return relocated(run, data, weights, of_others=True)
+
+
+def _retold_of_weights(said: str, weights: Path | None) -> str:
+    """weights: the file that was named."""
+    return said if weights is None else _NO_FILE.sub("", _FILE.sub("--weights", said))
+
+
+def retold_of_images(said: str, data: Path | None, run: Run | None) -> str:
+    """What is wrong with the images, less what only an experiment file could change, and with what
+    can be done here. data: where they were said to be; None where the search had them. run: it."""
+    kind = SOURCES[run.config.dataset.source].path if run else "required"
+    if kind == "none":
+        return said
+    # a bundle without --data has a path of another machine, if any, which was not followed
+    is_own = run is not None and data is None and kind == "required"
+    named = run.config.dataset.path if run and is_own else data
+    place = None if named is None else escaped(str(named))
+    said = said if data else re.sub(r"^dataset\.path: ", "the images of the search: ", said)
+    said = _without_settings(_PATH.sub("--data", said))
+    if place and (place not in said or (data and "--data" not in said)):
+        said = f"{'--data ' * bool(data)}{place}: {said}"
+    right = place_meant(run, data) if run and data else None
+    otherwise = "else " * (len([*_clauses(said)]) > 1)  # beside other advice
+    instead = "name a sound copy of" if data else "say with --data where a sound copy is of"
+    return f"{said}; {right or f'{otherwise}{instead} the images that the search read'}"
+
+
+def _without_settings(said: str) -> str:
+    """Less each piece of advice that names a setting. What was found, which comes first, is left as
+    it is."""
+    found, *advice = _clauses(said)
+    kept = [found]
+    for clause in advice:
+        ways = clause.split(", or ")
+        left = [each for each in ways if not _SETTING.search(each)]
+        is_finding = re.match(r"\(\d+\) ", clause)  # the next of several
+        left = ways[:1] + [each for each in left if each is not ways[0]] if is_finding else left
+        if left:
+            kept.append(", or ".join(left))
+    return "; ".join(kept)
+
+
+def _clauses(said: str) -> Iterator[str]:
+    """Of what semicolons part, outside brackets."""
+    start = depth = 0
+    for place, sign in enumerate(said):
+        depth += (sign in "([{") - (sign in ")]}")
+        if depth <= 0 and said.startswith("; ", place):
+            yield said[start:place]
+            start, depth = place + 2, 0
+    yield said[start:]
+
+
+def place_meant(run: Run, data: Path) -> str | None:
+    """The one place near `data` that can hold the images of the search, in words; None where there
+    is none, or more than one."""
+    if run.config.dataset.source in FOLDERS:
+        above, below = _above(data), _below(data)
+    else:  # a file, of some kind
+        kind = Path(run.config.dataset.path or "").suffix.lower()
+        above, below = [], (each for each in _kept(data) if each.suffix.lower() == kind)
+    found = [each for each in (*islice(below, _MOST_LOOKED_AT), *above) if _can_be(run, each)]
+    if len(found) != 1:
+        return None
+    where = "above" if found[0] in above else "below"
+    return f"{escaped(str(found[0]))}, {where} it, looks right: say --data with that"
+
+
+def _above(data: Path) -> list[Path]:
+    """Two: a class of train lies that deep."""
+    return [each for each in data.absolute().parents[:2] if each != each.parent]
+
+
+def _below(data: Path) -> Iterator[Path]:
+    yield from _kept(data)
+    for each in _kept(data):
+        yield from _kept(each)
+
+
+def _kept(folder: Path) -> Iterator[Path]:
+    try:
+        found = sorted(folder.iterdir())
+    except OSError:
+        return iter(())
+    return (each for each in found if not is_litter(each.name, each.is_dir()))
+
+
+def _can_be(run: Run, place: Path) -> bool:
+    then, config = run.opened.dataset, run.config.dataset
+    if config.source in FOLDERS and named_classes(place) != {*then.class_names}:
+        return False
+    config = config.model_copy(update={"path": str(place)})
+    try:
+        listing = list_images(config, default_cache_dir())
+    except UserError:
+        return False
+    if listing.class_names != then.class_names:
+        return False
+    return other_counts(then, listing, config, available_cores()) is None

@@ -15,8 +15,8 @@ from typing import Any
 from search.driver.ledger import Ledger, Stopped
 from search.driver.phases import Context, SearchFailed
 from search.driver.prepare import Prepared
-from search.driver.running import run_phases
 from search.driver.session import PHASES, WITH_LEAK, unwatched
+from search.driver.sitting import run_phases
 from search.experiment.answers import Predictions, Truth
 from search.experiment.trial import Outcome, TrialRecord, TrialSpec
 from search.journal.journal_file import Event

@@ -14,7 +14,7 @@ from data.errors import UserError
 from data.files import read_regular, write_atomically
 from data.listing import reason_of
 from data.messages import escaped
-from search.journal.targets import FileKind, first_bytes, need_target
+from search.journal.run_dir import FileKind, first_bytes, need_target
 
 ANSWERS = "answers.txt"
 MOST_ANSWERS_BYTES, MOST_NOTEBOOK_BYTES, MOST_QUESTIONS = 1 << 16, 1 << 27, 50

@@ -6,7 +6,6 @@ Judges nothing else: whether a search is what it says is `grading`'s. Marks of t
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from search.evidence.answer import Estimate
 from search.experiment.answers import Predictions
 from search.experiment.config import by_place
 from search.experiment.config_changes import is_asked
+from search.experiment.settings import content_hash
 from search.experiment.trial import Frozen
 from search.journal.state import SearchState
 from search.report.answer import answer
@@ -94,7 +94,7 @@ def submission_of(
         search_id=state.opened.search_id,
         experiment=state.opened.name,
         seed=config["seed"],
-        question=_hash(question(config))[:8],
+        question=content_hash(question(config))[:8],
         verdict=verdict,
         best=settings_of(best, BEST_WIDTH) if best else "none",
         delta=estimate_text(claimed, view.unit) if claimed else "not measured",
@@ -242,7 +242,3 @@ def question(config: dict[str, Any]) -> dict[str, Any]:
 
 def _folded(student: str) -> str:
     return " ".join(student.casefold().split())
-
-
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

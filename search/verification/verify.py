@@ -26,6 +26,7 @@ from search.features.devices import take_threads
 from search.journal.journal_file import JournalError
 from search.journal.run_dir import JOURNAL
 from search.journal.state import SearchState
+from search.report.wording import label_text
 from search.verification.comparison import Comparison, Difference
 from search.verification.consistency import JournaledAnswers, unsound
 from search.verification.foreign_runs import compare_listing
@@ -194,7 +195,9 @@ def verify_run(
         remarks += [effect.words] if effect is not None else []
     found = _verification(comparison, changed)
     each = [
-        Retrained(trial=t.record.trial, label=t.record.label, apart=t.apart, error=t.result.error)
+        Retrained(
+            trial=t.record.trial, label=label_text(t.record), apart=t.apart, error=t.result.error
+        )
         for t in trained
     ]
     update = {**(dict(each[0]) if each else {}), "also": tuple(each[1:]), "effect": effect}
@@ -224,7 +227,7 @@ def _trained(
 ) -> Iterator[TrainedAgain]:
     for record in records:
         if record.trial in predictions or record.status == "failed":
-            say(f"training trial {record.trial} ({escaped(record.label)}) again")
+            say(f"training trial {record.trial} ({escaped(label_text(record))}) again")
             answers = predictions.get(record.trial)
             yield train_again(record, answers, resources, elsewhere)
 

@@ -1,21 +1,32 @@
-"""What training networks will cost, before any is trained: which way images come to them, how fast
-this machine trains, how long all of it takes at most. For `check`; the work itself is
-`workload`'s."""
+"""What a plan costs on this machine, for `check`: images through a frozen backbone in each
+precision, and how fast; what a head on kept features takes, by a few epochs on made-up ones; of
+trained networks, how images come to them, how fast they train, and how long all of it takes at
+most. How much a plan holds is `workload`'s."""
 
+import os
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
 from data.dataset import TRAIN, VALIDATION
-from search.driver.prepare import Prepared
-from search.driver.workload import workload
+from data.messages import plural
+from search.driver.prepare import Prepared, available_cores
+from search.driver.workload import Workload, workload
+from search.experiment.precisions import Precision
 from search.experiment.settings import Settings
-from search.experiment.trial import Frozen
+from search.experiment.trial import Frozen, Resources
+from search.features.devices import operations_at_once, sees_gpu
+from search.features.process_cache import extractor_of
 from search.report.time_left import seconds_of
 from search.training.cutting import cut_summary, stored_bytes, why_whole
 from search.training.head_shape import initial_weights
+from search.training.head_tasks import HeadTask
+from search.training.heads import HeadPlan, train_heads
 from search.training.modes import mode_of
 from search.training.network import Network
 from search.training.network_shape import NetworkShape, network_of
@@ -25,6 +36,11 @@ from search.training.own_outputs import outputs_of
 
 STEPS = 3  # timed, after one that builds the graph
 PREDICTING = 3.0  # times as fast as training
+PROBE_IMAGES = 64
+TIMED_EPOCHS = 3  # after one that compiles
+MOST_TIMED = 15  # heads; more take about as much longer
+# most heads stop within patience of their best epoch, well before max_epochs 60
+TYPICAL_EPOCHS = 45
 
 
 class NetworkCost(Frozen):
@@ -53,7 +69,7 @@ def network_cost(prepared: Prepared) -> NetworkCost | None:
         speed = _own_images_per_second(prepared, settings, num_classes)
     else:
         network, way, extracts = _network(prepared, settings, num_classes)
-        speed = _images_per_second(network, settings, num_classes)
+        speed = _network_images_per_second(network, settings, num_classes)
     work = workload(prepared.config)
     trained, scored = _rows_of_a_head(prepared)
     head_epochs = sum(phase.views for phase in work.phases.values())
@@ -100,7 +116,7 @@ def _network(prepared: Prepared, settings: Settings, num_classes: int) -> tuple[
     return network, way, 2
 
 
-def _images_per_second(network: Network, settings: Settings, num_classes: int) -> float:
+def _network_images_per_second(network: Network, settings: Settings, num_classes: int) -> float:
     size = settings.training.batch_size
     generator = np.random.default_rng(0)
     inputs = generator.standard_normal((size, *network.body.input_shape[1:])).astype(np.float16)
@@ -145,3 +161,90 @@ def _rows_of_a_head(prepared: Prepared) -> tuple[float, float]:
     if folds == 1:
         return float((splits == TRAIN).sum()), float((splits == VALIDATION).sum())
     return num_pooled(prepared) * (folds - 1) / folds, num_pooled(prepared) / folds
+
+
+def images_through(
+    prepared: Prepared, work: Workload, network: NetworkCost | None
+) -> dict[Precision, float]:
+    """Images that go through the backbone in each precision, that of the first phase first."""
+    if network is not None:
+        return {prepared.precision: network.images}
+    found: defaultdict[Precision, float] = defaultdict(float)
+    for phase in work.phases.values():
+        found[phase.precision] += images_a_view(prepared) * phase.views
+    return dict(found)
+
+
+def measured_speeds(
+    prepared: Prepared,
+    precisions: Iterable[Precision],
+    network: NetworkCost | None,
+    resources: Resources,
+) -> dict[Precision, float]:
+    """Images per second in each precision; of a model of one's own, as it trains."""
+    if network is not None and prepared.space.mode == "fit":
+        return {prepared.precision: network.images_per_second}
+    return {each: images_per_second(prepared, each, resources) for each in precisions}
+
+
+def images_per_second(prepared: Prepared, precision: Precision, resources: Resources) -> float:
+    """As measured here, on images of the data set."""
+    model = prepared.specs.control({}).model
+    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, precision, resources)
+    probe = np.asarray(prepared.dataset.images[:PROBE_IMAGES])
+    extractor.extract([probe], len(probe))
+    start = time.perf_counter()
+    extractor.extract([probe], len(probe))
+    return len(probe) / (time.perf_counter() - start)
+
+
+def _num_features(prepared: Prepared, resources: Resources) -> int:
+    """How many the backbone makes of an image."""
+    model, precision = prepared.specs.control({}).model, prepared.precision
+    extractor = extractor_of(prepared.dataset, model.backbone, model.weights, precision, resources)
+    one = np.asarray(prepared.dataset.images[:1])
+    return int(extractor.extract([one], 1).shape[-1])
+
+
+def seconds_a_head(prepared: Prepared, resources: Resources) -> float:
+    """Of one among those of a trial."""
+    settings, evaluation = prepared.specs.control({}), prepared.config.evaluation
+    count = min(MOST_TIMED, evaluation.folds * evaluation.seeds)
+    training = settings.training.model_copy(update={"max_epochs": TIMED_EPOCHS + 1})
+    random = np.random.default_rng(0)
+    labels = random.integers(0, len(prepared.dataset.class_names), num_pooled(prepared))
+    features = random.standard_normal((len(labels), _num_features(prepared, resources))).astype(
+        np.float32
+    )
+    plan = HeadPlan(
+        tasks=_tasks(len(labels), count, max(2, evaluation.folds)),
+        labels=labels,
+        num_classes=len(prepared.dataset.class_names),
+        model=settings.model,
+        training=training,
+    )
+    times: list[float] = []
+
+    def clock(*_: Any) -> None:
+        times.append(time.perf_counter())
+
+    lanes = 1 if sees_gpu() else operations_at_once(resources.num_threads)
+    train_heads(lambda epoch: features, features, plan, clock, lanes)
+    epochs = min(TYPICAL_EPOCHS, settings.training.max_epochs)
+    return epochs * float(np.median(np.diff(times))) / count
+
+
+def _tasks(num_images: int, count: int, folds: int) -> tuple[HeadTask, ...]:
+    fold = np.arange(num_images) % folds
+    rows = [(np.flatnonzero(fold != each), np.flatnonzero(fold == each)) for each in range(folds)]
+    return tuple(HeadTask(*rows[number % folds], number) for number in range(count))
+
+
+def busy_lines() -> Iterator[str]:
+    """Whether others keep this machine from the speed that it has when idle."""
+    load, cores = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0, available_cores()
+    if load > 1.5 * cores:
+        yield (
+            f"this machine is busy ({load:.1f} processes on {plural(cores, 'core')}); the speed "
+            "was measured so, and an idle machine needs less time"
+        )

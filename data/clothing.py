@@ -1,8 +1,8 @@
-"""Data sets that everybody has: the sources `digits` (scikit-learn's, which needs no file) and
-`clothing` (clothing-dataset-small, 3781 photographs in 10 classes, CC0), found or downloaded once.
+"""The source `clothing`: clothing-dataset-small, 3781 photographs in 10 classes, CC0, found or
+downloaded once.
 
-`clothing` looks at `dataset.path`, the variable AUGSEARCH_CLOTHING and the cache, in this order. A
-download is extracted without leaving its folder and checked, and only then gets its name.
+It looks at `dataset.path`, the variable AUGSEARCH_CLOTHING and the cache, in this order. A download
+is extracted without leaving its folder and checked, and only then gets its name.
 """
 
 import http.client
@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from data.errors import UserError
 from data.files import new_folder
 from data.folder import list_folder
@@ -28,7 +26,6 @@ from data.listing import Listing, reason_of
 from data.messages import escaped
 from data.scratch import scratch_folder
 from data.settings import DatasetConfig
-from data.splits import TRAIN, splits_to_draw
 
 CHUNK_BYTES = 1 << 20
 MOST_SECONDS = 1800.0  # of one download, which may trickle
@@ -64,23 +61,6 @@ CLOTHING = Archive(
         f"and set dataset.path (or {CLOTHING_VARIABLE}) to the folder"
     ),
 )
-
-
-def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
-    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
-    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    return Listing(
-        names=tuple(f"digit {number:04d}" for number in range(len(images))),
-        labels=bunch.target.astype(np.int32),
-        splits=np.full(len(images), TRAIN, np.int8),
-        class_names=tuple(str(name) for name in bunch.target_names),
-        read=images.__getitem__,
-        fingerprint=sha256(images.tobytes()).hexdigest(),
-        draw=splits_to_draw(None, config.split, "digits"),
-    )
 
 
 def list_clothing(config: DatasetConfig, cache_dir: Path) -> Listing:

@@ -1,13 +1,19 @@
-"""Backbones that no table holds: any network of `keras.applications`, `keras:NAME`, and any Keras
-model's file, `file`; either up to a layer, `keras:NAME:LAYER`, `file:LAYER`.
+"""Networks of Keras: those of `keras.applications` that the table of backbones names, with the
+preprocessing that each wants; any other of them, `keras:NAME`; and any Keras model's file, `file`;
+the latter two up to a layer too, `keras:NAME:LAYER`, `file:LAYER`.
 
-What the layer gives is pooled to [n, d] where it is a map. A network of keras.applications has its
-own module's preprocessing before it; a model from a file takes raw pictures, 0 to 255.
+What the layer gives is pooled to [n, d] where it is a map. A network of keras.applications that the
+table does not name has its own module's preprocessing before it; a model from a file takes raw
+pictures, 0 to 255.
 """
+
+from __future__ import annotations
 
 import importlib
 import inspect
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +23,9 @@ from search.features.weights import check_file, h5_config
 
 if TYPE_CHECKING:
     import keras
+
+    Preprocess = Callable[[keras.KerasTensor], keras.KerasTensor]
+    Build = Callable[[keras.KerasTensor, int, str | None, bool], keras.Model]
 
 OTHERS = re.compile(r"(keras:[A-Za-z]\w{0,99}|file)(:[^:\n]{1,200})?")
 MODEL_SUFFIXES = (".keras", ".h5")
@@ -29,8 +38,8 @@ def is_file(name: str) -> bool:
 
 
 def from_applications(
-    name: str, inputs: "keras.KerasTensor", image_size: int, weights: str | None, include_top: bool
-) -> "keras.Model":
+    name: str, inputs: keras.KerasTensor, image_size: int, weights: str | None, include_top: bool
+) -> keras.Model:
     """Raises UserError where there is no such network or layer, or it takes no such size."""
     import keras
 
@@ -91,8 +100,8 @@ def check_model_file(name: str, weights: str) -> None:
 
 
 def from_file(
-    name: str, inputs: "keras.KerasTensor", image_size: int, weights: str | None, include_top: bool
-) -> "keras.Model":
+    name: str, inputs: keras.KerasTensor, image_size: int, weights: str | None, include_top: bool
+) -> keras.Model:
     """weights: the path of the .keras or .h5 file. Raises UserError where it cannot be read, has no
     such layer or takes no pictures of this size. No code of it is run."""
     import keras
@@ -110,7 +119,7 @@ def from_file(
         raise _refused(f"{name} ({weights})", image_size, error) from error
 
 
-def _from_layers(part: "keras.Model", inputs: "keras.KerasTensor") -> "keras.Model":
+def _from_layers(part: keras.Model, inputs: keras.KerasTensor) -> keras.Model:
     """The same network on these inputs, with layers of its own that may each be named, cut at and
     trained."""
     import keras
@@ -122,7 +131,7 @@ def _from_layers(part: "keras.Model", inputs: "keras.KerasTensor") -> "keras.Mod
     return keras.Model(inputs, made.outputs[0], name="file")
 
 
-def _features(name: str, whole: "keras.Model", layer: list[str]) -> "keras.KerasTensor":
+def _features(name: str, whole: keras.Model, layer: list[str]) -> keras.KerasTensor:
     """What the layer gives, or the model where none is named, as [n, d]."""
     import keras
 
@@ -153,3 +162,64 @@ def _refused(name: str, image_size: int, error: Exception) -> UserError:
         f"{NAMED}: {name} cannot be built for pictures of {image_size} pixels "
         f"({type(error).__name__}: {text}); choose another image_size, network or file"
     )
+
+
+def scale_to_one(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """0..255 to -1..1: keras.applications' mode "tf"."""
+    from keras import layers
+
+    return layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocessing")(inputs)
+
+
+def standardize(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """0..1, less ImageNet's mean, over its standard deviation, each channel apart: mode "torch"."""
+    from keras import layers
+
+    means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    scale = [1 / 255 / deviation for deviation in deviations]
+    offset = [-mean / deviation for mean, deviation in zip(means, deviations, strict=True)]
+    return layers.Rescaling(scale, offset=offset, name="preprocessing")(inputs)
+
+
+def subtract_mean_of_bgr(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Channels turned to blue, green, red, less ImageNet's mean: mode "caffe"."""
+    import keras
+
+    bgr = keras.ops.flip(inputs, axis=-1)
+    return keras.layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68], name="preprocessing")(
+        bgr
+    )
+
+
+def inside(inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Nothing: keras.applications builds these with their preprocessing inside."""
+    return inputs
+
+
+def application(constructor: str, preprocess: Preprocess) -> Build:
+    """The builder of a network of `keras.applications`, by the name of its constructor."""
+    return partial(_application, constructor=constructor, preprocess=preprocess)
+
+
+def _application(
+    inputs: keras.KerasTensor,
+    image_size: int,
+    weights: str | None,
+    include_top: bool,
+    *,
+    constructor: str,
+    preprocess: Preprocess,
+) -> keras.Model:
+    import keras
+
+    options = {} if include_top else {"pooling": "avg"}
+    model = getattr(keras.applications, constructor)(
+        weights=weights,
+        include_top=include_top,
+        input_tensor=preprocess(inputs),
+        input_shape=(image_size, image_size, 3),
+        **options,
+    )
+    # Made again: keras.applications wraps its input in a list, and warns at each call with a plain
+    # tensor.
+    return keras.Model(inputs, model.output, name=model.name)

@@ -1,7 +1,6 @@
-"""The sources of the course's two exercises, made of scikit-learn's digits so that the right answer
-is known: `turned_digits`, on which rotation must help, and `mirrored_digits`, on which a horizontal
-flip must hurt.
-"""
+"""The source `digits`, scikit-learn's, which needs no file, and those of the course's two
+exercises, which are made of it so that the right answer is known: `turned_digits`, on which
+rotation must help, and `mirrored_digits`, on which a horizontal flip must hurt."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -10,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from data.listing import Listing
-from data.public_datasets import list_digits
 from data.settings import DatasetConfig
 from data.splits import TEST, TRAIN, VALIDATION, splits_to_draw
 
@@ -19,6 +17,23 @@ MARGIN, ENLARGED = 2, 4  # pixels around a digit, so that turning cuts nothing o
 # Of every ten digits of a class: two to learn from, five and three to be scored on.
 OF_TEN = np.array([TRAIN, TRAIN, *[VALIDATION] * 5, *[TEST] * 3], np.int8)
 UNLIKE_THEIR_MIRROR = (2, 3, 4, 5, 6, 7, 9)  # 0, 1 and 8 hardly differ from it
+
+
+def list_digits(config: DatasetConfig, cache_dir: Path) -> Listing:
+    """scikit-learn's 1797 digits, 8 x 8 greys of 0..16 scaled to 0..255, split from the seed."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    return Listing(
+        names=tuple(f"digit {number:04d}" for number in range(len(images))),
+        labels=bunch.target.astype(np.int32),
+        splits=np.full(len(images), TRAIN, np.int8),
+        class_names=tuple(str(name) for name in bunch.target_names),
+        read=images.__getitem__,
+        fingerprint=sha256(images.tobytes()).hexdigest(),
+        draw=splits_to_draw(None, config.split, "digits"),
+    )
 
 
 def list_turned_digits(config: DatasetConfig, cache_dir: Path) -> Listing:

@@ -1,6 +1,7 @@
-"""Whether the figures of a journal lie where such figures can lie: shares between 0 and 1, losses
-and durations not below it. What they should be is computed by `verify`; some are nowhere computed
-again, and would else be shown as they came. Raises UserError where one cannot be.
+"""What the checks of a journal's events share: what was said so far, how a check fails, and whether
+figures lie where such figures can lie: shares between 0 and 1, losses and durations not below it.
+What they should be is computed by `verify`; some are nowhere computed again, and would else be
+shown as they came.
 """
 
 from collections.abc import Mapping
@@ -9,13 +10,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from search.driver.search_so_far import MOST_SCORED, need
+from data.augmentations import AUGMENTATIONS
+from data.errors import UserError
+from data.messages import escaped
 from search.evidence.answer import Claims, Estimate
 from search.evidence.findings import LeakDemo, LeakedScore, RungCorrelation, Score, TakenLook
+from search.experiment.config import ExperimentConfig
 from search.experiment.objectives import OBJECTIVES
+from search.experiment.space import Space
 from search.experiment.trial import Curve, Effect, Probe, TrialRecord, TrialResult, TrialTiming
-from search.journal.events import LATEST
+from search.journal.events import LATEST, Opened
 
+LARGEST_COUNT = 2**53
+MOST_SCORED = 10**8
+MOST_LABEL = 500  # signs
+METRICS = {name for name, record in OBJECTIVES.items() if record.always}
 ROUNDING = 1e-6  # of float32 shares and of sums
 SHARE, CORRELATION, AMOUNT, TIME = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (0.0, LATEST)
 # The fields of each type that have a range of their own, whatever the search is of.
@@ -42,6 +51,41 @@ RANGES: Mapping[type[BaseModel], Mapping[str, tuple[float, float]]] = {
     LeakDemo: {"rho": CORRELATION},
     TakenLook: {"level": SHARE, "after": AMOUNT},
 }
+
+
+class SearchSoFar:
+    """What was said so far."""
+
+    opened: Opened
+    config: ExperimentConfig
+    space: Space
+    backbones: list[tuple[str, str]]
+
+    def __init__(self) -> None:
+        self.records: list[TrialRecord] = []
+
+    def need_trial(self, number: int | None) -> None:
+        need(
+            number is None or 0 <= number < len(self.records),
+            f"it speaks of trial {number}, which was not asked",
+        )
+
+
+def need(fact: bool, otherwise: str) -> None:
+    """Raises UserError with `otherwise`, unless it is a fact."""
+    if not fact:
+        raise UserError(otherwise)
+
+
+def need_augmentation(name: str) -> None:
+    """Raises UserError for the name of no augmentation."""
+    need(name in AUGMENTATIONS, f"{escaped(name[:40])!r} is no augmentation")
+
+
+def need_value(name: str, value: object) -> None:
+    """Raises UserError for what is no value of an augmentation."""
+    need_augmentation(name)
+    AUGMENTATIONS[name].parse(value)
 
 
 def check_ranges(value: object) -> None:
