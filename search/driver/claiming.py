@@ -141,10 +141,15 @@ class Look:
     def claims(
         self, wholes: Mapping[str, TrialRecord], recommended: str | None = None, level: float = 0.95
     ) -> Claims:
-        """wholes: trainings of whole settings, by label; those that failed are left out. level: of
-        all intervals together, higher where there is more than one look."""
-        trained = set(self.points)
-        placed = {label: self.declaration.point(each.spec) for label, each in wholes.items()}
+        """wholes: trainings of whole settings, by label; left out are those that failed, and those
+        with other values beside their augmentation than claims are made at. level: of all intervals
+        together, higher where there is more than one look."""
+        trained, space, beside = set(self.points), self.context.space, self.declaration.beside
+        placed = {
+            label: self.declaration.point(each.spec)
+            for label, each in wholes.items()
+            if beside_of(space, each.spec.settings) == beside
+        }
         placed = {label: point for label, point in placed.items() if point in trained}
         declared = Declared(
             axes=self.axes,
@@ -188,24 +193,16 @@ class Look:
         """What would be trained again: the setting, at whatever strength it was trained, beside no
         augmentation in the deciding round. All trainings together say no less than these two. As
         the model has it where the setting was not trained there."""
-        point = self._point(least)
-        bare = point.only(self.declaration.beside)
+        point = Combination.of(least.settings)
+        point = point if least.settings else Combination(outside=least.label)
         here = [row for row, each in enumerate(self.measured.stages) if each == stage]
-        none = [row for row in here if self.points[row] == bare]
+        none = [row for row in here if self.points[row] == NOTHING]
         same = [row for row in here if self.points[row] == point]
         same += [row for row in here if _is_like(self.points[row], point)]
         if not (none and same):
-            return self.model.contrasts([(point, bare)])
+            return self.model.contrasts([(point, NOTHING)])
         names = self.measured.names
         return Contrasts(self.measured.contrast(names[same[0]], names[none[0]])[None])
-
-    def _point(self, whole: WholeClaim) -> Combination:
-        """Where a setting that is claimed lies."""
-        usual = self.declaration.beside
-        own = {name: value for name, value in whole.beside.items() if value != usual[name]}
-        if whole.settings:
-            return Combination.of({**whole.settings, **own})
-        return self.declaration.outside(whole.label, own)
 
 
 def chosen_beside(known: Knowledge) -> dict[str, Any]:

@@ -3,8 +3,9 @@ phase, for the journal. The statistics are `evaluation`, `floor` and `claims`; h
 are put into them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from search.evidence.findings import Evidence, RungCorrelation, Score, TestResul
 from search.evidence.floor import NullFloor, null_floor
 from search.evidence.looks import with_settled
 from search.evidence.scores import confusion_matrix, wilson_interval
+from search.experiment.beside import beside_of
 from search.experiment.objectives import OBJECTIVES
 from search.experiment.seeds import derive_seed
 from search.experiment.trial import Effect, TrialRecord, setting_key
@@ -32,8 +34,8 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
     record = context.ledger.record
     completed = [n for n in known.trials if record(n).status == "completed"]
     best = best_trials(context, known.trials, 1)
-    sources = whole_settings(context, known)
     look = Look(context, Look(context).best_beside)
+    sources = whole_settings(context, replace(known, trials=_alike(context, known, look.beside)))
     wholes = {label: record(n) for label, n in sources.items()}
     claims = _claims(look, known, wholes)
     is_final = not context.prepared.is_confirmed
@@ -57,6 +59,12 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
             "best_is_below_floor": effect is None or effect.delta <= floor.p95,
         }
     return known.evidence.model_copy(update=updates)
+
+
+def _alike(context: Context, known: Knowledge, beside: Mapping[str, Any]) -> tuple[int, ...]:
+    """The trials with these values beside their augmentation."""
+    settings = {number: context.ledger.record(number).spec.settings for number in known.trials}
+    return tuple(n for n in known.trials if beside_of(context.space, settings[n]) == beside)
 
 
 def _floor(context: Context, known: Knowledge, completed: list[int]) -> NullFloor:

@@ -96,15 +96,16 @@ class Declaration:
         augmentation = spec.settings.augmentation
         is_control = spec.label in CONTROLS and spec.label != NONE
         if is_control and not self._holds(augmentation):
-            return self.outside(spec.label, self._unusual(spec))
+            return self._outside(spec)
         on = {name: _hashable(value) for name, value in augmentation.items() if not is_option(name)}
         return Combination.of(on | self._unusual(spec))
 
-    def outside(self, label: str, unusual: Mapping[str, Any]) -> Combination:
-        """A control that the space does not hold: another one where other values are unusual."""
-        named = {name: unusual[name] for name in sorted(unusual) if name in self.beside}
-        values = [f" {name} {value!r}" for name, value in named.items()]
-        return Combination(tuple(named.items()), f"{label}{''.join(values)}")
+    def _outside(self, spec: TrialSpec) -> Combination:
+        """A control that the space does not hold: another one where it has unusual values beside
+        its augmentation."""
+        unusual = Combination.of(self._unusual(spec)).only(self.beside)
+        values = [f" {name} {value!r}" for name, value in unusual.values]
+        return Combination(unusual.values, f"{spec.label}{''.join(values)}")
 
     def _holds(self, augmentation: dict[str, Any]) -> bool:
         axes = {axis.name: axis for axis in self.axes}

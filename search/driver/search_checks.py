@@ -24,7 +24,7 @@ from search.driver.shared_checks import (
     need_value,
 )
 from search.driver.trial_checks import spelled
-from search.evidence.answer import AugmentationClaims, Beside, Claims, WholeClaim, answer_of
+from search.evidence.answer import AugmentationClaims, Claims, WholeClaim, answer_of
 from search.evidence.findings import Evidence, LeakDemo, TestResult
 from search.experiment.beside import beside_of
 from search.experiment.config import ExperimentConfig, by_place, may_change
@@ -180,7 +180,6 @@ def _check_rows(rows: Iterable[AugmentationClaims]) -> None:
 def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
     names = {*so_far.space.fixed_by_name, *so_far.space.as_json(), DOUBLINGS}
     for whole in wholes:
-        _check_beside(so_far, whole)
         need(len(whole.label) <= MOST_LABEL, "its claims are of what is no label")
         for name in AUGMENTATIONS.keys() & whole.settings.keys():
             need_value(name, whole.settings[name])
@@ -193,7 +192,7 @@ def _check_wholes(so_far: SearchSoFar, wholes: Iterable[WholeClaim]) -> None:
         need(not strange, f"it claims of settings that are none: {', '.join(strange)[:60]}")
 
 
-def _check_beside(so_far: SearchSoFar, found: Beside) -> None:
+def _check_beside(so_far: SearchSoFar, found: Claims) -> None:
     """Some trial had all that is searched beside augmentation so. Journals from before there was
     any have none."""
     trained = (beside_of(so_far.space, each.spec.settings) for each in so_far.records)

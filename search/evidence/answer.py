@@ -99,7 +99,7 @@ class Beside(Frozen):
         return {name: value for name, value in write(self).items() if value or name != "beside"}
 
 
-class WholeClaim(Beside):
+class WholeClaim(Frozen):
     """A whole setting against no augmentation: the recommended one, another that was confirmed, a
     control."""
 
@@ -113,7 +113,6 @@ class Claims(Beside):
     estimates.
 
     recommended: the label, among `wholes`, of the setting that `with_recommended` is about.
-    beside: of all that is claimed of single augmentations.
     """
 
     augmentations: tuple[AugmentationClaims, ...]
@@ -126,8 +125,7 @@ class Claims(Beside):
     def _says_one_thing_about_a_setting(self) -> "Claims":
         said: dict[str, Estimate | None] = {}
         for each in candidates(self):
-            what = [each.settings or each.label, each.beside]
-            key = json.dumps(what, sort_keys=True)
+            key = each.label if not each.settings else json.dumps(each.settings, sort_keys=True)
             if said.setdefault(key, each.measured) != each.measured:
                 raise ValueError(f"two estimates of {key}")
         for augmentation in self.augmentations:
@@ -175,7 +173,6 @@ class Answer(Beside):
     of what is known least (`least_known`); `shortfall` is what would show one.
     left_out: augmentations that HELP alone and are not in `settings`, with the verdict on what they
     add to the recommended setting; NOT TRIED where they were not tried beside what is used.
-    beside: to be used with it.
     """
 
     kind: AnswerKind
@@ -214,7 +211,7 @@ def answer_of(claims: Claims) -> Answer:
             gain=gain,
             detectable=detectable,
             left_out=_left_out(claims, whole),
-            beside=whole.beside,
+            beside=claims.beside,
         )
     rest = {"detectable": detectable, "beside": claims.beside}
     at_most = max((found.ci[1] for _, found in tried), default=None)
@@ -241,10 +238,7 @@ def candidates(claims: Claims) -> list[WholeClaim]:
     """Everything that could be used."""
     alone = [
         WholeClaim(
-            label=alone_label(each.name),
-            settings={each.name: each.strength},
-            measured=each.alone,
-            beside=claims.beside,
+            label=alone_label(each.name), settings={each.name: each.strength}, measured=each.alone
         )
         for each in claims.augmentations
     ]

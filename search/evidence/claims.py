@@ -99,7 +99,8 @@ def claim(
             for axis in declared.axes
         ),
         wholes=tuple(
-            _whole(table, declared, label, point) for label, point in declared.wholes.items()
+            WholeClaim(label=label, settings=dict(point.values), measured=table.of(point, NOTHING))
+            for label, point in declared.wholes.items()
         ),
         recommended=declared.recommended,
         critical=_rounded(table.intervals.critical),
@@ -108,22 +109,12 @@ def claim(
     )
 
 
-def _whole(table: "_Table", declared: Declared, label: str, point: Combination) -> WholeClaim:
-    own = dict(point.values)
-    return WholeClaim(
-        label=label,
-        settings={name: value for name, value in own.items() if name not in declared.beside},
-        measured=table.of(point, declared.bare(point)),
-        beside={name: own.get(name, value) for name, value in declared.beside.items()},
-    )
-
-
 def _family(
     declared: Declared, tried: Sequence[Axis], points: Sequence[Combination]
 ) -> tuple[list[_Pair], list[_Pair]]:
     """Everything that is claimed, and what would have been had its result been better: each pair is
     a setting and what it is compared with."""
-    told = [(point, declared.bare(point)) for point in declared.wholes.values()]
+    told = [(point, NOTHING) for point in declared.wholes.values()]
     for axis in tried:
         told += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
     told = [pair for pair in dict.fromkeys(told) if pair[0] != pair[1]]

@@ -92,11 +92,10 @@ def beside_answer(view: SearchView) -> list[str]:
 
 def _beside(view: SearchView) -> Iterator[str]:
     """What else was searched, and what is not claimed of it."""
-    if view.answer and view.answer.beside:
+    if view.answer and view.beside:
         yield (
-            f"Searched beside augmentation: train{beside_text(view.answer.beside)}. Every gain "
-            "told is over no augmentation with the same values; what these gain by themselves is "
-            "not told."
+            f"Searched beside augmentation: train{beside_text(view.beside)}. Every gain told is "
+            "over no augmentation with the same values; what these gain by themselves is not told."
         )
 
 
@@ -104,7 +103,7 @@ def _settled(view: SearchView, found: Answer) -> str:
     if found.kind == "use":
         gain = f"{estimate_text(found.gain, view.unit)} of {view.unit.of}"
         how = ", confirmed on fresh seeds" if view.is_use_confirmed else ""
-        same = " with the same" if found.beside else ""
+        same = " with the same" if view.beside else ""
         return f"Use {view.recommended}: {gain} over no augmentation{same}{how}."
     if found.kind == "none":
         return (
@@ -114,7 +113,7 @@ def _settled(view: SearchView, found: Answer) -> str:
     if found.detectable is None:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
-        "It cannot be told whether augmentation helps: an effect below "
+        f"It cannot be told whether augmentation helps{beside_text(view.beside)}: an effect below "
         f"{size_text(found.detectable, view.unit)} was invisible here. "
         f"{_what_would_show(view, found)}"
     )

@@ -62,8 +62,8 @@ class Judged:
 @dataclass(frozen=True)
 class WholeSetting:
     """A whole setting against no augmentation. record: of its confirming trial, else of the control
-    it is. source: the trial of the search that it repeats. settings: its augmentation. beside: as
-    its claim has it. doubts: as `Judged` has them."""
+    it is. source: the trial of the search that it repeats. settings: its augmentation. doubts: as
+    `Judged` has them."""
 
     label: str
     record: TrialRecord | None
@@ -72,7 +72,6 @@ class WholeSetting:
     measured: Estimate | None
     settings: Mapping[str, Any]
     others: Mapping[str, Any]
-    beside: Mapping[str, Any]
     doubts: tuple[str, ...] = ()
 
 
@@ -214,7 +213,6 @@ class ClaimView(RecordView):
             claim.measured,
             searched_part(claim.settings) or own,
             other_part(claim.settings),
-            claim.beside,
             self._doubts(word, self._trained_as(claim.label)),
         )
 
@@ -229,21 +227,27 @@ class ClaimView(RecordView):
         tried = candidates(self.claims) if self.claims and self.evidence.is_final else []
         said = {}
         for each in tried:
-            alike = (r for r in self.in_tables if self._is_as_controls(r, each))
+            alike = (r for r in self.in_tables if self._is_as_controls(r, each.settings))
             for record in (*alike, *self._trained_as(each.label)) if each.measured else ():
-                if each.measured and has_trained(record, each.settings, each.beside):
+                if each.measured and has_trained(record, each.settings, self.beside):
                     said[record.trial] = self._word(each.measured), each.measured
         return said
 
-    def _is_as_controls(self, record: TrialRecord, claim: WholeClaim) -> bool:
-        """Whether a trial has a claim's augmentations, what it has beside them, and nothing else
-        that controls do not have."""
-        baseline, settings = self.baseline(), claim.settings
+    @property
+    def beside(self) -> Mapping[str, Any]:
+        """The values to use of what is searched beside augmentation (SECTION.NAME), with which all
+        claims are made."""
+        return self.claims.beside if self.claims else {}
+
+    def _is_as_controls(self, record: TrialRecord, settings: Mapping[str, Any]) -> bool:
+        """Whether a trial has these augmentations, what claims are made with beside them, and
+        nothing else that controls do not have."""
+        baseline = self.baseline()
         if baseline is None or not settings or settings.keys() - AUGMENTATIONS.keys():
             return False
         bare = record.spec.settings.model_copy(update={"augmentation": {}})
         return record.status == "completed" and setting_key(bare) == setting_key(
-            with_beside(baseline.spec.settings, claim.beside)
+            with_beside(baseline.spec.settings, self.beside)
         )
 
 

@@ -104,7 +104,6 @@ def _whole(whole: WholeSetting, view: SearchView) -> dict[str, Any]:
         "source_trial": whole.source.trial if whole.source else None,
         "label": view.label(whole.label),
         "settings": dict(whole.settings),
-        "beside": dict(whole.beside),
         "verdict": whole.verdict,
         **effect_json(whole.measured),
         "remarks": list(whole.doubts),

@@ -13,7 +13,6 @@ from search.report.claim_view import Judged, WholeSetting
 from search.report.table_model import Cell, Column, Table
 from search.report.view import SearchView
 from search.report.wording import (
-    beside_text,
     effect_text,
     estimate_text,
     name_text,
@@ -97,8 +96,7 @@ def whole_table(view: SearchView) -> Table:
 
 
 def _whole_text(whole: WholeSetting, view: SearchView) -> str:
-    text = settings_text(whole.settings, view.image_size, others=whole.others)
-    settings = f"{text}{beside_text(whole.beside)}"
+    settings = settings_text(whole.settings, view.image_size, others=whole.others)
     name = view.named(whole.label)
     return f"{name}: {settings}" if name else settings
 

@@ -45,7 +45,7 @@ class SearchView(ClaimView):
         record = self._record_of(found.label)
         own = record.spec.settings.augmentation if record else {}
         augmentation = searched_part(found.settings) or own
-        sets = self._in_words(augmentation, found.settings, found.beside)
+        sets = self._in_words(augmentation, found.settings)
         return replace(self._judged(name, found.measured, rests_on=rests_on), sets=sets)
 
     @cached_property
@@ -62,20 +62,9 @@ class SearchView(ClaimView):
         """The policy where it has a row of its own: it is no augmentation alone at the strength
         that is judged, which has one."""
         claimed = self.claims.augmentations if self.claims else ()
-        alone = [({each.name: each.strength}, self._beside) for each in claimed]
+        alone = [{each.name: each.strength} for each in claimed]
         found = self._policy_claim
-        has_row = found is None or (found.settings, found.beside) in alone
-        return None if has_row else self.policy
-
-    @property
-    def _beside(self) -> dict[str, Any]:
-        return self.claims.beside if self.claims else {}
-
-    @property
-    def beside(self) -> Mapping[str, Any]:
-        """The values to use of what is searched beside augmentation (SECTION.NAME); those that
-        claims are made at while there is no answer."""
-        return self.answer.beside if self.answer else self._beside
+        return None if found is None or found.settings in alone else self.policy
 
     @property
     def used_gain(self) -> Judged | None:
@@ -101,8 +90,8 @@ class SearchView(ClaimView):
         of_test = [r for r in self.of_kind("test") if r.label == answer.label]
         source = self.record(self.evidence.sources.get(answer.label))
         tried = (self._record_of(answer.label), *of_test, source)
-        own = (answer.settings, answer.beside)
-        return next((r for r in tried if r and has_trained(r, *own)), None)
+        own = (r for r in tried if r and has_trained(r, answer.settings, self.beside))
+        return next(own, None)
 
     @cached_property
     def used(self) -> Mapping[str, Any] | None:
@@ -152,8 +141,7 @@ class SearchView(ClaimView):
             return None
         if self.answer and self.answer.kind == "use" and not self.answer.settings:
             return f"{self.used_label}{beside_text(self.beside)}"
-        own = self.answer.settings if self.answer else {}
-        return self._in_words(self.used, own, self.beside)
+        return self._in_words(self.used, self.answer.settings if self.answer else {})
 
     @cached_property
     def whole_name(self) -> str:
@@ -181,15 +169,10 @@ class SearchView(ClaimView):
     def _labels(self) -> Mapping[str, str]:
         return {record.label: label_text(record) for record in self.records}
 
-    def _in_words(
-        self,
-        augmentation: Mapping[str, Any],
-        settings: Mapping[str, Any],
-        beside: Mapping[str, Any],
-    ) -> str:
+    def _in_words(self, augmentation: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         """What a whole setting sets: the augmentation, and what was searched with it."""
         text = settings_text(augmentation, self.image_size, others=other_part(settings))
-        return f"{text}{beside_text(beside)}"
+        return f"{text}{beside_text(self.beside)}"
 
     def in_words(self, label: str, settings: Mapping[str, Any]) -> str:
         """A whole setting, by its name where it has one."""
