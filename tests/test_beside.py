@@ -145,6 +145,22 @@ def test_where_both_gain_an_augmentation_is_told_its_own(
     assert claims.verdicts()["vertical_flip"] == "HELPS"
 
 
+def test_nothing_is_told_where_no_two_trainings_had_the_same(
+    haste: pytest.MonkeyPatch, cache: Path, tmp_path: Path
+) -> None:
+    """Each trial has a rate of its own, and nothing is trained again."""
+    rates = {"min": 1e-6, "max": 1e-2, "sampling": "log"}
+    config = experiment(cache, rates, search={"algorithm": "random"}, **UNCONFIRMED)
+    result = searched(haste, by_both, config, tmp_path / "run")
+    claims, found = concluded(result)
+    assert found.kind == "cannot_tell"
+    assert set(claims.verdicts().values()) == {"NOT TRIED"}
+    assert "evaluation.confirm trains such" in answer(SearchView(result.state))
+    (final,) = rates_of(result, "test")
+    assert final == found.beside["model.learning_rate"]
+    assert_sound(tmp_path / "run")
+
+
 def test_all_that_is_confirmed_has_one_set_of_other_values(
     haste: pytest.MonkeyPatch, cache: Path, tmp_path: Path
 ) -> None:

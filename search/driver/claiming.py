@@ -3,7 +3,8 @@ train each augmentation alone, and what is claimed. The statistics are `evidence
 trainings are put into them.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -44,11 +45,17 @@ _DECIMALS = 9  # of effects that are ranked: what the last digits of sums say is
 
 @dataclass(frozen=True)
 class Look:
-    """At all trainings that were told so far. beside: the values of what else is searched that
-    claims are made at, as `beside_of` gives them; those of the search's controls by default."""
+    """At all trainings that were told so far. beside: the values of what else is searched that no
+    augmentation has, as `beside_of` gives them; those of the search's controls by default.
+
+    is_exact: where anything else is searched, at those trainings alone that have these values, and
+    once there are some at those of the confirmation alone: claims are made so, and assume nothing
+    of what the values do. All trainings together say, by a model of them, what to choose.
+    """
 
     context: Context
     beside: Mapping[str, Any] = field(default_factory=dict)
+    is_exact: bool = False
 
     @cached_property
     def declaration(self) -> Declaration:
@@ -81,10 +88,17 @@ class Look:
             and record.duplicate_of is None
             and record.rung in (None, top)
         ]
+        told = self._exact(told) if self.is_exact and self.declaration.beside else told
         trials = [record for record in told if record.kind == "trial"]
         places = np.linspace(0, len(trials) - 1, min(len(trials), MOST_MODELLED)).round()
         kept = {trials[int(place)].trial for place in places}
         return [record for record in told if record.kind != "trial" or record.trial in kept]
+
+    def _exact(self, told: Sequence[TrialRecord]) -> list[TrialRecord]:
+        beside, space = self.declaration.beside, self.context.space
+        alike = [each for each in told if beside_of(space, each.spec.settings) == beside]
+        confirmed = [each for each in alike if STREAMS[each.kind] == "confirm"]
+        return confirmed or alike
 
     @cached_property
     def points(self) -> list[Combination]:
@@ -105,11 +119,18 @@ class Look:
 
     @property
     def says_anything(self) -> bool:
-        return any(point.only(self.declaration.beside) != point for point in self.points)
+        augmented = any(point.only(self.declaration.beside) != point for point in self.points)
+        return augmented and (NOTHING in self.points or not self.is_exact)
+
+    @property
+    def covariates(self) -> tuple[Axis, ...]:
+        """Those in which trainings may differ."""
+        fixed = self.declaration.beside if self.is_exact else {}
+        return tuple(each for each in self.declaration.covariates if each.name not in fixed)
 
     @cached_property
     def model(self) -> Model:
-        axes = (*self.axes, *self.declaration.covariates)
+        axes = (*self.axes, *self.covariates)
         return fit(self.measured, axes, self.points)
 
     @property
@@ -143,7 +164,12 @@ class Look:
     ) -> Claims:
         """wholes: trainings of whole settings, by label; left out are those that failed, and those
         with other values beside their augmentation than claims are made at. level: of all intervals
-        together, higher where there is more than one look."""
+        together, higher where there is more than one look.
+
+        For an exact look. Where those values were chosen by the very trainings that claims are made
+        of, it is so high that the intervals of all values that might have been chosen hold
+        together (Bonferroni).
+        """
         trained, space, beside = set(self.points), self.context.space, self.declaration.beside
         placed = {
             label: self.declaration.point(each.spec)
@@ -155,13 +181,24 @@ class Look:
             axes=self.axes,
             wholes=placed,
             recommended=recommended if recommended in placed else None,
-            covariates=self.declaration.covariates,
+            covariates=self.covariates,
             negligible=self.context.config.evaluation.negligible,
-            beside=self.declaration.beside,
         )
-        if not self.says_anything:
-            return nothing_to_claim(declared)
-        return claim(self.measured, self.points, declared, self.seed, level)
+        if self.says_anything:
+            level = 1 - (1 - level) / self._num_choices
+            found = claim(self.measured, self.points, declared, self.seed, level)
+        else:
+            found = nothing_to_claim(declared)
+        return found.model_copy(update={"beside": beside})
+
+    @property
+    def _num_choices(self) -> int:
+        """Among how many values beside augmentation the trainings looked at have chosen."""
+        if any(STREAMS[each.kind] == "confirm" for each in self.records):
+            return 1
+        told = (each for each in self.context.ledger.records if each.status == "completed")
+        values = [beside_of(self.context.space, each.spec.settings) for each in told]
+        return len({json.dumps(each, sort_keys=True) for each in values})
 
     def answer(self, claims: Claims) -> Answer:
         """What they come to, and, where that is not known, what would show it."""

@@ -34,7 +34,7 @@ def after_search(context: Context, known: Knowledge) -> Evidence:
     record = context.ledger.record
     completed = [n for n in known.trials if record(n).status == "completed"]
     best = best_trials(context, known.trials, 1)
-    look = Look(context, Look(context).best_beside)
+    look = Look(context, Look(context).best_beside, is_exact=True)
     sources = whole_settings(context, replace(known, trials=_alike(context, known, look.beside)))
     wholes = {label: record(n) for label, n in sources.items()}
     claims = _claims(look, known, wholes)
@@ -94,7 +94,7 @@ def after_confirmation(context: Context, known: Knowledge) -> Evidence:
         for label, number in found.trained.items()
         if record(number).kind == "confirm"
     }
-    look = Look(context, chosen_beside(known))
+    look = Look(context, chosen_beside(known), is_exact=True)
     labels = {*found.sources, *found.trained}
     claims = _claims(look, known, wholes, labels)
     answer = look.answer(claims)

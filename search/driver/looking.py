@@ -49,7 +49,7 @@ def take_look(context: Context, known: Knowledge, is_searching: bool) -> Knowled
     place, evidence = _due(context, known.evidence), known.evidence
     if place is None:
         return known
-    look, record = Look(context, chosen_beside(known)), context.ledger.record
+    look, record = Look(context, chosen_beside(known), is_exact=True), context.ledger.record
     repeated = known.confirmation.trained
     sources = known.confirmation.sources if repeated else whole_settings(context, known)
     wholes = {label: record(repeated.get(label, number)) for label, number in sources.items()}

@@ -6,8 +6,7 @@ curve and every setting trained is in the family too, whether it is shown or not
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,10 +36,6 @@ class Declared:
     searched, which have their effects and no claims. wholes: settings that may be used, by label;
     controls as `Combination(outside=label)`. recommended: the label of the one that single
     augmentations are seen beside; None: of no augmentation.
-
-    beside: of the covariates that no augmentation has too, by their names, the values that they
-    have where a combination does not name them. What they gain is no augmentation's: a setting is
-    compared with no augmentation that has the same of them.
     """
 
     axes: tuple[Axis, ...]
@@ -48,14 +43,6 @@ class Declared:
     recommended: str | None
     covariates: tuple[Axis, ...] = ()
     negligible: float = NEGLIGIBLE
-    beside: Mapping[str, Any] = field(default_factory=dict)
-
-    def bare(self, point: Combination) -> Combination:
-        """The same without augmentation."""
-        return point.only(self.beside)
-
-    def augments(self, point: Combination) -> bool:
-        return point != self.bare(point)
 
     def curves(self, axis: Axis) -> list[list[Combination]]:
         """The settings of an augmentation's curve alone, and of the one beside what is
@@ -81,7 +68,7 @@ def claim(
     An augmentation that no training used is not tried. Raises ValueError where nothing but no
     augmentation was trained.
     """
-    if not any(map(declared.augments, points)):
+    if all(point == NOTHING for point in points):
         raise ValueError("nothing but no augmentation was trained: there is nothing to claim")
     used = {name for point in points for name, _ in point.values}
     tried = [axis for axis in declared.axes if axis.name in used]
@@ -105,7 +92,6 @@ def claim(
         recommended=declared.recommended,
         critical=_rounded(table.intervals.critical),
         negligible=declared.negligible,
-        beside=dict(declared.beside),
     )
 
 
@@ -118,9 +104,7 @@ def _family(
     for axis in tried:
         told += [(point, curve[0]) for curve in declared.curves(axis) for point in curve]
     told = [pair for pair in dict.fromkeys(told) if pair[0] != pair[1]]
-    trained = dict.fromkeys(
-        (point, declared.bare(point)) for point in points if declared.augments(point)
-    )
+    trained = dict.fromkeys((point, NOTHING) for point in points if point != NOTHING)
     return told, [pair for pair in trained if pair not in told]
 
 
@@ -157,7 +141,6 @@ def nothing_to_claim(declared: Declared) -> Claims:
         recommended=None,
         critical=0.0,
         negligible=declared.negligible,
-        beside=dict(declared.beside),
     )
 
 

@@ -110,6 +110,11 @@ def _settled(view: SearchView, found: Answer) -> str:
             f"Use {view.recommended}: what was tried is shown to gain "
             f"{_less_than(view, found.at_most or 0.0)}."
         )
+    if found.detectable is None and view.beside:
+        return (
+            f"It cannot be told whether augmentation helps{beside_text(view.beside)}: no two "
+            "trainings with and without it had these values; evaluation.confirm trains such."
+        )
     if found.detectable is None:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
