@@ -41,8 +41,9 @@ from search.execution.engines import ENGINES
 from search.experiment.answers import Truth
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
+from search.journal.clearing import empty_run_dir, need_own_or_new
 from search.journal.lock import RunLock
-from search.journal.run_dir import JOURNAL, empty_run_dir
+from search.journal.run_dir import JOURNAL
 from search.journal.state import EventLog, SearchState
 from search.report.preview import TrialSheets, write_winner_sheet
 from search.report.time_left import ExpectedWork
@@ -110,6 +111,7 @@ def run_search(
     config = load_config(experiment)
     run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
     options, progress = options or SessionOptions(), progress or unwatched()
+    need_own_or_new(run_dir)
     make_folder(run_dir, "the run directory")
     with RunLock(run_dir, notify=progress.message) as lock:
         sweep_leftovers(run_dir, 0)
