@@ -6,14 +6,16 @@ import contextlib
 import os
 import re
 import unicodedata
-from urllib.parse import unquote_plus
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote_plus
 
 from data.errors import UserError
 from data.named_secrets import MASK, TOKENS, is_secret_name, without_named
 
 SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
 
-_SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
+_SHORT = 7  # characters; a shorter secret is hidden where it stands as a word of its own
+_TOKEN = 16  # characters; a shorter user is a name
 _LONG_VALUE = 8  # characters; `MAX_TOKEN=5` is none
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
@@ -38,6 +40,14 @@ _HARMLESS = re.compile(
 _OF_MLFLOW = re.compile(r"/experiments/\d+/runs(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?")
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
+# An @ within a name: of a picture (`@2x`), of a file without an address, of a version of what is
+# fetched, below a bucket.
+_IN_NAME = re.compile(r"@\dx(?:\.\w{2,5})?(?![\w.])")
+_OF_FILE = re.compile(r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])")
+_FETCHED = re.compile(r"(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
+_SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
+# A part of a page: `#section-2`, `#L10`.
+_SECTION = re.compile(r"L\d+(?:-L\d+)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*")
 _AT = re.compile(r"@")
 _HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
 _WORD = re.compile(r"[^\s\"'<>]*")
@@ -122,11 +132,15 @@ def redacted(text: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    text, shown, done = _LONG.sub(rf"\1{MASK}", text), [], 0
+    text = _SPACED.sub(MASK, _LONG.sub(rf"\1{MASK}", text))
+    shown: list[str] = []
+    done = 0
     for found in _AT.finditer(text):
         if found.start() < done:
             continue
         before = text[max(done, found.start() - _NEAR) : found.start()]
+        if _is_of_name(before, text, found.start()):
+            continue
         if not _HOST_FOLLOWS.match(text, found.start()):
             before = _last_word(before)  # an address that is one word
         begin = _credentials_begin(before)
@@ -140,6 +154,17 @@ def _redacted(text: str) -> str:
             shown.append(MASK)
     hidden = _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
     return without_named(_BARE_ENCODED.sub(f"{MASK}%40", hidden))
+
+
+def _is_of_name(before: str, text: str, at: int) -> bool:
+    """Whether an @ is part of a name, and ends no credentials."""
+    word = _last_word(before)
+    rest = word.partition("://")[2]
+    if _IN_NAME.match(text, at):
+        return ":" not in rest and ("/" in rest or not rest)
+    if "//" not in word and _OF_FILE.match(text, at):
+        return True
+    return _FETCHED.match(word) is not None
 
 
 def _last_word(text: str) -> str:
@@ -215,11 +240,34 @@ def redacted_here(text: str) -> str:
 
 
 def _of_environment() -> set[str]:
-    """What MLflow takes from it, and every value of some length that is secret by its name and no
-    path (as PWD)."""
+    """What MLflow takes from it, every value of some length that is secret by its name and no path,
+    and the password in every value that is an address."""
     named = {value for name, value in os.environ.items() if is_secret_name(name)}
-    long = {each for each in named if len(each) >= _LONG_VALUE and not os.path.lexists(each)}
-    return {os.environ.get(name, "") for name in SECRET_VARIABLES} | long
+    long = {each for each in named if len(each) >= _LONG_VALUE and not _is_path(each)}
+    found = {os.environ.get(name, "") for name in SECRET_VARIABLES} | long
+    return found.union(*map(_passwords_in, os.environ.values()))
+
+
+def _is_path(value: str) -> bool:
+    """Whether it is there, or would be in a folder that is."""
+    with contextlib.suppress(OSError, ValueError):
+        folders = Path(value).parents[:-1] if Path(value).is_absolute() else ()
+        return os.path.lexists(value) or any(folder.is_dir() for folder in folders)
+    return False
+
+
+def _passwords_in(address: str) -> set[str]:
+    """As written and as decoded; the user, too, where it is long enough to stand for one. A few
+    letters, and the user's own name again, are no secret that could be found in a text."""
+    _, is_address, rest = address.partition("://")
+    if not is_address:
+        return set()
+    credentials = rest.rpartition("@")[0]
+    user, colon, password = credentials.partition(":")
+    found = {password if colon and password != user else "", user if len(user) >= _TOKEN else ""}
+    options = parse_qsl(rest.partition("?")[2].partition("#")[0])
+    found |= {value for name, value in options if is_secret_name(name)}
+    return {each for each in found | set(map(unquote_plus, found)) if len(each) >= _SHORT - 1}
 
 
 def secrets_of(uri: str) -> set[str]:
@@ -269,8 +317,14 @@ def _hidden_options(rest: str) -> str:
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path
     shown = f"{rest}{semicolon}{_hidden(parameters)}{question}{_hidden(options)}"
-    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment)
+    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment) or _is_section(fragment, shown)
     return f"{shown}{hash_sign}{fragment if is_shown else MASK}"
+
+
+def _is_section(fragment: str, address: str) -> bool:
+    """Not where anything else of the address is hidden."""
+    is_bare = "?" not in address and MASK not in address
+    return is_bare and _SECTION.fullmatch(fragment.rstrip(",.;:)]}")) is not None
 
 
 def _hidden(options: str) -> str:
