@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from data.files import make_folder, sweep_leftovers
+from data.files import make_folder, named_path, sweep_leftovers
 from data.own_code import Code, given
 from data.sources import path_to_images
 from data.transforms import imported_first
@@ -109,7 +109,7 @@ def run_search(
     """
     _check_arguments(progress, options)
     config = load_config(experiment)
-    run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
+    run_dir = Path("runs") / config.name if run_dir is None else named_path(run_dir)
     options, progress = options or SessionOptions(), progress or unwatched()
     need_own_or_new(run_dir)
     make_folder(run_dir, "the run directory")
