@@ -104,3 +104,17 @@ def test_notes_on_images_hold_no_secret_of_their_names() -> None:
     )
     assert "hunter2" not in notes.model_dump_json()
     assert notes == DataNotes.model_validate_json(notes.model_dump_json())
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_error_without_a_text_says_where_it_comes_from() -> None:
+    try:
+        raise _Mute
+    except _Mute as error:
+        said = classify(error).reason
+    assert said.startswith("_Mute: an error whose text raises RuntimeError, from ")
+    assert "test_secrets_said.py, line " in said

@@ -70,13 +70,24 @@ def classify(error: BaseException) -> Failure:
     trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARACTERS:]
     if is_storage_failure(error):
         return Failure("storage", _storage_reason(error), trace, getattr(error, "errno", 0))
-    first_line = (str(error).strip().splitlines() or [""])[0]
+    first_line = (text_of(error).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     if isinstance(error, SystemExit):
         reason = exit_text(error)
     if isinstance(error, UserError):
         return Failure("user", reason, trace)
     return Failure("machine" if is_lack(error) else "trial", reason, trace)
+
+
+def text_of(error: BaseException) -> str:
+    """What it says of itself; where even that raises, as an exception of own code may, where it
+    comes from."""
+    try:
+        return str(error)
+    except Exception as second:
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f", from {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+        return f"an error whose text raises {type(second).__name__}{where}"
 
 
 def exit_text(error: SystemExit) -> str:
@@ -90,7 +101,7 @@ def exit_text(error: SystemExit) -> str:
 def in_a_line(error: BaseException) -> str:
     """What went wrong, for people; with the exception's name where its text was not written for
     them."""
-    text = " ".join(str(error).split())[:REASON_CHARACTERS]
+    text = " ".join(text_of(error).split())[:REASON_CHARACTERS]
     named = text if isinstance(error, ValueError | OSError) and text else ""
     return named or (f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
@@ -100,7 +111,7 @@ def is_lack(error: BaseException) -> bool:
     comes as."""
     names = {kind.__name__ for kind in type(error).__mro__}
     by_kind = isinstance(error, OSError | MemoryError | SystemError) or names & _MACHINE_ERROR_NAMES
-    return bool(by_kind or _MACHINE_WORDS.search(str(error)))
+    return bool(by_kind or _MACHINE_WORDS.search(text_of(error)))
 
 
 def _storage_reason(error: BaseException) -> str:

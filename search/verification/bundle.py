@@ -222,8 +222,8 @@ def _bundle_at(out: Path) -> BundleContents | None:
 def _need_same(
     out: Path, before: BundleContents, manifest: Manifest, answers: Mapping[str, str]
 ) -> None:
-    """Raises UserError where the bundle at `out` is of another student or search, or answers
-    a question that the new one does not."""
+    """Raises UserError where the bundle at `out` is of another student or search, or answers a
+    question that the new one does not."""
     named, old = f"--out: {escaped(str(out))} is a bundle", before.manifest
     if old and (old.student, old.search_id) != (manifest.student, manifest.search_id):
         whose = (

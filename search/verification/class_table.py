@@ -52,8 +52,8 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
 def _is_table(path: Path) -> bool:
     """Byte for byte as this program writes one, with no column of another's, and no row or figure:
     a spreadsheet or a person that saved it may have added marks."""
-    with path.open("rb") as file:
-        content = file.read(MOST_TABLE_BYTES)
+    with path.open("rb") as opened:
+        content = opened.read(MOST_TABLE_BYTES)
     try:
         text = content.decode("utf-8-sig")
         header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
