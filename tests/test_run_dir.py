@@ -12,7 +12,7 @@ from search.driver.session import SessionOptions, run_search
 from search.driver.winner import CLASSES_FILE, EXAMPLE_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE
 from search.execution.engine import LOG_FOLDER
 from search.experiment.answers import predictions_name
-from search.journal.clearing import empty_run_dir, forget_work
+from search.journal.clearing import begin_anew, empty_run_dir, forget_work
 from search.journal.journal_file import encode, read
 from search.journal.run_dir import (
     JOURNAL,
@@ -131,6 +131,16 @@ def test_a_fresh_start_leaves_what_somebody_put_into_a_searchs_folders(copied: P
         copied / PREVIOUS,
         copied / ".lock",
     }
+
+
+def test_an_experiment_file_in_the_run_directory_outlives_a_fresh_start_that_fails(
+    copied: Path,
+) -> None:
+    edited = (copied / "config.yaml").read_text() + "# mine\n"
+    (copied / "config.yaml").write_text(edited)
+    begin_anew(copied)
+    assert {path.name for path in copied.iterdir()} == {"config.yaml", PREVIOUS, ".lock"}
+    assert (copied / "config.yaml").read_text() == edited
 
 
 def test_what_a_search_writes_is_known_by_its_name() -> None:

@@ -15,6 +15,7 @@ from search.experiment.config import TrackingConfig
 from search.experiment.trial import TrialRecord
 from search.experiment.yaml_file import as_yaml
 from search.journal.clearing import forget_work
+from search.journal.run_dir import CONFIG
 from search.journal.state import EventLog, SearchState
 from search.report.page import write_report
 from search.report.summary import summarize, winner_of
@@ -42,7 +43,7 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     """
     if state.opened is None:
         return
-    write_atomically(run_dir / "config.yaml", as_yaml(state.opened.config), "the config")
+    write_atomically(run_dir / CONFIG, as_yaml(state.opened.config), "the config")
     write_atomically(
         run_dir / "environment.json", _json(state.opened.environment), "the environment"
     )

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import is_leftover, storing
+from data.files import is_leftover, storing, write_atomically
 from data.messages import escaped, first_of
 from search.journal.journal_file import is_begun
 from search.journal.lock import LOCK_NAME, is_lock
-from search.journal.run_dir import JOURNAL, MADE_FILES, MADE_FOLDERS, OWN_NAMES, PREVIOUS
+from search.journal.run_dir import CONFIG, JOURNAL, MADE_FILES, MADE_FOLDERS, OWN_NAMES, PREVIOUS
 
 JOURNAL_BEGINS = 1 << 20  # bytes that are looked at
 
@@ -41,6 +41,16 @@ def _beginning(path: Path) -> bytes | None:
             with path.open("rb") as file:
                 return file.read(JOURNAL_BEGINS)
     return None
+
+
+def begin_anew(run_dir: Path) -> None:
+    """As `empty_run_dir`, but for the config, which may be the very file that the search was asked
+    with, edited: the new search replaces it once it has begun. Raises StorageError."""
+    path = run_dir / CONFIG
+    given = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    empty_run_dir(run_dir)
+    if given is not None and (run_dir / PREVIOUS).exists():
+        write_atomically(path, given, "the config")
 
 
 def empty_run_dir(run_dir: Path) -> None:

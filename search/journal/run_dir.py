@@ -22,12 +22,13 @@ from search.journal.lock import LOCK_NAME
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
+CONFIG = "config.yaml"
 PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 # of the search before a fresh start, until the new one has written down its looks
 PREVIOUS = "journal.previous.jsonl"
 # What a search says of itself and of its winner.
 WRITTEN_FILES = (
-    *("config.yaml", "environment.json", "trials.csv"),
+    *(CONFIG, "environment.json", "trials.csv"),
     *("summary.json", "winner.json", "report.html"),
 )
 DASHBOARD_FILE = "mlflow.json"  # where the search is to be seen in MLflow
