@@ -9,9 +9,9 @@ MASK = "***"
 # With any letters before them: AWS_SECRET_ACCESS_KEY, X-Auth-Token, PGPASSWORD, SharedAccessKey.
 _WORDS = ("passcode", "passphrase", "passwd", "password", "passwort", "pwd", "secret", "token")
 _KEYS = (
-    *("access", "account", "anthropic", "api", "auth", "deploy", "encryption", "hf", "kaggle"),
-    *("license", "master", "openai", "private", "secret", "service", "signing", "storage"),
-    *("subscription", "wandb", "webhook"),
+    *("access", "account", "anthropic", "api", "auth", "consumer", "deploy", "encryption", "hf"),
+    *("kaggle", "license", "master", "openai", "private", "secret", "service", "signing"),
+    *("storage", "subscription", "wandb", "webhook"),
 )
 _NAMES = (
     *_WORDS,
@@ -24,7 +24,7 @@ _NAMED = f"(?:{'|'.join(f'(?<={name})' for name in _NAMES)})"
 _NAME_ENDS = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
 # The last word of a name, of a setting or a variable of the environment.
 _LAST_WORD = re.compile(
-    "(?:apikey|auth|authorization|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt|sk)s?"
+    "(?:apikey|auth|authorization|bearer|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt|sk)s?"
 )
 # Behind it: whose or which it is. SECRET_KEY_BASE, AWS_ACCESS_KEY_ID, HF_TOKEN_READ.
 _ROLE = re.compile(
@@ -47,6 +47,7 @@ _GIVEN = r"\s{0,9}(?:=>?|:=|%3D)\s*"
 _OPEN = (
     r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false|str|int|float|bool|bytes)"
     r"(?![^\s,;=}\])])"
+    r"|\d{1,2}(?![^\s,;}\])])"
     # a sign, which a parser did not expect, and a word of a vocabulary
     r"|(?P<q>[\"']?)(?:[^\w\s\"']{1,3}|</?[a-z_|]+>|\[[a-z]+\])(?P=q)(?![^\s,;.:}\])]))"
 )
@@ -75,18 +76,20 @@ _HEADER = r"\bauthorization[ \t]*[:=][ \t]*"
 _HIDDEN = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
+        r"((?:\bauth[\"']?[ \t]*[:=]|\bHTTP\w*Auth|\bBasicAuth)[ \t]*\()(?!\*\*\*)[^()\n]+",
         # `host=h password=pw`, `Server=h;Pwd=pw`, `secret: s`, `--password pw`
         rf"(?=\s{{0,9}}[=:%])({_NAMED}(?:{_GIVEN}|[ \t]{{0,9}}:[ \t]*(?:\n[ \t]+)?(?![/\\])))"
-        rf"{_VALUE}",
-        rf"((?<![^\W_])(?:auth|pass|pw){_GIVEN})(?!\d{{1,3}}(?![\w.])){_VALUE}",
+        rf"(?!(?<=pwd=)/[\w.-]+/){_VALUE}",
+        rf"((?<![^\W_])(?:auth|pass|pw){_GIVEN})(?!\w*Auth\(|\d{{1,3}}(?![\w.])){_VALUE}",
         rf"({_PASS}(?:{_GIVEN}|[ \t]?:[ \t]*(?![/\\]))){_VALUE}",
         r"((?<=[?&])(?:key|code|sid)=)(?!\*\*\*)[^\s&;,\"'<>)]+",
         r"(\b(?:j|php)?sess(?:ion)?_?id=)(?!\*\*\*)[^\s&;,\"'<>)]{6,}",
         r"(hooks\.slack\.com/services/)(?!\*\*\*)[\w/-]+",
+        r"(\bdiscord(?:app)?\.com/api/webhooks/\d+/|\bapi\.telegram\.org/bot\d+:)[\w-]+",
+        r"(\blogin[ ]\S+[ ]password[ ])(?!\*\*\*)\S+",
         r"((?:\bcurl\b[^\n]{0,80}?[ ]-u|[ ]--user)[ ][^\s:]+:)(?!\*\*\*)\S+",
         r"(\bsshpass[ ]-p[ ]?)(?!\*\*\*)\S+",
         r"(\bpass:)(?!\*\*\*|[/\\])[^\s;&,\"'<>)]+",
-        r"((?:\bauth[\"']?[ \t]*[:=]|\bHTTP\w*Auth|\bBasicAuth)[ \t]*\()(?!\*\*\*)[^()\n]+",
         r"(\bauth[ \t]*=[ \t]*\[)(?!\*\*\*)[^\[\]\n]+",
         rf"(<(?:\w*[-_:])?(?:{_NAME})>)(?!\*\*\*)[^<]+",
         rf"((?<![\w-]))(?:{TOKENS})",
@@ -120,9 +123,15 @@ _DECLARED = re.compile(
     rf"(?P<value>(?!\d{{1,6}}(?![\w.])){_OPEN}(?:{_QUOTED}|[^\s\"',;()]+))",
     re.DOTALL | re.IGNORECASE,
 )
+# `passwords = ["…", "…"]`
+_LIST_GIVEN = re.compile(
+    r"(?P<before>(?<!\w)(?P<name>[A-Za-z]\w{1,60}+)(?:\s{0,9}=\s{0,9}|:[ \t]+))"
+    rf"(?P<value>{_LISTED})",
+    re.DOTALL,
+)
 # `DB_PW=…`, `github_pat: …`
 _GIVEN_TO = re.compile(
-    r"(?P<before>(?<![\w.])(?P<name>[A-Za-z]\w{1,60}+)(?:\s{0,9}=\s{0,9}|:[ \t]+))"
+    r"(?P<before>(?<![\w.])(?P<name>[A-Za-z]\w{1,60}+)(?:\s{0,9}=\s{0,9}|:[ \t]+(?![/\\])))"
     rf"(?P<value>(?!\d{{1,6}}(?![\w.])){_VALUE})",
     re.DOTALL | re.IGNORECASE,
 )
@@ -156,7 +165,7 @@ def is_secret_item(name: str) -> bool:
 
 def without_named(text: str) -> str:
     """The text with `***` in place of what is secret by its name."""
-    for pattern in (_ITEM, _PAIR, _DECLARED):
+    for pattern in (_ITEM, _PAIR, _DECLARED, _LIST_GIVEN):
         text = pattern.sub(_hidden_text, text)
     for pattern in _HIDDEN:
         text = pattern.sub(rf"\1{MASK}", text)

@@ -29,20 +29,24 @@ _BEGINS = re.compile(
 _LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
 # What has no sign that every secret has beside it, such as the names of a hundred thousand files.
 _HARMLESS = re.compile(
-    rf"(?:(?!--|(?i:bearer |sshpass|hooks\.slack)|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII
+    rf"(?:(?!--|(?i:bearer |sshpass|login |hooks\.slack)|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII
 )
 # A page of MLflow's dashboard, which the search's own page leads to.
-_OF_MLFLOW = re.compile(r"/experiments/\d+/runs(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?")
+_OF_MLFLOW = re.compile(
+    r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?"
+)
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 # An @ within a name: of a picture (`@2x`), of a file without an address, of a version of what is
 # fetched, below a bucket.
 _IN_NAME = re.compile(r"@\dx(?:\.\w{2,5})?(?![\w.])")
-_OF_FILE = re.compile(r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])")
-_FETCHED = re.compile(r"(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
+_OF_FILE = re.compile(
+    r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])|@sha256:"
+)
+_FETCHED = re.compile(r"mailto:[^:]*\Z|(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
 _SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
 # A part of a page: `#section-2`, `#L10`.
-_SECTION = re.compile(r"L\d+(?:-L\d+)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*")
+_SECTION = re.compile(r"egg=[\w.-]+|L\d+(?:-L\d+)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*")
 _AT = re.compile(r"@")
 _HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
 _WORD = re.compile(r"[^\s\"'<>]*")
@@ -57,7 +61,9 @@ _NO_PORT_IN_TEXT = re.compile(
 # A password in quotes, of an address or closed right before its @.
 _IN_QUOTES = re.compile(r"[^\s:/\\@\"'<>]*:[\"']")
 _CLOSED = re.compile(r"[^\s:/\\@\"'<>]+:(?:\"[^\"\n]*\"|'[^'\n]*')\Z")
-_BARE_ENCODED = re.compile(r"(?i)(?<![^\s\"'(<\[{,;=])[^\s:/\\@\"'<>]+:[^\s:/\\@\"'<>]+%40(?=\w)")
+_BARE_ENCODED = re.compile(
+    r"(?i)(?<![^\s\"'(<\[{,;=])[^\s:/\\@\"'<>]{1,200}:[^\s:/\\@\"'<>]{1,200}%40(?=\w)"
+)
 _ENCODED_AT = re.compile(r"(?i)\A((?::[/\\]+)?)[^/\\?#;]*%40")
 
 

@@ -81,9 +81,9 @@ def _directory(data: bytes) -> ImageFileDirectory_v2:
 
 
 def _beginning_at(data: bytes, offset: int) -> bytes:
-    order = "little" if data.startswith(b"II") else "big"
     start, end = (8, 16) if data.startswith(BIG) else (4, 8)
-    return data[:start] + offset.to_bytes(end - start, order) + data[end:]
+    written = offset.to_bytes(end - start, "little" if data.startswith(b"II") else "big")
+    return data[:start] + written + data[end:]
 
 
 def _unpacks(packed: bytes) -> bool:
