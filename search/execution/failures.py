@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from data.errors import UserError
+from data.errors import UserError, text_of
 from data.files import StorageError, is_storage_failure, storage_error
 
 if TYPE_CHECKING:
@@ -77,17 +77,6 @@ def classify(error: BaseException) -> Failure:
     if isinstance(error, UserError):
         return Failure("user", reason, trace)
     return Failure("machine" if is_lack(error) else "trial", reason, trace)
-
-
-def text_of(error: BaseException) -> str:
-    """What it says of itself; where even that raises, as an exception of own code may, where it
-    comes from."""
-    try:
-        return str(error)
-    except Exception as second:
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f", from {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
-        return f"an error whose text raises {type(second).__name__}{where}"
 
 
 def exit_text(error: SystemExit) -> str:

@@ -63,11 +63,11 @@ def empty_run_dir(run_dir: Path) -> None:
         journal = run_dir / JOURNAL
         if journal.exists() and b'"type":"opened"' in journal.read_bytes():
             journal.replace(run_dir / PREVIOUS)
-        journal.unlink(missing_ok=True)
         for name in MADE_FILES:
             if name not in MADE_FOLDERS:
                 (run_dir / name).unlink(missing_ok=True)
         _delete_made(run_dir, MADE_FOLDERS)
+        journal.unlink(missing_ok=True)  # last: what a search made stays known as that
 
 
 def forget_work(run_dir: Path) -> None:
