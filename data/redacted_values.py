@@ -2,7 +2,8 @@
 classes as they are, whatever those look like."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -10,11 +11,10 @@ from data.named_secrets import MASK, is_secret_item
 from data.secrets import redacted
 
 
-def redacted_but(text: str, names: Iterable[str]) -> str:
+def redacted_but(text: str, names: Collection[str]) -> str:
     """As `redacted`, but for these names, of classes say, which stay: as they are, and as HTML and
     JSON spell them."""
-    spelled = {form for name in names for form in (name, escape(name), json.dumps(name)[1:-1])}
-    odd = sorted((form for form in spelled if redacted(form) != form), key=len, reverse=True)
+    odd = _changed_forms(tuple(names))
     for number, form in enumerate(odd):
         text = text.replace(form, f"\ue000{number}\ue001")
     text = redacted(text)
@@ -23,7 +23,14 @@ def redacted_but(text: str, names: Iterable[str]) -> str:
     return text
 
 
-def redacted_values(value: Any, names: Iterable[str] = ()) -> Any:
+@lru_cache(maxsize=4)  # of a search's classes: a file holds thousands of texts
+def _changed_forms(names: tuple[str, ...]) -> list[str]:
+    """What `redacted` would change of them, the longest first."""
+    spelled = {form for name in names for form in (name, escape(name), json.dumps(name)[1:-1])}
+    return sorted((form for form in spelled if redacted(form) != form), key=len, reverse=True)
+
+
+def redacted_values(value: Any, names: Collection[str] = ()) -> Any:
     """Plain data, to become JSON, with every text in it as `redacted_but` gives it; keys stay."""
     if isinstance(value, str):
         return redacted_but(value, names)
