@@ -11,6 +11,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_search import EXPERIMENT, after, sit, table_of
 
 from data.errors import UserError
@@ -267,6 +268,74 @@ def test_how_outputs_are_read_follows_from_the_loss(
     own = float(np.mean(model.compute_loss(y=outputs.targets(labels), y_pred=model(pictures))))
     if "focal" not in str(loss).lower():
         assert -log_prob[np.arange(3), labels].mean() == pytest.approx(own, rel=1e-4)
+
+
+SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+def _ending(loss: Any, units: int, *last: Any) -> keras.Model:
+    flat = [keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([*flat, keras.layers.Dense(units), *last])
+    model.compile(loss=loss)
+    return model
+
+
+def _one_over(values: Any) -> Any:
+    return 1 / (1 + keras.ops.exp(-values))
+
+
+def _applied(function: Any) -> Any:
+    return keras.layers.Lambda(function)
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "last"),
+    [
+        (SPARSE, 2, [keras.layers.Softmax(), keras.layers.Identity()]),
+        (keras.losses.CategoricalFocalCrossentropy(from_logits=True), 2, [_applied(tf.nn.softmax)]),
+        (BINARY, 1, [keras.layers.Activation("sigmoid", dtype="float32")]),
+        (BINARY, 1, [_applied(tf.nn.sigmoid), keras.layers.Reshape((1,))]),
+    ],
+)
+def test_probabilities_are_read_as_such_whatever_the_loss_says(
+    loss: Any, units: int, last: list[Any]
+) -> None:
+    outputs = outputs_of(_ending(loss, units, *last), "m.py:build", 2, 8)
+    assert not outputs.logits
+    assert "says from_logits=True, and its outputs are probabilities" in outputs.remark
+    found = np.array([[0.9]]) if units == 1 else np.array([[0.1, 0.9]])
+    assert np.exp(outputs.log_probabilities(found)) == pytest.approx(np.array([[0.1, 0.9]]))
+
+
+NEAR = keras.layers.Rescaling(1e-2, offset=0.5)  # begins between 0 and 1
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
+@pytest.mark.parametrize(
+    ("loss", "units", "last", "message"),
+    [
+        (SPARSE, 2, keras.layers.Activation("sigmoid"), "ends in one sigmoid per class"),
+        (BINARY, 1, keras.layers.Softmax(), "softmax of one output, which is always 1"),
+        ("binary_crossentropy", 1, keras.layers.Softmax(), "softmax of one output"),
+        ("binary_crossentropy", 1, NEAR, "takes probabilities, and its outputs are none"),
+    ],
+)
+def test_outputs_that_are_no_probabilities_are_refused(
+    loss: Any, units: int, last: Any, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        outputs_of(_ending(loss, units, last), "m.py:build", 2, 8)
+
+
+def test_logits_stay_logits_wherever_they_begin() -> None:
+    zero = _ending(BINARY, 1, keras.layers.Rescaling(0.0))
+    near = _ending(BINARY, 1, NEAR)
+    by_hand = _ending(BINARY, 1, _applied(_one_over))
+    read = [outputs_of(each, "m.py:build", 2, 8) for each in (zero, near, by_hand)]
+    assert [each.logits for each in read] == [True, True, True]
+    assert [bool(each.remark) for each in read] == [False, False, True]
 
 
 def test_logits_of_any_size_are_read() -> None:

@@ -31,6 +31,8 @@ def check_own_model(
     whatever the seed. is_weighted: whether its classes are weighted."""
     built = build_own(settings, seed=0)
     outputs = outputs_of(built[0], str(settings.build), num_classes, size)
+    if outputs.remark:
+        _LOG.warning("%s", outputs.remark)
     first, again, other = (_weights(built[0], size), *(_built(settings, n, size) for n in (0, 1)))
     if _shapes(first) != _shapes(again) or _shapes(first) != _shapes(other):
         raise _by_chance(settings, "with one setting, its layers differ")
