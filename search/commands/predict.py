@@ -17,7 +17,7 @@ from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
 from data.files import read_regular
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, is_litter, reason_of
-from data.messages import escaped, literal
+from data.messages import escaped, literal, text_of
 from data.own_code import Code, at_fault, given
 from data.settings import DatasetConfig
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE, rebuilt_winner
@@ -145,7 +145,7 @@ def _from_file(path: Path) -> "keras.Model":
 
 
 def _not_loaded(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:300]
+    reason = text_of(error)
     return UserError(
         f"{path} cannot be loaded: {reason}; run the search again, or restore it (a model of your "
         "own that needs its code: --run-code FILE)"

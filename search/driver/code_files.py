@@ -14,9 +14,11 @@ from data.own_code import Code, file_of, given, is_own, read_code
 from data.own_code_watch import watched
 from data.transforms import import_first, is_transform
 from search.experiment.config import ExperimentConfig
+from search.experiment.dimensions import Range
 from search.experiment.settings import NAMEABLE
 from search.features.devices import import_tensorflow_quietly
 
+BETWEEN = 0.382  # of a range: seldom a whole number
 PAINTING_SECONDS = 120.0  # of all that is tried with one augmentation, on four pictures
 
 FileContent = dict[str, Any]
@@ -114,7 +116,8 @@ def code_of(config: ExperimentConfig) -> Code:
 
 
 def check_code(config: ExperimentConfig) -> None:
-    """Tries each augmentation from outside, at the ends of what is searched, on made-up pictures.
+    """Tries each augmentation from outside, at the ends of what is searched and between, on made-up
+    pictures.
     Raises UserError, with file and line, where it does not do what an augmentation should."""
     space = config.space
     with given(code_of(config)):
@@ -122,6 +125,8 @@ def check_code(config: ExperimentConfig) -> None:
             ends = space.dimensions[name].extremes if name in space.dimensions else ()
             fixed = space.fixed["augmentation"].get(name, 0.0)
             strengths = tuple(ends) or (fixed,)
+            if isinstance(dimension := space.dimensions.get(name), Range):
+                strengths += (dimension.within(BETWEEN),)  # a library may want whole ones alone
             check = partial(check_outside, name, strengths, config.dataset.image_size)
             watched(name, check, PAINTING_SECONDS)
 

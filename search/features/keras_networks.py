@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.messages import did_you_mean
+from data.messages import did_you_mean, words_of
 from search.features.unfolded import Unfolded, unfolded
 from search.features.weights import check_file, h5_config
 
@@ -154,10 +154,9 @@ def _features(name: str, whole: Unfolded, layer: list[str]) -> keras.KerasTensor
 
 
 def _refused(name: str, image_size: int, error: Exception) -> UserError:
-    text = " ".join(str(error).split())[:200]
     return UserError(
         f"{NAMED}: {name} cannot be built for pictures of {image_size} pixels "
-        f"({type(error).__name__}: {text}); choose another image_size, network or file"
+        f"({words_of(error, 200)}); choose another image_size, network or file"
     )
 
 

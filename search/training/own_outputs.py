@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from data.errors import UserError
-from data.messages import literal
-from data.own_code import words_of
+from data.messages import literal, words_of
 from search.training.own_model import BUILD
 
 if TYPE_CHECKING:
