@@ -15,13 +15,14 @@ import tensorflow as tf
 from small_search import EXPERIMENT, after, sit, table_of
 
 from data.errors import UserError
-from data.own_code import given
+from data.own_code import given, read_code
 from search import AugmentationTuner, run_search
 from search.commands.check import make_plan
 from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.experiment.dimensions import Choices, Range
 from search.experiment.settings import ModelSettings
+from search.training import own_model
 from search.training.own_model import build_own, declared
 from search.training.own_outputs import Outputs, outputs_of
 from search.verification.bundle import make_bundle
@@ -428,6 +429,56 @@ def test_layers_that_are_built_now_and_then_have_their_hyperparameters_found(her
     config = load_config(_experiment(here, code + END))
     names = [name.removeprefix("hyperparameters.") for name in config.space.dimensions]
     assert {"layers", "u0", "u1", "u2"} <= set(names)
+
+
+SEVERAL = """
+def build(hp):
+    kind = hp.Choice("kind", ["a", "b", "c"])
+    deep = hp.Choice("depth", [6, 23, 36])
+    bn, drop = hp.Boolean("bn"), hp.Boolean("drop")
+    hp.Choice("optimizer", ["adam", "rmsprop", "sgd"])
+    hp.Choice("rate", [0.1, 0.01, 0.001])
+    layers = hp.Int("layers", 1, 4)
+    {then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "more", "most"),
+    [
+        ("pass", set(), 7),
+        ("if kind == 'b': hp.Float('alpha', 0, 1)", {"alpha"}, 30),
+        ("if bn and not drop: hp.Float('alpha', 0, 1)", {"alpha"}, 30),
+        ("if drop and not bn: hp.Float('alpha', 0, 1)", {"alpha"}, 30),
+        ("[hp.Int(f'u{n}', 2, 9) for n in range(layers)]", {"u0", "u1", "u2", "u3"}, 30),
+        ("if kind == 'b': [hp.Int(f'u{n}', 2, 9) for n in range(layers)]", {"u0", "u3"}, 30),
+    ],
+)
+def test_few_builds_find_what_it_declares_and_more_what_it_declares_now_and_then(
+    then: str, more: set[str], most: int, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "several.py").write_text(SEVERAL.format(then=then))
+    built: list[Any] = []
+
+    def counted(name: str, function: Any, *arguments: Any) -> Any:
+        built.append(dict(arguments[0].values))
+        return function(*arguments)
+
+    monkeypatch.setattr(own_model, "called", counted)
+    with given((read_code("several.py", here / "several.py", "x"),)):
+        found = declared("several.py:build")
+    assert {"kind", "depth", "bn", "drop", "optimizer", "rate", "layers"} | more <= set(found)
+    assert len(built) <= most
+
+
+def test_a_build_that_takes_long_says_which_of_how_many_it_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "several.py").write_text(SEVERAL.format(then="pass"))
+    monkeypatch.setattr(own_model, "SAY_AFTER_SECONDS", -1.0)
+    with given((read_code("several.py", here / "several.py", "x"),)):
+        declared("several.py:build")
+    assert "several.py:build: build 3 of 7, which find its hyperparameters" in caplog.text
 
 
 @pytest.mark.slow
