@@ -112,6 +112,8 @@ class LoadedWinner:
 def load_winner(run_dir: Path, run_code: Path | None = None) -> LoadedWinner:
     """Nothing in the file is executed: Keras refuses what is not plain layers. With `run_code` a
     model of its author's own is built by that copy of its code."""
+    if not run_dir.is_dir():
+        raise UserError(f"{run_dir} does not exist; name a directory that a search was run in")
     path = run_dir / MODEL_FILE
     needs_code = run_code is not None or (run_dir / WEIGHTS_FILE).is_file()
     if not path.is_file() and not needs_code:

@@ -151,10 +151,9 @@ def _written(name: str, declared_one: Any) -> Any:
     kind = type(declared_one).__name__
     if kind == "Fixed":
         return declared_one.value
-    if kind == "Boolean":
-        return {"choices": [False, True]}
-    if kind == "Choice":
-        values = list(declared_one.values)
+    if kind in ("Boolean", "Choice"):
+        # The first is what is trained where nothing else is said: no augmentation, say.
+        values = sorted(declared_one.values, key=lambda value: value != declared_one.default)
         return {"choices": values} if len(values) > 1 else values[0]
     low, high, step = declared_one.min_value, declared_one.max_value, declared_one.step
     if declared_one.sampling not in ("linear", "log", None):
