@@ -18,7 +18,7 @@ import PIL
 from data.bit_depth import check_not_black
 from data.checks import Inspection, check_dataset
 from data.dataset_notes import Converted, DataNotes, DatasetContent, LeftOut, dataset_digest
-from data.errors import DatasetError, UserError, of_dataset
+from data.errors import UserError, of_dataset
 from data.groups import (
     check_groups,
     crossing_groups,
@@ -181,8 +181,8 @@ def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     splits = draw_all(listing, each, seed, groups_of(listing, each, each))
     try:
         check_dataset(_inspection(listing.labels, splits, listing, config, None))
-    except DatasetError as error:
-        raise DatasetError(f"{error}{_counted_files(listing)}") from error
+    except UserError as error:
+        raise UserError(f"{error}{_counted_files(listing)}") from error
 
 
 def _counted_files(listing: Listing) -> str:

@@ -352,6 +352,15 @@ def test_a_file_elsewhere_names_the_images_from_there(photos: Path, smallest: No
     assert yaml.safe_load(made.path.read_text())["dataset"]["path"] == "../photos"
 
 
+def test_a_text_that_counts_as_an_image_is_named_where_images_are_too_few(desk: Path) -> None:
+    write_folders(desk / "few", {"cat": 1, "dog": 1})
+    (desk / "few" / "cat" / "x.txt").write_text("a note")
+    result = call("few")
+    assert result.exit_code == BAD_INPUT
+    assert "too few images: cat (2), dog (1)" in result.stderr
+    assert "cat/x.txt is counted as an image: move what is none away" in result.stderr
+
+
 def test_a_broken_picture_is_told_and_nothing_is_written(photos: Path) -> None:
     (photos / "cat" / "bad.png").write_bytes(b"no picture")
     result = call("photos")

@@ -3,6 +3,7 @@ Keras's fit, killed, resumed, verified and kept; and what a build function does 
 
 import csv
 import json
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -469,6 +470,26 @@ def test_few_builds_find_what_it_declares_and_more_what_it_declares_now_and_then
         found = declared("several.py:build")
     assert {"kind", "depth", "bn", "drop", "optimizer", "rate", "layers"} | more <= set(found)
     assert len(built) <= most
+
+
+def test_the_default_of_a_choice_is_the_first_that_is_tried(here: Path) -> None:
+    code = "def build(hp):\n    hp.Choice('rate', [0.1, 0.01], default=0.01)\n"
+    (here / "several.py").write_text(code + "    hp.Boolean('bn', default=True)\n")
+    with given((read_code("several.py", here / "several.py", "x"),)):
+        found = declared("several.py:build")
+    assert found == {"bn": {"choices": [True, False]}, "rate": {"choices": [0.01, 0.1]}}
+
+
+def test_models_that_are_built_anew_are_no_cause_for_a_warning(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "mine.py").write_text(START + END)
+    with given((read_code("mine.py", here / "mine.py", "x"),)):
+        build_own(ModelSettings(build="mine.py:build"), 0)
+    logger = logging.getLogger("tensorflow")
+    logger.warning("5 out of the last 5 calls to f triggered tf.function retracing. Tracing is")
+    logger.warning("something else")
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
 
 
 def test_a_build_that_takes_long_says_which_of_how_many_it_is(

@@ -192,6 +192,7 @@ def build_own(model: ModelSettings, seed: int) -> OwnModel:
     hypermodel = hypermodel_of(model.build)
     import keras
 
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     keras.backend.clear_session(free_memory=False)  # names count from 1, so that weights are named
     keras.utils.set_random_seed(seed % 2**32)
     parameters = parameters_of(model)
@@ -208,6 +209,11 @@ def build_own(model: ModelSettings, seed: int) -> OwnModel:
         )
     refuse_undeclared(model, parameters)
     return built, parameters
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    """TensorFlow warns of functions that are traced again: here each model is a new one."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def refuse_undeclared(model: ModelSettings, parameters: "keras_tuner.HyperParameters") -> None:
