@@ -28,7 +28,7 @@ REMOVED_SHARE = 0.5
 # Where patience ends trainings, of what one of several augmentations takes: without any, of one
 # alone, and up to the epoch that is kept, where the test set's ends. Means of a dozen searches of
 # digits, 16 px, from scratch.
-BARE_SHARE, ALONE_SHARE, KEPT_SHARE = USUAL = 0.6, 0.8, 0.35
+BARE_SHARE, ALONE_SHARE, KEPT_SHARE = USUAL_SHARES = 0.6, 0.8, 0.35
 AT_MOST = 1.0, 1.0, 0.5  # for a deadline
 LARGE_POLICY = 3  # of two augmentations, one taken out is the other alone, which is trained once
 TOGETHER = {"ablation": "confirm"}  # begun at once with it
@@ -199,7 +199,7 @@ def _epochs(
     search = _search_work(config, space, full)
     num_controls = len(controls_of(config))
     controls = num_controls * max(1, len(ladder))
-    bare, alone, kept = USUAL if removed_share < 1 else AT_MOST
+    bare, alone, kept = USUAL_SHARES if removed_share < 1 else AT_MOST
     others = num_controls - 1 + bare
     phases = {
         "controls": PhaseWork(controls, heads * others * (sum(ladder) or full), 0.0),

@@ -3,15 +3,15 @@
 What a setting does is taken apart: for each augmentation a main effect with curvature, for each
 two a pair effect, for three or more together what is left. Main effects are left as they are; the
 others are shrunk. An augmentation departs from its straight line, and several from their sum, in
-proportion to what they do alone: those that do nothing have nothing to be mistaken about. Overlaps
-are of one sign, so pairs share a part. How large the proportions are is learnt from the trainings
-(restricted likelihood), beginning with what real images showed. Every figure is then a contrast of
-all trainings, weighted, whose error `intervals` knows: images and heads as measured, and what the
-model may still get wrong.
+proportion to what they do alone: those that do nothing have nothing to be mistaken about. How large
+the proportions are is learnt from the trainings (restricted likelihood), beginning with what real
+images showed. Overlaps are of one sign: the more is gained, the less is added, which all have in
+common as a bend of their sum. Every figure is then a contrast of all trainings, weighted, whose
+error `intervals` knows: images and heads as measured, and what the model may still get wrong.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -26,10 +26,12 @@ _PROPORTIONS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
 _USUAL = (0.5, 1.0)
 _DOUBT = 1.0  # standard deviation of a proportion's logarithm beforehand
 _REST = 0.5  # of three and more together, over what two are
-_COMMON = 0.5  # share of pairs' variance that is the same for all: overlaps are of one sign
+_CEILINGS = (0.25, 0.5, 1.0, 2.0)  # that sums may bend towards, over the largest size
+_BEND = 3.0  # standard deviation of how much of a bend there is: nearly whatever is measured
 _LEAST_SIZE = 0.25  # of any augmentation, over the root mean square of all
 _OUTSIDE = 100.0  # times the variance of main effects: a control is as it was measured
 _WIDE = 3.0  # main effects may be this many times what the settings tried differed by
+_READINGS = 2  # of sizes: the first, which takes all to be alike, reads idle ones too large
 
 
 @dataclass(frozen=True)
@@ -79,27 +81,25 @@ def fit(measured: Measurements, axes: Sequence[Axis], points: Sequence[Combinati
     Trainings of several stages are put together by an intercept of each stage: only differences
     inside a stage count.
     """
-    noise = _noise(measured)
-    base = measured.stage_columns()
+    noise, base = _noise(measured), measured.stage_columns()
     largest = max(_spread(measured, points), _typical_error(noise))
-    wide = (_WIDE * largest) ** 2
-    alike = _Parts(tuple(axes), np.full(len(axes), largest))
-    usual = np.array([wide, *np.square(_USUAL)])
-    first = _fitted(alike, points, usual, noise, base)
-    parts = _Parts(tuple(axes), _sizes(first, measured.scores, noise))
-    blocks = parts.between(points, points)
-    proportions = _proportions(measured.scores, noise + wide * blocks[0], blocks[1:], base)
-    return _fitted(parts, points, np.array([wide, *proportions]), noise, base)
+    parts = _Parts(tuple(axes), np.full(len(axes), largest), (_WIDE * largest) ** 2)
+    for _ in range(_READINGS):
+        model = _fitted(parts, points, measured.scores, noise, base)
+        parts = replace(parts, sizes=_sizes(model, measured.scores, noise))
+    return _fitted(parts, points, measured.scores, noise, base)
 
 
 def _fitted(
     parts: "_Parts",
     points: Sequence[Combination],
-    variances: np.ndarray,
+    scores: np.ndarray,
     noise: np.ndarray,
     base: np.ndarray,
 ) -> Model:
     blocks = parts.between(points, points)
+    proportions = _proportions(scores, noise + blocks[0], blocks[1:], base)
+    variances = np.array([1.0, *proportions])
     solved = _projected(np.tensordot(variances, blocks, axes=1) + noise, base)
     return Model(parts, tuple(points), variances, solved)
 
@@ -107,36 +107,39 @@ def _fitted(
 def _sizes(model: Model, scores: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """float64 [axes]: the root mean square of each one's effects alone, less what noise gives: its
     own and, as far as all of them together are no larger than that, all (James and Stein 1961).
-    What the model leaves unknown of them counts."""
+    What the model leaves unknown of them counts. Below zero where it hurts on average."""
     found = np.array([_squares(model, axis, scores, noise) for axis in model.axes])
-    seen, by_noise, unknown = found.reshape(-1, 3).T
+    seen, by_noise, unknown, means = found.reshape(-1, 4).T
     beyond = max(0.0, 1 - by_noise.sum() / max(seen.sum(), np.finfo(np.float64).tiny))
-    squares = beyond * (np.maximum(0.0, seen - by_noise) + unknown)
-    return np.sqrt(squares + _LEAST_SIZE**2 * squares.mean()) if len(squares) else squares
+    sizes = np.sqrt(beyond * (np.maximum(0.0, seen - by_noise) + unknown))
+    return np.where(means < 0, -sizes, sizes)
 
 
 def _squares(
     model: Model, axis: Axis, scores: np.ndarray, noise: np.ndarray
-) -> tuple[float, float, float]:
-    """The mean square of an augmentation's effects alone, what noise gives of it, and what is
-    unknown."""
+) -> tuple[float, float, float, float]:
+    """The mean square of an augmentation's effects alone, what noise gives of it, what is unknown
+    of it, and their mean."""
     alone = [NOTHING.having(axis.name, value, axis.values[0]) for value in axis.values[1:]]
     if not alone:
-        return 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0
     asked = model.contrasts([(point, NOTHING) for point in alone])
     unknown = 0.0 if asked.model_cov is None else float(np.diag(asked.model_cov).mean())
     by_noise = ((asked.weights @ noise) * asked.weights).sum(axis=1)
-    return float(((asked.weights @ scores) ** 2).mean()), float(by_noise.mean()), unknown
+    effects = asked.weights @ scores
+    return float((effects**2).mean()), float(by_noise.mean()), unknown, float(effects.mean())
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """The parts of an effect, each by its covariance between settings: straight lines and levels;
-    curvature; two and more together. sizes: float64 [axes], of each one's effect alone: two depart
-    from their sum by about the root of their sizes' product."""
+    """The parts of an effect, each by its covariance between settings: straight lines, levels and
+    how their sum bends; curvature; two and more together. sizes: float64 [axes], of each one's
+    effect alone: two depart from their sum by about the root of their sizes' product. wide: the
+    variance of straight lines and levels."""
 
     axes: tuple[Axis, ...]
     sizes: np.ndarray
+    wide: float
 
     def between(self, points: Sequence[Combination], others: Sequence[Combination]) -> np.ndarray:
         """float64 [3, points, others]."""
@@ -154,25 +157,27 @@ class _Parts:
             together *= 1 + size * straight
         outside = np.array([[p.outside == o.outside != "" for o in others] for p in points])
         rest = _REST**2 * (together - 1 - sized - pairs)
-        common = np.outer(self._overlap(points), self._overlap(others))
-        both = (1 - _COMMON) * pairs + _COMMON * common + rest
-        shrunk = largest**2 * np.stack([curved, both])
-        return np.concatenate([(lines + _OUTSIDE * outside)[None], shrunk])
+        bent = _BEND**2 * (self._bends(points).T @ self._bends(others))
+        free = self.wide * (lines + _OUTSIDE * outside) + largest**2 * bent
+        return np.stack([free, largest**2 * curved, largest**2 * (pairs + rest)])
 
     @property
     def _relative(self) -> tuple[float, np.ndarray]:
-        """The largest size, and all over it."""
-        largest = max(float(self.sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
-        return largest, self.sizes / largest
+        """The largest size, and all over it, none too small."""
+        squares = self.sizes**2
+        sizes = np.sqrt(squares + _LEAST_SIZE**2 * squares.mean()) if len(squares) else squares
+        largest = max(float(sizes.max(initial=0.0)), np.finfo(np.float64).tiny)
+        return largest, sizes / largest
 
-    def _overlap(self, points: Sequence[Combination]) -> np.ndarray:
-        """float64 [points]: of how many pairs, by their strengths and sizes."""
-        total, squares = np.zeros(len(points)), np.zeros(len(points))
-        for axis, size in zip(self.axes, self._relative[1], strict=True):
-            part = np.sqrt(size) * np.abs(axis.terms(points)[:, axis.is_main]).sum(axis=1)
-            total += part
-            squares += part**2
-        return (total**2 - squares) / 2
+    def _bends(self, points: Sequence[Combination]) -> np.ndarray:
+        """float64 [bends, points]: what the sum of those that help, and of those that hurt, falls
+        short of itself where it approaches a ceiling, each ceiling as likely as the others."""
+        totals = np.zeros((2, len(points)))
+        for axis, size in zip(self.axes, self.sizes / self._relative[0], strict=True):
+            strength = np.abs(axis.terms(points)[:, axis.is_main]).sum(axis=1)
+            totals[int(size < 0)] += abs(size) * strength
+        short = [totals + ceiling * np.expm1(-totals / ceiling) for ceiling in _CEILINGS]
+        return np.concatenate(short) / np.sqrt(len(_CEILINGS))
 
 
 def _noise(measured: Measurements) -> np.ndarray:

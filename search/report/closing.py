@@ -32,7 +32,7 @@ VERDICT_STYLES = {
     "NOT TRIED": "dim",
 }
 DOUBTFUL = "*"  # behind a verdict
-GAP = 2  # signs between columns
+COLUMN_GAP = 2  # signs between columns
 VERDICT_COLUMNS = 5  # of the page's table; the others are on the page
 
 
@@ -92,8 +92,8 @@ def _print_table(table: Table, console: "Console", doubtful: Collection[str] = f
     ]
     breaks = [NEVER if is_verdict else IN_FIGURES for is_verdict in verdicts]
     breaks[-1], breaks[0] = IN_WORDS, IN_NAMES
-    headings, *rows = fitted([["", *table.headings[1:]], *texts], breaks, console.width, GAP)
-    drawn = RichTable(box=None, padding=(0, GAP, 0, 0), header_style="")
+    headings, *rows = fitted([["", *table.headings[1:]], *texts], breaks, console.width, COLUMN_GAP)
+    drawn = RichTable(box=None, padding=(0, COLUMN_GAP, 0, 0), header_style="")
     for heading in headings:
         drawn.add_column(heading, no_wrap=True)
     styles = {} if is_plain(console) else VERDICT_STYLES
