@@ -277,6 +277,13 @@ def test_a_library_that_wants_whole_strengths_is_asked_between_too(here: Path) -
     assert "\x1b" not in str(refused.value)
 
 
+def test_a_library_is_asked_at_each_step_of_a_range(here: Path) -> None:
+    name = "albumentations:MedianBlur(blur_limit=(strength, strength), p=1)"
+    with pytest.raises(UserError, match="refuses it at strength 4"):
+        check_code(load_config(_experiment(here, {name: {"min": 3, "max": 7, "step": 1}})))
+    check_code(load_config(_experiment(here, {name: {"min": 3, "max": 7, "step": 2}})))
+
+
 def test_a_whole_strength_is_whole_in_an_export_too() -> None:
     from search.export.exporters import Policy, write
 
