@@ -33,7 +33,7 @@ class BadImage(ValueError):
     """One image cannot be used; the message is the reason, without the file's name."""
 
 
-def text_of(error: BaseException) -> str:
+def said_by(error: BaseException) -> str:
     """What it says of itself; where even that raises, as an exception of own code may, where it
     comes from."""
     try:

@@ -190,7 +190,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     and the like that the system refuses."""
     from data.errors import UserError
     from data.files import StorageError
-    from data.messages import with_short_words
+    from data.messages import with_short_words, words_of
     from data.secrets import redacted_here
     from search.execution.failures import exit_text, is_lack
 
@@ -213,10 +213,8 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     except Exception as error:
         if not is_lack(error):
             raise
-        text = " ".join(str(error).split())
         reason = (
-            "the machine refused what this needs "
-            f"({type(error).__name__}{': ' if text else ''}{text}); give it more memory, "
+            f"the machine refused what this needs ({words_of(error)}); give it more memory, "
             "processes or open files, then run the same command again"
         )
     else:
