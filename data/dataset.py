@@ -6,6 +6,7 @@ Augmentation and batches are in `views`.
 """
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -34,6 +35,8 @@ from data.settings import DatasetConfig
 from data.sources import SOURCES
 from data.splits import LEFT_OUT, SPLIT_NAMES, TEST, TRAIN, VALIDATION, first_copies, limit_training
 from data.store_format import MAGIC, StoredImages
+
+TEXT_FILE = re.compile(r"\.(txt|csv|tsv|md|html?|ya?ml|log|py|docx?|pdf|zip)$", re.IGNORECASE)
 
 __all__ = ["SPLIT_NAMES", "TEST", "TRAIN", "VALIDATION", "DataNotes", "Dataset", "open_dataset"]
 
@@ -176,7 +179,17 @@ def _check_listing(listing: Listing, config: DatasetConfig, seed: int) -> None:
     """Raise for all that can be known without decoding, taking every image for distinct."""
     each = np.arange(len(listing.labels))
     splits = draw_all(listing, each, seed, groups_of(listing, each, each))
-    check_dataset(_inspection(listing.labels, splits, listing, config, None))
+    try:
+        check_dataset(_inspection(listing.labels, splits, listing, config, None))
+    except UserError as error:
+        raise UserError(f"{error}{_counted_files(listing)}") from error
+
+
+def _counted_files(listing: Listing) -> str:
+    """Those that were counted as images before any was read, and are probably none."""
+    odd = [name for name in listing.names if TEXT_FILE.search(name)]
+    are = "is counted as an image" if len(odd) == 1 else "are counted as images"
+    return f"; {first_of(odd, 3)} {are}: move what is none away" if odd else ""
 
 
 def _inspection(

@@ -14,6 +14,7 @@ LONGEST_PATTERN = 200
 # The worst pattern of that length takes a second for one path.
 PATHS_AT_ONCE = 16
 PATTERN_SECONDS = 60.0
+NO_GROUP = "parenthesized subexpressions"  # RE2's words, of a \1 that there is not
 
 
 @lru_cache(maxsize=64)
@@ -27,6 +28,10 @@ def check_pattern(pattern: str) -> str:
         pyarrow.compute.match_substring_regex(pyarrow.array([""]), pattern)  # balanced by itself
         _first_groups(pattern, ["x"])
     except pyarrow.ArrowInvalid as error:
+        if NO_GROUP in str(error):
+            raise ValueError(
+                f"received {literal(pattern)}: nothing in it stands in brackets; {example}"
+            ) from error
         reason = escaped(str(error).removeprefix("Invalid regular expression: "))
         raise ValueError(f"received {literal(pattern)}: {reason[:120]}; {example}") from error
     return pattern

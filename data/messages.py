@@ -9,9 +9,12 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from data.errors import said_by
+
 FIRST = 10
 LONGEST_VALUE = 80
 LONGEST_SHOWN = 200
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal: Keras's own messages have them
 _LONG_WORD = re.compile(r"\S{400,}")
 
 
@@ -36,6 +39,22 @@ def short(name: str) -> str:
 def with_short_words(text: str) -> str:
     """The text with each word cut that no file system takes for a name and no reader reads."""
     return _LONG_WORD.sub(lambda found: f"{found[0][:LONGEST_SHOWN]}…", text)
+
+
+def without_colours(text: str) -> str:
+    return _COLOURS.sub("", text)
+
+
+def text_of(error: BaseException, most: int = 300) -> str:
+    """What an error of a library's says, on one line and without colours; "" where it says
+    nothing."""
+    return " ".join(without_colours(said_by(error)).split())[:most]
+
+
+def words_of(error: BaseException, most: int = 300) -> str:
+    """Its type, and its text as `text_of` has it."""
+    text = text_of(error, most)
+    return f"{type(error).__name__}{': ' if text else ''}{text}"
 
 
 def literal(value: object) -> str:

@@ -176,10 +176,15 @@ def check_outside(name: str, strengths: tuple[Value, ...], size: int) -> None:
                 "np.random.default_rng(int(u[0] * 2**32))"
             )
         if (first != _painted(name, images, value, units)).any():
+            how = "take what is random from units, [n, 4], and not from a generator of its own"
+            if is_transform(name):
+                how = (
+                    "it draws more than its seed says, so that a picture cannot be drawn again; "
+                    "leave it out, or take one of ours (docs/compared.md)"
+                )
             raise UserError(
                 f"{name}: {where}drawn twice from the same numbers, its pictures differ at "
-                f"strength {value:g}; take what is random from units, [n, 4], and not from a "
-                "generator of its own"
+                f"strength {value:g}; {how}"
             )
         alone = [_painted(name, images[i : i + 1], value, units[i : i + 1]) for i in range(4)]
         if (first != np.concatenate(alone)).any():

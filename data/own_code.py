@@ -30,12 +30,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from data.errors import UserError
+from data.messages import words_of
 from data.own_exits import exits_raise
 from data.quiet_import import import_quietly
 
 USES_TENSORFLOW = re.compile(r"^\s*(?:import|from) (?:keras|tensorflow)\b", re.MULTILINE)
 OWN_CODE = re.compile(r"^[\w./][\w./ -]{0,199}\.py:[A-Za-z_]\w{0,99}$")
-_TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a terminal
 MOST_CODE_BYTES = 1 << 20  # of one file
 
 
@@ -254,9 +254,3 @@ def line_of_definition(name: str) -> str:
         getattr(found, "build", None), "__code__", None
     )
     return f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
-
-
-def words_of(error: BaseException) -> str:
-    """Its type and text, on one line, without the colours that Keras gives it."""
-    text = " ".join(_TERMINAL_COLOURS.sub("", str(error)).split())[:300]
-    return f"{type(error).__name__}{': ' if text else ''}{text}"

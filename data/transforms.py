@@ -23,10 +23,11 @@ import numpy as np
 from data.augmentation_record import CodeStep, SettingToWrite, StepWriter, call
 from data.errors import UserError
 from data.geometry import Floats, Images
-from data.messages import did_you_mean
+from data.messages import did_you_mean, words_of
 from data.quiet_import import import_quietly
 
 STRENGTH = "strength"
+MIXING = {"mixup": "training.mixup", "cutmix": "training.cutmix"}
 NUM_TRANSFORM_SEEDS = 2**31
 MOST_EACH = 4096  # of any number in arguments: they may come from anywhere
 TRANSFORM = re.compile(
@@ -46,7 +47,8 @@ _TORCH = threading.Lock()  # PyTorch has one generator a process
 class TransformLibrary:
     """module: where its transforms are. base: the class they have in common. usual: where strength
     goes when no arguments are written. target, prefix: of `export`. paint: one picture uint8
-    [s, s, 3] by the class, its arguments and a seed. is_first: whether it is imported before
+    [s, s, 3] by the class, its arguments and a seed. wants_whole: whether it refuses 4.0 where it
+    wants a whole number, and has no other use for 4. is_first: whether it is imported before
     TensorFlow (PyTorch 2.14 built with CUDA ends the process where it comes after 2.21)."""
 
     module: str
@@ -54,6 +56,7 @@ class TransformLibrary:
     usual: str
     prefix: str
     paint: Callable[[Any, dict[str, Any], int, Images], Any]
+    wants_whole: bool = False
     is_first: bool = False
 
 
@@ -81,13 +84,13 @@ def _by_torchvision(kind: Any, arguments: dict[str, Any], seed: int, picture: Im
 
 TRANSFORM_LIBRARIES = {
     "keras": TransformLibrary(
-        "keras.layers", "BaseImagePreprocessingLayer", "factor", "layers.", _by_keras
+        "keras.layers", "BaseImagePreprocessingLayer", "factor", "layers.", _by_keras, True
     ),
     "albumentations": TransformLibrary(
         "albumentations", "BasicTransform", "p", "A.", _by_albumentations
     ),
     "torchvision": TransformLibrary(
-        "torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision, is_first=True
+        "torchvision.transforms.v2", "Transform", "p", "v2.", _by_torchvision, True, is_first=True
     ),
 }
 
@@ -116,9 +119,10 @@ class _Written:
         return keywords
 
     def at(self, strength: float) -> dict[str, Any]:
-        """The arguments as values."""
+        """The arguments as values, whole ones as the library wants them."""
+        typed = _whole if TRANSFORM_LIBRARIES[self.library].wants_whole else _as_it_is
         try:
-            return {key: _value(node, strength) for key, node in self.keywords.items()}
+            return {key: typed(_value(node, strength)) for key, node in self.keywords.items()}
         except (ValueError, ArithmeticError, TypeError, RecursionError) as error:
             raise self._refused(self.arguments) from error
 
@@ -131,6 +135,17 @@ class _Written:
             f"NAME=VALUE each, of numbers up to {MOST_EACH}, words, tuples and + - * /, with "
             f"{STRENGTH} where the searched number goes, such as (std_range=(0, {STRENGTH}), p=1)"
         )
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """4 for 4.0, in a tuple too."""
+    if isinstance(value, tuple):
+        return tuple(map(_whole, value))
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _value(node: ast.expr, strength: float) -> Any:
@@ -216,12 +231,15 @@ class Transform:
             except UserError:
                 raise
             except Exception as error:
-                text = " ".join(str(error).split())[:200]
-                raise UserError(
-                    f"augmentation.{self.name}: {self.written.library} refuses it at strength "
-                    f"{strength:g} ({type(error).__name__}: {text}); its arguments were "
-                    f"{', '.join(self.written.written(strength))}"
-                ) from error
+                raise self._refused(strength, error) from error
+
+    def _refused(self, strength: float, error: Exception) -> UserError:
+        advice = "" if strength.is_integer() else "; if it takes whole numbers alone, write step: 1"
+        return UserError(
+            f"augmentation.{self.name}: {self.written.library} refuses it at strength "
+            f"{strength:g} ({words_of(error, 200)}); its arguments were "
+            f"{', '.join(self.written.written(strength))}{advice}"
+        )
 
     def check_growth(self, strength: float, size: int) -> None:
         """Raises UserError where one pixel, or more, doubled up to size x size, come out larger
@@ -264,8 +282,23 @@ def transform_of(name: str) -> Transform:
             f"augmentation.{name}: {library.module} has no transform of images called "
             f"{written.name}; see its documentation for their names"
         )
+    _refuse_unusable(name, written)
     _refuse_unknown(name, kind, written.keywords)
     return Transform(name, written, kind)
+
+
+def _refuse_unusable(name: str, written: _Written) -> None:
+    """Raise UserError for what mixes several pictures, and for a seed."""
+    if setting := MIXING.get(written.name.lower()):
+        raise UserError(
+            f"augmentation.{name}: it mixes two pictures and their classes, and changes nothing in "
+            f"one alone; write {setting}: 0.2, which may be searched"
+        )
+    if "seed" in written.keywords:
+        raise UserError(
+            f"augmentation.{name}: seed is set here, another for each picture, from the seed of "
+            "the experiment; leave it out"
+        )
 
 
 def _refuse_unknown(name: str, kind: Any, keywords: Iterable[str]) -> None:

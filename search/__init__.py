@@ -20,10 +20,12 @@ def __getattr__(name: str) -> Any:
         return ExperimentConfig
     if name == "load_config":
         from search.driver.experiment_file import load_config
+        from search.driver.python_words import told_in_python
 
-        return load_config
+        return told_in_python(load_config)
     if name == "run_search":
+        from search.driver.python_words import told_in_python
         from search.driver.session import run_search
 
-        return run_search
+        return told_in_python(run_search)
     raise AttributeError(f"module 'search' has no attribute {name!r}; it has {', '.join(__all__)}")

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,13 @@ from search.commands.init_choices import (
     Chosen,
     Shapes,
     image_size,
+    network,
+    plan_of,
     searched,
 )
 from search.commands.init_source import found_images, source_of
 from search.driver.experiment_file import load_config, named_after, parse_config
+from search.driver.plan_checks import cut_by_plan
 from search.driver.workload import workload
 from search.experiment.yaml_file import parse_yaml
 
@@ -271,6 +275,24 @@ def test_each_plan_takes_less_than_the_one_above(ladder: tuple[Any, ...]) -> Non
     assert amounts == sorted(amounts, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("ladder", "side", "number"),
+    [(FROZEN_NETWORK, 200, 12), (SCRATCH_NETWORK, 20, 12), (SCRATCH_NETWORK, 20, 6000)],
+)
+def test_no_plan_is_one_that_the_check_warns_of(
+    ladder: tuple[Any, ...], side: int, number: int
+) -> None:
+    labels, splits = np.arange(number) % 2, np.arange(number) // 2 % 3
+    dataset: Any = SimpleNamespace(
+        labels=labels, splits=splits, groups=None, class_names=("a", "b")
+    )
+    shapes = shapes_of((side, side))
+    first = [Chosen("dataset.source", "digits", ""), *searched(shapes), *network(shapes)]
+    for rung in ladder:
+        text = experiment_text([*first, *plan_of(rung, shapes, dataset)])
+        assert cut_by_plan(parse_config(parse_yaml(text, "x"), "x").space) == (), rung
+
+
 HOSTILE = (
     *(
         "1e-3",
@@ -314,6 +336,7 @@ def test_a_file_is_written_that_says_why_and_loads(photos: Path, smallest: None)
     assert config.dataset.path == str(photos)
     assert told["chosen"]["dataset.image_size"]["value"] == config.dataset.image_size == 22
     assert told["plan"]["trials"] == config.search.trials
+    assert not [line for line in told["plan"]["remarks"] if "patience" in line]
     assert "find" in text.splitlines()[1] or "show" in text.splitlines()[1]
     again = call("photos")
     assert again.exit_code == BAD_INPUT
@@ -327,6 +350,15 @@ def test_a_file_elsewhere_names_the_images_from_there(photos: Path, smallest: No
     made = make_experiment(Asked("photos", 30, Path("plans/a.yaml"), force=True), print)
     assert load_config(made.path).dataset.path == str(photos)
     assert yaml.safe_load(made.path.read_text())["dataset"]["path"] == "../photos"
+
+
+def test_a_text_that_counts_as_an_image_is_named_where_images_are_too_few(desk: Path) -> None:
+    write_folders(desk / "few", {"cat": 1, "dog": 1})
+    (desk / "few" / "cat" / "x.txt").write_text("a note")
+    result = call("few")
+    assert result.exit_code == BAD_INPUT
+    assert "too few images: cat (2), dog (1)" in result.stderr
+    assert "cat/x.txt is counted as an image: move what is none away" in result.stderr
 
 
 def test_a_broken_picture_is_told_and_nothing_is_written(photos: Path) -> None:

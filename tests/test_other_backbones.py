@@ -132,6 +132,87 @@ def _finetuned(file: Path, start: str) -> Space:
     ).space
 
 
+def _inner(name: str = "conv") -> keras.Model:
+    """A map, a batch norm among its layers."""
+    picture = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3, name=name)(picture)
+    normed = keras.layers.BatchNormalization(name="norm", momentum=0.5)(maps)
+    return keras.Model(picture, keras.layers.ReLU(name="relu")(normed * 2.0), name="base")
+
+
+def _transferred(kind: str) -> keras.Model:
+    """Transfer learning as people write it: a model is a layer of the whole."""
+    keras.utils.set_random_seed(2)
+    base = _inner()
+    base.trainable = False
+    head = [keras.layers.GlobalAveragePooling2D(name="gap"), keras.layers.Dense(3, name="top")]
+    scale = keras.layers.Rescaling(1 / 255, name="scale")
+    if kind == "sequential":
+        return keras.Sequential([keras.Input((8, 8, 3)), scale, base, *head])
+    if kind == "in a sequential":
+        return keras.Sequential([keras.Input((8, 8, 3)), keras.Sequential([scale, base]), *head])
+    picture = keras.Input((8, 8, 3))
+    found = base(scale(picture), training=False)
+    return keras.Model(picture, head[1](head[0](found)))
+
+
+KINDS = ("sequential", "in a sequential", "functional")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_within_the_model_and_its_layers_may_be_named(kind: str, tmp_path: Path) -> None:
+    whole = _transferred(kind)
+    whole.save(file := str(tmp_path / "net.keras"))
+    scaled = PICTURES.astype(np.float32) / 255
+    base = next(each for each in whole._flatten_layers() if each.name == "base")
+    conv = keras.Model(base.inputs[0], base.get_layer("conv").output)
+    for name, expected in {
+        "file:base": np.asarray(base(scaled)).mean(axis=(1, 2)),
+        "file:relu": np.asarray(base(scaled)).mean(axis=(1, 2)),
+        "file:conv": np.asarray(conv(scaled)).mean(axis=(1, 2)),
+        "file:gap": np.asarray(base(scaled)).mean(axis=(1, 2)),
+        "file": np.asarray(whole(PICTURES.astype(np.float32))),
+    }.items():
+        found = build_backbone(name, file, 8)(PICTURES)
+        assert np.asarray(found) == pytest.approx(expected, abs=1e-5), name
+    with pytest.raises(UserError, match="not there; did you mean 'relu'"):
+        build_backbone("file:relv", file, 8)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("start", ["base", "norm"])
+def test_it_may_be_fine_tuned_from_a_model_within_or_a_layer_of_that(
+    kind: str, start: str, tmp_path: Path
+) -> None:
+    whole = _transferred(kind)
+    whole.save(tmp_path / "net.keras")
+    parts = cut(build_backbone("file:gap", str(tmp_path / "net.keras"), 8), start)
+    assert {"norm", "relu"} <= parts.trained
+    assert ("conv" in parts.trained) == (start == "base")
+    check_networks(_finetuned(tmp_path / "net.keras", start), 8)
+
+
+def test_one_model_at_two_places_and_layers_of_one_name(tmp_path: Path) -> None:
+    base, picture = _inner("flat"), keras.Input((8, 8, 3))
+    maps = [base(picture), base(picture * 0.5)]
+    flat = keras.layers.Flatten(name="flat")(keras.layers.Add()(maps))
+    whole = keras.Model(picture, flat)
+    whole.save(file := str(tmp_path / "net.keras"))
+    found = build_backbone("file:flat", file, 8)
+    expected = np.asarray(whole(PICTURES.astype(np.float32)))
+    assert np.asarray(found(PICTURES)) == pytest.approx(expected, abs=1e-4)
+    assert sum(isinstance(each, keras.layers.Conv2D) for each in found.layers) == 1
+    assert "base_flat" in {each.name for each in found.layers}
+    with pytest.raises(UserError, match="names a layer that runs 2 times in one picture"):
+        build_backbone("file:base", file, 8)
+
+
+def test_a_size_that_the_file_does_not_take_is_told_with_its_own(tmp_path: Path) -> None:
+    _transferred("functional").save(file := str(tmp_path / "net.keras"))
+    with pytest.raises(UserError, match=r"of 16 pixels .*it takes pictures \['n', 8, 8, 3\]"):
+        build_backbone("file:base", file, 16)
+
+
 @pytest.mark.parametrize("weights", ["random", "net.keras"])
 def test_a_file_is_not_trained_from_scratch_and_the_advice_leads_somewhere(weights: str) -> None:
     model = {"backbone": "file", "weights": weights}

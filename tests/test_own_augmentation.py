@@ -252,6 +252,45 @@ def test_a_library_s_transform_is_drawn_from_our_numbers(name: str, here: Path) 
     assert not (whole - images == whole[:1] - images[:1]).all()  # each is drawn for itself
 
 
+WHOLE = "keras:Equalization(bins=strength * 2)"
+
+
+@pytest.mark.parametrize(
+    ("name", "searched"),
+    [
+        (WHOLE, [0, 64, 128]),
+        ("keras:RandomPosterization", {"min": 2, "max": 6, "step": 2}),
+        ("keras:RandAugment(num_ops=strength, value_range=(0, 255))", [0, 2.0]),
+        ("albumentations:Posterize(num_bits=strength, p=1)", {"min": 2, "max": 6, "step": 2}),
+        ("albumentations:MedianBlur(blur_limit=(strength, 5), p=1)", [3, 5]),
+    ],
+)
+def test_a_whole_strength_is_whole_for_a_library_that_wants_such(
+    name: str, searched: Any, here: Path
+) -> None:
+    check_code(load_config(_experiment(here, {name: searched})))
+
+
+def test_a_library_that_wants_whole_strengths_is_asked_between_too(here: Path) -> None:
+    with pytest.raises(UserError, match="whole numbers alone, write step: 1") as refused:
+        check_code(load_config(_experiment(here, {WHOLE: {"min": 32, "max": 128}})))
+    assert "\x1b" not in str(refused.value)
+
+
+def test_a_library_is_asked_at_each_step_of_a_range(here: Path) -> None:
+    name = "albumentations:MedianBlur(blur_limit=(strength, strength), p=1)"
+    with pytest.raises(UserError, match="refuses it at strength 4"):
+        check_code(load_config(_experiment(here, {name: {"min": 3, "max": 7, "step": 1}})))
+    check_code(load_config(_experiment(here, {name: {"min": 3, "max": 7, "step": 2}})))
+
+
+def test_a_whole_strength_is_whole_in_an_export_too() -> None:
+    from search.export.exporters import Policy, write
+
+    code = write(Policy("A test", {WHOLE: 64.0}, 32), "keras").code
+    assert "layers.Equalization(bins=128)" in code
+
+
 def test_a_library_s_transform_is_written_for_its_own_library() -> None:
     from search.export.exporters import Policy, write
 
@@ -270,6 +309,10 @@ def test_a_library_s_transform_is_written_for_its_own_library() -> None:
         ("keras:Dense", "has no transform of images called Dense"),
         ("keras:Nothing", "has no transform of images called Nothing"),
         ("keras:RandomTranslation", "refuses it at strength 1"),
+        ("keras:RandomContrast(factor=strength,seed=3)", "seed is set here"),
+        ("keras:MixUp(alpha=strength)", "changes nothing in one alone; write training.mixup"),
+        ("keras:CutMix", "changes nothing in one alone; write training.cutmix: 0.2"),
+        ("keras:AugMix(num_chains=strength)", "draws more than its seed says"),
         ("albumentations:GaussNoise(std_range=(0, 1))", "with strength where"),
         (
             "albumentations:GaussNoise(stdrange=(0, strength), p=1)",

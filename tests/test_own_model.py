@@ -3,6 +3,7 @@ Keras's fit, killed, resumed, verified and kept; and what a build function does 
 
 import csv
 import json
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,18 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
+import tensorflow as tf
 from small_search import EXPERIMENT, after, sit, table_of
 
 from data.errors import UserError
-from data.own_code import given
+from data.own_code import given, read_code
 from search import AugmentationTuner, run_search
 from search.commands.check import make_plan
 from search.driver.code_files import code_of
 from search.driver.experiment_file import load_config
 from search.experiment.dimensions import Choices, Range
 from search.experiment.settings import ModelSettings
+from search.training import own_model
 from search.training.own_model import build_own, declared
 from search.training.own_outputs import Outputs, outputs_of
 from search.verification.bundle import make_bundle
@@ -269,6 +272,74 @@ def test_how_outputs_are_read_follows_from_the_loss(
         assert -log_prob[np.arange(3), labels].mean() == pytest.approx(own, rel=1e-4)
 
 
+SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+BINARY = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
+def _ending(loss: Any, units: int, *last: Any) -> keras.Model:
+    flat = [keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([*flat, keras.layers.Dense(units), *last])
+    model.compile(loss=loss)
+    return model
+
+
+def _one_over(values: Any) -> Any:
+    return 1 / (1 + keras.ops.exp(-values))
+
+
+def _applied(function: Any) -> Any:
+    return keras.layers.Lambda(function)
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "last"),
+    [
+        (SPARSE, 2, [keras.layers.Softmax(), keras.layers.Identity()]),
+        (keras.losses.CategoricalFocalCrossentropy(from_logits=True), 2, [_applied(tf.nn.softmax)]),
+        (BINARY, 1, [keras.layers.Activation("sigmoid", dtype="float32")]),
+        (BINARY, 1, [_applied(tf.nn.sigmoid), keras.layers.Reshape((1,))]),
+    ],
+)
+def test_probabilities_are_read_as_such_whatever_the_loss_says(
+    loss: Any, units: int, last: list[Any]
+) -> None:
+    outputs = outputs_of(_ending(loss, units, *last), "m.py:build", 2, 8)
+    assert not outputs.logits
+    assert "says from_logits=True, and its outputs are probabilities" in outputs.remark
+    found = np.array([[0.9]]) if units == 1 else np.array([[0.1, 0.9]])
+    assert np.exp(outputs.log_probabilities(found)) == pytest.approx(np.array([[0.1, 0.9]]))
+
+
+NEAR = keras.layers.Rescaling(1e-2, offset=0.5)  # begins between 0 and 1
+
+
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")
+@pytest.mark.parametrize(
+    ("loss", "units", "last", "message"),
+    [
+        (SPARSE, 2, keras.layers.Activation("sigmoid"), "ends in one sigmoid per class"),
+        (BINARY, 1, keras.layers.Softmax(), "softmax of one output, which is always 1"),
+        ("binary_crossentropy", 1, keras.layers.Softmax(), "softmax of one output"),
+        ("binary_crossentropy", 1, NEAR, "takes probabilities, and its outputs are none"),
+    ],
+)
+def test_outputs_that_are_no_probabilities_are_refused(
+    loss: Any, units: int, last: Any, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        outputs_of(_ending(loss, units, last), "m.py:build", 2, 8)
+
+
+def test_logits_stay_logits_wherever_they_begin() -> None:
+    zero = _ending(BINARY, 1, keras.layers.Rescaling(0.0))
+    near = _ending(BINARY, 1, NEAR)
+    by_hand = _ending(BINARY, 1, _applied(_one_over))
+    read = [outputs_of(each, "m.py:build", 2, 8) for each in (zero, near, by_hand)]
+    assert [each.logits for each in read] == [True, True, True]
+    assert [bool(each.remark) for each in read] == [False, False, True]
+
+
 def test_logits_of_any_size_are_read() -> None:
     found = Outputs("classes", True, 3).log_probabilities(np.array([[1e4, 0, -1e4]]))
     assert found.tolist() == [[0.0, -1e4, -2e4]]
@@ -359,6 +430,76 @@ def test_layers_that_are_built_now_and_then_have_their_hyperparameters_found(her
     config = load_config(_experiment(here, code + END))
     names = [name.removeprefix("hyperparameters.") for name in config.space.dimensions]
     assert {"layers", "u0", "u1", "u2"} <= set(names)
+
+
+SEVERAL = """
+def build(hp):
+    kind = hp.Choice("kind", ["a", "b", "c"])
+    deep = hp.Choice("depth", [6, 23, 36])
+    bn, drop = hp.Boolean("bn"), hp.Boolean("drop")
+    hp.Choice("optimizer", ["adam", "rmsprop", "sgd"])
+    hp.Choice("rate", [0.1, 0.01, 0.001])
+    layers = hp.Int("layers", 1, 4)
+    {then}
+"""
+
+
+@pytest.mark.parametrize(
+    ("then", "more", "most"),
+    [
+        ("pass", set(), 7),
+        ("if kind == 'b': hp.Float('alpha', 0, 1)", {"alpha"}, 30),
+        ("if bn and not drop: hp.Float('alpha', 0, 1)", {"alpha"}, 30),
+        ("if drop and not bn: hp.Float('alpha', 0, 1)", {"alpha"}, 30),
+        ("[hp.Int(f'u{n}', 2, 9) for n in range(layers)]", {"u0", "u1", "u2", "u3"}, 30),
+        ("if kind == 'b': [hp.Int(f'u{n}', 2, 9) for n in range(layers)]", {"u0", "u3"}, 30),
+    ],
+)
+def test_few_builds_find_what_it_declares_and_more_what_it_declares_now_and_then(
+    then: str, more: set[str], most: int, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "several.py").write_text(SEVERAL.format(then=then))
+    built: list[Any] = []
+
+    def counted(name: str, function: Any, *arguments: Any) -> Any:
+        built.append(dict(arguments[0].values))
+        return function(*arguments)
+
+    monkeypatch.setattr(own_model, "called", counted)
+    with given((read_code("several.py", here / "several.py", "x"),)):
+        found = declared("several.py:build")
+    assert {"kind", "depth", "bn", "drop", "optimizer", "rate", "layers"} | more <= set(found)
+    assert len(built) <= most
+
+
+def test_the_default_of_a_choice_is_the_first_that_is_tried(here: Path) -> None:
+    code = "def build(hp):\n    hp.Choice('rate', [0.1, 0.01], default=0.01)\n"
+    (here / "several.py").write_text(code + "    hp.Boolean('bn', default=True)\n")
+    with given((read_code("several.py", here / "several.py", "x"),)):
+        found = declared("several.py:build")
+    assert found == {"bn": {"choices": [True, False]}, "rate": {"choices": [0.01, 0.1]}}
+
+
+def test_models_that_are_built_anew_are_no_cause_for_a_warning(
+    here: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "mine.py").write_text(START + END)
+    with given((read_code("mine.py", here / "mine.py", "x"),)):
+        build_own(ModelSettings(build="mine.py:build"), 0)
+    logger = logging.getLogger("tensorflow")
+    logger.warning("5 out of the last 5 calls to f triggered tf.function retracing. Tracing is")
+    logger.warning("something else")
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
+
+
+def test_a_build_that_takes_long_says_which_of_how_many_it_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (here / "several.py").write_text(SEVERAL.format(then="pass"))
+    monkeypatch.setattr(own_model, "SAY_AFTER_SECONDS", -1.0)
+    with given((read_code("several.py", here / "several.py", "x"),)):
+        declared("several.py:build")
+    assert "several.py:build: build 3 of 7, which find its hyperparameters" in caplog.text
 
 
 @pytest.mark.slow

@@ -136,6 +136,12 @@ def test_images_are_decoded_as_for_training_not_resized_by_the_model(
     np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=2e-6)
 
 
+def test_a_run_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for run_code in (None, tmp_path / "x.py"):
+        with pytest.raises(UserError, match="runs does not exist; name a directory that a search"):
+            load_winner(tmp_path / "runs", run_code)
+
+
 def test_a_run_without_a_model_says_what_makes_one(tmp_path: Path, photos: Path) -> None:
     result = run(tmp_path, photos)
     assert result.exit_code == BAD_INPUT

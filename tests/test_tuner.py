@@ -1,5 +1,7 @@
 """The Python interface: a KerasTuner tuner that answers to KerasTuner's own calls."""
 
+import inspect
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ from states import SPACE, make_state
 
 from data.errors import UserError
 from search import AugmentationTuner, ExperimentConfig, load_config, run_search
+from search.driver.python_words import PLACES, PYTHON_WORDS
 from search.driver.session import SessionOptions
 
 EXPERIMENT: dict[str, Any] = {
@@ -61,6 +64,66 @@ def test_the_best_hyperparameters_are_those_of_the_best_trial(tuner: Any) -> Non
         "head_units": int,
         "fill_mode": str,
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"objective": "val_accuracy"}, "objective= is evaluation.objective"),
+        ({"max_trials": 3, "seed": 1}, "max_trials= is search.trials; seed= is seed, at the top"),
+        ({"directory": "x", "project_name": "y"}, "directory= is run_dir=, the second argument"),
+        ({"overwrite": True}, r"overwrite= is search\(options=SessionOptions\(fresh=True\)\)"),
+        ({"tuner_id": "a"}, "tuner_id= is not known"),
+    ],
+)
+def test_what_kerastuner_s_tuners_take_is_told_with_its_place(
+    given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        AugmentationTuner(EXPERIMENT, **given)
+
+
+def test_every_argument_of_kerastuner_s_tuners_has_a_place() -> None:
+    names: set[str] = set()
+    for kind in (keras_tuner.RandomSearch, keras_tuner.Hyperband, keras_tuner.Tuner):
+        names |= set(inspect.signature(kind.__init__).parameters)
+    told = {"self", "hypermodel", "kwargs"} | {"tune_new_entries", "allow_new_entries"}
+    told |= {"max_model_size", "max_consecutive_failed_trials"}
+    odd = {"factor", "distribution_strategy", "logger", "tuner_id"}
+    assert names - told - odd <= set(PLACES)
+
+
+def test_a_model_in_the_place_of_the_experiment_is_told_where_it_goes() -> None:
+    with pytest.raises(TypeError, match="give the model as hypermodel="):
+        AugmentationTuner(lambda hp: None)
+
+
+def test_errors_speak_of_arguments_and_not_of_options(tuner: Any) -> None:
+    other = {**EXPERIMENT, "seed": 7}
+    with pytest.raises(UserError) as refused:
+        AugmentationTuner(other, tuner.run_dir).search(options=SessionOptions(inline=True))
+    with pytest.raises(UserError) as again:
+        run_search(other, tuner.run_dir, options=SessionOptions(inline=True))
+    with pytest.raises(UserError, match=r"^overrides received"):
+        load_config(EXPERIMENT, ["trials"])
+    for error in (refused, again):
+        assert "choose another run_dir" in str(error.value)
+        assert "SessionOptions(fresh=True)" in str(error.value)
+        assert "--" not in str(error.value)
+
+
+def test_every_option_that_a_message_names_has_a_word_of_python() -> None:
+    import search
+
+    folder = Path(search.__file__).parent
+    texts = [
+        path.read_text()
+        for part in ("driver", "journal", "experiment", "execution", "training", "features")
+        for path in (folder / part).glob("*.py")
+    ]
+    named = {found for text in texts for found in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)}
+    of_commands = {"--run-code", "--no-train", "--uri", "--weights", "--out", "--head"}
+    assert named - of_commands <= set(PYTHON_WORDS)
 
 
 def test_the_summary_is_kerastuner_s_own(tuner: Any, capsys: pytest.CaptureFixture[str]) -> None:

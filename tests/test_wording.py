@@ -1,6 +1,7 @@
 """How a search is said in words."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -273,6 +274,34 @@ def test_harm_that_rests_on_little_training_is_marked(heads: int, views: int, wo
     marked = {row[0].text: row[-1].text for row in verdict_table(view).rows}
     assert marked["vertical_flip"] == words.replace(" and ", "; ")
     assert not beside_answer(cut_short(0, 16))
+
+
+def test_a_whole_setting_in_doubt_is_not_taken_for_its_augmentation() -> None:
+    view, doubts = SearchView(make_state()), ("4 views per image",)
+    vars(view)["wholes"] = tuple(replace(each, doubts=doubts) for each in view.wholes)
+    (said,) = (line for line in beside_answer(view) if line.startswith("HURTS of"))
+    assert "the whole setting rotation_range 10" in said
+    assert "the whole setting course" not in said
+
+
+def test_more_than_there_is_to_gain_is_not_named_as_a_size() -> None:
+    claims = make_claims()
+    unknown = tuple(
+        each.model_copy(update={"alone": each.alone.model_copy(update={"detectable": 4.06})})
+        if each.name == "width_shift_range" and each.alone
+        else each
+        for each in claims.augmentations
+    )
+    view = answered(claims.model_copy(update={"augmentations": unknown}))
+    unseen = with_answer(view)[-1]
+    assert 0 < view.most_gain < 0.2
+    assert "which is known least, a gain of any size would have been found less than" in unseen
+    alone = dict.fromkeys(ALONE, 0.0)
+    view = answered(make_claims(recommended=None, half_width=2.0, alone=alone))
+    assert "an effect of any size was invisible here" in answer(view)
+    notes = [row[-1].text for row in verdict_table(view).rows]
+    assert any("no effect would have been found 4 times in 5" in note for note in notes)
+    assert not [note for note in notes if "points" in note]
 
 
 def test_harm_in_doubt_is_marked_wherever_it_is_shown() -> None:

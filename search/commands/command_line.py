@@ -3,7 +3,7 @@ line. Imports Typer alone; what signals do is `signals`."""
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -145,7 +145,9 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer's own type is private
         with errors_as_status("--json" in args):
             self._refuse_empty(args)
-        return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, args)
+        ctx.params.update(_at_home(ctx.params))
+        return left
 
     def _refuse_empty(self, args: list[str]) -> None:
         from data.errors import UserError
@@ -165,6 +167,13 @@ class Command(TyperCommand):
                 )
 
 
+def _at_home(values: Mapping[str, Any]) -> dict[str, Path]:
+    """The paths among them that begin with `~`: behind `--out=` a shell leaves it as it is."""
+    from data.files import named_path
+
+    return {name: named_path(value) for name, value in values.items() if isinstance(value, Path)}
+
+
 def say(line: str) -> None:
     """A message: to standard error."""
     typer.echo(line, err=True)
@@ -181,7 +190,7 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     and the like that the system refuses."""
     from data.errors import UserError
     from data.files import StorageError
-    from data.messages import with_short_words
+    from data.messages import with_short_words, words_of
     from data.secrets import redacted_here
     from search.execution.failures import exit_text, is_lack
 
@@ -204,10 +213,8 @@ def errors_as_status(as_json: bool) -> Iterator[None]:
     except Exception as error:
         if not is_lack(error):
             raise
-        text = " ".join(str(error).split())
         reason = (
-            "the machine refused what this needs "
-            f"({type(error).__name__}{': ' if text else ''}{text}); give it more memory, "
+            f"the machine refused what this needs ({words_of(error)}); give it more memory, "
             "processes or open files, then run the same command again"
         )
     else:

@@ -16,11 +16,13 @@ from data.listing import Listing
 from data.messages import plural
 from data.picture_file import UPRIGHT, open_picture
 from data.settings import DatasetConfig
+from search.experiment.settings import TrainingSettings
 
 MOST_LOOKED_AT = 200  # pictures whose size is read; they are spread over the whole data set
 TINY = 40  # pixels a side; below it a network that learnt from photographs sees next to nothing
 LEAST_FROZEN = 64
 NATIVE, USUAL_SIZE = 224, 150  # the backbone learnt at the first
+USUAL_PATIENCE = TrainingSettings().patience
 FEW, FEW_VALIDATION = 1000, 300
 ONE_WAY, BOTH_WAYS, SQUARE = 0.9, 0.1, 1.1
 ENOUGH_VIEWS = 16
@@ -70,7 +72,8 @@ SCRATCH_NETWORK = (
     PlanStep(12, 60, 2, 3),
     PlanStep(8, 60, 1, 2),
     PlanStep(6, 40, 1, 2),
-    PlanStep(4, 30, 1, 2, folds=3),
+    PlanStep(4, 40, 1, 2, folds=3),
+    PlanStep(4, 40, 1, 2, folds=2, ablation=False),
     PlanStep(4, 20, 1, 2, folds=2, ablation=False, is_least=True),
 )
 
@@ -228,9 +231,11 @@ def _views(rung: PlanStep) -> list[Chosen]:
 
 
 def _epochs(rung: PlanStep) -> list[Chosen]:
+    patience = USUAL_PATIENCE if rung.effort >= 3 * USUAL_PATIENCE else rung.effort // 4
     why = "at most; training stops when it no longer improves"
     return [
         Chosen("training.max_epochs", rung.effort, why),
+        Chosen("training.patience", patience, "epochs without a better one, which end it"),
         Chosen("search.algorithm", "screening", "every trial tells about every augmentation"),
     ]
 

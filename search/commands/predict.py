@@ -15,9 +15,9 @@ import numpy as np
 from data.bit_depth import Whites
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
-from data.files import read_regular
+from data.files import named_path, read_regular
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, is_litter, reason_of
-from data.messages import escaped, literal
+from data.messages import escaped, literal, text_of
 from data.own_code import Code, at_fault, given
 from data.settings import DatasetConfig
 from search.driver.winner import CLASSES_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE, rebuilt_winner
@@ -112,6 +112,8 @@ class LoadedWinner:
 def load_winner(run_dir: Path, run_code: Path | None = None) -> LoadedWinner:
     """Nothing in the file is executed: Keras refuses what is not plain layers. With `run_code` a
     model of its author's own is built by that copy of its code."""
+    if not run_dir.is_dir():
+        raise UserError(f"{run_dir} does not exist; name a directory that a search was run in")
     path = run_dir / MODEL_FILE
     needs_code = run_code is not None or (run_dir / WEIGHTS_FILE).is_file()
     if not path.is_file() and not needs_code:
@@ -145,7 +147,7 @@ def _from_file(path: Path) -> "keras.Model":
 
 
 def _not_loaded(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:300]
+    reason = text_of(error)
     return UserError(
         f"{path} cannot be loaded: {reason}; run the search again, or restore it (a model of your "
         "own that needs its code: --run-code FILE)"
@@ -207,7 +209,7 @@ def read_named(names: Iterable[str], size: int, whites: Whites) -> Iterator[Name
     A folder means all files below it but litter. A name that is no file is read as a pattern (`*`,
     `?`, `[ab]`, `**`).
     """
-    for name in names:
+    for name in (str(named_path(each)) if each.startswith("~") else each for each in names):
         found = _meant(name)
         if not found:
             yield NamedImage(name, None, "no such file, and as a pattern it matches none")

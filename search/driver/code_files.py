@@ -14,9 +14,12 @@ from data.own_code import Code, file_of, given, is_own, read_code
 from data.own_code_watch import watched
 from data.transforms import import_first, is_transform
 from search.experiment.config import ExperimentConfig
+from search.experiment.dimensions import Range
 from search.experiment.settings import NAMEABLE
+from search.experiment.space import Space
 from search.features.devices import import_tensorflow_quietly
 
+BETWEEN = 0.382  # of a range: seldom a whole number
 PAINTING_SECONDS = 120.0  # of all that is tried with one augmentation, on four pictures
 
 FileContent = dict[str, Any]
@@ -114,16 +117,26 @@ def code_of(config: ExperimentConfig) -> Code:
 
 
 def check_code(config: ExperimentConfig) -> None:
-    """Tries each augmentation from outside, at the ends of what is searched, on made-up pictures.
+    """Tries each augmentation from outside, at the ends of what is searched and between, on made-up
+    pictures.
     Raises UserError, with file and line, where it does not do what an augmentation should."""
     space = config.space
     with given(code_of(config)):
         for name in filter(is_from_outside, config.augmentation.written):
-            ends = space.dimensions[name].extremes if name in space.dimensions else ()
-            fixed = space.fixed["augmentation"].get(name, 0.0)
-            strengths = tuple(ends) or (fixed,)
-            check = partial(check_outside, name, strengths, config.dataset.image_size)
+            check = partial(check_outside, name, _tried(name, space), config.dataset.image_size)
             watched(name, check, PAINTING_SECONDS)
+
+
+def _tried(name: str, space: Space) -> tuple[Any, ...]:
+    """The strengths at which it is tried: a library may want whole ones alone, or odd ones."""
+    dimension = space.dimensions.get(name)
+    if dimension is None:
+        return (space.fixed["augmentation"].get(name, 0.0),)
+    if not isinstance(dimension, Range):
+        return tuple(dimension.extremes)
+    if dimension.step is not None and is_transform(name):
+        return tuple(dimension.spread())
+    return (*dimension.extremes, dimension.within(BETWEEN))
 
 
 def handed_over(config: ExperimentConfig, place: Path | None) -> Code:

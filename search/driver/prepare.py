@@ -211,11 +211,12 @@ def check_model(prepared: Prepared, pause: Callable[[], None] = lambda: None) ->
         f"{each.model.model_dump_json()} {each.training.class_weight}": each
         for each in (*prepared.space.corners(), prepared.specs.control({}))
     }
-    for settings in corners.values():
+    for number, settings in enumerate(corners.values()):
         pause()
         if settings.model.build is not None:
             is_weighted = settings.training.class_weight != "none"
-            check = partial(check_own_model, settings.model, num_classes, size, is_weighted)
+            pictures = num_classes, size, is_weighted
+            check = partial(check_own_model, settings.model, *pictures, again=not number)
             watched(settings.model.build, check, BUILDING_SECONDS, BUILD)
     pause()
 

@@ -15,6 +15,7 @@ from data.live_code import with_callbacks
 from search.driver.algorithms import build_oracle
 from search.driver.experiment_file import ExperimentLike, build_named_in, load_config
 from search.driver.live_model import LiveModel
+from search.driver.python_words import refuse_tuner_arguments, told_in_python
 from search.driver.session import SearchResult, SessionOptions, run_search
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import TrialRecord
@@ -54,13 +55,26 @@ class TunerCalls:
 
     hypermodel: as KerasTuner takes it, a build function or a HyperModel, in the place of
     `model.build`; its trials run in this process. Raises UserError where it cannot be built.
+    others: what KerasTuner's tuners take; TypeError says where an experiment has it.
     """
 
     oracle: "keras_tuner.Oracle"
 
+    @told_in_python
     def __init__(
-        self, config: ExperimentLike, run_dir: str | Path | None = None, hypermodel: Any = None
+        self,
+        config: ExperimentLike,
+        run_dir: str | Path | None = None,
+        hypermodel: Any = None,
+        **others: Any,
     ) -> None:
+        refuse_tuner_arguments(others)
+        if callable(config) or hasattr(config, "build"):
+            raise TypeError(
+                "AugmentationTuner received a function or a HyperModel as its first argument; "
+                "allowed: an experiment (a path, a mapping, what load_config gives); give the "
+                "model as hypermodel="
+            )
         self._live = None if hypermodel is None else LiveModel.of(hypermodel)
         with self._at_hand():
             config = load_config(config, self._overrides(config))
@@ -77,6 +91,7 @@ class TunerCalls:
             with self._at_hand():
                 self.hypermodel = hypermodel_of(self._live.code.name)
 
+    @told_in_python
     def search(
         self,
         *fit_arguments: Any,
@@ -113,6 +128,7 @@ class TunerCalls:
         self._refuse_count(num_trials)
         return [trial.hyperparameters for trial in self.oracle.get_best_trials(num_trials)]
 
+    @told_in_python
     def get_best_models(self, num_models: int = 1) -> "list[keras.Model]":
         """Raises UserError as `get_best_hyperparameters`."""
         self._refuse_count(num_models)

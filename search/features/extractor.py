@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from data.errors import UserError
+from data.messages import text_of
 from search.experiment.precisions import PRECISIONS, Precision
 from search.features.devices import resolve_precision, sees_gpu
 from search.features.runners import FixedBatch, build_openvino, build_tensorflow, fixed_batches
@@ -285,4 +286,4 @@ def model_identity(model: keras.Model) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return text_of(error, 200) or type(error).__name__

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
-from data.messages import did_you_mean
+from data.messages import did_you_mean, words_of
+from search.features.unfolded import Unfolded, unfolded
 from search.features.weights import check_file, h5_config
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def from_applications(
         raise _refused(name, image_size, error) from error
     if include_top:
         return keras.Model(inputs, whole.output, name=constructor)
-    return keras.Model(inputs, _features(name, whole, layer), name=constructor)
+    named = {each.name: [each.output] for each in whole.layers}
+    features = _features(name, Unfolded(list(whole.outputs), named), layer)
+    return keras.Model(inputs, features, name=constructor)
 
 
 def _module_of(constructor: str) -> Any:
@@ -110,40 +113,34 @@ def from_file(
         raise ValueError("a model from a file has no ImageNet top, and is a file")
     try:
         whole = keras.saving.load_model(weights, compile=False, safe_mode=True)
-        part = keras.Model(whole.inputs[0], _features(name, whole, name.split(":", 1)[1:]))
-        part(inputs)  # raises where it takes no pictures of this size
-        return _from_layers(part, inputs)
+        found = unfolded(whole, inputs)
+        layer = name.split(":", 1)[1:]
+        model = keras.Model(inputs, _features(name, found, layer), name="file")
     except UserError:
         raise
     except Exception as error:  # whatever Keras raises for a file that is no such model
         raise _refused(f"{name} ({weights})", image_size, error) from error
+    for each in model.layers:
+        each.trainable = True  # whatever it was when it was saved
+    return model
 
 
-def _from_layers(part: keras.Model, inputs: keras.KerasTensor) -> keras.Model:
-    """The same network on these inputs, with layers of its own that may each be named, cut at and
-    trained."""
-    import keras
-
-    made = keras.models.clone_model(part, input_tensors=inputs)
-    made.set_weights(part.get_weights())
-    for layer in made.layers:
-        layer.trainable = True  # whatever it was when it was saved
-    return keras.Model(inputs, made.outputs[0], name="file")
-
-
-def _features(name: str, whole: keras.Model, layer: list[str]) -> keras.KerasTensor:
+def _features(name: str, whole: Unfolded, layer: list[str]) -> keras.KerasTensor:
     """What the layer gives, or the model where none is named, as [n, d]."""
     import keras
 
-    names = [each.name for each in whole.layers]
+    names = list(whole.named)
     if layer and layer[0] not in names:
         raise UserError(
             f"{NAMED}: {name} names a layer that is not there{did_you_mean(layer[0], names)}; its "
             f"last ones are {', '.join(names[-8:])}"
         )
-    given = whole.get_layer(layer[0]).output if layer else whole.outputs
-    outputs = list(given.values()) if isinstance(given, dict) else given
-    outputs = list(outputs) if isinstance(outputs, list | tuple) else [outputs]
+    if layer and len(whole.named[layer[0]]) > 1:
+        raise UserError(
+            f"{NAMED}: {name} names a layer that runs {len(whole.named[layer[0]])} times in one "
+            f"picture; name one after it; the last ones are {', '.join(names[-8:])}"
+        )
+    outputs = keras.tree.flatten(whole.named[layer[0]] if layer else whole.outputs)
     if len(outputs) != 1:
         raise UserError(
             f"{NAMED}: {name} gives {len(outputs)} outputs, and features are one; name a layer "
@@ -157,10 +154,9 @@ def _features(name: str, whole: keras.Model, layer: list[str]) -> keras.KerasTen
 
 
 def _refused(name: str, image_size: int, error: Exception) -> UserError:
-    text = " ".join(str(error).split())[:200]
     return UserError(
         f"{NAMED}: {name} cannot be built for pictures of {image_size} pixels "
-        f"({type(error).__name__}: {text}); choose another image_size, network or file"
+        f"({words_of(error, 200)}); choose another image_size, network or file"
     )
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.errors import UserError
+from data.messages import text_of
 from data.scratch import scratch_folder
 from search.experiment.precisions import Precision
 from search.features.calibration import Calibration
@@ -91,7 +92,7 @@ def build_quantised(wanted: Quantising, check_images: np.ndarray) -> Extractor:
         return _built(wanted, versions, check_images)
     # NNCF, OpenVINO and the disk may refuse a network in any way they know.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = text_of(error, 200) or type(error).__name__
         raise Int8Unavailable(reason) from error
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from data.errors import UserError
+from data.messages import text_of
 
 if TYPE_CHECKING:
     import keras
@@ -109,7 +110,7 @@ def load_file(
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = text_of(error, 200) or type(error).__name__
     return UserError(
         f"weights file {path} is damaged, truncated or another model's ({reason}); allowed is a "
         "complete file saved from this backbone; save or download it again"

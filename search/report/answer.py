@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from data.messages import plural
 from search.evidence.answer import Answer, Size, VerdictWord
-from search.report.claim_view import Judged
+from search.report.claim_view import Judged, WholeSetting
 from search.report.view import SearchView
 from search.report.wording import beside_text, effect_text, estimate_text, size_text, strength_text
 
@@ -66,9 +66,9 @@ def _unseen(view: SearchView) -> Iterator[str]:
     if unknown:
         least, found = max(unknown, key=lambda pair: pair[1].detectable)
         yield (
-            f"What could not be seen: of {least.name}, which is known least, a gain below "
-            f"{size_text(found.detectable, view.unit)} would have been found less than 4 times in "
-            "5."
+            f"What could not be seen: of {least.name}, which is known least, "
+            f"{_below('a gain', found.detectable, view.most_gain, view)} would have been found "
+            "less than 4 times in 5."
         )
     elif others:
         most = max(0.0, *(found.ci[1] for _, found in others))
@@ -118,8 +118,8 @@ def _settled(view: SearchView, found: Answer) -> str:
     if found.detectable is None:
         return "It cannot be told whether augmentation helps: nothing was compared."
     return (
-        f"It cannot be told whether augmentation helps{beside_text(view.beside)}: an effect below "
-        f"{size_text(found.detectable, view.unit)} was invisible here. "
+        f"It cannot be told whether augmentation helps{beside_text(view.beside)}: "
+        f"{_below('an effect', found.detectable, view.most_effect, view)} was invisible here. "
         f"{_what_would_show(view, found)}"
     )
 
@@ -153,6 +153,11 @@ def _way(view: SearchView, size: Size, now: Size) -> str:
     return " and ".join(changes)
 
 
+def _below(what: str, size: float, most: float, view: SearchView) -> str:
+    """most: what none exceeds."""
+    return f"{what} of any size" if size >= most else f"{what} below {size_text(size, view.unit)}"
+
+
 def _less_than(view: SearchView, value: float) -> str:
     unit = view.unit
     if value <= 0:
@@ -171,7 +176,7 @@ def _left_out(view: SearchView) -> Iterator[str]:
 
 def _doubts(view: SearchView) -> Iterator[str]:
     rows = [(judged.name, judged.doubts) for judged in view.augmentations]
-    rows += [(view.in_words(each.label, each.settings), each.doubts) for each in view.wholes]
+    rows += [(_whole_name(each, view), each.doubts) for each in view.wholes]
     by_doubt: dict[str, list[str]] = {}
     for name, doubts in rows:
         if doubts:
@@ -181,6 +186,12 @@ def _doubts(view: SearchView) -> Iterator[str]:
             f"HURTS of {', '.join(names)} rests on trainings that had little: {doubt}. That counts "
             "against augmentation; more epochs or more views may show less harm."
         )
+
+
+def _whole_name(whole: WholeSetting, view: SearchView) -> str:
+    """Not to be taken for the augmentation that it consists of."""
+    name = view.in_words(whole.label, whole.settings)
+    return name if view.named(whole.label) else f"the whole setting {name}"
 
 
 def _on_test(view: SearchView) -> Iterator[str]:

@@ -106,6 +106,20 @@ class RecordView:
         return OBJECTIVES[self.objective].unit
 
     @property
+    def most_effect(self) -> float:
+        """What no difference of the objective exceeds."""
+        return OBJECTIVES[self.objective].bounds[1]
+
+    @property
+    def most_gain(self) -> float:
+        """The same of a gain over no augmentation, as far as its score is known."""
+        baseline, record = self.baseline(), OBJECTIVES[self.objective]
+        scores = baseline.result.metrics if baseline and baseline.result else {}
+        if self.objective not in scores:
+            return self.most_effect
+        return record.sign * (record.best - scores[self.objective])
+
+    @property
     def class_unit(self) -> Unit:
         """Of effects on one class's own images."""
         return OBJECTIVES[OBJECTIVES[self.objective].of_class or self.objective].unit

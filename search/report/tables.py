@@ -65,8 +65,9 @@ def _strength(judged: Judged) -> str:
 def _note(judged: Judged, view: SearchView) -> str:
     notes = [*([judged.sets] if judged.sets else []), *judged.doubts]
     if judged.verdict == "NO EVIDENCE" and judged.measured:
-        least = size_text(judged.measured.detectable, view.unit)
-        notes.append(f"{least} would have been found 4 times in 5")
+        least = judged.measured.detectable
+        size = "no effect" if least >= view.most_effect else size_text(least, view.unit)
+        notes.append(f"{size} would have been found 4 times in 5")
     if judged.is_read_off:
         notes.append("read off the curve: no training had this strength")
     if (look := view.look_of(judged.name)) is not None:

@@ -56,6 +56,7 @@ def call_fit(
         arguments = _arguments(name, data, epochs, heard)
         with warnings.catch_warnings():  # of Keras's default, which a fit of one's own leaves
             warnings.filterwarnings("ignore", "`shuffle=True` was passed, but will be ignored")
+            warnings.filterwarnings("ignore", ".*received `from_logits=True`")  # said at the start
             hypermodel_of(name).fit(parameters, model, **arguments)
     except TrialFailure:
         raise

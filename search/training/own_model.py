@@ -2,13 +2,18 @@
 hyperparameters it declares, and what it builds. How its outputs are read is `own_outputs`' part.
 """
 
+import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from data.errors import UserError
 from data.messages import literal
 from data.own_code import at_fault, own_function
+from data.own_code_watch import SAY_AFTER_SECONDS
 from search.experiment.settings import ModelSettings
 from search.features.devices import import_tensorflow_quietly
 
@@ -18,8 +23,10 @@ if TYPE_CHECKING:
 
 OwnModel = tuple["keras.Model", "keras_tuner.HyperParameters"]
 BUILD = "model.build"
-MOST_BUILDS = 40  # to find hyperparameters
+MOST_BUILDS, FEW_BUILDS = 40, 6  # to find hyperparameters
 BUILDING_SECONDS = 600.0  # of all that is tried at the start: a build may download weights
+
+_LOG = logging.getLogger(__name__)
 
 
 def hypermodel_of(name: str) -> "keras_tuner.HyperModel":
@@ -53,23 +60,39 @@ def called(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 def declared(name: str) -> dict[str, Any]:
     """The hyperparameters that it declares, as an experiment file writes them. It is built with all
-    at their defaults, with all at their largest, and with every choice, so that those are found
+    at their defaults, and with every choice in the company of others. Where they are not the same
+    each time, it is built with all at their largest and each choice apart, so that those are found
     which it asks for now and then only. Raises UserError for one that cannot be searched here."""
     hypermodel = hypermodel_of(name)
     import keras_tuner
 
     found: dict[str, Any] = {}
     tried: list[dict[str, Any]] = []
+    asked: set[frozenset[str]] = set()
     pending: list[dict[str, Any]] = [{}]
+    start = time.monotonic()
     while pending and len(tried) < MOST_BUILDS:
         parameters = keras_tuner.HyperParameters()
         parameters.values = dict(pending[0])
         tried.append(pending[0])
+        _tell_of_long(name, start, len(tried), len(pending))
         called(name, hypermodel.build, parameters)
         for each in parameters.space:
             _refuse_two_ranges(name, found.setdefault(each.name, each), each)
-        pending = [each for each in _corners(found) if each not in tried]
+        asked.add(frozenset(each.name for each in parameters.space))
+        wanted = _in_company(found) if len(asked) == 1 else _corners(found)
+        pending = [each for each in wanted if each not in tried]
     return {each: _written(name, found[each]) for each in sorted(found)}
+
+
+def _tell_of_long(name: str, start: float, number: int, pending: int) -> None:
+    passed = time.monotonic() - start
+    if passed > SAY_AFTER_SECONDS:
+        most = min(number + pending - 1, MOST_BUILDS)
+        _LOG.warning(
+            "%s: %s: build %d of %d, which find its hyperparameters, %.0f s so far",
+            *(BUILD, name, number, most, passed),
+        )
 
 
 def _refuse_two_ranges(name: str, first: Any, other: Any) -> None:
@@ -86,12 +109,41 @@ def _refuse_two_ranges(name: str, first: Any, other: Any) -> None:
 
 def _corners(found: dict[str, Any]) -> list[dict[str, Any]]:
     """All at their largest, and so with each value of each choice."""
+    largest, listed = _largest_and_listed(found)
+    last = {**largest, **{name: values[-1] for name, values in listed.items()}}
+    return [last, *({**last, name: value} for name in listed for value in listed[name])]
+
+
+def _in_company(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Numbers at their largest, and each value of each choice once or more, as many pairs of values
+    together as so few builds can have."""
+    largest, listed = _largest_and_listed(found)
+    most = max(map(len, listed.values()), default=1)
+    builds: list[dict[str, Any]] = []
+    used: Counter[tuple[str, int]] = Counter()
+    met: set[frozenset[tuple[str, int]]] = set()
+    for _ in range(max(most, min(2 * most, FEW_BUILDS)) if listed else 1):
+        chosen: list[tuple[str, int]] = []
+        for name, values in listed.items():
+            places = [(name, place) for place in range(len(values))]
+            chosen.append(min(places, key=lambda at: (used[at], -_new(at, chosen, met))))
+        used.update(chosen)
+        met |= {frozenset(pair) for pair in combinations(chosen, 2)}
+        builds.append({**largest, **{name: listed[name][place] for name, place in chosen}})
+    return builds
+
+
+def _new(at: Any, chosen: list[Any], met: set[Any]) -> int:
+    """With how many of those that are chosen it was not together yet."""
+    return sum(frozenset((at, other)) not in met for other in chosen)
+
+
+def _largest_and_listed(found: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Numbers at their largest, and the values of each choice."""
     listed = {
         name: list(each.values) for name, each in found.items() if not hasattr(each, "min_value")
     }
-    largest = {name: each.max_value for name, each in found.items() if name not in listed}
-    last = {**largest, **{name: values[-1] for name, values in listed.items()}}
-    return [last, *({**last, name: value} for name in listed for value in listed[name])]
+    return {name: each.max_value for name, each in found.items() if name not in listed}, listed
 
 
 def _written(name: str, declared_one: Any) -> Any:
@@ -99,10 +151,9 @@ def _written(name: str, declared_one: Any) -> Any:
     kind = type(declared_one).__name__
     if kind == "Fixed":
         return declared_one.value
-    if kind == "Boolean":
-        return {"choices": [False, True]}
-    if kind == "Choice":
-        values = list(declared_one.values)
+    if kind in ("Boolean", "Choice"):
+        # The first is what is trained where nothing else is said: no augmentation, say.
+        values = sorted(declared_one.values, key=lambda value: value != declared_one.default)
         return {"choices": values} if len(values) > 1 else values[0]
     low, high, step = declared_one.min_value, declared_one.max_value, declared_one.step
     if declared_one.sampling not in ("linear", "log", None):
@@ -153,6 +204,7 @@ def build_own(model: ModelSettings, seed: int) -> OwnModel:
     hypermodel = hypermodel_of(model.build)
     import keras
 
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     keras.backend.clear_session(free_memory=False)  # names count from 1, so that weights are named
     keras.utils.set_random_seed(seed % 2**32)
     parameters = parameters_of(model)
@@ -169,6 +221,11 @@ def build_own(model: ModelSettings, seed: int) -> OwnModel:
         )
     refuse_undeclared(model, parameters)
     return built, parameters
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    """TensorFlow warns of functions that are traced again: here each model is a new one."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def refuse_undeclared(model: ModelSettings, parameters: "keras_tuner.HyperParameters") -> None:

@@ -24,20 +24,28 @@ _LOG = logging.getLogger(__name__)
 
 
 def check_own_model(
-    settings: ModelSettings, num_classes: int, size: int, is_weighted: bool = False
+    settings: ModelSettings,
+    num_classes: int,
+    size: int,
+    is_weighted: bool = False,
+    again: bool = True,
 ) -> None:
     """Raises UserError, with file and line where code is at fault, for a model that cannot be
     trained on pictures of this size, and for one that is another each time it is built, or the same
-    whatever the seed. is_weighted: whether its classes are weighted."""
+    whatever the seed. is_weighted: whether its classes are weighted. again: whether it is built
+    again to see the latter, which takes as long as all else."""
     with naming_values(settings):
         built = build_own(settings, seed=0)
         outputs = outputs_of(built[0], str(settings.build), num_classes, size)
-        _check_weights(settings, built[0], size)
+        if outputs.remark:
+            _LOG.warning("%s", outputs.remark)
+        if again:
+            _check_draws(settings, built[0], size)
         _check_fit(settings, built, _fit_data(outputs, size, is_weighted))
 
 
-def _check_weights(settings: ModelSettings, model: "keras.Model", size: int) -> None:
-    first, again, other = (_weights(model, size), *(_built(settings, n, size) for n in (0, 1)))
+def _check_draws(settings: ModelSettings, built: "keras.Model", size: int) -> None:
+    first, again, other = (_weights(built, size), *(_built(settings, n, size) for n in (0, 1)))
     if _shapes(first) != _shapes(again) or _shapes(first) != _shapes(other):
         raise _by_chance(settings, "with one setting, its layers differ")
     if any((one != two).any() for one, two in zip(first, again, strict=True)):

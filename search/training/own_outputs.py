@@ -3,20 +3,20 @@ answers on made-up pictures."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from data.errors import UserError
-from data.messages import literal
-from data.own_code import words_of
+from data.messages import literal, words_of
 from search.training.own_model import BUILD
 
 if TYPE_CHECKING:
     import keras
 
 _LEAST = 1e-7  # of a probability, as Keras's own losses have it
+_FORMS = ("Identity", "Cast", "Reshape", "Squeeze", "ExpandDims")  # change no number
 OutputKind = Literal["classes", "one_hot", "binary"]
 # What Keras calls a loss, in small letters without dashes -> how it takes labels.
 READ_BY_LOSS: dict[str, OutputKind] = {
@@ -31,11 +31,12 @@ READ_BY_LOSS: dict[str, OutputKind] = {
 @dataclass(frozen=True)
 class Outputs:
     """How a model's outputs are read. kind: how its loss takes labels. logits: whether they are
-    logits; else probabilities."""
+    logits; else probabilities. remark: a line on what its loss takes them for instead."""
 
     kind: OutputKind
     logits: bool
     num_classes: int
+    remark: str = ""
 
     def targets(self, labels: np.ndarray) -> np.ndarray:
         """int [n] as the loss takes them."""
@@ -57,10 +58,10 @@ class Outputs:
 
 
 def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> Outputs:
-    """How its outputs are read: from its loss, held against its answers on two made-up pictures.
-    Raises UserError where that is not clear."""
-    found = _answers(built, name, size)
-    outputs = _by_loss(built, name, num_classes)
+    """How its outputs are read: from its loss, held against its answers on made-up pictures. Raises
+    UserError where that is not clear."""
+    answer = _answers(built, name, size)
+    found, outputs = np.asarray(answer), _by_loss(built, name, num_classes)
     columns = 1 if outputs.kind == "binary" else num_classes
     if found.shape != (2, columns):
         raise UserError(
@@ -72,15 +73,95 @@ def outputs_of(built: "keras.Model", name: str, num_classes: int, size: int) -> 
             f"{BUILD}: the model of {name} answers with NaN or infinity, untrained, on pictures of "
             "0 to 255; see its scaling and its first weights"
         )
-    sums = found.sum(axis=1) if outputs.kind != "binary" else np.ones(2)
-    apart = found.min() < -1e-3 or found.max() > 1 + 1e-3 or abs(sums - 1).max() > 1e-2
-    if not outputs.logits and apart:
+    is_activated = hasattr(answer, "_keras_logits")  # by softmax or sigmoid: Keras's mark of it
+    if columns > 1:
+        return _of_classes(outputs, name, found, is_activated)
+    if (found == 1).all() and _last_operation(built, size) == "Softmax":
         raise UserError(
-            f"{BUILD}: the loss of {name} takes probabilities, and its outputs are none (from "
-            f"{found.min():.3g} to {found.max():.3g}); end in softmax (sigmoid for one output), or "
-            "give the loss from_logits=True"
+            f"{BUILD}: the model of {name} ends in softmax of one output, which is always 1; end "
+            "in sigmoid"
+        )
+    return _of_one(outputs, built, name, is_activated, size)
+
+
+def _of_classes(outputs: Outputs, name: str, found: np.ndarray, is_activated: bool) -> Outputs:
+    """found: [2, classes]. Rows from 0 to 1 that sum to 1 are probabilities, whatever the loss
+    takes them for."""
+    if _are_shares(found) and abs(found.sum(axis=1) - 1).max() <= 1e-2:
+        return _as_probabilities(outputs, name, "softmax")
+    if not outputs.logits:
+        raise _no_probabilities(name, found)
+    if is_activated:
+        raise UserError(
+            f"{BUILD}: the model of {name} ends in one sigmoid per class, and its loss is of one "
+            "class per picture; end in softmax, or in logits with from_logits=True"
         )
     return outputs
+
+
+def _of_one(
+    outputs: Outputs, built: "keras.Model", name: str, is_activated: bool, size: int
+) -> Outputs:
+    """Two answers from 0 to 1 may be logits too: they are asked for on stranger pictures."""
+    if is_activated:
+        return _as_probabilities(outputs, name, "sigmoid")
+    found = _stretched(built, size)
+    if not _are_shares(found):
+        if not outputs.logits:
+            raise _no_probabilities(name, found)
+        return outputs
+    if not outputs.logits or _last_operation(built, size) == "Sigmoid":
+        return _as_probabilities(outputs, name, "sigmoid")
+    if not np.ptp(found):  # logits that begin at 0
+        return outputs
+    return replace(
+        outputs,
+        remark=f"{BUILD}: the outputs of {name} lie between 0 and 1 on all pictures tried, and are "
+        "read as logits, since its loss says from_logits=True; if they are probabilities, leave it "
+        "out",
+    )
+
+
+def _are_shares(found: np.ndarray) -> bool:
+    return bool(found.min() >= -1e-3 and found.max() <= 1 + 1e-3)
+
+
+def _as_probabilities(outputs: Outputs, name: str, activation: str) -> Outputs:
+    if not outputs.logits:
+        return outputs
+    return replace(
+        outputs,
+        logits=False,
+        remark=f"{BUILD}: the loss of {name} says from_logits=True, and its outputs are "
+        f"probabilities ({activation}): they are read as such; leave out one of the two",
+    )
+
+
+def _no_probabilities(name: str, found: np.ndarray) -> UserError:
+    return UserError(
+        f"{BUILD}: the loss of {name} takes probabilities, and its outputs are none (from "
+        f"{found.min():.3g} to {found.max():.3g}); end in softmax (sigmoid for one output), or "
+        "give the loss from_logits=True"
+    )
+
+
+def _stretched(built: "keras.Model", size: int) -> np.ndarray:
+    """[2 k, 1]: what is a number of its answers on made-up pictures, and on k - 1 multiples, from
+    which logits seldom stay between 0 and 1."""
+    pictures = made_up_pictures(size)
+    found = [np.asarray(built(pictures * by, training=False)) for by in (1, -1, 0, 1000, -1000)]
+    return np.nan_to_num(np.concatenate(found), nan=0.5)
+
+
+def _last_operation(built: "keras.Model", size: int) -> str:
+    """What TensorFlow calls the operation that gives its outputs, whatever their form."""
+    import tensorflow as tf
+
+    asked = tf.function(lambda pictures: built(pictures, training=False))
+    output = asked.get_concrete_function(tf.constant(made_up_pictures(size))).outputs[0]
+    while output.op.type in _FORMS:
+        output = output.op.inputs[0]
+    return str(output.op.type)
 
 
 def made_up_pictures(size: int) -> np.ndarray:
@@ -88,7 +169,8 @@ def made_up_pictures(size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (2, size, size, 3)).astype(np.float32)
 
 
-def _answers(built: "keras.Model", name: str, size: int) -> np.ndarray:
+def _answers(built: "keras.Model", name: str, size: int) -> Any:
+    """Its tensor, on two made-up pictures."""
     try:
         found = built(made_up_pictures(size), training=False)
         if isinstance(found, list | tuple | dict):
@@ -96,7 +178,7 @@ def _answers(built: "keras.Model", name: str, size: int) -> np.ndarray:
                 f"{BUILD}: the model of {name} has {len(found)} outputs; allowed: one, of all "
                 "classes"
             )
-        return np.asarray(found)
+        return found
     except UserError:
         raise
     except Exception as error:

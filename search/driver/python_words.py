@@ -1,0 +1,74 @@
+"""What a user of Python is told: errors that speak of options of the command line, in words of
+Python, and arguments of KerasTuner's own tuners, which an experiment has elsewhere."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from data.errors import UserError
+
+Given = TypeVar("Given")
+Arguments = ParamSpec("Arguments")
+
+PYTHON_WORDS = {
+    "--run-dir": "run_dir",
+    "--fresh": "options=SessionOptions(fresh=True)",
+    "--code-changed": "options=SessionOptions(code_changed=True)",
+    "--inline": "options=SessionOptions(inline=True)",
+    "--demo-leak": "options=SessionOptions(demo_leak=True)",
+    "--set": "overrides",
+}
+_OPTIONS = re.compile(rf"({'|'.join(PYTHON_WORDS)})(?![\w-])")
+# Of KerasTuner's tuners -> where an experiment has it.
+PLACES = {
+    "objective": "evaluation.objective",
+    "max_trials": "search.trials",
+    "max_epochs": "training.max_epochs",
+    "hyperband_iterations": "search.trials",
+    "executions_per_trial": "evaluation.seeds",
+    "max_retries_per_trial": "execution.retries",
+    "seed": "seed, at the top of the experiment",
+    "hyperparameters": "model.hyperparameters, and augmentation",
+    "oracle": "search.algorithm",
+    "directory": "run_dir=, the second argument",
+    "project_name": "run_dir=, the second argument",
+    "overwrite": "search(options=SessionOptions(fresh=True))",
+    **dict.fromkeys(("optimizer", "loss", "metrics"), "compile(), in the build function"),
+}
+
+
+@contextmanager
+def in_python_words() -> Iterator[None]:
+    """Errors of a search, as somebody reads them who calls it from Python."""
+    try:
+        yield
+    except UserError as error:
+        error.args = (
+            _OPTIONS.sub(lambda found: PYTHON_WORDS[found[0]], str(error)),
+            *error.args[1:],
+        )
+        raise
+
+
+def told_in_python(call: Callable[Arguments, Given]) -> Callable[Arguments, Given]:
+    """The same function, with its errors `in_python_words`."""
+
+    @wraps(call)
+    def told(*arguments: Arguments.args, **named: Arguments.kwargs) -> Given:
+        with in_python_words():
+            return call(*arguments, **named)
+
+    return told
+
+
+def refuse_tuner_arguments(names: Iterable[str]) -> None:
+    """Raise TypeError for arguments that KerasTuner's tuners take and this one does not."""
+    told = [f"{name}= is {PLACES[name]}" for name in names if name in PLACES]
+    unknown = [f"{name}= is not known" for name in names if name not in PLACES]
+    if told or unknown:
+        raise TypeError(
+            f"AugmentationTuner received {', '.join(f'{name}=' for name in names)}; allowed: the "
+            f"experiment, run_dir= and hypermodel=. {'; '.join([*told, *unknown])}"
+        )

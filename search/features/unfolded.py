@@ -1,0 +1,113 @@
+"""A Keras model with the models within it unfolded into their layers, so that each may be named,
+cut at and trained.
+
+Transfer learning as it is taught puts a whole network of keras.applications, as one layer, into a
+Sequential. Where such a network begins, the unfolded one has an Identity of its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Unfolded:
+    """outputs: of the model. named: what each layer gives, of the models within too, at each call
+    of it; a layer whose name an outer one has is called MODEL_LAYER."""
+
+    outputs: list[keras.KerasTensor]
+    named: dict[str, list[Any]]
+
+
+def unfolded(whole: keras.Model, inputs: keras.KerasTensor) -> Unfolded:
+    """The model on these pictures, with layers and weights of its own. Raises whatever Keras does
+    where it takes no such ones."""
+    import keras
+
+    wanted = whole.inputs[0].shape
+    fits = len(wanted) == len(inputs.shape) and all(
+        side is None or side == given for side, given in zip(wanted, inputs.shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(f"it takes pictures {['n', *wanted[1:]]}")
+    work = _Unfolding({each.name for each in _plain(whole).operations})
+    given = [inputs, *whole.inputs[1:]]
+    found = work.run(whole, given)
+    for original, copy in work.copies.values():
+        if getattr(copy, "weights", ()):
+            copy.set_weights(original.get_weights())
+    order = [each.name for each in keras.Model(given, found).operations]
+    return Unfolded(found, {name: work.named[name] for name in order if name in work.named})
+
+
+@dataclass
+class _Unfolding:
+    """taken: names of operations. copies: of operations, each with its own, by its identity; of a
+    model within, the Identity before it."""
+
+    taken: set[str]
+    copies: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    named: dict[str, list[Any]] = field(default_factory=dict)
+
+    def run(self, model: keras.Model, inputs: list[Any], within: str = "") -> list[Any]:
+        """What it gives of these inputs. within: a model's name."""
+        import keras
+
+        call = partial(self._called, within)
+        run = _plain(model)._run_through_graph
+        found = run(inputs, operation_fn=lambda each: each, call_fn=call)
+        return list(keras.tree.flatten(found))
+
+    def _called(self, within: str, operation: Any, *given: Any, **by: Any) -> Any:
+        import keras
+
+        if id(operation) not in self.copies:
+            name = self._name(operation, within)
+            self.copies[id(operation)] = operation, _copied(operation, name)
+        copy = self.copies[id(operation)][1]
+        if _is_graph(operation):
+            inputs = [copy(each) for each in keras.tree.flatten(given)]
+            found: Any = self.run(operation, inputs, copy.name)
+            found = keras.tree.pack_sequence_as(operation.output, found)
+        else:
+            found = copy(*given, **by)
+        self.named.setdefault(copy.name, []).append(found)
+        return found
+
+    def _name(self, operation: Any, within: str) -> str:
+        """Its own, or MODEL_NAME where another one has that."""
+        name = str(operation.name)
+        while within and name in self.taken:
+            name = f"{within}_{name}"
+        self.taken.add(name)
+        return name
+
+
+def _plain(model: keras.Model) -> keras.Model:
+    """A Sequential, and any form of inputs and outputs, as lists of tensors."""
+    import keras
+
+    return keras.Model(list(model.inputs), list(model.outputs))
+
+
+def _is_graph(operation: Any) -> bool:
+    """Whether it is a model whose layers can be told one by one."""
+    import keras
+
+    is_model = isinstance(operation, keras.Model)
+    return is_model and bool(getattr(operation, "inputs", None) and hasattr(operation, "outputs"))
+
+
+def _copied(operation: Any, name: str) -> Any:
+    import keras
+
+    if _is_graph(operation):
+        return keras.layers.Identity(name=name)
+    copy = operation.__class__.from_config(operation.get_config())
+    copy.name = name
+    return copy
