@@ -184,7 +184,7 @@ class ClaimView(RecordView):
             return ()
         doubts = []
         heads = sum(r.trained.num_heads for r in rests_on if r.trained)
-        cut = sum(map(heads_cut, rests_on))
+        cut = sum(heads_cut(r) for r in rests_on if r.trained)
         if heads and cut >= MOST_CUT * heads:
             doubts.append(f"max_epochs cut short {cut} of {heads} heads")
         if lost := [each for r in rests_on if r.trained for each in r.trained.lost]:
