@@ -5,8 +5,6 @@ What the numbers of the images mean is `bit_depth`, what labels mean `array_labe
 """
 
 import bisect
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from data.errors import UserError
 from data.labels import without_labels
 from data.listing import Listing, reason_of
 from data.messages import escaped, first_of
+from data.numpy_files import DamagedArray, reading_arrays
 from data.settings import DatasetConfig
 from data.splits import ALIASES, SPLIT_NAMES, TRAIN, splits_to_draw
 
@@ -92,20 +91,10 @@ def _load(path: Path, where: str) -> dict[str, np.ndarray]:
                     f"{where} is not an .npz; expected one (numpy.savez) of {ARRAY_NAMES}"
                 )
             file.seek(0)
-            with np.load(file, allow_pickle=False) as arrays:
+            with reading_arrays(), np.load(file, allow_pickle=False) as arrays:
                 _refuse_repeats([str(name).lower() for name in arrays], where)
                 return {str(name).lower(): arrays[name] for name in arrays}
-    except UserError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
-        KeyError,
-        MemoryError,
-    ) as error:
+    except (OSError, DamagedArray, MemoryError) as error:
         reason = reason_of(error)
         if "allow_pickle" in reason:
             reason = (

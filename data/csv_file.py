@@ -5,6 +5,7 @@ Looks below the csv's folder, and below the folder above it where nothing is the
 are called as pictures are offered. What the columns mean is `csv_source`.
 """
 
+import codecs
 import csv
 import difflib
 import io
@@ -28,6 +29,7 @@ ZERO_OR_ONE = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 AS_UTF8 = "save it as UTF-8 (in a spreadsheet: CSV UTF-8)"
 
 
+CODE_BYTES = 4096  # by which a code of several bytes a letter is known
 _SEPARATOR_LINE = re.compile(r"sep=(.?)", re.IGNORECASE)
 
 
@@ -61,16 +63,15 @@ def read_csv(path: Path) -> Csv:
     text = io.StringIO(_text(path), newline="")
     reader = csv.reader(text, strict=True, skipinitialspace=True)
     try:
-        header = tuple(name.strip() for name in next(reader, []))
+        # rows of empty cells are what spreadsheets leave above and below a table
+        filled = (cells for cells in reader if any(map(str.strip, cells)))
+        header = tuple(name.strip() for name in next(filled, []))
         if separator := _SEPARATOR_LINE.fullmatch(",".join(header).rstrip(",") or ""):
             raise UserError(
                 f"dataset.path: {escaped(str(path))}: its first line, {header[0]}, is a "
                 f"spreadsheet's, and names no columns; leave it out{_by_commas(separator[1])}"
             )
-        # rows of empty cells are what spreadsheets leave below a table
-        lines = tuple(
-            (reader.line_num, tuple(cells)) for cells in reader if any(map(str.strip, cells))
-        )
+        lines = tuple((reader.line_num, tuple(cells)) for cells in filled)
     except csv.Error as error:
         what = f"dataset.path: {escaped(str(path))} is not a csv in UTF-8: {reason_of(error)}"
         raise UserError(
@@ -94,8 +95,8 @@ def _text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{where} cannot be read: {reason_of(error)}") from error
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{where} is not a csv in UTF-8: it is UTF-16; {AS_UTF8}")
+    if wide := _wide_code(data[:CODE_BYTES]):
+        raise UserError(f"{where} is not a csv in UTF-8: it is {wide}; {AS_UTF8}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -104,6 +105,19 @@ def _text(path: Path) -> str:
             f"{where} is not a csv in UTF-8: line {line} has the byte 0x{data[error.start]:02X}, "
             f"as in Windows' or another code; {AS_UTF8}"
         ) from error
+
+
+def _wide_code(begins: bytes) -> str | None:
+    """In which code of several bytes a letter a file is that begins so, with or without the mark of
+    one; None for another."""
+    if begins.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    if begins.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "UTF-16"
+    zeros = begins.count(0)
+    if 5 * zeros <= len(begins):
+        return None
+    return "UTF-32" if 5 * zeros > 3 * len(begins) else "UTF-16"
 
 
 def cell_of(cells: Sequence[str], place: int) -> str:

@@ -18,6 +18,7 @@ from PIL import Image
 from data.bit_depth import Level, Whites, eight_bits, level_of
 from data.errors import BadImage
 from data.picture_file import PictureFile, check_pixels, open_picture
+from data.tiff_pages import quiet_libtiff
 
 # A JPEG may be decoded at a half, a quarter or an eighth of its size. Kept twice as large as
 # needed, the antialiasing filter still does the last halving, and the result differs little from a
@@ -61,7 +62,7 @@ def quiet_pillow() -> Iterator[None]:
     logger.addHandler(silent)  # without any handler, logging's last resort writes to stderr
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        with warnings.catch_warnings():
+        with quiet_libtiff(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield
     finally:
@@ -159,6 +160,8 @@ def _to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """An 8-bit RGB image and what that took. Transparency is laid on white; no colour profile is
     applied."""
     changes: list[str] = []
+    if image.mode == "La":  # multiplied by how opaque it is, which Pillow converts to LA alone
+        image = image.convert("LA")
     if image.mode not in ("RGB", "RGBA", "RGBX"):
         changes.append(MODE_NAMES.get(image.mode, image.mode))
     if image.has_transparency_data:

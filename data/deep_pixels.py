@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from data.bit_depth import level_of
 from data.errors import BadImage
+from data.tiff_pages import BIG
 
 # TIFF 6.0: sections 8 (a plane per channel), 3 (what zero is), 18 and 19.
 BITS_PER_SAMPLE, PLANAR_CONFIGURATION, SEPARATE = 258, 284, 2
@@ -24,7 +25,6 @@ EXTRA_SAMPLES, UNSPECIFIED, MULTIPLIED = 338, 0, 1
 SAMPLE_FORMAT, SIGNED = 339, 2
 ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)
 PACKED = (10, 12, 14)  # bits, which OpenCV moves up to fill 16
-BIG_TIFF = (b"II+\0", b"MM\0+")  # whose header is of 16 bytes, and not of 8
 # JPEG 2000 (ITU T.800, A.5.1): how many channels, then three bytes each: bits less 1, and the sign.
 CODESTREAM, CHANNELS, DEPTHS, SIGN = b"\xff\x4f\xff\x51", 40, 42, 0x80
 # AVIF (AV1-ISOBMFF, 2.3.3): whether there are more than 8 bits.
@@ -74,20 +74,24 @@ def read_deep(data: bytes, size: tuple[int, int], tags: Mapping[int, Any]) -> np
 
 
 def check_planes(tags: Mapping[int, Any]) -> None:
-    """Raise BadImage for a TIFF of more than 8 bits per channel with a plane per channel: Pillow
-    and OpenCV take the planes of most such files for pixels, and say nothing."""
+    """Raise BadImage for a TIFF with a plane per channel that has more than 8 bits per channel, or
+    colours multiplied by how opaque they are: Pillow and OpenCV take the planes of most such files
+    for pixels and say nothing, or fail."""
     is_separate = tags.get(PLANAR_CONFIGURATION) == SEPARATE
-    if is_separate and _bits(tags) > 8 and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) > 1:
+    is_multiplied = tags.get(EXTRA_SAMPLES, ())[:1] == (MULTIPLIED,)
+    is_odd = _bits(tags) > 8 or is_multiplied
+    if is_separate and is_odd and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) > 1:
         raise BadImage(
-            f"a kind of TIFF that is not read ({_bits(tags)} bits per channel, a plane per "
-            "channel); save it with the channels of a pixel together [h, w, 3], or as PNG"
+            f"a kind of TIFF that is not read ({_bits(tags)} bits per channel, a plane per channel"
+            f"{', with associated alpha' if is_multiplied else ''}); save it with the channels of "
+            "a pixel together [h, w, 3 or 4], or as PNG"
         )
 
 
 def tiff_tags(data: bytes) -> Mapping[int, Any]:
     """The first directory of a TIFF that Pillow does not read. Raises BadImage, as `check_planes`
     does too."""
-    header = data[: 16 if data.startswith(BIG_TIFF) else 8]
+    header = data[: 16 if data.startswith(BIG) else 8]
     directory = TiffImagePlugin.ImageFileDirectory_v2(header)
     file = BytesIO(data)
     file.seek(directory.next)

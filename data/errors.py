@@ -5,6 +5,7 @@ one line and exits with status 2. Everything else that is raised is a fault of t
 machine.
 """
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,3 +31,14 @@ def of_dataset() -> Iterator[None]:
 
 class BadImage(ValueError):
     """One image cannot be used; the message is the reason, without the file's name."""
+
+
+def said_by(error: BaseException) -> str:
+    """What it says of itself; where even that raises, as an exception of own code may, where it
+    comes from."""
+    try:
+        return str(error)
+    except Exception as second:
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f", from {frames[-1].filename}, line {frames[-1].lineno}" if frames else ""
+        return f"an error whose text raises {type(second).__name__}{where}"

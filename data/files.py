@@ -9,6 +9,7 @@ agreed on. The append-only journal is `search.journal.journal_file`.
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -21,6 +22,8 @@ from data.messages import short
 from data.scratch import still_written
 
 TEMPORARY_PREFIX = ".tmp-"
+# As `_beside` and a worker's process name theirs.
+_LEFTOVER = re.compile(r"\.tmp-(\d+-[0-9a-f]{12}|worker-\d+-\w).*")
 LEFTOVER_SECONDS = 6 * 3600.0  # no data set takes longer to write: what is older was left behind
 
 _CAUSES = {
@@ -211,6 +214,11 @@ def flush_tree(folder: Path) -> None:
             flush_to_disk(path)
 
 
+def is_leftover(path: Path) -> bool:
+    """Whether its name is one that this program gives to what it has not finished."""
+    return _LEFTOVER.fullmatch(path.name) is not None
+
+
 def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
     """Removes temporary files and folders that a killed process left below the folder, and returns
     how many.
@@ -219,7 +227,7 @@ def sweep_leftovers(folder: Path, older_than_seconds: float) -> int:
     needs hours.
     """
     swept = 0
-    for leftover in list(folder.rglob(f"{TEMPORARY_PREFIX}*")):
+    for leftover in filter(is_leftover, list(folder.rglob(f"{TEMPORARY_PREFIX}*"))):
         with contextlib.suppress(
             OSError
         ):  # another process was sweeping too, or the cache is somebody else's

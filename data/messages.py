@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from data.errors import said_by
+
 FIRST = 10
 LONGEST_VALUE = 80
 LONGEST_SHOWN = 200
@@ -46,7 +48,7 @@ def without_colours(text: str) -> str:
 def text_of(error: BaseException, most: int = 300) -> str:
     """What an error of a library's says, on one line and without colours; "" where it says
     nothing."""
-    return " ".join(without_colours(str(error)).split())[:most]
+    return " ".join(without_colours(said_by(error)).split())[:most]
 
 
 def words_of(error: BaseException, most: int = 300) -> str:

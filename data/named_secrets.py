@@ -8,7 +8,11 @@ MASK = "***"
 
 # With any letters before them: AWS_SECRET_ACCESS_KEY, X-Auth-Token, PGPASSWORD, SharedAccessKey.
 _WORDS = ("passcode", "passphrase", "passwd", "password", "passwort", "pwd", "secret", "token")
-_KEYS = ("access", "account", "api", "auth", "private", "secret", "signing", "subscription")
+_KEYS = (
+    *("access", "account", "anthropic", "api", "auth", "consumer", "deploy", "encryption", "hf"),
+    *("kaggle", "license", "master", "openai", "private", "secret", "service", "signing"),
+    *("storage", "subscription", "wandb", "webhook"),
+)
 _NAMES = (
     *_WORDS,
     *("credential", "credentials", "sharedaccesssignature", "shared_access_signature"),
@@ -18,9 +22,35 @@ _NAME = f"(?:{'|'.join(_NAMES)})"
 # Looked for from the sign behind it: in megabytes of base64 a word would begin everywhere.
 _NAMED = f"(?:{'|'.join(f'(?<={name})' for name in _NAMES)})"
 _NAME_ENDS = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
+# The last word of a name, of a setting or a variable of the environment.
+_LAST_WORD = re.compile(
+    "(?:apikey|auth|authorization|bearer|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt|sk)s?"
+)
+# Behind it: whose or which it is. SECRET_KEY_BASE, AWS_ACCESS_KEY_ID, HF_TOKEN_READ.
+_ROLE = re.compile(
+    "admin|backup|base|current|dev|env|id|live|main|master|new|old|primary|prod|production|raw|read|"
+    "readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
+)
+_LIMIT = re.compile("max|min|num|number|count|limit|total|per|pad|eos|bos|unk|sep|cls|mask")
+# Keys of other kinds: of a table, of a mapping, to be told to all.
+_OTHER_KEY = re.compile(
+    "cache|dict|foreign|group|hot|image|index|label|map|natural|object|partition|primary|pub|public|"
+    "row|share|sort|unique"
+)
+_PASSED = re.compile("all|band|first|high|last|low|one|second|single|two")
+_OWN_RULES = re.compile(r"(?:auth|authorization|cookie|pass)\Z", re.IGNORECASE)
+_CONNECTION = re.compile(r"(?:connection|conn|connect)_?(?:string|str)\Z")
+_FOLDERS = ("PWD", "OLDPWD")  # a shell's, where it is and was
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _GIVEN = r"\s{0,9}(?:=>?|:=|%3D)\s*"
 # For what may be secret.
-_OPEN = r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false)(?![^\s,;}\])]))"
+_OPEN = (
+    r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false|str|int|float|bool|bytes)"
+    r"(?![^\s,;=}\])])"
+    r"|\d{1,2}(?![^\s,;}\])])"
+    # a sign, which a parser did not expect, and a word of a vocabulary
+    r"|(?P<q>[\"']?)(?:[^\w\s\"']{1,3}|</?[a-z_|]+>|\[[a-z]+\])(?P=q)(?![^\s,;.:}\])]))"
+)
 # A quote within JSON within JSON has backslashes before it.
 _QUOTED = (
     r"""\\{1,7}"(?:\\{4}|\\{3}"|\\(?!")|[^"\\])*\\{0,7}"|"(?:[^"\\]|\\.)*"|"""
@@ -34,7 +64,9 @@ _PASS = r"(?<![^\W_])(?:admin|db|ftp|mail|my|pg|root|smtp|sql|ssh|user)_?pass"
 # How tokens of well-known services begin (GitHub, GitLab, Databricks, Hugging Face, OpenAI, Slack,
 # AWS), and JSON Web Tokens.
 TOKENS = (
-    r"(?:(?:gh[oprsu]_|glpat-|dapi|hf_|sk-|npm_|AIza|AKIA)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"(?:(?:gh[oprsu]_|gl(?:pat|ptt|rt|dt|soat)-|dapi|hf_|sk-|npm_|gsk_|r8_|AIza|A[KS]IA|dop_v1_|shp\w\w_"
+    r"|[rs]k_(?:live|test)_|whsec_|lin_api_)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"|(?:SG\.|pypi-|ya29\.|hvs\.|nvapi-|GOCSPX-|xapp-)(?=[\w.-]*\d)[\w.-]{16,}"
     r"|github_pat_\w{16,}|sk-(?:ant|proj)-[\w-]{16,}|xox[abprs]-\d[\w-]{12,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
@@ -44,18 +76,21 @@ _HEADER = r"\bauthorization[ \t]*[:=][ \t]*"
 _HIDDEN = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
+        r"((?:\bauth[\"']?[ \t]*[:=]|\bHTTP\w*Auth|\bBasicAuth)[ \t]*\()(?!\*\*\*)[^()\n]+",
         # `host=h password=pw`, `Server=h;Pwd=pw`, `secret: s`, `--password pw`
         rf"(?=\s{{0,9}}[=:%])({_NAMED}(?:{_GIVEN}|[ \t]{{0,9}}:[ \t]*(?:\n[ \t]+)?(?![/\\])))"
-        rf"{_VALUE}",
-        rf"((?<![^\W_])(?:auth|pass|pw){_GIVEN}){_VALUE}",
+        rf"(?!(?<=pwd=)/[\w.-]+/){_VALUE}",
+        rf"((?<![^\W_])(?:auth|pass|pw){_GIVEN})(?!\w*Auth\(|\d{{1,3}}(?![\w.])){_VALUE}",
         rf"({_PASS}(?:{_GIVEN}|[ \t]?:[ \t]*(?![/\\]))){_VALUE}",
         r"((?<=[?&])(?:key|code|sid)=)(?!\*\*\*)[^\s&;,\"'<>)]+",
         r"(\b(?:j|php)?sess(?:ion)?_?id=)(?!\*\*\*)[^\s&;,\"'<>)]{6,}",
         r"(hooks\.slack\.com/services/)(?!\*\*\*)[\w/-]+",
+        r"(\bdiscord(?:app)?\.com/api/webhooks/\d+/|\bapi\.telegram\.org/bot\d+:)[\w-]+",
+        r"(\blogin[ ]\S+[ ]password[ ])(?!\*\*\*)\S+",
         r"((?:\bcurl\b[^\n]{0,80}?[ ]-u|[ ]--user)[ ][^\s:]+:)(?!\*\*\*)\S+",
         r"(\bsshpass[ ]-p[ ]?)(?!\*\*\*)\S+",
         r"(\bpass:)(?!\*\*\*|[/\\])[^\s;&,\"'<>)]+",
-        r"((?:\bauth[\"']?[ \t]*[:=]|\bHTTP\w*Auth|\bBasicAuth)[ \t]*\()(?!\*\*\*)[^()\n]+",
+        r"(\bauth[ \t]*=[ \t]*\[)(?!\*\*\*)[^\[\]\n]+",
         rf"(<(?:\w*[-_:])?(?:{_NAME})>)(?!\*\*\*)[^<]+",
         rf"((?<![\w-]))(?:{TOKENS})",
         rf"((?<!\S)--(?:\w+-)*{_NAME}[ \t]+){_VALUE}",
@@ -69,22 +104,86 @@ _HIDDEN = tuple(
     )
 )
 # As JSON and Python write it: what is hidden stays a text, so that JSON is JSON.
+_LISTED = rf"\[\s*(?:{_QUOTED})(?:\s*,\s*(?:{_QUOTED}))*\s*\]"
 _ITEM = re.compile(
-    rf"((\\{{0,7}}[\"'])[\w.\- ]{{0,60}}(?:{_NAME}|authorization|cookie|"
-    r"(?<![^\W_])(?:auth|pass|pw))\2\s*(?:=>?|:)\s*)"
-    rf"{_OPEN}[bru]?(?:{_QUOTED}|[\w.+/-]+)",
+    r"(?P<before>(?P<quote>\\{0,7}[\"'])(?P<name>[\w.\- ]{1,80})(?P=quote)\s*(?:=>?|:)\s*)"
+    rf"(?P<value>{_LISTED}|{_OPEN}[bru]?(?:{_QUOTED}|[\w.+/-]+))",
     re.IGNORECASE | re.DOTALL,
+)
+# `("Authorization", "…")`, `setdefault("DB_PASSWORD", "…")`
+_PAIR = re.compile(
+    r"(?P<before>\(\s*(?P<quote>[\"'])(?P<name>[\w.-]{2,80})(?P=quote)\s*,\s*)"
+    rf"(?P<value>{_OPEN}(?:{_QUOTED}))",
+    re.DOTALL | re.IGNORECASE,
+)
+# `password: str = "…"`, `os.environ["DB_PASSWORD"] = "…"`
+_DECLARED = re.compile(
+    r"(?P<before>(?<!\w)(?P<name>[A-Za-z]\w{1,60}+)(?:[ ]?:[ ]?[A-Za-z]\w*(?:\[[\w, ]*\])?"
+    rf"(?:[ ]?\|[ ]?None)?|[\"']\])\s{{0,9}}=\s{{0,9}})"
+    rf"(?P<value>(?!\d{{1,6}}(?![\w.])){_OPEN}(?:{_QUOTED}|[^\s\"',;()]+))",
+    re.DOTALL | re.IGNORECASE,
+)
+# `passwords = ["…", "…"]`
+_LIST_GIVEN = re.compile(
+    r"(?P<before>(?<!\w)(?P<name>[A-Za-z]\w{1,60}+)(?:\s{0,9}=\s{0,9}|:[ \t]+))"
+    rf"(?P<value>{_LISTED})",
+    re.DOTALL,
+)
+# `DB_PW=…`, `github_pat: …`
+_GIVEN_TO = re.compile(
+    r"(?P<before>(?<![\w.])(?P<name>[A-Za-z]\w{1,60}+)(?:\s{0,9}=\s{0,9}|:[ \t]+(?![/\\])))"
+    rf"(?P<value>(?!\d{{1,6}}(?![\w.])){_VALUE})",
+    re.DOTALL | re.IGNORECASE,
 )
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether what such a name is given is secret: that of a variable of the environment, say."""
-    return bool(_NAME_ENDS.search(name))
+    """Whether what such a name is given is secret: that of a variable of the environment, or of an
+    item in a text."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    while len(words) > 1 and _ROLE.fullmatch(words[-1]):
+        words.pop()
+    if not words or name in _FOLDERS or _LIMIT.fullmatch(words[0]):
+        return False
+    before, last, joined = "".join(words[-2:-1]), words[-1], "_".join(words)
+    if _NAME_ENDS.search(joined) or _NAME_ENDS.search(joined.removesuffix("s")):
+        return True
+    if last in ("key", "keys"):
+        return bool(before) and not _OTHER_KEY.fullmatch(before)
+    if last == "pass" and _PASSED.fullmatch(before):
+        return False
+    return bool(_LAST_WORD.fullmatch(last) or _CONNECTION.search(joined))
+
+
+def is_secret_item(name: str) -> bool:
+    """The same of a name in a text, where `x_key` and `tokens` in small letters are often no
+    secret."""
+    is_vague = re.search(r"key\Z|keys\Z|tokens\Z", name) is not None
+    is_vague &= name.endswith("tokens") or not _NAME_ENDS.search(name.removesuffix("s"))
+    return is_secret_name(name) and not is_vague
 
 
 def without_named(text: str) -> str:
     """The text with `***` in place of what is secret by its name."""
-    text = _ITEM.sub(rf"\1\2{MASK}\2", text)
+    for pattern in (_ITEM, _PAIR, _DECLARED, _LIST_GIVEN):
+        text = pattern.sub(_hidden_text, text)
     for pattern in _HIDDEN:
         text = pattern.sub(rf"\1{MASK}", text)
-    return text
+    return _GIVEN_TO.sub(_hidden_value, text)
+
+
+def _hidden_text(found: re.Match[str]) -> str:
+    """The mask in quotes, those of the name where it has some."""
+    if not is_secret_item(found["name"]):
+        return found.group()
+    first = found["value"][0]
+    quote = found.groupdict().get("quote") or (first if first in "\"'" else "")
+    return f"{found['before']}{quote}{MASK}{quote}"
+
+
+def _hidden_value(found: re.Match[str]) -> str:
+    name = found["name"]
+    # Those stand in `_HIDDEN`: what follows them is not always one word, nor a secret.
+    is_word = _OWN_RULES.search(name) and not (name.isupper() and "_" in name)
+    is_hidden = is_secret_item(name) and not is_word
+    return f"{found['before']}{MASK}" if is_hidden else found.group()

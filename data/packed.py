@@ -17,6 +17,7 @@ import numpy as np
 from data.dataset import Dataset
 from data.dataset_notes import DataNotes, DatasetContent, dataset_digest
 from data.files import LEFTOVER_SECONDS, make_folder, new_folder, sweep_leftovers
+from data.numpy_files import read_array
 from data.splits import DIGEST_BYTES
 from data.store_format import pixels_match
 
@@ -131,16 +132,14 @@ def open_packed(folder: Path) -> Dataset:
     about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     kept = folder / GROUPS
     notes = DataNotes.model_validate_json(about["notes"])
-    images = np.load(folder / IMAGES, mmap_mode="r", allow_pickle=False)
-    digests, labels, splits = (
-        np.load(folder / name, allow_pickle=False) for name in (DIGESTS, LABELS, SPLITS)
-    )
+    images = read_array(folder / IMAGES, is_mapped=True)
+    digests, labels, splits = (read_array(folder / name) for name in (DIGESTS, LABELS, SPLITS))
     if not len(images) == len(digests) == len(labels) == len(splits) == len(about["names"]):
         raise ValueError(f"{folder} is not whole: its files are of different numbers of images")
     if not pixels_match(images, digests, CHECKING_THREADS):
         raise ValueError(f"{folder} is damaged: the pixels are not those that were written")
     class_names = tuple(about["class_names"])
-    groups = np.load(kept, allow_pickle=False) if kept.exists() else None
+    groups = read_array(kept) if kept.exists() else None
     content = DatasetContent(
         digests, labels, splits, class_names, notes.scales, groups if notes.groups else None
     )

@@ -17,9 +17,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from data.deep_pixels import BIG_TIFF, deep_values, is_negative, read_deep, tiff_size, tiff_tags
+from data.deep_pixels import deep_values, is_negative, read_deep, tiff_size, tiff_tags
 from data.errors import BadImage
 from data.portable_map import map_header, map_samples
+from data.tiff_pages import BIG, may_be_damaged, missing_pixels, of_main_page
 from data.whole_files import check_jpeg, check_png, jpeg_versions, png_versions
 
 # Pillow knows some forty formats, one of which starts Ghostscript; trust the ones people train on.
@@ -64,8 +65,9 @@ def open_picture(data: bytes, max_pixels: int) -> PictureFile:
     if name == "PPM" and (header := map_header(data)) is not None:
         check_pixels(header.size, max_pixels)
         return PictureFile(None, map_samples(data, header), header.changes, None)
-    if data.startswith(BIG_TIFF[1]):  # which Pillow 12 cannot open
+    if data.startswith(BIG[1]):  # which Pillow 12 cannot open
         raise BadImage("a big-endian BigTIFF is not read; save it as a usual TIFF or as PNG")
+    data = of_main_page(data) if name == "TIFF" else data
     try:
         image, data = _open(name, data)
     except (SyntaxError, OSError):  # what Pillow raises for a kind of pixels it does not know
@@ -144,7 +146,9 @@ def _foreign_tiff(data: bytes, max_pixels: int) -> PictureFile:
     values = read_deep(data, size, tags)
     if values is None:
         raise BadImage(
-            "a kind of TIFF that is not read; save it with 8 or 16 bits per channel, or as PNG"
+            missing_pixels(data, tags)
+            or f"{'damaged, or ' if may_be_damaged(tags) else ''}a kind of TIFF that is not read; "
+            "save it with 8 or 16 bits per channel, or as PNG"
         )
     return PictureFile(None, values, (), None, is_negative(tags))
 

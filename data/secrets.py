@@ -3,18 +3,15 @@ shown without it. Which addresses are allowed is `tracking_uri`'s.
 """
 
 import contextlib
-import os
 import re
 import unicodedata
 from urllib.parse import unquote_plus
 
+from data.environment_secrets import of_environment
 from data.errors import UserError
-from data.named_secrets import MASK, TOKENS, is_secret_name, without_named
+from data.named_secrets import MASK, TOKENS, without_named
 
-SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN")
-
-_SHORT = 4  # characters; a shorter secret is hidden where it stands as a word of its own
-_LONG_VALUE = 8  # characters; `MAX_TOKEN=5` is none
+_SHORT = 7  # characters; a shorter secret is hidden where it stands as a word of its own
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
@@ -32,12 +29,24 @@ _BEGINS = re.compile(
 _LONG = re.compile(rf"(://)[^\s/@\"'<>]{{{_NEAR},9999}}(?=@)")
 # What has no sign that every secret has beside it, such as the names of a hundred thousand files.
 _HARMLESS = re.compile(
-    rf"(?:(?!--|(?i:bearer |sshpass|hooks\.slack)|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII
+    rf"(?:(?!--|(?i:bearer |sshpass|login |hooks\.slack)|{TOKENS})[\w./\\ ()\[\],+\-])*", re.ASCII
 )
 # A page of MLflow's dashboard, which the search's own page leads to.
-_OF_MLFLOW = re.compile(r"/experiments/\d+/runs(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?")
+_OF_MLFLOW = re.compile(
+    r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?"
+)
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
+# An @ within a name: of a picture (`@2x`), of a file without an address, of a version of what is
+# fetched, below a bucket.
+_IN_NAME = re.compile(r"@\dx(?:\.\w{2,5})?(?![\w.])")
+_OF_FILE = re.compile(
+    r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])|@sha256:"
+)
+_FETCHED = re.compile(r"mailto:[^:]*\Z|(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
+_SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
+# A part of a page: `#section-2`, `#L10`.
+_SECTION = re.compile(r"egg=[\w.-]+|L\d+(?:-L\d+)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*")
 _AT = re.compile(r"@")
 _HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
 _WORD = re.compile(r"[^\s\"'<>]*")
@@ -52,7 +61,9 @@ _NO_PORT_IN_TEXT = re.compile(
 # A password in quotes, of an address or closed right before its @.
 _IN_QUOTES = re.compile(r"[^\s:/\\@\"'<>]*:[\"']")
 _CLOSED = re.compile(r"[^\s:/\\@\"'<>]+:(?:\"[^\"\n]*\"|'[^'\n]*')\Z")
-_BARE_ENCODED = re.compile(r"(?i)(?<![^\s\"'(<\[{,;=])[^\s:/\\@\"'<>]+:[^\s:/\\@\"'<>]+%40(?=\w)")
+_BARE_ENCODED = re.compile(
+    r"(?i)(?<![^\s\"'(<\[{,;=])[^\s:/\\@\"'<>]{1,200}:[^\s:/\\@\"'<>]{1,200}%40(?=\w)"
+)
 _ENCODED_AT = re.compile(r"(?i)\A((?::[/\\]+)?)[^/\\?#;]*%40")
 
 
@@ -122,11 +133,15 @@ def redacted(text: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    text, shown, done = _LONG.sub(rf"\1{MASK}", text), [], 0
+    text = _SPACED.sub(MASK, _LONG.sub(rf"\1{MASK}", text))
+    shown: list[str] = []
+    done = 0
     for found in _AT.finditer(text):
         if found.start() < done:
             continue
         before = text[max(done, found.start() - _NEAR) : found.start()]
+        if _is_of_name(before, text, found.start()):
+            continue
         if not _HOST_FOLLOWS.match(text, found.start()):
             before = _last_word(before)  # an address that is one word
         begin = _credentials_begin(before)
@@ -140,6 +155,17 @@ def _redacted(text: str) -> str:
             shown.append(MASK)
     hidden = _ADDRESS.sub(_shown_options, "".join([*shown, text[done:]]))
     return without_named(_BARE_ENCODED.sub(f"{MASK}%40", hidden))
+
+
+def _is_of_name(before: str, text: str, at: int) -> bool:
+    """Whether an @ is part of a name, and ends no credentials."""
+    word = _last_word(before)
+    rest = word.partition("://")[2]
+    if _IN_NAME.match(text, at):
+        return ":" not in rest and ("/" in rest or not rest)
+    if "//" not in word and _OF_FILE.match(text, at):
+        return True
+    return _FETCHED.match(word) is not None
 
 
 def _last_word(text: str) -> str:
@@ -214,18 +240,10 @@ def redacted_here(text: str) -> str:
     return without_secrets_of(text, "")
 
 
-def _of_environment() -> set[str]:
-    """What MLflow takes from it, and every value of some length that is secret by its name and no
-    path (as PWD)."""
-    named = {value for name, value in os.environ.items() if is_secret_name(name)}
-    long = {each for each in named if len(each) >= _LONG_VALUE and not os.path.lexists(each)}
-    return {os.environ.get(name, "") for name in SECRET_VARIABLES} | long
-
-
 def secrets_of(uri: str) -> set[str]:
     """Every string of an address that is not to be shown, as it is written and as a driver decodes
     it, and the secrets of the environment."""
-    found = _of_environment()
+    found = of_environment()
     rest = uri.partition("://")[2] or uri
     if kind_of(uri) == "sqlite" and rest.startswith("/"):
         rest = f"?{sqlite_parts(uri)[1]}"
@@ -269,8 +287,14 @@ def _hidden_options(rest: str) -> str:
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path
     shown = f"{rest}{semicolon}{_hidden(parameters)}{question}{_hidden(options)}"
-    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment)
+    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment) or _is_section(fragment, shown)
     return f"{shown}{hash_sign}{fragment if is_shown else MASK}"
+
+
+def _is_section(fragment: str, address: str) -> bool:
+    """Not where anything else of the address is hidden."""
+    is_bare = "?" not in address and MASK not in address
+    return is_bare and _SECTION.fullmatch(fragment.rstrip(",.;:)]}")) is not None
 
 
 def _hidden(options: str) -> str:

@@ -9,7 +9,6 @@ and `label` (TensorFlow Datasets' names).
 import io
 import re
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +21,7 @@ from data.errors import UserError
 from data.files import make_folder, write_atomically
 from data.listing import Listing, reason_of
 from data.messages import LONGEST_VALUE, escaped, first_of, plural
+from data.numpy_files import DamagedArray, read_arrays
 from data.settings import DatasetConfig
 from data.shard_files import NAME_FILES, Shards, find_shards, records
 from data.splits import TRAIN, splits_to_draw
@@ -84,9 +84,10 @@ def _index(shards: Shards, cache_dir: Path, group_key: str | None) -> _Index:
     path = folder / f"{name[:32]}.npz"
     if path.exists():
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return _Index(**{name: arrays[name] for name in _Index.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            with path.open("rb") as file:
+                arrays = read_arrays(file)
+            return _Index(**{name: arrays[name] for name in _Index.__dataclass_fields__})
+        except (OSError, DamagedArray, KeyError):
             path.unlink()  # damaged: the shards have it all
     index = _read_index(shards, group_key)
     buffer = io.BytesIO()

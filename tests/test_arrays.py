@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damage import spoiled
 from pictures import arrays_config
 
 from data.dataset import list_images
@@ -35,6 +36,14 @@ def test_images_and_labels_are_read(tmp_path: Path) -> None:
     assert listing.labels.tolist() == [1, 0, 1, 0]
     assert listing.draw == Split()
     assert all(np.array_equal(listing.read(position), IMAGES[position]) for position in range(4))
+
+
+def test_a_damaged_header_is_told_in_a_line(tmp_path: Path) -> None:
+    config = arrays_config(tmp_path, images=IMAGES, labels=LABELS)
+    path = Path(str(config.path))
+    path.write_bytes(spoiled(path.read_bytes()))
+    with pytest.raises(UserError, match=r"cannot be read as an \.npz: the header of an array is"):
+        list_images(config, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")  # of writing it

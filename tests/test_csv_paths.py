@@ -187,6 +187,10 @@ def test_a_cell_that_no_file_can_be_called_is_answered_too(root: Path) -> None:
         ("path,label\na.png,caf\xe9\n".encode("cp1252"), "line 2 has the byte 0xE9, as in Windows' "
                                                          "or another code; save it as UTF-8"),
         ("path,label\na.png,cat\n".encode("utf-16"), "it is UTF-16; save it as UTF-8"),
+        ("path,label\na.png,cat\n".encode("utf-16-le"), "it is UTF-16; save it as UTF-8"),
+        ("path,label\na.png,cat\n".encode("utf-16-be"), "it is UTF-16; save it as UTF-8"),
+        ("path,label\na.png,cat\n".encode("utf-32"), "it is UTF-32; save it as UTF-8"),
+        ("path,label\na.png,cat\n".encode("utf-32-be"), "it is UTF-32; save it as UTF-8"),
         ('path,label\n"a.png,cat\n', "close every quote"),
         ("sep=;\npath;label\na.png;cat\n", "first line, sep=;, is a spreadsheet's, and names no "
                                            "columns; leave it out, and separate the columns by"),

@@ -24,6 +24,14 @@ def test_a_csv_gives_rows_in_order(tmp_path: Path) -> None:
     assert listing.splits.tolist() == [1, 0]
 
 
+def test_lines_of_nothing_above_the_columns_are_passed_over(tmp_path: Path) -> None:
+    write_folders(tmp_path, {".": 1})
+    listing = listed(csv_config(tmp_path, "\n  \n,,\npath,label\n\n000.png,cat\n"))
+    assert listing.names == ("000.png",)
+    message = refusal(csv_config(tmp_path, "\n\npath,label\nx.png,cat\n"))
+    assert "line 4" in message
+
+
 def test_numeric_labels_of_a_csv_are_sorted_as_numbers(tmp_path: Path) -> None:
     write_folders(tmp_path, {".": 3})
     listing = listed(csv_config(tmp_path, "path,label\n000.png,10\n001.png,9\n002.png,2\n"))

@@ -300,3 +300,61 @@ def test_a_jpeg_of_12_bits_is_refused() -> None:
     data = bytearray(encoded(Image.new("RGB", (16, 16)), "JPEG"))
     data[data.find(b"\xff\xc0") + 4] = 12
     assert "12-bit" in refusal(bytes(data))
+
+
+def test_grey_multiplied_by_how_opaque_it_is_is_laid_on_white() -> None:
+    values = np.full((16, 16, 2), 64, np.uint8)
+    values[..., 1] = 128  # grey 127.5 half opaque
+    with quiet_pillow():
+        found = decode_image(tiff(values, GREY, extra=MULTIPLIED), 16, LIMIT)
+    assert np.abs(found.pixels.astype(int) - 191).max() <= 1
+    assert found.conversions == ("grey", "transparency laid on white")
+
+
+def test_planes_multiplied_by_how_opaque_they_are_are_no_damage() -> None:
+    data = tiff(np.zeros((16, 16, 4), np.uint8), RGB, extra=MULTIPLIED, planes=2)
+    assert "a plane per channel, with associated alpha" in refusal(data)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_tiff_that_begins_with_its_thumbnail_is_read_as_its_picture(deep: bool) -> None:
+    values = values_of(16) if deep else values_of(8).astype(np.uint8)
+    thumbnail, whole = Image.new("L", (4, 4)), Image.fromarray(values)
+    whole.encoderinfo = {"tiffinfo": {254: 0}}  # type: ignore[attr-defined]
+    data = encoded(thumbnail, "TIFF", save_all=True, append_images=[whole], tiffinfo={254: 1})
+    with quiet_pillow():
+        expected = decode_image(encoded(Image.fromarray(values), "TIFF"), 16, LIMIT)
+        np.testing.assert_array_equal(decode_image(data, 16, LIMIT).pixels, expected.pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda body: body[:20], "damaged: what is packed in it cannot be unpacked"),
+        (lambda body: body[:20] + bytes(20) + body[40:], "damaged: what is packed"),
+    ],
+)
+def test_damaged_colour_that_pillow_does_not_read_is_no_kind_of_tiff(
+    dtype: Any, damage: Any, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    values = values_of(8, 3).astype(dtype)
+    body = zlib.compress(values.tobytes())
+    assert said in refusal(tiff(values, RGB, body=damage(body), compression=8))
+    whole = tiff(values, RGB, body=body, compression=8)
+    assert "damaged: the file is cut short" in refusal(_pixels_last(whole, body)[:-10])
+    assert capfd.readouterr().err == ""
+
+
+def _pixels_last(whole: bytes, body: bytes) -> bytes:
+    """Its pixels behind its directory, where a file that is cut short loses them."""
+    at = whole.rindex(struct.pack("<HH", 273, 3))
+    return whole[:at] + struct.pack("<HHLL", 273, 4, 1, len(whole)) + whole[at + 12 :] + body
+
+
+def test_libtiff_writes_nothing_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    values = values_of(8).astype(np.uint8)
+    body = zlib.compress(values.tobytes())
+    data = tiff(values, GREY, body=body[:20] + bytes(20) + body[40:], compression=8)
+    assert "damaged" in refusal(data)
+    assert capfd.readouterr().err == ""

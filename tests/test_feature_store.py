@@ -66,6 +66,23 @@ def test_a_flipped_bit_anywhere_is_found(tmp_path: Path, place: int) -> None:
     assert found is None or np.array_equal(found, FEATURES)
 
 
+@pytest.mark.parametrize("place", range(128))
+def test_a_flipped_bit_of_the_header_is_found(tmp_path: Path, place: int) -> None:
+    path = _written(tmp_path)
+    written = path.read_bytes()
+    for bit in range(8):
+        content = bytearray(written)
+        content[place] ^= 1 << bit
+        path.write_bytes(content)
+        assert read_features(path) is None
+
+
+def test_features_kept_in_other_numbers_are_made_again(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    assert read_features(path, dtype=np.float16) is None
+    assert read_features(path, dtype=np.float32) is not None
+
+
 class CountingExtractor:
     """Features are the mean of each image; counts how many images it saw."""
 

@@ -199,6 +199,12 @@ def test_leftovers_are_swept_once_old_enough(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", [".tmp-notes", ".tmp-1-of-2.txt", ".tmp-worker-mine"])
+def test_somebodys_file_is_not_swept_for_how_its_name_begins(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    assert sweep_leftovers(tmp_path, 0) == 0
+
+
 @pytest.mark.parametrize("kind", ["fifo", "link", "nowhere", "folder"])
 def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path) -> None:
     target = tmp_path / "out.png"

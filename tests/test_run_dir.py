@@ -1,21 +1,31 @@
 """A fresh start empties a run directory and forgets no look at the test set, even where it is
 killed half-way."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from data.errors import UserError
+from search.driver.session import SessionOptions, run_search
+from search.driver.winner import CLASSES_FILE, EXAMPLE_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE
+from search.execution.engine import LOG_FOLDER
+from search.experiment.answers import predictions_name
+from search.journal.clearing import begin_anew, empty_run_dir, forget_work
 from search.journal.journal_file import encode, read
 from search.journal.run_dir import (
     JOURNAL,
     MADE_FILES,
+    MADE_FOLDERS,
+    OWN_NAMES,
     PREVIOUS,
     earlier_looks,
-    empty_run_dir,
     forget_previous,
 )
 from search.journal.state import replay
+from search.report.contact_sheet import WINNER_SHEET
+from search.report.figures import FIGURES
 
 
 @pytest.fixture
@@ -60,3 +70,87 @@ def test_the_looks_of_a_damaged_journal_include_those_before_it(tmp_path: Path) 
     (tmp_path / JOURNAL).write_bytes(opened + b"rubbish\n" + opened)
     empty_run_dir(tmp_path)
     assert earlier_looks(tmp_path) == 3
+
+
+def _mine(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def _refused(run_dir: Path, fresh: bool, name: str) -> None:
+    before = _mine(run_dir)
+    with pytest.raises(UserError, match=rf"holds {re.escape(name)}.*choose another --run-dir"):
+        run_search({"dataset": {"source": "digits"}}, run_dir, options=SessionOptions(fresh=fresh))
+    assert _mine(run_dir) == before
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("name", OWN_NAMES)
+def test_somebodys_files_are_not_taken_for_a_searchs(
+    name: str, fresh: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    if name in MADE_FOLDERS:
+        (path / "2024").mkdir(parents=True)
+        path /= "2024/c.ckpt"
+    path.write_text("mine")
+    _refused(tmp_path, fresh, name)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_an_empty_journal_makes_no_files_a_searchs(fresh: bool, tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).touch()
+    (tmp_path / "report.html").write_text("mine")
+    _refused(tmp_path, fresh, "report.html")
+
+
+def test_a_link_that_leads_nowhere_is_somebodys_too(tmp_path: Path) -> None:
+    (tmp_path / "model").symlink_to(tmp_path / "gone")
+    _refused(tmp_path, False, "model")
+
+
+def test_a_fresh_start_leaves_what_somebody_put_into_a_searchs_folders(copied: Path) -> None:
+    mine = [
+        copied / name
+        for name in ("figures/mine.png", "model/notes.txt", "views/1/a.npy", "checkpoints/c.ckpt")
+    ]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    made = copied / "views/1" / ("0" * 32) / "00000.npy"
+    made.parent.mkdir()
+    made.touch()
+    forget_work(copied)
+    assert not made.parent.exists()
+    empty_run_dir(copied)
+    assert {path for path in copied.rglob("*") if path.is_file()} == {
+        *mine,
+        copied / PREVIOUS,
+        copied / ".lock",
+    }
+
+
+def test_an_experiment_file_in_the_run_directory_outlives_a_fresh_start_that_fails(
+    copied: Path,
+) -> None:
+    edited = (copied / "config.yaml").read_text() + "# mine\n"
+    (copied / "config.yaml").write_text(edited)
+    begin_anew(copied)
+    assert {path.name for path in copied.iterdir()} == {"config.yaml", PREVIOUS, ".lock"}
+    assert (copied / "config.yaml").read_text() == edited
+
+
+def test_what_a_search_writes_is_known_by_its_name() -> None:
+    key = "0123456789abcdef01234567"
+    written = (
+        *(MODEL_FILE, WEIGHTS_FILE, CLASSES_FILE, WHITES_FILE, EXAMPLE_FILE, predictions_name(7)),
+        *(f"figures/{name}.png" for name in FIGURES),
+        *(WINNER_SHEET.as_posix(), "previews/12.png", f"heads/{key}.npz", f"checkpoints/{key}.npz"),
+        *(f"{LOG_FOLDER}/worker-12.log", f"{LOG_FOLDER}/winner.log"),
+    )
+    for path in written:
+        folder, _, name = path.partition("/")
+        assert re.fullmatch(MADE_FOLDERS[folder], name), path

@@ -2,6 +2,7 @@
 without secrets."""
 
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -37,12 +38,54 @@ def test_a_failed_trials_reason_and_traceback_hold_no_secret() -> None:
     assert "hunter2" not in str(failed.traceback)
 
 
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "db_passwd"])
+NAMES = (
+    *("AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "db_passwd", "DB_PASS", "SMTP_PASS", "PASS", "DB_PW"),
+    *("REDIS_AUTH", "NPM_AUTH", "KAGGLE_KEY", "WANDB_KEY", "OPENAI_KEY", "ENCRYPTION_KEY", "JWT"),
+    *("MASTER_KEY", "SECRET_KEY_BASE", "API_KEYS", "TOKENS", "PASSWORD1", "HF_TOKEN_READ"),
+    *("GITHUB_PAT", "MY_CREDS", "SENTRY_DSN", "AZURE_STORAGE_CONNECTION_STRING", "githubToken"),
+    *("AWS_ACCESS_KEY_ID", "MY_SECRETS", "DB_PASSWORD_OLD", "AWS_CREDENTIALS"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_variable_that_is_secret_by_its_name_is_hidden(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "a-long-hunter2")
     assert redacted_here("got a-long-hunter2 back") == "got *** back"
+    monkeypatch.delenv(name)
+    assert "hunter2" not in redacted_here(f"{name}=a-long-hunter2")
+    assert "hunter2" not in redacted_here(f'{{"{name}": "a-long-hunter2"}}')
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("postgresql://me:hunter2@h/db?sslmode=require", "wrong: hunter2"),
+        ("postgresql://me:hun%40ter2@h/db", "wrong: hun@ter2"),
+        ("https://hunter2hunter2hunter2@h/simple", "wrong: hunter2hunter2hunter2"),
+        ("https://h/x?api_key=hunter2&mode=hard", "wrong: hunter2"),
+    ],
+)
+def test_the_password_in_an_address_of_the_environment_is_hidden(
+    address: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", address)
+    assert redacted_here(said) == "wrong: ***"
+    assert redacted_here("me: a hard mode is required") == "me: a hard mode is required"
+
+
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD", "CREDENTIALS_FILE", "GOOGLE_CREDENTIALS"])
+def test_a_path_that_is_no_more_is_no_secret(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, f"{tmp_path}/gone/x.json")
+    assert redacted_here(f"in {tmp_path}/gone/x.json") == f"in {tmp_path}/gone/x.json"
+
+
+def test_a_short_secret_is_hidden_as_a_whole_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "test")
+    assert redacted_here("the latest, with test") == "the latest, with ***"
 
 
 @pytest.mark.parametrize("name", ["MAX_TOKEN", "PWD", "GOOGLE_CREDENTIALS"])
@@ -61,3 +104,17 @@ def test_notes_on_images_hold_no_secret_of_their_names() -> None:
     )
     assert "hunter2" not in notes.model_dump_json()
     assert notes == DataNotes.model_validate_json(notes.model_dump_json())
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_error_without_a_text_says_where_it_comes_from() -> None:
+    try:
+        raise _Mute
+    except _Mute as error:
+        said = classify(error).reason
+    assert said.startswith("_Mute: an error whose text raises RuntimeError, from ")
+    assert "test_secrets_said.py, line " in said

@@ -1,5 +1,6 @@
 """Where a command may write: never over another's work, whatever option names the file."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from search.commands.command_line import BAD_INPUT, DONE
 from search.commands.import_idg import EXPERIMENT_FILE
 from search.commands.single_run import PREVIEW, write_preview
 from search.driver.experiment_file import parse_config
+from search.journal.journal_file import encode
 from search.journal.run_dir import OWN_NAMES, FileKind, need_target
 from search.report.contact_sheet import says_it_is_of
 from search.verification.bundle import BUNDLE
@@ -107,10 +109,47 @@ def test_a_class_table_replaces_a_class_table_and_no_bundle(bundled: Path, tmp_p
     assert (folder / "a.zip").read_bytes() == bundled.read_bytes()
     table = tmp_path / "class.csv"
     assert [status(table), status(table)] == [DONE, DONE]
-    edited = table.read_text(encoding="utf-8-sig").replace('"', "")
-    table.write_text(edited)
-    assert status(table) == BAD_INPUT
-    assert table.read_text() == edited
+    written = table.read_text(encoding="utf-8")
+    header, *rows = written.splitlines()
+    with_marks = "\n".join([f'{header},"mark"', *(f'{row},"1.0"' for row in rows)]) + "\n"
+    for edited in (
+        written.replace('"', ""),
+        with_marks,
+        with_marks.replace('"mark"', '"answer 0 mark"'),
+        written + '"class mean","4.5"\n',
+        written + "\n",
+        written.replace("\n", "\r\n"),
+        written.replace("\ufeff", ""),
+        written.replace('"\n', ' and a note"\n', 1),
+    ):
+        assert edited != written
+        table.write_bytes(edited.encode())
+        assert status(table) == BAD_INPUT
+        assert table.read_bytes() == edited.encode()
+
+
+@pytest.mark.parametrize("options", [("--student", "Bea"), ()])
+def test_a_bundle_of_another_student_or_search_is_not_replaced(
+    options: tuple[str, ...], copied: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle.zip"
+    assert _bundle(copied, out)[0] == DONE
+    before = out.read_bytes()
+    if not options:
+        journal = (copied / "journal.jsonl").read_bytes()
+        (copied / "journal.jsonl").write_bytes(_renamed(journal))
+    status, said = _bundle(copied, out, *options)
+    assert (status, out.read_bytes()) == (BAD_INPUT, before)
+    assert ("--student is Bea" if options else "another search by Ann") in said
+    assert said.count("\n") == 1
+
+
+def _renamed(journal: bytes) -> bytes:
+    """The same search under another identity."""
+    first, *rest = journal.splitlines(keepends=True)
+    event = json.loads(first)
+    event["opened"]["search_id"] = "0" * 32
+    return encode(event) + b"".join(rest)
 
 
 def test_a_preview_replaces_a_preview_and_no_other_picture(tmp_path: Path) -> None:
@@ -128,3 +167,17 @@ def test_a_preview_becomes_no_image_of_a_class(tmp_path: Path) -> None:
     config = parse_config({**EXPERIMENT, "dataset": images}, "test")
     with pytest.raises(UserError, match=r"is among the images of dataset\.path"):
         write_preview(config, tmp_path / "photos" / "cat" / "x.png")
+
+
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_home_folder_is_one_behind_every_option(
+    joined: bool, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.move(copied, tmp_path / "kept")
+    monkeypatch.chdir(tmp_path)
+    out = ["--out=~/b.zip"] if joined else ["--out", "~/b.zip"]
+    result = CliRunner().invoke(app, ["bundle", "~/kept", "--student", "Ann", *out])
+    assert result.exit_code == DONE, result.output
+    assert (tmp_path / "b.zip").is_file()
+    assert not (tmp_path / "~").exists()

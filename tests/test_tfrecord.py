@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from damage import spoiled
 from pictures import encoded, example, picture, write_shard
 
 from data.dataset import TEST, TRAIN, VALIDATION, list_images, open_dataset
@@ -79,12 +80,15 @@ def test_a_dataset_opens_with_drawn_splits(tmp_path: Path) -> None:
     assert {TRAIN, VALIDATION, TEST} == set(np.unique(dataset.splits).tolist())
 
 
-def test_the_index_is_read_from_the_cache_and_made_again_when_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [lambda written: written[:100], spoiled])
+def test_the_index_is_read_from_the_cache_and_made_again_when_damaged(
+    damaged: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     write_shard(tmp_path / "all.tfrecord", EXAMPLES)
     first = _listed(tmp_path)
     (index,) = (tmp_path / "cache" / "tfrecord").iterdir()
     written = index.read_bytes()
-    index.write_bytes(written[:100])
+    index.write_bytes(damaged(written))
     assert _listed(tmp_path).names == first.names
     assert index.read_bytes() == written
 

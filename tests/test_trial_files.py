@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damage import spoiled
 from states import make_state
 
+from data.errors import UserError
 from search.experiment.trial import Kind, Resources, TrialRecord
-from search.training.trial_files import Checkpoint, ViewSweeper
+from search.training.trial_files import Checkpoint, ViewSweeper, load_head
 
 SEARCHED, CONFIRMED = 11, 22
 
@@ -63,3 +65,18 @@ def test_a_checkpoint_of_another_version_is_begun_anew_and_named(
     found = Checkpoint(path).load()
     assert found is not None
     assert found.keys() == {"curves"}
+
+
+def test_a_damaged_head_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, np.zeros(3))
+    path.write_bytes(spoiled(path.read_bytes()))
+    with pytest.raises(UserError, match=r"a\.npz, the weights of a final head, is damaged"):
+        load_head(path)
+
+
+def test_a_checkpoint_with_a_damaged_header_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    Checkpoint(path).save({"curves": np.zeros(3)})
+    path.write_bytes(spoiled(path.read_bytes()))
+    assert Checkpoint(path).load() is None

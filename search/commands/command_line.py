@@ -3,7 +3,7 @@ line. Imports Typer alone; what signals do is `signals`."""
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -145,7 +145,9 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # Typer's own type is private
         with errors_as_status("--json" in args):
             self._refuse_empty(args)
-        return super().parse_args(ctx, args)
+        left = super().parse_args(ctx, args)
+        ctx.params.update(_at_home(ctx.params))
+        return left
 
     def _refuse_empty(self, args: list[str]) -> None:
         from data.errors import UserError
@@ -163,6 +165,13 @@ class Command(TyperCommand):
                     f"{named} received {(value if is_joined else each)!r}; allowed: a text that is "
                     "not empty (a variable of the shell that was never set gives one)"
                 )
+
+
+def _at_home(values: Mapping[str, Any]) -> dict[str, Path]:
+    """The paths among them that begin with `~`: behind `--out=` a shell leaves it as it is."""
+    from data.files import named_path
+
+    return {name: named_path(value) for name, value in values.items() if isinstance(value, Path)}
 
 
 def say(line: str) -> None:

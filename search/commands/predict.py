@@ -15,7 +15,7 @@ import numpy as np
 from data.bit_depth import Whites
 from data.decode import decode_image, quiet_pillow
 from data.errors import BadImage, UserError
-from data.files import read_regular
+from data.files import named_path, read_regular
 from data.listing import HEADER_BYTES, MAX_BYTES_A_PIXEL, NOT_A_FILE, is_litter, reason_of
 from data.messages import escaped, literal, text_of
 from data.own_code import Code, at_fault, given
@@ -209,7 +209,7 @@ def read_named(names: Iterable[str], size: int, whites: Whites) -> Iterator[Name
     A folder means all files below it but litter. A name that is no file is read as a pattern (`*`,
     `?`, `[ab]`, `**`).
     """
-    for name in names:
+    for name in (str(named_path(each)) if each.startswith("~") else each for each in names):
         found = _meant(name)
         if not found:
             yield NamedImage(name, None, "no such file, and as a pattern it matches none")

@@ -12,11 +12,12 @@ from typing import Any
 
 from data.augmentations import active
 from data.dataset import open_dataset
+from data.environment_secrets import SECRET_VARIABLES
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import did_you_mean, escaped, first_of, plural
 from data.own_code import given
-from data.secrets import SECRET_VARIABLES, kind_of, shown_uri
+from data.secrets import kind_of, shown_uri
 from search.driver.code_files import check_code, code_of
 from search.driver.prepare import resources_of
 from search.driver.publishing import write_outputs

@@ -3,7 +3,6 @@ config, and which of its trials are tried again. What may change between two sit
 `experiment.changes`."""
 
 import json
-import shutil
 import threading
 import time
 import uuid
@@ -36,6 +35,7 @@ from search.driver.unchanged import unchanged_lines
 from search.experiment.config import CODE, ExperimentConfig, may_change
 from search.experiment.config_changes import Changes, differences
 from search.features.precision_choice import require_precision
+from search.journal.clearing import forget_work
 from search.journal.events import Opened
 from search.journal.journal_file import FRESH, JournalError
 from search.journal.run_dir import JOURNAL, earlier_looks, forget_previous
@@ -233,8 +233,7 @@ def _resume(log: EventLog, config: ExperimentConfig, run_dir: Path) -> list[str]
     changes = differences(_begun_config(before.opened, run_dir).filled, config.filled)
     more_time = lifts_cut(before, config)
     if CODE in changes:  # what was painted by the code before
-        for folder in ("views", "checkpoints"):
-            shutil.rmtree(run_dir / folder, ignore_errors=True)
+        forget_work(run_dir)
     log.append("resumed", **({"changed": changes, "config_hash": config.hash} if changes else {}))
     lines = [text] if (text := cut_off(before)) else []
     lines += [

@@ -3,7 +3,6 @@ directory, any of which can be made again from the journal, and MLflow's runs.""
 
 import json
 import shlex
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from search.execution.failures import in_a_line, is_lack
 from search.experiment.config import TrackingConfig
 from search.experiment.trial import TrialRecord
 from search.experiment.yaml_file import as_yaml
+from search.journal.clearing import forget_work
+from search.journal.run_dir import CONFIG
 from search.journal.state import EventLog, SearchState
 from search.report.page import write_report
 from search.report.summary import summarize, winner_of
@@ -42,7 +43,7 @@ def write_outputs(state: SearchState, run_dir: Path, with_report: bool = True) -
     """
     if state.opened is None:
         return
-    write_atomically(run_dir / "config.yaml", as_yaml(state.opened.config), "the config")
+    write_atomically(run_dir / CONFIG, as_yaml(state.opened.config), "the config")
     write_atomically(
         run_dir / "environment.json", _json(state.opened.environment), "the environment"
     )
@@ -126,8 +127,7 @@ class Publisher:
         stop: set where somebody waits for the end.
         """
         drawn = self._write(log.state, with_page=True)
-        for folder in ("views", "checkpoints"):
-            shutil.rmtree(self.run_dir / folder, ignore_errors=True)
+        forget_work(self.run_dir)
         sent = said = None
         if self.tracker is not None:
             sent = self._send(self.tracker, log.state, winner, stop)

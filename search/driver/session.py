@@ -16,7 +16,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from data.files import make_folder, sweep_leftovers
+from data.files import make_folder, named_path, sweep_leftovers
 from data.own_code import Code, given
 from data.sources import path_to_images
 from data.transforms import imported_first
@@ -41,8 +41,9 @@ from search.execution.engines import ENGINES
 from search.experiment.answers import Truth
 from search.experiment.config import ExperimentConfig
 from search.experiment.trial import Resources
+from search.journal.clearing import begin_anew, need_own_or_new
 from search.journal.lock import RunLock
-from search.journal.run_dir import JOURNAL, empty_run_dir
+from search.journal.run_dir import JOURNAL
 from search.journal.state import EventLog, SearchState
 from search.report.preview import TrialSheets, write_winner_sheet
 from search.report.time_left import ExpectedWork
@@ -108,8 +109,9 @@ def run_search(
     """
     _check_arguments(progress, options)
     config = load_config(experiment)
-    run_dir = Path("runs") / config.name if run_dir is None else Path(run_dir)
+    run_dir = Path("runs") / config.name if run_dir is None else named_path(run_dir)
     options, progress = options or SessionOptions(), progress or unwatched()
+    need_own_or_new(run_dir)
     make_folder(run_dir, "the run directory")
     with RunLock(run_dir, notify=progress.message) as lock:
         sweep_leftovers(run_dir, 0)
@@ -117,7 +119,7 @@ def run_search(
             sweep_leftovers(resources_of(config, run_dir).cache_dir / part, CACHE_LEFTOVER_SECONDS)
         if options.fresh:
             require_runnable(config)  # before anything is lost
-            empty_run_dir(run_dir)
+            begin_anew(run_dir)
         else:
             check_resumable(run_dir)
         with closing(EventLog(run_dir / JOURNAL)) as log:

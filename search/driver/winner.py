@@ -21,6 +21,7 @@ import numpy as np
 from data.dataset import Dataset
 from data.errors import UserError
 from data.files import is_regular_within, make_folder, replacing, storing, write_atomically
+from data.numpy_files import read_array
 from data.own_code import Code, given
 from data.scratch import scratch_folder
 from search.driver.code_files import code_of, model_code
@@ -179,8 +180,8 @@ def stored_winner(state: SearchState, run_dir: Path) -> Winner | None:
             return None
     try:
         class_names = json.loads((run_dir / CLASSES_FILE).read_text(encoding="utf-8"))
-        example = np.load(run_dir / EXAMPLE_FILE, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        example = read_array(run_dir / EXAMPLE_FILE)
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{run_dir / 'model'} is not whole ({error}); restore it, or run the search again"
         ) from error

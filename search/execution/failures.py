@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from data.errors import UserError
+from data.errors import UserError, said_by
 from data.files import StorageError, is_storage_failure, storage_error
 from data.messages import text_of, without_colours
 
@@ -71,7 +71,7 @@ def classify(error: BaseException) -> Failure:
     trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK_CHARACTERS:]
     if is_storage_failure(error):
         return Failure("storage", _storage_reason(error), trace, getattr(error, "errno", 0))
-    first_line = (without_colours(str(error)).strip().splitlines() or [""])[0]
+    first_line = (without_colours(said_by(error)).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     if isinstance(error, SystemExit):
         reason = exit_text(error)
@@ -101,7 +101,7 @@ def is_lack(error: BaseException) -> bool:
     comes as."""
     names = {kind.__name__ for kind in type(error).__mro__}
     by_kind = isinstance(error, OSError | MemoryError | SystemError) or names & _MACHINE_ERROR_NAMES
-    return bool(by_kind or _MACHINE_WORDS.search(str(error)))
+    return bool(by_kind or _MACHINE_WORDS.search(said_by(error)))
 
 
 def _storage_reason(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import logging
 import shutil
 import struct
@@ -24,6 +25,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.files import StorageError, make_folder, replacing
+from data.numpy_files import DamagedArray, read_array
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 RESIDENT_BYTES = 400_000_000
 _TRAILER = struct.Struct("<8sQ")
 _MARK = b"augfeat1"
+KEPT_IN = (np.float32, np.float16)
 _LOG = logging.getLogger(__name__)
 BLOCK_BYTES = 64_000_000  # read at once of what stays there
 ABSENT_ROW = -1  # in `picked`: a row that there is no value for, which reads as NaN
@@ -159,9 +162,8 @@ def write_features(
     """Writes blocks of rows, which together have this shape, beside and renames. Raises
     StorageError where the disk refuses."""
     make_folder(path.parent, "the features' folder")
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     with replacing(path, "features") as beside, beside.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
+        file.write(_header(shape, dtype))
         checksum = 0
         for block in blocks:
             content = np.ascontiguousarray(block).data.cast("B")
@@ -170,27 +172,50 @@ def write_features(
         file.write(_TRAILER.pack(_MARK, checksum))
 
 
-def read_features(path: Path, check: bool = True) -> np.ndarray | None:
+def _header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    written = io.BytesIO()
+    np.lib.format.write_array_header_1_0(written, header)
+    return written.getvalue()
+
+
+def read_features(
+    path: Path, check: bool = True, dtype: type[np.floating] | None = None
+) -> np.ndarray | None:
     """The array, memory-mapped; None where the file is missing, cut short or damaged (which is
     logged). Deleted by another worker it stays readable once it is mapped; before, it is missing.
 
     check: reads all of it for its checksum; not needed again by whoever has checked this very file.
+    dtype: that they are kept in; None is any of `KEPT_IN`.
     """
     try:
-        features = np.load(path, mmap_mode="r", allow_pickle=False)
-        with path.open("rb") as file:
-            file.seek(-_TRAILER.size, 2)
-            mark, checksum = _TRAILER.unpack(file.read())
-        if mark == _MARK and (
-            not check or checksum == zlib.crc32(np.ascontiguousarray(features).data.cast("B"))
-        ):
+        features = read_array(path, is_mapped=True)
+        problem = _fault(path, features, check)
+        if problem is None and features.dtype not in (KEPT_IN if dtype is None else (dtype,)):
+            problem = f"it holds {features.dtype}"
+        if problem is None:
             return features
-        problem = "its checksum does not match"
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, DamagedArray) as error:
         problem = str(error)
     _LOG.warning("%s is damaged (%s) and is made again", path, problem)
+    return None
+
+
+def _fault(path: Path, features: np.ndarray, check: bool) -> str | None:
+    """What is not as `write_features` leaves it; None where all is. Raises OSError."""
+    header = _header(features.shape, features.dtype)
+    with path.open("rb") as file:
+        begins = file.read(len(header))
+        end = file.seek(-_TRAILER.size, 2)
+        mark, checksum = _TRAILER.unpack(file.read())
+    if begins != header or end != len(header) + features.nbytes:
+        return "its header is not the one that was written"
+    if mark != _MARK:
+        return "it has no checksum"
+    if check and checksum != zlib.crc32(np.ascontiguousarray(features).data.cast("B")):
+        return "its checksum does not match"
     return None
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from data.files import StorageError
+from data.numpy_files import read_array
 from data.views import Painting, augmented_batches, clean_batches, is_augmented, with_clean_ones
 from search.experiment.trial import Resources
 from search.features.feature_rows import (
@@ -250,7 +251,7 @@ class FeatureStore:
 
         write_features(path, shape, np.dtype(self._dtype), blocks())
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            return read_array(path, is_mapped=True)
         except FileNotFoundError as error:
             raise StorageError(
                 errno.ENOENT, f"{path} was deleted as soon as it was written"
@@ -262,7 +263,7 @@ class FeatureStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         is_new = self._checked.get(path) != written
-        found = read_features(path, check=is_new)
+        found = read_features(path, is_new, self._dtype)
         if found is None or len(found) != len(rows):
             return None
         if is_new:

@@ -99,6 +99,11 @@ def parse(content: bytes, path: Path) -> Contents:
     )  # whole but for its newline: an editor took that
 
 
+def is_begun(beginning: bytes | None) -> bool:
+    """Whether a file that begins so holds an event that was written, damaged as it may be."""
+    return _HEAD in (beginning or b"")
+
+
 def encode(event: Mapping[str, Any]) -> bytes:
     """The line of an event, crc and newline included; a `crc` in the event is replaced.
 

@@ -190,6 +190,15 @@ class RunLock:
         return None if owner.token == self._token else f"it was taken over by {owner}"
 
 
+def is_lock(path: Path) -> bool:
+    """Whether the file at `path` is a lock's, held or released."""
+    try:
+        content = read_regular(path, OWNER_BYTES)
+    except (OSError, UserError):
+        return False
+    return not content or _owner_in(content) is not None
+
+
 def is_nobody_at(run_dir: Path) -> bool:
     """Whether no search can be running in the directory; False where only waiting would tell. Takes
     no lock."""

@@ -1,18 +1,17 @@
-"""What lies in a run directory: per-image answers of trials, written and read again; emptying one
-for a fresh start without forgetting how often the test set was opened; and where a command may
-write the file that a person names: never over another's work, nor a search's own."""
+"""What lies in a run directory: its files by name; per-image answers of trials, written and read
+again; how often the test set was opened before; and where a command may write the file that a
+person names: never over another's work, nor a search's own. Emptying one is `clearing`'s."""
 
 import hashlib
 import os
 import re
-import shutil
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import check_target, make_folder, read_regular, storing, write_atomically
+from data.files import check_target, make_folder, read_regular, write_atomically
 from data.messages import escaped
 from data.strict_zip import MOST_BYTES
 from search.experiment.answers import Predictions, Truth, predictions_name
@@ -23,40 +22,30 @@ from search.journal.lock import LOCK_NAME
 from search.journal.state import replay
 
 JOURNAL = "journal.jsonl"
+CONFIG = "config.yaml"
 PREDICTIONS_IN_MEMORY = 8  # trials; one of 50,000 images and 3 seeds has 0.9 MB
 # of the search before a fresh start, until the new one has written down its looks
 PREVIOUS = "journal.previous.jsonl"
 # What a search says of itself and of its winner.
 WRITTEN_FILES = (
-    *("config.yaml", "environment.json", "trials.csv"),
+    *(CONFIG, "environment.json", "trials.csv"),
     *("summary.json", "winner.json", "report.html"),
 )
 DASHBOARD_FILE = "mlflow.json"  # where the search is to be seen in MLflow
-MADE_FILES = (
-    *(*WRITTEN_FILES, "predictions", "views", "checkpoints", "logs"),
-    *("heads", "model", "previews", "figures", DASHBOARD_FILE),
-)
+# The folders of a search, and which files it leaves in each.
+MADE_FOLDERS = {
+    "predictions": r"\d{5,}\.npz",
+    "views": r"\d+/[0-9a-f]{32}/\d{5,}\.npy",
+    "checkpoints": r"[0-9a-f]{24}\.npz",
+    "logs": r"(worker-\d+|winner)\.log",
+    "heads": r"[0-9a-f]{24}\.npz",
+    "model": r"(model-\w+/)?(model\.keras|model\.weights\.h5)|(classes|whites)\.json|example\.npy",
+    "previews": r"(\d+|winner)\.png",
+    "figures": r"(classes|confusion|curves|floor|forest|rungs|strength|time)\.png",
+}
+MADE_FILES = (*WRITTEN_FILES, DASHBOARD_FILE, *MADE_FOLDERS)
 LOST_ANSWERS = "restore it, or run the search again in this directory: it trains that trial again"
 OWN_NAMES = (JOURNAL, PREVIOUS, LOCK_NAME, *MADE_FILES)
-
-
-def empty_run_dir(run_dir: Path) -> None:
-    """Sets an earlier search's journal aside and deletes all else that it made. Killed anywhere, it
-    can be done again.
-
-    Touches nothing that a search did not make. Raises StorageError where the disk refuses.
-    """
-    with storing("an empty run directory", run_dir, kept="what was not deleted yet"):
-        journal = run_dir / JOURNAL
-        if journal.exists() and b'"type":"opened"' in journal.read_bytes():
-            journal.replace(run_dir / PREVIOUS)
-        journal.unlink(missing_ok=True)
-        for name in MADE_FILES:
-            path = run_dir / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
 
 
 def earlier_looks(run_dir: Path) -> int:

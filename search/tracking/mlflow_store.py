@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import UserError
+from data.redacted_values import redacted_but, redacted_values
 from data.scratch import scratch_folder
-from data.secrets import redacted
 from search.experiment.tracking_uri import artifact_location, is_database, mlflow_uri, sqlite_file
 from search.tracking.mlflow_values import (
     SEARCH_TAG,
@@ -125,12 +125,14 @@ class Store:
         ]
         self._client.log_inputs(run_id, datasets=inputs)
 
-    def log_file(self, run_id: str, path: Path, folder: str | None = None) -> None:
-        """Credentials in a text file's addresses are replaced on the way; the file itself stays as
-        it is."""
+    def log_file(
+        self, run_id: str, path: Path, folder: str | None = None, names: Sequence[str] = ()
+    ) -> None:
+        """What may be secret in a text file is replaced on the way, but for these names; the file
+        itself stays as it is."""
         if path.suffix in TEXT_FILES:
             text = path.read_text(encoding="utf-8")
-            if (clean := redacted(text)) != text:
+            if (clean := _clean(text, path.suffix, names)) != text:
                 self.log_text(run_id, clean, f"{folder}/{path.name}" if folder else path.name)
                 return
         self._client.log_artifact(run_id, str(path), folder)
@@ -245,6 +247,15 @@ class Store:
         return str(version.version)
 
 
+def _clean(text: str, suffix: str, names: Sequence[str]) -> str:
+    """The text as it was where nothing of it may be secret."""
+    if suffix != ".json":
+        return redacted_but(text, names)
+    values = json.loads(text)
+    clean = redacted_values(values, names)
+    return text if clean == values else json.dumps(clean, indent=2, ensure_ascii=False) + "\n"
+
+
 def _ask_once() -> None:
     """MLflow asks a database that does not answer ten times, for minutes; `sender` asks again by
     itself."""
@@ -271,7 +282,7 @@ def _save_model(path: Path, run_id: str, model: Any, winner: Winner) -> None:
     from mlflow.models import Model, ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    details = json.loads(redacted(json.dumps(winner.metadata)))
+    details = redacted_values(winner.metadata, winner.class_names)
     images = Schema([TensorSpec(np.dtype(np.uint8), (-1, -1, -1, 3))])
     probabilities = Schema([TensorSpec(np.dtype(np.float32), (-1, len(winner.class_names)))])
     mlflow.keras.save_model(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.redacted_values import redacted_values
 from data.secrets import redacted
 from search.journal.events import Opened
 from search.report.view import SearchView
@@ -133,9 +134,12 @@ def key_of(name: str) -> str:
 def texts(values: Mapping[str, Any]) -> dict[str, str]:
     """As an experiment file writes them, without credentials, and no longer than MLflow takes."""
     texts = {
-        k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items()
+        key: redacted(value)
+        if isinstance(value, str)
+        else json.dumps(redacted_values(value), ensure_ascii=False)
+        for key, value in values.items()
     }
-    return {key_of(key): redacted(text)[:MAX_VALUE] for key, text in texts.items()}
+    return {key_of(key): text[:MAX_VALUE] for key, text in texts.items()}
 
 
 def milliseconds(seconds: float) -> int:

@@ -8,7 +8,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from data.secrets import redacted
+from data.redacted_values import redacted_but, redacted_values
 from search.experiment.config import by_place
 from search.journal.events import Opened
 from search.report.time_left import ExpectedWork
@@ -87,8 +87,8 @@ def dataset_rows(view: SearchView) -> tuple[DatasetRow, ...]:
                 # a name of its own: MLflow takes each dataset once a run
                 name=f"{opened.name} {split}",
                 digest=data.digest[:MAX_DIGEST],
-                source=redacted(
-                    json.dumps({"uri": config.get("path") or config.get("source", "")})
+                source=json.dumps(
+                    redacted_values({"uri": config.get("path") or config.get("source", "")})
                 ),
                 schema=json.dumps(schema),
                 profile=json.dumps(profile, ensure_ascii=False),
@@ -176,7 +176,7 @@ def send_experiment_page(store: Store, view: SearchView, place: Place) -> None:
     if there.get(key) != text:
         store.set_experiment_tag(key, text)
     begun, before = milliseconds(opened_of(view).started_at), there.get(NOTE_TAG, "")
-    said = redacted(describe_experiment(view, place))
+    said = redacted_but(describe_experiment(view, place), opened_of(view).dataset.class_names)
     note = f"{said}\n\n<!-- augsearch {begun} {_digest(said)} -->"
     if before != note and _may_replace(before, begun):
         store.set_experiment_tag(NOTE_TAG, note)

@@ -251,10 +251,11 @@ class Tracker:
         if not known.has_inputs:
             store.log_datasets(known.parent_id, dataset_rows(view))
             known.has_inputs = True
+        class_names = opened_of(view).dataset.class_names
         for path, folder in self._files():
             stamp = (path.stat().st_mtime_ns, path.stat().st_size)
             if known.files.get(path) != stamp:
-                store.log_file(known.parent_id, path, folder)
+                store.log_file(known.parent_id, path, folder, class_names)
                 if key := PICTURES.get(f"{folder}/{path.name}"):
                     store.log_picture(known.parent_id, path, key)
                 known.files[path] = stamp

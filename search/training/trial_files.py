@@ -9,11 +9,12 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from data.errors import UserError
 from data.files import StorageError, make_folder, replacing, write_atomically
+from data.numpy_files import DamagedArray, read_arrays
 from search.experiment.trial import Resources, TrialRecord, TrialSpec
 from search.training.head_shape import HeadWeights
 from search.training.progress import EpochReport
@@ -50,15 +51,15 @@ class Checkpoint:
         damaged or another version of this program wrote it.
         """
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+            with self._path.open("rb") as file:
+                found = read_arrays(file)
             if found.pop("version", np.array(1)) == VERSION:
                 return found
             _LOG.warning("%s is another version's; the trial starts anew", self._path)
             return None
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+        except (OSError, DamagedArray) as error:
             _LOG.warning("%s is damaged (%s); the trial starts anew", self._path, error)
             return None
 
@@ -93,8 +94,16 @@ def save_head(path: Path, weights: HeadWeights) -> None:
 
 
 def load_head(path: Path) -> HeadWeights:
-    with np.load(path, allow_pickle=False) as arrays:
-        return tuple(arrays[f"arr_{number}"] for number in range(len(arrays.files)))
+    """Raises UserError where it is damaged."""
+    try:
+        with path.open("rb") as file:
+            arrays = read_arrays(file)
+        return tuple(arrays[f"arr_{number}"] for number in range(len(arrays)))
+    except (DamagedArray, KeyError) as error:
+        raise UserError(
+            f"{path}, the weights of a final head, is damaged ({error}); restore it, or run the "
+            "search again in another --run-dir"
+        ) from error
 
 
 class CheckpointSweeper:

@@ -31,6 +31,7 @@ from search.verification.bundle_file import (
     PAGE,
     REQUIRED,
     SHEET,
+    BundleContents,
     Manifest,
     check_student,
     hash_of,
@@ -73,7 +74,7 @@ def make_bundle(run_dir: Path, student: str, out: Path, answers: Path | None = N
         student = check_student(student.strip())
     except ValueError as error:
         raise UserError(f"--student {error}") from error
-    before = need_bundle_target(out)
+    before = _bundle_at(out)
     run = open_run(run_dir)
     if run.state.finished_at is None:
         raise UserError(
@@ -81,7 +82,9 @@ def make_bundle(run_dir: Path, student: str, out: Path, answers: Path | None = N
         )
     written = {} if answers is None else {ANSWERS: read_answers(answers)}
     answered = parse_answers(written[ANSWERS]) if written else None
-    need_answers_kept(out, before, answered or {})
+    manifest = manifest_of(run, student)
+    if before is not None:
+        _need_same(out, before, manifest, answered or {})
     files = {JOURNAL: (run_dir / JOURNAL).read_bytes(), **written}
     for record in run.state.records:
         if record.predictions_file:
@@ -92,7 +95,6 @@ def make_bundle(run_dir: Path, student: str, out: Path, answers: Path | None = N
         {SHEET: read_regular(sheet, most_bytes(SHEET), within=run_dir)} if sheet.is_file() else {}
     )
     files |= projections(run.state, files.get(SHEET))
-    manifest = manifest_of(run, student)
     make_folder(out.parent, "the bundle's folder")
     write_bundle(out, manifest, files)
     return Bundled(
@@ -210,22 +212,30 @@ def sheet_differences(
         yield Difference(where=SHEET, what="it is not the one that the images and the journal give")
 
 
-def need_bundle_target(out: Path) -> dict[str, str]:
-    """The answers of the bundle that is to be replaced, by number of question; none where there is
-    none. Raises UserError where no bundle must be written there."""
+def _bundle_at(out: Path) -> BundleContents | None:
+    """The bundle that is to be replaced; None where there is none. Raises UserError where no bundle
+    must be written there."""
     need_target(out, BUNDLE)
-    if not out.exists() or out.stat().st_size == 0:
-        return {}
-    content = read_bundle(out).files.get(ANSWERS)
-    return {} if content is None else parse_answers(content)
+    return read_bundle(out) if out.exists() and out.stat().st_size else None
 
 
-def need_answers_kept(out: Path, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-    """Raises UserError where the bundle at `out` answers a question that the new one does not."""
-    lost = [number for number, answer in before.items() if answer and not after.get(number)]
-    if lost:
+def _need_same(
+    out: Path, before: BundleContents, manifest: Manifest, answers: Mapping[str, str]
+) -> None:
+    """Raises UserError where the bundle at `out` is of another student or search, or answers a
+    question that the new one does not."""
+    named, old = f"--out: {escaped(str(out))} is a bundle", before.manifest
+    if old and (old.student, old.search_id) != (manifest.student, manifest.search_id):
+        whose = (
+            f"of another search by {old.student}"
+            if old.student == manifest.student
+            else f"by {old.student}, and --student is {manifest.student}"
+        )
+        raise UserError(f"{named} {escaped(whose)}; choose another name, or remove it")
+    content = before.files.get(ANSWERS)
+    kept = {} if content is None else parse_answers(content)
+    if lost := [number for number, answer in kept.items() if answer and not answers.get(number)]:
         raise UserError(
-            f"--out: {escaped(str(out))} is a bundle that answers question {first_of(lost)}, and "
-            "the new one would not; name the file of the answers with --answers, or choose another "
-            "--out"
+            f"{named} that answers question {first_of(lost)}, and the new one would not; name the "
+            "file of the answers with --answers, or choose another --out"
         )

@@ -11,13 +11,14 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import write_atomically
 from data.messages import escaped, first_of
-from search.journal.run_dir import FileKind, first_bytes, need_target
+from search.journal.run_dir import FileKind, need_target
 from search.report.table_model import inert
 from search.verification.grading import Grade, Grades
 from search.verification.submission import Copy
 from search.verification.verification_text import grade_cells
 
 EFFECT_FIGURES = ("delta", "ci_low", "ci_high")  # 0.01 of accuracy is a point
+MOST_TABLE_BYTES = 1 << 27  # of a table that may be replaced
 MOST_CELL = 30_000  # signs; a spreadsheet's cell holds 32,767
 
 
@@ -49,8 +50,33 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
 
 
 def _is_table(path: Path) -> bool:
-    """As this program wrote it: a spreadsheet that saved it wrote other quotes, and maybe marks."""
-    return first_bytes(path).startswith(_lines([_headings(())]).rstrip("\n").encode())
+    """Byte for byte as this program writes one, with no column of another's, and no row or figure:
+    a spreadsheet or a person that saved it may have added marks."""
+    with path.open("rb") as opened:
+        content = opened.read(MOST_TABLE_BYTES)
+    try:
+        text = content.decode("utf-8-sig")
+        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    except (ValueError, csv.Error):  # not UTF-8, or empty
+        return False
+    fixed, figures = len(_headings(())), len(_headings(())) - 1 - len(EFFECT_FIGURES)
+    file = _headings(()).index("file")
+    questions = [name.removeprefix("answer ") for name in header[fixed:]]
+    return (
+        all(number.isdecimal() for number in questions)
+        and header == _headings(sorted(set(questions), key=int))
+        and all(len(row) == len(header) for row in rows)
+        and len({row[file] for row in rows}) == len(rows)
+        and all(_is_figure(cell) for row in rows for cell in row[figures : fixed - 1])
+        and _lines([header, *rows]).encode() == content
+    )
+
+
+def _is_figure(cell: str) -> bool:
+    try:
+        return not cell or f"{float(cell):.6g}" == cell
+    except ValueError:
+        return False
 
 
 def safe_cell(cell: str | float | None) -> str:

@@ -1,0 +1,90 @@
+"""Clearing a run directory of what a search made, and of nothing else: where none was begun, files
+that bear its names are somebody's own, and no search begins there."""
+
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from data.errors import UserError
+from data.files import is_leftover, storing, write_atomically
+from data.messages import escaped, first_of
+from search.journal.journal_file import is_begun
+from search.journal.lock import LOCK_NAME, is_lock
+from search.journal.run_dir import CONFIG, JOURNAL, MADE_FILES, MADE_FOLDERS, OWN_NAMES, PREVIOUS
+
+JOURNAL_BEGINS = 1 << 20  # bytes that are looked at
+
+
+def need_own_or_new(run_dir: Path) -> None:
+    """Raises UserError where no search was begun in the directory and one would replace what is
+    there. Writes nothing."""
+    taken = [name for name in OWN_NAMES if os.path.lexists(run_dir / name)]
+    if not taken or any(is_begun(_beginning(run_dir / name)) for name in (JOURNAL, PREVIOUS)):
+        return
+    if is_lock(run_dir / LOCK_NAME):
+        taken = [name for name in taken if name != LOCK_NAME]
+    if JOURNAL in taken and _beginning(run_dir / JOURNAL) == b"":  # stopped before its first event
+        taken = [name for name in taken if name not in (JOURNAL, "logs")]
+    if taken:
+        raise UserError(
+            f"{escaped(str(run_dir))} holds {first_of(taken)}, and no search was begun there: "
+            "files of such names would be lost; choose another --run-dir, or move them away"
+        )
+
+
+def _beginning(path: Path) -> bytes | None:
+    """None for what is no file or cannot be read."""
+    with suppress(OSError):
+        if path.is_file():  # a FIFO would wait
+            with path.open("rb") as file:
+                return file.read(JOURNAL_BEGINS)
+    return None
+
+
+def begin_anew(run_dir: Path) -> None:
+    """As `empty_run_dir`, but for the config, which may be the very file that the search was asked
+    with, edited: the new search replaces it once it has begun. Raises StorageError."""
+    path = run_dir / CONFIG
+    given = path.read_bytes() if path.is_file() and not path.is_symlink() else None
+    empty_run_dir(run_dir)
+    if given is not None and (run_dir / PREVIOUS).exists():
+        write_atomically(path, given, "the config")
+
+
+def empty_run_dir(run_dir: Path) -> None:
+    """Sets an earlier search's journal aside and deletes all else that it made. Killed anywhere, it
+    can be done again.
+
+    Touches nothing that a search did not make. Raises StorageError where the disk refuses.
+    """
+    with storing("an empty run directory", run_dir, kept="what was not deleted yet"):
+        journal = run_dir / JOURNAL
+        if journal.exists() and b'"type":"opened"' in journal.read_bytes():
+            journal.replace(run_dir / PREVIOUS)
+        for name in MADE_FILES:
+            if name not in MADE_FOLDERS:
+                (run_dir / name).unlink(missing_ok=True)
+        _delete_made(run_dir, MADE_FOLDERS)
+        journal.unlink(missing_ok=True)  # last: what a search made stays known as that
+
+
+def forget_work(run_dir: Path) -> None:
+    """Deletes the views and checkpoints of trials that are over, as far as the disk allows."""
+    with suppress(OSError):
+        _delete_made(run_dir, ("views", "checkpoints"))
+
+
+def _delete_made(run_dir: Path, folders: Iterable[str]) -> None:
+    """Deletes what a search leaves in these folders of its run directory, and those that are empty
+    then. Raises OSError where the disk refuses."""
+    for name in folders:
+        for place, _, files in os.walk(run_dir / name, topdown=False):
+            for file in files:
+                path = Path(place, file)
+                within = path.relative_to(run_dir / name).as_posix()
+                if re.fullmatch(MADE_FOLDERS[name], within) or is_leftover(path):
+                    path.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody's file is in it, or it is a link
+                Path(place).rmdir()
