@@ -6,6 +6,7 @@ it; what paints is found when a picture is painted.
 """
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from data.augmentation_record import LAST, Augmentation, Units, lacking
-from data.errors import UserError
+from data.errors import UserError, said_by
 from data.geometry import Floats, Images
 from data.own_code import (
     OWN_CODE,
@@ -123,7 +124,7 @@ def _painted_by(name: str, images: Images, strength: float, units: Floats) -> Im
         with one_at_a_time(name):
             found = function(kept, strength, drawn)
     except BaseException as error:
-        if "read-only" in str(error) or "readonly" in str(error):
+        if re.search("read-?only", said_by(error)):
             raise UserError(
                 f"{name}: {line_of_fault(name, error)}it changes its input; let it work on a copy, "
                 "images.copy()"

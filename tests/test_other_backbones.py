@@ -192,6 +192,19 @@ def test_it_may_be_fine_tuned_from_a_model_within_or_a_layer_of_that(
     check_networks(_finetuned(tmp_path / "net.keras", start), 8)
 
 
+def test_layers_that_augment_are_left_out(tmp_path: Path) -> None:
+    random = keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomRotation(0.4)])
+    picture = keras.Input((8, 8, 3))
+    whole = keras.Model(picture, keras.layers.Conv2D(4, 3, name="conv")(random(picture)))
+    whole.save(file := str(tmp_path / "net.keras"))
+    backbone = build_backbone("file", file, 8)
+    expected = np.asarray(whole(PICTURES.astype(np.float32), training=False)).mean(axis=(1, 2))
+    for training in (False, True):
+        found = np.asarray(backbone(PICTURES.astype(np.float32), training=training))
+        assert found == pytest.approx(expected, abs=1e-4)
+    assert build_extractor(backbone, check_images=PICTURES, engine="openvino").engine == "openvino"
+
+
 def test_one_model_at_two_places_and_layers_of_one_name(tmp_path: Path) -> None:
     base, picture = _inner("flat"), keras.Input((8, 8, 3))
     maps = [base(picture), base(picture * 0.5)]

@@ -2,7 +2,8 @@
 cut at and trained.
 
 Transfer learning as it is taught puts a whole network of keras.applications, as one layer, into a
-Sequential. Where such a network begins, the unfolded one has an Identity of its name.
+Sequential. Where such a network begins, the unfolded one has an Identity of its name; and in the
+place of layers that augment: no augmentation is to be none, and OpenVINO knows no such layers.
 """
 
 from __future__ import annotations
@@ -103,10 +104,19 @@ def _is_graph(operation: Any) -> bool:
     return is_model and bool(getattr(operation, "inputs", None) and hasattr(operation, "outputs"))
 
 
+def _only_augments(operation: Any) -> bool:
+    """Whether it changes pictures in training alone, where the search's own augmentation does."""
+    import keras
+
+    kind = type(operation)
+    is_ours = getattr(keras.layers, kind.__name__, None) is kind
+    return is_ours and kind.__name__.startswith("Random") and kind is not keras.layers.RandomCrop
+
+
 def _copied(operation: Any, name: str) -> Any:
     import keras
 
-    if _is_graph(operation):
+    if _is_graph(operation) or _only_augments(operation):
         return keras.layers.Identity(name=name)
     copy = operation.__class__.from_config(operation.get_config())
     copy.name = name
