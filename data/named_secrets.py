@@ -24,18 +24,19 @@ _NAMED = f"(?:{'|'.join(f'(?<={name})' for name in _NAMES)})"
 _NAME_ENDS = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
 # The last word of a name, of a setting or a variable of the environment.
 _LAST_WORD = re.compile(
-    "(?:apikey|auth|authorization|bearer|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt|sk)s?"
+    "(?:apikey|auth|authorization|bearer|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt"
+    "|sk)s?"
 )
 # Behind it: whose or which it is. SECRET_KEY_BASE, AWS_ACCESS_KEY_ID, HF_TOKEN_READ.
 _ROLE = re.compile(
-    "admin|backup|base|current|dev|env|id|live|main|master|new|old|primary|prod|production|raw|read|"
-    "readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
+    "admin|backup|base|current|dev|env|id|live|main|master|new|old|primary|prod|production|raw"
+    "|read|readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
 )
 _LIMIT = re.compile("max|min|num|number|count|limit|total|per|pad|eos|bos|unk|sep|cls|mask")
 # Keys of other kinds: of a table, of a mapping, to be told to all.
 _OTHER_KEY = re.compile(
-    "cache|dict|foreign|group|hot|image|index|label|map|natural|object|partition|primary|pub|public|"
-    "row|share|sort|unique"
+    "cache|dict|foreign|group|hot|image|index|label|map|natural|object|partition|primary|pub|public"
+    "|row|share|sort|unique"
 )
 _PASSED = re.compile("all|band|first|high|last|low|one|second|single|two")
 _OWN_RULES = re.compile(r"(?:auth|authorization|cookie|pass)\Z", re.IGNORECASE)
@@ -64,8 +65,8 @@ _PASS = r"(?<![^\W_])(?:admin|db|ftp|mail|my|pg|root|smtp|sql|ssh|user)_?pass"
 # How tokens of well-known services begin (GitHub, GitLab, Databricks, Hugging Face, OpenAI, Slack,
 # AWS), and JSON Web Tokens.
 TOKENS = (
-    r"(?:(?:gh[oprsu]_|gl(?:pat|ptt|rt|dt|soat)-|dapi|hf_|sk-|npm_|gsk_|r8_|AIza|A[KS]IA|dop_v1_|shp\w\w_"
-    r"|[rs]k_(?:live|test)_|whsec_|lin_api_)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
+    r"(?:(?:gh[oprsu]_|gl(?:pat|ptt|rt|dt|soat)-|dapi|hf_|sk-|npm_|gsk_|r8_|AIza|A[KS]IA|dop_v1_"
+    r"|shp\w\w_|[rs]k_(?:live|test)_|whsec_|lin_api_)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}"
     r"|(?:SG\.|pypi-|ya29\.|hvs\.|nvapi-|GOCSPX-|xapp-)(?=[\w.-]*\d)[\w.-]{16,}"
     r"|github_pat_\w{16,}|sk-(?:ant|proj)-[\w-]{16,}|xox[abprs]-\d[\w-]{12,}"
     r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"

@@ -14,7 +14,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 SUBFILE, REDUCED = 254, 1  # a smaller version of another page
 COMPRESSION, ZLIB, UNCHECKED = 259, (8, 32946), (5, 32773)  # LZW, PackBits
-PLACES = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
+_PLACES = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 BIG = (b"II+\0", b"MM\0+")  # whose header is of 16 bytes, and not of 8
 MOST_PAGES = 32  # that are looked at
 
@@ -32,7 +32,7 @@ def of_main_page(data: bytes) -> bytes:
 def missing_pixels(data: bytes, tags: Mapping[int, Any]) -> str | None:
     """Why the page of these tags cannot be read whole, in words; None where nothing of that is
     seen."""
-    for offsets, lengths in PLACES:
+    for offsets, lengths in _PLACES:
         for start, length in zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False):
             if start + length > len(data):
                 return "damaged: the file is cut short"

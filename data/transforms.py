@@ -27,7 +27,7 @@ from data.messages import did_you_mean, words_of
 from data.quiet_import import import_quietly
 
 STRENGTH = "strength"
-MIXING = {"mixup": "training.mixup", "cutmix": "training.cutmix"}
+_MIXES_BATCHES = {"mixup": "training.mixup", "cutmix": "training.cutmix"}
 NUM_TRANSFORM_SEEDS = 2**31
 MOST_EACH = 4096  # of any number in arguments: they may come from anywhere
 TRANSFORM = re.compile(
@@ -289,7 +289,7 @@ def transform_of(name: str) -> Transform:
 
 def _refuse_unusable(name: str, written: _Written) -> None:
     """Raise UserError for what mixes several pictures, and for a seed."""
-    if setting := MIXING.get(written.name.lower()):
+    if setting := _MIXES_BATCHES.get(written.name.lower()):
         raise UserError(
             f"augmentation.{name}: it mixes two pictures and their classes, and changes nothing in "
             f"one alone; write {setting}: 0.2, which may be searched"

@@ -14,7 +14,7 @@ from states import SPACE, make_state
 
 from data.errors import UserError
 from search import AugmentationTuner, ExperimentConfig, load_config, run_search
-from search.driver.python_words import PLACES, PYTHON_WORDS
+from search.driver.python_words import PYTHON_WORDS, TUNER_PLACES
 from search.driver.session import SessionOptions
 
 EXPERIMENT: dict[str, Any] = {
@@ -90,7 +90,7 @@ def test_every_argument_of_kerastuner_s_tuners_has_a_place() -> None:
     told = {"self", "hypermodel", "kwargs"} | {"tune_new_entries", "allow_new_entries"}
     told |= {"max_model_size", "max_consecutive_failed_trials"}
     odd = {"factor", "distribution_strategy", "logger", "tuner_id"}
-    assert names - told - odd <= set(PLACES)
+    assert names - told - odd <= set(TUNER_PLACES)
 
 
 def test_a_model_in_the_place_of_the_experiment_is_told_where_it_goes() -> None:

@@ -9,8 +9,8 @@ from typing import ParamSpec, TypeVar
 
 from data.errors import UserError
 
-Given = TypeVar("Given")
-Arguments = ParamSpec("Arguments")
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
 
 PYTHON_WORDS = {
     "--run-dir": "run_dir",
@@ -22,7 +22,7 @@ PYTHON_WORDS = {
 }
 _OPTIONS = re.compile(rf"({'|'.join(PYTHON_WORDS)})(?![\w-])")
 # Of KerasTuner's tuners -> where an experiment has it.
-PLACES = {
+TUNER_PLACES = {
     "objective": "evaluation.objective",
     "max_trials": "search.trials",
     "max_epochs": "training.max_epochs",
@@ -52,11 +52,11 @@ def in_python_words() -> Iterator[None]:
         raise
 
 
-def told_in_python(call: Callable[Arguments, Given]) -> Callable[Arguments, Given]:
+def told_in_python(call: Callable[_Arguments, _Answer]) -> Callable[_Arguments, _Answer]:
     """The same function, with its errors `in_python_words`."""
 
     @wraps(call)
-    def told(*arguments: Arguments.args, **named: Arguments.kwargs) -> Given:
+    def told(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Answer:
         with in_python_words():
             return call(*arguments, **named)
 
@@ -65,8 +65,8 @@ def told_in_python(call: Callable[Arguments, Given]) -> Callable[Arguments, Give
 
 def refuse_tuner_arguments(names: Iterable[str]) -> None:
     """Raise TypeError for arguments that KerasTuner's tuners take and this one does not."""
-    told = [f"{name}= is {PLACES[name]}" for name in names if name in PLACES]
-    unknown = [f"{name}= is not known" for name in names if name not in PLACES]
+    told = [f"{name}= is {TUNER_PLACES[name]}" for name in names if name in TUNER_PLACES]
+    unknown = [f"{name}= is not known" for name in names if name not in TUNER_PLACES]
     if told or unknown:
         raise TypeError(
             f"AugmentationTuner received {', '.join(f'{name}=' for name in names)}; allowed: the "
