@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from data.errors import UserError
+from data.files import StorageError
 from search.driver.session import SessionOptions, run_search
 from search.driver.winner import CLASSES_FILE, EXAMPLE_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE
 from search.execution.engine import LOG_FOLDER
 from search.experiment.answers import predictions_name
-from search.journal.clearing import begin_anew, empty_run_dir, forget_work
+from search.journal.clearing import empty_run_dir, forget_work
 from search.journal.journal_file import encode, read
 from search.journal.run_dir import (
+    CONFIG,
     JOURNAL,
     MADE_FILES,
     MADE_FOLDERS,
@@ -37,7 +39,7 @@ def copied(finished_run: Path, tmp_path: Path) -> Path:
 def test_a_fresh_start_deletes_what_a_search_made_and_nothing_else(copied: Path) -> None:
     (copied / "notes.txt").write_text("mine")
     empty_run_dir(copied)
-    assert {path.name for path in copied.iterdir()} == {"notes.txt", PREVIOUS, ".lock"}
+    assert {path.name for path in copied.iterdir()} == {"notes.txt", CONFIG, PREVIOUS, ".lock"}
     assert earlier_looks(copied) == 1
     forget_previous(copied)
     assert earlier_looks(copied) == 0
@@ -53,7 +55,7 @@ def test_a_fresh_start_killed_anywhere_can_be_done_again(copied: Path, done: int
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     (copied / JOURNAL).touch()
     empty_run_dir(copied)
-    assert {path.name for path in copied.iterdir()} == {PREVIOUS, ".lock"}
+    assert {path.name for path in copied.iterdir()} - {CONFIG} == {PREVIOUS, ".lock"}
     assert earlier_looks(copied) == 1
 
 
@@ -128,19 +130,39 @@ def test_a_fresh_start_leaves_what_somebody_put_into_a_searchs_folders(copied: P
     empty_run_dir(copied)
     assert {path for path in copied.rglob("*") if path.is_file()} == {
         *mine,
+        copied / CONFIG,
         copied / PREVIOUS,
         copied / ".lock",
     }
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
 def test_an_experiment_file_in_the_run_directory_outlives_a_fresh_start_that_fails(
-    copied: Path,
+    is_damaged: bool, copied: Path
 ) -> None:
-    edited = (copied / "config.yaml").read_text() + "# mine\n"
-    (copied / "config.yaml").write_text(edited)
-    begin_anew(copied)
-    assert {path.name for path in copied.iterdir()} == {"config.yaml", PREVIOUS, ".lock"}
-    assert (copied / "config.yaml").read_text() == edited
+    edited = (copied / CONFIG).read_text() + "# mine\n"
+    (copied / CONFIG).write_text(edited)
+    if is_damaged:
+        content = (copied / JOURNAL).read_bytes()
+        (copied / JOURNAL).write_bytes(content.replace(b'"type":"opened"', b'"type":"0pened"'))
+    empty_run_dir(copied)
+    assert (copied / CONFIG).read_text() == edited
+
+
+def test_nothing_is_deleted_where_a_folder_stands_in_a_files_place(copied: Path) -> None:
+    (copied / "trials.csv").unlink()
+    (copied / "trials.csv").mkdir()
+    before = _mine(copied)
+    with pytest.raises(StorageError, match=r"trials\.csv\): a folder stands in its place"):
+        empty_run_dir(copied)
+    assert _mine(copied) == before
+
+
+def test_a_given_config_that_is_a_link_stays_until_the_new_search_begins(copied: Path) -> None:
+    (copied / CONFIG).rename(copied / "mine.yaml")
+    (copied / CONFIG).symlink_to("mine.yaml")
+    empty_run_dir(copied)
+    assert (copied / CONFIG).is_file()
 
 
 def test_what_a_search_writes_is_known_by_its_name() -> None:

@@ -1,6 +1,7 @@
 """Clearing a run directory of what a search made, and of nothing else: where none was begun, files
 that bear its names are somebody's own, and no search begins there."""
 
+import errno
 import os
 import re
 from collections.abc import Iterable
@@ -8,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import is_leftover, storing, write_atomically
+from data.files import is_leftover, storage_error
 from data.messages import escaped, first_of
 from search.journal.journal_file import is_begun
 from search.journal.lock import LOCK_NAME, is_lock
@@ -43,31 +44,30 @@ def _beginning(path: Path) -> bytes | None:
     return None
 
 
-def begin_anew(run_dir: Path) -> None:
-    """As `empty_run_dir`, but for the config, which may be the very file that the search was asked
-    with, edited: the new search replaces it once it has begun. Raises StorageError."""
-    path = run_dir / CONFIG
-    given = path.read_bytes() if path.is_file() and not path.is_symlink() else None
-    empty_run_dir(run_dir)
-    if given is not None and (run_dir / PREVIOUS).exists():
-        write_atomically(path, given, "the config")
-
-
 def empty_run_dir(run_dir: Path) -> None:
-    """Sets an earlier search's journal aside and deletes all else that it made. Killed anywhere, it
-    can be done again.
+    """Sets an earlier search's journal aside and deletes all else that it made, but for the config,
+    which may be the very file that the search was asked with: the new search replaces it once it
+    has begun. Killed anywhere, it can be done again.
 
-    Touches nothing that a search did not make. Raises StorageError where the disk refuses.
+    Touches nothing that a search did not make. Raises StorageError where the disk refuses, with
+    nothing deleted where a folder stands in a file's place.
     """
-    with storing("an empty run directory", run_dir, kept="what was not deleted yet"):
-        journal = run_dir / JOURNAL
+    files = [run_dir / name for name in MADE_FILES if name not in MADE_FOLDERS]
+    journal = run_dir / JOURNAL
+    try:
+        for path in (run_dir / PREVIOUS, *files):
+            if path.is_dir() and not path.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if journal.exists() and b'"type":"opened"' in journal.read_bytes():
             journal.replace(run_dir / PREVIOUS)
-        for name in MADE_FILES:
-            if name not in MADE_FOLDERS:
-                (run_dir / name).unlink(missing_ok=True)
+        for path in files:
+            if path.name != CONFIG:
+                path.unlink(missing_ok=True)
         _delete_made(run_dir, MADE_FOLDERS)
         journal.unlink(missing_ok=True)  # last: what a search made stays known as that
+    except OSError as error:
+        place, kept = Path(error.filename or run_dir), "what was not deleted yet"
+        raise storage_error(error, "an empty run directory", place, kept) from error
 
 
 def forget_work(run_dir: Path) -> None:
