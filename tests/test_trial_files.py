@@ -75,6 +75,23 @@ def test_a_damaged_head_is_named(tmp_path: Path) -> None:
         load_head(path)
 
 
+def test_a_head_damaged_in_any_byte_of_its_directory_is_named_or_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, np.zeros(3))
+    whole = path.read_bytes()
+    named = 0
+    for place in range(whole.index(b"PK\x01\x02"), len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x80
+        path.write_bytes(damaged)
+        try:
+            load_head(path)
+        except UserError as error:
+            assert "a.npz, the weights of a final head, is damaged" in str(error)
+            named += 1
+    assert named > 20
+
+
 def test_a_checkpoint_with_a_damaged_header_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     Checkpoint(path).save({"curves": np.zeros(3)})
