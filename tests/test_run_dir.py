@@ -74,6 +74,31 @@ def test_the_looks_of_a_damaged_journal_include_those_before_it(tmp_path: Path) 
     assert earlier_looks(tmp_path) == 3
 
 
+@pytest.mark.parametrize("damage", [b'"type":"opened"', b'{"crc":"', b'"opened":{'])
+def test_no_look_is_forgotten_where_the_first_event_is_damaged(damage: bytes, copied: Path) -> None:
+    content = (copied / JOURNAL).read_bytes()
+    (copied / JOURNAL).write_bytes(content.replace(damage, damage.replace(b'"', b"?"), 1))
+    empty_run_dir(copied)
+    assert earlier_looks(copied) == 1
+
+
+def test_the_looks_that_were_set_aside_outlive_a_first_event_that_was_torn(copied: Path) -> None:
+    content = (copied / JOURNAL).read_bytes()
+    empty_run_dir(copied)
+    (copied / JOURNAL).write_bytes(content[:100])
+    empty_run_dir(copied)
+    assert earlier_looks(copied) == 1
+
+
+def test_the_looks_of_another_versions_search_are_counted(tmp_path: Path) -> None:
+    opened = {"earlier_looks": 3, "format": 1}
+    events = [{"type": "opened", "opened": opened}, {"type": "test"}]
+    lines = [encode({"seq": seq, "time": 0.0, **event}) for seq, event in enumerate(events)]
+    (tmp_path / JOURNAL).write_bytes(b"".join(lines))
+    empty_run_dir(tmp_path)
+    assert earlier_looks(tmp_path) == 4
+
+
 def _mine(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()

@@ -13,7 +13,16 @@ from data.files import is_leftover, storage_error
 from data.messages import escaped, first_of
 from search.journal.journal_file import is_begun
 from search.journal.lock import LOCK_NAME, is_lock
-from search.journal.run_dir import CONFIG, JOURNAL, MADE_FILES, MADE_FOLDERS, OWN_NAMES, PREVIOUS
+from search.journal.run_dir import (
+    CONFIG,
+    JOURNAL,
+    MADE_FILES,
+    MADE_FOLDERS,
+    OWN_NAMES,
+    PREVIOUS,
+    earlier_looks,
+    looks_in,
+)
 
 JOURNAL_BEGINS = 1 << 20  # bytes that are looked at
 
@@ -58,7 +67,8 @@ def empty_run_dir(run_dir: Path) -> None:
         for path in (run_dir / PREVIOUS, *files):
             if path.is_dir() and not path.is_symlink():
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if journal.exists() and b'"type":"opened"' in journal.read_bytes():
+        # Where its first event is torn, what was set aside before it knows of more looks.
+        if is_begun(_beginning(journal)) and looks_in(journal) >= earlier_looks(run_dir):
             journal.replace(run_dir / PREVIOUS)
         for path in files:
             if path.name != CONFIG:
