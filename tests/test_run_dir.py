@@ -13,7 +13,7 @@ from search.driver.session import SessionOptions, run_search
 from search.driver.winner import CLASSES_FILE, EXAMPLE_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE
 from search.execution.engine import LOG_FOLDER
 from search.experiment.answers import predictions_name
-from search.journal.clearing import empty_run_dir, forget_work
+from search.journal.clearing import empty_run_dir, forget_work, sweep_made
 from search.journal.journal_file import encode, read
 from search.journal.run_dir import (
     CONFIG,
@@ -159,6 +159,16 @@ def test_a_fresh_start_leaves_what_somebody_put_into_a_searchs_folders(copied: P
         copied / PREVIOUS,
         copied / ".lock",
     }
+
+
+def test_only_what_a_search_makes_is_swept_of_what_was_left_unfinished(tmp_path: Path) -> None:
+    for folder in ("", "logs", "views/1", "other", "other/logs", "linked"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / f".tmp-1-{12 * '0'}").touch()
+    (tmp_path / "heads").symlink_to("linked")
+    assert sweep_made(tmp_path) == 3
+    left = {path.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob(".tmp-*")}
+    assert left == {"other", "other/logs", "linked"}
 
 
 @pytest.mark.parametrize("is_damaged", [False, True])

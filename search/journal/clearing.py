@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.errors import UserError
-from data.files import is_leftover, storage_error
+from data.files import is_leftover, storage_error, sweep_leftovers
 from data.messages import escaped, first_of
 from search.journal.journal_file import is_begun
 from search.journal.lock import LOCK_NAME, is_lock
@@ -51,6 +51,15 @@ def _beginning(path: Path) -> bytes | None:
             with path.open("rb") as file:
                 return file.read(JOURNAL_BEGINS)
     return None
+
+
+def sweep_made(run_dir: Path) -> int:
+    """Removes what a killed search left unfinished in its run directory, beside its files and in
+    its folders, and returns how many. Other folders may be where other searches are writing.
+    """
+    folders = [run_dir / name for name in MADE_FOLDERS if not (run_dir / name).is_symlink()]
+    swept = sweep_leftovers(run_dir, 0, is_deep=False)
+    return swept + sum(sweep_leftovers(folder, 0) for folder in folders)
 
 
 def empty_run_dir(run_dir: Path) -> None:
