@@ -3,6 +3,7 @@ killed half-way."""
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,18 @@ def test_what_a_search_writes_is_known_by_its_name() -> None:
     for path in written:
         folder, _, name = path.partition("/")
         assert re.fullmatch(MADE_FOLDERS[folder], name), path
+@pytest.mark.parametrize("clear", [empty_run_dir, forget_work])
+def test_nothing_is_deleted_through_a_linked_folder(
+    clear: Callable[[Path], None], copied: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared" / ("a" * 24 + ".npz")
+    shared.parent.mkdir()
+    shared.touch()
+    if (copied / "checkpoints").exists():
+        shutil.rmtree(copied / "checkpoints")
+    (copied / "checkpoints").symlink_to(shared.parent)
+    clear(copied)
+    assert shared.exists()
+    assert (copied / "checkpoints").is_symlink()
+
+

@@ -57,9 +57,9 @@ def sweep_made(run_dir: Path) -> int:
     """Removes what a killed search left unfinished in its run directory, beside its files and in
     its folders, and returns how many. Other folders may be where other searches are writing.
     """
-    folders = [run_dir / name for name in MADE_FOLDERS if not (run_dir / name).is_symlink()]
     swept = sweep_leftovers(run_dir, 0, is_deep=False)
-    return swept + sum(sweep_leftovers(folder, 0) for folder in folders)
+    own = _unlinked(run_dir, MADE_FOLDERS)
+    return swept + sum(sweep_leftovers(run_dir / name, 0) for name in own)
 
 
 def empty_run_dir(run_dir: Path) -> None:
@@ -98,7 +98,7 @@ def forget_work(run_dir: Path) -> None:
 def _delete_made(run_dir: Path, folders: Iterable[str]) -> None:
     """Deletes what a search leaves in these folders of its run directory, and those that are empty
     then. Raises OSError where the disk refuses."""
-    for name in folders:
+    for name in _unlinked(run_dir, folders):
         for place, _, files in os.walk(run_dir / name, topdown=False):
             for file in files:
                 path = Path(place, file)
@@ -107,3 +107,8 @@ def _delete_made(run_dir: Path, folders: Iterable[str]) -> None:
                     path.unlink(missing_ok=True)
             with suppress(OSError):  # somebody's file is in it, or it is a link
                 Path(place).rmdir()
+
+
+def _unlinked(run_dir: Path, folders: Iterable[str]) -> list[str]:
+    """The folders that lie in the run directory itself: what a link leads to may be others' too."""
+    return [name for name in folders if not (run_dir / name).is_symlink()]

@@ -137,6 +137,8 @@ class ViewSweeper:
             return
         if not record.spec.settings.augmentation:
             return  # it has no views, and those of trials that run beside it are not its to delete
+        if self._views_dir.is_symlink():
+            return  # what a link leads to may be others' too
         wanted = str(record.spec.protocol.view_seed)
         for folder in self._views_dir.iterdir() if self._views_dir.is_dir() else ():
             if folder.name.isdigit() and folder.name != wanted:
