@@ -10,12 +10,14 @@ import pytest
 
 from data.errors import UserError
 from data.files import StorageError
+from search.driver.opening import check_resumable
 from search.driver.session import SessionOptions, run_search
 from search.driver.winner import CLASSES_FILE, EXAMPLE_FILE, MODEL_FILE, WEIGHTS_FILE, WHITES_FILE
 from search.execution.engine import LOG_FOLDER
 from search.experiment.answers import predictions_name
-from search.journal.clearing import empty_run_dir, forget_work, sweep_made
-from search.journal.journal_file import encode, read
+from search.journal.clearing import empty_run_dir, forget_work, need_own_or_new, sweep_made
+from search.journal.journal_file import JournalError, encode, read
+from search.journal.lock import LOCK_NAME, RunLock
 from search.journal.run_dir import (
     CONFIG,
     JOURNAL,
@@ -135,6 +137,46 @@ def test_an_empty_journal_makes_no_files_a_searchs(fresh: bool, tmp_path: Path) 
     _refused(tmp_path, fresh, "report.html")
 
 
+@pytest.mark.parametrize("journal", [b"", bytes(500), b"{", b'{"crc":', b'{"cr' + bytes(96)])
+@pytest.mark.parametrize("lock", [b"", bytes(90), b'{"ho', b'{"host":"a","bo'])
+def test_a_search_that_a_power_cut_stopped_before_its_first_event_can_be_begun(
+    journal: bytes, lock: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / JOURNAL).write_bytes(journal)
+    (tmp_path / LOCK_NAME).write_bytes(lock)
+    (tmp_path / "logs").mkdir()
+    need_own_or_new(tmp_path)
+    check_resumable(tmp_path)
+    with RunLock(tmp_path):
+        empty_run_dir(tmp_path)
+        assert not (tmp_path / JOURNAL).exists()
+
+
+@pytest.mark.parametrize("content", [b"mine", b'{"host":"a"}', b'{"crc":"', b"\0mine"])
+def test_somebodys_file_is_no_half_written_lock(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / LOCK_NAME).write_bytes(content)
+    _refused(tmp_path, True, LOCK_NAME)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_a_journal_that_an_editor_saved_otherwise_is_damaged_and_can_be_set_aside(
+    encoding: str, copied: Path
+) -> None:
+    text = (copied / JOURNAL).read_text()
+    (copied / JOURNAL).write_text(text, encoding)
+    need_own_or_new(copied)
+    with pytest.raises(JournalError, match=r"line 1 of .* is damaged.*--fresh"):
+        check_resumable(copied)
+    empty_run_dir(copied)
+    assert earlier_looks(copied) == 1
+
+
+@pytest.mark.parametrize("content", [b"{}", b"\0mine", bytes(1 << 20) + b"mine"])
+def test_somebodys_file_is_no_journal_that_was_not_begun(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / JOURNAL).write_bytes(content)
+    _refused(tmp_path, True, JOURNAL)
+
+
 def test_a_link_that_leads_nowhere_is_somebodys_too(tmp_path: Path) -> None:
     (tmp_path / "model").symlink_to(tmp_path / "gone")
     _refused(tmp_path, False, "model")
@@ -201,17 +243,6 @@ def test_a_given_config_that_is_a_link_stays_until_the_new_search_begins(copied:
     assert (copied / CONFIG).is_file()
 
 
-def test_what_a_search_writes_is_known_by_its_name() -> None:
-    key = "0123456789abcdef01234567"
-    written = (
-        *(MODEL_FILE, WEIGHTS_FILE, CLASSES_FILE, WHITES_FILE, EXAMPLE_FILE, predictions_name(7)),
-        *(f"figures/{name}.png" for name in FIGURES),
-        *(WINNER_SHEET.as_posix(), "previews/12.png", f"heads/{key}.npz", f"checkpoints/{key}.npz"),
-        *(f"{LOG_FOLDER}/worker-12.log", f"{LOG_FOLDER}/winner.log"),
-    )
-    for path in written:
-        folder, _, name = path.partition("/")
-        assert re.fullmatch(MADE_FOLDERS[folder], name), path
 @pytest.mark.parametrize("clear", [empty_run_dir, forget_work])
 def test_nothing_is_deleted_through_a_linked_folder(
     clear: Callable[[Path], None], copied: Path, tmp_path: Path
@@ -227,3 +258,14 @@ def test_nothing_is_deleted_through_a_linked_folder(
     assert (copied / "checkpoints").is_symlink()
 
 
+def test_what_a_search_writes_is_known_by_its_name() -> None:
+    key = "0123456789abcdef01234567"
+    written = (
+        *(MODEL_FILE, WEIGHTS_FILE, CLASSES_FILE, WHITES_FILE, EXAMPLE_FILE, predictions_name(7)),
+        *(f"figures/{name}.png" for name in FIGURES),
+        *(WINNER_SHEET.as_posix(), "previews/12.png", f"heads/{key}.npz", f"checkpoints/{key}.npz"),
+        *(f"{LOG_FOLDER}/worker-12.log", f"{LOG_FOLDER}/winner.log"),
+    )
+    for path in written:
+        folder, _, name = path.partition("/")
+        assert re.fullmatch(MADE_FOLDERS[folder], name), path

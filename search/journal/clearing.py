@@ -11,7 +11,7 @@ from pathlib import Path
 from data.errors import UserError
 from data.files import is_leftover, storage_error, sweep_leftovers
 from data.messages import escaped, first_of
-from search.journal.journal_file import is_begun
+from search.journal.journal_file import is_begun, is_unbegun
 from search.journal.lock import LOCK_NAME, is_lock
 from search.journal.run_dir import (
     CONFIG,
@@ -35,7 +35,8 @@ def need_own_or_new(run_dir: Path) -> None:
         return
     if is_lock(run_dir / LOCK_NAME):
         taken = [name for name in taken if name != LOCK_NAME]
-    if JOURNAL in taken and _beginning(run_dir / JOURNAL) == b"":  # stopped before its first event
+    begins = _beginning(run_dir / JOURNAL)
+    if begins is not None and len(begins) < JOURNAL_BEGINS and is_unbegun(begins):
         taken = [name for name in taken if name not in (JOURNAL, "logs")]
     if taken:
         raise UserError(

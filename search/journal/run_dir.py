@@ -62,7 +62,7 @@ def looks_in(journal: Path) -> int:
         return replay(read(journal)[0]).looks
     except (JournalError, OtherVersion):
         # a fresh start is the way out of both, so count what can be read
-        content = journal.read_bytes()
+        content = journal.read_bytes().replace(b"\0", b"")  # as `is_begun`: of UTF-16 too
         counted = re.search(rb'"earlier_looks":(\d{1,9})', content)
         return (int(counted[1]) if counted else 0) + (b'"type":"test"' in content)
 
