@@ -95,9 +95,8 @@ def test_the_looks_that_were_set_aside_outlive_a_first_event_that_was_torn(copie
 
 def test_the_looks_of_another_versions_search_are_counted(tmp_path: Path) -> None:
     opened = {"earlier_looks": 3, "format": 1}
-    events = [{"type": "opened", "opened": opened}, {"type": "test"}]
-    lines = [encode({"seq": seq, "time": 0.0, **event}) for seq, event in enumerate(events)]
-    (tmp_path / JOURNAL).write_bytes(b"".join(lines))
+    first = encode({"seq": 0, "time": 0.0, "type": "opened", "opened": opened})
+    (tmp_path / JOURNAL).write_bytes(first + encode({"seq": 1, "time": 0.0, "type": "test"}))
     empty_run_dir(tmp_path)
     assert earlier_looks(tmp_path) == 4
 
