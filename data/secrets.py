@@ -302,6 +302,8 @@ def _hidden(options: str) -> str:
 
 
 def _read_by_sqlalchemy(uri: str) -> set[str]:
+    if not uri:
+        return set()
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 

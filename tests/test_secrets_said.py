@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from data.dataset_notes import Converted, DataNotes, LeftOut
+from data.messages import text_of
 from data.secrets import redacted_here
 from search.execution.engine import resolve
-from search.execution.failures import Failure, classify
+from search.execution.failures import MAX_TRACEBACK_CHARACTERS, Failure, classify, in_a_line
 from search.experiment.trial import Outcome
 
 SAID = "cannot log in with env-hunter2 at postgresql://u:hunter2@h/db, http://h/x?api_key=hunter2"
@@ -36,6 +37,24 @@ def test_a_failed_trials_reason_and_traceback_hold_no_secret() -> None:
         "ValueError: cannot log in with *** at postgresql://***@h/db, http://h/x?api_key=***"
     )
     assert "hunter2" not in str(failed.traceback)
+
+
+@pytest.mark.parametrize("secret", ["env-hunter2", "postgresql://me:env-hunter2@h"])
+def test_a_secret_that_a_cut_would_halve_is_hidden(secret: str) -> None:
+    for most in range(280, 520, 3):
+        error = RuntimeError(f"{'x ' * (most // 2)}{secret}")
+        assert "env-h" not in text_of(error) + in_a_line(error)
+
+
+def test_a_secret_that_the_cut_of_a_traceback_would_halve_is_hidden() -> None:
+    for length in range(5):
+        error = ValueError(f"env-hunter2{'x' * (MAX_TRACEBACK_CHARACTERS - length)}")
+        assert "unter2" not in str(classify(error).traceback)
+
+
+def test_a_secret_of_two_lines_is_hidden_in_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_DB_PASSWORD", "one-hunter2\ntwo-hunter2")
+    assert "hunter2" not in classify(ValueError("no one-hunter2\ntwo-hunter2")).reason
 
 
 NAMES = (
