@@ -42,6 +42,12 @@ _PASSED = re.compile("all|band|first|high|last|low|one|second|single|two")
 _OWN_RULES = re.compile(r"(?:auth|authorization|cookie|pass)\Z", re.IGNORECASE)
 _CONNECTION = re.compile(r"(?:connection|conn|connect)_?(?:string|str)\Z")
 _FOLDERS = ("PWD", "OLDPWD")  # a shell's, where it is and was
+# An augmentation of own code, `mine.py:token: 0.5`: whose name may be any but that of a password.
+_OWN_NAME = re.compile(
+    r"(?<=\.py:)(?!\w*(?:pass(?:word|wd|phrase|code)|pwd|secret|key))[A-Za-z_]\w*+"
+    r"(?=[\"']?:|[\"']|\s+[^\s=:]|,|\Z)"
+)
+_KEPT = re.compile("\ue002(\\d+)\ue003")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _GIVEN = r"\s{0,9}(?:=>?|:=|%3D)\s*"
 # For what may be secret.
@@ -141,6 +147,8 @@ _GIVEN_TO = re.compile(
 def is_secret_name(name: str) -> bool:
     """Whether what such a name is given is secret: that of a variable of the environment, or of an
     item in a text."""
+    if _OWN_NAME.search(name):
+        return False
     words = [word.lower() for word in _WORD.findall(name)]
     while len(words) > 1 and _ROLE.fullmatch(words[-1]):
         words.pop()
@@ -166,6 +174,14 @@ def is_secret_item(name: str) -> bool:
 
 def without_named(text: str) -> str:
     """The text with `***` in place of what is secret by its name."""
+    own = [] if "\ue002" in text else list(dict.fromkeys(_OWN_NAME.findall(text)))
+    if not own:
+        return _without_named(text)
+    text = _OWN_NAME.sub(lambda found: f"\ue002{own.index(found.group())}\ue003", text)
+    return _KEPT.sub(lambda kept: own[int(kept[1])], _without_named(text))
+
+
+def _without_named(text: str) -> str:
     for pattern in (_ITEM, _PAIR, _DECLARED, _LIST_GIVEN):
         text = pattern.sub(_hidden_text, text)
     for pattern in _HIDDEN:

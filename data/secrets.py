@@ -33,8 +33,9 @@ _HARMLESS = re.compile(
 )
 # A page of MLflow's dashboard, which the search's own page leads to.
 _OF_MLFLOW = re.compile(
-    r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&workflowType=\w+)?)?"
+    r"/experiments/\d+(?:/runs)?(?:\?viewStateShareKey=\w+(?:&(?:amp;)?workflowType=\w+)?)?"
 )
+_CLOSING = ",.;:)]}"  # a sentence around an address
 _DRIVE = re.compile(r"[A-Z]:\\")
 _WORD_ENDS = re.compile(r"(?=[\s\"'<>])|\Z")
 # An @ within a name: of a picture (`@2x`), of a file without an address, of a version of what is
@@ -287,14 +288,15 @@ def _hidden_options(rest: str) -> str:
     rest, question, options = rest.partition("?")
     rest, semicolon, parameters = rest.partition(";")  # of a path
     shown = f"{rest}{semicolon}{_hidden(parameters)}{question}{_hidden(options)}"
-    is_shown = not fragment or _OF_MLFLOW.fullmatch(fragment) or _is_section(fragment, shown)
+    is_page = _OF_MLFLOW.fullmatch(fragment.rstrip(_CLOSING)) is not None
+    is_shown = not fragment or is_page or _is_section(fragment, shown)
     return f"{shown}{hash_sign}{fragment if is_shown else MASK}"
 
 
 def _is_section(fragment: str, address: str) -> bool:
     """Not where anything else of the address is hidden."""
     is_bare = "?" not in address and MASK not in address
-    return is_bare and _SECTION.fullmatch(fragment.rstrip(",.;:)]}")) is not None
+    return is_bare and _SECTION.fullmatch(fragment.rstrip(_CLOSING)) is not None
 
 
 def _hidden(options: str) -> str:
