@@ -7,7 +7,10 @@ import re
 MASK = "***"
 
 # With any letters before them: AWS_SECRET_ACCESS_KEY, X-Auth-Token, PGPASSWORD, SharedAccessKey.
-_WORDS = ("passcode", "passphrase", "passwd", "password", "passwort", "pwd", "secret", "token")
+_WORDS = (
+    *("pass[-_]word", "passcode", "passphrase", "passwd", "password", "passwort", "pwd"),
+    *("secret", "token"),
+)
 _KEYS = (
     *("access", "account", "anthropic", "api", "auth", "consumer", "deploy", "encryption", "hf"),
     *("kaggle", "license", "master", "openai", "private", "secret", "service", "signing"),
@@ -22,6 +25,21 @@ _NAME = f"(?:{'|'.join(_NAMES)})"
 # Looked for from the sign behind it: in megabytes of base64 a word would begin everywhere.
 _NAMED = f"(?:{'|'.join(f'(?<={name})' for name in _NAMES)})"
 _NAME_ENDS = re.compile(rf"{_NAME}\Z", re.IGNORECASE)
+# Of a variable of the environment any word, but where the last one says that it is about one.
+_NAME_WITHIN = re.compile(rf"{_NAME}s?_")
+_PASSWORD_WITHIN = re.compile("(?:pass_?word|passwd|passphrase)s?_")
+_ABOUT = re.compile(
+    "(?:count|dir|endpoint|expiry|file|folder|host|length|limit|mode|name|parallelism|path|policy"
+    "|prompt|size|sock|timeout|ttl|type|uri|url)s?"
+)
+_WEBHOOK = re.compile(r"webhooks?(?:_ur[il])?\Z")  # what its address ends with is a secret
+# `DBPASS`, `smtp_pass`
+_ANYBODYS_PASS = (
+    "(?:admin|db|ftp|imap|ldap|mail|mongo|my|mysql|pg|postgres|proxy|redis|root|smtp|sql|ssh|sudo"
+    "|user|vpn|web|wifi)_?pass"
+)
+_GLUED_PASS = re.compile(_ANYBODYS_PASS)
+_ONLY_BEHIND_OTHERS = re.compile("(?:cred|pat|salt|sk)s?")  # `db_salt`: alone a word as any
 # The last word of a name, of a setting or a variable of the environment.
 _LAST_WORD = re.compile(
     "(?:apikey|auth|authorization|bearer|cookie|cred|credential|dsn|jwt|pass|passkey|pat|pw|salt"
@@ -29,7 +47,7 @@ _LAST_WORD = re.compile(
 )
 # Behind it: whose or which it is. SECRET_KEY_BASE, AWS_ACCESS_KEY_ID, HF_TOKEN_READ.
 _ROLE = re.compile(
-    "admin|backup|base|current|dev|env|id|live|main|master|new|old|primary|prod|production|raw"
+    "admin|backup|base|current|dev|env|header|id|live|main|master|new|old|primary|prod|production|raw"
     "|read|readonly|ro|root|rw|secondary|staging|test|user|val|value|write"
 )
 _LIMIT = re.compile("max|min|num|number|count|limit|total|per|pad|eos|bos|unk|sep|cls|mask")
@@ -52,7 +70,8 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _GIVEN = r"\s{0,9}(?:=>?|:=|%3D)\s*"
 # For what may be secret.
 _OPEN = (
-    r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false|str|int|float|bool|bytes)"
+    r"(?!\*\*\*|[=\[(]|\{(?![^{}\n]*\})|(?:none|null|true|false|str|int|float|bool|bytes|got"
+    r"|expected|found|invalid|missing|required|unexpected)"
     r"(?![^\s,;=}\])])"
     r"|\d{1,2}(?![^\s,;}\])])"
     # a sign, which a parser did not expect, and a word of a vocabulary
@@ -67,7 +86,7 @@ _VALUE = (
     rf"{_OPEN}(?:[bruf]{{0,2}}(?:\"{{3}}.+?\"{{3}}|'{{3}}.+?'{{3}}|{_QUOTED})|\{{[^{{}}\n]*\}}"
     r"|[\"']?(?:\\[ ]|[^\s;&,\"'<>)])+)"
 )
-_PASS = r"(?<![^\W_])(?:admin|db|ftp|mail|my|pg|root|smtp|sql|ssh|user)_?pass"
+_PASS = rf"(?<![^\W_]){_ANYBODYS_PASS}"
 # How tokens of well-known services begin (GitHub, GitLab, Databricks, Hugging Face, OpenAI, Slack,
 # AWS), and JSON Web Tokens.
 TOKENS = (
@@ -155,11 +174,18 @@ def is_secret_name(name: str) -> bool:
     if not words or name in _FOLDERS or _LIMIT.fullmatch(words[0]):
         return False
     before, last, joined = "".join(words[-2:-1]), words[-1], "_".join(words)
+    if _WEBHOOK.search(joined) or _GLUED_PASS.fullmatch(last):
+        return True
+    within = _NAME_WITHIN if name.isupper() else _PASSWORD_WITHIN
+    if within.search(joined) and not _ABOUT.fullmatch(last):
+        return True
     if _NAME_ENDS.search(joined) or _NAME_ENDS.search(joined.removesuffix("s")):
         return True
     if last in ("key", "keys"):
         return bool(before) and not _OTHER_KEY.fullmatch(before)
     if last == "pass" and _PASSED.fullmatch(before):
+        return False
+    if len(words) == 1 and _ONLY_BEHIND_OTHERS.fullmatch(last):
         return False
     return bool(_LAST_WORD.fullmatch(last) or _CONNECTION.search(joined))
 
@@ -170,6 +196,20 @@ def is_secret_item(name: str) -> bool:
     is_vague = re.search(r"key\Z|keys\Z|tokens\Z", name) is not None
     is_vague &= name.endswith("tokens") or not _NAME_ENDS.search(name.removesuffix("s"))
     return is_secret_name(name) and not is_vague
+
+
+def named_in(text: str) -> set[str]:
+    """What `without_named` would hide, without the quotes around it."""
+    found = [
+        each["value"]
+        for pattern in (_ITEM, _PAIR, _DECLARED, _GIVEN_TO)
+        for each in pattern.finditer(text)
+        if is_secret_item(each["name"])
+    ]
+    found += [
+        each.group().removeprefix(each[1]) for pattern in _HIDDEN for each in pattern.finditer(text)
+    ]
+    return {each.strip("\\\"'") for each in found}
 
 
 def without_named(text: str) -> str:

@@ -3,15 +3,17 @@ shown without it. Which addresses are allowed is `tracking_uri`'s.
 """
 
 import contextlib
+import json
 import re
 import unicodedata
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from data.environment_secrets import of_environment
 from data.errors import UserError
 from data.named_secrets import MASK, TOKENS, without_named
 
 _SHORT = 7  # characters; a shorter secret is hidden where it stands as a word of its own
+_PLAIN = re.compile("[a-z]+")  # and one that is a word as others are
 _NEAR = 240  # characters before an @: what is longer is no address
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]{1,39}\Z")  # a letter alone is a drive
 _PATHS = ("sqlite", "file", "databricks")  # schemes behind which no host and port stand
@@ -47,7 +49,9 @@ _OF_FILE = re.compile(
 _FETCHED = re.compile(r"mailto:[^:]*\Z|(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
 _SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
 # A part of a page: `#section-2`, `#L10`.
-_SECTION = re.compile(r"egg=[\w.-]+|L\d+(?:-L\d+)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*")
+_SECTION = re.compile(
+    r"egg=[\w.-]+|L\d+(?:C\d+)?(?:-L\d+(?:C\d+)?)?|[A-Za-z]+(?:[-_.](?:[A-Za-z]+|\d{1,4}))*"
+)
 _AT = re.compile(r"@")
 _HOST_FOLLOWS = re.compile(r"@[\w\[*/${%]")  # or what stands for one in a template
 _WORD = re.compile(r"[^\s\"'<>]*")
@@ -229,10 +233,21 @@ def _shown_options(found: re.Match[str]) -> str:
 def without_secrets_of(text: str, uri: str) -> str:
     """`text` that MLflow or a driver has written about this address: neither its secrets nor those
     of any other are in it."""
-    for secret in sorted(secrets_of(uri), key=len, reverse=True):
-        edge = r"(?<!\w){}(?!\w)" if len(secret) < _SHORT else "{}"
+    spelled = {form for secret in secrets_of(uri) for form in _forms(secret)}
+    for secret in sorted(spelled, key=len, reverse=True):
+        is_word = len(secret) < _SHORT or _PLAIN.fullmatch(secret)
+        edge = r"(?<!\w){}(?!\w)" if is_word else "{}"
         text = re.sub(edge.format(re.escape(secret)), MASK, text)
     return redacted(text)
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, and as Python, JSON, an address and a line spell it."""
+    escaped = secret.encode("unicode_escape", "surrogatepass").decode()
+    quoted = {repr(secret)[1:-1], escaped, escaped.replace("'", "\\'")}
+    as_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    in_address = quote(secret, safe="", errors="surrogateescape")
+    return {secret, *quoted, *as_json, in_address, " ".join(secret.split())} - {""}
 
 
 def redacted_here(text: str) -> str:

@@ -161,6 +161,8 @@ def test_credentials_are_left_out_of_what_is_shown(text, shown):
         ("no pypi-hunter2hunter2hunter2", "no ***"),
         ("no ASIAHUNTER2HUNTER2HUNTER2", "no ***"),
         ("KAGGLE_KEY=hunter2 FOO_PASS: hunter2", "KAGGLE_KEY=*** FOO_PASS: ***"),
+        ("db_salt=hunter2, TOKEN_GITHUB=hunter2", "db_salt=***, TOKEN_GITHUB=***"),
+        ("pass_word: hunter2, DBPASS=hunter2", "pass_word: ***, DBPASS=***"),
         ("github_pat = hunter2, sentry_dsn='hunter2'", "github_pat = ***, sentry_dsn=***"),
         (
             "-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----",
@@ -209,6 +211,10 @@ def test_json_stays_json_without_its_secrets(name, secret):
         "mailto:me@example.org, repo:tag@sha256:abcdef",
         "git+https://h/x/y@v1.0#egg=y, http://h:5000/#/experiments/0",
         "def f(password: str, token: str = None, secret: bool = False)",
+        "salt: fine, salt=0.05, sk: x, pat: left, creds: fine, pass=1, SALT=coarse",
+        "Expected a token: got EOF; password: required; token: missing",
+        "see https://h/a/x.py#L12C3 and https://h/a/x.py#L12C3-L14C5",
+        "TOKENIZERS_PARALLELISM=false, PASSWORD_FILE=/run/x, TOKEN_URL=https://h/x",
         "the author=me, author(s): A (B), sk-learn, hf_hub",
     ],
 )
