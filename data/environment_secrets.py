@@ -20,7 +20,7 @@ _BEGINS = r"[A-Za-z][\w+.\-]{0,39}://"
 _ADDRESS = re.compile(
     rf"(?P<scheme>[A-Za-z][\w+.\-]{{0,39}})://(?P<rest>(?:(?!{_BEGINS})[^\s\"'<>])*)"
 )
-_PORT = re.compile(r"\d{0,5}(?:[,;?#]|\Z)")
+_PORT = re.compile(r"(?:\d{0,5}|\$\{\w+\})(?:[,;?#]|\Z)")
 # `me:password@host`
 _BARE = re.compile(r"[^\s:/@]*:(?!//)(?P<password>\S+)@(?!sha256:)[\w.\-]+(?::\d+)?(?:[/?]\S*)?")
 

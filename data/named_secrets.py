@@ -217,7 +217,8 @@ def without_named(text: str) -> str:
     own = [] if "\ue002" in text else list(dict.fromkeys(_OWN_NAME.findall(text)))
     if not own:
         return _without_named(text)
-    text = _OWN_NAME.sub(lambda found: f"\ue002{own.index(found.group())}\ue003", text)
+    places = {name: place for place, name in enumerate(own)}
+    text = _OWN_NAME.sub(lambda found: f"\ue002{places[found.group()]}\ue003", text)
     return _KEPT.sub(lambda kept: own[int(kept[1])], _without_named(text))
 
 

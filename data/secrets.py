@@ -47,6 +47,11 @@ _OF_FILE = re.compile(
     r"@[\w-]+\.(?:txt|png|jpe?g|gif|tiff?|csv|json|ya?ml|np[yz])(?![\w./:])|@sha256:"
 )
 _FETCHED = re.compile(r"mailto:[^:]*\Z|(?:(?:git|hg|svn|bzr)\+\w+|s3|gs)://[^\s:/@]+/[^\s:@]*\Z")
+# A few letters of two names and a third, which is no server's: `foo:bar@baz`, `val:acc@1`.
+_THREE_NAMES = re.compile(
+    r"(?<![^\s(\[,;=])(?!(?:admin|me|my|postgres|root|user)\w*:)[A-Za-z]+:[a-z]{3,4}"
+    r"@(?!(?:cache|db|host|local|mongo|my|postgres|pg|redis|server|sql))\w+(?![\w.:/\\@?#-])"
+)
 _SPACED = re.compile(r"(?<=://)[^\s:/@\"'<>]+:[ ][^\s/:@\"'<>]+(?=@[\w\[])")
 # A part of a page: `#section-2`, `#L10`.
 _SECTION = re.compile(
@@ -165,6 +170,8 @@ def _redacted(text: str) -> str:
 def _is_of_name(before: str, text: str, at: int) -> bool:
     """Whether an @ is part of a name, and ends no credentials."""
     word = _last_word(before)
+    if _THREE_NAMES.match(text, at - len(word)):
+        return True
     rest = word.partition("://")[2]
     if _IN_NAME.match(text, at):
         return ":" not in rest and ("/" in rest or not rest)

@@ -205,6 +205,7 @@ def test_json_stays_json_without_its_secrets(name, secret):
         "see https://h/docs/a.html#section-2, https://h/a/x.py#L10-L20",
         "pip install git+https://host/x@v1 now",
         "foo:bar@baz.txt",
+        "foo:bar@baz, hits: val:acc@1",
         "s3://bucket/photos@2x, https://h/x@2x.png",
         "image_key='image/encoded', sort_key: name, key=value, tokens: 512",
         "pwd: /home/me/x, PWD=/home/me/x, token: 5, {'token': 3}",
