@@ -74,17 +74,18 @@ def read_deep(data: bytes, size: tuple[int, int], tags: Mapping[int, Any]) -> np
 
 
 def check_planes(tags: Mapping[int, Any]) -> None:
-    """Raise BadImage for a TIFF with a plane per channel that has more than 8 bits per channel, or
-    colours multiplied by how opaque they are: Pillow and OpenCV take the planes of most such files
-    for pixels and say nothing, or fail."""
+    """Raise BadImage for a TIFF with a plane per channel that has more than 8 bits per channel,
+    colours multiplied by how opaque they are, or a grey channel and another: Pillow and OpenCV take
+    the planes of most such files for pixels and say nothing, or fail."""
+    channels = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
     is_separate = tags.get(PLANAR_CONFIGURATION) == SEPARATE
     is_multiplied = tags.get(EXTRA_SAMPLES, ())[:1] == (MULTIPLIED,)
-    is_odd = _bits(tags) > 8 or is_multiplied
-    if is_separate and is_odd and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) > 1:
+    is_pair = channels == 2
+    if is_separate and channels > 1 and (_bits(tags) > 8 or is_multiplied or is_pair):
+        kind = ", with associated alpha" if is_multiplied else ", grey and another" * is_pair
         raise BadImage(
             f"a kind of TIFF that is not read ({_bits(tags)} bits per channel, a plane per channel"
-            f"{', with associated alpha' if is_multiplied else ''}); save it with the channels of "
-            "a pixel together [h, w, 3 or 4], or as PNG"
+            f"{kind}); save it with the channels of a pixel together, or as PNG"
         )
 
 

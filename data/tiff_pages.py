@@ -13,6 +13,7 @@ import PIL
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 SUBFILE, REDUCED = 254, 1  # a smaller version of another page
+OLD_SUBFILE, OLD_REDUCED, SUB_PAGES = 255, 2, 330  # as cameras have them
 COMPRESSION, ZLIB, UNCHECKED = 259, (8, 32946), (5, 32773)  # LZW, PackBits
 _PLACES = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 BIG = (b"II+\0", b"MM\0+")  # whose header is of 16 bytes, and not of 8
@@ -24,7 +25,7 @@ def of_main_page(data: bytes) -> bytes:
     none, or it begins so."""
     with contextlib.suppress(Exception):  # a parser of hostile bytes; whoever reads it names it
         for number, (offset, tags) in enumerate(_pages(data)):
-            if not tags.get(SUBFILE, 0) & REDUCED:
+            if not _is_reduced(tags):
                 return data if number == 0 else _beginning_at(data, offset)
     return data
 
@@ -63,17 +64,29 @@ def quiet_libtiff() -> Iterator[None]:
             set_handler(before)
 
 
+def _is_reduced(tags: Mapping[int, Any]) -> bool:
+    return bool(tags.get(SUBFILE, 0) & REDUCED) or tags.get(OLD_SUBFILE) == OLD_REDUCED
+
+
 def _pages(data: bytes) -> Iterator[tuple[int, ImageFileDirectory_v2]]:
-    """Each directory with its offset."""
-    directory, file = _directory(data), BytesIO(data)
+    """Each directory with its offset, those below others last."""
+    below: list[int] = []
+    offset = _directory(data).next
     for _ in range(MOST_PAGES):
-        offset = directory.next
         if not offset:
-            return
-        file.seek(offset)
-        directory = _directory(data)
-        directory.load(file)
+            break
+        directory = _at(data, offset)
+        below += directory.get(SUB_PAGES, ())
         yield offset, directory
+        offset = directory.next
+    yield from ((each, _at(data, each)) for each in below[:MOST_PAGES])
+
+
+def _at(data: bytes, offset: int) -> ImageFileDirectory_v2:
+    directory, file = _directory(data), BytesIO(data)
+    file.seek(offset)
+    directory.load(file)
+    return directory
 
 
 def _directory(data: bytes) -> ImageFileDirectory_v2:

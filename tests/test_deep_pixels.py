@@ -316,12 +316,22 @@ def test_planes_multiplied_by_how_opaque_they_are_are_no_damage() -> None:
     assert "a plane per channel, with associated alpha" in refusal(data)
 
 
-@pytest.mark.parametrize("deep", [False, True])
-def test_a_tiff_that_begins_with_its_thumbnail_is_read_as_its_picture(deep: bool) -> None:
+def test_a_plane_of_grey_and_one_of_how_opaque_it_is_are_not_taken_for_pixels() -> None:
+    assert "grey and another" in refusal(tiff(np.zeros((16, 16, 2), np.uint8), GREY, planes=2))
+
+
+@pytest.mark.parametrize(
+    ("deep", "tag"),
+    [(False, {254: 1}), (True, {254: 1}), (False, {255: 2})],
+    ids=["8 bits", "deep", "as older files say it"],
+)
+def test_a_tiff_that_begins_with_its_thumbnail_is_read_as_its_picture(
+    deep: bool, tag: dict[int, int]
+) -> None:
     values = values_of(16) if deep else values_of(8).astype(np.uint8)
     thumbnail, whole = Image.new("L", (4, 4)), Image.fromarray(values)
     whole.encoderinfo = {"tiffinfo": {254: 0}}  # type: ignore[attr-defined]
-    data = encoded(thumbnail, "TIFF", save_all=True, append_images=[whole], tiffinfo={254: 1})
+    data = encoded(thumbnail, "TIFF", save_all=True, append_images=[whole], tiffinfo=tag)
     with quiet_pillow():
         expected = decode_image(encoded(Image.fromarray(values), "TIFF"), 16, LIMIT)
         np.testing.assert_array_equal(decode_image(data, 16, LIMIT).pixels, expected.pixels)
