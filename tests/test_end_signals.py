@@ -112,7 +112,8 @@ class Slow:
     def find_spec(self, name, *_):
         if name == "search":
             print("ready", flush=True)
-            time.sleep(30)
+            for _ in range(300):  # a signal between the print and a long sleep would wait for it
+                time.sleep(0.1)
 
 sys.meta_path.insert(0, Slow())
 runpy.run_path("run_search.py", run_name="__main__")
