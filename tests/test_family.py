@@ -244,6 +244,9 @@ def test_changing_nothing_is_a_fair_choice_unless_some_strength_helps() -> None:
             seen.add((shown, helps))
             hurting = {point.value for point in each.curve if point.measured.ci[1] < 0}
             assert not hurting & {each.strengths.first, each.strengths.last}
+            if max(point.measured.effect for point in each.curve) <= 0:
+                fair = [point.value for point in each.curve if point.value not in hurting]
+                assert each.strengths.last == fair[-1]
     assert seen == {(False, False), (True, False), (True, True)}
 
 

@@ -185,9 +185,10 @@ def _judged_at(curve: list[Estimate], found: Strengths) -> int:
 
 def _within(curve: list[Estimate], found: Strengths) -> list[int]:
     """The strengths not shown to be worse than the best, as the verdicts have it: to change nothing
-    is one of them unless some strength HELPS, and none that HURTS is."""
+    is one of them unless some strength HELPS, none that HURTS is, and where to change nothing is
+    best all others are."""
     helps = any(each.ci[0] > 0 for each in curve)
-    near = range(max(found.first, 1), found.last + 1)
+    near = range(max(found.first, 1), len(curve) if found.best == 0 else found.last + 1)
     return [*([] if helps else [0]), *(index for index in near if curve[index].ci[1] >= 0)]
 
 
