@@ -33,13 +33,10 @@ def unfolded(whole: keras.Model, inputs: keras.KerasTensor) -> Unfolded:
     where it takes no such ones; ArithmeticError where its answers are not those of the model."""
     import keras
 
-    wanted = whole.inputs[0].shape
-    fits = (
-        len(wanted) == len(inputs.shape)
-        and all(  # whatever the size of batches it was fitted in
-            side is None or side == given
-            for side, given in zip(wanted[1:], inputs.shape[1:], strict=True)
-        )
+    wanted = whole.inputs[0].shape  # with the size of batches, where it was fitted without an Input
+    fits = len(wanted) == len(inputs.shape) and all(
+        side is None or side == given
+        for side, given in zip(wanted[1:], inputs.shape[1:], strict=True)
     )
     if not fits:
         raise ValueError(f"it takes pictures {['n', *wanted[1:]]}")
